@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+#
+# make help          what there is
+# V=1                show the commands
+# BUILD=DIR          where everything that is made goes (build)
+# ARGS="..."         more arguments for `make start`
+
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+BUILD ?= build
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+SAY = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' $(1) $(2))
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+# ---- What must be installed: the one place that names it (Debian 12) ----------------
+BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
+	libevent-dev libjansson-dev libcap-ng-dev uthash-dev pkg-config
+TEST_PACKAGES := libcmocka-dev python3 iproute2 curl procps gunicorn nginx-light
+LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
+BENCH_PACKAGES := bpftool
+
+# ---- Compilers --------------------------------------------------------------------
+CC := gcc
+BPF_CLANG := clang
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
+	-Wpointer-arith -Wundef -Werror
+OPTIMIZE ?= -O2 -g
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
+SANITIZE ?=
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -I$(BUILD)/bpf
+CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
+LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
+LIB_LIBS := -lbpf -lpthread
+CTL_LIBS := -levent_core -levent_extra -ljansson -lcap-ng
+
+LIB_SOURCES := $(wildcard src/lib/*.c)
+CONTROLLER_SOURCES := $(wildcard src/controller/*.c)
+CLI_SOURCES := $(wildcard src/cli/*.c)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
+TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+# Programs that the end-to-end tests and the benchmarks run: one C file each.
+TEST_PEERS := $(patsubst tests/peers/%.c,$(BUILD)/tests/peers/%,$(wildcard tests/peers/*.c))
+# Benchmarks: one program for each file in bench/, what they share is in bench/lib/.
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB_OBJECTS := $(call objects,$(LIB_SOURCES))
+CONTROLLER_OBJECTS := $(call objects,$(CONTROLLER_SOURCES))
+CLI_OBJECTS := $(call objects,$(CLI_SOURCES))
+
+STICKYCTL := $(BUILD)/stickyctl
+LIBSTICKY := $(BUILD)/libsticky.a
+LIBSTICKY_SO := $(BUILD)/libsticky.so.0
+CONTROLLER := $(BUILD)/libcontroller.a
+
+.PHONY: all help
+all: $(STICKYCTL) $(LIBSTICKY) $(LIBSTICKY_SO)
+
+help:
+	@echo 'make               build build/stickyctl, build/libsticky.a and build/libsticky.so.0'
+	@echo 'make start         install what is missing, build, run the demo on :8080 (ARGS="-w 4")'
+	@echo 'make test          unit, kernel and end-to-end tests'
+	@echo 'make test-unit     the pure parts; no privilege needed'
+	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
+	@echo 'make test-e2e      stickyctl as its users run it'
+	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
+	@echo 'make tsan          the threaded tests under ThreadSanitizer'
+	@echo 'make check         formatting, lint, both compilers, the public header, make asan'
+	@echo 'make format        reformat; make format-check only looks'
+	@echo 'make lint          clang-tidy and cppcheck'
+	@echo 'make bench-program cost of the BPF program; connections per second'
+	@echo 'make install       into DESTDIR and PREFIX (/usr/local)'
+	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
+	@echo 'make clean'
+
+# ---- Installing what is missing ---------------------------------------------------
+# $(1): packages. A package that another one provides (g++ of a newer gcc) counts.
+define install_missing
+	@missing=; for p in $(1); do \
+		dpkg-query -W -f '$${Status}' "$$p" 2>/dev/null | grep -q ' installed$$' || missing="$$missing $$p"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		command -v apt-get >/dev/null || { echo "please install:$$missing" >&2; exit 1; }; \
+		echo "installing:$$missing"; \
+		$(SUDO) apt-get update -qq && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+.PHONY: deps deps-test deps-lint deps-bench
+deps:
+	$(call install_missing,$(BUILD_PACKAGES))
+# Node.js: any that is there will do, however it was installed.
+deps-test: deps
+	$(call install_missing,$(TEST_PACKAGES) $(if $(shell command -v node),,nodejs))
+deps-lint: deps
+	$(call install_missing,$(LINT_PACKAGES))
+deps-bench: deps
+	$(call install_missing,$(BENCH_PACKAGES))
+
+# ---- The program in the kernel ----------------------------------------------------
+BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call SAY,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call SAY,SKEL,$@)
+	$(Q)PATH="$$PATH:/usr/sbin:/sbin" bpftool gen skeleton $< name $*_bpf > $@
+
+# The one file that includes the skeleton.
+$(BUILD)/src/lib/steering.o: $(BUILD)/bpf/sticky.skel.h
+
+# ---- Objects, libraries, programs -------------------------------------------------
+$(BUILD)/%.o: %.c
+	$(call SAY,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIBSTICKY): $(LIB_OBJECTS)
+$(CONTROLLER): $(CONTROLLER_OBJECTS)
+$(BUILD)/lib%.a:
+	$(call SAY,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(LIBSTICKY_SO): $(LIB_OBJECTS) src/lib/libsticky.map
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libsticky.so.0 \
+		-Wl,--version-script=src/lib/libsticky.map -o $@ $(LIB_OBJECTS) $(LIB_LIBS)
+	$(Q)ln -sf libsticky.so.0 $(BUILD)/libsticky.so
+
+$(STICKYCTL): $(CLI_OBJECTS) $(CONTROLLER) $(LIBSTICKY)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+
+# ---- Running ----------------------------------------------------------------------
+.PHONY: start
+start: deps
+	@$(MAKE) --no-print-directory all
+	$(SUDO) $(STICKYCTL) start $(ARGS)
+
+# ---- Tests ------------------------------------------------------------------------
+$(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTROLLER) $(LIBSTICKY)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CTL_LIBS) $(LIB_LIBS)
+
+$(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+
+.PHONY: test test-unit test-kernel test-e2e test-programs
+test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS)
+
+RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
+test: deps-test
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_TESTS) unit kernel e2e
+test-unit test-kernel test-e2e: deps-test
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_TESTS) $(patsubst test-%,%,$@)
+
+# ---- Sanitizers -------------------------------------------------------------------
+.PHONY: asan tsan
+asan: deps-test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' test
+tsan: deps-test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
+		SANITIZE='-fsanitize=thread' test-kernel
+
+# ---- Checks -----------------------------------------------------------------------
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+.PHONY: check format format-check lint compilers consumer
+check: deps-test deps-lint
+	@$(MAKE) --no-print-directory format-check
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory compilers
+	@$(MAKE) --no-print-directory consumer
+	@$(MAKE) --no-print-directory asan
+
+format: deps-lint
+	clang-format -i $(C_FILES)
+format-check: deps-lint
+	$(call SAY,FORMAT,--dry-run)
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+lint: deps-lint deps-test all
+	$(call SAY,LINT,cppcheck)
+	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
+		-D__BYTE_ORDER__=1234 -D__ORDER_BIG_ENDIAN__=4321 -Iinclude src bpf/select.h
+	$(call SAY,LINT,clang-tidy)
+	$(Q)clang-tidy --quiet $(LIB_SOURCES) $(CONTROLLER_SOURCES) $(CLI_SOURCES) -- \
+		-std=c11 $(CPPFLAGS) 2>/dev/null
+
+# Everything builds without a warning under both compilers.
+compilers: deps-test deps-lint
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc test-programs benches
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang test-programs benches
+
+# A program outside of this tree: the public header alone, in C and in C++, against the shared library.
+consumer: all
+	$(call SAY,CONSUMER,tests/consumer.c)
+	$(Q)$(CC) -std=c99 -pedantic -Wall -Wextra -Werror -Iinclude tests/consumer.c -o $(BUILD)/consumer \
+		-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))
+	$(Q)g++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -x c++ -fsyntax-only tests/consumer.c
+	$(Q)$(BUILD)/consumer
+
+# ---- Benchmarks -------------------------------------------------------------------
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(LIBSTICKY)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+# What bench/program.c reads from the environment; sudo would not pass it on.
+BENCH_SETTINGS := ROUNDS COST_CONNECTIONS PAIRS CONNECTIONS WORKERS CONCURRENCY
+
+.PHONY: benches bench-program
+benches: all $(BENCHES)
+bench-program: deps-bench
+	@$(MAKE) --no-print-directory $(BUILD)/bench/program $(TEST_PEERS)
+	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
+		$(BUILD)/bench/program
+
+# ---- Installing -------------------------------------------------------------------
+PREFIX ?= /usr/local
+.PHONY: install clean
+install: all
+	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
+	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
+	install -D -m 644 $(LIBSTICKY) $(DESTDIR)$(PREFIX)/lib/libsticky.a
+	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(PREFIX)/lib/libsticky.so.0
+	ln -sf libsticky.so.0 $(DESTDIR)$(PREFIX)/lib/libsticky.so
+	install -d -m 755 $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/^#define STICKY_VERSION "\(.*\)"/\1/p' include/sticky.h)|' \
+		src/lib/libsticky.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libsticky.pc
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/bpf $(BUILD)/src $(BUILD)/tests $(BUILD)/bench -name '*.d' 2>/dev/null)

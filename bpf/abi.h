@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What the BPF program and user space agree on: limits, the settings, the
+ * counters. Both sides include this file; a change of any layout in it changes
+ * STICKY_ABI_VERSION.
+ */
+#ifndef STICKY_BPF_ABI_H
+#define STICKY_BPF_ABI_H
+
+#include <linux/types.h>
+
+#define STICKY_ABI_VERSION 1
+
+/*
+ * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
+ * slots still get 64 buckets each, so that shares differ by 1/64 at most.
+ */
+#define STICKY_BUCKETS	 65536
+#define STICKY_SLOTS_MAX 1024
+
+/* How many other slots are tried for a client whose own entry is empty. */
+#define STICKY_PROBES_MAX 8
+
+/* The one element of the map `settings`; the program reads it at every run. */
+struct sticky_settings {
+	__u32 abi_version;
+	__u32 slots;	    /* slots in the table: 1 to STICKY_SLOTS_MAX */
+	__u32 hash_seed[2]; /* the HalfSipHash key, as two host-order words */
+	__u32 v4_mask;	    /* which bits of an IPv4 address are the key; network order */
+	__u32 v6_mask[4];   /* the same for IPv6; network order */
+	/*
+	 * Wake-up connections of our own: a client whose source port is
+	 * wake_port (network order; 0: none) goes to wake_slot, whatever its
+	 * address. See src/lib/wake.h.
+	 */
+	__u16 wake_port;
+	__u16 wake_slot;
+};
+
+/* How a run of the program ended, where it did not simply place a new connection in its own slot.
+ */
+enum sticky_exit {
+	STICKY_EXIT_MIGRATED,		/* moved from a closing socket to its slot's present one */
+	STICKY_EXIT_EMPTY_SLOT,		/* own entry was empty: another slot took it */
+	STICKY_EXIT_WOKEN,		/* a wake-up connection of the library itself */
+	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
+	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings or no table: the group is not set up yet */
+	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */
+	STICKY_EXIT_COUNT
+};
+
+/* The one element, per CPU, of the map `counters`. Counters only grow. */
+struct sticky_cpu_counters {
+	__u64 exits[STICKY_EXIT_COUNT];
+	/* New connections placed, by slot: their sum is every normal run. */
+	__u64 steered[STICKY_SLOTS_MAX];
+};
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * From a client's address to its bucket: key, hash, bucket, probes.
+ *
+ * Pure C without a call to anything, compiled into the BPF program and into the
+ * library: what the library says of a client is what the kernel does with it,
+ * and unit tests run the very code that the kernel runs.
+ */
+#ifndef STICKY_BPF_SELECT_H
+#define STICKY_BPF_SELECT_H
+
+#include "abi.h"
+
+/* A client's address under the mask: 1 word for IPv4, 4 for IPv6, network order. */
+struct sticky_key {
+	__u32 word[4];
+	__u32 words;
+};
+
+static inline __attribute__((always_inline)) __u32 sticky_rotl(__u32 x, unsigned int n)
+{
+	return x << n | x >> (32 - n);
+}
+
+/* A word of the hash's input is little-endian whatever the machine. */
+static inline __attribute__((always_inline)) __u32 sticky_le32(__u32 x)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return __builtin_bswap32(x);
+#else
+	return x;
+#endif
+}
+
+static inline __attribute__((always_inline)) __u32 sticky_be32(__u32 x)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return x;
+#else
+	return __builtin_bswap32(x);
+#endif
+}
+
+/* One SipRound of HalfSipHash. */
+static inline __attribute__((always_inline)) void sticky_sip_round(__u32 v[4])
+{
+	v[0] += v[1];
+	v[1] = sticky_rotl(v[1], 5) ^ v[0];
+	v[0] = sticky_rotl(v[0], 16);
+	v[2] += v[3];
+	v[3] = sticky_rotl(v[3], 8) ^ v[2];
+	v[0] += v[3];
+	v[3] = sticky_rotl(v[3], 7) ^ v[0];
+	v[2] += v[1];
+	v[1] = sticky_rotl(v[1], 13) ^ v[2];
+	v[2] = sticky_rotl(v[2], 16);
+}
+
+/*
+ * HalfSipHash-1-3 of `words` 32-bit words that lie in memory as bytes: keyed, so
+ * that a client can't choose its bucket, and short enough for a SYN. `words` is a
+ * constant at every call in the program, so that the loop is unrolled there.
+ * https://github.com/veorq/SipHash; Linux calls the same function hsiphash on
+ * 32-bit machines.
+ */
+static inline __attribute__((always_inline)) __u32 sticky_halfsiphash13(const __u32 seed[2],
+									const __u32 *word,
+									__u32 words)
+{
+	__u32 v[4] = {seed[0], seed[1], 0x6c796765u ^ seed[0], 0x74656462u ^ seed[1]};
+	__u32 last = (words * 4) << 24;
+	__u32 i;
+
+	for (i = 0; i < words; i++) {
+		__u32 m = sticky_le32(word[i]);
+
+		v[3] ^= m;
+		sticky_sip_round(v);
+		v[0] ^= m;
+	}
+	v[3] ^= last;
+	sticky_sip_round(v);
+	v[0] ^= last;
+	v[2] ^= 0xff;
+	sticky_sip_round(v);
+	sticky_sip_round(v);
+	sticky_sip_round(v);
+	return v[1] ^ v[3];
+}
+
+/* The mask of the first `prefix` bits of a word of an address, in network order. */
+static inline __attribute__((always_inline)) __u32 sticky_prefix_mask(__u32 prefix)
+{
+	if (prefix == 0)
+		return 0;
+	if (prefix >= 32)
+		return 0xffffffffu;
+	return sticky_be32(0xffffffffu << (32 - prefix));
+}
+
+/* The key of an IPv4 address (network order). */
+static inline __attribute__((always_inline)) void sticky_key_v4(
+	const struct sticky_settings *settings, __u32 address, struct sticky_key *ret_key)
+{
+	ret_key->word[0] = address & settings->v4_mask;
+	ret_key->words = 1;
+}
+
+/*
+ * The key of an IPv6 address (four words, network order). A v4-mapped one
+ * (::ffff:0:0/96) is the IPv4 client that it stands for, so that a client has one
+ * slot whether it comes to 0.0.0.0 or to a dual-stack [::].
+ */
+static inline __attribute__((always_inline)) void sticky_key_v6(
+	const struct sticky_settings *settings, const __u32 address[4], struct sticky_key *ret_key)
+{
+	if (!(address[0] | address[1]) && address[2] == sticky_be32(0xffffu)) {
+		sticky_key_v4(settings, address[3], ret_key);
+		return;
+	}
+	ret_key->word[0] = address[0] & settings->v6_mask[0];
+	ret_key->word[1] = address[1] & settings->v6_mask[1];
+	ret_key->word[2] = address[2] & settings->v6_mask[2];
+	ret_key->word[3] = address[3] & settings->v6_mask[3];
+	ret_key->words = 4;
+}
+
+/* The hash of a key: its low 16 bits are the bucket, the rest picks the probes. */
+static inline __attribute__((always_inline)) __u32 sticky_key_hash(
+	const struct sticky_settings *settings, const struct sticky_key *key)
+{
+	if (key->words == 1)
+		return sticky_halfsiphash13(settings->hash_seed, key->word, 1);
+	return sticky_halfsiphash13(settings->hash_seed, key->word, 4);
+}
+
+static inline __attribute__((always_inline)) __u32 sticky_hash_bucket(__u32 hash)
+{
+	return hash & (STICKY_BUCKETS - 1);
+}
+
+/*
+ * The slot to try in the place of an empty one, probe 0 .. STICKY_PROBES_MAX-1:
+ * distinct other slots while probe < slots - 1, the same ones for the same client,
+ * different ones for the clients of one dead slot, so that no neighbour gets them
+ * all. Needs slots >= 2.
+ */
+static inline __attribute__((always_inline)) __u32 sticky_probe_slot(__u32 hash, __u32 slot,
+								     __u32 slots, __u32 probe)
+{
+	return (slot + 1 + ((hash >> 16) + probe) % (slots - 1)) % slots;
+}
+
+#endif

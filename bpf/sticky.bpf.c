@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * The program that the kernel runs for each new connection to a steered address:
+ * client -> key -> bucket -> slot -> the slot's present socket.
+ *
+ * It also runs when a listening socket is closed with connections in it
+ * ("/migrate", Linux 5.14): each is moved, in order, to its own slot's present
+ * socket. A slot thus changes hands by one map update and a close().
+ *
+ * It never returns SK_PASS without having selected a socket: the kernel would then
+ * hash over every socket of the group, those of workers that are not ready among
+ * them.
+ */
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/socket.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "select.h"
+
+#define AF_INET	 2
+#define AF_INET6 10
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sticky_settings);
+} settings SEC(".maps");
+
+/*
+ * bucket -> slot: one inner array with one value, u16[STICKY_BUCKETS]. A change
+ * replaces the inner array whole, so that no run sees half a table. The inner map
+ * is declared by value_size: libbpf 1.1 can't determine the size of a struct here.
+ */
+struct table_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, STICKY_BUCKETS * sizeof(__u16));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct table_map);
+} table SEC(".maps");
+
+/* slot -> socket: one such map for each listener, everything else is shared. */
+struct {
+	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
+	__uint(max_entries, STICKY_SLOTS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} entries SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sticky_cpu_counters);
+} counters SEC(".maps");
+
+/*
+ * The client's key from the packet. eth_protocol tells which header it has: the
+ * socket's family does not, as an IPv4 client of a [::] socket comes in an IPv4
+ * packet. Extension headers don't move the IPv6 source address.
+ */
+static __always_inline int key_from_packet(struct sk_reuseport_md *ctx,
+					   const struct sticky_settings *set,
+					   struct sticky_key *ret_key)
+{
+	__u32 address[4];
+
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
+		if (bpf_skb_load_bytes_relative(ctx, 12, address, 4, BPF_HDR_START_NET))
+			return -1;
+		sticky_key_v4(set, address[0], ret_key);
+		return 0;
+	}
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET))
+			return -1;
+		sticky_key_v6(set, address, ret_key);
+		return 0;
+	}
+	return -1;
+}
+
+/*
+ * The client's key from a connection that is being moved: a whole accept queue is
+ * moved with an empty packet. dst_ip4 of an IPv6 socket means nothing, so that a
+ * v4-mapped client is told by its dst_ip6.
+ */
+static __always_inline int key_from_socket(const struct bpf_sock *sk,
+					   const struct sticky_settings *set,
+					   struct sticky_key *ret_key)
+{
+	if (sk->family == AF_INET) {
+		sticky_key_v4(set, sk->dst_ip4, ret_key);
+		return 0;
+	}
+	if (sk->family == AF_INET6) {
+		__u32 address[4] = {sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]};
+
+		sticky_key_v6(set, address, ret_key);
+		return 0;
+	}
+	return -1;
+}
+
+/* Is this a wake-up connection of the library itself? The TCP header starts with its port. */
+static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
+				       const struct sticky_settings *set)
+{
+	__u16 source_port;
+
+	return set->wake_port && !ctx->migrating_sk &&
+	       !bpf_skb_load_bytes(ctx, 0, &source_port, sizeof(source_port)) &&
+	       source_port == set->wake_port;
+}
+
+static __always_inline bool select_slot(struct sk_reuseport_md *ctx, __u32 slot)
+{
+	return bpf_sk_select_reuseport(ctx, &entries, &slot, 0) == 0;
+}
+
+/* The slot's entry is empty: its worker died while no controller was there to hold it. */
+static __always_inline bool select_other_slot(struct sk_reuseport_md *ctx, __u32 hash, __u32 slot,
+					      __u32 slots)
+{
+	__u32 probe;
+
+	for (probe = 0; probe < STICKY_PROBES_MAX && probe + 1 < slots; probe++)
+		if (select_slot(ctx, sticky_probe_slot(hash, slot, slots, probe)))
+			return true;
+	return false;
+}
+
+static __always_inline int count_exit(struct sticky_cpu_counters *count, enum sticky_exit exit,
+				      int verdict)
+{
+	count->exits[exit]++;
+	return verdict;
+}
+
+SEC("sk_reuseport/migrate")
+int sticky_select(struct sk_reuseport_md *ctx)
+{
+	__u32 zero = 0, hash, slot;
+	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
+	struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	void *inner = bpf_map_lookup_elem(&table, &zero);
+	const struct bpf_sock *migrating = ctx->migrating_sk;
+	const __u16 *slot_of_bucket;
+	struct sticky_key key;
+
+	if (!count) /* can't be: element 0 of an array; the verifier wants it said */
+		return SK_DROP;
+	if (!set || !inner || set->abi_version != STICKY_ABI_VERSION)
+		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+	slot_of_bucket = bpf_map_lookup_elem(inner, &zero);
+	if (!slot_of_bucket)
+		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+
+	if (is_wake_up(ctx, set))
+		return count_exit(count, STICKY_EXIT_WOKEN,
+				  select_slot(ctx, set->wake_slot) ? SK_PASS : SK_DROP);
+
+	if (migrating ? key_from_socket(migrating, set, &key) : key_from_packet(ctx, set, &key))
+		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
+	hash = sticky_key_hash(set, &key);
+	slot = slot_of_bucket[sticky_hash_bucket(hash)];
+
+	if (select_slot(ctx, slot)) {
+		if (migrating)
+			return count_exit(count, STICKY_EXIT_MIGRATED, SK_PASS);
+		if (slot < STICKY_SLOTS_MAX)
+			count->steered[slot]++;
+		return SK_PASS;
+	}
+	if (select_other_slot(ctx, hash, slot, set->slots))
+		return count_exit(count, STICKY_EXIT_EMPTY_SLOT, SK_PASS);
+	return count_exit(count, STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
+}
+
+/* "Dual MIT/GPL": the kernel's own spelling, which it takes for GPL-compatible. */
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

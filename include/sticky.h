@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libsticky: each new TCP connection goes to the worker that owns the client's
+ * address, chosen inside the kernel.
+ *
+ * A *group* owns one or more listening addresses and a number of *slots*, stable
+ * worker indices 0 .. N-1. A *worker* is one life in a slot: a thread of this
+ * process, or a process that it starts. Each life has listening sockets of its own,
+ * one for each address. While a slot has no ready worker, connections to it wait in
+ * a holding socket of the group's, and the next ready worker gets them in order.
+ *
+ *     struct sticky_group_options options = { .size = sizeof(options), .slots = 4 };
+ *     struct sticky_group *group;
+ *     sticky_group_open(&options, &group);
+ *     sticky_group_listen(group, "127.0.0.1:8080");
+ *     // for each slot, in a thread of its own:
+ *     struct sticky_worker *worker;
+ *     sticky_worker_open(group, slot, &worker);
+ *     sticky_worker_ready(worker);                  // from now on clients come
+ *     accept4(sticky_worker_fd(worker, 0), ...);    // an ordinary listening socket
+ *     sticky_worker_close(worker);                  // what is queued waits for the next
+ *
+ * Conventions. Functions return 0, or a value >= 0 where they say so, or a negative
+ * errno; outputs (ret_...) are untouched on failure. Structures whose first member
+ * is `size` can grow in later versions: set it to sizeof(the structure); members
+ * that an older library does not know must be zero, those that an older caller does
+ * not know are left alone.
+ *
+ * The library never prints, never exits, starts no thread and owns no loop. It keeps
+ * no global state; while it loads a BPF program it sets libbpf's print callback and
+ * puts the former one back. Every descriptor that it opens is close-on-exec.
+ *
+ * Threads: any function may be called from any thread, for the same group too; a lock
+ * in the group orders them. The one rule: nobody may use a worker or a group during
+ * or after its close.
+ *
+ * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14, adding
+ * a listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a group must
+ * be created under one effective uid, the kernel's rule for SO_REUSEPORT.
+ */
+#ifndef STICKY_H
+#define STICKY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define STICKY_VERSION_MAJOR 0
+#define STICKY_VERSION_MINOR 1
+#define STICKY_VERSION_PATCH 0
+#define STICKY_VERSION	     "0.1.0"
+
+#define STICKY_SEED_SIZE       8     /* bytes of a hash seed */
+#define STICKY_SLOTS_LIMIT     1024  /* slots of a group, at most */
+#define STICKY_LISTENERS_LIMIT 16    /* listening addresses of a group, at most */
+#define STICKY_BUCKET_COUNT    65536 /* buckets, shared evenly among the slots */
+
+/*
+ * Room for any text that the library writes of an address: "[v6%zone]:port", or
+ * "v6/prefix", with its end.
+ */
+#define STICKY_ADDRESS_TEXT_SIZE 80
+
+struct sticky_group;
+struct sticky_worker;
+
+enum sticky_log_level {
+	STICKY_LOG_ERROR, /* something does not work */
+	STICKY_LOG_WARN,  /* it works, but not as it should */
+	STICKY_LOG_INFO,
+	STICKY_LOG_DEBUG,
+	STICKY_LOG_LEVEL_COUNT
+};
+
+/*
+ * Where the library reports what a return code can't say (a verifier's words, which
+ * address was taken). Called from the thread that called the library, sometimes with
+ * the group's lock held: it must not call the library back for the same group.
+ *
+ * context  as given in the options
+ * event    one word, [a-z_]+, stable: for filters
+ * detail   "key=value key=value ...", one line, may be empty
+ */
+typedef void sticky_log_fn(void *context, enum sticky_log_level level, const char *event,
+			   const char *detail);
+
+struct sticky_group_options {
+	size_t size;	     /* sizeof(struct sticky_group_options) */
+	uint32_t slots;	     /* 1 to STICKY_SLOTS_LIMIT; required */
+	uint32_t backlog;    /* of each listening socket, in connections; 0: 4096 */
+	uint32_t v4_prefix;  /* bits of an IPv4 address that are the key, 1 to 32; 0: 32 */
+	uint32_t v6_prefix;  /* bits of an IPv6 address that are the key, 1 to 128; 0: 64 */
+	const uint8_t *seed; /* STICKY_SEED_SIZE secret bytes, copied; NULL: drawn at random,
+				so that clients get other slots after a restart */
+	sticky_log_fn *log;  /* NULL: nothing is reported */
+	void *log_context;   /* given to `log` */
+};
+
+/*
+ * The version of the library in use, "MAJOR.MINOR.PATCH"; STICKY_VERSION is the
+ * header's. Static storage.
+ */
+const char *sticky_version(void);
+
+/*
+ * Open a group: load nothing yet but the shared maps, with no address and no socket.
+ *
+ * options    see above
+ * ret_group  the new group; sticky_group_close() ends it
+ *
+ * Returns 0, or
+ *   -EINVAL      slots or a prefix out of range, or size too small or with unknown
+ *                members set
+ *   -EPERM       no CAP_BPF
+ *   -EOPNOTSUPP  the kernel is too old (needs Linux 5.14), or without BPF
+ *   -ENOMEM, -EMFILE, -ENFILE
+ *
+ * Costs about a millisecond: two small program loads, by which it finds out whether
+ * this kernel wakes a sleeping acceptor for a connection that was moved to it.
+ */
+int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
+
+/*
+ * Close a group: its holding sockets, program and maps. Connections that wait in
+ * holding sockets are reset. Workers must have been closed before. NULL is allowed.
+ */
+void sticky_group_close(struct sticky_group *group);
+
+/*
+ * Add a listening address. From now on its connections are accepted into the holding
+ * sockets. All listeners of a group must be added before its first worker is opened.
+ *
+ * address  "HOST:PORT"      an IPv4 address or a name (its first address is taken)
+ *          "[V6]:PORT"      an IPv6 address, with %zone if need be; IPv6 only
+ *          ":PORT"          every address: dual-stack where IPv6 exists, else 0.0.0.0
+ *          PORT 0           a free port: sticky_group_listener_address() tells which
+ *
+ * Returns the listener's index (0, 1, ... in order of adding), or
+ *   -EINVAL         not an address of the form above
+ *   -EADDRINUSE     somebody listens there. Without the check a second program of the
+ *                   same uid would silently join the group, and take its connections
+ *                   (socket(7), SO_REUSEPORT)
+ *   -EADDRNOTAVAIL  no such address on this machine
+ *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without
+ *                   CAP_NET_BIND_SERVICE
+ *   -EBUSY          a worker has been opened already
+ *   -E2BIG          STICKY_LISTENERS_LIMIT reached
+ *   -ENOENT         the name has no address
+ *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
+ *
+ * Costs one program load (under a millisecond) and one socket a slot.
+ */
+int sticky_group_listen(struct sticky_group *group, const char *address);
+
+/* The number of listeners that were added. */
+uint32_t sticky_group_listener_count(struct sticky_group *group);
+
+/*
+ * A listener's address as it is bound, e.g. "127.0.0.1:3000", "[::]:8080".
+ *
+ * listener  its index
+ * size      bytes at ret_text; STICKY_ADDRESS_TEXT_SIZE always suffices
+ *
+ * Returns 0, -EINVAL (no such listener) or -ENOSPC.
+ */
+int sticky_group_listener_address(struct sticky_group *group, uint32_t listener, size_t size,
+				  char *ret_text);
+
+/* The number of slots. */
+uint32_t sticky_group_slots(struct sticky_group *group);
+
+/* Where a client goes. */
+struct sticky_where {
+	size_t size;	 /* sizeof(struct sticky_where) */
+	uint32_t bucket; /* 0 to STICKY_BUCKET_COUNT - 1 */
+	uint32_t slot;
+	char key[STICKY_ADDRESS_TEXT_SIZE]; /* e.g. "203.0.113.9/32", "2001:db8::/64" */
+};
+
+/*
+ * Where the kernel sends a client: computed by the program's own code.
+ *
+ * client     an AF_INET or AF_INET6 address; its port does not matter; v4-mapped counts
+ *            as IPv4
+ * ret_where  its `size` must be set
+ *
+ * Returns 0, -EAFNOSUPPORT (another family) or -EINVAL (size). Costs under 100 ns, but
+ * for the key's text. No system call.
+ */
+int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
+		       struct sticky_where *ret_where);
+
+/*
+ * Read an IP address without a port: "203.0.113.9", "2001:db8::1", "[2001:db8::1]",
+ * "fe80::1%eth0". Names are not looked up.
+ *
+ * Returns 0 or -EINVAL. The port of ret_address is 0.
+ */
+int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address);
+
+/*
+ * A number that tells seeds apart without giving them away: the keyed hash of nothing.
+ * Two groups with the same id (almost certainly) agree about their clients.
+ */
+uint32_t sticky_group_seed_id(struct sticky_group *group);
+
+/* What the program counted, all listeners together, since the group was opened. */
+struct sticky_counters {
+	size_t size;	     /* sizeof(struct sticky_counters) */
+	uint64_t steered;    /* placements of new connections in their own slot. A SYN-cookie
+				ACK counts again: placements are not connections */
+	uint64_t migrated;   /* connections moved out of a socket that was closed */
+	uint64_t empty_slot; /* placed in another slot, as their own had no socket */
+	uint64_t dropped;    /* refused: the sum of the three below */
+	uint64_t dropped_empty;
+	uint64_t dropped_no_table;
+	uint64_t dropped_unreadable;
+	uint64_t woken; /* connections that the library made to wake an acceptor */
+};
+
+/*
+ * Read the counters.
+ *
+ * ret_counters  its `size` must be set
+ *
+ * Returns 0, -EINVAL (size), or what bpf(2) says. Costs one system call, and 8 KiB of
+ * copying for each possible CPU.
+ */
+int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters);
+
+/* One slot at this moment. */
+struct sticky_slot_info {
+	size_t size;	     /* sizeof(struct sticky_slot_info) */
+	uint64_t generation; /* of the worker that was opened last; 0: none yet */
+	bool holding;	     /* no worker is ready: connections wait in the holding socket */
+	uint32_t buckets;    /* of the table: its share of the clients */
+	uint32_t queue;	     /* connections waiting to be accepted, all listeners together */
+	uint64_t overflows;  /* SYNs dropped as its queue was full, all lives together */
+	uint64_t steered;    /* placements, see struct sticky_counters */
+};
+
+/*
+ * Read the state of all slots.
+ *
+ * count      slots wanted, from slot 0 on; at most the number of slots
+ * ret_infos  count elements; the `size` of the first must be set, and is that of all
+ *
+ * Returns 0, -EINVAL (count or size), or what bpf(2) says. Costs the reading of the
+ * counters and two system calls a socket.
+ */
+int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
+			    struct sticky_slot_info *ret_infos);
+
+/*
+ * Begin a life in a slot: fresh listening sockets, bound, listening, in the kernel's
+ * group, but in no map: nobody is sent to them before sticky_worker_ready().
+ *
+ * slot        0 to slots - 1
+ * ret_worker  the new worker; sticky_worker_close() ends it
+ *
+ * A slot may have several workers at a time: the one that became ready last has the
+ * slot, the others are starting, or finishing what they have.
+ *
+ * Returns 0, or
+ *   -EINVAL      no such slot
+ *   -EDESTADDRREQ  the group has no listener
+ *   -EADDRINUSE  the effective uid is not the one that made the first socket
+ *   -EACCES, -ENOMEM, -EMFILE, -ENFILE
+ *
+ * Costs four system calls a listener.
+ */
+int sticky_worker_open(struct sticky_group *group, uint32_t slot,
+		       struct sticky_worker **ret_worker);
+
+/* The worker's slot. */
+uint32_t sticky_worker_slot(const struct sticky_worker *worker);
+
+/* The worker's generation: every life of a slot counts one up, from 1. */
+uint64_t sticky_worker_generation(const struct sticky_worker *worker);
+
+/*
+ * The worker's own listening socket for a listener, to accept from, or to hand to a
+ * process that is started: blocking (set O_NONBLOCK if you poll), close-on-exec,
+ * SO_LOCK_FILTER set, so that whoever has it can't replace the program.
+ *
+ * The descriptor stays the library's and is closed by sticky_worker_close(). Take it
+ * out of your epoll set before that.
+ *
+ * Returns the descriptor, or -EINVAL: no such listener.
+ */
+int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
+
+/*
+ * The worker is ready: the slot changes hands. One atomic update of the map for each
+ * listener, and new connections come to this worker; then the holding socket, if the
+ * slot had one, is closed, and the kernel moves what was waiting in it here, in order.
+ *
+ * A worker that had the slot keeps what is in its queue until it is closed; then the
+ * kernel moves that here too. Close it soon: a predecessor that no longer accepts
+ * strands its queue.
+ *
+ * Returns 0 (also where it has the slot already), or
+ *   -EINVAL  one of its sockets is not listening any more (shutdown(2) on a listening
+ *            socket ends it for good); the slot stays with whoever had it
+ *   others   as bpf(2)'s BPF_MAP_UPDATE_ELEM
+ *
+ * Costs one system call a listener, and two a connection moved.
+ */
+int sticky_worker_ready(struct sticky_worker *worker);
+
+/*
+ * End a life: where it has the slot, a fresh holding socket takes the slot first; then
+ * the worker's sockets are closed. What was queued on them is moved to the slot's
+ * present socket once the last descriptor of each is closed: at once for a thread, with
+ * the end of the last process that inherited it else. NULL is allowed.
+ *
+ * Returns 0, or a negative errno that tells why no holding socket could be made
+ * (-EMFILE, -ENFILE, -ENOMEM): the worker's own sockets then stay open and go on
+ * holding, nothing is lost, and the worker is gone all the same.
+ */
+int sticky_worker_close(struct sticky_worker *worker);
+
+/*
+ * Refuse new connections from now on: every slot is emptied, the program answers RST.
+ * What is queued already stays with the workers, to be served. For a stop; there is
+ * no way back.
+ *
+ * Returns 0, or what bpf(2) says.
+ */
+int sticky_group_refuse(struct sticky_group *group);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

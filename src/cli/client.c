@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../controller/controller.h"
+#include "../controller/rundir.h"
+
+#define ANSWER_MAX (16u << 20) /* 1,024 workers are half a megabyte */
+
+static int connect_to(const struct config *config, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE];
+	int fd, error;
+
+	if (rundir_locate(config->run_dir, config->name, directory) ||
+	    rundir_file(directory, "control.sock", sizeof(path), path)) {
+		fprintf(stderr, "stickyctl: the run directory's name is too long for a socket\n");
+		return EXIT_USAGE;
+	}
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (const void *)&address, sizeof(address)) == 0) {
+		*ret_fd = fd;
+		return EXIT_DONE;
+	}
+	error = errno;
+	if (fd >= 0)
+		close(fd);
+	if (error == ENOENT || error == ECONNREFUSED) {
+		fprintf(stderr,
+			"stickyctl: no instance named '%s' is running (no %s)\n"
+			"start it by 'stickyctl start', or name another one by -n or --run-dir\n",
+			config->name, path);
+		return EXIT_NOT_RUNNING;
+	}
+	fprintf(stderr, "stickyctl: cannot connect to %s: %s\n", path, strerror(error));
+	return error == EACCES || error == EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+static int send_request(int fd, const char *method, const char *target)
+{
+	char request[1024];
+	/* HTTP/1.0: the answer ends with the connection, whatever its length. */
+	int length = snprintf(request, sizeof(request),
+			      "%s %s HTTP/1.0\r\nHost: stickyctl\r\nContent-Length: 0\r\n\r\n",
+			      method, target);
+
+	if (length < 0 || (size_t)length >= sizeof(request))
+		return -EINVAL;
+	return send(fd, request, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
+}
+
+/* Read up to the end of the connection. Returns the length or -errno. */
+static ssize_t read_answer(int fd, char **ret_answer)
+{
+	size_t room = 65536, length = 0;
+	char *answer = malloc(room + 1), *larger;
+	ssize_t part = 0;
+
+	while (answer && (part = read(fd, answer + length, room - length)) > 0) {
+		length += (size_t)part;
+		if (length < room)
+			continue;
+		larger = room < ANSWER_MAX ? realloc(answer, 2 * room + 1) : NULL;
+		if (!larger)
+			break;
+		answer = larger;
+		room *= 2;
+	}
+	if (!answer || part != 0) {
+		int error = part < 0 ? -errno : -ENOMEM;
+
+		free(answer);
+		return error;
+	}
+	answer[length] = '\0';
+	*ret_answer = answer;
+	return (ssize_t)length;
+}
+
+static int judge(char *answer, json_t **ret_json)
+{
+	char *body = strstr(answer, "\r\n\r\n");
+	json_t *json;
+	const char *text;
+	int code = 0;
+
+	if (!body || sscanf(answer, "HTTP/1.%*d %d", &code) != 1) {
+		fprintf(stderr, "stickyctl: the controller ended without an answer\n");
+		return EXIT_FAILED;
+	}
+	json = json_loads(body + 4, 0, NULL);
+	if (code == 200 && json) {
+		*ret_json = json;
+		return EXIT_DONE;
+	}
+	text = json_string_value(json_object_get(json, "error"));
+	fprintf(stderr, "stickyctl: %s\n", text ? text : "the controller could not answer");
+	json_decref(json);
+	return code == 400 ? EXIT_USAGE : code == 403 ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+int client_ask(const struct config *config, const char *method, const char *target,
+	       unsigned int timeout_s, json_t **ret_json, pid_t *ret_pid)
+{
+	struct timeval limit = {.tv_sec = timeout_s};
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	char *answer = NULL;
+	ssize_t length;
+	int fd = -1, result = connect_to(config, &fd);
+
+	if (result)
+		return result;
+	if (ret_pid && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		*ret_pid = peer.pid;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	length = send_request(fd, method, target);
+	if (!length)
+		length = read_answer(fd, &answer);
+	close(fd);
+	if (length == -EAGAIN) {
+		fprintf(stderr, "stickyctl: the controller did not answer within %u s\n",
+			timeout_s);
+		return EXIT_PARTLY;
+	}
+	if (length < 0) {
+		fprintf(stderr, "stickyctl: cannot talk to the controller: %s\n",
+			strerror((int)-length));
+		return EXIT_FAILED;
+	}
+	result = judge(answer, ret_json);
+	free(answer);
+	return result;
+}

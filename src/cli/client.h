@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The other end of the control socket: one request, one answer. */
+#ifndef STICKY_CLI_CLIENT_H
+#define STICKY_CLI_CLIENT_H
+
+#include <jansson.h>
+#include <sys/types.h>
+
+#include "../controller/config.h"
+
+/*
+ * Ask the instance.
+ *
+ * method      "GET", "POST"
+ * target      "/v1/status"
+ * timeout_s   how long to wait for the answer; 0: as long as it takes
+ * ret_json    the answer, the caller's
+ * ret_pid     the controller's pid, may be NULL; set as soon as it is connected to
+ *
+ * Complains on stderr. Returns an exit code.
+ */
+int client_ask(const struct config *config, const char *method, const char *target,
+	       unsigned int timeout_s, json_t **ret_json, pid_t *ret_pid);
+
+#endif

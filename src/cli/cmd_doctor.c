@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "../controller/controller.h"
+#include "../controller/cpus.h"
+#include "../lib/address.h"
+#include "../lib/steering.h"
+#include "../lib/wake.h"
+#include "command.h"
+
+enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
+
+static const char *const verdict_words[VERDICT_COUNT] = {
+	[VERDICT_OK] = "ok",
+	[VERDICT_WARNING] = "warning",
+	[VERDICT_MISSING] = "missing",
+};
+
+/* What was found by the checks so far. */
+struct findings {
+	enum verdict worst;
+	bool loads; /* the program can be loaded */
+};
+
+/* One line: verdict, what was looked at, what was seen; then what to do about it. */
+static void __attribute__((format(printf, 5, 6)))
+say(struct findings *findings, enum verdict verdict, const char *what, const char *remedy,
+    const char *format, ...)
+{
+	va_list args;
+
+	printf("%-8s %-21s ", verdict_words[verdict], what);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	if (verdict != VERDICT_OK)
+		printf("%30s -> %s\n", "", remedy);
+	if (verdict > findings->worst)
+		findings->worst = verdict;
+}
+
+/* The first number in a file, or -1. */
+static long read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long number;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &number) != 1)
+		number = -1;
+	fclose(file);
+	return number;
+}
+
+static void check_kernel(struct findings *findings)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	if (sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		major = 0;
+	say(findings, major > 5 || (major == 5 && minor >= 14) ? VERDICT_OK : VERDICT_MISSING,
+	    "kernel", "Linux 5.14 or later is needed, for connections that move with their slot",
+	    "Linux %s", name.release);
+}
+
+static void check_capabilities(struct findings *findings)
+{
+	static const struct {
+		int number;
+		const char *name;
+		enum verdict without;
+		const char *remedy;
+	} wanted[] = {
+		{CAP_BPF, "CAP_BPF", VERDICT_MISSING,
+		 "run it as root, by sudo, or after: setcap cap_bpf,cap_net_bind_service+ep "
+		 "stickyctl"},
+		{CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", VERDICT_WARNING,
+		 "without it only ports from net.ipv4.ip_unprivileged_port_start on"},
+		{CAP_SETUID, "CAP_SETUID", VERDICT_WARNING, "without it no --user"},
+		{CAP_SETGID, "CAP_SETGID", VERDICT_WARNING, "without it no --user"},
+		{CAP_KILL, "CAP_KILL", VERDICT_WARNING, "without it no --user"},
+		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", VERDICT_WARNING,
+		 "without it status can't count the connections of workers of another user"},
+	};
+	size_t i;
+
+	capng_get_caps_process();
+	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		bool has = capng_have_capability(CAPNG_PERMITTED, (unsigned int)wanted[i].number);
+
+		say(findings, has ? VERDICT_OK : wanted[i].without, wanted[i].name,
+		    wanted[i].remedy, "%s", has ? "permitted" : "not permitted");
+	}
+}
+
+static int open_steering(struct steering **ret_steering)
+{
+	struct sticky_settings settings = {.abi_version = STICKY_ABI_VERSION, .slots = 1};
+	const struct log nowhere = {0};
+
+	prefix_fill_mask(32, 1, &settings.v4_mask);
+	prefix_fill_mask(64, 4, settings.v6_mask);
+	return steering_open(&settings, &nowhere, ret_steering);
+}
+
+static void check_wake_ups(struct findings *findings, struct steering *steering)
+{
+	int wakes = wake_probe(steering);
+
+	if (wakes < 0)
+		say(findings, VERDICT_WARNING, "wake-ups",
+		    "stickyctl will wake acceptors by a connection of its own; is the loopback "
+		    "interface up (ip link set lo up)?",
+		    "could not be tried: %s", strerror(-wakes));
+	else if (wakes == 0)
+		say(findings, VERDICT_WARNING, "wake-ups",
+		    "nothing to do: stickyctl wakes it by a connection of its own, which the "
+		    "worker "
+		    "sees as a client that says nothing",
+		    "this kernel does not wake a sleeping acceptor for a moved connection");
+	else
+		say(findings, VERDICT_OK, "wake-ups", "",
+		    "a moved connection wakes its acceptor (tried)");
+}
+
+static void check_bpf(struct findings *findings)
+{
+	struct steering *steering;
+	int error = open_steering(&steering);
+
+	findings->loads = error == 0;
+	if (error) {
+		say(findings, VERDICT_MISSING, "bpf program",
+		    error == -EPERM
+			    ? "CAP_BPF is needed (see above); containers: --cap-add BPF, and "
+			      "a seccomp profile that allows bpf(2)"
+			    : "see dmesg; CONFIG_BPF_SYSCALL and CONFIG_INET are needed",
+		    "cannot be loaded: %s", strerror(-error));
+		return;
+	}
+	say(findings, VERDICT_OK, "bpf program", "", "loads, and passes this kernel's verifier");
+	check_wake_ups(findings, steering);
+	steering_close(steering);
+}
+
+static void check_jit(struct findings *findings)
+{
+	long jit = read_number("/proc/sys/net/core/bpf_jit_enable");
+
+	/* Unreadable where the JIT is always on, or where only root may look. */
+	say(findings, jit == 0 ? VERDICT_WARNING : VERDICT_OK, "bpf jit",
+	    "sysctl net.core.bpf_jit_enable=1: interpreted programs are several times slower", "%s",
+	    jit == 0  ? "off"
+	    : jit < 0 ? "not known"
+		      : "on");
+}
+
+static void check_bpffs(struct findings *findings)
+{
+	struct statfs info;
+	bool mounted =
+		statfs("/sys/fs/bpf", &info) == 0 && (unsigned long)info.f_type == BPF_FS_MAGIC;
+
+	say(findings, mounted ? VERDICT_OK : VERDICT_WARNING, "bpffs",
+	    "mount -t bpf bpf /sys/fs/bpf: not needed to serve; maps can't be pinned without it",
+	    "%s at /sys/fs/bpf", mounted ? "mounted" : "not mounted");
+}
+
+static void check_descriptors(struct findings *findings)
+{
+	struct rlimit limit;
+	unsigned long slots = cpus_usable();
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	/* A socket, two pipes and a status pipe a slot, twice while slots change hands. */
+	say(findings, limit.rlim_max >= slots * 10 + 64 ? VERDICT_OK : VERDICT_WARNING,
+	    "descriptors", "raise the hard limit: ulimit -Hn, LimitNOFILE= of the unit",
+	    "%llu, up to %llu", (unsigned long long)limit.rlim_cur,
+	    (unsigned long long)limit.rlim_max);
+}
+
+static void check_somaxconn(struct findings *findings)
+{
+	long limit = read_number("/proc/sys/net/core/somaxconn");
+
+	say(findings, limit >= 4096 ? VERDICT_OK : VERDICT_WARNING, "somaxconn",
+	    "sysctl net.core.somaxconn=4096: it bounds --backlog, and thus what may wait while a "
+	    "worker is away",
+	    "%ld", limit);
+}
+
+static void check_ipv6(struct findings *findings)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	say(findings, fd >= 0 ? VERDICT_OK : VERDICT_WARNING, "ipv6",
+	    "nothing to do: ':PORT' listens on 0.0.0.0 alone", "%s",
+	    fd >= 0 ? "':PORT' is dual-stack" : "not there");
+	if (fd >= 0)
+		close(fd);
+}
+
+static void check_engine(struct findings *findings)
+{
+	say(findings, findings->loads ? VERDICT_OK : VERDICT_MISSING, "steering",
+	    "see the lines above", "%s",
+	    findings->loads ? "kernel: the program loads here"
+			    : "none: the kernel engine is the only one, and it can't work");
+}
+
+int command_doctor(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = command_parse_nothing,
+		.doc = "Show what this machine can do, and what it lacks, as the user that asks: "
+		       "each line is ok, warning (it works, but) or missing, with the remedy. "
+		       "Exit code 1 where something is missing.",
+	};
+	static void (*const checks[])(struct findings *) = {
+		check_kernel,	   check_capabilities, check_bpf,  check_jit,	 check_bpffs,
+		check_descriptors, check_somaxconn,    check_ipv6, check_engine,
+	};
+	struct findings findings = {0};
+	struct config config;
+	size_t i;
+
+	command_parse(&argp, argc, argv, NULL, &config);
+	config_fini(&config);
+	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		checks[i](&findings);
+	return findings.worst == VERDICT_MISSING ? EXIT_FAILED : EXIT_DONE;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../controller/controller.h"
+#include "../controller/units.h"
+#include "client.h"
+#include "command.h"
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	if (key != 'j')
+		return command_parse_nothing(key, arg, state);
+	*(bool *)state->input = true;
+	return 0;
+}
+
+static const char *text_of(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static uint64_t number_of(const json_t *json, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(json, key));
+}
+
+static void show_instance(const json_t *status)
+{
+	const json_t *listeners = json_object_get(status, "listeners");
+	const json_t *counters = json_object_get(status, "counters");
+	char uptime[DURATION_TEXT_SIZE];
+	size_t i;
+
+	format_duration(number_of(status, "uptime_ms"), uptime);
+	printf("%s: %s, pid %d, up %s, steering %s, seed id %s\nlistening on",
+	       text_of(status, "name"), text_of(status, "state"), (int)number_of(status, "pid"),
+	       uptime, text_of(status, "steering"), text_of(status, "seed_id"));
+	for (i = 0; i < json_array_size(listeners); i++)
+		printf(" %s", json_string_value(json_array_get(listeners, i)));
+	printf("\nplaced %llu, moved %llu, empty slot %llu, refused %llu; waiting now %llu\n\n",
+	       (unsigned long long)number_of(counters, "steered"),
+	       (unsigned long long)number_of(counters, "migrated"),
+	       (unsigned long long)number_of(counters, "empty_slot"),
+	       (unsigned long long)number_of(counters, "dropped"),
+	       (unsigned long long)number_of(status, "held"));
+}
+
+static void show_worker(const json_t *worker)
+{
+	const char *exit = text_of(json_object_get(worker, "last_exit"), "text");
+	const char *words = text_of(worker, "status");
+	char uptime[DURATION_TEXT_SIZE], rss[DURATION_TEXT_SIZE], pid[16] = "-";
+	bool runs = json_is_integer(json_object_get(worker, "pid"));
+
+	if (runs)
+		snprintf(pid, sizeof(pid), "%d", (int)number_of(worker, "pid"));
+	format_duration(number_of(worker, runs ? "uptime_ms" : "restart_in_ms"), uptime);
+	format_bytes(number_of(worker, "rss_bytes"), rss);
+	printf("%4d %8s %-9s %4llu %8s %8llu %6.2f%% %9llu %5llu %6llu %7s%s%s%s%s\n",
+	       (int)number_of(worker, "slot"), pid, text_of(worker, "state"),
+	       (unsigned long long)number_of(worker, "generation"), uptime,
+	       (unsigned long long)number_of(worker, "restarts"),
+	       100.0 * (double)number_of(worker, "buckets") / 65536,
+	       (unsigned long long)number_of(worker, "steered"),
+	       (unsigned long long)number_of(worker, "queue"),
+	       (unsigned long long)number_of(worker, "connections"), runs ? rss : "-",
+	       *words ? "  " : "", words, *exit ? "  last " : "", exit);
+}
+
+static void show(const json_t *status)
+{
+	const json_t *workers = json_object_get(status, "workers");
+	size_t i;
+
+	show_instance(status);
+	puts("SLOT      PID STATE      GEN   UPTIME RESTARTS CLIENTS    PLACED QUEUE   OPEN  "
+	     "MEMORY");
+	for (i = 0; i < json_array_size(workers); i++)
+		show_worker(json_array_get(workers, i));
+}
+
+int command_status(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{.name = "json", .key = 'j', .doc = "As JSON"},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Show the instance and its workers: CLIENTS is a slot's share of all "
+		       "clients, "
+		       "PLACED what the kernel sent it, QUEUE what waits to be accepted, OPEN what "
+		       "the worker has accepted and not closed.",
+	};
+	struct config config;
+	json_t *status = NULL;
+	bool as_json = false;
+	int result;
+
+	command_parse(&argp, argc, argv, &as_json, &config);
+	result = client_ask(&config, "GET", "/v1/status", 10, &status, NULL);
+	config_fini(&config);
+	if (result)
+		return result;
+	if (as_json)
+		json_dumpf(status, stdout, JSON_INDENT(2)), putchar('\n');
+	else
+		show(status);
+	json_decref(status);
+	return EXIT_DONE;
+}

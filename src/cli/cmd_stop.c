@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../controller/controller.h"
+#include "client.h"
+#include "command.h"
+
+#define ANSWER_S 10 /* how long a controller without workers may take to answer, or to end */
+
+enum { KEY_NOW = 'N' + 256 };
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	if (key != KEY_NOW)
+		return command_parse_nothing(key, arg, state);
+	*(bool *)state->input = true;
+	return 0;
+}
+
+/* The controller answers before it is gone; a `start` that follows must find its name free. */
+static int wait_for_end(pid_t pid)
+{
+	struct pollfd end = {.events = POLLIN};
+	int result;
+
+	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (end.fd < 0)
+		return errno == ESRCH ? EXIT_DONE : EXIT_FAILED;
+	result = poll(&end, 1, ANSWER_S * 1000) == 1 ? EXIT_DONE : EXIT_PARTLY;
+	close(end.fd);
+	if (result)
+		fprintf(stderr, "stickyctl: the workers are gone, but controller %d is not\n", pid);
+	return result;
+}
+
+int command_stop(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{.name = "now", .key = KEY_NOW, .doc = "Don't wait: kill the workers at once"},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Refuse new connections, ask the workers to finish, kill those that have "
+		       "not "
+		       "after --hard-shutdown-delay, and end the instance. Returns when it is "
+		       "gone: "
+		       "0, or 4 where somebody had to be killed.",
+	};
+	struct config config;
+	json_t *answer = NULL;
+	bool now = false;
+	pid_t pid = 0;
+	int result;
+
+	command_parse(&argp, argc, argv, &now, &config);
+	result = client_ask(&config, "POST", now ? "/v1/stop?now=1" : "/v1/stop", 0, &answer, &pid);
+	config_fini(&config);
+	if (result)
+		return result;
+	result = wait_for_end(pid);
+	if (!result && json_is_true(json_object_get(answer, "killed"))) {
+		fputs("stickyctl: stopped; workers that outlived --hard-shutdown-delay were "
+		      "killed\n",
+		      stderr);
+		result = EXIT_PARTLY;
+	}
+	json_decref(answer);
+	return result;
+}

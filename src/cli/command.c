@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include "command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../controller/controller.h"
+
+extern char **environ;
+
+static const struct command commands[] = {
+	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",
+	 command_start},
+	{"status", "", "Show the instance and its workers", command_status},
+	{"stop", "", "End the workers, politely, then the instance", command_stop},
+	{"where", "ADDRESS", "Show which worker a client goes to", command_where},
+	{"doctor", "", "Show what this machine can do, and what it lacks", command_doctor},
+	{"version", "", "Show the version", command_version},
+	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
+
+const struct command *command_at(size_t index)
+{
+	return index < COMMAND_COUNT ? &commands[index] : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
+{
+	if (key != ARGP_KEY_ARG)
+		return ARGP_ERR_UNKNOWN;
+	argp_error(state, "'%s' is one argument too many", arg);
+	return EINVAL;
+}
+
+/* ---- -n and --run-dir, which every command has ----------------------------------- */
+
+#define SHARED_MAX 8
+
+static error_t parse_shared(int key, char *arg, struct argp_state *state)
+{
+	const struct option_doc *option;
+	char origin[64], error[CONFIG_ERROR_SIZE];
+	size_t i;
+
+	for (i = 0; (option = config_option(i)); i++)
+		if (option->every_command && option->key == key)
+			break;
+	if (!option)
+		return ARGP_ERR_UNKNOWN;
+	snprintf(origin, sizeof(origin), "--%s", option->name);
+	if (config_set(state->input, key, arg, origin, error))
+		argp_error(state, "%s", error);
+	return 0;
+}
+
+static void list_shared(struct argp_option shared[SHARED_MAX])
+{
+	const struct option_doc *option;
+	size_t i, count = 0;
+
+	memset(shared, 0, SHARED_MAX * sizeof(shared[0]));
+	for (i = 0; (option = config_option(i)) && count < SHARED_MAX - 1; i++)
+		if (option->every_command)
+			shared[count++] = (struct argp_option){
+				.name = option->name,
+				.key = option->key,
+				.arg = option->arg,
+				.doc = option->doc,
+			};
+}
+
+/* What both parsers get; argp hands each child its own. */
+struct inputs {
+	const struct argp *own;
+	void *own_input;
+	struct config *config;
+};
+
+static error_t parse_own(int key, char *arg, struct argp_state *state)
+{
+	struct inputs *inputs = state->input;
+
+	if (key == ARGP_KEY_INIT) {
+		state->child_inputs[0] = inputs->config;
+		return 0;
+	}
+	state->input = inputs->own_input;
+	key = inputs->own->parser(key, arg, state);
+	state->input = inputs;
+	return key;
+}
+
+void command_parse(const struct argp *argp, int argc, char **argv, void *input,
+		   struct config *config)
+{
+	struct argp_option shared[SHARED_MAX];
+	struct argp shared_argp = {.options = shared, .parser = parse_shared};
+	struct argp_child children[] = {{.argp = &shared_argp}, {0}};
+	struct inputs inputs = {.own = argp, .own_input = input, .config = config};
+	struct argp whole = *argp;
+	char error[CONFIG_ERROR_SIZE];
+
+	argp_err_exit_status = EXIT_USAGE;
+	config_init(config);
+	if (config_set_from_environment(config, environ, error)) {
+		fprintf(stderr, "stickyctl: %s\n", error);
+		exit(EXIT_USAGE);
+	}
+	config_begin_source(config);
+	list_shared(shared);
+	whole.parser = parse_own;
+	whole.children = children;
+	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER, NULL, &inputs))
+		exit(EXIT_FAILED);
+	if (!config->name)
+		config->name = strdup("default");
+	if (!config->name)
+		abort(); /* out of memory before anything was done */
+}

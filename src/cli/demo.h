@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The built-in demo server: `stickyctl start` without a COMMAND. Its workers are threads
+ * of this process, each on listening sockets of its own, by libsticky's public interface.
+ */
+#ifndef STICKY_CLI_DEMO_H
+#define STICKY_CLI_DEMO_H
+
+#include "../controller/controller.h"
+
+const struct thread_host *demo_host(void);
+
+#endif

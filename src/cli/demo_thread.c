@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+#include "demo_thread.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "../controller/privilege.h"
+#include "demo_page.h"
+
+#define HEADERS_MAX	16384
+#define BODY_MAX	65536
+#define IDLE_SECONDS	15
+#define SILENCE_SECONDS 1 /* at a stop: who has asked nothing by then is let go */
+
+/* A client's connection, from its first request to its close. */
+struct connection {
+	struct demo_thread *thread;
+	struct evhttp_connection *http; /* the hash's key */
+	UT_hash_handle hh;
+};
+
+struct demo_thread {
+	struct sticky_group *group;
+	struct sticky_worker *worker;
+	int notify_fd;
+	pthread_t thread;
+	int wake_fd; /* commands for the thread are there: look at the two flags */
+	atomic_bool stop_wanted;
+	atomic_bool kill_wanted;
+	atomic_int state; /* enum demo_thread_state */
+	atomic_int id;
+	atomic_uint connection_count;
+	atomic_ullong cpu_ms; /* set at its end; while it runs its clock is read */
+
+	/* The thread's own. */
+	struct event_base *base;
+	struct event *wake;
+	struct evhttp *http;
+	struct connection *connections;
+	uint64_t accepted_count;
+	uint64_t asked_count;
+	bool silence_is_over; /* the time is up for connections that never asked */
+	bool stopping;
+	uint64_t served;
+};
+
+static void set_state(struct demo_thread *thread, enum demo_thread_state state)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	atomic_store(&thread->state, state);
+	written = write(thread->notify_fd, &one, sizeof(one));
+	(void)written; /* an eventfd is full only if nobody read 2^64 - 1 of them */
+}
+
+/* ---- Connections ---------------------------------------------------------------- */
+
+/* May there be a connection that was accepted and has not asked for anything yet? */
+static bool has_silent_ones(const struct demo_thread *thread)
+{
+	return thread->accepted_count != thread->asked_count && !thread->silence_is_over;
+}
+
+static void end_if_idle(struct demo_thread *thread)
+{
+	if (thread->stopping && !thread->connections && !has_silent_ones(thread))
+		event_base_loopbreak(thread->base);
+}
+
+static void on_connection_closed(struct evhttp_connection *http, void *context)
+{
+	struct connection *connection = context;
+	struct demo_thread *thread = connection->thread;
+
+	(void)http;
+	HASH_DEL(thread->connections, connection);
+	free(connection);
+	atomic_fetch_sub(&thread->connection_count, 1);
+	end_if_idle(thread);
+}
+
+/* libevent accepted a connection, and asks for its bufferevent; NULL: make one. */
+static struct bufferevent *on_accepted(struct event_base *base, void *context)
+{
+	struct demo_thread *thread = context;
+
+	(void)base;
+	thread->accepted_count++;
+	return NULL;
+}
+
+/* libevent 2.1 says nothing of a connection before its first request: then it is noted. */
+static void note_connection(struct demo_thread *thread, struct evhttp_connection *http)
+{
+	struct connection *connection;
+
+	HASH_FIND_PTR(thread->connections, &http, connection);
+	if (connection)
+		return;
+	thread->asked_count++;
+	connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return; /* it is served all the same, only not counted */
+	connection->thread = thread;
+	connection->http = http;
+	HASH_ADD_PTR(thread->connections, http, connection);
+	atomic_fetch_add(&thread->connection_count, 1);
+	evhttp_connection_set_closecb(http, on_connection_closed, connection);
+}
+
+/* Nothing half read, nothing half written: closing it loses nothing. */
+static bool is_idle(const struct connection *connection)
+{
+	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection->http);
+
+	return evbuffer_get_length(bufferevent_get_input(stream)) == 0 &&
+	       evbuffer_get_length(bufferevent_get_output(stream)) == 0;
+}
+
+/* ---- The page ------------------------------------------------------------------- */
+
+static int collect_facts(struct demo_thread *thread, struct evhttp_request *request,
+			 struct sticky_where *where, struct demo_facts *facts)
+{
+	struct evhttp_connection *http = evhttp_request_get_connection(request);
+	struct sockaddr_storage client;
+	ev_uint16_t port;
+	char *address;
+	int error;
+
+	evhttp_connection_get_peer(http, &address, &port);
+	error = sticky_address_parse(address, &client);
+	if (!error)
+		error = sticky_group_where(thread->group, (const void *)&client, where);
+	if (error)
+		return error;
+	/* An IPv4 client of a dual-stack socket, as it calls itself. */
+	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
+		address += 7;
+	*facts = (struct demo_facts){
+		.slot = sticky_worker_slot(thread->worker),
+		.slots = sticky_group_slots(thread->group),
+		.generation = sticky_worker_generation(thread->worker),
+		.process = getpid(),
+		.thread = atomic_load(&thread->id),
+		.client = address,
+		.key = where->key,
+		.bucket = where->bucket,
+		.served = ++thread->served,
+	};
+	return 0;
+}
+
+static void answer(struct evhttp_request *request, const char *text, bool as_json)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+	struct evbuffer *body = evbuffer_new();
+
+	if (!body) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	evhttp_add_header(headers, "Content-Type",
+			  as_json ? "application/json" : "text/html; charset=utf-8");
+	evhttp_add_header(headers, "Cache-Control", "no-store");
+	evhttp_add_header(headers, "Vary", "Accept");
+	evbuffer_add(body, text, strlen(text));
+	evhttp_send_reply(request, HTTP_OK, NULL, body);
+	evbuffer_free(body);
+}
+
+static void on_request(struct evhttp_request *request, void *context)
+{
+	struct demo_thread *thread = context;
+	struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
+	bool as_json = demo_wants_json(evhttp_find_header(headers, "Accept"));
+	struct sticky_where where = {.size = sizeof(where)};
+	struct demo_facts facts;
+	char *text = NULL;
+
+	note_connection(thread, evhttp_request_get_connection(request));
+	if (thread->stopping)
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection",
+				  "close");
+	if (collect_facts(thread, request, &where, &facts) == 0)
+		text = demo_page(&facts, as_json);
+	if (text)
+		answer(request, text, as_json);
+	else
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	free(text);
+}
+
+/* ---- The thread ----------------------------------------------------------------- */
+
+static void close_idle_connections(struct demo_thread *thread)
+{
+	struct connection *connection, *next;
+
+	HASH_ITER (hh, thread->connections, connection, next) {
+		if (is_idle(connection))
+			evhttp_connection_free(connection->http);
+	}
+}
+
+static void on_queue_accepted(evutil_socket_t fd, short what, void *context)
+{
+	struct demo_thread *thread = context;
+
+	(void)fd;
+	(void)what;
+	close_idle_connections(thread);
+	end_if_idle(thread);
+}
+
+static void on_silence_over(evutil_socket_t fd, short what, void *context)
+{
+	struct demo_thread *thread = context;
+
+	(void)fd;
+	(void)what;
+	thread->silence_is_over = true;
+	end_if_idle(thread);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *context)
+{
+	static const struct timeval now = {0}, silence = {.tv_sec = SILENCE_SECONDS};
+	struct demo_thread *thread = context;
+	uint64_t count;
+	ssize_t got = read(fd, &count, sizeof(count));
+
+	(void)got;
+	(void)what;
+	if (atomic_load(&thread->kill_wanted)) {
+		event_base_loopbreak(thread->base);
+		return;
+	}
+	if (!atomic_load(&thread->stop_wanted) || thread->stopping)
+		return;
+	/*
+	 * Nobody new comes: the group refuses. What is in the queue by now is accepted in the
+	 * loop's next turn, which handles sockets before timers.
+	 */
+	thread->stopping = true;
+	event_base_once(thread->base, -1, EV_TIMEOUT, on_queue_accepted, thread, &now);
+	event_base_once(thread->base, -1, EV_TIMEOUT, on_silence_over, thread, &silence);
+}
+
+/* libevent closes what it accepts from: it gets duplicates, the library keeps its own. */
+static int accept_from(struct demo_thread *thread, uint32_t listener)
+{
+	int fd = fcntl(sticky_worker_fd(thread->worker, listener), F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	evutil_make_socket_nonblocking(fd);
+	if (evhttp_accept_socket(thread->http, fd)) {
+		close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int set_up(struct demo_thread *thread)
+{
+	uint32_t listener;
+	int error = 0;
+
+	thread->base = event_base_new();
+	thread->http = thread->base ? evhttp_new(thread->base) : NULL;
+	if (!thread->http)
+		return -ENOMEM;
+	evhttp_set_bevcb(thread->http, on_accepted, thread);
+	evhttp_set_gencb(thread->http, on_request, thread);
+	evhttp_set_allowed_methods(thread->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_max_headers_size(thread->http, HEADERS_MAX);
+	evhttp_set_max_body_size(thread->http, BODY_MAX);
+	evhttp_set_timeout(thread->http, IDLE_SECONDS);
+	thread->wake =
+		event_new(thread->base, thread->wake_fd, EV_READ | EV_PERSIST, on_wake, thread);
+	if (!thread->wake || event_add(thread->wake, NULL))
+		return -ENOMEM;
+	for (listener = 0; !error && sticky_worker_fd(thread->worker, listener) >= 0; listener++)
+		error = accept_from(thread, listener);
+	return error;
+}
+
+static void *run(void *context)
+{
+	struct demo_thread *thread = context;
+	struct timespec cpu;
+
+	privilege_drop();
+	atomic_store(&thread->id, gettid());
+	if (set_up(thread) == 0) {
+		set_state(thread, DEMO_THREAD_SERVING);
+		event_base_dispatch(thread->base);
+	}
+	if (thread->http)
+		evhttp_free(thread->http); /* connections too: each calls on_connection_closed() */
+	if (thread->wake)
+		event_free(thread->wake);
+	if (thread->base)
+		event_base_free(thread->base);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+	atomic_store(&thread->cpu_ms,
+		     (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / 1000000);
+	set_state(thread, DEMO_THREAD_ENDED);
+	return NULL;
+}
+
+/* ---- From the controller's thread ------------------------------------------------- */
+
+int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, int notify_fd,
+		      struct demo_thread **ret_thread)
+{
+	struct demo_thread *thread = calloc(1, sizeof(*thread));
+	int error;
+
+	if (!thread)
+		return -ENOMEM;
+	thread->group = group;
+	thread->worker = worker;
+	thread->notify_fd = notify_fd;
+	thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	error = thread->wake_fd < 0 ? errno : pthread_create(&thread->thread, NULL, run, thread);
+	if (error) {
+		if (thread->wake_fd >= 0)
+			close(thread->wake_fd);
+		free(thread);
+		return -error;
+	}
+	*ret_thread = thread;
+	return 0;
+}
+
+static void wake(struct demo_thread *thread)
+{
+	uint64_t one = 1;
+	ssize_t written = write(thread->wake_fd, &one, sizeof(one));
+
+	(void)written;
+}
+
+void demo_thread_stop(struct demo_thread *thread)
+{
+	atomic_store(&thread->stop_wanted, true);
+	wake(thread);
+}
+
+void demo_thread_kill(struct demo_thread *thread)
+{
+	atomic_store(&thread->kill_wanted, true);
+	wake(thread);
+}
+
+void demo_thread_join(struct demo_thread *thread)
+{
+	pthread_join(thread->thread, NULL);
+	close(thread->wake_fd);
+	free(thread);
+}
+
+enum demo_thread_state demo_thread_state(const struct demo_thread *thread)
+{
+	return (enum demo_thread_state)atomic_load(&thread->state);
+}
+
+pid_t demo_thread_id(const struct demo_thread *thread)
+{
+	return atomic_load(&thread->id);
+}
+
+uint32_t demo_thread_connections(const struct demo_thread *thread)
+{
+	return atomic_load(&thread->connection_count);
+}
+
+uint64_t demo_thread_cpu_ms(const struct demo_thread *thread)
+{
+	struct timespec cpu;
+	clockid_t clock;
+
+	if (demo_thread_state(thread) == DEMO_THREAD_ENDED ||
+	    pthread_getcpuclockid(thread->thread, &clock) || clock_gettime(clock, &cpu))
+		return atomic_load(&thread->cpu_ms);
+	return (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / 1000000;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../controller/controller.h"
+#include "command.h"
+
+/* The words that people try first. */
+static const char *translate(const char *word)
+{
+	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
+		return "help";
+	if (!strcmp(word, "--version") || !strcmp(word, "-V"))
+		return "version";
+	return word;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	char name[64];
+
+	if (argc < 2) {
+		command_help(1, argv);
+		return EXIT_USAGE;
+	}
+	command = command_find(translate(argv[1]));
+	if (!command) {
+		fprintf(stderr,
+			"stickyctl: no such command: %s\n'stickyctl help' shows the commands\n",
+			argv[1]);
+		return EXIT_USAGE;
+	}
+	snprintf(name, sizeof(name), "stickyctl %s", command->name);
+	argv[1] = name;
+	return command->run(argc - 1, argv + 1);
+}

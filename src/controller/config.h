@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the user asked for: one table of options serves the command line and the
+ * environment (STICKYCTL_NAME), by the same setters. Later wins.
+ */
+#ifndef STICKY_CONTROLLER_CONFIG_H
+#define STICKY_CONTROLLER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ready_mode {
+	READY_AUTO,    /* what the worker speaks; one that speaks nothing: after min_uptime */
+	READY_NOTIFY,  /* READY=1 through NOTIFY_SOCKET */
+	READY_STARTED, /* as soon as it runs */
+	READY_MODE_COUNT
+};
+
+struct string_list {
+	char **items; /* items[count] is NULL once there is one */
+	size_t count;
+	bool overridable; /* from an earlier source: the next addition replaces it */
+};
+
+struct config {
+	char *name;
+	char *run_dir;	 /* NULL: the default, see rundir.h */
+	char *state_dir; /* NULL: the default, see seed.h */
+	struct string_list listen;
+	uint32_t workers; /* 0: CPUs that we may use */
+	uint32_t backlog;
+	uint32_t v4_prefix;
+	uint32_t v6_prefix;
+	uint32_t ready; /* enum ready_mode */
+	uint32_t min_uptime_ms;
+	uint32_t ready_timeout_ms;
+	uint32_t hard_shutdown_delay_ms;
+	char *chdir;		/* NULL: the present directory */
+	struct string_list env; /* NAME=VALUE */
+	char *user;		/* USER[:GROUP]; NULL: who called sudo */
+	char **command;		/* NULL: the demo. Borrowed from main()'s argv */
+};
+
+/* One option, as a user sees it. */
+struct option_doc {
+	const char *name; /* long option */
+	int key;	  /* short option, or a number above 255 */
+	const char *arg;  /* what follows it, in help */
+	const char *doc;
+	bool every_command; /* -n, --run-dir: all commands take it, not just start */
+};
+
+/* The option of an index from 0 on; NULL behind the last one. */
+const struct option_doc *config_option(size_t index);
+
+void config_init(struct config *config);
+void config_fini(struct config *config);
+
+#define CONFIG_ERROR_SIZE 512
+
+/*
+ * Set an option by its key.
+ *
+ * origin     where the value comes from, for the message: "--workers", "STICKYCTL_WORKERS"
+ * ret_error  what is wrong and what would be right, CONFIG_ERROR_SIZE bytes
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int config_set(struct config *config, int key, const char *value, const char *origin,
+	       char *ret_error);
+
+/*
+ * What has been set so far comes from an earlier source than what follows: a repeated
+ * option (listen) that is set again then begins anew. Variables for workers add up.
+ */
+void config_begin_source(struct config *config);
+
+/*
+ * Take over STICKYCTL_... from an environment. Several values of a repeated option are
+ * separated by white space (listen) or line ends (env). A STICKYCTL_ variable that is no
+ * option is an error: a typing mistake would otherwise be silent.
+ */
+int config_set_from_environment(struct config *config, char *const *environment, char *ret_error);
+
+#endif

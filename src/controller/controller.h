@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* `stickyctl start`: everything is put together, run, and taken apart. */
+#ifndef STICKY_CONTROLLER_CONTROLLER_H
+#define STICKY_CONTROLLER_CONTROLLER_H
+
+#include <event2/event.h>
+
+#include "config.h"
+#include "runner.h"
+#include "sticky.h"
+
+/* Exit codes: the contract with scripts. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NOT_RUNNING = 3,
+	EXIT_PARTLY = 4, /* timed out, or done in part */
+	EXIT_ALREADY_RUNNING = 5,
+	EXIT_NOT_PERMITTED = 77,
+	EXIT_BAD_CONFIG = 78
+};
+
+/* Workers as threads of this process: what the demo gives us. */
+struct thread_host {
+	/* Returns 0 or -errno; from then on the runner may be used. */
+	int (*open)(struct event_base *base, struct sticky_group *group, struct runner *ret_runner);
+	void (*close)(struct runner *runner);
+	const char *listen; /* the address where none is named */
+};
+
+/*
+ * Run an instance until it is stopped.
+ *
+ * config   with name and command set
+ * threads  who runs the workers where there is no command
+ *
+ * Errors go to stderr. Returns an exit code.
+ */
+int controller_run(const struct config *config, const struct thread_host *threads);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's environment, and the argument of execve() that is made of it. */
+#ifndef STICKY_CONTROLLER_ENVIRONMENT_H
+#define STICKY_CONTROLLER_ENVIRONMENT_H
+
+#include <stddef.h>
+
+struct environment {
+	char **items; /* NAME=VALUE; items[count] is NULL */
+	size_t count;
+	size_t room;
+};
+
+/* A copy of an environment, such as environ. Returns 0 or -ENOMEM. */
+int environment_init(struct environment *environment, char *const *from);
+
+void environment_fini(struct environment *environment);
+
+/* NULL where it is not set. */
+const char *environment_get(const struct environment *environment, const char *name);
+
+/* Returns 0 or -ENOMEM. */
+int environment_set(struct environment *environment, const char *name, const char *value);
+
+void environment_unset(struct environment *environment, const char *name);
+
+/*
+ * Set "NAME=VALUE"; {slot} and {name} in the value are replaced.
+ * Returns 0 or -ENOMEM.
+ */
+int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
+		       const char *name);
+
+#endif

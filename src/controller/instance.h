@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes up a running instance: for those who report on it. */
+#ifndef STICKY_CONTROLLER_INSTANCE_H
+#define STICKY_CONTROLLER_INSTANCE_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "runner.h"
+#include "sticky.h"
+#include "supervisor.h"
+
+struct instance {
+	const struct config *config;
+	struct sticky_group *group;
+	struct supervisor *supervisor;
+	struct runner runner;
+	uint64_t started_ms; /* by clock_ms() */
+};
+
+#endif

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: MIT
+#include "processes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "environment.h"
+#include "notify.h"
+#include "output.h"
+#include "privilege.h"
+#include "procusage.h"
+#include "report.h"
+#include "spawn.h"
+#include "supervisor.h"
+
+extern char **environ;
+
+struct process {
+	struct processes *processes;
+	struct process *next;
+	struct worker *worker;
+	pid_t pid; /* and process group */
+	bool reaped;
+	int status_fd; /* -1: it runs its program, or said why not */
+	struct event *status_event;
+	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
+	struct output_tail *tail;
+	struct output_source *output;
+	struct output_source *error_output;
+};
+
+struct processes {
+	struct processes_options options;
+	struct process *list;
+	struct event *child_event;
+	struct notify *notify;
+	struct output_sink *output;
+	struct output_sink *error_output;
+};
+
+/* ---- Starting ------------------------------------------------------------------- */
+
+/* What a worker must not take for its own. */
+static const char *const not_inherited[] = {
+	"LISTEN_FDS",	"LISTEN_PID",	 "LISTEN_FDNAMES", "NOTIFY_SOCKET",
+	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM",
+};
+
+static int set_number(struct environment *environment, const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return environment_set(environment, name, text);
+}
+
+static int set_identity(struct environment *environment, const struct identity *identity)
+{
+	int error;
+
+	if (!identity->change)
+		return 0;
+	error = environment_set(environment, "HOME", identity->home);
+	if (!error)
+		error = environment_set(environment, "USER", identity->name);
+	if (!error)
+		error = environment_set(environment, "LOGNAME", identity->name);
+	if (!error)
+		error = environment_set(environment, "SHELL", identity->shell);
+	return error;
+}
+
+static int set_assignments(struct environment *environment, const struct config *config,
+			   unsigned int slot)
+{
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < config->env.count && !error; i++)
+		error = environment_assign(environment, config->env.items[i], slot, config->name);
+	return error;
+}
+
+/* sd_listen_fds(3); the names are ours: listen0, listen1, ... */
+static int set_activation(struct environment *environment, uint32_t count)
+{
+	char names[SPAWN_SOCKETS_MAX * 16] = "";
+	char blank[SPAWN_PID_DIGITS + 1];
+	size_t length = 0;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < count; i++)
+		length += (size_t)snprintf(names + length, sizeof(names) - length, "%slisten%u",
+					   i ? ":" : "", i);
+	memset(blank, ' ', SPAWN_PID_DIGITS);
+	blank[SPAWN_PID_DIGITS] = '\0';
+	error = set_number(environment, "LISTEN_FDS", count);
+	if (!error)
+		error = environment_set(environment, "LISTEN_FDNAMES", names);
+	if (!error)
+		error = environment_set(environment, "LISTEN_PID", blank);
+	return error;
+}
+
+static int build_environment(const struct process *process, uint32_t sockets,
+			     struct environment *environment)
+{
+	const struct processes_options *options = &process->processes->options;
+	unsigned int slot = worker_slot(process->worker);
+	size_t i;
+	int error = environment_init(environment, environ);
+
+	if (error)
+		return error;
+	for (i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
+		environment_unset(environment, not_inherited[i]);
+	error = set_identity(environment, options->identity);
+	if (!error)
+		error = environment_set(environment, "PWD", options->directory);
+	if (!error)
+		error = set_assignments(environment, options->config, slot);
+	if (!error && !environment_get(environment, "PORT"))
+		error = set_number(environment, "PORT", options->ports[0]);
+	if (!error)
+		error = environment_set(environment, "STICKY_NAME", options->config->name);
+	if (!error)
+		error = set_number(environment, "STICKY_SLOT", slot);
+	if (!error)
+		error = set_number(environment, "STICKY_GENERATION",
+				   worker_generation(process->worker));
+	if (!error)
+		error = environment_set(environment, "NOTIFY_SOCKET", options->notify_path);
+	if (!error)
+		error = set_activation(environment, sockets);
+	return error;
+}
+
+/* ENOENT in one directory of PATH is no answer; the child tries them all. */
+#define PATH_ENTRIES_MAX 64
+
+struct candidates {
+	char *files[PATH_ENTRIES_MAX + 1];
+	char *buffer;
+};
+
+/* Where a command may be: itself where it has a slash, else in each directory of PATH. */
+static int find_candidates(const char *command, const char *path, struct candidates *ret)
+{
+	size_t count = 0, size;
+	char *to;
+
+	*ret = (struct candidates){0};
+	if (!path)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	size = strchr(command, '/') ? strlen(command) + 1
+				    : strlen(path) + PATH_ENTRIES_MAX * (strlen(command) + 3);
+	to = ret->buffer = malloc(size);
+	if (!to)
+		return -ENOMEM;
+	if (strchr(command, '/')) {
+		ret->files[0] = strcpy(to, command);
+		return 0;
+	}
+	while (count < PATH_ENTRIES_MAX) {
+		int directory = (int)strcspn(path, ":");
+
+		ret->files[count++] = to;
+		to += sprintf(to, "%.*s/%s", directory ? directory : 1, directory ? path : ".",
+			      command) +
+		      1;
+		if (!path[directory])
+			break;
+		path += directory + 1;
+	}
+	return 0;
+}
+
+static void close_pair(int pair[2])
+{
+	if (pair[0] >= 0)
+		close(pair[0]);
+	if (pair[1] >= 0)
+		close(pair[1]);
+}
+
+/* A pipe for one stream of a worker; its reading end goes into a source. */
+static int open_stream(struct process *process, struct output_sink *sink,
+		       struct output_source **ret_source, int *ret_write_end)
+{
+	char prefix[32] = "";
+	int ends[2], error;
+
+	if (isatty(STDERR_FILENO))
+		snprintf(prefix, sizeof(prefix), "[%u] ", worker_slot(process->worker));
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	error = output_source_open(process->processes->options.base, ends[0], sink, prefix,
+				   process->tail, ret_source);
+	if (error) {
+		close_pair(ends);
+		return error;
+	}
+	*ret_write_end = ends[1];
+	return 0;
+}
+
+static void on_status(evutil_socket_t fd, short what, void *context);
+
+static int watch_status(struct process *process)
+{
+	process->status_event = event_new(process->processes->options.base, process->status_fd,
+					  EV_READ, on_status, process);
+	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
+}
+
+static int spawn_with(struct process *process, struct sticky_worker *life,
+		      const struct environment *environment, int output, int error_output)
+{
+	const struct processes_options *options = &process->processes->options;
+	char **command = options->config->command;
+	struct candidates candidates;
+	int sockets[SPAWN_SOCKETS_MAX];
+	struct spawn_request request = {
+		.argv = command,
+		.envp = environment->items,
+		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
+		.directory = options->directory,
+		.identity = options->identity,
+		.sockets = sockets,
+		.output = output,
+		.error_output = error_output,
+		.nofile = options->nofile,
+	};
+	int error;
+
+	while ((sockets[request.socket_count] =
+			sticky_worker_fd(life, (uint32_t)request.socket_count)) >= 0)
+		request.socket_count++;
+	error = find_candidates(command[0], environment_get(environment, "PATH"), &candidates);
+	if (error)
+		return error;
+	request.files = candidates.files;
+	privilege_raise(CAP_SETUID);
+	privilege_raise(CAP_SETGID);
+	error = spawn_start(&request, &process->pid, &process->status_fd);
+	privilege_lower();
+	free(candidates.buffer);
+	return error ? error : watch_status(process);
+}
+
+static uint32_t count_sockets(const struct sticky_worker *life)
+{
+	uint32_t count = 0;
+
+	while (sticky_worker_fd(life, count) >= 0)
+		count++;
+	return count;
+}
+
+static int begin(struct process *process, struct sticky_worker *life)
+{
+	struct processes *processes = process->processes;
+	struct environment environment = {0};
+	int output = -1, error_output = -1;
+	int error;
+
+	error = output_tail_open(&process->tail);
+	if (!error)
+		error = open_stream(process, processes->output, &process->output, &output);
+	if (!error)
+		error = open_stream(process, processes->error_output, &process->error_output,
+				    &error_output);
+	if (!error)
+		error = build_environment(process, count_sockets(life), &environment);
+	if (!error)
+		error = spawn_with(process, life, &environment, output, error_output);
+	environment_fini(&environment);
+	if (output >= 0)
+		close(output);
+	if (error_output >= 0)
+		close(error_output);
+	return error;
+}
+
+static void process_release(void *run);
+
+static int process_start(void *context, struct worker *worker, struct sticky_worker *life,
+			 void **ret_run)
+{
+	struct processes *processes = context;
+	struct process *process = calloc(1, sizeof(*process));
+	int error;
+
+	if (!process)
+		return -ENOMEM;
+	process->processes = processes;
+	process->worker = worker;
+	process->status_fd = -1;
+	process->failure.stage = SPAWN_STAGE_COUNT;
+	process->next = processes->list;
+	processes->list = process;
+	error = begin(process, life);
+	if (error && !process->pid) {
+		process_release(process);
+		return error;
+	}
+	*ret_run = process;
+	return 0;
+}
+
+/* ---- What becomes of it --------------------------------------------------------- */
+
+static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
+	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
+	[SPAWN_IDENTITY] = "cannot change to the user",
+	[SPAWN_DIRECTORY] = "cannot change to the directory",
+	[SPAWN_EXEC] = "cannot run",
+};
+
+static void close_status(struct process *process)
+{
+	if (process->status_event)
+		event_free(process->status_event);
+	process->status_event = NULL;
+	if (process->status_fd >= 0)
+		close(process->status_fd);
+	process->status_fd = -1;
+}
+
+/* Returns true where the program runs. */
+static bool read_status(struct process *process)
+{
+	struct spawn_failure failure;
+	ssize_t length;
+
+	if (process->status_fd < 0)
+		return false;
+	length = read(process->status_fd, &failure, sizeof(failure));
+	if (length < 0 && errno == EAGAIN)
+		return false;
+	if (length == sizeof(failure) && failure.stage < SPAWN_STAGE_COUNT)
+		process->failure = failure;
+	close_status(process);
+	return length == 0;
+}
+
+static void on_status(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (read_status(process))
+		supervisor_worker_started(process->worker);
+}
+
+/* What the user can do about a command that can't be run. */
+static const char *exec_hint(int error)
+{
+	switch (error) {
+	case ENOENT:
+		return "check the command behind '--', and PATH";
+	case EACCES:
+		return "make it executable (chmod +x) for the user that workers run as";
+	case ENOEXEC:
+		return "it is no program, and has no '#!' line: name its interpreter";
+	default:
+		return NULL;
+	}
+}
+
+static void describe_failure(const struct process *process, struct run_exit *ret_exit)
+{
+	const struct processes_options *options = &process->processes->options;
+	const struct spawn_failure *failure = &process->failure;
+	const char *what = failure->stage == SPAWN_EXEC	       ? options->config->command[0]
+			   : failure->stage == SPAWN_DIRECTORY ? options->directory
+			   : failure->stage == SPAWN_IDENTITY  ? options->identity->name
+							       : "";
+
+	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s %.100s: %s",
+		 stage_texts[failure->stage], what, strerror(failure->error));
+	if (failure->stage == SPAWN_EXEC)
+		ret_exit->hint = exec_hint(failure->error);
+}
+
+static void describe_exit(const struct process *process, const siginfo_t *info,
+			  struct run_exit *ret_exit)
+{
+	*ret_exit = (struct run_exit){.code = -1};
+	if (info->si_code == CLD_EXITED) {
+		ret_exit->code = info->si_status;
+		ret_exit->ok = info->si_status == 0;
+		snprintf(ret_exit->text, sizeof(ret_exit->text), "exited with code %d",
+			 info->si_status);
+	} else {
+		ret_exit->signal = info->si_status;
+		snprintf(ret_exit->text, sizeof(ret_exit->text), "was killed by SIG%s%s",
+			 sigabbrev_np(info->si_status),
+			 info->si_code == CLD_DUMPED ? " (core dumped)" : "");
+	}
+	if (process->failure.stage != SPAWN_STAGE_COUNT)
+		describe_failure(process, ret_exit);
+}
+
+static void kill_group(struct process *process, int signal)
+{
+	int error;
+
+	if (process->reaped)
+		return;
+	privilege_raise(CAP_KILL);
+	error = kill(-process->pid, signal) ? errno : 0;
+	privilege_lower();
+	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
+	if (error && error != ESRCH)
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+static struct process *find(const struct processes *processes, pid_t pid)
+{
+	struct process *process = processes->list;
+
+	while (process && (process->pid != pid || process->reaped))
+		process = process->next;
+	return process;
+}
+
+static void on_exit_of(struct process *process, const siginfo_t *info)
+{
+	struct run_exit how;
+
+	/* While the leader is a zombie its number can't be anybody else's group. */
+	kill_group(process, SIGKILL);
+	waitpid(process->pid, NULL, 0);
+	process->reaped = true;
+	read_status(process);
+	close_status(process);
+	output_source_drain(process->output);
+	output_source_drain(process->error_output);
+	describe_exit(process, info, &how);
+	supervisor_worker_exited(process->worker, &how); /* frees the process */
+}
+
+/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+static void reap(struct processes *processes)
+{
+	for (;;) {
+		siginfo_t info = {0};
+		struct process *process;
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+			return;
+		process = find(processes, info.si_pid);
+		if (process)
+			on_exit_of(process, &info);
+		else
+			waitpid(info.si_pid, NULL, 0);
+	}
+}
+
+static void on_child(evutil_socket_t signal, short what, void *context)
+{
+	struct processes *processes = context;
+
+	(void)signal;
+	(void)what;
+	/* What a process said before it ended counts; who it was is known until it is reaped. */
+	notify_drain(processes->notify);
+	reap(processes);
+}
+
+static void on_notify(void *context, pid_t group, const struct notify_message *message)
+{
+	const struct process *process = find(context, group);
+
+	if (!process)
+		return;
+	if (message->status)
+		supervisor_worker_status(process->worker, message->status);
+	supervisor_worker_spoke(process->worker, message->ready);
+}
+
+/* ---- The runner ----------------------------------------------------------------- */
+
+static void process_stop(void *run)
+{
+	struct process *process = run;
+
+	/* To the leader alone: it knows how its own children are to be stopped. */
+	if (process->reaped)
+		return;
+	privilege_raise(CAP_KILL);
+	if (kill(process->pid, SIGTERM))
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(errno));
+	privilege_lower();
+}
+
+static void process_kill(void *run)
+{
+	kill_group(run, SIGKILL);
+}
+
+static void process_release(void *run)
+{
+	struct process *process = run;
+	struct process **link = &process->processes->list;
+
+	while (*link != process)
+		link = &(*link)->next;
+	*link = process->next;
+	close_status(process);
+	output_source_close(process->output);
+	output_source_close(process->error_output);
+	output_tail_close(process->tail);
+	free(process);
+}
+
+static pid_t process_pid(const void *run)
+{
+	return ((const struct process *)run)->pid;
+}
+
+static void process_last_lines(const void *run, size_t size, char *ret_text)
+{
+	output_tail_read(((const struct process *)run)->tail, size, ret_text);
+}
+
+static void processes_measure(void *context, void *const *runs, uint32_t count,
+			      struct run_usage *ret_usages)
+{
+	const struct processes_options *options = &((struct processes *)context)->options;
+	pid_t *groups = calloc(count, sizeof(*groups));
+	uint32_t i;
+
+	memset(ret_usages, 0, count * sizeof(*ret_usages));
+	if (!groups)
+		return;
+	for (i = 0; i < count; i++)
+		groups[i] = process_pid(runs[i]);
+	privilege_raise(CAP_SYS_PTRACE);
+	procusage_measure(groups, count, options->ports, options->port_count, ret_usages);
+	privilege_lower();
+	free(groups);
+}
+
+static const struct runner_ops ops = {
+	.start = process_start,
+	.stop = process_stop,
+	.kill = process_kill,
+	.release = process_release,
+	.pid = process_pid,
+	.last_lines = process_last_lines,
+	.measure = processes_measure,
+};
+
+struct runner processes_runner(struct processes *processes)
+{
+	return (struct runner){.ops = &ops, .context = processes};
+}
+
+int processes_open(const struct processes_options *options, struct processes **ret_processes)
+{
+	struct processes *processes = calloc(1, sizeof(*processes));
+	uid_t owner = options->identity->change ? options->identity->uid : geteuid();
+	int error;
+
+	if (!processes)
+		return -ENOMEM;
+	processes->options = *options;
+	error = output_sink_open(options->base, STDOUT_FILENO, &processes->output);
+	if (!error)
+		error = output_sink_open(options->base, STDERR_FILENO, &processes->error_output);
+	if (!error)
+		error = notify_open(options->base, options->notify_path, owner, on_notify,
+				    processes, &processes->notify);
+	if (!error) {
+		processes->child_event = evsignal_new(options->base, SIGCHLD, on_child, processes);
+		error = processes->child_event && !event_add(processes->child_event, NULL)
+				? 0
+				: -ENOMEM;
+	}
+	if (error) {
+		processes_close(processes);
+		return error;
+	}
+	*ret_processes = processes;
+	return 0;
+}
+
+void processes_close(struct processes *processes)
+{
+	if (!processes)
+		return;
+	if (processes->child_event)
+		event_free(processes->child_event);
+	notify_close(processes->notify);
+	output_sink_close(processes->output);
+	output_sink_close(processes->error_output);
+	free(processes);
+}

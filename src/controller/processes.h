@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Workers as processes: the runner for `stickyctl start -- COMMAND`. */
+#ifndef STICKY_CONTROLLER_PROCESSES_H
+#define STICKY_CONTROLLER_PROCESSES_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+
+#include "config.h"
+#include "identity.h"
+#include "runner.h"
+
+struct processes;
+
+struct processes_options {
+	struct event_base *base;
+	const struct config *config;		/* name, command, chdir, env */
+	const struct identity *identity;	/* whom workers run as */
+	const char *directory;			/* where they run */
+	const char *notify_path;		/* of their NOTIFY_SOCKET */
+	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
+	size_t port_count;
+	struct rlimit nofile; /* as it was before we raised ours */
+};
+
+/* Returns 0 or -errno. */
+int processes_open(const struct processes_options *options, struct processes **ret_processes);
+
+/* All of them must have ended. NULL is allowed. */
+void processes_close(struct processes *processes);
+
+struct runner processes_runner(struct processes *processes);
+
+#endif

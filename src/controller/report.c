@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
+	[STICKY_LOG_ERROR] = "error",
+	[STICKY_LOG_WARN] = "warn",
+	[STICKY_LOG_INFO] = "info",
+	[STICKY_LOG_DEBUG] = "debug",
+};
+
+static size_t format_time(char *text, size_t size)
+{
+	struct timespec now;
+	struct tm utc;
+	char seconds[32];
+
+	/* The journal writes the time by itself. */
+	if (getenv("JOURNAL_STREAM"))
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
+	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
+}
+
+static void write_line(enum sticky_log_level level, const char *event, const char *detail)
+{
+	char line[2048];
+	size_t length = format_time(line, sizeof(line)), i;
+	ssize_t written;
+
+	length += (size_t)snprintf(line + length, sizeof(line) - length - 1, "%-5s %s%s%s",
+				   level_names[level], event, *detail ? " " : "", detail);
+	if (length > sizeof(line) - 2)
+		length = sizeof(line) - 2;
+	/* Worker's words may be in it: they must not steer the reader's terminal. */
+	for (i = 0; i < length; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[length++] = '\n';
+	/* One write, so that lines of several processes don't mix; a log can't report itself. */
+	written = write(STDERR_FILENO, line, length);
+	(void)written;
+}
+
+void report(enum sticky_log_level level, const char *event, const char *format, ...)
+{
+	char detail[1536];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	write_line(level, event, detail);
+}
+
+void report_from_library(void *context, enum sticky_log_level level, const char *event,
+			 const char *detail)
+{
+	(void)context;
+	if (level <= STICKY_LOG_INFO)
+		write_line(level, event, detail);
+}

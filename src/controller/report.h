@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The controller's log: one line an event on stderr, "time level event key=value ...". */
+#ifndef STICKY_CONTROLLER_REPORT_H
+#define STICKY_CONTROLLER_REPORT_H
+
+#include "sticky.h"
+
+/* Log one event. The detail is formatted as by printf; control characters are escaped. */
+void report(enum sticky_log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same as the library's callback: nothing below INFO is shown. */
+void report_from_library(void *context, enum sticky_log_level level, const char *event,
+			 const char *detail);
+
+#endif

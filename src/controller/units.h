@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers and times as users write and read them. Pure. */
+#ifndef STICKY_CONTROLLER_UNITS_H
+#define STICKY_CONTROLLER_UNITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A whole number in decimal, min to max. Returns 0, -EINVAL (not one) or -ERANGE. */
+int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
+
+/* "150ms", "30s", "5m", "2h"; a bare number is milliseconds. Whole numbers only.
+ * At most 30 days. Returns 0, -EINVAL or -ERANGE. */
+int parse_time_ms(const char *text, uint64_t *ret_ms);
+
+#define DURATION_TEXT_SIZE 32
+
+/* "12s", "3m12s", "2h05m", "9d4h". Writes at most DURATION_TEXT_SIZE bytes. */
+void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE]);
+
+/* "812K", "14M", "1.2G". The same size. */
+void format_bytes(uint64_t bytes, char ret_text[DURATION_TEXT_SIZE]);
+
+#endif

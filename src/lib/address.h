@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses as text: what a listener is told, what a client's key looks like. */
+#ifndef STICKY_LIB_ADDRESS_H
+#define STICKY_LIB_ADDRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "../../bpf/select.h"
+
+#define ADDRESS_HOST_SIZE 256
+
+/* A listening address, split, not yet looked up. */
+struct listen_spec {
+	char host[ADDRESS_HOST_SIZE]; /* without brackets; "": every address */
+	uint16_t port;
+	uint8_t is_v6; /* was in brackets */
+};
+
+/*
+ * Split "HOST:PORT", "[V6]:PORT" or ":PORT".
+ * Returns 0 or -EINVAL. Pure.
+ */
+int listen_spec_parse(const char *text, struct listen_spec *ret_spec);
+
+/* Write "1.2.3.4:80" or "[::1%lo]:80". Returns 0, -ENOSPC or -EAFNOSUPPORT. */
+int address_format(const struct sockaddr *address, size_t size, char *ret_text);
+
+/*
+ * The key of a client, by the program's own code.
+ * Returns 0 or -EAFNOSUPPORT. Pure.
+ */
+int address_key(const struct sticky_settings *settings, const struct sockaddr *client,
+		struct sticky_key *ret_key);
+
+/* Write a key as "203.0.113.9/32". Returns 0 or -ENOSPC. Pure. */
+int key_format(const struct sticky_settings *settings, const struct sticky_key *key, size_t size,
+	       char *ret_text);
+
+/* The number of leading one bits of a mask that prefix_fill_mask() made. */
+uint32_t mask_prefix(const uint32_t *mask, uint32_t words);
+
+/* Fill a mask of `words` words with `prefix` leading one bits, in network order. */
+void prefix_fill_mask(uint32_t prefix, uint32_t words, uint32_t *ret_mask);
+
+#endif

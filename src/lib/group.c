@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: MIT
+/* The group: its listeners, and what can be asked of it. */
+#include "group.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "table.h"
+#include "wake.h"
+
+/* The first version's structures: the least that a caller must have. */
+#define OPTIONS_SIZE_V1 sizeof(struct sticky_group_options)
+
+const char *sticky_version(void)
+{
+	return STICKY_VERSION;
+}
+
+/* Copy options of whatever size; members that this library does not know must be zero. */
+static int copy_options(const struct sticky_group_options *options,
+			struct sticky_group_options *ret_options)
+{
+	const unsigned char *bytes = (const void *)options;
+	size_t i;
+
+	if (options->size < OPTIONS_SIZE_V1)
+		return -EINVAL;
+	for (i = sizeof(*ret_options); i < options->size; i++)
+		if (bytes[i])
+			return -EINVAL;
+	memcpy(ret_options, options, sizeof(*ret_options));
+	return 0;
+}
+
+static int fill_in_options(struct sticky_group_options *options)
+{
+	if (!options->backlog)
+		options->backlog = 4096;
+	if (!options->v4_prefix)
+		options->v4_prefix = 32;
+	if (!options->v6_prefix)
+		options->v6_prefix = 64;
+	if (options->slots < 1 || options->slots > STICKY_SLOTS_LIMIT || options->v4_prefix > 32 ||
+	    options->v6_prefix > 128 || options->backlog > INT32_MAX)
+		return -EINVAL;
+	return 0;
+}
+
+static int make_settings(const struct sticky_group_options *options,
+			 struct sticky_settings *ret_settings)
+{
+	struct sticky_settings settings = {
+		.abi_version = STICKY_ABI_VERSION,
+		.slots = options->slots,
+	};
+	uint8_t seed[STICKY_SEED_SIZE];
+	uint32_t word;
+
+	if (options->seed)
+		memcpy(seed, options->seed, sizeof(seed));
+	else if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return -EIO;
+	for (word = 0; word < 2; word++) {
+		memcpy(&settings.hash_seed[word], seed + 4 * word, 4);
+		settings.hash_seed[word] = sticky_le32(settings.hash_seed[word]);
+	}
+	prefix_fill_mask(options->v4_prefix, 1, &settings.v4_mask);
+	prefix_fill_mask(options->v6_prefix, 4, settings.v6_mask);
+	*ret_settings = settings;
+	return 0;
+}
+
+static void learn_of_wake_ups(struct sticky_group *group)
+{
+	int wakes = wake_probe(group->steering);
+
+	if (wakes < 0)
+		log_event(&group->log, STICKY_LOG_WARN, "wake_probe_failed", "error=\"%s\"",
+			  strerror(-wakes));
+	/* Where it could not be tried, a wake-up too many is better than one too few. */
+	group->migration_wakes = wakes > 0;
+}
+
+int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group)
+{
+	struct sticky_group_options opts;
+	struct sticky_settings settings;
+	struct sticky_group *group;
+	uint32_t slot;
+	int error;
+
+	error = copy_options(options, &opts);
+	if (!error)
+		error = fill_in_options(&opts);
+	if (!error)
+		error = make_settings(&opts, &settings);
+	if (error)
+		return error;
+
+	group = calloc(1, sizeof(*group) + opts.slots * sizeof(group->slots[0]));
+	if (!group)
+		return -ENOMEM;
+	pthread_mutex_init(&group->lock, NULL);
+	group->log = (struct log){.fn = opts.log, .context = opts.log_context};
+	group->slot_count = opts.slots;
+	group->backlog = opts.backlog;
+	for (slot = 0; slot < opts.slots; slot++)
+		socket_set_init(&group->slots[slot].holding);
+
+	error = steering_open(&settings, &group->log, &group->steering);
+	if (!error) {
+		learn_of_wake_ups(group);
+		error = steering_reset_counters(group->steering);
+	}
+	if (error) {
+		sticky_group_close(group);
+		return error;
+	}
+	*ret_group = group;
+	return 0;
+}
+
+void sticky_group_close(struct sticky_group *group)
+{
+	uint32_t slot;
+
+	if (!group)
+		return;
+	for (slot = 0; slot < group->slot_count; slot++)
+		socket_set_close(&group->slots[slot].holding);
+	steering_close(group->steering);
+	pthread_mutex_destroy(&group->lock);
+	free(group);
+}
+
+/* The sockets of a new listener: the first one carries the program into the group. */
+static int open_first(struct sticky_group *group, struct listener *listener, uint32_t index)
+{
+	int fd = listener_bind(listener), attached, error;
+
+	if (fd < 0)
+		return fd;
+	group->slots[0].holding.fd[index] = fd;
+	error = listener_learn_port(listener, fd);
+	if (error)
+		return error;
+	attached = steering_add_listener(group->steering, fd);
+	if (attached < 0)
+		return attached;
+	error = listener_listen(listener, fd);
+	if (!error)
+		error = steering_put(group->steering, index, 0, fd);
+	if (error)
+		steering_remove_last_listener(group->steering);
+	return error;
+}
+
+static int open_rest(struct sticky_group *group, const struct listener *listener, uint32_t index)
+{
+	uint32_t slot;
+	int error = 0;
+
+	for (slot = 1; !error && slot < group->slot_count; slot++) {
+		int fd = listener_bind(listener);
+
+		if (fd < 0)
+			return fd;
+		group->slots[slot].holding.fd[index] = fd;
+		error = listener_listen(listener, fd);
+		if (!error)
+			error = steering_put(group->steering, index, slot, fd);
+	}
+	return error;
+}
+
+static void close_listener(struct sticky_group *group, uint32_t index)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < group->slot_count; slot++) {
+		int *fd = &group->slots[slot].holding.fd[index];
+
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+	}
+}
+
+static int listen_locked(struct sticky_group *group, struct listener *listener)
+{
+	uint32_t index = group->listener_count;
+	int error;
+
+	if (group->workers_seen)
+		return -EBUSY;
+	if (index == STICKY_LISTENERS_LIMIT)
+		return -E2BIG;
+	error = listener_check_free(listener);
+	if (error)
+		return error;
+	error = open_first(group, listener, index);
+	if (!error) {
+		error = open_rest(group, listener, index);
+		if (error)
+			steering_remove_last_listener(group->steering);
+	}
+	if (error) {
+		close_listener(group, index);
+		return error;
+	}
+	group->listeners[index] = *listener;
+	group->listener_count++;
+	return (int)index;
+}
+
+int sticky_group_listen(struct sticky_group *group, const char *address)
+{
+	struct listen_spec spec;
+	struct listener listener;
+	int error;
+
+	error = listen_spec_parse(address, &spec);
+	if (!error)
+		error = listener_resolve(&spec, (int)group->backlog, &listener);
+	if (error)
+		return error;
+	pthread_mutex_lock(&group->lock);
+	error = listen_locked(group, &listener);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+uint32_t sticky_group_listener_count(struct sticky_group *group)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&group->lock);
+	count = group->listener_count;
+	pthread_mutex_unlock(&group->lock);
+	return count;
+}
+
+int sticky_group_listener_address(struct sticky_group *group, uint32_t listener, size_t size,
+				  char *ret_text)
+{
+	int error = -EINVAL;
+
+	pthread_mutex_lock(&group->lock);
+	if (listener < group->listener_count)
+		error = address_format((const void *)&group->listeners[listener].address, size,
+				       ret_text);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+uint32_t sticky_group_slots(struct sticky_group *group)
+{
+	return group->slot_count;
+}
+
+int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
+		       struct sticky_where *ret_where)
+{
+	const struct sticky_settings *settings = steering_settings(group->steering);
+	struct sticky_where where = {.size = ret_where->size};
+	struct sticky_key key;
+	int error;
+
+	if (ret_where->size < sizeof(where))
+		return -EINVAL;
+	error = address_key(settings, client, &key);
+	if (error)
+		return error;
+	where.bucket = sticky_hash_bucket(sticky_key_hash(settings, &key));
+	pthread_mutex_lock(&group->lock);
+	where.slot = steering_slot_of(group->steering, where.bucket);
+	pthread_mutex_unlock(&group->lock);
+	error = key_format(settings, &key, sizeof(where.key), where.key);
+	if (error)
+		return error;
+	memcpy(ret_where, &where, sizeof(where));
+	return 0;
+}
+
+uint32_t sticky_group_seed_id(struct sticky_group *group)
+{
+	return sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
+}
+
+static uint64_t sum_steered(const struct sticky_cpu_counters *count)
+{
+	uint64_t sum = 0;
+	uint32_t slot;
+
+	for (slot = 0; slot < STICKY_SLOTS_MAX; slot++)
+		sum += count->steered[slot];
+	return sum;
+}
+
+int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters)
+{
+	struct sticky_cpu_counters sum;
+	struct sticky_counters counters;
+	int error;
+
+	if (ret_counters->size < sizeof(counters))
+		return -EINVAL;
+	error = steering_count(group->steering, &sum);
+	if (error)
+		return error;
+	counters = (struct sticky_counters){
+		.size = ret_counters->size,
+		.steered = sum_steered(&sum),
+		.migrated = sum.exits[STICKY_EXIT_MIGRATED],
+		.empty_slot = sum.exits[STICKY_EXIT_EMPTY_SLOT],
+		.dropped_empty = sum.exits[STICKY_EXIT_DROPPED_EMPTY],
+		.dropped_no_table = sum.exits[STICKY_EXIT_DROPPED_NO_TABLE],
+		.dropped_unreadable = sum.exits[STICKY_EXIT_DROPPED_UNREADABLE],
+		.woken = sum.exits[STICKY_EXIT_WOKEN],
+	};
+	counters.dropped =
+		counters.dropped_empty + counters.dropped_no_table + counters.dropped_unreadable;
+	memcpy(ret_counters, &counters, sizeof(counters));
+	return 0;
+}
+
+static void fill_slot_info(const struct sticky_group *group, uint32_t index,
+			   const struct sticky_cpu_counters *sum, struct sticky_slot_info *info)
+{
+	const struct slot *slot = &group->slots[index];
+	const struct socket_set *present = slot_present(slot);
+
+	info->generation = slot->generation;
+	info->holding = !slot->owner;
+	info->buckets = table_share(group->slot_count, index);
+	info->queue = socket_set_queue(group, present);
+	info->overflows = slot->overflows + socket_set_overflows(group, present);
+	info->steered = sum->steered[index];
+}
+
+int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
+			    struct sticky_slot_info *ret_infos)
+{
+	struct sticky_cpu_counters sum;
+	size_t size;
+	uint32_t slot;
+	int error;
+
+	if (count < 1 || count > group->slot_count || ret_infos[0].size < sizeof(ret_infos[0]))
+		return -EINVAL;
+	error = steering_count(group->steering, &sum);
+	if (error)
+		return error;
+	size = ret_infos[0].size;
+	pthread_mutex_lock(&group->lock);
+	for (slot = 0; slot < count; slot++) {
+		struct sticky_slot_info *info = (void *)((char *)ret_infos + slot * size);
+
+		info->size = size;
+		fill_slot_info(group, slot, &sum, info);
+	}
+	pthread_mutex_unlock(&group->lock);
+	return 0;
+}
+
+int sticky_group_refuse(struct sticky_group *group)
+{
+	uint32_t listener, slot;
+	int error = 0;
+
+	pthread_mutex_lock(&group->lock);
+	group->refusing = true;
+	for (listener = 0; listener < group->listener_count; listener++)
+		for (slot = 0; slot < group->slot_count; slot++) {
+			int failed = steering_empty(group->steering, listener, slot);
+
+			error = failed ? failed : error;
+		}
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The library's reports: they go to the host's callback, or nowhere. */
+#ifndef STICKY_LIB_LOG_H
+#define STICKY_LIB_LOG_H
+
+#include "sticky.h"
+
+struct log {
+	sticky_log_fn *fn; /* NULL: nobody listens */
+	void *context;
+};
+
+/* Report one event; the detail is formatted as by printf, and cut at 1,023 bytes. */
+void log_event(const struct log *log, enum sticky_log_level level, const char *event,
+	       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

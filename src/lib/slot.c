@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/* How a slot changes hands. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "group.h"
+#include "wake.h"
+
+void socket_set_init(struct socket_set *set)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		set->fd[i] = -1;
+}
+
+int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set)
+{
+	struct socket_set set;
+	uint32_t i;
+	int error = 0;
+
+	socket_set_init(&set);
+	for (i = 0; !error && i < group->listener_count; i++) {
+		set.fd[i] = listener_bind(&group->listeners[i]);
+		error = set.fd[i] < 0 ? set.fd[i]
+				      : listener_listen(&group->listeners[i], set.fd[i]);
+	}
+	if (error) {
+		socket_set_close(&set);
+		return error;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+void socket_set_close(struct socket_set *set)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (set->fd[i] >= 0)
+			close(set->fd[i]);
+	socket_set_init(set);
+}
+
+uint32_t socket_set_queue(const struct sticky_group *group, const struct socket_set *set)
+{
+	uint32_t sum = 0, i;
+
+	for (i = 0; i < group->listener_count; i++) {
+		int queue = listener_queue(set->fd[i]);
+
+		sum += queue > 0 ? (uint32_t)queue : 0;
+	}
+	return sum;
+}
+
+uint32_t socket_set_overflows(const struct sticky_group *group, const struct socket_set *set)
+{
+	uint32_t sum = 0, i;
+
+	for (i = 0; i < group->listener_count; i++)
+		sum += listener_overflows(set->fd[i]);
+	return sum;
+}
+
+const struct socket_set *slot_present(const struct slot *slot)
+{
+	return slot->owner ? &slot->owner->sockets : &slot->holding;
+}
+
+int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor)
+{
+	const struct socket_set *present = slot_present(&group->slots[slot]);
+	uint32_t listener;
+	int error = 0;
+
+	for (listener = 0; listener < group->listener_count; listener++) {
+		error = steering_put(group->steering, listener, slot, successor->fd[listener]);
+		if (error)
+			break;
+	}
+	if (!error)
+		return 0;
+	while (listener-- > 0) {
+		int undo = steering_put(group->steering, listener, slot, present->fd[listener]);
+
+		if (undo)
+			log_event(&group->log, STICKY_LOG_ERROR, "slot_empty",
+				  "slot=%u listener=%u error=\"%s\"", slot, listener,
+				  strerror(-undo));
+	}
+	return error;
+}
+
+/* Wake the slot's acceptor on the listeners whose queue was not empty. */
+static void wake(struct sticky_group *group, uint32_t slot, uint32_t listener)
+{
+	const struct listener *address = &group->listeners[listener];
+	int error =
+		wake_slot(group->steering, (const void *)&address->address, address->length, slot);
+
+	if (error)
+		log_event(&group->log, STICKY_LOG_WARN, "wake_failed",
+			  "slot=%u listener=%u error=\"%s\"", slot, listener, strerror(-error));
+}
+
+void slot_close_predecessor(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+{
+	bool was_waiting[STICKY_LISTENERS_LIMIT];
+	uint32_t i;
+
+	for (i = 0; i < group->listener_count; i++)
+		was_waiting[i] = listener_queue(sockets->fd[i]) != 0;
+	group->slots[slot].overflows += socket_set_overflows(group, sockets);
+	socket_set_close(sockets);
+
+	if (group->migration_wakes || !group->slots[slot].owner || group->refusing)
+		return;
+	for (i = 0; i < group->listener_count; i++)
+		if (was_waiting[i])
+			wake(group, slot, i);
+}
+
+int slot_hold(struct sticky_group *group, uint32_t slot)
+{
+	struct slot *state = &group->slots[slot];
+	struct socket_set holding;
+	int error = socket_set_open(group, &holding);
+
+	if (!error) {
+		error = slot_give(group, slot, &holding);
+		if (error)
+			socket_set_close(&holding);
+	}
+	if (error) {
+		/* The owner's own sockets go on holding: nothing of its queue is lost. */
+		holding = state->owner->sockets;
+		socket_set_init(&state->owner->sockets);
+	}
+	state->holding = holding;
+	state->owner = NULL;
+	return error;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "table.h"
+
+#include <string.h>
+
+/* A run of buckets that one slot owns: [start, start + length). */
+struct run {
+	uint32_t start;
+	uint32_t length;
+};
+
+uint32_t table_share(uint32_t slots, uint32_t slot)
+{
+	/*
+	 * The remainder goes to the lowest slots. A slot's share then never grows with
+	 * the number of slots, and the newest slot never has part in the remainder:
+	 * growing only ever takes from the old ones.
+	 */
+	return STICKY_BUCKETS / slots + (slot < STICKY_BUCKETS % slots);
+}
+
+/* The longest run of each slot; the first one where several are as long. */
+static void find_longest_runs(const uint16_t *table, uint32_t slots, struct run *ret_runs)
+{
+	uint32_t start = 0, bucket;
+
+	memset(ret_runs, 0, slots * sizeof(*ret_runs));
+	for (bucket = 1; bucket <= STICKY_BUCKETS; bucket++) {
+		struct run *longest = &ret_runs[table[start]];
+
+		if (bucket < STICKY_BUCKETS && table[bucket] == table[start])
+			continue;
+		if (bucket - start > longest->length)
+			*longest = (struct run){.start = start, .length = bucket - start};
+		start = bucket;
+	}
+}
+
+/* Hand the end of a run to another slot. */
+static void hand_over(uint16_t *table, const struct run *run, uint32_t count, uint16_t to)
+{
+	uint32_t end = run->start + run->length, bucket;
+
+	for (bucket = end - count; bucket < end; bucket++)
+		table[bucket] = to;
+}
+
+/* table(slots - 1) -> table(slots) */
+static void grow(uint16_t *table, uint32_t slots)
+{
+	uint32_t surplus[STICKY_SLOTS_MAX];
+	struct run longest[STICKY_SLOTS_MAX];
+	uint32_t old = slots - 1, slot, missing = 0;
+
+	for (slot = 0; slot < old; slot++) {
+		surplus[slot] = table_share(old, slot) - table_share(slots, slot);
+		missing += surplus[slot];
+	}
+	/* One round, unless a slot's longest run is shorter than what it has to give. */
+	while (missing > 0) {
+		find_longest_runs(table, old, longest);
+		for (slot = 0; slot < old; slot++) {
+			uint32_t count = surplus[slot];
+
+			if (count > longest[slot].length)
+				count = longest[slot].length;
+			hand_over(table, &longest[slot], count, (uint16_t)old);
+			surplus[slot] -= count;
+			missing -= count;
+		}
+	}
+}
+
+void table_fill(uint32_t slots, uint16_t *ret_table)
+{
+	uint32_t count;
+
+	memset(ret_table, 0, STICKY_BUCKETS * sizeof(*ret_table));
+	for (count = 2; count <= slots; count++)
+		grow(ret_table, count);
+}

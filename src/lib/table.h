@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table, bucket -> slot, as a pure function of the number of slots.
+ *
+ * It is grown, not hashed: table(N) is table(N-1) with just enough buckets handed to
+ * slot N-1, from each older slot one contiguous run where it has one long enough.
+ *   - Every slot owns 65536/N buckets, rounded down or up: as even as can be.
+ *   - N-1 -> N moves the new slot's buckets and no others: as few as can be.
+ *   - Contiguous runs keep the table short as a list of intervals, N(N-1)/2 + 1 of
+ *     them, which is what a classic BPF program can be made from.
+ */
+#ifndef STICKY_LIB_TABLE_H
+#define STICKY_LIB_TABLE_H
+
+#include <stdint.h>
+
+#include "../../bpf/abi.h"
+
+/*
+ * Fill the table for a number of slots.
+ *
+ * slots      1 to STICKY_SLOTS_MAX
+ * ret_table  STICKY_BUCKETS elements
+ *
+ * Costs two passes over the table for each slot: 1 ms at 8 slots, a tenth of a second at
+ * 1,024.
+ */
+void table_fill(uint32_t slots, uint16_t *ret_table);
+
+/* How many buckets a slot owns in the table of `slots` slots: slot < slots. */
+uint32_t table_share(uint32_t slots, uint32_t slot);
+
+#endif

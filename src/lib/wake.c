@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include "wake.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "listener.h"
+
+/* What one try of wake_probe() holds; -1: not open. */
+struct probe {
+	int former;    /* the listening socket that is closed with a connection in it */
+	int successor; /* the one that the connection is moved to */
+	int client;
+	int epoll;
+};
+
+static int open_client(const struct listener *listener)
+{
+	int fd = socket(listener->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	/* Over loopback the handshake is over when connect() returns, EINPROGRESS or not. */
+	if (connect(fd, (const void *)&listener->address, listener->length) &&
+	    errno != EINPROGRESS) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static uint32_t slot_of_loopback(const struct steering *steering)
+{
+	const struct sticky_settings *settings = steering_settings(steering);
+	struct sticky_key key;
+
+	sticky_key_v4(settings, htonl(INADDR_LOOPBACK), &key);
+	return steering_slot_of(steering, sticky_hash_bucket(sticky_key_hash(settings, &key)));
+}
+
+static int watch(struct probe *probe)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	probe->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (probe->epoll < 0)
+		return -errno;
+	return epoll_ctl(probe->epoll, EPOLL_CTL_ADD, probe->successor, &event) ? -errno : 0;
+}
+
+/* Queue a connection on one socket, watch the other, close the first: does the watcher wake? */
+static int try_migration(struct steering *steering, uint32_t index, struct listener *listener,
+			 struct probe *probe)
+{
+	uint32_t slot = slot_of_loopback(steering);
+	struct epoll_event event;
+	int error;
+
+	error = listener_listen(listener, probe->former);
+	if (!error)
+		error = listener_learn_port(listener, probe->former);
+	if (!error)
+		error = steering_put(steering, index, slot, probe->former);
+	if (error)
+		return error;
+	probe->client = open_client(listener);
+	if (probe->client < 0)
+		return probe->client;
+	if (listener_queue(probe->former) != 1)
+		return -EIO;
+
+	probe->successor = listener_bind(listener);
+	if (probe->successor < 0)
+		return probe->successor;
+	error = listener_listen(listener, probe->successor);
+	if (!error)
+		error = steering_put(steering, index, slot, probe->successor);
+	if (!error)
+		error = watch(probe);
+	if (error)
+		return error;
+
+	close(probe->former);
+	probe->former = -1;
+	/* The move is over when close() returns, so that there is nothing to wait for. */
+	return epoll_wait(probe->epoll, &event, 1, 0);
+}
+
+static void close_probe(struct probe *probe)
+{
+	int fds[] = {probe->epoll, probe->client, probe->former, probe->successor};
+	size_t i;
+
+	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+int wake_probe(struct steering *steering)
+{
+	struct probe probe = {-1, -1, -1, -1};
+	struct listener listener = {.backlog = 8};
+	struct sockaddr_in *address = (void *)&listener.address;
+	int index, result;
+
+	*address = (struct sockaddr_in){.sin_family = AF_INET,
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	listener.length = sizeof(*address);
+	probe.former = listener_bind(&listener);
+	if (probe.former < 0)
+		return probe.former;
+	index = steering_add_listener(steering, probe.former);
+	if (index < 0) {
+		close_probe(&probe);
+		return index;
+	}
+	result = try_migration(steering, (uint32_t)index, &listener, &probe);
+	close_probe(&probe);
+	steering_remove_last_listener(steering);
+	return result;
+}
+
+/* A socket that is bound to a port, so that the program can be told of it beforehand. */
+static int bind_source(sa_family_t family, uint16_t *ret_port)
+{
+	struct sockaddr_storage source = {.ss_family = family};
+	socklen_t length = sizeof(source);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const void *)&source,
+		 family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) ||
+	    getsockname(fd, (void *)&source, &length)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	*ret_port = family == AF_INET ? ((struct sockaddr_in *)&source)->sin_port
+				      : ((struct sockaddr_in6 *)&source)->sin6_port;
+	return fd;
+}
+
+int wake_slot(struct steering *steering, const struct sockaddr *listener, socklen_t length,
+	      uint32_t slot)
+{
+	uint16_t port = 0;
+	int fd = bind_source(listener->sa_family, &port);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = steering_set_wake(steering, port, slot);
+	/* connect() to the wildcard address goes to loopback: ip(7), ipv6(7). */
+	if (!error && connect(fd, listener, length) && errno != EINPROGRESS)
+		error = -errno;
+	steering_set_wake(steering, 0, 0);
+	close(fd);
+	return error;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/* One life in a slot. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "group.h"
+
+static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_worker *worker)
+{
+	int error;
+
+	if (!group->listener_count)
+		return -EDESTADDRREQ;
+	error = socket_set_open(group, &worker->sockets);
+	if (error)
+		return error;
+	worker->group = group;
+	worker->slot = slot;
+	worker->generation = ++group->slots[slot].generation;
+	group->worker_count++;
+	group->workers_seen = true;
+	return 0;
+}
+
+int sticky_worker_open(struct sticky_group *group, uint32_t slot, struct sticky_worker **ret_worker)
+{
+	struct sticky_worker *worker;
+	int error;
+
+	if (slot >= group->slot_count)
+		return -EINVAL;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -ENOMEM;
+	pthread_mutex_lock(&group->lock);
+	error = open_locked(group, slot, worker);
+	pthread_mutex_unlock(&group->lock);
+	if (error) {
+		free(worker);
+		return error;
+	}
+	*ret_worker = worker;
+	return 0;
+}
+
+uint32_t sticky_worker_slot(const struct sticky_worker *worker)
+{
+	return worker->slot;
+}
+
+uint64_t sticky_worker_generation(const struct sticky_worker *worker)
+{
+	return worker->generation;
+}
+
+int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
+{
+	if (listener >= STICKY_LISTENERS_LIMIT || worker->sockets.fd[listener] < 0)
+		return -EINVAL;
+	return worker->sockets.fd[listener];
+}
+
+static int ready_locked(struct sticky_worker *worker)
+{
+	struct sticky_group *group = worker->group;
+	struct slot *slot = &group->slots[worker->slot];
+	bool was_held = !slot->owner;
+	int error;
+
+	if (slot->owner == worker)
+		return 0;
+	error = slot_give(group, worker->slot, &worker->sockets);
+	if (error)
+		return error;
+	slot->owner = worker;
+	if (was_held)
+		slot_close_predecessor(group, worker->slot, &slot->holding);
+	return 0;
+}
+
+int sticky_worker_ready(struct sticky_worker *worker)
+{
+	int error;
+
+	pthread_mutex_lock(&worker->group->lock);
+	error = ready_locked(worker);
+	pthread_mutex_unlock(&worker->group->lock);
+	return error;
+}
+
+static int close_locked(struct sticky_worker *worker)
+{
+	struct sticky_group *group = worker->group;
+	struct slot *slot = &group->slots[worker->slot];
+	int error = 0;
+
+	if (slot->owner == worker) {
+		if (group->refusing)
+			slot->owner = NULL;
+		else
+			error = slot_hold(group, worker->slot);
+	}
+	if (error)
+		log_event(&group->log, STICKY_LOG_WARN, "holding_failed", "slot=%u error=\"%s\"",
+			  worker->slot, strerror(-error));
+	else
+		slot_close_predecessor(group, worker->slot, &worker->sockets);
+	group->worker_count--;
+	return error;
+}
+
+int sticky_worker_close(struct sticky_worker *worker)
+{
+	struct sticky_group *group;
+	int error;
+
+	if (!worker)
+		return 0;
+	group = worker->group;
+	pthread_mutex_lock(&group->lock);
+	error = close_locked(worker);
+	pthread_mutex_unlock(&group->lock);
+	free(worker);
+	return error;
+}
