@@ -113,7 +113,8 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call SAY,SKEL,$@)
-	$(Q)PATH="$$PATH:/usr/sbin:/sbin" bpftool gen skeleton $< name $*_bpf > $@
+	$(Q){ echo '// NOLINTBEGIN'; PATH="$$PATH:/usr/sbin:/sbin" bpftool gen skeleton $< name $*_bpf && \
+		echo '// NOLINTEND'; } > $@
 
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/steering.o: $(BUILD)/bpf/sticky.skel.h

@@ -128,6 +128,8 @@ int client_ask(const struct config *config, const char *method, const char *targ
 	if (!length)
 		length = read_answer(fd, &answer);
 	close(fd);
+	if (length >= 0 && !answer)
+		length = -EIO;
 	if (length == -EAGAIN) {
 		fprintf(stderr, "stickyctl: the controller did not answer within %u s\n",
 			timeout_s);

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../controller/controller.h"
-
-extern char **environ;
 
 static const struct command commands[] = {
 	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",

@@ -212,6 +212,7 @@ static void close_idle_connections(struct demo_thread *thread)
 	struct connection *connection, *next;
 
 	HASH_ITER (hh, thread->connections, connection, next) {
+		/* cppcheck-suppress uninitvar; it does not see through HASH_ITER */
 		if (is_idle(connection))
 			evhttp_connection_free(connection->http);
 	}

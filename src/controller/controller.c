@@ -362,10 +362,22 @@ static int watch_signals(struct controller *controller)
 	return EXIT_DONE;
 }
 
+/*
+ * What must not end the controller: workers would be left alone. A reader of our output that
+ * goes away, a terminal that is closed, signals that mean something to other servers.
+ */
+static void ignore_signals(void)
+{
+	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+	size_t i;
+
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+}
+
 static int open_loop(struct controller *controller)
 {
-	/* A reader of our output that goes away is no reason to end. */
-	signal(SIGPIPE, SIG_IGN);
+	ignore_signals();
 	controller->base = event_base_new();
 	if (!controller->base) {
 		complain("cannot make an event loop: %s", strerror(errno));

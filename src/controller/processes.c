@@ -21,8 +21,6 @@
 #include "spawn.h"
 #include "supervisor.h"
 
-extern char **environ;
-
 struct process {
 	struct processes *processes;
 	struct process *next;

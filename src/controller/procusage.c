@@ -82,6 +82,8 @@ static bool count_connection(struct open_connections *connections, const char *l
 
 	if (sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1)
 		return false;
+	if (!connections->is_counted)
+		return false;
 	found = bsearch(&inode, connections->inodes, connections->count, sizeof(inode),
 			compare_inodes);
 	if (!found)

@@ -35,11 +35,11 @@ static int locate_base(const char *run_dir, char base[RUNDIR_PATH_SIZE])
 	} else if (runtime && runtime[0] == '/') {
 		length = snprintf(base, RUNDIR_PATH_SIZE, "%s/sticky", runtime);
 	} else {
-		length = snprintf(base, RUNDIR_PATH_SIZE, "/run/user/%u", geteuid());
-		if (access(base, W_OK) == 0)
-			length = snprintf(base, RUNDIR_PATH_SIZE, "/run/user/%u/sticky", geteuid());
-		else
-			length = snprintf(base, RUNDIR_PATH_SIZE, "/tmp/sticky-%u", geteuid());
+		snprintf(base, RUNDIR_PATH_SIZE, "/run/user/%u", geteuid());
+		length =
+			snprintf(base, RUNDIR_PATH_SIZE,
+				 access(base, W_OK) == 0 ? "/run/user/%u/sticky" : "/tmp/sticky-%u",
+				 geteuid());
 	}
 	return length < 0 || length >= RUNDIR_PATH_SIZE ? -ENAMETOOLONG : 0;
 }

@@ -32,8 +32,8 @@ struct run_exit {
 	bool ok;			  /* by itself, with success */
 	int code;			  /* exit code; -1: ended by a signal */
 	int signal;			  /* 0: ended by itself */
-	bool refused;			  /* never ran: `text` says why, a retry will hardly help */
 	char text[RUNNER_EXIT_TEXT_SIZE]; /* "exited with code 1" */
+	const char *hint;		  /* what to do about it; NULL: nothing known */
 };
 
 struct runner_ops {

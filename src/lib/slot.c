@@ -109,7 +109,7 @@ static void wake(struct sticky_group *group, uint32_t slot, uint32_t listener)
 
 void slot_close_predecessor(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
 {
-	bool was_waiting[STICKY_LISTENERS_LIMIT];
+	bool was_waiting[STICKY_LISTENERS_LIMIT] = {false};
 	uint32_t i;
 
 	for (i = 0; i < group->listener_count; i++)

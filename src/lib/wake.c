@@ -129,13 +129,15 @@ int wake_probe(struct steering *steering)
 /* A socket that is bound to a port, so that the program can be told of it beforehand. */
 static int bind_source(sa_family_t family, uint16_t *ret_port)
 {
-	struct sockaddr_storage source = {.ss_family = family};
+	struct sockaddr_storage source;
 	socklen_t length = sizeof(source);
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int error;
 
 	if (fd < 0)
 		return -errno;
+	memset(&source, 0, sizeof(source));
+	source.ss_family = family;
 	if (bind(fd, (const void *)&source,
 		 family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6)) ||
 	    getsockname(fd, (void *)&source, &length)) {
