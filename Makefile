@@ -37,7 +37,7 @@ LIB_LIBS := -lbpf -lpthread
 CTL_LIBS := -levent_core -levent_extra -ljansson -lcap-ng
 
 LIB_SOURCES := $(wildcard src/lib/*.c)
-CONTROLLER_SOURCES := $(wildcard src/controller/*.c)
+CONTROLLER_SOURCES := $(wildcard src/controller/*.c src/handoff/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
@@ -111,6 +111,8 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(BPF_CLANG) $(BPF_FLAGS) -MMD -MP -c $< -o $@
 
+# Not an intermediate file that make removes: bpftool and the benchmarks look at it.
+.PRECIOUS: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call SAY,SKEL,$@)
 	$(Q){ echo '// NOLINTBEGIN'; PATH="$$PATH:/usr/sbin:/sbin" bpftool gen skeleton $< name $*_bpf && \
@@ -221,7 +223,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(LIBSTICKY)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # What bench/program.c reads from the environment; sudo would not pass it on.
-BENCH_SETTINGS := ROUNDS COST_CONNECTIONS PAIRS CONNECTIONS WORKERS CONCURRENCY
+BENCH_SETTINGS := ROUNDS COST_RUNS PAIRS CONNECTIONS WORKERS CONCURRENCY
 
 .PHONY: benches bench-program
 benches: all $(BENCHES)

@@ -21,6 +21,27 @@
 /* How many other slots are tried for a client whose own entry is empty. */
 #define STICKY_PROBES_MAX 8
 
+/*
+ * The table, bucket -> slot, with a short form in front of it: a block is 64 buckets in
+ * one word. The table proper is 128 KiB, and clients are many, so that nearly every read of
+ * it would miss the processor's nearest caches, which was seen to cost more than everything
+ * else together; the blocks are one page. Only a block that has more than two slots' runs in it is
+ * looked up in the table proper: none at 8 slots, one in thirty at 32.
+ *
+ * A block's word: the slot of its first buckets (10 bits), the slot of the others (10),
+ * how many the first ones are (6); or STICKY_BLOCK_MIXED.
+ */
+#define STICKY_BLOCK_BUCKETS	64
+#define STICKY_BLOCKS		(STICKY_BUCKETS / STICKY_BLOCK_BUCKETS)
+#define STICKY_BLOCK_MIXED	0x80000000u
+#define STICKY_BLOCK_OTHER_BITS 10
+#define STICKY_BLOCK_FIRST_BITS 20
+
+struct sticky_table {
+	__u32 blocks[STICKY_BLOCKS];
+	__u16 slots[STICKY_BUCKETS];
+};
+
 /* The one element of the map `settings`; the program reads it at every run. */
 struct sticky_settings {
 	__u32 abi_version;

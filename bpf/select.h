@@ -139,6 +139,19 @@ static inline __attribute__((always_inline)) __u32 sticky_hash_bucket(__u32 hash
 	return hash & (STICKY_BUCKETS - 1);
 }
 
+/* The slot of a bucket. */
+static inline __attribute__((always_inline)) __u32 sticky_table_slot(
+	const struct sticky_table *table, __u32 bucket)
+{
+	__u32 block = table->blocks[bucket / STICKY_BLOCK_BUCKETS];
+
+	if (block & STICKY_BLOCK_MIXED)
+		return table->slots[bucket];
+	if (bucket % STICKY_BLOCK_BUCKETS < block >> STICKY_BLOCK_FIRST_BITS)
+		return block & (STICKY_SLOTS_MAX - 1);
+	return block >> STICKY_BLOCK_OTHER_BITS & (STICKY_SLOTS_MAX - 1);
+}
+
 /*
  * The slot to try in the place of an empty one, probe 0 .. STICKY_PROBES_MAX-1:
  * distinct other slots while probe < slots - 1, the same ones for the same client,

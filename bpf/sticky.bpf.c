@@ -35,7 +35,7 @@ struct {
 } settings SEC(".maps");
 
 /*
- * bucket -> slot: one inner array with one value, u16[STICKY_BUCKETS]. A change
+ * bucket -> slot: one inner array with one value, a struct sticky_table. A change
  * replaces the inner array whole, so that no run sees half a table. The inner map
  * is declared by value_size: libbpf 1.1 can't determine the size of a struct here.
  */
@@ -43,7 +43,7 @@ struct table_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, STICKY_BUCKETS * sizeof(__u16));
+	__uint(value_size, sizeof(struct sticky_table));
 };
 
 struct {
@@ -159,15 +159,15 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	void *inner = bpf_map_lookup_elem(&table, &zero);
 	const struct bpf_sock *migrating = ctx->migrating_sk;
-	const __u16 *slot_of_bucket;
+	const struct sticky_table *slots;
 	struct sticky_key key;
 
 	if (!count) /* can't be: element 0 of an array; the verifier wants it said */
 		return SK_DROP;
 	if (!set || !inner || set->abi_version != STICKY_ABI_VERSION)
 		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
-	slot_of_bucket = bpf_map_lookup_elem(inner, &zero);
-	if (!slot_of_bucket)
+	slots = bpf_map_lookup_elem(inner, &zero);
+	if (!slots)
 		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
 
 	if (is_wake_up(ctx, set))
@@ -177,7 +177,7 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	if (migrating ? key_from_socket(migrating, set, &key) : key_from_packet(ctx, set, &key))
 		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
 	hash = sticky_key_hash(set, &key);
-	slot = slot_of_bucket[sticky_hash_bucket(hash)];
+	slot = sticky_table_slot(slots, sticky_hash_bucket(hash));
 
 	if (select_slot(ctx, slot)) {
 		if (migrating)

@@ -27,8 +27,9 @@
  * not know are left alone.
  *
  * The library never prints, never exits, starts no thread and owns no loop. It keeps
- * no global state; while it loads a BPF program it sets libbpf's print callback and
- * puts the former one back. Every descriptor that it opens is close-on-exec.
+ * no global state but a lock: while it loads a BPF program it sets libbpf's print callback,
+ * and puts the former one back; threads that do so take turns. Every descriptor that it opens is
+ * close-on-exec.
  *
  * Threads: any function may be called from any thread, for the same group too; a lock
  * in the group orders them. The one rule: nobody may use a worker or a group during
@@ -120,8 +121,8 @@ const char *sticky_version(void);
  *   -EOPNOTSUPP  the kernel is too old (needs Linux 5.14), or without BPF
  *   -ENOMEM, -EMFILE, -ENFILE
  *
- * Costs about a millisecond: two small program loads, by which it finds out whether
- * this kernel wakes a sleeping acceptor for a connection that was moved to it.
+ * Costs some 20 ms: two waits for running programs, and three program loads, by one of which
+ * it finds out whether this kernel wakes a sleeping acceptor for a connection that was moved.
  */
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
 
@@ -174,6 +175,53 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 /* The number of slots. */
 uint32_t sticky_group_slots(struct sticky_group *group);
 
+/*
+ * Change the number of slots. The table changes by the least: N -> N+1 moves the new slot's
+ * share of the clients and nobody else, N+1 -> N gives exactly those back.
+ *
+ * slots  1 to STICKY_SLOTS_LIMIT
+ *
+ * A new slot is held until a worker of it is ready. Nobody is sent to a removed slot any
+ * more; a worker of it keeps what it has accepted, and should be closed: what is queued on
+ * its sockets then moves to whom it belongs by now.
+ *
+ * Returns how many of the STICKY_BUCKET_COUNT buckets moved, or -EINVAL, -EMFILE, -ENFILE,
+ * -ENOMEM, or what bpf(2) says: the group is then as it was. Waits for running programs:
+ * about 8 ms; a tenth of a second more at 1,024 slots, to compute the table.
+ */
+int sticky_group_set_slots(struct sticky_group *group, uint32_t slots);
+
+/*
+ * Mark a slot as away, or back: while it is away its clients are dealt out evenly to the
+ * slots that are not. Nothing changes before sticky_group_apply(), so that several changes
+ * cost one update of the table. Where all slots are away each keeps its clients.
+ *
+ * A worker that has the slot should be closed after the table was applied: its queue then
+ * moves to those who now have its clients. One that becomes ready should get the slot before
+ * it is marked as back.
+ *
+ * Returns 0 or -EINVAL (no such slot).
+ */
+int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away);
+
+/*
+ * Put the table into force as sticky_slot_set_away() left it. Costs nothing where nothing
+ * changed, else about 8 ms.
+ *
+ * Returns how many buckets moved, or what bpf(2) says.
+ */
+int sticky_group_apply(struct sticky_group *group);
+
+/*
+ * The holding socket of a slot that no worker has: to watch it, and to accept from it what
+ * has waited for too long. It is non-blocking, as its queue may move on at any time. It is
+ * the library's, and closed when a worker becomes ready: take it out of your epoll set
+ * before that.
+ *
+ * Returns the descriptor, -ENOENT (a worker has the slot) or -EINVAL.
+ */
+int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t listener);
+
 /* Where a client goes. */
 struct sticky_where {
 	size_t size;	 /* sizeof(struct sticky_where) */
@@ -208,6 +256,22 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
  * Two groups with the same id (almost certainly) agree about their clients.
  */
 uint32_t sticky_group_seed_id(struct sticky_group *group);
+
+/*
+ * A descriptor to poll for reading, and what to call when it is readable: for hosts with a loop.
+ *
+ * When a slot changes hands the predecessor's sockets are closed a few milliseconds later: a
+ * handshake whose last packet is being handled at that very moment, on another processor, would
+ * be reset (inet_csk_complete_hashdance() in the kernel, seen up to Linux 6.18). Without this
+ * call the functions that do so wait for it themselves; after it they don't, and
+ * sticky_group_run() does the rest.
+ *
+ * Returns the descriptor, which is the group's, or -EMFILE, -ENFILE, -ENOMEM.
+ */
+int sticky_group_fd(struct sticky_group *group);
+
+/* Close what is due. Never blocks. */
+void sticky_group_run(struct sticky_group *group);
 
 /* What the program counted, all listeners together, since the group was opened. */
 struct sticky_counters {
@@ -296,6 +360,12 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker);
 int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
 
 /*
+ * How many connections wait to be accepted from a worker's own sockets, all listeners
+ * together. Costs a system call a listener.
+ */
+uint32_t sticky_worker_queue(const struct sticky_worker *worker);
+
+/*
  * The worker is ready: the slot changes hands. One atomic update of the map for each
  * listener, and new connections come to this worker; then the holding socket, if the
  * slot had one, is closed, and the kernel moves what was waiting in it here, in order.
@@ -307,9 +377,11 @@ int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
  * Returns 0 (also where it has the slot already), or
  *   -EINVAL  one of its sockets is not listening any more (shutdown(2) on a listening
  *            socket ends it for good); the slot stays with whoever had it
+ *   -ESHUTDOWN  the group refuses connections by now (sticky_group_refuse())
  *   others   as bpf(2)'s BPF_MAP_UPDATE_ELEM
  *
- * Costs one system call a listener, and two a connection moved.
+ * Costs one system call a listener, and some microseconds for each connection moved; waits for
+ * 5 ms where a holding socket is closed, unless sticky_group_fd() was called.
  */
 int sticky_worker_ready(struct sticky_worker *worker);
 
@@ -333,6 +405,84 @@ int sticky_worker_close(struct sticky_worker *worker);
  * Returns 0, or what bpf(2) says.
  */
 int sticky_group_refuse(struct sticky_group *group);
+
+/* ---- Export and import: another process goes on where this one ends ------------------
+ *
+ * A group lives in the kernel: its maps, its program, and its workers' sockets steer on when
+ * the process that made it dies, or replaces itself by a newer version. For another process to
+ * take it over, the maps must be pinned; the sockets come from the workers (pidfd_getfd(2)), or
+ * over execve(2).
+ *
+ *     sticky_group_adopt(&options, directory, &group);
+ *     sticky_group_adopt_listener(group, fd);            // for each listener, in their order
+ *     sticky_worker_adopt(group, slot, generation, fds, &worker);      // for each live worker
+ *     sticky_group_finish_adoption(group);
+ *
+ * Connections that waited in the former process's holding sockets ended with it, unless it
+ * handed these over too.
+ */
+
+/*
+ * Export: pin the group's maps, those of listeners that are added later too. They stay when the
+ * process dies; sticky_group_close() removes them.
+ *
+ * directory  on a BPF file system (/sys/fs/bpf/...), existing, writable by nobody else: whoever
+ *            can open the maps can steer the clients
+ *
+ * Returns 0, -EPERM (not a BPF file system, or no CAP_BPF), or another -errno.
+ */
+int sticky_group_pin(struct sticky_group *group, const char *directory);
+
+/*
+ * Import: a group on the maps that another process pinned. Seed, prefixes, and the number of
+ * slots are those of the maps; of the options the backlog and the log count.
+ *
+ * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (it was pinned by a version whose maps
+ * are not ours), or as sticky_group_open().
+ */
+int sticky_group_adopt(const struct sticky_group_options *options, const char *directory,
+		       struct sticky_group **ret_group);
+
+/*
+ * Import the next listener, in the order in which the former process added them.
+ *
+ * fd  any listening socket of it; only looked at
+ *
+ * Returns its index, -ENOENT (there is no such listener), or another -errno.
+ */
+int sticky_group_adopt_listener(struct sticky_group *group, int fd);
+
+/*
+ * Import a worker.
+ *
+ * generation  as it was
+ * fds         its listening sockets, one for each listener; duplicates are made, the caller's
+ *             stay the caller's
+ *
+ * It has the slot where the kernel's map says so. One that has not is as
+ * sticky_worker_open() made it.
+ *
+ * Returns 1: it has the slot; 0: it has not; -EINVAL (slot, descriptor); -EMFILE, -ENOMEM.
+ */
+int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation,
+			const int *fds, struct sticky_worker **ret_worker);
+
+/*
+ * Import a slot's history: lives that begin from now on count up from there.
+ *
+ * generation  of its last life
+ *
+ * Returns 0 or -EINVAL.
+ */
+int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation);
+
+/*
+ * The import is over: slots that no imported worker has are held, and this process's program
+ * takes the place of the former one's, on the same maps; no connection is lost by that.
+ *
+ * Returns 0 or -errno.
+ */
+int sticky_group_finish_adoption(struct sticky_group *group);
 
 #ifdef __cplusplus
 }

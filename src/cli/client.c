@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 #define ANSWER_MAX (16u << 20) /* 1,024 workers are half a megabyte */
 
-static int connect_to(const struct config *config, int *ret_fd)
+static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE];
@@ -23,7 +24,9 @@ static int connect_to(const struct config *config, int *ret_fd)
 
 	if (rundir_locate(config->run_dir, config->name, directory) ||
 	    rundir_file(directory, "control.sock", sizeof(path), path)) {
-		fprintf(stderr, "stickyctl: the run directory's name is too long for a socket\n");
+		fprintf(stderr, "stickyctl: the run directory's name is too long for a socket: "
+				"choose a shorter "
+				"--run-dir\n");
 		return EXIT_USAGE;
 	}
 	strcpy(address.sun_path, path);
@@ -35,6 +38,8 @@ static int connect_to(const struct config *config, int *ret_fd)
 	error = errno;
 	if (fd >= 0)
 		close(fd);
+	if (quietly)
+		return EXIT_NOT_RUNNING;
 	if (error == ENOENT || error == ECONNREFUSED) {
 		fprintf(stderr,
 			"stickyctl: no instance named '%s' is running (no %s)\n"
@@ -117,7 +122,7 @@ int client_ask(const struct config *config, const char *method, const char *targ
 	socklen_t size = sizeof(peer);
 	char *answer = NULL;
 	ssize_t length;
-	int fd = -1, result = connect_to(config, &fd);
+	int fd = -1, result = connect_to(config, false, &fd);
 
 	if (result)
 		return result;
@@ -142,5 +147,89 @@ int client_ask(const struct config *config, const char *method, const char *targ
 	}
 	result = judge(answer, ret_json);
 	free(answer);
+	return result;
+}
+
+int client_ask_quietly(const struct config *config, const char *target, unsigned int timeout_s,
+		       json_t **ret_json)
+{
+	struct timeval limit = {.tv_sec = timeout_s};
+	char *answer = NULL, *body;
+	ssize_t length;
+	int fd = -1, result = connect_to(config, true, &fd);
+
+	if (result)
+		return result;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	length = send_request(fd, "GET", target);
+	if (!length)
+		length = read_answer(fd, &answer);
+	close(fd);
+	body = length > 0 ? strstr(answer, "\r\n\r\n") : NULL;
+	*ret_json = body ? json_loads(body + 4, 0, NULL) : NULL;
+	free(answer);
+	return *ret_json ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* ---- Streams ----------------------------------------------------------------------- */
+
+/* Read the head of an answer. Returns its HTTP code, or -1. */
+static int read_head(FILE *stream)
+{
+	char line[1024];
+	int code = -1;
+
+	if (!fgets(line, sizeof(line), stream) || sscanf(line, "HTTP/1.%*d %d", &code) != 1)
+		return -1;
+	while (fgets(line, sizeof(line), stream))
+		if (!strcmp(line, "\r\n"))
+			return code;
+	return -1;
+}
+
+static int read_events(FILE *stream, client_event_fn *fn, void *context, int ended)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int result = -1;
+
+	while (result < 0 && getline(&line, &size, stream) > 0) {
+		json_t *event = json_loads(line, 0, NULL);
+
+		if (event)
+			result = fn(context, event);
+		json_decref(event);
+	}
+	free(line);
+	return result < 0 ? ended : result;
+}
+
+/* An answer that is no stream: {"error": ...}. */
+static int read_refusal(FILE *stream, int code)
+{
+	json_t *json = json_loadf(stream, 0, NULL);
+	const char *text = json_string_value(json_object_get(json, "error"));
+
+	fprintf(stderr, "stickyctl: %s\n", text ? text : "the controller ended without an answer");
+	json_decref(json);
+	return code == 400 ? EXIT_USAGE : code == 403 ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+int client_follow(const struct config *config, const char *method, const char *target,
+		  client_event_fn *fn, void *context, int ended)
+{
+	FILE *stream;
+	int fd = -1, code, result = connect_to(config, false, &fd);
+
+	if (result)
+		return result;
+	if (send_request(fd, method, target) || !(stream = fdopen(fd, "r"))) {
+		fprintf(stderr, "stickyctl: cannot talk to the controller: %s\n", strerror(errno));
+		close(fd);
+		return EXIT_FAILED;
+	}
+	code = read_head(stream);
+	result = code == 200 ? read_events(stream, fn, context, ended) : read_refusal(stream, code);
+	fclose(stream);
 	return result;
 }

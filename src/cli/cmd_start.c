@@ -48,6 +48,7 @@ int command_start(int argc, char **argv)
 		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once.",
 	};
 	const struct option_doc *option;
+	char word[] = "start";
 	struct config config;
 	size_t i, count = 0;
 	int result;
@@ -61,6 +62,8 @@ int command_start(int argc, char **argv)
 				.doc = option->doc,
 			};
 	command_parse(&argp, argc, argv, &config, &config);
+	argv[0] = word; /* main() had made it the program's name, for argp */
+	config.arguments = argv;
 	result = controller_run(&config, demo_host());
 	config_fini(&config);
 	return result;

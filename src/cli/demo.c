@@ -45,7 +45,7 @@ static void on_state(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (state == DEMO_THREAD_SERVING && !run->is_ready) {
 		run->is_ready = true;
-		supervisor_worker_spoke(run->worker, true);
+		supervisor_worker_said(run->worker, WORKER_SAYS_READY);
 	}
 	if (state == DEMO_THREAD_ENDED) {
 		struct run_exit how = {.ok = true, .text = "ended"};

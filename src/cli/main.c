@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../controller/controller.h"
 #include "command.h"
@@ -16,11 +19,29 @@ static const char *translate(const char *word)
 	return word;
 }
 
+/*
+ * Whoever starts us may have closed some of the first three descriptors. Files that are opened
+ * later would get their numbers, and be written to as stdout or stderr.
+ */
+static bool open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 	char name[64];
 
+	if (!open_standard_descriptors())
+		return EXIT_FAILED;
 	if (argc < 2) {
 		command_help(1, argv);
 		return EXIT_USAGE;

@@ -2,7 +2,6 @@
 #include "api.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -15,8 +14,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "report.h"
+#include "api_stream.h"
 #include "status.h"
+#include "units.h"
 
 #define HEADERS_MAX  8192
 #define BODY_MAX     65536
@@ -31,40 +31,12 @@ struct waiter {
 
 struct api {
 	const struct instance *instance;
-	api_stop_fn *stop;
-	api_answered_fn *answered;
-	void *context;
+	struct api_orders orders;
+	struct api_streams *streams;
 	struct evhttp *http;
 	struct waiter *waiters;
 	unsigned int answers; /* on their way to those who waited for the stop */
 };
-
-/* ---- Answers -------------------------------------------------------------------- */
-
-/* Takes the JSON over; NULL stands for: out of memory. */
-static void answer(struct evhttp_request *request, int code, json_t *json)
-{
-	struct evbuffer *body = evbuffer_new();
-	char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-
-	if (!text || !body) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	} else {
-		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-				  "application/json");
-		evbuffer_add_printf(body, "%s\n", text);
-		evhttp_send_reply(request, code, NULL, body);
-	}
-	if (body)
-		evbuffer_free(body);
-	free(text);
-	json_decref(json);
-}
-
-static void answer_error(struct evhttp_request *request, int code, const char *what)
-{
-	answer(request, code, json_pack("{s:s}", "error", what));
-}
 
 /* ---- Who asks ------------------------------------------------------------------- */
 
@@ -95,7 +67,7 @@ static const char *find_query(struct evhttp_request *request, struct evkeyvalq *
 
 static void serve_status(struct api *api, struct evhttp_request *request)
 {
-	answer(request, HTTP_OK, status_of_instance(api->instance));
+	api_answer(request, HTTP_OK, status_of_instance(api->instance));
 }
 
 static void serve_where(struct api *api, struct evhttp_request *request)
@@ -105,11 +77,11 @@ static void serve_where(struct api *api, struct evhttp_request *request)
 	struct sockaddr_storage client;
 
 	if (!text || sticky_address_parse(text, &client))
-		answer_error(request, HTTP_BADREQUEST,
-			     "address: not an IP address, such as 203.0.113.9 or 2001:db8::1");
+		api_answer_error(request, HTTP_BADREQUEST,
+				 "address: not an IP address, such as 203.0.113.9 or 2001:db8::1");
 	else
-		answer(request, HTTP_OK,
-		       status_of_client(api->instance, text, (const void *)&client));
+		api_answer(request, HTTP_OK,
+			   status_of_client(api->instance, text, (const void *)&client));
 	evhttp_clear_headers(&query);
 }
 
@@ -139,7 +111,167 @@ static void serve_stop(struct api *api, struct evhttp_request *request)
 				      waiter);
 	/* The answer takes as long as the workers do: no limit on this connection. */
 	evhttp_connection_set_timeout(evhttp_request_get_connection(request), 0);
-	api->stop(api->context, is_now);
+	api->orders.stop(api->orders.context, is_now);
+}
+
+/* A number of the query. Returns 0 or -EINVAL. */
+static int query_number(struct evhttp_request *request, const char *name, uint64_t max,
+			uint32_t *ret_number)
+{
+	struct evkeyvalq query = {0};
+	const char *text = find_query(request, &query, name);
+	uint64_t number;
+	int error = text ? parse_number(text, 0, max, &number) : -EINVAL;
+
+	evhttp_clear_headers(&query);
+	if (error)
+		return -EINVAL;
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+/* What a negative answer of the supervisor means, for the one who asked. */
+static void answer_refusal(struct evhttp_request *request, int error, const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s", what,
+		 error == -EINVAL  ? "there is no such slot"
+		 : error == -EBUSY ? "the instance is stopping"
+		 : error == -EPERM ? "the slot is drained; 'stickyctl ready' brings it back"
+				   : strerror(-error));
+	api_answer_error(request, error == -EINVAL ? HTTP_BADREQUEST : 409, text);
+}
+
+static void serve_slot(struct api *api, struct evhttp_request *request, const char *what,
+		       int (*order)(struct supervisor *, uint32_t))
+{
+	uint32_t slot;
+	int error = query_number(request, "slot", STICKY_SLOTS_LIMIT, &slot);
+
+	if (!error)
+		error = order(api->instance->supervisor, slot);
+	if (error)
+		answer_refusal(request, error, what);
+	else
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:i, s:s}", "slot", (int)slot, "done", what));
+}
+
+static void serve_drain(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "drain", supervisor_drain);
+}
+
+static void serve_ready(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "ready", supervisor_ready);
+}
+
+static void serve_restart(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "restart", supervisor_restart);
+}
+
+/* "8", "+1", "-2": the number of slots that is meant. Returns it, or -EINVAL. */
+static int wanted_slots(const char *text, uint32_t present)
+{
+	bool is_relative = text[0] == '+' || text[0] == '-';
+	uint64_t number;
+	int64_t wanted;
+
+	if (parse_number(text + is_relative, 0, STICKY_SLOTS_LIMIT, &number))
+		return -EINVAL;
+	wanted = text[0] == '+'	  ? (int64_t)present + (int64_t)number
+		 : text[0] == '-' ? (int64_t)present - (int64_t)number
+				  : (int64_t)number;
+	return wanted >= 1 && wanted <= STICKY_SLOTS_LIMIT ? (int)wanted : -EINVAL;
+}
+
+static void serve_scale(struct api *api, struct evhttp_request *request)
+{
+	struct supervisor *supervisor = api->instance->supervisor;
+	struct evkeyvalq query = {0};
+	/* Decoded as a form would be, where '+' is a space; so it is sent as %2B. */
+	const char *text = find_query(request, &query, "slots");
+	uint32_t former = supervisor_slots(supervisor);
+	int slots = text ? wanted_slots(text, former) : -EINVAL;
+	int moved = slots;
+
+	evhttp_clear_headers(&query);
+	if (slots < 0) {
+		api_answer_error(request, HTTP_BADREQUEST,
+				 "scale: write N, +N or -N; there can be 1 to 1024 slots");
+		return;
+	}
+	moved = supervisor_scale(supervisor, (uint32_t)slots);
+	if (moved < 0)
+		answer_refusal(request, moved, "scale");
+	else
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:i, s:i, s:i, s:f}", "slots", slots, "from", (int)former,
+				     "moved_buckets", moved, "percent",
+				     100.0 * moved / STICKY_BUCKET_COUNT));
+}
+
+static void serve_events(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *follow = find_query(request, &query, "follow");
+	bool follows = follow && !strcmp(follow, "1");
+
+	evhttp_clear_headers(&query);
+	api_stream_events(api->streams, request, follows);
+}
+
+static void serve_reload(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *wait = find_query(request, &query, "wait");
+	bool waits = wait != NULL, drained = wait && !strcmp(wait, "drained");
+	char error[API_ERROR_SIZE] = "reload: the instance is stopping";
+	struct api_stream *stream = NULL;
+	int result;
+
+	evhttp_clear_headers(&query);
+	/* Who waits is told from the first event on, and so listens before it begins. */
+	if (waits)
+		stream = api_stream_hold(api->streams, request);
+	result = api->orders.reload(api->orders.context, error);
+	if (result < 0) {
+		api_stream_drop(api->streams, stream);
+		api_answer_error(request, 409, error);
+	} else if (stream) {
+		api_stream_reload(
+			stream, supervisor_reload_id(api->instance->supervisor) + (uint32_t)result,
+			drained);
+	} else {
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:s}", "reload", result ? "queued" : "begun"));
+	}
+}
+
+static void on_upgrade_answered(struct evhttp_connection *connection, void *context)
+{
+	struct api *api = context;
+
+	(void)connection;
+	api->orders.upgrade(api->orders.context);
+}
+
+static void serve_upgrade(struct api *api, struct evhttp_request *request)
+{
+	char error[API_ERROR_SIZE];
+
+	if (api->orders.may_upgrade(api->orders.context, error)) {
+		api_answer_error(request, 409, error);
+		return;
+	}
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_upgrade_answered,
+				      api);
+	api_answer(request, HTTP_OK,
+		   json_pack("{s:s, s:s}", "upgrade", "begun", "started_at",
+			     api->instance->started_at));
 }
 
 static const struct route {
@@ -149,7 +281,14 @@ static const struct route {
 } routes[] = {
 	{"/v1/status", EVHTTP_REQ_GET, serve_status},
 	{"/v1/where", EVHTTP_REQ_GET, serve_where},
+	{"/v1/events", EVHTTP_REQ_GET, serve_events},
 	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},
+	{"/v1/reload", EVHTTP_REQ_POST, serve_reload},
+	{"/v1/upgrade", EVHTTP_REQ_POST, serve_upgrade},
+	{"/v1/scale", EVHTTP_REQ_POST, serve_scale},
+	{"/v1/drain", EVHTTP_REQ_POST, serve_drain},
+	{"/v1/ready", EVHTTP_REQ_POST, serve_ready},
+	{"/v1/restart", EVHTTP_REQ_POST, serve_restart},
 };
 
 static void on_request(struct evhttp_request *request, void *context)
@@ -158,19 +297,19 @@ static void on_request(struct evhttp_request *request, void *context)
 	size_t i;
 
 	if (!is_allowed(request)) {
-		answer_error(request, 403, "only the instance's own user and root may ask");
+		api_answer_error(request, 403, "only the instance's own user and root may ask");
 		return;
 	}
 	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		if (!path || strcmp(path, routes[i].path))
 			continue;
 		if (evhttp_request_get_command(request) != routes[i].method)
-			answer_error(request, HTTP_BADMETHOD, "another method is needed");
+			api_answer_error(request, HTTP_BADMETHOD, "another method is needed");
 		else
 			routes[i].serve(context, request);
 		return;
 	}
-	answer_error(request, HTTP_NOTFOUND, "no such resource");
+	api_answer_error(request, HTTP_NOTFOUND, "no such resource");
 }
 
 static void on_answer_sent(struct evhttp_connection *connection, void *context)
@@ -179,7 +318,7 @@ static void on_answer_sent(struct evhttp_connection *connection, void *context)
 
 	(void)connection;
 	if (--api->answers == 0)
-		api->answered(api->context);
+		api->orders.answered(api->orders.context);
 }
 
 unsigned int api_answer_stop(struct api *api, bool killed)
@@ -193,8 +332,8 @@ unsigned int api_answer_stop(struct api *api, bool killed)
 			evhttp_connection_set_closecb(
 				evhttp_request_get_connection(waiter->request), on_answer_sent,
 				api);
-			answer(waiter->request, HTTP_OK,
-			       json_pack("{s:b, s:b}", "stopped", 1, "killed", killed));
+			api_answer(waiter->request, HTTP_OK,
+				   json_pack("{s:b, s:b}", "stopped", 1, "killed", killed));
 		}
 		free(waiter);
 	}
@@ -227,15 +366,18 @@ static int bind_path(const char *path)
 }
 
 int api_open(struct event_base *base, const char *path, const struct instance *instance,
-	     api_stop_fn *stop, api_answered_fn *answered, void *context, struct api **ret_api)
+	     const struct api_orders *orders, struct api **ret_api)
 {
 	struct api *api = calloc(1, sizeof(*api));
 	int fd, error = 0;
 
 	if (!api)
 		return -ENOMEM;
-	*api = (struct api){
-		.instance = instance, .stop = stop, .answered = answered, .context = context};
+	*api = (struct api){.instance = instance, .orders = *orders};
+	if (api_streams_open(instance->journal, &api->streams)) {
+		free(api);
+		return -ENOMEM;
+	}
 	api->http = evhttp_new(base);
 	fd = bind_path(path);
 	if (fd < 0 || !api->http)
@@ -270,6 +412,7 @@ void api_close(struct api *api)
 				evhttp_request_get_connection(waiter->request), NULL, NULL);
 		free(waiter);
 	}
+	api_streams_close(api->streams);
 	if (api->http)
 		evhttp_free(api->http);
 	free(api);

@@ -2,11 +2,17 @@
 /*
  * The control interface: HTTP with JSON over a UNIX socket, for our own uid and root.
  *
- *   GET  /v1/status              the instance
- *   GET  /v1/where?address=A     where a client goes
- *   POST /v1/stop[?now=1]        answered when all workers are gone
+ *   GET  /v1/status                       the instance
+ *   GET  /v1/where?address=A              where a client goes
+ *   GET  /v1/events[?follow=1]            what happened, a line each; and what happens
+ *   POST /v1/stop[?now=1]                 answered when all workers are gone
+ *   POST /v1/reload[?wait=ready|drained]  with wait: its events, a line each, up to its end
+ *   POST /v1/scale?slots=N|+N|-N          how many buckets moved
+ *   POST /v1/upgrade                      answered, then the program is replaced
+ *   POST /v1/drain?slot=N  /v1/ready?slot=N  /v1/restart?slot=N
  *
- * An error is {"error": "what is wrong"} with a status of 400 and up.
+ * An error is {"error": "what is wrong"} with a status of 400 and up: 400 what was asked for
+ * is no such thing, 403 who asks, 409 not now.
  */
 #ifndef STICKY_CONTROLLER_API_H
 #define STICKY_CONTROLLER_API_H
@@ -18,11 +24,25 @@
 
 struct api;
 
-/* Called for POST /v1/stop. */
-typedef void api_stop_fn(void *context, bool now);
+#define API_ERROR_SIZE 1024
 
-/* Called when the last answer of api_answer_stop() is out. */
-typedef void api_answered_fn(void *context);
+/* What the controller does for the interface. */
+struct api_orders {
+	/* POST /v1/stop */
+	void (*stop)(void *context, bool now);
+	/*
+	 * POST /v1/reload: read the configuration again, then reload. Returns as
+	 * supervisor_reload(), with the reason where that is negative.
+	 */
+	int (*reload)(void *context, char error[API_ERROR_SIZE]);
+	/* POST /v1/upgrade: may it be? Returns 0, or -errno with the reason. */
+	int (*may_upgrade)(void *context, char error[API_ERROR_SIZE]);
+	/* The answer to it is out. */
+	void (*upgrade)(void *context);
+	/* The last answer of api_answer_stop() is out. */
+	void (*answered)(void *context);
+	void *context;
+};
 
 /*
  * Serve.
@@ -33,7 +53,7 @@ typedef void api_answered_fn(void *context);
  * Returns 0 or -errno.
  */
 int api_open(struct event_base *base, const char *path, const struct instance *instance,
-	     api_stop_fn *stop, api_answered_fn *answered, void *context, struct api **ret_api);
+	     const struct api_orders *orders, struct api **ret_api);
 
 void api_close(struct api *api);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool.h"
 #include "sticky.h"
 #include "units.h"
 
@@ -17,9 +18,12 @@ enum kind {
 	KIND_TEXT,
 	KIND_NAME, /* an instance's name */
 	KIND_LIST,
+	KIND_FILES,	  /* a list of file names that adds up */
 	KIND_ASSIGNMENTS, /* a list of NAME=VALUE */
 	KIND_NUMBER,
 	KIND_TIME,
+	KIND_SIZE,
+	KIND_RATE,
 	KIND_CHOICE
 };
 
@@ -43,7 +47,18 @@ enum {
 	KEY_HARD_SHUTDOWN_DELAY,
 	KEY_CHDIR,
 	KEY_ENV,
-	KEY_USER
+	KEY_ENV_FILE,
+	KEY_USER,
+	KEY_STOP_DELAY,
+	KEY_WATCHDOG,
+	KEY_RESTART_LIMIT,
+	KEY_WHEN_DOWN,
+	KEY_MAX_RETRIES,
+	KEY_RETRY_DELAY,
+	KEY_RELOAD_PARALLEL,
+	KEY_RELOAD_ORDER,
+	KEY_MAX_RSS,
+	KEY_MAX_LIFETIME
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -94,6 +109,60 @@ static const struct option options[] = {
 	  "A variable for every worker; {slot} and {name} are replaced; may be repeated", false},
 	 KIND_ASSIGNMENTS,
 	 AT(env)},
+	{{"env-file", KEY_ENV_FILE, "FILE",
+	  "Lines of NAME=VALUE for every worker, read at each start of one; may be repeated",
+	  false},
+	 KIND_FILES,
+	 AT(env_files)},
+	{{"stop-delay", KEY_STOP_DELAY, "TIME",
+	  "Before a stop begins: connections are still served, for load balancers to notice (0)",
+	  false},
+	 KIND_TIME,
+	 AT(stop_delay_ms)},
+	{{"watchdog", KEY_WATCHDOG, "TIME",
+	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced (off)", false},
+	 KIND_TIME,
+	 AT(watchdog_ms)},
+	{{"restart-limit", KEY_RESTART_LIMIT, "N/TIME",
+	  "More deaths than N in TIME: the slot is failed until restart or reload (none)", false},
+	 KIND_RATE,
+	 AT(restart_limit),
+	 .max = POOL_DEATHS_MAX - 1},
+	{{"when-down", KEY_WHEN_DOWN, "HOW",
+	  "While a slot has no ready worker its clients wait (hold) or go to others (spill) (hold)",
+	  false},
+	 KIND_CHOICE,
+	 AT(when_down),
+	 .choices = "hold spill"},
+	{{"max-retries", KEY_MAX_RETRIES, "N",
+	  "How many times --retry-delay a client waits for its worker before it gets a 502 (20)",
+	  false},
+	 KIND_NUMBER,
+	 AT(max_retries),
+	 0,
+	 1000000},
+	{{"retry-delay", KEY_RETRY_DELAY, "TIME", "See --max-retries (150ms)", false},
+	 KIND_TIME,
+	 AT(retry_delay_ms)},
+	{{"reload-parallel", KEY_RELOAD_PARALLEL, "N",
+	  "Slots that get their new workers at once in a reload (1)", false},
+	 KIND_NUMBER,
+	 AT(reload_parallel),
+	 1,
+	 STICKY_SLOTS_LIMIT},
+	{{"reload-order", KEY_RELOAD_ORDER, "ORDER",
+	  "new-first, or old-first for workers that can't live side by side (new-first)", false},
+	 KIND_CHOICE,
+	 AT(reload_order),
+	 .choices = "new-first old-first"},
+	{{"max-rss", KEY_MAX_RSS, "SIZE", "Replace a worker that uses more memory: 512M, 2G (off)",
+	  false},
+	 KIND_SIZE,
+	 AT(max_rss_bytes)},
+	{{"max-lifetime", KEY_MAX_LIFETIME, "TIME",
+	  "Replace a worker after 90 to 100% of this time (off)", false},
+	 KIND_TIME,
+	 AT(max_lifetime_ms)},
 	{{"user", KEY_USER, "USER[:GROUP]", "Whom workers run as (who called sudo; else unchanged)",
 	  false},
 	 KIND_TEXT,
@@ -139,6 +208,9 @@ void config_init(struct config *config)
 		.min_uptime_ms = 1000,
 		.ready_timeout_ms = 30000,
 		.hard_shutdown_delay_ms = 60000,
+		.max_retries = 20,
+		.retry_delay_ms = 150,
+		.reload_parallel = 1,
 	};
 }
 
@@ -156,6 +228,7 @@ void config_fini(struct config *config)
 {
 	list_fini(&config->listen);
 	list_fini(&config->env);
+	list_fini(&config->env_files);
 	free(config->name);
 	free(config->run_dir);
 	free(config->state_dir);
@@ -272,6 +345,29 @@ static int set_time(uint32_t *member, const char *value, const char *origin, cha
 	return 0;
 }
 
+static int set_size(uint64_t *member, const char *value, const char *origin, char *ret_error)
+{
+	if (parse_size(value, member))
+		return complain(ret_error, origin, value, "a size like 64K, 512M or 2G");
+	return 0;
+}
+
+static int set_rate(const struct option *option, struct rate *member, const char *value,
+		    const char *origin, char *ret_error)
+{
+	char form[96];
+	uint64_t count, period_ms;
+
+	if (parse_rate(value, option->max, &count, &period_ms)) {
+		snprintf(form, sizeof(form),
+			 "a number and a time, like 5/1m, at most %" PRIu64 " in any time",
+			 option->max);
+		return complain(ret_error, origin, value, form);
+	}
+	*member = (struct rate){.count = (uint32_t)count, .period_ms = (uint32_t)period_ms};
+	return 0;
+}
+
 static int set_choice(const struct option *option, uint32_t *member, const char *value,
 		      const char *origin, char *ret_error)
 {
@@ -306,12 +402,19 @@ static int set_option(struct config *config, const struct option *option, const 
 		if (!is_assignment(value))
 			return complain(ret_error, origin, value, "NAME=VALUE");
 		return list_add(member, value);
+	case KIND_FILES:
+		return *value ? list_add(member, value)
+			      : complain(ret_error, origin, value, "a file");
 	case KIND_LIST:
 		return list_override(member, value);
 	case KIND_NUMBER:
 		return set_number(option, member, value, origin, ret_error);
 	case KIND_TIME:
 		return set_time(member, value, origin, ret_error);
+	case KIND_SIZE:
+		return set_size(member, value, origin, ret_error);
+	case KIND_RATE:
+		return set_rate(option, member, value, origin, ret_error);
 	case KIND_CHOICE:
 		return set_choice(option, member, value, origin, ret_error);
 	}
@@ -411,4 +514,35 @@ int config_set_from_environment(struct config *config, char *const *environment,
 			return error;
 	}
 	return 0;
+}
+
+/* FNV-1a, with the end of each text: it tells mistakes apart, not enemies. */
+static uint64_t add_text(uint64_t id, const char *text)
+{
+	do
+		id = (id ^ (unsigned char)(text ? *text : 0xff)) * 0x100000001b3ull;
+	while (text && *text++);
+	return id;
+}
+
+static uint64_t add_list(uint64_t id, const struct string_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		id = add_text(id, list->items[i]);
+	return add_text(id, NULL);
+}
+
+uint64_t config_id(const struct config *config, const char *directory)
+{
+	uint64_t id = 0xcbf29ce484222325ull;
+	char **word;
+
+	for (word = config->command; word && *word; word++)
+		id = add_text(id, *word);
+	id = add_text(id, directory);
+	id = add_text(id, config->user);
+	id = add_list(id, &config->env);
+	return add_list(id, &config->env_files);
 }

@@ -17,6 +17,20 @@ enum ready_mode {
 	READY_MODE_COUNT
 };
 
+enum when_down {
+	WHEN_DOWN_HOLD,	 /* clients of a slot without a ready worker wait for it */
+	WHEN_DOWN_SPILL, /* they go to the other slots meanwhile */
+	WHEN_DOWN_COUNT
+};
+
+enum reload_order { RELOAD_NEW_FIRST, RELOAD_OLD_FIRST, RELOAD_ORDER_COUNT };
+
+/* At most `count` in any period_ms; count 0: no limit. */
+struct rate {
+	uint32_t count;
+	uint32_t period_ms;
+};
+
 struct string_list {
 	char **items; /* items[count] is NULL once there is one */
 	size_t count;
@@ -36,10 +50,22 @@ struct config {
 	uint32_t min_uptime_ms;
 	uint32_t ready_timeout_ms;
 	uint32_t hard_shutdown_delay_ms;
-	char *chdir;		/* NULL: the present directory */
-	struct string_list env; /* NAME=VALUE */
-	char *user;		/* USER[:GROUP]; NULL: who called sudo */
-	char **command;		/* NULL: the demo. Borrowed from main()'s argv */
+	uint32_t stop_delay_ms;
+	uint32_t watchdog_ms; /* 0: off */
+	struct rate restart_limit;
+	uint32_t when_down; /* enum when_down */
+	uint32_t max_retries;
+	uint32_t retry_delay_ms;
+	uint32_t reload_parallel;
+	uint32_t reload_order;	  /* enum reload_order */
+	uint64_t max_rss_bytes;	  /* 0: off */
+	uint32_t max_lifetime_ms; /* 0: off */
+	char *chdir;		  /* NULL: the present directory */
+	struct string_list env;	  /* NAME=VALUE */
+	struct string_list env_files;
+	char *user;	  /* USER[:GROUP]; NULL: who called sudo */
+	char **arguments; /* how start was called, from "start" on, for upgrade. Borrowed */
+	char **command;	  /* NULL: the demo. Borrowed from main()'s argv */
 };
 
 /* One option, as a user sees it. */
@@ -56,6 +82,12 @@ const struct option_doc *config_option(size_t index);
 
 void config_init(struct config *config);
 void config_fini(struct config *config);
+
+/*
+ * A number that tells apart what workers are: command, directory, environment, user. Two
+ * configurations with the same one (almost certainly) start the same workers.
+ */
+uint64_t config_id(const struct config *config, const char *directory);
 
 #define CONFIG_ERROR_SIZE 512
 

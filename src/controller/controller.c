@@ -19,18 +19,22 @@
 #include "instance.h"
 #include "listen.h"
 #include "privilege.h"
+#include "pins.h"
 #include "processes.h"
 #include "report.h"
 #include "rundir.h"
 #include "seed.h"
+#include "slotsfile.h"
 #include "supervisor.h"
+#include "takeover.h"
+#include "upgrade.h"
 
 #define ERROR_SIZE 1024
 #define PATH_SIZE  4096
 /* Workers are gone; how long the answers to `stop` may still take to be read. */
 #define LAST_ANSWERS_MS 1000
 
-static const int signals[] = {SIGTERM, SIGINT, SIGQUIT};
+static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR2, SIGTTIN, SIGTTOU};
 #define SIGNAL_COUNT (sizeof(signals) / sizeof(signals[0]))
 
 struct controller {
@@ -47,7 +51,15 @@ struct controller {
 	struct processes *processes;
 	struct runner runner;
 	struct instance instance;
+	struct journal *journal;
+	struct slotsfile slotsfile;
+	struct takeover takeover; /* what a former controller left; empty: nothing */
+	bool takes_over;
+	char pins[PINS_PATH_SIZE]; /* "": not pinned */
+	char program[UPGRADE_PATH_SIZE];
 	struct api *api;
+	struct event *stop_timer; /* --stop-delay */
+	bool stop_announced;
 	bool interrupted; /* a SIGINT was seen */
 	int exit_code;
 };
@@ -65,23 +77,93 @@ static void __attribute__((format(printf, 1, 2))) complain(const char *format, .
 
 /* ---- Stopping ------------------------------------------------------------------- */
 
+static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
+{
+	struct controller *controller = context;
+
+	(void)fd;
+	(void)what;
+	supervisor_stop(controller->instance.supervisor, false);
+}
+
 static void stop(struct controller *controller, bool now, const char *why)
 {
-	report(STICKY_LOG_INFO, "stopping", "why=%s how=%s", why, now ? "now" : "graceful");
-	supervisor_stop(controller->instance.supervisor, now);
+	uint32_t delay_ms = controller->config->stop_delay_ms;
+
+	journal_add(controller->journal, STICKY_LOG_INFO, "stopping",
+		    json_pack("{s:s, s:s}", "why", why, "how", now ? "now" : "graceful"));
+	if (!now && delay_ms && !controller->stop_announced) {
+		struct timeval delay = {.tv_sec = delay_ms / 1000,
+					.tv_usec = delay_ms % 1000 * 1000};
+
+		event_add(controller->stop_timer, &delay);
+	} else if (now || !delay_ms) {
+		supervisor_stop(controller->instance.supervisor, now);
+	}
+	controller->stop_announced = true;
+}
+
+/* ---- Reload and scale ------------------------------------------------------------- */
+
+static int reload(struct controller *controller, char error[API_ERROR_SIZE])
+{
+	int result = supervisor_reload(controller->instance.supervisor);
+
+	if (result < 0)
+		snprintf(error, API_ERROR_SIZE, "reload: the instance is stopping");
+	return result;
+}
+
+static int on_reload_request(void *context, char error[API_ERROR_SIZE])
+{
+	return reload(context, error);
+}
+
+static void reload_by_signal(struct controller *controller)
+{
+	char error[API_ERROR_SIZE];
+
+	if (reload(controller, error) < 0)
+		report(STICKY_LOG_WARN, "reload_refused", "why=\"%s\"", error);
+}
+
+static void scale_by_signal(struct controller *controller, int by)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	int slots = (int)supervisor_slots(supervisor) + by;
+	int moved = slots < 1 ? -EINVAL : supervisor_scale(supervisor, (uint32_t)slots);
+
+	if (moved < 0)
+		report(STICKY_LOG_WARN, "scale_refused", "slots=%d error=\"%s\"", slots,
+		       strerror(-moved));
 }
 
 static void on_signal(evutil_socket_t number, short what, void *context)
 {
 	struct controller *controller = context;
-	bool now = number == SIGQUIT || (number == SIGINT && controller->interrupted);
+	bool again = controller->interrupted;
 
 	(void)what;
-	controller->interrupted |= number == SIGINT;
-	stop(controller, now,
-	     number == SIGINT	 ? "SIGINT"
-	     : number == SIGQUIT ? "SIGQUIT"
-				 : "SIGTERM");
+	switch (number) {
+	case SIGINT:
+		controller->interrupted = true;
+		stop(controller, again, "SIGINT");
+		break;
+	case SIGTERM:
+		stop(controller, false, "SIGTERM");
+		break;
+	case SIGQUIT:
+		stop(controller, true, "SIGQUIT");
+		break;
+	case SIGTTIN:
+		scale_by_signal(controller, 1);
+		break;
+	case SIGTTOU:
+		scale_by_signal(controller, -1);
+		break;
+	default: /* SIGHUP, SIGUSR2 */
+		reload_by_signal(controller);
+	}
 }
 
 static void on_stop_request(void *context, bool now)
@@ -105,13 +187,57 @@ static void on_finished(void *context, enum supervisor_result result)
 	controller->exit_code = result == SUPERVISOR_STOPPED  ? EXIT_DONE
 				: result == SUPERVISOR_KILLED ? EXIT_PARTLY
 							      : EXIT_FAILED;
-	report(STICKY_LOG_INFO, "stopped", "exit_code=%d", controller->exit_code);
+	journal_add(controller->journal, STICKY_LOG_INFO, "stopped",
+		    json_pack("{s:i}", "exit_code", controller->exit_code));
 	/* The answers to `stop` go out first; a client that does not read them is not waited for.
 	 */
 	if (api_answer_stop(controller->api, result == SUPERVISOR_KILLED) > 0)
 		event_base_loopexit(controller->base, &grace);
 	else
 		event_base_loopexit(controller->base, NULL);
+}
+
+/* ---- Upgrade ----------------------------------------------------------------------- */
+
+static int may_upgrade(void *context, char error[API_ERROR_SIZE])
+{
+	struct controller *controller = context;
+
+	if (!controller->config->command) {
+		snprintf(error, API_ERROR_SIZE,
+			 "upgrade: the demo's workers are threads of this process: they would end "
+			 "with its program");
+		return -EBUSY;
+	}
+	if (!controller->pins[0]) {
+		snprintf(error, API_ERROR_SIZE,
+			 "upgrade: the maps are not pinned (see takeover_unavailable in the log)");
+		return -EBUSY;
+	}
+	if (supervisor_may_leave(controller->instance.supervisor, error, API_ERROR_SIZE))
+		return -EBUSY;
+	return upgrade_check(controller->program, error, API_ERROR_SIZE);
+}
+
+/* By the way that a crash would take, too: the new program takes over what this one leaves. */
+static void on_upgrade(void *context)
+{
+	struct controller *controller = context;
+	struct rlimit limit;
+	int error;
+
+	journal_add(controller->journal, STICKY_LOG_INFO, "upgrading",
+		    json_pack("{s:s}", "program", controller->program));
+	getrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(RLIMIT_NOFILE, &controller->nofile);
+	error = rundir_keep_over_exec(&controller->rundir, true);
+	if (!error)
+		error = upgrade_execute(controller->program, controller->config->arguments);
+	rundir_keep_over_exec(&controller->rundir, false);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	journal_add(
+		controller->journal, STICKY_LOG_ERROR, "upgrade_failed",
+		json_pack("{s:s, s:s}", "program", controller->program, "error", strerror(-error)));
 }
 
 /* ---- Setting up: each step complains by itself, and returns an exit code ---------- */
@@ -133,6 +259,8 @@ static int take_name(struct controller *controller)
 		return EXIT_ALREADY_RUNNING;
 	}
 	complain("%s", error);
+	if (result == -ENAMETOOLONG)
+		return EXIT_USAGE;
 	return result == -EPERM || result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
@@ -221,20 +349,83 @@ static void raise_descriptor_limit(struct controller *controller)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int open_group(struct controller *controller)
+static uint32_t wanted_slots(const struct config *config)
+{
+	return config->workers ? config->workers : cpus_usable();
+}
+
+static struct sticky_group_options group_options(const struct controller *controller)
 {
 	const struct config *config = controller->config;
-	struct sticky_group_options options = {
-		.size = sizeof(options),
-		.slots = config->workers ? config->workers : cpus_usable(),
+
+	return (struct sticky_group_options){
+		.size = sizeof(struct sticky_group_options),
+		.slots = wanted_slots(config),
 		.backlog = config->backlog,
 		.v4_prefix = config->v4_prefix,
 		.v6_prefix = config->v6_prefix,
 		.seed = controller->seed,
 		.log = report_from_library,
 	};
-	int error = sticky_group_open(&options, &controller->instance.group);
+}
 
+/* Look for workers that a former controller of this name left. */
+static int find_takeover(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+
+	if (!controller->config->command ||
+	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
+		return EXIT_DONE;
+	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
+	return EXIT_DONE;
+}
+
+static int adopt_listeners(struct controller *controller)
+{
+	const int *fds = takeover_sockets(&controller->takeover);
+	uint32_t i;
+	int result = 0;
+
+	for (i = 0; i < controller->takeover.content->listeners && result >= 0; i++)
+		result = sticky_group_adopt_listener(controller->instance.group, fds[i]);
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Go on with the maps of the former controller. Where that can't be its workers are ended, and
+ * everything begins anew: nobody would be left to look after them.
+ */
+static void adopt_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	int error;
+
+	pins_locate(controller->config->name, controller->pins);
+	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
+	if (!error)
+		error = adopt_listeners(controller);
+	if (!error)
+		return;
+	report(STICKY_LOG_ERROR, "takeover_failed",
+	       "error=\"%s\" so=\"the former controller's workers are ended\"", strerror(-error));
+	sticky_group_close(controller->instance.group);
+	controller->instance.group = NULL;
+	takeover_kill(&controller->takeover);
+	takeover_fini(&controller->takeover);
+	controller->takes_over = false;
+}
+
+static int open_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	int error;
+
+	if (controller->takes_over)
+		adopt_group(controller);
+	if (controller->takes_over)
+		return EXIT_DONE;
+	error = sticky_group_open(&options, &controller->instance.group);
 	if (!error)
 		return EXIT_DONE;
 	if (error == -EPERM)
@@ -257,6 +448,8 @@ static int open_listeners(struct controller *controller)
 	size_t i;
 	int result = 0;
 
+	if (controller->takes_over)
+		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
 		complain("no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");
 		return EXIT_USAGE;
@@ -273,6 +466,52 @@ static int open_listeners(struct controller *controller)
 	return result == -EACCES		       ? EXIT_NOT_PERMITTED
 	       : result == -EINVAL || result == -E2BIG ? EXIT_USAGE
 						       : EXIT_FAILED;
+}
+
+/* So that a controller that follows can go on with the maps. */
+static void pin_group(struct controller *controller)
+{
+	char why[ERROR_SIZE];
+	int error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+
+	if (!error) {
+		error = sticky_group_pin(controller->instance.group, controller->pins);
+		if (error)
+			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+	}
+	if (!error)
+		return;
+	report(STICKY_LOG_WARN, "takeover_unavailable",
+	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"", why);
+	controller->pins[0] = '\0';
+}
+
+/* What is noted for a controller that follows. */
+static int open_slotsfile(struct controller *controller)
+{
+	struct slotsfile_content *content;
+	char path[RUNDIR_PATH_SIZE];
+	int error;
+
+	if (!controller->config->command)
+		return EXIT_DONE;
+	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+	if (!error)
+		error = slotsfile_create(path, &controller->slotsfile);
+	if (error) {
+		complain("cannot make %s: %s", path, strerror(-error));
+		return EXIT_FAILED;
+	}
+	content = controller->slotsfile.content;
+	content->slots = sticky_group_slots(controller->instance.group);
+	content->listeners = sticky_group_listener_count(controller->instance.group);
+	content->configured_slots = wanted_slots(controller->config);
+	content->config_id = config_id(controller->config, controller->directory);
+	if (controller->takes_over)
+		content->workers_speak = controller->takeover.content->workers_speak;
+	else
+		pin_group(controller);
+	return EXIT_DONE;
 }
 
 static int open_processes(struct controller *controller)
@@ -311,15 +550,13 @@ static int open_threads(struct controller *controller)
 
 static int open_supervisor(struct controller *controller)
 {
-	const struct config *config = controller->config;
 	struct supervisor_options options = {
 		.base = controller->base,
 		.group = controller->instance.group,
 		.runner = controller->runner,
-		.ready = (enum ready_mode)config->ready,
-		.min_uptime_ms = config->min_uptime_ms,
-		.ready_timeout_ms = config->ready_timeout_ms,
-		.hard_shutdown_delay_ms = config->hard_shutdown_delay_ms,
+		.journal = controller->journal,
+		.config = controller->config,
+		.slotsfile = &controller->slotsfile,
 		.finished = on_finished,
 		.context = controller,
 	};
@@ -330,20 +567,95 @@ static int open_supervisor(struct controller *controller)
 	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
+static void format_started_at(char text[32])
+{
+	struct timespec now;
+	struct tm utc;
+	size_t length;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(text + length, 32 - length, ".%06ldZ", now.tv_nsec / 1000);
+}
+
 static int open_api(struct controller *controller)
 {
+	const struct api_orders orders = {
+		.stop = on_stop_request,
+		.reload = on_reload_request,
+		.may_upgrade = may_upgrade,
+		.upgrade = on_upgrade,
+		.answered = on_answered,
+		.context = controller,
+	};
 	char path[RUNDIR_PATH_SIZE];
 	int error = rundir_file(controller->rundir.path, "control.sock", sizeof(path), path);
 
+	controller->instance.journal = controller->journal;
 	controller->instance.config = controller->config;
 	controller->instance.runner = controller->runner;
 	controller->instance.started_ms = clock_ms();
+	format_started_at(controller->instance.started_at);
 	if (!error)
-		error = api_open(controller->base, path, &controller->instance, on_stop_request,
-				 on_answered, controller, &controller->api);
+		error = api_open(controller->base, path, &controller->instance, &orders,
+				 &controller->api);
 	if (error)
 		complain("cannot make %s: %s", path, strerror(-error));
 	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* The lives that the former controller left go on under this one. */
+static void adopt_lives(struct controller *controller)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	struct takeover *takeover = &controller->takeover;
+	uint32_t i;
+
+	for (i = 0; i < takeover->content->slots; i++)
+		supervisor_adopt_slot(supervisor, i, &takeover->content->slot[i]);
+	for (i = 0; i < takeover->count; i++) {
+		struct adopted_life *life = &takeover->lives[i];
+		int error = supervisor_adopt(supervisor, life);
+
+		life->pidfd = -1; /* taken over, or closed */
+		if (error)
+			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
+			       life->record.slot, life->record.pid, strerror(-error));
+	}
+}
+
+static int take_over(struct controller *controller)
+{
+	int error;
+
+	if (!controller->takes_over)
+		return EXIT_DONE;
+	adopt_lives(controller);
+	error = sticky_group_finish_adoption(controller->instance.group);
+	if (error) {
+		complain("cannot take over the former controller's slots: %s", strerror(-error));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+/* What the new command line asks for, and the former one did not. */
+static void apply_differences(struct controller *controller)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	const struct slotsfile_content *former = controller->takeover.content;
+	uint32_t slots = wanted_slots(controller->config);
+	int moved;
+
+	if (former->configured_slots != slots) {
+		moved = supervisor_scale(supervisor, slots);
+		if (moved < 0)
+			report(STICKY_LOG_ERROR, "scale_failed", "slots=%u error=\"%s\"", slots,
+			       strerror(-moved));
+	}
+	if (former->config_id != config_id(controller->config, controller->directory))
+		supervisor_reload(supervisor);
 }
 
 static int watch_signals(struct controller *controller)
@@ -363,12 +675,12 @@ static int watch_signals(struct controller *controller)
 }
 
 /*
- * What must not end the controller: workers would be left alone. A reader of our output that
- * goes away, a terminal that is closed, signals that mean something to other servers.
+ * What must not end the controller, and leave its workers alone: a reader of our output that
+ * goes away; a signal that means "open the log again" to other servers.
  */
 static void ignore_signals(void)
 {
-	static const int ignored[] = {SIGPIPE, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+	static const int ignored[] = {SIGPIPE, SIGUSR1};
 	size_t i;
 
 	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
@@ -379,7 +691,10 @@ static int open_loop(struct controller *controller)
 {
 	ignore_signals();
 	controller->base = event_base_new();
-	if (!controller->base) {
+	if (controller->base)
+		controller->stop_timer =
+			evtimer_new(controller->base, on_stop_delay_over, controller);
+	if (!controller->stop_timer || journal_open(&controller->journal)) {
 		complain("cannot make an event loop: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
@@ -402,8 +717,9 @@ static int shrink_privilege(struct controller *controller)
 
 /* In this order; teardown() undoes whatever was reached. */
 static int (*const steps[])(struct controller *controller) = {
-	take_name, find_identity, find_directory,  obtain_seed, open_group,	  open_listeners,
-	open_loop, open_workers,  open_supervisor, open_api,	shrink_privilege,
+	take_name,	 find_identity,	 find_directory, obtain_seed,	   find_takeover,
+	open_group,	 open_listeners, open_loop,	 open_slotsfile,   open_workers,
+	open_supervisor, take_over,	 open_api,	 shrink_privilege,
 };
 
 static void teardown(struct controller *controller)
@@ -418,9 +734,15 @@ static void teardown(struct controller *controller)
 	for (i = 0; i < SIGNAL_COUNT; i++)
 		if (controller->signal_events[i])
 			event_free(controller->signal_events[i]);
+	if (controller->stop_timer)
+		event_free(controller->stop_timer);
 	if (controller->base)
 		event_base_free(controller->base);
-	sticky_group_close(controller->instance.group);
+	journal_close(controller->journal);
+	sticky_group_close(controller->instance.group); /* and its pins */
+	pins_remove(controller->pins);
+	takeover_fini(&controller->takeover);
+	slotsfile_close(&controller->slotsfile);
 	identity_fini(&controller->identity);
 	rundir_release(&controller->rundir);
 }
@@ -433,9 +755,10 @@ static void report_start(const struct controller *controller)
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
 	       "name=%s pid=%d listen=%s slots=%u steering=kernel seed_id=%08x "
-	       "control=%s/control.sock",
+	       "control=%s/control.sock%s",
 	       controller->config->name, getpid(), addresses, sticky_group_slots(group),
-	       sticky_group_seed_id(group), controller->rundir.path);
+	       sticky_group_seed_id(group), controller->rundir.path,
+	       controller->takes_over ? " took_over=yes" : "");
 }
 
 int controller_run(const struct config *config, const struct thread_host *threads)
@@ -452,11 +775,16 @@ int controller_run(const struct config *config, const struct thread_host *thread
 	controller->threads = threads;
 	controller->rundir.lock = -1;
 	raise_descriptor_limit(controller);
+	if (upgrade_find_program(controller->program))
+		controller->program[0] = '\0';
 	for (step = 0; !result && step < sizeof(steps) / sizeof(steps[0]); step++)
 		result = steps[step](controller);
 	if (!result) {
 		report_start(controller);
 		supervisor_start(controller->instance.supervisor);
+		if (controller->takes_over)
+			apply_differences(controller);
+		takeover_fini(&controller->takeover);
 		event_base_dispatch(controller->base);
 		result = controller->exit_code;
 	}

@@ -37,15 +37,14 @@ int directory_make(const char *path, mode_t mode, char *ret_error, size_t error_
 	struct stat info;
 	int error = make_parents(path, mode);
 
-	if (!error && lstat(path, &info))
+	/* A link counts as what it leads to. */
+	if (!error && stat(path, &info))
 		error = -errno;
 	if (error) {
 		snprintf(ret_error, error_size, "cannot make the directory %s: %s", path,
 			 strerror(-error));
 		return error;
 	}
-	if (S_ISLNK(info.st_mode) && stat(path, &info))
-		return -errno;
 	if (!S_ISDIR(info.st_mode)) {
 		snprintf(ret_error, error_size, "%s is not a directory", path);
 		return -ENOTDIR;

@@ -69,13 +69,14 @@ const char *environment_get(const struct environment *environment, const char *n
 
 void environment_unset(struct environment *environment, const char *name)
 {
-	size_t i = find(environment, name, strlen(name));
+	size_t length = strlen(name), i;
 
-	if (i == environment->count)
-		return;
-	free(environment->items[i]);
-	environment->items[i] = environment->items[--environment->count];
-	environment->items[environment->count] = NULL;
+	/* An environment that is handed over may have a variable twice. */
+	while ((i = find(environment, name, length)) < environment->count) {
+		free(environment->items[i]);
+		environment->items[i] = environment->items[--environment->count];
+		environment->items[environment->count] = NULL;
+	}
 }
 
 int environment_set(struct environment *environment, const char *name, const char *value)
@@ -124,5 +125,51 @@ int environment_assign(struct environment *environment, const char *assignment, 
 	}
 	free(value);
 	free(variable);
+	return error;
+}
+
+/* Take quotes off both ends of a value, in place. */
+static void unquote(char *value)
+{
+	size_t length = strlen(value);
+
+	if (length < 2 || (value[0] != '"' && value[0] != '\'') || value[length - 1] != value[0])
+		return;
+	memmove(value, value + 1, length - 2);
+	value[length - 2] = '\0';
+}
+
+static int read_line(struct environment *environment, char *line, unsigned int slot,
+		     const char *name)
+{
+	char *equals;
+
+	line += strspn(line, " \t");
+	line[strcspn(line, "\r\n")] = '\0';
+	if (!*line || *line == '#')
+		return 0;
+	equals = strchr(line, '=');
+	if (!equals || equals == line)
+		return -EINVAL;
+	unquote(equals + 1);
+	return environment_assign(environment, line, slot, name);
+}
+
+int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
+			  const char *name)
+{
+	FILE *file = fopen(path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	int error = 0;
+
+	if (!file)
+		return -errno;
+	while (!error && getline(&line, &size, file) >= 0)
+		error = read_line(environment, line, slot, name);
+	if (!error && ferror(file))
+		error = -EIO;
+	free(line);
+	fclose(file);
 	return error;
 }

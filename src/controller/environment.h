@@ -31,4 +31,12 @@ void environment_unset(struct environment *environment, const char *name);
 int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
 		       const char *name);
 
+/*
+ * Set the assignments of a file: lines of NAME=VALUE; empty lines and those that begin with '#'
+ * are passed over; a value in single or double quotes loses them.
+ * Returns 0, -ENOMEM, or -errno where it can't be read, or has another line: -EINVAL.
+ */
+int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
+			  const char *name);
+
 #endif

@@ -69,7 +69,8 @@ static int fill(struct identity *identity, const struct passwd *entry)
 	return identity->name && identity->home && identity->shell ? 0 : -ENOMEM;
 }
 
-static int look_up(char *user, struct identity *identity, char *ret_error, size_t error_size)
+static int look_up(char *user, const char *origin, struct identity *identity, char *ret_error,
+		   size_t error_size)
 {
 	char *group = strchr(user, ':');
 	const struct passwd *entry;
@@ -79,18 +80,18 @@ static int look_up(char *user, struct identity *identity, char *ret_error, size_
 		*group++ = '\0';
 	entry = find_user(user);
 	if (!entry) {
-		snprintf(ret_error, error_size, "--user: no such user: %s", user);
+		snprintf(ret_error, error_size, "%s: no such user: %s", origin, user);
 		return -ENOENT;
 	}
 	error = fill(identity, entry);
 	if (!error && group && find_group(group, &identity->gid)) {
-		snprintf(ret_error, error_size, "--user: no such group: %s", group);
+		snprintf(ret_error, error_size, "%s: no such group: %s", origin, group);
 		return -ENOENT;
 	}
 	if (!error)
 		error = find_groups(identity);
 	if (error)
-		snprintf(ret_error, error_size, "--user: %s", strerror(-error));
+		snprintf(ret_error, error_size, "%s: %s", origin, strerror(-error));
 	return error;
 }
 
@@ -98,11 +99,14 @@ int identity_find(const char *user, struct identity *ret_identity, char *ret_err
 		  size_t error_size)
 {
 	struct identity identity = {0};
+	const char *origin = "--user";
 	char *copy;
 	int error;
 
-	if (!user && geteuid() == 0)
+	if (!user && geteuid() == 0) {
 		user = getenv("SUDO_USER");
+		origin = "SUDO_USER (name somebody else by --user)";
+	}
 	if (!user || !*user) {
 		*ret_identity = identity;
 		return 0;
@@ -110,7 +114,7 @@ int identity_find(const char *user, struct identity *ret_identity, char *ret_err
 	copy = strdup(user);
 	if (!copy)
 		return -ENOMEM;
-	error = look_up(copy, &identity, ret_error, error_size);
+	error = look_up(copy, origin, &identity, ret_error, error_size);
 	free(copy);
 	identity.change = identity.uid != geteuid() || identity.gid != getegid();
 	if (!error && identity.change && geteuid() != 0) {

@@ -15,7 +15,9 @@ struct instance {
 	struct sticky_group *group;
 	struct supervisor *supervisor;
 	struct runner runner;
+	struct journal *journal;
 	uint64_t started_ms; /* by clock_ms() */
+	char started_at[32]; /* the same by the calendar: differs from one controller to the next */
 };
 
 #endif

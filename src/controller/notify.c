@@ -31,6 +31,8 @@ int notify_parse(char *text, struct notify_message *ret_message)
 			message.ready = known = true;
 		else if (!strcmp(line, "STOPPING=1"))
 			message.stopping = known = true;
+		else if (!strcmp(line, "WATCHDOG=1"))
+			message.alive = known = true;
 		else if (!strncmp(line, "STATUS=", 7)) {
 			message.status = line + 7;
 			known = true;

@@ -16,6 +16,7 @@ struct notify;
 struct notify_message {
 	bool ready;
 	bool stopping;
+	bool alive;	    /* WATCHDOG=1 */
 	const char *status; /* NULL: not in it */
 };
 

@@ -64,7 +64,8 @@ static void tail_add(struct output_tail *tail, const char *bytes, size_t length)
 
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text)
 {
-	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE;
+	/* One byte less than there is: whether the first one begins a line, the one before says. */
+	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE - 1;
 	size_t wanted = kept < size - 1 ? kept : size - 1;
 	size_t start = tail->length - wanted, i;
 	char *line_end;
@@ -72,11 +73,11 @@ void output_tail_read(const struct output_tail *tail, size_t size, char *ret_tex
 	for (i = 0; i < wanted; i++)
 		ret_text[i] = tail->bytes[(start + i) % TAIL_SIZE];
 	ret_text[wanted] = '\0';
-	if (start == 0)
+	if (start == 0 || tail->bytes[(start - 1) % TAIL_SIZE] == '\n')
 		return;
-	/* It begins in the middle of a line. */
+	/* It begins in the middle of a line, which is left out where another one follows. */
 	line_end = strchr(ret_text, '\n');
-	if (line_end)
+	if (line_end && line_end[1])
 		memmove(ret_text, line_end + 1, strlen(line_end + 1) + 1);
 }
 
@@ -255,9 +256,17 @@ int output_source_open(struct event_base *base, int fd, struct output_sink *sink
 	return 0;
 }
 
+int output_source_fd(const struct output_source *source)
+{
+	return source->fd;
+}
+
 void output_source_drain(struct output_source *source)
 {
 	int reads;
+
+	if (!source)
+		return;
 
 	for (reads = 0; reads < DRAIN_READS && read_some(source); reads++)
 		;

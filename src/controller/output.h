@@ -33,16 +33,21 @@ int output_source_open(struct event_base *base, int fd, struct output_sink *sink
 		       const char *prefix, struct output_tail *tail,
 		       struct output_source **ret_source);
 
+/* The descriptor that it reads from; it stays the source's. */
+int output_source_fd(const struct output_source *source);
+
 /* Pass on what is still in the pipe, then close it. NULL is allowed. */
 void output_source_close(struct output_source *source);
 
-/* Take over what is in the pipe by now: before a tail is read. */
+/* Take over what is in the pipe by now: before a tail is read. NULL is allowed. */
 void output_source_drain(struct output_source *source);
 
 int output_tail_open(struct output_tail **ret_tail);
 void output_tail_close(struct output_tail *tail);
 
-/* The last whole lines, at most `size` bytes with the end. */
+/*
+ * The last whole lines, at most `size` bytes with the end; where not even one fits, its end.
+ */
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text);
 
 #endif

@@ -8,9 +8,10 @@ static const int needed[] = {
 	CAP_NET_BIND_SERVICE, /* each life of a worker binds its sockets anew */
 	CAP_SETUID,	      /* --user */
 	CAP_SETGID,
-	CAP_KILL,	/* workers of another uid */
-	CAP_BPF,	/* updates of maps, where unprivileged BPF is off on old kernels */
-	CAP_SYS_PTRACE, /* which connections a worker of another uid has, for status */
+	CAP_KILL,	     /* workers of another uid */
+	CAP_BPF,	     /* updates of maps, where unprivileged BPF is off on old kernels */
+	CAP_DAC_READ_SEARCH, /* /proc/PID/fd of workers of another uid, for status */
+	CAP_SYS_PTRACE,	     /* which connections a worker of another uid has, for status */
 };
 
 int privilege_shrink(void)

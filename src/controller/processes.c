@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +32,8 @@ struct process {
 	int status_fd; /* -1: it runs its program, or said why not */
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
+	int pidfd;		      /* of one that a former controller began; else -1 */
+	struct event *pidfd_event;
 	struct output_tail *tail;
 	struct output_source *output;
 	struct output_source *error_output;
@@ -82,6 +86,9 @@ static int set_assignments(struct environment *environment, const struct config 
 	size_t i;
 	int error = 0;
 
+	for (i = 0; i < config->env_files.count && !error; i++)
+		error = environment_read_file(environment, config->env_files.items[i], slot,
+					      config->name);
 	for (i = 0; i < config->env.count && !error; i++)
 		error = environment_assign(environment, config->env.items[i], slot, config->name);
 	return error;
@@ -107,6 +114,14 @@ static int set_activation(struct environment *environment, uint32_t count)
 	if (!error)
 		error = environment_set(environment, "LISTEN_PID", blank);
 	return error;
+}
+
+/* sd_watchdog_enabled(3), without WATCHDOG_PID: whoever of the worker's group speaks counts. */
+static int set_watchdog(struct environment *environment, const struct config *config)
+{
+	if (!config->watchdog_ms)
+		return 0;
+	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
 }
 
 static int build_environment(const struct process *process, uint32_t sockets,
@@ -137,6 +152,8 @@ static int build_environment(const struct process *process, uint32_t sockets,
 				   worker_generation(process->worker));
 	if (!error)
 		error = environment_set(environment, "NOTIFY_SOCKET", options->notify_path);
+	if (!error)
+		error = set_watchdog(environment, options->config);
 	if (!error)
 		error = set_activation(environment, sockets);
 	return error;
@@ -190,15 +207,24 @@ static void close_pair(int pair[2])
 		close(pair[1]);
 }
 
+#define PREFIX_SIZE 32
+
+/* On a terminal each line says whose it is; else bytes are passed on as they come. */
+static void make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
+{
+	prefix[0] = '\0';
+	if (isatty(STDERR_FILENO))
+		snprintf(prefix, PREFIX_SIZE, "[%u] ", worker_slot(process->worker));
+}
+
 /* A pipe for one stream of a worker; its reading end goes into a source. */
 static int open_stream(struct process *process, struct output_sink *sink,
 		       struct output_source **ret_source, int *ret_write_end)
 {
-	char prefix[32] = "";
+	char prefix[PREFIX_SIZE];
 	int ends[2], error;
 
-	if (isatty(STDERR_FILENO))
-		snprintf(prefix, sizeof(prefix), "[%u] ", worker_slot(process->worker));
+	make_prefix(process, prefix);
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	error = output_source_open(process->processes->options.base, ends[0], sink, prefix,
@@ -243,6 +269,8 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	while ((sockets[request.socket_count] =
 			sticky_worker_fd(life, (uint32_t)request.socket_count)) >= 0)
 		request.socket_count++;
+	request.kept[0] = output_source_fd(process->output);
+	request.kept[1] = output_source_fd(process->error_output);
 	error = find_candidates(command[0], environment_get(environment, "PATH"), &candidates);
 	if (error)
 		return error;
@@ -291,21 +319,30 @@ static int begin(struct process *process, struct sticky_worker *life)
 
 static void process_release(void *run);
 
+static struct process *new_process(struct processes *processes, struct worker *worker)
+{
+	struct process *process = calloc(1, sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->processes = processes;
+	process->worker = worker;
+	process->status_fd = -1;
+	process->pidfd = -1;
+	process->failure.stage = SPAWN_STAGE_COUNT;
+	process->next = processes->list;
+	processes->list = process;
+	return process;
+}
+
 static int process_start(void *context, struct worker *worker, struct sticky_worker *life,
 			 void **ret_run)
 {
-	struct processes *processes = context;
-	struct process *process = calloc(1, sizeof(*process));
+	struct process *process = new_process(context, worker);
 	int error;
 
 	if (!process)
 		return -ENOMEM;
-	process->processes = processes;
-	process->worker = worker;
-	process->status_fd = -1;
-	process->failure.stage = SPAWN_STAGE_COUNT;
-	process->next = processes->list;
-	processes->list = process;
 	error = begin(process, life);
 	if (error && !process->pid) {
 		process_release(process);
@@ -486,7 +523,102 @@ static void on_notify(void *context, pid_t group, const struct notify_message *m
 		return;
 	if (message->status)
 		supervisor_worker_status(process->worker, message->status);
-	supervisor_worker_spoke(process->worker, message->ready);
+	/* READY first: a worker that says both at once has been ready. */
+	if (message->ready)
+		supervisor_worker_said(process->worker, WORKER_SAYS_READY);
+	if (message->stopping)
+		supervisor_worker_said(process->worker, WORKER_SAYS_STOPS);
+	else if (message->alive)
+		supervisor_worker_said(process->worker, WORKER_SAYS_ALIVE);
+	else if (!message->ready)
+		supervisor_worker_said(process->worker, WORKER_SAYS_NOTHING_KNOWN);
+}
+
+/* ---- One that a former controller began --------------------------------------------- */
+
+/* How it ended is its parent's to know, and that is not us. */
+static void end_adopted(struct process *process)
+{
+	struct run_exit how = {.code = -1, .text = "ended (how, only its former parent knows)"};
+
+	kill_group(process, SIGKILL);
+	process->reaped = true;
+	output_source_drain(process->output);
+	output_source_drain(process->error_output);
+	supervisor_worker_exited(process->worker, &how); /* frees the process */
+}
+
+static void on_pidfd(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+	siginfo_t info = {0};
+
+	(void)what;
+	/* Over an upgrade our children stay ours: then it is reaped like any other. */
+	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		reap(process->processes);
+	else
+		end_adopted(process);
+}
+
+/* Is this descriptor of ours the same pipe as one of a process's? */
+static bool is_pipe_of(int fd, pid_t pid, int number)
+{
+	struct stat ours, its;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
+	return fstat(fd, &ours) == 0 && stat(path, &its) == 0 && S_ISFIFO(ours.st_mode) &&
+	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+}
+
+/* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
+static struct output_source *fetch_stream(struct process *process, int kept, int stream,
+					  struct output_sink *sink)
+{
+	const struct processes_options *options = &process->processes->options;
+	int number = SPAWN_FIRST_SOCKET + (int)options->port_count + kept;
+	struct output_source *source = NULL;
+	char prefix[PREFIX_SIZE];
+	int fd = (int)syscall(SYS_pidfd_getfd, process->pidfd, number, 0);
+
+	if (fd < 0)
+		return NULL;
+	make_prefix(process, prefix);
+	if (!is_pipe_of(fd, process->pid, stream) ||
+	    output_source_open(options->base, fd, sink, prefix, process->tail, &source))
+		close(fd);
+	return source;
+}
+
+static int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
+{
+	struct processes *processes = context;
+	struct process *process = new_process(processes, worker);
+	int error;
+
+	if (!process) {
+		close(pidfd);
+		return -ENOMEM;
+	}
+	process->pid = pid;
+	process->pidfd = pidfd;
+	error = output_tail_open(&process->tail);
+	if (!error) {
+		process->pidfd_event =
+			event_new(processes->options.base, pidfd, EV_READ, on_pidfd, process);
+		error = process->pidfd_event && !event_add(process->pidfd_event, NULL) ? 0
+										       : -ENOMEM;
+	}
+	if (error) {
+		process_release(process);
+		return error;
+	}
+	/* Without them its output is lost, but it is served. */
+	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output);
+	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output);
+	*ret_run = process;
+	return 0;
 }
 
 /* ---- The runner ----------------------------------------------------------------- */
@@ -519,6 +651,10 @@ static void process_release(void *run)
 		link = &(*link)->next;
 	*link = process->next;
 	close_status(process);
+	if (process->pidfd_event)
+		event_free(process->pidfd_event);
+	if (process->pidfd >= 0)
+		close(process->pidfd);
 	output_source_close(process->output);
 	output_source_close(process->error_output);
 	output_tail_close(process->tail);
@@ -548,6 +684,7 @@ static void processes_measure(void *context, void *const *runs, uint32_t count,
 	for (i = 0; i < count; i++)
 		groups[i] = process_pid(runs[i]);
 	privilege_raise(CAP_SYS_PTRACE);
+	privilege_raise(CAP_DAC_READ_SEARCH);
 	procusage_measure(groups, count, options->ports, options->port_count, ret_usages);
 	privilege_lower();
 	free(groups);
@@ -555,6 +692,7 @@ static void processes_measure(void *context, void *const *runs, uint32_t count,
 
 static const struct runner_ops ops = {
 	.start = process_start,
+	.adopt = process_adopt,
 	.stop = process_stop,
 	.kill = process_kill,
 	.release = process_release,
@@ -562,6 +700,13 @@ static const struct runner_ops ops = {
 	.last_lines = process_last_lines,
 	.measure = processes_measure,
 };
+
+void processes_set_config(struct processes *processes, const struct config *config,
+			  const char *directory)
+{
+	processes->options.config = config;
+	processes->options.directory = directory;
+}
 
 struct runner processes_runner(struct processes *processes)
 {
@@ -593,6 +738,8 @@ int processes_open(const struct processes_options *options, struct processes **r
 		processes_close(processes);
 		return error;
 	}
+	/* Children that ended while a newer version took this process over. */
+	event_active(processes->child_event, EV_SIGNAL, 1);
 	*ret_processes = processes;
 	return 0;
 }

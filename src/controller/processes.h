@@ -30,6 +30,10 @@ int processes_open(const struct processes_options *options, struct processes **r
 /* All of them must have ended. NULL is allowed. */
 void processes_close(struct processes *processes);
 
+/* Lives that begin from now on have another command, directory and environment. */
+void processes_set_config(struct processes *processes, const struct config *config,
+			  const char *directory);
+
 struct runner processes_runner(struct processes *processes);
 
 #endif

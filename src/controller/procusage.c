@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sockdiag.h"
+#include "text.h"
 
 /* Connections of which nobody was found yet, by inode. */
 struct open_connections {
@@ -142,6 +143,7 @@ static void add_process(struct walk *walk, int process, pid_t pid)
 		ssize_t length = readlinkat(process, "cwd", usage->cwd, sizeof(usage->cwd) - 1);
 
 		usage->cwd[length > 0 ? length : 0] = '\0';
+		text_clean(usage->cwd);
 	}
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "report.h"
 
+#include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +32,49 @@ static size_t format_time(char *text, size_t size)
 	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
 }
 
+/* Lines that nobody took, since the last one that was taken. */
+static unsigned int lost_lines;
+
+static bool has_room(void)
+{
+	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	/* A pipe that can be written to takes PIPE_BUF bytes, which is more than a line has. */
+	return poll(&poller, 1, 0) == 1;
+}
+
+/*
+ * One write a line, so that those of several processes don't mix. A reader that has stopped
+ * reading must not stop the controller: then lines are lost, and counted.
+ */
+static void write_or_lose(const char *line, size_t length)
+{
+	char notice[64];
+	ssize_t written;
+
+	if (!has_room()) {
+		lost_lines++;
+		return;
+	}
+	if (lost_lines) {
+		int size =
+			snprintf(notice, sizeof(notice), "warn  log_lost lines=%u\n", lost_lines);
+
+		lost_lines = 0;
+		written = write(STDERR_FILENO, notice, (size_t)size);
+		if (!has_room()) {
+			lost_lines = 1;
+			return;
+		}
+	}
+	written = write(STDERR_FILENO, line, length);
+	(void)written; /* a log can't report itself */
+}
+
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)
 {
 	char line[2048];
 	size_t length = format_time(line, sizeof(line)), i;
-	ssize_t written;
 
 	length += (size_t)snprintf(line + length, sizeof(line) - length - 1, "%-5s %s%s%s",
 				   level_names[level], event, *detail ? " " : "", detail);
@@ -45,9 +85,7 @@ static void write_line(enum sticky_log_level level, const char *event, const cha
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
 	line[length++] = '\n';
-	/* One write, so that lines of several processes don't mix; a log can't report itself. */
-	written = write(STDERR_FILENO, line, length);
-	(void)written;
+	write_or_lose(line, length);
 }
 
 void report(enum sticky_log_level level, const char *event, const char *format, ...)

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "directory.h"
+#include "units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "pid"};
+static const char *const files[] = {"control.sock", "notify.sock", "slots", "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {
@@ -96,13 +97,46 @@ static bool is_current(int fd, const char *path)
 	       ours.st_ino == there.st_ino;
 }
 
+/* The environment's word for a lock that the former version of this process holds. */
+#define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
+
+int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
+{
+	char number[16];
+
+	if (fcntl(rundir->lock, F_SETFD, keeps ? 0 : FD_CLOEXEC))
+		return -errno;
+	snprintf(number, sizeof(number), "%d", rundir->lock);
+	if (!keeps)
+		return unsetenv(LOCK_VARIABLE) ? -errno : 0;
+	return setenv(LOCK_VARIABLE, number, 1) ? -errno : 0;
+}
+
+/*
+ * The pid file: opened, or as it came over execve(). To open it a second time, and close that,
+ * would give up the lock: fcntl_locking(2).
+ */
+static int open_pid_file(const char *path)
+{
+	const char *number = getenv(LOCK_VARIABLE);
+	uint64_t fd;
+
+	if (number && parse_number(number, 3, INT32_MAX, &fd) == 0 && is_current((int)fd, path)) {
+		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+		unsetenv(LOCK_VARIABLE);
+		return (int)fd;
+	}
+	unsetenv(LOCK_VARIABLE);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
 static int take_name(struct rundir *rundir, pid_t *ret_pid)
 {
 	char path[RUNDIR_PATH_SIZE + 8];
 	int error;
 
 	snprintf(path, sizeof(path), "%s/pid", rundir->path);
-	rundir->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	rundir->lock = open_pid_file(path);
 	if (rundir->lock < 0)
 		return -errno;
 	error = lock_pid_file(rundir->lock, ret_pid);

@@ -7,6 +7,7 @@
 #ifndef STICKY_CONTROLLER_RUNDIR_H
 #define STICKY_CONTROLLER_RUNDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -41,6 +42,12 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
  */
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		char *ret_error, size_t error_size);
+
+/*
+ * Before execve(2) of a newer version in our place: the lock goes along, named in the
+ * environment; rundir_take() there finds it. Undone by `keeps` false. Returns 0 or -errno.
+ */
+int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 
 /* Remove what the instance made there, and free the name. */
 void rundir_release(struct rundir *rundir);

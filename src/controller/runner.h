@@ -43,6 +43,11 @@ struct runner_ops {
 	 */
 	int (*start)(void *context, struct worker *worker, struct sticky_worker *life,
 		     void **ret_run);
+	/*
+	 * Take over a life that another process began; NULL: can't be. The pidfd is taken over.
+	 * Returns 0 or -errno.
+	 */
+	int (*adopt)(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run);
 	/* The polite stop: finish what you have. */
 	void (*stop)(void *run);
 	/* The end, at once, with everything that it started. */

@@ -9,8 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define FIRST_SOCKET 3
-
 /* ---- In the child: async-signal-safe calls only --------------------------------- */
 
 static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, int error)
@@ -22,14 +20,16 @@ static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, i
 	_exit(127);
 }
 
+/* By the system call: the C library keeps the numbers that it uses itself from being reset. */
 static void reset_signals(void)
 {
-	struct sigaction action = {.sa_handler = SIG_DFL};
+	static const unsigned char
+		defaults[64]; /* more than the kernel's struct sigaction; SIG_DFL */
 	sigset_t none;
 	int number;
 
 	for (number = 1; number < NSIG; number++)
-		sigaction(number, &action, NULL);
+		syscall(SYS_rt_sigaction, number, defaults, NULL, 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -47,8 +47,8 @@ static int lift(int fd, int above)
 static int place_descriptors(const struct spawn_request *request, int *status)
 {
 	int count = (int)request->socket_count;
-	int above = FIRST_SOCKET + count;
-	int sources[FIRST_SOCKET + SPAWN_SOCKETS_MAX];
+	int above = SPAWN_FIRST_SOCKET + count + SPAWN_KEPT;
+	int sources[SPAWN_FIRST_SOCKET + SPAWN_SOCKETS_MAX + SPAWN_KEPT];
 	int i;
 
 	*status = lift(*status, above);
@@ -56,7 +56,9 @@ static int place_descriptors(const struct spawn_request *request, int *status)
 	sources[1] = request->output;
 	sources[2] = request->error_output;
 	for (i = 0; i < count; i++)
-		sources[FIRST_SOCKET + i] = request->sockets[i];
+		sources[SPAWN_FIRST_SOCKET + i] = request->sockets[i];
+	for (i = 0; i < SPAWN_KEPT; i++)
+		sources[SPAWN_FIRST_SOCKET + count + i] = request->kept[i];
 	for (i = 0; i < above; i++) {
 		sources[i] = lift(sources[i], above);
 		if (sources[i] < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fork() and exec(), with nothing inherited but what is named: the child is in a process
- * group of its own, with default signals, stdin /dev/null, and the descriptors 0, 1, 2,
- * and 3 ... the listening sockets.
+ * group of its own, with default signals, stdin /dev/null, and the descriptors 0, 1, 2, from 3
+ * on the listening sockets, and behind these the two that it keeps for us.
  */
 #ifndef STICKY_CONTROLLER_SPAWN_H
 #define STICKY_CONTROLLER_SPAWN_H
@@ -13,7 +13,9 @@
 
 #include "identity.h"
 
-#define SPAWN_SOCKETS_MAX 64
+#define SPAWN_SOCKETS_MAX  64
+#define SPAWN_KEPT	   2
+#define SPAWN_FIRST_SOCKET 3
 
 struct spawn_request {
 	char *const *argv;
@@ -22,8 +24,13 @@ struct spawn_request {
 	char *listen_pid;      /* in envp: where the child writes its pid, SPAWN_PID_DIGITS */
 	const char *directory; /* where it runs, looked up by the child */
 	const struct identity *identity;
-	const int *sockets;   /* become 3, 4, ...; blocking or not as they are */
-	size_t socket_count;  /* at most SPAWN_SOCKETS_MAX */
+	const int *sockets;  /* become 3, 4, ...; blocking or not as they are */
+	size_t socket_count; /* at most SPAWN_SOCKETS_MAX */
+	/*
+	 * The reading ends of its output and its error output: while it has them too, it does not
+	 * die of EPIPE when we are gone, and a controller that takes over finds them there.
+	 */
+	int kept[SPAWN_KEPT];
 	int output;	      /* becomes 1 */
 	int error_output;     /* becomes 2 */
 	struct rlimit nofile; /* its limit of descriptors */

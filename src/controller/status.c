@@ -12,7 +12,6 @@ struct survey {
 	uint32_t count;
 	struct sticky_slot_info *infos;
 	struct slot_view *views;
-	struct slot_history *histories;
 	struct run_usage *usages; /* by slot */
 };
 
@@ -20,7 +19,6 @@ static void survey_fini(struct survey *survey)
 {
 	free(survey->infos);
 	free(survey->views);
-	free(survey->histories);
 	free(survey->usages);
 }
 
@@ -53,31 +51,29 @@ static int survey_init(const struct instance *instance, struct survey *survey)
 		.count = count,
 		.infos = calloc(count, sizeof(*survey->infos)),
 		.views = calloc(count, sizeof(*survey->views)),
-		.histories = calloc(count, sizeof(*survey->histories)),
 		.usages = calloc(count, sizeof(*survey->usages)),
 	};
-	if (!survey->infos || !survey->views || !survey->histories || !survey->usages)
+	if (!survey->infos || !survey->views || !survey->usages)
 		return -1;
 	survey->infos[0].size = sizeof(survey->infos[0]);
 	if (sticky_group_slot_infos(instance->group, count, survey->infos))
 		return -1;
 	for (slot = 0; slot < count; slot++)
-		supervisor_view_slot(instance->supervisor, slot, &survey->views[slot],
-				     &survey->histories[slot]);
+		supervisor_view_slot(instance->supervisor, slot, &survey->views[slot]);
 	return measure(instance, survey);
 }
 
-static json_t *exit_json(const struct slot_history *history)
+static json_t *exit_json(const struct slot_view *view)
 {
-	const struct run_exit *how = &history->last_exit;
+	const struct run_exit *how = &view->last_exit;
 
-	if (!history->has_exit)
+	if (!view->has_exit)
 		return json_null();
 	return json_pack("{s:o, s:o, s:s, s:I}", "code",
 			 how->code >= 0 ? json_integer(how->code) : json_null(), "signal",
 			 how->signal ? json_sprintf("SIG%s", sigabbrev_np(how->signal))
 				     : json_null(),
-			 "text", how->text, "uptime_ms", (json_int_t)history->last_lifetime_ms);
+			 "text", how->text, "uptime_ms", (json_int_t)view->last_lifetime_ms);
 }
 
 static json_t *pid_json(const struct slot_view *view)
@@ -85,31 +81,25 @@ static json_t *pid_json(const struct slot_view *view)
 	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
 }
 
-/* A slot without a worker waits for its next life. */
-static const char *state_text(const struct slot_view *view)
-{
-	return view->has_worker ? pool_state_name(view->state) : "waiting";
-}
-
 static json_t *worker_json(const struct survey *survey, uint32_t slot)
 {
 	const struct sticky_slot_info *info = &survey->infos[slot];
 	const struct slot_view *view = &survey->views[slot];
-	const struct slot_history *history = &survey->histories[slot];
 	const struct run_usage *usage = &survey->usages[slot];
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:o}",
+		"s:b, s:i, s:i, s:i, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
-		(json_int_t)info->generation, "state", state_text(view), "uptime_ms",
-		(json_int_t)view->uptime_ms, "restarts", (json_int_t)history->restarts, "buckets",
-		(int)info->buckets, "steered", (json_int_t)info->steered, "handed", (json_int_t)0,
-		"connections", (int)usage->connections, "queue", (int)info->queue, "overflows",
+		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
+		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
+		(json_int_t)view->restarts, "buckets", (int)info->buckets, "steered",
+		(json_int_t)info->steered, "handed", (json_int_t)0, "connections",
+		(int)usage->connections, "queue", (int)info->queue, "overflows",
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
-		info->holding, "restart_in_ms", (int)history->restart_in_ms, "last_exit",
-		exit_json(history));
+		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
+		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view));
 }
 
 static json_t *workers_json(const struct survey *survey)
@@ -135,18 +125,29 @@ static json_t *listeners_json(struct sticky_group *group)
 }
 
 /* Nothing is passed by descriptor yet, hence the zeros: they are true. */
-static json_t *counters_json(struct sticky_group *group)
+static json_t *counters_json(const struct instance *instance)
 {
+	struct sticky_group *group = instance->group;
 	struct sticky_counters counters = {.size = sizeof(counters)};
 
 	if (sticky_group_counters(group, &counters))
 		return json_object();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:i, s:i}", "steered",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:i, s:i}", "steered",
 			 (json_int_t)counters.steered, "empty_slot",
 			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
 			 "migrated", (json_int_t)counters.migrated, "woken",
-			 (json_int_t)counters.woken, "handed", 0, "retried", 0, "answered_502", 0,
-			 "client_gone", 0, "proxy_keepalive", 0);
+			 (json_int_t)counters.woken, "handed", 0, "retried", 0, "answered_502",
+			 (json_int_t)supervisor_answered(instance->supervisor), "client_gone", 0,
+			 "proxy_keepalive", 0);
+}
+
+static json_t *reload_json(const struct instance *instance)
+{
+	const struct reload *reload = supervisor_reload_view(instance->supervisor);
+
+	return json_pack("{s:s, s:i, s:i, s:o}", "state", reload_state_name(reload->state), "done",
+			 (int)reload->done, "of", (int)reload->of, "error",
+			 reload->error[0] ? json_string(reload->error) : json_null());
 }
 
 static json_int_t count_held(const struct survey *survey)
@@ -173,19 +174,18 @@ json_t *status_of_instance(const struct instance *instance)
 
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
-			"{s:s, s:i, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:{s:s, s:i, s:i, "
-			"s:n}, "
+			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
 			"s:I, s:o, s:o}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
-			instance_state(instance), "steering", "kernel", "steering_reason",
+			instance_state(instance), "version", sticky_version(), "started_at",
+			instance->started_at, "steering", "kernel", "steering_reason",
 			"CAP_BPF and Linux 5.14 or later: the kernel places each connection",
 			"uptime_ms", (json_int_t)(clock_ms() - instance->started_ms), "listeners",
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
-			"state", "idle", "done", 0, "of", 0, "error", "held", count_held(&survey),
-			"counters", counters_json(instance->group), "workers",
-			workers_json(&survey));
+			reload_json(instance), "held", count_held(&survey), "counters",
+			counters_json(instance), "workers", workers_json(&survey));
 	survey_fini(&survey);
 	return json;
 }
@@ -194,13 +194,12 @@ json_t *status_of_client(const struct instance *instance, const char *text,
 			 const struct sockaddr *client)
 {
 	struct sticky_where where = {.size = sizeof(where)};
-	struct slot_history history;
 	struct slot_view view;
 
 	if (sticky_group_where(instance->group, client, &where))
 		return NULL;
-	supervisor_view_slot(instance->supervisor, where.slot, &view, &history);
+	supervisor_view_slot(instance->supervisor, where.slot, &view);
 	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:s}", "address", text, "key", where.key,
 			 "bucket", (int)where.bucket, "slot", (int)where.slot, "pid",
-			 pid_json(&view), "state", state_text(&view));
+			 pid_json(&view), "state", slot_view_state(&view));
 }

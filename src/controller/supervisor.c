@@ -2,106 +2,20 @@
 #include "supervisor.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "lives.h"
 #include "privilege.h"
 #include "report.h"
+#include "text.h"
 #include "units.h"
 
-#define STATUS_SIZE	256
 #define LAST_LINES_SIZE 2048
-
-struct slot_state {
-	struct supervisor *supervisor;
-	uint32_t index;
-	struct worker *worker;	/* the present life; NULL: waiting for the next one */
-	struct event *restart;	/* runs while it waits */
-	uint64_t restart_at_ms; /* by clock_ms() */
-	uint32_t delay_ms;	/* before the present life; 0: it was the first one */
-	bool was_ready;
-	bool first_life_failed;
-	struct slot_history history;
-};
-
-struct worker {
-	struct slot_state *slot;
-	struct sticky_worker *life;
-	void *run;
-	enum worker_state state; /* written by set_state() alone */
-	uint64_t generation;
-	uint64_t started_ms;
-	struct event *timer; /* readiness while STARTING, the deadline while DRAINING */
-	bool speaks;	     /* it has sent a notification */
-	bool timed_out;	     /* it was killed as it did not get ready */
-	char status[STATUS_SIZE];
-};
-
-struct supervisor {
-	struct supervisor_options options;
-	bool stopping;
-	bool killed; /* somebody outlived the hard-shutdown delay */
-	bool start_failed;
-	bool finished;
-	bool workers_speak; /* a former life became ready by a notification */
-	uint32_t slot_count;
-	uint32_t worker_count;
-	uint32_t started_count; /* slots that have been ready */
-	uint64_t started_ms;
-	struct slot_state slots[];
-};
-
-static void start_life(struct slot_state *slot);
-static void apply(struct worker *worker, enum worker_event event);
-
-uint32_t worker_slot(const struct worker *worker)
-{
-	return worker->slot->index;
-}
-
-uint64_t worker_generation(const struct worker *worker)
-{
-	return worker->generation;
-}
-
-static struct supervisor *supervisor_of(const struct worker *worker)
-{
-	return worker->slot->supervisor;
-}
-
-static const struct runner *runner_of(const struct worker *worker)
-{
-	return &supervisor_of(worker)->options.runner;
-}
-
-static pid_t pid_of(const struct worker *worker)
-{
-	return worker->run ? runner_of(worker)->ops->pid(worker->run) : 0;
-}
-
-/* The one place that writes a worker's state. */
-static void set_state(struct worker *worker, enum worker_state next, enum worker_event event)
-{
-	if (next == worker->state)
-		return;
-	worker->state = next;
-	report(STICKY_LOG_INFO, "worker_state",
-	       "slot=%u state=%s generation=%" PRIu64 " pid=%d on=%s after_ms=%" PRIu64,
-	       worker->slot->index, pool_state_name(next), worker->generation, pid_of(worker),
-	       pool_event_name(event), clock_ms() - worker->started_ms);
-}
-
-static void start_timer(struct event *timer, uint64_t ms)
-{
-	struct timeval delay = {.tv_sec = (time_t)(ms / 1000),
-				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
-	event_add(timer, &delay);
-}
+#define SIZE_CHECK_MS	5000 /* --max-rss: how often memory is looked at */
 
 /* ---- The end of everything ------------------------------------------------------ */
 
@@ -112,7 +26,7 @@ static enum supervisor_result result_of(const struct supervisor *supervisor)
 	return supervisor->killed ? SUPERVISOR_KILLED : SUPERVISOR_STOPPED;
 }
 
-static void finish_if_empty(struct supervisor *supervisor)
+void supervisor_finish_if_empty(struct supervisor *supervisor)
 {
 	if (!supervisor->stopping || supervisor->worker_count || supervisor->finished)
 		return;
@@ -120,87 +34,81 @@ static void finish_if_empty(struct supervisor *supervisor)
 	supervisor->options.finished(supervisor->options.context, result_of(supervisor));
 }
 
-void supervisor_stop(struct supervisor *supervisor, bool now)
+static void refuse(struct supervisor *supervisor)
 {
 	uint32_t i;
 	int error;
 
-	if (!supervisor->stopping) {
-		supervisor->stopping = true;
-		privilege_raise(CAP_BPF);
-		error = sticky_group_refuse(supervisor->options.group);
-		privilege_lower();
-		if (error)
-			report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
-	}
-	for (i = 0; i < supervisor->slot_count; i++) {
-		struct slot_state *slot = &supervisor->slots[i];
-
-		event_del(slot->restart);
-		if (slot->worker)
-			apply(slot->worker, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
-	}
-	finish_if_empty(supervisor);
+	supervisor->stopping = true;
+	supervisor->stop_at_ms = clock_ms();
+	orders_abandon(supervisor);
+	for (i = 0; i < supervisor->slot_count; i++)
+		standin_unwatch(supervisor->standin, i);
+	privilege_raise(CAP_BPF);
+	error = sticky_group_refuse(supervisor->options.group);
+	privilege_lower();
+	if (error)
+		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
 }
 
-/* ---- Lives ---------------------------------------------------------------------- */
-
-/* One that has spoken, or whose predecessors did, gets the time that it asks for. */
-static bool is_ready_by_uptime(const struct worker *worker)
+static void stop_slot(struct slot_state *slot, bool now)
 {
-	const struct supervisor *supervisor = supervisor_of(worker);
+	struct worker *worker, *next;
 
-	return supervisor->options.ready == READY_AUTO && !worker->speaks &&
-	       !supervisor->workers_speak;
+	event_del(slot->restart);
+	slot->begin_after_exit = false;
+	if (slot->next)
+		life_apply(slot->next, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
+	if (slot->current && now)
+		life_apply(slot->current, WORKER_MUST_END);
+	else if (slot->current && slot->current->state == WORKER_READY)
+		start_timer(slot->current->timer, 0); /* its queue first: see lives.c */
+	else if (slot->current)
+		life_apply(slot->current, WORKER_ASKED_TO_STOP);
+	for (worker = slot->draining; worker && now; worker = next) {
+		next = worker->next_draining;
+		life_apply(worker, WORKER_MUST_END);
+	}
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *context)
+void supervisor_stop(struct supervisor *supervisor, bool now)
 {
-	struct worker *worker = context;
+	uint32_t i;
 
-	(void)fd;
-	(void)what;
-	if (worker->state == WORKER_DRAINING) {
-		supervisor_of(worker)->killed = true;
-		apply(worker, WORKER_MUST_END);
+	if (!supervisor->stopping)
+		refuse(supervisor);
+	else if (!now)
 		return;
-	}
-	if (is_ready_by_uptime(worker)) {
-		apply(worker, WORKER_BECAME_READY);
-	} else {
-		worker->timed_out = true;
-		apply(worker, WORKER_TIMED_OUT);
-	}
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		if (supervisor->slots[i])
+			stop_slot(supervisor->slots[i], now);
+	supervisor_finish_if_empty(supervisor);
 }
 
-/* How long a STARTING worker may still take, in the mode that it is in by now. */
-static void start_ready_timer(struct worker *worker)
+/* ---- A start that failed -------------------------------------------------------- */
+
+bool supervisor_has_start_failed(const struct supervisor *supervisor)
 {
-	const struct supervisor_options *options = &supervisor_of(worker)->options;
-	uint64_t limit =
-		is_ready_by_uptime(worker) ? options->min_uptime_ms : options->ready_timeout_ms;
-	uint64_t age = clock_ms() - worker->started_ms;
+	uint32_t i;
 
-	start_timer(worker->timer, age < limit ? limit - age : 0);
+	/* More tries would hide the reason. */
+	if (supervisor->started_count || supervisor->stopping)
+		return false;
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!supervisor->slots[i]->first_life_failed)
+			return false;
+	return true;
 }
 
-static void free_worker(struct worker *worker)
-{
-	if (worker->timer)
-		event_free(worker->timer);
-	if (worker->run)
-		runner_of(worker)->ops->release(worker->run);
-	free(worker);
-}
-
-static void show_start_failure(struct supervisor *supervisor, const struct worker *worker,
-			       const struct run_exit *how)
+void supervisor_fail_start(struct supervisor *supervisor, const struct worker *worker,
+			   const struct run_exit *how)
 {
 	char lines[LAST_LINES_SIZE] = "", age[DURATION_TEXT_SIZE];
 	char *line, *rest;
 
 	if (worker->run)
-		runner_of(worker)->ops->last_lines(worker->run, sizeof(lines), lines);
+		supervisor->options.runner.ops->last_lines(worker->run, sizeof(lines), lines);
+	text_clean(lines);
 	format_duration(clock_ms() - worker->started_ms, age);
 	fprintf(stderr, "stickyctl: no worker got ready; slot %u, after %s: %s\n",
 		worker->slot->index, age, how->text);
@@ -216,28 +124,66 @@ static void show_start_failure(struct supervisor *supervisor, const struct worke
 	supervisor_stop(supervisor, true);
 }
 
-/* The first lives of all slots ended, and none was ready: more tries would hide the reason. */
-static bool has_start_failed(const struct supervisor *supervisor)
-{
-	uint32_t i;
+/* ---- The table, once a turn of the loop ------------------------------------------ */
 
-	if (supervisor->started_count || supervisor->stopping)
-		return false;
-	for (i = 0; i < supervisor->slot_count; i++)
-		if (!supervisor->slots[i].first_life_failed)
-			return false;
-	return true;
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+	struct supervisor *supervisor = context;
+	struct leaving *leaving;
+	int moved;
+
+	(void)fd;
+	(void)what;
+	privilege_raise(CAP_BPF);
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	moved = sticky_group_apply(supervisor->options.group);
+	if (moved < 0)
+		report(STICKY_LOG_ERROR, "table_failed", "error=\"%s\"", strerror(-moved));
+	while ((leaving = supervisor->leaving)) {
+		supervisor->leaving = leaving->next;
+		sticky_worker_close(leaving->life);
+		if (leaving->slot < supervisor->slot_count && !supervisor->stopping)
+			standin_watch(supervisor->standin, leaving->slot);
+		free(leaving);
+	}
+	privilege_lower();
 }
 
-static void schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
+void supervisor_flush_later(struct supervisor *supervisor)
 {
-	if (slot->supervisor->stopping)
-		return;
-	slot->delay_ms = pool_restart_delay(slot->delay_ms, lifetime_ms,
-					    slot->supervisor->options.min_uptime_ms);
-	slot->restart_at_ms = clock_ms() + slot->delay_ms;
-	start_timer(slot->restart, slot->delay_ms);
+	event_active(supervisor->flush, EV_TIMEOUT, 0);
 }
+
+/* ---- Recycling by size ------------------------------------------------------------ */
+
+static void on_size_check(evutil_socket_t fd, short what, void *context)
+{
+	struct supervisor *supervisor = context;
+	const struct runner *runner = &supervisor->options.runner;
+	struct slot_state *slots[STICKY_SLOTS_LIMIT];
+	void *runs[STICKY_SLOTS_LIMIT];
+	struct run_usage *usages = calloc(supervisor->slot_count, sizeof(*usages));
+	uint32_t count = 0, i;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; usages && i < supervisor->slot_count; i++) {
+		struct slot_state *slot = supervisor->slots[i];
+
+		if (!slot->current || slot->current->state != WORKER_READY)
+			continue;
+		slots[count] = slot;
+		runs[count++] = slot->current->run;
+	}
+	if (count)
+		runner->ops->measure(runner->context, runs, count, usages);
+	for (i = 0; i < count; i++)
+		if (usages[i].rss_bytes > supervisor->config->max_rss_bytes)
+			orders_recycle(slots[i], "--max-rss");
+	free(usages);
+}
+
+/* ---- Opening, closing, looking -------------------------------------------------- */
 
 static void on_restart(evutil_socket_t fd, short what, void *context)
 {
@@ -245,215 +191,97 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	slot->history.restarts++;
-	start_life(slot);
+	slot->restarts++;
+	slot_note(slot);
+	slot_fill(slot);
 }
 
-static void take_slot(struct worker *worker)
+int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
 {
-	struct supervisor *supervisor = supervisor_of(worker);
-	struct slot_state *slot = worker->slot;
-	int error;
+	struct slot_state *slot = supervisor->slots[index];
 
-	event_del(worker->timer);
+	if (!slot) {
+		slot = calloc(1, sizeof(*slot));
+		if (!slot)
+			return -ENOMEM;
+		slot->restart = evtimer_new(supervisor->options.base, on_restart, slot);
+		if (!slot->restart) {
+			free(slot);
+			return -ENOMEM;
+		}
+		supervisor->slots[index] = slot;
+	}
+	slot->supervisor = supervisor;
+	slot->index = index;
+	slot->delay_ms = 0;
+	slot_set_mode(slot, SLOT_ENABLED);
+	return 0;
+}
+
+void supervisor_set_config(struct supervisor *supervisor, const struct config *config)
+{
+	supervisor->config = config;
+	standin_set_budget(supervisor->standin, config->max_retries, config->retry_delay_ms);
+	if (config->max_rss_bytes) {
+		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
+					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
+
+		event_add(supervisor->size_check, &period);
+	} else {
+		event_del(supervisor->size_check);
+	}
+}
+
+static void on_group_due(evutil_socket_t fd, short what, void *context)
+{
+	struct supervisor *supervisor = context;
+
+	(void)fd;
+	(void)what;
 	privilege_raise(CAP_BPF);
-	error = sticky_worker_ready(worker->life);
+	sticky_group_run(supervisor->options.group);
 	privilege_lower();
-	if (error) {
-		/* It closed or shut its socket: it can't serve. Its exit brings the next life. */
-		report(STICKY_LOG_ERROR, "slot_refused",
-		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
-		       "was given\"",
-		       slot->index, pid_of(worker), strerror(-error));
-		runner_of(worker)->ops->kill(worker->run);
-		return;
-	}
-	if (slot->was_ready)
-		return;
-	slot->was_ready = true;
-	if (++supervisor->started_count == supervisor->slot_count)
-		report(STICKY_LOG_INFO, "started", "slots=%u after_ms=%" PRIu64,
-		       supervisor->slot_count, clock_ms() - supervisor->started_ms);
 }
 
-static void leave_slot(struct worker *worker)
+static int make_parts(struct supervisor *supervisor)
 {
-	privilege_raise(CAP_BPF);
-	/* Reported by the library, where it could not be held by fresh sockets. */
-	sticky_worker_close(worker->life);
-	privilege_lower();
-	worker->life = NULL;
-}
-
-static void apply(struct worker *worker, enum worker_event event)
-{
-	struct worker_step step = pool_step(worker->state, event);
-	struct supervisor *supervisor = supervisor_of(worker);
-	const struct runner_ops *ops = supervisor->options.runner.ops;
-
-	set_state(worker, step.next, event);
-	if (step.actions & ACTION_TAKE_SLOT)
-		take_slot(worker);
-	if (step.actions & ACTION_STOP_POLITELY)
-		ops->stop(worker->run);
-	if (step.actions & ACTION_START_DEADLINE)
-		start_timer(worker->timer, supervisor->options.hard_shutdown_delay_ms);
-	if (step.actions & ACTION_KILL && worker->run)
-		ops->kill(worker->run);
-	if (step.actions & ACTION_LEAVE_SLOT)
-		leave_slot(worker);
-	if (step.actions & ACTION_RESTART)
-		schedule_restart(worker->slot, clock_ms() - worker->started_ms);
-}
-
-static void note_exit(struct worker *worker, const struct run_exit *how)
-{
-	struct slot_state *slot = worker->slot;
-	uint64_t lifetime = clock_ms() - worker->started_ms;
-	bool unasked = worker->state == WORKER_STARTING || worker->state == WORKER_READY;
-
-	slot->history.has_exit = true;
-	slot->history.last_exit = *how;
-	slot->history.last_lifetime_ms = lifetime;
-	if (!slot->was_ready)
-		slot->first_life_failed = true;
-	report(unasked ? STICKY_LOG_WARN : STICKY_LOG_INFO, "worker_exit",
-	       "slot=%u generation=%" PRIu64 " pid=%d how=\"%s\" after_ms=%" PRIu64, slot->index,
-	       worker->generation, pid_of(worker), how->text, lifetime);
-}
-
-void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit)
-{
-	struct slot_state *slot = worker->slot;
-	struct supervisor *supervisor = slot->supervisor;
-	struct run_exit how = *exit;
-
-	if (worker->timed_out)
-		snprintf(how.text, sizeof(how.text),
-			 "did not get ready within %" PRIu32 " ms (--ready-timeout)",
-			 supervisor->options.ready_timeout_ms);
-	note_exit(worker, &how);
-	slot->worker = NULL;
-	supervisor->worker_count--;
-	apply(worker, WORKER_EXITED);
-	if (has_start_failed(supervisor))
-		show_start_failure(supervisor, worker, &how);
-	free_worker(worker);
-	finish_if_empty(supervisor);
-}
-
-void supervisor_worker_started(struct worker *worker)
-{
-	if (supervisor_of(worker)->options.ready == READY_STARTED)
-		apply(worker, WORKER_BECAME_READY);
-}
-
-void supervisor_worker_spoke(struct worker *worker, bool is_ready)
-{
-	worker->speaks = true;
-	if (worker->state != WORKER_STARTING)
-		return;
-	if (!is_ready) {
-		start_ready_timer(worker);
-		return;
-	}
-	supervisor_of(worker)->workers_speak = true;
-	apply(worker, WORKER_BECAME_READY);
-}
-
-void supervisor_worker_status(struct worker *worker, const char *status)
-{
-	snprintf(worker->status, sizeof(worker->status), "%s", status);
-}
-
-/* A life that could not even begin counts as one that ended at once. */
-static void fail_life(struct slot_state *slot, struct worker *worker, int error)
-{
-	struct run_exit how = {.code = -1, .hint = "see 'stickyctl doctor'"};
-
-	snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
-	report(STICKY_LOG_ERROR, "worker_start_failed", "slot=%u error=\"%s\"", slot->index,
-	       strerror(-error));
-	slot->worker = worker;
-	slot->supervisor->worker_count++;
-	supervisor_worker_exited(worker, &how);
-}
-
-static int begin(struct slot_state *slot, struct worker *worker)
-{
-	const struct supervisor_options *options = &slot->supervisor->options;
-	int error;
-
-	worker->timer = evtimer_new(options->base, on_timer, worker);
-	if (!worker->timer)
-		return -ENOMEM;
-	privilege_raise(CAP_NET_BIND_SERVICE);
-	error = sticky_worker_open(options->group, slot->index, &worker->life);
-	privilege_lower();
-	if (error)
-		return error;
-	worker->generation = sticky_worker_generation(worker->life);
-	return options->runner.ops->start(options->runner.context, worker, worker->life,
-					  &worker->run);
-}
-
-static void start_life(struct slot_state *slot)
-{
-	struct worker *worker = calloc(1, sizeof(*worker));
-	int error;
-
-	if (!worker) {
-		report(STICKY_LOG_ERROR, "worker_start_failed", "slot=%u error=\"%s\"", slot->index,
-		       strerror(ENOMEM));
-		schedule_restart(slot, 0);
-		return;
-	}
-	worker->slot = slot;
-	worker->started_ms = clock_ms();
-	error = begin(slot, worker);
-	if (error) {
-		fail_life(slot, worker, error);
-		return;
-	}
-	slot->worker = worker;
-	slot->supervisor->worker_count++;
-	report(STICKY_LOG_INFO, "worker_state", "slot=%u state=%s generation=%" PRIu64 " pid=%d",
-	       slot->index, pool_state_name(worker->state), worker->generation, pid_of(worker));
-	start_ready_timer(worker);
-}
-
-void supervisor_start(struct supervisor *supervisor)
-{
+	const struct supervisor_options *options = &supervisor->options;
 	uint32_t i;
+	int error, fd = sticky_group_fd(options->group);
 
-	supervisor->started_ms = clock_ms();
-	for (i = 0; i < supervisor->slot_count && !supervisor->stopping; i++)
-		start_life(&supervisor->slots[i]);
+	if (fd < 0)
+		return fd;
+	supervisor->group_due =
+		event_new(options->base, fd, EV_READ | EV_PERSIST, on_group_due, supervisor);
+	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
+		return -ENOMEM;
+	error = standin_open(options->base, options->group, options->config->max_retries,
+			     options->config->retry_delay_ms, &supervisor->standin);
+	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
+	supervisor->size_check =
+		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
+	if (!error && (!supervisor->flush || !supervisor->size_check))
+		error = -ENOMEM;
+	for (i = 0; !error && i < supervisor->slot_count; i++)
+		error = supervisor_add_slot(supervisor, i);
+	return error;
 }
-
-/* ---- Opening, closing, looking -------------------------------------------------- */
 
 int supervisor_open(const struct supervisor_options *options, struct supervisor **ret_supervisor)
 {
-	uint32_t count = sticky_group_slots(options->group), i;
-	struct supervisor *supervisor =
-		calloc(1, sizeof(*supervisor) + count * sizeof(supervisor->slots[0]));
+	struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
+	int error;
 
 	if (!supervisor)
 		return -ENOMEM;
 	supervisor->options = *options;
-	supervisor->slot_count = count;
-	for (i = 0; i < count; i++) {
-		struct slot_state *slot = &supervisor->slots[i];
-
-		slot->supervisor = supervisor;
-		slot->index = i;
-		slot->restart = evtimer_new(options->base, on_restart, slot);
-		if (!slot->restart) {
-			supervisor_close(supervisor);
-			return -ENOMEM;
-		}
+	supervisor->slot_count = sticky_group_slots(options->group);
+	error = make_parts(supervisor);
+	if (error) {
+		supervisor_close(supervisor);
+		return error;
 	}
+	supervisor_set_config(supervisor, options->config);
 	*ret_supervisor = supervisor;
 	return 0;
 }
@@ -464,10 +292,38 @@ void supervisor_close(struct supervisor *supervisor)
 
 	if (!supervisor)
 		return;
-	for (i = 0; i < supervisor->slot_count; i++)
-		if (supervisor->slots[i].restart)
-			event_free(supervisor->slots[i].restart);
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
+		if (supervisor->slots[i] && supervisor->slots[i]->restart)
+			event_free(supervisor->slots[i]->restart);
+		free(supervisor->slots[i]);
+	}
+	if (supervisor->group_due)
+		event_free(supervisor->group_due);
+	if (supervisor->flush)
+		event_free(supervisor->flush);
+	if (supervisor->size_check)
+		event_free(supervisor->size_check);
+	standin_close(supervisor->standin);
 	free(supervisor);
+}
+
+void supervisor_start(struct supervisor *supervisor)
+{
+	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
+	uint32_t i;
+
+	supervisor->started_ms = clock_ms();
+	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
+	for (i = 0; i < supervisor->slot_count; i++) {
+		if (supervisor->slots[i]->current)
+			continue; /* taken over */
+		if (spills)
+			sticky_slot_set_away(supervisor->options.group, i, true);
+		standin_watch(supervisor->standin, i);
+	}
+	supervisor_flush_later(supervisor);
+	for (i = 0; i < supervisor->slot_count && !supervisor->stopping; i++)
+		slot_fill(supervisor->slots[i]);
 }
 
 bool supervisor_is_stopping(const struct supervisor *supervisor)
@@ -477,30 +333,84 @@ bool supervisor_is_stopping(const struct supervisor *supervisor)
 
 bool supervisor_has_started(const struct supervisor *supervisor)
 {
-	return supervisor->started_count == supervisor->slot_count;
+	uint32_t i;
+
+	if (supervisor->has_started)
+		return true;
+
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!supervisor->slots[i]->was_ready)
+			return false;
+	return true;
 }
 
-void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
-			  struct slot_view *ret_view, struct slot_history *ret_history)
+uint32_t supervisor_slots(const struct supervisor *supervisor)
 {
-	const struct slot_state *state = &supervisor->slots[slot];
-	const struct worker *worker = state->worker;
+	return supervisor->slot_count;
+}
+
+uint64_t supervisor_answered(const struct supervisor *supervisor)
+{
+	return standin_answered(supervisor->standin);
+}
+
+/* Who is shown: the one that has the slot, or will have it; else the last one that drains. */
+static const struct worker *shown(const struct slot_state *slot)
+{
+	return slot->current ? slot->current : slot->draining;
+}
+
+static uint32_t count_draining(const struct slot_state *slot)
+{
+	const struct worker *worker;
+	uint32_t count = 0;
+
+	for (worker = slot->draining; worker; worker = worker->next_draining)
+		count++;
+	return count;
+}
+
+void supervisor_view_slot(const struct supervisor *supervisor, uint32_t index,
+			  struct slot_view *ret_view)
+{
+	const struct slot_state *slot = supervisor->slots[index];
+	const struct worker *worker = shown(slot);
 	uint64_t now = clock_ms();
 
-	*ret_history = state->history;
-	*ret_view = (struct slot_view){.status = ""};
+	*ret_view = (struct slot_view){
+		.mode = slot->mode,
+		.status = "",
+		.draining = count_draining(slot),
+		.restarts = slot->restarts,
+		.has_exit = slot->has_exit,
+		.last_exit = slot->last_exit,
+		.last_lifetime_ms = slot->last_lifetime_ms,
+		.killed = slot->killed,
+	};
 	if (!worker) {
-		ret_history->restart_in_ms =
-			state->restart_at_ms > now ? (uint32_t)(state->restart_at_ms - now) : 0;
+		if (slot->mode == SLOT_ENABLED && slot->restart_at_ms > now)
+			ret_view->restart_in_ms = (uint32_t)(slot->restart_at_ms - now);
 		return;
 	}
-	*ret_view = (struct slot_view){
-		.has_worker = true,
-		.state = worker->state,
-		.pid = pid_of(worker),
-		.generation = worker->generation,
-		.uptime_ms = now - worker->started_ms,
-		.status = worker->status,
-		.run = worker->run,
-	};
+	ret_view->has_worker = true;
+	ret_view->state = worker->state;
+	ret_view->pid = worker->run ? supervisor->options.runner.ops->pid(worker->run) : 0;
+	ret_view->generation = worker->generation;
+	ret_view->uptime_ms = now - worker->started_ms;
+	ret_view->status = worker->status;
+	ret_view->run = worker->run;
+}
+
+const char *slot_view_state(const struct slot_view *view)
+{
+	if (view->has_worker)
+		return pool_state_name(view->state);
+	switch (view->mode) {
+	case SLOT_DRAINED:
+		return "drained";
+	case SLOT_FAILED:
+		return "failed";
+	default:
+		return "waiting";
+	}
 }

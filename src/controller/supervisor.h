@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The supervisor: keeps a life in each slot. It turns what happens (a worker is ready, a
- * process ended, a timer ran out) into pool.h's events, and does the actions that follow.
+ * process ended, a timer ran out, a user asks) into pool.h's events, and does the actions
+ * that follow.
  */
 #ifndef STICKY_CONTROLLER_SUPERVISOR_H
 #define STICKY_CONTROLLER_SUPERVISOR_H
@@ -11,8 +12,11 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "journal.h"
 #include "pool.h"
+#include "reload.h"
 #include "runner.h"
+#include "slotsfile.h"
 #include "sticky.h"
 
 struct supervisor;
@@ -24,39 +28,46 @@ enum supervisor_result {
 	SUPERVISOR_START_FAILED /* no slot got ready at the first start */
 };
 
-/* Called once, when no worker is left. It ends the loop; what it was called from goes on for a bit.
- */
+/* Called once, when no worker is left. It ends the loop; what it was called from goes on. */
 typedef void supervisor_finished_fn(void *context, enum supervisor_result result);
 
 struct supervisor_options {
 	struct event_base *base;
 	struct sticky_group *group; /* with its listeners */
 	struct runner runner;
-	enum ready_mode ready;
-	uint32_t min_uptime_ms;
-	uint32_t ready_timeout_ms;
-	uint32_t hard_shutdown_delay_ms;
+	struct journal *journal;
+	const struct config *config; /* times and modes; see supervisor_set_config() */
+	struct slotsfile *slotsfile; /* where it is noted who lives; may be not open */
 	supervisor_finished_fn *finished;
 	void *context;
 };
 
+/* What a slot is to do. */
+enum slot_mode {
+	SLOT_ENABLED, /* a worker is kept in it */
+	SLOT_DRAINED, /* none, by the operator's wish */
+	SLOT_FAILED,  /* none, as too many of its workers died (--restart-limit) */
+	SLOT_REMOVED, /* scaled away; its last lives are draining */
+	SLOT_MODE_COUNT
+};
+
 /* One slot, for status. */
 struct slot_view {
-	bool has_worker; /* false: waiting for its next life, and what follows is unset */
+	enum slot_mode mode;
+	bool has_worker; /* false: the slot waits, or is to have none; then what follows is unset */
 	enum worker_state state;
 	pid_t pid;
 	uint64_t generation;
 	uint64_t uptime_ms;
 	const char *status; /* STATUS= of the worker; "" */
 	void *run;
-};
-
-struct slot_history {
+	uint32_t draining; /* former lives that have not ended yet */
 	uint64_t restarts;
 	bool has_exit; /* a life of the slot ended already */
 	struct run_exit last_exit;
 	uint64_t last_lifetime_ms;
 	uint32_t restart_in_ms; /* while it waits */
+	uint32_t killed;	/* lives that outlived the hard-shutdown delay */
 };
 
 /* Returns 0 or -ENOMEM. */
@@ -65,7 +76,25 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 /* All workers must be gone. NULL is allowed. */
 void supervisor_close(struct supervisor *supervisor);
 
-/* Begin the first life in each slot. */
+/* Other times and modes from now on; the config stays the caller's. */
+void supervisor_set_config(struct supervisor *supervisor, const struct config *config);
+
+/* A life that a former controller began, for supervisor_adopt(). */
+struct adopted_life {
+	struct life_record record;
+	int pidfd;			 /* taken over */
+	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
+};
+
+/*
+ * Take over a slot's history, then lives that are READY or DRAINING, before supervisor_start().
+ * Returns 0 or -errno: it can't be taken over; its process is killed.
+ */
+void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t slot,
+			   const struct slot_record *record);
+int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *life);
+
+/* Begin a life in each slot that has none. */
 void supervisor_start(struct supervisor *supervisor);
 
 /*
@@ -79,14 +108,61 @@ bool supervisor_is_stopping(const struct supervisor *supervisor);
 /* Every slot has been ready at least once. */
 bool supervisor_has_started(const struct supervisor *supervisor);
 
-void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
-			  struct slot_view *ret_view, struct slot_history *ret_history);
+/* ---- What users ask for. -EINVAL: no such slot; -EBUSY: it stops; see also each. ---- */
 
-/* What runners tell. The worker runs, e.g. its program was found. */
+/* A rolling reload. Returns 0: begun; 1: queued behind the one that runs; -EBUSY. */
+int supervisor_reload(struct supervisor *supervisor);
+
+/* The number of the reload that runs, or ran last: 1, 2, ... */
+uint32_t supervisor_reload_id(const struct supervisor *supervisor);
+
+const struct reload *supervisor_reload_view(const struct supervisor *supervisor);
+
+/* Another number of slots. Returns the buckets that moved, or as sticky_group_set_slots(). */
+int supervisor_scale(struct supervisor *supervisor, uint32_t slots);
+
+/* No worker in the slot any more; its clients wait, or go elsewhere, by --when-down. */
+int supervisor_drain(struct supervisor *supervisor, uint32_t slot);
+
+/* The opposite, also of `failed`. */
+int supervisor_ready(struct supervisor *supervisor, uint32_t slot);
+
+/* A new life in the slot, by the reload path, behind a reload that runs. -EPERM: drained. */
+int supervisor_restart(struct supervisor *supervisor, uint32_t slot);
+
+/*
+ * May this process be replaced by a newer version now? Not while a slot is held, or a life is
+ * about to begin: clients that wait with us would be lost.
+ * Returns 0, or -EBUSY, with the reason.
+ */
+int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, size_t error_size);
+
+uint32_t supervisor_slots(const struct supervisor *supervisor);
+
+void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
+			  struct slot_view *ret_view);
+
+/* "waiting", "drained", "failed", or the worker's state. */
+const char *slot_view_state(const struct slot_view *view);
+
+/* How many clients were answered in place of a worker. */
+uint64_t supervisor_answered(const struct supervisor *supervisor);
+
+/* ---- What runners tell --------------------------------------------------------------- */
+
+/* The worker runs, e.g. its program was found. */
 void supervisor_worker_started(struct worker *worker);
 
-/* It speaks of its readiness, and has said: ready (or something else, where !is_ready). */
-void supervisor_worker_spoke(struct worker *worker, bool is_ready);
+/* What a worker can say. */
+enum worker_word {
+	WORKER_SAYS_NOTHING_KNOWN,
+	WORKER_SAYS_READY,
+	WORKER_SAYS_STOPS,
+	WORKER_SAYS_ALIVE
+};
+
+/* It speaks of its readiness, and has said something. */
+void supervisor_worker_said(struct worker *worker, enum worker_word word);
 
 /* Its words about itself: shown in status. Cut at 255 bytes. */
 void supervisor_worker_status(struct worker *worker, const char *status);

@@ -63,6 +63,49 @@ int parse_time_ms(const char *text, uint64_t *ret_ms)
 	return -EINVAL;
 }
 
+int parse_size(const char *text, uint64_t *ret_bytes)
+{
+	static const char suffixes[] = "KMGT";
+	uint64_t value;
+	int digits = read_digits(text, &value);
+	const char *suffix;
+	unsigned int shift = 0;
+
+	if (digits < 0)
+		return digits;
+	if (digits == 0)
+		return -EINVAL;
+	if (text[digits]) {
+		suffix = strchr(suffixes, text[digits]);
+		if (!suffix || text[digits + 1])
+			return -EINVAL;
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	}
+	if (value > UINT64_MAX >> (shift + 1))
+		return -ERANGE;
+	*ret_bytes = value << shift;
+	return 0;
+}
+
+int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms)
+{
+	uint64_t count, period_ms;
+	int digits = read_digits(text, &count), error;
+
+	if (digits < 0)
+		return digits;
+	if (digits == 0 || text[digits] != '/')
+		return -EINVAL;
+	error = parse_time_ms(text + digits + 1, &period_ms);
+	if (error)
+		return error;
+	if (count > max)
+		return -ERANGE;
+	*ret_count = count;
+	*ret_period_ms = period_ms;
+	return 0;
+}
+
 void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE])
 {
 	uint64_t s = ms / 1000;

@@ -13,6 +13,12 @@ int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_val
  * At most 30 days. Returns 0, -EINVAL or -ERANGE. */
 int parse_time_ms(const char *text, uint64_t *ret_ms);
 
+/* "512M", "2G", "64K"; a bare number is bytes. Returns 0, -EINVAL or -ERANGE. */
+int parse_size(const char *text, uint64_t *ret_bytes);
+
+/* "5/1m": a number, 0 to max, and a time. Returns 0, -EINVAL or -ERANGE. */
+int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
+
 #define DURATION_TEXT_SIZE 32
 
 /* "12s", "3m12s", "2h05m", "9d4h". Writes at most DURATION_TEXT_SIZE bytes. */

@@ -21,8 +21,8 @@ const char *sticky_version(void)
 }
 
 /* Copy options of whatever size; members that this library does not know must be zero. */
-static int copy_options(const struct sticky_group_options *options,
-			struct sticky_group_options *ret_options)
+int group_copy_options(const struct sticky_group_options *options,
+		       struct sticky_group_options *ret_options)
 {
 	const unsigned char *bytes = (const void *)options;
 	size_t i;
@@ -74,10 +74,19 @@ static int make_settings(const struct sticky_group_options *options,
 	return 0;
 }
 
-static void learn_of_wake_ups(struct sticky_group *group)
+/* Asked of the kernel with maps of its own, so that no counter of the group moves. */
+void group_learn_of_wake_ups(struct sticky_group *group)
 {
-	int wakes = wake_probe(group->steering);
+	struct sticky_settings settings = *steering_settings(group->steering);
+	struct steering *steering;
+	int wakes;
 
+	settings.slots = 1;
+	wakes = steering_open(&settings, &group->log, &steering);
+	if (!wakes) {
+		wakes = wake_probe(steering);
+		steering_close(steering);
+	}
 	if (wakes < 0)
 		log_event(&group->log, STICKY_LOG_WARN, "wake_probe_failed", "error=\"%s\"",
 			  strerror(-wakes));
@@ -85,15 +94,30 @@ static void learn_of_wake_ups(struct sticky_group *group)
 	group->migration_wakes = wakes > 0;
 }
 
+struct sticky_group *group_new(const struct sticky_group_options *options)
+{
+	struct sticky_group *group = calloc(1, sizeof(*group));
+	uint32_t slot;
+
+	if (!group)
+		return NULL;
+	pthread_mutex_init(&group->lock, NULL);
+	group->log = (struct log){.fn = options->log, .context = options->log_context};
+	group->backlog = options->backlog;
+	group->timer_fd = -1;
+	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
+		socket_set_init(&group->slots[slot].holding);
+	return group;
+}
+
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group)
 {
 	struct sticky_group_options opts;
 	struct sticky_settings settings;
 	struct sticky_group *group;
-	uint32_t slot;
 	int error;
 
-	error = copy_options(options, &opts);
+	error = group_copy_options(options, &opts);
 	if (!error)
 		error = fill_in_options(&opts);
 	if (!error)
@@ -101,25 +125,16 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	if (error)
 		return error;
 
-	group = calloc(1, sizeof(*group) + opts.slots * sizeof(group->slots[0]));
+	group = group_new(&opts);
 	if (!group)
 		return -ENOMEM;
-	pthread_mutex_init(&group->lock, NULL);
-	group->log = (struct log){.fn = opts.log, .context = opts.log_context};
 	group->slot_count = opts.slots;
-	group->backlog = opts.backlog;
-	for (slot = 0; slot < opts.slots; slot++)
-		socket_set_init(&group->slots[slot].holding);
-
 	error = steering_open(&settings, &group->log, &group->steering);
-	if (!error) {
-		learn_of_wake_ups(group);
-		error = steering_reset_counters(group->steering);
-	}
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
+	group_learn_of_wake_ups(group);
 	*ret_group = group;
 	return 0;
 }
@@ -132,6 +147,10 @@ void sticky_group_close(struct sticky_group *group)
 		return;
 	for (slot = 0; slot < group->slot_count; slot++)
 		socket_set_close(&group->slots[slot].holding);
+	group->refusing = true; /* what is left is closed, and moves nowhere */
+	closing_finish(group);
+	if (group->timer_fd >= 0)
+		close(group->timer_fd);
 	steering_close(group->steering);
 	pthread_mutex_destroy(&group->lock);
 	free(group);
@@ -259,7 +278,12 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 
 uint32_t sticky_group_slots(struct sticky_group *group)
 {
-	return group->slot_count;
+	uint32_t count;
+
+	pthread_mutex_lock(&group->lock);
+	count = group->slot_count;
+	pthread_mutex_unlock(&group->lock);
+	return count;
 }
 
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
@@ -336,8 +360,8 @@ static void fill_slot_info(const struct sticky_group *group, uint32_t index,
 
 	info->generation = slot->generation;
 	info->holding = !slot->owner;
-	info->buckets = table_share(group->slot_count, index);
-	info->queue = socket_set_queue(group, present);
+	info->buckets = steering_count_buckets(group->steering, index);
+	info->queue = socket_set_queue(group, present) + closing_queue(group, index);
 	info->overflows = slot->overflows + socket_set_overflows(group, present);
 	info->steered = sum->steered[index];
 }
@@ -350,13 +374,17 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 	uint32_t slot;
 	int error;
 
-	if (count < 1 || count > group->slot_count || ret_infos[0].size < sizeof(ret_infos[0]))
+	if (count < 1 || ret_infos[0].size < sizeof(ret_infos[0]))
 		return -EINVAL;
 	error = steering_count(group->steering, &sum);
 	if (error)
 		return error;
 	size = ret_infos[0].size;
 	pthread_mutex_lock(&group->lock);
+	if (count > group->slot_count) {
+		pthread_mutex_unlock(&group->lock);
+		return -EINVAL;
+	}
 	for (slot = 0; slot < count; slot++) {
 		struct sticky_slot_info *info = (void *)((char *)ret_infos + slot * size);
 

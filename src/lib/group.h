@@ -29,6 +29,15 @@ struct slot {
 	struct socket_set holding;   /* open exactly while there is no owner */
 	uint64_t generation;	     /* of the worker opened last */
 	uint64_t overflows;	     /* of sockets that are closed by now */
+	bool is_away;		     /* its clients are dealt out to others, once that is applied */
+};
+
+/* Sockets that are no slot's any more, and are closed in a moment: see closing.c. */
+struct closing {
+	struct closing *next;
+	uint64_t due_ns; /* by CLOCK_MONOTONIC */
+	uint32_t slot;	 /* whose they were */
+	struct socket_set sockets;
 };
 
 struct sticky_group {
@@ -42,9 +51,22 @@ struct sticky_group {
 	uint32_t worker_count; /* open ones */
 	bool workers_seen;     /* one was opened: the listeners are fixed */
 	bool refusing;
-	bool migration_wakes; /* the kernel wakes a sleeping acceptor for moved connections */
-	struct slot slots[];
+	bool migration_wakes;	  /* the kernel wakes a sleeping acceptor for moved connections */
+	struct closing *closings; /* in the order of their time */
+	int timer_fd;		  /* readable when one is due; -1: we wait ourselves */
+	bool table_is_stale;	  /* somebody's is_away changed */
+	struct slot slots[STICKY_SLOTS_LIMIT]; /* slot_count of them are in use */
 };
+
+/* Copy options of whatever size; members that this library does not know must be zero. */
+int group_copy_options(const struct sticky_group_options *options,
+		       struct sticky_group_options *ret_options);
+
+/* A group without steering, listeners and slots. NULL: out of memory. */
+struct sticky_group *group_new(const struct sticky_group_options *options);
+
+/* Find out whether this kernel wakes a sleeping acceptor for a connection that was moved. */
+void group_learn_of_wake_ups(struct sticky_group *group);
 
 void socket_set_init(struct socket_set *set);
 
@@ -71,8 +93,29 @@ const struct socket_set *slot_present(const struct slot *slot);
  */
 int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor);
 
-/* Second half, where the predecessor's sockets are ours to close. */
-void slot_close_predecessor(struct sticky_group *group, uint32_t slot, struct socket_set *sockets);
+/*
+ * Second half, where the predecessor's sockets are ours to close: in a moment, see closing.c.
+ * The set is empty afterwards.
+ */
+void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets);
+
+/* Connections that wait in the queues of a slot's sockets that are about to be closed. */
+uint32_t closing_queue(const struct sticky_group *group, uint32_t slot);
+
+/* Close all, due or not. */
+void closing_finish(struct sticky_group *group);
+
+/* Unlock the group; then, unless the host polls, wait until all is closed. */
+void group_unlock_and_settle(struct sticky_group *group);
+
+/* A slot that is new: held. Returns 0 or -errno. */
+int slot_add(struct sticky_group *group, uint32_t slot);
+
+/*
+ * A slot that the table does not know any more: its entries are emptied, what waits in its
+ * holding sockets moves to where the table says. A worker that had it keeps its sockets.
+ */
+void slot_remove(struct sticky_group *group, uint32_t slot);
 
 /*
  * Give a slot that has an owner to a fresh holding socket. Returns 0, or -errno: the slot

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "group.h"
-#include "wake.h"
 
 void socket_set_init(struct socket_set *set)
 {
@@ -95,33 +94,38 @@ int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set
 	return error;
 }
 
-/* Wake the slot's acceptor on the listeners whose queue was not empty. */
-static void wake(struct sticky_group *group, uint32_t slot, uint32_t listener)
+int slot_add(struct sticky_group *group, uint32_t slot)
 {
-	const struct listener *address = &group->listeners[listener];
-	int error =
-		wake_slot(group->steering, (const void *)&address->address, address->length, slot);
+	struct slot *state = &group->slots[slot];
+	uint32_t listener;
+	int error;
 
+	state->owner = NULL;
+	state->is_away = false;
+	error = socket_set_open(group, &state->holding);
+	for (listener = 0; !error && listener < group->listener_count; listener++)
+		error = steering_put(group->steering, listener, slot, state->holding.fd[listener]);
 	if (error)
-		log_event(&group->log, STICKY_LOG_WARN, "wake_failed",
-			  "slot=%u listener=%u error=\"%s\"", slot, listener, strerror(-error));
+		slot_remove(group, slot);
+	return error;
 }
 
-void slot_close_predecessor(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+void slot_remove(struct sticky_group *group, uint32_t slot)
 {
-	bool was_waiting[STICKY_LISTENERS_LIMIT] = {false};
-	uint32_t i;
+	struct slot *state = &group->slots[slot];
+	uint32_t listener;
 
-	for (i = 0; i < group->listener_count; i++)
-		was_waiting[i] = listener_queue(sockets->fd[i]) != 0;
-	group->slots[slot].overflows += socket_set_overflows(group, sockets);
-	socket_set_close(sockets);
+	for (listener = 0; listener < group->listener_count; listener++) {
+		int error = steering_empty(group->steering, listener, slot);
 
-	if (group->migration_wakes || !group->slots[slot].owner || group->refusing)
-		return;
-	for (i = 0; i < group->listener_count; i++)
-		if (was_waiting[i])
-			wake(group, slot, i);
+		if (error)
+			log_event(&group->log, STICKY_LOG_WARN, "empty_failed",
+				  "slot=%u listener=%u error=\"%s\"", slot, listener,
+				  strerror(-error));
+	}
+	if (!state->owner)
+		closing_add(group, slot, &state->holding);
+	state->owner = NULL;
 }
 
 int slot_hold(struct sticky_group *group, uint32_t slot)

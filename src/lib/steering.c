@@ -4,6 +4,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../../bpf/select.h"
 #include "sticky.skel.h"
 #include "table.h"
 
@@ -29,7 +32,9 @@ struct steering {
 	 * are those of every listener.
 	 */
 	struct sticky_bpf *shared;
-	uint16_t table[STICKY_BUCKETS];
+	char *pins; /* the directory; NULL: not pinned */
+	struct sticky_table table;
+	uint32_t buckets[STICKY_SLOTS_MAX]; /* of each slot, in that table */
 };
 
 /*
@@ -38,7 +43,8 @@ struct steering {
  */
 static _Thread_local const struct log *current_log;
 
-static int report_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+report_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[512];
 	size_t length;
@@ -53,8 +59,12 @@ static int report_libbpf(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
+/* The callback is the process's: threads that open groups at a time take turns. */
+static pthread_mutex_t libbpf_turn = PTHREAD_MUTEX_INITIALIZER;
+
 static libbpf_print_fn_t begin_libbpf(const struct log *log)
 {
+	pthread_mutex_lock(&libbpf_turn);
 	current_log = log;
 	return libbpf_set_print(report_libbpf);
 }
@@ -63,6 +73,7 @@ static void end_libbpf(libbpf_print_fn_t former)
 {
 	libbpf_set_print(former);
 	current_log = NULL;
+	pthread_mutex_unlock(&libbpf_turn);
 }
 
 /* A kernel that does not know the program's type or attach type says EINVAL or worse. */
@@ -95,8 +106,44 @@ static int share_maps(struct sticky_bpf *skeleton, const struct sticky_bpf *shar
 	return error;
 }
 
-static int load(const struct log *log, const struct sticky_bpf *shared,
-		struct sticky_bpf **ret_skeleton)
+/* Use a pinned map in the place of a new one. */
+static int reuse_pin(const char *directory, const char *name, struct bpf_map *map)
+{
+	char path[PATH_MAX];
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd, error;
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return fd;
+	error = bpf_obj_get_info_by_fd(fd, &info, &size);
+	/* Another version's: its program must be changed together with its maps. */
+	if (!error &&
+	    (info.type != bpf_map__type(map) || info.value_size != bpf_map__value_size(map) ||
+	     info.max_entries != bpf_map__max_entries(map)))
+		error = -EPROTO;
+	if (!error)
+		error = bpf_map__reuse_fd(map, fd);
+	close(fd); /* libbpf keeps a duplicate */
+	return error;
+}
+
+static int reuse_shared_pins(const char *pins, struct sticky_bpf *skeleton)
+{
+	int error = reuse_pin(pins, "settings", skeleton->maps.settings);
+
+	if (!error)
+		error = reuse_pin(pins, "table", skeleton->maps.table);
+	if (!error)
+		error = reuse_pin(pins, "counters", skeleton->maps.counters);
+	return error;
+}
+
+static int load(const struct log *log, const struct sticky_bpf *shared, const char *pins,
+		const char *entries_pin, struct sticky_bpf **ret_skeleton)
 {
 	libbpf_print_fn_t former = begin_libbpf(log);
 	struct sticky_bpf *skeleton = sticky_bpf__open();
@@ -104,6 +151,10 @@ static int load(const struct log *log, const struct sticky_bpf *shared,
 
 	if (!error && shared)
 		error = share_maps(skeleton, shared);
+	if (!error && pins && !shared)
+		error = reuse_shared_pins(pins, skeleton);
+	if (!error && pins && entries_pin)
+		error = reuse_pin(pins, entries_pin, skeleton->maps.entries);
 	if (!error)
 		error = sticky_bpf__load(skeleton);
 	end_libbpf(former);
@@ -124,7 +175,7 @@ static int write_settings(struct steering *steering)
 }
 
 /* Replace the table whole. Waits for running programs: about 8 ms. */
-static int write_table(struct steering *steering)
+static int write_table(struct steering *steering, const struct sticky_table *table)
 {
 	uint32_t zero = 0;
 	int inner, error;
@@ -133,12 +184,73 @@ static int write_table(struct steering *steering)
 			       sizeof(steering->table), 1, NULL);
 	if (inner < 0)
 		return inner;
-	error = bpf_map_update_elem(inner, &zero, steering->table, BPF_ANY);
+	error = bpf_map_update_elem(inner, &zero, table, BPF_ANY);
 	if (!error)
 		error = bpf_map_update_elem(bpf_map__fd(steering->shared->maps.table), &zero,
 					    &inner, BPF_ANY);
 	close(inner); /* the outer map holds it */
 	return error;
+}
+
+/* Remember a table that the kernel has. */
+static void take_table(struct steering *steering, const struct sticky_table *table)
+{
+	uint32_t bucket;
+
+	steering->table = *table;
+	memset(steering->buckets, 0, sizeof(steering->buckets));
+	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
+		steering->buckets[table->slots[bucket]]++;
+}
+
+/* Compute a table. NULL: out of memory; freed by free(). */
+static struct sticky_table *make_table(uint32_t slots, const bool *is_away)
+{
+	struct sticky_table *table = malloc(sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table_fill(slots, table->slots);
+	if (is_away)
+		table_spill(slots, is_away, table->slots);
+	table_shorten(table);
+	return table;
+}
+
+static int begin_table(struct steering *steering, bool is_written)
+{
+	struct sticky_table *table = make_table(steering->settings.slots, NULL);
+	int error = 0;
+
+	if (!table)
+		return -ENOMEM;
+	if (!is_written)
+		error = write_table(steering, table);
+	if (!error)
+		take_table(steering, table);
+	free(table);
+	return error;
+}
+
+/* Remove the pins. The directory stays: it is the caller's. */
+static void unpin(struct steering *steering)
+{
+	static const char *const names[] = {"settings", "table", "counters"};
+	char path[PATH_MAX], entries[32];
+	size_t i;
+
+	if (!steering->pins)
+		return;
+	for (i = 0; i < sizeof(names) / sizeof(names[0]) + steering->listener_count; i++) {
+		if (i >= sizeof(names) / sizeof(names[0]))
+			snprintf(entries, sizeof(entries), "entries%zu",
+				 i - sizeof(names) / sizeof(names[0]));
+		snprintf(path, sizeof(path), "%s/%s", steering->pins,
+			 i < sizeof(names) / sizeof(names[0]) ? names[i] : entries);
+		unlink(path);
+	}
+	free(steering->pins);
+	steering->pins = NULL;
 }
 
 int steering_open(const struct sticky_settings *settings, const struct log *log,
@@ -151,13 +263,12 @@ int steering_open(const struct sticky_settings *settings, const struct log *log,
 		return -ENOMEM;
 	steering->settings = *settings;
 	steering->log = *log;
-	table_fill(settings->slots, steering->table);
 
-	error = load(log, NULL, &steering->shared);
+	error = load(log, NULL, NULL, NULL, &steering->shared);
 	if (!error)
 		error = write_settings(steering);
 	if (!error)
-		error = write_table(steering);
+		error = begin_table(steering, false);
 	if (error) {
 		steering_close(steering);
 		return error;
@@ -170,36 +281,179 @@ void steering_close(struct steering *steering)
 {
 	if (!steering)
 		return;
+	unpin(steering);
 	while (steering->listener_count)
 		steering_remove_last_listener(steering);
 	sticky_bpf__destroy(steering->shared);
 	free(steering);
 }
 
-int steering_add_listener(struct steering *steering, int first_socket)
+/* ---- Pins ------------------------------------------------------------------------- */
+
+static void entries_name(uint32_t listener, char name[32])
+{
+	snprintf(name, 32, "entries%u", listener);
+}
+
+static int pin_map(const char *directory, const char *name, const struct bpf_map *map)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	/* One that is there belongs to an instance that is gone: the name is ours. */
+	unlink(path);
+	return bpf_obj_pin(bpf_map__fd(map), path);
+}
+
+static int pin_entries(const struct steering *steering, uint32_t listener)
+{
+	char name[32];
+
+	entries_name(listener, name);
+	return pin_map(steering->pins, name, steering->listeners[listener]->maps.entries);
+}
+
+int steering_pin(struct steering *steering, const char *directory)
+{
+	uint32_t listener;
+	int error;
+
+	steering->pins = strdup(directory);
+	if (!steering->pins)
+		return -ENOMEM;
+	error = pin_map(directory, "settings", steering->shared->maps.settings);
+	if (!error)
+		error = pin_map(directory, "table", steering->shared->maps.table);
+	if (!error)
+		error = pin_map(directory, "counters", steering->shared->maps.counters);
+	for (listener = 0; !error && listener < steering->listener_count; listener++)
+		error = pin_entries(steering, listener);
+	if (error)
+		unpin(steering);
+	return error;
+}
+
+int steering_adopt(const char *directory, const struct log *log, struct steering **ret_steering)
+{
+	struct steering *steering = calloc(1, sizeof(*steering));
+	uint32_t zero = 0;
+	int error;
+
+	if (!steering)
+		return -ENOMEM;
+	steering->log = *log;
+	error = load(log, NULL, directory, NULL, &steering->shared);
+	if (!error)
+		error = bpf_map_lookup_elem(bpf_map__fd(steering->shared->maps.settings), &zero,
+					    &steering->settings);
+	if (!error && steering->settings.abi_version != STICKY_ABI_VERSION)
+		error = -EPROTO;
+	if (!error)
+		error = begin_table(steering, true);
+	if (!error) {
+		steering->pins = strdup(directory);
+		error = steering->pins ? 0 : -ENOMEM;
+	}
+	if (error) {
+		free(steering->pins);
+		steering->pins = NULL; /* they are not ours to remove */
+		steering_close(steering);
+		return error;
+	}
+	*ret_steering = steering;
+	return 0;
+}
+
+int steering_adopt_listener(struct steering *steering)
 {
 	struct sticky_bpf *skeleton;
-	int program, error;
+	char name[32];
+	int error;
 
 	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
 		return -E2BIG;
-	error = load(&steering->log, steering->shared, &skeleton);
+	entries_name(steering->listener_count, name);
+	error = load(&steering->log, steering->shared, steering->pins, name, &skeleton);
 	if (error)
 		return error;
-	program = bpf_program__fd(skeleton->progs.sticky_select);
-	if (setsockopt(first_socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program,
-		       sizeof(program))) {
-		error = -errno;
-		sticky_bpf__destroy(skeleton);
-		return error;
-	}
 	steering->listeners[steering->listener_count] = skeleton;
 	return (int)steering->listener_count++;
+}
+
+int steering_attach(struct steering *steering, uint32_t listener, int socket)
+{
+	int program = bpf_program__fd(steering->listeners[listener]->progs.sticky_select);
+
+	return setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program))
+		       ? -errno
+		       : 0;
+}
+
+int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
+		    uint64_t *ret_cookie)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(steering->listeners[listener]->maps.entries), &slot,
+				   ret_cookie);
+}
+
+/* ---- Listeners and slots ------------------------------------------------------------ */
+
+int steering_add_listener(struct steering *steering, int first_socket)
+{
+	struct sticky_bpf *skeleton;
+	uint32_t index = steering->listener_count;
+	int error;
+
+	if (index == STICKY_LISTENERS_LIMIT)
+		return -E2BIG;
+	error = load(&steering->log, steering->shared, NULL, NULL, &skeleton);
+	if (error)
+		return error;
+	steering->listeners[steering->listener_count++] = skeleton;
+	error = steering_attach(steering, index, first_socket);
+	if (!error && steering->pins)
+		error = pin_entries(steering, index);
+	if (error) {
+		steering_remove_last_listener(steering);
+		return error;
+	}
+	return (int)index;
 }
 
 void steering_remove_last_listener(struct steering *steering)
 {
 	sticky_bpf__destroy(steering->listeners[--steering->listener_count]);
+}
+
+int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
+{
+	struct sticky_table *table = make_table(slots, is_away);
+	uint32_t moved, former = steering->settings.slots;
+	int error;
+
+	if (!table)
+		return -ENOMEM;
+	moved = table_difference(steering->table.slots, table->slots);
+	/*
+	 * The number of slots is used by probes alone. With more slots than before it is
+	 * raised last, with fewer lowered first: a probe never looks where nothing is.
+	 */
+	if (slots < former)
+		steering->settings.slots = slots;
+	error = write_settings(steering);
+	if (!error && moved)
+		error = write_table(steering, table);
+	if (!error)
+		take_table(steering, table);
+	steering->settings.slots = error ? former : slots;
+	if (!error || slots < former) {
+		int late = write_settings(steering);
+
+		error = error ? error : late;
+	}
+	free(table);
+	return error ? error : (int)moved;
 }
 
 static int entries_fd(const struct steering *steering, uint32_t listener)
@@ -257,27 +511,14 @@ int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_su
 	return 0;
 }
 
-int steering_reset_counters(struct steering *steering)
-{
-	int cpus = libbpf_num_possible_cpus();
-	struct sticky_cpu_counters *zeros;
-	uint32_t zero = 0;
-	int error;
-
-	if (cpus < 0)
-		return cpus;
-	zeros = calloc((size_t)cpus, sizeof(*zeros));
-	if (!zeros)
-		return -ENOMEM;
-	error = bpf_map_update_elem(bpf_map__fd(steering->shared->maps.counters), &zero, zeros,
-				    BPF_ANY);
-	free(zeros);
-	return error;
-}
-
 uint32_t steering_slot_of(const struct steering *steering, uint32_t bucket)
 {
-	return steering->table[bucket];
+	return sticky_table_slot(&steering->table, bucket);
+}
+
+uint32_t steering_count_buckets(const struct steering *steering, uint32_t slot)
+{
+	return steering->buckets[slot];
 }
 
 const struct sticky_settings *steering_settings(const struct steering *steering)

@@ -7,6 +7,7 @@
 #ifndef STICKY_LIB_STEERING_H
 #define STICKY_LIB_STEERING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../../bpf/abi.h"
@@ -24,6 +25,40 @@ struct steering;
  */
 int steering_open(const struct sticky_settings *settings, const struct log *log,
 		  struct steering **ret_steering);
+
+/*
+ * Pin the maps, those of listeners that are added later too, so that they outlive this
+ * process; steering_close() removes the pins.
+ *
+ * directory  on a BPF file system, exists, ours alone
+ *
+ * Returns 0 or -errno.
+ */
+int steering_pin(struct steering *steering, const char *directory);
+
+/*
+ * Set steering up on the maps that another process pinned, and left. The table is taken to be
+ * the one of as many slots, nobody away: steering_set_table() makes it true.
+ *
+ * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (by another version), or as
+ * steering_open().
+ */
+int steering_adopt(const char *directory, const struct log *log, struct steering **ret_steering);
+
+/* The next listener, with its pinned entries. Returns its index or -errno. */
+int steering_adopt_listener(struct steering *steering);
+
+/*
+ * Put this process's program in the place of the one that steers a listener: at once, for the
+ * whole group.
+ *
+ * socket  listening, in the listener's group, its program not locked
+ */
+int steering_attach(struct steering *steering, uint32_t listener, int socket);
+
+/* The cookie (SO_COOKIE) of the slot's present socket. Returns 0, or -ENOENT: it is empty. */
+int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
+		    uint64_t *ret_cookie);
 
 /* End it: programs and maps. Sockets are the caller's. NULL is allowed. */
 void steering_close(struct steering *steering);
@@ -61,11 +96,21 @@ int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot);
 /* Sum the counters over the CPUs. Returns 0 or -errno. */
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum);
 
-/* Start counting from 0: for what was counted before anybody could connect. */
-int steering_reset_counters(struct steering *steering);
+/*
+ * Change the number of slots and who is away: the table is computed anew and replaced whole.
+ * Where this returns, no run of the program uses the former table any more: about 8 ms.
+ *
+ * is_away  `slots` elements
+ *
+ * Returns how many buckets moved, or -errno: the former table stays.
+ */
+int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away);
 
 /* The slot of a bucket, as the kernel has it. */
 uint32_t steering_slot_of(const struct steering *steering, uint32_t bucket);
+
+/* How many buckets a slot has in the table, as the kernel has it. */
+uint32_t steering_count_buckets(const struct steering *steering, uint32_t slot);
 
 /* The settings, as the kernel has them. */
 const struct sticky_settings *steering_settings(const struct steering *steering);

@@ -79,3 +79,64 @@ void table_fill(uint32_t slots, uint16_t *ret_table)
 	for (count = 2; count <= slots; count++)
 		grow(ret_table, count);
 }
+
+/* Slots that are there, in order. Returns how many. */
+static uint32_t list_present(uint32_t slots, const bool *is_away, uint16_t *ret_present)
+{
+	uint32_t count = 0, slot;
+
+	for (slot = 0; slot < slots; slot++)
+		if (!is_away[slot])
+			ret_present[count++] = (uint16_t)slot;
+	return count;
+}
+
+void table_spill(uint32_t slots, const bool *is_away, uint16_t *table)
+{
+	uint16_t present[STICKY_SLOTS_MAX];
+	uint32_t count = list_present(slots, is_away, present);
+	uint32_t dealt[STICKY_SLOTS_MAX] = {0};
+	uint32_t bucket;
+
+	if (!count || count == slots)
+		return;
+	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++) {
+		uint32_t owner = table[bucket];
+		uint32_t share = table_share(slots, owner);
+
+		if (!is_away[owner])
+			continue;
+		/* The n-th part of an away slot's buckets goes to the n-th of the others. */
+		table[bucket] = present[(uint64_t)dealt[owner]++ * count / share];
+	}
+}
+
+uint32_t table_difference(const uint16_t *a, const uint16_t *b)
+{
+	uint32_t count = 0, bucket;
+
+	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
+		count += a[bucket] != b[bucket];
+	return count;
+}
+
+static uint32_t shorten_block(const uint16_t *slots)
+{
+	uint32_t last = STICKY_BLOCK_BUCKETS - 1, first = last, bucket;
+
+	while (first > 0 && slots[first - 1] == slots[last])
+		first--;
+	for (bucket = 1; bucket < first; bucket++)
+		if (slots[bucket] != slots[0])
+			return STICKY_BLOCK_MIXED;
+	return slots[0] | (uint32_t)slots[last] << STICKY_BLOCK_OTHER_BITS |
+	       first << STICKY_BLOCK_FIRST_BITS;
+}
+
+void table_shorten(struct sticky_table *table)
+{
+	uint32_t block;
+
+	for (block = 0; block < STICKY_BLOCKS; block++)
+		table->blocks[block] = shorten_block(table->slots + block * STICKY_BLOCK_BUCKETS);
+}

@@ -12,6 +12,7 @@
 #ifndef STICKY_LIB_TABLE_H
 #define STICKY_LIB_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../../bpf/abi.h"
@@ -27,7 +28,22 @@
  */
 void table_fill(uint32_t slots, uint16_t *ret_table);
 
+/* Fill in the short form of a table whose `slots` are filled in, see bpf/abi.h. */
+void table_shorten(struct sticky_table *table);
+
 /* How many buckets a slot owns in the table of `slots` slots: slot < slots. */
 uint32_t table_share(uint32_t slots, uint32_t slot);
+
+/*
+ * Deal the buckets of slots that are away out to the others, evenly, in runs. A pure
+ * function of the table and of who is away: when nobody is, the table is as it was, so
+ * that every bucket comes back to its owner.
+ *
+ * is_away  `slots` elements; where all of them are away nothing changes
+ */
+void table_spill(uint32_t slots, const bool *is_away, uint16_t *table);
+
+/* How many buckets differ between two tables. */
+uint32_t table_difference(const uint16_t *a, const uint16_t *b);
 
 #endif

@@ -150,8 +150,8 @@ static int bind_source(sa_family_t family, uint16_t *ret_port)
 	return fd;
 }
 
-int wake_slot(struct steering *steering, const struct sockaddr *listener, socklen_t length,
-	      uint32_t slot)
+static int connect_once(struct steering *steering, const struct sockaddr *listener,
+			socklen_t length, uint32_t slot)
 {
 	uint16_t port = 0;
 	int fd = bind_source(listener->sa_family, &port);
@@ -166,4 +166,18 @@ int wake_slot(struct steering *steering, const struct sockaddr *listener, sockle
 	steering_set_wake(steering, 0, 0);
 	close(fd);
 	return error;
+}
+
+int wake_slot(struct steering *steering, const struct sockaddr *listener, socklen_t length,
+	      uint32_t slot)
+{
+	const struct sockaddr_in6 *v6 = (const void *)listener;
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	int error = connect_once(steering, listener, length, slot);
+
+	if (!error || listener->sa_family != AF_INET6 || !IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+		return error;
+	/* A dual-stack socket where no interface has an IPv6 address: its clients are IPv4. */
+	v4.sin_port = v6->sin6_port;
+	return connect_once(steering, (const void *)&v4, sizeof(v4), slot);
 }

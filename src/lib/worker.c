@@ -61,6 +61,16 @@ int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
 	return worker->sockets.fd[listener];
 }
 
+uint32_t sticky_worker_queue(const struct sticky_worker *worker)
+{
+	uint32_t queue;
+
+	pthread_mutex_lock(&worker->group->lock);
+	queue = socket_set_queue(worker->group, &worker->sockets);
+	pthread_mutex_unlock(&worker->group->lock);
+	return queue;
+}
+
 static int ready_locked(struct sticky_worker *worker)
 {
 	struct sticky_group *group = worker->group;
@@ -70,12 +80,14 @@ static int ready_locked(struct sticky_worker *worker)
 
 	if (slot->owner == worker)
 		return 0;
+	if (group->refusing)
+		return -ESHUTDOWN;
 	error = slot_give(group, worker->slot, &worker->sockets);
 	if (error)
 		return error;
 	slot->owner = worker;
 	if (was_held)
-		slot_close_predecessor(group, worker->slot, &slot->holding);
+		closing_add(group, worker->slot, &slot->holding);
 	return 0;
 }
 
@@ -85,7 +97,7 @@ int sticky_worker_ready(struct sticky_worker *worker)
 
 	pthread_mutex_lock(&worker->group->lock);
 	error = ready_locked(worker);
-	pthread_mutex_unlock(&worker->group->lock);
+	group_unlock_and_settle(worker->group);
 	return error;
 }
 
@@ -105,7 +117,7 @@ static int close_locked(struct sticky_worker *worker)
 		log_event(&group->log, STICKY_LOG_WARN, "holding_failed", "slot=%u error=\"%s\"",
 			  worker->slot, strerror(-error));
 	else
-		slot_close_predecessor(group, worker->slot, &worker->sockets);
+		closing_add(group, worker->slot, &worker->sockets);
 	group->worker_count--;
 	return error;
 }
@@ -120,7 +132,7 @@ int sticky_worker_close(struct sticky_worker *worker)
 	group = worker->group;
 	pthread_mutex_lock(&group->lock);
 	error = close_locked(worker);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock_and_settle(group);
 	free(worker);
 	return error;
 }

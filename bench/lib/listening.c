@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "listening.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef SO_ATTACH_REUSEPORT_EBPF
+#define SO_ATTACH_REUSEPORT_EBPF 52
+#endif
+
+#define BACKLOG 4096 /* libsticky's default */
+
+static struct listening *allocate(uint32_t count)
+{
+	struct listening *listening = calloc(1, sizeof(*listening));
+	uint32_t i;
+
+	if (!listening)
+		return NULL;
+	listening->count = count;
+	for (i = 0; i < count; i++)
+		listening->fd[i] = -1;
+	return listening;
+}
+
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof(address);
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length))
+		return 0;
+	return ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
+						  : ((struct sockaddr_in6 *)&address)->sin6_port);
+}
+
+/* `program`: for the first socket of a group, before it listens; the others inherit it. */
+static int open_plain(int fd, enum client_family family, uint16_t port, int program)
+{
+	struct sockaddr_storage address;
+	socklen_t length = loopback_listen_address(family, port, &address);
+	int one = 1;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) ||
+	    bind(fd, (struct sockaddr *)&address, length))
+		return -errno;
+	if (program >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program)))
+		return -errno;
+	return listen(fd, BACKLOG) ? -errno : 0;
+}
+
+int listening_open_plain(enum client_family family, uint32_t count, int program,
+			 struct listening **ret_listening)
+{
+	struct listening *listening = allocate(count);
+	int domain = family == CLIENT_V4 ? AF_INET : AF_INET6, error = 0;
+	uint32_t i;
+
+	if (!listening)
+		return -ENOMEM;
+	for (i = 0; !error && i < count; i++) {
+		listening->fd[i] = socket(domain, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		error = listening->fd[i] < 0 ? -errno
+					     : open_plain(listening->fd[i], family, listening->port,
+							  i ? -1 : program);
+		if (!error && !i)
+			listening->port = port_of(listening->fd[0]);
+	}
+	if (error) {
+		listening_close(listening);
+		return error;
+	}
+	*ret_listening = listening;
+	return 0;
+}
+
+static int open_worker(struct listening *listening, uint32_t slot)
+{
+	int error = sticky_worker_open(listening->group, slot, &listening->workers[slot]), fd;
+
+	if (error)
+		return error;
+	fd = sticky_worker_fd(listening->workers[slot], 0);
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		return -errno;
+	listening->fd[slot] = fd;
+	return sticky_worker_ready(listening->workers[slot]);
+}
+
+int listening_open_sticky(enum client_family family, uint32_t count,
+			  struct listening **ret_listening)
+{
+	struct sticky_group_options options = {.size = sizeof(options), .slots = count};
+	struct listening *listening = allocate(count);
+	uint32_t slot;
+	int error;
+
+	if (!listening)
+		return -ENOMEM;
+	error = sticky_group_open(&options, &listening->group);
+	if (!error)
+		error = sticky_group_listen(listening->group, loopback_listen_text(family));
+	for (slot = 0; error >= 0 && slot < count; slot++)
+		error = open_worker(listening, slot);
+	if (error < 0) {
+		listening_close(listening);
+		return error;
+	}
+	listening->port = port_of(listening->fd[0]);
+	*ret_listening = listening;
+	return 0;
+}
+
+static void close_workers(struct listening *listening)
+{
+	uint32_t slot;
+
+	/* Nothing that waits is to be kept: without this each close makes a holding socket. */
+	sticky_group_refuse(listening->group);
+	for (slot = 0; slot < listening->count; slot++)
+		sticky_worker_close(listening->workers[slot]);
+	sticky_group_close(listening->group);
+}
+
+void listening_close(struct listening *listening)
+{
+	uint32_t i;
+
+	if (!listening)
+		return;
+	if (listening->group)
+		close_workers(listening);
+	else
+		for (i = 0; i < listening->count; i++)
+			if (listening->fd[i] >= 0)
+				close(listening->fd[i]);
+	free(listening);
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../controller/controller.h"
+#include "client.h"
+#include "command.h"
+
+#define BAR_WIDTH 40
+
+enum wait { WAIT_NOT, WAIT_READY, WAIT_DRAINED };
+
+struct progress {
+	enum wait wait;
+	bool bar; /* stderr is a terminal */
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct progress *progress = state->input;
+
+	if (key != 'w')
+		return command_parse_nothing(key, arg, state);
+	if (!arg || !strcmp(arg, "ready"))
+		progress->wait = WAIT_READY;
+	else if (!strcmp(arg, "drained"))
+		progress->wait = WAIT_DRAINED;
+	else
+		argp_error(state, "--wait: '%s' is not one of: ready drained", arg);
+	return 0;
+}
+
+static int number_of(const json_t *event, const char *key)
+{
+	return (int)json_integer_value(json_object_get(event, key));
+}
+
+static const char *text_of(const json_t *event, const char *key)
+{
+	const char *text = json_string_value(json_object_get(event, key));
+
+	return text ? text : "";
+}
+
+static void show_slot(const struct progress *progress, const json_t *event)
+{
+	int done = number_of(event, "done"), of = number_of(event, "of");
+	int filled = of ? done * BAR_WIDTH / of : BAR_WIDTH;
+
+	if (progress->bar)
+		fprintf(stderr, "\r[%.*s%*s] %d of %d", filled,
+			"########################################", BAR_WIDTH - filled, "", done,
+			of);
+	else
+		fprintf(stderr, "slot %d: generation %d is ready (%d of %d)\n",
+			number_of(event, "slot"), number_of(event, "generation"), done, of);
+}
+
+static void show_failure(const struct progress *progress, const json_t *event)
+{
+	const char *lines = text_of(event, "lines");
+
+	fprintf(stderr, "%sstickyctl: slot %d: %s%s\n", progress->bar ? "\n" : "",
+		number_of(event, "slot"), text_of(event, "error"),
+		json_is_true(json_object_get(event, "old_serves")) ? "; the old worker goes on"
+								   : "");
+	while (*lines) {
+		int length = (int)strcspn(lines, "\n");
+
+		fprintf(stderr, "  | %.*s\n", length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static int on_event(void *context, const json_t *event)
+{
+	const struct progress *progress = context;
+	const char *name = text_of(event, "event");
+
+	if (!strcmp(name, "reload_slot")) {
+		show_slot(progress, event);
+	} else if (!strcmp(name, "reload_slot_failed")) {
+		show_failure(progress, event);
+	} else if (!strcmp(name, "reload_drained")) {
+		fputs("all former workers have ended\n", stderr);
+		return EXIT_DONE;
+	} else if (!strcmp(name, "reload_ended")) {
+		bool ok = json_is_true(json_object_get(event, "ok"));
+
+		fprintf(stderr,
+			ok ? "%sreloaded: %d of %d workers are new\n"
+			   : "%sstickyctl: the reload stopped: %d of %d workers are new\n",
+			progress->bar ? "\n" : "", number_of(event, "done"),
+			number_of(event, "of"));
+		if (!ok || progress->wait == WAIT_READY)
+			return ok ? EXIT_DONE : EXIT_PARTLY;
+	}
+	return -1;
+}
+
+static int reload_and_wait(const struct config *config, struct progress *progress)
+{
+	int result = client_follow(config, "POST",
+				   progress->wait == WAIT_DRAINED ? "/v1/reload?wait=drained"
+								  : "/v1/reload?wait=ready",
+				   on_event, progress, -1);
+
+	if (result >= 0)
+		return result;
+	fputs("stickyctl: the controller ended before the reload did\n", stderr);
+	return EXIT_PARTLY;
+}
+
+int command_reload(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{.name = "wait",
+		 .key = 'w',
+		 .arg = "ready|drained",
+		 .flags = OPTION_ARG_OPTIONAL,
+		 .doc = "Return when all new workers are ready (the default), or when all former "
+			"ones "
+			"have ended too"},
+		{0},
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Replace the workers, slot by slot: a new one starts beside the old one, "
+		       "gets its "
+		       "clients when it is ready, and the old one finishes what it has. A new "
+		       "worker "
+		       "that fails leaves the old one serving, and stops the reload: exit code 4.",
+	};
+	struct progress progress = {.bar = isatty(STDERR_FILENO)};
+	struct config config;
+	json_t *answer = NULL;
+	int result;
+
+	command_parse(&argp, argc, argv, &progress, &config);
+	if (progress.wait != WAIT_NOT) {
+		result = reload_and_wait(&config, &progress);
+	} else {
+		result = client_ask(&config, "POST", "/v1/reload", 10, &answer, NULL);
+		if (!result && !strcmp(text_of(answer, "reload"), "queued"))
+			fputs("queued: it begins when the reload that runs is over\n", stderr);
+		json_decref(answer);
+	}
+	config_fini(&config);
+	return result;
+}

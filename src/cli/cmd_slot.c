@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/* drain, ready, restart: the orders for one slot. */
+#include <stdio.h>
+
+#include "../controller/controller.h"
+#include "../controller/units.h"
+#include "client.h"
+#include "command.h"
+#include "sticky.h"
+
+struct slot_argument {
+	bool is_set;
+	uint64_t slot;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct slot_argument *argument = state->input;
+
+	if (key == ARGP_KEY_ARG && !argument->is_set) {
+		if (parse_number(arg, 0, STICKY_SLOTS_LIMIT - 1, &argument->slot))
+			argp_error(state, "'%s' is not a slot: a number from 0 on, as in status",
+				   arg);
+		argument->is_set = true;
+		return 0;
+	}
+	if (key == ARGP_KEY_END && !argument->is_set)
+		argp_error(state, "which slot? name its number, as in status");
+	return command_parse_nothing(key, arg, state);
+}
+
+static int order(int argc, char **argv, const char *name, const char *doc)
+{
+	const struct argp argp = {.parser = parse, .args_doc = "SLOT", .doc = doc};
+	struct slot_argument argument = {0};
+	struct config config;
+	json_t *answer = NULL;
+	char target[64];
+	int result;
+
+	command_parse(&argp, argc, argv, &argument, &config);
+	snprintf(target, sizeof(target), "/v1/%s?slot=%u", name, (unsigned int)argument.slot);
+	result = client_ask(&config, "POST", target, 10, &answer, NULL);
+	config_fini(&config);
+	json_decref(answer);
+	return result;
+}
+
+int command_drain(int argc, char **argv)
+{
+	return order(
+		argc, argv, "drain",
+		"End the slot's worker politely, and start no other until 'ready'. Its clients "
+		"wait meanwhile, or go to the other slots, by --when-down.");
+}
+
+int command_ready(int argc, char **argv)
+{
+	return order(argc, argv, "ready",
+		     "Start a worker again in a slot that was drained, or that failed. Its clients "
+		     "come back to it.");
+}
+
+int command_restart(int argc, char **argv)
+{
+	return order(argc, argv, "restart",
+		     "Replace the slot's worker as a reload does: the new one first, where "
+		     "--reload-order does not say otherwise.");
+}

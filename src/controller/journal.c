@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "report.h"
+
+struct journal_follower {
+	struct journal_follower *next;
+	journal_fn *fn;
+	void *context;
+};
+
+struct journal {
+	uint64_t count; /* events ever */
+	json_t *kept[JOURNAL_KEPT];
+	struct journal_follower *followers;
+};
+
+int journal_open(struct journal **ret_journal)
+{
+	*ret_journal = calloc(1, sizeof(**ret_journal));
+	return *ret_journal ? 0 : -ENOMEM;
+}
+
+void journal_close(struct journal *journal)
+{
+	size_t i;
+
+	if (!journal)
+		return;
+	for (i = 0; i < JOURNAL_KEPT; i++)
+		json_decref(journal->kept[i]);
+	while (journal->followers)
+		journal_unfollow(journal, journal->followers);
+	free(journal);
+}
+
+/* The log line's key=value, from the event's fields, in their order. */
+static void format_fields(const json_t *fields, char *text, size_t size)
+{
+	const char *key;
+	json_t *value;
+	size_t length = 0;
+
+	text[0] = '\0';
+	json_object_foreach((json_t *)fields, key, value)
+	{
+		const char *space = length ? " " : "";
+		int written = 0;
+
+		if (length >= size - 1)
+			return;
+		if (json_is_integer(value))
+			written =
+				snprintf(text + length, size - length, "%s%s=%" JSON_INTEGER_FORMAT,
+					 space, key, json_integer_value(value));
+		else if (json_is_string(value))
+			written = snprintf(text + length, size - length,
+					   strpbrk(json_string_value(value), " \"=") ? "%s%s=\"%s\""
+										     : "%s%s=%s",
+					   space, key, json_string_value(value));
+		else if (json_is_boolean(value))
+			written = snprintf(text + length, size - length, "%s%s=%s", space, key,
+					   json_is_true(value) ? "yes" : "no");
+		length += written > 0 ? (size_t)written : 0;
+	}
+}
+
+static json_t *now_json(void)
+{
+	struct timespec now;
+	struct tm utc;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+	return json_sprintf("%s.%03ldZ", text, now.tv_nsec / 1000000);
+}
+
+void journal_add(struct journal *journal, int level, const char *event, json_t *fields)
+{
+	char text[1024];
+	struct journal_follower *follower, *next;
+	json_t *entry = json_object();
+	json_t **place = &journal->kept[journal->count % JOURNAL_KEPT];
+
+	if (!fields)
+		fields = json_object();
+	format_fields(fields, text, sizeof(text));
+	report((enum sticky_log_level)level, event, "%s", text);
+
+	json_object_set_new(entry, "seq", json_integer((json_int_t)journal->count));
+	json_object_set_new(entry, "time", now_json());
+	json_object_set_new(entry, "event", json_string(event));
+	json_object_update(entry, fields);
+	json_decref(fields);
+	json_decref(*place);
+	*place = entry;
+	journal->count++;
+	for (follower = journal->followers; follower; follower = next) {
+		next = follower->next; /* one that is told may end itself */
+		follower->fn(follower->context, entry);
+	}
+}
+
+struct journal_follower *journal_follow(struct journal *journal, journal_fn *fn, void *context)
+{
+	struct journal_follower *follower = calloc(1, sizeof(*follower));
+
+	if (!follower)
+		return NULL;
+	*follower =
+		(struct journal_follower){.next = journal->followers, .fn = fn, .context = context};
+	journal->followers = follower;
+	return follower;
+}
+
+void journal_unfollow(struct journal *journal, struct journal_follower *follower)
+{
+	struct journal_follower **link = &journal->followers;
+
+	while (*link && *link != follower)
+		link = &(*link)->next;
+	if (*link)
+		*link = follower->next;
+	free(follower);
+}
+
+void journal_replay(const struct journal *journal, journal_fn *fn, void *context)
+{
+	uint64_t first = journal->count > JOURNAL_KEPT ? journal->count - JOURNAL_KEPT : 0, i;
+
+	for (i = first; i < journal->count; i++)
+		fn(context, journal->kept[i % JOURNAL_KEPT]);
+}

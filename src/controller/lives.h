@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* The supervisor's inside: slots and lives, as supervisor.c, lives.c and orders.c share them. */
+#ifndef STICKY_CONTROLLER_LIVES_H
+#define STICKY_CONTROLLER_LIVES_H
+
+#include "../handoff/standin.h"
+#include "supervisor.h"
+
+#define STATUS_SIZE 256
+
+struct slot_state {
+	struct supervisor *supervisor;
+	uint32_t index;
+	enum slot_mode mode;	 /* written by slot_set_mode() alone */
+	uint64_t generation;	 /* of its last life */
+	struct worker *current;	 /* has the slot, or will be the first to have it */
+	struct worker *next;	 /* STARTING beside a READY current */
+	struct worker *draining; /* former lives; at most one that was not told to end */
+	struct event *restart;	 /* runs while it waits for its next life */
+	uint64_t restart_at_ms;
+	uint32_t delay_ms; /* before the present life; 0: it was the first one */
+	bool was_ready;
+	bool first_life_failed;
+	bool begin_after_exit; /* old-first: its next life begins when the draining one is gone */
+	bool must_recycle;     /* its life is too old, or too large */
+	struct pool_deaths deaths;
+	/* For status. */
+	uint64_t restarts;
+	bool has_exit;
+	struct run_exit last_exit;
+	uint64_t last_lifetime_ms;
+	uint32_t killed;
+};
+
+struct worker {
+	struct slot_state *slot;
+	struct worker *next_draining;
+	struct sticky_worker *life; /* NULL: has left its slot */
+	void *run;
+	enum worker_state state; /* written by set_state() alone */
+	bool has_slot;
+	uint64_t generation;
+	uint64_t started_ms;
+	struct event *timer;	/* readiness while STARTING, the deadline while DRAINING */
+	struct event *watchdog; /* NULL: none wanted */
+	struct event *lifetime; /* NULL: no limit */
+	bool speaks;		/* it has sent a notification */
+	bool timed_out;		/* it was killed as it did not get ready */
+	bool fell_silent;
+	struct life_record *record; /* NULL: none */
+	char status[STATUS_SIZE];
+};
+
+/* A life whose sockets are closed once the table was applied. */
+struct leaving {
+	struct leaving *next;
+	struct sticky_worker *life;
+	uint32_t slot;
+};
+
+struct supervisor {
+	struct supervisor_options options;
+	const struct config *config;
+	struct standin *standin;
+	struct reload reload;
+	uint32_t reload_id; /* of the reload that runs, or ran last */
+	bool reload_queued;
+	bool drain_pending; /* the last reload's former lives have not all ended */
+	bool stopping;
+	uint64_t stop_at_ms;
+	bool killed; /* somebody outlived the hard-shutdown delay */
+	bool start_failed;
+	bool finished;
+	bool workers_speak; /* a former life became ready by a notification */
+	uint32_t slot_count;
+	uint32_t worker_count;
+	uint32_t started_count; /* slots that have been ready */
+	bool has_started;	/* all of them */
+	uint64_t started_ms;
+	struct event *flush; /* the table is stale, or lives are leaving: at the end of the turn */
+	struct leaving *leaving;
+	struct event *group_due;		      /* the library has sockets to close */
+	struct event *size_check;		      /* --max-rss; NULL: off */
+	struct slot_state *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
+};
+
+/* ---- lives.c ---- */
+
+/* Begin a life in a slot: its current one, or the next where the current one is READY. */
+void life_begin(struct slot_state *slot);
+
+/* An event of a worker's. The one place that steps through pool.h's table. */
+void life_apply(struct worker *worker, enum worker_event event);
+
+/* The slot's next life begins at once, where it is to have one and has none. */
+void slot_fill(struct slot_state *slot);
+
+void start_timer(struct event *timer, uint64_t ms);
+
+/* Write a slot's mode, and note it for a controller that takes over. */
+void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
+
+/* Note a slot's history for a controller that takes over. */
+void slot_note(const struct slot_state *slot);
+
+/* A worker without a run and sockets yet. NULL: out of memory. */
+struct worker *life_new(struct slot_state *slot);
+void life_free(struct worker *worker);
+
+/* Note a life for a controller that takes over. */
+void life_note(struct worker *worker);
+
+/* ---- supervisor.c ---- */
+
+void supervisor_finish_if_empty(struct supervisor *supervisor);
+
+/* The first lives of all slots ended, none was ready: tell the user, and end. */
+void supervisor_fail_start(struct supervisor *supervisor, const struct worker *worker,
+			   const struct run_exit *how);
+bool supervisor_has_start_failed(const struct supervisor *supervisor);
+
+/* Apply the table at the end of this turn of the loop. */
+void supervisor_flush_later(struct supervisor *supervisor);
+
+/* Make a slot that is new. Returns 0 or -ENOMEM. */
+int supervisor_add_slot(struct supervisor *supervisor, uint32_t index);
+
+/* ---- orders.c ---- */
+
+/* What became of a slot's new life: a reload may be waiting for it. */
+void orders_note_ready(struct slot_state *slot);
+void orders_note_failed(struct slot_state *slot, const struct worker *worker,
+			const struct run_exit *how);
+
+/* A former life is gone. */
+void orders_note_gone(struct supervisor *supervisor);
+
+/* A slot wants a new life by the reload path. */
+void orders_recycle(struct slot_state *slot, const char *why);
+
+/* Nothing is to be reloaded any more: everything stops. */
+void orders_abandon(struct supervisor *supervisor);
+
+#endif

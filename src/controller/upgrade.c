@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "upgrade.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CHECK_MS 5000
+
+int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
+{
+	ssize_t length = readlink("/proc/self/exe", ret_path, UPGRADE_PATH_SIZE - 1);
+
+	if (length < 0)
+		return -errno;
+	ret_path[length] = '\0';
+	return 0;
+}
+
+/* Wait for a child, and no longer. Returns its exit code, or -ETIMEDOUT. */
+static int wait_for(pid_t pid)
+{
+	struct pollfd end = {.events = POLLIN};
+	int status = 0, ready;
+
+	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	ready = end.fd < 0 ? 0 : poll(&end, 1, CHECK_MS);
+	if (end.fd >= 0)
+		close(end.fd);
+	if (ready != 1)
+		kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	if (ready != 1)
+		return -ETIMEDOUT;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+int upgrade_check(const char *path, char *ret_error, size_t error_size)
+{
+	char program[] = "stickyctl", word[] = "version";
+	char *arguments[] = {program, word, NULL};
+	posix_spawn_file_actions_t actions;
+	pid_t pid;
+	int error, code;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", 1, 0);
+	error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	if (error) {
+		snprintf(ret_error, error_size, "cannot run %s: %s", path, strerror(error));
+		return -error;
+	}
+	code = wait_for(pid);
+	if (!code)
+		return 0;
+	snprintf(ret_error, error_size, "%s does not work: 'version' %s", path,
+		 code == -ETIMEDOUT ? "does not end" : "fails");
+	return -ENOEXEC;
+}
+
+int upgrade_execute(const char *path, char *const *arguments)
+{
+	char program[] = "stickyctl";
+	size_t count = 0;
+	char **all;
+
+	while (arguments[count])
+		count++;
+	all = calloc(count + 2, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	all[0] = program;
+	memcpy(all + 1, arguments, count * sizeof(*all));
+	execv(path, all);
+	free(all);
+	return -errno;
+}

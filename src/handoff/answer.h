@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer to a client whose worker is away: 502, or the closing of what is not HTTP. */
+#ifndef STICKY_HANDOFF_ANSWER_H
+#define STICKY_HANDOFF_ANSWER_H
+
+#include <event2/event.h>
+
+/*
+ * Answer a connection, and close it.
+ *
+ * fd           accepted, non-blocking; taken over, whatever happens
+ * retry_after  seconds, for Retry-After
+ *
+ * What the client has sent is read first, and for a moment after the answer: a close() with
+ * unread bytes would be an RST, and the client would not see the answer. A TLS hello gets no
+ * plain text: it is closed.
+ */
+void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after);
+
+#endif

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "standin.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "ages.h"
+#include "answer.h"
+
+#define SAMPLES_MAX 4096
+
+/* One holding socket. */
+struct watch {
+	struct standin *standin;
+	struct watch *next;
+	uint32_t slot;
+	int fd;
+	struct event *arrival; /* somebody came to the empty queue */
+	struct event *sample;  /* runs while the queue is not empty */
+	struct ages ages;
+};
+
+struct standin {
+	struct event_base *base;
+	struct sticky_group *group;
+	uint32_t retries;
+	uint32_t delay_ms;
+	uint64_t answered;
+	struct watch *watches;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
+static uint32_t queue_length(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		return 0;
+	return info.tcpi_unacked;
+}
+
+static uint64_t budget_ms(const struct standin *standin)
+{
+	return (uint64_t)standin->retries * standin->delay_ms;
+}
+
+/* Returns false where there is none, or no descriptor for it: it is tried again later. */
+static bool answer_first(struct watch *watch)
+{
+	struct standin *standin = watch->standin;
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return false;
+	ages_remove(&watch->ages);
+	standin->answered++;
+	answer_unavailable(standin->base, fd, 1 + (unsigned int)(budget_ms(standin) / 1000));
+	return true;
+}
+
+static void look(struct watch *watch)
+{
+	const struct standin *standin = watch->standin;
+	uint32_t delay = standin->delay_ms ? standin->delay_ms : 1;
+	struct timeval next = {.tv_sec = delay / 1000, .tv_usec = delay % 1000 * 1000};
+	uint64_t now = now_ms();
+	uint32_t due;
+
+	ages_sample(&watch->ages, now, queue_length(watch->fd));
+	for (due = ages_due(&watch->ages, now, budget_ms(standin)); due; due--)
+		if (!answer_first(watch))
+			break;
+	if (queue_length(watch->fd))
+		event_add(watch->sample, &next);
+	else
+		event_add(watch->arrival, NULL);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	look(context);
+}
+
+static void free_watch(struct watch *watch)
+{
+	if (watch->arrival)
+		event_free(watch->arrival);
+	if (watch->sample)
+		event_free(watch->sample);
+	ages_fini(&watch->ages);
+	free(watch);
+}
+
+static int watch_socket(struct standin *standin, uint32_t slot, int fd)
+{
+	uint32_t room = standin->retries < SAMPLES_MAX ? standin->retries + 2 : SAMPLES_MAX;
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return -ENOMEM;
+	*watch = (struct watch){.standin = standin, .slot = slot, .fd = fd};
+	watch->arrival = event_new(standin->base, fd, EV_READ, on_look, watch);
+	watch->sample = evtimer_new(standin->base, on_look, watch);
+	if (!watch->arrival || !watch->sample || ages_init(&watch->ages, room)) {
+		free_watch(watch);
+		return -ENOMEM;
+	}
+	watch->next = standin->watches;
+	standin->watches = watch;
+	/* What waits already is seen at once: a moved queue may wake nobody. */
+	look(watch);
+	return 0;
+}
+
+int standin_watch(struct standin *standin, uint32_t slot)
+{
+	uint32_t listener;
+	int fd, error = 0;
+
+	for (listener = 0; !error; listener++) {
+		fd = sticky_slot_holding_fd(standin->group, slot, listener);
+		if (fd < 0)
+			break;
+		error = watch_socket(standin, slot, fd);
+	}
+	return error;
+}
+
+void standin_unwatch(struct standin *standin, uint32_t slot)
+{
+	struct watch **link = &standin->watches;
+
+	while (*link) {
+		struct watch *watch = *link;
+
+		if (watch->slot != slot) {
+			link = &watch->next;
+			continue;
+		}
+		*link = watch->next;
+		free_watch(watch);
+	}
+}
+
+int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
+		 uint32_t delay_ms, struct standin **ret_standin)
+{
+	struct standin *standin = calloc(1, sizeof(*standin));
+
+	if (!standin)
+		return -ENOMEM;
+	*standin = (struct standin){.base = base, .group = group};
+	standin_set_budget(standin, retries, delay_ms);
+	*ret_standin = standin;
+	return 0;
+}
+
+void standin_set_budget(struct standin *standin, uint32_t retries, uint32_t delay_ms)
+{
+	standin->retries = retries;
+	standin->delay_ms = delay_ms;
+}
+
+void standin_close(struct standin *standin)
+{
+	struct watch *watch;
+
+	if (!standin)
+		return;
+	while ((watch = standin->watches)) {
+		standin->watches = watch->next;
+		free_watch(watch);
+	}
+	free(standin);
+}
+
+uint64_t standin_answered(const struct standin *standin)
+{
+	return standin->answered;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stand-in: answers for a slot that no worker has. Connections wait in the slot's holding
+ * sockets, in the kernel; only those that have waited out their time are accepted here, and
+ * get the 502.
+ *
+ * The queue is first in, first out, and nobody else accepts from it: its sampled length tells
+ * how long each has waited. A connection is answered once it has waited for `budget_ms`, never
+ * before, and at most one `delay_ms` later. While a queue is empty nothing runs.
+ */
+#ifndef STICKY_HANDOFF_STANDIN_H
+#define STICKY_HANDOFF_STANDIN_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "sticky.h"
+
+struct standin;
+
+/*
+ * retries   how often a client's slot is looked at again, before it is answered
+ * delay_ms  between two looks; the budget is the product
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
+		 uint32_t delay_ms, struct standin **ret_standin);
+
+/* NULL is allowed. */
+void standin_close(struct standin *standin);
+
+/* Another budget, for those that begin to wait from now on. */
+void standin_set_budget(struct standin *standin, uint32_t retries, uint32_t delay_ms);
+
+/* A slot is held from now on: watch its holding sockets. Returns 0 or -ENOMEM. */
+int standin_watch(struct standin *standin, uint32_t slot);
+
+/* It is about to change hands: forget its sockets. */
+void standin_unwatch(struct standin *standin, uint32_t slot);
+
+/* How many clients were answered. */
+uint64_t standin_answered(const struct standin *standin);
+
+#endif

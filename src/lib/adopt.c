@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/* Export and import of a group: another process goes on where one ended. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "group.h"
+
+int sticky_group_pin(struct sticky_group *group, const char *directory)
+{
+	int error;
+
+	pthread_mutex_lock(&group->lock);
+	error = steering_pin(group->steering, directory);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+int sticky_group_adopt(const struct sticky_group_options *options, const char *directory,
+		       struct sticky_group **ret_group)
+{
+	struct sticky_group_options opts;
+	struct sticky_group *group;
+	int error = group_copy_options(options, &opts);
+
+	if (error)
+		return error;
+	group = group_new(&opts);
+	if (!group)
+		return -ENOMEM;
+	if (!group->backlog)
+		group->backlog = 4096;
+	error = steering_adopt(directory, &group->log, &group->steering);
+	if (error) {
+		sticky_group_close(group);
+		return error;
+	}
+	group->slot_count = steering_settings(group->steering)->slots;
+	group_learn_of_wake_ups(group);
+	/* Who was away is not in the maps: the table is written anew once that is known. */
+	group->table_is_stale = true;
+	*ret_group = group;
+	return 0;
+}
+
+/* What a socket of a listener tells of it. */
+static int learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
+{
+	struct listener listener = {.backlog = (int)group->backlog};
+	int v6_only = 0, is_listening = 0;
+	socklen_t length = sizeof(is_listening);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &length))
+		return -errno;
+	if (!is_listening)
+		return -EINVAL;
+	if (listener_learn_port(&listener, fd))
+		return -EINVAL;
+	length = sizeof(v6_only);
+	if (listener.address.ss_family == AF_INET6 &&
+	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &length))
+		return -errno;
+	listener.dual_stack = listener.address.ss_family == AF_INET6 && !v6_only;
+	*ret_listener = listener;
+	return 0;
+}
+
+int sticky_group_adopt_listener(struct sticky_group *group, int fd)
+{
+	struct listener listener;
+	int index;
+
+	pthread_mutex_lock(&group->lock);
+	index = learn_listener(group, fd, &listener);
+	if (!index)
+		index = steering_adopt_listener(group->steering);
+	if (index >= 0)
+		group->listeners[group->listener_count++] = listener;
+	pthread_mutex_unlock(&group->lock);
+	return index;
+}
+
+static bool has_entry(const struct sticky_group *group, uint32_t slot, uint32_t listener, int fd)
+{
+	uint64_t cookie, entry;
+	socklen_t length = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 &&
+	       steering_cookie(group->steering, listener, slot, &entry) == 0 && cookie == entry;
+}
+
+static int duplicate(const struct sticky_group *group, const int *fds, struct socket_set *ret_set)
+{
+	struct socket_set set;
+	uint32_t i;
+
+	socket_set_init(&set);
+	for (i = 0; i < group->listener_count; i++) {
+		set.fd[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (set.fd[i] < 0) {
+			int error = errno == EBADF ? -EINVAL : -errno;
+
+			socket_set_close(&set);
+			return error;
+		}
+	}
+	*ret_set = set;
+	return 0;
+}
+
+static int adopt_worker(struct sticky_group *group, struct sticky_worker *worker, const int *fds)
+{
+	struct slot *slot = &group->slots[worker->slot];
+	bool has_slot = true;
+	uint32_t i;
+	int error = duplicate(group, fds, &worker->sockets);
+
+	if (error)
+		return error;
+	for (i = 0; i < group->listener_count; i++)
+		has_slot &= has_entry(group, worker->slot, i, worker->sockets.fd[i]);
+	if (slot->generation < worker->generation)
+		slot->generation = worker->generation;
+	group->worker_count++;
+	group->workers_seen = true;
+	if (has_slot && worker->slot < group->slot_count)
+		slot->owner = worker;
+	return slot->owner == worker;
+}
+
+int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation,
+			const int *fds, struct sticky_worker **ret_worker)
+{
+	struct sticky_worker *worker;
+	int result;
+
+	if (slot >= STICKY_SLOTS_LIMIT)
+		return -EINVAL;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -ENOMEM;
+	worker->group = group;
+	worker->slot = slot;
+	worker->generation = generation;
+	pthread_mutex_lock(&group->lock);
+	result = adopt_worker(group, worker, fds);
+	pthread_mutex_unlock(&group->lock);
+	if (result < 0) {
+		free(worker);
+		return result;
+	}
+	*ret_worker = worker;
+	return result;
+}
+
+int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation)
+{
+	if (slot >= STICKY_SLOTS_LIMIT)
+		return -EINVAL;
+	pthread_mutex_lock(&group->lock);
+	if (group->slots[slot].generation < generation)
+		group->slots[slot].generation = generation;
+	pthread_mutex_unlock(&group->lock);
+	return 0;
+}
+
+/* Attach through a socket that is new: those that workers have are locked. */
+static int attach_program(struct sticky_group *group, uint32_t listener)
+{
+	int fd = listener_bind(&group->listeners[listener]);
+	int error = 0;
+
+	if (fd < 0)
+		return fd;
+	if (listen(fd, 1))
+		error = -errno;
+	if (!error)
+		error = steering_attach(group->steering, listener, fd);
+	close(fd);
+	return error;
+}
+
+int sticky_group_finish_adoption(struct sticky_group *group)
+{
+	uint32_t i;
+	int error = 0;
+
+	pthread_mutex_lock(&group->lock);
+	for (i = 0; i < group->slot_count && !error; i++)
+		if (!group->slots[i].owner)
+			error = slot_add(group, i);
+	for (i = 0; i < group->listener_count && !error; i++)
+		error = attach_program(group, i);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}

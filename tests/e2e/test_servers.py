@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Servers that nobody here wrote, as they are: each takes its listening socket by socket
+activation, serves its own clients only, and ends politely."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import harness
+from harness import http_get
+
+PORT = 3000
+HERE = ("127.0.0.1", PORT)
+CLIENTS = 200
+CONNECTIONS = 3
+
+
+def sources():
+    return [f"127.5.{number // 200}.{number % 200 + 1}" for number in range(CLIENTS)]
+
+
+def needs(program):
+    """Skip where a server is not installed."""
+    return unittest.skipUnless(shutil.which(program, path=harness.environment()["PATH"]),
+                               f"{program} is not installed")
+
+
+def process_group(pid):
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[2])
+
+
+class Servers(harness.TestCase):
+    def check(self, *arguments, slots, slot_of, **options):
+        """200 clients, several connections each: all where `where` says; then a stop.
+
+        slot_of  from an answer's body and the status, the slot that gave it
+        """
+        instance = self.serve("-l", f"127.0.0.1:{PORT}", "-w", slots, *arguments, **options)
+        expected = {answer["address"]: answer["slot"] for answer in instance.where(*sources())}
+        self.assertEqual(set(expected.values()), set(range(slots)))
+        status = instance.status()
+        for _ in range(CONNECTIONS):
+            for source, slot in expected.items():
+                code, _, body = http_get(HERE, source)
+                self.assertEqual(code, 200)
+                self.assertIn(source, body, "the server sees its client's address")
+                self.assertEqual(slot_of(body, status), slot, source)
+        status = instance.status()
+        self.assertEqual([worker["restarts"] for worker in status["workers"]], slots * [0])
+        self.assertEqual(status["counters"]["empty_slot"], 0)
+        self.check_respawn(instance, slots)
+        self.assertEqual(instance.stop(), 0)
+        ends = [line.fields["how"] for line in instance.log_lines("worker_exit")]
+        self.assertEqual(ends, ["was killed by SIGKILL"] + slots * ["exited with code 0"])
+
+    def check_respawn(self, instance, slots):
+        """One is killed: the client waits, and is served by the next life."""
+        victim = instance.status()["workers"][slots - 1]
+        source = next(answer["address"] for answer in instance.where(*sources())
+                      if answer["slot"] == slots - 1)
+        subprocess.run(["kill", "-KILL", str(victim["pid"])], check=True)
+        instance.wait_status("the slot to be empty", lambda status: status["workers"][
+            slots - 1]["pid"] != victim["pid"])
+        self.assertEqual(http_get(HERE, source)[0], 200)
+        worker = instance.status()["workers"][slots - 1]
+        self.assertEqual((worker["state"], worker["generation"]), ("ready", 2))
+
+    def own_slot(self, body, status):
+        """The slot that the worker found in its environment."""
+        return int(re.search(r"slot=(\d+)", body)[1])
+
+    @needs("node")
+    def test_node(self):
+        server = self.write("server.js", """
+            const server = require('http').createServer((request, response) => {
+              response.end(`slot=${process.env.STICKY_SLOT} ` +
+                           `client=${request.socket.remoteAddress}\\n`);
+            });
+            server.listen({fd: 3});
+            process.on('SIGTERM', () => server.close(() => process.exit(0)));
+            """)
+        self.check("--min-uptime", "400ms", "--", "node", server, slots=3,
+                   slot_of=self.own_slot)
+
+    @needs("gunicorn")
+    def test_gunicorn(self):
+        self.write("app.py", """
+import os
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"slot={os.environ['STICKY_SLOT']} client={environ['REMOTE_ADDR']}\\n".encode()]
+""")
+        # It speaks sd_notify by itself.
+        self.check("--ready", "notify", "--chdir", self.dir, "--", "gunicorn", "--workers", "1",
+                   "--worker-tmp-dir", self.dir, "app", slots=2, slot_of=self.own_slot)
+
+    @needs("nginx")
+    def test_nginx(self):
+        temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};\n" for kind in (
+            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        config = self.write("nginx.conf", f"""
+            worker_processes 1;
+            events {{}}
+            http {{
+              access_log off;
+              {temporary}
+              server {{
+                listen 127.0.0.1:{PORT};
+                return 200 "pid=$pid client=$remote_addr\\n";
+              }}
+            }}""")
+        # In the environment what a predecessor would leave there: its listening sockets.
+        command = self.script("nginx.sh", f"""
+            exec nginx -c {config} -e {self.dir}/error.log \\
+              -g "daemon off; user root; pid {self.dir}/nginx$STICKY_SLOT.pid;" """)
+
+        def slot_of(body, status):
+            # $pid is a child of the process that is our worker, in the same group.
+            leader = process_group(int(re.search(r"pid=(\d+)", body)[1]))
+            return next(worker["slot"] for worker in status["workers"]
+                        if worker["pid"] == leader)
+
+        self.check("--min-uptime", "400ms", "--env", "NGINX=3;", "--", command, slots=2,
+                   slot_of=slot_of)
+
+
+if __name__ == "__main__":
+    harness.main()

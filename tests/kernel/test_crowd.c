@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/* Slots change hands all the time, while clients come without a pause: nobody notices. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "../../src/lib/group.h"
+#include "../support/clients.h"
+#include "../support/groups.h"
+#include "../support/lives.h"
+#include "../support/netns.h"
+#include "../support/wait.h"
+#include "sticky.h"
+
+#define SLOTS	4
+#define CHANGES 500
+
+/* One change of hands: with a successor beside the life (reload), or after it (crash). */
+static void change_hands(struct sticky_group *group, struct life **life, bool is_reload)
+{
+	struct life *former = *life, *successor = malloc(sizeof(*successor));
+	uint32_t slot = sticky_worker_slot(former->worker);
+
+	assert_non_null(successor);
+	if (is_reload)
+		assert_int_equal(life_start(group, slot, successor), 0);
+	assert_int_equal(life_end(former), 0);
+	if (!is_reload)
+		assert_int_equal(life_start(group, slot, successor), 0);
+	free(former);
+	*life = successor;
+}
+
+static void start_lives(struct sticky_group *group, struct life **ret_lives)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < sticky_group_slots(group); slot++) {
+		ret_lives[slot] = malloc(sizeof(*ret_lives[slot]));
+		assert_non_null(ret_lives[slot]);
+		assert_int_equal(life_start(group, slot, ret_lives[slot]), 0);
+	}
+}
+
+static void end_lives(struct sticky_group *group, struct life **lives)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < sticky_group_slots(group); slot++) {
+		assert_int_equal(life_end(lives[slot]), 0);
+		free(lives[slot]);
+	}
+}
+
+static void start_crowd(struct crowd *crowd, struct sticky_group *group, uint32_t first)
+{
+	*crowd = (struct crowd){.group = group,
+				.server = group_server(group, 0, AF_INET),
+				.family = AF_INET,
+				.first = first,
+				.addresses = CROWD_MAX};
+	assert_int_equal(crowd_start(crowd), 0);
+}
+
+static void check_crowd(const struct crowd *crowd)
+{
+	if (crowd->refused || crowd->lost || crowd->delayed || crowd->strayed)
+		fail_msg("%u served, %u refused, %u lost, %u delayed, %u strayed, error %d",
+			 crowd->served, crowd->refused, crowd->lost, crowd->delayed, crowd->strayed,
+			 crowd->error);
+	assert_true(crowd->served > 0);
+}
+
+struct awaited_clients {
+	struct crowd *crowd;
+	uint32_t served;
+};
+
+static bool so_many_are_served(void *context)
+{
+	const struct awaited_clients *awaited = context;
+
+	return awaited->crowd->served >= awaited->served;
+}
+
+/* Else most of the changes would be over before the first client came. */
+static void wait_for_some_clients(struct crowd *crowd)
+{
+	struct awaited_clients awaited = {crowd, crowd->served + 10};
+
+	assert_int_equal(wait_until(so_many_are_served, &awaited), 0);
+}
+
+static void nobody_is_lost_in_500_changes_of_hands(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct life *lives[SLOTS];
+	struct crowd crowds[2];
+	unsigned int seed = 1;
+	uint32_t i;
+
+	(void)state;
+	start_lives(group, lives);
+	for (i = 0; i < 2; i++)
+		start_crowd(&crowds[i], group, 1000 * i);
+	for (i = 0; i < CHANGES; i++) {
+		int random = rand_r(&seed);
+
+		wait_for_some_clients(&crowds[i % 2]);
+		change_hands(group, &lives[random / 2 % SLOTS], random % 2);
+	}
+	for (i = 0; i < 2; i++)
+		crowd_end(&crowds[i], true);
+	end_lives(group, lives);
+	for (i = 0; i < 2; i++)
+		check_crowd(&crowds[i]);
+	assert_int_equal(group_counters(group).dropped, 0);
+	sticky_group_close(group);
+}
+
+static bool somebody_was_refused(void *context)
+{
+	struct crowd *crowd = context;
+
+	return crowd->refused > 0;
+}
+
+/* The naive way, under the same crowd: the entry is emptied, then filled again. */
+static void an_entry_emptied_first_refuses_clients(void **state)
+{
+	struct sticky_group *group = group_start(1, "127.0.0.1:0");
+	struct life *lives[1];
+	struct crowd crowd;
+
+	(void)state;
+	start_lives(group, lives);
+	start_crowd(&crowd, group, 0);
+	assert_int_equal(steering_empty(group->steering, 0, 0), 0);
+	assert_int_equal(wait_until(somebody_was_refused, &crowd), 0);
+	change_hands(group, &lives[0], true);
+	crowd_end(&crowd, true);
+	assert_int_equal(crowd.error, -ECONNREFUSED);
+	end_lives(group, lives);
+	sticky_group_close(group);
+}
+
+static bool somebody_waits(void *context)
+{
+	return listener_queue(*(int *)context) > 0;
+}
+
+/* And the crowd sees it when a socket is closed with somebody in it. */
+static void a_plain_close_loses_one_of_a_crowd(void **state)
+{
+	struct sticky_group *group = group_start(1, "127.0.0.1:0");
+	struct crowd crowd = {.group = group, .family = AF_INET, .addresses = 1, .limit = 1};
+	int plain;
+
+	(void)state;
+	crowd.server = address_of("127.0.0.1", 0);
+	plain = plain_listen(&crowd.server, SO_REUSEPORT);
+	assert_int_equal(crowd_start(&crowd), 0);
+	assert_int_equal(wait_until(somebody_waits, &plain), 0);
+	close(plain);
+	crowd_end(&crowd, false);
+	assert_int_equal(crowd.lost, 1);
+	assert_int_equal(crowd.error, -ECONNRESET);
+	sticky_group_close(group);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_is_lost_in_500_changes_of_hands),
+		cmocka_unit_test(an_entry_emptied_first_refuses_clients),
+		cmocka_unit_test(a_plain_close_loses_one_of_a_crowd),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

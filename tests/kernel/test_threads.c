@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One process with many threads: each has a slot, and lives several lives in it while
+ * clients come and others look on. Nothing here may need a lock of its own.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <bpf/libbpf.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../support/clients.h"
+#include "../support/groups.h"
+#include "../support/lives.h"
+#include "../support/netns.h"
+#include "sticky.h"
+
+#define SLOTS	    4
+#define CROWDS	    2
+#define CONNECTIONS 500 /* of each crowd */
+#define PER_LIFE    5	/* connections, after which a worker makes place for the next life */
+
+struct thread {
+	struct sticky_group *group;
+	uint32_t slot;
+	int stop; /* an eventfd, shared by all */
+	pthread_t id;
+	uint32_t lives, served;
+	int error;
+};
+
+/* Returns how many were served, or what the library said. */
+static int live_once(struct thread *thread)
+{
+	struct sticky_worker *worker;
+	int served = sticky_worker_open(thread->group, thread->slot, &worker), error;
+
+	if (served)
+		return served;
+	error = sticky_worker_ready(worker);
+	served = error ? error : life_serve(worker, thread->stop, PER_LIFE);
+	error = sticky_worker_close(worker);
+	return error ? error : served;
+}
+
+static void *live_and_live_again(void *context)
+{
+	struct thread *thread = context;
+	int served;
+
+	do {
+		served = live_once(thread);
+		if (served < 0) {
+			thread->error = served;
+			return NULL;
+		}
+		thread->served += (uint32_t)served;
+		thread->lives++;
+	} while (served == PER_LIFE);
+	return NULL;
+}
+
+static bool is_stopped(int stop)
+{
+	return !nothing_waits(stop);
+}
+
+/* As an operator's status page does. */
+static void *look_on(void *context)
+{
+	struct thread *thread = context;
+
+	while (!thread->error && !is_stopped(thread->stop)) {
+		struct sticky_counters counters = {.size = sizeof(counters)};
+		struct sticky_slot_info infos[SLOTS] = {{.size = sizeof(infos[0])}};
+		struct sockaddr_storage client = client_address(AF_INET, thread->served++);
+		struct sticky_where where = {.size = sizeof(where)};
+
+		thread->error = sticky_group_counters(thread->group, &counters);
+		if (!thread->error)
+			thread->error = sticky_group_slot_infos(thread->group, SLOTS, infos);
+		if (!thread->error)
+			thread->error = sticky_group_where(thread->group, (void *)&client, &where);
+	}
+	return NULL;
+}
+
+static void start_threads(struct sticky_group *group, int stop, struct thread *ret_threads)
+{
+	uint32_t i;
+
+	for (i = 0; i <= SLOTS; i++) {
+		ret_threads[i] = (struct thread){.group = group, .slot = i, .stop = stop};
+		assert_int_equal(pthread_create(&ret_threads[i].id, NULL,
+						i < SLOTS ? live_and_live_again : look_on,
+						&ret_threads[i]),
+				 0);
+	}
+}
+
+static void check_crowd(const struct crowd *crowd)
+{
+	if (crowd->served != CONNECTIONS || crowd->delayed || crowd->strayed)
+		fail_msg("%u served, %u refused, %u lost, %u delayed, %u strayed, error %d",
+			 crowd->served, crowd->refused, crowd->lost, crowd->delayed, crowd->strayed,
+			 crowd->error);
+}
+
+static void check_threads(const struct thread *threads)
+{
+	uint32_t slot, served = 0;
+
+	for (slot = 0; slot < SLOTS; slot++) {
+		assert_int_equal(threads[slot].error, 0);
+		assert_true(threads[slot].lives > 1);
+		served += threads[slot].served;
+	}
+	assert_int_equal(threads[SLOTS].error, 0);
+	assert_true(threads[SLOTS].served > 0);
+	/* Wake-ups of the library come on top where the kernel needs them. */
+	assert_true(served >= CROWDS * CONNECTIONS);
+}
+
+static void threads_live_and_die_while_clients_come(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	int stop = eventfd(0, EFD_CLOEXEC);
+	struct thread threads[SLOTS + 1];
+	struct crowd crowds[CROWDS];
+	uint32_t i;
+
+	(void)state;
+	start_threads(group, stop, threads);
+	for (i = 0; i < CROWDS; i++) {
+		crowds[i] = (struct crowd){.group = group,
+					   .server = group_server(group, 0, AF_INET),
+					   .family = AF_INET,
+					   .first = i * CROWD_MAX,
+					   .addresses = CROWD_MAX,
+					   .limit = CONNECTIONS};
+		assert_int_equal(crowd_start(&crowds[i]), 0);
+	}
+	for (i = 0; i < CROWDS; i++)
+		crowd_end(&crowds[i], false);
+	eventfd_write(stop, 1);
+	for (i = 0; i <= SLOTS; i++)
+		pthread_join(threads[i].id, NULL);
+	close(stop);
+	for (i = 0; i < CROWDS; i++)
+		check_crowd(&crowds[i]);
+	check_threads(threads);
+	assert_int_equal(group_counters(group).dropped, 0);
+	sticky_group_close(group);
+}
+
+/* Groups share nothing: each thread opens and closes some of its own. */
+static void *open_and_close_groups(void *context)
+{
+	struct thread *thread = context;
+	struct sticky_group_options options = {.size = sizeof(options), .slots = 2};
+	uint32_t i;
+
+	for (i = 0; i < 10 && !thread->error; i++) {
+		struct sticky_group *group;
+		int index;
+
+		thread->error = sticky_group_open(&options, &group);
+		if (thread->error)
+			break;
+		index = sticky_group_listen(group, "127.0.0.1:0");
+		thread->error = index < 0 ? index : 0;
+		sticky_group_close(group);
+	}
+	return NULL;
+}
+
+static void run_groups_in_threads(void)
+{
+	struct thread threads[SLOTS] = {{0}};
+	uint32_t i;
+
+	for (i = 0; i < SLOTS; i++)
+		assert_int_equal(
+			pthread_create(&threads[i].id, NULL, open_and_close_groups, &threads[i]),
+			0);
+	for (i = 0; i < SLOTS; i++) {
+		pthread_join(threads[i].id, NULL);
+		assert_int_equal(threads[i].error, 0);
+	}
+}
+
+static void groups_of_several_threads_do_not_disturb_each_other(void **state)
+{
+	(void)state;
+	run_groups_in_threads();
+}
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* The host's callback for libbpf's messages is the one thing that all groups share. */
+static void libbpf_is_left_as_it_was(void **state)
+{
+	libbpf_print_fn_t former = libbpf_set_print(print_nothing);
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 5; i++) {
+		run_groups_in_threads();
+		assert_ptr_equal(libbpf_set_print(print_nothing), print_nothing);
+	}
+	libbpf_set_print(former);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(threads_live_and_die_while_clients_come),
+		cmocka_unit_test(groups_of_several_threads_do_not_disturb_each_other),
+		cmocka_unit_test(libbpf_is_left_as_it_was),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static int wait_for(int fd, short events)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = events};
+	int ready;
+
+	do {
+		ready = poll(&poll_fd, 1, WAIT_DEADLINE_MS);
+	} while (ready < 0 && errno == EINTR);
+	if (ready < 0)
+		return -errno;
+	return ready ? 0 : -ETIMEDOUT;
+}
+
+int wait_readable(int fd)
+{
+	return wait_for(fd, POLLIN);
+}
+
+int wait_connected(int fd)
+{
+	int error = wait_for(fd, POLLOUT), result;
+	socklen_t length = sizeof(result);
+
+	if (error)
+		return error;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &result, &length))
+		return -errno;
+	return -result;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int wait_until(wait_condition_fn *condition, void *context)
+{
+	int64_t end = now_ms() + WAIT_DEADLINE_MS;
+
+	while (!condition(context)) {
+		if (now_ms() > end)
+			return -ETIMEDOUT;
+		poll(NULL, 0, 1); /* leave the processor to whoever makes it true */
+	}
+	return 0;
+}

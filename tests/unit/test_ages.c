@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+/* How long those in a queue have waited: nobody is answered early, nobody much too late. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/handoff/ages.h"
+
+static void nobody_is_due_in_an_empty_queue(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 4), 0);
+	assert_int_equal(ages_due(&ages, 1000, 0), 0);
+	ages_sample(&ages, 1000, 0);
+	assert_int_equal(ages_due(&ages, 1000, 0), 0);
+	assert_int_equal(ages_due(&ages, 9000, 10), 0);
+	ages_fini(&ages);
+}
+
+static void who_was_counted_a_budget_ago_is_due(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 4), 0);
+	ages_sample(&ages, 1000, 2);
+	ages_sample(&ages, 1100, 5);
+	assert_int_equal(ages_due(&ages, 1299, 300), 0);
+	assert_int_equal(ages_due(&ages, 1300, 300), 2);
+	ages_remove(&ages);
+	assert_int_equal(ages_due(&ages, 1300, 300), 1); /* one could not be answered yet */
+	ages_remove(&ages);
+	assert_int_equal(ages_due(&ages, 1300, 300), 0);
+	assert_int_equal(ages_due(&ages, 1399, 300), 0);
+	assert_int_equal(ages_due(&ages, 1400, 300), 3);
+	ages_fini(&ages);
+}
+
+/* After a look that came late, and after clients that could not be answered at theirs. */
+static void all_who_are_due_are_due_at_once(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 8), 0);
+	ages_sample(&ages, 1000, 2);
+	ages_sample(&ages, 1100, 5);
+	ages_sample(&ages, 1200, 9);
+	assert_int_equal(ages_due(&ages, 1450, 300), 5);
+	/* Asking changes nothing: they stay due until they have left. */
+	assert_int_equal(ages_due(&ages, 1450, 300), 5);
+	ages_remove(&ages);
+	ages_sample(&ages, 1451, 8);
+	assert_int_equal(ages_due(&ages, 1451, 300), 4);
+	assert_int_equal(ages_due(&ages, 1500, 300), 8);
+	ages_fini(&ages);
+}
+
+/* Wherever the ring's beginning is: no sample gets lost. */
+static void every_first_sample_counts(void **state)
+{
+	uint32_t room, round;
+
+	(void)state;
+	for (room = 1; room < 40; room++) {
+		struct ages ages;
+
+		assert_int_equal(ages_init(&ages, room), 0);
+		for (round = 1; round < 100; round++) {
+			uint64_t now = round * 10000;
+
+			ages_sample(&ages, now, 1);
+			assert_int_equal(ages_due(&ages, now + 2999, 3000), 0);
+			if (ages_due(&ages, now + 3000, 3000) != 1)
+				fail_msg("room %u, round %u: not due", room, round);
+			ages_remove(&ages);
+			assert_int_equal(ages_due(&ages, now + 3000, 3000), 0);
+		}
+		ages_fini(&ages);
+	}
+}
+
+static void a_budget_of_nothing_is_over_at_once(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 2), 0);
+	ages_sample(&ages, 7, 3);
+	assert_int_equal(ages_due(&ages, 7, 0), 3);
+	ages_fini(&ages);
+}
+
+/* While nobody comes, the first sample of those who wait is the one that counts. */
+static void waiting_is_not_made_younger_by_samples(void **state)
+{
+	struct ages ages;
+	uint64_t now;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 3), 0);
+	for (now = 0; now < 1000; now += 10)
+		ages_sample(&ages, now, 4);
+	assert_int_equal(ages_due(&ages, 999, 1000), 0);
+	assert_int_equal(ages_due(&ages, 1000, 1000), 4);
+	ages_fini(&ages);
+}
+
+static void a_full_ring_answers_later(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 2), 0);
+	ages_sample(&ages, 0, 1);
+	ages_sample(&ages, 10, 2);
+	ages_sample(&ages, 20, 3); /* no room: the second one's clients count from now */
+	assert_int_equal(ages_due(&ages, 100, 100), 1);
+	ages_remove(&ages);
+	assert_int_equal(ages_due(&ages, 110, 100), 0);
+	assert_int_equal(ages_due(&ages, 119, 100), 0);
+	assert_int_equal(ages_due(&ages, 120, 100), 2);
+	ages_fini(&ages);
+}
+
+static void what_was_ended_can_be_ended_again(void **state)
+{
+	struct ages ages = {0};
+
+	(void)state;
+	ages_fini(&ages);
+	assert_int_equal(ages_init(&ages, 8), 0);
+	ages_fini(&ages);
+	assert_null(ages.arrivals);
+	assert_null(ages.at_ms);
+	ages_fini(&ages);
+}
+
+/* ---- The stand-in's way, with a clock of ours --------------------------------------- */
+
+#define QUEUE_MAX 4096
+
+struct simulation {
+	struct ages ages;
+	uint64_t budget_ms;
+	uint32_t delay_ms;
+	uint64_t came_ms[QUEUE_MAX]; /* a ring */
+	uint64_t arrived;
+	uint64_t answered;
+	uint64_t look_ms; /* the next sample; where somebody waits */
+	uint64_t first;	  /* the last one that came to an empty queue */
+	bool is_roomy;	  /* nobody waits longer for lack of room */
+	uint64_t longest_ms;
+	uint64_t shortest_ms;
+};
+
+static void begin(struct simulation *simulation, uint32_t retries, uint32_t delay_ms, uint32_t room)
+{
+	memset(simulation, 0, sizeof(*simulation));
+	assert_int_equal(ages_init(&simulation->ages, room), 0);
+	simulation->budget_ms = (uint64_t)retries * delay_ms;
+	simulation->delay_ms = delay_ms ? delay_ms : 1;
+	simulation->is_roomy = room >= retries + 2;
+	simulation->first = UINT64_MAX;
+	simulation->shortest_ms = UINT64_MAX;
+}
+
+static void answer_first(struct simulation *simulation, uint64_t now)
+{
+	uint64_t waited = now - simulation->came_ms[simulation->answered++ % QUEUE_MAX];
+
+	if (waited > simulation->longest_ms)
+		simulation->longest_ms = waited;
+	if (waited < simulation->shortest_ms)
+		simulation->shortest_ms = waited;
+	ages_remove(&simulation->ages);
+}
+
+/* Who came to an empty queue is counted at once, and waits for the budget exactly. */
+static void check_first(struct simulation *simulation, uint64_t now)
+{
+	if (simulation->first == simulation->answered && simulation->first != UINT64_MAX)
+		assert_true(now < simulation->came_ms[simulation->first % QUEUE_MAX] +
+					  simulation->budget_ms);
+}
+
+static void look(struct simulation *simulation, uint64_t now)
+{
+	uint32_t length = (uint32_t)(simulation->arrived - simulation->answered);
+	uint32_t due;
+
+	ages_sample(&simulation->ages, now, length);
+	due = ages_due(&simulation->ages, now, simulation->budget_ms);
+	assert_true(due <= length);
+	while (due--)
+		answer_first(simulation, now);
+	simulation->look_ms = now + simulation->delay_ms;
+	if (simulation->is_roomy)
+		check_first(simulation, now);
+}
+
+static void arrive(struct simulation *simulation, uint64_t now)
+{
+	bool is_first = simulation->arrived == simulation->answered;
+
+	if (simulation->arrived - simulation->answered == QUEUE_MAX)
+		return;
+	if (is_first)
+		simulation->first = simulation->arrived;
+	simulation->came_ms[simulation->arrived++ % QUEUE_MAX] = now;
+	/* The empty queue wakes the stand-in; those who come later wait for its timer. */
+	if (is_first)
+		look(simulation, now);
+}
+
+/* One arrival in `every_ms` on the average; now and then many, now and then none for long. */
+static void run(struct simulation *simulation, uint64_t end_ms, uint32_t every_ms)
+{
+	uint64_t now, quiet_until = 0;
+
+	for (now = 1; now < end_ms || simulation->arrived > simulation->answered; now++) {
+		int burst = rand() % 500 == 0 ? rand() % 20 : 0;
+
+		if (rand() % 2000 == 0)
+			quiet_until = now + (uint64_t)rand() % (3 * simulation->budget_ms + 10);
+		if (now < end_ms && now >= quiet_until && (uint32_t)rand() % every_ms == 0)
+			burst++;
+		while (now < end_ms && now >= quiet_until && burst-- > 0)
+			arrive(simulation, now);
+		if (simulation->arrived > simulation->answered && now >= simulation->look_ms)
+			look(simulation, now);
+		assert_true(now < end_ms + 10 * simulation->budget_ms + 1000);
+	}
+}
+
+static void check_waiting(uint32_t retries, uint32_t delay_ms, uint32_t every_ms)
+{
+	struct simulation simulation;
+
+	begin(&simulation, retries, delay_ms, retries + 2);
+	run(&simulation, 60000, every_ms);
+	assert_true(simulation.arrived > 50);
+	if (simulation.shortest_ms < simulation.budget_ms ||
+	    simulation.longest_ms > simulation.budget_ms + simulation.delay_ms)
+		fail_msg("%u x %u ms, one in %u ms: waited from %ju to %ju ms", retries, delay_ms,
+			 every_ms, (uintmax_t)simulation.shortest_ms,
+			 (uintmax_t)simulation.longest_ms);
+	ages_fini(&simulation.ages);
+}
+
+static void everybody_waits_for_the_budget_and_at_most_a_delay_more(void **state)
+{
+	static const struct {
+		uint32_t retries, delay_ms;
+	} budgets[] = {{20, 150}, {1, 100}, {3, 7}, {100, 10}, {500, 1}, {0, 150}, {20, 0}, {0, 0}};
+	static const uint32_t every_ms[] = {2, 10, 100, 600};
+	size_t i, j;
+
+	(void)state;
+	srand(3);
+	for (i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+		for (j = 0; j < sizeof(every_ms) / sizeof(every_ms[0]); j++)
+			check_waiting(budgets[i].retries, budgets[i].delay_ms, every_ms[j]);
+}
+
+static void with_too_little_room_nobody_is_answered_early(void **state)
+{
+	uint32_t room;
+
+	(void)state;
+	srand(4);
+	for (room = 2; room < 12; room++) {
+		struct simulation simulation;
+
+		begin(&simulation, 20, 10, room);
+		run(&simulation, 30000, 5);
+		assert_int_equal(simulation.answered, simulation.arrived);
+		assert_true(simulation.shortest_ms >= simulation.budget_ms);
+		/* The ring's last sample is at most a budget younger than whom it counts. */
+		assert_true(simulation.longest_ms <= 2 * simulation.budget_ms + 20);
+		/* It is the lack of room that this test is about. */
+		assert_true(simulation.longest_ms > simulation.budget_ms + 10);
+		ages_fini(&simulation.ages);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_is_due_in_an_empty_queue),
+		cmocka_unit_test(who_was_counted_a_budget_ago_is_due),
+		cmocka_unit_test(all_who_are_due_are_due_at_once),
+		cmocka_unit_test(every_first_sample_counts),
+		cmocka_unit_test(a_budget_of_nothing_is_over_at_once),
+		cmocka_unit_test(waiting_is_not_made_younger_by_samples),
+		cmocka_unit_test(a_full_ring_answers_later),
+		cmocka_unit_test(what_was_ended_can_be_ended_again),
+		cmocka_unit_test(everybody_waits_for_the_budget_and_at_most_a_delay_more),
+		cmocka_unit_test(with_too_little_room_nobody_is_answered_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

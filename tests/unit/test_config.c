@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: MIT
+/* Options: what each takes, what it says of what it does not take, and which source wins. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/controller/config.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static char error_text[CONFIG_ERROR_SIZE];
+
+/* The key of a long option; 0: there is none. */
+static int key_of(const char *name)
+{
+	size_t i;
+
+	for (i = 0; config_option(i); i++)
+		if (!strcmp(config_option(i)->name, name))
+			return config_option(i)->key;
+	return 0;
+}
+
+static int set(struct config *config, const char *name, const char *value)
+{
+	char origin[64];
+
+	assert_int_not_equal(key_of(name), 0);
+	snprintf(origin, sizeof(origin), "--%s", name);
+	return config_set(config, key_of(name), value, origin, error_text);
+}
+
+#define NUMBER(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
+
+/* Options whose value is a number in the end. */
+static const struct {
+	const char *name, *value;
+	size_t offset, size;
+	uint64_t expected;
+} numbers[] = {
+	{"workers", "1", NUMBER(workers), 1},
+	{"workers", "1024", NUMBER(workers), 1024},
+	{"backlog", "1", NUMBER(backlog), 1},
+	{"backlog", "2147483647", NUMBER(backlog), INT32_MAX},
+	{"v4-prefix", "1", NUMBER(v4_prefix), 1},
+	{"v4-prefix", "24", NUMBER(v4_prefix), 24},
+	{"v6-prefix", "128", NUMBER(v6_prefix), 128},
+	{"ready", "notify", NUMBER(ready), READY_NOTIFY},
+	{"ready", "started", NUMBER(ready), READY_STARTED},
+	{"ready", "auto", NUMBER(ready), READY_AUTO},
+	{"min-uptime", "0", NUMBER(min_uptime_ms), 0},
+	{"min-uptime", "5s", NUMBER(min_uptime_ms), 5000},
+	{"ready-timeout", "2m", NUMBER(ready_timeout_ms), 120000},
+	{"hard-shutdown-delay", "720h", NUMBER(hard_shutdown_delay_ms), 2592000000},
+	{"stop-delay", "250", NUMBER(stop_delay_ms), 250},
+	{"watchdog", "10s", NUMBER(watchdog_ms), 10000},
+	{"restart-limit", "5/1m", NUMBER(restart_limit.count), 5},
+	{"restart-limit", "63/30s", NUMBER(restart_limit.period_ms), 30000},
+	{"when-down", "spill", NUMBER(when_down), WHEN_DOWN_SPILL},
+	{"when-down", "hold", NUMBER(when_down), WHEN_DOWN_HOLD},
+	{"max-retries", "0", NUMBER(max_retries), 0},
+	{"max-retries", "1000000", NUMBER(max_retries), 1000000},
+	{"retry-delay", "75ms", NUMBER(retry_delay_ms), 75},
+	{"reload-parallel", "1024", NUMBER(reload_parallel), 1024},
+	{"reload-order", "old-first", NUMBER(reload_order), RELOAD_OLD_FIRST},
+	{"reload-order", "new-first", NUMBER(reload_order), RELOAD_NEW_FIRST},
+	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
+	{"max-rss", "8G", NUMBER(max_rss_bytes), 8ull << 30},
+	{"max-lifetime", "24h", NUMBER(max_lifetime_ms), 86400000},
+};
+
+static uint64_t number_at(const struct config *config, size_t offset, size_t size)
+{
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (size == sizeof(wide)) {
+		memcpy(&wide, (const char *)config + offset, sizeof(wide));
+		return wide;
+	}
+	assert_int_equal(size, sizeof(narrow));
+	memcpy(&narrow, (const char *)config + offset, sizeof(narrow));
+	return narrow;
+}
+
+static void good_numbers_are_taken(void **state)
+{
+	struct config config;
+	size_t i;
+
+	(void)state;
+	config_init(&config);
+	for (i = 0; i < COUNT(numbers); i++) {
+		assert_int_equal(set(&config, numbers[i].name, numbers[i].value), 0);
+		if (number_at(&config, numbers[i].offset, numbers[i].size) != numbers[i].expected)
+			fail_msg("--%s %s", numbers[i].name, numbers[i].value);
+	}
+	config_fini(&config);
+}
+
+static const struct {
+	const char *name, *value;
+	size_t offset;
+} texts[] = {
+	{"name", "web", offsetof(struct config, name)},
+	{"name", "A.b_c-9", offsetof(struct config, name)},
+	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
+	{"state-dir", "state", offsetof(struct config, state_dir)},
+	{"chdir", ".", offsetof(struct config, chdir)},
+	{"user", "www:www", offsetof(struct config, user)},
+};
+
+static void good_texts_are_taken_and_replaced(void **state)
+{
+	struct config config;
+	size_t i;
+
+	(void)state;
+	config_init(&config);
+	for (i = 0; i < COUNT(texts); i++) {
+		char *const *member = (void *)((char *)&config + texts[i].offset);
+
+		assert_int_equal(set(&config, texts[i].name, "former"), 0);
+		assert_int_equal(set(&config, texts[i].name, texts[i].value), 0);
+		assert_string_equal(*member, texts[i].value);
+		assert_true(*member != texts[i].value); /* a copy */
+	}
+	config_fini(&config);
+}
+
+static const struct {
+	const char *name, *value;
+	const char *hint; /* what would be right */
+} bad[] = {
+	{"name", "", "1 to 64"},
+	{"name", ".hidden", "not beginning"},
+	{"name", "-n", "not beginning"},
+	{"name", "a/b", "letters"},
+	{"name", "..", "letters"},
+	{"name", "a b", "letters"},
+	{"name", "caf\xc3\xa9", "letters"},
+	{"run-dir", "", "DIR"},
+	{"state-dir", "", "DIR"},
+	{"chdir", "", "DIR"},
+	{"user", "", "USER"},
+	{"workers", "0", "from 1 to 1024"},
+	{"workers", "1025", "from 1 to 1024"},
+	{"workers", "4294967297", "from 1 to 1024"},
+	{"workers", "many", "whole number"},
+	{"workers", "-1", "whole number"},
+	{"backlog", "0", "from 1 to 2147483647"},
+	{"backlog", "2147483648", "from 1 to 2147483647"},
+	{"v4-prefix", "0", "from 1 to 32"},
+	{"v4-prefix", "33", "from 1 to 32"},
+	{"v6-prefix", "0", "from 1 to 128"},
+	{"v6-prefix", "129", "from 1 to 128"},
+	{"ready", "", "auto notify"},
+	{"ready", "noti", "auto notify"},
+	{"ready", "auto notify", "auto notify"},
+	{"ready", "NOTIFY", "auto notify"},
+	{"min-uptime", "1.5s", "150ms"},
+	{"ready-timeout", "", "150ms"},
+	{"hard-shutdown-delay", "721h", "30 days"},
+	{"stop-delay", "-1", "150ms"},
+	{"watchdog", "off", "150ms"},
+	{"restart-limit", "5", "5/1m"},
+	{"restart-limit", "64/1m", "at most 63"},
+	{"restart-limit", "5/", "5/1m"},
+	{"when-down", "wait", "hold spill"},
+	{"max-retries", "1000001", "from 0 to 1000000"},
+	{"max-retries", "-1", "whole number"},
+	{"retry-delay", "soon", "150ms"},
+	{"reload-parallel", "0", "from 1 to 1024"},
+	{"reload-parallel", "1025", "from 1 to 1024"},
+	{"reload-order", "first", "new-first old-first"},
+	{"max-rss", "1.5G", "512M"},
+	{"max-rss", "lots", "512M"},
+	{"max-lifetime", "1d", "150ms"},
+	{"env", "NAME", "NAME=VALUE"},
+	{"env", "=value", "NAME=VALUE"},
+	{"env", "1A=value", "NAME=VALUE"},
+	{"env", "A B=value", "NAME=VALUE"},
+	{"env", "", "NAME=VALUE"},
+	{"env-file", "", "file"},
+};
+
+/* The message says where it comes from, what it was, and what it should have been. */
+static void check_message(size_t i)
+{
+	char origin[64], value[64];
+
+	snprintf(origin, sizeof(origin), "--%s: ", bad[i].name);
+	snprintf(value, sizeof(value), "'%s' is not ", bad[i].value);
+	if (strncmp(error_text, origin, strlen(origin)) || !strstr(error_text, value) ||
+	    !strstr(strstr(error_text, value), bad[i].hint))
+		fail_msg("--%s '%s': %s", bad[i].name, bad[i].value, error_text);
+}
+
+static void bad_values_are_refused_and_change_nothing(void **state)
+{
+	struct config config, before;
+	size_t i;
+
+	(void)state;
+	config_init(&config);
+	for (i = 0; i < COUNT(bad); i++) {
+		before = config;
+		error_text[0] = '\0';
+		if (set(&config, bad[i].name, bad[i].value) != -EINVAL)
+			fail_msg("--%s '%s' was taken", bad[i].name, bad[i].value);
+		check_message(i);
+		assert_memory_equal(&config, &before, sizeof(config));
+	}
+	config_fini(&config);
+}
+
+static bool is_among_the_bad(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(bad); i++)
+		if (!strcmp(bad[i].name, name))
+			return true;
+	return false;
+}
+
+/* A new option gets its lines above. */
+static void no_option_is_without_a_test(void **state)
+{
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; config_option(i); i++) {
+		const struct option_doc *option = config_option(i);
+
+		if (!is_among_the_bad(option->name) && strcmp(option->name, "listen"))
+			fail_msg("--%s has no bad value here", option->name);
+		assert_true(*option->arg && *option->doc);
+		for (j = 0; j < i; j++) {
+			assert_string_not_equal(config_option(j)->name, option->name);
+			assert_int_not_equal(config_option(j)->key, option->key);
+		}
+	}
+	assert_null(config_option(i + 1));
+	assert_int_equal(key_of("name"), 'n');
+	assert_int_equal(key_of("listen"), 'l');
+	assert_int_equal(key_of("workers"), 'w');
+}
+
+static void defaults_are_those_of_the_interface(void **state)
+{
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config.workers, 0);
+	assert_int_equal(config.backlog, 4096);
+	assert_int_equal(config.v4_prefix, 32);
+	assert_int_equal(config.v6_prefix, 64);
+	assert_int_equal(config.ready, READY_AUTO);
+	assert_int_equal(config.min_uptime_ms, 1000);
+	assert_int_equal(config.ready_timeout_ms, 30000);
+	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
+	assert_int_equal(config.stop_delay_ms, 0);
+	assert_int_equal(config.watchdog_ms, 0);
+	assert_int_equal(config.restart_limit.count, 0);
+	assert_int_equal(config.when_down, WHEN_DOWN_HOLD);
+	assert_int_equal(config.max_retries, 20);
+	assert_int_equal(config.retry_delay_ms, 150);
+	assert_int_equal(config.reload_parallel, 1);
+	assert_int_equal(config.reload_order, RELOAD_NEW_FIRST);
+	assert_int_equal(config.max_rss_bytes, 0);
+	assert_int_equal(config.max_lifetime_ms, 0);
+	config_fini(&config);
+}
+
+static void names_of_64_letters_are_the_longest(void **state)
+{
+	struct config config;
+	char name[66];
+
+	(void)state;
+	config_init(&config);
+	memset(name, 'n', sizeof(name));
+	name[65] = '\0';
+	assert_int_equal(set(&config, "name", name), -EINVAL);
+	name[64] = '\0';
+	assert_int_equal(set(&config, "name", name), 0);
+	assert_string_equal(config.name, name);
+	config_fini(&config);
+}
+
+static void an_unknown_key_is_an_error(void **state)
+{
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_set(&config, 'Z', "1", "-Z", error_text), -EINVAL);
+	assert_non_null(strstr(error_text, "-Z"));
+	config_fini(&config);
+}
+
+static void long_values_do_not_overflow_the_message(void **state)
+{
+	static char value[4096];
+	struct config config;
+
+	(void)state;
+	memset(value, 'x', sizeof(value) - 1);
+	config_init(&config);
+	assert_int_equal(set(&config, "workers", value), -EINVAL);
+	assert_true(strlen(error_text) < 400);
+	assert_non_null(strstr(error_text, "from 1 to 1024"));
+	config_fini(&config);
+}
+
+/* ---- Lists ---------------------------------------------------------------------- */
+
+static void check_list(const struct string_list *list, const char *expected)
+{
+	char text[256] = "";
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		strcat(text, list->items[i]);
+		strcat(text, "|");
+	}
+	assert_string_equal(text, expected);
+	if (list->items)
+		assert_null(list->items[list->count]);
+}
+
+static void lists_grow_in_their_order(void **state)
+{
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	set(&config, "listen", ":80");
+	set(&config, "listen", "[::1]:81");
+	set(&config, "env", "A=1");
+	set(&config, "env", "B=");
+	set(&config, "env", "A=a=b c");
+	set(&config, "env-file", "one");
+	set(&config, "env-file", "two");
+	check_list(&config.listen, ":80|[::1]:81|");
+	check_list(&config.env, "A=1|B=|A=a=b c|");
+	check_list(&config.env_files, "one|two|");
+	config_fini(&config);
+	check_list(&config.listen, "");
+}
+
+static void a_later_source_replaces_what_is_listened_on(void **state)
+{
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	set(&config, "listen", ":1");
+	set(&config, "listen", ":2");
+	set(&config, "env", "A=1");
+	set(&config, "env-file", "one");
+	config_begin_source(&config);
+	check_list(&config.listen, ":1|:2|");
+	set(&config, "listen", ":3");
+	set(&config, "listen", ":4");
+	set(&config, "env", "B=2");
+	set(&config, "env-file", "two");
+	check_list(&config.listen, ":3|:4|");
+	check_list(&config.env, "A=1|B=2|");
+	check_list(&config.env_files, "one|two|");
+	config_begin_source(&config);
+	set(&config, "listen", ":5");
+	check_list(&config.listen, ":5|");
+	config_fini(&config);
+}
+
+static void a_first_source_that_says_nothing_replaces_nothing(void **state)
+{
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	config_begin_source(&config);
+	set(&config, "listen", ":3");
+	set(&config, "listen", ":4");
+	check_list(&config.listen, ":3|:4|");
+	config_fini(&config);
+}
+
+/* ---- The environment ------------------------------------------------------------ */
+
+static void variables_are_options(void **state)
+{
+	char *const environment[] = {"HOME=/root",
+				     "STICKYCTL_WORKERS=4",
+				     "STICKY_SLOT=9",
+				     "STICKYCTL_MIN_UPTIME=2s",
+				     "STICKYCTL_HARD_SHUTDOWN_DELAY=1m",
+				     "STICKYCTL_NAME=web",
+				     "STICKYCTL_LISTEN= :80\t:81  :82\n",
+				     "STICKYCTL_ENV=A=1 2\nB=3\n",
+				     "STICKYCTL_ENV_FILE=a file",
+				     "XSTICKYCTL_WORKERS=5",
+				     "STICKYCTL",
+				     NULL};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	assert_int_equal(config.workers, 4);
+	assert_int_equal(config.min_uptime_ms, 2000);
+	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
+	assert_string_equal(config.name, "web");
+	check_list(&config.listen, ":80|:81|:82|");
+	check_list(&config.env, "A=1 2|B=3|");
+	check_list(&config.env_files, "a file|");
+	config_fini(&config);
+}
+
+/* "STICKYCTL_" and the option in capitals. */
+static void spell_variable(const char *option, const char *value, size_t size, char *ret_text)
+{
+	size_t i, length = (size_t)snprintf(ret_text, size, "STICKYCTL_%s=%s", option, value);
+
+	assert_true(length < size);
+	for (i = 0; ret_text[i] != '='; i++)
+		ret_text[i] = ret_text[i] == '-' ? '_' : (char)toupper(ret_text[i]);
+}
+
+static void every_option_has_its_variable(void **state)
+{
+	char variable[128];
+	char *const environment[] = {variable, NULL};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(numbers); i++) {
+		struct config config;
+
+		config_init(&config);
+		spell_variable(numbers[i].name, numbers[i].value, sizeof(variable), variable);
+		assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+		assert_true(number_at(&config, numbers[i].offset, numbers[i].size) ==
+			    numbers[i].expected);
+		config_fini(&config);
+	}
+}
+
+static void a_bad_variable_is_named(void **state)
+{
+	static const struct {
+		char *variable;
+		const char *hint;
+	} wrong[] = {
+		{"STICKYCTL_WORKERS=no", "'no' is not a whole number"},
+		{"STICKYCTL_WORKERS=", "'' is not a whole number"},
+		{"STICKYCTL_ENV=A=1\nB\n", "'B' is not NAME=VALUE"},
+		{"STICKYCTL_WORKER=4", "no such option"},
+		{"STICKYCTL_WORKERSS=4", "no such option"},
+		{"STICKYCTL_workers=4", "no such option"},
+		{"STICKYCTL_MIN-UPTIME=4", "no such option"},
+		{"STICKYCTL_=4", "no such option"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(wrong); i++) {
+		char *const environment[] = {"STICKYCTL_BACKLOG=7", wrong[i].variable, NULL};
+		size_t length = strcspn(wrong[i].variable, "=");
+		struct config config;
+		char *name = strndup(wrong[i].variable, length);
+
+		config_init(&config);
+		assert_int_equal(config_set_from_environment(&config, environment, error_text),
+				 -EINVAL);
+		if (!strstr(error_text, name) || !strstr(error_text, wrong[i].hint))
+			fail_msg("%s: %s", wrong[i].variable, error_text);
+		free(name);
+		config_fini(&config);
+	}
+}
+
+static void the_command_line_wins_over_the_environment(void **state)
+{
+	char *const environment[] = {"STICKYCTL_LISTEN=:1 :2", "STICKYCTL_WORKERS=4", NULL};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	config_begin_source(&config);
+	set(&config, "listen", ":3");
+	set(&config, "workers", "2");
+	check_list(&config.listen, ":3|");
+	assert_int_equal(config.workers, 2);
+	config_fini(&config);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_numbers_are_taken),
+		cmocka_unit_test(good_texts_are_taken_and_replaced),
+		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
+		cmocka_unit_test(no_option_is_without_a_test),
+		cmocka_unit_test(defaults_are_those_of_the_interface),
+		cmocka_unit_test(names_of_64_letters_are_the_longest),
+		cmocka_unit_test(an_unknown_key_is_an_error),
+		cmocka_unit_test(long_values_do_not_overflow_the_message),
+		cmocka_unit_test(lists_grow_in_their_order),
+		cmocka_unit_test(a_later_source_replaces_what_is_listened_on),
+		cmocka_unit_test(a_first_source_that_says_nothing_replaces_nothing),
+		cmocka_unit_test(variables_are_options),
+		cmocka_unit_test(every_option_has_its_variable),
+		cmocka_unit_test(a_bad_variable_is_named),
+		cmocka_unit_test(the_command_line_wins_over_the_environment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
