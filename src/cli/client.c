@@ -165,7 +165,7 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 	if (!length)
 		length = read_answer(fd, &answer);
 	close(fd);
-	body = length > 0 ? strstr(answer, "\r\n\r\n") : NULL;
+	body = length > 0 && answer ? strstr(answer, "\r\n\r\n") : NULL;
 	*ret_json = body ? json_loads(body + 4, 0, NULL) : NULL;
 	free(answer);
 	return *ret_json ? EXIT_DONE : EXIT_FAILED;

@@ -196,7 +196,7 @@ static void serve_scale(struct api *api, struct evhttp_request *request)
 	const char *text = find_query(request, &query, "slots");
 	uint32_t former = supervisor_slots(supervisor);
 	int slots = text ? wanted_slots(text, former) : -EINVAL;
-	int moved = slots;
+	int moved;
 
 	evhttp_clear_headers(&query);
 	if (slots < 0) {

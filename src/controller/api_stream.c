@@ -236,6 +236,7 @@ void api_streams_close(struct api_streams *streams)
 	if (!streams)
 		return;
 	while (streams->list) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): free_stream() unlinks it */
 		struct evhttp_request *request = streams->list->request;
 
 		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);

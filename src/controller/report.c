@@ -62,7 +62,7 @@ static void write_or_lose(const char *line, size_t length)
 
 		lost_lines = 0;
 		written = write(STDERR_FILENO, notice, (size_t)size);
-		if (!has_room()) {
+		if (written < 0 || !has_room()) {
 			lost_lines = 1;
 			return;
 		}

@@ -61,7 +61,7 @@ int slotsfile_read(const char *path, struct slotsfile_content **ret_content)
 
 	if (fd < 0)
 		return -errno;
-	content = malloc(sizeof(*content));
+	content = calloc(1, sizeof(*content));
 	if (!content || fstat(fd, &info))
 		error = content ? -errno : -ENOMEM;
 	else if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_mode & 077)

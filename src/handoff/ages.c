@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "ages.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 int ages_init(struct ages *ages, uint32_t room)
 {
+	assert(room > 0);
 	*ages = (struct ages){
 		.arrivals = calloc(room, sizeof(*ages->arrivals)),
 		.at_ms = calloc(room, sizeof(*ages->at_ms)),
