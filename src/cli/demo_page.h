@@ -17,6 +17,7 @@ struct demo_facts {
 	const char *client; /* its address */
 	const char *key;
 	uint32_t bucket;
+	uint16_t port;	 /* where the demo listens */
 	uint64_t served; /* requests that this worker has answered, this one included */
 };
 

@@ -133,6 +133,18 @@ static bool is_idle(const struct connection *connection)
 
 /* ---- The page ------------------------------------------------------------------- */
 
+/* Of the first listener. */
+static uint16_t port_of(struct sticky_group *group)
+{
+	char text[STICKY_ADDRESS_TEXT_SIZE];
+	const char *colon;
+
+	if (sticky_group_listener_address(group, 0, sizeof(text), text))
+		return 0;
+	colon = strrchr(text, ':');
+	return (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
 static int collect_facts(struct demo_thread *thread, struct evhttp_request *request,
 			 struct sticky_where *where, struct demo_facts *facts)
 {
@@ -160,6 +172,7 @@ static int collect_facts(struct demo_thread *thread, struct evhttp_request *requ
 		.client = address,
 		.key = where->key,
 		.bucket = where->bucket,
+		.port = port_of(thread->group),
 		.served = ++thread->served,
 	};
 	return 0;

@@ -28,6 +28,7 @@ void ages_fini(struct ages *ages)
 
 static uint32_t place(const struct ages *ages, uint32_t index)
 {
+	assert(ages->room > 0);
 	return (ages->first + index) % ages->room;
 }
 
