@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "environment.h"
 #include "pool.h"
 #include "sticky.h"
 #include "units.h"
@@ -140,7 +141,7 @@ static const struct option options[] = {
 	 KIND_NUMBER,
 	 AT(max_retries),
 	 0,
-	 1000000},
+	 4000},
 	{{"retry-delay", KEY_RETRY_DELAY, "TIME", "See --max-retries (150ms)", false},
 	 KIND_TIME,
 	 AT(retry_delay_ms)},
@@ -284,19 +285,6 @@ static bool is_instance_name(const char *text)
 		       length;
 }
 
-static bool is_assignment(const char *text)
-{
-	const char *equals = strchr(text, '=');
-	const char *c;
-
-	if (!equals || equals == text || isdigit((unsigned char)text[0]))
-		return false;
-	for (c = text; c < equals; c++)
-		if (!isalnum((unsigned char)*c) && *c != '_')
-			return false;
-	return true;
-}
-
 /* The index of a word in a list of words, or -1. */
 static int find_choice(const char *choices, const char *value)
 {
@@ -399,7 +387,7 @@ static int set_option(struct config *config, const struct option *option, const 
 			return complain(ret_error, origin, value, option->doc.arg);
 		return set_text(member, value);
 	case KIND_ASSIGNMENTS:
-		if (!is_assignment(value))
+		if (!environment_is_assignment(value))
 			return complain(ret_error, origin, value, "NAME=VALUE");
 		return list_add(member, value);
 	case KIND_FILES:

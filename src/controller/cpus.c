@@ -64,15 +64,17 @@ uint32_t cpus_usable(void)
 		cpus = 1;
 	if (find_cgroup(cgroup))
 		return cpus;
-	/* From our own cgroup up to the root, which has no limit. */
-	while ((slash = strrchr(cgroup, '/'))) {
+	/* Our own cgroup and those above it; what looks like the root may be a container's. */
+	do {
 		uint32_t limit;
 
+		slash = strrchr(cgroup, '/');
 		snprintf(path, sizeof(path), CGROUP_ROOT "%s/cpu.max", cgroup);
 		limit = read_limit(path);
 		if (limit && limit < cpus)
 			cpus = limit;
-		*slash = '\0';
-	}
+		if (slash)
+			*slash = '\0';
+	} while (slash);
 	return cpus;
 }

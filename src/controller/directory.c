@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,13 +33,18 @@ static int make_parents(const char *path, mode_t mode)
 	return error ? error : make_one(path, mode);
 }
 
-int directory_make(const char *path, mode_t mode, char *ret_error, size_t error_size)
+static bool is_ours(const struct stat *info)
 {
-	struct stat info;
+	return info->st_uid == geteuid() || info->st_uid == 0;
+}
+
+int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_error,
+		   size_t error_size)
+{
+	struct stat info, link;
 	int error = make_parents(path, mode);
 
-	/* A link counts as what it leads to. */
-	if (!error && stat(path, &info))
+	if (!error && (lstat(path, &link) || stat(path, &info)))
 		error = -errno;
 	if (error) {
 		snprintf(ret_error, error_size, "cannot make the directory %s: %s", path,
@@ -49,13 +55,13 @@ int directory_make(const char *path, mode_t mode, char *ret_error, size_t error_
 		snprintf(ret_error, error_size, "%s is not a directory", path);
 		return -ENOTDIR;
 	}
-	if (info.st_uid != geteuid() && info.st_uid != 0) {
+	if (!is_ours(&info) || !is_ours(&link)) {
 		snprintf(ret_error, error_size,
 			 "%s belongs to uid %u, not to us: remove it, or name another directory",
-			 path, info.st_uid);
+			 path, is_ours(&info) ? link.st_uid : info.st_uid);
 		return -EPERM;
 	}
-	if (info.st_mode & (S_IWGRP | S_IWOTH) && !(info.st_mode & S_ISVTX)) {
+	if (info.st_mode & (S_IWGRP | S_IWOTH) && !(may_be_shared && info.st_mode & S_ISVTX)) {
 		snprintf(ret_error, error_size,
 			 "%s can be written to by others (mode %04o): chmod go-w it, or name "
 			 "another directory",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "environment.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +29,10 @@ static int add(struct environment *environment, char *item)
 
 int environment_init(struct environment *environment, char *const *from)
 {
-	int error = 0;
+	int error;
 
-	*environment = (struct environment){0};
+	*environment = (struct environment){.items = calloc(64, sizeof(char *)), .room = 64};
+	error = environment->items ? 0 : -ENOMEM;
 	for (; *from && !error; from++)
 		error = add(environment, strdup(*from));
 	if (error)
@@ -107,6 +109,19 @@ static void expand(FILE *to, const char *text, unsigned int slot, const char *na
 	}
 }
 
+bool environment_is_assignment(const char *text)
+{
+	const char *equals = strchr(text, '=');
+	const char *c;
+
+	if (!equals || equals == text || isdigit((unsigned char)text[0]))
+		return false;
+	for (c = text; c < equals; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			return false;
+	return true;
+}
+
 int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
 		       const char *name)
 {
@@ -142,16 +157,13 @@ static void unquote(char *value)
 static int read_line(struct environment *environment, char *line, unsigned int slot,
 		     const char *name)
 {
-	char *equals;
-
 	line += strspn(line, " \t");
 	line[strcspn(line, "\r\n")] = '\0';
 	if (!*line || *line == '#')
 		return 0;
-	equals = strchr(line, '=');
-	if (!equals || equals == line)
+	if (!environment_is_assignment(line))
 		return -EINVAL;
-	unquote(equals + 1);
+	unquote(strchr(line, '=') + 1);
 	return environment_assign(environment, line, slot, name);
 }
 

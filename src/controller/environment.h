@@ -3,6 +3,7 @@
 #ifndef STICKY_CONTROLLER_ENVIRONMENT_H
 #define STICKY_CONTROLLER_ENVIRONMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct environment {
@@ -23,6 +24,9 @@ const char *environment_get(const struct environment *environment, const char *n
 int environment_set(struct environment *environment, const char *name, const char *value);
 
 void environment_unset(struct environment *environment, const char *name);
+
+/* "NAME=VALUE", with a name of letters, digits and '_' that does not begin with a digit? */
+bool environment_is_assignment(const char *text);
 
 /*
  * Set "NAME=VALUE"; {slot} and {name} in the value are replaced.

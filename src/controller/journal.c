@@ -41,9 +41,23 @@ void journal_close(struct journal *journal)
 	free(journal);
 }
 
+#define VALUE_SIZE 512
+
+/* A quote within a quoted value would end it for whoever reads the line by a program. */
+static void copy_without_quotes(const char *text, char copy[VALUE_SIZE])
+{
+	size_t i;
+
+	snprintf(copy, VALUE_SIZE, "%s", text);
+	for (i = 0; copy[i]; i++)
+		if (copy[i] == '"')
+			copy[i] = '\'';
+}
+
 /* The log line's key=value, from the event's fields, in their order. */
 static void format_fields(const json_t *fields, char *text, size_t size)
 {
+	char copy[VALUE_SIZE];
 	const char *key;
 	json_t *value;
 	size_t length = 0;
@@ -60,12 +74,12 @@ static void format_fields(const json_t *fields, char *text, size_t size)
 			written =
 				snprintf(text + length, size - length, "%s%s=%" JSON_INTEGER_FORMAT,
 					 space, key, json_integer_value(value));
-		else if (json_is_string(value))
+		else if (json_is_string(value)) {
+			copy_without_quotes(json_string_value(value), copy);
 			written = snprintf(text + length, size - length,
-					   strpbrk(json_string_value(value), " \"=") ? "%s%s=\"%s\""
-										     : "%s%s=%s",
-					   space, key, json_string_value(value));
-		else if (json_is_boolean(value))
+					   strpbrk(copy, " ='") ? "%s%s=\"%s\"" : "%s%s=%s", space,
+					   key, copy);
+		} else if (json_is_boolean(value))
 			written = snprintf(text + length, size - length, "%s%s=%s", space, key,
 					   json_is_true(value) ? "yes" : "no");
 		length += written > 0 ? (size_t)written : 0;

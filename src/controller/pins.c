@@ -42,7 +42,7 @@ int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], char *ret_error, 
 		return error;
 	}
 	pins_locate(name, ret_path);
-	return directory_make(ret_path, 0700, ret_error, error_size);
+	return directory_make(ret_path, 0700, false, ret_error, error_size);
 }
 
 void pins_remove(const char *path)

@@ -86,9 +86,15 @@ static int set_assignments(struct environment *environment, const struct config 
 	size_t i;
 	int error = 0;
 
-	for (i = 0; i < config->env_files.count && !error; i++)
-		error = environment_read_file(environment, config->env_files.items[i], slot,
-					      config->name);
+	for (i = 0; i < config->env_files.count && !error; i++) {
+		const char *file = config->env_files.items[i];
+
+		error = environment_read_file(environment, file, slot, config->name);
+		if (error)
+			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
+			       file,
+			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
+	}
 	for (i = 0; i < config->env.count && !error; i++)
 		error = environment_assign(environment, config->env.items[i], slot, config->name);
 	return error;

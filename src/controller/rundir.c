@@ -73,8 +73,11 @@ static int lock_pid_file(int fd, pid_t *ret_pid)
 		return 0;
 	if (errno != EACCES && errno != EAGAIN)
 		return -errno;
-	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-		*ret_pid = lock.l_pid;
+	if (fcntl(fd, F_GETLK, &lock))
+		return -errno;
+	if (lock.l_type == F_UNLCK)
+		return -EAGAIN; /* it ended in between */
+	*ret_pid = lock.l_pid;
 	return -EEXIST;
 }
 
@@ -169,12 +172,12 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	}
 	error = locate_base(run_dir, base);
 	if (!error)
-		error = directory_make(base, mode, ret_error, error_size);
+		error = directory_make(base, mode, true, ret_error, error_size);
 	if (error)
 		return error;
 	/* A second try where an instance that was just ending removed what we made. */
 	do {
-		error = directory_make(rundir.path, mode, ret_error, error_size);
+		error = directory_make(rundir.path, mode, false, ret_error, error_size);
 		if (error)
 			return error;
 		error = take_name(&rundir, ret_pid);

@@ -207,7 +207,7 @@ int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY
 	error = draw(ret_seed, ret_error, error_size);
 	if (error)
 		return error;
-	if (directory_make(dir, 0700, ret_error, error_size))
+	if (directory_make(dir, 0700, false, ret_error, error_size))
 		return 1;
 	error = write_file(dir, path, ret_seed);
 	if (error) {

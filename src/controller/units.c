@@ -99,7 +99,7 @@ int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *re
 	error = parse_time_ms(text + digits + 1, &period_ms);
 	if (error)
 		return error;
-	if (count > max)
+	if (count > max || !period_ms)
 		return -ERANGE;
 	*ret_count = count;
 	*ret_period_ms = period_ms;

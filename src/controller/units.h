@@ -16,7 +16,7 @@ int parse_time_ms(const char *text, uint64_t *ret_ms);
 /* "512M", "2G", "64K"; a bare number is bytes. Returns 0, -EINVAL or -ERANGE. */
 int parse_size(const char *text, uint64_t *ret_bytes);
 
-/* "5/1m": a number, 0 to max, and a time. Returns 0, -EINVAL or -ERANGE. */
+/* "5/1m": a number, 0 to max, and a time above 0. Returns 0, -EINVAL or -ERANGE. */
 int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
 
 #define DURATION_TEXT_SIZE 32
@@ -24,7 +24,7 @@ int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *re
 /* "12s", "3m12s", "2h05m", "9d4h". Writes at most DURATION_TEXT_SIZE bytes. */
 void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE]);
 
-/* "812K", "14M", "1.2G". The same size. */
+/* "812K", "14M", "12G", rounded down. The same size. */
 void format_bytes(uint64_t bytes, char ret_text[DURATION_TEXT_SIZE]);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TLS_HANDSHAKE  0x16  /* the first byte of a TLS hello: RFC 8446, 5.1 */
@@ -16,7 +17,16 @@
 /* A connection that was answered, until the client has closed too. */
 struct lingering {
 	struct event *event;
+	time_t until; /* by CLOCK_MONOTONIC: not even one that keeps talking stays longer */
 };
+
+static time_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
 
 static void end(struct lingering *lingering, int fd)
 {
@@ -47,8 +57,10 @@ static bool discard(int fd, char *ret_first)
 
 static void on_event(evutil_socket_t fd, short what, void *context)
 {
-	if (what & EV_TIMEOUT || !discard(fd, NULL))
-		end(context, fd);
+	struct lingering *lingering = context;
+
+	if (what & EV_TIMEOUT || now() >= lingering->until || !discard(fd, NULL))
+		end(lingering, fd);
 }
 
 static void linger(struct event_base *base, int fd)
@@ -56,8 +68,10 @@ static void linger(struct event_base *base, int fd)
 	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};
 	struct lingering *lingering = calloc(1, sizeof(*lingering));
 
-	if (lingering)
+	if (lingering) {
+		lingering->until = now() + LINGER_SECONDS;
 		lingering->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, lingering);
+	}
 	if (!lingering || !lingering->event || event_add(lingering->event, &limit)) {
 		if (lingering && lingering->event)
 			event_free(lingering->event);

@@ -12,14 +12,14 @@
 #include "ages.h"
 #include "answer.h"
 
-#define SAMPLES_MAX 4096
-
 /* One holding socket. */
 struct watch {
 	struct standin *standin;
 	struct watch *next;
 	uint32_t slot;
 	int fd;
+	uint64_t budget_ms; /* as it was when the slot began to be held */
+	uint32_t delay_ms;
 	struct event *arrival; /* somebody came to the empty queue */
 	struct event *sample;  /* runs while the queue is not empty */
 	struct ages ages;
@@ -53,11 +53,6 @@ static uint32_t queue_length(int fd)
 	return info.tcpi_unacked;
 }
 
-static uint64_t budget_ms(const struct standin *standin)
-{
-	return (uint64_t)standin->retries * standin->delay_ms;
-}
-
 /* Returns false where there is none, or no descriptor for it: it is tried again later. */
 static bool answer_first(struct watch *watch)
 {
@@ -68,20 +63,19 @@ static bool answer_first(struct watch *watch)
 		return false;
 	ages_remove(&watch->ages);
 	standin->answered++;
-	answer_unavailable(standin->base, fd, 1 + (unsigned int)(budget_ms(standin) / 1000));
+	answer_unavailable(standin->base, fd, 1 + (unsigned int)(watch->budget_ms / 1000));
 	return true;
 }
 
 static void look(struct watch *watch)
 {
-	const struct standin *standin = watch->standin;
-	uint32_t delay = standin->delay_ms ? standin->delay_ms : 1;
+	uint32_t delay = watch->delay_ms ? watch->delay_ms : 1;
 	struct timeval next = {.tv_sec = delay / 1000, .tv_usec = delay % 1000 * 1000};
 	uint64_t now = now_ms();
 	uint32_t due;
 
 	ages_sample(&watch->ages, now, queue_length(watch->fd));
-	for (due = ages_due(&watch->ages, now, budget_ms(standin)); due; due--)
+	for (due = ages_due(&watch->ages, now, watch->budget_ms); due; due--)
 		if (!answer_first(watch))
 			break;
 	if (queue_length(watch->fd))
@@ -109,15 +103,20 @@ static void free_watch(struct watch *watch)
 
 static int watch_socket(struct standin *standin, uint32_t slot, int fd)
 {
-	uint32_t room = standin->retries < SAMPLES_MAX ? standin->retries + 2 : SAMPLES_MAX;
 	struct watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
-	*watch = (struct watch){.standin = standin, .slot = slot, .fd = fd};
+	*watch = (struct watch){
+		.standin = standin,
+		.slot = slot,
+		.fd = fd,
+		.budget_ms = (uint64_t)standin->retries * standin->delay_ms,
+		.delay_ms = standin->delay_ms,
+	};
 	watch->arrival = event_new(standin->base, fd, EV_READ, on_look, watch);
 	watch->sample = evtimer_new(standin->base, on_look, watch);
-	if (!watch->arrival || !watch->sample || ages_init(&watch->ages, room)) {
+	if (!watch->arrival || !watch->sample || ages_init(&watch->ages, standin->retries + 2)) {
 		free_watch(watch);
 		return -ENOMEM;
 	}

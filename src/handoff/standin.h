@@ -30,7 +30,7 @@ int standin_open(struct event_base *base, struct sticky_group *group, uint32_t r
 /* NULL is allowed. */
 void standin_close(struct standin *standin);
 
-/* Another budget, for those that begin to wait from now on. */
+/* Another budget, for slots that are held from now on. */
 void standin_set_budget(struct standin *standin, uint32_t retries, uint32_t delay_ms);
 
 /* A slot is held from now on: watch its holding sockets. Returns 0 or -ENOMEM. */

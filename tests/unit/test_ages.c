@@ -115,6 +115,25 @@ static void waiting_is_not_made_younger_by_samples(void **state)
 	ages_fini(&ages);
 }
 
+static void samples_without_arrivals_take_no_room(void **state)
+{
+	struct ages ages;
+
+	(void)state;
+	assert_int_equal(ages_init(&ages, 3), 0);
+	ages_sample(&ages, 0, 1);
+	ages_sample(&ages, 10, 1);
+	ages_sample(&ages, 20, 1);
+	ages_sample(&ages, 30, 2);
+	ages_sample(&ages, 40, 3);
+	assert_int_equal(ages_due(&ages, 100, 100), 1);
+	ages_remove(&ages);
+	assert_int_equal(ages_due(&ages, 130, 100), 1);
+	ages_remove(&ages);
+	assert_int_equal(ages_due(&ages, 140, 100), 1);
+	ages_fini(&ages);
+}
+
 static void a_full_ring_answers_later(void **state)
 {
 	struct ages ages;
@@ -302,6 +321,7 @@ int main(void)
 		cmocka_unit_test(every_first_sample_counts),
 		cmocka_unit_test(a_budget_of_nothing_is_over_at_once),
 		cmocka_unit_test(waiting_is_not_made_younger_by_samples),
+		cmocka_unit_test(samples_without_arrivals_take_no_room),
 		cmocka_unit_test(a_full_ring_answers_later),
 		cmocka_unit_test(what_was_ended_can_be_ended_again),
 		cmocka_unit_test(everybody_waits_for_the_budget_and_at_most_a_delay_more),

@@ -84,7 +84,7 @@ static void write_pid(const char *text)
 	close(fd);
 }
 
-static void it_is_made_and_removed(void **state)
+static void check_made_and_removed(mode_t mask)
 {
 	mode_t mode = geteuid() == 0 ? 0755 : 0700;
 	char path[RUNDIR_PATH_SIZE];
@@ -92,8 +92,7 @@ static void it_is_made_and_removed(void **state)
 	struct stat info;
 	pid_t pid;
 
-	(void)state;
-	umask(0);
+	umask(mask);
 	assert_int_equal(take(&rundir, &pid), 0);
 	umask(022);
 	assert_string_equal(rundir.path, instance);
@@ -110,6 +109,14 @@ static void it_is_made_and_removed(void **state)
 	assert_int_equal(rundir.lock, -1);
 	assert_int_equal(access(instance, F_OK), -1);
 	rundir_release(&rundir);
+}
+
+static void it_is_made_and_removed(void **state)
+{
+	(void)state;
+	check_made_and_removed(0);
+	check_made_and_removed(077);
+	check_made_and_removed(0277);
 }
 
 /* What becomes of a child that tries to take the name too. */

@@ -210,12 +210,16 @@ static void a_damaged_one_is_refused(void **state)
 static void another_version_is_refused(void **state)
 {
 	static const char *const texts[] = {"sticky-seed 2\n0011\n", "sticky-seed 10\nabc\n"};
-	size_t i;
+	char content[256];
+	size_t i, length;
 
 	(void)state;
 	for (i = 0; i < COUNT(texts); i++)
 		check_refused(texts[i], strlen(texts[i]), "of another version");
 	check_refused("hello, world. hello!\n", 21, "not a seed");
+	length = write_good(content);
+	content[strlen("sticky-seed ")] = '2'; /* all else is as it should be */
+	check_refused(content, length, "of another version");
 }
 
 static void one_that_others_can_read_is_refused(void **state)
