@@ -34,7 +34,10 @@ struct connection {
 
 struct demo_thread {
 	struct sticky_group *group;
-	struct sticky_worker *worker;
+	uint32_t slot;
+	uint64_t generation;
+	int sockets[STICKY_LISTENERS_LIMIT]; /* duplicates, until libevent has them; -1 behind them
+					      */
 	int notify_fd;
 	pthread_t thread;
 	int wake_fd; /* commands for the thread are there: look at the two flags */
@@ -164,9 +167,9 @@ static int collect_facts(struct demo_thread *thread, struct evhttp_request *requ
 	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
 		address += 7;
 	*facts = (struct demo_facts){
-		.slot = sticky_worker_slot(thread->worker),
+		.slot = thread->slot,
 		.slots = sticky_group_slots(thread->group),
-		.generation = sticky_worker_generation(thread->worker),
+		.generation = thread->generation,
 		.process = getpid(),
 		.thread = atomic_load(&thread->id),
 		.client = address,
@@ -275,19 +278,23 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 	event_base_once(thread->base, -1, EV_TIMEOUT, on_silence_over, thread, &silence);
 }
 
-/* libevent closes what it accepts from: it gets duplicates, the library keeps its own. */
+/* libevent takes the socket over. */
 static int accept_from(struct demo_thread *thread, uint32_t listener)
 {
-	int fd = fcntl(sticky_worker_fd(thread->worker, listener), F_DUPFD_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	evutil_make_socket_nonblocking(fd);
-	if (evhttp_accept_socket(thread->http, fd)) {
-		close(fd);
+	evutil_make_socket_nonblocking(thread->sockets[listener]);
+	if (evhttp_accept_socket(thread->http, thread->sockets[listener]))
 		return -ENOMEM;
-	}
+	thread->sockets[listener] = -1;
 	return 0;
+}
+
+static void close_sockets(struct demo_thread *thread)
+{
+	size_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (thread->sockets[i] >= 0)
+			close(thread->sockets[i]);
 }
 
 static int set_up(struct demo_thread *thread)
@@ -309,8 +316,9 @@ static int set_up(struct demo_thread *thread)
 		event_new(thread->base, thread->wake_fd, EV_READ | EV_PERSIST, on_wake, thread);
 	if (!thread->wake || event_add(thread->wake, NULL))
 		return -ENOMEM;
-	for (listener = 0; !error && sticky_worker_fd(thread->worker, listener) >= 0; listener++)
-		error = accept_from(thread, listener);
+	for (listener = 0; listener < STICKY_LISTENERS_LIMIT && !error; listener++)
+		if (thread->sockets[listener] >= 0)
+			error = accept_from(thread, listener);
 	return error;
 }
 
@@ -331,6 +339,7 @@ static void *run(void *context)
 		event_free(thread->wake);
 	if (thread->base)
 		event_base_free(thread->base);
+	close_sockets(thread);
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
 	atomic_store(&thread->cpu_ms,
 		     (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / 1000000);
@@ -339,6 +348,20 @@ static void *run(void *context)
 }
 
 /* ---- From the controller's thread ------------------------------------------------- */
+
+static int duplicate_sockets(struct demo_thread *thread, const struct sticky_worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		int fd = sticky_worker_fd(worker, i);
+
+		thread->sockets[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (fd >= 0 && thread->sockets[i] < 0)
+			return errno;
+	}
+	return 0;
+}
 
 int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, int notify_fd,
 		      struct demo_thread **ret_thread)
@@ -349,11 +372,18 @@ int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, 
 	if (!thread)
 		return -ENOMEM;
 	thread->group = group;
-	thread->worker = worker;
+	thread->slot = sticky_worker_slot(worker);
+	thread->generation = sticky_worker_generation(worker);
 	thread->notify_fd = notify_fd;
 	thread->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	error = thread->wake_fd < 0 ? errno : pthread_create(&thread->thread, NULL, run, thread);
+	error = thread->wake_fd < 0 ? errno : 0;
+	memset(thread->sockets, -1, sizeof(thread->sockets));
+	if (!error)
+		error = duplicate_sockets(thread, worker);
+	if (!error)
+		error = pthread_create(&thread->thread, NULL, run, thread);
 	if (error) {
+		close_sockets(thread);
 		if (thread->wake_fd >= 0)
 			close(thread->wake_fd);
 		free(thread);

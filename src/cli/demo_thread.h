@@ -16,7 +16,8 @@ struct demo_thread;
 enum demo_thread_state { DEMO_THREAD_STARTING, DEMO_THREAD_SERVING, DEMO_THREAD_ENDED };
 
 /*
- * Start a thread that serves on a worker's sockets.
+ * Start a thread that serves on a worker's sockets: on duplicates of them, so that it may finish
+ * what it has after the worker was closed.
  *
  * notify_fd  an eventfd that is written to at each change of its state
  *

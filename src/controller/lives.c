@@ -90,6 +90,15 @@ static void end_older(struct slot_state *slot, const struct worker *worker)
 	}
 }
 
+/* A life that waited beside its predecessor is the slot's only one by now. */
+static void promote_next(struct slot_state *slot)
+{
+	if (slot->current || !slot->next)
+		return;
+	slot->current = slot->next;
+	slot->next = NULL;
+}
+
 static void move_to_draining(struct worker *worker)
 {
 	struct slot_state *slot = worker->slot;
@@ -100,6 +109,7 @@ static void move_to_draining(struct worker *worker)
 		slot->next = NULL;
 	worker->next_draining = slot->draining;
 	slot->draining = worker;
+	promote_next(slot);
 }
 
 static void forget(struct worker *worker)
@@ -115,6 +125,7 @@ static void forget(struct worker *worker)
 		link = &(*link)->next_draining;
 	if (*link)
 		*link = worker->next_draining;
+	promote_next(slot);
 }
 
 /* The one place that writes a worker's state. */

@@ -65,7 +65,7 @@ struct supervisor {
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
-	bool drain_pending; /* the last reload's former lives have not all ended */
+	uint32_t drained_id; /* of the last reload whose former lives have all ended */
 	bool stopping;
 	uint64_t stop_at_ms;
 	bool killed; /* somebody outlived the hard-shutdown delay */

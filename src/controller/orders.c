@@ -53,7 +53,6 @@ static void end_reload(struct supervisor *supervisor)
 	if (failed)
 		json_object_set_new(fields, "error", json_string(reload->error));
 	note(supervisor, failed ? STICKY_LOG_ERROR : STICKY_LOG_INFO, "reload_ended", fields);
-	supervisor->drain_pending = true;
 	orders_note_gone(supervisor);
 }
 
@@ -165,14 +164,16 @@ void orders_note_gone(struct supervisor *supervisor)
 {
 	uint32_t i;
 
-	if (!supervisor->drain_pending || supervisor->reload.state == RELOAD_RUNNING)
+	if (supervisor->drained_id == supervisor->reload_id ||
+	    supervisor->reload.state == RELOAD_RUNNING)
 		return;
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
 		if (supervisor->slots[i] && supervisor->slots[i]->draining)
 			return;
-	supervisor->drain_pending = false;
-	note(supervisor, STICKY_LOG_INFO, "reload_drained",
-	     json_pack("{s:i}", "reload", (int)supervisor->reload_id));
+	/* Each has its event: one reload may begin before the lives of the last one have ended. */
+	while (supervisor->drained_id < supervisor->reload_id)
+		note(supervisor, STICKY_LOG_INFO, "reload_drained",
+		     json_pack("{s:i}", "reload", (int)++supervisor->drained_id));
 }
 
 void orders_recycle(struct slot_state *slot, const char *why)
@@ -187,13 +188,8 @@ void orders_recycle(struct slot_state *slot, const char *why)
 
 void orders_abandon(struct supervisor *supervisor)
 {
-	uint32_t i;
-	bool is_over = false;
-
 	supervisor->reload_queued = false;
-	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
-		is_over |= reload_drop(&supervisor->reload, i);
-	if (is_over)
+	if (reload_abandon(&supervisor->reload, "the instance is stopping"))
 		end_reload(supervisor);
 }
 

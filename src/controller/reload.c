@@ -106,3 +106,14 @@ bool reload_drop(struct reload *reload, uint32_t slot)
 	}
 	return end_if_over(reload);
 }
+
+bool reload_abandon(struct reload *reload, const char *why)
+{
+	if (reload->state != RELOAD_RUNNING)
+		return false;
+	memset(reload->is_running, 0, sizeof(reload->is_running));
+	reload->running = 0;
+	reload->failed = true;
+	snprintf(reload->error, sizeof(reload->error), "%s", why);
+	return end_if_over(reload);
+}

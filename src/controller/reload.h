@@ -49,6 +49,9 @@ bool reload_note_failed(struct reload *reload, uint32_t slot, const char *why);
 /* It is not to be done any more (the slot was removed, drained; everything stops). Same. */
 bool reload_drop(struct reload *reload, uint32_t slot);
 
+/* It ends here, as failed, whatever was begun. Returns true where it was running. */
+bool reload_abandon(struct reload *reload, const char *why);
+
 /* "idle", "running", "failed" */
 const char *reload_state_name(enum reload_state state);
 

@@ -10,21 +10,20 @@ import subprocess
 import unittest
 
 import harness
-from harness import http_get
+from clients import HERE, LISTEN, http_get
+from programs import environment
 
-PORT = 3000
-HERE = ("127.0.0.1", PORT)
-CLIENTS = 200
+COUNT = 200
 CONNECTIONS = 3
 
 
 def sources():
-    return [f"127.5.{number // 200}.{number % 200 + 1}" for number in range(CLIENTS)]
+    return [f"127.5.{number // 200}.{number % 200 + 1}" for number in range(COUNT)]
 
 
 def needs(program):
     """Skip where a server is not installed."""
-    return unittest.skipUnless(shutil.which(program, path=harness.environment()["PATH"]),
+    return unittest.skipUnless(shutil.which(program, path=environment()["PATH"]),
                                f"{program} is not installed")
 
 
@@ -39,7 +38,7 @@ class Servers(harness.TestCase):
 
         slot_of  from an answer's body and the status, the slot that gave it
         """
-        instance = self.serve("-l", f"127.0.0.1:{PORT}", "-w", slots, *arguments, **options)
+        instance = self.serve(*LISTEN, "-w", slots, *arguments, **options)
         expected = {answer["address"]: answer["slot"] for answer in instance.where(*sources())}
         self.assertEqual(set(expected.values()), set(range(slots)))
         status = instance.status()
@@ -110,7 +109,7 @@ def application(environ, start_response):
               access_log off;
               {temporary}
               server {{
-                listen 127.0.0.1:{PORT};
+                listen 127.0.0.1:3000;
                 return 200 "pid=$pid client=$remote_addr\\n";
               }}
             }}""")

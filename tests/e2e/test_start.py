@@ -8,14 +8,13 @@ import pathlib
 import re
 import signal
 import socket
-import subprocess
-import unittest
 
 import harness
-from harness import WORKER, ask, client_socket, http_get, is_refused, read_answer, wait_for
-
-HERE = ("127.0.0.1", 3000)
-LISTEN = ("-l", "127.0.0.1:3000")
+from clients import (
+    HERE, LISTEN, ask, client_socket, http_get, is_refused, read_all, read_answer)
+from privilege import forbid_ipv6
+from programs import STICKYCTL, WORKER
+from world import files_below, other_processes, wait_for
 
 # What CLI.md promises to scripts: the keys of `status --json` and their types.
 NULL = type(None)
@@ -78,7 +77,7 @@ class Demo(harness.TestCase):
         self.assertEqual(status, 200)
         self.assertTrue(headers["Content-Type"].startswith("text/html"))
         self.assertTrue(body.startswith("<!doctype html>"), body[:100])
-        for shown in (f"slot {where['slot']} of 2", "127.0.0.7", where["key"],
+        for shown in (f"slot {where['slot']}", "127.0.0.7", where["key"],
                       str(where["bucket"]), str(demo.pid), str(where["pid"])):
             self.assertIn(shown, body)
 
@@ -102,7 +101,7 @@ class Demo(harness.TestCase):
         self.assertEqual(v6["slot"], demo.where("2001:db8:5::9")["slot"])
 
     def test_without_ipv6_the_default_address_is_ipv4(self):
-        demo = self.serve("-w", "2", preexec_fn=harness.forbid_ipv6)
+        demo = self.serve("-w", "2", preexec_fn=forbid_ipv6)
         self.assertEqual(demo.status()["listeners"], ["0.0.0.0:8080"])
         self.assertEqual(ask_demo(("127.0.0.1", 8080))["key"], "127.0.0.1/32")
 
@@ -263,7 +262,7 @@ class Status(harness.TestCase):
                          (0o600, 0o700))
         result = instance.run("stop", env={"STICKYCTL_RUN_DIR": None})
         self.assertEqual((result.returncode, instance.wait()), (0, 0))
-        self.assertEqual(harness.files_below("/run/sticky"), [])
+        self.assertEqual(files_below("/run/sticky"), [])
 
     def test_options_from_the_environment(self):
         instance = self.start(env={"STICKYCTL_WORKERS": 3, "STICKYCTL_NAME": "env",
@@ -353,7 +352,7 @@ class Stop(harness.TestCase):
     def test_stop_finishes_requests_and_returns_at_the_end(self):
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify")
         client = self.begin_request(instance)
-        stop = self.program(harness.STICKYCTL, "stop")
+        stop = self.program(STICKYCTL, "stop")
         self.assert_finished_in_flight(instance, client)
         self.assertEqual(stop.wait(), 0)
         self.assertFalse(instance.runs, "stop returns when it is gone")
@@ -362,14 +361,16 @@ class Stop(harness.TestCase):
 
     def test_demo_finishes_requests(self):
         demo = self.serve(*LISTEN, "-w", "2")
+        slot = demo.where("127.0.0.1")["slot"]
         with client_socket(HERE) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n")
             wait_for("an open connection", lambda: http_get(HERE)[0] == 200)
             demo.send(signal.SIGTERM)
             wait_for("new connections to be refused", lambda: is_refused(HERE))
             client.sendall(b"Accept: application/json\r\n\r\n")
-            answer = harness.read_all(client)
-        self.assertTrue(answer.startswith(b"HTTP/1.1 200"), answer)
+            head, _, body = read_all(client).partition(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 200"), head)
+        self.assertEqual((json.loads(body)["slot"], json.loads(body)["generation"]), (slot, 1))
         self.assertEqual(demo.wait(), 0)
 
     def test_demo_does_not_wait_for_idle_connections(self):
@@ -399,7 +400,7 @@ class Stop(harness.TestCase):
 
     def test_stop_now_after_stop(self):
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify", "--ignore-term")
-        patient = self.program(harness.STICKYCTL, "stop")
+        patient = self.program(STICKYCTL, "stop")
         instance.wait_status("draining workers", lambda status: all(
             worker["state"] == "draining" for worker in status["workers"]))
         self.assertEqual(instance.stop("--now"), 0)
@@ -408,7 +409,7 @@ class Stop(harness.TestCase):
     def test_who_outlives_the_delay_is_killed(self):
         instance = self.serve(*LISTEN, "-w", "2", "--hard-shutdown-delay", "300ms", "--",
                               WORKER, "--notify", "--ignore-term", "--fork-child")
-        self.assertEqual(len(harness.other_processes()), 5)
+        self.assertEqual(len(other_processes()), 5)
         instance.send(signal.SIGTERM)
         self.assertEqual(instance.wait(), 4)
         exits = instance.log_lines("worker_exit")
@@ -442,7 +443,7 @@ class Stop(harness.TestCase):
 
     def test_descendants_of_a_worker_end_with_it(self):
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify", "--fork-child")
-        self.assertEqual(len(harness.other_processes()), 5)
+        self.assertEqual(len(other_processes()), 5)
         self.assertEqual(instance.terminate(), 0)  # the rest is every test's check
 
     def test_status_while_stopping(self):
@@ -461,7 +462,7 @@ class Stop(harness.TestCase):
             for source in sources(5):
                 with socket.create_connection(HERE, source_address=(source, 0)) as client:
                     client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    self.assertIn(b"200 OK", harness.read_all(client))
+                    self.assertIn(b"200 OK", read_all(client))
             self.assertEqual(demo.terminate(), 0)
         states = pathlib.Path("/proc/net/tcp").read_text()
         self.assertRegex(states, r":0BB8 \w+:\w+ 06 ", "there are sockets in TIME_WAIT")

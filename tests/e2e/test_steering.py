@@ -6,10 +6,11 @@ client is always served by the same slot, the one that `where` names."""
 import ipaddress
 import json
 import random
-import unittest
 
 import harness
-from harness import WORKER, ask
+from clients import ask
+from programs import WORKER
+from world import listening_sockets, wait_for
 
 SOURCES = 4096
 CONNECTIONS = 10
@@ -140,7 +141,7 @@ class Steering(harness.TestCase):
         instance = self.serve_workers("-l", V4)
         first, _ = self.run_clients(V4, connections=1)
         instance.kill()
-        harness.wait_for("the workers to be gone", lambda: not harness.listening_sockets())
+        wait_for("the workers to be gone", lambda: not listening_sockets())
         again, _ = self.stop_after(self.serve_workers("-l", V4), V4)
         self.assertEqual(first, again)
 

@@ -18,8 +18,8 @@
 #include "../support/wait.h"
 #include "sticky.h"
 
-#define SLOTS	4
-#define CHANGES 500
+#define SLOTS_MAX 4
+#define CHANGES	  500
 
 /* One change of hands: with a successor beside the life (reload), or after it (crash). */
 static void change_hands(struct sticky_group *group, struct life **life, bool is_reload)
@@ -97,15 +97,14 @@ static void wait_for_some_clients(struct crowd *crowd)
 	assert_int_equal(wait_until(so_many_are_served, &awaited), 0);
 }
 
-static void nobody_is_lost_in_500_changes_of_hands(void **state)
+static void check_changes_of_hands(uint32_t slots)
 {
-	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
-	struct life *lives[SLOTS];
+	struct sticky_group *group = group_start(slots, "127.0.0.1:0");
+	struct life *lives[SLOTS_MAX];
 	struct crowd crowds[2];
 	unsigned int seed = 1;
 	uint32_t i;
 
-	(void)state;
 	start_lives(group, lives);
 	for (i = 0; i < 2; i++)
 		start_crowd(&crowds[i], group, 1000 * i);
@@ -113,7 +112,7 @@ static void nobody_is_lost_in_500_changes_of_hands(void **state)
 		int random = rand_r(&seed);
 
 		wait_for_some_clients(&crowds[i % 2]);
-		change_hands(group, &lives[random / 2 % SLOTS], random % 2);
+		change_hands(group, &lives[(uint32_t)random / 2 % slots], random % 2);
 	}
 	for (i = 0; i < 2; i++)
 		crowd_end(&crowds[i], true);
@@ -122,6 +121,19 @@ static void nobody_is_lost_in_500_changes_of_hands(void **state)
 		check_crowd(&crowds[i]);
 	assert_int_equal(group_counters(group).dropped, 0);
 	sticky_group_close(group);
+}
+
+static void nobody_is_lost_in_500_changes_of_hands(void **state)
+{
+	(void)state;
+	check_changes_of_hands(SLOTS_MAX);
+}
+
+/* Where every client comes to the slot that changes hands. */
+static void nobody_is_lost_in_500_changes_of_the_only_slot(void **state)
+{
+	(void)state;
+	check_changes_of_hands(1);
 }
 
 static bool somebody_was_refused(void *context)
@@ -178,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nobody_is_lost_in_500_changes_of_hands),
+		cmocka_unit_test(nobody_is_lost_in_500_changes_of_the_only_slot),
 		cmocka_unit_test(an_entry_emptied_first_refuses_clients),
 		cmocka_unit_test(a_plain_close_loses_one_of_a_crowd),
 	};

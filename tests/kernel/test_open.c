@@ -316,6 +316,59 @@ static void running_out_of_descriptors_leaves_none_behind(void **state)
 	assert_true(more > 10); /* or nothing was limited */
 }
 
+/* Try with one descriptor more each time, until it works. */
+static int listen_with(struct sticky_group *group, uint32_t more)
+{
+	int result;
+
+	descriptors_limit(more);
+	result = sticky_group_listen(group, "127.0.0.1:0");
+	descriptors_unlimit();
+	return result;
+}
+
+static int open_worker_with(struct sticky_group *group, uint32_t more,
+			    struct sticky_worker **ret_worker)
+{
+	int result;
+
+	descriptors_limit(more);
+	result = sticky_worker_open(group, 0, ret_worker);
+	descriptors_unlimit();
+	return result;
+}
+
+static void what_failed_half_way_can_be_tried_again(void **state)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_group *group;
+	struct sticky_worker *worker;
+	uint32_t before, more;
+	int result;
+
+	(void)state;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
+	before = descriptors_count();
+	for (more = 0; (result = listen_with(group, more)) < 0; more++) {
+		assert_int_equal(result, -EMFILE);
+		assert_int_equal(descriptors_count(), before);
+		assert_int_equal(sticky_group_listener_count(group), 1);
+	}
+	assert_true(more > SLOTS);
+	assert_int_equal(result, 1);
+
+	before = descriptors_count();
+	for (more = 0; (result = open_worker_with(group, more, &worker)) < 0; more++) {
+		assert_int_equal(result, -EMFILE);
+		assert_int_equal(descriptors_count(), before);
+	}
+	assert_int_equal(more, 2); /* a socket for each listener */
+	assert_int_equal(sticky_worker_generation(worker), 1);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +383,7 @@ int main(void)
 		cmocka_unit_test(there_are_so_many_slots),
 		cmocka_unit_test(a_group_leaves_no_descriptor_behind),
 		cmocka_unit_test(running_out_of_descriptors_leaves_none_behind),
+		cmocka_unit_test(what_failed_half_way_can_be_tried_again),
 	};
 	const char *reason = netns_enter();
 

@@ -5,7 +5,8 @@
  * Every client has a source address of its own, from which it makes some connections.
  * The answer (tests/peers/worker.c) tells which slot served it: a client that sees two
  * slots is counted as unsticky. The last line of stdout is one JSON object in which every
- * outcome is counted; it ends by itself at the deadline.
+ * outcome is counted; it ends by itself at the deadline. SIGTERM: no connection is begun
+ * any more, and it ends when those that are open have.
  *
  * No port is used up: the worker closes first, and our close is a reset (SO_LINGER 0),
  * which also ends the worker's TIME_WAIT. So 65,536 connections leave nothing behind.
@@ -18,6 +19,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -481,6 +483,14 @@ static bool is_over(const struct run *run, int64_t now)
 	return now >= run->deadline_ns || (idle && all_begun(run, now));
 }
 
+static volatile sig_atomic_t is_told_to_stop;
+
+static void on_sigterm(int number)
+{
+	(void)number;
+	is_told_to_stop = 1;
+}
+
 static void run_loop(struct run *run)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -491,6 +501,8 @@ static void run_loop(struct run *run)
 
 		begin_due(run);
 		now = now_ns();
+		if (is_told_to_stop && run->stop_ns > now)
+			run->stop_ns = now;
 		tell_connected(run, now);
 		if (is_over(run, now))
 			break;
@@ -928,6 +940,7 @@ int main(int argc, char **argv)
 	bool well;
 
 	parse_options(argc, argv, &run.options);
+	signal(SIGTERM, on_sigterm);
 	run_init(&run);
 	run_loop(&run);
 	time_out_the_rest(&run);

@@ -8,7 +8,9 @@
  *     slot=S pid=P gen=G fd=F peer=ADDRESS
  * as the answer to one line, or as the body of an HTTP response to a request head; then
  * the worker closes first, so that no client runs out of ports. S and G are STICKY_SLOT
- * and STICKY_GENERATION ("-" where unset), F is the listening socket's descriptor.
+ * and STICKY_GENERATION ("-" where unset), F is the listening socket's descriptor. A line
+ * that begins with "+" is answered without closing: more lines may follow. "wait=MS" in a
+ * request delays the answer.
  *
  * Exit codes: 0 drained after SIGTERM; 1 failed; 2 usage; 3 LISTEN_PID is not ours.
  */
@@ -59,6 +61,7 @@ struct watch {
 
 struct connection {
 	struct watch watch; /* first: a watch of handle_connection() is a connection */
+	struct watch delay; /* fd -1: the answer is not delayed */
 	struct sockaddr_storage peer;
 	int listener;
 	size_t length;
@@ -72,7 +75,12 @@ struct options {
 	bool ignore_term;
 	bool fork_child;
 	bool print_fds;
+	bool watchdog;
 	unsigned int threads;
+	unsigned int accept_pause_ms;
+	unsigned int shut_after_ms;
+	unsigned int stopping_after_ms;
+	unsigned int grow_mib;
 	unsigned int notify_delay_ms;
 	unsigned int accept_after_ms;
 	unsigned int exit_after_ms;
@@ -100,6 +108,7 @@ struct worker {
 	struct loop loops[THREADS_MAX];
 	atomic_uint accepting_loops; /* the last one to stop closes the listening sockets */
 	struct watch signals, notify_timer, accept_timer, exit_timer;
+	struct watch watchdog_timer, shut_timer, stopping_timer;
 };
 
 static void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
@@ -316,6 +325,42 @@ static bool request_complete(const struct connection *connection)
 	return strchr(connection->head, '\n');
 }
 
+static void start_timer(struct loop *loop, struct watch *timer, unsigned int delay_ms,
+			void (*handle)(struct loop *loop, struct watch *watch));
+static void connection_close(struct connection *connection);
+
+/* Returns whether the connection is over. */
+static bool respond(const struct worker *worker, struct connection *connection)
+{
+	answer(worker, connection->watch.fd, connection->listener, &connection->peer,
+	       is_http(connection));
+	connection->length = 0;
+	return connection->head[0] != '+';
+}
+
+static void handle_delay(struct loop *loop, struct watch *watch)
+{
+	struct connection *connection =
+		(struct connection *)((char *)watch - offsetof(struct connection, delay));
+
+	close(watch->fd);
+	watch->fd = -1;
+	if (!respond(loop->worker, connection)) {
+		watch_add(loop, &connection->watch, EPOLLIN);
+		return;
+	}
+	connection_close(connection);
+	loop->connections--;
+}
+
+/* "wait=MS" in a request; 0: none. */
+static unsigned int wanted_delay(const struct connection *connection)
+{
+	const char *found = strstr(connection->head, "wait=");
+
+	return found ? (unsigned int)strtoul(found + strlen("wait="), NULL, 10) : 0;
+}
+
 /* Read what there is. Returns whether the connection is over: answered, or given up. */
 static bool serve(const struct worker *worker, struct connection *connection)
 {
@@ -330,14 +375,27 @@ static bool serve(const struct worker *worker, struct connection *connection)
 	connection->head[connection->length] = '\0';
 	if (!request_complete(connection))
 		return connection->length == sizeof(connection->head) - 1;
-	answer(worker, connection->watch.fd, connection->listener, &connection->peer,
-	       is_http(connection));
+	if (wanted_delay(connection))
+		return false;
+	return respond(worker, connection);
+}
+
+/* A whole request that wants to wait: nothing is read until its answer. */
+static bool begin_delay(struct loop *loop, struct connection *connection)
+{
+	unsigned int delay_ms = wanted_delay(connection);
+
+	if (!connection->length || !request_complete(connection) || !delay_ms)
+		return false;
+	start_timer(loop, &connection->delay, delay_ms, handle_delay);
 	return true;
 }
 
 static void connection_close(struct connection *connection)
 {
 	close(connection->watch.fd);
+	if (connection->delay.fd >= 0)
+		close(connection->delay.fd);
 	free(connection);
 }
 
@@ -345,8 +403,11 @@ static void handle_connection(struct loop *loop, struct watch *watch)
 {
 	struct connection *connection = (struct connection *)watch;
 
-	if (!serve(loop->worker, connection))
+	if (!serve(loop->worker, connection)) {
+		if (begin_delay(loop, connection))
+			watch_remove(loop, watch);
 		return;
+	}
 	connection_close(connection);
 	loop->connections--;
 }
@@ -367,13 +428,22 @@ static void connection_open(struct loop *loop, int fd, int listener,
 	connection->watch = (struct watch){.handle = handle_connection, .fd = fd};
 	connection->peer = *peer;
 	connection->listener = listener;
+	connection->delay.fd = -1;
 	connection->length = 0;
+	connection->head[0] = '\0';
 	if (serve(loop->worker, connection)) { /* the request often came with the connection */
 		connection_close(connection);
 		return;
 	}
 	loop->connections++;
-	watch_add(loop, &connection->watch, EPOLLIN);
+	if (!begin_delay(loop, connection))
+		watch_add(loop, &connection->watch, EPOLLIN);
+}
+
+static void pause_ms(unsigned int ms)
+{
+	if (ms)
+		usleep(ms * 1000);
 }
 
 static bool is_nobodys_fault(int error)
@@ -394,7 +464,10 @@ static void handle_listener(struct loop *loop, struct watch *watch)
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
+			pause_ms(loop->worker->options.accept_pause_ms);
 			connection_open(loop, fd, watch->fd, &peer);
+			if (loop->worker->options.accept_pause_ms)
+				return; /* so that a signal is seen in between */
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -456,6 +529,40 @@ static void handle_accept_timer(struct loop *loop, struct watch *watch)
 	watch_remove(loop, watch);
 	if (!loop->draining)
 		start_accepting(loop->worker);
+}
+
+/* WATCHDOG=1 at half of what WATCHDOG_USEC allows: sd_watchdog_enabled(3). */
+static void handle_watchdog(struct loop *loop, struct watch *watch)
+{
+	const char *limit_us = getenv("WATCHDOG_USEC");
+	unsigned long period_ms = limit_us ? strtoul(limit_us, NULL, 10) / 2000 : 0;
+
+	close(watch->fd);
+	notify("WATCHDOG=1");
+	start_timer(loop, watch, period_ms ? (unsigned int)period_ms : 1, handle_watchdog);
+}
+
+/* What a careless worker does to its own listening sockets: nobody reaches it any more. */
+static void handle_shut_timer(struct loop *loop, struct watch *watch)
+{
+	unsigned int i;
+
+	watch_remove(loop, watch);
+	for (i = 0; i < loop->worker->listener_count; i++) {
+		epoll_ctl(loop->epoll, EPOLL_CTL_DEL, loop->worker->listeners[i].fd, NULL);
+		shutdown(loop->worker->listeners[i].fd, SHUT_RD);
+	}
+}
+
+/* It stops by itself, and says so. */
+static void handle_stopping_timer(struct loop *loop, struct watch *watch)
+{
+	uint64_t one = 1;
+
+	watch_remove(loop, watch);
+	notify("STOPPING=1");
+	if (write(loop->stop.fd, &one, sizeof(one)) != sizeof(one))
+		fail("eventfd");
 }
 
 /* No farewell: this is how a worker dies that a bug has killed. */
@@ -663,11 +770,30 @@ static void start(struct worker *worker)
 		start_accepting(worker);
 	if (options->exits)
 		start_timer(loop, &worker->exit_timer, options->exit_after_ms, handle_exit_timer);
+	if (options->shut_after_ms)
+		start_timer(loop, &worker->shut_timer, options->shut_after_ms, handle_shut_timer);
+	if (options->stopping_after_ms)
+		start_timer(loop, &worker->stopping_timer, options->stopping_after_ms,
+			    handle_stopping_timer);
 	if (options->notify && options->notify_delay_ms)
 		start_timer(loop, &worker->notify_timer, options->notify_delay_ms,
 			    handle_notify_timer);
 	else if (options->notify)
 		notify("READY=1");
+	if (options->watchdog)
+		start_timer(loop, &worker->watchdog_timer, 1, handle_watchdog);
+}
+
+/* Memory that counts as used: every page of it is written. */
+static void grow(unsigned int mib)
+{
+	size_t size = (size_t)mib << 20;
+	char *memory = mib ? malloc(size) : NULL;
+
+	if (mib && !memory)
+		fail("memory");
+	if (memory)
+		memset(memory, 1, size);
 }
 
 static void run(struct worker *worker)
@@ -702,6 +828,11 @@ static void usage(FILE *out, int code)
 	      "  --stdout TEXT       print TEXT at start; may be repeated\n"
 	      "  --stderr TEXT       the same on stderr\n"
 	      "  --print-fds         print what was inherited, one JSON object a line\n"
+	      "  --watchdog          send WATCHDOG=1 as often as WATCHDOG_USEC wants it\n"
+	      "  --accept-pause MS   spend this time on every connection, one after the other\n"
+	      "  --shut-after MS     shut the own listening sockets down after this\n"
+	      "  --stopping-after MS say STOPPING=1 after this, and stop as by SIGTERM\n"
+	      "  --grow MIB          use so much memory\n"
 	      "  --fork-child        fork a child that keeps the sockets and does nothing\n"
 	      "  --term-drain        SIGTERM: close the listening sockets, finish the open\n"
 	      "                      connections, exit 0 (this is so without the option too)\n"
@@ -738,6 +869,11 @@ enum option_id {
 	OPTION_FORK_CHILD,
 	OPTION_PRINT_FDS,
 	OPTION_THREADS,
+	OPTION_WATCHDOG,
+	OPTION_ACCEPT_PAUSE,
+	OPTION_SHUT_AFTER,
+	OPTION_STOPPING_AFTER,
+	OPTION_GROW,
 	OPTION_HELP
 };
 
@@ -757,6 +893,11 @@ static const struct option long_options[] = {
 	{"fork-child", no_argument, NULL, OPTION_FORK_CHILD},
 	{"print-fds", no_argument, NULL, OPTION_PRINT_FDS},
 	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"watchdog", no_argument, NULL, OPTION_WATCHDOG},
+	{"accept-pause", required_argument, NULL, OPTION_ACCEPT_PAUSE},
+	{"shut-after", required_argument, NULL, OPTION_SHUT_AFTER},
+	{"stopping-after", required_argument, NULL, OPTION_STOPPING_AFTER},
+	{"grow", required_argument, NULL, OPTION_GROW},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
 };
@@ -812,6 +953,21 @@ static void take_option(struct options *options, int id, const char *value)
 	case OPTION_THREADS:
 		options->threads = option_number(value, THREADS_MAX);
 		break;
+	case OPTION_WATCHDOG:
+		options->watchdog = true;
+		break;
+	case OPTION_ACCEPT_PAUSE:
+		options->accept_pause_ms = option_number(value, 10000);
+		break;
+	case OPTION_SHUT_AFTER:
+		options->shut_after_ms = option_number(value, INT_MAX);
+		break;
+	case OPTION_STOPPING_AFTER:
+		options->stopping_after_ms = option_number(value, INT_MAX);
+		break;
+	case OPTION_GROW:
+		options->grow_mib = option_number(value, 4096);
+		break;
 	case OPTION_HELP:
 		usage(stdout, 0);
 	default:
@@ -852,6 +1008,7 @@ int main(int argc, char **argv)
 	if (worker.options.fork_child)
 		fork_child();
 	raise_descriptor_limit();
+	grow(worker.options.grow_mib);
 	set_up_loops(&worker);
 	if (!worker.options.ignore_term)
 		watch_signals(&worker);

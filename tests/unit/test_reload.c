@@ -351,9 +351,29 @@ static void random_events_keep_the_invariants(void **state)
 	}
 }
 
+static void one_that_is_abandoned_has_failed(void **state)
+{
+	bool chosen[STICKY_SLOTS_LIMIT] = {true, true, true};
+
+	(void)state;
+	reload = (struct reload){0};
+	assert_false(reload_abandon(&reload, "why"));
+	assert_int_equal(reload.state, RELOAD_IDLE);
+	reload_begin(&reload, chosen, 3, 2);
+	assert_int_equal(reload_next(&reload), 0);
+	assert_true(reload_abandon(&reload, "why"));
+	assert_int_equal(reload.state, RELOAD_FAILED);
+	assert_string_equal(reload.error, "why");
+	assert_int_equal(reload_next(&reload), -1);
+	assert_false(reload_note_ready(&reload, 0));
+	reload_begin(&reload, chosen, 3, 1);
+	assert_int_equal(reload_next(&reload), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_that_is_abandoned_has_failed),
 		cmocka_unit_test(one_at_a_time),
 		cmocka_unit_test(three_at_a_time),
 		cmocka_unit_test(all_at_once),

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Clients in the test itself, few and each as the test wants it. Many at once are
+tests/peers/clients."""
+
+import contextlib
+import http.client
+import socket
+
+from world import DEADLINE_S
+
+# Where most tests listen: the namespace is their own.
+HERE = ("127.0.0.1", 3000)
+LISTEN = ("-l", "127.0.0.1:3000")
+
+
+def client_socket(address, source=None):
+    """A connected socket. Its close is a reset, so that no port stays in TIME_WAIT."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    client = socket.socket(family)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.settimeout(DEADLINE_S)
+    try:
+        if source:
+            client.bind((source, 0))
+        client.connect(address)
+    except OSError:
+        client.close()
+        raise
+    return client
+
+
+def read_all(client):
+    """What comes until the end of the connection."""
+    parts = []
+    while part := client.recv(65536):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_answer(client):
+    """The line of tests/peers/worker.c as a dictionary, numbers as int."""
+    text = read_all(client).decode()
+    pairs = dict(word.split("=", 1) for word in text.split())
+    return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}
+
+
+def ask(address, source=None):
+    """One connection to a worker: its answer."""
+    with client_socket(address, source) as client:
+        client.sendall(b"\n")
+        return read_answer(client)
+
+
+def http_get(address, source=None, path="/", **headers):
+    """One request on a connection of its own: status, headers, body."""
+    connection = http.client.HTTPConnection(address[0], address[1], timeout=DEADLINE_S)
+    connection.sock = client_socket(address, source)
+    with contextlib.closing(connection):
+        connection.request("GET", path, headers={"Connection": "close", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read().decode()
+
+
+def is_refused(address, source=None):
+    try:
+        client_socket(address, source).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What workers print is passed on, and never in the way."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import harness
+from clients import HERE, LISTEN, ask
+from programs import WORKER
+from workers import NOTIFY, WorkerTestCase
+from world import other_processes, wait_for
+
+class Output(WorkerTestCase):
+    """What workers print is passed on."""
+
+    def serve_script(self, text, slots=1, **options):
+        return self.serve("-w", slots, *LISTEN, "--", self.script_worker(text), **options)
+
+    def test_both_streams(self):
+        instance = self.serve("-w", "2", *LISTEN, "--", WORKER, "--stdout", "to stdout",
+                              "--stderr", "to stderr", "--notify")
+        wait_for("both", lambda: instance.output.count("to stdout\n") == 2)
+        wait_for("both", lambda: instance.errors.count("to stderr\n") == 2)
+        self.assertEqual(instance.output, 2 * "to stdout\n", "and nothing else")
+
+    def test_an_unfinished_line(self):
+        instance = self.serve_script('[ $STICKY_GENERATION = 1 ] && { printf unfinished; '
+                                     'exec $WORKER --notify --exit-after 100; }\n'
+                                     'exec $WORKER --notify')
+        self.wait_generation(instance, 2)
+        self.assertEqual(instance.output, "unfinished")
+
+    def test_a_megabyte(self):
+        size = 1 << 20
+        instance = self.serve_script(f"head -c {size} /dev/zero | tr '\\0' $STICKY_SLOT\n"
+                                     "exec $WORKER --notify", slots=2)
+        wait_for("all of it", lambda: len(instance.output) == 2 * size)
+        self.assertEqual([instance.output.count(slot) for slot in "01"], [size, size])
+
+    def test_a_megabyte_of_a_worker_that_ends(self):
+        size = 1 << 20
+        instance = self.serve_script(
+            f"[ $STICKY_GENERATION = 1 ] || exec $WORKER --notify\n"
+            f"{sys.executable} {self.write('notify.py', NOTIFY)} READY=1 /dev/null\n"
+            f"head -c {size} /dev/zero | tr '\\0' x")
+        self.wait_generation(instance, 2)
+        self.assertEqual(instance.output.count("x"), size)
+
+    def check_serving(self, instance):
+        """The controller answers, and clients are served."""
+        for number in range(20):
+            self.assertEqual(instance.status()["workers"][0]["state"], "ready")
+            self.assertEqual(ask(HERE, f"127.4.0.{number + 1}")["slot"], 0)
+
+    def test_nobody_reads(self):
+        size = 4 << 20
+        instance = self.serve_script(f"head -c {size} /dev/zero &\nexec $WORKER --notify",
+                                     stdout=subprocess.PIPE)
+        # It stands still: our pipe is full, and so are the controller's buffer and the worker's.
+        self.wait_stalled(instance)
+        self.check_serving(instance)
+        self.assertEqual(len(os.read(instance.process.stdout.fileno(), 1)), 1)
+        self.assertEqual(len(instance.process.stdout.read(size - 1)), size - 1,
+                         "nothing is lost")
+
+    def wait_stalled(self, instance):
+        """Until the writing child of the worker sleeps in write(2) for good."""
+        def stalled():
+            for pid in other_processes():
+                with contextlib.suppress(OSError):
+                    wchan = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()
+                    name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                    if name == "head" and wchan[0] == "1":  # write(2)
+                        return pid
+            return None
+
+        wait_for("a blocked writer", stalled)
+
+    def test_nobody_reads_either_stream(self):
+        # A terminal that is stopped by ^S, or `stickyctl 2>&1 | less`.
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        size = 4 << 20
+        instance = self.serve_script(
+            f"head -c {size} /dev/zero >&2 &\nexec $WORKER --notify", stdout=write_end,
+            stderr=write_end)
+        os.close(write_end)
+        self.wait_stalled(instance)
+        self.kill_worker(instance)  # of which the controller wants to write in its log
+        self.wait_generation(instance, 2)
+        self.check_serving(instance)
+
+    def test_the_reader_goes_away(self):
+        read_end, write_end = os.pipe()
+        instance = self.serve_script("while :; do echo words; sleep 0.01; done &\n"
+                                     "exec $WORKER --notify", stdout=write_end)
+        os.close(write_end)
+        self.assertTrue(os.read(read_end, 100).startswith(b"words\n"))
+        os.close(read_end)
+        pid = instance.workers()[0]["pid"]
+        for _ in range(20):
+            self.check_serving(instance)
+        self.assertEqual(instance.workers()[0]["pid"], pid)
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_lines_have_a_prefix_on_a_terminal(self):
+        terminal, side = os.openpty()
+        self.addCleanup(os.close, terminal)
+        instance = self.serve("-w", "2", *LISTEN, "--", WORKER, "--stdout", "some words",
+                              "--stderr", "other words", "--notify", stderr=side)
+        os.close(side)
+        wait_for("the words", lambda: instance.output.count("some words\n") == 2)
+        self.assertEqual(sorted(instance.output.splitlines()),
+                         ["[0] some words", "[1] some words"])
+        shown = b""
+        while shown.count(b"other words") < 2:
+            shown += os.read(terminal, 65536)
+        for slot in (b"0", b"1"):
+            self.assertIn(b"[" + slot + b"] other words\r\n", shown)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Rolling reloads: nobody is lost, nobody goes back, and what fails leaves the old one."""
+
+import signal
+import socket
+import time
+
+import harness
+from clients import HERE, ask
+from lifecycle import PARTLY, LifecycleTestCase, Line
+from programs import NOT_RUNNING, USAGE, WORKER, Program
+from world import wait_for
+
+RELOADS = 20
+
+
+class Rolling(LifecycleTestCase):
+    """Reloads that succeed."""
+
+    def test_reloads_under_load(self):
+        instance = self.serve_workers(4)
+        with self.load() as load:
+            for _ in range(RELOADS):
+                result = instance.run("reload", "--wait")
+                self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_nobody_lost(load.counts, least=500)
+        self.assert_counters(instance)
+        self.assertEqual(self.generations(instance), [RELOADS + 1] * 4)
+        self.assertEqual(sum(worker["restarts"] for worker in instance.workers()), 0)
+        self.assertEqual(self.wait_drained(instance)["reload"],
+                         {"state": "idle", "done": 4, "of": 4, "error": None})
+
+    def test_reloads_beside_open_connections(self):
+        """Old lives that can't end are never more than one a slot; new clients don't care."""
+        instance = self.serve_workers(4)
+        with self.load() as load:
+            for generation in range(2, 7):
+                for source in range(1, 9):
+                    Line(self, f"127.9.0.{source}").ask()
+                result = instance.run("reload", "--wait")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                status = instance.status()
+                self.assertEqual([worker["generation"] for worker in status["workers"]],
+                                 [generation] * 4)
+                # One whose predecessor was told to end a moment ago may still be there.
+                instance.wait_status("one draining life a slot", lambda status: all(
+                    worker["draining"] <= 1 for worker in status["workers"]), 5)
+        self.assert_nobody_lost(load.counts)
+        self.assertLess(load.counts["latency_us"]["max"], 900_000,
+                        "nobody waited for an old worker's end")
+        self.assert_counters(instance)
+        instance.stop("--now")
+
+    def test_the_naive_way_loses_clients(self):
+        """The same by plain SO_REUSEPORT: the new one first, then SIGTERM to the old one. So
+        the tests above bite."""
+        workers = [PlainWorker(self, slot, 1) for slot in range(4)]
+        with self.load(sources=64) as load:
+            for generation in range(2, 7):
+                for slot in range(4):
+                    former, workers[slot] = workers[slot], PlainWorker(self, slot, generation)
+                    former.send(signal.SIGTERM)
+                    former.wait()
+        self.assertGreater(load.counts["unsticky"], 0, load.counts)
+
+
+class PlainWorker(Program):
+    """A worker on a socket of its own, as SO_REUSEPORT servers do without us."""
+
+    def __init__(self, test, slot, generation):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(HERE)
+            listener.listen(1024)
+            # The shell's pid is the worker's: LISTEN_PID must be right.
+            super().__init__(
+                test, ["sh", "-c", f"LISTEN_PID=$$ exec {WORKER} 3<&{listener.fileno()}"],
+                env=test.environment(LISTEN_FDS=1, STICKY_SLOT=slot,
+                                     STICKY_GENERATION=generation),
+                pass_fds=[listener.fileno()])
+
+
+class Ways(LifecycleTestCase):
+    """How a reload is asked for, and what is told of it."""
+
+    def test_signals(self):
+        instance = self.serve_workers(2)
+        for generation, number in ((2, signal.SIGHUP), (3, signal.SIGUSR2)):
+            instance.send(number)
+            self.wait_all_ready(instance, generation)
+            self.wait_reload(instance)
+
+    def test_without_wait_it_returns_at_once(self):
+        command = self.switchable_worker("slow) exec $WORKER --notify-delay 1000;;")
+        instance = self.serve_workers(1, command=[command])
+        self.mode("slow")
+        began = time.monotonic()
+        result = instance.run("reload")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
+        self.assertLess(time.monotonic() - began, 0.9)
+        self.assertEqual(instance.status()["reload"],
+                         {"state": "running", "done": 0, "of": 1, "error": None})
+        self.assertEqual(ask(HERE)["gen"], 1, "the old one serves until the new one is ready")
+        self.wait_all_ready(instance, 2)
+        self.assertEqual(ask(HERE)["gen"], 2)
+
+    def test_wait_says_a_line_for_each_slot(self):
+        instance = self.serve_workers(3)
+        result = instance.run("reload", "--wait")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 4, lines)
+        for slot in range(3):
+            self.assertIn(f"slot {slot}", lines[slot])
+        self.assertIn("3 of 3", lines[3])
+
+    def test_wait_drained(self):
+        instance = self.serve_workers(2)
+        line = Line(self)
+        line.ask()
+        waiting = self.program(instance.arguments[0], "reload", "--wait=drained")
+        self.wait_all_ready(instance, 2)
+        self.wait_reload(instance)
+        wait_for("the report", lambda: "reloaded" in waiting.errors)
+        self.assertTrue(waiting.runs, "a connection is still open")
+        line.socket.close()
+        self.assertEqual(waiting.wait(), 0)
+        self.assertTrue(not any(worker["draining"] for worker in instance.workers()))
+
+    def test_wait_drained_with_another_reload_behind(self):
+        """Who waits for the old lives of one reload is told even if a next one has begun."""
+        instance = self.serve_workers(1)
+        line = Line(self)
+        line.ask()
+        waiting = self.program(instance.arguments[0], "reload", "--wait=drained")
+        wait_for("the report", lambda: "reloaded" in waiting.errors)
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.wait_drained(instance)
+        self.assertEqual(waiting.wait(5), 0)
+
+    def test_bad_words(self):
+        instance = self.serve_workers(1)
+        self.assertEqual(instance.run("reload", "--wait=later").returncode, USAGE)
+        self.assertEqual(instance.run("reload", "now").returncode, USAGE)
+        self.assertEqual(self.stickyctl("reload", "-n", "nobody").returncode, NOT_RUNNING)
+        self.assertEqual(self.generations(instance), [1])
+
+    def test_a_second_one_is_queued_once(self):
+        command = self.switchable_worker("slow) exec $WORKER --notify-delay 500;;")
+        instance = self.serve_workers(1, command=[command])
+        self.mode("slow")
+        self.assertEqual(instance.run("reload").stderr, "")
+        for _ in range(3):
+            result = instance.run("reload")
+            self.assertEqual(result.returncode, 0)
+            self.assertIn("queued", result.stderr)
+        # One that waits for the queued one is told of that.
+        result = instance.run("reload", "--wait")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("generation 3", result.stderr)
+        self.wait_all_ready(instance, 3)
+        self.assertEqual(self.wait_reload(instance)["reload"]["state"], "idle")
+        self.assertEqual(len(self.events(instance, "reload_begun")), 2)
+
+    def starts(self, instance):
+        """When each life began, and was ready: {generation: (starting, ready)} of a slot."""
+        times = {}
+        for line in instance.log_lines("worker_state"):
+            key = int(line.fields["slot"]), int(line.fields["generation"])
+            times.setdefault(key, {})[line.fields["state"]] = line.time
+        return times
+
+    def test_one_after_the_other(self):
+        instance = self.serve_workers(3, command=(WORKER, "--notify-delay", "150"))
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        times = self.starts(instance)
+        for slot in (1, 2):
+            self.assertGreaterEqual(times[slot, 2]["starting"], times[slot - 1, 2]["ready"])
+
+    def test_side_by_side(self):
+        instance = self.serve_workers(5, "--reload-parallel", "2",
+                                      command=(WORKER, "--notify-delay", "300"))
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        times = self.starts(instance)
+        lives = [times[slot, 2] for slot in range(5)]
+        at_once = [sum(other["starting"] <= life["starting"] < other["ready"]
+                       for other in lives) for life in lives]
+        self.assertEqual(max(at_once), 2, at_once)
+
+    def test_old_first(self):
+        instance = self.serve_workers(2, "--reload-order", "old-first", command=(
+            WORKER, "--notify-delay", "100"))
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assert_nobody_lost(load.counts)
+        times = self.starts(instance)
+        for slot in range(2):
+            gone = [line.time for line in instance.log_lines(
+                "worker_exit", slot=slot, generation=1)]
+            self.assertEqual(len(gone), 1)
+            self.assertGreaterEqual(times[slot, 2]["starting"], gone[0])
+        self.assertEqual(self.generations(instance), [2, 2])
+        self.assertEqual(sum(worker["restarts"] for worker in instance.workers()), 0)
+
+
+class Failing(LifecycleTestCase):
+    """New lives that never serve."""
+
+    def check_failure(self, behaviour, word, *arguments, line=None):
+        """The first slot's new life fails: nothing changes for anybody."""
+        command = self.switchable_worker(f"bad) {behaviour};;")
+        instance = self.serve_workers(2, *arguments, command=[command])
+        before = self.pids(instance)
+        self.mode("bad")
+        with self.load() as load:
+            result = instance.run("reload", "--wait")
+        self.assert_nobody_lost(load.counts)
+        self.assertEqual(result.returncode, PARTLY, result.stderr)
+        self.assertIn(word, result.stderr)
+        self.assertIn("slot 0", result.stderr)
+        if line:
+            self.assertIn(line, result.stderr)
+        status = instance.status()
+        self.assertEqual([worker["pid"] for worker in status["workers"]], before)
+        self.assertEqual([worker["state"] for worker in status["workers"]], ["ready"] * 2)
+        self.assertEqual((status["reload"]["state"], status["reload"]["done"],
+                          status["reload"]["of"]), ("failed", 0, 2))
+        self.assertIn(word, status["reload"]["error"])
+        self.assert_counters(instance)
+        # Mended, it goes on.
+        self.mode("good")
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        status = instance.status()
+        self.assertEqual((status["reload"]["state"], status["reload"]["error"]),
+                         ("idle", None))
+        self.assertFalse(set(before) & set(self.pids(instance)))
+
+    def test_it_exits(self):
+        self.check_failure("echo no such table: users >&2; exit 1", "code 1",
+                           line="no such table: users")
+
+    def test_it_hangs(self):
+        self.check_failure("echo waiting for the database >&2; exec $WORKER", "ready-timeout",
+                           "--ready-timeout", "700ms", line="waiting for the database")
+
+    def test_it_can_not_be_run(self):
+        self.check_failure("exec kill -SEGV $$", "SIGSEGV")
+
+    def test_old_first_is_tried_again(self):
+        command = self.switchable_worker("bad) exit 1;;")
+        instance = self.serve_workers(2, "--reload-order", "old-first", command=[command])
+        self.mode("bad")
+        result = instance.run("reload", "--wait")
+        self.assertEqual(result.returncode, PARTLY, result.stderr)
+        self.assertNotIn("goes on", result.stderr)
+        self.mode("good")
+        with self.load(rate=200) as load:
+            self.wait_all_ready(instance)
+        self.assert_nobody_lost(load.counts, least=10)
+
+    def test_the_old_one_dies_meanwhile(self):
+        """The new life, slow as it is, is the slot's only one; generations only grow."""
+        command = self.switchable_worker(
+            "slow) echo good > $(dirname $0)/mode; exec $WORKER --notify-delay 1000;;")
+        instance = self.serve_workers(1, command=[command])
+        self.mode("slow")
+        with self.load(sources=32) as load:
+            instance.run("reload")
+            wait_for("the new life", lambda: instance.log_lines(
+                "worker_state", generation=2, state="starting"))
+            self.kill_worker(instance)
+            wait_for("the new life to serve", lambda: instance.log_lines(
+                "worker_state", generation=2, state="ready"))
+            self.wait_all_ready(instance)
+        lost = load.counts["connections"] - load.counts["answered"]
+        self.assertLessEqual(lost, load.counts["reset"] + load.counts["empty"])
+        self.assertEqual((load.counts["refused"], load.counts["unsticky"],
+                          load.counts["backward"]), (0, 0, 0), load.counts)
+
+    def test_stop_during_a_reload(self):
+        command = self.switchable_worker("slow) exec $WORKER;;")
+        instance = self.serve_workers(2, command=[command])
+        self.mode("slow")
+        waiting = self.program(instance.arguments[0], "reload", "--wait")
+        instance.wait_status("the reload", lambda status: status["reload"]["state"] == "running")
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual(waiting.wait(), PARTLY, waiting.errors)
+
+    def test_drain_during_a_reload(self):
+        command = self.switchable_worker("slow) exec $WORKER --notify-delay 500;;")
+        instance = self.serve_workers(3, command=[command])
+        self.mode("slow")
+        waiting = self.program(instance.arguments[0], "reload", "--wait")
+        instance.wait_status("the reload", lambda status: status["reload"]["state"] == "running")
+        self.assertEqual(instance.run("drain", "0").returncode, 0)
+        waiting.wait()
+        self.assertEqual([worker["generation"] for worker in instance.workers()][1:], [2, 2])
+        self.assertEqual(instance.workers()[0]["state"], "drained")
+
+
+class Draining(LifecycleTestCase):
+    """What is open when its worker is replaced."""
+
+    def test_a_slow_response_and_an_open_connection_finish(self):
+        instance = self.serve_workers(2)
+        slow, kept = Line(self, "127.9.0.1"), Line(self, "127.9.0.2")
+        first = kept.ask()
+        began = time.monotonic()
+        slow.send("wait=2000")
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertLess(time.monotonic() - began, 1.8, "nobody waited for it")
+        self.assertEqual(kept.ask(), first)
+        self.assertEqual(ask(HERE, "127.9.0.1")["gen"], 2)
+        self.assertEqual(ask(HERE, "127.9.0.2")["gen"], 2)
+        self.assertEqual(slow.read()["gen"], 1)
+        self.assertGreaterEqual(time.monotonic() - began, 1.9)
+        self.assertEqual(kept.ask(), first, "the old worker still has it")
+        kept.socket.close()
+        status = self.wait_drained(instance)
+        self.assertEqual([worker["killed"] for worker in status["workers"]], [0, 0])
+
+    def test_the_hard_shutdown_delay_cuts(self):
+        instance = self.serve_workers(1, "--hard-shutdown-delay", "500ms")
+        line = Line(self)
+        line.ask()
+        began = time.monotonic()
+        line.send("wait=20000")
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertTrue(line.is_cut())
+        self.assertTrue(0.4 <= time.monotonic() - began < 3)
+        worker = self.wait_drained(instance)["workers"][0]
+        self.assertEqual((worker["killed"], worker["generation"], worker["restarts"]),
+                         (1, 2, 0))
+        self.assertEqual(instance.terminate(), 0, "nobody was killed by the stop")
+
+    def test_one_that_ignores_sigterm(self):
+        instance = self.serve_workers(2, "--hard-shutdown-delay", "500ms",
+                                      command=(WORKER, "--notify", "--ignore-term"))
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        # What the old one accepted by then is cut with it: it never closed its sockets.
+        counts = load.counts
+        self.assertEqual((counts["refused"], counts["unsticky"], counts["backward"]), (0, 0, 0))
+        self.assertEqual([worker["killed"] for worker in instance.workers()], [1, 1])
+        instance.stop("--now")
+
+    def test_an_older_life_is_ended_first(self):
+        instance = self.serve_workers(1)
+        first, second = Line(self), None
+        first.ask()
+        instance.run("reload", "--wait")
+        second = Line(self)
+        self.assertEqual(second.ask()["gen"], 2)
+        instance.run("reload", "--wait")
+        self.assertTrue(first.is_cut())
+        self.assertEqual(second.ask()["gen"], 2)
+        instance.wait_status("one draining life", lambda status: status["workers"][0][
+            "draining"] == 1)
+        second.socket.close()
+        self.wait_drained(instance)
+
+
+if __name__ == "__main__":
+    harness.main()

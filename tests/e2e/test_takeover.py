@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The controller dies: its workers serve on, and the next controller goes on with them."""
+
+import os
+import random
+import shutil
+import signal
+import time
+
+import harness
+import world
+from clients import HERE, ask, is_refused
+from lifecycle import WORKERS, LifecycleTestCase, Line
+from programs import ALREADY_RUNNING, FAILED, NOT_RUNNING, STICKYCTL, WORKER
+from world import wait_for
+
+KILLS = 10
+
+
+class TakeoverTestCase(LifecycleTestCase):
+    def start_again(self, former, *arguments, command=(WORKER, "--notify"), slots=None, **options):
+        """Another controller of the same name; `arguments` as for serve_workers()."""
+        slots = slots or former.slots
+        instance = self.start("-w", slots, *WORKERS, *arguments, "--", *command, **options)
+        instance.slots = slots
+        return instance
+
+    def serve_workers(self, slots, *arguments, **options):
+        instance = super().serve_workers(slots, *arguments, **options)
+        instance.slots = slots
+        return instance
+
+
+class Takeover(TakeoverTestCase):
+    """SIGKILL to the controller, then `start` again."""
+
+    def test_workers_serve_meanwhile_and_afterwards(self):
+        instance = self.serve_workers(4)
+        before = instance.status()
+        with self.load() as load:
+            self.kill_controller(instance)
+            self.assertEqual(instance.run("status").returncode, NOT_RUNNING)
+            sources = [f"127.8.0.{number}" for number in range(1, 101)]
+            served = {source: ask(HERE, source)["pid"] for source in sources}
+            self.assertEqual(set(served.values()),
+                             {worker["pid"] for worker in before["workers"]})
+            successor = self.start_again(instance).ready()
+            self.assertEqual({source: ask(HERE, source)["pid"] for source in sources}, served)
+        self.assert_nobody_lost(load.counts)
+        status = successor.status()
+        for name in ("pid", "generation", "restarts", "buckets"):
+            self.assertEqual([worker[name] for worker in status["workers"]],
+                             [worker[name] for worker in before["workers"]], name)
+        self.assertEqual(status["seed_id"], before["seed_id"])
+        self.assertEqual(status["listeners"], before["listeners"])
+        self.assertGreaterEqual(status["counters"]["steered"],
+                                before["counters"]["steered"] + load.counts["answered"])
+        for old, new in zip(before["workers"], status["workers"]):
+            self.assertGreaterEqual(new["uptime_ms"], old["uptime_ms"])
+        self.assertEqual(len(self.events(successor, "worker_adopted")), 4)
+        self.assert_counters(successor)
+        self.assertEqual(successor.stop(), 0)
+        self.assertTrue(is_refused(HERE))
+
+    def test_everything_works_afterwards(self):
+        """Respawn, reload, scale, drain, and another takeover."""
+        instance = self.serve_workers(2)
+        self.kill_controller(instance)
+        successor = self.start_again(instance).ready()
+        with self.load() as load:
+            self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+            self.wait_all_ready(successor, 2)
+        self.assert_nobody_lost(load.counts)
+        killed = self.kill_worker(successor, 1)
+        worker = self.wait_generation(successor, 3, slot=1)
+        self.assertEqual((worker["restarts"], worker["last_exit"]["signal"]), (1, "SIGKILL"))
+        self.wait_gone(killed)
+        self.kill_controller(successor)
+        third = self.start_again(instance).ready()
+        self.assertEqual(self.generations(third), [2, 3])
+        self.assertEqual([worker["restarts"] for worker in third.workers()], [0, 1])
+        killed = self.kill_worker(third, 0)
+        self.wait_generation(third, 3, slot=0)
+        self.wait_gone(killed)
+        self.assertEqual(third.run("scale", "3").returncode, 0)
+        self.wait_all_ready(third)
+        self.assertEqual(third.run("drain", "2").returncode, 0)
+        third.wait_status("the drained slot", lambda status: status["workers"][2][
+            "state"] == "drained")
+        self.assertEqual(third.terminate(), 0)
+
+    def test_a_worker_that_died_meanwhile(self):
+        instance = self.serve_workers(3)
+        dead = self.pids(instance)[1]
+        self.kill_controller(instance)
+        os.kill(dead, signal.SIGKILL)
+        self.wait_gone(dead)
+        # Its clients are served by others rather than by nobody.
+        self.assertIn(ask(HERE, "127.8.0.1")["slot"], (0, 1, 2))
+        successor = self.start_again(instance).ready()
+        self.assertEqual(self.generations(successor), [1, 2, 1])
+        self.assertNotIn(dead, self.pids(successor))
+        successor.stop()
+
+    def test_all_workers_died_meanwhile(self):
+        instance = self.serve_workers(2)
+        self.kill_controller(instance)
+        self.kill_everybody()
+        wait_for("nobody", lambda: not world.other_processes())
+        successor = self.start_again(instance).ready()
+        self.assertIn(ask(HERE)["slot"], (0, 1))
+        successor.stop()
+
+    def test_a_worker_that_was_not_ready(self):
+        command = self.switchable_worker("slow) exec $WORKER;;")
+        instance = self.serve_workers(2, command=[command])
+        self.mode("slow")
+        killed = self.kill_worker(instance, 0)
+        status = instance.wait_status("a starting worker", lambda status: status["workers"][0][
+            "state"] == "starting" and status["workers"][0]["pid"] != killed)
+        starting = status["workers"][0]["pid"]
+        self.kill_controller(instance)
+        self.mode("good")
+        successor = self.start_again(instance, command=[command]).ready()
+        self.wait_gone(starting)
+        self.assertEqual(self.generations(successor), [3, 1])
+        successor.stop()
+
+    def test_a_reload_that_was_going_on(self):
+        command = self.switchable_worker("slow) exec $WORKER;;")
+        instance = self.serve_workers(2, command=[command])
+        before = self.pids(instance)
+        self.mode("slow")
+        instance.run("reload")
+        self.kill_controller(instance)
+        successor = self.start_again(instance, command=[command]).ready()
+        self.assertEqual(self.pids(successor), before)
+        wait_for("the half-made life to be gone", lambda: len(world.other_processes()) == 3)
+        successor.stop()
+
+    def test_draining_lives_are_watched(self):
+        instance = self.serve_workers(1)
+        line = Line(self)
+        line.ask()
+        instance.run("reload", "--wait")
+        self.kill_controller(instance)
+        successor = self.start_again(instance).ready()
+        self.assertEqual(successor.workers()[0]["draining"], 1)
+        self.assertEqual(line.ask()["gen"], 1)
+        self.assertEqual(ask(HERE)["gen"], 2)
+        line.socket.close()
+        self.wait_drained(successor)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_drained_stays_drained(self):
+        instance = self.serve_workers(3, "--when-down", "spill")
+        instance.run("drain", "1")
+        instance.wait_status("the drained slot", lambda status: status["workers"][1][
+            "state"] == "drained")
+        self.kill_controller(instance)
+        successor = self.start_again(instance, "--when-down", "spill").ready(slots=[0, 2])
+        self.assertEqual(successor.workers()[1]["state"], "drained")
+        self.assertEqual({ask(HERE, f"127.8.0.{number}")["slot"] for number in range(1, 60)},
+                         {0, 2})
+        self.assertEqual(successor.run("ready", "1").returncode, 0)
+        self.wait_generation(successor, 2, slot=1)
+        successor.stop()
+
+    def test_output_is_passed_on(self):
+        command = self.script_worker("(exec 3<&-; while sleep 0.05; do echo tick; done) &\n"
+                                     "exec $WORKER --notify")
+        instance = self.serve_workers(1, command=[command])
+        wait_for("output", lambda: "tick" in instance.output)
+        self.kill_controller(instance)
+        successor = self.start_again(instance, command=[command]).ready()
+        wait_for("output", lambda: successor.output.count("tick\n") > 2)
+        self.assertEqual(self.generations(successor), [1])
+        successor.stop()
+
+    def test_other_words_on_the_command_line(self):
+        instance = self.serve_workers(2)
+        self.kill_controller(instance)
+        successor = self.start_again(instance, "--env", "A=B")
+        self.wait_all_ready(successor, 2)
+        self.wait_reload(successor)
+        self.kill_controller(successor)
+        third = self.start_again(instance, "--env", "A=B", slots=3)
+        status = third.wait_status("three slots", lambda status: status["slots"] == 3 and all(
+            worker["state"] == "ready" for worker in status["workers"]))
+        self.assertEqual([worker["generation"] for worker in status["workers"]], [2, 2, 1])
+        third.stop()
+
+    def test_scaled_by_hand_stays_so(self):
+        instance = self.serve_workers(2)
+        instance.run("scale", "3")
+        self.wait_all_ready(instance)
+        self.kill_controller(instance)
+        successor = self.start_again(instance)
+        self.wait_all_ready(successor, 1)
+        self.assertEqual(successor.status()["slots"], 3)
+        successor.stop()
+
+    def test_counters_only_grow(self):
+        """Answers, restarts, killed ones: over a takeover too."""
+        instance = self.serve_workers(2, "--max-retries", "0", "--hard-shutdown-delay", "200ms")
+        instance.run("drain", "0")
+        instance.wait_status("the drained slot", lambda status: status["workers"][0][
+            "state"] == "drained")
+        clients = self.connect(self.sources_of(instance, 0, 10))
+        self.collect(clients)
+        Line(self, self.sources_of(instance, 1, 1)[0]).ask()
+        instance.run("reload", "--wait=drained")
+        before = instance.status()
+        self.assertEqual(before["counters"]["answered_502"], 10)
+        self.assertEqual(before["workers"][1]["killed"], 1)
+        self.kill_controller(instance)
+        successor = self.start_again(instance, "--max-retries", "0", "--hard-shutdown-delay",
+                                     "200ms").ready(slots=[1])
+        after = successor.status()
+        for name, value in before["counters"].items():
+            self.assertGreaterEqual(after["counters"][name], value, name)
+        self.assertEqual(after["workers"][1]["killed"], 1)
+        successor.stop()
+
+    def test_two_at_once(self):
+        instance = self.serve_workers(1)
+        second = self.start_again(instance)
+        self.assertEqual(second.wait(), ALREADY_RUNNING)
+        self.assertEqual(instance.workers()[0]["state"], "ready")
+
+
+class Storm(TakeoverTestCase):
+    """SIGKILLs at random moments."""
+
+    def check_converged(self, successor, slots):
+        self.wait_all_ready(successor)
+        # A reload that the command line asks for, and what was half made, are over.
+        self.wait_drained(successor)
+        wait_for(lambda: f"{slots} workers and the controller: {world.other_processes()}",
+                 lambda: len(world.other_processes()) == slots + 2)
+
+    def test_kills_during_reloads_under_load(self):
+        chance = random.Random(3)
+        instance = first = self.serve_workers(4)
+        with self.load() as load:
+            for _ in range(KILLS):
+                generations = self.generations(instance)
+                instance.run("reload")
+                time.sleep(chance.uniform(0, 0.06))  # the random moment
+                survivors = set(self.pids(instance))
+                self.kill_controller(instance)
+                instance = self.start_again(first)
+                self.check_converged(instance, 4)
+                self.assertTrue(all(new >= old for old, new in zip(
+                    generations, self.generations(instance))))
+                self.assertTrue(survivors & set(self.pids(instance)))
+        self.assert_nobody_lost(load.counts)
+        self.assert_counters(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_kills_during_takeovers(self):
+        """The next one dies too, whatever it was doing: the one behind it finds everybody."""
+        chance = random.Random(4)
+        instance = first = self.serve_workers(2)
+        before = self.pids(instance)
+        with self.load(rate=500) as load:
+            for _ in range(40):
+                self.kill_controller(instance)
+                instance = self.start_again(first)
+                time.sleep(chance.uniform(0, 0.02))
+            self.check_converged(instance, 2)
+        self.assert_nobody_lost(load.counts)
+        self.assertEqual(self.pids(instance), before)
+        self.assertEqual(instance.stop(), 0)
+
+
+    def test_killed_when_it_has_just_begun_its_notes(self):
+        """A takeover that dies must leave what the former controller noted of its workers."""
+        instance = first = self.serve_workers(2)
+        before = self.pids(instance)
+        path = instance.directory / "slots"
+        for _ in range(5):
+            self.kill_controller(instance)
+            noted = path.stat().st_ino
+            instance = self.start_again(first)
+            # As closely as can be: the moment at which the file is another one, or gone.
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                try:
+                    if path.stat().st_ino != noted:
+                        break
+                except FileNotFoundError:
+                    break
+        self.kill_controller(instance)
+        instance = self.start_again(first)
+        self.check_converged(instance, 2)
+        self.assertEqual(self.pids(instance), before)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_kills_while_scaling(self):
+        chance = random.Random(5)
+        instance = first = self.serve_workers(2)
+        for turn in range(KILLS):
+            scaling = self.program(STICKYCTL, "scale", (6, 2)[turn % 2])
+            time.sleep(chance.uniform(0, 0.03))
+            self.kill_controller(instance)
+            scaling.wait()
+            instance = self.start_again(first)
+            self.wait_all_ready(instance)
+            self.wait_drained(instance)
+            status = instance.status()
+            self.assertIn(status["slots"], (2, 6))
+            self.assertEqual(sum(worker["buckets"] for worker in status["workers"]), 65536)
+            wait_for(lambda: f"nobody but slots: {world.other_processes()}",
+                     lambda: len(world.other_processes()) == status["slots"] + 1)
+            for number in range(1, 30):
+                source = f"127.8.0.{number}"
+                self.assertEqual(ask(HERE, source)["slot"], instance.where(source)["slot"])
+        self.assertEqual(instance.stop(), 0)
+
+
+class Upgrade(TakeoverTestCase):
+    """Another program in the same process."""
+
+    def test_upgrades_under_load(self):
+        instance = self.serve_workers(4)
+        before = instance.status()
+        with self.load() as load:
+            for _ in range(3):
+                result = instance.run("upgrade")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(self.pids(instance),
+                                 [worker["pid"] for worker in before["workers"]])
+        self.assert_nobody_lost(load.counts)
+        after = instance.status()
+        self.assertEqual((after["pid"], instance.pid), (before["pid"], before["pid"]))
+        self.assertGreater(after["started_at"], before["started_at"])
+        self.assert_counters(instance)
+        instance.note_bpf_objects()
+        # Its children are still its own: how they end is told, and no zombie is left.
+        killed = self.kill_worker(instance, 0)
+        worker = self.wait_generation(instance, 2)
+        self.assertEqual(worker["last_exit"]["signal"], "SIGKILL")
+        self.wait_gone(killed)
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_descriptors_do_not_grow(self):
+        instance = self.serve_workers(2)
+        instance.run("upgrade")
+        before = instance.descriptors()
+        for _ in range(3):
+            self.assertEqual(instance.run("upgrade").returncode, 0)
+        instance.wait_descriptors(before)
+        instance.stop()
+
+    def test_refused_for_the_demo(self):
+        instance = self.serve("-w", "1", "-l", "127.0.0.1:3000")
+        result = instance.run("upgrade")
+        self.assert_message(result, "demo", code=FAILED)
+        self.assertEqual(instance.workers()[0]["state"], "ready")
+
+    def test_refused_while_a_slot_is_not_ready(self):
+        instance = self.serve_workers(2)
+        instance.run("drain", "1")
+        instance.wait_status("the drained slot", lambda status: status["workers"][1][
+            "state"] == "drained")
+        self.assert_message(instance.run("upgrade"), "slot 1", code=FAILED)
+        instance.run("ready", "1")
+        self.wait_all_ready(instance)
+        self.assertEqual(instance.run("upgrade").returncode, 0)
+
+    def test_a_program_that_does_not_work(self):
+        program = self.dir / "stickyctl"
+        shutil.copy(STICKYCTL, program)
+        instance = self.serve_workers(1, program=program)
+        replacement = self.script("new", "exit 1")
+        replacement.rename(program)
+        result = instance.run("upgrade")
+        self.assert_message(result, str(program), code=FAILED)
+        self.assertEqual(ask(HERE)["gen"], 1)
+        self.assertEqual(instance.workers()[0]["state"], "ready")
+
+    def test_a_new_program_in_its_place(self):
+        program = self.dir / "stickyctl"
+        shutil.copy(STICKYCTL, program)
+        instance = self.serve_workers(1, program=program)
+        before = os.readlink(f"/proc/{instance.pid}/exe")
+        new = self.dir / "new"
+        shutil.copy(STICKYCTL, new)
+        new.rename(program)
+        inode = program.stat().st_ino
+        result = instance.run("upgrade")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(os.stat(f"/proc/{instance.pid}/exe").st_ino, inode, before)
+        instance.stop()
+
+    def test_nobody_there(self):
+        self.assertEqual(self.stickyctl("upgrade").returncode, NOT_RUNNING)
+
+
+if __name__ == "__main__":
+    harness.main()
