@@ -258,6 +258,14 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
 uint32_t sticky_group_seed_id(struct sticky_group *group);
 
 /*
+ * A process that had sockets of the slot has ended: what was queued on them has moved. Many
+ * kernels don't wake a worker that sleeps for that; where it is so, and somebody waits, the
+ * library makes a connection of its own, which the worker sees as a client that says nothing.
+ * On other kernels this does nothing.
+ */
+void sticky_slot_wake(struct sticky_group *group, uint32_t slot);
+
+/*
  * A descriptor to poll for reading, and what to call when it is readable: for hosts with a loop.
  *
  * When a slot changes hands the predecessor's sockets are closed a few milliseconds later: a
@@ -270,7 +278,7 @@ uint32_t sticky_group_seed_id(struct sticky_group *group);
  */
 int sticky_group_fd(struct sticky_group *group);
 
-/* Close what is due. Never blocks. */
+/* Do what is due. Never blocks. */
 void sticky_group_run(struct sticky_group *group);
 
 /* What the program counted, all listeners together, since the group was opened. */

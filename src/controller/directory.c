@@ -41,7 +41,7 @@ static bool is_ours(const struct stat *info)
 int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_error,
 		   size_t error_size)
 {
-	struct stat info, link;
+	struct stat info = {0}, link = {0};
 	int error = make_parents(path, mode);
 
 	if (!error && (lstat(path, &link) || stat(path, &info)))

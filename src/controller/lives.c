@@ -587,6 +587,7 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 	if (supervisor_has_start_failed(supervisor))
 		supervisor_fail_start(supervisor, worker, &how);
 	life_free(worker);
+	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);
 	orders_note_gone(supervisor);
 	supervisor_finish_if_empty(supervisor);

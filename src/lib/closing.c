@@ -20,6 +20,14 @@
 
 #define GRACE_NS 5000000ull
 
+/*
+ * On a kernel that wakes nobody: when a slot is looked at after it changed hands. A worker that
+ * drains closes its own descriptors when it likes, and what was queued on them moves then.
+ */
+static const uint64_t check_delays_ns[] = {50000000, 200000000, 1000000000, 5000000000};
+
+#define CHECKS (sizeof(check_delays_ns) / sizeof(check_delays_ns[0]))
+
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -55,6 +63,18 @@ static void wake_heirs(struct sticky_group *group, uint32_t slot, uint32_t liste
 			wake(group, heir, listener);
 }
 
+/* Somebody waits in the queue of the slot's worker: nobody may have told it. */
+static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
+{
+	uint32_t i;
+
+	if (slot >= group->slot_count || !group->slots[slot].owner || group->refusing)
+		return;
+	for (i = 0; i < group->listener_count; i++)
+		if (listener_queue(group->slots[slot].owner->sockets.fd[i]) > 0)
+			wake(group, slot, i);
+}
+
 static void close_sockets(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
 {
 	bool was_waiting[STICKY_LISTENERS_LIMIT] = {false};
@@ -84,46 +104,75 @@ static void arm(const struct sticky_group *group)
 	timerfd_settime(group->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+/* In the order of their time. Returns false where there is no memory. */
+static bool add(struct sticky_group *group, const struct closing *what)
 {
-	struct closing **end = &group->closings;
-	struct closing *closing = group->refusing ? NULL : malloc(sizeof(*closing));
+	struct closing **place = &group->closings;
+	struct closing *closing = malloc(sizeof(*closing));
 
-	if (!closing) {
-		close_sockets(group, slot, sockets);
-		return;
-	}
-	*closing =
-		(struct closing){.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
-	socket_set_init(sockets);
-	while (*end)
-		end = &(*end)->next;
-	*end = closing;
+	if (!closing)
+		return false;
+	while (*place && (*place)->due_ns <= what->due_ns)
+		place = &(*place)->next;
+	*closing = *what;
+	closing->next = *place;
+	*place = closing;
 	if (group->closings == closing)
 		arm(group);
+	return true;
 }
 
-static void close_first(struct sticky_group *group)
+void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+{
+	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
+
+	if (group->refusing || !add(group, &closing))
+		close_sockets(group, slot, sockets);
+	else
+		socket_set_init(sockets);
+}
+
+/* Look at the slot some more times. Hosts that don't poll would have to wait for that. */
+static void add_check(struct sticky_group *group, uint32_t slot, uint32_t check)
+{
+	struct closing closing = {.slot = slot, .is_check = true, .check = check};
+
+	if (group->migration_wakes || group->timer_fd < 0 || check >= CHECKS)
+		return;
+	closing.due_ns = now_ns() + check_delays_ns[check];
+	socket_set_init(&closing.sockets);
+	add(group, &closing);
+}
+
+static void do_first(struct sticky_group *group)
 {
 	struct closing *closing = group->closings;
 
 	group->closings = closing->next;
-	close_sockets(group, closing->slot, &closing->sockets);
+	if (closing->is_check) {
+		wake_if_waiting(group, closing->slot);
+		add_check(group, closing->slot, closing->check + 1);
+	} else {
+		close_sockets(group, closing->slot, &closing->sockets);
+		add_check(group, closing->slot, 0);
+	}
 	free(closing);
 }
 
-static void close_due(struct sticky_group *group)
+static void do_due(struct sticky_group *group)
 {
 	uint64_t now = now_ns();
 
 	while (group->closings && group->closings->due_ns <= now)
-		close_first(group);
+		do_first(group);
 }
 
 void closing_finish(struct sticky_group *group)
 {
+	/* The group ends: nobody is to be woken, or looked at again. */
+	group->migration_wakes = true;
 	while (group->closings)
-		close_first(group);
+		do_first(group);
 }
 
 uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)
@@ -132,7 +181,7 @@ uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)
 	uint32_t sum = 0;
 
 	for (closing = group->closings; closing; closing = closing->next)
-		if (closing->slot == slot)
+		if (closing->slot == slot && !closing->is_check)
 			sum += socket_set_queue(group, &closing->sockets);
 	return sum;
 }
@@ -163,7 +212,15 @@ void group_unlock_and_settle(struct sticky_group *group)
 		nanosleep(&wait,
 			  NULL); /* one that a signal cuts short is closed by the next call */
 	pthread_mutex_lock(&group->lock);
-	close_due(group);
+	do_due(group);
+	pthread_mutex_unlock(&group->lock);
+}
+
+void sticky_slot_wake(struct sticky_group *group, uint32_t slot)
+{
+	pthread_mutex_lock(&group->lock);
+	if (!group->migration_wakes)
+		wake_if_waiting(group, slot);
 	pthread_mutex_unlock(&group->lock);
 }
 
@@ -190,7 +247,7 @@ void sticky_group_run(struct sticky_group *group)
 		length = read(group->timer_fd, &count, sizeof(count));
 		(void)length; /* EAGAIN: called without need */
 	}
-	close_due(group);
+	do_due(group);
 	arm(group);
 	pthread_mutex_unlock(&group->lock);
 }

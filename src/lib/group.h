@@ -38,6 +38,8 @@ struct closing {
 	uint64_t due_ns; /* by CLOCK_MONOTONIC */
 	uint32_t slot;	 /* whose they were */
 	struct socket_set sockets;
+	bool is_check;	/* no sockets: a look at the slot's queue, see closing.c */
+	uint32_t check; /* the how manieth */
 };
 
 struct sticky_group {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -207,6 +208,79 @@ static void nobody_is_woken_for_an_empty_queue(void **state)
 	check_moved_queue(false, 0, 0);
 }
 
+/* The queue of a worker that sleeps: is it told, by a connection more? */
+static void check_sleeper(bool kernel_wakes, uint32_t queued, uint32_t wake_ups)
+{
+	struct sticky_group *group = group_start(1, "127.0.0.1:0");
+	struct sockaddr_storage server = group_server(group, 0, AF_INET);
+	struct waiting line = {0};
+	struct sticky_worker *worker = worker_start(group, 0);
+
+	group->migration_wakes = kernel_wakes;
+	waiting_add(&line, group, 0, &server, queued);
+	assert_int_equal(group_wait_queue(group, 0, queued), 0);
+	sticky_slot_wake(group, 0);
+	sticky_slot_wake(group, 1); /* there is no such slot: nothing happens */
+	assert_int_equal(group_wait_queue(group, 0, queued + wake_ups), 0);
+	assert_int_equal(group_counters(group).woken, wake_ups);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, queued);
+	if (wake_ups)
+		check_wake_up(sticky_worker_fd(worker, 0));
+	assert_int_equal(waiting_end(&line), 0);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
+static void a_slot_is_woken_where_somebody_waits_and_the_kernel_does_not_wake(void **state)
+{
+	(void)state;
+	check_sleeper(false, 3, 1);
+	check_sleeper(false, 0, 0);
+	check_sleeper(true, 3, 0);
+}
+
+/* As a host's loop would. */
+static void run_until_woken(struct sticky_group *group, struct pollfd *due, uint64_t times)
+{
+	int turns;
+
+	for (turns = 0; turns < 10 && group_counters(group).woken < times; turns++) {
+		assert_int_equal(poll(due, 1, 5000), 1);
+		sticky_group_run(group);
+	}
+	assert_int_equal(group_counters(group).woken, times);
+}
+
+/* A draining process closes its descriptors when it likes: a host that polls is looked after. */
+static void a_slot_is_looked_at_after_it_changed_hands(void **state)
+{
+	struct sticky_group *group = group_start(1, "127.0.0.1:0");
+	struct sockaddr_storage server = group_server(group, 0, AF_INET);
+	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
+	struct waiting line = {0};
+	struct sticky_worker *former, *worker;
+	int inherited;
+
+	(void)state;
+	assert_true(due.fd >= 0);
+	group->migration_wakes = false;
+	former = worker_start(group, 0);
+	inherited = dup(sticky_worker_fd(former, 0)); /* as a process would have it */
+	waiting_add(&line, group, 0, &server, 5);
+	worker = worker_start(group, 0);
+	assert_int_equal(sticky_worker_close(former), 0);
+	/* At the closing of the library's own descriptor: too early, the other one is open. */
+	run_until_woken(group, &due, 1);
+	check_wake_up(sticky_worker_fd(worker, 0));
+	close(inherited); /* its queue moves now, and the library can't see that */
+	run_until_woken(group, &due, 2);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
+	check_wake_up(sticky_worker_fd(worker, 0));
+	assert_int_equal(waiting_end(&line), 0);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +297,8 @@ int main(void)
 			a_moved_queue_is_followed_by_a_wake_up_where_the_kernel_does_not_wake),
 		cmocka_unit_test(a_moved_queue_is_all_there_is_where_the_kernel_wakes),
 		cmocka_unit_test(nobody_is_woken_for_an_empty_queue),
+		cmocka_unit_test(a_slot_is_woken_where_somebody_waits_and_the_kernel_does_not_wake),
+		cmocka_unit_test(a_slot_is_looked_at_after_it_changed_hands),
 	};
 	const char *reason = netns_enter();
 
