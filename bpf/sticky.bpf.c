@@ -116,6 +116,22 @@ static __always_inline int key_from_socket(const struct bpf_sock *sk,
 	return -1;
 }
 
+/*
+ * The socket pointer is read from the context here and wherever else it is asked for: one that
+ * is kept across calls may be spilled to the stack, and overwritten there, which the verifier
+ * grants only with CAP_PERFMON.
+ */
+static __always_inline int key_of_client(struct sk_reuseport_md *ctx,
+					 const struct sticky_settings *set,
+					 struct sticky_key *ret_key)
+{
+	const struct bpf_sock *migrating = ctx->migrating_sk;
+
+	if (migrating)
+		return key_from_socket(migrating, set, ret_key);
+	return key_from_packet(ctx, set, ret_key);
+}
+
 /* Is this a wake-up connection of the library itself? The TCP header starts with its port. */
 static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
 				       const struct sticky_settings *set)
@@ -158,7 +174,6 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
 	struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	void *inner = bpf_map_lookup_elem(&table, &zero);
-	const struct bpf_sock *migrating = ctx->migrating_sk;
 	const struct sticky_table *slots;
 	struct sticky_key key;
 
@@ -174,13 +189,13 @@ int sticky_select(struct sk_reuseport_md *ctx)
 		return count_exit(count, STICKY_EXIT_WOKEN,
 				  select_slot(ctx, set->wake_slot) ? SK_PASS : SK_DROP);
 
-	if (migrating ? key_from_socket(migrating, set, &key) : key_from_packet(ctx, set, &key))
+	if (key_of_client(ctx, set, &key))
 		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
 	hash = sticky_key_hash(set, &key);
 	slot = sticky_table_slot(slots, sticky_hash_bucket(hash));
 
 	if (select_slot(ctx, slot)) {
-		if (migrating)
+		if (ctx->migrating_sk)
 			return count_exit(count, STICKY_EXIT_MIGRATED, SK_PASS);
 		if (slot < STICKY_SLOTS_MAX)
 			count->steered[slot]++;

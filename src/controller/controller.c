@@ -687,10 +687,24 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+/* Timers count from now, not from the beginning of the loop's turn: none may be early. */
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (!config)
+		return NULL;
+	if (event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME) == 0)
+		base = event_base_new_with_config(config);
+	event_config_free(config);
+	return base;
+}
+
 static int open_loop(struct controller *controller)
 {
 	ignore_signals();
-	controller->base = event_base_new();
+	controller->base = new_base();
 	if (controller->base)
 		controller->stop_timer =
 			evtimer_new(controller->base, on_stop_delay_over, controller);

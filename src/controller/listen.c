@@ -21,7 +21,7 @@ static const char *hint(int error)
 		return "ports below 1024 need CAP_NET_BIND_SERVICE: run it as root or by sudo, or "
 		       "choose a higher port";
 	case -ENOENT:
-		return "the name has no address";
+		return "the name has no address (see getent ahosts); write an IP address";
 	case -E2BIG:
 		return "more listeners than a group can have";
 	case -EMFILE:
@@ -39,6 +39,9 @@ int listen_on(struct sticky_group *group, const char *address, char *ret_error, 
 		return result;
 	if (result == -EINVAL)
 		snprintf(ret_error, error_size, "-l '%.200s': %s", address, hint(result));
+	else if (result == -ENOENT)
+		snprintf(ret_error, error_size, "cannot listen on %.200s: %s", address,
+			 hint(result));
 	else
 		snprintf(ret_error, error_size, "cannot listen on %.200s: %s\n%s", address,
 			 strerror(-result), hint(result));

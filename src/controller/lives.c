@@ -200,6 +200,7 @@ static void take_slot(struct worker *worker)
 		       "was given\"",
 		       slot->index, pid_of(worker), strerror(-error));
 		hold(supervisor, slot->index);
+		worker->is_deaf = true;
 		runner_of(worker)->ops->kill(worker->run);
 		return;
 	}
@@ -529,17 +530,25 @@ void slot_fill(struct slot_state *slot)
 	life_begin(slot);
 }
 
+/* Why we ended it, where we did: the signal alone would not tell. */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
 
-	if (worker->timed_out)
+	if (worker->timed_out) {
 		snprintf(how->text, sizeof(how->text),
 			 "did not get ready within %" PRIu32 " ms (--ready-timeout)",
 			 config->ready_timeout_ms);
-	else if (worker->fell_silent)
+		how->hint = "it is waited for until it sends READY=1 to NOTIFY_SOCKET; one that "
+			    "never does wants --ready=started";
+	} else if (worker->is_deaf) {
+		snprintf(how->text, sizeof(how->text),
+			 "does not listen on the socket that it was given");
+		how->hint = "it must accept from descriptor 3 on, and not shut it down";
+	} else if (worker->fell_silent) {
 		snprintf(how->text, sizeof(how->text),
 			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", config->watchdog_ms);
+	}
 }
 
 static void note_exit(struct worker *worker, const struct run_exit *how)

@@ -47,6 +47,7 @@ struct worker {
 	bool speaks;		/* it has sent a notification */
 	bool timed_out;		/* it was killed as it did not get ready */
 	bool fell_silent;
+	bool is_deaf;		    /* its sockets could not get the slot: they do not listen */
 	struct life_record *record; /* NULL: none */
 	char status[STATUS_SIZE];
 };

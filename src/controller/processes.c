@@ -34,7 +34,8 @@ struct process {
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
 	int pidfd;		      /* of one that a former controller began; else -1 */
 	struct event *pidfd_event;
-	struct output_tail *tail;
+	struct output_tail *tail;	/* of what it printed */
+	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
 	struct output_source *output;
 	struct output_source *error_output;
 };
@@ -224,7 +225,7 @@ static void make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
 }
 
 /* A pipe for one stream of a worker; its reading end goes into a source. */
-static int open_stream(struct process *process, struct output_sink *sink,
+static int open_stream(struct process *process, struct output_sink *sink, struct output_tail *tail,
 		       struct output_source **ret_source, int *ret_write_end)
 {
 	char prefix[PREFIX_SIZE];
@@ -233,8 +234,8 @@ static int open_stream(struct process *process, struct output_sink *sink,
 	make_prefix(process, prefix);
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
-	error = output_source_open(process->processes->options.base, ends[0], sink, prefix,
-				   process->tail, ret_source);
+	error = output_source_open(process->processes->options.base, ends[0], sink, prefix, tail,
+				   ret_source);
 	if (error) {
 		close_pair(ends);
 		return error;
@@ -298,6 +299,13 @@ static uint32_t count_sockets(const struct sticky_worker *life)
 	return count;
 }
 
+static int open_tails(struct process *process)
+{
+	int error = output_tail_open(&process->tail);
+
+	return error ? error : output_tail_open(&process->error_tail);
+}
+
 static int begin(struct process *process, struct sticky_worker *life)
 {
 	struct processes *processes = process->processes;
@@ -305,12 +313,13 @@ static int begin(struct process *process, struct sticky_worker *life)
 	int output = -1, error_output = -1;
 	int error;
 
-	error = output_tail_open(&process->tail);
+	error = open_tails(process);
 	if (!error)
-		error = open_stream(process, processes->output, &process->output, &output);
+		error = open_stream(process, processes->output, process->tail, &process->output,
+				    &output);
 	if (!error)
-		error = open_stream(process, processes->error_output, &process->error_output,
-				    &error_output);
+		error = open_stream(process, processes->error_output, process->error_tail,
+				    &process->error_output, &error_output);
 	if (!error)
 		error = build_environment(process, count_sockets(life), &environment);
 	if (!error)
@@ -580,7 +589,7 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 
 /* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
 static struct output_source *fetch_stream(struct process *process, int kept, int stream,
-					  struct output_sink *sink)
+					  struct output_sink *sink, struct output_tail *tail)
 {
 	const struct processes_options *options = &process->processes->options;
 	int number = SPAWN_FIRST_SOCKET + (int)options->port_count + kept;
@@ -592,7 +601,7 @@ static struct output_source *fetch_stream(struct process *process, int kept, int
 		return NULL;
 	make_prefix(process, prefix);
 	if (!is_pipe_of(fd, process->pid, stream) ||
-	    output_source_open(options->base, fd, sink, prefix, process->tail, &source))
+	    output_source_open(options->base, fd, sink, prefix, tail, &source))
 		close(fd);
 	return source;
 }
@@ -609,7 +618,7 @@ static int process_adopt(void *context, struct worker *worker, pid_t pid, int pi
 	}
 	process->pid = pid;
 	process->pidfd = pidfd;
-	error = output_tail_open(&process->tail);
+	error = open_tails(process);
 	if (!error) {
 		process->pidfd_event =
 			event_new(processes->options.base, pidfd, EV_READ, on_pidfd, process);
@@ -621,8 +630,9 @@ static int process_adopt(void *context, struct worker *worker, pid_t pid, int pi
 		return error;
 	}
 	/* Without them its output is lost, but it is served. */
-	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output);
-	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output);
+	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
+	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
+					     process->error_tail);
 	*ret_run = process;
 	return 0;
 }
@@ -664,6 +674,7 @@ static void process_release(void *run)
 	output_source_close(process->output);
 	output_source_close(process->error_output);
 	output_tail_close(process->tail);
+	output_tail_close(process->error_tail);
 	free(process);
 }
 
@@ -674,7 +685,11 @@ static pid_t process_pid(const void *run)
 
 static void process_last_lines(const void *run, size_t size, char *ret_text)
 {
-	output_tail_read(((const struct process *)run)->tail, size, ret_text);
+	const struct process *process = run;
+
+	output_tail_read(process->error_tail, size, ret_text);
+	if (!ret_text[0])
+		output_tail_read(process->tail, size, ret_text);
 }
 
 static void processes_measure(void *context, void *const *runs, uint32_t count,

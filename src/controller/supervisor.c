@@ -114,9 +114,9 @@ void supervisor_fail_start(struct supervisor *supervisor, const struct worker *w
 		worker->slot->index, age, how->text);
 	if (how->hint)
 		fprintf(stderr, "%s\n", how->hint);
-	else if (lines[0])
+	if (lines[0])
 		fputs("its last lines:\n", stderr);
-	else
+	else if (!how->hint)
 		fputs("it printed nothing; try the command by itself\n", stderr);
 	for (line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		fprintf(stderr, "  | %s\n", line);
