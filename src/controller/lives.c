@@ -205,6 +205,7 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	worker->has_slot = true;
+	life_watch_sockets(worker, true);
 	slot->current = worker;
 	if (slot->next == worker)
 		slot->next = NULL;
@@ -213,6 +214,36 @@ static void take_slot(struct worker *worker)
 		life_apply(former, WORKER_SUPERSEDED);
 	}
 	note_has_slot(worker);
+}
+
+void life_watch_sockets(struct worker *worker, bool watch)
+{
+	struct hangup *hangup = supervisor_of(worker)->hangup;
+	uint32_t i;
+	int fd, error;
+
+	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+		error = 0;
+		if (watch)
+			error = hangup_add(hangup, fd, worker);
+		else
+			hangup_remove(hangup, fd);
+		if (error)
+			report(STICKY_LOG_WARN, "socket_not_watched", "slot=%u error=\"%s\"",
+			       worker->slot->index, strerror(-error));
+	}
+}
+
+void life_on_hangup(void *who)
+{
+	struct worker *worker = who;
+
+	life_watch_sockets(worker, false);
+	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
+	       worker->slot->index, pid_of(worker));
+	worker->is_deaf = true;
+	/* As one that has fallen silent: it can't be told to come back. */
+	life_apply(worker, WORKER_FELL_SILENT);
 }
 
 /* The table first, at the end of this turn; then the sockets, whose queues go by it. */
@@ -239,6 +270,7 @@ static void leave_slot(struct worker *worker)
 
 	if (!worker->life)
 		return;
+	life_watch_sockets(worker, false);
 	if (!spills || leave_later(worker)) {
 		privilege_raise(CAP_BPF);
 		privilege_raise(CAP_NET_BIND_SERVICE);
@@ -362,6 +394,9 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	/* One that drains owes us no sign any more. */
+	if (worker->state != WORKER_READY)
+		return;
 	worker->fell_silent = true;
 	life_apply(worker, WORKER_FELL_SILENT);
 }

@@ -4,6 +4,7 @@
 #define STICKY_CONTROLLER_LIVES_H
 
 #include "../handoff/standin.h"
+#include "hangup.h"
 #include "supervisor.h"
 
 #define STATUS_SIZE 256
@@ -63,6 +64,7 @@ struct supervisor {
 	struct supervisor_options options;
 	const struct config *config;
 	struct standin *standin;
+	struct hangup *hangup;
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
@@ -107,6 +109,12 @@ void slot_note(const struct slot_state *slot);
 /* A worker without a run and sockets yet. NULL: out of memory. */
 struct worker *life_new(struct slot_state *slot);
 void life_free(struct worker *worker);
+
+/* A worker that has its slot: is it to be told of when its sockets end, or not any more? */
+void life_watch_sockets(struct worker *worker, bool watch);
+
+/* For hangup_open(): a worker's listening socket has ended. */
+void life_on_hangup(void *who);
 
 /* Note a life for a controller that takes over. */
 void life_note(struct worker *worker);

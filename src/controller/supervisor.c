@@ -257,6 +257,8 @@ static int make_parts(struct supervisor *supervisor)
 		return -ENOMEM;
 	error = standin_open(options->base, options->group, options->config->max_retries,
 			     options->config->retry_delay_ms, &supervisor->standin);
+	if (!error)
+		error = hangup_open(options->base, life_on_hangup, &supervisor->hangup);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -304,6 +306,7 @@ void supervisor_close(struct supervisor *supervisor)
 	if (supervisor->size_check)
 		event_free(supervisor->size_check);
 	standin_close(supervisor->standin);
+	hangup_close(supervisor->hangup);
 	free(supervisor);
 }
 

@@ -14,11 +14,16 @@
 #define LINGER_SECONDS 2     /* how long its remaining bytes are read after the answer */
 #define BODY	       "The worker of this client is not available.\n"
 
-/* A connection that was answered, until the client has closed too. */
-struct lingering {
+/* A connection that waits for the client's first byte, or, once answered, for its end. */
+struct answer {
 	struct event *event;
-	time_t until; /* by CLOCK_MONOTONIC: not even one that keeps talking stays longer */
+	unsigned int retry_after;
+	bool is_sent;
+	time_t until; /* once sent, by CLOCK_MONOTONIC: not even one that keeps talking stays longer
+		       */
 };
+
+enum taken { TOOK_NOTHING, TOOK_SOME, TOOK_THE_END };
 
 static time_t now(void)
 {
@@ -28,15 +33,16 @@ static time_t now(void)
 	return time.tv_sec;
 }
 
-static void end(struct lingering *lingering, int fd)
+static void end(struct answer *answer, int fd)
 {
-	event_free(lingering->event);
-	free(lingering);
+	if (answer->event)
+		event_free(answer->event);
+	free(answer);
 	close(fd);
 }
 
-/* Returns false at the end of the stream, or where it is broken. */
-static bool discard(int fd, char *ret_first)
+/* Read what the client has sent, and forget all but its first byte. */
+static enum taken take(int fd, char *ret_first)
 {
 	char bytes[4096];
 	size_t total = 0;
@@ -44,40 +50,15 @@ static bool discard(int fd, char *ret_first)
 	while (total < READ_MAX) {
 		ssize_t length = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 
+		if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))
+			return TOOK_THE_END;
 		if (length < 0)
-			return errno == EAGAIN || errno == EINTR;
-		if (length == 0)
-			return false;
-		if (total == 0 && ret_first)
+			break;
+		if (total == 0)
 			*ret_first = bytes[0];
 		total += (size_t)length;
 	}
-	return true;
-}
-
-static void on_event(evutil_socket_t fd, short what, void *context)
-{
-	struct lingering *lingering = context;
-
-	if (what & EV_TIMEOUT || now() >= lingering->until || !discard(fd, NULL))
-		end(lingering, fd);
-}
-
-static void linger(struct event_base *base, int fd)
-{
-	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};
-	struct lingering *lingering = calloc(1, sizeof(*lingering));
-
-	if (lingering) {
-		lingering->until = now() + LINGER_SECONDS;
-		lingering->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, lingering);
-	}
-	if (!lingering || !lingering->event || event_add(lingering->event, &limit)) {
-		if (lingering && lingering->event)
-			event_free(lingering->event);
-		free(lingering);
-		close(fd);
-	}
+	return total ? TOOK_SOME : TOOK_NOTHING;
 }
 
 static bool send_answer(int fd, unsigned int retry_after)
@@ -93,15 +74,52 @@ static bool send_answer(int fd, unsigned int retry_after)
 	return send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }
 
-void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after)
+/* What it has sent by now is known; a client that has closed its half gets the answer too. */
+static void send_or_close(struct answer *answer, int fd, char first)
 {
+	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};
+
+	if (first == TLS_HANDSHAKE || !send_answer(fd, answer->retry_after) ||
+	    shutdown(fd, SHUT_WR)) {
+		end(answer, fd);
+		return;
+	}
+	answer->is_sent = true;
+	answer->until = now() + LINGER_SECONDS;
+	if (event_add(answer->event, &limit))
+		end(answer, fd);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *context)
+{
+	struct answer *answer = context;
+	char first = 0;
+	enum taken taken = what & EV_TIMEOUT ? TOOK_NOTHING : take(fd, &first);
+
+	if (!answer->is_sent)
+		send_or_close(answer, fd, first);
+	else if (what & EV_TIMEOUT || taken == TOOK_THE_END || now() >= answer->until)
+		end(answer, fd);
+}
+
+void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after,
+			unsigned int patience_ms)
+{
+	struct timeval patience = {.tv_sec = patience_ms / 1000,
+				   .tv_usec = patience_ms % 1000 * 1000};
+	struct answer *answer = calloc(1, sizeof(*answer));
 	char first = 0;
 
-	/* A client that has closed its half still gets the answer. */
-	discard(fd, &first);
-	if (first == TLS_HANDSHAKE || !send_answer(fd, retry_after) || shutdown(fd, SHUT_WR)) {
+	if (!answer) {
 		close(fd);
 		return;
 	}
-	linger(base, fd);
+	answer->retry_after = retry_after;
+	answer->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, answer);
+	if (!answer->event)
+		end(answer, fd);
+	else if (take(fd, &first) != TOOK_NOTHING || !patience_ms)
+		send_or_close(answer, fd, first);
+	else if (event_add(answer->event, &patience))
+		end(answer, fd);
 }

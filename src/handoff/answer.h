@@ -10,11 +10,14 @@
  *
  * fd           accepted, non-blocking; taken over, whatever happens
  * retry_after  seconds, for Retry-After
+ * patience_ms  how long one that has said nothing yet is waited for, to know whether it speaks
+ *              TLS; 0: not at all
  *
  * What the client has sent is read first, and for a moment after the answer: a close() with
  * unread bytes would be an RST, and the client would not see the answer. A TLS hello gets no
  * plain text: it is closed.
  */
-void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after);
+void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after,
+			unsigned int patience_ms);
 
 #endif

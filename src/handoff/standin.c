@@ -12,6 +12,10 @@
 #include "ages.h"
 #include "answer.h"
 
+/* With a smaller budget a client may not have had the time to say its first word. */
+#define PATIENT_BELOW_MS 1000
+#define PATIENCE_MS	 150
+
 /* One holding socket. */
 struct watch {
 	struct standin *standin;
@@ -63,7 +67,9 @@ static bool answer_first(struct watch *watch)
 		return false;
 	ages_remove(&watch->ages);
 	standin->answered++;
-	answer_unavailable(standin->base, fd, 1 + (unsigned int)(watch->budget_ms / 1000));
+	/* One that has waited for long and says nothing is no TLS client: those speak first. */
+	answer_unavailable(standin->base, fd, 1 + (unsigned int)(watch->budget_ms / 1000),
+			   watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
 	return true;
 }
 
