@@ -68,6 +68,7 @@ help:
 	@echo 'make test-unit     the pure parts; no privilege needed'
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
+	@echo 'make soak          the lifecycle under stress, some minutes'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          the threaded tests under ThreadSanitizer'
 	@echo 'make check         formatting, lint, both compilers, the public header, make asan'
@@ -168,6 +169,12 @@ test: deps-test
 test-unit test-kernel test-e2e: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) $(patsubst test-%,%,$@)
+
+# Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
+.PHONY: soak
+soak: deps-test
+	@$(MAKE) --no-print-directory all $(TEST_PEERS)
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_lifecycle.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan

@@ -38,6 +38,7 @@ void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t index,
 	slot->generation = record->generation;
 	sticky_slot_adopt(supervisor->options.group, index, record->generation);
 	slot->restarts = record->restarts;
+	slot->killed = (uint32_t)record->killed;
 	slot_set_mode(slot, record->mode < SLOT_MODE_COUNT && record->mode != SLOT_REMOVED
 				    ? (enum slot_mode)record->mode
 				    : SLOT_ENABLED);
@@ -122,6 +123,8 @@ int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *l
 	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
 				     supervisor->options.slotsfile->content->workers_speak;
 	place(worker, has_slot > 0);
+	if (!has_slot && !life->record.was_told)
+		runner->ops->stop(worker->run);
 	life_note(worker);
 	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "worker_adopted",
 		    json_pack("{s:i, s:s, s:I, s:i}", "slot", (int)index, "state",

@@ -507,10 +507,12 @@ static int open_slotsfile(struct controller *controller)
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = wanted_slots(controller->config);
 	content->config_id = config_id(controller->config, controller->directory);
-	if (controller->takes_over)
+	if (controller->takes_over) {
 		content->workers_speak = controller->takeover.content->workers_speak;
-	else
+		content->answered = controller->takeover.content->answered;
+	} else {
 		pin_group(controller);
+	}
 	return EXIT_DONE;
 }
 
@@ -612,7 +614,8 @@ static void adopt_lives(struct controller *controller)
 	struct takeover *takeover = &controller->takeover;
 	uint32_t i;
 
-	for (i = 0; i < takeover->content->slots; i++)
+	/* A kill in the middle of a scaling leaves notes of one more slot, or of one less. */
+	for (i = 0; i < takeover->content->slots && i < supervisor_slots(supervisor); i++)
 		supervisor_adopt_slot(supervisor, i, &takeover->content->slot[i]);
 	for (i = 0; i < takeover->count; i++) {
 		struct adopted_life *life = &takeover->lives[i];
@@ -625,13 +628,28 @@ static void adopt_lives(struct controller *controller)
 	}
 }
 
+/* The notes are complete, and take the place of the former controller's. */
+static int install_notes(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+	int error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+
+	if (!error && controller->slotsfile.content)
+		error = slotsfile_install(path);
+	if (error)
+		complain("cannot make %s: %s", path, strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int take_over(struct controller *controller)
 {
 	int error;
 
 	if (!controller->takes_over)
-		return EXIT_DONE;
+		return install_notes(controller);
 	adopt_lives(controller);
+	if (install_notes(controller))
+		return EXIT_FAILED;
 	error = sticky_group_finish_adoption(controller->instance.group);
 	if (error) {
 		complain("cannot take over the former controller's slots: %s", strerror(-error));

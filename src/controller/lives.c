@@ -22,6 +22,11 @@ uint32_t worker_slot(const struct worker *worker)
 	return worker->slot->index;
 }
 
+int32_t *worker_noted_pid(struct worker *worker)
+{
+	return worker->record ? &worker->record->pid : NULL;
+}
+
 uint64_t worker_generation(const struct worker *worker)
 {
 	return worker->generation;
@@ -79,14 +84,23 @@ static void note_state(const struct worker *worker, const char *event)
 
 /* ---- Which list a worker is in ---------------------------------------------------- */
 
+/* A life is cut off in what it does. */
+static void note_killed(struct slot_state *slot)
+{
+	slot->killed++;
+	slot_note(slot);
+}
+
 static void end_older(struct slot_state *slot, const struct worker *worker)
 {
 	struct worker *older = slot->draining, *next;
 
 	for (; older; older = next) {
 		next = older->next_draining;
-		if (older != worker)
-			life_apply(older, WORKER_MUST_END);
+		if (older == worker)
+			continue;
+		note_killed(slot);
+		life_apply(older, WORKER_MUST_END);
 	}
 }
 
@@ -304,6 +318,13 @@ static void schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
 	start_timer(slot->restart, slot->delay_ms);
 }
 
+static void stop_politely(struct worker *worker)
+{
+	runner_of(worker)->ops->stop(worker->run);
+	if (worker->record)
+		worker->record->was_told = true;
+}
+
 void life_apply(struct worker *worker, enum worker_event event)
 {
 	struct worker_step step = pool_step(worker->state, event);
@@ -317,10 +338,12 @@ void life_apply(struct worker *worker, enum worker_event event)
 	if (step.actions & ACTION_LEAVE_SLOT)
 		leave_slot(worker);
 	if (step.actions & ACTION_STOP_POLITELY)
-		ops->stop(worker->run);
+		stop_politely(worker);
 	if (step.actions & ACTION_START_DEADLINE) {
 		start_timer(worker->timer, supervisor->config->hard_shutdown_delay_ms);
-		end_older(slot, worker);
+		/* At most one draining life a slot; but in a stop all have the same deadline. */
+		if (!supervisor->stopping)
+			end_older(slot, worker);
 	}
 	if (step.actions & ACTION_KILL && worker->run)
 		ops->kill(worker->run);
@@ -372,7 +395,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (worker->state == WORKER_DRAINING) {
 		supervisor_of(worker)->killed |= supervisor_of(worker)->stopping;
-		worker->slot->killed++;
+		note_killed(worker->slot);
 		life_apply(worker, WORKER_MUST_END);
 	} else if (worker->state == WORKER_READY) {
 		look_at_queue(worker);
@@ -481,6 +504,7 @@ void slot_note(const struct slot_state *slot)
 	content->slot[slot->index] = (struct slot_record){
 		.generation = slot->generation,
 		.restarts = slot->restarts,
+		.killed = slot->killed,
 		.mode = slot->mode,
 	};
 }
@@ -504,7 +528,9 @@ void life_note(struct worker *worker)
 	record->generation = worker->generation;
 	record->pid = pid_of(worker);
 	record->state = worker->state;
-	record->process_start = slotsfile_process_start(record->pid);
+	record->was_told = worker->state == WORKER_DRAINING;
+	if (record->pid)
+		record->process_start = slotsfile_process_start(record->pid);
 	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
 		length = sizeof(record->cookies[i]);
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
@@ -524,8 +550,16 @@ static int begin(struct worker *worker)
 	if (error)
 		return error;
 	worker->generation = worker->slot->generation = sticky_worker_generation(worker->life);
-	return options->runner.ops->start(options->runner.context, worker, worker->life,
-					  &worker->run);
+	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
+	slot_note(worker->slot);
+	life_note(worker);
+	error = options->runner.ops->start(options->runner.context, worker, worker->life,
+					   &worker->run);
+	if (!error && worker->record) {
+		worker->record->pid = pid_of(worker);
+		worker->record->process_start = slotsfile_process_start(worker->record->pid);
+	}
+	return error;
 }
 
 void life_begin(struct slot_state *slot)
@@ -551,8 +585,6 @@ void life_begin(struct slot_state *slot)
 		supervisor_worker_exited(worker, &how);
 		return;
 	}
-	slot_note(slot);
-	life_note(worker);
 	note_state(worker, NULL);
 	start_ready_timer(worker);
 }

@@ -65,6 +65,8 @@ struct supervisor {
 	const struct config *config;
 	struct standin *standin;
 	struct hangup *hangup;
+	uint64_t own_answered; /* where there is no slots file */
+	uint64_t *answered;    /* the counter of the 502s */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;

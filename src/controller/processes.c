@@ -269,6 +269,7 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 		.sockets = sockets,
 		.output = output,
 		.error_output = error_output,
+		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
 	int error;

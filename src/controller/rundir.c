@@ -14,7 +14,7 @@
 #include "directory.h"
 #include "units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots", "pid"};
+static const char *const files[] = {"control.sock", "notify.sock", "slots", "slots.new", "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {

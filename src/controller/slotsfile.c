@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +13,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static int name_new(const char *path, char new_path[PATH_MAX])
+{
+	return snprintf(new_path, PATH_MAX, "%s.new", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int slotsfile_install(const char *path)
+{
+	char new_path[PATH_MAX];
+
+	if (name_new(path, new_path))
+		return -ENAMETOOLONG;
+	return rename(new_path, path) ? -errno : 0;
+}
+
 int slotsfile_create(const char *path, struct slotsfile *ret_file)
 {
 	struct slotsfile_content *content;
+	char new_path[PATH_MAX];
 	int fd, error = 0;
 
-	/* A new file: a reader of the former one keeps what it has. */
-	unlink(path);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (name_new(path, new_path))
+		return -ENAMETOOLONG;
+	unlink(new_path);
+	fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, sizeof(*content)))

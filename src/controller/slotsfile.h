@@ -12,7 +12,7 @@
 
 #include "sticky.h"
 
-#define SLOTSFILE_VERSION 1
+#define SLOTSFILE_VERSION 2
 #define SLOTSFILE_LIVES	  (4 * STICKY_SLOTS_LIMIT)
 
 /* One life. Everything of it is written before `used` says so. */
@@ -20,17 +20,20 @@ struct life_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
-	int32_t pid;		/* and process group */
-	uint32_t state;		/* enum worker_state */
-	uint64_t process_start; /* in clock ticks since boot: tells the pid's process from a later
-				   one */
+	int32_t pid;	   /* and process group; 0: it was not forked yet */
+	uint32_t was_told; /* to stop, politely */
+	uint32_t state;	   /* enum worker_state */
+	uint32_t unused;
+	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
+	uint64_t process_start;
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
 };
 
 struct slot_record {
 	uint64_t generation; /* of the slot's last life */
 	uint64_t restarts;
-	uint32_t mode; /* enum slot_mode */
+	uint64_t killed; /* lives that outlived the hard-shutdown delay */
+	uint32_t mode;	 /* enum slot_mode */
 	uint32_t unused;
 };
 
@@ -40,6 +43,7 @@ struct slotsfile_content {
 	uint32_t listeners;
 	uint32_t workers_speak;	   /* they send READY=1 */
 	uint64_t config_id;	   /* of the command, directory, environment, user: see config.h */
+	uint64_t answered;	   /* clients that got the 502 */
 	uint64_t configured_slots; /* the number that was asked for at the start */
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct life_record life[SLOTSFILE_LIVES];
@@ -50,8 +54,14 @@ struct slotsfile {
 	uint32_t next;			   /* where the search for a free record begins */
 };
 
-/* Make a new one in the place of any that is there. Returns 0 or -errno. */
+/*
+ * Make a new one beside the one that is there, which stays what it is until slotsfile_install():
+ * whoever is killed in between leaves notes that are complete. Returns 0 or -errno.
+ */
 int slotsfile_create(const char *path, struct slotsfile *ret_file);
+
+/* From now on the new one counts. Returns 0 or -errno. */
+int slotsfile_install(const char *path);
 
 /*
  * Read one that another controller left; freed by free().

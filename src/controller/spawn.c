@@ -113,6 +113,8 @@ static int exec_first(const struct spawn_request *request)
 static void __attribute__((noreturn)) run_child(const struct spawn_request *request, int status)
 {
 	setpgid(0, 0);
+	if (request->noted_pid)
+		*(volatile int32_t *)request->noted_pid = getpid();
 	reset_signals();
 	if (place_descriptors(request, &status))
 		fail(status, SPAWN_DESCRIPTORS, errno);

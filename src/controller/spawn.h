@@ -33,6 +33,7 @@ struct spawn_request {
 	int kept[SPAWN_KEPT];
 	int output;	      /* becomes 1 */
 	int error_output;     /* becomes 2 */
+	int32_t *noted_pid;   /* in shared memory: where the child notes its pid; NULL: nowhere */
 	struct rlimit nofile; /* its limit of descriptors */
 };
 

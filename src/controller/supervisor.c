@@ -256,7 +256,8 @@ static int make_parts(struct supervisor *supervisor)
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
 	error = standin_open(options->base, options->group, options->config->max_retries,
-			     options->config->retry_delay_ms, &supervisor->standin);
+			     options->config->retry_delay_ms, supervisor->answered,
+			     &supervisor->standin);
 	if (!error)
 		error = hangup_open(options->base, life_on_hangup, &supervisor->hangup);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
@@ -277,6 +278,8 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 	if (!supervisor)
 		return -ENOMEM;
 	supervisor->options = *options;
+	supervisor->answered = options->slotsfile->content ? &options->slotsfile->content->answered
+							   : &supervisor->own_answered;
 	supervisor->slot_count = sticky_group_slots(options->group);
 	error = make_parts(supervisor);
 	if (error) {
@@ -354,7 +357,7 @@ uint32_t supervisor_slots(const struct supervisor *supervisor)
 
 uint64_t supervisor_answered(const struct supervisor *supervisor)
 {
-	return standin_answered(supervisor->standin);
+	return *supervisor->answered;
 }
 
 /* Who is shown: the one that has the slot, or will have it; else the last one that drains. */

@@ -174,4 +174,10 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *how)
 uint32_t worker_slot(const struct worker *worker);
 uint64_t worker_generation(const struct worker *worker);
 
+/*
+ * Where a child writes its pid before it runs the worker's program, in memory that it shares with
+ * us: should we be killed meanwhile, it is not forgotten. NULL: nowhere.
+ */
+int32_t *worker_noted_pid(struct worker *worker);
+
 #endif

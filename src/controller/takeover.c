@@ -105,7 +105,8 @@ static int open_life(const struct life_record *record, struct adopted_life *ret_
 	life.pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
 	if (life.pidfd < 0)
 		return -errno;
-	if (slotsfile_process_start(record->pid) != record->process_start) {
+	if (record->process_start &&
+	    slotsfile_process_start(record->pid) != record->process_start) {
 		close_life(&life);
 		return -ESRCH;
 	}
@@ -124,7 +125,9 @@ static bool take_life(const struct life_record *record, uint32_t listeners,
 		return true;
 	if (record->state == WORKER_READY && !fetch_sockets(ret_life, listeners))
 		return true;
-	kill_life(record);
+	/* Where its start was not noted yet, its sockets say that it is the one. */
+	if (record->process_start || !fetch_sockets(ret_life, listeners))
+		kill_life(record);
 	close_life(ret_life);
 	return false;
 }

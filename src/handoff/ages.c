@@ -62,6 +62,19 @@ uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
 	return (uint32_t)(due - ages->removed);
 }
 
+uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
+{
+	uint32_t i;
+
+	for (i = 0; i < ages->count; i++) {
+		uint64_t due_ms = ages->at_ms[place(ages, i)] + budget_ms;
+
+		if (ages->arrivals[place(ages, i)] > ages->removed)
+			return due_ms > now_ms ? due_ms - now_ms : 0;
+	}
+	return UINT64_MAX;
+}
+
 void ages_remove(struct ages *ages)
 {
 	ages->removed++;

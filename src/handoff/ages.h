@@ -35,6 +35,9 @@ void ages_sample(struct ages *ages, uint64_t now_ms, uint32_t length);
 /* How many at the head of the queue have waited for budget_ms by now. */
 uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms);
 
+/* How long until the head of the queue has waited for budget_ms; UINT64_MAX: nobody is known. */
+uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms);
+
 /* One has left the head of the queue. */
 void ages_remove(struct ages *ages);
 

@@ -34,7 +34,7 @@ struct standin {
 	struct sticky_group *group;
 	uint32_t retries;
 	uint32_t delay_ms;
-	uint64_t answered;
+	uint64_t *answered;
 	struct watch *watches;
 };
 
@@ -66,7 +66,7 @@ static bool answer_first(struct watch *watch)
 	if (fd < 0)
 		return false;
 	ages_remove(&watch->ages);
-	standin->answered++;
+	++*standin->answered;
 	/* One that has waited for long and says nothing is no TLS client: those speak first. */
 	answer_unavailable(standin->base, fd, 1 + (unsigned int)(watch->budget_ms / 1000),
 			   watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
@@ -75,19 +75,27 @@ static bool answer_first(struct watch *watch)
 
 static void look(struct watch *watch)
 {
-	uint32_t delay = watch->delay_ms ? watch->delay_ms : 1;
-	struct timeval next = {.tv_sec = delay / 1000, .tv_usec = delay % 1000 * 1000};
-	uint64_t now = now_ms();
+	uint64_t now = now_ms(), delay;
+	struct timeval next;
 	uint32_t due;
 
 	ages_sample(&watch->ages, now, queue_length(watch->fd));
 	for (due = ages_due(&watch->ages, now, watch->budget_ms); due; due--)
 		if (!answer_first(watch))
 			break;
-	if (queue_length(watch->fd))
-		event_add(watch->sample, &next);
-	else
+	if (!queue_length(watch->fd)) {
 		event_add(watch->arrival, NULL);
+		return;
+	}
+	/* When the first of them is due, where that is before the next sample. */
+	delay = ages_wait(&watch->ages, now, watch->budget_ms);
+	if (delay > watch->delay_ms)
+		delay = watch->delay_ms;
+	if (delay < 1)
+		delay = 1;
+	next = (struct timeval){.tv_sec = (time_t)(delay / 1000),
+				.tv_usec = (suseconds_t)(delay % 1000 * 1000)};
+	event_add(watch->sample, &next);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -164,13 +172,13 @@ void standin_unwatch(struct standin *standin, uint32_t slot)
 }
 
 int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
-		 uint32_t delay_ms, struct standin **ret_standin)
+		 uint32_t delay_ms, uint64_t *answered, struct standin **ret_standin)
 {
 	struct standin *standin = calloc(1, sizeof(*standin));
 
 	if (!standin)
 		return -ENOMEM;
-	*standin = (struct standin){.base = base, .group = group};
+	*standin = (struct standin){.base = base, .group = group, .answered = answered};
 	standin_set_budget(standin, retries, delay_ms);
 	*ret_standin = standin;
 	return 0;
@@ -193,9 +201,4 @@ void standin_close(struct standin *standin)
 		free_watch(watch);
 	}
 	free(standin);
-}
-
-uint64_t standin_answered(const struct standin *standin)
-{
-	return standin->answered;
 }

@@ -21,11 +21,12 @@ struct standin;
 /*
  * retries   how often a client's slot is looked at again, before it is answered
  * delay_ms  between two looks; the budget is the product
+ * answered  counts the clients that were answered; stays the caller's
  *
  * Returns 0 or -ENOMEM.
  */
 int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
-		 uint32_t delay_ms, struct standin **ret_standin);
+		 uint32_t delay_ms, uint64_t *answered, struct standin **ret_standin);
 
 /* NULL is allowed. */
 void standin_close(struct standin *standin);
@@ -38,8 +39,5 @@ int standin_watch(struct standin *standin, uint32_t slot);
 
 /* It is about to change hands: forget its sockets. */
 void standin_unwatch(struct standin *standin, uint32_t slot);
-
-/* How many clients were answered. */
-uint64_t standin_answered(const struct standin *standin);
 
 #endif

@@ -34,6 +34,7 @@ struct steering {
 	struct sticky_bpf *shared;
 	char *pins; /* the directory; NULL: not pinned */
 	struct sticky_table table;
+	bool table_is_unknown; /* another process wrote the kernel's: ours is a guess */
 	uint32_t buckets[STICKY_SLOTS_MAX]; /* of each slot, in that table */
 };
 
@@ -349,6 +350,7 @@ int steering_adopt(const char *directory, const struct log *log, struct steering
 					    &steering->settings);
 	if (!error && steering->settings.abi_version != STICKY_ABI_VERSION)
 		error = -EPROTO;
+	steering->table_is_unknown = true;
 	if (!error)
 		error = begin_table(steering, true);
 	if (!error) {
@@ -442,10 +444,12 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 	if (slots < former)
 		steering->settings.slots = slots;
 	error = write_settings(steering);
-	if (!error && moved)
+	if (!error && (moved || steering->table_is_unknown))
 		error = write_table(steering, table);
-	if (!error)
+	if (!error) {
+		steering->table_is_unknown = false;
 		take_table(steering, table);
+	}
 	steering->settings.slots = error ? former : slots;
 	if (!error || slots < former) {
 		int late = write_settings(steering);

@@ -29,9 +29,13 @@ class Killed(LifecycleTestCase):
         with self.load("--deadline", "60") as load:
             while killed < KILLS:
                 ready = [worker for worker in instance.workers() if worker["state"] == "ready"]
-                for worker in chance.sample(ready, min(len(ready), 2)):
+                chosen = chance.sample(ready, min(len(ready), 2))
+                for worker in chosen:
                     os.kill(worker["pid"], signal.SIGKILL)
                     killed += 1
+                # Its end is seen before it is looked for again: nobody is killed twice.
+                for worker in chosen:
+                    self.wait_gone(worker["pid"])
             self.wait_all_ready(instance)
         counts = load.counts
         self.assertGreater(counts["connections"], 1000)

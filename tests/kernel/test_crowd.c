@@ -101,7 +101,7 @@ static void check_changes_of_hands(uint32_t slots)
 {
 	struct sticky_group *group = group_start(slots, "127.0.0.1:0");
 	struct life *lives[SLOTS_MAX];
-	struct crowd crowds[2];
+	static struct crowd crowds[2]; /* a test that fails leaves their threads running */
 	unsigned int seed = 1;
 	uint32_t i;
 
@@ -148,7 +148,7 @@ static void an_entry_emptied_first_refuses_clients(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
 	struct life *lives[1];
-	struct crowd crowd;
+	static struct crowd crowd;
 
 	(void)state;
 	start_lives(group, lives);

@@ -306,6 +306,32 @@ static void queues_of_two_listeners_move_each_to_its_own(void **state)
 	scene_end(&scene);
 }
 
+/* A host with a loop is told when to close, and is never made to wait. */
+static void a_host_that_polls_moves_the_queue_itself(void **state)
+{
+	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
+	struct sticky_worker *worker = scene_worker(&scene);
+	int fd = sticky_group_fd(scene.group);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(sticky_group_fd(scene.group), fd);
+	assert_true(nothing_waits(fd));
+	scene_add(&scene, 20);
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	scene_check(&scene, false, 20); /* wherever they are just now */
+
+	assert_int_equal(wait_readable(fd), 0);
+	sticky_group_run(scene.group);
+	assert_true(nothing_waits(fd));
+	assert_int_equal(sticky_worker_queue(worker), 20);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 20);
+	assert_int_equal(sticky_worker_queue(worker), 0);
+	sticky_group_run(scene.group); /* without need */
+	assert_int_equal(sticky_worker_close(worker), 0);
+	scene_end(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +349,7 @@ int main(void)
 		cmocka_unit_test(ready_twice_is_ready_once),
 		cmocka_unit_test(a_former_life_can_become_ready_again),
 		cmocka_unit_test(a_queue_moves_with_the_last_descriptor),
+		cmocka_unit_test(a_host_that_polls_moves_the_queue_itself),
 		cmocka_unit_test(queues_of_two_listeners_move_each_to_its_own),
 	};
 	const char *reason = netns_enter();

@@ -14,6 +14,7 @@
 #include "../support/clients.h"
 #include "../support/groups.h"
 #include "../support/netns.h"
+#include "../support/wait.h"
 #include "../support/waiting.h"
 #include "sticky.h"
 
@@ -66,6 +67,25 @@ static void refuse_turns_new_clients_away_and_keeps_the_queue(void **state)
 	workers_close(group, workers);
 	/* Not by the program any more: nobody listens. */
 	assert_int_equal(connect_number(group, 0), -ECONNREFUSED);
+	sticky_group_close(group);
+}
+
+/* A worker has become ready, its queue is on the way to it: that is with the worker too. */
+static void refuse_keeps_a_queue_that_is_about_to_move(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker;
+	struct waiting line = {0};
+
+	(void)state;
+	assert_true(sticky_group_fd(group) >= 0); /* we poll: nothing is closed before we say so */
+	add_waiting(&line, group, SLOT);
+	worker = worker_start(group, SLOT);
+	assert_int_equal(sticky_group_refuse(group), 0);
+	assert_int_equal(wait_readable(sticky_worker_fd(worker, 0)), 0);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 20);
+	assert_int_equal(waiting_end(&line), 0);
+	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
 }
 
@@ -191,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refuse_turns_new_clients_away_and_keeps_the_queue),
+		cmocka_unit_test(refuse_keeps_a_queue_that_is_about_to_move),
 		cmocka_unit_test(refuse_holds_for_a_worker_that_becomes_ready_later),
 		cmocka_unit_test(clients_of_an_empty_slot_go_to_the_others),
 		cmocka_unit_test(a_worker_that_shuts_its_socket_empties_its_slot),
