@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "candidates.h"
 #include "environment.h"
 #include "notify.h"
 #include "output.h"
@@ -22,6 +23,7 @@
 #include "report.h"
 #include "spawn.h"
 #include "supervisor.h"
+#include "workerenv.h"
 
 struct process {
 	struct processes *processes;
@@ -50,161 +52,6 @@ struct processes {
 };
 
 /* ---- Starting ------------------------------------------------------------------- */
-
-/* What a worker must not take for its own. */
-static const char *const not_inherited[] = {
-	"LISTEN_FDS",	"LISTEN_PID",	 "LISTEN_FDNAMES", "NOTIFY_SOCKET",
-	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM",
-};
-
-static int set_number(struct environment *environment, const char *name, uint64_t value)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	return environment_set(environment, name, text);
-}
-
-static int set_identity(struct environment *environment, const struct identity *identity)
-{
-	int error;
-
-	if (!identity->change)
-		return 0;
-	error = environment_set(environment, "HOME", identity->home);
-	if (!error)
-		error = environment_set(environment, "USER", identity->name);
-	if (!error)
-		error = environment_set(environment, "LOGNAME", identity->name);
-	if (!error)
-		error = environment_set(environment, "SHELL", identity->shell);
-	return error;
-}
-
-static int set_assignments(struct environment *environment, const struct config *config,
-			   unsigned int slot)
-{
-	size_t i;
-	int error = 0;
-
-	for (i = 0; i < config->env_files.count && !error; i++) {
-		const char *file = config->env_files.items[i];
-
-		error = environment_read_file(environment, file, slot, config->name);
-		if (error)
-			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
-			       file,
-			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
-	}
-	for (i = 0; i < config->env.count && !error; i++)
-		error = environment_assign(environment, config->env.items[i], slot, config->name);
-	return error;
-}
-
-/* sd_listen_fds(3); the names are ours: listen0, listen1, ... */
-static int set_activation(struct environment *environment, uint32_t count)
-{
-	char names[SPAWN_SOCKETS_MAX * 16] = "";
-	char blank[SPAWN_PID_DIGITS + 1];
-	size_t length = 0;
-	uint32_t i;
-	int error;
-
-	for (i = 0; i < count; i++)
-		length += (size_t)snprintf(names + length, sizeof(names) - length, "%slisten%u",
-					   i ? ":" : "", i);
-	memset(blank, ' ', SPAWN_PID_DIGITS);
-	blank[SPAWN_PID_DIGITS] = '\0';
-	error = set_number(environment, "LISTEN_FDS", count);
-	if (!error)
-		error = environment_set(environment, "LISTEN_FDNAMES", names);
-	if (!error)
-		error = environment_set(environment, "LISTEN_PID", blank);
-	return error;
-}
-
-/* sd_watchdog_enabled(3), without WATCHDOG_PID: whoever of the worker's group speaks counts. */
-static int set_watchdog(struct environment *environment, const struct config *config)
-{
-	if (!config->watchdog_ms)
-		return 0;
-	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
-}
-
-static int build_environment(const struct process *process, uint32_t sockets,
-			     struct environment *environment)
-{
-	const struct processes_options *options = &process->processes->options;
-	unsigned int slot = worker_slot(process->worker);
-	size_t i;
-	int error = environment_init(environment, environ);
-
-	if (error)
-		return error;
-	for (i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
-		environment_unset(environment, not_inherited[i]);
-	error = set_identity(environment, options->identity);
-	if (!error)
-		error = environment_set(environment, "PWD", options->directory);
-	if (!error)
-		error = set_assignments(environment, options->config, slot);
-	if (!error && !environment_get(environment, "PORT"))
-		error = set_number(environment, "PORT", options->ports[0]);
-	if (!error)
-		error = environment_set(environment, "STICKY_NAME", options->config->name);
-	if (!error)
-		error = set_number(environment, "STICKY_SLOT", slot);
-	if (!error)
-		error = set_number(environment, "STICKY_GENERATION",
-				   worker_generation(process->worker));
-	if (!error)
-		error = environment_set(environment, "NOTIFY_SOCKET", options->notify_path);
-	if (!error)
-		error = set_watchdog(environment, options->config);
-	if (!error)
-		error = set_activation(environment, sockets);
-	return error;
-}
-
-/* ENOENT in one directory of PATH is no answer; the child tries them all. */
-#define PATH_ENTRIES_MAX 64
-
-struct candidates {
-	char *files[PATH_ENTRIES_MAX + 1];
-	char *buffer;
-};
-
-/* Where a command may be: itself where it has a slash, else in each directory of PATH. */
-static int find_candidates(const char *command, const char *path, struct candidates *ret)
-{
-	size_t count = 0, size;
-	char *to;
-
-	*ret = (struct candidates){0};
-	if (!path)
-		path = "/usr/local/bin:/usr/bin:/bin";
-	size = strchr(command, '/') ? strlen(command) + 1
-				    : strlen(path) + PATH_ENTRIES_MAX * (strlen(command) + 3);
-	to = ret->buffer = malloc(size);
-	if (!to)
-		return -ENOMEM;
-	if (strchr(command, '/')) {
-		ret->files[0] = strcpy(to, command);
-		return 0;
-	}
-	while (count < PATH_ENTRIES_MAX) {
-		int directory = (int)strcspn(path, ":");
-
-		ret->files[count++] = to;
-		to += sprintf(to, "%.*s/%s", directory ? directory : 1, directory ? path : ".",
-			      command) +
-		      1;
-		if (!path[directory])
-			break;
-		path += directory + 1;
-	}
-	return 0;
-}
 
 static void close_pair(int pair[2])
 {
@@ -279,7 +126,7 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 		request.socket_count++;
 	request.kept[0] = output_source_fd(process->output);
 	request.kept[1] = output_source_fd(process->error_output);
-	error = find_candidates(command[0], environment_get(environment, "PATH"), &candidates);
+	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
 	if (error)
 		return error;
 	request.files = candidates.files;
@@ -287,7 +134,7 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	privilege_raise(CAP_SETGID);
 	error = spawn_start(&request, &process->pid, &process->status_fd);
 	privilege_lower();
-	free(candidates.buffer);
+	candidates_fini(&candidates);
 	return error ? error : watch_status(process);
 }
 
@@ -298,6 +145,24 @@ static uint32_t count_sockets(const struct sticky_worker *life)
 	while (sticky_worker_fd(life, count) >= 0)
 		count++;
 	return count;
+}
+
+static int build_environment(const struct process *process, const struct sticky_worker *life,
+			     struct environment *environment)
+{
+	const struct processes_options *options = &process->processes->options;
+	const struct worker_environment spec = {
+		.config = options->config,
+		.identity = options->identity,
+		.directory = options->directory,
+		.notify_path = options->notify_path,
+		.slot = worker_slot(process->worker),
+		.generation = worker_generation(process->worker),
+		.port = options->ports[0],
+		.socket_count = count_sockets(life),
+	};
+
+	return worker_environment(&spec, environment);
 }
 
 static int open_tails(struct process *process)
@@ -322,7 +187,7 @@ static int begin(struct process *process, struct sticky_worker *life)
 		error = open_stream(process, processes->error_output, process->error_tail,
 				    &process->error_output, &error_output);
 	if (!error)
-		error = build_environment(process, count_sockets(life), &environment);
+		error = build_environment(process, life, &environment);
 	if (!error)
 		error = spawn_with(process, life, &environment, output, error_output);
 	environment_fini(&environment);

@@ -116,10 +116,10 @@ void answer_unavailable(struct event_base *base, int fd, unsigned int retry_afte
 	}
 	answer->retry_after = retry_after;
 	answer->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, answer);
-	if (!answer->event)
-		end(answer, fd);
-	else if (take(fd, &first) != TOOK_NOTHING || !patience_ms)
+	if (answer->event && (take(fd, &first) != TOOK_NOTHING || !patience_ms)) {
 		send_or_close(answer, fd, first);
-	else if (event_add(answer->event, &patience))
+		return;
+	}
+	if (!answer->event || event_add(answer->event, &patience))
 		end(answer, fd);
 }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#include "workerenv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "spawn.h"
+
+/* What a worker must not take for its own. */
+static const char *const not_inherited[] = {
+	"LISTEN_FDS",	"LISTEN_PID",	 "LISTEN_FDNAMES", "NOTIFY_SOCKET",
+	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM",
+};
+
+static int set_number(struct environment *environment, const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return environment_set(environment, name, text);
+}
+
+static int set_identity(struct environment *environment, const struct identity *identity)
+{
+	int error;
+
+	if (!identity->change)
+		return 0;
+	error = environment_set(environment, "HOME", identity->home);
+	if (!error)
+		error = environment_set(environment, "USER", identity->name);
+	if (!error)
+		error = environment_set(environment, "LOGNAME", identity->name);
+	if (!error)
+		error = environment_set(environment, "SHELL", identity->shell);
+	return error;
+}
+
+static int set_assignments(struct environment *environment, const struct config *config,
+			   unsigned int slot)
+{
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < config->env_files.count && !error; i++) {
+		const char *file = config->env_files.items[i];
+
+		error = environment_read_file(environment, file, slot, config->name);
+		if (error)
+			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
+			       file,
+			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
+	}
+	for (i = 0; i < config->env.count && !error; i++)
+		error = environment_assign(environment, config->env.items[i], slot, config->name);
+	return error;
+}
+
+/* sd_listen_fds(3); the names are ours: listen0, listen1, ... */
+static int set_activation(struct environment *environment, uint32_t count)
+{
+	char names[SPAWN_SOCKETS_MAX * 16] = "";
+	char blank[SPAWN_PID_DIGITS + 1];
+	size_t length = 0;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < count; i++)
+		length += (size_t)snprintf(names + length, sizeof(names) - length, "%slisten%u",
+					   i ? ":" : "", i);
+	memset(blank, ' ', SPAWN_PID_DIGITS);
+	blank[SPAWN_PID_DIGITS] = '\0';
+	error = set_number(environment, "LISTEN_FDS", count);
+	if (!error)
+		error = environment_set(environment, "LISTEN_FDNAMES", names);
+	if (!error)
+		error = environment_set(environment, "LISTEN_PID", blank);
+	return error;
+}
+
+/* sd_watchdog_enabled(3), without WATCHDOG_PID: whoever of the worker's group speaks counts. */
+static int set_watchdog(struct environment *environment, const struct config *config)
+{
+	if (!config->watchdog_ms)
+		return 0;
+	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
+}
+
+int worker_environment(const struct worker_environment *spec, struct environment *environment)
+{
+	size_t i;
+	int error = environment_init(environment, environ);
+
+	if (error)
+		return error;
+	for (i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
+		environment_unset(environment, not_inherited[i]);
+	error = set_identity(environment, spec->identity);
+	if (!error)
+		error = environment_set(environment, "PWD", spec->directory);
+	if (!error)
+		error = set_assignments(environment, spec->config, spec->slot);
+	if (!error && !environment_get(environment, "PORT"))
+		error = set_number(environment, "PORT", spec->port);
+	if (!error)
+		error = environment_set(environment, "STICKY_NAME", spec->config->name);
+	if (!error)
+		error = set_number(environment, "STICKY_SLOT", spec->slot);
+	if (!error)
+		error = set_number(environment, "STICKY_GENERATION", spec->generation);
+	if (!error)
+		error = environment_set(environment, "NOTIFY_SOCKET", spec->notify_path);
+	if (!error)
+		error = set_watchdog(environment, spec->config);
+	if (!error)
+		error = set_activation(environment, spec->socket_count);
+	return error;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker finds in its environment: the contract with programs that nobody here wrote. */
+#ifndef STICKY_CONTROLLER_WORKERENV_H
+#define STICKY_CONTROLLER_WORKERENV_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "environment.h"
+#include "identity.h"
+
+struct worker_environment {
+	const struct config *config; /* name, env, env_files, watchdog */
+	const struct identity *identity;
+	const char *directory;
+	const char *notify_path;
+	uint32_t slot;
+	uint64_t generation;
+	uint16_t port;	       /* PORT, where the environment has none */
+	uint32_t socket_count; /* LISTEN_FDS */
+};
+
+/*
+ * Build it, on top of our own: HOME and the like of another user, --env-file, --env, then what is
+ * ours to say. LISTEN_PID is blank, SPAWN_PID_DIGITS wide: the child fills it in.
+ *
+ * Returns 0, -ENOMEM, or why an env file can't be used (which is logged); the environment is the
+ * caller's to free in any case.
+ */
+int worker_environment(const struct worker_environment *spec, struct environment *ret_environment);
+
+#endif
