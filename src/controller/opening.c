@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/* The group: new, or taken over from a controller that died. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpus.h"
+#include "listen.h"
+#include "parts.h"
+#include "report.h"
+
+static uint32_t wanted_slots(const struct config *config)
+{
+	return config->workers ? config->workers : cpus_usable();
+}
+
+static struct sticky_group_options group_options(const struct controller *controller)
+{
+	const struct config *config = controller->config;
+
+	return (struct sticky_group_options){
+		.size = sizeof(struct sticky_group_options),
+		.slots = wanted_slots(config),
+		.backlog = config->backlog,
+		.v4_prefix = config->v4_prefix,
+		.v6_prefix = config->v6_prefix,
+		.seed = controller->seed,
+		.log = report_from_library,
+	};
+}
+
+/* Look for workers that a former controller of this name left. */
+int controller_find_takeover(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+
+	if (!controller->config->command ||
+	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
+		return EXIT_DONE;
+	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
+	return EXIT_DONE;
+}
+
+static int adopt_listeners(struct controller *controller)
+{
+	const int *fds = takeover_sockets(&controller->takeover);
+	uint32_t i;
+	int result = 0;
+
+	for (i = 0; i < controller->takeover.content->listeners && result >= 0; i++)
+		result = sticky_group_adopt_listener(controller->instance.group, fds[i]);
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Go on with the maps of the former controller. Where that can't be its workers are ended, and
+ * everything begins anew: nobody would be left to look after them.
+ */
+static void adopt_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	int error;
+
+	pins_locate(controller->config->name, controller->pins);
+	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
+	if (!error)
+		error = adopt_listeners(controller);
+	if (!error)
+		return;
+	report(STICKY_LOG_ERROR, "takeover_failed",
+	       "error=\"%s\" so=\"the former controller's workers are ended\"", strerror(-error));
+	sticky_group_close(controller->instance.group);
+	controller->instance.group = NULL;
+	takeover_kill(&controller->takeover);
+	takeover_fini(&controller->takeover);
+	controller->takes_over = false;
+}
+
+int controller_open_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	int error;
+
+	if (controller->takes_over)
+		adopt_group(controller);
+	if (controller->takes_over)
+		return EXIT_DONE;
+	error = sticky_group_open(&options, &controller->instance.group);
+	if (!error)
+		return EXIT_DONE;
+	if (error == -EPERM)
+		controller_complain(
+			"BPF is not permitted: the kernel needs CAP_BPF to place connections\n"
+			"run it as root or by sudo, or give it the capability: setcap "
+			"cap_bpf,cap_net_bind_service+ep stickyctl");
+	else if (error == -EOPNOTSUPP)
+		controller_complain(
+			"this kernel can't place connections: Linux 5.14 or later with BPF is "
+			"needed; see 'stickyctl doctor'");
+	else
+		controller_complain("cannot set up the kernel's side: %s; see 'stickyctl doctor'",
+				    strerror(-error));
+	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+int controller_open_listeners(struct controller *controller)
+{
+	const struct config *config = controller->config;
+	char error[CONTROLLER_ERROR_SIZE];
+	size_t i;
+	int result = 0;
+
+	if (controller->takes_over)
+		return EXIT_DONE;
+	if (!config->listen.count && config->command) {
+		controller_complain(
+			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");
+		return EXIT_USAGE;
+	}
+	if (!config->listen.count)
+		result = listen_on(controller->instance.group, controller->threads->listen, error,
+				   sizeof(error));
+	for (i = 0; i < config->listen.count && result >= 0; i++)
+		result = listen_on(controller->instance.group, config->listen.items[i], error,
+				   sizeof(error));
+	if (result >= 0)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -EACCES		       ? EXIT_NOT_PERMITTED
+	       : result == -EINVAL || result == -E2BIG ? EXIT_USAGE
+						       : EXIT_FAILED;
+}
+
+/* So that a controller that follows can go on with the maps. */
+static void pin_group(struct controller *controller)
+{
+	char why[CONTROLLER_ERROR_SIZE];
+	int error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+
+	if (!error) {
+		error = sticky_group_pin(controller->instance.group, controller->pins);
+		if (error)
+			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+	}
+	if (!error)
+		return;
+	report(STICKY_LOG_WARN, "takeover_unavailable",
+	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"", why);
+	controller->pins[0] = '\0';
+}
+
+/* What is noted for a controller that follows. */
+int controller_open_slotsfile(struct controller *controller)
+{
+	struct slotsfile_content *content;
+	char path[RUNDIR_PATH_SIZE];
+	int error;
+
+	if (!controller->config->command)
+		return EXIT_DONE;
+	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+	if (!error)
+		error = slotsfile_create(path, &controller->slotsfile);
+	if (error) {
+		controller_complain("cannot make %s: %s", path, strerror(-error));
+		return EXIT_FAILED;
+	}
+	content = controller->slotsfile.content;
+	content->slots = sticky_group_slots(controller->instance.group);
+	content->listeners = sticky_group_listener_count(controller->instance.group);
+	content->configured_slots = wanted_slots(controller->config);
+	content->config_id = config_id(controller->config, controller->directory);
+	if (controller->takes_over) {
+		content->workers_speak = controller->takeover.content->workers_speak;
+		content->answered = controller->takeover.content->answered;
+	} else {
+		pin_group(controller);
+	}
+	return EXIT_DONE;
+}
+
+/* The lives that the former controller left go on under this one. */
+static void adopt_lives(struct controller *controller)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	struct takeover *takeover = &controller->takeover;
+	uint32_t i;
+
+	/* A kill in the middle of a scaling leaves notes of one more slot, or of one less. */
+	for (i = 0; i < takeover->content->slots && i < supervisor_slots(supervisor); i++)
+		supervisor_adopt_slot(supervisor, i, &takeover->content->slot[i]);
+	for (i = 0; i < takeover->count; i++) {
+		struct adopted_life *life = &takeover->lives[i];
+		int error = supervisor_adopt(supervisor, life);
+
+		life->pidfd = -1; /* taken over, or closed */
+		if (error)
+			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
+			       life->record.slot, life->record.pid, strerror(-error));
+	}
+}
+
+/* The notes are complete, and take the place of the former controller's. */
+static int install_notes(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+	int error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+
+	if (!error && controller->slotsfile.content)
+		error = slotsfile_install(path);
+	if (error)
+		controller_complain("cannot make %s: %s", path, strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+int controller_take_over(struct controller *controller)
+{
+	int error;
+
+	if (!controller->takes_over)
+		return install_notes(controller);
+	adopt_lives(controller);
+	if (install_notes(controller))
+		return EXIT_FAILED;
+	error = sticky_group_finish_adoption(controller->instance.group);
+	if (error) {
+		controller_complain("cannot take over the former controller's slots: %s",
+				    strerror(-error));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+/* What the new command line asks for, and the former one did not. */
+void controller_apply_differences(struct controller *controller)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	const struct slotsfile_content *former = controller->takeover.content;
+	uint32_t slots = wanted_slots(controller->config);
+	int moved;
+
+	if (former->configured_slots != slots) {
+		moved = supervisor_scale(supervisor, slots);
+		if (moved < 0)
+			report(STICKY_LOG_ERROR, "scale_failed", "slots=%u error=\"%s\"", slots,
+			       strerror(-moved));
+	}
+	if (former->config_id != config_id(controller->config, controller->directory))
+		supervisor_reload(supervisor);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The controller's inside, as controller.c, preparing.c and opening.c share it. */
+#ifndef STICKY_CONTROLLER_PARTS_H
+#define STICKY_CONTROLLER_PARTS_H
+
+#include <stdbool.h>
+#include <sys/resource.h>
+
+#include "api.h"
+#include "controller.h"
+#include "identity.h"
+#include "instance.h"
+#include "pins.h"
+#include "processes.h"
+#include "rundir.h"
+#include "takeover.h"
+#include "upgrade.h"
+
+#define CONTROLLER_ERROR_SIZE 1024
+#define CONTROLLER_PATH_SIZE  4096
+#define CONTROLLER_SIGNALS    7
+
+struct controller {
+	const struct config *config;
+	const struct thread_host *threads;
+	struct rundir rundir;
+	struct identity identity;
+	uint8_t seed[STICKY_SEED_SIZE];
+	struct rlimit nofile; /* as we found it */
+	char directory[CONTROLLER_PATH_SIZE];
+	char notify_path[RUNDIR_PATH_SIZE];
+	struct event_base *base;
+	struct event *signal_events[CONTROLLER_SIGNALS];
+	struct processes *processes;
+	struct runner runner;
+	struct instance instance;
+	struct journal *journal;
+	struct slotsfile slotsfile;
+	struct takeover takeover; /* what a former controller left; empty: nothing */
+	bool takes_over;
+	char pins[PINS_PATH_SIZE]; /* "": not pinned */
+	char program[UPGRADE_PATH_SIZE];
+	struct api *api;
+	struct event *stop_timer; /* --stop-delay */
+	bool stop_announced;
+	bool interrupted; /* a SIGINT was seen */
+	int exit_code;
+};
+
+/* A word for the user, on stderr. */
+void controller_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The steps of setting up. Each complains by itself, and returns an exit code.
+ */
+
+/* ---- preparing.c: what is ours, before anything is opened ---- */
+void controller_raise_descriptor_limit(struct controller *controller);
+int controller_take_name(struct controller *controller);
+int controller_find_identity(struct controller *controller);
+int controller_find_directory(struct controller *controller);
+int controller_obtain_seed(struct controller *controller);
+
+/* ---- opening.c: the group, new or taken over ---- */
+int controller_find_takeover(struct controller *controller);
+int controller_open_group(struct controller *controller);
+int controller_open_listeners(struct controller *controller);
+int controller_open_slotsfile(struct controller *controller);
+int controller_take_over(struct controller *controller);
+
+/* What the new command line asks for, and the former one did not. */
+void controller_apply_differences(struct controller *controller);
+
+#endif
