@@ -45,7 +45,9 @@ int command_start(int argc, char **argv)
 		       "Without COMMAND: the built-in demo server.\v"
 		       "Times: 150ms, 30s, 5m, 2h; a bare number is milliseconds. Every option can "
 		       "be given in the environment too: --min-uptime as STICKYCTL_MIN_UPTIME.\n\n"
-		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once.",
+		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once; HUP "
+		       "and "
+		       "USR2 reload; TTIN and TTOU scale by one.",
 	};
 	const struct option_doc *option;
 	char word[] = "start";

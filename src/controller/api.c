@@ -90,7 +90,8 @@ static void on_waiter_gone(struct evhttp_connection *connection, void *context)
 	struct waiter *waiter = context;
 
 	(void)connection;
-	waiter->request = NULL; /* libevent frees it with its connection */
+	api_forget(waiter->request);
+	waiter->request = NULL;
 }
 
 static void serve_stop(struct api *api, struct evhttp_request *request)

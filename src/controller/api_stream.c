@@ -52,6 +52,12 @@ void api_answer_error(struct evhttp_request *request, int code, const char *what
 	api_answer(request, code, json_pack("{s:s}", "error", what));
 }
 
+void api_forget(struct evhttp_request *request)
+{
+	if (!evhttp_request_get_connection(request))
+		evhttp_request_free(request);
+}
+
 /* ---- Streams ----------------------------------------------------------------------- */
 
 static void free_stream(struct api_stream *stream)
@@ -69,8 +75,12 @@ static void free_stream(struct api_stream *stream)
 
 static void on_client_gone(struct evhttp_connection *connection, void *context)
 {
+	struct api_stream *stream = context;
+	struct evhttp_request *request = stream->request;
+
 	(void)connection;
-	free_stream(context);
+	free_stream(stream);
+	api_forget(request);
 }
 
 static size_t behind(struct evhttp_request *request)

@@ -16,6 +16,12 @@ void api_answer(struct evhttp_request *request, int code, json_t *json);
 /* Answer {"error": what}. */
 void api_answer_error(struct evhttp_request *request, int code, const char *what);
 
+/*
+ * The client of a request that was not answered yet went away, as a connection's close callback
+ * says. libevent has parted the two where we were still to answer: then the request is ours.
+ */
+void api_forget(struct evhttp_request *request);
+
 struct api_streams; /* all that are open */
 struct api_stream;  /* one */
 

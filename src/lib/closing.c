@@ -167,12 +167,18 @@ static void do_due(struct sticky_group *group)
 		do_first(group);
 }
 
+void closing_flush(struct sticky_group *group)
+{
+	/* Each look at a slot has a next one, up to the last. */
+	while (group->closings)
+		do_first(group);
+}
+
 void closing_finish(struct sticky_group *group)
 {
 	/* The group ends: nobody is to be woken, or looked at again. */
 	group->migration_wakes = true;
-	while (group->closings)
-		do_first(group);
+	closing_flush(group);
 }
 
 uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)

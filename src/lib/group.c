@@ -401,6 +401,8 @@ int sticky_group_refuse(struct sticky_group *group)
 	int error = 0;
 
 	pthread_mutex_lock(&group->lock);
+	/* Queues that are about to move do so while there is somebody to get them. */
+	closing_flush(group);
 	group->refusing = true;
 	for (listener = 0; listener < group->listener_count; listener++)
 		for (slot = 0; slot < group->slot_count; slot++) {

@@ -104,7 +104,10 @@ void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *s
 /* Connections that wait in the queues of a slot's sockets that are about to be closed. */
 uint32_t closing_queue(const struct sticky_group *group, uint32_t slot);
 
-/* Close all, due or not. */
+/* Close all now, due or not, as if they were. */
+void closing_flush(struct sticky_group *group);
+
+/* The same at the end of the group. */
 void closing_finish(struct sticky_group *group);
 
 /* Unlock the group; then, unless the host polls, wait until all is closed. */

@@ -14,7 +14,7 @@ from programs import CLIENTS, WORKER
 from workers import WorkerTestCase
 from world import DEADLINE_S, wait_for
 
-PARTLY = 4  # of CLI.md's exit codes
+PARTLY = 4  # of the exit codes in README.md
 
 # Serves, says when it is ready, closes its listening sockets at SIGTERM and finishes what is
 # open. It speaks, so --min-uptime is only what tells a crash from an end: short, so that

@@ -22,7 +22,7 @@ STICKYCTL = BUILD / "stickyctl"
 WORKER = BUILD / "tests" / "peers" / "worker"
 CLIENTS = BUILD / "tests" / "peers" / "clients"
 
-# Exit codes, by CLI.md.
+# Exit codes, as README.md has them.
 FAILED, USAGE, NOT_RUNNING, ALREADY_RUNNING, NOT_PERMITTED = 1, 2, 3, 5, 77
 
 SHOWN_BYTES = 6000  # of each output of a test that failed

@@ -16,7 +16,7 @@ from privilege import forbid_ipv6
 from programs import STICKYCTL, WORKER
 from world import files_below, other_processes, wait_for
 
-# What CLI.md promises to scripts: the keys of `status --json` and their types.
+# What scripts rely on: the keys of `status --json` and their types.
 NULL = type(None)
 STATUS_KEYS = {
     "name": str, "pid": int, "steering": str, "steering_reason": str, "uptime_ms": int,
