@@ -179,9 +179,8 @@ class Silent(LifecycleTestCase):
         self.assertEqual(line.ask()["gen"], 1)
         line.socket.close()
         self.wait_drained(instance)
-        stopping = instance.log_lines("worker_state", state="draining", generation=1)[0].time
-        starting = instance.log_lines("worker_state", state="starting", generation=2)[0].time
-        self.assertLess(starting - stopping, 0.05)
+        # At once: not by way of a restart, which has a delay and is counted.
+        self.assertEqual(instance.workers()[0]["restarts"], 0)
 
     def test_one_that_shuts_its_own_socket(self):
         """Nobody reaches it: it is found out and replaced; meanwhile others serve."""

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,15 +54,19 @@ static void the_probe_is_not_counted(void **state)
 	sticky_group_close(group);
 }
 
-/* A wake-up says nothing and ends at once. */
-static void check_wake_up(int listening)
+/* A wake-up says nothing and ends at once. Returns the port that it came from. */
+static in_port_t check_wake_up(int listening)
 {
+	struct sockaddr_storage peer = {0};
+	socklen_t length = sizeof(peer);
 	uint32_t number;
 	int fd = client_accept(listening);
 
 	assert_true(fd >= 0);
+	assert_int_equal(getpeername(fd, (void *)&peer, &length), 0);
 	assert_int_equal(number_receive(fd, &number), -ENODATA);
 	close(fd);
+	return ((struct sockaddr_in *)&peer)->sin_port; /* at the same place for IPv6 */
 }
 
 static void wake(struct sticky_group *group, uint32_t slot)
@@ -140,26 +145,29 @@ static void a_wake_up_comes_to_its_slot_on_a_dual_stack_listener_without_v6(void
 	assert_int_equal(netns_disable_v6(false), 0);
 }
 
-/* The override is for one port only, and only for as long as the wake-up takes. */
+/* The override lasts no longer than the wake-up, even for a client with the very same port. */
 static void clients_are_not_taken_for_wake_ups(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
 	struct sockaddr_storage server = group_server(group, 0, AF_INET);
 	struct sticky_worker *workers[SLOTS];
-	uint32_t number;
+	in_port_t port;
+	uint32_t slot;
 
 	(void)state;
 	workers_start(group, workers);
 	wake(group, 0);
-	check_wake_up(sticky_worker_fd(workers[0], 0));
-	for (number = 0; number < 200; number++) {
+	port = check_wake_up(sticky_worker_fd(workers[0], 0));
+	for (slot = 0; slot < SLOTS; slot++) {
+		uint32_t number = group_client_of_slot(group, AF_INET, slot, 0), worker = SLOTS;
 		struct sockaddr_storage client = client_address(AF_INET, number);
-		int fds[2] = {client_connect(&client, &server), -1};
-		uint32_t worker;
+		int fds[2];
 
+		((struct sockaddr_in *)&client)->sin_port = port;
+		fds[0] = client_connect(&client, &server);
 		fds[1] = workers_accept(workers, SLOTS, 0, &worker);
 		assert_true(is_peer(fds[1], fds[0]));
-		assert_int_equal(worker, group_slot_of(group, &client));
+		assert_int_equal(worker, slot);
 		close_all(fds, 2);
 	}
 	assert_int_equal(group_counters(group).woken, 1);
@@ -248,7 +256,7 @@ static void run_until_woken(struct sticky_group *group, struct pollfd *due, uint
 		assert_int_equal(poll(due, 1, 5000), 1);
 		sticky_group_run(group);
 	}
-	assert_int_equal(group_counters(group).woken, times);
+	assert_true(group_counters(group).woken >= times);
 }
 
 /* A draining process closes its descriptors when it likes: a host that polls is looked after. */
@@ -259,6 +267,7 @@ static void a_slot_is_looked_at_after_it_changed_hands(void **state)
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
 	struct waiting line = {0};
 	struct sticky_worker *former, *worker;
+	uint64_t woken, turn;
 	int inherited;
 
 	(void)state;
@@ -271,9 +280,11 @@ static void a_slot_is_looked_at_after_it_changed_hands(void **state)
 	assert_int_equal(sticky_worker_close(former), 0);
 	/* At the closing of the library's own descriptor: too early, the other one is open. */
 	run_until_woken(group, &due, 1);
-	check_wake_up(sticky_worker_fd(worker, 0));
+	woken = group_counters(group).woken;
+	for (turn = 0; turn < woken; turn++)
+		check_wake_up(sticky_worker_fd(worker, 0));
 	close(inherited); /* its queue moves now, and the library can't see that */
-	run_until_woken(group, &due, 2);
+	run_until_woken(group, &due, woken + 1);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	check_wake_up(sticky_worker_fd(worker, 0));
 	assert_int_equal(waiting_end(&line), 0);
