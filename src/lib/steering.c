@@ -32,9 +32,11 @@ struct steering {
 	 * are those of every listener.
 	 */
 	struct sticky_bpf *shared;
-	char *pins; /* the directory; NULL: not pinned */
-	struct sticky_table table;
-	bool table_is_unknown; /* another process wrote the kernel's: ours is a guess */
+	char *pins;			/* the directory; NULL: not pinned */
+	uint16_t plain[STICKY_BUCKETS]; /* the table of plain_slots with nobody away */
+	uint32_t plain_slots;		/* 0: not computed yet */
+	struct sticky_table table;	/* what the kernel has */
+	bool table_is_unknown;		/* another process wrote the kernel's: ours is a guess */
 	uint32_t buckets[STICKY_SLOTS_MAX]; /* of each slot, in that table */
 };
 
@@ -204,14 +206,26 @@ static void take_table(struct steering *steering, const struct sticky_table *tab
 		steering->buckets[table->slots[bucket]]++;
 }
 
+/* A crash changes who is away, not the number: what is the same as before is not computed again. */
+static void plan(struct steering *steering, uint32_t slots)
+{
+	if (steering->plain_slots && steering->plain_slots <= slots)
+		table_extend(steering->plain_slots, slots, steering->plain);
+	else
+		table_fill(slots, steering->plain);
+	steering->plain_slots = slots;
+}
+
 /* Compute a table. NULL: out of memory; freed by free(). */
-static struct sticky_table *make_table(uint32_t slots, const bool *is_away)
+static struct sticky_table *make_table(struct steering *steering, uint32_t slots,
+				       const bool *is_away)
 {
 	struct sticky_table *table = malloc(sizeof(*table));
 
 	if (!table)
 		return NULL;
-	table_fill(slots, table->slots);
+	plan(steering, slots);
+	memcpy(table->slots, steering->plain, sizeof(table->slots));
 	if (is_away)
 		table_spill(slots, is_away, table->slots);
 	table_shorten(table);
@@ -220,7 +234,7 @@ static struct sticky_table *make_table(uint32_t slots, const bool *is_away)
 
 static int begin_table(struct steering *steering, bool is_written)
 {
-	struct sticky_table *table = make_table(steering->settings.slots, NULL);
+	struct sticky_table *table = make_table(steering, steering->settings.slots, NULL);
 	int error = 0;
 
 	if (!table)
@@ -430,7 +444,7 @@ void steering_remove_last_listener(struct steering *steering)
 
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
-	struct sticky_table *table = make_table(slots, is_away);
+	struct sticky_table *table = make_table(steering, slots, is_away);
 	uint32_t moved, former = steering->settings.slots;
 	int error;
 

@@ -71,13 +71,18 @@ static void grow(uint16_t *table, uint32_t slots)
 	}
 }
 
-void table_fill(uint32_t slots, uint16_t *ret_table)
+void table_extend(uint32_t from, uint32_t slots, uint16_t *table)
 {
 	uint32_t count;
 
+	for (count = from + 1; count <= slots; count++)
+		grow(table, count);
+}
+
+void table_fill(uint32_t slots, uint16_t *ret_table)
+{
 	memset(ret_table, 0, STICKY_BUCKETS * sizeof(*ret_table));
-	for (count = 2; count <= slots; count++)
-		grow(ret_table, count);
+	table_extend(1, slots, ret_table);
 }
 
 /* Slots that are there, in order. Returns how many. */

@@ -28,6 +28,15 @@
  */
 void table_fill(uint32_t slots, uint16_t *ret_table);
 
+/*
+ * The same, from the table of fewer slots that is there already.
+ *
+ * from   1 to `slots`: whose table it is
+ *
+ * Costs two passes over the table for each slot that is new.
+ */
+void table_extend(uint32_t from, uint32_t slots, uint16_t *table);
+
 /* Fill in the short form of a table whose `slots` are filled in, see bpf/abi.h. */
 void table_shorten(struct sticky_table *table);
 

@@ -115,6 +115,21 @@ static void table_depends_on_nothing_but_the_number_of_slots(void **state)
 	assert_memory_equal(now, next, sizeof(now));
 }
 
+/* In any steps, what is computed from scratch comes out. */
+static void a_table_can_be_extended(void **state)
+{
+	static const uint32_t steps[] = {1, 2, 2, 3, 8, 33, 130, 130, STICKY_SLOTS_MAX};
+	size_t i;
+
+	(void)state;
+	table_fill(1, now);
+	for (i = 1; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		table_extend(steps[i - 1], steps[i], now);
+		table_fill(steps[i], next);
+		assert_memory_equal(now, next, sizeof(now));
+	}
+}
+
 static uint32_t count_intervals(const uint16_t *table)
 {
 	uint32_t count = 1, bucket;
@@ -175,6 +190,7 @@ int main(void)
 		cmocka_unit_test(every_number_of_slots_is_even_and_grows_by_the_least),
 		cmocka_unit_test(a_table_is_the_one_before_it_grown_by_a_slot),
 		cmocka_unit_test(table_depends_on_nothing_but_the_number_of_slots),
+		cmocka_unit_test(a_table_can_be_extended),
 		cmocka_unit_test(table_is_short_as_a_list_of_intervals),
 		cmocka_unit_test(shares_add_up),
 		cmocka_unit_test(a_plain_modulo_would_move_nearly_everything),
