@@ -17,7 +17,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # ---- What must be installed: the one place that names it (Debian 12) ----------------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
-	libevent-dev libjansson-dev libcap-ng-dev uthash-dev pkg-config
+	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_PACKAGES := libcmocka-dev python3 iproute2 curl procps gunicorn nginx-light
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
 BENCH_PACKAGES := bpftool
@@ -34,10 +34,10 @@ CPPFLAGS := -D_GNU_SOURCE -Iinclude -I$(BUILD)/bpf
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
 LIB_LIBS := -lbpf -lpthread
-CTL_LIBS := -levent_core -levent_extra -ljansson -lcap-ng
+CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
 
 LIB_SOURCES := $(wildcard src/lib/*.c)
-CONTROLLER_SOURCES := $(wildcard src/controller/*.c src/handoff/*.c)
+CONTROLLER_SOURCES := $(wildcard src/config/*.c src/controller/*.c src/handoff/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../controller/api.h"
 #include "../controller/controller.h"
 #include "../controller/rundir.h"
 
@@ -92,6 +93,20 @@ static ssize_t read_answer(int fd, char **ret_answer)
 	return (ssize_t)length;
 }
 
+static int exit_code_of(int http_code)
+{
+	switch (http_code) {
+	case 400:
+		return EXIT_USAGE;
+	case 403:
+		return EXIT_NOT_PERMITTED;
+	case HTTP_BAD_CONFIG:
+		return EXIT_BAD_CONFIG;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
 static int judge(char *answer, json_t **ret_json)
 {
 	char *body = strstr(answer, "\r\n\r\n");
@@ -111,7 +126,7 @@ static int judge(char *answer, json_t **ret_json)
 	text = json_string_value(json_object_get(json, "error"));
 	fprintf(stderr, "stickyctl: %s\n", text ? text : "the controller could not answer");
 	json_decref(json);
-	return code == 400 ? EXIT_USAGE : code == 403 ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	return exit_code_of(code);
 }
 
 int client_ask(const struct config *config, const char *method, const char *target,
@@ -212,7 +227,7 @@ static int read_refusal(FILE *stream, int code)
 
 	fprintf(stderr, "stickyctl: %s\n", text ? text : "the controller ended without an answer");
 	json_decref(json);
-	return code == 400 ? EXIT_USAGE : code == 403 ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	return exit_code_of(code);
 }
 
 int client_follow(const struct config *config, const char *method, const char *target,

@@ -78,7 +78,10 @@ static int on_event(void *context, const json_t *event)
 	const struct progress *progress = context;
 	const char *name = text_of(event, "event");
 
-	if (!strcmp(name, "reload_slot")) {
+	if (!strcmp(name, "options_kept")) {
+		fprintf(stderr, "not changed while it runs: %s; %s\n", text_of(event, "options"),
+			text_of(event, "so"));
+	} else if (!strcmp(name, "reload_slot")) {
 		show_slot(progress, event);
 	} else if (!strcmp(name, "reload_slot_failed")) {
 		show_failure(progress, event);
@@ -130,8 +133,9 @@ int command_reload(int argc, char **argv)
 		.doc = "Replace the workers, slot by slot: a new one starts beside the old one, "
 		       "gets its "
 		       "clients when it is ready, and the old one finishes what it has. A new "
-		       "worker "
-		       "that fails leaves the old one serving, and stops the reload: exit code 4.",
+		       "worker that fails leaves the old one serving, and stops the reload: exit "
+		       "code 4. The configuration file is read again first; one with an error in "
+		       "it changes nothing: exit code 78.",
 	};
 	struct progress progress = {.bar = isatty(STDERR_FILENO)};
 	struct config config;
@@ -145,6 +149,8 @@ int command_reload(int argc, char **argv)
 		result = client_ask(&config, "POST", "/v1/reload", 10, &answer, NULL);
 		if (!result && !strcmp(text_of(answer, "reload"), "queued"))
 			fputs("queued: it begins when the reload that runs is over\n", stderr);
+		if (!result && text_of(answer, "note")[0])
+			fprintf(stderr, "%s\n", text_of(answer, "note"));
 		json_decref(answer);
 	}
 	config_fini(&config);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "../controller/controller.h"
-#include "../controller/units.h"
+#include "../config/units.h"
 #include "client.h"
 #include "command.h"
 #include "sticky.h"

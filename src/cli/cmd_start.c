@@ -1,36 +1,69 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config/options.h"
 #include "../controller/controller.h"
 #include "command.h"
 #include "demo.h"
 
 #define OPTIONS_MAX 64
 
+struct start {
+	struct config scratch;
+	struct config_sources sources;
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct config *config = state->input;
-	const struct option_doc *option;
-	char origin[64], error[CONFIG_ERROR_SIZE];
-	size_t i;
+	struct start *start = state->input;
+	const struct config_option *option;
 
 	if (key == ARGP_KEY_ARG) {
 		/* From here on everything is the worker's, whether '--' came before or not. */
-		config->command = &state->argv[state->next - 1];
+		start->sources.command = &state->argv[state->next - 1];
 		state->next = state->argc;
 		return 0;
 	}
-	for (i = 0; (option = config_option(i)); i++)
-		if (!option->every_command && option->key == key)
-			break;
-	if (!option)
+	option = option_by_key(key);
+	if (!option || option->doc.every_command)
 		return ARGP_ERR_UNKNOWN;
-	snprintf(origin, sizeof(origin), "--%s", option->name);
-	if (config_set(config, key, arg, origin, error))
-		argp_error(state, "%s", error);
+	command_take(&start->scratch, &start->sources, key, arg, state);
 	return 0;
+}
+
+static void list_options(struct argp_option options[OPTIONS_MAX])
+{
+	const struct config_option *option;
+	size_t i, count = 0;
+
+	for (i = 0; (option = option_at(i)) && count < OPTIONS_MAX - 1; i++)
+		if (!option->doc.every_command)
+			options[count++] = (struct argp_option){
+				.name = option->doc.name,
+				.key = option->doc.key,
+				.arg = option->doc.arg,
+				.doc = option->doc.doc,
+			};
+}
+
+/* Returns an exit code. */
+static int run(const struct config_sources *sources)
+{
+	struct config config;
+	char error[CONFIG_ERROR_SIZE];
+	int result = sources_load(sources, &config, error);
+
+	if (!result) {
+		result = controller_run(&config, sources, demo_host());
+	} else {
+		fprintf(stderr, "stickyctl: %s\n", error);
+		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
+	}
+	config_fini(&config);
+	return result;
 }
 
 int command_start(int argc, char **argv)
@@ -44,29 +77,24 @@ int command_start(int argc, char **argv)
 		       "descriptor 3 on (LISTEN_FDS), and the clients that belong to its slot. "
 		       "Without COMMAND: the built-in demo server.\v"
 		       "Times: 150ms, 30s, 5m, 2h; a bare number is milliseconds. Every option can "
-		       "be given in the environment too: --min-uptime as STICKYCTL_MIN_UPTIME.\n\n"
+		       "be given in the environment too, --min-uptime as STICKYCTL_MIN_UPTIME, "
+		       "and in the configuration file, as min_uptime; the command line wins over "
+		       "the environment, and both over the file, which is read again at each "
+		       "reload.\n\n"
 		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once; HUP "
 		       "and "
 		       "USR2 reload; TTIN and TTOU scale by one.",
 	};
-	const struct option_doc *option;
 	char word[] = "start";
-	struct config config;
-	size_t i, count = 0;
+	struct start start = {0};
 	int result;
 
-	for (i = 0; (option = config_option(i)) && count < OPTIONS_MAX - 1; i++)
-		if (!option->every_command)
-			options[count++] = (struct argp_option){
-				.name = option->name,
-				.key = option->key,
-				.arg = option->arg,
-				.doc = option->doc,
-			};
-	command_parse(&argp, argc, argv, &config, &config);
+	list_options(options);
+	command_parse_sources(&argp, argc, argv, &start, &start.scratch, &start.sources);
 	argv[0] = word; /* main() had made it the program's name, for argp */
-	config.arguments = argv;
-	result = controller_run(&config, demo_host());
-	config_fini(&config);
+	start.sources.arguments = argv;
+	result = run(&start.sources);
+	config_fini(&start.scratch);
+	sources_fini(&start.sources);
 	return result;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "../controller/controller.h"
-#include "../controller/units.h"
+#include "../config/units.h"
 #include "client.h"
 #include "command.h"
 

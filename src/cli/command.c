@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../config/options.h"
 #include "../controller/controller.h"
 
 static const struct command commands[] = {
@@ -57,52 +59,59 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 
 #define SHARED_MAX 8
 
+/* What the parsers get; argp hands each child its own. */
+struct inputs {
+	const struct argp *own;
+	void *own_input;
+	struct config *config;
+	struct config_sources *sources; /* NULL: nobody reads them again */
+};
+
+void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
+		  struct argp_state *state)
+{
+	char origin[64], error[CONFIG_ERROR_SIZE];
+
+	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
+	if (config_set(config, key, value, origin, error))
+		argp_error(state, "%s", error);
+	if (sources && sources_add(sources, key, value))
+		argp_failure(state, EXIT_FAILED, ENOMEM, "%s", origin);
+}
+
 static error_t parse_shared(int key, char *arg, struct argp_state *state)
 {
-	const struct option_doc *option;
-	char origin[64], error[CONFIG_ERROR_SIZE];
-	size_t i;
+	const struct inputs *inputs = state->input;
+	const struct config_option *option = option_by_key(key);
 
-	for (i = 0; (option = config_option(i)); i++)
-		if (option->every_command && option->key == key)
-			break;
-	if (!option)
+	if (!option || !option->doc.every_command)
 		return ARGP_ERR_UNKNOWN;
-	snprintf(origin, sizeof(origin), "--%s", option->name);
-	if (config_set(state->input, key, arg, origin, error))
-		argp_error(state, "%s", error);
+	command_take(inputs->config, inputs->sources, key, arg, state);
 	return 0;
 }
 
 static void list_shared(struct argp_option shared[SHARED_MAX])
 {
-	const struct option_doc *option;
+	const struct config_option *option;
 	size_t i, count = 0;
 
 	memset(shared, 0, SHARED_MAX * sizeof(shared[0]));
-	for (i = 0; (option = config_option(i)) && count < SHARED_MAX - 1; i++)
-		if (option->every_command)
+	for (i = 0; (option = option_at(i)) && count < SHARED_MAX - 1; i++)
+		if (option->doc.every_command)
 			shared[count++] = (struct argp_option){
-				.name = option->name,
-				.key = option->key,
-				.arg = option->arg,
-				.doc = option->doc,
+				.name = option->doc.name,
+				.key = option->doc.key,
+				.arg = option->doc.arg,
+				.doc = option->doc.doc,
 			};
 }
-
-/* What both parsers get; argp hands each child its own. */
-struct inputs {
-	const struct argp *own;
-	void *own_input;
-	struct config *config;
-};
 
 static error_t parse_own(int key, char *arg, struct argp_state *state)
 {
 	struct inputs *inputs = state->input;
 
 	if (key == ARGP_KEY_INIT) {
-		state->child_inputs[0] = inputs->config;
+		state->child_inputs[0] = inputs;
 		return 0;
 	}
 	state->input = inputs->own_input;
@@ -111,30 +120,46 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
 	return key;
 }
 
-void command_parse(const struct argp *argp, int argc, char **argv, void *input,
-		   struct config *config)
+static void parse_all(const struct argp *argp, int argc, char **argv, struct inputs *inputs)
 {
 	struct argp_option shared[SHARED_MAX];
 	struct argp shared_argp = {.options = shared, .parser = parse_shared};
 	struct argp_child children[] = {{.argp = &shared_argp}, {0}};
-	struct inputs inputs = {.own = argp, .own_input = input, .config = config};
 	struct argp whole = *argp;
 	char error[CONFIG_ERROR_SIZE];
 
 	argp_err_exit_status = EXIT_USAGE;
-	config_init(config);
-	if (config_set_from_environment(config, environ, error)) {
+	config_init(inputs->config);
+	if (config_set_from_environment(inputs->config, environ, error)) {
 		fprintf(stderr, "stickyctl: %s\n", error);
 		exit(EXIT_USAGE);
 	}
-	config_begin_source(config);
+	config_begin_source(inputs->config);
 	list_shared(shared);
 	whole.parser = parse_own;
 	whole.children = children;
-	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER, NULL, &inputs))
+	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER, NULL, inputs))
 		exit(EXIT_FAILED);
+}
+
+void command_parse(const struct argp *argp, int argc, char **argv, void *input,
+		   struct config *config)
+{
+	struct inputs inputs = {.own = argp, .own_input = input, .config = config};
+
+	parse_all(argp, argc, argv, &inputs);
 	if (!config->name)
 		config->name = strdup("default");
 	if (!config->name)
 		abort(); /* out of memory before anything was done */
+}
+
+void command_parse_sources(const struct argp *argp, int argc, char **argv, void *input,
+			   struct config *scratch, struct config_sources *sources)
+{
+	struct inputs inputs = {
+		.own = argp, .own_input = input, .config = scratch, .sources = sources};
+
+	sources->environment = environ;
+	parse_all(argp, argc, argv, &inputs);
 }

@@ -6,7 +6,8 @@
 #include <argp.h>
 #include <stdbool.h>
 
-#include "../controller/config.h"
+#include "../config/config.h"
+#include "../config/sources.h"
 
 struct command {
 	const char *name;
@@ -32,6 +33,19 @@ const struct command *command_find(const char *name);
  */
 void command_parse(const struct argp *argp, int argc, char **argv, void *input,
 		   struct config *config);
+
+/*
+ * The same for start, whose configuration is read again at each reload.
+ *
+ * scratch  where each option is tried; freed by the caller
+ * sources  gets the environment and the options; freed by the caller
+ */
+void command_parse_sources(const struct argp *argp, int argc, char **argv, void *input,
+			   struct config *scratch, struct config_sources *sources);
+
+/* An option that was given: try it, and remember it. A bad value ends the program. */
+void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
+		  struct argp_state *state);
 
 /* A parser for a command without options and arguments of its own. */
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state);

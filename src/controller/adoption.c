@@ -76,7 +76,7 @@ static void place(struct worker *worker, bool has_slot)
 	slot->was_ready = true;
 	supervisor->started_count++;
 	if (worker->watchdog)
-		start_timer(worker->watchdog, supervisor->config->watchdog_ms);
+		start_timer(worker->watchdog, worker->watchdog_ms);
 }
 
 static int adopt_sockets(struct worker *worker, const struct adopted_life *life)
@@ -105,7 +105,7 @@ int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *l
 	error = supervisor->slots[index] ? 0 : supervisor_add_slot(supervisor, index);
 	if (!error && index >= supervisor->slot_count)
 		slot_set_mode(supervisor->slots[index], SLOT_REMOVED);
-	worker = error ? NULL : life_new(supervisor->slots[index]);
+	worker = error ? NULL : life_new(supervisor->slots[index], life->record.watchdog_ms);
 	if (!worker)
 		return -ENOMEM;
 	worker->generation = life->record.generation;

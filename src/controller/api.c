@@ -16,7 +16,7 @@
 
 #include "api_stream.h"
 #include "status.h"
-#include "units.h"
+#include "../config/units.h"
 
 #define HEADERS_MAX  8192
 #define BODY_MAX     65536
@@ -230,7 +230,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	struct evkeyvalq query = {0};
 	const char *wait = find_query(request, &query, "wait");
 	bool waits = wait != NULL, drained = wait && !strcmp(wait, "drained");
-	char error[API_ERROR_SIZE] = "reload: the instance is stopping";
+	char text[API_ERROR_SIZE] = "";
 	struct api_stream *stream = NULL;
 	int result;
 
@@ -238,17 +238,18 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	/* Who waits is told from the first event on, and so listens before it begins. */
 	if (waits)
 		stream = api_stream_hold(api->streams, request);
-	result = api->orders.reload(api->orders.context, error);
+	result = api->orders.reload(api->orders.context, text);
 	if (result < 0) {
 		api_stream_drop(api->streams, stream);
-		api_answer_error(request, 409, error);
+		api_answer_error(request, result == -EBADMSG ? HTTP_BAD_CONFIG : 409, text);
 	} else if (stream) {
 		api_stream_reload(
 			stream, supervisor_reload_id(api->instance->supervisor) + (uint32_t)result,
 			drained);
 	} else {
 		api_answer(request, HTTP_OK,
-			   json_pack("{s:s}", "reload", result ? "queued" : "begun"));
+			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",
+				     text));
 	}
 }
 

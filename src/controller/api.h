@@ -26,15 +26,16 @@ struct api;
 
 #define API_ERROR_SIZE 1024
 
+#define HTTP_BAD_CONFIG 422 /* the status that goes with exit code 78 */
+
 /* What the controller does for the interface. */
 struct api_orders {
 	/* POST /v1/stop */
 	void (*stop)(void *context, bool now);
 	/*
-	 * POST /v1/reload: read the configuration again, then reload. Returns as
-	 * supervisor_reload(), with the reason where that is negative.
+	 * POST /v1/reload: as controller_reload().
 	 */
-	int (*reload)(void *context, char error[API_ERROR_SIZE]);
+	int (*reload)(void *context, char text[API_ERROR_SIZE]);
 	/* POST /v1/upgrade: may it be? Returns 0, or -errno with the reason. */
 	int (*may_upgrade)(void *context, char error[API_ERROR_SIZE]);
 	/* The answer to it is out. */

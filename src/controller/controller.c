@@ -67,26 +67,17 @@ static void stop(struct controller *controller, bool now, const char *why)
 
 /* ---- Reload and scale ------------------------------------------------------------- */
 
-static int reload(struct controller *controller, char error[API_ERROR_SIZE])
+static int on_reload_request(void *context, char text[API_ERROR_SIZE])
 {
-	int result = supervisor_reload(controller->instance.supervisor);
-
-	if (result < 0)
-		snprintf(error, API_ERROR_SIZE, "reload: the instance is stopping");
-	return result;
-}
-
-static int on_reload_request(void *context, char error[API_ERROR_SIZE])
-{
-	return reload(context, error);
+	return controller_reload(context, text);
 }
 
 static void reload_by_signal(struct controller *controller)
 {
-	char error[API_ERROR_SIZE];
+	char text[API_ERROR_SIZE];
 
-	if (reload(controller, error) < 0)
-		report(STICKY_LOG_WARN, "reload_refused", "why=\"%s\"", error);
+	if (controller_reload(controller, text) < 0)
+		report(STICKY_LOG_ERROR, "reload_refused", "why=\"%s\"", text);
 }
 
 static void scale_by_signal(struct controller *controller, int by)
@@ -424,7 +415,8 @@ static void report_start(const struct controller *controller)
 	       controller->takes_over ? " took_over=yes" : "");
 }
 
-int controller_run(const struct config *config, const struct thread_host *threads)
+int controller_run(struct config *config, const struct config_sources *sources,
+		   const struct thread_host *threads)
 {
 	struct controller *controller = calloc(1, sizeof(*controller));
 	size_t step;
@@ -435,6 +427,7 @@ int controller_run(const struct config *config, const struct thread_host *thread
 		return EXIT_FAILED;
 	}
 	controller->config = config;
+	controller->sources = sources;
 	controller->threads = threads;
 	controller->rundir.lock = -1;
 	controller_raise_descriptor_limit(controller);

@@ -5,7 +5,8 @@
 
 #include <event2/event.h>
 
-#include "config.h"
+#include "../config/config.h"
+#include "../config/sources.h"
 #include "runner.h"
 #include "sticky.h"
 
@@ -32,11 +33,13 @@ struct thread_host {
 /*
  * Run an instance until it is stopped.
  *
- * config   with name and command set
+ * config   with name and command set; changed at reloads
+ * sources  where it came from, and is read from again at each reload
  * threads  who runs the workers where there is no command
  *
  * Errors go to stderr. Returns an exit code.
  */
-int controller_run(const struct config *config, const struct thread_host *threads);
+int controller_run(struct config *config, const struct config_sources *sources,
+		   const struct thread_host *threads);
 
 #endif

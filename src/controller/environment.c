@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../config/units.h"
+
 static int add(struct environment *environment, char *item)
 {
 	if (!item)
@@ -109,19 +111,6 @@ static void expand(FILE *to, const char *text, unsigned int slot, const char *na
 	}
 }
 
-bool environment_is_assignment(const char *text)
-{
-	const char *equals = strchr(text, '=');
-	const char *c;
-
-	if (!equals || equals == text || isdigit((unsigned char)text[0]))
-		return false;
-	for (c = text; c < equals; c++)
-		if (!isalnum((unsigned char)*c) && *c != '_')
-			return false;
-	return true;
-}
-
 int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
 		       const char *name)
 {
@@ -161,7 +150,7 @@ static int read_line(struct environment *environment, char *line, unsigned int s
 	line[strcspn(line, "\r\n")] = '\0';
 	if (!*line || *line == '#')
 		return 0;
-	if (!environment_is_assignment(line))
+	if (!is_assignment(line))
 		return -EINVAL;
 	unquote(strchr(line, '=') + 1);
 	return environment_assign(environment, line, slot, name);

@@ -25,9 +25,6 @@ int environment_set(struct environment *environment, const char *name, const cha
 
 void environment_unset(struct environment *environment, const char *name);
 
-/* "NAME=VALUE", with a name of letters, digits and '_' that does not begin with a digit? */
-bool environment_is_assignment(const char *text);
-
 /*
  * Set "NAME=VALUE"; {slot} and {name} in the value are replaced.
  * Returns 0 or -ENOMEM.

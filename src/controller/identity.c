@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "units.h"
+#include "../config/units.h"
 
 /* The passwd entry of a name or a number; NULL where there is none. */
 static const struct passwd *find_user(const char *text)

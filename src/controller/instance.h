@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "config.h"
+#include "../config/config.h"
 #include "runner.h"
 #include "sticky.h"
 #include "supervisor.h"

@@ -15,6 +15,8 @@
 #include "report.h"
 #include "text.h"
 
+_Static_assert(CONFIG_RESTART_LIMIT_MAX < POOL_DEATHS_MAX, "as many as are remembered");
+
 #define QUEUE_LOOK_MS 20 /* at a stop: how often a queue that is being served is looked at */
 
 uint32_t worker_slot(const struct worker *worker)
@@ -186,7 +188,7 @@ static void note_has_slot(struct worker *worker)
 	sticky_slot_set_away(supervisor->options.group, slot->index, false);
 	supervisor_flush_later(supervisor);
 	if (worker->watchdog)
-		start_timer(worker->watchdog, supervisor->config->watchdog_ms);
+		start_timer(worker->watchdog, worker->watchdog_ms);
 	if (!slot->was_ready)
 		supervisor->started_count++;
 	slot->was_ready = true;
@@ -443,7 +445,7 @@ static int make_timers(struct worker *worker)
 	worker->timer = evtimer_new(base, on_timer, worker);
 	if (!worker->timer)
 		return -ENOMEM;
-	if (supervisor->config->watchdog_ms) {
+	if (worker->watchdog_ms) {
 		worker->watchdog = evtimer_new(base, on_silence, worker);
 		if (!worker->watchdog)
 			return -ENOMEM;
@@ -480,13 +482,14 @@ void life_free(struct worker *worker)
 	free(worker);
 }
 
-struct worker *life_new(struct slot_state *slot)
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
 	if (!worker)
 		return NULL;
 	worker->slot = slot;
+	worker->watchdog_ms = watchdog_ms;
 	worker->started_ms = clock_ms();
 	if (make_timers(worker)) {
 		life_free(worker);
@@ -528,6 +531,7 @@ void life_note(struct worker *worker)
 	record->generation = worker->generation;
 	record->pid = pid_of(worker);
 	record->state = worker->state;
+	record->watchdog_ms = worker->watchdog_ms;
 	record->was_told = worker->state == WORKER_DRAINING;
 	if (record->pid)
 		record->process_start = slotsfile_process_start(record->pid);
@@ -564,7 +568,7 @@ static int begin(struct worker *worker)
 
 void life_begin(struct slot_state *slot)
 {
-	struct worker *worker = life_new(slot);
+	struct worker *worker = life_new(slot, slot->supervisor->config->watchdog_ms);
 	struct run_exit how = {.code = -1, .hint = "see 'stickyctl doctor'"};
 	int error;
 
@@ -614,7 +618,7 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 		how->hint = "it must accept from descriptor 3 on, and not shut it down";
 	} else if (worker->fell_silent) {
 		snprintf(how->text, sizeof(how->text),
-			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", config->watchdog_ms);
+			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", worker->watchdog_ms);
 	}
 }
 
@@ -697,7 +701,7 @@ void supervisor_worker_said(struct worker *worker, enum worker_word word)
 		start_ready_timer(worker);
 	if (worker->watchdog && worker->state == WORKER_READY &&
 	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
-		start_timer(worker->watchdog, supervisor_of(worker)->config->watchdog_ms);
+		start_timer(worker->watchdog, worker->watchdog_ms);
 }
 
 void supervisor_worker_status(struct worker *worker, const char *status)

@@ -44,6 +44,7 @@ struct worker {
 	uint64_t started_ms;
 	struct event *timer;	/* readiness while STARTING, the deadline while DRAINING */
 	struct event *watchdog; /* NULL: none wanted */
+	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
 	struct event *lifetime; /* NULL: no limit */
 	bool speaks;		/* it has sent a notification */
 	bool timed_out;		/* it was killed as it did not get ready */
@@ -108,8 +109,8 @@ void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
 /* Note a slot's history for a controller that takes over. */
 void slot_note(const struct slot_state *slot);
 
-/* A worker without a run and sockets yet. NULL: out of memory. */
-struct worker *life_new(struct slot_state *slot);
+/* A worker without a run and sockets yet; watchdog_ms 0: none. NULL: out of memory. */
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms);
 void life_free(struct worker *worker);
 
 /* A worker that has its slot: is it to be told of when its sockets end, or not any more? */

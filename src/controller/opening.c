@@ -9,7 +9,7 @@
 #include "parts.h"
 #include "report.h"
 
-static uint32_t wanted_slots(const struct config *config)
+uint32_t controller_wanted_slots(const struct config *config)
 {
 	return config->workers ? config->workers : cpus_usable();
 }
@@ -20,7 +20,7 @@ static struct sticky_group_options group_options(const struct controller *contro
 
 	return (struct sticky_group_options){
 		.size = sizeof(struct sticky_group_options),
-		.slots = wanted_slots(config),
+		.slots = controller_wanted_slots(config),
 		.backlog = config->backlog,
 		.v4_prefix = config->v4_prefix,
 		.v6_prefix = config->v6_prefix,
@@ -168,8 +168,9 @@ int controller_open_slotsfile(struct controller *controller)
 	content = controller->slotsfile.content;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
-	content->configured_slots = wanted_slots(controller->config);
+	content->configured_slots = controller_wanted_slots(controller->config);
 	content->config_id = config_id(controller->config, controller->directory);
+	config_fixed_ids(controller->config, content->fixed_ids);
 	if (controller->takes_over) {
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->answered = controller->takeover.content->answered;
@@ -229,22 +230,4 @@ int controller_take_over(struct controller *controller)
 		return EXIT_FAILED;
 	}
 	return EXIT_DONE;
-}
-
-/* What the new command line asks for, and the former one did not. */
-void controller_apply_differences(struct controller *controller)
-{
-	struct supervisor *supervisor = controller->instance.supervisor;
-	const struct slotsfile_content *former = controller->takeover.content;
-	uint32_t slots = wanted_slots(controller->config);
-	int moved;
-
-	if (former->configured_slots != slots) {
-		moved = supervisor_scale(supervisor, slots);
-		if (moved < 0)
-			report(STICKY_LOG_ERROR, "scale_failed", "slots=%u error=\"%s\"", slots,
-			       strerror(-moved));
-	}
-	if (former->config_id != config_id(controller->config, controller->directory))
-		supervisor_reload(supervisor);
 }

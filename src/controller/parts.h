@@ -21,13 +21,15 @@
 #define CONTROLLER_SIGNALS    7
 
 struct controller {
-	const struct config *config;
+	struct config *config; /* replaced in place at a reload */
+	const struct config_sources *sources;
 	const struct thread_host *threads;
 	struct rundir rundir;
 	struct identity identity;
 	uint8_t seed[STICKY_SEED_SIZE];
-	struct rlimit nofile; /* as we found it */
-	char directory[CONTROLLER_PATH_SIZE];
+	struct rlimit nofile;		      /* as we found it */
+	char here[CONTROLLER_PATH_SIZE];      /* where we were started; "": it is gone */
+	char directory[CONTROLLER_PATH_SIZE]; /* where workers run */
 	char notify_path[RUNDIR_PATH_SIZE];
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
@@ -61,6 +63,17 @@ int controller_find_identity(struct controller *controller);
 int controller_find_directory(struct controller *controller);
 int controller_obtain_seed(struct controller *controller);
 
+/*
+ * Where workers run.
+ *
+ * chosen  by --chdir; NULL: where we were started
+ *
+ * Returns 0 or -errno with a word for the user.
+ */
+int controller_choose_directory(const struct controller *controller, const char *chosen,
+				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
+				char *ret_error);
+
 /* ---- opening.c: the group, new or taken over ---- */
 int controller_find_takeover(struct controller *controller);
 int controller_open_group(struct controller *controller);
@@ -68,7 +81,22 @@ int controller_open_listeners(struct controller *controller);
 int controller_open_slotsfile(struct controller *controller);
 int controller_take_over(struct controller *controller);
 
-/* What the new command line asks for, and the former one did not. */
+/* The number of slots that the configuration asks for. */
+uint32_t controller_wanted_slots(const struct config *config);
+
+/* ---- applying.c: another configuration than before ---- */
+
+/* What the configuration asks for, and the former controller's did not. */
 void controller_apply_differences(struct controller *controller);
+
+/*
+ * Read the configuration again, and reload.
+ *
+ * ret_text  why not; or, where it worked, what was not taken from the configuration, or "".
+ *           API_ERROR_SIZE bytes
+ *
+ * Returns as supervisor_reload(), or -EBADMSG: nothing has changed.
+ */
+int controller_reload(struct controller *controller, char *ret_text);
 
 #endif

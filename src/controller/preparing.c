@@ -54,7 +54,7 @@ int controller_find_identity(struct controller *controller)
 }
 
 /* The present directory as it was typed, links kept, so that a release can change under it. */
-static int find_here(char here[CONTROLLER_PATH_SIZE])
+static void find_here(char here[CONTROLLER_PATH_SIZE])
 {
 	const char *typed = getenv("PWD");
 	struct stat dot, there;
@@ -63,33 +63,48 @@ static int find_here(char here[CONTROLLER_PATH_SIZE])
 	    !stat(typed, &there) && !stat(".", &dot) && dot.st_dev == there.st_dev &&
 	    dot.st_ino == there.st_ino) {
 		strcpy(here, typed);
-		return 0;
+		return;
 	}
-	return getcwd(here, CONTROLLER_PATH_SIZE) ? 0 : -errno;
+	if (!getcwd(here, CONTROLLER_PATH_SIZE))
+		here[0] = '\0'; /* removed, or hidden from us */
+}
+
+int controller_choose_directory(const struct controller *controller, const char *chosen,
+				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
+				char *ret_error)
+{
+	bool is_absolute = chosen && chosen[0] == '/';
+	const char *here = is_absolute ? "" : controller->here;
+
+	if (!is_absolute && !here[0]) {
+		snprintf(ret_error, size,
+			 "the present directory can't be found: %s\nname one by --chdir",
+			 strerror(ENOENT));
+		return -ENOENT;
+	}
+	if ((size_t)snprintf(ret_directory, CONTROLLER_PATH_SIZE, "%s%s%s", here,
+			     chosen && here[0] ? "/" : "",
+			     chosen ? chosen : "") >= CONTROLLER_PATH_SIZE) {
+		snprintf(ret_error, size, "--chdir: the name is too long");
+		return -ENAMETOOLONG;
+	}
+	return 0;
 }
 
 int controller_find_directory(struct controller *controller)
 {
-	const char *chosen = controller->config->chdir;
-	char here[CONTROLLER_PATH_SIZE] = "";
-	int error = 0;
+	char error[CONTROLLER_ERROR_SIZE];
+	int result;
 
 	if (!controller->config->command)
 		return EXIT_DONE;
-	if (!chosen || chosen[0] != '/')
-		error = find_here(here);
-	if (error) {
-		controller_complain("the present directory can't be found: %s\nname one by --chdir",
-				    strerror(-error));
-		return EXIT_FAILED;
-	}
-	if ((size_t)snprintf(controller->directory, CONTROLLER_PATH_SIZE, "%s%s%s", here,
-			     chosen && here[0] ? "/" : "",
-			     chosen ? chosen : "") >= CONTROLLER_PATH_SIZE) {
-		controller_complain("--chdir: the name is too long");
-		return EXIT_USAGE;
-	}
-	return EXIT_DONE;
+	find_here(controller->here);
+	result = controller_choose_directory(controller, controller->config->chdir,
+					     controller->directory, sizeof(error), error);
+	if (!result)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -ENOENT ? EXIT_FAILED : EXIT_USAGE;
 }
 
 int controller_obtain_seed(struct controller *controller)

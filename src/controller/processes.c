@@ -588,13 +588,6 @@ static const struct runner_ops ops = {
 	.measure = processes_measure,
 };
 
-void processes_set_config(struct processes *processes, const struct config *config,
-			  const char *directory)
-{
-	processes->options.config = config;
-	processes->options.directory = directory;
-}
-
 struct runner processes_runner(struct processes *processes)
 {
 	return (struct runner){.ops = &ops, .context = processes};

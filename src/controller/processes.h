@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
-#include "config.h"
+#include "../config/config.h"
 #include "identity.h"
 #include "runner.h"
 
@@ -15,7 +15,7 @@ struct processes;
 
 struct processes_options {
 	struct event_base *base;
-	const struct config *config;		/* name, command, chdir, env */
+	const struct config *config;		/* name, command, env: as they are at each start */
 	const struct identity *identity;	/* whom workers run as */
 	const char *directory;			/* where they run */
 	const char *notify_path;		/* of their NOTIFY_SOCKET */
@@ -29,10 +29,6 @@ int processes_open(const struct processes_options *options, struct processes **r
 
 /* All of them must have ended. NULL is allowed. */
 void processes_close(struct processes *processes);
-
-/* Lives that begin from now on have another command, directory and environment. */
-void processes_set_config(struct processes *processes, const struct config *config,
-			  const char *directory);
 
 struct runner processes_runner(struct processes *processes);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "directory.h"
-#include "units.h"
+#include "../config/units.h"
 
 static const char *const files[] = {"control.sock", "notify.sock", "slots", "slots.new", "pid"};
 

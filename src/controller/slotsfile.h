@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../config/config.h"
 #include "sticky.h"
 
-#define SLOTSFILE_VERSION 2
+#define SLOTSFILE_VERSION 3
 #define SLOTSFILE_LIVES	  (4 * STICKY_SLOTS_LIMIT)
 
 /* One life. Everything of it is written before `used` says so. */
@@ -20,10 +21,10 @@ struct life_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
-	int32_t pid;	   /* and process group; 0: it was not forked yet */
-	uint32_t was_told; /* to stop, politely */
-	uint32_t state;	   /* enum worker_state */
-	uint32_t unused;
+	int32_t pid;	      /* and process group; 0: it was not forked yet */
+	uint32_t was_told;    /* to stop, politely */
+	uint32_t state;	      /* enum worker_state */
+	uint32_t watchdog_ms; /* as it was told; 0: none */
 	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
 	uint64_t process_start;
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
@@ -44,7 +45,8 @@ struct slotsfile_content {
 	uint32_t workers_speak;	   /* they send READY=1 */
 	uint64_t config_id;	   /* of the command, directory, environment, user: see config.h */
 	uint64_t answered;	   /* clients that got the 502 */
-	uint64_t configured_slots; /* the number that was asked for at the start */
+	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
+	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct life_record life[SLOTSFILE_LIVES];
 };

@@ -12,7 +12,7 @@
 #include "privilege.h"
 #include "report.h"
 #include "text.h"
-#include "units.h"
+#include "../config/units.h"
 
 #define LAST_LINES_SIZE 2048
 #define SIZE_CHECK_MS	5000 /* --max-rss: how often memory is looked at */
@@ -218,9 +218,25 @@ int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
 	return 0;
 }
 
-void supervisor_set_config(struct supervisor *supervisor, const struct config *config)
+/* Slots that have no worker now are as --when-down says now. */
+static void apply_when_down(struct supervisor *supervisor)
 {
-	supervisor->config = config;
+	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
+	uint32_t i;
+
+	for (i = 0; i < supervisor->slot_count; i++) {
+		const struct worker *current = supervisor->slots[i]->current;
+
+		if (!current || !current->has_slot)
+			sticky_slot_set_away(supervisor->options.group, i, spills);
+	}
+	supervisor_flush_later(supervisor);
+}
+
+static void apply_times(struct supervisor *supervisor)
+{
+	const struct config *config = supervisor->config;
+
 	standin_set_budget(supervisor->standin, config->max_retries, config->retry_delay_ms);
 	if (config->max_rss_bytes) {
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
@@ -230,6 +246,13 @@ void supervisor_set_config(struct supervisor *supervisor, const struct config *c
 	} else {
 		event_del(supervisor->size_check);
 	}
+}
+
+void supervisor_set_config(struct supervisor *supervisor, const struct config *config)
+{
+	supervisor->config = config;
+	apply_times(supervisor);
+	apply_when_down(supervisor);
 }
 
 static void on_group_due(evutil_socket_t fd, short what, void *context)
@@ -286,7 +309,8 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 		supervisor_close(supervisor);
 		return error;
 	}
-	supervisor_set_config(supervisor, options->config);
+	supervisor->config = options->config;
+	apply_times(supervisor);
 	*ret_supervisor = supervisor;
 	return 0;
 }
@@ -315,19 +339,14 @@ void supervisor_close(struct supervisor *supervisor)
 
 void supervisor_start(struct supervisor *supervisor)
 {
-	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
 	uint32_t i;
 
 	supervisor->started_ms = clock_ms();
 	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
-	for (i = 0; i < supervisor->slot_count; i++) {
-		if (supervisor->slots[i]->current)
-			continue; /* taken over */
-		if (spills)
-			sticky_slot_set_away(supervisor->options.group, i, true);
-		standin_watch(supervisor->standin, i);
-	}
-	supervisor_flush_later(supervisor);
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!supervisor->slots[i]->current) /* not taken over */
+			standin_watch(supervisor->standin, i);
+	apply_when_down(supervisor);
 	for (i = 0; i < supervisor->slot_count && !supervisor->stopping; i++)
 		slot_fill(supervisor->slots[i]);
 }

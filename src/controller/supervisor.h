@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config.h"
+#include "../config/config.h"
 #include "journal.h"
 #include "pool.h"
 #include "reload.h"

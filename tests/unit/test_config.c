@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/controller/config.h"
+#include "../../src/config/config.h"
+#include "../../src/config/options.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -23,9 +24,9 @@ static int key_of(const char *name)
 {
 	size_t i;
 
-	for (i = 0; config_option(i); i++)
-		if (!strcmp(config_option(i)->name, name))
-			return config_option(i)->key;
+	for (i = 0; option_at(i); i++)
+		if (!strcmp(option_at(i)->doc.name, name))
+			return option_at(i)->doc.key;
 	return 0;
 }
 
@@ -112,6 +113,7 @@ static const struct {
 } texts[] = {
 	{"name", "web", offsetof(struct config, name)},
 	{"name", "A.b_c-9", offsetof(struct config, name)},
+	{"config", "/etc/x y.yaml", offsetof(struct config, file)},
 	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
 	{"state-dir", "state", offsetof(struct config, state_dir)},
 	{"chdir", ".", offsetof(struct config, chdir)},
@@ -147,6 +149,7 @@ static const struct {
 	{"name", "..", "letters"},
 	{"name", "a b", "letters"},
 	{"name", "caf\xc3\xa9", "letters"},
+	{"config", "", "FILE"},
 	{"run-dir", "", "DIR"},
 	{"state-dir", "", "DIR"},
 	{"chdir", "", "DIR"},
@@ -238,18 +241,18 @@ static void no_option_is_without_a_test(void **state)
 	size_t i, j;
 
 	(void)state;
-	for (i = 0; config_option(i); i++) {
-		const struct option_doc *option = config_option(i);
+	for (i = 0; option_at(i); i++) {
+		const struct option_doc *option = &option_at(i)->doc;
 
 		if (!is_among_the_bad(option->name) && strcmp(option->name, "listen"))
 			fail_msg("--%s has no bad value here", option->name);
 		assert_true(*option->arg && *option->doc);
 		for (j = 0; j < i; j++) {
-			assert_string_not_equal(config_option(j)->name, option->name);
-			assert_int_not_equal(config_option(j)->key, option->key);
+			assert_string_not_equal(option_at(j)->doc.name, option->name);
+			assert_int_not_equal(option_at(j)->doc.key, option->key);
 		}
 	}
-	assert_null(config_option(i + 1));
+	assert_null(option_at(i + 1));
 	assert_int_equal(key_of("name"), 'n');
 	assert_int_equal(key_of("listen"), 'l');
 	assert_int_equal(key_of("workers"), 'w');

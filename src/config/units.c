@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "units.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -104,6 +105,19 @@ int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *re
 	*ret_count = count;
 	*ret_period_ms = period_ms;
 	return 0;
+}
+
+bool is_assignment(const char *text)
+{
+	const char *equals = strchr(text, '=');
+	const char *c;
+
+	if (!equals || equals == text || isdigit((unsigned char)text[0]))
+		return false;
+	for (c = text; c < equals; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			return false;
+	return true;
 }
 
 void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE])

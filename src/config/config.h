@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user asked for: one table of options serves the command line and the
- * environment (STICKYCTL_NAME), by the same setters. Later wins.
+ * What the user asked for: one table of options (options.h) serves the configuration file, the
+ * environment (STICKYCTL_NAME) and the command line, by the same setters. Later wins.
  */
-#ifndef STICKY_CONTROLLER_CONFIG_H
-#define STICKY_CONTROLLER_CONFIG_H
+#ifndef STICKY_CONFIG_CONFIG_H
+#define STICKY_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "stringlist.h"
 
 enum ready_mode {
 	READY_AUTO,    /* what the worker speaks; one that speaks nothing: after min_uptime */
@@ -31,14 +33,9 @@ struct rate {
 	uint32_t period_ms;
 };
 
-struct string_list {
-	char **items; /* items[count] is NULL once there is one */
-	size_t count;
-	bool overridable; /* from an earlier source: the next addition replaces it */
-};
-
 struct config {
 	char *name;
+	char *file;	 /* NULL: none */
 	char *run_dir;	 /* NULL: the default, see rundir.h */
 	char *state_dir; /* NULL: the default, see seed.h */
 	struct string_list listen;
@@ -65,20 +62,11 @@ struct config {
 	struct string_list env_files;
 	char *user;	  /* USER[:GROUP]; NULL: who called sudo */
 	char **arguments; /* how start was called, from "start" on, for upgrade. Borrowed */
-	char **command;	  /* NULL: the demo. Borrowed from main()'s argv */
+	struct string_list file_command;
+	char **command; /* NULL: the demo. Borrowed: main()'s argv, or file_command */
 };
 
-/* One option, as a user sees it. */
-struct option_doc {
-	const char *name; /* long option */
-	int key;	  /* short option, or a number above 255 */
-	const char *arg;  /* what follows it, in help */
-	const char *doc;
-	bool every_command; /* -n, --run-dir: all commands take it, not just start */
-};
-
-/* The option of an index from 0 on; NULL behind the last one. */
-const struct option_doc *config_option(size_t index);
+#define CONFIG_RESTART_LIMIT_MAX 63 /* deaths that are remembered */
 
 void config_init(struct config *config);
 void config_fini(struct config *config);
@@ -109,10 +97,38 @@ int config_set(struct config *config, int key, const char *value, const char *or
 void config_begin_source(struct config *config);
 
 /*
+ * Take over the options of a YAML file: a mapping of their names, with '_' for '-', to their
+ * values; several values as a list; `env` as a mapping too; and `command`, a list of its words.
+ *
+ * ret_error  with file:line:column
+ *
+ * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno where it can't be read.
+ */
+int config_set_from_file(struct config *config, const char *path, char *ret_error);
+
+/*
  * Take over STICKYCTL_... from an environment. Several values of a repeated option are
  * separated by white space (listen) or line ends (env). A STICKYCTL_ variable that is no
  * option is an error: a typing mistake would otherwise be silent.
  */
 int config_set_from_environment(struct config *config, char *const *environment, char *ret_error);
+
+/*
+ * Another configuration from now on, but for what can't change while it is in use.
+ *
+ * running    replaced in place: pointers to it stay good, what it points to does not
+ * next       is empty afterwards
+ * ret_names  the options whose values in `next` were not taken, with spaces between; "": none
+ */
+void config_replace(struct config *running, struct config *next, size_t size, char *ret_names);
+
+#define CONFIG_FIXED_MAX 8
+
+/* Numbers that stand for the values that a controller which takes over can't change either. */
+void config_fixed_ids(const struct config *config, uint64_t ret_ids[CONFIG_FIXED_MAX]);
+
+/* The options whose numbers differ, as config_replace() says them. */
+void config_fixed_differences(const uint64_t a[CONFIG_FIXED_MAX],
+			      const uint64_t b[CONFIG_FIXED_MAX], size_t size, char *ret_names);
 
 #endif

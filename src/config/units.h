@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers and times as users write and read them. Pure. */
-#ifndef STICKY_CONTROLLER_UNITS_H
-#define STICKY_CONTROLLER_UNITS_H
+/* Values as users write and read them: numbers, times, sizes, assignments. Pure. */
+#ifndef STICKY_CONFIG_UNITS_H
+#define STICKY_CONFIG_UNITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ int parse_size(const char *text, uint64_t *ret_bytes);
 
 /* "5/1m": a number, 0 to max, and a time above 0. Returns 0, -EINVAL or -ERANGE. */
 int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
+
+/* "NAME=VALUE", with a name of letters, digits and '_' that does not begin with a digit? */
+bool is_assignment(const char *text);
 
 #define DURATION_TEXT_SIZE 32
 

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The configuration file. By libyaml's documents: each node knows its line and column, and its
+ * text goes to the setter that the command line uses. (A library that maps YAML to structs would
+ * want every option described a second time.)
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "setting.h"
+
+#define FILE_SIZE_MAX (1 << 20)
+
+/* What is read, and where complaints go. */
+struct reading {
+	struct config *config;
+	const char *path;
+	yaml_document_t document;
+	char *error;
+};
+
+static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
+{
+	char what[CONFIG_ERROR_SIZE / 2];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s:%zu:%zu: %s", reading->path,
+		 node->start_mark.line + 1, node->start_mark.column + 1, what);
+	return -EBADMSG;
+}
+
+static yaml_node_t *node_at(struct reading *reading, int index)
+{
+	return yaml_document_get_node(&reading->document, index);
+}
+
+/* NULL where it is not one, or holds a NUL byte. */
+static const char *text_of(const yaml_node_t *node)
+{
+	const char *text;
+
+	if (node->type != YAML_SCALAR_NODE)
+		return NULL;
+	text = (const char *)node->data.scalar.value;
+	return strlen(text) == node->data.scalar.length ? text : NULL;
+}
+
+/* `workers:` with nothing behind it. */
+static bool is_empty(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&
+	       node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+static int set(struct reading *reading, const struct config_option *option, const yaml_node_t *node,
+	       const char *value)
+{
+	char origin[CONFIG_ERROR_SIZE / 2];
+	int error;
+
+	snprintf(origin, sizeof(origin), "%.200s:%zu:%zu: %s", reading->path,
+		 node->start_mark.line + 1, node->start_mark.column + 1, option->doc.name);
+	error = setting_apply(reading->config, option, value, origin, reading->error);
+	return error == -EINVAL ? -EBADMSG : error;
+}
+
+static int set_scalar(struct reading *reading, const struct config_option *option,
+		      const yaml_node_t *node)
+{
+	const char *value = text_of(node);
+
+	if (is_empty(node))
+		return complain(reading, node, "%s: a value is missing", option->doc.name);
+	if (!value)
+		return complain(reading, node, "%s: one value is wanted: %s", option->doc.name,
+				option->doc.arg);
+	return set(reading, option, node, value);
+}
+
+static int set_items(struct reading *reading, const struct config_option *option,
+		     const yaml_node_t *list)
+{
+	const yaml_node_item_t *item;
+	int error = 0;
+
+	for (item = list->data.sequence.items.start; item < list->data.sequence.items.top && !error;
+	     item++)
+		error = set_scalar(reading, option, node_at(reading, *item));
+	return error;
+}
+
+/* env: {NAME: VALUE}, as it reads best. */
+static int set_pairs(struct reading *reading, const struct config_option *option,
+		     const yaml_node_t *mapping)
+{
+	const yaml_node_pair_t *pair;
+	int error = 0;
+
+	for (pair = mapping->data.mapping.pairs.start;
+	     pair < mapping->data.mapping.pairs.top && !error; pair++) {
+		const yaml_node_t *key = node_at(reading, pair->key);
+		const yaml_node_t *value = node_at(reading, pair->value);
+		char *assignment;
+
+		if (!text_of(key) || !text_of(value))
+			return complain(reading, key, "%s: NAME: VALUE is wanted, both texts",
+					option->doc.name);
+		if (asprintf(&assignment, "%s=%s", text_of(key), text_of(value)) < 0)
+			return -ENOMEM;
+		error = set(reading, option, key, assignment);
+		free(assignment);
+	}
+	return error;
+}
+
+static int set_option(struct reading *reading, const struct config_option *option,
+		      const yaml_node_t *value)
+{
+	if (value->type == YAML_SEQUENCE_NODE && option_is_list(option))
+		return set_items(reading, option, value);
+	if (value->type == YAML_MAPPING_NODE && option->kind == KIND_ASSIGNMENTS)
+		return set_pairs(reading, option, value);
+	return set_scalar(reading, option, value);
+}
+
+/* No shell splits it: words with spaces in them could not be told from several words. */
+static int set_command(struct reading *reading, const yaml_node_t *value)
+{
+	struct string_list *command = &reading->config->file_command;
+	const yaml_node_item_t *item;
+	int error = 0;
+
+	if (text_of(value) && !is_empty(value) && !strpbrk(text_of(value), " \t\n"))
+		return string_list_add(command, text_of(value));
+	if (value->type != YAML_SEQUENCE_NODE ||
+	    value->data.sequence.items.start == value->data.sequence.items.top)
+		return complain(reading, value,
+				"command: a list of its words is wanted, as in [node, server.js]");
+	for (item = value->data.sequence.items.start;
+	     item < value->data.sequence.items.top && !error; item++) {
+		const yaml_node_t *word = node_at(reading, *item);
+
+		if (!text_of(word))
+			return complain(reading, word, "command: not a text");
+		error = string_list_add(command, text_of(word));
+	}
+	return error;
+}
+
+static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml_node_t *value)
+{
+	const char *name = text_of(key);
+	const struct config_option *option;
+
+	if (!name)
+		return complain(reading, key, "the name of an option is wanted here");
+	if (!strcmp(name, "command"))
+		return set_command(reading, value);
+	option = option_by_spelling(name, strlen(name), tolower);
+	if (!option)
+		return complain(reading, key, "'%.100s' is no option; see stickyctl start --help%s",
+				name, strchr(name, '-') ? " (here with _ for -)" : "");
+	if (option->doc.key == 'c')
+		return complain(reading, key, "a file can't name another one");
+	return set_option(reading, option, value);
+}
+
+/* The second `workers:` would win without a word. */
+static int refuse_twice(struct reading *reading, const yaml_node_t *root,
+			const yaml_node_pair_t *second)
+{
+	const yaml_node_t *key = node_at(reading, second->key);
+	const yaml_node_pair_t *first;
+
+	for (first = root->data.mapping.pairs.start; first < second && text_of(key); first++) {
+		const yaml_node_t *other = node_at(reading, first->key);
+
+		if (text_of(other) && !strcmp(text_of(other), text_of(key)))
+			return complain(reading, key, "%s: given a second time, first in line %zu",
+					text_of(key), other->start_mark.line + 1);
+	}
+	return 0;
+}
+
+static int set_all(struct reading *reading)
+{
+	const yaml_node_t *root = yaml_document_get_root_node(&reading->document);
+	const yaml_node_pair_t *pair;
+	int error = 0;
+
+	if (!root || is_empty(root))
+		return 0; /* an empty file, or comments alone */
+	if (root->type != YAML_MAPPING_NODE)
+		return complain(reading, root,
+				"'name: value' lines are wanted, as in 'workers: 4'");
+	for (pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top && !error;
+	     pair++) {
+		error = refuse_twice(reading, root, pair);
+		if (!error)
+			error = set_entry(reading, node_at(reading, pair->key),
+					  node_at(reading, pair->value));
+	}
+	return error;
+}
+
+/* The mistake that addresses invite: [::1]:80 begins a list. */
+static const char *hint_for(const yaml_parser_t *parser)
+{
+	bool is_flow = parser->context && strstr(parser->context, "flow");
+	bool is_alias = parser->problem && strstr(parser->problem, "alias");
+
+	return is_flow || is_alias ? "; a value that begins with [, { or * needs quotes" : "";
+}
+
+static int complain_of_syntax(const struct reading *reading, const yaml_parser_t *parser)
+{
+	const char *problem = parser->problem ? parser->problem : "not YAML";
+
+	if (parser->error == YAML_MEMORY_ERROR)
+		return -ENOMEM;
+	/* A byte that is no text has an offset and no line. */
+	if (parser->error == YAML_READER_ERROR)
+		snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s: byte %zu: %s", reading->path,
+			 parser->problem_offset, problem);
+	else
+		snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s:%zu:%zu: %s%s%s%s",
+			 reading->path, parser->problem_mark.line + 1,
+			 parser->problem_mark.column + 1, problem, parser->context ? " " : "",
+			 parser->context ? parser->context : "", hint_for(parser));
+	return -EBADMSG;
+}
+
+static int refuse_second_document(struct reading *reading, yaml_parser_t *parser)
+{
+	yaml_document_t second;
+	const yaml_node_t *root;
+	int error = 0;
+
+	if (!yaml_parser_load(parser, &second))
+		return complain_of_syntax(reading, parser);
+	root = yaml_document_get_root_node(&second);
+	if (root)
+		error = complain(reading, root, "a second document; one is read");
+	yaml_document_delete(&second);
+	return error;
+}
+
+static int parse(struct config *config, const char *path, const char *text, size_t length,
+		 char *ret_error)
+{
+	struct reading reading = {.config = config, .path = path, .error = ret_error};
+	yaml_parser_t parser;
+	int error;
+
+	if (!yaml_parser_initialize(&parser))
+		return -ENOMEM;
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
+	if (yaml_parser_load(&parser, &reading.document)) {
+		error = set_all(&reading);
+		if (!error && yaml_document_get_root_node(&reading.document))
+			error = refuse_second_document(&reading, &parser);
+		yaml_document_delete(&reading.document);
+	} else {
+		error = complain_of_syntax(&reading, &parser);
+	}
+	yaml_parser_delete(&parser);
+	return error;
+}
+
+/* A pipe would block, and have nothing to say at the next reload. Returns the length or -errno. */
+static ssize_t read_regular(int fd, char *text, size_t room)
+{
+	struct stat status;
+	size_t length = 0;
+	ssize_t part = 1;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	while (length < room && part > 0) {
+		part = read(fd, text + length, room - length);
+		if (part > 0)
+			length += (size_t)part;
+	}
+	if (part < 0)
+		return -errno;
+	return length < room ? (ssize_t)length : -EFBIG;
+}
+
+static ssize_t read_file(const char *path, char **ret_text)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	*ret_text = malloc(FILE_SIZE_MAX);
+	length = *ret_text ? read_regular(fd, *ret_text, FILE_SIZE_MAX) : -ENOMEM;
+	close(fd);
+	return length;
+}
+
+int config_set_from_file(struct config *config, const char *path, char *ret_error)
+{
+	char *text = NULL;
+	ssize_t length = read_file(path, &text);
+	int error = length < 0 ? (int)length : parse(config, path, text, (size_t)length, ret_error);
+
+	free(text);
+	if (length < 0)
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read %.300s: %s", path,
+			 error == -EINVAL  ? "not a regular file"
+			 : error == -EFBIG ? "larger than 1 MiB"
+					   : strerror(-error));
+	else if (error == -ENOMEM)
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "%.300s: out of memory", path);
+	return error;
+}

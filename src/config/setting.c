@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "setting.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "units.h"
+
+static int set_text(char **text, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+/* A name becomes a directory: no separator, no hidden file, no surprise in a shell. */
+static bool is_instance_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length >= 1 && length <= 64 && text[0] != '.' && text[0] != '-' &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       length;
+}
+
+/* The index of a word in a list of words, or -1. */
+static int find_choice(const char *choices, const char *value)
+{
+	size_t length = strlen(value);
+	int index;
+
+	for (index = 0; *choices; index++) {
+		size_t word = strcspn(choices, " ");
+
+		if (word == length && !memcmp(choices, value, word))
+			return index;
+		choices += word + (choices[word] == ' ');
+	}
+	return -1;
+}
+
+static int complain(char *ret_error, const char *origin, const char *value, const char *what)
+{
+	snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: '%.200s' is not %s", origin, value, what);
+	return -EINVAL;
+}
+
+static int set_number(const struct config_option *option, uint32_t *member, const char *value,
+		      const char *origin, char *ret_error)
+{
+	char range[64];
+	uint64_t number;
+
+	if (parse_number(value, option->min, option->max, &number)) {
+		snprintf(range, sizeof(range), "a whole number from %" PRIu64 " to %" PRIu64,
+			 option->min, option->max);
+		return complain(ret_error, origin, value, range);
+	}
+	*member = (uint32_t)number;
+	return 0;
+}
+
+static int set_time(uint32_t *member, const char *value, const char *origin, char *ret_error)
+{
+	uint64_t ms;
+
+	if (parse_time_ms(value, &ms))
+		return complain(ret_error, origin, value,
+				"a time like 150ms, 30s, 5m or 2h (at most 30 days)");
+	*member = (uint32_t)ms;
+	return 0;
+}
+
+static int set_size(uint64_t *member, const char *value, const char *origin, char *ret_error)
+{
+	if (parse_size(value, member))
+		return complain(ret_error, origin, value, "a size like 64K, 512M or 2G");
+	return 0;
+}
+
+static int set_rate(const struct config_option *option, struct rate *member, const char *value,
+		    const char *origin, char *ret_error)
+{
+	char form[96];
+	uint64_t count, period_ms;
+
+	if (parse_rate(value, option->max, &count, &period_ms)) {
+		snprintf(form, sizeof(form),
+			 "a number and a time, like 5/1m, at most %" PRIu64 " in any time",
+			 option->max);
+		return complain(ret_error, origin, value, form);
+	}
+	*member = (struct rate){.count = (uint32_t)count, .period_ms = (uint32_t)period_ms};
+	return 0;
+}
+
+static int set_choice(const struct config_option *option, uint32_t *member, const char *value,
+		      const char *origin, char *ret_error)
+{
+	char words[128];
+	int index = find_choice(option->choices, value);
+
+	if (index < 0) {
+		snprintf(words, sizeof(words), "one of: %s", option->choices);
+		return complain(ret_error, origin, value, words);
+	}
+	*member = (uint32_t)index;
+	return 0;
+}
+
+static int set(struct config *config, const struct config_option *option, const char *value,
+	       const char *origin, char *ret_error)
+{
+	void *member = (char *)config + option->offset;
+
+	switch (option->kind) {
+	case KIND_NAME:
+		if (!is_instance_name(value))
+			return complain(ret_error, origin, value,
+					"an instance's name: 1 to 64 letters, digits, '.', '_' or "
+					"'-', not beginning with '.' or '-'");
+		return set_text(member, value);
+	case KIND_TEXT:
+		if (!*value)
+			return complain(ret_error, origin, value, option->doc.arg);
+		return set_text(member, value);
+	case KIND_ASSIGNMENTS:
+		if (!is_assignment(value))
+			return complain(ret_error, origin, value, "NAME=VALUE");
+		return string_list_add(member, value);
+	case KIND_FILES:
+		return *value ? string_list_add(member, value)
+			      : complain(ret_error, origin, value, "a file");
+	case KIND_LIST:
+		return string_list_override(member, value);
+	case KIND_NUMBER:
+		return set_number(option, member, value, origin, ret_error);
+	case KIND_TIME:
+		return set_time(member, value, origin, ret_error);
+	case KIND_SIZE:
+		return set_size(member, value, origin, ret_error);
+	case KIND_RATE:
+		return set_rate(option, member, value, origin, ret_error);
+	case KIND_CHOICE:
+		return set_choice(option, member, value, origin, ret_error);
+	}
+	return -EINVAL;
+}
+
+int setting_apply(struct config *config, const struct config_option *option, const char *value,
+		  const char *origin, char *ret_error)
+{
+	int error = set(config, option, value, origin, ret_error);
+
+	if (error == -ENOMEM)
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: out of memory", origin);
+	return error;
+}
+
+int config_set(struct config *config, int key, const char *value, const char *origin,
+	       char *ret_error)
+{
+	const struct config_option *option = option_by_key(key);
+
+	if (option)
+		return setting_apply(config, option, value, origin, ret_error);
+	snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: no such option", origin);
+	return -EINVAL;
+}

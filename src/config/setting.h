@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* From a value as it was written to the member of struct config that it is meant for. */
+#ifndef STICKY_CONFIG_SETTING_H
+#define STICKY_CONFIG_SETTING_H
+
+#include "config.h"
+#include "options.h"
+
+/*
+ * Set an option.
+ *
+ * origin     where the value comes from, for the message: "--workers", "web.yaml:3:10: workers"
+ * ret_error  what is wrong and what would be right, CONFIG_ERROR_SIZE bytes
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
+ */
+int setting_apply(struct config *config, const struct config_option *option, const char *value,
+		  const char *origin, char *ret_error);
+
+#endif

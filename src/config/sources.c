@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "sources.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+
+int sources_add(struct config_sources *sources, int key, const char *value)
+{
+	struct given_option *given =
+		realloc(sources->given, (sources->given_count + 1) * sizeof(*given));
+
+	if (!given)
+		return -ENOMEM;
+	sources->given = given;
+	given[sources->given_count++] = (struct given_option){.key = key, .value = value};
+	return 0;
+}
+
+void sources_fini(struct config_sources *sources)
+{
+	free(sources->given);
+	*sources = (struct config_sources){0};
+}
+
+static int set_given(const struct config_sources *sources, struct config *config, char *ret_error)
+{
+	char origin[64];
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < sources->given_count && !error; i++) {
+		const struct given_option *given = &sources->given[i];
+
+		snprintf(origin, sizeof(origin), "--%s", option_by_key(given->key)->doc.name);
+		error = config_set(config, given->key, given->value, origin, ret_error);
+	}
+	return error;
+}
+
+static int set_above_file(const struct config_sources *sources, struct config *config,
+			  char *ret_error)
+{
+	int error;
+
+	config_begin_source(config);
+	error = config_set_from_environment(config, sources->environment, ret_error);
+	if (error)
+		return error;
+	config_begin_source(config);
+	return set_given(sources, config, ret_error);
+}
+
+/* Its name is in the sources that are above it. ret_path: "" where there is none. */
+static int find_file(const struct config_sources *sources, char ret_path[PATH_MAX], char *ret_error)
+{
+	struct config config;
+	int error, length = 0;
+
+	ret_path[0] = '\0';
+	config_init(&config);
+	error = set_above_file(sources, &config, ret_error);
+	if (!error && config.file) {
+		length = snprintf(ret_path, PATH_MAX, "%s", config.file);
+	} else if (!error && config.name) {
+		length = snprintf(ret_path, PATH_MAX, "%s/%s.yaml", SOURCES_DIRECTORY, config.name);
+		/* One that is there and can't be read is for an error, not for silence. */
+		if (access(ret_path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
+			ret_path[0] = '\0';
+	}
+	config_fini(&config);
+	if (length < PATH_MAX)
+		return error;
+	snprintf(ret_error, CONFIG_ERROR_SIZE, "--config: the name is too long");
+	return -EINVAL;
+}
+
+static int complete(const struct config_sources *sources, struct config *config, const char *path)
+{
+	config->arguments = sources->arguments;
+	config->command = sources->command ? sources->command : config->file_command.items;
+	if (!config->name)
+		config->name = strdup("default");
+	if (path[0] && !config->file)
+		config->file = strdup(path);
+	return config->name && (config->file || !path[0]) ? 0 : -ENOMEM;
+}
+
+int sources_load(const struct config_sources *sources, struct config *ret_config, char *ret_error)
+{
+	char path[PATH_MAX];
+	int error;
+
+	config_init(ret_config);
+	error = find_file(sources, path, ret_error);
+	if (!error && path[0])
+		error = config_set_from_file(ret_config, path, ret_error);
+	if (!error)
+		error = set_above_file(sources, ret_config, ret_error);
+	if (error)
+		return error;
+	error = complete(sources, ret_config, path);
+	if (error)
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s", strerror(-error));
+	return error;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/* Options from the environment: --min-uptime as STICKYCTL_MIN_UPTIME. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "setting.h"
+
+#define VARIABLE_PREFIX "STICKYCTL_"
+
+/* Each word of a repeated option's variable; the whole text of another's. */
+static int set_from_variable(struct config *config, const struct config_option *option,
+			     const char *value, const char *origin, char *ret_error)
+{
+	const char *separators = option->kind == KIND_LIST	    ? " \t\n"
+				 : option->kind == KIND_ASSIGNMENTS ? "\n"
+								    : NULL;
+	char *copy, *word, *rest;
+	int error = 0;
+
+	if (!separators)
+		return setting_apply(config, option, value, origin, ret_error);
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	for (word = strtok_r(copy, separators, &rest); word && !error;
+	     word = strtok_r(NULL, separators, &rest))
+		error = setting_apply(config, option, word, origin, ret_error);
+	free(copy);
+	return error;
+}
+
+int config_set_from_environment(struct config *config, char *const *environment, char *ret_error)
+{
+	size_t prefix = strlen(VARIABLE_PREFIX);
+	char origin[128];
+	int error;
+
+	for (; *environment; environment++) {
+		const char *equals = strchr(*environment, '=');
+		const struct config_option *option;
+		size_t length;
+
+		if (strncmp(*environment, VARIABLE_PREFIX, prefix) || !equals)
+			continue;
+		length = (size_t)(equals - *environment) - prefix;
+		snprintf(origin, sizeof(origin), "environment %.*s", (int)(equals - *environment),
+			 *environment);
+		option = option_by_spelling(*environment + prefix, length, toupper);
+		if (!option) {
+			snprintf(ret_error, CONFIG_ERROR_SIZE,
+				 "%s: no such option; see stickyctl start --help", origin);
+			return -EINVAL;
+		}
+		error = set_from_variable(config, option, equals + 1, origin, ret_error);
+		if (error)
+			return error;
+	}
+	return 0;
+}
