@@ -120,6 +120,7 @@ int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *l
 		return error;
 	}
 	supervisor->worker_count++;
+	supervisor->took_over = true;
 	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
 				     supervisor->options.slotsfile->content->workers_speak;
 	place(worker, has_slot > 0);

@@ -72,6 +72,7 @@ struct supervisor {
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
 	uint32_t drained_id; /* of the last reload whose former lives have all ended */
+	bool took_over; /* lives of a former controller */
 	bool stopping;
 	uint64_t stop_at_ms;
 	bool killed; /* somebody outlived the hard-shutdown delay */
@@ -146,6 +147,9 @@ void orders_note_failed(struct slot_state *slot, const struct worker *worker,
 
 /* A former life is gone. */
 void orders_note_gone(struct supervisor *supervisor);
+
+/* Slots that have nobody get a life by the reload path. */
+void orders_fill(struct supervisor *supervisor);
 
 /* A slot wants a new life by the reload path. */
 void orders_recycle(struct slot_state *slot, const char *why);

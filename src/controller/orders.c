@@ -43,6 +43,16 @@ static void begin_slot(struct slot_state *slot)
 	life_begin(slot);
 }
 
+/* Slots that a failed reload did not come to, and that have nobody: they begin now. */
+static void fill_slots(struct supervisor *supervisor)
+{
+	uint32_t i;
+
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!event_pending(supervisor->slots[i]->restart, EV_TIMEOUT, NULL))
+			slot_fill(supervisor->slots[i]);
+}
+
 static void end_reload(struct supervisor *supervisor)
 {
 	const struct reload *reload = &supervisor->reload;
@@ -53,6 +63,8 @@ static void end_reload(struct supervisor *supervisor)
 	if (failed)
 		json_object_set_new(fields, "error", json_string(reload->error));
 	note(supervisor, failed ? STICKY_LOG_ERROR : STICKY_LOG_INFO, "reload_ended", fields);
+	if (failed)
+		fill_slots(supervisor);
 	orders_note_gone(supervisor);
 }
 
@@ -81,6 +93,23 @@ static void begin_full_reload(struct supervisor *supervisor)
 	for (i = 0; i < supervisor->slot_count; i++)
 		chosen[i] = is_reloadable(supervisor->slots[i]);
 	begin_reload(supervisor, chosen, "request");
+}
+
+void orders_fill(struct supervisor *supervisor)
+{
+	bool chosen[STICKY_SLOTS_LIMIT] = {false}, is_any = false;
+	uint32_t i;
+
+	for (i = 0; i < supervisor->slot_count; i++) {
+		const struct slot_state *slot = supervisor->slots[i];
+
+		chosen[i] = slot->mode == SLOT_ENABLED && !slot->current;
+		is_any |= chosen[i];
+	}
+	if (!is_any)
+		return;
+	begin_reload(supervisor, chosen, "takeover");
+	drive(supervisor);
 }
 
 /* A slot whose life is too old or too large: one at a time. */

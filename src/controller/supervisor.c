@@ -347,7 +347,9 @@ void supervisor_start(struct supervisor *supervisor)
 		if (!supervisor->slots[i]->current) /* not taken over */
 			standin_watch(supervisor->standin, i);
 	apply_when_down(supervisor);
-	for (i = 0; i < supervisor->slot_count && !supervisor->stopping; i++)
+	if (supervisor->took_over)
+		orders_fill(supervisor);
+	for (i = 0; i < supervisor->slot_count && !supervisor->took_over; i++)
 		slot_fill(supervisor->slots[i]);
 }
 

@@ -112,6 +112,43 @@ class Takeover(TakeoverTestCase):
         self.assertIn(ask(HERE)["slot"], (0, 1))
         successor.stop()
 
+    def kill_workers_and_controller(self, instance, slots):
+        """Returns the pids that all workers had."""
+        before = self.pids(instance)
+        self.kill_controller(instance)
+        for slot in slots:
+            os.kill(before[slot], signal.SIGKILL)
+            self.wait_gone(before[slot])
+        return before
+
+    def test_slots_are_filled_one_at_a_time(self):
+        """As a reload would: never two new lives that are starting at once."""
+        instance = self.serve_workers(4, command=(WORKER, "--notify-delay", "100"))
+        before = self.kill_workers_and_controller(instance, (0, 2, 3))
+        successor = self.start_again(instance, command=(WORKER, "--notify-delay", "100")).ready()
+        self.wait_reload(successor)
+        starting, most = 0, 0
+        for event in self.events(successor, "worker_state"):
+            starting += {"starting": 1, "ready": -1}.get(event["state"], 0)
+            most = max(most, starting)
+        self.assertEqual((starting, most), (0, 1))
+        self.assertEqual(self.pids(successor)[1], before[1])
+        self.assertEqual(successor.status()["reload"]["of"], 3)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_one_that_fails_does_not_keep_the_others_out(self):
+        worker = self.switchable_worker("broken) [ $STICKY_SLOT = 0 ] && exit 3;;")
+        instance = self.serve_workers(4, command=(worker,))
+        self.mode("broken")
+        before = self.kill_workers_and_controller(instance, (0, 1, 2))
+        successor = self.start_again(instance, command=(worker,))
+        status = successor.wait_status("the others to be ready", lambda status: all(
+            worker["state"] == "ready" for worker in status["workers"][1:]))
+        self.assertEqual(status["workers"][3]["pid"], before[3])
+        self.mode("good")
+        self.wait_all_ready(successor)
+        self.assertEqual(successor.stop(), 0)
+
     def test_a_worker_that_was_not_ready(self):
         command = self.switchable_worker("slow) exec $WORKER;;")
         instance = self.serve_workers(2, command=[command])
