@@ -12,7 +12,7 @@
 
 struct journal_follower {
 	struct journal_follower *next;
-	journal_fn *fn;
+	journal_fn *fn; /* NULL: has left while followers were being told */
 	void *context;
 };
 
@@ -20,6 +20,7 @@ struct journal {
 	uint64_t count; /* events ever */
 	json_t *kept[JOURNAL_KEPT];
 	struct journal_follower *followers;
+	unsigned int telling; /* how deep: one that is told may add an event */
 };
 
 int journal_open(struct journal **ret_journal)
@@ -98,10 +99,38 @@ static json_t *now_json(void)
 	return json_sprintf("%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
+static void sweep(struct journal *journal)
+{
+	struct journal_follower **link = &journal->followers;
+
+	while (*link) {
+		struct journal_follower *follower = *link;
+
+		if (follower->fn) {
+			link = &follower->next;
+			continue;
+		}
+		*link = follower->next;
+		free(follower);
+	}
+}
+
+/* One that is told may end itself, or any other: the list stays as it is meanwhile. */
+static void tell(struct journal *journal, const json_t *entry)
+{
+	struct journal_follower *follower;
+
+	journal->telling++;
+	for (follower = journal->followers; follower; follower = follower->next)
+		if (follower->fn)
+			follower->fn(follower->context, entry);
+	if (!--journal->telling)
+		sweep(journal);
+}
+
 void journal_add(struct journal *journal, int level, const char *event, json_t *fields)
 {
 	char text[1024];
-	struct journal_follower *follower, *next;
 	json_t *entry = json_object();
 	json_t **place = &journal->kept[journal->count % JOURNAL_KEPT];
 
@@ -118,10 +147,9 @@ void journal_add(struct journal *journal, int level, const char *event, json_t *
 	json_decref(*place);
 	*place = entry;
 	journal->count++;
-	for (follower = journal->followers; follower; follower = next) {
-		next = follower->next; /* one that is told may end itself */
-		follower->fn(follower->context, entry);
-	}
+	json_incref(entry); /* events of those who are told may take its place */
+	tell(journal, entry);
+	json_decref(entry);
 }
 
 struct journal_follower *journal_follow(struct journal *journal, journal_fn *fn, void *context)
@@ -138,13 +166,9 @@ struct journal_follower *journal_follow(struct journal *journal, journal_fn *fn,
 
 void journal_unfollow(struct journal *journal, struct journal_follower *follower)
 {
-	struct journal_follower **link = &journal->followers;
-
-	while (*link && *link != follower)
-		link = &(*link)->next;
-	if (*link)
-		*link = follower->next;
-	free(follower);
+	follower->fn = NULL;
+	if (!journal->telling)
+		sweep(journal);
 }
 
 void journal_replay(const struct journal *journal, journal_fn *fn, void *context)

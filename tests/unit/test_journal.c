@@ -210,6 +210,33 @@ static void one_may_unfollow_while_it_is_told(void **state)
 	}
 }
 
+static struct journal_follower *others[3];
+static int told;
+
+static void end_all_others(void *context, const json_t *event)
+{
+	size_t i, self = (size_t)(uintptr_t)context;
+
+	(void)event;
+	told++;
+	for (i = 0; i < 3; i++)
+		if (i != self)
+			journal_unfollow(journal, others[i]);
+}
+
+/* Whoever is told first ends those before and behind it: they are not told, and not touched. */
+static void one_may_end_others_while_it_is_told(void **state)
+{
+	size_t i;
+
+	(void)state;
+	told = 0;
+	for (i = 0; i < 3; i++)
+		others[i] = journal_follow(journal, end_all_others, (void *)(uintptr_t)i);
+	add_number(0);
+	assert_int_equal(told, 1);
+}
+
 /* The journal's end frees those who still follow; here LeakSanitizer looks. */
 static void those_who_still_follow_are_let_go(void **state)
 {
@@ -233,6 +260,7 @@ int main(void)
 		JOURNAL_TEST(a_workers_words_stay_on_one_line),
 		JOURNAL_TEST(followers_are_told_of_what_follows),
 		JOURNAL_TEST(one_may_unfollow_while_it_is_told),
+		JOURNAL_TEST(one_may_end_others_while_it_is_told),
 		JOURNAL_TEST(those_who_still_follow_are_let_go),
 	};
 
