@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The supervisor's inside: slots and lives, as supervisor.c, lives.c and orders.c share them. */
+/* The supervisor's inside: slots and lives, as supervisor.c, lives.c, lifespan.c, adoption.c and
+ * orders.c share them. */
 #ifndef STICKY_CONTROLLER_LIVES_H
 #define STICKY_CONTROLLER_LIVES_H
 
@@ -72,7 +73,7 @@ struct supervisor {
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
 	uint32_t drained_id; /* of the last reload whose former lives have all ended */
-	bool took_over; /* lives of a former controller */
+	bool took_over;	     /* lives of a former controller */
 	bool stopping;
 	uint64_t stop_at_ms;
 	bool killed; /* somebody outlived the hard-shutdown delay */
@@ -91,28 +92,36 @@ struct supervisor {
 	struct slot_state *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
 };
 
-/* ---- lives.c ---- */
+/* ---- Of a worker ------------------------------------------------------------------ */
 
-/* Begin a life in a slot: its current one, or the next where the current one is READY. */
-void life_begin(struct slot_state *slot);
+static inline struct supervisor *supervisor_of(const struct worker *worker)
+{
+	return worker->slot->supervisor;
+}
+
+static inline const struct runner *runner_of(const struct worker *worker)
+{
+	return &supervisor_of(worker)->options.runner;
+}
+
+static inline pid_t pid_of(const struct worker *worker)
+{
+	return worker->run ? runner_of(worker)->ops->pid(worker->run) : 0;
+}
+
+/* ---- lives.c ---- */
 
 /* An event of a worker's. The one place that steps through pool.h's table. */
 void life_apply(struct worker *worker, enum worker_event event);
 
-/* The slot's next life begins at once, where it is to have one and has none. */
-void slot_fill(struct slot_state *slot);
+/* Its state, as a line of the log and an event; on: what led to it, NULL: its beginning. */
+void life_note_state(const struct worker *worker, const char *on);
 
-void start_timer(struct event *timer, uint64_t ms);
+/* Who it is, for an event of the journal: slot, state, generation, pid. */
+json_t *life_fields(const struct worker *worker);
 
-/* Write a slot's mode, and note it for a controller that takes over. */
-void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
-
-/* Note a slot's history for a controller that takes over. */
-void slot_note(const struct slot_state *slot);
-
-/* A worker without a run and sockets yet; watchdog_ms 0: none. NULL: out of memory. */
-struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms);
-void life_free(struct worker *worker);
+/* It is in no list of its slot any more. */
+void life_forget(struct worker *worker);
 
 /* A worker that has its slot: is it to be told of when its sockets end, or not any more? */
 void life_watch_sockets(struct worker *worker, bool watch);
@@ -120,8 +129,34 @@ void life_watch_sockets(struct worker *worker, bool watch);
 /* For hangup_open(): a worker's listening socket has ended. */
 void life_on_hangup(void *who);
 
+/* One of its lives outlived the hard-shutdown delay. */
+void slot_note_killed(struct slot_state *slot);
+
+/* The slot's next life begins after the delay that its last one's lifetime calls for. */
+void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms);
+
+/* ---- lifespan.c ---- */
+
+/* Begin a life in a slot: its current one, or the next where the current one is READY. */
+void life_begin(struct slot_state *slot);
+
+/* A worker without a run and sockets yet; watchdog_ms 0: none. NULL: out of memory. */
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms);
+void life_free(struct worker *worker);
+
 /* Note a life for a controller that takes over. */
 void life_note(struct worker *worker);
+
+/* The slot's next life begins at once, where it is to have one and has none. */
+void slot_fill(struct slot_state *slot);
+
+/* Write a slot's mode, and note it for a controller that takes over. */
+void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
+
+/* Note a slot's history for a controller that takes over. */
+void slot_note(const struct slot_state *slot);
+
+void start_timer(struct event *timer, uint64_t ms);
 
 /* ---- supervisor.c ---- */
 

@@ -9,47 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "candidates.h"
 #include "environment.h"
-#include "notify.h"
-#include "output.h"
 #include "privilege.h"
+#include "process.h"
 #include "procusage.h"
 #include "report.h"
-#include "spawn.h"
 #include "supervisor.h"
 #include "workerenv.h"
-
-struct process {
-	struct processes *processes;
-	struct process *next;
-	struct worker *worker;
-	pid_t pid; /* and process group */
-	bool reaped;
-	int status_fd; /* -1: it runs its program, or said why not */
-	struct event *status_event;
-	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
-	int pidfd;		      /* of one that a former controller began; else -1 */
-	struct event *pidfd_event;
-	struct output_tail *tail;	/* of what it printed */
-	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
-	struct output_source *output;
-	struct output_source *error_output;
-};
-
-struct processes {
-	struct processes_options options;
-	struct process *list;
-	struct event *child_event;
-	struct notify *notify;
-	struct output_sink *output;
-	struct output_sink *error_output;
-};
 
 /* ---- Starting ------------------------------------------------------------------- */
 
@@ -61,10 +30,8 @@ static void close_pair(int pair[2])
 		close(pair[1]);
 }
 
-#define PREFIX_SIZE 32
-
 /* On a terminal each line says whose it is; else bytes are passed on as they come. */
-static void make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
+void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
 {
 	prefix[0] = '\0';
 	if (isatty(STDERR_FILENO))
@@ -78,7 +45,7 @@ static int open_stream(struct process *process, struct output_sink *sink, struct
 	char prefix[PREFIX_SIZE];
 	int ends[2], error;
 
-	make_prefix(process, prefix);
+	process_make_prefix(process, prefix);
 	if (pipe2(ends, O_CLOEXEC))
 		return -errno;
 	error = output_source_open(process->processes->options.base, ends[0], sink, prefix, tail,
@@ -91,12 +58,10 @@ static int open_stream(struct process *process, struct output_sink *sink, struct
 	return 0;
 }
 
-static void on_status(evutil_socket_t fd, short what, void *context);
-
 static int watch_status(struct process *process)
 {
 	process->status_event = event_new(process->processes->options.base, process->status_fd,
-					  EV_READ, on_status, process);
+					  EV_READ, process_on_status, process);
 	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
 }
 
@@ -165,7 +130,7 @@ static int build_environment(const struct process *process, const struct sticky_
 	return worker_environment(&spec, environment);
 }
 
-static int open_tails(struct process *process)
+int process_open_tails(struct process *process)
 {
 	int error = output_tail_open(&process->tail);
 
@@ -179,7 +144,7 @@ static int begin(struct process *process, struct sticky_worker *life)
 	int output = -1, error_output = -1;
 	int error;
 
-	error = open_tails(process);
+	error = process_open_tails(process);
 	if (!error)
 		error = open_stream(process, processes->output, process->tail, &process->output,
 				    &output);
@@ -198,9 +163,7 @@ static int begin(struct process *process, struct sticky_worker *life)
 	return error;
 }
 
-static void process_release(void *run);
-
-static struct process *new_process(struct processes *processes, struct worker *worker)
+struct process *process_new(struct processes *processes, struct worker *worker)
 {
 	struct process *process = calloc(1, sizeof(*process));
 
@@ -219,7 +182,7 @@ static struct process *new_process(struct processes *processes, struct worker *w
 static int process_start(void *context, struct worker *worker, struct sticky_worker *life,
 			 void **ret_run)
 {
-	struct process *process = new_process(context, worker);
+	struct process *process = process_new(context, worker);
 	int error;
 
 	if (!process)
@@ -229,276 +192,6 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 		process_release(process);
 		return error;
 	}
-	*ret_run = process;
-	return 0;
-}
-
-/* ---- What becomes of it --------------------------------------------------------- */
-
-static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
-	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
-	[SPAWN_IDENTITY] = "cannot change to the user",
-	[SPAWN_DIRECTORY] = "cannot change to the directory",
-	[SPAWN_EXEC] = "cannot run",
-};
-
-static void close_status(struct process *process)
-{
-	if (process->status_event)
-		event_free(process->status_event);
-	process->status_event = NULL;
-	if (process->status_fd >= 0)
-		close(process->status_fd);
-	process->status_fd = -1;
-}
-
-/* Returns true where the program runs. */
-static bool read_status(struct process *process)
-{
-	struct spawn_failure failure;
-	ssize_t length;
-
-	if (process->status_fd < 0)
-		return false;
-	length = read(process->status_fd, &failure, sizeof(failure));
-	if (length < 0 && errno == EAGAIN)
-		return false;
-	if (length == sizeof(failure) && failure.stage < SPAWN_STAGE_COUNT)
-		process->failure = failure;
-	close_status(process);
-	return length == 0;
-}
-
-static void on_status(evutil_socket_t fd, short what, void *context)
-{
-	struct process *process = context;
-
-	(void)fd;
-	(void)what;
-	if (read_status(process))
-		supervisor_worker_started(process->worker);
-}
-
-/* What the user can do about a command that can't be run. */
-static const char *exec_hint(int error)
-{
-	switch (error) {
-	case ENOENT:
-		return "check the command behind '--', and PATH";
-	case EACCES:
-		return "make it executable (chmod +x) for the user that workers run as";
-	case ENOEXEC:
-		return "it is no program, and has no '#!' line: name its interpreter";
-	default:
-		return NULL;
-	}
-}
-
-static void describe_failure(const struct process *process, struct run_exit *ret_exit)
-{
-	const struct processes_options *options = &process->processes->options;
-	const struct spawn_failure *failure = &process->failure;
-	const char *what = failure->stage == SPAWN_EXEC	       ? options->config->command[0]
-			   : failure->stage == SPAWN_DIRECTORY ? options->directory
-			   : failure->stage == SPAWN_IDENTITY  ? options->identity->name
-							       : "";
-
-	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s %.100s: %s",
-		 stage_texts[failure->stage], what, strerror(failure->error));
-	if (failure->stage == SPAWN_EXEC)
-		ret_exit->hint = exec_hint(failure->error);
-}
-
-static void describe_exit(const struct process *process, const siginfo_t *info,
-			  struct run_exit *ret_exit)
-{
-	*ret_exit = (struct run_exit){.code = -1};
-	if (info->si_code == CLD_EXITED) {
-		ret_exit->code = info->si_status;
-		ret_exit->ok = info->si_status == 0;
-		snprintf(ret_exit->text, sizeof(ret_exit->text), "exited with code %d",
-			 info->si_status);
-	} else {
-		ret_exit->signal = info->si_status;
-		snprintf(ret_exit->text, sizeof(ret_exit->text), "was killed by SIG%s%s",
-			 sigabbrev_np(info->si_status),
-			 info->si_code == CLD_DUMPED ? " (core dumped)" : "");
-	}
-	if (process->failure.stage != SPAWN_STAGE_COUNT)
-		describe_failure(process, ret_exit);
-}
-
-static void kill_group(struct process *process, int signal)
-{
-	int error;
-
-	if (process->reaped)
-		return;
-	privilege_raise(CAP_KILL);
-	error = kill(-process->pid, signal) ? errno : 0;
-	privilege_lower();
-	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
-	if (error && error != ESRCH)
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(error));
-}
-
-static struct process *find(const struct processes *processes, pid_t pid)
-{
-	struct process *process = processes->list;
-
-	while (process && (process->pid != pid || process->reaped))
-		process = process->next;
-	return process;
-}
-
-static void on_exit_of(struct process *process, const siginfo_t *info)
-{
-	struct run_exit how;
-
-	/* While the leader is a zombie its number can't be anybody else's group. */
-	kill_group(process, SIGKILL);
-	waitpid(process->pid, NULL, 0);
-	process->reaped = true;
-	read_status(process);
-	close_status(process);
-	output_source_drain(process->output);
-	output_source_drain(process->error_output);
-	describe_exit(process, info, &how);
-	supervisor_worker_exited(process->worker, &how); /* frees the process */
-}
-
-/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
-static void reap(struct processes *processes)
-{
-	for (;;) {
-		siginfo_t info = {0};
-		struct process *process;
-
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
-			return;
-		process = find(processes, info.si_pid);
-		if (process)
-			on_exit_of(process, &info);
-		else
-			waitpid(info.si_pid, NULL, 0);
-	}
-}
-
-static void on_child(evutil_socket_t signal, short what, void *context)
-{
-	struct processes *processes = context;
-
-	(void)signal;
-	(void)what;
-	/* What a process said before it ended counts; who it was is known until it is reaped. */
-	notify_drain(processes->notify);
-	reap(processes);
-}
-
-static void on_notify(void *context, pid_t group, const struct notify_message *message)
-{
-	const struct process *process = find(context, group);
-
-	if (!process)
-		return;
-	if (message->status)
-		supervisor_worker_status(process->worker, message->status);
-	/* READY first: a worker that says both at once has been ready. */
-	if (message->ready)
-		supervisor_worker_said(process->worker, WORKER_SAYS_READY);
-	if (message->stopping)
-		supervisor_worker_said(process->worker, WORKER_SAYS_STOPS);
-	else if (message->alive)
-		supervisor_worker_said(process->worker, WORKER_SAYS_ALIVE);
-	else if (!message->ready)
-		supervisor_worker_said(process->worker, WORKER_SAYS_NOTHING_KNOWN);
-}
-
-/* ---- One that a former controller began --------------------------------------------- */
-
-/* How it ended is its parent's to know, and that is not us. */
-static void end_adopted(struct process *process)
-{
-	struct run_exit how = {.code = -1, .text = "ended (how, only its former parent knows)"};
-
-	kill_group(process, SIGKILL);
-	process->reaped = true;
-	output_source_drain(process->output);
-	output_source_drain(process->error_output);
-	supervisor_worker_exited(process->worker, &how); /* frees the process */
-}
-
-static void on_pidfd(evutil_socket_t fd, short what, void *context)
-{
-	struct process *process = context;
-	siginfo_t info = {0};
-
-	(void)what;
-	/* Over an upgrade our children stay ours: then it is reaped like any other. */
-	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		reap(process->processes);
-	else
-		end_adopted(process);
-}
-
-/* Is this descriptor of ours the same pipe as one of a process's? */
-static bool is_pipe_of(int fd, pid_t pid, int number)
-{
-	struct stat ours, its;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
-	return fstat(fd, &ours) == 0 && stat(path, &its) == 0 && S_ISFIFO(ours.st_mode) &&
-	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
-}
-
-/* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
-static struct output_source *fetch_stream(struct process *process, int kept, int stream,
-					  struct output_sink *sink, struct output_tail *tail)
-{
-	const struct processes_options *options = &process->processes->options;
-	int number = SPAWN_FIRST_SOCKET + (int)options->port_count + kept;
-	struct output_source *source = NULL;
-	char prefix[PREFIX_SIZE];
-	int fd = (int)syscall(SYS_pidfd_getfd, process->pidfd, number, 0);
-
-	if (fd < 0)
-		return NULL;
-	make_prefix(process, prefix);
-	if (!is_pipe_of(fd, process->pid, stream) ||
-	    output_source_open(options->base, fd, sink, prefix, tail, &source))
-		close(fd);
-	return source;
-}
-
-static int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
-{
-	struct processes *processes = context;
-	struct process *process = new_process(processes, worker);
-	int error;
-
-	if (!process) {
-		close(pidfd);
-		return -ENOMEM;
-	}
-	process->pid = pid;
-	process->pidfd = pidfd;
-	error = open_tails(process);
-	if (!error) {
-		process->pidfd_event =
-			event_new(processes->options.base, pidfd, EV_READ, on_pidfd, process);
-		error = process->pidfd_event && !event_add(process->pidfd_event, NULL) ? 0
-										       : -ENOMEM;
-	}
-	if (error) {
-		process_release(process);
-		return error;
-	}
-	/* Without them its output is lost, but it is served. */
-	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
-	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
-					     process->error_tail);
 	*ret_run = process;
 	return 0;
 }
@@ -521,10 +214,10 @@ static void process_stop(void *run)
 
 static void process_kill(void *run)
 {
-	kill_group(run, SIGKILL);
+	process_kill_group(run, SIGKILL);
 }
 
-static void process_release(void *run)
+void process_release(void *run)
 {
 	struct process *process = run;
 	struct process **link = &process->processes->list;
@@ -532,7 +225,7 @@ static void process_release(void *run)
 	while (*link != process)
 		link = &(*link)->next;
 	*link = process->next;
-	close_status(process);
+	process_close_status(process);
 	if (process->pidfd_event)
 		event_free(process->pidfd_event);
 	if (process->pidfd >= 0)
@@ -606,10 +299,11 @@ int processes_open(const struct processes_options *options, struct processes **r
 	if (!error)
 		error = output_sink_open(options->base, STDERR_FILENO, &processes->error_output);
 	if (!error)
-		error = notify_open(options->base, options->notify_path, owner, on_notify,
+		error = notify_open(options->base, options->notify_path, owner, process_on_notify,
 				    processes, &processes->notify);
 	if (!error) {
-		processes->child_event = evsignal_new(options->base, SIGCHLD, on_child, processes);
+		processes->child_event =
+			evsignal_new(options->base, SIGCHLD, process_on_child, processes);
 		error = processes->child_event && !event_add(processes->child_event, NULL)
 				? 0
 				: -ENOMEM;

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/* How a life begins, what may end it, what it says, and how it ends: events for lives.c. */
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "lives.h"
+#include "privilege.h"
+#include "text.h"
+
+#define QUEUE_LOOK_MS 20 /* at a stop: how often a queue that is being served is looked at */
+
+uint32_t worker_slot(const struct worker *worker)
+{
+	return worker->slot->index;
+}
+
+int32_t *worker_noted_pid(struct worker *worker)
+{
+	return worker->record ? &worker->record->pid : NULL;
+}
+
+uint64_t worker_generation(const struct worker *worker)
+{
+	return worker->generation;
+}
+
+void start_timer(struct event *timer, uint64_t ms)
+{
+	struct timeval delay = {.tv_sec = (time_t)(ms / 1000),
+				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+
+	event_add(timer, &delay);
+}
+
+/* ---- Timers ----------------------------------------------------------------------- */
+
+/* One that has spoken, or whose predecessors did, gets the time that it asks for. */
+static bool is_ready_by_uptime(const struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+
+	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
+	       !supervisor->workers_speak;
+}
+
+/* How long a STARTING worker may still take, in the mode that it is in by now. */
+static void start_ready_timer(struct worker *worker)
+{
+	const struct config *config = supervisor_of(worker)->config;
+	uint64_t limit =
+		is_ready_by_uptime(worker) ? config->min_uptime_ms : config->ready_timeout_ms;
+	uint64_t age = clock_ms() - worker->started_ms;
+
+	start_timer(worker->timer, age < limit ? limit - age : 0);
+}
+
+/* At a stop what waits in its queue is served first, as long as the deadline allows. */
+static void look_at_queue(struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+	uint64_t deadline = supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
+
+	if (sticky_worker_queue(worker->life) && clock_ms() < deadline)
+		start_timer(worker->timer, QUEUE_LOOK_MS);
+	else
+		life_apply(worker, WORKER_ASKED_TO_STOP);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct worker *worker = context;
+
+	(void)fd;
+	(void)what;
+	if (worker->state == WORKER_DRAINING) {
+		supervisor_of(worker)->killed |= supervisor_of(worker)->stopping;
+		slot_note_killed(worker->slot);
+		life_apply(worker, WORKER_MUST_END);
+	} else if (worker->state == WORKER_READY) {
+		look_at_queue(worker);
+	} else if (is_ready_by_uptime(worker)) {
+		life_apply(worker, WORKER_BECAME_READY);
+	} else if (clock_ms() - worker->started_ms <
+		   supervisor_of(worker)->config->ready_timeout_ms) {
+		/* Set when it was not known yet that these workers say so themselves. */
+		start_ready_timer(worker);
+	} else {
+		worker->timed_out = true;
+		life_apply(worker, WORKER_TIMED_OUT);
+	}
+}
+
+static void on_silence(evutil_socket_t fd, short what, void *context)
+{
+	struct worker *worker = context;
+
+	(void)fd;
+	(void)what;
+	/* One that drains owes us no sign any more. */
+	if (worker->state != WORKER_READY)
+		return;
+	worker->fell_silent = true;
+	life_apply(worker, WORKER_FELL_SILENT);
+}
+
+static void on_lifetime(evutil_socket_t fd, short what, void *context)
+{
+	struct worker *worker = context;
+
+	(void)fd;
+	(void)what;
+	if (worker->slot->current == worker && worker->state == WORKER_READY)
+		orders_recycle(worker->slot, "--max-lifetime");
+}
+
+static int make_timers(struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+	struct event_base *base = supervisor->options.base;
+	uint32_t random = 0;
+
+	worker->timer = evtimer_new(base, on_timer, worker);
+	if (!worker->timer)
+		return -ENOMEM;
+	if (worker->watchdog_ms) {
+		worker->watchdog = evtimer_new(base, on_silence, worker);
+		if (!worker->watchdog)
+			return -ENOMEM;
+	}
+	if (supervisor->config->max_lifetime_ms) {
+		worker->lifetime = evtimer_new(base, on_lifetime, worker);
+		if (!worker->lifetime)
+			return -ENOMEM;
+		/* Where there is none all lives end together: no harm but the bunching. */
+		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+			random = 0;
+		start_timer(worker->lifetime,
+			    pool_jitter(supervisor->config->max_lifetime_ms, random));
+	}
+	return 0;
+}
+
+/* ---- Begin and end ---------------------------------------------------------------- */
+
+static void free_timer(struct event *timer)
+{
+	if (timer)
+		event_free(timer);
+}
+
+void life_free(struct worker *worker)
+{
+	slotsfile_remove(worker->record);
+	free_timer(worker->timer);
+	free_timer(worker->watchdog);
+	free_timer(worker->lifetime);
+	if (worker->run)
+		runner_of(worker)->ops->release(worker->run);
+	free(worker);
+}
+
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->slot = slot;
+	worker->watchdog_ms = watchdog_ms;
+	worker->started_ms = clock_ms();
+	if (make_timers(worker)) {
+		life_free(worker);
+		return NULL;
+	}
+	return worker;
+}
+
+void slot_note(const struct slot_state *slot)
+{
+	struct slotsfile_content *content = slot->supervisor->options.slotsfile->content;
+
+	if (!content)
+		return;
+	content->slot[slot->index] = (struct slot_record){
+		.generation = slot->generation,
+		.restarts = slot->restarts,
+		.killed = slot->killed,
+		.mode = slot->mode,
+	};
+}
+
+void slot_set_mode(struct slot_state *slot, enum slot_mode mode)
+{
+	slot->mode = mode;
+	slot_note(slot);
+}
+
+void life_note(struct worker *worker)
+{
+	struct life_record *record = slotsfile_add(supervisor_of(worker)->options.slotsfile);
+	socklen_t length;
+	uint32_t i;
+	int fd;
+
+	if (!record)
+		return;
+	record->slot = worker->slot->index;
+	record->generation = worker->generation;
+	record->pid = pid_of(worker);
+	record->state = worker->state;
+	record->watchdog_ms = worker->watchdog_ms;
+	record->was_told = worker->state == WORKER_DRAINING;
+	if (record->pid)
+		record->process_start = slotsfile_process_start(record->pid);
+	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+		length = sizeof(record->cookies[i]);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
+	}
+	slotsfile_publish(record);
+	worker->record = record;
+}
+
+static int begin(struct worker *worker)
+{
+	const struct supervisor_options *options = &supervisor_of(worker)->options;
+	int error;
+
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	error = sticky_worker_open(options->group, worker->slot->index, &worker->life);
+	privilege_lower();
+	if (error)
+		return error;
+	worker->generation = worker->slot->generation = sticky_worker_generation(worker->life);
+	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
+	slot_note(worker->slot);
+	life_note(worker);
+	error = options->runner.ops->start(options->runner.context, worker, worker->life,
+					   &worker->run);
+	if (!error && worker->record) {
+		worker->record->pid = pid_of(worker);
+		worker->record->process_start = slotsfile_process_start(worker->record->pid);
+	}
+	return error;
+}
+
+void life_begin(struct slot_state *slot)
+{
+	struct worker *worker = life_new(slot, slot->supervisor->config->watchdog_ms);
+	struct run_exit how = {.code = -1, .hint = "see 'stickyctl doctor'"};
+	int error;
+
+	event_del(slot->restart);
+	if (!worker) {
+		slot_schedule_restart(slot, 0);
+		return;
+	}
+	if (slot->current)
+		slot->next = worker;
+	else
+		slot->current = worker;
+	slot->supervisor->worker_count++;
+	error = begin(worker);
+	if (error) {
+		/* A life that could not even begin counts as one that ended at once. */
+		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
+		supervisor_worker_exited(worker, &how);
+		return;
+	}
+	life_note_state(worker, NULL);
+	start_ready_timer(worker);
+}
+
+void slot_fill(struct slot_state *slot)
+{
+	if (slot->supervisor->stopping || slot->mode != SLOT_ENABLED || slot->current ||
+	    slot->begin_after_exit)
+		return;
+	life_begin(slot);
+}
+
+/* Why we ended it, where we did: the signal alone would not tell. */
+static void describe_end(const struct worker *worker, struct run_exit *how)
+{
+	const struct config *config = supervisor_of(worker)->config;
+
+	if (worker->timed_out) {
+		snprintf(how->text, sizeof(how->text),
+			 "did not get ready within %" PRIu32 " ms (--ready-timeout)",
+			 config->ready_timeout_ms);
+		how->hint = "it is waited for until it sends READY=1 to NOTIFY_SOCKET; one that "
+			    "never does wants --ready=started";
+	} else if (worker->is_deaf) {
+		snprintf(how->text, sizeof(how->text),
+			 "does not listen on the socket that it was given");
+		how->hint = "it must accept from descriptor 3 on, and not shut it down";
+	} else if (worker->fell_silent) {
+		snprintf(how->text, sizeof(how->text),
+			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", worker->watchdog_ms);
+	}
+}
+
+static void note_exit(struct worker *worker, const struct run_exit *how)
+{
+	struct slot_state *slot = worker->slot;
+	uint64_t lifetime = clock_ms() - worker->started_ms;
+	bool unasked = worker->state != WORKER_DRAINING;
+	json_t *fields = life_fields(worker);
+
+	slot->has_exit = true;
+	slot->last_exit = *how;
+	slot->last_lifetime_ms = lifetime;
+	if (!slot->was_ready)
+		slot->first_life_failed = true;
+	json_object_set_new(fields, "how", json_string(how->text));
+	json_object_set_new(fields, "after_ms", json_integer((json_int_t)lifetime));
+	journal_add(slot->supervisor->options.journal, unasked ? STICKY_LOG_WARN : STICKY_LOG_INFO,
+		    "worker_exit", fields);
+}
+
+/* Old-first: the slot is free for its new life. */
+static void begin_successor(struct slot_state *slot)
+{
+	if (!slot->begin_after_exit || slot->draining)
+		return;
+	slot->begin_after_exit = false;
+	slot_fill(slot);
+}
+
+void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit)
+{
+	struct slot_state *slot = worker->slot;
+	struct supervisor *supervisor = slot->supervisor;
+	bool was_starting = worker->state == WORKER_STARTING;
+	struct run_exit how = *exit;
+
+	describe_end(worker, &how);
+	text_clean(how.text);
+	note_exit(worker, &how);
+	life_forget(worker);
+	supervisor->worker_count--;
+	life_apply(worker, WORKER_EXITED);
+	if (was_starting)
+		orders_note_failed(slot, worker, &how);
+	if (supervisor_has_start_failed(supervisor))
+		supervisor_fail_start(supervisor, worker, &how);
+	life_free(worker);
+	sticky_slot_wake(supervisor->options.group, slot->index);
+	begin_successor(slot);
+	orders_note_gone(supervisor);
+	supervisor_finish_if_empty(supervisor);
+}
+
+/* ---- What a worker says ------------------------------------------------------------ */
+
+void supervisor_worker_started(struct worker *worker)
+{
+	if (supervisor_of(worker)->config->ready == READY_STARTED)
+		life_apply(worker, WORKER_BECAME_READY);
+}
+
+static void said_ready(struct worker *worker)
+{
+	supervisor_of(worker)->workers_speak = true;
+	if (supervisor_of(worker)->options.slotsfile->content)
+		supervisor_of(worker)->options.slotsfile->content->workers_speak = true;
+	if (worker->state == WORKER_STARTING)
+		life_apply(worker, WORKER_BECAME_READY);
+}
+
+void supervisor_worker_said(struct worker *worker, enum worker_word word)
+{
+	worker->speaks = true;
+	if (word == WORKER_SAYS_READY)
+		said_ready(worker);
+	else if (word == WORKER_SAYS_STOPS)
+		life_apply(worker, WORKER_SAYS_STOPPING);
+	else if (worker->state == WORKER_STARTING)
+		start_ready_timer(worker);
+	if (worker->watchdog && worker->state == WORKER_READY &&
+	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
+		start_timer(worker->watchdog, worker->watchdog_ms);
+}
+
+void supervisor_worker_status(struct worker *worker, const char *status)
+{
+	snprintf(worker->status, sizeof(worker->status), "%s", status);
+	text_clean(worker->status);
+}

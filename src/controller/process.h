@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* One worker process: its inside, as processes.c, process_end.c and process_adopt.c share it. */
+#ifndef STICKY_CONTROLLER_PROCESS_H
+#define STICKY_CONTROLLER_PROCESS_H
+
+#include "notify.h"
+#include "output.h"
+#include "processes.h"
+#include "spawn.h"
+
+#define PREFIX_SIZE 32
+
+struct process {
+	struct processes *processes;
+	struct process *next;
+	struct worker *worker;
+	pid_t pid; /* and process group */
+	bool reaped;
+	int status_fd; /* -1: it runs its program, or said why not */
+	struct event *status_event;
+	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
+	int pidfd;		      /* of one that a former controller began; else -1 */
+	struct event *pidfd_event;
+	struct output_tail *tail;	/* of what it printed */
+	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
+	struct output_source *output;
+	struct output_source *error_output;
+};
+
+struct processes {
+	struct processes_options options;
+	struct process *list;
+	struct event *child_event;
+	struct notify *notify;
+	struct output_sink *output;
+	struct output_sink *error_output;
+};
+
+/* ---- processes.c ---- */
+
+/* One that does not run yet, in the list. NULL: out of memory. */
+struct process *process_new(struct processes *processes, struct worker *worker);
+
+/* It is nobody's any more. The runner's operation. */
+void process_release(void *run);
+
+/* What stands before each line of its output. */
+void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]);
+
+/* Where the last lines of its output are kept. Returns 0 or -ENOMEM. */
+int process_open_tails(struct process *process);
+
+/* ---- process_end.c ---- */
+
+/* For the descriptor on which it says that its program runs, or why not. */
+void process_on_status(evutil_socket_t fd, short what, void *context);
+
+/* For SIGCHLD, with the processes as the context. */
+void process_on_child(evutil_socket_t signal, short what, void *context);
+
+/* For notify_open(), the same. */
+void process_on_notify(void *context, pid_t group, const struct notify_message *message);
+
+void process_close_status(struct process *process);
+
+/* SIGKILL and others to all of its group. */
+void process_kill_group(struct process *process, int signal);
+
+/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+void process_reap(struct processes *processes);
+
+/* ---- process_adopt.c ---- */
+
+/* One that a former controller began. The runner's operation. */
+int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run);
+
+#endif
