@@ -15,6 +15,8 @@
 
 #include "../../bpf/select.h"
 #include "sticky.skel.h"
+#include "mappin.h"
+#include "plan.h"
 #include "table.h"
 
 #ifndef SO_ATTACH_REUSEPORT_EBPF
@@ -32,12 +34,9 @@ struct steering {
 	 * are those of every listener.
 	 */
 	struct sticky_bpf *shared;
-	char *pins;			/* the directory; NULL: not pinned */
-	uint16_t plain[STICKY_BUCKETS]; /* the table of plain_slots with nobody away */
-	uint32_t plain_slots;		/* 0: not computed yet */
-	struct sticky_table table;	/* what the kernel has */
-	bool table_is_unknown;		/* another process wrote the kernel's: ours is a guess */
-	uint32_t buckets[STICKY_SLOTS_MAX]; /* of each slot, in that table */
+	char *pins;	       /* the directory; NULL: not pinned */
+	struct plan plan;      /* its present table is the kernel's */
+	bool table_is_unknown; /* another process wrote the kernel's: ours is a guess */
 };
 
 /*
@@ -109,39 +108,14 @@ static int share_maps(struct sticky_bpf *skeleton, const struct sticky_bpf *shar
 	return error;
 }
 
-/* Use a pinned map in the place of a new one. */
-static int reuse_pin(const char *directory, const char *name, struct bpf_map *map)
-{
-	char path[PATH_MAX];
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd, error;
-
-	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return fd;
-	error = bpf_obj_get_info_by_fd(fd, &info, &size);
-	/* Another version's: its program must be changed together with its maps. */
-	if (!error &&
-	    (info.type != bpf_map__type(map) || info.value_size != bpf_map__value_size(map) ||
-	     info.max_entries != bpf_map__max_entries(map)))
-		error = -EPROTO;
-	if (!error)
-		error = bpf_map__reuse_fd(map, fd);
-	close(fd); /* libbpf keeps a duplicate */
-	return error;
-}
-
 static int reuse_shared_pins(const char *pins, struct sticky_bpf *skeleton)
 {
-	int error = reuse_pin(pins, "settings", skeleton->maps.settings);
+	int error = mappin_reuse(pins, "settings", skeleton->maps.settings);
 
 	if (!error)
-		error = reuse_pin(pins, "table", skeleton->maps.table);
+		error = mappin_reuse(pins, "table", skeleton->maps.table);
 	if (!error)
-		error = reuse_pin(pins, "counters", skeleton->maps.counters);
+		error = mappin_reuse(pins, "counters", skeleton->maps.counters);
 	return error;
 }
 
@@ -157,7 +131,7 @@ static int load(const struct log *log, const struct sticky_bpf *shared, const ch
 	if (!error && pins && !shared)
 		error = reuse_shared_pins(pins, skeleton);
 	if (!error && pins && entries_pin)
-		error = reuse_pin(pins, entries_pin, skeleton->maps.entries);
+		error = mappin_reuse(pins, entries_pin, skeleton->maps.entries);
 	if (!error)
 		error = sticky_bpf__load(skeleton);
 	end_libbpf(former);
@@ -184,7 +158,7 @@ static int write_table(struct steering *steering, const struct sticky_table *tab
 	int inner, error;
 
 	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sticky_table", sizeof(zero),
-			       sizeof(steering->table), 1, NULL);
+			       sizeof(struct sticky_table), 1, NULL);
 	if (inner < 0)
 		return inner;
 	error = bpf_map_update_elem(inner, &zero, table, BPF_ANY);
@@ -195,46 +169,9 @@ static int write_table(struct steering *steering, const struct sticky_table *tab
 	return error;
 }
 
-/* Remember a table that the kernel has. */
-static void take_table(struct steering *steering, const struct sticky_table *table)
-{
-	uint32_t bucket;
-
-	steering->table = *table;
-	memset(steering->buckets, 0, sizeof(steering->buckets));
-	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
-		steering->buckets[table->slots[bucket]]++;
-}
-
-/* A crash changes who is away, not the number: what is the same as before is not computed again. */
-static void plan(struct steering *steering, uint32_t slots)
-{
-	if (steering->plain_slots && steering->plain_slots <= slots)
-		table_extend(steering->plain_slots, slots, steering->plain);
-	else
-		table_fill(slots, steering->plain);
-	steering->plain_slots = slots;
-}
-
-/* Compute a table. NULL: out of memory; freed by free(). */
-static struct sticky_table *make_table(struct steering *steering, uint32_t slots,
-				       const bool *is_away)
-{
-	struct sticky_table *table = malloc(sizeof(*table));
-
-	if (!table)
-		return NULL;
-	plan(steering, slots);
-	memcpy(table->slots, steering->plain, sizeof(table->slots));
-	if (is_away)
-		table_spill(slots, is_away, table->slots);
-	table_shorten(table);
-	return table;
-}
-
 static int begin_table(struct steering *steering, bool is_written)
 {
-	struct sticky_table *table = make_table(steering, steering->settings.slots, NULL);
+	struct sticky_table *table = plan_next(&steering->plan, steering->settings.slots, NULL);
 	int error = 0;
 
 	if (!table)
@@ -242,30 +179,9 @@ static int begin_table(struct steering *steering, bool is_written)
 	if (!is_written)
 		error = write_table(steering, table);
 	if (!error)
-		take_table(steering, table);
+		plan_take(&steering->plan, table);
 	free(table);
 	return error;
-}
-
-/* Remove the pins. The directory stays: it is the caller's. */
-static void unpin(struct steering *steering)
-{
-	static const char *const names[] = {"settings", "table", "counters"};
-	char path[PATH_MAX], entries[32];
-	size_t i;
-
-	if (!steering->pins)
-		return;
-	for (i = 0; i < sizeof(names) / sizeof(names[0]) + steering->listener_count; i++) {
-		if (i >= sizeof(names) / sizeof(names[0]))
-			snprintf(entries, sizeof(entries), "entries%zu",
-				 i - sizeof(names) / sizeof(names[0]));
-		snprintf(path, sizeof(path), "%s/%s", steering->pins,
-			 i < sizeof(names) / sizeof(names[0]) ? names[i] : entries);
-		unlink(path);
-	}
-	free(steering->pins);
-	steering->pins = NULL;
 }
 
 int steering_open(const struct sticky_settings *settings, const struct log *log,
@@ -292,6 +208,25 @@ int steering_open(const struct sticky_settings *settings, const struct log *log,
 	return 0;
 }
 
+/* Remove the pins. The directory stays: it is the caller's. */
+static void unpin(struct steering *steering)
+{
+	char name[MAPPIN_NAME_SIZE];
+	uint32_t i;
+
+	if (!steering->pins)
+		return;
+	mappin_remove(steering->pins, "settings");
+	mappin_remove(steering->pins, "table");
+	mappin_remove(steering->pins, "counters");
+	for (i = 0; i < steering->listener_count; i++) {
+		mappin_name_entries(i, name);
+		mappin_remove(steering->pins, name);
+	}
+	free(steering->pins);
+	steering->pins = NULL;
+}
+
 void steering_close(struct steering *steering)
 {
 	if (!steering)
@@ -305,28 +240,12 @@ void steering_close(struct steering *steering)
 
 /* ---- Pins ------------------------------------------------------------------------- */
 
-static void entries_name(uint32_t listener, char name[32])
-{
-	snprintf(name, 32, "entries%u", listener);
-}
-
-static int pin_map(const char *directory, const char *name, const struct bpf_map *map)
-{
-	char path[PATH_MAX];
-
-	if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	/* One that is there belongs to an instance that is gone: the name is ours. */
-	unlink(path);
-	return bpf_obj_pin(bpf_map__fd(map), path);
-}
-
 static int pin_entries(const struct steering *steering, uint32_t listener)
 {
-	char name[32];
+	char name[MAPPIN_NAME_SIZE];
 
-	entries_name(listener, name);
-	return pin_map(steering->pins, name, steering->listeners[listener]->maps.entries);
+	mappin_name_entries(listener, name);
+	return mappin_make(steering->pins, name, steering->listeners[listener]->maps.entries);
 }
 
 int steering_pin(struct steering *steering, const char *directory)
@@ -337,11 +256,11 @@ int steering_pin(struct steering *steering, const char *directory)
 	steering->pins = strdup(directory);
 	if (!steering->pins)
 		return -ENOMEM;
-	error = pin_map(directory, "settings", steering->shared->maps.settings);
+	error = mappin_make(directory, "settings", steering->shared->maps.settings);
 	if (!error)
-		error = pin_map(directory, "table", steering->shared->maps.table);
+		error = mappin_make(directory, "table", steering->shared->maps.table);
 	if (!error)
-		error = pin_map(directory, "counters", steering->shared->maps.counters);
+		error = mappin_make(directory, "counters", steering->shared->maps.counters);
 	for (listener = 0; !error && listener < steering->listener_count; listener++)
 		error = pin_entries(steering, listener);
 	if (error)
@@ -384,12 +303,12 @@ int steering_adopt(const char *directory, const struct log *log, struct steering
 int steering_adopt_listener(struct steering *steering)
 {
 	struct sticky_bpf *skeleton;
-	char name[32];
+	char name[MAPPIN_NAME_SIZE];
 	int error;
 
 	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
 		return -E2BIG;
-	entries_name(steering->listener_count, name);
+	mappin_name_entries(steering->listener_count, name);
 	error = load(&steering->log, steering->shared, steering->pins, name, &skeleton);
 	if (error)
 		return error;
@@ -444,13 +363,13 @@ void steering_remove_last_listener(struct steering *steering)
 
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
-	struct sticky_table *table = make_table(steering, slots, is_away);
+	struct sticky_table *table = plan_next(&steering->plan, slots, is_away);
 	uint32_t moved, former = steering->settings.slots;
 	int error;
 
 	if (!table)
 		return -ENOMEM;
-	moved = table_difference(steering->table.slots, table->slots);
+	moved = table_difference(steering->plan.present.slots, table->slots);
 	/*
 	 * The number of slots is used by probes alone. With more slots than before it is
 	 * raised last, with fewer lowered first: a probe never looks where nothing is.
@@ -462,7 +381,7 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 		error = write_table(steering, table);
 	if (!error) {
 		steering->table_is_unknown = false;
-		take_table(steering, table);
+		plan_take(&steering->plan, table);
 	}
 	steering->settings.slots = error ? former : slots;
 	if (!error || slots < former) {
@@ -531,12 +450,12 @@ int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_su
 
 uint32_t steering_slot_of(const struct steering *steering, uint32_t bucket)
 {
-	return sticky_table_slot(&steering->table, bucket);
+	return sticky_table_slot(&steering->plan.present, bucket);
 }
 
 uint32_t steering_count_buckets(const struct steering *steering, uint32_t slot)
 {
-	return steering->buckets[slot];
+	return steering->plan.buckets[slot];
 }
 
 const struct sticky_settings *steering_settings(const struct steering *steering)

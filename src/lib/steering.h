@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Steering: what makes a listener's connections go to their slots. The one module that
+ * Steering: what makes a listener's connections go to their slots. The one module, with mappin, that
  * knows how (a BPF program, its maps, libbpf); everybody else speaks of listeners,
  * slots and sockets.
  */
