@@ -43,15 +43,20 @@ static const char *text_of(const json_t *event, const char *key)
 	return text ? text : "";
 }
 
+static void draw_bar(int done, int of)
+{
+	int filled = of ? done * BAR_WIDTH / of : BAR_WIDTH;
+
+	fprintf(stderr, "\r[%.*s%*s] %d of %d", filled, "########################################",
+		BAR_WIDTH - filled, "", done, of);
+}
+
 static void show_slot(const struct progress *progress, const json_t *event)
 {
 	int done = number_of(event, "done"), of = number_of(event, "of");
-	int filled = of ? done * BAR_WIDTH / of : BAR_WIDTH;
 
 	if (progress->bar)
-		fprintf(stderr, "\r[%.*s%*s] %d of %d", filled,
-			"########################################", BAR_WIDTH - filled, "", done,
-			of);
+		draw_bar(done, of);
 	else
 		fprintf(stderr, "slot %d: generation %d is ready (%d of %d)\n",
 			number_of(event, "slot"), number_of(event, "generation"), done, of);
@@ -81,6 +86,8 @@ static int on_event(void *context, const json_t *event)
 	if (!strcmp(name, "options_kept")) {
 		fprintf(stderr, "not changed while it runs: %s; %s\n", text_of(event, "options"),
 			text_of(event, "so"));
+	} else if (!strcmp(name, "reload_begun") && progress->bar) {
+		draw_bar(0, number_of(event, "of"));
 	} else if (!strcmp(name, "reload_slot")) {
 		show_slot(progress, event);
 	} else if (!strcmp(name, "reload_slot_failed")) {

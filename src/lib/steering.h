@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Steering: what makes a listener's connections go to their slots. The one module, with mappin, that
- * knows how (a BPF program, its maps, libbpf); everybody else speaks of listeners,
- * slots and sockets.
+ * Steering: what makes a listener's connections go to their slots. The one module that knows
+ * how (a BPF program, its maps, libbpf; their pins are mappin's); everybody else speaks of
+ * listeners, slots and sockets.
  */
 #ifndef STICKY_LIB_STEERING_H
 #define STICKY_LIB_STEERING_H
