@@ -9,7 +9,8 @@ import time
 import harness
 from clients import HERE, ask
 from lifecycle import PARTLY, LifecycleTestCase, Line
-from programs import NOT_RUNNING, USAGE, WORKER, Program
+from programs import NOT_RUNNING, USAGE, WORKER
+from workers import start_plain
 from world import wait_for
 
 RELOADS = 20
@@ -55,31 +56,19 @@ class Rolling(LifecycleTestCase):
     def test_the_naive_way_loses_clients(self):
         """The same by plain SO_REUSEPORT: the new one first, then SIGTERM to the old one. So
         the tests above bite."""
-        workers = [PlainWorker(self, slot, 1) for slot in range(4)]
+        workers = [plain_worker(self, slot, 1) for slot in range(4)]
         with self.load(sources=64) as load:
             for generation in range(2, 7):
                 for slot in range(4):
-                    former, workers[slot] = workers[slot], PlainWorker(self, slot, generation)
+                    former, workers[slot] = workers[slot], plain_worker(self, slot, generation)
                     former.send(signal.SIGTERM)
                     former.wait()
         self.assertGreater(load.counts["unsticky"], 0, load.counts)
 
 
-class PlainWorker(Program):
-    """A worker on a socket of its own, as SO_REUSEPORT servers do without us."""
-
-    def __init__(self, test, slot, generation):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind(HERE)
-            listener.listen(1024)
-            # The shell's pid is the worker's: LISTEN_PID must be right.
-            super().__init__(
-                test, ["sh", "-c", f"LISTEN_PID=$$ exec {WORKER} 3<&{listener.fileno()}"],
-                env=test.environment(LISTEN_FDS=1, STICKY_SLOT=slot,
-                                     STICKY_GENERATION=generation),
-                pass_fds=[listener.fileno()])
+def plain_worker(test, slot, generation):
+    with socket.create_server(HERE, backlog=1024, reuse_port=True) as listener:
+        return start_plain(test, listener, slot, generation)
 
 
 class Ways(LifecycleTestCase):

@@ -5,7 +5,8 @@ import os
 import signal
 
 import harness
-from programs import WORKER
+from programs import WORKER, Program
+from world import wait_for
 
 # Timers run from the time at which a turn of the controller's loop began: a busy turn makes
 # them fire early.
@@ -24,6 +25,19 @@ os.close(write_end)
 os.read(read_end, 1)
 open(sys.argv[2], "w").close()
 """
+
+
+def start_plain(test, listener, slot, generation, command=WORKER):
+    """A worker without us, on a listening socket of its own, as SO_REUSEPORT servers do it.
+    command: words of a shell that end in the worker."""
+    # The shell's pid is the worker's: LISTEN_PID must be right. sh may know one digit only.
+    worker = Program(
+        test, ["bash", "-c", f"LISTEN_PID=$$ exec {command} 3<&{listener.fileno()}"],
+        env=test.environment(LISTEN_FDS=1, STICKY_SLOT=slot, STICKY_GENERATION=generation),
+        pass_fds=[listener.fileno()])
+    wait_for("the shell to become the worker", lambda: os.path.samefile(
+        f"/proc/{worker.pid}/exe", WORKER))
+    return worker
 
 
 class WorkerTestCase(harness.TestCase):
