@@ -64,12 +64,14 @@ static void show_slot(const struct progress *progress, const json_t *event)
 
 static void show_failure(const struct progress *progress, const json_t *event)
 {
-	const char *lines = text_of(event, "lines");
+	const char *lines = text_of(event, "lines"), *hint = text_of(event, "hint");
 
 	fprintf(stderr, "%sstickyctl: slot %d: %s%s\n", progress->bar ? "\n" : "",
 		number_of(event, "slot"), text_of(event, "error"),
 		json_is_true(json_object_get(event, "old_serves")) ? "; the old worker goes on"
 								   : "");
+	if (*hint)
+		fprintf(stderr, "%s\n", hint);
 	while (*lines) {
 		int length = (int)strcspn(lines, "\n");
 

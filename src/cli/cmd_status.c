@@ -53,13 +53,15 @@ static void show_worker(const json_t *worker)
 {
 	const char *exit = text_of(json_object_get(worker, "last_exit"), "text");
 	const char *words = text_of(worker, "status");
-	char uptime[DURATION_TEXT_SIZE], rss[DURATION_TEXT_SIZE], pid[16] = "-";
+	char uptime[DURATION_TEXT_SIZE], rss[DURATION_TEXT_SIZE] = "-", pid[16] = "-";
 	bool runs = json_is_integer(json_object_get(worker, "pid"));
 
 	if (runs)
 		snprintf(pid, sizeof(pid), "%d", (int)number_of(worker, "pid"));
 	format_duration(number_of(worker, runs ? "uptime_ms" : "restart_in_ms"), uptime);
-	format_bytes(number_of(worker, "rss_bytes"), rss);
+	/* 0: it could not be measured. */
+	if (number_of(worker, "rss_bytes"))
+		format_bytes(number_of(worker, "rss_bytes"), rss);
 	printf("%4d %8s %-9s %4llu %8s %8llu %6.2f%% %9llu %5llu %6llu %7s%s%s%s%s\n",
 	       (int)number_of(worker, "slot"), pid, text_of(worker, "state"),
 	       (unsigned long long)number_of(worker, "generation"), uptime,

@@ -2,10 +2,12 @@
 #include "demo.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../controller/supervisor.h"
@@ -154,6 +156,17 @@ static const struct runner_ops ops = {
 	.measure = measure_runs,
 };
 
+/*
+ * The workers are threads: a child can only be an orphan that came to us as PID 1 of a container,
+ * or was there before the exec(). The kernel buries those of a parent that ignores their end.
+ */
+static void bury_orphans(void)
+{
+	signal(SIGCHLD, SIG_IGN);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		; /* who ended before that */
+}
+
 static int open_demo(struct event_base *base, struct sticky_group *group, struct runner *ret_runner)
 {
 	struct demo *demo = calloc(1, sizeof(*demo));
@@ -162,11 +175,13 @@ static int open_demo(struct event_base *base, struct sticky_group *group, struct
 		return -ENOMEM;
 	*demo = (struct demo){.base = base, .group = group};
 	*ret_runner = (struct runner){.ops = &ops, .context = demo};
+	bury_orphans();
 	return 0;
 }
 
 static void close_demo(struct runner *runner)
 {
+	signal(SIGCHLD, SIG_DFL);
 	free(runner->context);
 }
 

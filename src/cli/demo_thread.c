@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "../controller/accepting.h"
 #include "../controller/privilege.h"
 #include "demo_page.h"
 
@@ -282,7 +283,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 static int accept_from(struct demo_thread *thread, uint32_t listener)
 {
 	evutil_make_socket_nonblocking(thread->sockets[listener]);
-	if (evhttp_accept_socket(thread->http, thread->sockets[listener]))
+	if (accepting_start(thread->http, thread->sockets[listener]))
 		return -ENOMEM;
 	thread->sockets[listener] = -1;
 	return 0;

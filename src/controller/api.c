@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "accepting.h"
 #include "api_stream.h"
 #include "status.h"
 #include "../config/units.h"
@@ -384,8 +385,8 @@ int api_open(struct event_base *base, const char *path, const struct instance *i
 	fd = bind_path(path);
 	if (fd < 0 || !api->http)
 		error = fd < 0 ? fd : -ENOMEM;
-	else if (evhttp_accept_socket(api->http, fd))
-		error = -ENOMEM;
+	else
+		error = accepting_start(api->http, fd);
 	if (error) {
 		if (fd >= 0)
 			close(fd);

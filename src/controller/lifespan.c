@@ -249,10 +249,24 @@ static int begin(struct worker *worker)
 	return error;
 }
 
+/* What the user can do about a life that could not even begin. */
+static const char *begin_hint(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return "no process or thread more is allowed: raise the limit (ulimit -u, or "
+		       "pids.max of the cgroup)";
+	case -EMFILE:
+		return "too few descriptors: raise the limit (ulimit -n)";
+	default:
+		return "see 'stickyctl doctor'";
+	}
+}
+
 void life_begin(struct slot_state *slot)
 {
 	struct worker *worker = life_new(slot, slot->supervisor->config->watchdog_ms);
-	struct run_exit how = {.code = -1, .hint = "see 'stickyctl doctor'"};
+	struct run_exit how = {.code = -1};
 	int error;
 
 	event_del(slot->restart);
@@ -269,6 +283,7 @@ void life_begin(struct slot_state *slot)
 	if (error) {
 		/* A life that could not even begin counts as one that ended at once. */
 		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
+		how.hint = begin_hint(error);
 		supervisor_worker_exited(worker, &how);
 		return;
 	}

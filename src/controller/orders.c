@@ -173,16 +173,19 @@ void orders_note_failed(struct slot_state *slot, const struct worker *worker,
 	struct supervisor *supervisor = slot->supervisor;
 	const struct runner_ops *ops = supervisor->options.runner.ops;
 	char lines[LINES_SIZE] = "";
+	json_t *fields;
 
 	if (!supervisor->reload.is_running[slot->index])
 		return;
 	if (worker->run)
 		ops->last_lines(worker->run, sizeof(lines), lines);
 	text_clean(lines);
-	note(supervisor, STICKY_LOG_WARN, "reload_slot_failed",
-	     json_pack("{s:i, s:i, s:s, s:s, s:b}", "reload", (int)supervisor->reload_id, "slot",
-		       (int)slot->index, "error", how->text, "lines", lines, "old_serves",
-		       slot->current && slot->current->state == WORKER_READY));
+	fields = json_pack("{s:i, s:i, s:s, s:s, s:b}", "reload", (int)supervisor->reload_id,
+			   "slot", (int)slot->index, "error", how->text, "lines", lines,
+			   "old_serves", slot->current && slot->current->state == WORKER_READY);
+	if (how->hint)
+		json_object_set_new(fields, "hint", json_string(how->hint));
+	note(supervisor, STICKY_LOG_WARN, "reload_slot_failed", fields);
 	if (reload_note_failed(&supervisor->reload, slot->index, how->text))
 		end_reload(supervisor);
 	drive(supervisor);

@@ -65,6 +65,9 @@ static const char *exec_hint(int error)
 		return "check the command behind '--', and PATH";
 	case EACCES:
 		return "make it executable (chmod +x) for the user that workers run as";
+	case EAGAIN:
+		return "the user that workers run as may have no process more: raise the limit "
+		       "(ulimit -u)";
 	case ENOEXEC:
 		return "it is no program, and has no '#!' line: name its interpreter";
 	default:
@@ -81,8 +84,8 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 			   : failure->stage == SPAWN_IDENTITY  ? options->identity->name
 							       : "";
 
-	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s %.100s: %s",
-		 stage_texts[failure->stage], what, strerror(failure->error));
+	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s%s%.100s: %s",
+		 stage_texts[failure->stage], *what ? " " : "", what, strerror(failure->error));
 	if (failure->stage == SPAWN_EXEC)
 		ret_exit->hint = exec_hint(failure->error);
 }

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +33,8 @@ static size_t format_time(char *text, size_t size)
 	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
 }
 
-/* Lines that nobody took, since the last one that was taken. */
-static unsigned int lost_lines;
+/* Lines that nobody took, since the last one that was taken. Threads of the demo report too. */
+static atomic_uint lost_lines;
 
 static bool has_room(void)
 {
@@ -57,10 +58,9 @@ static void write_or_lose(const char *line, size_t length)
 		return;
 	}
 	if (lost_lines) {
-		int size =
-			snprintf(notice, sizeof(notice), "warn  log_lost lines=%u\n", lost_lines);
+		int size = snprintf(notice, sizeof(notice), "warn  log_lost lines=%u\n",
+				    atomic_exchange(&lost_lines, 0));
 
-		lost_lines = 0;
 		written = write(STDERR_FILENO, notice, (size_t)size);
 		if (written < 0 || !has_room()) {
 			lost_lines = 1;

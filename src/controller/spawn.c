@@ -49,10 +49,14 @@ static int place_descriptors(const struct spawn_request *request, int *status)
 	int count = (int)request->socket_count;
 	int above = SPAWN_FIRST_SOCKET + count + SPAWN_KEPT;
 	int sources[SPAWN_FIRST_SOCKET + SPAWN_SOCKETS_MAX + SPAWN_KEPT];
-	int i;
+	int i, lifted = lift(*status, above);
 
-	*status = lift(*status, above);
+	if (lifted < 0)
+		return -1;
+	*status = lifted;
 	sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (sources[0] < 0)
+		return -1;
 	sources[1] = request->output;
 	sources[2] = request->error_output;
 	for (i = 0; i < count; i++)

@@ -16,6 +16,8 @@
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
 
+#define AGAIN_MS 50 /* where there was no descriptor for one that is due */
+
 /* One holding socket. */
 struct watch {
 	struct standin *standin;
@@ -78,11 +80,11 @@ static void look(struct watch *watch)
 	uint64_t now = now_ms(), delay;
 	struct timeval next;
 	uint32_t due;
+	bool failed = false;
 
 	ages_sample(&watch->ages, now, queue_length(watch->fd));
-	for (due = ages_due(&watch->ages, now, watch->budget_ms); due; due--)
-		if (!answer_first(watch))
-			break;
+	for (due = ages_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
+		failed = !answer_first(watch);
 	if (!queue_length(watch->fd)) {
 		event_add(watch->arrival, NULL);
 		return;
@@ -91,6 +93,8 @@ static void look(struct watch *watch)
 	delay = ages_wait(&watch->ages, now, watch->budget_ms);
 	if (delay > watch->delay_ms)
 		delay = watch->delay_ms;
+	if (failed && delay < AGAIN_MS)
+		delay = AGAIN_MS;
 	if (delay < 1)
 		delay = 1;
 	next = (struct timeval){.tv_sec = (time_t)(delay / 1000),

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""What the tests have in common in which the controller has no descriptor left."""
+
+from clients import HERE, ask
+from lifecycle import LifecycleTestCase
+from limits import Activity
+
+REFUSED = "Too many open files"  # EMFILE
+SOURCES = [f"127.9.0.{number}" for number in range(1, 33)]  # some for each of a few slots
+
+# What a loop may use that has nothing to do but to try again now and then. One that spins
+# uses all of a processor, unless others want it too; one that naps has to wake up for it.
+CPU_MAX = 0.15
+WAKES_MAX = 150
+LOG_LINES_MAX = 40
+
+
+class FewTestCase(LifecycleTestCase):
+    """An instance from which descriptors are taken, and that has as many afterwards."""
+
+    def assert_calm(self, instance, seconds=1):
+        lines = instance.errors.count("\n")
+        cpu, wakes = Activity(instance.pid).after(seconds)
+        self.assertLess(cpu, CPU_MAX)
+        self.assertLess(wakes, WAKES_MAX)
+        self.assertLess(instance.errors.count("\n") - lines, LOG_LINES_MAX)
+
+    def assert_refused_line(self, line, name="how"):
+        self.assertIn(REFUSED, line.fields[name])
+        self.assertNotIn(" :", line.fields[name])
+
+    def assert_served(self, instance, pids):
+        for source in SOURCES:
+            self.assertIn(ask(HERE, source)["pid"], pids)
+
+    def check_after(self, instance, descriptors):
+        """All is as it was, and a reload works."""
+        self.wait_all_ready(instance)
+        result = instance.run("reload", "--wait=drained")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_counters(instance)
+        instance.wait_descriptors(descriptors)
