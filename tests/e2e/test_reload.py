@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Rolling reloads: nobody is lost, nobody goes back, and what fails leaves the old one."""
 
+import ctypes
+import os
 import signal
 import socket
 import time
@@ -14,6 +16,7 @@ from workers import start_plain
 from world import wait_for
 
 RELOADS = 20
+SYS_PIDFD_GETFD = 438
 
 
 class Rolling(LifecycleTestCase):
@@ -53,6 +56,28 @@ class Rolling(LifecycleTestCase):
         self.assert_counters(instance)
         instance.stop("--now")
 
+    def queue_then_reload(self, instance, keep_duplicates):
+        """Clients wait on workers that hang; a reload, the workers' end. How many get an answer?"""
+        pids = self.pids(instance)
+        kept = [fetch_descriptor(pid, 3) for pid in pids] if keep_duplicates else []
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            clients = self.connect([f"127.11.0.{number}" for number in range(1, 101)])
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+            return sum(bool(text) for text, _ in self.collect(clients, 2))
+        finally:
+            for fd in kept:
+                os.close(fd)
+
+    def test_a_duplicate_left_open_strands_clients(self):
+        """Why the predecessor's sockets are closed at once: somebody who keeps one keeps all
+        that is queued on it. The same without it, so that nothing else is to blame."""
+        instance = self.serve_workers(2, "--hard-shutdown-delay", "200ms")
+        self.assertEqual(self.queue_then_reload(instance, keep_duplicates=True), 0)
+        self.assertEqual(self.queue_then_reload(instance, keep_duplicates=False), 100)
+        self.assertEqual(instance.stop(), 0)
+
     def test_the_naive_way_loses_clients(self):
         """The same by plain SO_REUSEPORT: the new one first, then SIGTERM to the old one. So
         the tests above bite."""
@@ -64,6 +89,18 @@ class Rolling(LifecycleTestCase):
                     former.send(signal.SIGTERM)
                     former.wait()
         self.assertGreater(load.counts["unsticky"], 0, load.counts)
+
+
+def fetch_descriptor(pid, number):
+    """A duplicate of another process's descriptor: pidfd_getfd(2)."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return fd
+    finally:
+        os.close(pidfd)
 
 
 def plain_worker(test, slot, generation):
