@@ -69,6 +69,7 @@ help:
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make soak          the lifecycle under stress, some minutes'
+	@echo 'make fuzz          what comes from outside, FUZZ_SECONDS each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          the threaded tests under ThreadSanitizer'
 	@echo 'make check         formatting, lint, both compilers, the public header, make asan'
@@ -155,9 +156,9 @@ $(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTRO
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CTL_LIBS) $(LIB_LIBS)
 
-$(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o
+$(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 .PHONY: test test-unit test-kernel test-e2e test-programs
 test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS)
@@ -185,6 +186,28 @@ tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-kernel
 
+# ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_SECONDS each --------------
+FUZZ_SECONDS ?= 60
+FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c
+
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h)
+	$(call SAY,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \
+		-o $@ $< $(FUZZED)
+
+# Inputs are kept from run to run; what was found is written to build/.
+.PHONY: fuzz
+fuzz: deps-lint
+	@$(MAKE) --no-print-directory $(FUZZERS)
+	@cd $(BUILD) && for fuzzer in $(abspath $(FUZZERS)); do \
+		mkdir -p $$fuzzer.corpus; \
+		if $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=20000 $$fuzzer.corpus \
+			>$$fuzzer.log 2>&1; then \
+			echo "ok   $$(basename $$fuzzer): $$(grep -o 'Done.*' $$fuzzer.log)"; \
+		else tail -40 $$fuzzer.log; exit 1; fi; done
+
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
@@ -194,6 +217,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=10
 	@$(MAKE) --no-print-directory asan
 
 format: deps-lint

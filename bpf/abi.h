@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define STICKY_ABI_VERSION 1
+#define STICKY_ABI_VERSION 2
 
 /*
  * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
@@ -17,6 +17,13 @@
  */
 #define STICKY_BUCKETS	 65536
 #define STICKY_SLOTS_MAX 1024
+
+/* Sockets of dispatchers, which read who the client is: entries behind those of the slots. */
+#define STICKY_DISPATCHERS_MAX 16
+#define STICKY_ENTRIES_MAX     (STICKY_SLOTS_MAX + STICKY_DISPATCHERS_MAX)
+
+/* Address ranges of proxies, at most. */
+#define STICKY_PROXIES_MAX 16384
 
 /* How many other slots are tried for a client whose own entry is empty. */
 #define STICKY_PROBES_MAX 8
@@ -56,6 +63,21 @@ struct sticky_settings {
 	 */
 	__u16 wake_port;
 	__u16 wake_slot;
+	/* Connections of proxies go to one of so many dispatchers; 0: there are no proxies. */
+	__u32 dispatchers;
+	/*
+	 * One in sample_mask + 1 of the others goes there too, to be looked at, and on to its
+	 * slot; 0: none.
+	 */
+	__u32 sample_mask;
+	/* Without a dispatcher a proxy's connections go to the slot of its own address. */
+	__u32 proxies_may_go_direct;
+};
+
+/* A range of addresses in the map `proxies`; IPv4 as ::ffff:0:0/96 and more bits. */
+struct sticky_proxy_key {
+	__u32 bits;
+	__u32 address[4]; /* network order */
 };
 
 /* How a run of the program ended, where it did not simply place a new connection in its own slot.
@@ -63,6 +85,7 @@ struct sticky_settings {
 enum sticky_exit {
 	STICKY_EXIT_MIGRATED,		/* moved from a closing socket to its slot's present one */
 	STICKY_EXIT_EMPTY_SLOT,		/* own entry was empty: another slot took it */
+	STICKY_EXIT_DISPATCHED,		/* to a dispatcher */
 	STICKY_EXIT_WOKEN,		/* a wake-up connection of the library itself */
 	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
 	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings or no table: the group is not set up yet */

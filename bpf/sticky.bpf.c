@@ -53,13 +53,23 @@ struct {
 	__array(values, struct table_map);
 } table SEC(".maps");
 
-/* slot -> socket: one such map for each listener, everything else is shared. */
+/* slot, or 1024 + dispatcher -> socket: one such map for each listener, everything else is shared.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
-	__uint(max_entries, STICKY_SLOTS_MAX);
+	__uint(max_entries, STICKY_ENTRIES_MAX);
 	__type(key, __u32);
 	__type(value, __u64);
 } entries SEC(".maps");
+
+/* Whose connections are for the dispatchers: the longest prefix decides, and any does. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, STICKY_PROXIES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sticky_proxy_key);
+	__type(value, __u32);
+} proxies SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -132,6 +142,55 @@ static __always_inline int key_of_client(struct sk_reuseport_md *ctx,
 	return key_from_packet(ctx, set, ret_key);
 }
 
+static __always_inline void map_v4(__u32 v4, __u32 address[4])
+{
+	address[0] = 0;
+	address[1] = 0;
+	address[2] = sticky_be32(0xffffu);
+	address[3] = v4;
+}
+
+/* The peer's whole address; see key_from_packet() and key_from_socket() for what tells which. */
+static __always_inline int address_of_peer(struct sk_reuseport_md *ctx, __u32 address[4])
+{
+	const struct bpf_sock *migrating = ctx->migrating_sk;
+	__u32 v4;
+
+	if (migrating && migrating->family == AF_INET6) {
+		address[0] = migrating->dst_ip6[0];
+		address[1] = migrating->dst_ip6[1];
+		address[2] = migrating->dst_ip6[2];
+		address[3] = migrating->dst_ip6[3];
+		return 0;
+	}
+	if (migrating) {
+		map_v4(migrating->dst_ip4, address);
+		return 0;
+	}
+	if (ctx->eth_protocol != bpf_htons(ETH_P_IP))
+		return bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET);
+	if (bpf_skb_load_bytes_relative(ctx, 12, &v4, 4, BPF_HDR_START_NET))
+		return -1;
+	map_v4(v4, address);
+	return 0;
+}
+
+enum peer { PEER_CLIENT, PEER_SAMPLE /* a client that is looked at */, PEER_PROXY };
+
+static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
+					      const struct sticky_settings *set)
+{
+	struct sticky_proxy_key key = {.bits = 128};
+
+	if (address_of_peer(ctx, key.address))
+		return PEER_CLIENT;
+	if (bpf_map_lookup_elem(&proxies, &key))
+		return PEER_PROXY;
+	if (set->sample_mask && !ctx->migrating_sk && !(bpf_get_prandom_u32() & set->sample_mask))
+		return PEER_SAMPLE;
+	return PEER_CLIENT;
+}
+
 /* Is this a wake-up connection of the library itself? The TCP header starts with its port. */
 static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
 				       const struct sticky_settings *set)
@@ -146,6 +205,37 @@ static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
 static __always_inline bool select_slot(struct sk_reuseport_md *ctx, __u32 slot)
 {
 	return bpf_sk_select_reuseport(ctx, &entries, &slot, 0) == 0;
+}
+
+/* Any of the dispatchers; a proxy has one address, and many ports. */
+static __always_inline bool select_dispatcher(struct sk_reuseport_md *ctx, __u32 dispatchers)
+{
+	const struct bpf_sock *migrating = ctx->migrating_sk;
+	__u32 first = migrating ? bpf_ntohs(migrating->dst_port) : ctx->hash;
+	__u32 probe;
+
+	for (probe = 0; probe < STICKY_DISPATCHERS_MAX && probe < dispatchers; probe++)
+		if (select_slot(ctx, STICKY_SLOTS_MAX + (first + probe) % dispatchers))
+			return true;
+	return false;
+}
+
+enum placing { NOT_PLACED, PLACED, NO_PLACE };
+
+/*
+ * A function of its own, with its own stack: in one with the rest the compiler spills pointers,
+ * and puts other things in their place later, which the verifier grants only with CAP_PERFMON.
+ */
+static __noinline int place_with_dispatcher(struct sk_reuseport_md *ctx,
+					    const struct sticky_settings *set)
+{
+	enum peer peer = kind_of_peer(ctx, set);
+
+	if (peer == PEER_CLIENT)
+		return NOT_PLACED;
+	if (select_dispatcher(ctx, set->dispatchers))
+		return PLACED;
+	return peer == PEER_PROXY && !set->proxies_may_go_direct ? NO_PLACE : NOT_PLACED;
 }
 
 /* The slot's entry is empty: its worker died while no controller was there to hold it. */
@@ -188,6 +278,15 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	if (is_wake_up(ctx, set))
 		return count_exit(count, STICKY_EXIT_WOKEN,
 				  select_slot(ctx, set->wake_slot) ? SK_PASS : SK_DROP);
+
+	switch (set->dispatchers ? place_with_dispatcher(ctx, set) : NOT_PLACED) {
+	case PLACED:
+		return count_exit(count, STICKY_EXIT_DISPATCHED, SK_PASS);
+	case NO_PLACE:
+		return count_exit(count, STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
+	default:
+		break;
+	}
 
 	if (key_of_client(ctx, set, &key))
 		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);

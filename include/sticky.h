@@ -69,6 +69,14 @@ extern "C" {
 
 struct sticky_group;
 struct sticky_worker;
+struct sticky_dispatchers;
+
+/* What makes connections go to their slots. */
+enum sticky_engine {
+	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
+	STICKY_ENGINE_USER    /* dispatchers alone, see sticky_dispatchers_open(): needs nothing;
+				 slots have no listening sockets */
+};
 
 enum sticky_log_level {
 	STICKY_LOG_ERROR, /* something does not work */
@@ -100,6 +108,7 @@ struct sticky_group_options {
 				so that clients get other slots after a restart */
 	sticky_log_fn *log;  /* NULL: nothing is reported */
 	void *log_context;   /* given to `log` */
+	uint32_t engine;     /* enum sticky_engine */
 };
 
 /*
@@ -292,7 +301,8 @@ struct sticky_counters {
 	uint64_t dropped_empty;
 	uint64_t dropped_no_table;
 	uint64_t dropped_unreadable;
-	uint64_t woken; /* connections that the library made to wake an acceptor */
+	uint64_t woken;	     /* connections that the library made to wake an acceptor */
+	uint64_t dispatched; /* placed with a dispatcher, to be looked at */
 };
 
 /*
@@ -413,6 +423,142 @@ int sticky_worker_close(struct sticky_worker *worker);
  * Returns 0, or what bpf(2) says.
  */
 int sticky_group_refuse(struct sticky_group *group);
+
+/* ---- Behind a proxy ------------------------------------------------------------------
+ *
+ * A proxy's connections all come from its own address; who the client is stands in what it
+ * sends. Such connections go to *dispatchers*: sockets of the host's, which accepts from them,
+ * finds out who the client is, and passes the connection to the worker of that client's slot
+ * (sticky_group_where()). Everybody else's connections are steered by their own address, in the
+ * kernel.
+ *
+ * With STICKY_ENGINE_USER all connections go to the dispatchers.
+ */
+
+/* A range of addresses. */
+struct sticky_prefix {
+	uint8_t address[16]; /* IPv6; IPv4 as ::ffff:a.b.c.d; bits beyond `bits` are 0 */
+	uint8_t bits;	     /* 0 to 128; of IPv4: 96 more than is usually written */
+};
+
+#define STICKY_DISPATCHERS_LIMIT 16    /* at most */
+#define STICKY_PROXIES_LIMIT	 16384 /* ranges of proxies, at most */
+
+/*
+ * Whose connections go to the dispatchers. May be called again at any time; a connection sees
+ * the former list or the new one, for each range.
+ *
+ * may_go_direct  while there is no dispatcher (their process died) a proxy's connection goes to
+ *                the slot of the proxy's own address; else it is refused
+ *
+ * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or what bpf(2) says. Costs a system call a range.
+ */
+int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_prefix *proxies,
+			     size_t count, bool may_go_direct);
+
+/*
+ * Send some of the other connections to the dispatchers too, to see whether a proxy is missing
+ * in the list; they are to be passed on by their own address.
+ *
+ * one_in  a power of two, or 0: none
+ *
+ * Returns 0, -EINVAL, or what bpf(2) says.
+ */
+int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
+
+/*
+ * Open the dispatchers' sockets: one for each listener and dispatcher, non-blocking; the kernel
+ * spreads connections over them.
+ *
+ * count  1 to STICKY_DISPATCHERS_LIMIT; after all listeners were added
+ *
+ * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (no listener), -EMFILE, ...
+ */
+int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
+			    struct sticky_dispatchers **ret_dispatchers);
+
+/* A dispatcher's socket for a listener; stays the library's. -EINVAL: there is none. */
+int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
+			  uint32_t listener);
+
+/*
+ * Close them. Accept what is in their queues first: it has no other place to go. NULL is
+ * allowed.
+ */
+void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
+
+/* ---- A process as the worker ---------------------------------------------------------
+ *
+ * For programs that `stickyctl start` runs, and that are to serve clients behind a proxy, or
+ * without CAP_BPF: both kinds of connections, those of the listening sockets and those that were
+ * passed, come out of one call.
+ *
+ *     struct sticky_process *process;
+ *     sticky_process_open(&process);
+ *     ...                                              // what has to be set up
+ *     sticky_process_ready(process);
+ *     for (;;) {
+ *         struct sockaddr_storage client;
+ *         poll(sticky_process_fd(process), POLLIN);
+ *         while ((fd = sticky_process_accept(process, &client, SOCK_CLOEXEC)) >= 0)
+ *             serve(fd, &client);
+ *     }
+ *
+ * At SIGTERM: sticky_process_stopping(), finish what is open, exit. A process is used by one
+ * thread at a time.
+ */
+
+struct sticky_process;
+
+/*
+ * Take over what the environment says: LISTEN_FDS with LISTEN_PID (sd_listen_fds(3)),
+ * STICKY_CHANNEL, NOTIFY_SOCKET. The listening sockets become non-blocking; all descriptors
+ * close-on-exec; the variables stay. Call it once.
+ *
+ * Returns 0, -ENOENT (nobody gave us anything: run by hand?), -EBADF (what is named is not
+ * there), -EPROTO (the controller is of another version), -EMFILE, -ENOMEM.
+ */
+int sticky_process_open(struct sticky_process **ret_process);
+
+/*
+ * Readable when somebody is to be accepted; level-triggered. Stays the library's.
+ */
+int sticky_process_fd(const struct sticky_process *process);
+
+/*
+ * Accept a connection, from whichever source has one, in turn.
+ *
+ * ret_client  who the client is: as the proxy told it, where it was a proxy that is believed;
+ *             else the peer's address. NULL: not asked for
+ * flags       as accept4(2)
+ *
+ * Take the descriptor out of an epoll set before you close it (EPOLL_CTL_DEL), as most event
+ * libraries do: for a moment after this call the controller still has a duplicate, and until it is
+ * closed epoll(7) would go on telling of a descriptor that you have closed.
+ *
+ * Returns the descriptor, the caller's; -EAGAIN (nobody is there), -ESHUTDOWN (it was said that
+ * we stop), -EMFILE, -ENFILE, -ENOMEM.
+ */
+int sticky_process_accept(struct sticky_process *process, struct sockaddr_storage *ret_client,
+			  int flags);
+
+/* We are ready to serve: READY=1. Returns 0 (also where nobody asks) or -errno. */
+int sticky_process_ready(struct sticky_process *process);
+
+/*
+ * We accept no more: STOPPING=1; the listening sockets are closed, so that what is queued on them
+ * moves on, and passed connections that were not accepted go back. Returns 0 or -errno.
+ */
+int sticky_process_stopping(struct sticky_process *process);
+
+/* Our slot; 0 where nobody gave us one. */
+uint32_t sticky_process_slot(const struct sticky_process *process);
+
+/* Our generation, from 1; 0 where nobody gave us one. */
+uint64_t sticky_process_generation(const struct sticky_process *process);
+
+/* NULL is allowed. Connections that were accepted stay the caller's. */
+void sticky_process_close(struct sticky_process *process);
 
 /* ---- Export and import: another process goes on where this one ends ------------------
  *

@@ -12,8 +12,10 @@ static size_t size_of(const struct config_option *option)
 	switch (option->kind) {
 	case KIND_TEXT:
 	case KIND_NAME:
+	case KIND_TOKEN:
 		return sizeof(char *);
 	case KIND_LIST:
+	case KIND_RANGES:
 	case KIND_FILES:
 	case KIND_ASSIGNMENTS:
 		return sizeof(struct string_list);
@@ -35,7 +37,7 @@ static uint64_t id_of(const struct config_option *option, const struct config *c
 
 	if (option_is_list(option))
 		return textid_add_list(TEXTID_BEGIN, member);
-	if (option->kind == KIND_TEXT || option->kind == KIND_NAME)
+	if (option_is_text(option))
 		return textid_add(TEXTID_BEGIN, *(char *const *)member);
 	return textid_add_bytes(TEXTID_BEGIN, member, size_of(option));
 }

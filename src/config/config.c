@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "options.h"
 #include "textid.h"
 
 void config_init(struct config *config)
@@ -17,27 +18,37 @@ void config_init(struct config *config)
 		.max_retries = 20,
 		.retry_delay_ms = 150,
 		.reload_parallel = 1,
+		.max_held = 65536,
+		.head_timeout_ms = 10000,
 	};
 }
 
 void config_fini(struct config *config)
 {
-	string_list_fini(&config->listen);
-	string_list_fini(&config->env);
-	string_list_fini(&config->env_files);
+	const struct config_option *option;
+	size_t i;
+
+	for (i = 0; (option = option_at(i)); i++) {
+		void *member = (char *)config + option->offset;
+
+		if (option_is_list(option))
+			string_list_fini(member);
+		else if (option_is_text(option))
+			free(*(char **)member);
+	}
 	string_list_fini(&config->file_command);
-	free(config->name);
-	free(config->file);
-	free(config->run_dir);
-	free(config->state_dir);
-	free(config->chdir);
-	free(config->user);
 	config_init(config);
 }
 
 void config_begin_source(struct config *config)
 {
-	config->listen.overridable = true;
+	const struct config_option *option;
+	size_t i;
+
+	for (i = 0; (option = option_at(i)); i++)
+		if (option->kind == KIND_LIST || option->kind == KIND_RANGES)
+			((struct string_list *)((char *)config + option->offset))->overridable =
+				true;
 }
 
 uint64_t config_id(const struct config *config, const char *directory)

@@ -25,6 +25,25 @@ enum when_down {
 	WHEN_DOWN_COUNT
 };
 
+enum behind_proxy {
+	BEHIND_NO_PROXY,    /* clients come by themselves */
+	BEHIND_PROXY_XFF,   /* who they are stands in a header: X-Forwarded-For */
+	BEHIND_PROXY_PROXY, /* in the PROXY protocol's header */
+	BEHIND_PROXY_COUNT
+};
+
+enum steering_choice {
+	STEERING_AUTO,	 /* the best that works */
+	STEERING_KERNEL, /* by the BPF program */
+	STEERING_USER,	 /* by dispatchers alone */
+	STEERING_COUNT
+};
+
+enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_COUNT };
+
+/* As enum answer_kind. */
+enum down_answer { DOWN_ANSWER_502, DOWN_ANSWER_503, DOWN_ANSWER_CLOSE, DOWN_ANSWER_COUNT };
+
 enum reload_order { RELOAD_NEW_FIRST, RELOAD_OLD_FIRST, RELOAD_ORDER_COUNT };
 
 /* At most `count` in any period_ms; count 0: no limit. */
@@ -53,6 +72,15 @@ struct config {
 	uint32_t when_down; /* enum when_down */
 	uint32_t max_retries;
 	uint32_t retry_delay_ms;
+	uint32_t down_answer;		    /* enum down_answer */
+	uint32_t max_held;		    /* connections in our own hands */
+	uint32_t steering;		    /* enum steering_choice */
+	uint32_t behind_proxy;		    /* enum behind_proxy */
+	char *client_ip_header;		    /* NULL: X-Forwarded-For */
+	struct string_list trusted_proxies; /* CIDR or @FILE; empty: loopback, private ranges */
+	uint32_t proxy_header;		    /* enum proxy_header_choice */
+	uint32_t dispatchers;		    /* 0: as many as we may use CPUs, at most 4 */
+	uint32_t head_timeout_ms;
 	uint32_t reload_parallel;
 	uint32_t reload_order;	  /* enum reload_order */
 	uint64_t max_rss_bytes;	  /* 0: off */
@@ -92,7 +120,7 @@ int config_set(struct config *config, int key, const char *value, const char *or
 
 /*
  * What has been set so far comes from an earlier source than what follows: a repeated
- * option (listen) that is set again then begins anew. Variables for workers add up.
+ * option (listen, trusted-proxy) that is set again then begins anew. Variables for workers add up.
  */
 void config_begin_source(struct config *config);
 
@@ -108,8 +136,8 @@ int config_set_from_file(struct config *config, const char *path, char *ret_erro
 
 /*
  * Take over STICKYCTL_... from an environment. Several values of a repeated option are
- * separated by white space (listen) or line ends (env). A STICKYCTL_ variable that is no
- * option is an error: a typing mistake would otherwise be silent.
+ * separated by white space (listen, trusted-proxy) or line ends (env). A STICKYCTL_ variable that
+ * is no option is an error: a typing mistake would otherwise be silent.
  */
 int config_set_from_environment(struct config *config, char *const *environment, char *ret_error);
 
@@ -122,7 +150,7 @@ int config_set_from_environment(struct config *config, char *const *environment,
  */
 void config_replace(struct config *running, struct config *next, size_t size, char *ret_names);
 
-#define CONFIG_FIXED_MAX 8
+#define CONFIG_FIXED_MAX 16
 
 /* Numbers that stand for the values that a controller which takes over can't change either. */
 void config_fixed_ids(const struct config *config, uint64_t ret_ids[CONFIG_FIXED_MAX]);

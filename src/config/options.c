@@ -29,7 +29,16 @@ enum {
 	KEY_RELOAD_PARALLEL,
 	KEY_RELOAD_ORDER,
 	KEY_MAX_RSS,
-	KEY_MAX_LIFETIME
+	KEY_MAX_LIFETIME,
+	KEY_DOWN_ANSWER,
+	KEY_MAX_HELD,
+	KEY_STEERING,
+	KEY_BEHIND_PROXY,
+	KEY_CLIENT_IP_HEADER,
+	KEY_TRUSTED_PROXY,
+	KEY_PROXY_HEADER,
+	KEY_DISPATCHERS,
+	KEY_HEAD_TIMEOUT
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -124,6 +133,63 @@ static const struct config_option options[] = {
 	{{"retry-delay", KEY_RETRY_DELAY, "TIME", "See --max-retries (150ms)", false},
 	 KIND_TIME,
 	 AT(retry_delay_ms)},
+	{{"down-answer", KEY_DOWN_ANSWER, "WHAT",
+	  "What a client gets that has waited in vain: 502, 503, or close, for what is not HTTP "
+	  "(502)",
+	  false},
+	 KIND_CHOICE,
+	 AT(down_answer),
+	 .choices = "502 503 close"},
+	{{"behind-proxy", KEY_BEHIND_PROXY, "HOW",
+	  "Where a client's address comes from: no (the connection), xff (a header that proxies "
+	  "set), proxy (PROXY protocol, v1 or v2) (no)",
+	  false},
+	 KIND_CHOICE,
+	 AT(behind_proxy),
+	 FIXED,
+	 .choices = "no xff proxy"},
+	{{"client-ip-header", KEY_CLIENT_IP_HEADER, "NAME",
+	  "The header of --behind-proxy=xff (X-Forwarded-For)", false},
+	 KIND_TOKEN,
+	 AT(client_ip_header)},
+	{{"trusted-proxy", KEY_TRUSTED_PROXY, "CIDR|@FILE",
+	  "Whose word counts about who the client is; a file has a range on each line; may be "
+	  "repeated (loopback and private ranges)",
+	  false},
+	 KIND_RANGES,
+	 AT(trusted_proxies)},
+	{{"proxy-header", KEY_PROXY_HEADER, "WHAT",
+	  "Whether the worker sees the PROXY protocol's header: strip or keep (strip)", false},
+	 KIND_CHOICE,
+	 AT(proxy_header),
+	 .choices = "strip keep"},
+	{{"dispatchers", KEY_DISPATCHERS, "N",
+	  "Threads that read who the client is (the CPUs that we may use, at most 4)", false},
+	 KIND_NUMBER,
+	 AT(dispatchers),
+	 FIXED,
+	 .min = 1,
+	 .max = STICKY_DISPATCHERS_LIMIT},
+	{{"head-timeout", KEY_HEAD_TIMEOUT, "TIME",
+	  "A proxy's connection that says too little for so long is closed (10s)", false},
+	 KIND_TIME,
+	 AT(head_timeout_ms)},
+	{{"max-held", KEY_MAX_HELD, "N",
+	  "Connections that wait in our own hands, at most; then the oldest gets its answer "
+	  "(65536)",
+	  false},
+	 KIND_NUMBER,
+	 AT(max_held),
+	 .min = 1,
+	 .max = 1 << 20},
+	{{"steering", KEY_STEERING, "HOW",
+	  "kernel (the BPF program), user (threads that accept and pass on, without privilege), "
+	  "auto: kernel where it can be (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(steering),
+	 FIXED,
+	 .choices = "auto kernel user"},
 	{{"reload-parallel", KEY_RELOAD_PARALLEL, "N",
 	  "Slots that get their new workers at once in a reload (1)", false},
 	 KIND_NUMBER,
@@ -216,8 +282,13 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 	return NULL;
 }
 
+bool option_is_text(const struct config_option *option)
+{
+	return option->kind == KIND_TEXT || option->kind == KIND_NAME || option->kind == KIND_TOKEN;
+}
+
 bool option_is_list(const struct config_option *option)
 {
-	return option->kind == KIND_LIST || option->kind == KIND_FILES ||
-	       option->kind == KIND_ASSIGNMENTS;
+	return option->kind == KIND_LIST || option->kind == KIND_RANGES ||
+	       option->kind == KIND_FILES || option->kind == KIND_ASSIGNMENTS;
 }

@@ -11,6 +11,8 @@ enum option_kind {
 	KIND_TEXT,
 	KIND_NAME, /* an instance's name */
 	KIND_LIST,
+	KIND_RANGES,	  /* a list of CIDR or @FILE */
+	KIND_TOKEN,	  /* a header's name */
 	KIND_FILES,	  /* a list of file names that adds up */
 	KIND_ASSIGNMENTS, /* a list of NAME=VALUE */
 	KIND_NUMBER,
@@ -59,6 +61,9 @@ const struct config_option *option_by_key(int key);
  * NULL: there is none.
  */
 const struct config_option *option_by_spelling(const char *text, size_t length, int (*spell)(int));
+
+/* Is its member a text of its own? */
+bool option_is_text(const struct config_option *option);
 
 /* Can it be given more than once? */
 bool option_is_list(const struct config_option *option);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../handoff/prefixes.h"
 #include "units.h"
 
 static int set_text(char **text, const char *value)
@@ -50,6 +51,23 @@ static int complain(char *ret_error, const char *origin, const char *value, cons
 {
 	snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: '%.200s' is not %s", origin, value, what);
 	return -EINVAL;
+}
+
+static bool is_range(const char *text)
+{
+	struct sticky_prefix prefix;
+
+	return text[0] == '@' ? text[1] != '\0' : prefix_parse(text, &prefix) == 0;
+}
+
+/* RFC 9110, 5.6.2: a token; of a length that heads are made for. */
+static bool is_header_name(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length >= 1 && length <= 63 &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "!#$%&'*+-.^_`|~") == length;
 }
 
 static int set_number(const struct config_option *option, uint32_t *member, const char *value,
@@ -140,6 +158,15 @@ static int set(struct config *config, const struct config_option *option, const 
 			      : complain(ret_error, origin, value, "a file");
 	case KIND_LIST:
 		return string_list_override(member, value);
+	case KIND_RANGES:
+		if (!is_range(value))
+			return complain(ret_error, origin, value,
+					"a range like 203.0.113.0/24 or 2001:db8::/32, nor @FILE");
+		return string_list_override(member, value);
+	case KIND_TOKEN:
+		if (!is_header_name(value))
+			return complain(ret_error, origin, value, "a header's name");
+		return set_text(member, value);
 	case KIND_NUMBER:
 		return set_number(option, member, value, origin, ret_error);
 	case KIND_TIME:

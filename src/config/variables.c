@@ -14,9 +14,9 @@
 static int set_from_variable(struct config *config, const struct config_option *option,
 			     const char *value, const char *origin, char *ret_error)
 {
-	const char *separators = option->kind == KIND_LIST	    ? " \t\n"
-				 : option->kind == KIND_ASSIGNMENTS ? "\n"
-								    : NULL;
+	const char *separators = option->kind == KIND_LIST || option->kind == KIND_RANGES ? " \t\n"
+				 : option->kind == KIND_ASSIGNMENTS			  ? "\n"
+											  : NULL;
 	char *copy, *word, *rest;
 	int error = 0;
 

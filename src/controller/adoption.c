@@ -71,6 +71,7 @@ static void place(struct worker *worker, bool has_slot)
 	}
 	worker->state = WORKER_READY;
 	worker->has_slot = true;
+	life_channel_take_slot(worker);
 	life_watch_sockets(worker, true);
 	slot->current = worker;
 	slot->was_ready = true;

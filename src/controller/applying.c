@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../config/ranges.h"
 #include "parts.h"
 #include "report.h"
 
@@ -57,6 +58,17 @@ static void note_config(struct controller *controller)
 	content->config_id = config_id(controller->config, controller->directory);
 }
 
+/* Files of ranges are read before anything is changed. */
+static int check_ranges(const struct config *config, char *ret_error)
+{
+	struct ranges ranges;
+	int error = ranges_read(&config->trusted_proxies, &ranges, API_ERROR_SIZE, ret_error);
+
+	if (!error)
+		ranges_fini(&ranges);
+	return error;
+}
+
 /* The new configuration, and where workers run by it. Returns 0 or -errno with the reason. */
 static int load(struct controller *controller, struct config *ret_config,
 		char ret_directory[CONTROLLER_PATH_SIZE], char *ret_error)
@@ -66,6 +78,8 @@ static int load(struct controller *controller, struct config *ret_config,
 	if (!error && controller->config->command)
 		error = controller_choose_directory(controller, ret_config->chdir, ret_directory,
 						    API_ERROR_SIZE, ret_error);
+	if (!error)
+		error = check_ranges(ret_config, ret_error);
 	if (error)
 		config_fini(ret_config);
 	return error;
@@ -99,6 +113,8 @@ int controller_reload(struct controller *controller, char *ret_text)
 	note_config(controller);
 	tell_kept(controller, names, ret_text);
 	supervisor_set_config(supervisor, controller->config);
+	if (front_apply_config(controller->instance.front, sizeof(names), names))
+		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
 	result = supervisor_reload(supervisor);
 	/* A scale by hand holds until the configured number itself changes. */
 	if (controller->config->workers != former_workers)

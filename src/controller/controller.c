@@ -39,13 +39,20 @@ void controller_complain(const char *format, ...)
 
 /* ---- Stopping ------------------------------------------------------------------- */
 
+/* Those who came into our own hands first: their workers are about to be asked to stop. */
+static void begin_stop(struct controller *controller, bool now)
+{
+	front_stop(controller->instance.front);
+	supervisor_stop(controller->instance.supervisor, now);
+}
+
 static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
 {
 	struct controller *controller = context;
 
 	(void)fd;
 	(void)what;
-	supervisor_stop(controller->instance.supervisor, false);
+	begin_stop(controller, false);
 }
 
 static void stop(struct controller *controller, bool now, const char *why)
@@ -60,7 +67,7 @@ static void stop(struct controller *controller, bool now, const char *why)
 
 		event_add(controller->stop_timer, &delay);
 	} else if (now || !delay_ms) {
-		supervisor_stop(controller->instance.supervisor, now);
+		begin_stop(controller, now);
 	}
 	controller->stop_announced = true;
 }
@@ -230,6 +237,44 @@ static int open_threads(struct controller *controller)
 	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Where connections come into our own hands. */
+static int open_front(struct controller *controller)
+{
+	struct front_options options = {
+		.base = controller->base,
+		.group = controller->instance.group,
+		.journal = controller->journal,
+		.config = controller->config,
+		.traffic = controller->traffic,
+		.is_user = controller->is_user,
+	};
+	char error[CONTROLLER_ERROR_SIZE];
+	int result;
+
+	if (controller->config->behind_proxy == BEHIND_NO_PROXY && !controller->is_user)
+		return EXIT_DONE;
+	if (!controller->config->command) {
+		controller_complain(
+			"the demo takes no passed connections: name a COMMAND, or leave "
+			"out --behind-proxy and --steering=user");
+		return EXIT_USAGE;
+	}
+	result = front_open(&options, sizeof(error), error, &controller->instance.front);
+	if (!result)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static int start_front(struct controller *controller)
+{
+	int error = controller->instance.front ? front_start(controller->instance.front) : 0;
+
+	if (error)
+		controller_complain("cannot accept connections: %s", strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
 static int open_supervisor(struct controller *controller)
 {
 	struct supervisor_options options = {
@@ -238,6 +283,8 @@ static int open_supervisor(struct controller *controller)
 		.runner = controller->runner,
 		.journal = controller->journal,
 		.config = controller->config,
+		.answered = &controller->traffic->delivery.answered,
+		.delivery = front_delivery(controller->instance.front),
 		.slotsfile = &controller->slotsfile,
 		.finished = on_finished,
 		.context = controller,
@@ -275,6 +322,7 @@ static int open_api(struct controller *controller)
 	int error = rundir_file(controller->rundir.path, "control.sock", sizeof(path), path);
 
 	controller->instance.journal = controller->journal;
+	controller->instance.traffic = controller->traffic;
 	controller->instance.config = controller->config;
 	controller->instance.runner = controller->runner;
 	controller->instance.started_ms = clock_ms();
@@ -370,8 +418,10 @@ static int (*const steps[])(struct controller *controller) = {
 	open_loop,
 	controller_open_slotsfile,
 	open_workers,
+	open_front,
 	open_supervisor,
 	controller_take_over,
+	start_front,
 	open_api,
 	shrink_privilege,
 };
@@ -381,7 +431,9 @@ static void teardown(struct controller *controller)
 	size_t i;
 
 	api_close(controller->api);
+	front_stop(controller->instance.front);
 	supervisor_close(controller->instance.supervisor);
+	front_close(controller->instance.front);
 	processes_close(controller->processes);
 	if (!controller->config->command && controller->runner.ops)
 		controller->threads->close(&controller->runner);
@@ -408,10 +460,10 @@ static void report_start(const struct controller *controller)
 
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
-	       "name=%s pid=%d listen=%s slots=%u steering=kernel seed_id=%08x "
+	       "name=%s pid=%d listen=%s slots=%u steering=%s seed_id=%08x "
 	       "control=%s/control.sock%s",
 	       controller->config->name, getpid(), addresses, sticky_group_slots(group),
-	       sticky_group_seed_id(group), controller->rundir.path,
+	       controller->instance.steering, sticky_group_seed_id(group), controller->rundir.path,
 	       controller->takes_over ? " took_over=yes" : "");
 }
 
@@ -430,6 +482,7 @@ int controller_run(struct config *config, const struct config_sources *sources,
 	controller->sources = sources;
 	controller->threads = threads;
 	controller->rundir.lock = -1;
+	controller->traffic = &controller->own_traffic;
 	controller_raise_descriptor_limit(controller);
 	if (upgrade_find_program(controller->program))
 		controller->program[0] = '\0';

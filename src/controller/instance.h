@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 #include "../config/config.h"
+#include "front.h"
 #include "runner.h"
 #include "sticky.h"
+#include "slotsfile.h"
 #include "supervisor.h"
 
 struct instance {
@@ -16,6 +18,10 @@ struct instance {
 	struct supervisor *supervisor;
 	struct runner runner;
 	struct journal *journal;
+	const struct traffic *traffic;
+	struct front *front;  /* NULL: all connections are steered in the kernel */
+	const char *steering; /* "kernel", "user" */
+	const char *steering_reason;
 	uint64_t started_ms; /* by clock_ms() */
 	char started_at[32]; /* the same by the calendar: differs from one controller to the next */
 };

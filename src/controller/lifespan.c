@@ -66,7 +66,8 @@ static void look_at_queue(struct worker *worker)
 	const struct supervisor *supervisor = supervisor_of(worker);
 	uint64_t deadline = supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
 
-	if (sticky_worker_queue(worker->life) && clock_ms() < deadline)
+	if ((sticky_worker_queue(worker->life) || life_channel_queue(worker)) &&
+	    clock_ms() < deadline)
 		start_timer(worker->timer, QUEUE_LOOK_MS);
 	else
 		life_apply(worker, WORKER_ASKED_TO_STOP);
@@ -160,6 +161,7 @@ void life_free(struct worker *worker)
 	free_timer(worker->timer);
 	free_timer(worker->watchdog);
 	free_timer(worker->lifetime);
+	channel_outlet_close(worker->channel);
 	if (worker->run)
 		runner_of(worker)->ops->release(worker->run);
 	free(worker);
@@ -172,6 +174,7 @@ struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
 	if (!worker)
 		return NULL;
 	worker->slot = slot;
+	worker->channel_end = -1;
 	worker->watchdog_ms = watchdog_ms;
 	worker->started_ms = clock_ms();
 	if (make_timers(worker)) {
@@ -240,8 +243,11 @@ static int begin(struct worker *worker)
 	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
 	slot_note(worker->slot);
 	life_note(worker);
-	error = options->runner.ops->start(options->runner.context, worker, worker->life,
-					   &worker->run);
+	error = life_open_channel(worker);
+	if (!error)
+		error = options->runner.ops->start(options->runner.context, worker, worker->life,
+						   &worker->run);
+	life_close_channel_end(worker);
 	if (!error && worker->record) {
 		worker->record->pid = pid_of(worker);
 		worker->record->process_start = slotsfile_process_start(worker->record->pid);
@@ -310,6 +316,14 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 			 config->ready_timeout_ms);
 		how->hint = "it is waited for until it sends READY=1 to NOTIFY_SOCKET; one that "
 			    "never does wants --ready=started";
+	} else if (worker->takes_none) {
+		snprintf(how->text, sizeof(how->text),
+			 "takes no passed connections, and here they are passed (%s)",
+			 config->behind_proxy == BEHIND_PROXY_XFF     ? "--behind-proxy=xff"
+			 : config->behind_proxy == BEHIND_PROXY_PROXY ? "--behind-proxy=proxy"
+								      : "steering by user");
+		how->hint = "it wants sticky_process_open() of libsticky; or let the proxy choose "
+			    "the worker, by --slot-listen";
 	} else if (worker->is_deaf) {
 		snprintf(how->text, sizeof(how->text),
 			 "does not listen on the socket that it was given");

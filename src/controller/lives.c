@@ -160,6 +160,11 @@ static void take_slot(struct worker *worker)
 	int error;
 
 	event_del(worker->timer);
+	if (!life_channel_take_slot(worker)) {
+		worker->takes_none = true;
+		runner_of(worker)->ops->kill(worker->run);
+		return;
+	}
 	standin_unwatch(supervisor->standin, slot->index);
 	privilege_raise(CAP_BPF);
 	error = sticky_worker_ready(worker->life);
@@ -243,6 +248,7 @@ static void leave_slot(struct worker *worker)
 	if (!worker->life)
 		return;
 	life_watch_sockets(worker, false);
+	life_channel_leave_slot(worker);
 	if (!spills || leave_later(worker)) {
 		privilege_raise(CAP_BPF);
 		privilege_raise(CAP_NET_BIND_SERVICE);

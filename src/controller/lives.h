@@ -4,6 +4,7 @@
 #ifndef STICKY_CONTROLLER_LIVES_H
 #define STICKY_CONTROLLER_LIVES_H
 
+#include "../handoff/channel_outlet.h"
 #include "../handoff/standin.h"
 #include "hangup.h"
 #include "supervisor.h"
@@ -50,8 +51,11 @@ struct worker {
 	bool speaks;		/* it has sent a notification */
 	bool timed_out;		/* it was killed as it did not get ready */
 	bool fell_silent;
-	bool is_deaf;		    /* its sockets could not get the slot: they do not listen */
-	struct life_record *record; /* NULL: none */
+	struct channel_outlet *channel; /* NULL: nothing is passed on here */
+	int channel_end;		/* the worker's, until its process has it; else -1 */
+	bool takes_none;		/* connections are passed here, and it takes none */
+	bool is_deaf;			/* its sockets could not get the slot: they do not listen */
+	struct life_record *record;	/* NULL: none */
 	char status[STATUS_SIZE];
 };
 
@@ -67,8 +71,6 @@ struct supervisor {
 	const struct config *config;
 	struct standin *standin;
 	struct hangup *hangup;
-	uint64_t own_answered; /* where there is no slots file */
-	uint64_t *answered;    /* the counter of the 502s */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
@@ -172,6 +174,22 @@ void supervisor_flush_later(struct supervisor *supervisor);
 
 /* Make a slot that is new. Returns 0 or -ENOMEM. */
 int supervisor_add_slot(struct supervisor *supervisor, uint32_t index);
+
+/* ---- passing.c: workers that connections are passed to ---- */
+
+/* A channel for a life that begins, where connections are passed on here. Returns 0 or -errno. */
+int life_open_channel(struct worker *worker);
+
+/* Its process has its end by now, or never will. */
+void life_close_channel_end(struct worker *worker);
+
+/* The worker gets its slot's connections. False: it has never said that it takes any. */
+bool life_channel_take_slot(struct worker *worker);
+
+void life_channel_leave_slot(struct worker *worker);
+
+/* Connections that wait for it, or are on their way. */
+uint32_t life_channel_queue(const struct worker *worker);
 
 /* ---- orders.c ---- */
 

@@ -76,11 +76,63 @@ static void adopt_group(struct controller *controller)
 	controller->takes_over = false;
 }
 
+static void complain_of_kernel(int error)
+{
+	if (error == -EPERM)
+		controller_complain(
+			"BPF is not permitted: the kernel needs CAP_BPF to place connections\n"
+			"run it as root or by sudo, or give it the capability: setcap "
+			"cap_bpf,cap_net_bind_service+ep stickyctl\n"
+			"(or --steering=user, for workers that take passed connections)");
+	else if (error == -EOPNOTSUPP)
+		controller_complain(
+			"this kernel can't place connections: Linux 5.14 or later with BPF is "
+			"needed; see 'stickyctl doctor'\n"
+			"(or --steering=user, for workers that take passed connections)");
+	else
+		controller_complain("cannot set up the kernel's side: %s; see 'stickyctl doctor'",
+				    strerror(-error));
+}
+
+static void set_steering(struct controller *controller, bool is_user, const char *reason)
+{
+	controller->is_user = is_user;
+	controller->instance.steering = is_user ? "user" : "kernel";
+	controller->instance.steering_reason = reason;
+}
+
+/* Behind a proxy most connections come into our own hands anyway: all of them may. */
+static bool may_do_without(const struct config *config, int error)
+{
+	return config->steering == STEERING_AUTO && config->behind_proxy != BEHIND_NO_PROXY &&
+	       (error == -EPERM || error == -EOPNOTSUPP);
+}
+
+static int open_user_group(struct controller *controller, struct sticky_group_options *options,
+			   const char *reason)
+{
+	int error;
+
+	options->engine = STICKY_ENGINE_USER;
+	error = sticky_group_open(options, &controller->instance.group);
+	if (error) {
+		controller_complain("%s", strerror(-error));
+		return EXIT_FAILED;
+	}
+	set_steering(controller, true, reason);
+	return EXIT_DONE;
+}
+
 int controller_open_group(struct controller *controller)
 {
 	struct sticky_group_options options = group_options(controller);
+	const struct config *config = controller->config;
 	int error;
 
+	if (config->steering == STEERING_USER)
+		return open_user_group(controller, &options, "--steering=user");
+	set_steering(controller, false,
+		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
 	if (controller->takes_over)
 		adopt_group(controller);
 	if (controller->takes_over)
@@ -88,18 +140,15 @@ int controller_open_group(struct controller *controller)
 	error = sticky_group_open(&options, &controller->instance.group);
 	if (!error)
 		return EXIT_DONE;
-	if (error == -EPERM)
-		controller_complain(
-			"BPF is not permitted: the kernel needs CAP_BPF to place connections\n"
-			"run it as root or by sudo, or give it the capability: setcap "
-			"cap_bpf,cap_net_bind_service+ep stickyctl");
-	else if (error == -EOPNOTSUPP)
-		controller_complain(
-			"this kernel can't place connections: Linux 5.14 or later with BPF is "
-			"needed; see 'stickyctl doctor'");
-	else
-		controller_complain("cannot set up the kernel's side: %s; see 'stickyctl doctor'",
-				    strerror(-error));
+	if (may_do_without(config, error)) {
+		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"",
+		       error == -EPERM ? "BPF is not permitted" : "this kernel can't");
+		return open_user_group(controller, &options,
+				       error == -EPERM ? "BPF is not permitted: no CAP_BPF"
+						       : "the kernel is older than Linux 5.14, or "
+							 "without BPF");
+	}
+	complain_of_kernel(error);
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
@@ -166,6 +215,7 @@ int controller_open_slotsfile(struct controller *controller)
 		return EXIT_FAILED;
 	}
 	content = controller->slotsfile.content;
+	controller->traffic = &content->traffic;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = controller_wanted_slots(controller->config);
@@ -173,7 +223,7 @@ int controller_open_slotsfile(struct controller *controller)
 	config_fixed_ids(controller->config, content->fixed_ids);
 	if (controller->takes_over) {
 		content->workers_speak = controller->takeover.content->workers_speak;
-		content->answered = controller->takeover.content->answered;
+		content->traffic = controller->takeover.content->traffic;
 	} else {
 		pin_group(controller);
 	}

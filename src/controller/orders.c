@@ -370,6 +370,8 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	     json_pack("{s:i, s:i, s:i}", "slots", (int)slots, "from", (int)former, "moved_buckets",
 		       moved));
 	remove_slots(supervisor, slots, former);
+	if (supervisor->options.delivery)
+		delivery_table_changed(supervisor->options.delivery);
 	for (i = former; i < slots; i++) {
 		standin_watch(supervisor->standin, i);
 		slot_fill(supervisor->slots[i]);

@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "controller.h"
+#include "front.h"
 #include "identity.h"
 #include "instance.h"
 #include "pins.h"
@@ -37,9 +38,12 @@ struct controller {
 	struct runner runner;
 	struct instance instance;
 	struct journal *journal;
+	struct traffic own_traffic; /* where there is no slots file */
+	struct traffic *traffic;
 	struct slotsfile slotsfile;
 	struct takeover takeover; /* what a former controller left; empty: nothing */
 	bool takes_over;
+	bool is_user;		   /* steering: all connections come into our own hands */
 	char pins[PINS_PATH_SIZE]; /* "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
 	struct api *api;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -47,15 +48,22 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
 }
 
+/* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
+static int fetch(const struct process *process, int number)
+{
+	int first = SPAWN_FIRST_SOCKET + (int)process->processes->options.port_count;
+
+	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
+}
+
 /* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
 static struct output_source *fetch_stream(struct process *process, int kept, int stream,
 					  struct output_sink *sink, struct output_tail *tail)
 {
 	const struct processes_options *options = &process->processes->options;
-	int number = SPAWN_FIRST_SOCKET + (int)options->port_count + kept;
 	struct output_source *source = NULL;
 	char prefix[PREFIX_SIZE];
-	int fd = (int)syscall(SYS_pidfd_getfd, process->pidfd, number, 0);
+	int fd = fetch(process, kept);
 
 	if (fd < 0)
 		return NULL;
@@ -64,6 +72,28 @@ static struct output_source *fetch_stream(struct process *process, int kept, int
 	    output_source_open(options->base, fd, sink, prefix, tail, &source))
 		close(fd);
 	return source;
+}
+
+/* Is it one end of a channel? A worker could have put anything there. */
+static bool is_channel(int fd)
+{
+	int domain = 0, type = 0;
+	socklen_t length = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && domain == AF_UNIX &&
+	       type == SOCK_SEQPACKET;
+}
+
+/* Our end of its channel, which it keeps for us. */
+static void fetch_channel(const struct process *process)
+{
+	int fd = fetch(process, SPAWN_KEPT + 1);
+
+	if (fd < 0)
+		return;
+	if (!is_channel(fd) || supervisor_worker_channel(process->worker, fd))
+		close(fd);
 }
 
 int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
@@ -93,6 +123,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
 	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
 					     process->error_tail);
+	fetch_channel(process);
 	*ret_run = process;
 	return 0;
 }

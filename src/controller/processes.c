@@ -91,6 +91,9 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 		request.socket_count++;
 	request.kept[0] = output_source_fd(process->output);
 	request.kept[1] = output_source_fd(process->error_output);
+	request.kept_count = SPAWN_KEPT;
+	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
+		request.kept_count += WORKER_CHANNEL_ENDS;
 	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
 	if (error)
 		return error;
@@ -116,7 +119,9 @@ static int build_environment(const struct process *process, const struct sticky_
 			     struct environment *environment)
 {
 	const struct processes_options *options = &process->processes->options;
+	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
+		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
 		.directory = options->directory,

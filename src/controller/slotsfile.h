@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../config/config.h"
+#include "../handoff/dispatcher.h"
 #include "sticky.h"
 
 #define SLOTSFILE_VERSION 3
@@ -27,6 +28,8 @@ struct life_record {
 	uint32_t watchdog_ms; /* as it was told; 0: none */
 	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
 	uint64_t process_start;
+	uint32_t takes_passed; /* it has said so: see lib/channel.h */
+	uint32_t unused;
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
 };
 
@@ -38,13 +41,20 @@ struct slot_record {
 	uint32_t unused;
 };
 
+/* What was counted of connections that we had in our own hands. */
+struct traffic {
+	struct delivery_counters delivery; /* `answered`: the stand-in's too */
+	struct dispatch_counters dispatch;
+	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
+};
+
 struct slotsfile_content {
 	uint32_t version;
 	uint32_t slots;
 	uint32_t listeners;
-	uint32_t workers_speak;	   /* they send READY=1 */
-	uint64_t config_id;	   /* of the command, directory, environment, user: see config.h */
-	uint64_t answered;	   /* clients that got the 502 */
+	uint32_t workers_speak; /* they send READY=1 */
+	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
+	struct traffic traffic;
 	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];

@@ -47,8 +47,9 @@ static int lift(int fd, int above)
 static int place_descriptors(const struct spawn_request *request, int *status)
 {
 	int count = (int)request->socket_count;
-	int above = SPAWN_FIRST_SOCKET + count + SPAWN_KEPT;
-	int sources[SPAWN_FIRST_SOCKET + SPAWN_SOCKETS_MAX + SPAWN_KEPT];
+	int kept = (int)request->kept_count;
+	int above = SPAWN_FIRST_SOCKET + count + kept;
+	int sources[SPAWN_FIRST_SOCKET + SPAWN_SOCKETS_MAX + SPAWN_KEPT_MAX];
 	int i, lifted = lift(*status, above);
 
 	if (lifted < 0)
@@ -61,7 +62,7 @@ static int place_descriptors(const struct spawn_request *request, int *status)
 	sources[2] = request->error_output;
 	for (i = 0; i < count; i++)
 		sources[SPAWN_FIRST_SOCKET + i] = request->sockets[i];
-	for (i = 0; i < SPAWN_KEPT; i++)
+	for (i = 0; i < kept; i++)
 		sources[SPAWN_FIRST_SOCKET + count + i] = request->kept[i];
 	for (i = 0; i < above; i++) {
 		sources[i] = lift(sources[i], above);

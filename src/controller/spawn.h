@@ -2,7 +2,7 @@
 /*
  * fork() and exec(), with nothing inherited but what is named: the child is in a process
  * group of its own, with default signals, stdin /dev/null, and the descriptors 0, 1, 2, from 3
- * on the listening sockets, and behind these the two that it keeps for us.
+ * on the listening sockets, and behind these those that it keeps for us, and a channel.
  */
 #ifndef STICKY_CONTROLLER_SPAWN_H
 #define STICKY_CONTROLLER_SPAWN_H
@@ -14,7 +14,8 @@
 #include "identity.h"
 
 #define SPAWN_SOCKETS_MAX  64
-#define SPAWN_KEPT	   2
+#define SPAWN_KEPT	   2 /* streams */
+#define SPAWN_KEPT_MAX	   4 /* and a channel's ends */
 #define SPAWN_FIRST_SOCKET 3
 
 struct spawn_request {
@@ -28,9 +29,11 @@ struct spawn_request {
 	size_t socket_count; /* at most SPAWN_SOCKETS_MAX */
 	/*
 	 * The reading ends of its output and its error output: while it has them too, it does not
-	 * die of EPIPE when we are gone, and a controller that takes over finds them there.
+	 * die of EPIPE when we are gone, and a controller that takes over finds them there. Behind
+	 * them, where there is a channel, the worker's end of it, and ours, for the same reason.
 	 */
-	int kept[SPAWN_KEPT];
+	int kept[SPAWN_KEPT_MAX];
+	size_t kept_count;
 	int output;	      /* becomes 1 */
 	int error_output;     /* becomes 2 */
 	int32_t *noted_pid;   /* in shared memory: where the child notes its pid; NULL: nowhere */

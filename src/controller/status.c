@@ -81,7 +81,8 @@ static json_t *pid_json(const struct slot_view *view)
 	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
 }
 
-static json_t *worker_json(const struct survey *survey, uint32_t slot)
+static json_t *worker_json(const struct instance *instance, const struct survey *survey,
+			   uint32_t slot)
 {
 	const struct sticky_slot_info *info = &survey->infos[slot];
 	const struct slot_view *view = &survey->views[slot];
@@ -94,7 +95,8 @@ static json_t *worker_json(const struct survey *survey, uint32_t slot)
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
 		(json_int_t)view->restarts, "buckets", (int)info->buckets, "steered",
-		(json_int_t)info->steered, "handed", (json_int_t)0, "connections",
+		(json_int_t)info->steered, "handed",
+		(json_int_t)front_handed_of(instance->front, slot), "connections",
 		(int)usage->connections, "queue", (int)info->queue, "overflows",
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
@@ -102,13 +104,13 @@ static json_t *worker_json(const struct survey *survey, uint32_t slot)
 		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view));
 }
 
-static json_t *workers_json(const struct survey *survey)
+static json_t *workers_json(const struct instance *instance, const struct survey *survey)
 {
 	json_t *workers = json_array();
 	uint32_t slot;
 
 	for (slot = 0; slot < survey->count; slot++)
-		json_array_append_new(workers, worker_json(survey, slot));
+		json_array_append_new(workers, worker_json(instance, survey, slot));
 	return workers;
 }
 
@@ -124,21 +126,27 @@ static json_t *listeners_json(struct sticky_group *group)
 	return listeners;
 }
 
-/* Nothing is passed by descriptor yet, hence the zeros: they are true. */
 static json_t *counters_json(const struct instance *instance)
 {
-	struct sticky_group *group = instance->group;
+	const struct traffic *traffic = instance->traffic;
 	struct sticky_counters counters = {.size = sizeof(counters)};
 
-	if (sticky_group_counters(group, &counters))
+	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:i, s:i}", "steered",
-			 (json_int_t)counters.steered, "empty_slot",
-			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
-			 "migrated", (json_int_t)counters.migrated, "woken",
-			 (json_int_t)counters.woken, "handed", 0, "retried", 0, "answered_502",
-			 (json_int_t)supervisor_answered(instance->supervisor), "client_gone", 0,
-			 "proxy_keepalive", 0);
+	return json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "steered",
+		(json_int_t)counters.steered, "empty_slot", (json_int_t)counters.empty_slot,
+		"dropped", (json_int_t)counters.dropped, "migrated", (json_int_t)counters.migrated,
+		"woken", (json_int_t)counters.woken, "dispatched",
+		(json_int_t)traffic->dispatch.accepted, "handed",
+		(json_int_t)traffic->delivery.handed, "retried",
+		(json_int_t)traffic->delivery.retried, "answered_502",
+		(json_int_t)traffic->delivery.answered, "client_gone",
+		(json_int_t)(traffic->delivery.client_gone + traffic->dispatch.client_gone),
+		"bad_proxy_header", (json_int_t)traffic->dispatch.bad_header, "head_timeout",
+		(json_int_t)traffic->dispatch.head_timeout, "proxy_keepalive",
+		(json_int_t)traffic->proxy_keepalive, "pending_heads",
+		(json_int_t)front_pending(instance->front));
 }
 
 static json_t *reload_json(const struct instance *instance)
@@ -150,9 +158,10 @@ static json_t *reload_json(const struct instance *instance)
 			 reload->error[0] ? json_string(reload->error) : json_null());
 }
 
-static json_int_t count_held(const struct survey *survey)
+/* In the kernel's queues, and in our own hands. */
+static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
-	json_int_t held = 0;
+	json_int_t held = front_waiting(instance->front);
 	uint32_t slot;
 
 	for (slot = 0; slot < survey->count; slot++)
@@ -178,14 +187,14 @@ json_t *status_of_instance(const struct instance *instance)
 			"s:I, s:o, s:o}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
-			instance->started_at, "steering", "kernel", "steering_reason",
-			"CAP_BPF and Linux 5.14 or later: the kernel places each connection",
-			"uptime_ms", (json_int_t)(clock_ms() - instance->started_ms), "listeners",
+			instance->started_at, "steering", instance->steering, "steering_reason",
+			instance->steering_reason, "uptime_ms",
+			(json_int_t)(clock_ms() - instance->started_ms), "listeners",
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
-			reload_json(instance), "held", count_held(&survey), "counters",
-			counters_json(instance), "workers", workers_json(&survey));
+			reload_json(instance), "held", count_held(instance, &survey), "counters",
+			counters_json(instance), "workers", workers_json(instance, &survey));
 	survey_fini(&survey);
 	return json;
 }

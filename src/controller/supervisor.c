@@ -137,6 +137,8 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 	privilege_raise(CAP_BPF);
 	privilege_raise(CAP_NET_BIND_SERVICE);
 	moved = sticky_group_apply(supervisor->options.group);
+	if (moved > 0 && supervisor->options.delivery)
+		delivery_table_changed(supervisor->options.delivery);
 	if (moved < 0)
 		report(STICKY_LOG_ERROR, "table_failed", "error=\"%s\"", strerror(-moved));
 	while ((leaving = supervisor->leaving)) {
@@ -237,7 +239,8 @@ static void apply_times(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 
-	standin_set_budget(supervisor->standin, config->max_retries, config->retry_delay_ms);
+	standin_set_limits(supervisor->standin, config->max_retries, config->retry_delay_ms,
+			   (enum answer_kind)config->down_answer);
 	if (config->max_rss_bytes) {
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
 					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
@@ -278,8 +281,7 @@ static int make_parts(struct supervisor *supervisor)
 		event_new(options->base, fd, EV_READ | EV_PERSIST, on_group_due, supervisor);
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
-	error = standin_open(options->base, options->group, options->config->max_retries,
-			     options->config->retry_delay_ms, supervisor->answered,
+	error = standin_open(options->base, options->group, options->answered,
 			     &supervisor->standin);
 	if (!error)
 		error = hangup_open(options->base, life_on_hangup, &supervisor->hangup);
@@ -301,8 +303,6 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 	if (!supervisor)
 		return -ENOMEM;
 	supervisor->options = *options;
-	supervisor->answered = options->slotsfile->content ? &options->slotsfile->content->answered
-							   : &supervisor->own_answered;
 	supervisor->slot_count = sticky_group_slots(options->group);
 	error = make_parts(supervisor);
 	if (error) {
@@ -374,11 +374,6 @@ bool supervisor_has_started(const struct supervisor *supervisor)
 uint32_t supervisor_slots(const struct supervisor *supervisor)
 {
 	return supervisor->slot_count;
-}
-
-uint64_t supervisor_answered(const struct supervisor *supervisor)
-{
-	return *supervisor->answered;
 }
 
 /* Who is shown: the one that has the slot, or will have it; else the last one that drains. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "../config/config.h"
+#include "../handoff/delivery.h"
 #include "journal.h"
 #include "pool.h"
 #include "reload.h"
@@ -37,6 +38,8 @@ struct supervisor_options {
 	struct runner runner;
 	struct journal *journal;
 	const struct config *config; /* times and modes; see supervisor_set_config() */
+	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
+	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
 	struct slotsfile *slotsfile; /* where it is noted who lives; may be not open */
 	supervisor_finished_fn *finished;
 	void *context;
@@ -145,9 +148,6 @@ void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
 /* "waiting", "drained", "failed", or the worker's state. */
 const char *slot_view_state(const struct slot_view *view);
 
-/* How many clients were answered in place of a worker. */
-uint64_t supervisor_answered(const struct supervisor *supervisor);
-
 /* ---- What runners tell --------------------------------------------------------------- */
 
 /* The worker runs, e.g. its program was found. */
@@ -169,6 +169,17 @@ void supervisor_worker_status(struct worker *worker, const char *status);
 
 /* Its life is over; nothing of it is left. The worker and its run are freed by this. */
 void supervisor_worker_exited(struct worker *worker, const struct run_exit *how);
+
+#define WORKER_CHANNEL_ENDS 2
+
+/*
+ * The channel that a worker's process is to have: its own end, and ours, which it keeps for a
+ * controller that takes over. False: none.
+ */
+bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNEL_ENDS]);
+
+/* Our end, as a former controller left it with the worker; taken over. Returns 0 or -errno. */
+int supervisor_worker_channel(struct worker *worker, int fd);
 
 /* Of a worker: what a runner needs to know. */
 uint32_t worker_slot(const struct worker *worker);

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../lib/channel.h"
 #include "report.h"
 #include "spawn.h"
 
 /* What a worker must not take for its own. */
 static const char *const not_inherited[] = {
 	"LISTEN_FDS",	"LISTEN_PID",	 "LISTEN_FDNAMES", "NOTIFY_SOCKET",
-	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM",
+	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", CHANNEL_VARIABLE,
 };
 
 static int set_number(struct environment *environment, const char *name, uint64_t value)
@@ -117,5 +118,8 @@ int worker_environment(const struct worker_environment *spec, struct environment
 		error = set_watchdog(environment, spec->config);
 	if (!error)
 		error = set_activation(environment, spec->socket_count);
+	if (!error && spec->has_channel)
+		error = set_number(environment, CHANNEL_VARIABLE,
+				   SPAWN_FIRST_SOCKET + spec->socket_count + SPAWN_KEPT);
 	return error;
 }

@@ -3,6 +3,7 @@
 #ifndef STICKY_CONTROLLER_WORKERENV_H
 #define STICKY_CONTROLLER_WORKERENV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "../config/config.h"
@@ -18,6 +19,7 @@ struct worker_environment {
 	uint64_t generation;
 	uint16_t port;	       /* PORT, where the environment has none */
 	uint32_t socket_count; /* LISTEN_FDS */
+	bool has_channel;      /* STICKY_CHANNEL, behind what it keeps for us */
 };
 
 /*

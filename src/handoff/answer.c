@@ -17,6 +17,7 @@
 /* A connection that waits for the client's first byte, or, once answered, for its end. */
 struct answer {
 	struct event *event;
+	enum answer_kind kind;
 	unsigned int retry_after;
 	bool is_sent;
 	time_t until; /* once sent, by CLOCK_MONOTONIC: not even one that keeps talking stays longer
@@ -61,14 +62,18 @@ static enum taken take(int fd, char *ret_first)
 	return total ? TOOK_SOME : TOOK_NOTHING;
 }
 
-static bool send_answer(int fd, unsigned int retry_after)
+static bool send_answer(int fd, enum answer_kind kind, unsigned int retry_after)
 {
+	static const char *const lines[ANSWER_KIND_COUNT] = {
+		[ANSWER_502] = "502 Bad Gateway",
+		[ANSWER_503] = "503 Service Unavailable",
+	};
 	char text[512];
 	int length =
 		snprintf(text, sizeof(text),
-			 "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\n"
+			 "HTTP/1.1 %s\r\nContent-Type: text/plain\r\n"
 			 "Content-Length: %zu\r\nConnection: close\r\nRetry-After: %u\r\n\r\n%s",
-			 sizeof(BODY) - 1, retry_after, BODY);
+			 lines[kind], sizeof(BODY) - 1, retry_after, BODY);
 
 	/* A fresh connection's buffer takes it whole, or the client is gone. */
 	return send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
@@ -79,7 +84,7 @@ static void send_or_close(struct answer *answer, int fd, char first)
 {
 	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};
 
-	if (first == TLS_HANDSHAKE || !send_answer(fd, answer->retry_after) ||
+	if (first == TLS_HANDSHAKE || !send_answer(fd, answer->kind, answer->retry_after) ||
 	    shutdown(fd, SHUT_WR)) {
 		end(answer, fd);
 		return;
@@ -102,18 +107,19 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 		end(answer, fd);
 }
 
-void answer_unavailable(struct event_base *base, int fd, unsigned int retry_after,
-			unsigned int patience_ms)
+void answer_unavailable(struct event_base *base, int fd, enum answer_kind kind,
+			unsigned int retry_after, unsigned int patience_ms)
 {
 	struct timeval patience = {.tv_sec = patience_ms / 1000,
 				   .tv_usec = patience_ms % 1000 * 1000};
-	struct answer *answer = calloc(1, sizeof(*answer));
+	struct answer *answer = kind == ANSWER_CLOSE ? NULL : calloc(1, sizeof(*answer));
 	char first = 0;
 
 	if (!answer) {
 		close(fd);
 		return;
 	}
+	answer->kind = kind;
 	answer->retry_after = retry_after;
 	answer->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, answer);
 	if (answer->event && (take(fd, &first) != TOOK_NOTHING || !patience_ms)) {

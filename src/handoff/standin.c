@@ -36,6 +36,7 @@ struct standin {
 	struct sticky_group *group;
 	uint32_t retries;
 	uint32_t delay_ms;
+	enum answer_kind answer;
 	uint64_t *answered;
 	struct watch *watches;
 };
@@ -70,7 +71,8 @@ static bool answer_first(struct watch *watch)
 	ages_remove(&watch->ages);
 	++*standin->answered;
 	/* One that has waited for long and says nothing is no TLS client: those speak first. */
-	answer_unavailable(standin->base, fd, 1 + (unsigned int)(watch->budget_ms / 1000),
+	answer_unavailable(standin->base, fd, standin->answer,
+			   1 + (unsigned int)(watch->budget_ms / 1000),
 			   watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
 	return true;
 }
@@ -175,23 +177,24 @@ void standin_unwatch(struct standin *standin, uint32_t slot)
 	}
 }
 
-int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
-		 uint32_t delay_ms, uint64_t *answered, struct standin **ret_standin)
+int standin_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+		 struct standin **ret_standin)
 {
 	struct standin *standin = calloc(1, sizeof(*standin));
 
 	if (!standin)
 		return -ENOMEM;
 	*standin = (struct standin){.base = base, .group = group, .answered = answered};
-	standin_set_budget(standin, retries, delay_ms);
 	*ret_standin = standin;
 	return 0;
 }
 
-void standin_set_budget(struct standin *standin, uint32_t retries, uint32_t delay_ms)
+void standin_set_limits(struct standin *standin, uint32_t retries, uint32_t delay_ms,
+			enum answer_kind answer)
 {
 	standin->retries = retries;
 	standin->delay_ms = delay_ms;
+	standin->answer = answer;
 }
 
 void standin_close(struct standin *standin)

@@ -14,25 +14,30 @@
 #include <event2/event.h>
 #include <stdint.h>
 
+#include "answer.h"
 #include "sticky.h"
 
 struct standin;
 
 /*
- * retries   how often a client's slot is looked at again, before it is answered
- * delay_ms  between two looks; the budget is the product
  * answered  counts the clients that were answered; stays the caller's
  *
- * Returns 0 or -ENOMEM.
+ * Returns 0 or -ENOMEM. standin_set_limits() comes next.
  */
-int standin_open(struct event_base *base, struct sticky_group *group, uint32_t retries,
-		 uint32_t delay_ms, uint64_t *answered, struct standin **ret_standin);
+int standin_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+		 struct standin **ret_standin);
 
 /* NULL is allowed. */
 void standin_close(struct standin *standin);
 
-/* Another budget, for slots that are held from now on. */
-void standin_set_budget(struct standin *standin, uint32_t retries, uint32_t delay_ms);
+/*
+ * For slots that are held from now on.
+ *
+ * retries   how often a client's slot is looked at again, before it is answered
+ * delay_ms  between two looks; the budget is the product
+ */
+void standin_set_limits(struct standin *standin, uint32_t retries, uint32_t delay_ms,
+			enum answer_kind answer);
 
 /* A slot is held from now on: watch its holding sockets. Returns 0 or -ENOMEM. */
 int standin_watch(struct standin *standin, uint32_t slot);

@@ -78,7 +78,8 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	if (!index)
 		index = steering_adopt_listener(group->steering);
 	if (index >= 0)
-		group->listeners[group->listener_count++] = listener;
+		group->listeners[group->address_count++] = listener;
+	group->listener_count = group->address_count;
 	pthread_mutex_unlock(&group->lock);
 	return index;
 }
@@ -194,6 +195,9 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 			error = slot_add(group, i);
 	for (i = 0; i < group->listener_count && !error; i++)
 		error = attach_program(group, i);
+	/* Those of the former process are gone; it may have had some where we want none. */
+	if (!error && !group->dispatchers)
+		error = steering_set_dispatchers(group->steering, 0);
 	pthread_mutex_unlock(&group->lock);
 	return error;
 }

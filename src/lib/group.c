@@ -45,7 +45,8 @@ static int fill_in_options(struct sticky_group_options *options)
 	if (!options->v6_prefix)
 		options->v6_prefix = 64;
 	if (options->slots < 1 || options->slots > STICKY_SLOTS_LIMIT || options->v4_prefix > 32 ||
-	    options->v6_prefix > 128 || options->backlog > INT32_MAX)
+	    options->v6_prefix > 128 || options->backlog > INT32_MAX ||
+	    options->engine > STICKY_ENGINE_USER)
 		return -EINVAL;
 	return 0;
 }
@@ -97,7 +98,7 @@ void group_learn_of_wake_ups(struct sticky_group *group)
 struct sticky_group *group_new(const struct sticky_group_options *options)
 {
 	struct sticky_group *group = calloc(1, sizeof(*group));
-	uint32_t slot;
+	uint32_t slot, i;
 
 	if (!group)
 		return NULL;
@@ -107,6 +108,8 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 	group->timer_fd = -1;
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_init(&group->slots[slot].holding);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		group->reserved[i] = -1;
 	return group;
 }
 
@@ -129,24 +132,30 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	if (!group)
 		return -ENOMEM;
 	group->slot_count = opts.slots;
-	error = steering_open(&settings, &group->log, &group->steering);
+	error = opts.engine == STICKY_ENGINE_USER
+			? steering_open_user(&settings, &group->steering)
+			: steering_open(&settings, &group->log, &group->steering);
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
-	group_learn_of_wake_ups(group);
+	if (steering_is_kernel(group->steering))
+		group_learn_of_wake_ups(group);
 	*ret_group = group;
 	return 0;
 }
 
 void sticky_group_close(struct sticky_group *group)
 {
-	uint32_t slot;
+	uint32_t slot, i;
 
 	if (!group)
 		return;
 	for (slot = 0; slot < group->slot_count; slot++)
 		socket_set_close(&group->slots[slot].holding);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (group->reserved[i] >= 0)
+			close(group->reserved[i]);
 	group->refusing = true; /* what is left is closed, and moves nowhere */
 	closing_finish(group);
 	if (group->timer_fd >= 0)
@@ -209,30 +218,54 @@ static void close_listener(struct sticky_group *group, uint32_t index)
 	}
 }
 
-static int listen_locked(struct sticky_group *group, struct listener *listener)
+/* Slots have no sockets: the address is bound, and kept for the dispatchers'. */
+static int reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
-	uint32_t index = group->listener_count;
-	int error;
+	int fd = listener_bind(listener), error;
 
-	if (group->workers_seen)
-		return -EBUSY;
-	if (index == STICKY_LISTENERS_LIMIT)
-		return -E2BIG;
-	error = listener_check_free(listener);
+	if (fd < 0)
+		return fd;
+	error = listener_learn_port(listener, fd);
 	if (error)
-		return error;
-	error = open_first(group, listener, index);
+		close(fd);
+	else
+		group->reserved[index] = fd;
+	return error;
+}
+
+static int open_all(struct sticky_group *group, struct listener *listener, uint32_t index)
+{
+	int error = open_first(group, listener, index);
+
 	if (!error) {
 		error = open_rest(group, listener, index);
 		if (error)
 			steering_remove_last_listener(group->steering);
 	}
-	if (error) {
+	if (error)
 		close_listener(group, index);
+	return error;
+}
+
+static int listen_locked(struct sticky_group *group, struct listener *listener)
+{
+	uint32_t index = group->address_count;
+	bool is_steered = steering_is_kernel(group->steering);
+	int error;
+
+	if (group->workers_seen || group->dispatchers)
+		return -EBUSY;
+	if (index == STICKY_LISTENERS_LIMIT)
+		return -E2BIG;
+	error = listener_check_free(listener);
+	if (!error)
+		error = is_steered ? open_all(group, listener, index)
+				   : reserve(group, listener, index);
+	if (error)
 		return error;
-	}
 	group->listeners[index] = *listener;
-	group->listener_count++;
+	group->address_count++;
+	group->listener_count += is_steered;
 	return (int)index;
 }
 
@@ -258,7 +291,7 @@ uint32_t sticky_group_listener_count(struct sticky_group *group)
 	uint32_t count;
 
 	pthread_mutex_lock(&group->lock);
-	count = group->listener_count;
+	count = group->address_count;
 	pthread_mutex_unlock(&group->lock);
 	return count;
 }
@@ -269,7 +302,7 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 	int error = -EINVAL;
 
 	pthread_mutex_lock(&group->lock);
-	if (listener < group->listener_count)
+	if (listener < group->address_count)
 		error = address_format((const void *)&group->listeners[listener].address, size,
 				       ret_text);
 	pthread_mutex_unlock(&group->lock);
@@ -345,6 +378,7 @@ int sticky_group_counters(struct sticky_group *group, struct sticky_counters *re
 		.dropped_no_table = sum.exits[STICKY_EXIT_DROPPED_NO_TABLE],
 		.dropped_unreadable = sum.exits[STICKY_EXIT_DROPPED_UNREADABLE],
 		.woken = sum.exits[STICKY_EXIT_WOKEN],
+		.dispatched = sum.exits[STICKY_EXIT_DISPATCHED],
 	};
 	counters.dropped =
 		counters.dropped_empty + counters.dropped_no_table + counters.dropped_unreadable;
@@ -410,6 +444,7 @@ int sticky_group_refuse(struct sticky_group *group)
 
 			error = failed ? failed : error;
 		}
+	dispatchers_refuse(group);
 	pthread_mutex_unlock(&group->lock);
 	return error;
 }

@@ -47,7 +47,10 @@ struct sticky_group {
 	struct log log;
 	struct steering *steering;
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
-	uint32_t listener_count;
+	uint32_t address_count;		      /* listeners */
+	uint32_t listener_count;	      /* those for which slots have sockets: all, or none */
+	int reserved[STICKY_LISTENERS_LIMIT]; /* bound: the address is ours; -1: a slot's is */
+	struct sticky_dispatchers *dispatchers; /* NULL: none are open */
 	uint32_t backlog;
 	uint32_t slot_count;
 	uint32_t worker_count; /* open ones */
@@ -112,6 +115,9 @@ void closing_finish(struct sticky_group *group);
 
 /* Unlock the group; then, unless the host polls, wait until all is closed. */
 void group_unlock_and_settle(struct sticky_group *group);
+
+/* Nobody is sent to the dispatchers any more: what is in their queues is theirs to accept. */
+void dispatchers_refuse(struct sticky_group *group);
 
 /* A slot that is new: held. Returns 0 or -errno. */
 int slot_add(struct sticky_group *group, uint32_t slot);

@@ -17,6 +17,7 @@
 #include "sticky.skel.h"
 #include "mappin.h"
 #include "plan.h"
+#include "proxymap.h"
 #include "table.h"
 
 #ifndef SO_ATTACH_REUSEPORT_EBPF
@@ -101,6 +102,9 @@ static int share_maps(struct sticky_bpf *skeleton, const struct sticky_bpf *shar
 
 	error = bpf_map__reuse_fd(skeleton->maps.settings, bpf_map__fd(shared->maps.settings));
 	if (!error)
+		error = bpf_map__reuse_fd(skeleton->maps.proxies,
+					  bpf_map__fd(shared->maps.proxies));
+	if (!error)
 		error = bpf_map__reuse_fd(skeleton->maps.table, bpf_map__fd(shared->maps.table));
 	if (!error)
 		error = bpf_map__reuse_fd(skeleton->maps.counters,
@@ -116,6 +120,8 @@ static int reuse_shared_pins(const char *pins, struct sticky_bpf *skeleton)
 		error = mappin_reuse(pins, "table", skeleton->maps.table);
 	if (!error)
 		error = mappin_reuse(pins, "counters", skeleton->maps.counters);
+	if (!error)
+		error = mappin_reuse(pins, "proxies", skeleton->maps.proxies);
 	return error;
 }
 
@@ -143,9 +149,17 @@ static int load(const struct log *log, const struct sticky_bpf *shared, const ch
 	return 0;
 }
 
+bool steering_is_kernel(const struct steering *steering)
+{
+	return steering->shared != NULL;
+}
+
 static int write_settings(struct steering *steering)
 {
 	uint32_t zero = 0;
+
+	if (!steering->shared)
+		return 0;
 
 	return bpf_map_update_elem(bpf_map__fd(steering->shared->maps.settings), &zero,
 				   &steering->settings, BPF_ANY);
@@ -157,6 +171,8 @@ static int write_table(struct steering *steering, const struct sticky_table *tab
 	uint32_t zero = 0;
 	int inner, error;
 
+	if (!steering->shared)
+		return 0;
 	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sticky_table", sizeof(zero),
 			       sizeof(struct sticky_table), 1, NULL);
 	if (inner < 0)
@@ -182,6 +198,23 @@ static int begin_table(struct steering *steering, bool is_written)
 		plan_take(&steering->plan, table);
 	free(table);
 	return error;
+}
+
+int steering_open_user(const struct sticky_settings *settings, struct steering **ret_steering)
+{
+	struct steering *steering = calloc(1, sizeof(*steering));
+	int error;
+
+	if (!steering)
+		return -ENOMEM;
+	steering->settings = *settings;
+	error = begin_table(steering, false);
+	if (error) {
+		steering_close(steering);
+		return error;
+	}
+	*ret_steering = steering;
+	return 0;
 }
 
 int steering_open(const struct sticky_settings *settings, const struct log *log,
@@ -219,6 +252,7 @@ static void unpin(struct steering *steering)
 	mappin_remove(steering->pins, "settings");
 	mappin_remove(steering->pins, "table");
 	mappin_remove(steering->pins, "counters");
+	mappin_remove(steering->pins, "proxies");
 	for (i = 0; i < steering->listener_count; i++) {
 		mappin_name_entries(i, name);
 		mappin_remove(steering->pins, name);
@@ -253,6 +287,8 @@ int steering_pin(struct steering *steering, const char *directory)
 	uint32_t listener;
 	int error;
 
+	if (!steering->shared)
+		return -EOPNOTSUPP;
 	steering->pins = strdup(directory);
 	if (!steering->pins)
 		return -ENOMEM;
@@ -261,6 +297,8 @@ int steering_pin(struct steering *steering, const char *directory)
 		error = mappin_make(directory, "table", steering->shared->maps.table);
 	if (!error)
 		error = mappin_make(directory, "counters", steering->shared->maps.counters);
+	if (!error)
+		error = mappin_make(directory, "proxies", steering->shared->maps.proxies);
 	for (listener = 0; !error && listener < steering->listener_count; listener++)
 		error = pin_entries(steering, listener);
 	if (error)
@@ -420,21 +458,48 @@ int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot)
 	return write_settings(steering);
 }
 
+int steering_set_dispatchers(struct steering *steering, uint32_t count)
+{
+	steering->settings.dispatchers = count;
+	return write_settings(steering);
+}
+
+int steering_set_sample(struct steering *steering, uint32_t one_in)
+{
+	steering->settings.sample_mask = one_in ? one_in - 1 : 0;
+	return write_settings(steering);
+}
+
+int steering_set_proxies(struct steering *steering, const struct sticky_prefix *proxies,
+			 size_t count, bool may_go_direct)
+{
+	int error;
+
+	if (!steering->shared)
+		return 0;
+	steering->settings.proxies_may_go_direct = may_go_direct;
+	error = proxymap_replace(bpf_map__fd(steering->shared->maps.proxies), proxies, count);
+	return error ? error : write_settings(steering);
+}
+
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum)
 {
-	int fd = bpf_map__fd(steering->shared->maps.counters);
 	int cpus = libbpf_num_possible_cpus();
 	struct sticky_cpu_counters sum = {0};
 	struct sticky_cpu_counters *each;
 	uint32_t zero = 0;
 	int error, cpu, i;
 
+	if (!steering->shared) {
+		*ret_sum = sum;
+		return 0;
+	}
 	if (cpus < 0)
 		return cpus;
 	each = calloc((size_t)cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	error = bpf_map_lookup_elem(fd, &zero, each);
+	error = bpf_map_lookup_elem(bpf_map__fd(steering->shared->maps.counters), &zero, each);
 	for (cpu = 0; !error && cpu < cpus; cpu++) {
 		for (i = 0; i < STICKY_EXIT_COUNT; i++)
 			sum.exits[i] += each[cpu].exits[i];

@@ -12,6 +12,7 @@
 
 #include "../../bpf/abi.h"
 #include "log.h"
+#include "sticky.h"
 
 struct steering;
 
@@ -25,6 +26,15 @@ struct steering;
  */
 int steering_open(const struct sticky_settings *settings, const struct log *log,
 		  struct steering **ret_steering);
+
+/*
+ * The same without the kernel: it knows the table, and nothing is steered by it. It has no
+ * listeners. Returns 0 or -ENOMEM.
+ */
+int steering_open_user(const struct sticky_settings *settings, struct steering **ret_steering);
+
+/* Is the kernel steered by it? */
+bool steering_is_kernel(const struct steering *steering);
 
 /*
  * Pin the maps, those of listeners that are added later too, so that they outlive this
@@ -92,6 +102,16 @@ int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot);
  * library's own wake-up connections. Port 0 (network order) ends it.
  */
 int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot);
+
+/* Whose connections go to dispatchers: see sticky_group_set_proxies(). */
+int steering_set_proxies(struct steering *steering, const struct sticky_prefix *proxies,
+			 size_t count, bool may_go_direct);
+
+/* How many dispatchers there are; their sockets are entries STICKY_SLOTS_MAX and following. */
+int steering_set_dispatchers(struct steering *steering, uint32_t count);
+
+/* One in so many of the others goes to them too: a power of two, or 0. */
+int steering_set_sample(struct steering *steering, uint32_t one_in);
 
 /* Sum the counters over the CPUs. Returns 0 or -errno. */
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum);

@@ -10,7 +10,7 @@ static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_
 {
 	int error;
 
-	if (!group->listener_count)
+	if (!group->address_count)
 		return -EDESTADDRREQ;
 	error = socket_set_open(group, &worker->sockets);
 	if (error)

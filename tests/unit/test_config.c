@@ -76,6 +76,16 @@ static const struct {
 	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
 	{"max-rss", "8G", NUMBER(max_rss_bytes), 8ull << 30},
 	{"max-lifetime", "24h", NUMBER(max_lifetime_ms), 86400000},
+	{"down-answer", "503", NUMBER(down_answer), DOWN_ANSWER_503},
+	{"down-answer", "close", NUMBER(down_answer), DOWN_ANSWER_CLOSE},
+	{"behind-proxy", "xff", NUMBER(behind_proxy), BEHIND_PROXY_XFF},
+	{"behind-proxy", "proxy", NUMBER(behind_proxy), BEHIND_PROXY_PROXY},
+	{"proxy-header", "keep", NUMBER(proxy_header), PROXY_HEADER_KEEP},
+	{"dispatchers", "16", NUMBER(dispatchers), 16},
+	{"head-timeout", "250ms", NUMBER(head_timeout_ms), 250},
+	{"max-held", "1", NUMBER(max_held), 1},
+	{"steering", "user", NUMBER(steering), STEERING_USER},
+	{"steering", "kernel", NUMBER(steering), STEERING_KERNEL},
 };
 
 static uint64_t number_at(const struct config *config, size_t offset, size_t size)
@@ -118,6 +128,7 @@ static const struct {
 	{"state-dir", "state", offsetof(struct config, state_dir)},
 	{"chdir", ".", offsetof(struct config, chdir)},
 	{"user", "www:www", offsetof(struct config, user)},
+	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, client_ip_header)},
 };
 
 static void good_texts_are_taken_and_replaced(void **state)
@@ -150,6 +161,21 @@ static const struct {
 	{"name", "a b", "letters"},
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
+	{"down-answer", "504", "502 503 close"},
+	{"behind-proxy", "yes", "no xff proxy"},
+	{"client-ip-header", "", "header's name"},
+	{"client-ip-header", "X Forwarded", "header's name"},
+	{"client-ip-header", "X-Forwarded-For:", "header's name"},
+	{"trusted-proxy", "", "203.0.113.0/24"},
+	{"trusted-proxy", "10.0.0.0/33", "203.0.113.0/24"},
+	{"trusted-proxy", "localhost", "203.0.113.0/24"},
+	{"trusted-proxy", "@", "@FILE"},
+	{"proxy-header", "drop", "strip keep"},
+	{"dispatchers", "0", "1 to 16"},
+	{"dispatchers", "17", "1 to 16"},
+	{"head-timeout", "long", "a time"},
+	{"max-held", "0", "1 to 1048576"},
+	{"steering", "classic", "auto kernel user"},
 	{"run-dir", "", "DIR"},
 	{"state-dir", "", "DIR"},
 	{"chdir", "", "DIR"},

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Delivery: gives connections that we accepted to the workers of their slots. The one place that
+ * does so, whatever a worker's contract is: how one is reached, its *outlet* knows.
+ *
+ * A connection is passed on at once where its slot has a worker. Else it waits with us: for
+ * `retries` times `delay_ms`, then it gets the answer that says so. Our duplicate is kept until
+ * the worker has accepted; if the worker dies first, or gives it back, the connection goes to the
+ * slot's next life. Nothing polls: whoever waits is woken by the worker, by the client that goes
+ * away, or by the time.
+ *
+ * All calls but delivery_submit() are for the loop's own thread.
+ */
+#ifndef STICKY_HANDOFF_DELIVERY_H
+#define STICKY_HANDOFF_DELIVERY_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../lib/channel.h"
+#include "answer.h"
+#include "sticky.h"
+
+struct delivery;
+struct outlet;
+
+/* Counters only grow; they may lie in memory that outlives the process. */
+struct delivery_counters {
+	uint64_t handed;      /* accepted by workers */
+	uint64_t retried;     /* looks at slots that had no worker */
+	uint64_t answered;    /* that their worker is away */
+	uint64_t client_gone; /* while they waited */
+};
+
+struct delivery_options {
+	struct event_base *base;
+	struct sticky_group *group;
+	struct delivery_counters *counters; /* stay the caller's */
+};
+
+/* May change while it runs. */
+struct delivery_limits {
+	uint32_t retries;
+	uint32_t delay_ms;
+	uint32_t max_held; /* how many may wait: then the oldest gets its answer early */
+	enum answer_kind answer;
+};
+
+/* Returns 0 or -errno. */
+int delivery_open(const struct delivery_options *options, const struct delivery_limits *limits,
+		  struct delivery **ret_delivery);
+
+/* Whoever waits is closed. All outlets must be. NULL is allowed. */
+void delivery_close(struct delivery *delivery);
+
+void delivery_set_limits(struct delivery *delivery, const struct delivery_limits *limits);
+
+/* A connection for delivery_submit(). */
+struct delivery_item {
+	int fd; /* non-blocking */
+	enum channel_source source;
+	union channel_address client; /* whose slot it goes to; the worker is told it */
+};
+
+/*
+ * Take a connection over. From any thread; costs a lock, and a system call where the loop sleeps.
+ * Returns 0, or -ENOMEM: it stays the caller's.
+ */
+int delivery_submit(struct delivery *delivery, const struct delivery_item *item);
+
+/* The table has changed: whoever waits may have another slot. */
+void delivery_table_changed(struct delivery *delivery);
+
+/*
+ * No worker will come any more: who was submitted is placed, and whoever waits for a slot that
+ * nobody has gets the answer, now and from now on.
+ */
+void delivery_give_up(struct delivery *delivery);
+
+/* Connections that wait, of a slot, or in all. */
+uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
+uint32_t delivery_waiting(const struct delivery *delivery);
+
+/* What a slot's workers accepted, since the delivery was opened. */
+uint64_t delivery_handed_of(const struct delivery *delivery, uint32_t slot);
+
+/* ---- Outlets ------------------------------------------------------------------------- */
+
+struct outlet_ops {
+	/*
+	 * Pass a connection on; the descriptor stays the delivery's until outlet_accepted().
+	 * Returns 0, -EAGAIN (outlet_resume() will be called), -ENOBUFS (it is tried again
+	 * later), or another -errno: the worker can't be reached any more, its end will be told
+	 * by outlet_close().
+	 */
+	int (*send)(void *context, uint32_t id, const struct delivery_item *item);
+};
+
+/*
+ * A worker's outlet, which has no slot yet.
+ *
+ * on_the_way  connections that the worker may not have accepted yet, at most
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int outlet_open(struct delivery *delivery, uint32_t slot, const struct outlet_ops *ops,
+		void *context, uint32_t on_the_way, struct outlet **ret_outlet);
+
+/* The worker gets its slot's connections from now on; its predecessor gets no more. */
+void outlet_take_slot(struct outlet *outlet);
+
+/* It gets no more. What is on its way it may still accept. */
+void outlet_leave_slot(struct outlet *outlet);
+
+/* Connections on their way to the worker. */
+uint32_t outlet_on_the_way(const struct outlet *outlet);
+
+/* What the worker said of one; ids that are not on their way are passed over. */
+void outlet_accepted(struct outlet *outlet, uint32_t id);
+void outlet_refused(struct outlet *outlet, uint32_t id);
+
+/* It can be sent to again. */
+void outlet_resume(struct outlet *outlet);
+
+/* The worker is gone: what it had not accepted goes to the slot's next life. NULL is allowed. */
+void outlet_close(struct outlet *outlet);
+
+#endif

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+#include "dispatcher.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "head.h"
+
+#define EVENTS_MAX   64
+#define ACCEPT_BATCH 64	 /* then those who have something to say */
+#define PAUSE_MS     100 /* without descriptors: until accepting is tried again */
+
+/* A connection that has not said enough. */
+struct pending {
+	TAILQ_ENTRY(pending) in_order; /* by the time at which it came */
+	struct head head;
+	uint64_t since_ms;
+};
+
+TAILQ_HEAD(pending_list, pending);
+
+struct dispatcher {
+	struct dispatcher_options options;
+	pthread_t thread;
+	int poll_fd;
+	int stop_fd; /* eventfd */
+	bool stopping;
+	bool is_paused; /* accepts nobody, for want of descriptors */
+	uint64_t paused_ms;
+	struct pending_list pending;
+	uint32_t pending_count; /* read by other threads */
+	pthread_mutex_t lock;	/* the rules */
+	struct dispatch_rules rules;
+	uint8_t bytes[HEAD_SIZE_MAX];
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void count(uint64_t *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+/* ---- What becomes of a connection ------------------------------------------------------ */
+
+static void notify(const struct dispatcher *dispatcher, const struct head *head)
+{
+	if (head->keeps_alive)
+		dispatcher->options.notice(dispatcher->options.context, DISPATCH_KEEPS_ALIVE,
+					   &head->peer.any);
+	if (head->is_untrusted_word)
+		dispatcher->options.notice(dispatcher->options.context, DISPATCH_UNTRUSTED_HEADER,
+					   &head->peer.any);
+}
+
+static void submit(const struct dispatcher *dispatcher, const struct head *head)
+{
+	const struct delivery_item item = {
+		.fd = head->fd, .source = head->source, .client = head->client};
+
+	if (delivery_submit(dispatcher->options.delivery, &item))
+		close(head->fd); /* out of memory */
+}
+
+/* Returns false where more has to come first. */
+static bool settle(struct dispatcher *dispatcher, struct head *head, enum head_state state)
+{
+	struct dispatch_counters *counters = dispatcher->options.counters;
+
+	switch (state) {
+	case HEAD_MORE:
+		return false;
+	case HEAD_KNOWN:
+		notify(dispatcher, head);
+		submit(dispatcher, head);
+		return true;
+	case HEAD_BAD:
+		count(&counters->bad_header);
+		break;
+	case HEAD_GONE:
+		count(&counters->client_gone);
+		break;
+	}
+	close(head->fd);
+	return true;
+}
+
+static enum head_state look(struct dispatcher *dispatcher, struct head *head)
+{
+	enum head_state state;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	state = head_look(head, &dispatcher->rules, dispatcher->bytes);
+	pthread_mutex_unlock(&dispatcher->lock);
+	return state;
+}
+
+static uint32_t head_timeout_ms(struct dispatcher *dispatcher)
+{
+	uint32_t timeout;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	timeout = dispatcher->rules.head_timeout_ms;
+	pthread_mutex_unlock(&dispatcher->lock);
+	return timeout;
+}
+
+/* ---- Those who have not said enough ------------------------------------------------------ */
+
+static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
+{
+	__atomic_store_n(&dispatcher->pending_count, value, __ATOMIC_RELAXED);
+}
+
+/* Told of each arrival, once: what was seen already stays where it is, and is no news. */
+static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
+{
+	struct pending *pending = calloc(1, sizeof(*pending));
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = pending};
+
+	if (!pending)
+		return -ENOMEM;
+	pending->head = *head;
+	pending->since_ms = now_ms();
+	if (epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, head->fd, &event)) {
+		free(pending);
+		return -errno;
+	}
+	TAILQ_INSERT_TAIL(&dispatcher->pending, pending, in_order);
+	set_pending_count(dispatcher, dispatcher->pending_count + 1);
+	return 0;
+}
+
+/* Its descriptor leaves the set before it can leave the process. */
+static void forget(struct dispatcher *dispatcher, struct pending *pending)
+{
+	TAILQ_REMOVE(&dispatcher->pending, pending, in_order);
+	set_pending_count(dispatcher, dispatcher->pending_count - 1);
+	free(pending);
+}
+
+static void on_more(struct dispatcher *dispatcher, struct pending *pending)
+{
+	struct head head = pending->head;
+	enum head_state state = look(dispatcher, &head);
+
+	if (state == HEAD_MORE) {
+		pending->head = head;
+		return;
+	}
+	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
+	forget(dispatcher, pending);
+	settle(dispatcher, &head, state);
+}
+
+/* Those whose time is up: a proxy's are closed; others, of whom nothing was wanted, go on. */
+static void end_slow_ones(struct dispatcher *dispatcher)
+{
+	uint64_t now = now_ms(), timeout = head_timeout_ms(dispatcher);
+	struct pending *first;
+
+	while ((first = TAILQ_FIRST(&dispatcher->pending)) && first->since_ms + timeout <= now) {
+		struct head head = first->head;
+
+		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
+		forget(dispatcher, first);
+		if (head.is_sample) {
+			submit(dispatcher, &head);
+			continue;
+		}
+		count(&dispatcher->options.counters->head_timeout);
+		close(head.fd);
+	}
+}
+
+/* ---- Accepting ------------------------------------------------------------------------------ */
+
+static void watch_listeners(struct dispatcher *dispatcher, bool watch)
+{
+	uint32_t i;
+
+	for (i = 0; i < dispatcher->options.fd_count; i++) {
+		struct epoll_event event = {.events = EPOLLIN,
+					    .data.ptr = (void *)&dispatcher->options.fds[i]};
+
+		epoll_ctl(dispatcher->poll_fd, watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
+			  dispatcher->options.fds[i], &event);
+	}
+	dispatcher->is_paused = !watch;
+	dispatcher->paused_ms = now_ms();
+}
+
+static void begin(struct dispatcher *dispatcher, int fd, const struct sockaddr_storage *peer)
+{
+	struct head head;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	head_begin(&head, fd, (const void *)peer, &dispatcher->rules);
+	pthread_mutex_unlock(&dispatcher->lock);
+	count(&dispatcher->options.counters->accepted);
+	if (settle(dispatcher, &head, look(dispatcher, &head)))
+		return;
+	if (wait_for_more(dispatcher, &head))
+		close(fd);
+}
+
+/* Returns false where nobody is there. */
+static bool accept_one(struct dispatcher *dispatcher, int listener)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t length = sizeof(peer);
+	int fd = accept4(listener, (void *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0)
+		begin(dispatcher, fd, &peer);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		watch_listeners(dispatcher, false);
+	return fd >= 0 || errno == ECONNABORTED || errno == EINTR;
+}
+
+static void accept_some(struct dispatcher *dispatcher, int listener)
+{
+	int accepted;
+
+	for (accepted = 0; accepted < ACCEPT_BATCH; accepted++)
+		if (!accept_one(dispatcher, listener))
+			return;
+}
+
+/* ---- The thread --------------------------------------------------------------------------------
+ */
+
+static int next_wait_ms(struct dispatcher *dispatcher)
+{
+	const struct pending *first = TAILQ_FIRST(&dispatcher->pending);
+	uint64_t now = now_ms(), due = UINT64_MAX;
+
+	if (first)
+		due = first->since_ms + head_timeout_ms(dispatcher);
+	if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS < due)
+		due = dispatcher->paused_ms + PAUSE_MS;
+	if (due == UINT64_MAX)
+		return -1;
+	if (due <= now)
+		return 0;
+	return due - now < INT32_MAX ? (int)(due - now) : INT32_MAX;
+}
+
+static bool is_listener(const struct dispatcher *dispatcher, const void *data)
+{
+	const int *fd = data;
+
+	return fd >= dispatcher->options.fds &&
+	       fd < dispatcher->options.fds + dispatcher->options.fd_count;
+}
+
+static void handle(struct dispatcher *dispatcher, void *data)
+{
+	if (data == dispatcher)
+		dispatcher->stopping = true;
+	else if (is_listener(dispatcher, data))
+		accept_some(dispatcher, *(int *)data);
+	else
+		on_more(dispatcher, data);
+}
+
+/* Nobody is left behind in a queue, and nobody is waited for. */
+static void finish(struct dispatcher *dispatcher)
+{
+	struct pending *first;
+	uint32_t i;
+
+	for (i = 0; i < dispatcher->options.fd_count; i++)
+		while (accept_one(dispatcher, dispatcher->options.fds[i]))
+			;
+	while ((first = TAILQ_FIRST(&dispatcher->pending))) {
+		struct head head = first->head;
+
+		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
+		forget(dispatcher, first);
+		if (head.must_speak)
+			close(head.fd);
+		else
+			submit(dispatcher, &head);
+	}
+}
+
+static void *run(void *context)
+{
+	struct dispatcher *dispatcher = context;
+	struct epoll_event events[EVENTS_MAX];
+	int ready, i;
+
+	while (!dispatcher->stopping) {
+		ready = epoll_wait(dispatcher->poll_fd, events, EVENTS_MAX,
+				   next_wait_ms(dispatcher));
+		for (i = 0; i < ready; i++)
+			handle(dispatcher, events[i].data.ptr);
+		end_slow_ones(dispatcher);
+		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= now_ms())
+			watch_listeners(dispatcher, true);
+	}
+	finish(dispatcher);
+	return NULL;
+}
+
+/* ---- Start and stop -----------------------------------------------------------------------------
+ */
+
+static int open_poll(struct dispatcher *dispatcher)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = dispatcher};
+
+	dispatcher->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	dispatcher->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (dispatcher->poll_fd < 0 || dispatcher->stop_fd < 0 ||
+	    epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, dispatcher->stop_fd, &event))
+		return -errno;
+	watch_listeners(dispatcher, true);
+	return 0;
+}
+
+/* Signals are the loop's: none may come to this thread. */
+static int start_thread(struct dispatcher *dispatcher)
+{
+	sigset_t all, former;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &former);
+	error = pthread_create(&dispatcher->thread, NULL, run, dispatcher);
+	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	if (!error)
+		pthread_setname_np(dispatcher->thread, "dispatcher");
+	return -error;
+}
+
+static void free_dispatcher(struct dispatcher *dispatcher)
+{
+	if (dispatcher->poll_fd >= 0)
+		close(dispatcher->poll_fd);
+	if (dispatcher->stop_fd >= 0)
+		close(dispatcher->stop_fd);
+	pthread_mutex_destroy(&dispatcher->lock);
+	free(dispatcher);
+}
+
+int dispatcher_start(const struct dispatcher_options *options, const struct dispatch_rules *rules,
+		     struct dispatcher **ret_dispatcher)
+{
+	struct dispatcher *dispatcher = calloc(1, sizeof(*dispatcher));
+	int error;
+
+	if (!dispatcher)
+		return -ENOMEM;
+	dispatcher->options = *options;
+	dispatcher->rules = *rules;
+	dispatcher->poll_fd = dispatcher->stop_fd = -1;
+	TAILQ_INIT(&dispatcher->pending);
+	pthread_mutex_init(&dispatcher->lock, NULL);
+	error = open_poll(dispatcher);
+	if (!error)
+		error = start_thread(dispatcher);
+	if (error) {
+		free_dispatcher(dispatcher);
+		return error;
+	}
+	*ret_dispatcher = dispatcher;
+	return 0;
+}
+
+void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules)
+{
+	pthread_mutex_lock(&dispatcher->lock);
+	dispatcher->rules = *rules;
+	pthread_mutex_unlock(&dispatcher->lock);
+}
+
+uint32_t dispatcher_pending(const struct dispatcher *dispatcher)
+{
+	return __atomic_load_n(&dispatcher->pending_count, __ATOMIC_RELAXED);
+}
+
+void dispatcher_stop(struct dispatcher *dispatcher)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	if (!dispatcher)
+		return;
+	written = write(dispatcher->stop_fd, &one, sizeof(one));
+	(void)written;
+	pthread_join(dispatcher->thread, NULL);
+	free_dispatcher(dispatcher);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A dispatcher: a thread that accepts connections of proxies, finds out who the client is, and
+ * submits them for delivery. It only ever peeks, but for a PROXY header that is to be stripped:
+ * the worker gets every byte of the client's.
+ *
+ * A connection that has not said yet who it is costs memory and a place in an epoll set, nothing
+ * else: thousands of them slow nobody.
+ */
+#ifndef STICKY_HANDOFF_DISPATCHER_H
+#define STICKY_HANDOFF_DISPATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "delivery.h"
+#include "prefixes.h"
+
+enum dispatch_mode {
+	DISPATCH_PEER,	/* by the peer's own address */
+	DISPATCH_XFF,	/* X-Forwarded-For, or another header */
+	DISPATCH_PROXY, /* PROXY protocol */
+	DISPATCH_MODE_COUNT
+};
+
+/* What is believed, and how. */
+struct dispatch_rules {
+	enum dispatch_mode mode;
+	char header[64];	  /* of DISPATCH_XFF */
+	struct prefixes *trusted; /* others' words are not believed */
+	bool strips;		  /* DISPATCH_PROXY: the worker does not see the header */
+	bool samples;		  /* peers that are not trusted come to be looked at */
+	uint32_t head_timeout_ms;
+};
+
+/* Things worth a word to the user, told from the dispatcher's thread. */
+enum dispatch_notice {
+	DISPATCH_KEEPS_ALIVE,	  /* a proxy's connection may carry several clients' requests */
+	DISPATCH_UNTRUSTED_HEADER /* a public peer that is not trusted sends the header */
+};
+
+typedef void dispatch_notice_fn(void *context, enum dispatch_notice notice,
+				const struct sockaddr *peer);
+
+/* Counters only grow; written by all dispatchers, atomically. */
+struct dispatch_counters {
+	uint64_t accepted;
+	uint64_t bad_header;   /* closed: no PROXY header, or a wrong one */
+	uint64_t head_timeout; /* closed: said too little for too long */
+	uint64_t client_gone;  /* went away before it had said enough */
+};
+
+struct dispatcher_options {
+	const int *fds; /* listening, non-blocking; stay the caller's */
+	uint32_t fd_count;
+	struct delivery *delivery;
+	struct dispatch_counters *counters;
+	dispatch_notice_fn *notice;
+	void *context;
+};
+
+struct dispatcher;
+
+/*
+ * Start a dispatcher.
+ *
+ * rules  copied; what `trusted` points to stays until the dispatcher is stopped, or has others
+ *
+ * Returns 0 or -errno.
+ */
+int dispatcher_start(const struct dispatcher_options *options, const struct dispatch_rules *rules,
+		     struct dispatcher **ret_dispatcher);
+
+/* Other rules, from the next look at a connection on. Those that were there are not used then. */
+void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules);
+
+/* Connections that have not said yet who they are. */
+uint32_t dispatcher_pending(const struct dispatcher *dispatcher);
+
+/*
+ * Stop it: what is in the queues of its sockets is accepted; who has not said who he is is
+ * submitted by his own address, as there is no time left. Waits for the thread. NULL is allowed.
+ */
+void dispatcher_stop(struct dispatcher *dispatcher);
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/* Sockets for those who read who the client is, and the list of whose connections they get. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "group.h"
+
+struct sticky_dispatchers {
+	struct sticky_group *group;
+	uint32_t count;
+	struct socket_set sets[STICKY_DISPATCHERS_LIMIT];
+};
+
+static int open_socket(const struct listener *listener)
+{
+	int fd = listener_bind(listener);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : listener_listen(listener, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int open_set(struct sticky_group *group, uint32_t index, struct socket_set *set)
+{
+	uint32_t i;
+	int fd, error;
+
+	for (i = 0; i < group->address_count; i++) {
+		fd = open_socket(&group->listeners[i]);
+		if (fd < 0)
+			return fd;
+		set->fd[i] = fd;
+		if (!steering_is_kernel(group->steering))
+			continue;
+		error = steering_put(group->steering, i, STICKY_SLOTS_MAX + index, fd);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static void close_sets(struct sticky_dispatchers *dispatchers)
+{
+	uint32_t index;
+
+	for (index = 0; index < dispatchers->count; index++)
+		socket_set_close(&dispatchers->sets[index]);
+}
+
+static int open_locked(struct sticky_group *group, struct sticky_dispatchers *dispatchers)
+{
+	uint32_t index;
+	int error = 0;
+
+	if (!group->address_count)
+		return -EDESTADDRREQ;
+	if (group->dispatchers)
+		return -EBUSY;
+	if (group->refusing)
+		return -ESHUTDOWN;
+	for (index = 0; index < dispatchers->count; index++)
+		socket_set_init(&dispatchers->sets[index]);
+	for (index = 0; index < dispatchers->count && !error; index++)
+		error = open_set(group, index, &dispatchers->sets[index]);
+	if (!error)
+		error = steering_set_dispatchers(group->steering, dispatchers->count);
+	if (error)
+		close_sets(dispatchers);
+	else
+		group->dispatchers = dispatchers;
+	return error;
+}
+
+int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
+			    struct sticky_dispatchers **ret_dispatchers)
+{
+	struct sticky_dispatchers *dispatchers;
+	int error;
+
+	if (count < 1 || count > STICKY_DISPATCHERS_LIMIT)
+		return -EINVAL;
+	dispatchers = calloc(1, sizeof(*dispatchers));
+	if (!dispatchers)
+		return -ENOMEM;
+	dispatchers->group = group;
+	dispatchers->count = count;
+	pthread_mutex_lock(&group->lock);
+	error = open_locked(group, dispatchers);
+	pthread_mutex_unlock(&group->lock);
+	if (error) {
+		free(dispatchers);
+		return error;
+	}
+	*ret_dispatchers = dispatchers;
+	return 0;
+}
+
+int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
+			  uint32_t listener)
+{
+	if (dispatcher >= dispatchers->count || listener >= STICKY_LISTENERS_LIMIT ||
+	    dispatchers->sets[dispatcher].fd[listener] < 0)
+		return -EINVAL;
+	return dispatchers->sets[dispatcher].fd[listener];
+}
+
+void dispatchers_refuse(struct sticky_group *group)
+{
+	uint32_t listener, index;
+
+	if (!group->dispatchers || !steering_is_kernel(group->steering))
+		return;
+	for (listener = 0; listener < group->address_count; listener++)
+		for (index = 0; index < group->dispatchers->count; index++)
+			steering_empty(group->steering, listener, STICKY_SLOTS_MAX + index);
+}
+
+void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers)
+{
+	struct sticky_group *group;
+
+	if (!dispatchers)
+		return;
+	group = dispatchers->group;
+	pthread_mutex_lock(&group->lock);
+	dispatchers_refuse(group);
+	close_sets(dispatchers);
+	group->dispatchers = NULL;
+	pthread_mutex_unlock(&group->lock);
+	free(dispatchers);
+}
+
+int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_prefix *proxies,
+			     size_t count, bool may_go_direct)
+{
+	size_t i;
+	int error;
+
+	if (count > STICKY_PROXIES_LIMIT)
+		return -E2BIG;
+	for (i = 0; i < count; i++)
+		if (proxies[i].bits > 128)
+			return -EINVAL;
+	pthread_mutex_lock(&group->lock);
+	error = steering_set_proxies(group->steering, proxies, count, may_go_direct);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in)
+{
+	int error;
+
+	if (one_in & (one_in - 1) || one_in == 1)
+		return -EINVAL;
+	pthread_mutex_lock(&group->lock);
+	error = steering_set_sample(group->steering, one_in);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
