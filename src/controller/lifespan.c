@@ -290,6 +290,7 @@ void life_begin(struct slot_state *slot)
 		/* A life that could not even begin counts as one that ended at once. */
 		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
 		how.hint = begin_hint(error);
+		worker->started_ms = clock_ms();
 		supervisor_worker_exited(worker, &how);
 		return;
 	}
