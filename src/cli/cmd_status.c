@@ -28,6 +28,24 @@ static uint64_t number_of(const json_t *json, const char *key)
 	return (uint64_t)json_integer_value(json_object_get(json, key));
 }
 
+/* Connections that come into the controller's own hands. */
+static void show_front(const json_t *status)
+{
+	const json_t *counters = json_object_get(status, "counters");
+
+	if (strcmp(text_of(status, "steering"), "kernel"))
+		printf("steering by %s: %s\n", text_of(status, "steering"),
+		       text_of(status, "steering_reason"));
+	printf("behind a proxy: %s; accepted %llu, passed on %llu, wrong headers %llu, too slow "
+	       "%llu; silent now %llu\n",
+	       text_of(status, "behind_proxy"),
+	       (unsigned long long)number_of(counters, "dispatched"),
+	       (unsigned long long)number_of(counters, "handed"),
+	       (unsigned long long)number_of(counters, "bad_proxy_header"),
+	       (unsigned long long)number_of(counters, "head_timeout"),
+	       (unsigned long long)number_of(counters, "pending_heads"));
+}
+
 static void show_instance(const json_t *status)
 {
 	const json_t *listeners = json_object_get(status, "listeners");
@@ -41,12 +59,16 @@ static void show_instance(const json_t *status)
 	       uptime, text_of(status, "steering"), text_of(status, "seed_id"));
 	for (i = 0; i < json_array_size(listeners); i++)
 		printf(" %s", json_string_value(json_array_get(listeners, i)));
-	printf("\nplaced %llu, moved %llu, empty slot %llu, refused %llu; waiting now %llu\n\n",
+	printf("\nplaced %llu, moved %llu, empty slot %llu, refused %llu; waiting now %llu\n",
 	       (unsigned long long)number_of(counters, "steered"),
 	       (unsigned long long)number_of(counters, "migrated"),
 	       (unsigned long long)number_of(counters, "empty_slot"),
 	       (unsigned long long)number_of(counters, "dropped"),
 	       (unsigned long long)number_of(status, "held"));
+	if (strcmp(text_of(status, "behind_proxy"), "no") ||
+	    strcmp(text_of(status, "steering"), "kernel"))
+		show_front(status);
+	putchar('\n');
 }
 
 static void show_worker(const json_t *worker)
@@ -62,12 +84,13 @@ static void show_worker(const json_t *worker)
 	/* 0: it could not be measured. */
 	if (number_of(worker, "rss_bytes"))
 		format_bytes(number_of(worker, "rss_bytes"), rss);
-	printf("%4d %8s %-9s %4llu %8s %8llu %6.2f%% %9llu %5llu %6llu %7s%s%s%s%s\n",
+	printf("%4d %8s %-9s %4llu %8s %8llu %6.2f%% %9llu %9llu %5llu %6llu %7s%s%s%s%s\n",
 	       (int)number_of(worker, "slot"), pid, text_of(worker, "state"),
 	       (unsigned long long)number_of(worker, "generation"), uptime,
 	       (unsigned long long)number_of(worker, "restarts"),
 	       100.0 * (double)number_of(worker, "buckets") / 65536,
 	       (unsigned long long)number_of(worker, "steered"),
+	       (unsigned long long)number_of(worker, "handed"),
 	       (unsigned long long)number_of(worker, "queue"),
 	       (unsigned long long)number_of(worker, "connections"), runs ? rss : "-",
 	       *words ? "  " : "", words, *exit ? "  last " : "", exit);
@@ -79,8 +102,9 @@ static void show(const json_t *status)
 	size_t i;
 
 	show_instance(status);
-	puts("SLOT      PID STATE      GEN   UPTIME RESTARTS CLIENTS    PLACED QUEUE   OPEN  "
-	     "MEMORY");
+	puts("SLOT      PID STATE      GEN   UPTIME RESTARTS CLIENTS    PLACED    PASSED QUEUE   "
+	     "OPEN "
+	     " MEMORY");
 	for (i = 0; i < json_array_size(workers); i++)
 		show_worker(json_array_get(workers, i));
 }
@@ -96,7 +120,8 @@ int command_status(int argc, char **argv)
 		.parser = parse,
 		.doc = "Show the instance and its workers: CLIENTS is a slot's share of all "
 		       "clients, "
-		       "PLACED what the kernel sent it, QUEUE what waits to be accepted, OPEN what "
+		       "PLACED what the kernel sent it, PASSED what was passed to it by "
+		       "descriptor, QUEUE what waits to be accepted, OPEN what "
 		       "the worker has accepted and not closed.",
 	};
 	struct config config;

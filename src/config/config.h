@@ -79,7 +79,8 @@ struct config {
 	char *client_ip_header;		    /* NULL: X-Forwarded-For */
 	struct string_list trusted_proxies; /* CIDR or @FILE; empty: loopback, private ranges */
 	uint32_t proxy_header;		    /* enum proxy_header_choice */
-	uint32_t dispatchers;		    /* 0: as many as we may use CPUs, at most 4 */
+	char *slot_listen;    /* a private address for each slot, with {slot} in it; NULL: none */
+	uint32_t dispatchers; /* 0: as many as we may use CPUs, at most 4 */
 	uint32_t head_timeout_ms;
 	uint32_t reload_parallel;
 	uint32_t reload_order;	  /* enum reload_order */

@@ -38,7 +38,8 @@ enum {
 	KEY_TRUSTED_PROXY,
 	KEY_PROXY_HEADER,
 	KEY_DISPATCHERS,
-	KEY_HEAD_TIMEOUT
+	KEY_HEAD_TIMEOUT,
+	KEY_SLOT_LISTEN
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -190,6 +191,13 @@ static const struct config_option options[] = {
 	 AT(steering),
 	 FIXED,
 	 .choices = "auto kernel user"},
+	{{"slot-listen", KEY_SLOT_LISTEN, "ADDRESS",
+	  "A private way to each slot, behind the other sockets: unix:/run/app/{slot}.sock, or "
+	  "127.0.0.1:90{slot}: for a proxy that chooses the worker itself",
+	  false},
+	 KIND_TEXT,
+	 AT(slot_listen),
+	 FIXED},
 	{{"reload-parallel", KEY_RELOAD_PARALLEL, "N",
 	  "Slots that get their new workers at once in a reload (1)", false},
 	 KIND_NUMBER,

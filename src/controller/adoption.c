@@ -71,7 +71,10 @@ static void place(struct worker *worker, bool has_slot)
 	}
 	worker->state = WORKER_READY;
 	worker->has_slot = true;
-	life_channel_take_slot(worker);
+	if (!life_channel_take_slot(worker))
+		report(STICKY_LOG_ERROR, "channel_lost",
+		       "slot=%u so=\"connections that are passed wait for its next life\"",
+		       slot->index);
 	life_watch_sockets(worker, true);
 	slot->current = worker;
 	slot->was_ready = true;
@@ -96,7 +99,7 @@ static int adopt_sockets(struct worker *worker, const struct adopted_life *life)
 	return result;
 }
 
-int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *life)
+int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
 {
 	const struct runner *runner = &supervisor->options.runner;
 	uint32_t index = life->record.slot;
@@ -109,6 +112,10 @@ int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *l
 	worker = error ? NULL : life_new(supervisor->slots[index], life->record.watchdog_ms);
 	if (!worker)
 		return -ENOMEM;
+	if (life->private_fd >= 0 && worker->slot->private_fd < 0) {
+		worker->slot->private_fd = life->private_fd;
+		life->private_fd = -1;
+	}
 	worker->generation = life->record.generation;
 	worker->started_ms = clock_ms() - age_of(&life->record);
 	has_slot = adopt_sockets(worker, life);
@@ -124,6 +131,8 @@ int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *l
 	supervisor->took_over = true;
 	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
 				     supervisor->options.slotsfile->content->workers_speak;
+	if (worker->channel && life->record.takes_passed)
+		channel_outlet_set_speaks(worker->channel);
 	place(worker, has_slot > 0);
 	if (!has_slot && !life->record.was_told)
 		runner->ops->stop(worker->run);

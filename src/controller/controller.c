@@ -266,6 +266,20 @@ static int open_front(struct controller *controller)
 	return result == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 }
 
+static int open_slot_sockets(struct controller *controller)
+{
+	char error[CONTROLLER_ERROR_SIZE];
+	int result =
+		supervisor_open_slot_sockets(controller->instance.supervisor, sizeof(error), error);
+
+	if (!result)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -EACCES   ? EXIT_NOT_PERMITTED
+	       : result == -EINVAL ? EXIT_USAGE
+				   : EXIT_FAILED;
+}
+
 static int start_front(struct controller *controller)
 {
 	int error = controller->instance.front ? front_start(controller->instance.front) : 0;
@@ -421,6 +435,7 @@ static int (*const steps[])(struct controller *controller) = {
 	open_front,
 	open_supervisor,
 	controller_take_over,
+	open_slot_sockets,
 	start_front,
 	open_api,
 	shrink_privilege,

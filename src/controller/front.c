@@ -311,8 +311,3 @@ uint32_t front_pending(const struct front *front)
 		sum += dispatcher_pending(front->dispatchers[i]);
 	return sum;
 }
-
-uint64_t front_handed_of(const struct front *front, uint32_t slot)
-{
-	return front ? delivery_handed_of(front->delivery, slot) : 0;
-}

@@ -61,6 +61,5 @@ struct delivery *front_delivery(const struct front *front);
 /* For status. A front that is NULL has none of them. */
 uint32_t front_waiting(const struct front *front);
 uint32_t front_pending(const struct front *front);
-uint64_t front_handed_of(const struct front *front, uint32_t slot);
 
 #endif

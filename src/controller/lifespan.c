@@ -225,6 +225,11 @@ void life_note(struct worker *worker)
 		length = sizeof(record->cookies[i]);
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
 	}
+	length = sizeof(record->private_cookie);
+	if (worker->slot->private_fd >= 0)
+		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
+			   &length);
+	record->takes_passed = worker->channel && channel_outlet_speaks(worker->channel);
 	slotsfile_publish(record);
 	worker->record = record;
 }

@@ -22,6 +22,7 @@ struct slot_state {
 	struct event *restart;	 /* runs while it waits for its next life */
 	uint64_t restart_at_ms;
 	uint32_t delay_ms; /* before the present life; 0: it was the first one */
+	int private_fd;	   /* --slot-listen; -1: none */
 	bool was_ready;
 	bool first_life_failed;
 	bool begin_after_exit; /* old-first: its next life begins when the draining one is gone */
@@ -171,6 +172,10 @@ bool supervisor_has_start_failed(const struct supervisor *supervisor);
 
 /* Apply the table at the end of this turn of the loop. */
 void supervisor_flush_later(struct supervisor *supervisor);
+
+/* The slot's private socket, where it is to have one and has none. As slotsocket_open(). */
+int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error);
+void slot_close_socket(struct slot_state *slot);
 
 /* Make a slot that is new. Returns 0 or -ENOMEM. */
 int supervisor_add_slot(struct supervisor *supervisor, uint32_t index);

@@ -7,6 +7,7 @@
 
 #include "lives.h"
 #include "privilege.h"
+#include "report.h"
 #include "text.h"
 
 #define LINES_SIZE 2048
@@ -321,11 +322,21 @@ int supervisor_restart(struct supervisor *supervisor, uint32_t index)
 
 static int make_slots(struct supervisor *supervisor, uint32_t slots)
 {
+	char why[LINES_SIZE] = "";
 	uint32_t i;
 	int error = 0;
 
-	for (i = supervisor->slot_count; i < slots && !error; i++)
+	for (i = supervisor->slot_count; i < slots && !error; i++) {
 		error = supervisor_add_slot(supervisor, i);
+		if (!error)
+			error = slot_open_socket(supervisor->slots[i], sizeof(why), why);
+	}
+	if (!error)
+		return 0;
+	if (why[0])
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why);
+	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
+		slot_close_socket(supervisor->slots[i]);
 	return error;
 }
 
@@ -335,6 +346,7 @@ static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t
 
 	for (i = slots; i < former; i++) {
 		slot_set_mode(supervisor->slots[i], SLOT_REMOVED);
+		slot_close_socket(supervisor->slots[i]);
 		end_lives(supervisor->slots[i]);
 	}
 }

@@ -51,7 +51,8 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 /* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
 static int fetch(const struct process *process, int number)
 {
-	int first = SPAWN_FIRST_SOCKET + (int)process->processes->options.port_count;
+	int first = SPAWN_FIRST_SOCKET + (int)process->processes->options.port_count +
+		    (worker_private_fd(process->worker) >= 0);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }

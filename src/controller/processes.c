@@ -89,6 +89,8 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	while ((sockets[request.socket_count] =
 			sticky_worker_fd(life, (uint32_t)request.socket_count)) >= 0)
 		request.socket_count++;
+	if (worker_private_fd(process->worker) >= 0)
+		sockets[request.socket_count++] = worker_private_fd(process->worker);
 	request.kept[0] = output_source_fd(process->output);
 	request.kept[1] = output_source_fd(process->error_output);
 	request.kept_count = SPAWN_KEPT;
@@ -130,6 +132,7 @@ static int build_environment(const struct process *process, const struct sticky_
 		.generation = worker_generation(process->worker),
 		.port = options->ports[0],
 		.socket_count = count_sockets(life),
+		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
 	return worker_environment(&spec, environment);

@@ -14,7 +14,7 @@
 #include "../handoff/dispatcher.h"
 #include "sticky.h"
 
-#define SLOTSFILE_VERSION 3
+#define SLOTSFILE_VERSION 4
 #define SLOTSFILE_LIVES	  (4 * STICKY_SLOTS_LIMIT)
 
 /* One life. Everything of it is written before `used` says so. */
@@ -30,6 +30,7 @@ struct life_record {
 	uint64_t process_start;
 	uint32_t takes_passed; /* it has said so: see lib/channel.h */
 	uint32_t unused;
+	uint64_t private_cookie;		  /* of its slot's own socket; 0: none */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "slotsocket.h"
 
 /* What status gathers before it writes anything. */
 struct survey {
@@ -81,6 +82,15 @@ static json_t *pid_json(const struct slot_view *view)
 	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
 }
 
+static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
+{
+	const char *form = instance->config->slot_listen;
+	char address[SLOTSOCKET_TEXT_SIZE];
+
+	return form && !slotsocket_address(form, slot, address) ? json_string(address)
+								: json_null();
+}
+
 static json_t *worker_json(const struct instance *instance, const struct survey *survey,
 			   uint32_t slot)
 {
@@ -90,18 +100,19 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:o}",
+		"s:b, s:i, s:i, s:i, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
 		(json_int_t)view->restarts, "buckets", (int)info->buckets, "steered",
 		(json_int_t)info->steered, "handed",
-		(json_int_t)front_handed_of(instance->front, slot), "connections",
+		(json_int_t)instance->traffic->delivery.handed_of[slot], "connections",
 		(int)usage->connections, "queue", (int)info->queue, "overflows",
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
 		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
-		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view));
+		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view),
+		"slot_listen", slot_listen_json(instance, slot));
 }
 
 static json_t *workers_json(const struct instance *instance, const struct survey *survey)
@@ -176,6 +187,17 @@ static const char *instance_state(const struct instance *instance)
 	return supervisor_has_started(instance->supervisor) ? "running" : "starting";
 }
 
+static const char *behind_proxy_name(const struct instance *instance)
+{
+	static const char *const names[BEHIND_PROXY_COUNT] = {
+		[BEHIND_NO_PROXY] = "no",
+		[BEHIND_PROXY_XFF] = "xff",
+		[BEHIND_PROXY_PROXY] = "proxy",
+	};
+
+	return names[instance->config->behind_proxy];
+}
+
 json_t *status_of_instance(const struct instance *instance)
 {
 	struct survey survey;
@@ -183,13 +205,13 @@ json_t *status_of_instance(const struct instance *instance)
 
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
-			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
+			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
 			"s:I, s:o, s:o}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
-			instance->steering_reason, "uptime_ms",
-			(json_int_t)(clock_ms() - instance->started_ms), "listeners",
+			instance->steering_reason, "behind_proxy", behind_proxy_name(instance),
+			"uptime_ms", (json_int_t)(clock_ms() - instance->started_ms), "listeners",
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",

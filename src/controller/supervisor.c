@@ -11,6 +11,7 @@
 #include "lives.h"
 #include "privilege.h"
 #include "report.h"
+#include "slotsocket.h"
 #include "text.h"
 #include "../config/units.h"
 
@@ -198,6 +199,46 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
 	slot_fill(slot);
 }
 
+int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error)
+{
+	const struct config *config = slot->supervisor->config;
+	int fd;
+
+	if (!config->slot_listen || slot->private_fd >= 0)
+		return 0;
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	fd = slotsocket_open(config->slot_listen, slot->index, (int)config->backlog, error_size,
+			     ret_error);
+	privilege_lower();
+	if (fd < 0)
+		return fd;
+	slot->private_fd = fd;
+	return 0;
+}
+
+void slot_close_socket(struct slot_state *slot)
+{
+	if (slot->private_fd >= 0)
+		slotsocket_close(slot->supervisor->config->slot_listen, slot->index,
+				 slot->private_fd);
+	slot->private_fd = -1;
+}
+
+int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error)
+{
+	uint32_t i;
+	int error = 0;
+
+	for (i = 0; i < supervisor->slot_count && !error; i++)
+		error = slot_open_socket(supervisor->slots[i], error_size, ret_error);
+	return error;
+}
+
+int worker_private_fd(const struct worker *worker)
+{
+	return worker->slot->private_fd;
+}
+
 int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
 {
 	struct slot_state *slot = supervisor->slots[index];
@@ -211,6 +252,7 @@ int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
 			free(slot);
 			return -ENOMEM;
 		}
+		slot->private_fd = -1;
 		supervisor->slots[index] = slot;
 	}
 	slot->supervisor = supervisor;
@@ -322,8 +364,10 @@ void supervisor_close(struct supervisor *supervisor)
 	if (!supervisor)
 		return;
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
-		if (supervisor->slots[i] && supervisor->slots[i]->restart)
-			event_free(supervisor->slots[i]->restart);
+		if (!supervisor->slots[i])
+			continue;
+		event_free(supervisor->slots[i]->restart);
+		slot_close_socket(supervisor->slots[i]);
 		free(supervisor->slots[i]);
 	}
 	if (supervisor->group_due)

@@ -87,6 +87,7 @@ struct adopted_life {
 	struct life_record record;
 	int pidfd;			 /* taken over */
 	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
+	int private_fd;			 /* its slot's own; -1: none */
 };
 
 /*
@@ -95,7 +96,13 @@ struct adopted_life {
  */
 void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t slot,
 			   const struct slot_record *record);
-int supervisor_adopt(struct supervisor *supervisor, const struct adopted_life *life);
+int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life);
+
+/*
+ * Open the slots' private sockets (--slot-listen), those that no adopted life had.
+ * Returns 0 or -errno, with the reason.
+ */
+int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error);
 
 /* Begin a life in each slot that has none. */
 void supervisor_start(struct supervisor *supervisor);
@@ -180,6 +187,9 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
 
 /* Our end, as a former controller left it with the worker; taken over. Returns 0 or -errno. */
 int supervisor_worker_channel(struct worker *worker, int fd);
+
+/* Its slot's private socket; -1: none. */
+int worker_private_fd(const struct worker *worker);
 
 /* Of a worker: what a runner needs to know. */
 uint32_t worker_slot(const struct worker *worker);

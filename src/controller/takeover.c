@@ -18,6 +18,8 @@ static int fetch(int pidfd, int number)
 	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
+#define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
+
 /* Which listener's socket of this life is it? -1: none. */
 static int match(const struct life_record *record, uint32_t listeners, int fd)
 {
@@ -30,29 +32,31 @@ static int match(const struct life_record *record, uint32_t listeners, int fd)
 	for (i = 0; i < listeners; i++)
 		if (record->cookies[i] == cookie)
 			return (int)i;
-	return -1;
+	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
 /* Fetch a descriptor of a worker; keep it where it is a listening socket of its life. */
 static uint32_t fetch_if_wanted(struct adopted_life *life, uint32_t listeners, int number)
 {
 	int fd = fetch(life->pidfd, number), index;
+	int *place;
 
 	if (fd < 0)
 		return 0;
 	index = match(&life->record, listeners, fd);
-	if (index < 0 || life->fds[index] >= 0) {
+	place = index == PRIVATE ? &life->private_fd : &life->fds[index < 0 ? 0 : index];
+	if (index < 0 || *place >= 0) {
 		close(fd);
 		return 0;
 	}
-	life->fds[index] = fd;
+	*place = fd;
 	return 1;
 }
 
 /* Its sockets may have other numbers by now: all of its descriptors are looked at. */
 static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
 {
-	uint32_t found = 0;
+	uint32_t wanted = listeners + (life->record.private_cookie != 0), found = 0;
 	const struct dirent *entry;
 	char path[64];
 	DIR *directory;
@@ -61,7 +65,7 @@ static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
 	directory = opendir(path);
 	if (!directory)
 		return -errno;
-	while (found < listeners && (entry = readdir(directory))) {
+	while (found < wanted && (entry = readdir(directory))) {
 		char link[64];
 		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link));
 
@@ -70,7 +74,7 @@ static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
 						 (int)strtol(entry->d_name, NULL, 10));
 	}
 	closedir(directory);
-	return found == listeners ? 0 : -ESRCH;
+	return found == wanted ? 0 : -ESRCH;
 }
 
 static void close_life(struct adopted_life *life)
@@ -80,6 +84,9 @@ static void close_life(struct adopted_life *life)
 	if (life->pidfd >= 0)
 		close(life->pidfd);
 	life->pidfd = -1;
+	if (life->private_fd >= 0)
+		close(life->private_fd);
+	life->private_fd = -1;
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
 		if (life->fds[i] >= 0)
 			close(life->fds[i]);
@@ -97,7 +104,7 @@ static void kill_life(const struct life_record *record)
 /* Is the noted process still there? The pidfd is opened first, so that it can't change after. */
 static int open_life(const struct life_record *record, struct adopted_life *ret_life)
 {
-	struct adopted_life life = {.record = *record};
+	struct adopted_life life = {.record = *record, .private_fd = -1};
 	uint32_t i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)

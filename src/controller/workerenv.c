@@ -60,8 +60,8 @@ static int set_assignments(struct environment *environment, const struct config 
 	return error;
 }
 
-/* sd_listen_fds(3); the names are ours: listen0, listen1, ... */
-static int set_activation(struct environment *environment, uint32_t count)
+/* sd_listen_fds(3); the names are ours: listen0, listen1, ..., slot. */
+static int set_activation(struct environment *environment, uint32_t count, bool has_private)
 {
 	char names[SPAWN_SOCKETS_MAX * 16] = "";
 	char blank[SPAWN_PID_DIGITS + 1];
@@ -72,9 +72,11 @@ static int set_activation(struct environment *environment, uint32_t count)
 	for (i = 0; i < count; i++)
 		length += (size_t)snprintf(names + length, sizeof(names) - length, "%slisten%u",
 					   i ? ":" : "", i);
+	if (has_private)
+		snprintf(names + length, sizeof(names) - length, "%sslot", count ? ":" : "");
 	memset(blank, ' ', SPAWN_PID_DIGITS);
 	blank[SPAWN_PID_DIGITS] = '\0';
-	error = set_number(environment, "LISTEN_FDS", count);
+	error = set_number(environment, "LISTEN_FDS", count + has_private);
 	if (!error)
 		error = environment_set(environment, "LISTEN_FDNAMES", names);
 	if (!error)
@@ -117,9 +119,10 @@ int worker_environment(const struct worker_environment *spec, struct environment
 	if (!error)
 		error = set_watchdog(environment, spec->config);
 	if (!error)
-		error = set_activation(environment, spec->socket_count);
+		error = set_activation(environment, spec->socket_count, spec->has_private);
 	if (!error && spec->has_channel)
 		error = set_number(environment, CHANNEL_VARIABLE,
-				   SPAWN_FIRST_SOCKET + spec->socket_count + SPAWN_KEPT);
+				   SPAWN_FIRST_SOCKET + spec->socket_count + spec->has_private +
+					   SPAWN_KEPT);
 	return error;
 }

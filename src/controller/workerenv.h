@@ -19,6 +19,7 @@ struct worker_environment {
 	uint64_t generation;
 	uint16_t port;	       /* PORT, where the environment has none */
 	uint32_t socket_count; /* LISTEN_FDS */
+	bool has_private;      /* one more, of the slot's own */
 	bool has_channel;      /* STICKY_CHANNEL, behind what it keeps for us */
 };
 

@@ -36,7 +36,6 @@ struct passing_slot {
 	struct outlet *present; /* NULL: nobody has it */
 	struct passed_list waiting;
 	uint32_t waiting_count;
-	uint64_t handed;
 };
 
 struct outlet {
@@ -476,7 +475,7 @@ void outlet_accepted(struct outlet *outlet, uint32_t id)
 		return;
 	close(passed->item.fd);
 	free(passed);
-	delivery->slots[outlet->slot].handed++;
+	delivery->options.counters->handed_of[outlet->slot]++;
 	delivery->options.counters->handed++;
 	pump(delivery, outlet->slot);
 }
@@ -537,11 +536,6 @@ uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot)
 uint32_t delivery_waiting(const struct delivery *delivery)
 {
 	return delivery->waiting;
-}
-
-uint64_t delivery_handed_of(const struct delivery *delivery, uint32_t slot)
-{
-	return delivery->slots[slot].handed;
 }
 
 static int open_events(struct delivery *delivery)

@@ -31,6 +31,7 @@ struct delivery_counters {
 	uint64_t retried;     /* looks at slots that had no worker */
 	uint64_t answered;    /* that their worker is away */
 	uint64_t client_gone; /* while they waited */
+	uint64_t handed_of[STICKY_SLOTS_LIMIT];
 };
 
 struct delivery_options {
@@ -81,9 +82,6 @@ void delivery_give_up(struct delivery *delivery);
 /* Connections that wait, of a slot, or in all. */
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
 uint32_t delivery_waiting(const struct delivery *delivery);
-
-/* What a slot's workers accepted, since the delivery was opened. */
-uint64_t delivery_handed_of(const struct delivery *delivery, uint32_t slot);
 
 /* ---- Outlets ------------------------------------------------------------------------- */
 

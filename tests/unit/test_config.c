@@ -128,6 +128,7 @@ static const struct {
 	{"state-dir", "state", offsetof(struct config, state_dir)},
 	{"chdir", ".", offsetof(struct config, chdir)},
 	{"user", "www:www", offsetof(struct config, user)},
+	{"slot-listen", "unix:/run/app/{slot}.sock", offsetof(struct config, slot_listen)},
 	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, client_ip_header)},
 };
 
@@ -161,6 +162,7 @@ static const struct {
 	{"name", "a b", "letters"},
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
+	{"slot-listen", "", "ADDRESS"},
 	{"down-answer", "504", "502 503 close"},
 	{"behind-proxy", "yes", "no xff proxy"},
 	{"client-ip-header", "", "header's name"},
