@@ -216,10 +216,12 @@ static void check_ipv6(struct findings *findings)
 
 static void check_engine(struct findings *findings)
 {
-	say(findings, findings->loads ? VERDICT_OK : VERDICT_MISSING, "steering",
-	    "see the lines above", "%s",
+	say(findings, findings->loads ? VERDICT_OK : VERDICT_WARNING, "steering",
+	    "each connection is accepted and passed on, for workers that take that "
+	    "(sticky_process_open); see the lines above for the kernel's",
+	    "%s",
 	    findings->loads ? "kernel: the program loads here"
-			    : "none: the kernel engine is the only one, and it can't work");
+			    : "user: by --steering=user, or behind a proxy");
 }
 
 int command_doctor(int argc, char **argv)

@@ -475,10 +475,11 @@ static void report_start(const struct controller *controller)
 
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
-	       "name=%s pid=%d listen=%s slots=%u steering=%s seed_id=%08x "
+	       "name=%s pid=%d listen=%s slots=%u steering=%s why=\"%s\" seed_id=%08x "
 	       "control=%s/control.sock%s",
 	       controller->config->name, getpid(), addresses, sticky_group_slots(group),
-	       controller->instance.steering, sticky_group_seed_id(group), controller->rundir.path,
+	       controller->instance.steering, controller->instance.steering_reason,
+	       sticky_group_seed_id(group), controller->rundir.path,
 	       controller->takes_over ? " took_over=yes" : "");
 }
 

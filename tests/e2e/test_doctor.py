@@ -45,7 +45,7 @@ class Doctor(harness.TestCase):
 
     def test_without_bpf(self):
         findings = self.look(1, prefix=without("bpf", "sys_admin"))
-        for what in ("CAP_BPF", "bpf program", "steering"):
+        for what in ("CAP_BPF", "bpf program"):
             self.assertEqual(findings[what][0], "missing", what)
         self.assertIn("sudo", findings["CAP_BPF"][1])
 
