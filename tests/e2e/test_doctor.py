@@ -48,6 +48,7 @@ class Doctor(harness.TestCase):
         for what in ("CAP_BPF", "bpf program"):
             self.assertEqual(findings[what][0], "missing", what)
         self.assertIn("sudo", findings["CAP_BPF"][1])
+        self.assertEqual(findings["steering"][0], "warning")
 
     def test_with_bpf_alone(self):
         program = copy_program(STICKYCTL, self.dir)
