@@ -20,7 +20,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_PACKAGES := libcmocka-dev python3 iproute2 curl procps gunicorn nginx-light
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
-BENCH_PACKAGES := bpftool
+BENCH_PACKAGES := bpftool haproxy iproute2 python3
 
 # ---- Compilers --------------------------------------------------------------------
 CC := gcc
@@ -69,18 +69,29 @@ help:
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make soak          the lifecycle under stress, some minutes'
-	@echo 'make fuzz          what comes from outside, FUZZ_SECONDS each (60)'
+	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          the threaded tests under ThreadSanitizer'
 	@echo 'make check         formatting, lint, both compilers, the public header, make asan'
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make bench-program cost of the BPF program; connections per second'
+	@echo 'make bench-passing connections that are passed on, beside the kernel path and HAProxy'
 	@echo 'make install       into DESTDIR and PREFIX (/usr/local)'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
+# A server that is installed to be tested with is not to be started: policy-rc.d(8), unless the
+# machine has a policy of its own.
+define no_services
+if [ ! -e /usr/sbin/policy-rc.d ]; then \
+	printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee /usr/sbin/policy-rc.d >/dev/null; \
+	$(SUDO) chmod 755 /usr/sbin/policy-rc.d; \
+	trap '$(SUDO) rm -f /usr/sbin/policy-rc.d' EXIT; \
+fi;
+endef
+
 # $(1): packages. A package that another one provides (g++ of a newer gcc) counts.
 define install_missing
 	@missing=; for p in $(1); do \
@@ -89,6 +100,7 @@ define install_missing
 	if [ -n "$$missing" ]; then \
 		command -v apt-get >/dev/null || { echo "please install:$$missing" >&2; exit 1; }; \
 		echo "installing:$$missing"; \
+		$(no_services) \
 		$(SUDO) apt-get update -qq && \
 		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	fi
@@ -186,8 +198,8 @@ tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-kernel
 
-# ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_SECONDS each --------------
-FUZZ_SECONDS ?= 60
+# ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
+FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c
 
@@ -203,7 +215,8 @@ fuzz: deps-lint
 	@$(MAKE) --no-print-directory $(FUZZERS)
 	@cd $(BUILD) && for fuzzer in $(abspath $(FUZZERS)); do \
 		mkdir -p $$fuzzer.corpus; \
-		if $$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=20000 $$fuzzer.corpus \
+		if $$fuzzer -max_total_time=$(FUZZ_TIME) -max_len=20000 $$fuzzer.corpus \
+			$(CURDIR)/tests/fuzz/$$(basename $$fuzzer).seeds \
 			>$$fuzzer.log 2>&1; then \
 			echo "ok   $$(basename $$fuzzer): $$(grep -o 'Done.*' $$fuzzer.log)"; \
 		else tail -40 $$fuzzer.log; exit 1; fi; done
@@ -217,7 +230,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=10
+	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
 
 format: deps-lint
@@ -254,6 +267,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(LIBSTICKY)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # What bench/program.c reads from the environment; sudo would not pass it on.
+PASSING_SETTINGS := ROUNDS CONNECTIONS WORKERS CONCURRENCY
 BENCH_SETTINGS := ROUNDS COST_RUNS PAIRS CONNECTIONS WORKERS CONCURRENCY
 
 .PHONY: benches bench-program
@@ -262,6 +276,13 @@ bench-program: deps-bench
 	@$(MAKE) --no-print-directory $(BUILD)/bench/program $(TEST_PEERS)
 	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
 		$(BUILD)/bench/program
+
+# What bench/passing.py reads from the environment is passed on in the same way.
+.PHONY: bench-passing
+bench-passing: deps-bench
+	@$(MAKE) --no-print-directory all $(TEST_PEERS)
+	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(PASSING_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
+		python3 -B bench/passing.py
 
 # ---- Installing -------------------------------------------------------------------
 PREFIX ?= /usr/local

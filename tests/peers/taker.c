@@ -6,7 +6,7 @@
  *
  *     slot=1 gen=2 pid=34 client=203.0.113.9 peer=127.0.0.1:5000 bytes=57 sum=1234abcd
  *
- * as the body of an HTTP answer, or as a line. `bytes` and `sum` (FNV-1a) are of what was read:
+ * as the body of an HTTP answer, or as a line; an empty line is the last one. `bytes` and `sum` (FNV-1a) are of what was read:
  * so it is seen that nothing was lost, nor added.
  */
 #include <arpa/inet.h>
@@ -162,7 +162,8 @@ static void serve(struct client *client)
 	}
 	client->length += (size_t)length;
 	while ((request = find_request(client, &is_http))) {
-		bool closes = is_http && asks_to_close(client, request);
+		bool closes = is_http ? asks_to_close(client, request)
+				      : request == 1 || client->bytes[0] == '\r';
 
 		answer(client, request, is_http);
 		memmove(client->bytes, client->bytes + request, client->length - request);
