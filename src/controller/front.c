@@ -239,6 +239,7 @@ static int start_dispatcher(struct front *front, uint32_t index, const struct di
 		.counters = &front->options.traffic->dispatch,
 		.notice = on_notice,
 		.context = front,
+		.thread_begins = privilege_drop, /* it reads what strangers send */
 	};
 	int fd;
 

@@ -305,6 +305,8 @@ static void *run(void *context)
 	struct epoll_event events[EVENTS_MAX];
 	int ready, i;
 
+	if (dispatcher->options.thread_begins)
+		dispatcher->options.thread_begins();
 	while (!dispatcher->stopping) {
 		ready = epoll_wait(dispatcher->poll_fd, events, EVENTS_MAX,
 				   next_wait_ms(dispatcher));

@@ -57,6 +57,7 @@ struct dispatcher_options {
 	struct dispatch_counters *counters;
 	dispatch_notice_fn *notice;
 	void *context;
+	void (*thread_begins)(void); /* called in the thread, first; NULL: nothing is */
 };
 
 struct dispatcher;
