@@ -158,7 +158,8 @@ void sticky_group_close(struct sticky_group *group);
  *   -EADDRNOTAVAIL  no such address on this machine
  *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without
  *                   CAP_NET_BIND_SERVICE
- *   -EBUSY          a worker has been opened already
+ *   -EBUSY          dispatchers are open already
+ *   -ESHUTDOWN      the group refuses connections by now (sticky_group_refuse())
  *   -E2BIG          STICKY_LISTENERS_LIMIT reached
  *   -ENOENT         the name has no address
  *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
@@ -350,7 +351,6 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
  *
  * Returns 0, or
  *   -EINVAL      no such slot
- *   -EDESTADDRREQ  the group has no listener
  *   -EADDRINUSE  the effective uid is not the one that made the first socket
  *   -EACCES, -ENOMEM, -EMFILE, -ENFILE
  *

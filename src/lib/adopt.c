@@ -125,8 +125,7 @@ static int adopt_worker(struct sticky_group *group, struct sticky_worker *worker
 		has_slot &= has_entry(group, worker->slot, i, worker->sockets.fd[i]);
 	if (slot->generation < worker->generation)
 		slot->generation = worker->generation;
-	group->worker_count++;
-	group->workers_seen = true;
+	group_add_worker(group, worker);
 	if (has_slot && worker->slot < group->slot_count)
 		slot->owner = worker;
 	return slot->owner == worker;

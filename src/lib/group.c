@@ -172,7 +172,7 @@ static int open_first(struct sticky_group *group, struct listener *listener, uin
 
 	if (fd < 0)
 		return fd;
-	group->slots[0].holding.fd[index] = fd;
+	slot_present_set(&group->slots[0])->fd[index] = fd;
 	error = listener_learn_port(listener, fd);
 	if (error)
 		return error;
@@ -197,7 +197,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 
 		if (fd < 0)
 			return fd;
-		group->slots[slot].holding.fd[index] = fd;
+		slot_present_set(&group->slots[slot])->fd[index] = fd;
 		error = listener_listen(listener, fd);
 		if (!error)
 			error = steering_put(group->steering, index, slot, fd);
@@ -205,17 +205,43 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 	return error;
 }
 
+/* Workers that have no slot: those that are starting, or finishing. */
+static int open_for_workers(struct sticky_group *group, const struct listener *listener,
+			    uint32_t index)
+{
+	struct sticky_worker *worker;
+	int fd, error;
+
+	for (worker = group->workers; worker; worker = worker->next) {
+		if (worker->sockets.fd[index] >= 0)
+			continue;
+		fd = listener_bind(listener);
+		if (fd < 0)
+			return fd;
+		worker->sockets.fd[index] = fd;
+		error = listener_listen(listener, fd);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static void close_socket(struct socket_set *set, uint32_t index)
+{
+	if (set->fd[index] >= 0)
+		close(set->fd[index]);
+	set->fd[index] = -1;
+}
+
 static void close_listener(struct sticky_group *group, uint32_t index)
 {
+	struct sticky_worker *worker;
 	uint32_t slot;
 
-	for (slot = 0; slot < group->slot_count; slot++) {
-		int *fd = &group->slots[slot].holding.fd[index];
-
-		if (*fd >= 0)
-			close(*fd);
-		*fd = -1;
-	}
+	for (slot = 0; slot < group->slot_count; slot++)
+		close_socket(&group->slots[slot].holding, index);
+	for (worker = group->workers; worker; worker = worker->next)
+		close_socket(&worker->sockets, index);
 }
 
 /* Slots have no sockets: the address is bound, and kept for the dispatchers'. */
@@ -239,6 +265,8 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 
 	if (!error) {
 		error = open_rest(group, listener, index);
+		if (!error)
+			error = open_for_workers(group, listener, index);
 		if (error)
 			steering_remove_last_listener(group->steering);
 	}
@@ -253,8 +281,10 @@ static int listen_locked(struct sticky_group *group, struct listener *listener)
 	bool is_steered = steering_is_kernel(group->steering);
 	int error;
 
-	if (group->workers_seen || group->dispatchers)
+	if (group->dispatchers)
 		return -EBUSY;
+	if (group->refusing)
+		return -ESHUTDOWN;
 	if (index == STICKY_LISTENERS_LIMIT)
 		return -E2BIG;
 	error = listener_check_free(listener);

@@ -22,6 +22,7 @@ struct sticky_worker {
 	uint32_t slot;
 	uint64_t generation;
 	struct socket_set sockets;
+	struct sticky_worker *next; /* of the group's open ones */
 };
 
 struct slot {
@@ -53,8 +54,7 @@ struct sticky_group {
 	struct sticky_dispatchers *dispatchers; /* NULL: none are open */
 	uint32_t backlog;
 	uint32_t slot_count;
-	uint32_t worker_count; /* open ones */
-	bool workers_seen;     /* one was opened: the listeners are fixed */
+	struct sticky_worker *workers; /* open ones */
 	bool refusing;
 	bool migration_wakes;	  /* the kernel wakes a sleeping acceptor for moved connections */
 	struct closing *closings; /* in the order of their time */
@@ -86,8 +86,13 @@ uint32_t socket_set_queue(const struct sticky_group *group, const struct socket_
 /* SYNs that the sockets of a set dropped. */
 uint32_t socket_set_overflows(const struct sticky_group *group, const struct socket_set *set);
 
+/* A worker is open from now on, or not any more: it gets a socket of listeners that are added. */
+void group_add_worker(struct sticky_group *group, struct sticky_worker *worker);
+void group_remove_worker(struct sticky_group *group, const struct sticky_worker *worker);
+
 /* The sockets that have the slot's entries now. */
 const struct socket_set *slot_present(const struct slot *slot);
+struct socket_set *slot_present_set(struct slot *slot);
 
 /*
  * The one way in which a slot changes hands, first half: the successor's sockets are put

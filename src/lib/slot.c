@@ -65,6 +65,11 @@ uint32_t socket_set_overflows(const struct sticky_group *group, const struct soc
 	return sum;
 }
 
+struct socket_set *slot_present_set(struct slot *slot)
+{
+	return slot->owner ? &slot->owner->sockets : &slot->holding;
+}
+
 const struct socket_set *slot_present(const struct slot *slot)
 {
 	return slot->owner ? &slot->owner->sockets : &slot->holding;

@@ -6,20 +6,33 @@
 
 #include "group.h"
 
+void group_add_worker(struct sticky_group *group, struct sticky_worker *worker)
+{
+	worker->next = group->workers;
+	group->workers = worker;
+}
+
+void group_remove_worker(struct sticky_group *group, const struct sticky_worker *worker)
+{
+	struct sticky_worker **link = &group->workers;
+
+	while (*link && *link != worker)
+		link = &(*link)->next;
+	if (*link)
+		*link = worker->next;
+}
+
 static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_worker *worker)
 {
 	int error;
 
-	if (!group->address_count)
-		return -EDESTADDRREQ;
 	error = socket_set_open(group, &worker->sockets);
 	if (error)
 		return error;
 	worker->group = group;
 	worker->slot = slot;
 	worker->generation = ++group->slots[slot].generation;
-	group->worker_count++;
-	group->workers_seen = true;
+	group_add_worker(group, worker);
 	return 0;
 }
 
@@ -56,9 +69,15 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker)
 
 int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
 {
-	if (listener >= STICKY_LISTENERS_LIMIT || worker->sockets.fd[listener] < 0)
+	int fd;
+
+	if (listener >= STICKY_LISTENERS_LIMIT)
 		return -EINVAL;
-	return worker->sockets.fd[listener];
+	/* A listener may be added at this moment. */
+	pthread_mutex_lock(&worker->group->lock);
+	fd = worker->sockets.fd[listener];
+	pthread_mutex_unlock(&worker->group->lock);
+	return fd < 0 ? -EINVAL : fd;
 }
 
 uint32_t sticky_worker_queue(const struct sticky_worker *worker)
@@ -118,7 +137,7 @@ static int close_locked(struct sticky_worker *worker)
 			  worker->slot, strerror(-error));
 	else
 		closing_add(group, worker->slot, &worker->sockets);
-	group->worker_count--;
+	group_remove_worker(group, worker);
 	return error;
 }
 

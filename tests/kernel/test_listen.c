@@ -329,22 +329,59 @@ static void v6_in_brackets_leaves_v4_alone(void **state)
 	sticky_group_close(group);
 }
 
-static void listeners_come_before_workers(void **state)
+/* A connection to a port that arrives at a socket. */
+static void check_accepts(int fd, uint16_t port)
 {
-	struct sticky_group *group = open_group(SLOTS);
-	struct sticky_worker *worker;
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_port = htons(port),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), accepted;
+
+	assert_int_equal(connect(client, (void *)&address, sizeof(address)), 0);
+	accepted = accept(fd, NULL, NULL);
+	assert_true(accepted >= 0);
+	close(accepted);
+	close(client);
+}
+
+static uint16_t socket_port(int fd)
+{
+	struct sockaddr_in address;
+	socklen_t length = sizeof(address);
+
+	assert_int_equal(getsockname(fd, (void *)&address, &length), 0);
+	return ntohs(address.sin_port);
+}
+
+static void listeners_may_come_after_workers(void **state)
+{
+	struct sticky_group *group = open_group(1);
+	struct sticky_worker *ready, *starting;
 
 	(void)state;
-	assert_int_equal(sticky_worker_open(group, 0, &worker), -EDESTADDRREQ);
+	assert_int_equal(sticky_worker_open(group, 1, &ready), -EINVAL);
+	assert_int_equal(sticky_worker_open(group, 0, &ready), 0);
+	assert_int_equal(sticky_worker_slot(ready), 0);
+	assert_int_equal(sticky_worker_fd(ready, 0), -EINVAL);
+	assert_int_equal(sticky_worker_fd(ready, STICKY_LISTENERS_LIMIT), -EINVAL);
+
+	/* One that waits for it. */
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
-	assert_int_equal(sticky_worker_open(group, SLOTS, &worker), -EINVAL);
-	assert_int_equal(sticky_worker_open(group, SLOTS - 1, &worker), 0);
-	assert_int_equal(sticky_worker_slot(worker), SLOTS - 1);
-	assert_int_equal(sticky_worker_fd(worker, 1), -EINVAL);
-	assert_int_equal(sticky_worker_fd(worker, STICKY_LISTENERS_LIMIT), -EINVAL);
-	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), -EBUSY);
-	assert_int_equal(sticky_worker_close(worker), 0);
-	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), -EBUSY);
+	assert_true(sticky_worker_fd(ready, 0) >= 0);
+	assert_int_equal(sticky_worker_ready(ready), 0);
+	check_accepts(sticky_worker_fd(ready, 0), socket_port(sticky_worker_fd(ready, 0)));
+
+	/* One that has the slot, and one that is starting. */
+	assert_int_equal(sticky_worker_open(group, 0, &starting), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	check_accepts(sticky_worker_fd(ready, 1), socket_port(sticky_worker_fd(ready, 1)));
+	assert_int_equal(sticky_worker_ready(starting), 0);
+	check_accepts(sticky_worker_fd(starting, 1), socket_port(sticky_worker_fd(ready, 1)));
+	check_accepts(sticky_worker_fd(starting, 0), socket_port(sticky_worker_fd(ready, 0)));
+	assert_int_equal(sticky_worker_close(ready), 0);
+	assert_int_equal(sticky_worker_close(starting), 0);
+	assert_int_equal(sticky_group_refuse(group), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), -ESHUTDOWN);
 	sticky_group_close(group);
 }
 
@@ -380,7 +417,7 @@ int main(void)
 		cmocka_unit_test(port_0_is_one_free_port_for_all_slots),
 		cmocka_unit_test(addresses_are_told_as_they_are_bound),
 		cmocka_unit_test(v6_in_brackets_leaves_v4_alone),
-		cmocka_unit_test(listeners_come_before_workers),
+		cmocka_unit_test(listeners_may_come_after_workers),
 		cmocka_unit_test(there_are_so_many_listeners_and_no_more),
 	};
 	const char *reason = netns_enter();
