@@ -37,7 +37,7 @@ LIB_LIBS := -lbpf -lpthread
 CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
 
 LIB_SOURCES := $(wildcard src/lib/*.c)
-CONTROLLER_SOURCES := $(wildcard src/config/*.c src/controller/*.c src/handoff/*.c)
+CONTROLLER_SOURCES := $(wildcard src/config/*.c src/controller/*.c src/handoff/*.c src/node/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "config.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "options.h"
 #include "textid.h"
@@ -20,6 +22,7 @@ void config_init(struct config *config)
 		.reload_parallel = 1,
 		.max_held = 65536,
 		.head_timeout_ms = 10000,
+		.term_after_ms = TERM_AFTER_DEFAULT,
 	};
 }
 
@@ -49,6 +52,27 @@ void config_begin_source(struct config *config)
 		if (option->kind == KIND_LIST || option->kind == KIND_RANGES)
 			((struct string_list *)((char *)config + option->offset))->overridable =
 				true;
+}
+
+bool config_is_node(const struct config *config)
+{
+	const char *name;
+
+	if (!config->command || config->worker == WORKER_ACTIVATION)
+		return false;
+	if (config->worker == WORKER_NODE)
+		return true;
+	name = strrchr(config->command[0], '/');
+	name = name ? name + 1 : config->command[0];
+	return !strcmp(name, "node") || !strcmp(name, "nodejs");
+}
+
+int config_stop_signal(const struct config *config)
+{
+	/* In the order of the option's words. */
+	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+
+	return signals[config->stop_signal];
 }
 
 uint64_t config_id(const struct config *config, const char *directory)

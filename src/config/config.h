@@ -13,9 +13,11 @@
 #include "stringlist.h"
 
 enum ready_mode {
-	READY_AUTO,    /* what the worker speaks; one that speaks nothing: after min_uptime */
-	READY_NOTIFY,  /* READY=1 through NOTIFY_SOCKET */
-	READY_STARTED, /* as soon as it runs */
+	READY_AUTO,	 /* what the worker speaks; one that speaks nothing: after min_uptime */
+	READY_NOTIFY,	 /* READY=1 through NOTIFY_SOCKET */
+	READY_STARTED,	 /* as soon as it runs */
+	READY_LISTENING, /* Node.js: it listens where clients come to */
+	READY_MESSAGE,	 /* Node.js: it has sent "ready", or {"cmd":"ready"} */
 	READY_MODE_COUNT
 };
 
@@ -23,6 +25,14 @@ enum when_down {
 	WHEN_DOWN_HOLD,	 /* clients of a slot without a ready worker wait for it */
 	WHEN_DOWN_SPILL, /* they go to the other slots meanwhile */
 	WHEN_DOWN_COUNT
+};
+
+/* How a worker gets its sockets. */
+enum worker_mode {
+	WORKER_AUTO,	   /* node where the command is Node.js */
+	WORKER_ACTIVATION, /* LISTEN_FDS */
+	WORKER_NODE,	   /* we are its cluster primary */
+	WORKER_MODE_COUNT
 };
 
 enum behind_proxy {
@@ -62,10 +72,13 @@ struct config {
 	uint32_t backlog;
 	uint32_t v4_prefix;
 	uint32_t v6_prefix;
-	uint32_t ready; /* enum ready_mode */
+	uint32_t worker; /* enum worker_mode */
+	uint32_t ready;	 /* enum ready_mode */
 	uint32_t min_uptime_ms;
 	uint32_t ready_timeout_ms;
 	uint32_t hard_shutdown_delay_ms;
+	uint32_t term_after_ms; /* Node.js: after the disconnect; TERM_AFTER_DEFAULT: see below */
+	uint32_t stop_signal;	/* enum stop_signal */
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
 	struct rate restart_limit;
@@ -94,6 +107,15 @@ struct config {
 	struct string_list file_command;
 	char **command; /* NULL: the demo. Borrowed: main()'s argv, or file_command */
 };
+
+/* Half of the hard-shutdown delay. */
+#define TERM_AFTER_DEFAULT UINT32_MAX
+
+/* The command is Node.js, and we are its cluster primary. */
+bool config_is_node(const struct config *config);
+
+/* The polite stop, as a number of signal(7). */
+int config_stop_signal(const struct config *config);
 
 #define CONFIG_RESTART_LIMIT_MAX 63 /* deaths that are remembered */
 

@@ -39,7 +39,10 @@ enum {
 	KEY_PROXY_HEADER,
 	KEY_DISPATCHERS,
 	KEY_HEAD_TIMEOUT,
-	KEY_SLOT_LISTEN
+	KEY_SLOT_LISTEN,
+	KEY_WORKER,
+	KEY_TERM_AFTER,
+	KEY_STOP_SIGNAL
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -72,12 +75,32 @@ static const struct config_option options[] = {
 	 1,
 	 STICKY_SLOTS_LIMIT},
 	{{"ready", KEY_READY, "HOW",
-	  "When a worker is ready: notify (it sends READY=1), started (at once), auto: notify "
-	  "where it speaks it, else after --min-uptime (auto)",
+	  "When a worker is ready: notify (it sends READY=1), started (at once), listening or "
+	  "message (Node.js: it listens, it sent \"ready\"), auto: what it speaks, else after "
+	  "--min-uptime (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(ready),
-	 .choices = "auto notify started"},
+	 .choices = "auto notify started listening message"},
+	{{"worker", KEY_WORKER, "MODE",
+	  "How workers get their sockets: activation (LISTEN_FDS), node (we are the cluster "
+	  "primary "
+	  "of an unchanged Node.js application), auto: node where COMMAND is node (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(worker),
+	 FIXED,
+	 .choices = "auto activation node"},
+	{{"term-after", KEY_TERM_AFTER, "TIME",
+	  "Node.js: from the request to finish to the stop signal (half of the hard-shutdown "
+	  "delay)",
+	  false},
+	 KIND_TIME,
+	 AT(term_after_ms)},
+	{{"stop-signal", KEY_STOP_SIGNAL, "SIGNAL", "The polite stop of a worker (TERM)", false},
+	 KIND_CHOICE,
+	 AT(stop_signal),
+	 .choices = "TERM INT QUIT HUP USR1 USR2"},
 	{{"min-uptime", KEY_MIN_UPTIME, "TIME",
 	  "A worker that says nothing is ready after this; dying younger is a crash that "
 	  "backs off (1s)",

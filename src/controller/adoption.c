@@ -131,8 +131,10 @@ int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
 	supervisor->took_over = true;
 	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
 				     supervisor->options.slotsfile->content->workers_speak;
-	if (worker->channel && life->record.takes_passed)
+	if (worker->channel && life->record.takes_passed) {
 		channel_outlet_set_speaks(worker->channel);
+		supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
+	}
 	place(worker, has_slot > 0);
 	if (!has_slot && !life->record.was_told)
 		runner->ops->stop(worker->run);

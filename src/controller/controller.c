@@ -202,6 +202,36 @@ static void on_upgrade(void *context)
 
 /* ---- Setting up: each step complains by itself, and returns an exit code ---------- */
 
+static int start_front(struct controller *controller);
+
+/* The application has said where it listens. */
+static void on_listener_added(void *context)
+{
+	struct controller *controller = context;
+	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
+
+	listen_describe(controller->instance.group, sizeof(addresses), addresses);
+	journal_add(controller->journal, STICKY_LOG_INFO, "listening",
+		    json_pack("{s:s}", "on", addresses));
+	supervisor_listeners_changed(controller->instance.supervisor);
+	if (start_front(controller))
+		supervisor_stop(controller->instance.supervisor, true);
+}
+
+static int open_nodeports(struct controller *controller)
+{
+	struct nodeports_options options = {
+		.group = controller->instance.group,
+		.backlog = (int)controller->config->backlog,
+		.is_named = controller->config->listen.count > 0,
+		.added = on_listener_added,
+		.context = controller,
+	};
+
+	return config_is_node(controller->config) ? nodeports_open(&options, &controller->nodeports)
+						  : 0;
+}
+
 static int open_processes(struct controller *controller)
 {
 	struct processes_options options = {
@@ -215,6 +245,10 @@ static int open_processes(struct controller *controller)
 	int error = rundir_file(controller->rundir.path, "notify.sock",
 				sizeof(controller->notify_path), controller->notify_path);
 
+	if (!error)
+		error = open_nodeports(controller);
+	options.nodeports = controller->nodeports;
+	options.delivery = front_delivery(controller->instance.front);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)
 		error = processes_open(&options, &controller->processes);
@@ -282,7 +316,11 @@ static int open_slot_sockets(struct controller *controller)
 
 static int start_front(struct controller *controller)
 {
-	int error = controller->instance.front ? front_start(controller->instance.front) : 0;
+	/* A Node.js application has still to say where it listens. */
+	bool is_early = !sticky_group_listener_count(controller->instance.group);
+	int error = controller->instance.front && !is_early
+			    ? front_start(controller->instance.front)
+			    : 0;
 
 	if (error)
 		controller_complain("cannot accept connections: %s", strerror(-error));
@@ -431,8 +469,8 @@ static int (*const steps[])(struct controller *controller) = {
 	controller_open_listeners,
 	open_loop,
 	controller_open_slotsfile,
-	open_workers,
 	open_front,
+	open_workers,
 	open_supervisor,
 	controller_take_over,
 	open_slot_sockets,
@@ -450,6 +488,7 @@ static void teardown(struct controller *controller)
 	supervisor_close(controller->instance.supervisor);
 	front_close(controller->instance.front);
 	processes_close(controller->processes);
+	nodeports_close(controller->nodeports);
 	if (!controller->config->command && controller->runner.ops)
 		controller->threads->close(&controller->runner);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++)

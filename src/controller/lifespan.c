@@ -20,6 +20,11 @@ uint32_t worker_slot(const struct worker *worker)
 	return worker->slot->index;
 }
 
+struct sticky_worker *worker_life(const struct worker *worker)
+{
+	return worker->life;
+}
+
 int32_t *worker_noted_pid(struct worker *worker)
 {
 	return worker->record ? &worker->record->pid : NULL;
@@ -204,12 +209,23 @@ void slot_set_mode(struct slot_state *slot, enum slot_mode mode)
 	slot_note(slot);
 }
 
+void life_note_sockets(struct worker *worker)
+{
+	struct life_record *record = worker->record;
+	socklen_t length;
+	uint32_t i;
+	int fd;
+
+	for (i = 0; record && worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+		length = sizeof(record->cookies[i]);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
+	}
+}
+
 void life_note(struct worker *worker)
 {
 	struct life_record *record = slotsfile_add(supervisor_of(worker)->options.slotsfile);
 	socklen_t length;
-	uint32_t i;
-	int fd;
 
 	if (!record)
 		return;
@@ -221,17 +237,14 @@ void life_note(struct worker *worker)
 	record->was_told = worker->state == WORKER_DRAINING;
 	if (record->pid)
 		record->process_start = slotsfile_process_start(record->pid);
-	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
-		length = sizeof(record->cookies[i]);
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
-	}
+	worker->record = record;
+	life_note_sockets(worker);
 	length = sizeof(record->private_cookie);
 	if (worker->slot->private_fd >= 0)
 		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
 			   &length);
-	record->takes_passed = worker->channel && channel_outlet_speaks(worker->channel);
+	record->takes_passed = worker->outlet != NULL;
 	slotsfile_publish(record);
-	worker->record = record;
 }
 
 static int begin(struct worker *worker)
@@ -322,6 +335,8 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 			 config->ready_timeout_ms);
 		how->hint = "it is waited for until it sends READY=1 to NOTIFY_SOCKET; one that "
 			    "never does wants --ready=started";
+	} else if (worker->lost) {
+		snprintf(how->text, sizeof(how->text), "%s", worker->lost);
 	} else if (worker->takes_none) {
 		snprintf(how->text, sizeof(how->text),
 			 "takes no passed connections, and here they are passed (%s)",
@@ -408,10 +423,34 @@ static void said_ready(struct worker *worker)
 		life_apply(worker, WORKER_BECAME_READY);
 }
 
+/* Of Node.js's words, which one counts. */
+static bool is_ready_by(const struct worker *worker, enum worker_word word)
+{
+	uint32_t wanted = supervisor_of(worker)->config->ready;
+
+	if (word == WORKER_SAYS_LISTENING)
+		return wanted == READY_AUTO || wanted == READY_LISTENING;
+	return word == WORKER_SAYS_MESSAGE && wanted == READY_MESSAGE;
+}
+
+void supervisor_worker_lost(struct worker *worker, const char *why)
+{
+	worker->lost = why;
+	runner_of(worker)->ops->kill(worker->run);
+}
+
+void supervisor_worker_wants_out(struct worker *worker)
+{
+	if (worker->slot->current == worker && worker->state == WORKER_READY)
+		orders_recycle(worker->slot, "asked for");
+}
+
 void supervisor_worker_said(struct worker *worker, enum worker_word word)
 {
 	worker->speaks = true;
 	if (word == WORKER_SAYS_READY)
+		said_ready(worker);
+	else if (is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)
 		life_apply(worker, WORKER_SAYS_STOPPING);

@@ -53,8 +53,10 @@ struct worker {
 	bool timed_out;		/* it was killed as it did not get ready */
 	bool fell_silent;
 	struct channel_outlet *channel; /* NULL: nothing is passed on here */
+	struct outlet *outlet;		/* of passed connections; NULL: it takes none (yet) */
 	int channel_end;		/* the worker's, until its process has it; else -1 */
 	bool takes_none;		/* connections are passed here, and it takes none */
+	const char *lost;		/* why it can't be used any more; NULL */
 	bool is_deaf;			/* its sockets could not get the slot: they do not listen */
 	struct life_record *record;	/* NULL: none */
 	char status[STATUS_SIZE];
@@ -149,6 +151,9 @@ void life_free(struct worker *worker);
 
 /* Note a life for a controller that takes over. */
 void life_note(struct worker *worker);
+
+/* Note what sockets it has by now. */
+void life_note_sockets(struct worker *worker);
 
 /* The slot's next life begins at once, where it is to have one and has none. */
 void slot_fill(struct slot_state *slot);

@@ -161,6 +161,9 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
+	/* Of Node.js the application's own listen() says where. */
+	if (!config->listen.count && config_is_node(config))
+		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
 		controller_complain(
 			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");

@@ -35,6 +35,7 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
+	struct nodeports *nodeports; /* NULL: workers are none of Node.js */
 	struct runner runner;
 	struct instance instance;
 	struct journal *journal;

@@ -10,11 +10,17 @@ static void on_hello(void *context)
 {
 	struct worker *worker = context;
 
-	if (worker->record)
-		worker->record->takes_passed = true;
+	supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
 	if (worker->state == WORKER_STARTING &&
 	    supervisor_of(worker)->config->ready == READY_STARTED)
 		life_apply(worker, WORKER_BECAME_READY);
+}
+
+void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet)
+{
+	worker->outlet = outlet;
+	if (worker->record)
+		worker->record->takes_passed = true;
 }
 
 static int open_outlet(struct worker *worker, int fd)
@@ -29,7 +35,8 @@ int life_open_channel(struct worker *worker)
 {
 	int ends[2], error;
 
-	if (!supervisor_of(worker)->options.delivery)
+	if (!supervisor_of(worker)->options.delivery ||
+	    config_is_node(supervisor_of(worker)->config))
 		return 0;
 	error = channel_pair(ends);
 	if (error)
@@ -71,28 +78,27 @@ bool life_channel_take_slot(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
-	if (!worker->channel)
-		return false;
 	/* Its hello may lie beside the word that it is ready. */
-	channel_outlet_hear(worker->channel);
-	if (!channel_outlet_speaks(worker->channel))
+	if (worker->channel)
+		channel_outlet_hear(worker->channel);
+	if (!worker->outlet)
 		return false;
-	outlet_take_slot(channel_outlet_outlet(worker->channel));
+	outlet_take_slot(worker->outlet);
 	return true;
 }
 
 void life_channel_leave_slot(struct worker *worker)
 {
-	if (worker->channel)
-		outlet_leave_slot(channel_outlet_outlet(worker->channel));
+	if (worker->outlet)
+		outlet_leave_slot(worker->outlet);
 }
 
 uint32_t life_channel_queue(const struct worker *worker)
 {
 	struct delivery *delivery = supervisor_of(worker)->options.delivery;
 
-	if (!delivery || !worker->channel)
+	if (!delivery || !worker->outlet)
 		return 0;
 	return delivery_waiting_of(delivery, worker->slot->index) +
-	       outlet_on_the_way(channel_outlet_outlet(worker->channel));
+	       outlet_on_the_way(worker->outlet);
 }

@@ -25,6 +25,9 @@ struct process {
 	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
 	struct output_source *output;
 	struct output_source *error_output;
+	struct node_worker *node; /* NULL: it is none of Node.js */
+	int node_end;		  /* its end of the channel, until it has it; else -1 */
+	struct event *term;	  /* Node.js: when the stop signal follows */
 };
 
 struct processes {
@@ -49,6 +52,25 @@ void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]
 
 /* Where the last lines of its output are kept. Returns 0 or -ENOMEM. */
 int process_open_tails(struct process *process);
+
+/* The stop signal, to the leader alone: it knows how its own children are to be stopped. */
+void process_signal_stop(struct process *process);
+
+/* ---- process_node.c: Node.js workers ---- */
+
+/* Its channel. Returns 0 or -errno; 0 too where it is no Node.js worker. */
+int process_open_node(struct process *process, struct sticky_worker *life);
+
+/* It has its end by now, or never will. */
+void process_close_node_end(struct process *process);
+
+/* Ask it to finish. Returns false where the stop signal is to be sent instead. */
+bool process_disconnect(struct process *process);
+
+/* What of ours it keeps, of its number: as a former controller left it. */
+void process_adopt_node(struct process *process, int fd);
+
+void process_close_node(struct process *process);
 
 /* ---- process_end.c ---- */
 

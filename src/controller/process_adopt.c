@@ -51,8 +51,9 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 /* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
 static int fetch(const struct process *process, int number)
 {
-	int first = SPAWN_FIRST_SOCKET + (int)process->processes->options.port_count +
-		    (worker_private_fd(process->worker) >= 0);
+	const struct processes_options *options = &process->processes->options;
+	int sockets = options->nodeports ? 1 : (int)options->port_count;
+	int first = SPAWN_FIRST_SOCKET + sockets + (worker_private_fd(process->worker) >= 0);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }
@@ -76,24 +77,29 @@ static struct output_source *fetch_stream(struct process *process, int kept, int
 }
 
 /* Is it one end of a channel? A worker could have put anything there. */
-static bool is_channel(int fd)
+static bool is_socket(int fd, int wanted)
 {
 	int domain = 0, type = 0;
 	socklen_t length = sizeof(domain);
 
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
 	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && domain == AF_UNIX &&
-	       type == SOCK_SEQPACKET;
+	       type == wanted;
 }
 
 /* Our end of its channel, which it keeps for us. */
-static void fetch_channel(const struct process *process)
+static void fetch_channel(struct process *process)
 {
-	int fd = fetch(process, SPAWN_KEPT + 1);
+	bool is_node = process->processes->options.nodeports != NULL;
+	int fd = fetch(process, is_node ? SPAWN_KEPT : SPAWN_KEPT + 1);
 
 	if (fd < 0)
 		return;
-	if (!is_channel(fd) || supervisor_worker_channel(process->worker, fd))
+	if (is_node && is_socket(fd, SOCK_STREAM)) {
+		process_adopt_node(process, fd);
+		return;
+	}
+	if (!is_socket(fd, SOCK_SEQPACKET) || supervisor_worker_channel(process->worker, fd))
 		close(fd);
 }
 

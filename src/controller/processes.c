@@ -13,6 +13,7 @@
 
 #include "candidates.h"
 #include "environment.h"
+#include "nodeworker.h"
 #include "privilege.h"
 #include "process.h"
 #include "procusage.h"
@@ -86,8 +87,10 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	};
 	int error;
 
-	while ((sockets[request.socket_count] =
-			sticky_worker_fd(life, (uint32_t)request.socket_count)) >= 0)
+	if (process->node)
+		sockets[request.socket_count++] = process->node_end;
+	while (!process->node && (sockets[request.socket_count] = sticky_worker_fd(
+					  life, (uint32_t)request.socket_count)) >= 0)
 		request.socket_count++;
 	if (worker_private_fd(process->worker) >= 0)
 		sockets[request.socket_count++] = worker_private_fd(process->worker);
@@ -96,6 +99,9 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	request.kept_count = SPAWN_KEPT;
 	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
 		request.kept_count += WORKER_CHANNEL_ENDS;
+	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	if (process->node)
+		request.kept[request.kept_count++] = node_worker_fd(process->node);
 	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
 	if (error)
 		return error;
@@ -123,6 +129,7 @@ static int build_environment(const struct process *process, const struct sticky_
 	const struct processes_options *options = &process->processes->options;
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
+		.is_node = process->node != NULL,
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -160,10 +167,13 @@ static int begin(struct process *process, struct sticky_worker *life)
 		error = open_stream(process, processes->error_output, process->error_tail,
 				    &process->error_output, &error_output);
 	if (!error)
+		error = process_open_node(process, life);
+	if (!error)
 		error = build_environment(process, life, &environment);
 	if (!error)
 		error = spawn_with(process, life, &environment, output, error_output);
 	environment_fini(&environment);
+	process_close_node_end(process);
 	if (output >= 0)
 		close(output);
 	if (error_output >= 0)
@@ -181,6 +191,7 @@ struct process *process_new(struct processes *processes, struct worker *worker)
 	process->worker = worker;
 	process->status_fd = -1;
 	process->pidfd = -1;
+	process->node_end = -1;
 	process->failure.stage = SPAWN_STAGE_COUNT;
 	process->next = processes->list;
 	processes->list = process;
@@ -206,18 +217,25 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 /* ---- The runner ----------------------------------------------------------------- */
 
+void process_signal_stop(struct process *process)
+{
+	int number = config_stop_signal(process->processes->options.config);
+
+	if (process->reaped)
+		return;
+	privilege_raise(CAP_KILL);
+	if (kill(process->pid, number))
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(errno));
+	privilege_lower();
+}
+
 static void process_stop(void *run)
 {
 	struct process *process = run;
 
-	/* To the leader alone: it knows how its own children are to be stopped. */
-	if (process->reaped)
-		return;
-	privilege_raise(CAP_KILL);
-	if (kill(process->pid, SIGTERM))
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(errno));
-	privilege_lower();
+	if (!process->node || !process_disconnect(process))
+		process_signal_stop(process);
 }
 
 static void process_kill(void *run)
@@ -234,6 +252,7 @@ void process_release(void *run)
 		link = &(*link)->next;
 	*link = process->next;
 	process_close_status(process);
+	process_close_node(process);
 	if (process->pidfd_event)
 		event_free(process->pidfd_event);
 	if (process->pidfd >= 0)

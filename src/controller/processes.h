@@ -8,7 +8,9 @@
 #include <sys/resource.h>
 
 #include "../config/config.h"
+#include "../handoff/delivery.h"
 #include "identity.h"
+#include "nodeports.h"
 #include "runner.h"
 
 struct processes;
@@ -21,7 +23,9 @@ struct processes_options {
 	const char *notify_path;		/* of their NOTIFY_SOCKET */
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
 	size_t port_count;
-	struct rlimit nofile; /* as it was before we raised ours */
+	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
+	struct delivery *delivery;   /* for Node.js workers; NULL: nothing is passed on */
+	struct rlimit nofile;	     /* as it was before we raised ours */
 };
 
 /* Returns 0 or -errno. */

@@ -129,7 +129,8 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 		fail(status, SPAWN_IDENTITY, errno);
 	if (chdir(request->directory))
 		fail(status, SPAWN_DIRECTORY, errno);
-	write_pid(request->listen_pid);
+	if (request->listen_pid)
+		write_pid(request->listen_pid);
 	fail(status, SPAWN_EXEC, exec_first(request));
 }
 

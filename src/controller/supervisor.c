@@ -381,6 +381,35 @@ void supervisor_close(struct supervisor *supervisor)
 	free(supervisor);
 }
 
+static void watch_again(struct slot_state *slot)
+{
+	struct supervisor *supervisor = slot->supervisor;
+	struct worker *current = slot->current;
+
+	if (current && current->has_slot) {
+		life_watch_sockets(current, false);
+		life_watch_sockets(current, true);
+	} else if (!supervisor->stopping) {
+		standin_unwatch(supervisor->standin, slot->index);
+		standin_watch(supervisor->standin, slot->index);
+	}
+	if (current)
+		life_note_sockets(current);
+	if (slot->next)
+		life_note_sockets(slot->next);
+}
+
+void supervisor_listeners_changed(struct supervisor *supervisor)
+{
+	struct slotsfile_content *content = supervisor->options.slotsfile->content;
+	uint32_t i;
+
+	for (i = 0; i < supervisor->slot_count; i++)
+		watch_again(supervisor->slots[i]);
+	if (content)
+		content->listeners = sticky_group_listener_count(supervisor->options.group);
+}
+
 void supervisor_start(struct supervisor *supervisor)
 {
 	uint32_t i;

@@ -104,6 +104,9 @@ int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life);
  */
 int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error);
 
+/* A listener was added: slots that are held are watched there too. */
+void supervisor_listeners_changed(struct supervisor *supervisor);
+
 /* Begin a life in each slot that has none. */
 void supervisor_start(struct supervisor *supervisor);
 
@@ -165,11 +168,22 @@ enum worker_word {
 	WORKER_SAYS_NOTHING_KNOWN,
 	WORKER_SAYS_READY,
 	WORKER_SAYS_STOPS,
-	WORKER_SAYS_ALIVE
+	WORKER_SAYS_ALIVE,
+	WORKER_SAYS_LISTENING, /* where clients come to */
+	WORKER_SAYS_MESSAGE    /* "ready", by Node.js's channel */
 };
 
 /* It speaks of its readiness, and has said something. */
 void supervisor_worker_said(struct worker *worker, enum worker_word word);
+
+/* It takes passed connections, by this outlet. */
+void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet);
+
+/* It can't be used any more: it is replaced. why: static, for its end's description. */
+void supervisor_worker_lost(struct worker *worker, const char *why);
+
+/* It asks for a successor. */
+void supervisor_worker_wants_out(struct worker *worker);
 
 /* Its words about itself: shown in status. Cut at 255 bytes. */
 void supervisor_worker_status(struct worker *worker, const char *status);
@@ -187,6 +201,9 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
 
 /* Our end, as a former controller left it with the worker; taken over. Returns 0 or -errno. */
 int supervisor_worker_channel(struct worker *worker, int fd);
+
+/* Its sockets. */
+struct sticky_worker *worker_life(const struct worker *worker);
 
 /* Its slot's private socket; -1: none. */
 int worker_private_fd(const struct worker *worker);

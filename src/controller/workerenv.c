@@ -12,8 +12,17 @@
 
 /* What a worker must not take for its own. */
 static const char *const not_inherited[] = {
-	"LISTEN_FDS",	"LISTEN_PID",	 "LISTEN_FDNAMES", "NOTIFY_SOCKET",
-	"WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", CHANNEL_VARIABLE,
+	"LISTEN_FDS",
+	"LISTEN_PID",
+	"LISTEN_FDNAMES",
+	"NOTIFY_SOCKET",
+	"WATCHDOG_PID",
+	"WATCHDOG_USEC",
+	"JOURNAL_STREAM",
+	CHANNEL_VARIABLE,
+	"NODE_CHANNEL_FD",
+	"NODE_UNIQUE_ID",
+	"NODE_CHANNEL_SERIALIZATION_MODE",
 };
 
 static int set_number(struct environment *environment, const char *name, uint64_t value)
@@ -92,6 +101,27 @@ static int set_watchdog(struct environment *environment, const struct config *co
 	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
 }
 
+/*
+ * As child_process.fork() and cluster.fork() of Node.js set it; and the numbers that workers of
+ * recluster and sticky-cluster look for.
+ */
+static int set_node(struct environment *environment, const struct worker_environment *spec)
+{
+	static const char *const numbers[] = {"WORKER_ID", "NODE_WORKER_ID",
+					      "stickycluster_worker_index"};
+	uint64_t unique = spec->generation * STICKY_SLOTS_LIMIT + spec->slot + 1;
+	size_t i;
+	int error = set_number(environment, "NODE_CHANNEL_FD", SPAWN_FIRST_SOCKET);
+
+	if (!error)
+		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
+	if (!error)
+		error = set_number(environment, "NODE_UNIQUE_ID", unique);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
+		error = set_number(environment, numbers[i], spec->slot);
+	return error;
+}
+
 int worker_environment(const struct worker_environment *spec, struct environment *environment)
 {
 	size_t i;
@@ -106,7 +136,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 		error = environment_set(environment, "PWD", spec->directory);
 	if (!error)
 		error = set_assignments(environment, spec->config, spec->slot);
-	if (!error && !environment_get(environment, "PORT"))
+	if (!error && spec->port && !environment_get(environment, "PORT"))
 		error = set_number(environment, "PORT", spec->port);
 	if (!error)
 		error = environment_set(environment, "STICKY_NAME", spec->config->name);
@@ -118,6 +148,8 @@ int worker_environment(const struct worker_environment *spec, struct environment
 		error = environment_set(environment, "NOTIFY_SOCKET", spec->notify_path);
 	if (!error)
 		error = set_watchdog(environment, spec->config);
+	if (!error && spec->is_node)
+		return set_node(environment, spec);
 	if (!error)
 		error = set_activation(environment, spec->socket_count, spec->has_private);
 	if (!error && spec->has_channel)

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+#include "nodeports.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "../lib/listener.h"
+#include "listen.h"
+#include "privilege.h"
+#include "report.h"
+
+#define FIRST_FD   3 /* listen({fd: 3}) is the first listener, as with socket activation */
+#define KEY_SIZE   192
+#define SHARED_MAX 256 /* an application that asks for more has lost its way */
+#define ERROR_SIZE 512
+
+struct shared {
+	char key[KEY_SIZE];
+	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, to be removed; "": none */
+	int fd;
+	UT_hash_handle hh;
+};
+
+struct nodeports {
+	struct nodeports_options options;
+	struct shared *shared; /* by key */
+	int main_port;	       /* that the application asked for first; 0: none yet */
+};
+
+/* ---- Listeners of the group ------------------------------------------------------------- */
+
+static int find_by_port(const struct nodeports *ports, int port)
+{
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
+	size_t count = listen_ports(ports->options.group, numbers), i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == port)
+			return (int)i;
+	return -1;
+}
+
+/* "127.0.0.1:3000", "[::1]:3000"; every address, IPv6's included, is ":3000", as in Node.js. */
+static void format_address(const struct cluster_query *query, size_t size, char *text)
+{
+	bool is_any = !query->address[0] || !strcmp(query->address, "::");
+
+	snprintf(text, size,
+		 is_any			       ? "%.0s:%d"
+		 : strchr(query->address, ':') ? "[%s]:%d"
+					       : "%s:%d",
+		 query->address, query->port);
+}
+
+static int add_listener(struct nodeports *ports, const struct cluster_query *query)
+{
+	char address[CLUSTER_ADDRESS_SIZE + 16], error[ERROR_SIZE];
+	int listener;
+
+	format_address(query, sizeof(address), address);
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	privilege_raise(CAP_BPF);
+	listener = listen_on(ports->options.group, address, error, sizeof(error));
+	privilege_lower();
+	if (listener < 0) {
+		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error);
+		return listener;
+	}
+	ports->main_port = query->port;
+	ports->options.added(ports->options.context);
+	return listener;
+}
+
+/* The listener that a query means; -ENOENT: it is for a shared socket. */
+static int find_listener(struct nodeports *ports, const struct cluster_query *query)
+{
+	int listener;
+
+	if (query->fd >= FIRST_FD) {
+		listener = query->fd - FIRST_FD;
+		return (uint32_t)listener < sticky_group_listener_count(ports->options.group)
+			       ? listener
+			       : -EBADF;
+	}
+	if (query->udp || query->address_type < 0 || query->port <= 0)
+		return -ENOENT;
+	listener = find_by_port(ports, query->port);
+	if (listener >= 0)
+		return listener;
+	if (ports->options.is_named || ports->main_port)
+		return -ENOENT;
+	return add_listener(ports, query);
+}
+
+/* ---- Shared sockets ------------------------------------------------------------------------ */
+
+static int open_path(const char *path, int backlog)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd, error;
+
+	if (!*path || strlen(path) >= sizeof(name.sun_path))
+		return -EINVAL;
+	strcpy(name.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const void *)&name, sizeof(name)) || listen(fd, backlog)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int resolve(const struct cluster_query *query, struct sockaddr_storage *ret_address)
+{
+	bool is_v6 = query->udp ? query->udp == '6'
+				: query->address_type == 6 || strchr(query->address, ':');
+	struct sockaddr_in *v4 = (void *)ret_address;
+	struct sockaddr_in6 *v6 = (void *)ret_address;
+	const char *text = query->address;
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (!*text && !query->udp)
+		is_v6 = true; /* every address: dual-stack */
+	ret_address->ss_family = is_v6 ? AF_INET6 : AF_INET;
+	if (is_v6) {
+		v6->sin6_port = htons((uint16_t)query->port);
+		return !*text || inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? 0 : -EINVAL;
+	}
+	v4->sin_port = htons((uint16_t)query->port);
+	return !*text || inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+static int bind_address(const struct cluster_query *query)
+{
+	struct sockaddr_storage address;
+	int type = (query->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	int fd, one = 1, zero = 0, error = resolve(query, &address);
+
+	if (error)
+		return error;
+	fd = socket(address.ss_family, type, 0);
+	if (fd < 0)
+		return -errno;
+	if (!query->udp)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (address.ss_family == AF_INET6 && !query->udp)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	error = bind(fd, (const void *)&address,
+		     address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						   : sizeof(struct sockaddr_in))
+			? -errno
+			: 0;
+	privilege_lower();
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int open_shared(const struct nodeports *ports, const struct cluster_query *query)
+{
+	int fd, error;
+
+	if (query->fd >= 0)
+		return -EBADF;
+	if (!query->udp && query->port < 0)
+		return open_path(query->address, ports->options.backlog);
+	if (query->port < 0 || query->port > 65535)
+		return -EINVAL;
+	fd = bind_address(query);
+	if (fd < 0 || query->udp)
+		return fd;
+	if (listen(fd, ports->options.backlog)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int share(struct nodeports *ports, const struct cluster_query *query)
+{
+	char key[KEY_SIZE];
+	struct shared *shared;
+	int fd;
+
+	cluster_key(query, sizeof(key), key);
+	HASH_FIND_STR(ports->shared, key, shared);
+	if (shared)
+		return shared->fd;
+	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
+		return -ENFILE;
+	fd = open_shared(ports, query);
+	if (fd < 0)
+		return fd;
+	shared = calloc(1, sizeof(*shared));
+	if (!shared) {
+		close(fd);
+		return -ENOMEM;
+	}
+	memcpy(shared->key, key, sizeof(key));
+	if (!query->udp && query->port < 0)
+		memcpy(shared->path, query->address, sizeof(shared->path));
+	shared->fd = fd;
+	HASH_ADD_STR(ports->shared, key, shared);
+	return fd;
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+int nodeports_find(struct nodeports *ports, const struct cluster_query *query,
+		   struct nodeport *ret_port)
+{
+	int listener = find_listener(ports, query), fd;
+
+	if (listener >= 0) {
+		*ret_port = (struct nodeport){.listener = listener, .fd = -1};
+		return 0;
+	}
+	if (listener != -ENOENT)
+		return listener;
+	fd = share(ports, query);
+	if (fd < 0)
+		return fd;
+	*ret_port = (struct nodeport){.listener = -1, .fd = fd};
+	return 0;
+}
+
+int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports)
+{
+	struct nodeports *ports = calloc(1, sizeof(*ports));
+
+	if (!ports)
+		return -ENOMEM;
+	ports->options = *options;
+	/* Those of a former controller are as good as named. */
+	ports->main_port = sticky_group_listener_count(options->group) ? 1 : 0;
+	*ret_ports = ports;
+	return 0;
+}
+
+void nodeports_close(struct nodeports *ports)
+{
+	struct shared *shared, *next;
+
+	if (!ports)
+		return;
+	HASH_ITER (hh, ports->shared, shared, next) {
+		HASH_DEL(ports->shared, shared);
+		close(shared->fd);
+		if (shared->path[0])
+			unlink(shared->path);
+		free(shared);
+	}
+	free(ports);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What Node.js applications listen on. The address that clients come to is a listener of the
+ * group's: each life has a socket of its own there. Other servers of the application, a port for
+ * metrics, a UNIX path, UDP, are shared by all workers, as Node.js's own primary does it: one
+ * socket for all who ask.
+ */
+#ifndef STICKY_CONTROLLER_NODEPORTS_H
+#define STICKY_CONTROLLER_NODEPORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../node/cluster.h"
+#include "sticky.h"
+
+struct nodeports;
+
+struct nodeports_options {
+	struct sticky_group *group;
+	int backlog;
+	bool is_named; /* the user named the listeners: no other one is steered */
+	/* A listener was added. */
+	void (*added)(void *context);
+	void *context;
+};
+
+/* What a query gets. */
+struct nodeport {
+	int listener; /* of the group; -1: a shared socket */
+	int fd;	      /* shared; stays ours */
+};
+
+int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports);
+
+/* NULL is allowed. */
+void nodeports_close(struct nodeports *ports);
+
+/*
+ * Find what a server is to listen on, or make it.
+ *
+ * Returns 0 or -errno: the application gets it as the error of its listen().
+ */
+int nodeports_find(struct nodeports *ports, const struct cluster_query *query,
+		   struct nodeport *ret_port);
+
+#endif

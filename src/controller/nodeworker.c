@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+#include "nodeworker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../node/cluster.h"
+#include "../node/ipc.h"
+#include "report.h"
+
+#define ON_THE_WAY_MAX 64
+#define KEY_SIZE       192
+
+/* Our own messages have other numbers than the connections that are passed. */
+#define FIRST_SEQ (1ll << 40)
+
+struct node_worker {
+	struct node_worker_options options;
+	struct node_ipc *ipc;
+	struct outlet *outlet; /* NULL: nothing is passed on */
+	json_int_t seq;
+	char key[KEY_SIZE]; /* of its main server; "": it has asked for none yet */
+	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
+	uint32_t handles[ON_THE_WAY_MAX * 2];
+	uint32_t first_handle, handle_count;
+	bool has_ended; /* its end of the channel is closed */
+};
+
+/* ---- Descriptors that have not arrived yet ------------------------------------------------ */
+
+#define HANDLES (sizeof(((struct node_worker *)0)->handles) / sizeof(uint32_t))
+
+static void note_handle(struct node_worker *node, uint32_t id)
+{
+	if (node->handle_count < HANDLES)
+		node->handles[(node->first_handle + node->handle_count++) % HANDLES] = id;
+}
+
+static uint32_t next_handle(struct node_worker *node)
+{
+	uint32_t id;
+
+	if (!node->handle_count)
+		return 0;
+	id = node->handles[node->first_handle];
+	node->first_handle = (node->first_handle + 1) % HANDLES;
+	node->handle_count--;
+	return id;
+}
+
+/* ---- Saying --------------------------------------------------------------------------------- */
+
+static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
+{
+	int error;
+
+	if (!message)
+		return -ENOMEM;
+	error = node_ipc_send(node->ipc, message, fd);
+	if (!error && fd >= 0)
+		note_handle(node, id);
+	return error;
+}
+
+/* A worker whose question is not answered would wait for ever: it is replaced. */
+static void answer(struct node_worker *node, const struct cluster_event *event, const char *key,
+		   int error, int fd)
+{
+	json_t *reply = cluster_reply(event->seq, key, error, node->seq++);
+	int failed;
+
+	if (fd >= 0)
+		reply = cluster_wrap(reply, event->query.udp != 0);
+	failed = say(node, reply, fd, 0);
+	if (failed)
+		supervisor_worker_lost(node->options.worker, "could not be answered");
+}
+
+/* ---- Connections that are passed ---------------------------------------------------------------
+ */
+
+static int pass(void *context, uint32_t id, const struct delivery_item *item)
+{
+	struct node_worker *node = context;
+	int one = 1, error;
+
+	/* In front of others that wait its worker would be no better served. */
+	if (node_ipc_is_busy(node->ipc))
+		return -EAGAIN;
+	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	error = say(node, cluster_wrap(cluster_connection(node->key, id), false), item->fd, id);
+	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
+}
+
+static const struct outlet_ops ops = {.send = pass};
+
+static void on_drained(void *context)
+{
+	struct node_worker *node = context;
+
+	if (node->outlet)
+		outlet_resume(node->outlet);
+}
+
+static void on_answer(struct node_worker *node, const struct cluster_event *event)
+{
+	if (!node->outlet || event->ack <= 0 || event->ack >= FIRST_SEQ)
+		return;
+	if (event->accepted)
+		outlet_accepted(node->outlet, (uint32_t)event->ack);
+	else
+		outlet_refused(node->outlet, (uint32_t)event->ack);
+}
+
+/* No room for the descriptor: a connection comes back, a socket that was asked for does not. */
+static void on_handle_lost(struct node_worker *node)
+{
+	uint32_t id = next_handle(node);
+
+	if (id && node->outlet)
+		outlet_refused(node->outlet, id);
+	else
+		supervisor_worker_lost(node->options.worker, "has no room for its socket");
+}
+
+/* ---- What it asks
+ * -------------------------------------------------------------------------------- */
+
+static int socket_of(const struct node_worker *node, int listener)
+{
+	int fd = sticky_worker_fd(node->options.life, (uint32_t)listener);
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	/* Its whole event loop would hang in an accept() that blocks. */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -1;
+	return fd;
+}
+
+/* The key of a server at a listener: the same in any life, for whoever takes over. */
+static void format_key(int listener, char key[KEY_SIZE])
+{
+	snprintf(key, KEY_SIZE, "sticky:%d", listener);
+}
+
+static void set_key(struct node_worker *node, int listener)
+{
+	if (!node->key[0])
+		format_key(listener, node->key);
+}
+
+static void on_query(struct node_worker *node, const struct cluster_event *event)
+{
+	char key[KEY_SIZE];
+	struct nodeport port;
+	int error = nodeports_find(node->options.ports, &event->query, &port);
+
+	cluster_key(&event->query, sizeof(key), key);
+	if (error) {
+		answer(node, event, key, error, -1);
+		return;
+	}
+	if (port.listener < 0) {
+		answer(node, event, key, 0, port.fd);
+		return;
+	}
+	format_key(port.listener, key);
+	set_key(node, port.listener);
+	if (node->outlet)
+		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+	answer(node, event, key, 0, socket_of(node, port.listener));
+}
+
+static void on_listening(struct node_worker *node, const struct cluster_event *event)
+{
+	struct nodeport port;
+
+	if (!nodeports_find(node->options.ports, &event->query, &port) && port.listener >= 0)
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_LISTENING);
+}
+
+/* ---- Hearing
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_message(void *context, const json_t *message)
+{
+	struct node_worker *node = context;
+	struct cluster_event event;
+
+	cluster_read(message, &event);
+	switch (event.kind) {
+	case CLUSTER_ONLINE:
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_NOTHING_KNOWN);
+		break;
+	case CLUSTER_QUERY:
+		on_query(node, &event);
+		break;
+	case CLUSTER_LISTENING:
+		on_listening(node, &event);
+		break;
+	case CLUSTER_ANSWER:
+		on_answer(node, &event);
+		break;
+	case CLUSTER_HANDLE_TAKEN:
+		next_handle(node);
+		break;
+	case CLUSTER_HANDLE_LOST:
+		on_handle_lost(node);
+		break;
+	case CLUSTER_LEAVING:
+		/* As STOPPING=1: its successor begins now. */
+		say(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_STOPS);
+		break;
+	case CLUSTER_SAYS_READY:
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_MESSAGE);
+		break;
+	case CLUSTER_WANTS_OUT:
+		supervisor_worker_wants_out(node->options.worker);
+		break;
+	case CLUSTER_CLOSED:
+	case CLUSTER_OTHER:
+		break;
+	}
+}
+
+/* It exits in a moment; who knows when is its process. */
+static void on_end(void *context)
+{
+	struct node_worker *node = context;
+
+	node->has_ended = true;
+}
+
+/* skip_first: see node_ipc_open(). */
+static int open_node(const struct node_worker_options *options, int fd, bool skip_first,
+		     struct node_worker **ret_node)
+{
+	struct node_worker *node = calloc(1, sizeof(*node));
+	const struct node_ipc_callbacks callbacks = {
+		.message = on_message, .end = on_end, .drained = on_drained, .context = node};
+	int error = 0;
+
+	if (!node)
+		return -ENOMEM;
+	node->options = *options;
+	node->seq = FIRST_SEQ;
+	if (options->delivery)
+		error = outlet_open(options->delivery, worker_slot(options->worker), &ops, node,
+				    ON_THE_WAY_MAX, &node->outlet);
+	if (!error)
+		error = node_ipc_open(options->base, fd, skip_first, &callbacks, &node->ipc);
+	if (error) {
+		node_worker_close(node);
+		return error;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+int node_worker_open(const struct node_worker_options *options, int *ret_child_end,
+		     struct node_worker **ret_node)
+{
+	int ends[2], error;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	error = open_node(options, ends[0], false, ret_node);
+	if (error) {
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	*ret_child_end = ends[1];
+	return 0;
+}
+
+int node_worker_adopt(const struct node_worker_options *options, int fd,
+		      struct node_worker **ret_node)
+{
+	int error = open_node(options, fd, true, ret_node);
+
+	if (error)
+		return error;
+	/* It has asked for its main server, or it would not be READY: its key is always this. */
+	set_key(*ret_node, 0);
+	if ((*ret_node)->outlet)
+		supervisor_worker_takes_passed(options->worker, (*ret_node)->outlet);
+	return 0;
+}
+
+int node_worker_fd(const struct node_worker *node)
+{
+	return node_ipc_fd(node->ipc);
+}
+
+bool node_worker_disconnect(struct node_worker *node)
+{
+	return !node->has_ended && say(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+}
+
+void node_worker_close(struct node_worker *node)
+{
+	if (!node)
+		return;
+	outlet_close(node->outlet);
+	node_ipc_close(node->ipc);
+	free(node);
+}

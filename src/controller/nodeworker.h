@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One Node.js worker: we are its cluster primary. It asks for sockets, and says when it listens;
+ * we pass it connections, and ask it to finish.
+ */
+#ifndef STICKY_CONTROLLER_NODEWORKER_H
+#define STICKY_CONTROLLER_NODEWORKER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "../handoff/delivery.h"
+#include "nodeports.h"
+#include "supervisor.h"
+
+struct node_worker;
+
+struct node_worker_options {
+	struct event_base *base;
+	struct worker *worker;
+	struct sticky_worker *life; /* whose sockets it gets */
+	struct nodeports *ports;
+	struct delivery *delivery; /* NULL: nothing is passed on */
+};
+
+/*
+ * A worker that is about to be started.
+ *
+ * ret_child_end  its end of the channel, the caller's
+ *
+ * Returns 0 or -errno.
+ */
+int node_worker_open(const struct node_worker_options *options, int *ret_child_end,
+		     struct node_worker **ret_node);
+
+/*
+ * One that a former controller began.
+ *
+ * fd  our end of the channel; taken over where this succeeds
+ *
+ * Returns 0 or -errno.
+ */
+int node_worker_adopt(const struct node_worker_options *options, int fd,
+		      struct node_worker **ret_node);
+
+/* Our end of the channel, to be inherited: it must stay open in the worker. */
+int node_worker_fd(const struct node_worker *node);
+
+/* Finish what you have, and go. Returns false where it can't be told any more. */
+bool node_worker_disconnect(struct node_worker *node);
+
+/* NULL is allowed. */
+void node_worker_close(struct node_worker *node);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/* A worker process that is Node.js: its channel, and how it is stopped. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "nodeworker.h"
+#include "process.h"
+#include "supervisor.h"
+
+static void on_term(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	process_signal_stop(context);
+}
+
+static struct node_worker_options options_of(const struct process *process,
+					     struct sticky_worker *life)
+{
+	const struct processes_options *options = &process->processes->options;
+
+	return (struct node_worker_options){
+		.base = options->base,
+		.worker = process->worker,
+		.life = life,
+		.ports = options->nodeports,
+		.delivery = options->delivery,
+	};
+}
+
+static int make_term(struct process *process)
+{
+	process->term = evtimer_new(process->processes->options.base, on_term, process);
+	return process->term ? 0 : -ENOMEM;
+}
+
+int process_open_node(struct process *process, struct sticky_worker *life)
+{
+	struct node_worker_options options = options_of(process, life);
+	int error;
+
+	if (!options.ports)
+		return 0;
+	error = make_term(process);
+	if (!error)
+		error = node_worker_open(&options, &process->node_end, &process->node);
+	return error;
+}
+
+void process_close_node_end(struct process *process)
+{
+	if (process->node_end >= 0)
+		close(process->node_end);
+	process->node_end = -1;
+}
+
+static uint32_t term_after_ms(const struct config *config)
+{
+	return config->term_after_ms == TERM_AFTER_DEFAULT ? config->hard_shutdown_delay_ms / 2
+							   : config->term_after_ms;
+}
+
+/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+bool process_disconnect(struct process *process)
+{
+	uint32_t ms = term_after_ms(process->processes->options.config);
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (!ms || !node_worker_disconnect(process->node))
+		return false;
+	event_add(process->term, &delay);
+	return true;
+}
+
+void process_close_node(struct process *process)
+{
+	process_close_node_end(process);
+	node_worker_close(process->node);
+	process->node = NULL;
+	if (process->term)
+		event_free(process->term);
+	process->term = NULL;
+}
+
+void process_adopt_node(struct process *process, int fd)
+{
+	struct node_worker_options options = options_of(process, worker_life(process->worker));
+
+	if (make_term(process) || node_worker_adopt(&options, fd, &process->node))
+		close(fd);
+}

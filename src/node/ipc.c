@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+#include "ipc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define READ_SIZE     65536
+#define LINE_MAX_SIZE (16u << 20) /* a worker that sends more is cut off */
+#define QUEUE_MAX     (32u << 20) /* bytes that wait for a worker that does not read */
+#define READS_A_TURN  16
+#define RETRY_MS      10
+
+/* A line on its way out. */
+struct line {
+	STAILQ_ENTRY(line) next;
+	char *text;
+	size_t length, sent;
+	int fd; /* goes with the first byte; -1: none, or gone */
+};
+
+struct node_ipc {
+	struct node_ipc_callbacks callbacks;
+	int fd;
+	struct event *readable, *writable;
+	struct event
+		*retry; /* too many descriptors are on the way: it may be writable all the same */
+	STAILQ_HEAD(, line) queue;
+	size_t queued; /* bytes */
+	char *input;
+	size_t input_length, input_room;
+	bool skip;    /* up to the next line end */
+	bool *closed; /* told where it is closed while a callback runs */
+};
+
+/* ---- Reading --------------------------------------------------------------------------- */
+
+/* A worker has no descriptors to give us. */
+static void close_passed(struct msghdr *header)
+{
+	struct cmsghdr *passed;
+	size_t count, i;
+
+	for (passed = CMSG_FIRSTHDR(header); passed; passed = CMSG_NXTHDR(header, passed)) {
+		if (passed->cmsg_level != SOL_SOCKET || passed->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (passed->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(passed) + i * sizeof(int), sizeof(fd));
+			close(fd);
+		}
+	}
+}
+
+static ssize_t receive(int fd, char *bytes, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(8 * sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = bytes, .iov_len = size};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				.msg_controllen = sizeof(control.bytes)};
+	ssize_t length;
+
+	do
+		length = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (length < 0 && errno == EINTR);
+	if (length >= 0)
+		close_passed(&header);
+	return length < 0 ? -errno : length;
+}
+
+static bool make_room(struct node_ipc *ipc)
+{
+	size_t room = ipc->input_room ? 2 * ipc->input_room : 2 * READ_SIZE;
+	char *input;
+
+	if (ipc->input_room - ipc->input_length >= READ_SIZE)
+		return true;
+	if (room > 2 * LINE_MAX_SIZE)
+		return false;
+	input = realloc(ipc->input, room);
+	if (!input)
+		return false;
+	ipc->input = input;
+	ipc->input_room = room;
+	return true;
+}
+
+static void take_line(struct node_ipc *ipc, const char *text, size_t length)
+{
+	json_t *message;
+
+	if (ipc->skip) {
+		ipc->skip = false;
+		return;
+	}
+	message = json_loadb(text, length, JSON_DECODE_ANY, NULL);
+	if (message)
+		ipc->callbacks.message(ipc->callbacks.context, message);
+	json_decref(message);
+}
+
+/* Returns false where the channel was closed meanwhile. */
+static bool take_lines(struct node_ipc *ipc)
+{
+	size_t begin = 0;
+	bool closed = false;
+	char *end;
+
+	ipc->closed = &closed;
+	while ((end = memchr(ipc->input + begin, '\n', ipc->input_length - begin))) {
+		take_line(ipc, ipc->input + begin, (size_t)(end - ipc->input) - begin);
+		if (closed)
+			return false;
+		begin = (size_t)(end - ipc->input) + 1;
+	}
+	ipc->closed = NULL;
+	memmove(ipc->input, ipc->input + begin, ipc->input_length - begin);
+	ipc->input_length -= begin;
+	return true;
+}
+
+static void end(struct node_ipc *ipc)
+{
+	event_del(ipc->readable);
+	event_del(ipc->writable);
+	event_del(ipc->retry);
+	ipc->callbacks.end(ipc->callbacks.context);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct node_ipc *ipc = context;
+	ssize_t length;
+	int reads;
+
+	(void)what;
+	for (reads = 0; reads < READS_A_TURN; reads++) {
+		if (!make_room(ipc)) {
+			end(ipc);
+			return;
+		}
+		length = receive(fd, ipc->input + ipc->input_length, READ_SIZE);
+		if (length == -EAGAIN)
+			return;
+		if (length <= 0) {
+			end(ipc);
+			return;
+		}
+		ipc->input_length += (size_t)length;
+		if (!take_lines(ipc))
+			return;
+	}
+}
+
+/* ---- Sending ------------------------------------------------------------------------------ */
+
+static void free_line(struct line *line)
+{
+	if (line->fd >= 0)
+		close(line->fd);
+	free(line->text);
+	free(line);
+}
+
+/* Returns bytes sent or -errno. */
+static ssize_t transmit(int fd, const char *bytes, size_t length, int passed)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	struct cmsghdr *message;
+	ssize_t sent;
+
+	if (passed >= 0) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = sizeof(control.bytes);
+		message = CMSG_FIRSTHDR(&header);
+		message->cmsg_level = SOL_SOCKET;
+		message->cmsg_type = SCM_RIGHTS;
+		message->cmsg_len = CMSG_LEN(sizeof(passed));
+		memcpy(CMSG_DATA(message), &passed, sizeof(passed));
+	}
+	do
+		sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
+/* Returns 0, or -EAGAIN, -ETOOMANYREFS: the rest of it waits; or -errno: nobody is there. */
+static int push(struct node_ipc *ipc, struct line *line)
+{
+	while (line->sent < line->length) {
+		ssize_t sent = transmit(ipc->fd, line->text + line->sent, line->length - line->sent,
+					line->fd);
+
+		if (sent < 0)
+			return (int)sent;
+		line->sent += (size_t)sent;
+		if (line->fd >= 0)
+			close(line->fd);
+		line->fd = -1;
+	}
+	return 0;
+}
+
+static void wait_to_send(struct node_ipc *ipc, int error)
+{
+	static const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
+
+	if (error == -ETOOMANYREFS)
+		event_add(ipc->retry, &pause);
+	else
+		event_add(ipc->writable, NULL);
+}
+
+static bool must_wait(int error)
+{
+	return error == -EAGAIN || error == -ETOOMANYREFS;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+	struct node_ipc *ipc = context;
+	struct line *line;
+	int error = 0;
+
+	(void)fd;
+	(void)what;
+	while (!error && (line = STAILQ_FIRST(&ipc->queue))) {
+		error = push(ipc, line);
+		if (error)
+			break;
+		STAILQ_REMOVE_HEAD(&ipc->queue, next);
+		ipc->queued -= line->length;
+		free_line(line);
+	}
+	if (must_wait(error))
+		wait_to_send(ipc, error);
+	else if (!error)
+		ipc->callbacks.drained(ipc->callbacks.context);
+	/* Else the end is told of by reading. */
+}
+
+static struct line *new_line(const json_t *message, int fd)
+{
+	struct line *line = calloc(1, sizeof(*line));
+	char *text = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
+	size_t length = text ? strlen(text) : 0;
+
+	if (!line || !text) {
+		free(line);
+		free(text);
+		return NULL;
+	}
+	text[length] = '\n'; /* in the place of its end, which nobody needs */
+	line->text = text;
+	line->length = length + 1;
+	line->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return line;
+}
+
+int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
+{
+	struct line *line = new_line(message, fd);
+	int error;
+
+	json_decref(message);
+	if (!line)
+		return -ENOMEM;
+	if (fd >= 0 && line->fd < 0) {
+		free_line(line);
+		return -EMFILE;
+	}
+	if (ipc->queued + line->length > QUEUE_MAX) {
+		free_line(line);
+		return -ENOBUFS;
+	}
+	error = STAILQ_EMPTY(&ipc->queue) ? push(ipc, line) : -EAGAIN;
+	if (!must_wait(error)) {
+		free_line(line);
+		return error ? -EPIPE : 0;
+	}
+	if (STAILQ_EMPTY(&ipc->queue))
+		wait_to_send(ipc, error);
+	STAILQ_INSERT_TAIL(&ipc->queue, line, next);
+	ipc->queued += line->length;
+	return 0;
+}
+
+bool node_ipc_is_busy(const struct node_ipc *ipc)
+{
+	return !STAILQ_EMPTY(&ipc->queue);
+}
+
+int node_ipc_fd(const struct node_ipc *ipc)
+{
+	return ipc->fd;
+}
+
+/* ---- Open and close ------------------------------------------------------------------------- */
+
+int node_ipc_open(struct event_base *base, int fd, bool skip_first,
+		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc)
+{
+	struct node_ipc *ipc = calloc(1, sizeof(*ipc));
+
+	if (!ipc)
+		return -ENOMEM;
+	ipc->callbacks = *callbacks;
+	ipc->fd = -1;
+	ipc->skip = skip_first;
+	STAILQ_INIT(&ipc->queue);
+	ipc->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ipc);
+	ipc->writable = event_new(base, fd, EV_WRITE, on_writable, ipc);
+	ipc->retry = evtimer_new(base, on_writable, ipc);
+	if (!ipc->readable || !ipc->writable || !ipc->retry || event_add(ipc->readable, NULL)) {
+		node_ipc_close(ipc);
+		return -ENOMEM;
+	}
+	ipc->fd = fd;
+	*ret_ipc = ipc;
+	return 0;
+}
+
+void node_ipc_close(struct node_ipc *ipc)
+{
+	struct line *line;
+
+	if (!ipc)
+		return;
+	if (ipc->closed)
+		*ipc->closed = true;
+	while ((line = STAILQ_FIRST(&ipc->queue))) {
+		STAILQ_REMOVE_HEAD(&ipc->queue, next);
+		free_line(line);
+	}
+	if (ipc->readable)
+		event_free(ipc->readable);
+	if (ipc->writable)
+		event_free(ipc->writable);
+	if (ipc->retry)
+		event_free(ipc->retry);
+	if (ipc->fd >= 0)
+		close(ipc->fd);
+	free(ipc->input);
+	free(ipc);
+}
