@@ -13,6 +13,7 @@ static size_t size_of(const struct config_option *option)
 	case KIND_TEXT:
 	case KIND_NAME:
 	case KIND_TOKEN:
+	case KIND_WORKER:
 		return sizeof(char *);
 	case KIND_LIST:
 	case KIND_RANGES:

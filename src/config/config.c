@@ -54,17 +54,53 @@ void config_begin_source(struct config *config)
 				true;
 }
 
-bool config_is_node(const struct config *config)
+static const char *const worker_modes[WORKER_MODE_COUNT] = {
+	[WORKER_AUTO] = "auto",
+	[WORKER_ACTIVATION] = "activation",
+	[WORKER_NODE] = "node",
+	[WORKER_STICKY_LISTEN] = "node:sticky-listen",
+	[WORKER_STICKY_CLUSTER] = "node:sticky-cluster",
+};
+
+#define PREFIX_WORD ",prefix="
+
+enum worker_mode worker_mode_parse(const char *text)
 {
+	size_t length = strcspn(text, ",");
+	int mode;
+
+	for (mode = 0; mode < WORKER_MODE_COUNT; mode++)
+		if (strlen(worker_modes[mode]) == length &&
+		    !memcmp(worker_modes[mode], text, length))
+			break;
+	if (text[length] && (mode != WORKER_STICKY_CLUSTER ||
+			     strncmp(text + length, PREFIX_WORD, strlen(PREFIX_WORD))))
+		return WORKER_MODE_COUNT;
+	return (enum worker_mode)mode;
+}
+
+enum worker_mode config_worker_mode(const struct config *config)
+{
+	enum worker_mode mode = config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;
 	const char *name;
 
-	if (!config->command || config->worker == WORKER_ACTIVATION)
-		return false;
-	if (config->worker == WORKER_NODE)
-		return true;
+	if (mode != WORKER_AUTO || !config->command)
+		return mode;
 	name = strrchr(config->command[0], '/');
 	name = name ? name + 1 : config->command[0];
-	return !strcmp(name, "node") || !strcmp(name, "nodejs");
+	return !strcmp(name, "node") || !strcmp(name, "nodejs") ? WORKER_NODE : WORKER_ACTIVATION;
+}
+
+const char *config_worker_prefix(const struct config *config)
+{
+	const char *prefix = config->worker ? strstr(config->worker, PREFIX_WORD) : NULL;
+
+	return prefix ? prefix + strlen(PREFIX_WORD) : "sticky-cluster:";
+}
+
+bool config_is_node(const struct config *config)
+{
+	return config->command && config_worker_mode(config) >= WORKER_NODE;
 }
 
 int config_stop_signal(const struct config *config)

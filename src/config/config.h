@@ -29,9 +29,11 @@ enum when_down {
 
 /* How a worker gets its sockets. */
 enum worker_mode {
-	WORKER_AUTO,	   /* node where the command is Node.js */
-	WORKER_ACTIVATION, /* LISTEN_FDS */
-	WORKER_NODE,	   /* we are its cluster primary */
+	WORKER_AUTO,	      /* node where the command is Node.js */
+	WORKER_ACTIVATION,    /* LISTEN_FDS */
+	WORKER_NODE,	      /* we are its cluster primary */
+	WORKER_STICKY_LISTEN, /* the same, of workers that were written for that module */
+	WORKER_STICKY_CLUSTER,
 	WORKER_MODE_COUNT
 };
 
@@ -72,8 +74,8 @@ struct config {
 	uint32_t backlog;
 	uint32_t v4_prefix;
 	uint32_t v6_prefix;
-	uint32_t worker; /* enum worker_mode */
-	uint32_t ready;	 /* enum ready_mode */
+	char *worker;	/* as config_worker_mode() reads it; NULL: auto */
+	uint32_t ready; /* enum ready_mode */
 	uint32_t min_uptime_ms;
 	uint32_t ready_timeout_ms;
 	uint32_t hard_shutdown_delay_ms;
@@ -110,6 +112,15 @@ struct config {
 
 /* Half of the hard-shutdown delay. */
 #define TERM_AFTER_DEFAULT UINT32_MAX
+
+/* How workers get their sockets: auto is resolved. */
+enum worker_mode config_worker_mode(const struct config *config);
+
+/* What stands before sticky-cluster's messages. */
+const char *config_worker_prefix(const struct config *config);
+
+/* A value of --worker: its mode, WORKER_MODE_COUNT where it is none. Pure. */
+enum worker_mode worker_mode_parse(const char *text);
 
 /* The command is Node.js, and we are its cluster primary. */
 bool config_is_node(const struct config *config);

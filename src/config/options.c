@@ -83,14 +83,15 @@ static const struct config_option options[] = {
 	 AT(ready),
 	 .choices = "auto notify started listening message"},
 	{{"worker", KEY_WORKER, "MODE",
-	  "How workers get their sockets: activation (LISTEN_FDS), node (we are the cluster "
+	  "How workers get their sockets: activation (LISTEN_FDS); node (we are the cluster "
 	  "primary "
-	  "of an unchanged Node.js application), auto: node where COMMAND is node (auto)",
+	  "of an unchanged Node.js application), node:sticky-listen, "
+	  "node:sticky-cluster[,prefix=P] (written for these modules); auto: node where COMMAND is "
+	  "node (auto)",
 	  false},
-	 KIND_CHOICE,
+	 KIND_WORKER,
 	 AT(worker),
-	 FIXED,
-	 .choices = "auto activation node"},
+	 FIXED},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
 	  "Node.js: from the request to finish to the stop signal (half of the hard-shutdown "
 	  "delay)",
@@ -315,7 +316,8 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 
 bool option_is_text(const struct config_option *option)
 {
-	return option->kind == KIND_TEXT || option->kind == KIND_NAME || option->kind == KIND_TOKEN;
+	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
+	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER;
 }
 
 bool option_is_list(const struct config_option *option)

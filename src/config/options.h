@@ -13,6 +13,7 @@ enum option_kind {
 	KIND_LIST,
 	KIND_RANGES,	  /* a list of CIDR or @FILE */
 	KIND_TOKEN,	  /* a header's name */
+	KIND_WORKER,	  /* how workers get their sockets */
 	KIND_FILES,	  /* a list of file names that adds up */
 	KIND_ASSIGNMENTS, /* a list of NAME=VALUE */
 	KIND_NUMBER,

@@ -163,6 +163,12 @@ static int set(struct config *config, const struct config_option *option, const 
 			return complain(ret_error, origin, value,
 					"a range like 203.0.113.0/24 or 2001:db8::/32, nor @FILE");
 		return string_list_override(member, value);
+	case KIND_WORKER:
+		if (worker_mode_parse(value) == WORKER_MODE_COUNT)
+			return complain(ret_error, origin, value,
+					"one of: auto activation node node:sticky-listen "
+					"node:sticky-cluster[,prefix=P]");
+		return set_text(member, value);
 	case KIND_TOKEN:
 		if (!is_header_name(value))
 			return complain(ret_error, origin, value, "a header's name");

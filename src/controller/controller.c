@@ -228,8 +228,12 @@ static int open_nodeports(struct controller *controller)
 		.context = controller,
 	};
 
-	return config_is_node(controller->config) ? nodeports_open(&options, &controller->nodeports)
-						  : 0;
+	int error;
+
+	if (!config_is_node(controller->config))
+		return 0;
+	error = relay_open(&controller->relay);
+	return error ? error : nodeports_open(&options, &controller->nodeports);
 }
 
 static int open_processes(struct controller *controller)
@@ -248,6 +252,7 @@ static int open_processes(struct controller *controller)
 	if (!error)
 		error = open_nodeports(controller);
 	options.nodeports = controller->nodeports;
+	options.relay = controller->relay;
 	options.delivery = front_delivery(controller->instance.front);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)
@@ -489,6 +494,7 @@ static void teardown(struct controller *controller)
 	front_close(controller->instance.front);
 	processes_close(controller->processes);
 	nodeports_close(controller->nodeports);
+	relay_close(controller->relay);
 	if (!controller->config->command && controller->runner.ops)
 		controller->threads->close(&controller->runner);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++)

@@ -430,7 +430,11 @@ static bool is_ready_by(const struct worker *worker, enum worker_word word)
 
 	if (word == WORKER_SAYS_LISTENING)
 		return wanted == READY_AUTO || wanted == READY_LISTENING;
-	return word == WORKER_SAYS_MESSAGE && wanted == READY_MESSAGE;
+	if (word != WORKER_SAYS_MESSAGE)
+		return false;
+	return wanted == READY_MESSAGE ||
+	       (wanted == READY_AUTO &&
+		config_worker_mode(supervisor_of(worker)->config) == WORKER_STICKY_LISTEN);
 }
 
 void supervisor_worker_lost(struct worker *worker, const char *why)

@@ -26,6 +26,7 @@ struct node_worker {
 	struct node_worker_options options;
 	struct node_ipc *ipc;
 	struct outlet *outlet; /* NULL: nothing is passed on */
+	struct relay_member *member;
 	json_int_t seq;
 	char key[KEY_SIZE]; /* of its main server; "": it has asked for none yet */
 	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
@@ -87,16 +88,33 @@ static void answer(struct node_worker *node, const struct cluster_event *event, 
 /* ---- Connections that are passed ---------------------------------------------------------------
  */
 
+/* Workers of the modules tell nothing of a connection but that its descriptor arrived. */
+static bool is_of_module(const struct node_worker *node)
+{
+	return config_worker_mode(node->options.config) > WORKER_NODE;
+}
+
+/* Nothing was taken from the connection: there is no payload to hand on. */
+static json_t *message_of_module(const struct node_worker *node)
+{
+	if (config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN)
+		return json_pack("{s:s, s:n}", "msg", "sticky:balance", "payload");
+	return json_sprintf("%sconnection", config_worker_prefix(node->options.config));
+}
+
 static int pass(void *context, uint32_t id, const struct delivery_item *item)
 {
 	struct node_worker *node = context;
+	json_t *message;
 	int one = 1, error;
 
 	/* In front of others that wait its worker would be no better served. */
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	error = say(node, cluster_wrap(cluster_connection(node->key, id), false), item->fd, id);
+	message = is_of_module(node) ? cluster_socket(message_of_module(node))
+				     : cluster_wrap(cluster_connection(node->key, id), false);
+	error = say(node, message, item->fd, id);
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }
 
@@ -118,6 +136,14 @@ static void on_answer(struct node_worker *node, const struct cluster_event *even
 		outlet_accepted(node->outlet, (uint32_t)event->ack);
 	else
 		outlet_refused(node->outlet, (uint32_t)event->ack);
+}
+
+static void on_handle_taken(struct node_worker *node)
+{
+	uint32_t id = next_handle(node);
+
+	if (id && node->outlet && is_of_module(node))
+		outlet_accepted(node->outlet, id);
 }
 
 /* No room for the descriptor: a connection comes back, a socket that was asked for does not. */
@@ -179,12 +205,27 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	answer(node, event, key, 0, socket_of(node, port.listener));
 }
 
+/*
+ * sticky-cluster's listen on a port of their own, which nobody uses, once they are set up;
+ * sticky-listen's listen nowhere.
+ */
 static void on_listening(struct node_worker *node, const struct cluster_event *event)
 {
 	struct nodeport port;
+	bool is_main =
+		!nodeports_find(node->options.ports, &event->query, &port) && port.listener >= 0;
 
-	if (!nodeports_find(node->options.ports, &event->query, &port) && port.listener >= 0)
+	if (is_main || is_of_module(node))
 		supervisor_worker_said(node->options.worker, WORKER_SAYS_LISTENING);
+}
+
+static void on_online(struct node_worker *node)
+{
+	if (is_of_module(node))
+		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+	/* One that was written for sticky-listen may say nothing more. */
+	if (config_worker_mode(node->options.config) != WORKER_STICKY_LISTEN)
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_NOTHING_KNOWN);
 }
 
 /* ---- Hearing
@@ -198,7 +239,7 @@ static void on_message(void *context, const json_t *message)
 	cluster_read(message, &event);
 	switch (event.kind) {
 	case CLUSTER_ONLINE:
-		supervisor_worker_said(node->options.worker, WORKER_SAYS_NOTHING_KNOWN);
+		on_online(node);
 		break;
 	case CLUSTER_QUERY:
 		on_query(node, &event);
@@ -210,7 +251,7 @@ static void on_message(void *context, const json_t *message)
 		on_answer(node, &event);
 		break;
 	case CLUSTER_HANDLE_TAKEN:
-		next_handle(node);
+		on_handle_taken(node);
 		break;
 	case CLUSTER_HANDLE_LOST:
 		on_handle_lost(node);
@@ -226,8 +267,10 @@ static void on_message(void *context, const json_t *message)
 	case CLUSTER_WANTS_OUT:
 		supervisor_worker_wants_out(node->options.worker);
 		break;
-	case CLUSTER_CLOSED:
 	case CLUSTER_OTHER:
+		relay_pass(node->member, message);
+		break;
+	case CLUSTER_CLOSED:
 		break;
 	}
 }
@@ -238,6 +281,15 @@ static void on_end(void *context)
 	struct node_worker *node = context;
 
 	node->has_ended = true;
+}
+
+/* Of another worker. One that does not read loses it, as it would lose what it can't hold. */
+static void relay_to(void *context, const json_t *message)
+{
+	struct node_worker *node = context;
+
+	if (!node->has_ended)
+		node_ipc_send(node->ipc, json_incref((json_t *)message), -1);
 }
 
 /* skip_first: see node_ipc_open(). */
@@ -256,6 +308,8 @@ static int open_node(const struct node_worker_options *options, int fd, bool ski
 	if (options->delivery)
 		error = outlet_open(options->delivery, worker_slot(options->worker), &ops, node,
 				    ON_THE_WAY_MAX, &node->outlet);
+	if (!error)
+		error = relay_join(options->relay, relay_to, node, &node->member);
 	if (!error)
 		error = node_ipc_open(options->base, fd, skip_first, &callbacks, &node->ipc);
 	if (error) {
@@ -312,6 +366,7 @@ void node_worker_close(struct node_worker *node)
 	if (!node)
 		return;
 	outlet_close(node->outlet);
+	relay_leave(node->member);
 	node_ipc_close(node->ipc);
 	free(node);
 }

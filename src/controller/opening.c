@@ -131,6 +131,9 @@ int controller_open_group(struct controller *controller)
 
 	if (config->steering == STEERING_USER)
 		return open_user_group(controller, &options, "--steering=user");
+	if (config->command && config_worker_mode(config) > WORKER_NODE)
+		return open_user_group(controller, &options,
+				       "the workers' module wants connections, not sockets");
 	set_steering(controller, false,
 		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
 	if (controller->takes_over)
@@ -162,7 +165,8 @@ int controller_open_listeners(struct controller *controller)
 	if (controller->takes_over)
 		return EXIT_DONE;
 	/* Of Node.js the application's own listen() says where. */
-	if (!config->listen.count && config_is_node(config))
+	if (!config->listen.count && config_is_node(config) &&
+	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
 		controller_complain(

@@ -9,6 +9,7 @@
 #include "api.h"
 #include "controller.h"
 #include "front.h"
+#include "../node/relay.h"
 #include "identity.h"
 #include "instance.h"
 #include "pins.h"
@@ -35,6 +36,7 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
+	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: workers are none of Node.js */
 	struct runner runner;
 	struct instance instance;

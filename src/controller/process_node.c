@@ -20,10 +20,12 @@ static struct node_worker_options options_of(const struct process *process,
 	const struct processes_options *options = &process->processes->options;
 
 	return (struct node_worker_options){
+		.config = options->config,
 		.base = options->base,
 		.worker = process->worker,
 		.life = life,
 		.ports = options->nodeports,
+		.relay = options->relay,
 		.delivery = options->delivery,
 	};
 }

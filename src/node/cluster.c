@@ -124,6 +124,14 @@ json_t *cluster_connection(const char *key, json_int_t seq)
 			 key, "seq", seq);
 }
 
+json_t *cluster_socket(json_t *message)
+{
+	if (!message)
+		return NULL;
+	return json_pack("{s:s, s:s, s:o}", "cmd", "NODE_HANDLE", "type", "net.Socket", "msg",
+			 message);
+}
+
 json_t *cluster_disconnect(json_int_t seq)
 {
 	return json_pack("{s:s, s:s, s:I}", "cmd", "NODE_CLUSTER", "act", "disconnect", "seq", seq);

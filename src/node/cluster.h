@@ -67,6 +67,12 @@ json_t *cluster_wrap(json_t *message, bool udp);
 /* A connection for a server that was given no socket, or one of its own. Wrap it. */
 json_t *cluster_connection(const char *key, json_int_t seq);
 
+/*
+ * A connection as a worker expects it that was written for a module: the message that its primary
+ * would send, in the envelope of a net.Socket. `message` is stolen.
+ */
+json_t *cluster_socket(json_t *message);
+
 /* Finish what you have, and go. */
 json_t *cluster_disconnect(json_int_t seq);
 
