@@ -103,6 +103,13 @@ bool config_is_node(const struct config *config)
 	return config->command && config_worker_mode(config) >= WORKER_NODE;
 }
 
+bool config_closes_keepalive(const struct config *config)
+{
+	return config->behind_proxy != BEHIND_NO_PROXY &&
+	       config_worker_mode(config) == WORKER_NODE &&
+	       config->proxy_keepalive != PROXY_KEEPALIVE_WARN;
+}
+
 int config_stop_signal(const struct config *config)
 {
 	/* In the order of the option's words. */

@@ -51,6 +51,13 @@ enum steering_choice {
 	STEERING_COUNT
 };
 
+enum proxy_keepalive {
+	PROXY_KEEPALIVE_AUTO,  /* close for Node.js, else warn */
+	PROXY_KEEPALIVE_CLOSE, /* each request of a proxy's connection is the last one on it */
+	PROXY_KEEPALIVE_WARN,
+	PROXY_KEEPALIVE_COUNT
+};
+
 enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_COUNT };
 
 /* As enum answer_kind. */
@@ -93,6 +100,7 @@ struct config {
 	uint32_t behind_proxy;		    /* enum behind_proxy */
 	char *client_ip_header;		    /* NULL: X-Forwarded-For */
 	struct string_list trusted_proxies; /* CIDR or @FILE; empty: loopback, private ranges */
+	uint32_t proxy_keepalive;	    /* enum proxy_keepalive */
 	uint32_t proxy_header;		    /* enum proxy_header_choice */
 	char *slot_listen;    /* a private address for each slot, with {slot} in it; NULL: none */
 	uint32_t dispatchers; /* 0: as many as we may use CPUs, at most 4 */
@@ -124,6 +132,9 @@ enum worker_mode worker_mode_parse(const char *text);
 
 /* The command is Node.js, and we are its cluster primary. */
 bool config_is_node(const struct config *config);
+
+/* Connections of proxies are answered with `Connection: close`. */
+bool config_closes_keepalive(const struct config *config);
 
 /* The polite stop, as a number of signal(7). */
 int config_stop_signal(const struct config *config);

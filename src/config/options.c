@@ -42,6 +42,7 @@ enum {
 	KEY_SLOT_LISTEN,
 	KEY_WORKER,
 	KEY_TERM_AFTER,
+	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL
 };
 
@@ -183,6 +184,14 @@ static const struct config_option options[] = {
 	  false},
 	 KIND_RANGES,
 	 AT(trusted_proxies)},
+	{{"proxy-keepalive", KEY_PROXY_KEEPALIVE, "HOW",
+	  "A proxy may put several clients' requests on one connection: close (Node.js workers "
+	  "answer with Connection: close), warn (count them, and say the remedy once), auto: close "
+	  "for Node.js (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(proxy_keepalive),
+	 .choices = "auto close warn"},
 	{{"proxy-header", KEY_PROXY_HEADER, "WHAT",
 	  "Whether the worker sees the PROXY protocol's header: strip or keep (strip)", false},
 	 KIND_CHOICE,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "../node/preload.h"
 #include "listen.h"
 #include "parts.h"
 #include "privilege.h"
@@ -232,7 +233,12 @@ static int open_nodeports(struct controller *controller)
 
 	if (!config_is_node(controller->config))
 		return 0;
-	error = relay_open(&controller->relay);
+	error = rundir_file(controller->rundir.path, "preload.js", sizeof(controller->preload_path),
+			    controller->preload_path);
+	if (!error)
+		error = preload_write(controller->preload_path);
+	if (!error)
+		error = relay_open(&controller->relay);
 	return error ? error : nodeports_open(&options, &controller->nodeports);
 }
 
@@ -253,6 +259,7 @@ static int open_processes(struct controller *controller)
 		error = open_nodeports(controller);
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
+	options.preload = controller->preload_path;
 	options.delivery = front_delivery(controller->instance.front);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)

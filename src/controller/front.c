@@ -118,6 +118,8 @@ static void on_notice(void *context, enum dispatch_notice notice, const struct s
 
 	describe(peer, text);
 	if (notice == DISPATCH_KEEPS_ALIVE) {
+		if (config_closes_keepalive(front->options.config))
+			return;
 		__atomic_fetch_add(&front->options.traffic->proxy_keepalive, 1, __ATOMIC_RELAXED);
 		if (is_first(&front->keepalive_noticed, 1))
 			warn_of_keepalive(text);

@@ -36,6 +36,7 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
+	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: workers are none of Node.js */
 	struct runner runner;

@@ -24,6 +24,7 @@ struct processes_options {
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
 	size_t port_count;
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
+	const char *preload;	     /* a file that Node.js workers load first; NULL: none */
 	struct relay *relay;	     /* between Node.js workers */
 	struct delivery *delivery;   /* for Node.js workers; NULL: nothing is passed on */
 	struct rlimit nofile;	     /* as it was before we raised ours */

@@ -14,7 +14,8 @@
 #include "directory.h"
 #include "../config/units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots", "slots.new", "pid"};
+static const char *const files[] = {"control.sock", "notify.sock", "slots",
+				    "slots.new",    "preload.js",  "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -101,6 +102,20 @@ static int set_watchdog(struct environment *environment, const struct config *co
 	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
 }
 
+static int set_preload(struct environment *environment, const char *path)
+{
+	const char *former = environment_get(environment, "NODE_OPTIONS");
+	char *options;
+	int error;
+
+	if (asprintf(&options, "%s%s--require=\"%s\"", former ? former : "", former ? " " : "",
+		     path) < 0)
+		return -ENOMEM;
+	error = environment_set(environment, "NODE_OPTIONS", options);
+	free(options);
+	return error;
+}
+
 /*
  * As child_process.fork() and cluster.fork() of Node.js set it; and the numbers that workers of
  * recluster and sticky-cluster look for.
@@ -119,6 +134,8 @@ static int set_node(struct environment *environment, const struct worker_environ
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
 		error = set_number(environment, numbers[i], spec->slot);
+	if (!error && spec->preload)
+		error = set_preload(environment, spec->preload);
 	return error;
 }
 

@@ -20,6 +20,7 @@ struct worker_environment {
 	uint16_t port;	       /* PORT, where the environment has none */
 	uint32_t socket_count; /* LISTEN_FDS */
 	bool has_private;      /* one more, of the slot's own */
+	const char *preload;   /* a file that Node.js loads first; NULL: none */
 	bool is_node;	       /* we are its cluster primary: no LISTEN_FDS */
 	bool has_channel;      /* STICKY_CHANNEL, behind what it keeps for us */
 };
