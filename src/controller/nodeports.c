@@ -30,8 +30,16 @@ struct shared {
 	UT_hash_handle hh;
 };
 
+/* A socket of a former controller's workers. */
+struct orphan {
+	struct orphan *next;
+	uint64_t cookie;
+	int fd;
+};
+
 struct nodeports {
 	struct nodeports_options options;
+	struct orphan *orphans;
 	struct shared *shared; /* by key */
 	int main_port;	       /* that the application asked for first; 0: none yet */
 };
@@ -192,6 +200,109 @@ static int open_shared(const struct nodeports *ports, const struct cluster_query
 	return fd;
 }
 
+/* ---- Sockets that only workers have -----------------------------------------------------------
+ */
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+	return cookie;
+}
+
+static bool is_known(const struct nodeports *ports, uint64_t cookie)
+{
+	const struct orphan *orphan = ports->orphans;
+
+	while (orphan && orphan->cookie != cookie)
+		orphan = orphan->next;
+	return orphan != NULL;
+}
+
+/* Does it listen, or is it a UDP socket that is bound and not connected? */
+static bool is_server(int fd)
+{
+	struct sockaddr_storage address;
+	int type = 0, listens = 0;
+	socklen_t length = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
+		return false;
+	length = sizeof(listens);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length))
+		return false;
+	length = sizeof(address);
+	return type == SOCK_STREAM
+		       ? listens
+		       : type == SOCK_DGRAM && getpeername(fd, (void *)&address, &length) != 0;
+}
+
+/* A life's own socket must not be kept: what is queued on it moves when it is closed. */
+static bool is_steered(const struct nodeports *ports, int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+
+	if (getsockname(fd, (void *)&address, &length))
+		return true;
+	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
+		return false;
+	/* The port is at the same place in both. */
+	return find_by_port(ports, ntohs(((struct sockaddr_in *)&address)->sin_port)) >= 0;
+}
+
+void nodeports_offer(struct nodeports *ports, int fd)
+{
+	uint64_t cookie = cookie_of(fd);
+	struct orphan *orphan = NULL;
+
+	if (cookie && is_server(fd) && !is_steered(ports, fd) && !is_known(ports, cookie))
+		orphan = malloc(sizeof(*orphan));
+	if (!orphan) {
+		close(fd);
+		return;
+	}
+	*orphan = (struct orphan){.next = ports->orphans, .cookie = cookie, .fd = fd};
+	ports->orphans = orphan;
+}
+
+/* Is it the socket of this path, or of this address? */
+static bool is_at(int fd, const struct cluster_query *query)
+{
+	struct sockaddr_storage wanted, address;
+	socklen_t length = sizeof(address);
+	int type = 0;
+	socklen_t type_length = sizeof(type);
+
+	memset(&address, 0, sizeof(address));
+	if (getsockname(fd, (void *)&address, &length))
+		return false;
+	if (!query->udp && query->port < 0)
+		return address.ss_family == AF_UNIX &&
+		       !strcmp(((struct sockaddr_un *)&address)->sun_path, query->address);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length);
+	return type == (query->udp ? SOCK_DGRAM : SOCK_STREAM) && !resolve(query, &wanted) &&
+	       wanted.ss_family == address.ss_family && !memcmp(&wanted, &address, length);
+}
+
+/* Returns the descriptor, or -EADDRINUSE: it is somebody else's. */
+static int reclaim(struct nodeports *ports, const struct cluster_query *query)
+{
+	struct orphan **link = &ports->orphans, *orphan;
+	int fd;
+
+	while ((orphan = *link) && !is_at(orphan->fd, query))
+		link = &orphan->next;
+	if (!orphan)
+		return -EADDRINUSE;
+	fd = orphan->fd;
+	*link = orphan->next;
+	free(orphan);
+	return fd;
+}
+
 static int share(struct nodeports *ports, const struct cluster_query *query)
 {
 	char key[KEY_SIZE];
@@ -205,6 +316,8 @@ static int share(struct nodeports *ports, const struct cluster_query *query)
 	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
 		return -ENFILE;
 	fd = open_shared(ports, query);
+	if (fd == -EADDRINUSE)
+		fd = reclaim(ports, query);
 	if (fd < 0)
 		return fd;
 	shared = calloc(1, sizeof(*shared));
@@ -257,8 +370,15 @@ void nodeports_close(struct nodeports *ports)
 {
 	struct shared *shared, *next;
 
+	struct orphan *orphan;
+
 	if (!ports)
 		return;
+	while ((orphan = ports->orphans)) {
+		ports->orphans = orphan->next;
+		close(orphan->fd);
+		free(orphan);
+	}
 	HASH_ITER (hh, ports->shared, shared, next) {
 		HASH_DEL(ports->shared, shared);
 		close(shared->fd);

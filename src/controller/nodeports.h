@@ -38,6 +38,12 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 void nodeports_close(struct nodeports *ports);
 
 /*
+ * A socket that a worker of a former controller has: where a query later finds its address in
+ * use, it may be by this one, which is then shared again. Taken over; closed where it is none.
+ */
+void nodeports_offer(struct nodeports *ports, int fd);
+
+/*
  * Find what a server is to listen on, or make it.
  *
  * Returns 0 or -errno: the application gets it as the error of its listen().

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that is Node.js: its channel, and how it is stopped. */
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "nodeworker.h"
@@ -84,10 +89,34 @@ void process_close_node(struct process *process)
 	process->term = NULL;
 }
 
+/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+static void offer_sockets(const struct process *process)
+{
+	char path[64], link[64];
+	const struct dirent *entry;
+	DIR *directory;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", process->pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link));
+		int fd = -1;
+
+		if (length > 7 && !memcmp(link, "socket:", 7))
+			fd = (int)syscall(SYS_pidfd_getfd, process->pidfd,
+					  (int)strtol(entry->d_name, NULL, 10), 0);
+		if (fd >= 0)
+			nodeports_offer(process->processes->options.nodeports, fd);
+	}
+	if (directory)
+		closedir(directory);
+}
+
 void process_adopt_node(struct process *process, int fd)
 {
 	struct node_worker_options options = options_of(process, worker_life(process->worker));
 
 	if (make_term(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
+	offer_sockets(process);
 }
