@@ -69,7 +69,7 @@ class Usage(harness.TestCase):
 
 
 @tests_of({
-    "unknown": ({"STICKYCTL_WORKER": 4}, "STICKYCTL_WORKER", "--help"),
+    "unknown": ({"STICKYCTL_WORKR": 4}, "STICKYCTL_WORKR", "--help"),
     "empty_name": ({"STICKYCTL_": 4}, "STICKYCTL_", "--help"),
     "lower_case": ({"STICKYCTL_workers": 4}, "STICKYCTL_workers", "--help"),
     "number": ({"STICKYCTL_WORKERS": "junk"}, "STICKYCTL_WORKERS", "'junk'", "1 to 1024"),

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,11 @@ static const struct {
 	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
 	{"max-rss", "8G", NUMBER(max_rss_bytes), 8ull << 30},
 	{"max-lifetime", "24h", NUMBER(max_lifetime_ms), 86400000},
+	{"ready", "listening", NUMBER(ready), READY_LISTENING},
+	{"ready", "message", NUMBER(ready), READY_MESSAGE},
+	{"term-after", "5s", NUMBER(term_after_ms), 5000},
+	{"proxy-keepalive", "close", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_CLOSE},
+	{"proxy-keepalive", "warn", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_WARN},
 	{"down-answer", "503", NUMBER(down_answer), DOWN_ANSWER_503},
 	{"down-answer", "close", NUMBER(down_answer), DOWN_ANSWER_CLOSE},
 	{"behind-proxy", "xff", NUMBER(behind_proxy), BEHIND_PROXY_XFF},
@@ -151,6 +157,64 @@ static void good_texts_are_taken_and_replaced(void **state)
 }
 
 static const struct {
+	const char *value, *command;
+	enum worker_mode mode;
+	const char *prefix;
+} workers[] = {
+	{NULL, "node", WORKER_NODE, "sticky-cluster:"},
+	{NULL, "/usr/bin/nodejs", WORKER_NODE, "sticky-cluster:"},
+	{"auto", "/opt/node/server", WORKER_ACTIVATION, "sticky-cluster:"},
+	{"auto", "nodemon", WORKER_ACTIVATION, "sticky-cluster:"},
+	{"activation", "node", WORKER_ACTIVATION, "sticky-cluster:"},
+	{"node", "./mine", WORKER_NODE, "sticky-cluster:"},
+	{"node:sticky-listen", "node", WORKER_STICKY_LISTEN, "sticky-cluster:"},
+	{"node:sticky-cluster", "node", WORKER_STICKY_CLUSTER, "sticky-cluster:"},
+	{"node:sticky-cluster,prefix=a,b:", "node", WORKER_STICKY_CLUSTER, "a,b:"},
+};
+
+static void the_way_of_workers_is_read(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(workers); i++) {
+		char *command[] = {(char *)workers[i].command, NULL};
+		struct config config;
+
+		config_init(&config);
+		config.command = command;
+		if (workers[i].value)
+			assert_int_equal(set(&config, "worker", workers[i].value), 0);
+		assert_int_equal(config_worker_mode(&config), workers[i].mode);
+		assert_string_equal(config_worker_prefix(&config), workers[i].prefix);
+		assert_int_equal(config_is_node(&config), workers[i].mode >= WORKER_NODE);
+		config.command = NULL;
+		assert_false(config_is_node(&config));
+		config_fini(&config);
+	}
+}
+
+static void stop_signals_are_in_their_order(void **state)
+{
+	static const struct {
+		const char *word;
+		int number;
+	} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT},
+		       {"HUP", SIGHUP},	  {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+	struct config config;
+	size_t i;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_stop_signal(&config), SIGTERM);
+	for (i = 0; i < COUNT(signals); i++) {
+		assert_int_equal(set(&config, "stop-signal", signals[i].word), 0);
+		assert_int_equal(config_stop_signal(&config), signals[i].number);
+	}
+	config_fini(&config);
+}
+
+static const struct {
 	const char *name, *value;
 	const char *hint; /* what would be right */
 } bad[] = {
@@ -163,6 +227,15 @@ static const struct {
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
 	{"slot-listen", "", "ADDRESS"},
+	{"worker", "", "auto activation node"},
+	{"worker", "nod", "auto activation node"},
+	{"worker", "node:sticky", "auto activation node"},
+	{"worker", "node,prefix=a", "auto activation node"},
+	{"worker", "node:sticky-cluster,pre=a", "auto activation node"},
+	{"term-after", "soon", "a time"},
+	{"stop-signal", "SIGTERM", "TERM INT"},
+	{"stop-signal", "KILL", "TERM INT"},
+	{"proxy-keepalive", "no", "auto close warn"},
 	{"down-answer", "504", "502 503 close"},
 	{"behind-proxy", "yes", "no xff proxy"},
 	{"client-ip-header", "", "header's name"},
@@ -497,7 +570,7 @@ static void a_bad_variable_is_named(void **state)
 		{"STICKYCTL_WORKERS=no", "'no' is not a whole number"},
 		{"STICKYCTL_WORKERS=", "'' is not a whole number"},
 		{"STICKYCTL_ENV=A=1\nB\n", "'B' is not NAME=VALUE"},
-		{"STICKYCTL_WORKER=4", "no such option"},
+		{"STICKYCTL_WORKR=4", "no such option"},
 		{"STICKYCTL_WORKERSS=4", "no such option"},
 		{"STICKYCTL_workers=4", "no such option"},
 		{"STICKYCTL_MIN-UPTIME=4", "no such option"},
@@ -542,6 +615,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_numbers_are_taken),
+		cmocka_unit_test(the_way_of_workers_is_read),
+		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
 		cmocka_unit_test(no_option_is_without_a_test),

@@ -94,7 +94,7 @@ static const struct {
 } bad[] = {
 	{"workers: x\n", ":1:10: ", "'x' is not a whole number"},
 	{"\n\nworkers: 0\n", ":3:10: ", "'0' is not"},
-	{"worker: 4\n", ":1:1: ", "'worker' is no option"},
+	{"workrs: 4\n", ":1:1: ", "'workrs' is no option"},
 	{"min-uptime: 1s\n", ":1:1: ", "with _ for -"},
 	{"WORKERS: 4\n", ":1:1: ", "no option"},
 	{"config: other.yaml\n", ":1:1: ", "another"},
