@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of Node.js applications share."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import unittest
+
+from clients import HERE, LISTEN, http_get
+from lifecycle import LifecycleTestCase
+from programs import environment
+from world import DEADLINE_S, wait_for
+
+NODE = shutil.which("node", path=environment()["PATH"])
+
+# Of every application here: who answers, and to whom.
+WHO = """
+    const who = socket => `slot=${process.env.STICKY_SLOT} gen=${process.env.STICKY_GENERATION} ` +
+      `pid=${process.pid} client=${(socket.remoteAddress || '').replace('::ffff:', '')} `;
+    """
+
+# An application that knows nothing of us.
+PLAIN = """
+    const http = require('http');
+    http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
+      .listen(%s);
+    """
+
+# The same on port 3000; /slow answers when the file `go` is in its directory, /hold never
+# ends, /keep leaves the connection open.
+SERVER = """
+    const http = require('http'), fs = require('fs');
+    const server = http.createServer((request, response) => {
+      const answer = () => response.end(who(request.socket) + '\\n');
+      if (request.url === '/slow') {
+        response.write('begun\\n');
+        const timer = setInterval(() => {
+          if (!fs.existsSync(__dirname + '/go')) return;
+          clearInterval(timer);
+          answer();
+        }, 10);
+      } else if (request.url === '/hold') {
+        response.write(who(request.socket) + '\\n');
+      } else {
+        answer();
+      }
+    });
+    server.keepAliveTimeout = 60000;
+    server.on('upgrade', (request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: echo\\r\\n' +
+                   'Connection: Upgrade\\r\\n\\r\\n');
+      socket.on('data', data => socket.write(who(socket) + data));
+      socket.on('error', () => {});
+    });
+    """
+
+
+def fields(text):
+    """The words of an answer, numbers as int."""
+    pairs = dict(word.split("=", 1) for word in text.split() if "=" in word)
+    return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}
+
+
+def ask_http(address=HERE, source=None, path="/", **headers):
+    """What a worker says of itself, on a connection of its own."""
+    code, _, body = http_get(address, source, path, **headers)
+    assert code == 200, (code, body)
+    return fields(body)
+
+
+def sources(count, network="127.5.0"):
+    return [f"{network}.{number}" for number in range(1, count + 1)]
+
+
+@unittest.skipUnless(NODE, "node is not installed")
+class NodeTestCase(LifecycleTestCase):
+    """Instances whose workers are applications of Node.js."""
+
+    def app(self, text, name="server.js"):
+        return self.write(name, WHO + text)
+
+    def plain(self, where):
+        return self.app(PLAIN % where)
+
+    def start_node(self, app, *arguments, slots=2, node=("node",), **options):
+        return self.start("-w", slots, *arguments, "--", *node, app, **options)
+
+    def serve_node(self, app, *arguments, **options):
+        return self.start_node(app, *arguments, **options).ready()
+
+    def assert_start_fails(self, app, *words, arguments=(), seconds=DEADLINE_S, **options):
+        """The start ends by itself, and says these words."""
+        instance = self.start_node(app, *arguments, **options)
+        code = instance.wait(seconds)
+        self.assertNotEqual(code, 0)
+        for word in words:
+            self.assertIn(word, instance.errors)
+        return instance
+
+    def assert_steered(self, instance, address=HERE, clients=None):
+        """Every client is served on the slot that `where` names, and the kernel sent it there.
+        Returns the slots."""
+        clients = clients or sources(24)
+        expected = {answer["address"]: answer["slot"] for answer in instance.where(*clients)}
+        before = instance.status()["counters"]
+        for source, slot in expected.items():
+            answer = ask_http(address, source)
+            self.assertEqual((answer["slot"], answer["client"]), (slot, source))
+        after = instance.status()["counters"]
+        self.assertEqual(after["steered"] - before["steered"], len(clients))
+        self.assertEqual(after["empty_slot"], before["empty_slot"])
+        return set(expected.values())
+
+    def assert_slots(self, instance, address=HERE, clients=None):
+        """The same of connections that are passed on by us."""
+        clients = clients or sources(24)
+        for answer in instance.where(*clients):
+            self.assertEqual(ask_http(address, answer["address"])["slot"], answer["slot"])
+
+    def open_fds(self, pid):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def rss_kib(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(text.partition("VmRSS:")[2].split()[0])
