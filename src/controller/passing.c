@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lives.h"
+#include "report.h"
 
 /* READY at once, or once more: the word that was missing may be this one. */
 static void on_hello(void *context)
@@ -17,12 +18,25 @@ static void on_hello(void *context)
 		life_apply(worker, WORKER_BECAME_READY);
 }
 
+/* As one whose listening sockets have ended: see life_on_hangup(). */
+static void on_ended(void *context)
+{
+	struct worker *worker = context;
+
+	if (worker->state != WORKER_READY)
+		return;
+	report(STICKY_LOG_ERROR, "channel_ended", "slot=%u so=\"the worker is replaced\"",
+	       worker->slot->index);
+	worker->takes_no_more = true;
+	life_apply(worker, WORKER_FELL_SILENT);
+}
+
 static int open_outlet(struct worker *worker, int fd)
 {
 	const struct supervisor_options *options = &supervisor_of(worker)->options;
 
 	return channel_outlet_open(options->delivery, options->base, worker->slot->index, fd,
-				   on_hello, worker, &worker->channel);
+				   on_hello, on_ended, worker, &worker->channel);
 }
 
 int life_open_channel(struct worker *worker)
@@ -67,7 +81,7 @@ int supervisor_worker_channel(struct worker *worker, int fd)
 	return open_outlet(worker, fd);
 }
 
-bool life_channel_take_slot(struct worker *worker)
+bool life_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
@@ -75,10 +89,13 @@ bool life_channel_take_slot(struct worker *worker)
 		return false;
 	/* Its hello may lie beside the word that it is ready. */
 	channel_outlet_hear(worker->channel);
-	if (!channel_outlet_speaks(worker->channel))
-		return false;
-	outlet_take_slot(channel_outlet_outlet(worker->channel));
-	return true;
+	return channel_outlet_speaks(worker->channel);
+}
+
+void life_channel_take_slot(struct worker *worker)
+{
+	if (worker->channel)
+		outlet_take_slot(channel_outlet_outlet(worker->channel));
 }
 
 void life_channel_leave_slot(struct worker *worker)

@@ -52,7 +52,7 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 static int fetch(const struct process *process, int number)
 {
 	int first = SPAWN_FIRST_SOCKET + (int)process->processes->options.port_count +
-		    (worker_private_fd(process->worker) >= 0);
+		    worker_began_with_private(process->worker);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }

@@ -57,6 +57,7 @@ struct dispatcher_options {
 	struct dispatch_counters *counters;
 	dispatch_notice_fn *notice;
 	void *context;
+	void (*thread_begins)(void); /* called in the thread, first; NULL: nothing is */
 };
 
 struct dispatcher;
@@ -82,5 +83,11 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher);
  * submitted by his own address, as there is no time left. Waits for the thread. NULL is allowed.
  */
 void dispatcher_stop(struct dispatcher *dispatcher);
+
+/*
+ * The same where its sockets stay open for somebody else: nobody more is accepted, and who was is
+ * given up to patience_ms to say who he is.
+ */
+void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms);
 
 #endif

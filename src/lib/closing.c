@@ -81,7 +81,7 @@ static void close_sockets(struct sticky_group *group, uint32_t slot, struct sock
 	uint32_t i;
 
 	for (i = 0; i < group->listener_count; i++)
-		was_waiting[i] = listener_queue(sockets->fd[i]) != 0;
+		was_waiting[i] = sockets->fd[i] >= 0 && listener_queue(sockets->fd[i]) != 0;
 	group->slots[slot].overflows += socket_set_overflows(group, sockets);
 	socket_set_close(sockets);
 
