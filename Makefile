@@ -18,7 +18,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # ---- What must be installed: the one place that names it (Debian 12) ----------------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
-TEST_PACKAGES := libcmocka-dev python3 iproute2 curl procps gunicorn nginx-light
+TEST_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2 curl procps gunicorn haproxy \
+	libnginx-mod-stream nginx-light openssl
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
 BENCH_PACKAGES := bpftool haproxy iproute2 python3
 
@@ -166,7 +167,10 @@ start: deps
 # ---- Tests ------------------------------------------------------------------------
 $(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(CTL_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(TEST_LIBS) $(CTL_LIBS) $(LIB_LIBS)
+
+# What ours is compared with.
+$(BUILD)/tests/unit/test_client_ip_differential: TEST_LIBS := -lhttp_parser
 
 $(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(call SAY,LD,$@)

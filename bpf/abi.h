@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define STICKY_ABI_VERSION 2
+#define STICKY_ABI_VERSION 3
 
 /*
  * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
@@ -24,6 +24,8 @@
 
 /* Address ranges of proxies, at most. */
 #define STICKY_PROXIES_MAX 16384
+/* Room for two lists: a new one is added before the former one is removed. */
+#define STICKY_PROXIES_ROOM (2 * STICKY_PROXIES_MAX)
 
 /* How many other slots are tried for a client whose own entry is empty. */
 #define STICKY_PROBES_MAX 8

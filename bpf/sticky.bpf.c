@@ -65,7 +65,7 @@ struct {
 /* Whose connections are for the dispatchers: the longest prefix decides, and any does. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, STICKY_PROXIES_MAX);
+	__uint(max_entries, STICKY_PROXIES_ROOM);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct sticky_proxy_key);
 	__type(value, __u32);

@@ -472,7 +472,8 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
  *
  * count  1 to STICKY_DISPATCHERS_LIMIT; after all listeners were added
  *
- * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (no listener), -EMFILE, ...
+ * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (no listener), -EADDRINUSE
+ * (somebody listens there, STICKY_ENGINE_USER), -EMFILE, ...
  */
 int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 			    struct sticky_dispatchers **ret_dispatchers);

@@ -33,12 +33,17 @@ static int add_text(struct ranges *ranges, const char *text)
 	return prefix_parse(text, &prefix) ? -EINVAL : add(ranges, &prefix);
 }
 
-/* Returns the first word of a line; "": there is none. */
+/* Returns the word of a line; "": there is none; NULL: more than one. */
 static const char *word_of(char *line)
 {
+	char *end;
+
 	line[strcspn(line, "#\r\n")] = '\0';
 	line += strspn(line, " \t");
-	line[strcspn(line, " \t")] = '\0';
+	end = line + strcspn(line, " \t");
+	if (end[strspn(end, " \t")])
+		return NULL;
+	*end = '\0';
 	return line;
 }
 
@@ -59,12 +64,18 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path, size_t
 	size_t size = 0, number = 0;
 	int error = 0;
 
+	errno = 0;
 	while (!error && getline(&line, &size, file) >= 0) {
 		number++;
 		word = word_of(line);
-		if (*word)
+		if (!word)
+			error = -EINVAL;
+		else if (*word)
 			error = add_text(ranges, word);
 	}
+	/* A list that is cut short would leave proxies out, and say nothing. */
+	if (!error && !feof(file))
+		error = errno ? -errno : -EIO;
 	free(line);
 	if (!error)
 		return 0;

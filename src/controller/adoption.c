@@ -71,7 +71,9 @@ static void place(struct worker *worker, bool has_slot)
 	}
 	worker->state = WORKER_READY;
 	worker->has_slot = true;
-	if (!life_channel_take_slot(worker))
+	if (life_channel_speaks(worker))
+		life_channel_take_slot(worker);
+	else
 		report(STICKY_LOG_ERROR, "channel_lost",
 		       "slot=%u so=\"connections that are passed wait for its next life\"",
 		       slot->index);
@@ -112,7 +114,9 @@ int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
 	worker = error ? NULL : life_new(supervisor->slots[index], life->record.watchdog_ms);
 	if (!worker)
 		return -ENOMEM;
-	if (life->private_fd >= 0 && worker->slot->private_fd < 0) {
+	worker->has_private = life->record.private_cookie != 0;
+	if (life->private_fd >= 0 && worker->slot->private_fd < 0 &&
+	    index < supervisor->slot_count) {
 		worker->slot->private_fd = life->private_fd;
 		life->private_fd = -1;
 	}

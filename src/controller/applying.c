@@ -33,11 +33,11 @@ static void note_kept(struct controller *controller, const char *names)
 void controller_apply_differences(struct controller *controller)
 {
 	const struct slotsfile_content *former = controller->takeover.content;
-	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	char names[CONFIG_ERROR_SIZE];
 
-	config_fixed_ids(controller->config, fixed_ids);
-	config_fixed_differences(former->fixed_ids, fixed_ids, sizeof(names), names);
+	/* As they were asked for: what is kept has been put back into the configuration. */
+	config_fixed_differences(former->fixed_ids, controller->slotsfile.content->fixed_ids,
+				 sizeof(names), names);
 	if (names[0])
 		note_kept(controller, names);
 	/* The reload first: slots that are new need no second life. */

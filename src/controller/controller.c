@@ -43,6 +43,10 @@ void controller_complain(const char *format, ...)
 /* Those who came into our own hands first: their workers are about to be asked to stop. */
 static void begin_stop(struct controller *controller, bool now)
 {
+	/* Nobody new comes to a dispatcher whose queue was seen to be empty. */
+	privilege_raise(CAP_BPF);
+	sticky_group_refuse(controller->instance.group);
+	privilege_lower();
 	front_stop(controller->instance.front);
 	supervisor_stop(controller->instance.supervisor, now);
 }
@@ -177,25 +181,46 @@ static int may_upgrade(void *context, char error[API_ERROR_SIZE])
 	}
 	if (supervisor_may_leave(controller->instance.supervisor, error, API_ERROR_SIZE))
 		return -EBUSY;
+	if (front_waiting(controller->instance.front)) {
+		snprintf(error, API_ERROR_SIZE,
+			 "upgrade: connections wait for their workers, and would be lost; try "
+			 "again");
+		return -EBUSY;
+	}
 	return upgrade_check(controller->program, error, API_ERROR_SIZE);
+}
+
+static int become(struct controller *controller)
+{
+	int kept[UPGRADE_KEPT_MAX];
+	uint32_t count = front_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
+	struct rlimit limit;
+	int error;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(RLIMIT_NOFILE, &controller->nofile);
+	error = rundir_keep_over_exec(&controller->rundir, true);
+	if (!error)
+		error = upgrade_execute(controller->program, controller->config->arguments, kept,
+					count);
+	rundir_keep_over_exec(&controller->rundir, false);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return error;
 }
 
 /* By the way that a crash would take, too: the new program takes over what this one leaves. */
 static void on_upgrade(void *context)
 {
 	struct controller *controller = context;
-	struct rlimit limit;
 	int error;
 
 	journal_add(controller->journal, STICKY_LOG_INFO, "upgrading",
 		    json_pack("{s:s}", "program", controller->program));
-	getrlimit(RLIMIT_NOFILE, &limit);
-	setrlimit(RLIMIT_NOFILE, &controller->nofile);
-	error = rundir_keep_over_exec(&controller->rundir, true);
-	if (!error)
-		error = upgrade_execute(controller->program, controller->config->arguments);
-	rundir_keep_over_exec(&controller->rundir, false);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	error = front_pause(controller->instance.front);
+	if (!error) {
+		error = become(controller);
+		front_resume(controller->instance.front);
+	}
 	journal_add(
 		controller->journal, STICKY_LOG_ERROR, "upgrade_failed",
 		json_pack("{s:s, s:s}", "program", controller->program, "error", strerror(-error)));
@@ -309,7 +334,7 @@ static int open_front(struct controller *controller)
 	if (!result)
 		return EXIT_DONE;
 	controller_complain("%s", error);
-	return result == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	return result == -EBADMSG ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }
 
 static int open_slot_sockets(struct controller *controller)
@@ -320,6 +345,11 @@ static int open_slot_sockets(struct controller *controller)
 
 	if (!result)
 		return EXIT_DONE;
+	/* To end here would leave workers that serve to nobody. */
+	if (controller->takes_over) {
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error);
+		return EXIT_DONE;
+	}
 	controller_complain("%s", error);
 	return result == -EACCES   ? EXIT_NOT_PERMITTED
 	       : result == -EINVAL ? EXIT_USAGE
@@ -333,7 +363,12 @@ static int start_front(struct controller *controller)
 	int error = controller->instance.front && !is_early
 			    ? front_start(controller->instance.front)
 			    : 0;
+	uint32_t i;
 
+	/* Those of the program before us: what came meanwhile moves to ours. */
+	for (i = 0; i < controller->kept_count; i++)
+		close(controller->kept[i]);
+	controller->kept_count = 0;
 	if (error)
 		controller_complain("cannot accept connections: %s", strerror(-error));
 	return error ? EXIT_FAILED : EXIT_DONE;
@@ -484,9 +519,9 @@ static int (*const steps[])(struct controller *controller) = {
 	open_front,
 	open_workers,
 	open_supervisor,
+	start_front, /* before the kernel is told that there are no dispatchers */
 	controller_take_over,
 	open_slot_sockets,
-	start_front,
 	open_api,
 	shrink_privilege,
 };
@@ -551,6 +586,7 @@ int controller_run(struct config *config, const struct config_sources *sources,
 	controller->threads = threads;
 	controller->rundir.lock = -1;
 	controller->traffic = &controller->own_traffic;
+	controller->kept_count = upgrade_take_kept(controller->kept);
 	controller_raise_descriptor_limit(controller);
 	if (upgrade_find_program(controller->program))
 		controller->program[0] = '\0';

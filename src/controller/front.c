@@ -15,6 +15,7 @@
 #include "report.h"
 
 #define DISPATCHERS_DEFAULT_MAX 4
+#define HEAD_PATIENCE_MS	250 /* before another program takes our place */
 
 /* One in so many of those who are no proxies is looked at, for a proxy that was forgotten. */
 #define SAMPLE_ONE_IN	256
@@ -181,7 +182,7 @@ static int read_ranges(struct front *front, size_t error_size, char *ret_error)
 	error = ranges_read(&front->options.config->trusted_proxies, &ranges, error_size,
 			    ret_error);
 	if (error)
-		return error;
+		return -EBADMSG;
 	error = use_ranges(front, &ranges);
 	if (error)
 		snprintf(ret_error, error_size, "--trusted-proxy: %s", strerror(-error));
@@ -250,18 +251,12 @@ static int start_dispatcher(struct front *front, uint32_t index, const struct di
 	return dispatcher_start(&options, rules, &front->dispatchers[index]);
 }
 
-int front_start(struct front *front)
+static int start_dispatchers(struct front *front)
 {
 	struct dispatch_rules rules = rules_of(front);
 	uint32_t wanted = wanted_dispatchers(front->options.config), i;
-	int error;
+	int error = 0;
 
-	privilege_raise(CAP_BPF);
-	privilege_raise(CAP_NET_BIND_SERVICE);
-	error = sticky_dispatchers_open(front->options.group, wanted, &front->sockets);
-	if (!error && rules.samples)
-		error = sticky_group_set_sample(front->options.group, SAMPLE_ONE_IN);
-	privilege_lower();
 	for (i = 0; i < wanted && !error; i++) {
 		error = start_dispatcher(front, i, &rules);
 		front->count += !error;
@@ -269,20 +264,76 @@ int front_start(struct front *front)
 	return error;
 }
 
-void front_stop(struct front *front)
+int front_start(struct front *front)
+{
+	uint32_t wanted = wanted_dispatchers(front->options.config);
+	int error;
+
+	privilege_raise(CAP_BPF);
+	privilege_raise(CAP_NET_BIND_SERVICE);
+	error = sticky_dispatchers_open(front->options.group, wanted, &front->sockets);
+	if (!error && !front->options.is_user)
+		error = sticky_group_set_sample(front->options.group, SAMPLE_ONE_IN);
+	privilege_lower();
+	return error ? error : start_dispatchers(front);
+}
+
+static void stop_dispatchers(struct front *front)
 {
 	uint32_t i;
 
-	if (!front)
-		return;
 	for (i = 0; i < front->count; i++)
 		dispatcher_stop(front->dispatchers[i]);
 	front->count = 0;
+}
+
+void front_stop(struct front *front)
+{
+	if (!front)
+		return;
+	stop_dispatchers(front);
 	privilege_raise(CAP_BPF);
 	sticky_dispatchers_close(front->sockets);
 	privilege_lower();
 	front->sockets = NULL;
 	delivery_give_up(front->delivery);
+}
+
+int front_resume(struct front *front)
+{
+	return front && front->sockets ? start_dispatchers(front) : 0;
+}
+
+int front_pause(struct front *front)
+{
+	uint32_t i;
+
+	if (!front)
+		return 0;
+	for (i = 0; i < front->count; i++)
+		dispatcher_leave(front->dispatchers[i], HEAD_PATIENCE_MS);
+	front->count = 0;
+	delivery_take_in(front->delivery);
+	if (!delivery_waiting(front->delivery))
+		return 0;
+	front_resume(front);
+	return -EBUSY;
+}
+
+uint32_t front_sockets(const struct front *front, uint32_t size, int *ret_fds)
+{
+	uint32_t dispatcher, listener, count = 0;
+	int fd;
+
+	if (!front || !front->sockets)
+		return 0;
+	for (dispatcher = 0; dispatcher < STICKY_DISPATCHERS_LIMIT; dispatcher++)
+		for (listener = 0; listener < STICKY_LISTENERS_LIMIT; listener++) {
+			fd = sticky_dispatchers_fd(front->sockets, dispatcher, listener);
+			if (fd >= 0 && count < size)
+				ret_fds[count++] = fd;
+		}
+	return count;
 }
 
 void front_close(struct front *front)

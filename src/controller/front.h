@@ -33,7 +33,7 @@ struct front_options {
  *
  * ret_error  what is wrong, error_size bytes
  *
- * Returns 0, -EINVAL (a bad range in a file), or another -errno.
+ * Returns 0, -EBADMSG (a file of ranges is bad, or can't be read), or another -errno.
  */
 int front_open(const struct front_options *options, size_t error_size, char *ret_error,
 	       struct front **ret_front);
@@ -51,6 +51,25 @@ int front_apply_config(struct front *front, size_t error_size, char *ret_error);
 
 /* Nobody comes any more; who came is passed on, or waits. */
 void front_stop(struct front *front);
+
+/*
+ * Another program takes this one's place: whoever came is passed on, who comes meanwhile waits in
+ * the sockets' queues, in the kernel. NULL is allowed.
+ *
+ * Returns 0, or -EBUSY: somebody waits with us, and would be lost; it goes on as before.
+ */
+int front_pause(struct front *front);
+
+/* It did not: go on. Returns 0 or -errno. */
+int front_resume(struct front *front);
+
+/*
+ * The dispatchers' sockets, for the program that follows: it closes them once it has its own, and
+ * the kernel moves their queues there.
+ *
+ * Returns how many, at most `size`.
+ */
+uint32_t front_sockets(const struct front *front, uint32_t size, int *ret_fds);
 
 /* NULL is allowed. */
 void front_close(struct front *front);

@@ -97,7 +97,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		/* Set when it was not known yet that these workers say so themselves. */
 		start_ready_timer(worker);
 	} else {
-		worker->timed_out = true;
+		worker->takes_none = !life_channel_speaks(worker);
+		worker->timed_out = !worker->takes_none;
 		life_apply(worker, WORKER_TIMED_OUT);
 	}
 }
@@ -345,6 +346,11 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 								      : "steering by user");
 		how->hint = "it wants sticky_process_open() of libsticky; or let the proxy choose "
 			    "the worker, by --slot-listen";
+	} else if (worker->takes_no_more) {
+		snprintf(how->text, sizeof(how->text),
+			 "closed the channel by which connections are passed to it");
+		how->hint =
+			"sticky_process_close() is for its end, behind sticky_process_stopping()";
 	} else if (worker->is_deaf) {
 		snprintf(how->text, sizeof(how->text),
 			 "does not listen on the socket that it was given");
@@ -386,7 +392,9 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 {
 	struct slot_state *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
-	bool was_starting = worker->state == WORKER_STARTING;
+	/* READY without the slot: take_slot() refused it. */
+	bool was_starting = worker->state == WORKER_STARTING ||
+			    (worker->state == WORKER_READY && !worker->has_slot);
 	struct run_exit how = *exit;
 
 	describe_end(worker, &how);
@@ -410,7 +418,9 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 
 void supervisor_worker_started(struct worker *worker)
 {
-	if (supervisor_of(worker)->config->ready == READY_STARTED)
+	/* One that takes passed connections says so a moment later: see on_hello(). */
+	if (supervisor_of(worker)->config->ready == READY_STARTED && life_channel_speaks(worker) &&
+	    worker->state == WORKER_STARTING)
 		life_apply(worker, WORKER_BECAME_READY);
 }
 

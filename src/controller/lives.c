@@ -160,7 +160,7 @@ static void take_slot(struct worker *worker)
 	int error;
 
 	event_del(worker->timer);
-	if (!life_channel_take_slot(worker)) {
+	if (!life_channel_speaks(worker)) {
 		worker->takes_none = true;
 		runner_of(worker)->ops->kill(worker->run);
 		return;
@@ -182,6 +182,8 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	worker->has_slot = true;
+	/* Not before: a predecessor keeps both kinds of connections where this one fails. */
+	life_channel_take_slot(worker);
 	life_watch_sockets(worker, true);
 	slot->current = worker;
 	if (slot->next == worker)

@@ -57,6 +57,8 @@ struct worker {
 	int channel_end;		/* the worker's, until its process has it; else -1 */
 	bool takes_none;		/* connections are passed here, and it takes none */
 	const char *lost;		/* why it can't be used any more; NULL */
+	bool has_private;		/* adopted: it began with its slot's own socket */
+	bool takes_no_more;		/* it has closed its channel, and serves on */
 	bool is_deaf;			/* its sockets could not get the slot: they do not listen */
 	struct life_record *record;	/* NULL: none */
 	char status[STATUS_SIZE];
@@ -193,8 +195,11 @@ int life_open_channel(struct worker *worker);
 /* Its process has its end by now, or never will. */
 void life_close_channel_end(struct worker *worker);
 
-/* The worker gets its slot's connections. False: it has never said that it takes any. */
-bool life_channel_take_slot(struct worker *worker);
+/* Has it said that it takes connections? True where none are passed on here. */
+bool life_channel_speaks(struct worker *worker);
+
+/* The worker gets its slot's connections. */
+void life_channel_take_slot(struct worker *worker);
 
 void life_channel_leave_slot(struct worker *worker);
 

@@ -129,17 +129,18 @@ int controller_open_group(struct controller *controller)
 	const struct config *config = controller->config;
 	int error;
 
+	set_steering(controller, false,
+		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
+	/* Whatever the configuration says by now: these workers live on the kernel's maps. */
+	if (controller->takes_over)
+		adopt_group(controller);
+	if (controller->takes_over)
+		return EXIT_DONE;
 	if (config->steering == STEERING_USER)
 		return open_user_group(controller, &options, "--steering=user");
 	if (config->command && config_worker_mode(config) > WORKER_NODE)
 		return open_user_group(controller, &options,
 				       "the workers' module wants connections, not sockets");
-	set_steering(controller, false,
-		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
-	if (controller->takes_over)
-		adopt_group(controller);
-	if (controller->takes_over)
-		return EXIT_DONE;
 	error = sticky_group_open(&options, &controller->instance.group);
 	if (!error)
 		return EXIT_DONE;
@@ -229,11 +230,14 @@ int controller_open_slotsfile(struct controller *controller)
 	content->config_id = config_id(controller->config, controller->directory);
 	config_fixed_ids(controller->config, content->fixed_ids);
 	if (controller->takes_over) {
+		/* Kept: workers without channels can't be passed anything. */
+		controller->config->behind_proxy = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
 	} else {
 		pin_group(controller);
 	}
+	content->behind_proxy = controller->config->behind_proxy;
 	return EXIT_DONE;
 }
 

@@ -50,6 +50,8 @@ struct controller {
 	bool is_user;		   /* steering: all connections come into our own hands */
 	char pins[PINS_PATH_SIZE]; /* "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
+	int kept[UPGRADE_KEPT_MAX]; /* sockets of the program before an upgrade */
+	uint32_t kept_count;
 	struct api *api;
 	struct event *stop_timer; /* --stop-delay */
 	bool stop_announced;

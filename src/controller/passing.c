@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lives.h"
+#include "report.h"
 
 /* READY at once, or once more: the word that was missing may be this one. */
 static void on_hello(void *context)
@@ -23,12 +24,25 @@ void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet
 		worker->record->takes_passed = true;
 }
 
+/* As one whose listening sockets have ended: see life_on_hangup(). */
+static void on_ended(void *context)
+{
+	struct worker *worker = context;
+
+	if (worker->state != WORKER_READY)
+		return;
+	report(STICKY_LOG_ERROR, "channel_ended", "slot=%u so=\"the worker is replaced\"",
+	       worker->slot->index);
+	worker->takes_no_more = true;
+	life_apply(worker, WORKER_FELL_SILENT);
+}
+
 static int open_outlet(struct worker *worker, int fd)
 {
 	const struct supervisor_options *options = &supervisor_of(worker)->options;
 
 	return channel_outlet_open(options->delivery, options->base, worker->slot->index, fd,
-				   on_hello, worker, &worker->channel);
+				   on_hello, on_ended, worker, &worker->channel);
 }
 
 int life_open_channel(struct worker *worker)
@@ -74,17 +88,20 @@ int supervisor_worker_channel(struct worker *worker, int fd)
 	return open_outlet(worker, fd);
 }
 
-bool life_channel_take_slot(struct worker *worker)
+bool life_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
 	/* Its hello may lie beside the word that it is ready. */
 	if (worker->channel)
 		channel_outlet_hear(worker->channel);
-	if (!worker->outlet)
-		return false;
-	outlet_take_slot(worker->outlet);
-	return true;
+	return worker->outlet != NULL;
+}
+
+void life_channel_take_slot(struct worker *worker)
+{
+	if (worker->outlet)
+		outlet_take_slot(worker->outlet);
 }
 
 void life_channel_leave_slot(struct worker *worker)

@@ -3,6 +3,7 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <stdbool.h>
 
 static const int needed[] = {
 	CAP_NET_BIND_SERVICE, /* each life of a worker binds its sockets anew */
@@ -13,6 +14,9 @@ static const int needed[] = {
 	CAP_DAC_READ_SEARCH, /* /proc/PID/fd of workers of another uid, for status */
 	CAP_SYS_PTRACE,	     /* which connections a worker of another uid has, for status */
 };
+
+/* Until then everything is effective, and stays: what is set up needs more than one of them. */
+static bool is_shrunk;
 
 int privilege_shrink(void)
 {
@@ -30,12 +34,13 @@ int privilege_shrink(void)
 		if (!keep)
 			capng_update(CAPNG_DROP, CAPNG_PERMITTED, (unsigned int)i);
 	}
+	is_shrunk = true;
 	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
 
 void privilege_raise(int capability)
 {
-	if (!capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability))
+	if (!is_shrunk || !capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability))
 		return;
 	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, (unsigned int)capability);
 	capng_apply(CAPNG_SELECT_CAPS);
@@ -45,6 +50,8 @@ void privilege_lower(void)
 {
 	size_t i;
 
+	if (!is_shrunk)
+		return;
 	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, (unsigned int)needed[i]);
 	capng_apply(CAPNG_SELECT_CAPS);

@@ -53,7 +53,7 @@ static int fetch(const struct process *process, int number)
 {
 	const struct processes_options *options = &process->processes->options;
 	int sockets = options->nodeports ? 1 : (int)options->port_count;
-	int first = SPAWN_FIRST_SOCKET + sockets + (worker_private_fd(process->worker) >= 0);
+	int first = SPAWN_FIRST_SOCKET + sockets + worker_began_with_private(process->worker);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }

@@ -14,7 +14,7 @@
 #include "../handoff/dispatcher.h"
 #include "sticky.h"
 
-#define SLOTSFILE_VERSION 4
+#define SLOTSFILE_VERSION 5
 #define SLOTSFILE_LIVES	  (4 * STICKY_SLOTS_LIMIT)
 
 /* One life. Everything of it is written before `used` says so. */
@@ -56,6 +56,8 @@ struct slotsfile_content {
 	uint32_t workers_speak; /* they send READY=1 */
 	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
 	struct traffic traffic;
+	uint32_t behind_proxy; /* enum behind_proxy: as the workers were begun */
+	uint32_t unused;
 	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];

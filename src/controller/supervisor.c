@@ -234,6 +234,11 @@ int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_siz
 	return error;
 }
 
+bool worker_began_with_private(const struct worker *worker)
+{
+	return worker->has_private;
+}
+
 int worker_private_fd(const struct worker *worker)
 {
 	return worker->slot->private_fd;

@@ -208,6 +208,9 @@ struct sticky_worker *worker_life(const struct worker *worker);
 /* Its slot's private socket; -1: none. */
 int worker_private_fd(const struct worker *worker);
 
+/* Of one that was taken over: was it given that socket, which its other descriptors lie behind? */
+bool worker_began_with_private(const struct worker *worker);
+
 /* Of a worker: what a runner needs to know. */
 uint32_t worker_slot(const struct worker *worker);
 uint64_t worker_generation(const struct worker *worker);

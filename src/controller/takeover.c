@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include "report.h"
+
+#define END_MS 1000 /* how long one that was killed may take to end */
 
 static int fetch(int pidfd, int number)
 {
@@ -74,7 +77,11 @@ static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
 						 (int)strtol(entry->d_name, NULL, 10));
 	}
 	closedir(directory);
-	return found == wanted ? 0 : -ESRCH;
+	/* One that has closed its slot's own socket serves all the same. */
+	for (found = 0; found < listeners; found++)
+		if (life->fds[found] < 0)
+			return -ESRCH;
+	return 0;
 }
 
 static void close_life(struct adopted_life *life)
@@ -99,6 +106,14 @@ static void kill_life(const struct life_record *record)
 	if (kill(-record->pid, SIGKILL) && errno != ESRCH)
 		report(STICKY_LOG_WARN, "kill_failed", "slot=%u pid=%d error=\"%s\"", record->slot,
 		       record->pid, strerror(errno));
+}
+
+/* It is killed: its addresses are free once it has ended. */
+static void await_end(const struct adopted_life *life)
+{
+	struct pollfd poller = {.fd = life->pidfd, .events = POLLIN};
+
+	poll(&poller, 1, END_MS);
 }
 
 /* Is the noted process still there? The pidfd is opened first, so that it can't change after. */
@@ -128,13 +143,19 @@ static bool take_life(const struct life_record *record, uint32_t listeners,
 	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT || record->pid <= 1 ||
 	    open_life(record, ret_life))
 		return false;
-	if (record->state == WORKER_DRAINING)
+	if (record->state == WORKER_DRAINING) {
+		/* It may be the last one that has its slot's own socket. */
+		if (record->private_cookie)
+			fetch_sockets(ret_life, 0);
 		return true;
+	}
 	if (record->state == WORKER_READY && !fetch_sockets(ret_life, listeners))
 		return true;
 	/* Where its start was not noted yet, its sockets say that it is the one. */
-	if (record->process_start || !fetch_sockets(ret_life, listeners))
+	if (record->process_start || !fetch_sockets(ret_life, listeners)) {
 		kill_life(record);
+		await_end(ret_life);
+	}
 	close_life(ret_life);
 	return false;
 }
@@ -185,6 +206,8 @@ void takeover_kill(const struct takeover *takeover)
 
 	for (i = 0; i < takeover->count; i++)
 		kill_life(&takeover->lives[i].record);
+	for (i = 0; i < takeover->count; i++)
+		await_end(&takeover->lives[i]);
 }
 
 void takeover_fini(struct takeover *takeover)

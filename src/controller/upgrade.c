@@ -2,6 +2,7 @@
 #include "upgrade.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CHECK_MS 5000
+#define CHECK_MS      5000
+#define KEPT_VARIABLE "STICKY_UPGRADE_SOCKETS"
 
 int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 {
@@ -66,7 +68,51 @@ int upgrade_check(const char *path, char *ret_error, size_t error_size)
 	return -ENOEXEC;
 }
 
-int upgrade_execute(const char *path, char *const *arguments)
+/* Their numbers, in the environment: our own program reads them before anybody else could. */
+static int set_kept(const int *kept, uint32_t count)
+{
+	char text[UPGRADE_KEPT_MAX * 12] = "";
+	size_t length = 0;
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%d ", kept[i]);
+		if (fcntl(kept[i], F_SETFD, 0))
+			return -errno;
+	}
+	return setenv(KEPT_VARIABLE, text, 1) ? -errno : 0;
+}
+
+static void unset_kept(const int *kept, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		fcntl(kept[i], F_SETFD, FD_CLOEXEC);
+	unsetenv(KEPT_VARIABLE);
+}
+
+uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX])
+{
+	const char *text = getenv(KEPT_VARIABLE);
+	uint32_t count = 0;
+	char *end;
+
+	while (text && count < UPGRADE_KEPT_MAX) {
+		long fd = strtol(text, &end, 10);
+
+		if (end == text)
+			break;
+		text = end;
+		if (fd > STDERR_FILENO && fd <= INT32_MAX &&
+		    fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0)
+			ret_kept[count++] = (int)fd;
+	}
+	unsetenv(KEPT_VARIABLE);
+	return count;
+}
+
+static int execute(const char *path, char *const *arguments)
 {
 	char program[] = "stickyctl";
 	size_t count = 0;
@@ -82,4 +128,14 @@ int upgrade_execute(const char *path, char *const *arguments)
 	execv(path, all);
 	free(all);
 	return -errno;
+}
+
+int upgrade_execute(const char *path, char *const *arguments, const int *kept, uint32_t count)
+{
+	int error = set_kept(kept, count);
+
+	if (!error)
+		error = execute(path, arguments);
+	unset_kept(kept, count);
+	return error;
 }

@@ -4,6 +4,7 @@
 #define STICKY_CONTROLLER_UPGRADE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define UPGRADE_PATH_SIZE 4096
 
@@ -22,11 +23,17 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE]);
  */
 int upgrade_check(const char *path, char *ret_error, size_t error_size);
 
+#define UPGRADE_KEPT_MAX 256
+
 /*
  * Become it. Returns only where that fails: -errno.
  *
  * arguments  from "start" on
+ * kept       descriptors that it is to have, `count` of them, at most UPGRADE_KEPT_MAX
  */
-int upgrade_execute(const char *path, char *const *arguments);
+int upgrade_execute(const char *path, char *const *arguments, const int *kept, uint32_t count);
+
+/* What the former program left by `kept`. Returns how many, at most UPGRADE_KEPT_MAX. */
+uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX]);
 
 #endif

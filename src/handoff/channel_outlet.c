@@ -15,12 +15,17 @@
 /* Messages that are read in one turn of the loop. */
 #define READ_MAX 64
 
+/* For the word that a process has ended, which comes behind the end of its channel. */
+#define END_DELAY_MS 500
+
 struct channel_outlet {
 	struct outlet *outlet;
 	int fd;
 	bool speaks;
 	channel_outlet_hello_fn *hello;
+	channel_outlet_ended_fn *ended;
 	void *context;
+	struct event *after_end; /* the other end was closed: by a process that ends, as a rule */
 	struct event *readable;
 	struct event *writable; /* while its channel is full */
 };
@@ -77,8 +82,13 @@ static bool read_one(struct channel_outlet *channel)
 	if (result == 1)
 		hear(channel, &message);
 	/* It closed its end: nothing more comes, and the end would be told of for ever. */
-	if (result == 0 && channel->readable)
+	if (result == 0 && channel->readable) {
+		static const struct timeval delay = {.tv_usec = END_DELAY_MS * 1000};
+
 		event_del(channel->readable);
+		if (channel->ended)
+			event_add(channel->after_end, &delay);
+	}
 	return result == 1 || result == -EPROTO || result == -EMFILE;
 }
 
@@ -94,26 +104,39 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 			return;
 }
 
+static void on_after_end(evutil_socket_t fd, short what, void *context)
+{
+	struct channel_outlet *channel = context;
+
+	(void)fd;
+	(void)what;
+	if (channel->ended)
+		channel->ended(channel->context);
+}
+
 void channel_outlet_hear(struct channel_outlet *channel)
 {
 	on_readable(channel->fd, EV_READ, channel);
 }
 
 int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint32_t slot, int fd,
-			channel_outlet_hello_fn *hello, void *context,
-			struct channel_outlet **ret_channel)
+			channel_outlet_hello_fn *hello, channel_outlet_ended_fn *ended,
+			void *context, struct channel_outlet **ret_channel)
 {
 	struct channel_outlet *channel = calloc(1, sizeof(*channel));
 	int error;
 
 	if (!channel)
 		return -ENOMEM;
-	*channel = (struct channel_outlet){.fd = -1, .hello = hello, .context = context};
+	*channel = (struct channel_outlet){
+		.fd = -1, .hello = hello, .ended = ended, .context = context};
 	error = outlet_open(delivery, slot, &ops, channel, ON_THE_WAY_MAX, &channel->outlet);
 	if (!error) {
 		channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 		channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
-		if (!channel->readable || !channel->writable || event_add(channel->readable, NULL))
+		channel->after_end = evtimer_new(base, on_after_end, channel);
+		if (!channel->readable || !channel->writable || !channel->after_end ||
+		    event_add(channel->readable, NULL))
 			error = -ENOMEM;
 	}
 	if (error) {
@@ -152,12 +175,15 @@ void channel_outlet_close(struct channel_outlet *channel)
 	if (!channel)
 		return;
 	channel->hello = NULL;
+	channel->ended = NULL;
 	for (rest = 0; channel->fd >= 0 && rest < 4 * ON_THE_WAY_MAX && read_one(channel); rest++)
 		;
 	if (channel->readable)
 		event_free(channel->readable);
 	if (channel->writable)
 		event_free(channel->writable);
+	if (channel->after_end)
+		event_free(channel->after_end);
 	outlet_close(channel->outlet);
 	if (channel->fd >= 0)
 		close(channel->fd);

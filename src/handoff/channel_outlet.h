@@ -10,15 +10,19 @@ struct channel_outlet;
 /* The worker has said that it takes passed connections. */
 typedef void channel_outlet_hello_fn(void *context);
 
+/* Its end is closed, and it lives: nothing can be passed to it any more. */
+typedef void channel_outlet_ended_fn(void *context);
+
 /*
  * fd     the controller's end; taken over where this succeeds
  * hello  called once, when the worker has said so; may be NULL
+ * ended  called once, a moment after the worker's end was closed; may be NULL
  *
  * Returns 0 or -errno.
  */
 int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint32_t slot, int fd,
-			channel_outlet_hello_fn *hello, void *context,
-			struct channel_outlet **ret_channel);
+			channel_outlet_hello_fn *hello, channel_outlet_ended_fn *ended,
+			void *context, struct channel_outlet **ret_channel);
 
 struct outlet *channel_outlet_outlet(const struct channel_outlet *channel);
 

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ struct passed {
 	STAILQ_ENTRY(passed) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
-	uint32_t id;
+	uint32_t id; /* with which it was sent last; 0: never */
 	uint64_t since_ms;
 	bool is_watched; /* in the set of those who may go away */
 };
@@ -134,6 +135,19 @@ static struct passed_list *order_of(struct delivery *delivery, uint32_t slot)
 	return delivery->slots[slot].present ? &delivery->busy : &delivery->homeless;
 }
 
+/* To the head of the line, behind those who were given back as well, and were sent before it. */
+static void give_back(struct passing_slot *slot, struct passed *passed)
+{
+	struct passed *next = TAILQ_FIRST(&slot->waiting);
+
+	while (next && next->id && (int32_t)(next->id - passed->id) < 0)
+		next = TAILQ_NEXT(next, in_slot);
+	if (next)
+		TAILQ_INSERT_BEFORE(next, passed, in_slot);
+	else
+		TAILQ_INSERT_TAIL(&slot->waiting, passed, in_slot);
+}
+
 static void begin_to_wait(struct delivery *delivery, struct passed *passed, bool first)
 {
 	struct passing_slot *slot = &delivery->slots[passed->slot];
@@ -142,7 +156,7 @@ static void begin_to_wait(struct delivery *delivery, struct passed *passed, bool
 
 	passed->since_ms = now_ms();
 	if (first)
-		TAILQ_INSERT_HEAD(&slot->waiting, passed, in_slot);
+		give_back(slot, passed);
 	else
 		TAILQ_INSERT_TAIL(&slot->waiting, passed, in_slot);
 	TAILQ_INSERT_TAIL(order, passed, in_order);
@@ -260,8 +274,8 @@ static bool pass_on(struct outlet *outlet, struct passed *passed)
 
 	if (outlet->is_blocked || outlet->count >= outlet->limit)
 		return false;
-	passed->id = ++delivery->next_id;
-	error = outlet->ops->send(outlet->context, passed->id, &passed->item);
+	delivery->next_id += delivery->next_id == UINT32_MAX ? 2 : 1; /* 0 is nobody's */
+	error = outlet->ops->send(outlet->context, delivery->next_id, &passed->item);
 	if (error == -ENOBUFS) {
 		try_later(outlet);
 		return false;
@@ -271,6 +285,7 @@ static bool pass_on(struct outlet *outlet, struct passed *passed)
 		outlet->is_blocked = true;
 		return false;
 	}
+	passed->id = delivery->next_id;
 	TAILQ_INSERT_TAIL(&outlet->on_the_way, passed, in_slot);
 	outlet->count++;
 	return true;
@@ -325,15 +340,25 @@ static void on_arrival(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-void delivery_give_up(struct delivery *delivery)
+void delivery_take_in(struct delivery *delivery)
+{
+	on_arrival(delivery->intake_fd, EV_READ, delivery);
+}
+
+static void answer_homeless(struct delivery *delivery)
 {
 	struct passed *first;
 
-	delivery->has_given_up = true;
-	on_arrival(delivery->intake_fd, EV_READ, delivery);
 	while ((first = TAILQ_FIRST(&delivery->homeless)))
 		give_answer(delivery, first);
 	set_expiry(delivery);
+}
+
+void delivery_give_up(struct delivery *delivery)
+{
+	delivery->has_given_up = true;
+	delivery_take_in(delivery);
+	answer_homeless(delivery);
 }
 
 int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
@@ -370,6 +395,8 @@ static void replace_all(struct delivery *delivery, struct passed_list *order)
 		if (slot == passed->slot)
 			continue;
 		end_to_wait(delivery, passed);
+		/* It may go straight to a worker: from then on nobody here is told of its end. */
+		unwatch(delivery, passed);
 		place(delivery, passed, false);
 	}
 }
@@ -391,20 +418,22 @@ static void set_present(struct delivery *delivery, uint32_t slot, struct outlet 
 	struct passed *passed;
 
 	if (!state->present != !outlet) {
-		TAILQ_FOREACH(passed, &state->waiting, in_slot)
-		{
+		for (passed = TAILQ_FIRST(&state->waiting); passed;
+		     passed = TAILQ_NEXT(passed, in_slot)) {
 			count_retries(delivery, passed);
 			TAILQ_REMOVE(order_of(delivery, slot), passed, in_order);
 		}
 		state->present = outlet;
-		TAILQ_FOREACH(passed, &state->waiting, in_slot)
-		{
+		for (passed = TAILQ_FIRST(&state->waiting); passed;
+		     passed = TAILQ_NEXT(passed, in_slot)) {
 			passed->since_ms = now_ms();
 			TAILQ_INSERT_TAIL(order_of(delivery, slot), passed, in_order);
 		}
 		set_expiry(delivery);
 	}
 	state->present = outlet;
+	if (delivery->has_given_up)
+		answer_homeless(delivery);
 	pump(delivery, slot);
 }
 
@@ -509,8 +538,7 @@ void outlet_close(struct outlet *outlet)
 		return;
 	delivery = outlet->delivery;
 	outlet_leave_slot(outlet);
-	/* The last first, each to the head: they keep their order. */
-	while ((passed = TAILQ_LAST(&outlet->on_the_way, passed_list))) {
+	while ((passed = TAILQ_FIRST(&outlet->on_the_way))) {
 		TAILQ_REMOVE(&outlet->on_the_way, passed, in_slot);
 		place(delivery, passed, true);
 	}
@@ -569,6 +597,9 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	delivery->options = *options;
 	delivery->limits = *limits;
 	delivery->gone_fd = delivery->intake_fd = -1;
+	/* Workers that are taken over may still answer to a former controller's numbers. */
+	if (getrandom(&delivery->next_id, sizeof(delivery->next_id), GRND_NONBLOCK) < 0)
+		delivery->next_id = (uint32_t)now_ms();
 	pthread_mutex_init(&delivery->lock, NULL);
 	TAILQ_INIT(&delivery->homeless);
 	TAILQ_INIT(&delivery->busy);

@@ -70,6 +70,9 @@ struct delivery_item {
  */
 int delivery_submit(struct delivery *delivery, const struct delivery_item *item);
 
+/* Place now who was submitted by now. */
+void delivery_take_in(struct delivery *delivery);
+
 /* The table has changed: whoever waits may have another slot. */
 void delivery_table_changed(struct delivery *delivery);
 

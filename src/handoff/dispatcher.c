@@ -18,6 +18,12 @@
 #define ACCEPT_BATCH 64	 /* then those who have something to say */
 #define PAUSE_MS     100 /* without descriptors: until accepting is tried again */
 
+/*
+ * How long one that is only looked at may keep silent: a proxy says at once who its client is, and
+ * the client of a server that speaks first waits all that time.
+ */
+#define SAMPLE_PATIENCE_MS 200
+
 /* A connection that has not said enough. */
 struct pending {
 	TAILQ_ENTRY(pending) in_order; /* by the time at which it came */
@@ -33,11 +39,14 @@ struct dispatcher {
 	int poll_fd;
 	int stop_fd; /* eventfd */
 	bool stopping;
+	bool leaves_queues; /* at its end: somebody else accepts from its sockets */
+	uint32_t patience_ms;
 	bool is_paused; /* accepts nobody, for want of descriptors */
 	uint64_t paused_ms;
-	struct pending_list pending;
-	uint32_t pending_count; /* read by other threads */
-	pthread_mutex_t lock;	/* the rules */
+	struct pending_list proxies;
+	struct pending_list samples; /* of whom nothing is wanted: they wait for less long */
+	uint32_t pending_count;	     /* read by other threads */
+	pthread_mutex_t lock;	     /* the rules */
 	struct dispatch_rules rules;
 	uint8_t bytes[HEAD_SIZE_MAX];
 };
@@ -126,6 +135,11 @@ static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
 	__atomic_store_n(&dispatcher->pending_count, value, __ATOMIC_RELAXED);
 }
 
+static struct pending_list *list_of(struct dispatcher *dispatcher, const struct head *head)
+{
+	return head->is_sample ? &dispatcher->samples : &dispatcher->proxies;
+}
+
 /* Told of each arrival, once: what was seen already stays where it is, and is no news. */
 static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
 {
@@ -140,7 +154,7 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
 		free(pending);
 		return -errno;
 	}
-	TAILQ_INSERT_TAIL(&dispatcher->pending, pending, in_order);
+	TAILQ_INSERT_TAIL(list_of(dispatcher, head), pending, in_order);
 	set_pending_count(dispatcher, dispatcher->pending_count + 1);
 	return 0;
 }
@@ -148,7 +162,7 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
 /* Its descriptor leaves the set before it can leave the process. */
 static void forget(struct dispatcher *dispatcher, struct pending *pending)
 {
-	TAILQ_REMOVE(&dispatcher->pending, pending, in_order);
+	TAILQ_REMOVE(list_of(dispatcher, &pending->head), pending, in_order);
 	set_pending_count(dispatcher, dispatcher->pending_count - 1);
 	free(pending);
 }
@@ -167,13 +181,28 @@ static void on_more(struct dispatcher *dispatcher, struct pending *pending)
 	settle(dispatcher, &head, state);
 }
 
-/* Those whose time is up: a proxy's are closed; others, of whom nothing was wanted, go on. */
-static void end_slow_ones(struct dispatcher *dispatcher)
+static uint32_t patience_ms(struct dispatcher *dispatcher, const struct head *head)
 {
-	uint64_t now = now_ms(), timeout = head_timeout_ms(dispatcher);
-	struct pending *first;
+	uint32_t timeout = head_timeout_ms(dispatcher);
 
-	while ((first = TAILQ_FIRST(&dispatcher->pending)) && first->since_ms + timeout <= now) {
+	return head->is_sample && timeout > SAMPLE_PATIENCE_MS ? SAMPLE_PATIENCE_MS : timeout;
+}
+
+/* When the first of a list has waited for too long. */
+static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list *list)
+{
+	const struct pending *first = TAILQ_FIRST(list);
+
+	return first ? first->since_ms + patience_ms(dispatcher, &first->head) : UINT64_MAX;
+}
+
+/* Those whose time is up: a proxy's are closed; others, of whom nothing was wanted, go on. */
+static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_list *list)
+{
+	uint64_t now = now_ms();
+
+	while (due_ms(dispatcher, list) <= now) {
+		struct pending *first = TAILQ_FIRST(list);
 		struct head head = first->head;
 
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
@@ -246,11 +275,10 @@ static void accept_some(struct dispatcher *dispatcher, int listener)
 
 static int next_wait_ms(struct dispatcher *dispatcher)
 {
-	const struct pending *first = TAILQ_FIRST(&dispatcher->pending);
-	uint64_t now = now_ms(), due = UINT64_MAX;
+	uint64_t now = now_ms(), due = due_ms(dispatcher, &dispatcher->proxies);
 
-	if (first)
-		due = first->since_ms + head_timeout_ms(dispatcher);
+	if (due_ms(dispatcher, &dispatcher->samples) < due)
+		due = due_ms(dispatcher, &dispatcher->samples);
 	if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS < due)
 		due = dispatcher->paused_ms + PAUSE_MS;
 	if (due == UINT64_MAX)
@@ -278,16 +306,11 @@ static void handle(struct dispatcher *dispatcher, void *data)
 		on_more(dispatcher, data);
 }
 
-/* Nobody is left behind in a queue, and nobody is waited for. */
-static void finish(struct dispatcher *dispatcher)
+static void finish_pending(struct dispatcher *dispatcher, const struct pending_list *list)
 {
 	struct pending *first;
-	uint32_t i;
 
-	for (i = 0; i < dispatcher->options.fd_count; i++)
-		while (accept_one(dispatcher, dispatcher->options.fds[i]))
-			;
-	while ((first = TAILQ_FIRST(&dispatcher->pending))) {
+	while ((first = TAILQ_FIRST(list))) {
 		struct head head = first->head;
 
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
@@ -299,20 +322,57 @@ static void finish(struct dispatcher *dispatcher)
 	}
 }
 
+static void accept_all(struct dispatcher *dispatcher)
+{
+	uint32_t i;
+
+	for (i = 0; i < dispatcher->options.fd_count; i++)
+		while (accept_one(dispatcher, dispatcher->options.fds[i]))
+			;
+}
+
+static void turn(struct dispatcher *dispatcher, int wait_ms)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int ready = epoll_wait(dispatcher->poll_fd, events, EVENTS_MAX, wait_ms), i;
+
+	for (i = 0; i < ready; i++)
+		handle(dispatcher, events[i].data.ptr);
+	end_slow_ones(dispatcher, &dispatcher->proxies);
+	end_slow_ones(dispatcher, &dispatcher->samples);
+}
+
+/* Heads that are half here are about to be whole. */
+static void await_heads(struct dispatcher *dispatcher)
+{
+	uint64_t until = now_ms() + dispatcher->patience_ms, now;
+
+	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->stop_fd, NULL);
+	if (!dispatcher->is_paused)
+		watch_listeners(dispatcher, false);
+	while (dispatcher->pending_count && (now = now_ms()) < until)
+		turn(dispatcher, (int)(until - now));
+}
+
+/* Nobody is left behind. */
+static void finish(struct dispatcher *dispatcher)
+{
+	if (dispatcher->leaves_queues)
+		await_heads(dispatcher);
+	else
+		accept_all(dispatcher);
+	finish_pending(dispatcher, &dispatcher->proxies);
+	finish_pending(dispatcher, &dispatcher->samples);
+}
+
 static void *run(void *context)
 {
 	struct dispatcher *dispatcher = context;
-	struct epoll_event events[EVENTS_MAX];
-	int ready, i;
 
 	if (dispatcher->options.thread_begins)
 		dispatcher->options.thread_begins();
 	while (!dispatcher->stopping) {
-		ready = epoll_wait(dispatcher->poll_fd, events, EVENTS_MAX,
-				   next_wait_ms(dispatcher));
-		for (i = 0; i < ready; i++)
-			handle(dispatcher, events[i].data.ptr);
-		end_slow_ones(dispatcher);
+		turn(dispatcher, next_wait_ms(dispatcher));
 		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= now_ms())
 			watch_listeners(dispatcher, true);
 	}
@@ -372,7 +432,8 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 	dispatcher->options = *options;
 	dispatcher->rules = *rules;
 	dispatcher->poll_fd = dispatcher->stop_fd = -1;
-	TAILQ_INIT(&dispatcher->pending);
+	TAILQ_INIT(&dispatcher->proxies);
+	TAILQ_INIT(&dispatcher->samples);
 	pthread_mutex_init(&dispatcher->lock, NULL);
 	error = open_poll(dispatcher);
 	if (!error)
@@ -397,15 +458,28 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher)
 	return __atomic_load_n(&dispatcher->pending_count, __ATOMIC_RELAXED);
 }
 
-void dispatcher_stop(struct dispatcher *dispatcher)
+static void end_thread(struct dispatcher *dispatcher)
 {
 	uint64_t one = 1;
-	ssize_t written;
+	ssize_t written = write(dispatcher->stop_fd, &one, sizeof(one));
 
-	if (!dispatcher)
-		return;
-	written = write(dispatcher->stop_fd, &one, sizeof(one));
 	(void)written;
 	pthread_join(dispatcher->thread, NULL);
 	free_dispatcher(dispatcher);
+}
+
+void dispatcher_stop(struct dispatcher *dispatcher)
+{
+	if (dispatcher)
+		end_thread(dispatcher);
+}
+
+void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
+{
+	/* Read by the thread once it was told to end. */
+	pthread_mutex_lock(&dispatcher->lock);
+	dispatcher->leaves_queues = true;
+	dispatcher->patience_ms = patience_ms;
+	pthread_mutex_unlock(&dispatcher->lock);
+	end_thread(dispatcher);
 }

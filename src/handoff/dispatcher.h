@@ -84,4 +84,10 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher);
  */
 void dispatcher_stop(struct dispatcher *dispatcher);
 
+/*
+ * The same where its sockets stay open for somebody else: nobody more is accepted, and who was is
+ * given up to patience_ms to say who he is.
+ */
+void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms);
+
 #endif

@@ -9,7 +9,7 @@
 #include "../lib/channel.h"
 #include "dispatcher.h"
 
-#define HEAD_SIZE_MAX 16384 /* a head that is longer is not waited for */
+#define HEAD_SIZE_MAX 65536 /* a head that is longer is not waited for; nginx takes 32 KB of it */
 
 struct head {
 	int fd;

@@ -68,24 +68,29 @@ static int take_descriptor(struct msghdr *header)
 	return fd;
 }
 
-static int check(const struct msghdr *header, const struct channel_message *message, ssize_t length)
+static int check(const struct msghdr *header, const struct channel_message *message, ssize_t length,
+		 int fd)
 {
 	if (length != sizeof(*message) || header->msg_flags & MSG_TRUNC ||
 	    message->version != CHANNEL_VERSION || message->kind < CHANNEL_HELLO ||
 	    message->kind >= CHANNEL_KIND_END)
 		return -EPROTO;
-	/* Lost on the way in: this process has as many as it may have. */
-	return header->msg_flags & MSG_CTRUNC ? -EMFILE : 1;
+	if (!(header->msg_flags & MSG_CTRUNC))
+		return 1;
+	/* More than one, or lost on the way in: this process has as many as it may have. */
+	return fd >= 0 ? -EPROTO : -EMFILE;
 }
 
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd)
 {
 	struct iovec part = {.iov_base = ret_message, .iov_len = sizeof(*ret_message)};
 	union control control;
+	/* CMSG_SPACE() rounds up: that would be room for a second descriptor, nobody's. */
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,
 				.msg_control = control.bytes,
-				.msg_controllen = sizeof(control.bytes)};
+				/* Not CMSG_SPACE(), whose padding is room for a second one. */
+				.msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t length;
 	int fd, result;
 
@@ -94,10 +99,10 @@ int channel_receive(int channel, struct channel_message *ret_message, int *ret_f
 	while (length < 0 && errno == EINTR);
 	if (length < 0)
 		return -errno;
-	if (length == 0)
-		return 0;
 	fd = take_descriptor(&header);
-	result = check(&header, ret_message, length);
+	if (length == 0 && fd < 0)
+		return 0;
+	result = check(&header, ret_message, length, fd);
 	if (result < 0 && fd >= 0) {
 		close(fd);
 		fd = -1;

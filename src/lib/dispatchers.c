@@ -56,10 +56,26 @@ static void close_sets(struct sticky_dispatchers *dispatchers)
 		socket_set_close(&dispatchers->sets[index]);
 }
 
+/*
+ * Without the kernel's help an address is only bound until now, and another group of the same uid
+ * may have bound it too: whoever listens first has it.
+ */
+static int check_free(const struct sticky_group *group)
+{
+	uint32_t i;
+	int error = 0;
+
+	if (steering_is_kernel(group->steering))
+		return 0;
+	for (i = 0; i < group->address_count && !error; i++)
+		error = listener_check_free(&group->listeners[i]);
+	return error;
+}
+
 static int open_locked(struct sticky_group *group, struct sticky_dispatchers *dispatchers)
 {
 	uint32_t index;
-	int error = 0;
+	int error;
 
 	if (!group->address_count)
 		return -EDESTADDRREQ;
@@ -67,6 +83,7 @@ static int open_locked(struct sticky_group *group, struct sticky_dispatchers *di
 		return -EBUSY;
 	if (group->refusing)
 		return -ESHUTDOWN;
+	error = check_free(group);
 	for (index = 0; index < dispatchers->count; index++)
 		socket_set_init(&dispatchers->sets[index]);
 	for (index = 0; index < dispatchers->count && !error; index++)

@@ -68,6 +68,23 @@ static int take_sockets(struct sticky_process *process)
 	return 0;
 }
 
+/*
+ * By hand out of the poll set: whoever else has the descriptor, the controller or a child, keeps it
+ * open, and we would be told of it for ever.
+ */
+static void end_watched(const struct sticky_process *process, int fd)
+{
+	if (process->poll_fd >= 0)
+		epoll_ctl(process->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+	close(fd);
+}
+
+static void end_channel(struct sticky_process *process)
+{
+	end_watched(process, process->channel);
+	process->channel = -1;
+}
+
 /* Only its own process has it: a child that inherited the variable has not. */
 static int take_channel(struct sticky_process *process)
 {
@@ -81,7 +98,12 @@ static int take_channel(struct sticky_process *process)
 	if (error)
 		return error;
 	process->channel = (int)fd;
-	return channel_send(process->channel, &hello, -1);
+	error = channel_send(process->channel, &hello, -1);
+	if (error != -EPIPE && error != -ECONNRESET)
+		return error;
+	/* The controller is gone: the listening sockets, if there are any, serve on. */
+	end_channel(process);
+	return 0;
 }
 
 static int watch(const struct sticky_process *process, int fd)
@@ -160,13 +182,6 @@ static void answer(struct sticky_process *process, uint32_t id, enum channel_kin
 
 	/* Its buffer has room for more answers than there can be connections on their way. */
 	channel_send(process->channel, &message, -1);
-}
-
-static void end_channel(struct sticky_process *process)
-{
-	/* Closing it takes it out of the poll set: nobody else has it. */
-	close(process->channel);
-	process->channel = -1;
 }
 
 static int set_flags(int fd, int flags)
@@ -289,7 +304,7 @@ static void close_sockets(struct sticky_process *process)
 	uint32_t i;
 
 	for (i = 0; i < process->socket_count; i++)
-		close(process->sockets[i]);
+		end_watched(process, process->sockets[i]);
 	process->socket_count = 0;
 }
 
@@ -299,7 +314,11 @@ int sticky_process_stopping(struct sticky_process *process)
 		return 0;
 	process->stopping = true;
 	close_sockets(process);
-	take_passed(process, NULL, 0); /* gives them back */
+	/* What is there can still be read, and given back; nothing can be sent any more. */
+	if (process->channel >= 0)
+		shutdown(process->channel, SHUT_RD);
+	while (take_passed(process, NULL, 0) == -EMFILE)
+		; /* gives them back, those without room one at a time */
 	return notify("STOPPING=1");
 }
 

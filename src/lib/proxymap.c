@@ -32,35 +32,36 @@ static int add_all(int map_fd, const struct sticky_proxy_key *keys, size_t count
 	return error;
 }
 
-/* One that is not wanted; -ENOENT: there is none. */
+/* Those that are not wanted. Nobody else writes the map. Returns how many, or -errno. */
 static int find_unwanted(int map_fd, const struct sticky_proxy_key *keys, size_t count,
-			 struct sticky_proxy_key *ret_key)
+			 struct sticky_proxy_key ret_keys[STICKY_PROXIES_ROOM])
 {
-	struct sticky_proxy_key former, *previous = NULL;
-	int error;
+	struct sticky_proxy_key key, former, *previous = NULL;
+	int found = 0, error;
 
-	while (!(error = bpf_map_get_next_key(map_fd, previous, ret_key))) {
-		if (!bsearch(ret_key, keys, count, sizeof(*keys), compare))
-			return 0;
-		former = *ret_key;
+	while (!(error = bpf_map_get_next_key(map_fd, previous, &key))) {
+		if (!bsearch(&key, keys, count, sizeof(*keys), compare) &&
+		    found < STICKY_PROXIES_ROOM)
+			ret_keys[found++] = key;
+		former = key;
 		previous = &former;
 	}
-	return error;
+	return error == -ENOENT ? found : error;
 }
 
+/* All are found first: the order of a trie changes with each that is removed. */
 static int remove_unwanted(int map_fd, const struct sticky_proxy_key *keys, size_t count)
 {
-	struct sticky_proxy_key key;
-	uint32_t i;
-	int error = 0;
+	struct sticky_proxy_key *unwanted = calloc(STICKY_PROXIES_ROOM, sizeof(*unwanted));
+	int found, i, error = 0;
 
-	/* From the beginning after each removal: the order of a trie changes with it. */
-	for (i = 0; i < STICKY_PROXIES_MAX && !error; i++) {
-		error = find_unwanted(map_fd, keys, count, &key);
-		if (!error)
-			error = bpf_map_delete_elem(map_fd, &key);
-	}
-	return error == -ENOENT ? 0 : error;
+	if (!unwanted)
+		return -ENOMEM;
+	found = find_unwanted(map_fd, keys, count, unwanted);
+	for (i = 0; i < found && !error; i++)
+		error = bpf_map_delete_elem(map_fd, &unwanted[i]);
+	free(unwanted);
+	return found < 0 ? found : error;
 }
 
 int proxymap_replace(int map_fd, const struct sticky_prefix *proxies, size_t count)

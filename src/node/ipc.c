@@ -23,13 +23,15 @@ struct line {
 	int fd; /* goes with the first byte; -1: none, or gone */
 };
 
+STAILQ_HEAD(line_queue, line);
+
 struct node_ipc {
 	struct node_ipc_callbacks callbacks;
 	int fd;
 	struct event *readable, *writable;
 	struct event
 		*retry; /* too many descriptors are on the way: it may be writable all the same */
-	STAILQ_HEAD(, line) queue;
+	struct line_queue queue;
 	size_t queued; /* bytes */
 	char *input;
 	size_t input_length, input_room;

@@ -45,6 +45,13 @@ def tests_of(cases):
     return decorate
 
 
+def needs(*programs):
+    """Skip where a program that nobody here wrote is not installed."""
+    missing = [program for program in programs
+               if not shutil.which(program, path=environment()["PATH"])]
+    return unittest.skipIf(missing, f"{', '.join(missing)}: not installed")
+
+
 class TestCase(unittest.TestCase):
     """A test with a directory of its own, which must leave nothing behind."""
 

@@ -5,13 +5,10 @@ activation, serves its own clients only, and ends politely."""
 
 import pathlib
 import re
-import shutil
 import subprocess
-import unittest
 
 import harness
 from clients import HERE, LISTEN, http_get
-from programs import environment
 
 COUNT = 200
 CONNECTIONS = 3
@@ -19,12 +16,6 @@ CONNECTIONS = 3
 
 def sources():
     return [f"127.5.{number // 200}.{number % 200 + 1}" for number in range(COUNT)]
-
-
-def needs(program):
-    """Skip where a server is not installed."""
-    return unittest.skipUnless(shutil.which(program, path=environment()["PATH"]),
-                               f"{program} is not installed")
 
 
 def process_group(pid):
@@ -72,7 +63,7 @@ class Servers(harness.TestCase):
         """The slot that the worker found in its environment."""
         return int(re.search(r"slot=(\d+)", body)[1])
 
-    @needs("node")
+    @harness.needs("node")
     def test_node(self):
         server = self.write("server.js", """
             const server = require('http').createServer((request, response) => {
@@ -85,7 +76,7 @@ class Servers(harness.TestCase):
         self.check("--min-uptime", "400ms", "--", "node", server, slots=3,
                    slot_of=self.own_slot)
 
-    @needs("gunicorn")
+    @harness.needs("gunicorn")
     def test_gunicorn(self):
         self.write("app.py", """
 import os
@@ -98,7 +89,7 @@ def application(environ, start_response):
         self.check("--ready", "notify", "--chdir", self.dir, "--", "gunicorn", "--workers", "1",
                    "--worker-tmp-dir", self.dir, "app", slots=2, slot_of=self.own_slot)
 
-    @needs("nginx")
+    @harness.needs("nginx")
     def test_nginx(self):
         temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};\n" for kind in (
             "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))

@@ -6,8 +6,8 @@
  *
  *     slot=1 gen=2 pid=34 client=203.0.113.9 peer=127.0.0.1:5000 bytes=57 sum=1234abcd
  *
- * as the body of an HTTP answer, or as a line; an empty line is the last one. `bytes` and `sum` (FNV-1a) are of what was read:
- * so it is seen that nothing was lost, nor added.
+ * as the body of an HTTP answer, or as a line; an empty line is the last one, but for --stay.
+ * `bytes` and `sum` (FNV-1a) are of what was read: so it is seen that nothing was lost, nor added.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +32,7 @@ struct options {
 	int accept_pause_ms;
 	int accept_max; /* -1: as many as come */
 	bool no_accept;
+	bool stay;	 /* an empty line is a line like others */
 	bool quiet_stop; /* at SIGTERM: exit at once, without a word */
 };
 
@@ -163,7 +164,7 @@ static void serve(struct client *client)
 	client->length += (size_t)length;
 	while ((request = find_request(client, &is_http))) {
 		bool closes = is_http ? asks_to_close(client, request)
-				      : request == 1 || client->bytes[0] == '\r';
+				      : !options.stay && (request == 1 || client->bytes[0] == '\r');
 
 		answer(client, request, is_http);
 		memmove(client->bytes, client->bytes + request, client->length - request);
@@ -260,6 +261,7 @@ static void parse(int argc, char **argv)
 		{"accept-pause", required_argument, NULL, 'p'},
 		{"accept-max", required_argument, NULL, 'm'},
 		{"no-accept", no_argument, NULL, 'n'},
+		{"stay", no_argument, NULL, 's'},
 		{"quiet-stop", no_argument, NULL, 'q'},
 		{0},
 	};
@@ -278,6 +280,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'n':
 			options.no_accept = true;
+			break;
+		case 's':
+			options.stay = true;
 			break;
 		case 'q':
 			options.quiet_stop = true;
