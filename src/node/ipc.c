@@ -35,8 +35,9 @@ struct node_ipc {
 	size_t queued; /* bytes */
 	char *input;
 	size_t input_length, input_room;
-	bool skip;    /* up to the next line end */
-	bool *closed; /* told where it is closed while a callback runs */
+	bool skip;	/* up to the next line end */
+	bool is_taking; /* a callback runs: what it closes is freed afterwards */
+	bool is_closed;
 };
 
 /* ---- Reading --------------------------------------------------------------------------- */
@@ -112,21 +113,23 @@ static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 	json_decref(message);
 }
 
-/* Returns false where the channel was closed meanwhile. */
+/* Returns false where the channel was closed meanwhile, and is gone. */
 static bool take_lines(struct node_ipc *ipc)
 {
 	size_t begin = 0;
-	bool closed = false;
 	char *end;
 
-	ipc->closed = &closed;
-	while ((end = memchr(ipc->input + begin, '\n', ipc->input_length - begin))) {
+	ipc->is_taking = true;
+	while (!ipc->is_closed &&
+	       (end = memchr(ipc->input + begin, '\n', ipc->input_length - begin))) {
 		take_line(ipc, ipc->input + begin, (size_t)(end - ipc->input) - begin);
-		if (closed)
-			return false;
 		begin = (size_t)(end - ipc->input) + 1;
 	}
-	ipc->closed = NULL;
+	ipc->is_taking = false;
+	if (ipc->is_closed) {
+		node_ipc_close(ipc);
+		return false;
+	}
 	memmove(ipc->input, ipc->input + begin, ipc->input_length - begin);
 	ipc->input_length -= begin;
 	return true;
@@ -344,8 +347,9 @@ void node_ipc_close(struct node_ipc *ipc)
 
 	if (!ipc)
 		return;
-	if (ipc->closed)
-		*ipc->closed = true;
+	ipc->is_closed = true;
+	if (ipc->is_taking)
+		return;
 	while ((line = STAILQ_FIRST(&ipc->queue))) {
 		STAILQ_REMOVE_HEAD(&ipc->queue, next);
 		free_line(line);
