@@ -462,9 +462,7 @@ void supervisor_worker_wants_out(struct worker *worker)
 void supervisor_worker_said(struct worker *worker, enum worker_word word)
 {
 	worker->speaks = true;
-	if (word == WORKER_SAYS_READY)
-		said_ready(worker);
-	else if (is_ready_by(worker, word))
+	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)
 		life_apply(worker, WORKER_SAYS_STOPPING);

@@ -242,7 +242,7 @@ static bool is_server(int fd)
 /* A life's own socket must not be kept: what is queued on it moves when it is closed. */
 static bool is_steered(const struct nodeports *ports, int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 
 	if (getsockname(fd, (void *)&address, &length))
@@ -380,6 +380,7 @@ void nodeports_close(struct nodeports *ports)
 		free(orphan);
 	}
 	HASH_ITER (hh, ports->shared, shared, next) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): out, then freed */
 		HASH_DEL(ports->shared, shared);
 		close(shared->fd);
 		if (shared->path[0])

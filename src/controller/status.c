@@ -144,20 +144,21 @@ static json_t *counters_json(const struct instance *instance)
 
 	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	return json_pack(
-		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "steered",
-		(json_int_t)counters.steered, "empty_slot", (json_int_t)counters.empty_slot,
-		"dropped", (json_int_t)counters.dropped, "migrated", (json_int_t)counters.migrated,
-		"woken", (json_int_t)counters.woken, "dispatched",
-		(json_int_t)traffic->dispatch.accepted, "handed",
-		(json_int_t)traffic->delivery.handed, "retried",
-		(json_int_t)traffic->delivery.retried, "answered_502",
-		(json_int_t)traffic->delivery.answered, "client_gone",
-		(json_int_t)(traffic->delivery.client_gone + traffic->dispatch.client_gone),
-		"bad_proxy_header", (json_int_t)traffic->dispatch.bad_header, "head_timeout",
-		(json_int_t)traffic->dispatch.head_timeout, "proxy_keepalive",
-		(json_int_t)traffic->proxy_keepalive, "pending_heads",
-		(json_int_t)front_pending(instance->front));
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "steered", (json_int_t)counters.steered, "empty_slot",
+			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
+			 "migrated", (json_int_t)counters.migrated, "woken",
+			 (json_int_t)counters.woken, "dispatched",
+			 (json_int_t)traffic->dispatch.accepted, "handed",
+			 (json_int_t)traffic->delivery.handed, "retried",
+			 (json_int_t)traffic->delivery.retried, "answered_502",
+			 (json_int_t)traffic->delivery.answered, "client_gone",
+			 (json_int_t)traffic->delivery.client_gone +
+				 (json_int_t)traffic->dispatch.client_gone,
+			 "bad_proxy_header", (json_int_t)traffic->dispatch.bad_header,
+			 "head_timeout", (json_int_t)traffic->dispatch.head_timeout,
+			 "proxy_keepalive", (json_int_t)traffic->proxy_keepalive, "pending_heads",
+			 (json_int_t)front_pending(instance->front));
 }
 
 static json_t *reload_json(const struct instance *instance)

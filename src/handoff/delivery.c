@@ -123,6 +123,7 @@ static void set_expiry(struct delivery *delivery)
 		event_del(delivery->expiry);
 		return;
 	}
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE() comes before each free() */
 	due = first->since_ms + budget_ms(delivery);
 	due = due > now ? due - now : 0;
 	wait = (struct timeval){.tv_sec = (time_t)(due / 1000),
@@ -221,6 +222,7 @@ static void keep_to_the_limit(struct delivery *delivery)
 	while (delivery->waiting > delivery->limits.max_held) {
 		struct passed *oldest = TAILQ_FIRST(&delivery->homeless);
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
 		give_answer(delivery, oldest ? oldest : TAILQ_FIRST(&delivery->busy));
 	}
 }
