@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../handoff/answer.h"
 #include "clock.h"
 #include "../node/preload.h"
 #include "listen.h"
@@ -544,8 +545,10 @@ static void teardown(struct controller *controller)
 			event_free(controller->signal_events[i]);
 	if (controller->stop_timer)
 		event_free(controller->stop_timer);
-	if (controller->base)
+	if (controller->base) {
+		answer_end_all(controller->base);
 		event_base_free(controller->base);
+	}
 	journal_close(controller->journal);
 	sticky_group_close(controller->instance.group); /* and its pins */
 	pins_remove(controller->pins);

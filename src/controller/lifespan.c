@@ -50,6 +50,9 @@ static bool is_ready_by_uptime(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
+	/* One that was to say that it takes passed connections, see passing.c, and has not. */
+	if (supervisor->config->ready == READY_STARTED)
+		return true;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
 }
@@ -325,6 +328,15 @@ void slot_fill(struct slot_state *slot)
 	life_begin(slot);
 }
 
+/* It looked for a listening socket, perhaps, and there is none: its own words would not tell why.
+ */
+static bool missed_sockets(const struct worker *worker)
+{
+	return worker->state == WORKER_STARTING && worker->life &&
+	       sticky_worker_fd(worker->life, 0) < 0 && worker->slot->private_fd < 0 &&
+	       worker->channel && !channel_outlet_speaks(worker->channel);
+}
+
 /* Why we ended it, where we did: the signal alone would not tell. */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
@@ -358,6 +370,10 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 	} else if (worker->fell_silent) {
 		snprintf(how->text, sizeof(how->text),
 			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", worker->watchdog_ms);
+	} else if (!how->hint && missed_sockets(worker)) {
+		how->hint = "steering by user gives it no listening socket, its connections are "
+			    "passed: it wants sticky_process_open() of libsticky; or CAP_BPF, or "
+			    "--slot-listen";
 	}
 }
 

@@ -191,13 +191,17 @@ int controller_open_listeners(struct controller *controller)
 /* So that a controller that follows can go on with the maps. */
 static void pin_group(struct controller *controller)
 {
-	char why[CONTROLLER_ERROR_SIZE];
-	int error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+	char why[CONTROLLER_ERROR_SIZE] = "steering by user: its sockets end with it";
+	int error = -EOPNOTSUPP;
 
+	if (!controller->is_user)
+		error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
 	if (!error) {
 		error = sticky_group_pin(controller->instance.group, controller->pins);
-		if (error)
+		if (error) {
 			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+			pins_remove(controller->pins);
+		}
 	}
 	if (!error)
 		return;

@@ -137,6 +137,12 @@ static json_t *listeners_json(struct sticky_group *group)
 	return listeners;
 }
 
+/* Dispatchers count in threads of their own. */
+static uint64_t counted(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 static json_t *counters_json(const struct instance *instance)
 {
 	const struct traffic *traffic = instance->traffic;
@@ -149,16 +155,16 @@ static json_t *counters_json(const struct instance *instance)
 			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
 			 "migrated", (json_int_t)counters.migrated, "woken",
 			 (json_int_t)counters.woken, "dispatched",
-			 (json_int_t)traffic->dispatch.accepted, "handed",
+			 (json_int_t)counted(&traffic->dispatch.accepted), "handed",
 			 (json_int_t)traffic->delivery.handed, "retried",
 			 (json_int_t)traffic->delivery.retried, "answered_502",
 			 (json_int_t)traffic->delivery.answered, "client_gone",
 			 (json_int_t)traffic->delivery.client_gone +
-				 (json_int_t)traffic->dispatch.client_gone,
-			 "bad_proxy_header", (json_int_t)traffic->dispatch.bad_header,
-			 "head_timeout", (json_int_t)traffic->dispatch.head_timeout,
-			 "proxy_keepalive", (json_int_t)traffic->proxy_keepalive, "pending_heads",
-			 (json_int_t)front_pending(instance->front));
+				 (json_int_t)counted(&traffic->dispatch.client_gone),
+			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
+			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
+			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
+			 "pending_heads", (json_int_t)front_pending(instance->front));
 }
 
 static json_t *reload_json(const struct instance *instance)

@@ -16,6 +16,7 @@
 
 /* A connection that waits for the client's first byte, or, once answered, for its end. */
 struct answer {
+	struct answer *next; /* when all are ended */
 	struct event *event;
 	enum answer_kind kind;
 	unsigned int retry_after;
@@ -128,4 +129,33 @@ void answer_unavailable(struct event_base *base, int fd, enum answer_kind kind,
 	}
 	if (!answer->event || event_add(answer->event, &patience))
 		end(answer, fd);
+}
+
+static int collect(const struct event_base *base, const struct event *event, void *context)
+{
+	struct answer **first = context, *answer;
+
+	(void)base;
+	if (event_get_callback(event) != on_event)
+		return 0;
+	answer = event_get_callback_arg(event);
+	answer->next = *first;
+	*first = answer;
+	return 0;
+}
+
+void answer_end_all(struct event_base *base)
+{
+	struct answer *first = NULL, *answer;
+
+	event_base_foreach_event(base, collect, &first);
+	while ((answer = first)) {
+		int fd = event_get_fd(answer->event);
+		char byte = 0;
+
+		first = answer->next;
+		if (!answer->is_sent && take(fd, &byte) != TOOK_THE_END && byte != TLS_HANDSHAKE)
+			send_answer(fd, answer->kind, answer->retry_after);
+		end(answer, fd);
+	}
 }

@@ -23,4 +23,7 @@ enum answer_kind { ANSWER_502, ANSWER_503, ANSWER_CLOSE, ANSWER_KIND_COUNT };
 void answer_unavailable(struct event_base *base, int fd, enum answer_kind kind,
 			unsigned int retry_after, unsigned int patience_ms);
 
+/* The loop ends: whoever still waits for an answer gets it now, and all are closed. */
+void answer_end_all(struct event_base *base);
+
 #endif

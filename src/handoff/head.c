@@ -113,17 +113,19 @@ static enum head_state settle_without_more(const struct head *head, size_t lengt
 	return head->must_speak ? HEAD_BAD : HEAD_KNOWN;
 }
 
-static bool is_half_closed(int fd)
+/* What it sent before a reset can still be peeked at: the bytes alone do not tell. */
+static short find_end(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
 
-	return poll(&poll_fd, 1, 0) == 1;
+	return poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
 }
 
 enum head_state head_look(struct head *head, const struct dispatch_rules *rules, uint8_t *bytes)
 {
 	enum head_state state;
 	ssize_t length;
+	short end;
 
 	if (head->is_plain)
 		return HEAD_KNOWN;
@@ -139,7 +141,10 @@ enum head_state head_look(struct head *head, const struct dispatch_rules *rules,
 	if (state != HEAD_MORE)
 		return state;
 	head->seen = (uint32_t)length;
-	if (length == HEAD_SIZE_MAX || is_half_closed(head->fd))
+	end = find_end(head->fd);
+	if (end & (POLLERR | POLLHUP))
+		return HEAD_GONE;
+	if (length == HEAD_SIZE_MAX || end)
 		return settle_without_more(head, (size_t)length);
 	return HEAD_MORE;
 }

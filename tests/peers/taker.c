@@ -4,10 +4,11 @@
  * sockets. It answers each request, a head that ends with an empty line, or a line of another
  * protocol, with what it knows:
  *
- *     slot=1 gen=2 pid=34 client=203.0.113.9 peer=127.0.0.1:5000 bytes=57 sum=1234abcd
+ *     slot=1 gen=2 pid=34 client=203.0.113.9 peer=127.0.0.1:5000 bytes=57 sum=1234abcd nth=8
  *
  * as the body of an HTTP answer, or as a line; an empty line is the last one, but for --stay.
  * `bytes` and `sum` (FNV-1a) are of what was read: so it is seen that nothing was lost, nor added.
+ * `nth` counts the connections that it accepted, from 1: so it is seen in which order they came.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,6 +39,7 @@ struct options {
 
 struct client {
 	int fd;
+	int number; /* how many had been accepted by then */
 	struct sockaddr_storage address;
 	size_t length;
 	char bytes[BYTES_MAX];
@@ -115,10 +117,10 @@ static void answer(struct client *client, size_t length, bool is_http)
 	format(&client->address, false, address);
 	format(&peer, true, peer_text);
 	size = snprintf(body, sizeof(body),
-			"slot=%u gen=%llu pid=%d client=%s peer=%s bytes=%zu sum=%08x\n",
+			"slot=%u gen=%llu pid=%d client=%s peer=%s bytes=%zu sum=%08x nth=%d\n",
 			sticky_process_slot(process),
 			(unsigned long long)sticky_process_generation(process), getpid(), address,
-			peer_text, length, sum_of(client->bytes, length));
+			peer_text, length, sum_of(client->bytes, length), client->number);
 	if (is_http)
 		size = snprintf(text, sizeof(text),
 				"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -184,6 +186,7 @@ static void begin(int fd, const struct sockaddr_storage *address)
 	if (!client)
 		die("malloc", ENOMEM);
 	client->fd = fd;
+	client->number = accepted_count;
 	client->address = *address;
 	client->length = 0;
 	open_count++;
