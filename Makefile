@@ -69,7 +69,7 @@ help:
 	@echo 'make test-unit     the pure parts; no privilege needed'
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
-	@echo 'make soak          the lifecycle under stress, some minutes'
+	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          the threaded tests under ThreadSanitizer'
@@ -192,6 +192,7 @@ test-unit test-kernel test-e2e: deps-test
 soak: deps-test
 	@$(MAKE) --no-print-directory all $(TEST_PEERS)
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_lifecycle.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_passing.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan

@@ -143,7 +143,8 @@ void sticky_group_close(struct sticky_group *group);
 
 /*
  * Add a listening address. From now on its connections are accepted into the holding
- * sockets. All listeners of a group must be added before its first worker is opened.
+ * sockets. One that is added while workers are open has sockets of theirs too, from which they
+ * must take as from the others; dispatchers must be opened after all are added.
  *
  * address  "HOST:PORT"      an IPv4 address or a name (its first address is taken)
  *          "[V6]:PORT"      an IPv6 address, with %zone if need be; IPv6 only

@@ -4,6 +4,7 @@
 
     BUILD=build tests/run.py unit kernel e2e
     BUILD=build ONLY=hands tests/run.py kernel      files with "hands" in their name
+    BUILD=build JOBS=1 tests/run.py e2e             one file after the other
 
 Every test is a program that prints TAP (https://testanything.org): the C tests
 under $BUILD/tests/{unit,kernel}, the Python ones under tests/e2e, each of these in
@@ -15,6 +16,7 @@ The last line is always "N passed, N failed, N skipped". The exit status is 1 wh
 anything failed, and when nothing ran: skipping everything is not a success.
 """
 
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
@@ -66,6 +68,10 @@ class Result:
 # Whole programs are given times to keep to, and a busy machine may stop for longer: some files of
 # a run are tried a second time, and said to be. A fault fails them twice.
 AGAIN_MAX = 3
+
+# End-to-end files that run at a time: they wait more than they compute.
+JOBS = int(os.environ.get("JOBS", 0)) or min(os.cpu_count() or 1, 4)
+ALONE = "# Runs alone: "  # a line of a file that what runs beside it would disturb, with the reason
 
 
 def describe_status(status):
@@ -178,14 +184,13 @@ def report(name, result, seconds, output):
     counts += f", {result.failed} failed" if result.failed else ""
     counts += f", {result.skipped} skipped" if result.skipped else ""
     state = "FAIL" if result.failed else "ok" if result.passed else "skip"
-    print(f"{state:4} {name:28} {counts}  ({seconds:.1f} s)")
-    for reason in result.reasons:
-        print(f"     skipped: {reason}")
-    for fault in result.faults:
-        print(f"     {fault}")
+    lines = [f"{state:4} {name:28} {counts}  ({seconds:.1f} s)"]
+    lines += [f"     skipped: {reason}" for reason in result.reasons]
+    lines += [f"     {fault}" for fault in result.faults]
     if result.failed:
-        print("".join(f"     | {line}\n" for line in output.splitlines()), end="")
-    sys.stdout.flush()
+        lines += [f"     | {line}" for line in output.splitlines()]
+    # In one go: files that run beside each other end when they like.
+    print("\n".join(lines), flush=True)
 
 
 def run_file(name, command, timeout):
@@ -196,23 +201,57 @@ def run_file(name, command, timeout):
     return result
 
 
+def runs_alone(command):
+    """Does the file say that nothing else may run beside it?"""
+    source = pathlib.Path(command[-1])
+    return source.suffix == ".py" and ALONE in source.read_text()
+
+
+def run_beside_each_other(commands, timeout):
+    """Yields (name, command, result) for each, as they end."""
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        runs = {pool.submit(run_file, *each, timeout): each for each in commands}
+        for run in concurrent.futures.as_completed(runs):
+            yield *runs[run], run.result()
+
+
+def run_e2e(commands, timeout):
+    """Each file has namespaces of its own: several run at a time. Yields results."""
+    alone = [each for each in commands if runs_alone(each[1])]
+    beside = [each for each in commands if each not in alone]
+    failed = []
+    for name, command, result in run_beside_each_other(beside, timeout):
+        if result.failed:
+            failed.append((name, command, result))
+        else:
+            yield result
+    for name, command in alone:
+        result = run_file(name, command, timeout)
+        if result.failed:
+            failed.append((name, command, result))
+        else:
+            yield result
+    for count, (name, command, result) in enumerate(failed):
+        if count < AGAIN_MAX:
+            print(f"AGAIN {name}: it failed, see above; what follows is its second try, alone")
+            result = run_file(name, command, timeout)
+        yield result
+
+
 def run_suite(suite):
     """Yields a result for each file."""
     commands = [each for each in suite_commands(suite) if ONLY in each[0]]
+    timeout = TIMEOUT_SECONDS[suite]
     reason = why_not(suite) if commands else None
     if reason:
         result = Result(reasons=[reason])
         report(suite, result, 0, "")
         yield result
-        return
-    again_left = AGAIN_MAX if suite == "e2e" else 0
-    for name, command in commands:
-        result = run_file(name, command, TIMEOUT_SECONDS[suite])
-        if result.failed and again_left:
-            again_left -= 1
-            print(f"AGAIN {name}: it failed, see above; what follows is its second try")
-            result = run_file(name, command, TIMEOUT_SECONDS[suite])
-        yield result
+    elif suite == "e2e":
+        yield from run_e2e(commands, timeout)
+    else:
+        for name, command in commands:
+            yield run_file(name, command, timeout)
 
 
 def main():

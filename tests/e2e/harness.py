@@ -96,9 +96,9 @@ class TestCase(unittest.TestCase):
     def stickyctl(self, *arguments, prefix=(), program=STICKYCTL, **options):
         return self.run_program(*prefix, program, *arguments, **options)
 
-    def clients(self, *arguments):
+    def clients(self, *arguments, seconds=60):
         """Run tests/peers/clients; returns its counts."""
-        result = self.run_program(CLIENTS, *arguments, seconds=60)
+        result = self.run_program(CLIENTS, *arguments, seconds=seconds)
         lines = result.stdout.splitlines()
         self.assertTrue(lines and lines[-1].startswith("{"), result)
         return json.loads(lines[-1])

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Runs alone: it measures how fast clients are answered.
 """Connections that we accepted, and whose worker is away: they wait in our hands, get the worker
 that comes, or the answer that says so when their time is over."""
 

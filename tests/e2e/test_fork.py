@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Runs alone: a limit of processes counts all of a user's, those of other tests too.
 """No process more is allowed: fork() is refused (EAGAIN), as on a machine that is full.
 
 Who is there serves on; what could not begin is told, and tried again.
