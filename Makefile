@@ -112,7 +112,8 @@ deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Node.js: any that is there will do, however it was installed.
 deps-test: deps
-	$(call install_missing,$(TEST_PACKAGES) $(if $(shell command -v node),,nodejs))
+	$(call install_missing,$(TEST_PACKAGES) $(if $(shell command -v node),,nodejs) \
+		$(if $(shell command -v npm),,npm))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-bench: deps
@@ -176,8 +177,20 @@ $(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-.PHONY: test test-unit test-kernel test-e2e test-programs
-test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS)
+# Packages from npm, a directory with a lock file each. Where they can't be had, the tests that
+# want them are skipped, with what npm said.
+NODE_PACKAGES := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
+	$(wildcard tests/node/*/package-lock.json))
+$(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
+	$(call SAY,NPM,$(<D))
+	@mkdir -p $(@D)
+	$(Q)cp $^ $(@D)
+	$(Q)cd $(@D) && if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+		>npm.log 2>&1; then touch installed; else rm -rf node_modules; fi
+
+.PHONY: test test-unit test-kernel test-e2e test-programs node-packages
+node-packages: $(NODE_PACKAGES)
+test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) node-packages
 
 RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
 test: deps-test
@@ -190,9 +203,10 @@ test-unit test-kernel test-e2e: deps-test
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak
 soak: deps-test
-	@$(MAKE) --no-print-directory all $(TEST_PEERS)
+	@$(MAKE) --no-print-directory all $(TEST_PEERS) node-packages
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_lifecycle.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_passing.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_socketio.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan

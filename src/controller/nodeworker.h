@@ -20,7 +20,6 @@ struct node_worker_options {
 	const struct config *config;
 	struct event_base *base;
 	struct worker *worker;
-	struct sticky_worker *life; /* whose sockets it gets */
 	struct nodeports *ports;
 	struct relay *relay;	   /* between the workers */
 	struct delivery *delivery; /* NULL: nothing is passed on */
@@ -51,6 +50,9 @@ int node_worker_fd(const struct node_worker *node);
 
 /* Finish what you have, and go. Returns false where it can't be told any more. */
 bool node_worker_disconnect(struct node_worker *node);
+
+/* Its process is gone: the other workers are told. NULL is allowed. */
+void node_worker_ended(struct node_worker *node);
 
 /* NULL is allowed. */
 void node_worker_close(struct node_worker *node);

@@ -101,10 +101,14 @@ static void set_steering(struct controller *controller, bool is_user, const char
 	controller->instance.steering_reason = reason;
 }
 
-/* Behind a proxy most connections come into our own hands anyway: all of them may. */
+/*
+ * Behind a proxy most connections come into our own hands anyway: all of them may. And Node.js
+ * takes them in any case.
+ */
 static bool may_do_without(const struct config *config, int error)
 {
-	return config->steering == STEERING_AUTO && config->behind_proxy != BEHIND_NO_PROXY &&
+	return config->steering == STEERING_AUTO &&
+	       (config->behind_proxy != BEHIND_NO_PROXY || config_is_node(config)) &&
 	       (error == -EPERM || error == -EOPNOTSUPP);
 }
 

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What the tests of Node.js applications share."""
 
-import contextlib
-import json
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import unittest
 
-from clients import HERE, LISTEN, http_get
+from clients import HERE, client_socket, http_get
 from lifecycle import LifecycleTestCase
-from programs import environment
-from world import DEADLINE_S, wait_for
+from programs import BUILD, environment
+from world import DEADLINE_S
 
+PACKAGES = BUILD / "tests" / "node"  # what npm installed, see Makefile
 NODE = shutil.which("node", path=environment()["PATH"])
 
 # Of every application here: who answers, and to whom.
@@ -59,6 +56,10 @@ SERVER = """
     """
 
 
+LISTENS = "server.listen(3000);"
+REQUEST = b"GET / HTTP/1.0\r\n\r\n"
+
+
 def fields(text):
     """The words of an answer, numbers as int."""
     pairs = dict(word.split("=", 1) for word in text.split() if "=" in word)
@@ -74,6 +75,55 @@ def ask_http(address=HERE, source=None, path="/", **headers):
 
 def sources(count, network="127.5.0"):
     return [f"{network}.{number}" for number in range(1, count + 1)]
+
+
+class Talk:
+    """One connection on which a client stays; HTTP by hand."""
+
+    def __init__(self, test, source=None, address=HERE):
+        self.socket = client_socket(address, source)
+        test.addCleanup(self.socket.close)
+        self.text = b""
+
+    def send(self, path="/", headers=""):
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n{headers}\r\n".encode())
+        return self
+
+    def until(self, mark):
+        """What came up to a mark, which is taken too."""
+        while mark not in self.text:
+            part = self.socket.recv(4096)
+            if not part:
+                raise AssertionError(f"the end instead of {mark}: {self.text}")
+            self.text += part
+        text, _, self.text = self.text.partition(mark)
+        return text.decode()
+
+    def upgrade(self):
+        self.send(headers="Connection: Upgrade\r\nUpgrade: echo\r\n")
+        self.until(b"\r\n\r\n")
+        return self
+
+    def echo(self, word):
+        self.socket.sendall(word.encode() + b"\n")
+        return fields(self.until(b"\n"))
+
+    def ended(self):
+        """Does the other side end it?"""
+        try:
+            return not self.socket.recv(4096)
+        except ConnectionError:
+            return True
+
+
+def no_packages(name):
+    """Why there are none of tests/node/NAME, or None."""
+    directory = PACKAGES / name
+    if (directory / "installed").exists():
+        return None
+    log = directory / "npm.log"
+    lines = log.read_text().strip().splitlines() if log.exists() else []
+    return f"no packages of npm: {lines[0] if lines else 'npm was not run'}"
 
 
 @unittest.skipUnless(NODE, "node is not installed")

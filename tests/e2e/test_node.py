@@ -486,7 +486,8 @@ class Protocols(NodeTestCase):
     def test_net(self):
         app = self.app("""
             const net = require('net');
-            net.createServer(socket => socket.end(who(socket) + '\\n')).listen(3000);
+            net.createServer(socket => socket.on('error', () => {}).end(who(socket) + '\\n'))
+              .listen(3000);
             """)
         instance = self.serve_node(app)
         for answer in instance.where(*sources(8)):

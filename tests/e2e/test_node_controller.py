@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The controller of Node.js workers dies: they serve on, and the next one goes on with them."""
+
+import contextlib
+import os
+import signal
+import time
+
+import harness
+import world
+from clients import HERE, LISTEN, client_socket, http_get, is_refused
+from nodejs import SERVER, NodeTestCase, ask_http, rss_kib, sources
+from world import wait_for
+
+# Says a line for each request: a stdout that nobody reads must be no trouble.
+TALKATIVE = SERVER + """
+    server.on('request', request => {
+      console.log('request', request.url);
+      console.error('error', request.url);
+    });
+    """
+LISTENS = "server.listen(3000);"
+METRICS = ("127.0.0.1", 4000)
+
+
+class ControllerTestCase(NodeTestCase):
+    def start_again(self, app, *arguments, slots=2, **options):
+        return self.serve_node(app, *arguments, slots=slots, **options)
+
+    def assert_same(self, successor, before):
+        for name in ("pid", "generation", "restarts"):
+            self.assertEqual([worker[name] for worker in successor.workers()],
+                             [worker[name] for worker in before], name)
+
+
+class Gone(ControllerTestCase):
+    """SIGKILL to the controller, then `start` again."""
+
+    def test_workers_serve_on(self):
+        app = self.app(TALKATIVE + LISTENS)
+        for arguments in ((), LISTEN):
+            with self.subTest(arguments):
+                instance = self.serve_node(app, *arguments, slots=2)
+                before = instance.workers()
+                served = {source: ask_http(HERE, source)["pid"] for source in sources(20)}
+                with self.load("--http", rate=300) as load:
+                    self.kill_controller(instance)
+                    for source, pid in served.items():
+                        self.assertEqual(ask_http(HERE, source)["pid"], pid)
+                    successor = self.start_again(app, *arguments)
+                self.assert_nobody_lost(load.counts, least=10)
+                self.assert_same(successor, before)
+                self.assertEqual(self.assert_steered(successor), {0, 1})
+                self.assertEqual(successor.stop(), 0)
+                self.assertTrue(is_refused(HERE))
+
+    def test_everything_works_afterwards(self):
+        app = self.app(TALKATIVE + LISTENS)
+        instance = self.serve_node(app)
+        self.kill_controller(instance)
+        successor = self.start_again(app)
+        self.assertEqual(len(successor.status()["listeners"]), 1)
+        with self.load("--http", rate=300) as load:
+            result = successor.run("reload", "--wait=drained")
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_nobody_lost(load.counts, least=10)
+        self.assertEqual(self.generations(successor), [2, 2])
+        self.assertEqual(successor.run("scale", "3").returncode, 0)
+        self.wait_all_ready(successor)
+        self.assertEqual(self.assert_steered(successor), {0, 1, 2})
+        killed = self.kill_worker(successor, 2)
+        self.wait_generation(successor, 2, slot=2)
+        self.wait_gone(killed)
+        self.kill_controller(successor)
+        third = self.start_again(app, slots=3)
+        self.assert_steered(third)
+        self.assertEqual(third.terminate(), 0)
+
+    def test_drain_of_a_worker_that_was_taken_over(self):
+        """By its channel: an idle connection is closed, one that is busy finishes."""
+        app = self.app(SERVER + LISTENS)
+        instance = self.serve_node(app, slots=1)
+        self.kill_controller(instance)
+        successor = self.start_again(app, slots=1)
+        client = client_socket(HERE)
+        self.addCleanup(client.close)
+        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        while b"begun" not in client.recv(4096):
+            pass
+        self.assertEqual(successor.run("reload", "--wait").returncode, 0)
+        self.assertEqual(ask_http(HERE)["gen"], 2)
+        self.write("go", "")
+        self.assertIn(b"gen=1", client.recv(4096))
+        self.wait_drained(successor)
+        self.assertEqual(successor.workers()[0]["killed"], 0)
+        successor.stop()
+
+    def test_term_after_of_a_worker_that_drains(self):
+        """It was told to finish by the former controller: the signal comes from this one."""
+        app = self.app(SERVER + LISTENS + """
+            process.on('SIGTERM', () => { console.error('signal'); process.exit(0); });
+            """)
+        times = ("--term-after", "1s", "--hard-shutdown-delay", "30s")
+        instance = self.serve_node(app, *times, slots=1)
+        client = client_socket(HERE)
+        self.addCleanup(client.close)
+        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        while b"begun" not in client.recv(4096):
+            pass
+        instance.run("reload", "--wait")
+        self.kill_controller(instance)
+        successor = self.start_again(app, *times, slots=1)
+        self.wait_drained(successor)
+        self.assertIn("signal", instance.errors + successor.errors)
+        successor.stop()
+
+    def test_other_sockets_are_shared_again(self):
+        """A metrics port, a UNIX path, UDP: the next life gets the same ones."""
+        app = self.app(SERVER + LISTENS + """
+            const dgram = require('dgram');
+            for (const where of [4000, __dirname + '/app.sock'])
+              http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
+                .listen(where);
+            dgram.createSocket('udp4').bind(5000);
+            """)
+        instance = self.serve_node(app)
+        self.kill_controller(instance)
+        successor = self.start_again(app)
+        result = successor.run("reload", "--wait=drained")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(ask_http(METRICS)["pid"], self.pids(successor))
+        self.assertEqual(self.generations(successor), [2, 2])
+        self.assertEqual(successor.stop(), 0)
+        self.assertTrue(is_refused(METRICS))
+        self.assertFalse((self.dir / "app.sock").exists())
+
+    def test_a_worker_that_starts_meanwhile_is_replaced(self):
+        """Its question was read by one that is dead."""
+        app = self.app(SERVER + """
+            const timer = setInterval(() => {
+              if (!fs.existsSync(__dirname + '/go')) return;
+              clearInterval(timer);
+              server.listen(3000);
+            }, 10);
+            console.error('begun');
+            """)
+        self.write("go", "")
+        instance = self.serve_node(app, *LISTEN)
+        (self.dir / "go").unlink()
+        killed = self.kill_worker(instance, 0)
+        wait_for("its successor to begin", lambda: instance.errors.count("begun") == 3)
+        starting = instance.workers()[0]["pid"]
+        self.assertNotEqual(starting, killed)
+        self.kill_controller(instance)
+        self.write("go", "")
+        successor = self.start_again(app, *LISTEN)
+        self.wait_gone(starting)
+        self.assert_steered(successor)
+        successor.stop()
+
+    def test_messages_that_nobody_reads(self):
+        """What a worker sends meanwhile piles up with it; nothing of it is a line that is cut
+        for the next controller, and it serves all the time."""
+        app = self.app(SERVER + LISTENS + """
+            server.on('request', request => {
+              if (request.url === '/send')
+                for (let count = 0; count < 2000; count++)
+                  process.send({number: count, text: 'x'.repeat(1000)}, () => {});
+              if (request.url === '/replace') process.send({cmd: 'disconnect'});
+            });
+            """)
+        instance = self.serve_node(app, slots=1)
+        self.kill_controller(instance)
+        self.assertEqual(ask_http(HERE, path="/send")["gen"], 1)
+        self.assertEqual(ask_http(HERE)["gen"], 1)
+        successor = self.start_again(app, slots=1)
+        self.assertEqual(ask_http(HERE, path="/replace")["gen"], 1)
+        self.wait_generation(successor, 2)
+        self.assertEqual(ask_http(HERE)["gen"], 2)
+        self.wait_drained(successor)
+        successor.stop()
+
+    def test_nothing_grows_without_a_controller(self):
+        """Of a worker that only serves and logs: its memory and its descriptors."""
+        app = self.app(TALKATIVE + LISTENS)
+        instance = self.serve_node(app, slots=1)
+        pid = self.pids(instance)[0]
+        self.kill_controller(instance)
+        for number in range(300):
+            ask_http(HERE)
+        descriptors, memory = self.open_fds(pid), rss_kib(pid)
+        for number in range(1500):
+            ask_http(HERE)
+        self.assertLessEqual(self.open_fds(pid), descriptors)
+        self.assertLess(rss_kib(pid) - memory, 24 << 10)
+        self.start_again(app, slots=1).stop()
+
+    def test_passed_connections(self):
+        """Behind a proxy too: the next controller passes them on."""
+        app = self.app(SERVER + LISTENS)
+        arguments = ("--behind-proxy", "xff")
+        instance = self.serve_node(app, *arguments)
+        before = instance.workers()
+        self.kill_controller(instance)
+        successor = self.start_again(app, *arguments)
+        self.assert_same(successor, before)
+        for number in range(1, 9):
+            source = f"203.0.113.{number}"
+            answer = ask_http(HERE, **{"X-Forwarded-For": source})
+            self.assertEqual(answer["slot"], successor.where(source)["slot"])
+        self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+        successor.stop()
+
+
+class Upgrade(ControllerTestCase):
+    def test_upgrade(self):
+        app = self.app(TALKATIVE + LISTENS + """
+            http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
+              .listen(4000);
+            """)
+        instance = self.serve_node(app)
+        before = instance.workers()
+        with self.load("--http", rate=300) as load:
+            for _ in range(2):
+                result = instance.run("upgrade")
+                self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_nobody_lost(load.counts, least=10)
+        instance.note_bpf_objects()
+        self.assert_same(instance, before)
+        self.assert_steered(instance)
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertIn(ask_http(METRICS)["pid"], self.pids(instance))
+        self.assertEqual(self.generations(instance), [2, 2])
+        self.assertEqual(instance.stop(), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
