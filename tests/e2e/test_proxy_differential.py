@@ -221,7 +221,7 @@ def ask(address, header):
 
 
 def ask_stickyctl(header):
-    found = re.match(rb".* client=(\S+) .* bytes=(\d+) sum=(\w+)\n", ask(HERE, header))
+    found = re.match(rb".* client=(\S+) .* bytes=(\d+) sum=(\w+) nth=\d+\n", ask(HERE, header))
     if not found:
         return None
     return Answer(plain(found[1].decode()), int(found[2]), int(found[3], 16))
