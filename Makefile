@@ -176,8 +176,20 @@ $(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
-.PHONY: test test-unit test-kernel test-e2e test-programs
-test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS)
+# Packages from npm, a directory with a lock file each. Where they can't be had, the tests that
+# want them are skipped, with what npm said.
+NODE_PACKAGES := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
+	$(wildcard tests/node/*/package-lock.json))
+$(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
+	$(call SAY,NPM,$(<D))
+	@mkdir -p $(@D)
+	$(Q)cp $^ $(@D)
+	$(Q)cd $(@D) && if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error \
+		>npm.log 2>&1; then touch installed; else rm -rf node_modules; fi
+
+.PHONY: test test-unit test-kernel test-e2e test-programs node-packages
+node-packages: $(NODE_PACKAGES)
+test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) node-packages
 
 RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
 test: deps-test
@@ -205,13 +217,14 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c
+FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c \
+	src/node/cluster.c src/node/ipc.c src/node/relay.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h src/node/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \
-		-o $@ $< $(FUZZED)
+		-o $@ $< $(FUZZED) -levent_core -ljansson
 
 # Inputs are kept from run to run; what was found is written to build/.
 .PHONY: fuzz

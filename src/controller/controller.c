@@ -235,7 +235,10 @@ static void on_listener_added(void *context)
 {
 	struct controller *controller = context;
 	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
+	uint16_t ports[STICKY_LISTENERS_LIMIT];
 
+	processes_set_ports(controller->processes, ports,
+			    listen_ports(controller->instance.group, ports));
 	listen_describe(controller->instance.group, sizeof(addresses), addresses);
 	journal_add(controller->journal, STICKY_LOG_INFO, "listening",
 		    json_pack("{s:s}", "on", addresses));
@@ -250,6 +253,8 @@ static int open_nodeports(struct controller *controller)
 		.group = controller->instance.group,
 		.backlog = (int)controller->config->backlog,
 		.is_named = controller->config->listen.count > 0,
+		/* Dispatchers are opened once, for the listeners that are there. */
+		.may_add = !controller->instance.front,
 		.added = on_listener_added,
 		.context = controller,
 	};

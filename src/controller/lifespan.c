@@ -50,6 +50,10 @@ static bool is_ready_by_uptime(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
+	/* Node.js always speaks, but for what was written for sticky-listen. */
+	if (config_is_node(supervisor->config) &&
+	    config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN)
+		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
 }
@@ -332,10 +336,12 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 
 	if (worker->timed_out) {
 		snprintf(how->text, sizeof(how->text),
-			 "did not get ready within %" PRIu32 " ms (--ready-timeout)",
-			 config->ready_timeout_ms);
-		how->hint = "it is waited for until it sends READY=1 to NOTIFY_SOCKET; one that "
-			    "never does wants --ready=started";
+			 "did not get ready within %" PRIu32 " ms (--ready-timeout)%s%s",
+			 config->ready_timeout_ms, worker->lacks[0] ? ": " : "", worker->lacks);
+		how->hint = worker->lacks_hint ? worker->lacks_hint
+					       : "it is waited for until it sends READY=1 to "
+						 "NOTIFY_SOCKET; one that "
+						 "never does wants --ready=started";
 	} else if (worker->lost) {
 		snprintf(how->text, sizeof(how->text), "%s", worker->lost);
 	} else if (worker->takes_none) {
@@ -451,6 +457,12 @@ void supervisor_worker_lost(struct worker *worker, const char *why)
 {
 	worker->lost = why;
 	runner_of(worker)->ops->kill(worker->run);
+}
+
+void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint)
+{
+	snprintf(worker->lacks, sizeof(worker->lacks), "%s", what);
+	worker->lacks_hint = hint;
 }
 
 void supervisor_worker_wants_out(struct worker *worker)

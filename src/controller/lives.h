@@ -10,6 +10,7 @@
 #include "supervisor.h"
 
 #define STATUS_SIZE 256
+#define LACKS_SIZE  192
 
 struct slot_state {
 	struct supervisor *supervisor;
@@ -59,6 +60,8 @@ struct worker {
 	const char *lost;		/* why it can't be used any more; NULL */
 	bool has_private;		/* adopted: it began with its slot's own socket */
 	bool takes_no_more;		/* it has closed its channel, and serves on */
+	char lacks[LACKS_SIZE];		/* what it has yet to do to be READY; "": see below */
+	const char *lacks_hint;		/* NULL: the word that --ready=notify waits for */
 	bool is_deaf;			/* its sockets could not get the slot: they do not listen */
 	struct life_record *record;	/* NULL: none */
 	char status[STATUS_SIZE];

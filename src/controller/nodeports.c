@@ -27,6 +27,7 @@ struct shared {
 	char key[KEY_SIZE];
 	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, to be removed; "": none */
 	int fd;
+	json_t *data;
 	UT_hash_handle hh;
 };
 
@@ -42,6 +43,7 @@ struct nodeports {
 	struct orphan *orphans;
 	struct shared *shared; /* by key */
 	int main_port;	       /* that the application asked for first; 0: none yet */
+	json_t *data[STICKY_LISTENERS_LIMIT]; /* of the listeners */
 };
 
 /* ---- Listeners of the group ------------------------------------------------------------- */
@@ -88,25 +90,116 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 	return listener;
 }
 
+/* "": as sticky_group_listener_address() writes it; every address is that of both families. */
+static void format_exact(const struct cluster_query *query, size_t size, char *text)
+{
+	const char *address = query->address[0] ? query->address : "::";
+
+	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
+}
+
+static int find_exact(const struct nodeports *ports, const struct cluster_query *query)
+{
+	uint32_t count = sticky_group_listener_count(ports->options.group), i;
+	char wanted[CLUSTER_ADDRESS_SIZE + 16], any[32], text[STICKY_ADDRESS_TEXT_SIZE];
+	bool is_any = !query->address[0] || !strcmp(query->address, "::");
+
+	format_exact(query, sizeof(wanted), wanted);
+	/* On a machine without IPv6. */
+	snprintf(any, sizeof(any), "0.0.0.0:%d", query->port);
+	for (i = 0; i < count; i++) {
+		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
+		if (!strcmp(text, wanted) || (is_any && !strcmp(text, any)))
+			return (int)i;
+	}
+	return -1;
+}
+
+/* Of those of a port the first one that the worker has not. */
+static int find_free(const struct nodeports *ports, int port, uint32_t held)
+{
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
+	size_t count = listen_ports(ports->options.group, numbers), i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == port && !(held & 1u << i))
+			return (int)i;
+	return find_by_port(ports, port);
+}
+
+static int find_by_fd(const struct nodeports *ports, int fd)
+{
+	int listener = fd - FIRST_FD;
+
+	return (uint32_t)listener < sticky_group_listener_count(ports->options.group) ? listener
+										      : -EBADF;
+}
+
+/* Where the user named none, another address of the same port is one more. */
+static bool may_add(const struct nodeports *ports, int port)
+{
+	if (ports->options.is_named)
+		return false;
+	return !ports->main_port || (port == ports->main_port && ports->options.may_add);
+}
+
 /* The listener that a query means; -ENOENT: it is for a shared socket. */
-static int find_listener(struct nodeports *ports, const struct cluster_query *query)
+static int find_listener(struct nodeports *ports, const struct cluster_query *query, uint32_t held)
 {
 	int listener;
 
-	if (query->fd >= FIRST_FD) {
-		listener = query->fd - FIRST_FD;
-		return (uint32_t)listener < sticky_group_listener_count(ports->options.group)
-			       ? listener
-			       : -EBADF;
-	}
+	if (query->fd >= FIRST_FD)
+		return find_by_fd(ports, query->fd);
 	if (query->udp || query->address_type < 0 || query->port <= 0)
 		return -ENOENT;
-	listener = find_by_port(ports, query->port);
+	listener = find_exact(ports, query);
+	/* Where it was named the port is what counts: a program may not know its address. */
+	if (listener < 0 && ports->options.is_named)
+		listener = find_free(ports, query->port, held);
 	if (listener >= 0)
 		return listener;
-	if (ports->options.is_named || ports->main_port)
-		return -ENOENT;
-	return add_listener(ports, query);
+	return may_add(ports, query->port) ? add_listener(ports, query) : -ENOENT;
+}
+
+int nodeports_listener_of(const struct nodeports *ports, int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof(address);
+	struct cluster_query query = {0};
+	int listener;
+
+	if (sticky_group_listener_count(ports->options.group) < 2 ||
+	    getsockname(fd, (void *)&address, &length))
+		return 0;
+	/* The port is at the same place in both. */
+	query.port = ntohs(((struct sockaddr_in *)&address)->sin_port);
+	if (address.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, query.address,
+			  sizeof(query.address));
+	else
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, query.address,
+			  sizeof(query.address));
+	listener = find_exact(ports, &query);
+	if (listener < 0)
+		listener = find_by_port(ports, query.port);
+	return listener < 0 ? 0 : listener;
+}
+
+void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
+		       char *ret_text)
+{
+	uint32_t count = sticky_group_listener_count(ports->options.group), i;
+	char text[STICKY_ADDRESS_TEXT_SIZE];
+	size_t length = 0;
+
+	ret_text[0] = '\0';
+	for (i = 0; ports->options.is_named && i < count && length < size; i++) {
+		if (listening & 1u << i)
+			continue;
+		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
+					   length ? ", " : "", text);
+	}
 }
 
 /* ---- Shared sockets ------------------------------------------------------------------------ */
@@ -303,7 +396,16 @@ static int reclaim(struct nodeports *ports, const struct cluster_query *query)
 	return fd;
 }
 
-static int share(struct nodeports *ports, const struct cluster_query *query)
+/* What the first worker of a server sent is every worker's. */
+static const json_t *keep_data(json_t **kept, const json_t *data)
+{
+	if (!*kept && data && !json_is_null(data))
+		*kept = json_deep_copy(data);
+	return *kept;
+}
+
+static int share(struct nodeports *ports, const struct cluster_query *query, const json_t *data,
+		 struct nodeport *ret_port)
 {
 	char key[KEY_SIZE];
 	struct shared *shared;
@@ -311,8 +413,10 @@ static int share(struct nodeports *ports, const struct cluster_query *query)
 
 	cluster_key(query, sizeof(key), key);
 	HASH_FIND_STR(ports->shared, key, shared);
-	if (shared)
-		return shared->fd;
+	if (shared) {
+		*ret_port = (struct nodeport){-1, shared->fd, keep_data(&shared->data, data)};
+		return 0;
+	}
 	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
 		return -ENFILE;
 	fd = open_shared(ports, query);
@@ -330,38 +434,42 @@ static int share(struct nodeports *ports, const struct cluster_query *query)
 		memcpy(shared->path, query->address, sizeof(shared->path));
 	shared->fd = fd;
 	HASH_ADD_STR(ports->shared, key, shared);
-	return fd;
+	*ret_port = (struct nodeport){-1, fd, keep_data(&shared->data, data)};
+	return 0;
 }
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
-int nodeports_find(struct nodeports *ports, const struct cluster_query *query,
-		   struct nodeport *ret_port)
+int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
+		   const json_t *data, struct nodeport *ret_port)
 {
-	int listener = find_listener(ports, query), fd;
+	int listener;
 
-	if (listener >= 0) {
-		*ret_port = (struct nodeport){.listener = listener, .fd = -1};
-		return 0;
-	}
-	if (listener != -ENOENT)
+	if (query->is_too_long)
+		return -ENAMETOOLONG;
+	listener = find_listener(ports, query, held);
+	if (listener == -ENOENT)
+		return share(ports, query, data, ret_port);
+	if (listener < 0)
 		return listener;
-	fd = share(ports, query);
-	if (fd < 0)
-		return fd;
-	*ret_port = (struct nodeport){.listener = -1, .fd = fd};
+	/* Two servers of one process can't have the same address. */
+	if (held & 1u << listener)
+		return -EADDRINUSE;
+	*ret_port = (struct nodeport){listener, -1, keep_data(&ports->data[listener], data)};
 	return 0;
 }
 
 int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports)
 {
 	struct nodeports *ports = calloc(1, sizeof(*ports));
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
 
 	if (!ports)
 		return -ENOMEM;
 	ports->options = *options;
-	/* Those of a former controller are as good as named. */
-	ports->main_port = sticky_group_listener_count(options->group) ? 1 : 0;
+	/* Those of a former controller: what its application had asked for. */
+	if (listen_ports(options->group, numbers))
+		ports->main_port = numbers[0];
 	*ret_ports = ports;
 	return 0;
 }
@@ -369,8 +477,8 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 void nodeports_close(struct nodeports *ports)
 {
 	struct shared *shared, *next;
-
 	struct orphan *orphan;
+	size_t i;
 
 	if (!ports)
 		return;
@@ -385,7 +493,10 @@ void nodeports_close(struct nodeports *ports)
 		close(shared->fd);
 		if (shared->path[0])
 			unlink(shared->path);
+		json_decref(shared->data);
 		free(shared);
 	}
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		json_decref(ports->data[i]);
 	free(ports);
 }

@@ -21,6 +21,7 @@ struct nodeports_options {
 	struct sticky_group *group;
 	int backlog;
 	bool is_named; /* the user named the listeners: no other one is steered */
+	bool may_add;  /* more than one listener can be added */
 	/* A listener was added. */
 	void (*added)(void *context);
 	void *context;
@@ -28,8 +29,9 @@ struct nodeports_options {
 
 /* What a query gets. */
 struct nodeport {
-	int listener; /* of the group; -1: a shared socket */
-	int fd;	      /* shared; stays ours */
+	int listener;	    /* of the group; -1: a shared socket */
+	int fd;		    /* shared; stays ours */
+	const json_t *data; /* what all workers of this server share */
 };
 
 int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports);
@@ -46,9 +48,19 @@ void nodeports_offer(struct nodeports *ports, int fd);
 /*
  * Find what a server is to listen on, or make it.
  *
+ * held  the listeners that this worker has open, a bit each: none is given twice
+ * data  of the query; kept for the workers that ask later
+ *
  * Returns 0 or -errno: the application gets it as the error of its listen().
  */
-int nodeports_find(struct nodeports *ports, const struct cluster_query *query,
-		   struct nodeport *ret_port);
+int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
+		   const json_t *data, struct nodeport *ret_port);
+
+/* The listener to which a connection came. */
+int nodeports_listener_of(const struct nodeports *ports, int fd);
+
+/* Of the listeners that the user named those that are not in the set, as text; "": none. */
+void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
+		       char *ret_text);
 
 #endif

@@ -18,6 +18,8 @@
 
 #define ON_THE_WAY_MAX 64
 #define KEY_SIZE       192
+#define WORDS_SIZE     128
+#define MISSING_SIZE   96
 
 /* Our own messages have other numbers than the connections that are passed. */
 #define FIRST_SEQ (1ll << 40)
@@ -28,7 +30,11 @@ struct node_worker {
 	struct outlet *outlet; /* NULL: nothing is passed on */
 	struct relay_member *member;
 	json_int_t seq;
-	char key[KEY_SIZE]; /* of its main server; "": it has asked for none yet */
+	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* for each listener, by which words */
+	uint32_t held;				      /* listeners that it has, a bit each */
+	uint32_t listening;	    /* of these, on which it said that it listens */
+	char elsewhere[WORDS_SIZE]; /* what else it listens on */
+	bool is_online;
 	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
 	uint32_t handles[ON_THE_WAY_MAX * 2];
 	uint32_t first_handle, handle_count;
@@ -73,9 +79,9 @@ static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
 
 /* A worker whose question is not answered would wait for ever: it is replaced. */
 static void answer(struct node_worker *node, const struct cluster_event *event, const char *key,
-		   int error, int fd)
+		   int error, const json_t *data, int fd)
 {
-	json_t *reply = cluster_reply(event->seq, key, error, node->seq++);
+	json_t *reply = cluster_reply(event->seq, key, error, data, node->seq++);
 	int failed;
 
 	if (fd >= 0)
@@ -83,6 +89,14 @@ static void answer(struct node_worker *node, const struct cluster_event *event, 
 	failed = say(node, reply, fd, 0);
 	if (failed)
 		supervisor_worker_lost(node->options.worker, "could not be answered");
+}
+
+/* The key of a server at a listener: the same in any life, for whoever takes over. */
+#define KEY_FORMAT "sticky:%d"
+
+static void format_key(int listener, char key[KEY_SIZE])
+{
+	snprintf(key, KEY_SIZE, KEY_FORMAT, listener);
 }
 
 /* ---- Connections that are passed ---------------------------------------------------------------
@@ -105,6 +119,7 @@ static json_t *message_of_module(const struct node_worker *node)
 static int pass(void *context, uint32_t id, const struct delivery_item *item)
 {
 	struct node_worker *node = context;
+	char key[KEY_SIZE];
 	json_t *message;
 	int one = 1, error;
 
@@ -112,8 +127,9 @@ static int pass(void *context, uint32_t id, const struct delivery_item *item)
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	format_key(nodeports_listener_of(node->options.ports, item->fd), key);
 	message = is_of_module(node) ? cluster_socket(message_of_module(node))
-				     : cluster_wrap(cluster_connection(node->key, id), false);
+				     : cluster_wrap(cluster_connection(key, id), false);
 	error = say(node, message, item->fd, id);
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }
@@ -162,7 +178,7 @@ static void on_handle_lost(struct node_worker *node)
 
 static int socket_of(const struct node_worker *node, int listener)
 {
-	int fd = sticky_worker_fd(node->options.life, (uint32_t)listener);
+	int fd = sticky_worker_fd(worker_life(node->options.worker), (uint32_t)listener);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
 	/* Its whole event loop would hang in an accept() that blocks. */
@@ -171,38 +187,101 @@ static int socket_of(const struct node_worker *node, int listener)
 	return fd;
 }
 
-/* The key of a server at a listener: the same in any life, for whoever takes over. */
-static void format_key(int listener, char key[KEY_SIZE])
+/* The same at its question and at its word that it listens. */
+static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZE])
 {
-	snprintf(key, KEY_SIZE, "sticky:%d", listener);
+	struct cluster_query copy = *query;
+
+	if (copy.fd >= 0)
+		copy.port = -1;
+	cluster_key(&copy, KEY_SIZE, asked);
 }
 
-static void set_key(struct node_worker *node, int listener)
+/* Why it is not READY, should it never be. */
+static void say_what_lacks(struct node_worker *node)
 {
-	if (!node->key[0])
-		format_key(listener, node->key);
+	char missing[MISSING_SIZE], text[WORDS_SIZE + 2 * MISSING_SIZE];
+	const char *hint = NULL;
+
+	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	if (!node->is_online) {
+		snprintf(text, sizeof(text), "no word from Node.js");
+		hint = "name node itself as the command, not npm, npx, yarn or a shell, in which "
+		       "its channel gets lost";
+	} else if (is_of_module(node) || (node->listening && !missing[0])) {
+		snprintf(text, sizeof(text), "it has not said that it is ready");
+		hint = "--ready=message waits for process.send('ready')";
+	} else if (node->elsewhere[0]) {
+		snprintf(text, sizeof(text), "it listens on %s%s%s", node->elsewhere,
+			 missing[0] ? ", and -l names " : "", missing);
+		hint = missing[0] ? "name by -l what it listens on; what -l names is in its "
+				    "environment, as PORT"
+				  : "clients want a port that they know: let it listen on one";
+	} else if (missing[0] && node->listening) {
+		snprintf(text, sizeof(text), "it does not listen on %s, which -l names", missing);
+		hint = "every address that -l names must be listened on: leave out those that "
+		       "are not";
+	} else {
+		snprintf(text, sizeof(text), "it has not called listen()");
+		hint = "listen({exclusive: true}) and processes of its own (cluster.fork()) can't "
+		       "be seen from here; one that needs longer wants a larger --ready-timeout";
+	}
+	supervisor_worker_lacks(node->options.worker, text, hint);
+}
+
+static void note_elsewhere(struct node_worker *node, const struct cluster_query *query)
+{
+	size_t length = strlen(node->elsewhere);
+
+	snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%s",
+		 length ? ", " : "");
+	length = strlen(node->elsewhere);
+	if (query->port < 0)
+		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%s",
+			 query->address);
+	else
+		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%sport %d",
+			 query->udp ? "UDP " : "", query->port);
+	say_what_lacks(node);
 }
 
 static void on_query(struct node_worker *node, const struct cluster_event *event)
 {
 	char key[KEY_SIZE];
 	struct nodeport port;
-	int error = nodeports_find(node->options.ports, &event->query, &port);
+	int error =
+		nodeports_find(node->options.ports, &event->query, node->held, event->data, &port);
 
 	cluster_key(&event->query, sizeof(key), key);
 	if (error) {
-		answer(node, event, key, error, -1);
+		answer(node, event, key, error, NULL, -1);
 		return;
 	}
 	if (port.listener < 0) {
-		answer(node, event, key, 0, port.fd);
+		note_elsewhere(node, &event->query);
+		answer(node, event, key, 0, port.data, port.fd);
 		return;
 	}
+	/* It was told to end meanwhile, and has left its slot. */
+	if (!worker_life(node->options.worker)) {
+		answer(node, event, key, -ECANCELED, NULL, -1);
+		return;
+	}
+	describe_asked(&event->query, node->asked[port.listener]);
+	node->held |= 1u << port.listener;
 	format_key(port.listener, key);
-	set_key(node, port.listener);
 	if (node->outlet)
 		supervisor_worker_takes_passed(node->options.worker, node->outlet);
-	answer(node, event, key, 0, socket_of(node, port.listener));
+	answer(node, event, key, 0, port.data, socket_of(node, port.listener));
+}
+
+static void on_closed(struct node_worker *node, const struct cluster_event *event)
+{
+	int listener;
+
+	if (sscanf(event->key, KEY_FORMAT, &listener) == 1 && listener >= 0 &&
+	    listener < STICKY_LISTENERS_LIMIT)
+		node->held &= ~(1u << listener);
 }
 
 /*
@@ -211,16 +290,23 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
  */
 static void on_listening(struct node_worker *node, const struct cluster_event *event)
 {
-	struct nodeport port;
-	bool is_main =
-		!nodeports_find(node->options.ports, &event->query, &port) && port.listener >= 0;
+	char asked[KEY_SIZE], missing[MISSING_SIZE];
+	uint32_t i;
 
-	if (is_main || is_of_module(node))
+	describe_asked(&event->query, asked);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (node->held & 1u << i && !strcmp(node->asked[i], asked))
+			node->listening |= 1u << i;
+	say_what_lacks(node);
+	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	if (is_of_module(node) || (node->listening && !missing[0]))
 		supervisor_worker_said(node->options.worker, WORKER_SAYS_LISTENING);
 }
 
 static void on_online(struct node_worker *node)
 {
+	node->is_online = true;
+	say_what_lacks(node);
 	if (is_of_module(node))
 		supervisor_worker_takes_passed(node->options.worker, node->outlet);
 	/* One that was written for sticky-listen may say nothing more. */
@@ -271,6 +357,7 @@ static void on_message(void *context, const json_t *message)
 		relay_pass(node->member, message);
 		break;
 	case CLUSTER_CLOSED:
+		on_closed(node, &event);
 		break;
 	}
 }
@@ -316,6 +403,7 @@ static int open_node(const struct node_worker_options *options, int fd, bool ski
 		node_worker_close(node);
 		return error;
 	}
+	say_what_lacks(node);
 	*ret_node = node;
 	return 0;
 }
@@ -344,8 +432,6 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 
 	if (error)
 		return error;
-	/* It has asked for its main server, or it would not be READY: its key is always this. */
-	set_key(*ret_node, 0);
 	if ((*ret_node)->outlet)
 		supervisor_worker_takes_passed(options->worker, (*ret_node)->outlet);
 	return 0;

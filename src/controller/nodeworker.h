@@ -20,7 +20,6 @@ struct node_worker_options {
 	const struct config *config;
 	struct event_base *base;
 	struct worker *worker;
-	struct sticky_worker *life; /* whose sockets it gets */
 	struct nodeports *ports;
 	struct relay *relay;	   /* between the workers */
 	struct delivery *delivery; /* NULL: nothing is passed on */

@@ -59,7 +59,7 @@ void process_signal_stop(struct process *process);
 /* ---- process_node.c: Node.js workers ---- */
 
 /* Its channel. Returns 0 or -errno; 0 too where it is no Node.js worker. */
-int process_open_node(struct process *process, struct sticky_worker *life);
+int process_open_node(struct process *process);
 
 /* It has its end by now, or never will. */
 void process_close_node_end(struct process *process);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that a former controller began. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "privilege.h"
 #include "process.h"
 #include "supervisor.h"
 
@@ -126,6 +128,9 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 		process_release(process);
 		return error;
 	}
+	/* Until all is set up: what was opened before may have lowered them. */
+	privilege_raise(CAP_SYS_PTRACE);
+	privilege_raise(CAP_DAC_READ_SEARCH);
 	/* Without them its output is lost, but it is served. */
 	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
 	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,

@@ -19,8 +19,7 @@ static void on_term(evutil_socket_t fd, short what, void *context)
 	process_signal_stop(context);
 }
 
-static struct node_worker_options options_of(const struct process *process,
-					     struct sticky_worker *life)
+static struct node_worker_options options_of(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
 
@@ -28,7 +27,6 @@ static struct node_worker_options options_of(const struct process *process,
 		.config = options->config,
 		.base = options->base,
 		.worker = process->worker,
-		.life = life,
 		.ports = options->nodeports,
 		.relay = options->relay,
 		.delivery = options->delivery,
@@ -41,9 +39,9 @@ static int make_term(struct process *process)
 	return process->term ? 0 : -ENOMEM;
 }
 
-int process_open_node(struct process *process, struct sticky_worker *life)
+int process_open_node(struct process *process)
 {
-	struct node_worker_options options = options_of(process, life);
+	struct node_worker_options options = options_of(process);
 	int error;
 
 	if (!options.ports)
@@ -67,15 +65,21 @@ static uint32_t term_after_ms(const struct config *config)
 							   : config->term_after_ms;
 }
 
-/* Requests in flight finish, idle connections close; what is left then gets the signal. */
-bool process_disconnect(struct process *process)
+static void start_term(struct process *process)
 {
 	uint32_t ms = term_after_ms(process->processes->options.config);
 	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 
-	if (!ms || !node_worker_disconnect(process->node))
-		return false;
 	event_add(process->term, &delay);
+}
+
+/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+bool process_disconnect(struct process *process)
+{
+	if (!term_after_ms(process->processes->options.config) ||
+	    !node_worker_disconnect(process->node))
+		return false;
+	start_term(process);
 	return true;
 }
 
@@ -114,9 +118,12 @@ static void offer_sockets(const struct process *process)
 
 void process_adopt_node(struct process *process, int fd)
 {
-	struct node_worker_options options = options_of(process, worker_life(process->worker));
+	struct node_worker_options options = options_of(process);
 
 	if (make_term(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
+	/* It has left its slot: it was told to finish, or will be. */
+	else if (!worker_life(process->worker))
+		start_term(process);
 	offer_sockets(process);
 }

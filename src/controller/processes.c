@@ -168,7 +168,7 @@ static int begin(struct process *process, struct sticky_worker *life)
 		error = open_stream(process, processes->error_output, process->error_tail,
 				    &process->error_output, &error_output);
 	if (!error)
-		error = process_open_node(process, life);
+		error = process_open_node(process);
 	if (!error)
 		error = build_environment(process, life, &environment);
 	if (!error)
@@ -344,6 +344,12 @@ int processes_open(const struct processes_options *options, struct processes **r
 	event_active(processes->child_event, EV_SIGNAL, 1);
 	*ret_processes = processes;
 	return 0;
+}
+
+void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count)
+{
+	memcpy(processes->options.ports, ports, count * sizeof(*ports));
+	processes->options.port_count = count;
 }
 
 void processes_close(struct processes *processes)

@@ -38,4 +38,7 @@ void processes_close(struct processes *processes);
 
 struct runner processes_runner(struct processes *processes);
 
+/* The listeners are other ones now: whose connections are counted. */
+void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);
+
 #endif

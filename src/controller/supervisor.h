@@ -182,6 +182,13 @@ void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet
 /* It can't be used any more: it is replaced. why: static, for its end's description. */
 void supervisor_worker_lost(struct worker *worker, const char *why);
 
+/*
+ * What it still has to do to be READY, for the description of one that never was.
+ *
+ * hint  what to do about it: static
+ */
+void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint);
+
 /* It asks for a successor. */
 void supervisor_worker_wants_out(struct worker *worker);
 

@@ -37,6 +37,7 @@ static void read_query(const json_t *message, struct cluster_query *query)
 		query->index = 0;
 	if (query->flags < 0)
 		query->flags = 0;
+	query->is_too_long = strlen(text_of(message, "address")) >= sizeof(query->address);
 	snprintf(query->address, sizeof(query->address), "%s", text_of(message, "address"));
 	if (!strcmp(text_of(message, "addressType"), "udp4"))
 		query->udp = '4';
@@ -66,6 +67,7 @@ static void read_cluster(const json_t *message, struct cluster_event *event)
 			event->kind = acts[i].kind;
 	if (event->kind == CLUSTER_QUERY || event->kind == CLUSTER_LISTENING)
 		read_query(message, &event->query);
+	event->data = json_object_get(message, "data");
 	if (event->kind == CLUSTER_CLOSED)
 		snprintf(event->key, sizeof(event->key), "%s", text_of(message, "key"));
 	if (json_is_integer(json_object_get(message, "ack"))) {
@@ -104,10 +106,12 @@ void cluster_key(const struct cluster_query *query, size_t size, char *ret_key)
 
 /* ---- What we say --------------------------------------------------------------------------- */
 
-json_t *cluster_reply(json_int_t ack, const char *key, int error, json_int_t seq)
+json_t *cluster_reply(json_int_t ack, const char *key, int error, const json_t *data,
+		      json_int_t seq)
 {
-	return json_pack("{s:s, s:i, s:s, s:I, s:n, s:I}", "cmd", "NODE_CLUSTER", "errno", error,
-			 "key", key, "ack", ack, "data", "seq", seq);
+	return json_pack("{s:s, s:i, s:s, s:I, s:o, s:I}", "cmd", "NODE_CLUSTER", "errno", error,
+			 "key", key, "ack", ack, "data", data ? json_deep_copy(data) : json_null(),
+			 "seq", seq);
 }
 
 json_t *cluster_wrap(json_t *message, bool udp)

@@ -35,15 +35,18 @@ struct cluster_query {
 	int fd;				    /* listen({fd}); -1: none */
 	int index;			    /* the how manieth server of that address */
 	int flags;			    /* of UDP: as libuv has them */
+	bool is_too_long;		    /* a UNIX path that none can be */
 };
 
 struct cluster_event {
 	enum cluster_kind kind;
 	json_int_t seq;		    /* its number, which an answer names */
 	struct cluster_query query; /* CLUSTER_QUERY, CLUSTER_LISTENING */
-	json_int_t ack;		    /* CLUSTER_ANSWER: to which message of ours */
-	bool accepted;		    /* CLUSTER_ANSWER to a connection */
-	char key[160];		    /* CLUSTER_CLOSED */
+	const json_t
+		*data;	/* CLUSTER_QUERY: what all workers of the server are to share; borrowed */
+	json_int_t ack; /* CLUSTER_ANSWER: to which message of ours */
+	bool accepted;	/* CLUSTER_ANSWER to a connection */
+	char key[160];	/* CLUSTER_CLOSED */
 };
 
 /* What a message means. */
@@ -58,8 +61,14 @@ void cluster_key(const struct cluster_query *query, size_t size, char *ret_key);
  * seq  our number of the message
  */
 
-/* An answer to CLUSTER_QUERY; error: a negative errno, as libuv's. With a descriptor: wrap it. */
-json_t *cluster_reply(json_int_t ack, const char *key, int error, json_int_t seq);
+/*
+ * An answer to CLUSTER_QUERY. With a descriptor: wrap it.
+ *
+ * error  a negative errno, as libuv's
+ * data   of the first query for this server: TLS servers keep their tickets' keys in it
+ */
+json_t *cluster_reply(json_int_t ack, const char *key, int error, const json_t *data,
+		      json_int_t seq);
 
 /* The same in the envelope of a descriptor. udp: of what type it is. */
 json_t *cluster_wrap(json_t *message, bool udp);

@@ -107,7 +107,7 @@ static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 		ipc->skip = false;
 		return;
 	}
-	message = json_loadb(text, length, JSON_DECODE_ANY, NULL);
+	message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	if (message)
 		ipc->callbacks.message(ipc->callbacks.context, message);
 	json_decref(message);
@@ -152,6 +152,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	for (reads = 0; reads < READS_A_TURN; reads++) {
 		if (!make_room(ipc)) {
+			/* It has a duplicate of our end: by this it sees the end all the same. */
+			shutdown(ipc->fd, SHUT_RDWR);
 			end(ipc);
 			return;
 		}
