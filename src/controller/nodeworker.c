@@ -368,6 +368,7 @@ static void on_end(void *context)
 	struct node_worker *node = context;
 
 	node->has_ended = true;
+	relay_end(node->member);
 }
 
 /* Of another worker. One that does not read loses it, as it would lose what it can't hold. */
@@ -379,8 +380,7 @@ static void relay_to(void *context, const json_t *message)
 		node_ipc_send(node->ipc, json_incref((json_t *)message), -1);
 }
 
-/* skip_first: see node_ipc_open(). */
-static int open_node(const struct node_worker_options *options, int fd, bool skip_first,
+static int open_node(const struct node_worker_options *options, int fd,
 		     struct node_worker **ret_node)
 {
 	struct node_worker *node = calloc(1, sizeof(*node));
@@ -398,7 +398,7 @@ static int open_node(const struct node_worker_options *options, int fd, bool ski
 	if (!error)
 		error = relay_join(options->relay, relay_to, node, &node->member);
 	if (!error)
-		error = node_ipc_open(options->base, fd, skip_first, &callbacks, &node->ipc);
+		error = node_ipc_open(options->base, fd, &callbacks, &node->ipc);
 	if (error) {
 		node_worker_close(node);
 		return error;
@@ -415,7 +415,7 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return -errno;
-	error = open_node(options, ends[0], false, ret_node);
+	error = open_node(options, ends[0], ret_node);
 	if (error) {
 		close(ends[0]);
 		close(ends[1]);
@@ -428,7 +428,7 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 int node_worker_adopt(const struct node_worker_options *options, int fd,
 		      struct node_worker **ret_node)
 {
-	int error = open_node(options, fd, true, ret_node);
+	int error = open_node(options, fd, ret_node);
 
 	if (error)
 		return error;
@@ -445,6 +445,12 @@ int node_worker_fd(const struct node_worker *node)
 bool node_worker_disconnect(struct node_worker *node)
 {
 	return !node->has_ended && say(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+}
+
+void node_worker_ended(struct node_worker *node)
+{
+	if (node)
+		relay_end(node->member);
 }
 
 void node_worker_close(struct node_worker *node)

@@ -51,6 +51,9 @@ int node_worker_fd(const struct node_worker *node);
 /* Finish what you have, and go. Returns false where it can't be told any more. */
 bool node_worker_disconnect(struct node_worker *node);
 
+/* Its process is gone: the other workers are told. NULL is allowed. */
+void node_worker_ended(struct node_worker *node);
+
 /* NULL is allowed. */
 void node_worker_close(struct node_worker *node);
 

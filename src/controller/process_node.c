@@ -86,6 +86,8 @@ bool process_disconnect(struct process *process)
 void process_close_node(struct process *process)
 {
 	process_close_node_end(process);
+	if (process->reaped)
+		node_worker_ended(process->node);
 	node_worker_close(process->node);
 	process->node = NULL;
 	if (process->term)

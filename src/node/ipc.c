@@ -35,7 +35,6 @@ struct node_ipc {
 	size_t queued; /* bytes */
 	char *input;
 	size_t input_length, input_room;
-	bool skip;	/* up to the next line end */
 	bool is_taking; /* a callback runs: what it closes is freed afterwards */
 	bool is_closed;
 };
@@ -101,13 +100,9 @@ static bool make_room(struct node_ipc *ipc)
 
 static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 {
-	json_t *message;
+	/* What a former process left of a line is not JSON: its last bracket closes nothing. */
+	json_t *message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
-	if (ipc->skip) {
-		ipc->skip = false;
-		return;
-	}
-	message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	if (message)
 		ipc->callbacks.message(ipc->callbacks.context, message);
 	json_decref(message);
@@ -320,8 +315,8 @@ int node_ipc_fd(const struct node_ipc *ipc)
 
 /* ---- Open and close ------------------------------------------------------------------------- */
 
-int node_ipc_open(struct event_base *base, int fd, bool skip_first,
-		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc)
+int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbacks *callbacks,
+		  struct node_ipc **ret_ipc)
 {
 	struct node_ipc *ipc = calloc(1, sizeof(*ipc));
 
@@ -329,7 +324,6 @@ int node_ipc_open(struct event_base *base, int fd, bool skip_first,
 		return -ENOMEM;
 	ipc->callbacks = *callbacks;
 	ipc->fd = -1;
-	ipc->skip = skip_first;
 	STAILQ_INIT(&ipc->queue);
 	ipc->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ipc);
 	ipc->writable = event_new(base, fd, EV_WRITE, on_writable, ipc);

@@ -25,14 +25,13 @@ struct node_ipc_callbacks {
 };
 
 /*
- * fd          our end, non-blocking; taken over where this succeeds
- * skip_first  a former process may have read a part of a line: what comes up to the first line
- *             end is thrown away
+ * fd  our end, non-blocking; taken over where this succeeds. A former process may have read a part
+ *     of a line from it: the rest is thrown away
  *
  * Returns 0 or -ENOMEM.
  */
-int node_ipc_open(struct event_base *base, int fd, bool skip_first,
-		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc);
+int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbacks *callbacks,
+		  struct node_ipc **ret_ipc);
 
 /*
  * Send a message.

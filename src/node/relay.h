@@ -29,6 +29,12 @@ int relay_join(struct relay *relay, relay_send_fn *send, void *context,
 /* NULL is allowed. */
 void relay_leave(struct relay_member *member);
 
+/*
+ * A member's worker is gone, or has closed its channel: the others are told what its adapters would
+ * have told them, had they been closed. Otherwise whoever asks all workers waits for it in vain.
+ */
+void relay_end(struct relay_member *member);
+
 /* A worker's message. Returns false where it is none that is relayed. */
 bool relay_pass(struct relay_member *member, const json_t *message);
 
