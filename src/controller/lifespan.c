@@ -45,17 +45,28 @@ void start_timer(struct event *timer, uint64_t ms)
 
 /* ---- Timers ----------------------------------------------------------------------- */
 
+/* Node.js speaks, but for what was written for sticky-listen, and may be slow to begin. */
+static bool will_speak(const struct config *config)
+{
+	return config_is_node(config) && config_worker_mode(config) != WORKER_STICKY_LISTEN;
+}
+
 /* One that has spoken, or whose predecessors did, gets the time that it asks for. */
 static bool is_ready_by_uptime(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
+<<<<<<< ours
 	/* Node.js always speaks, but for what was written for sticky-listen. */
 	if (config_is_node(supervisor->config) &&
 	    config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN)
 		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
+=======
+	return !will_speak(supervisor->config) && supervisor->config->ready == READY_AUTO &&
+	       !worker->speaks && !supervisor->workers_speak;
+>>>>>>> theirs
 }
 
 /* How long a STARTING worker may still take, in the mode that it is in by now. */
