@@ -220,13 +220,14 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c
+FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c \
+	src/node/cluster.c src/node/ipc.c src/node/relay.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h src/node/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \
-		-o $@ $< $(FUZZED)
+		-o $@ $< $(FUZZED) -levent_core -ljansson
 
 # Inputs are kept from run to run; what was found is written to build/.
 .PHONY: fuzz

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "advice.h"
 #include "cpus.h"
 #include "listen.h"
 #include "parts.h"
@@ -160,6 +161,17 @@ int controller_open_group(struct controller *controller)
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
+/* A shell with an address may be anybody's worker; npm and its like are none in any case. */
+static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
+{
+	const struct config *config = controller->config;
+	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
+
+	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
+		return false;
+	return advice_of_command(config->command, controller->directory, size, ret_why);
+}
+
 int controller_open_listeners(struct controller *controller)
 {
 	const struct config *config = controller->config;
@@ -173,6 +185,10 @@ int controller_open_listeners(struct controller *controller)
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
+	if (config->command && is_in_vain(controller, sizeof(error), error)) {
+		controller_complain("%s", error);
+		return EXIT_USAGE;
+	}
 	if (!config->listen.count && config->command) {
 		controller_complain(
 			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");

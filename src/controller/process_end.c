@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,10 +59,13 @@ void process_on_status(evutil_socket_t fd, short what, void *context)
 }
 
 /* What the user can do about a command that can't be run. */
-static const char *exec_hint(int error)
+static const char *exec_hint(const char *command, int error)
 {
 	switch (error) {
 	case ENOENT:
+		if (getenv("SUDO_UID") && !strchr(command, '/'))
+			return "sudo has a PATH of its own (secure_path): name it by its path, as "
+			       "'command -v' tells it without sudo";
 		return "check the command behind '--', and PATH";
 	case EACCES:
 		return "make it executable (chmod +x) for the user that workers run as";
@@ -87,7 +91,7 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s%s%.100s: %s",
 		 stage_texts[failure->stage], *what ? " " : "", what, strerror(failure->error));
 	if (failure->stage == SPAWN_EXEC)
-		ret_exit->hint = exec_hint(failure->error);
+		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
 }
 
 static void describe_exit(const struct process *process, const siginfo_t *info,

@@ -74,10 +74,10 @@ void relay_leave(struct relay_member *member)
 static void note_uid(struct relay_member *member, const json_t *message)
 {
 	const char *uid = json_string_value(json_object_get(message, "uid"));
-	json_t *nsp = json_object_get(message, "nsp");
+	const char *nsp = json_string_value(json_object_get(message, "nsp"));
 
-	if (uid && json_is_string(nsp) && json_object_size(member->uids) < UIDS_MAX)
-		json_object_set(member->uids, uid, nsp);
+	if (uid && json_object_size(member->uids) < UIDS_MAX)
+		json_object_set_new(member->uids, uid, json_string(nsp ? nsp : "/"));
 }
 
 static bool is_answer(const json_t *message)
@@ -102,7 +102,9 @@ static void pass_answer(const struct relay_member *member, const json_t *message
 	const char *asker = json_string_value(json_object_get(message, "requesterUid"));
 	const struct relay_member *other;
 
-	for (other = member->relay->members; asker && other; other = other->next)
+	if (!asker)
+		return;
+	for (other = member->relay->members; other; other = other->next)
 		if (json_object_get(other->uids, asker)) {
 			other->send(other->context, message);
 			return;
