@@ -70,7 +70,7 @@ class Result:
 AGAIN_MAX = 3
 
 # End-to-end files that run at a time: they wait more than they compute.
-JOBS = int(os.environ.get("JOBS", 0)) or min(os.cpu_count() or 1, 4)
+JOBS = int(os.environ.get("JOBS", 0)) or min(2 * (os.cpu_count() or 1), 8)
 ALONE = "# Runs alone: "  # a line of a file that what runs beside it would disturb, with the reason
 
 

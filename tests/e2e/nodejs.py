@@ -161,7 +161,9 @@ class NodeTestCase(LifecycleTestCase):
             answer = ask_http(address, source)
             self.assertEqual((answer["slot"], answer["client"]), (slot, source))
         after = instance.status()["counters"]
-        self.assertEqual(after["steered"] - before["steered"], len(clients))
+        # A first packet that comes twice is counted twice.
+        self.assertGreaterEqual(after["steered"] - before["steered"], len(clients))
+        self.assertEqual(after["handed"], before["handed"])
         self.assertEqual(after["empty_slot"], before["empty_slot"])
         return set(expected.values())
 

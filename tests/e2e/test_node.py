@@ -4,11 +4,9 @@
 
 import contextlib
 import http.client
-import os
 import socket
 import ssl
 import subprocess
-import unittest
 
 import harness
 from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all

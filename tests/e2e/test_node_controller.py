@@ -2,14 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The controller of Node.js workers dies: they serve on, and the next one goes on with them."""
 
-import contextlib
-import os
-import signal
 import time
 
 import harness
-import world
-from clients import HERE, LISTEN, client_socket, http_get, is_refused
+from clients import HERE, LISTEN, client_socket, is_refused
 from nodejs import SERVER, NodeTestCase, ask_http, rss_kib, sources
 from world import wait_for
 

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: MIT
+/* Node.js's IPC channel, over a socket pair: the test is the worker. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../src/node/ipc.h"
+
+#define TURNS_MAX 100000
+#define MEGABYTE  (1u << 20)
+
+struct scene {
+	struct event_base *base;
+	struct node_ipc *ipc;
+	int worker; /* its end */
+	unsigned int messages, ends, drains;
+	char last[256];	       /* the last message, as text */
+	unsigned int close_at; /* the channel is closed within this message's callback; 0: not */
+	size_t last_length;    /* of a string */
+	unsigned int descriptors;
+};
+
+static unsigned int count_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+static void on_message(void *context, const json_t *message)
+{
+	struct scene *scene = context;
+	char *text = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	scene->messages++;
+	snprintf(scene->last, sizeof(scene->last), "%s", text ? text : "?");
+	scene->last_length = json_string_length(message);
+	free(text);
+	if (scene->close_at == scene->messages) {
+		node_ipc_close(scene->ipc);
+		scene->ipc = NULL;
+	}
+}
+
+static void on_end(void *context)
+{
+	((struct scene *)context)->ends++;
+}
+
+static void on_drained(void *context)
+{
+	((struct scene *)context)->drains++;
+}
+
+static void open_ipc(struct scene *scene)
+{
+	const struct node_ipc_callbacks callbacks = {
+		.message = on_message, .end = on_end, .drained = on_drained, .context = scene};
+	int ends[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
+			 0);
+	scene->worker = ends[1];
+	assert_int_equal(node_ipc_open(scene->base, ends[0], &callbacks, &scene->ipc), 0);
+	assert_int_equal(node_ipc_fd(scene->ipc), ends[0]);
+}
+
+static int set_up(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	if (!scene)
+		return -1;
+	scene->descriptors = count_descriptors();
+	scene->base = event_base_new();
+	open_ipc(scene);
+	*state = scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+
+	node_ipc_close(scene->ipc);
+	close(scene->worker);
+	event_base_free(scene->base);
+	assert_int_equal(count_descriptors(), scene->descriptors);
+	free(scene);
+	return 0;
+}
+
+static void turn(struct scene *scene)
+{
+	event_base_loop(scene->base, EVLOOP_NONBLOCK);
+}
+
+/* All of it, with turns of the loop in between. */
+static void write_bytes(struct scene *scene, const char *bytes, size_t length)
+{
+	unsigned int turns = 0;
+
+	while (length) {
+		ssize_t sent = send(scene->worker, bytes, length, MSG_NOSIGNAL);
+
+		if (sent < 0 && errno == EPIPE)
+			return;
+		if (sent > 0) {
+			bytes += sent;
+			length -= (size_t)sent;
+		}
+		turn(scene);
+		assert_true(turns++ < TURNS_MAX);
+	}
+	turn(scene);
+}
+
+static void write_text(struct scene *scene, const char *text)
+{
+	write_bytes(scene, text, strlen(text));
+}
+
+/* ---- Hearing ---------------------------------------------------------------------------- */
+
+static void a_line_is_a_message(void **state)
+{
+	struct scene *scene = *state;
+
+	write_text(scene, "{\"a\":1}\n");
+	assert_int_equal(scene->messages, 1);
+	assert_string_equal(scene->last, "{\"a\":1}");
+	write_text(scene, "\"ready\"\nnull\n[1]\n");
+	assert_int_equal(scene->messages, 4);
+	assert_string_equal(scene->last, "[1]");
+}
+
+static void lines_come_in_pieces(void **state)
+{
+	static const char text[] = "{\"one\":\"\xc3\xa4\"}\n\"two\"\n";
+	struct scene *scene = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(text) - 1; i++) {
+		write_bytes(scene, text + i, 1);
+		assert_int_equal(scene->messages, (i >= 12) + (i >= sizeof(text) - 2));
+	}
+}
+
+static void junk_is_passed_over(void **state)
+{
+	static const char *const junk[] = {
+		"\n",	      "\r\n",	  "{\n",    "}\n",	    "nope\n",
+		"{\"a\":}\n", "\"open\n", "1 2\n",  "{\"a\":1}x\n", "\xff\xfe\n",
+		"\"\xc3\"\n", "'a'\n",	  "[1,]\n", "\t\n",
+	};
+	struct scene *scene = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(junk) / sizeof(junk[0]); i++)
+		write_text(scene, junk[i]);
+	write_bytes(scene, "\0\0\n", 3);
+	assert_int_equal(scene->messages, 0);
+	write_text(scene, "7\n");
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->ends, 0);
+}
+
+/* An abstract UNIX path, or what somebody types into a chat. */
+static void texts_with_a_nul_are_messages(void **state)
+{
+	struct scene *scene = *state;
+
+	write_text(scene, "\"a\\u0000b\"\n");
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->last_length, 3);
+}
+
+static void check_huge(struct scene *scene, size_t length)
+{
+	char *text = malloc(length + 3);
+
+	memset(text, 'x', length + 3);
+	text[0] = text[length + 1] = '"';
+	text[length + 2] = '\n';
+	write_bytes(scene, text, length + 3);
+	free(text);
+}
+
+static void huge_lines_are_messages(void **state)
+{
+	struct scene *scene = *state;
+
+	check_huge(scene, 5 * MEGABYTE);
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->last_length, 5 * MEGABYTE);
+	check_huge(scene, 15 * MEGABYTE);
+	assert_int_equal(scene->messages, 2);
+	write_text(scene, "1\n");
+	assert_int_equal(scene->messages, 3);
+}
+
+/* Whoever sends without end is cut off, and sees it, though it keeps a duplicate of our end. */
+static void a_line_without_end_is_the_end(void **state)
+{
+	struct scene *scene = *state;
+	int duplicate = dup(node_ipc_fd(scene->ipc));
+	char byte;
+
+	check_huge(scene, 40 * MEGABYTE);
+	assert_int_equal(scene->messages, 0);
+	assert_int_equal(scene->ends, 1);
+	assert_int_equal(recv(scene->worker, &byte, 1, 0), 0);
+	turn(scene);
+	assert_int_equal(scene->ends, 1);
+	close(duplicate);
+}
+
+static void a_piece_is_thrown_away(void **state)
+{
+	struct scene *scene = *state;
+
+	node_ipc_close(scene->ipc);
+	close(scene->worker);
+	open_ipc(scene);
+	write_text(scene, "2}");
+	write_text(scene, "\n{\"whole\":1}\n");
+	assert_int_equal(scene->messages, 1);
+	assert_string_equal(scene->last, "{\"whole\":1}");
+}
+
+static void its_descriptors_are_closed(void **state)
+{
+	struct scene *scene = *state;
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(20 * sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (char[]){"1\n"}, .iov_len = 2};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				.msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *passed = CMSG_FIRSTHDR(&header);
+	unsigned int before = count_descriptors();
+	int i;
+
+	passed->cmsg_level = SOL_SOCKET;
+	passed->cmsg_type = SCM_RIGHTS;
+	passed->cmsg_len = CMSG_LEN(20 * sizeof(int));
+	for (i = 0; i < 20; i++)
+		memcpy(CMSG_DATA(passed) + (size_t)i * sizeof(int), &scene->worker, sizeof(int));
+	assert_int_equal(sendmsg(scene->worker, &header, 0), 2);
+	turn(scene);
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(count_descriptors(), before);
+}
+
+static void the_end_is_told_once(void **state)
+{
+	struct scene *scene = *state;
+
+	write_text(scene, "1\n\"half");
+	shutdown(scene->worker, SHUT_RDWR);
+	turn(scene);
+	turn(scene);
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->ends, 1);
+	assert_int_equal(node_ipc_send(scene->ipc, json_true(), -1), -EPIPE);
+}
+
+static void what_was_said_before_the_end_counts(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_int_equal(send(scene->worker, "1\n2\n", 4, 0), 4);
+	close(scene->worker);
+	scene->worker = open("/dev/null", O_RDONLY);
+	turn(scene);
+	assert_int_equal(scene->messages, 2);
+	assert_int_equal(scene->ends, 1);
+}
+
+static void it_can_be_closed_within_a_message(void **state)
+{
+	struct scene *scene = *state;
+
+	scene->close_at = 2;
+	write_text(scene, "1\n2\n3\n4\n");
+	turn(scene);
+	assert_int_equal(scene->messages, 2);
+	assert_int_equal(scene->ends, 0);
+}
+
+/* ---- Saying ---------------------------------------------------------------------------------- */
+
+static size_t receive(int fd, char *bytes, size_t size, int *ret_passed)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = bytes, .iov_len = size};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				.msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *passed;
+	ssize_t length = recvmsg(fd, &header, 0);
+
+	*ret_passed = -1;
+	if (length < 0)
+		return 0;
+	passed = CMSG_FIRSTHDR(&header);
+	if (passed)
+		memcpy(ret_passed, CMSG_DATA(passed), sizeof(int));
+	return (size_t)length;
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat one, other;
+
+	assert_int_equal(fstat(a, &one), 0);
+	assert_int_equal(fstat(b, &other), 0);
+	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* Read with what came before it perhaps, but never with anything behind it. */
+static void a_descriptor_rides_on_its_own_line(void **state)
+{
+	static const char begin[] = "\"before\"\n\"with\"\n";
+	struct scene *scene = *state;
+	char bytes[100];
+	int fd = open("/dev/null", O_RDONLY), passed = -1;
+	size_t length = 0;
+
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("before"), -1), 0);
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("with"), fd), 0);
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("behind"), -1), 0);
+	assert_false(node_ipc_is_busy(scene->ipc));
+	while (passed < 0)
+		length += receive(scene->worker, bytes + length, sizeof(bytes) - length, &passed);
+	assert_int_equal(length, strlen(begin));
+	assert_memory_equal(bytes, begin, length);
+	assert_true(is_same_file(passed, fd));
+	close(passed);
+	close(fd);
+	length = receive(scene->worker, bytes, sizeof(bytes), &passed);
+	assert_int_equal(passed, -1);
+	assert_int_equal(length, 9);
+	assert_memory_equal(bytes, "\"behind\"\n", length);
+}
+
+#define MANY 3000
+
+/* A worker that does not read: what is sent waits, whole and in its order, and then is told. */
+static void a_full_buffer_is_waited_for(void **state)
+{
+	struct scene *scene = *state;
+	char filler[1000], *bytes = malloc(MANY * 1200u), *at;
+	unsigned int before = count_descriptors(), passed_count = 0, turns = 0;
+	size_t length = 0;
+	int i;
+
+	memset(filler, 'x', sizeof(filler) - 1);
+	filler[sizeof(filler) - 1] = '\0';
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(node_ipc_send(scene->ipc,
+					       json_pack("{s:i, s:s}", "number", i, "text", filler),
+					       i % 100 == 0 ? scene->worker : -1),
+				 0);
+	assert_true(node_ipc_is_busy(scene->ipc));
+	turn(scene);
+	assert_int_equal(scene->drains, 0);
+	while (!scene->drains || turns < 10) {
+		size_t got;
+		int passed;
+
+		while ((got = receive(scene->worker, bytes + length, 65536, &passed))) {
+			length += got;
+			assert_true(length < MANY * 1200u - 65536);
+			if (passed < 0)
+				continue;
+			passed_count++;
+			close(passed);
+		}
+		turn(scene);
+		turns = scene->drains ? turns + 1 : 0;
+	}
+	assert_false(node_ipc_is_busy(scene->ipc));
+	assert_int_equal(scene->drains, 1);
+	assert_int_equal(passed_count, MANY / 100);
+	assert_int_equal(count_descriptors(), before);
+	at = bytes;
+	bytes[length] = '\0';
+	for (i = 0; i < MANY; i++) {
+		char wanted[40];
+
+		snprintf(wanted, sizeof(wanted), "{\"number\":%d,", i);
+		assert_memory_equal(at, wanted, strlen(wanted));
+		at = strchr(at, '\n');
+		assert_non_null(at);
+		at++;
+	}
+	assert_ptr_equal(at, bytes + length);
+	free(bytes);
+}
+
+static void too_much_is_refused(void **state)
+{
+	struct scene *scene = *state;
+	char *text = malloc(MEGABYTE);
+	int count = 0, error;
+
+	memset(text, 'x', MEGABYTE - 1);
+	text[MEGABYTE - 1] = '\0';
+	while (!(error = node_ipc_send(scene->ipc, json_string(text), -1)))
+		assert_true(count++ < 100);
+	assert_int_equal(error, -ENOBUFS);
+	assert_true(count > 16);
+	free(text);
+}
+
+static void it_can_be_closed_while_something_waits(void **state)
+{
+	struct scene *scene = *state;
+	int i;
+
+	for (i = 0; i < 5000; i++)
+		node_ipc_send(scene->ipc, json_string("a message that nobody reads"),
+			      i % 50 ? -1 : scene->worker);
+	assert_true(node_ipc_is_busy(scene->ipc));
+	node_ipc_close(scene->ipc);
+	scene->ipc = NULL;
+	node_ipc_close(NULL);
+}
+
+static void a_descriptor_that_is_none_is_an_error(void **state)
+{
+	struct scene *scene = *state;
+	int fd = dup(scene->worker);
+
+	close(fd);
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("with"), fd), -EMFILE);
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("goes on"), -1), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_line_is_a_message),
+		TEST(lines_come_in_pieces),
+		TEST(junk_is_passed_over),
+		TEST(texts_with_a_nul_are_messages),
+		TEST(huge_lines_are_messages),
+		TEST(a_line_without_end_is_the_end),
+		TEST(a_piece_is_thrown_away),
+		TEST(its_descriptors_are_closed),
+		TEST(the_end_is_told_once),
+		TEST(what_was_said_before_the_end_counts),
+		TEST(it_can_be_closed_within_a_message),
+		TEST(a_descriptor_rides_on_its_own_line),
+		TEST(a_full_buffer_is_waited_for),
+		TEST(too_much_is_refused),
+		TEST(it_can_be_closed_while_something_waits),
+		TEST(a_descriptor_that_is_none_is_an_error),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

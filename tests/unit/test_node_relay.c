@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/* Messages between workers, as the primary of @socket.io/cluster-adapter passes them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../src/node/relay.h"
+
+#define MEMBERS 3
+
+struct ear {
+	struct relay_member *member;
+	unsigned int heard;
+	json_int_t last; /* the number in the last message */
+};
+
+struct scene {
+	struct relay *relay;
+	struct ear ears[MEMBERS];
+};
+
+static void hear(void *context, const json_t *message)
+{
+	struct ear *ear = context;
+
+	ear->heard++;
+	ear->last = json_integer_value(json_object_get(message, "number"));
+}
+
+static int set_up(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+	size_t i;
+
+	if (!scene || relay_open(&scene->relay))
+		return -1;
+	for (i = 0; i < MEMBERS; i++)
+		if (relay_join(scene->relay, hear, &scene->ears[i], &scene->ears[i].member))
+			return -1;
+	*state = scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+	size_t i;
+
+	for (i = 0; i < MEMBERS; i++)
+		relay_leave(scene->ears[i].member);
+	relay_close(scene->relay);
+	free(scene);
+	return 0;
+}
+
+static bool say(struct scene *scene, size_t who, const char *text)
+{
+	json_t *message = json_loads(text, JSON_DECODE_ANY, NULL);
+	bool result;
+
+	if (!message)
+		fail_msg("no JSON: %s", text);
+	result = relay_pass(scene->ears[who].member, message);
+	json_decref(message);
+	return result;
+}
+
+/* How often each has heard something since the last look. */
+static void check_heard(struct scene *scene, unsigned int a, unsigned int b, unsigned int c)
+{
+	assert_int_equal(scene->ears[0].heard, a);
+	assert_int_equal(scene->ears[1].heard, b);
+	assert_int_equal(scene->ears[2].heard, c);
+	scene->ears[0].heard = scene->ears[1].heard = scene->ears[2].heard = 0;
+}
+
+static void broadcasts_go_to_all_others(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_true(say(scene, 1,
+			"{\"source\":\"_sio_adapter\",\"uid\":\"b\",\"type\":3,"
+			"\"number\":17}"));
+	check_heard(scene, 1, 0, 1);
+	assert_int_equal(scene->ears[0].last, 17);
+}
+
+static void answers_go_to_who_asked(void **state)
+{
+	static const int types[] = {8, 10};
+	struct scene *scene = *state;
+	char text[200];
+	size_t i;
+
+	say(scene, 2, "{\"source\":\"_sio_adapter\",\"uid\":\"c\",\"type\":7}");
+	check_heard(scene, 1, 1, 0);
+	for (i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":%d,"
+			 "\"requesterUid\":\"c\"}",
+			 types[i]);
+		assert_true(say(scene, 0, text));
+		check_heard(scene, 0, 0, 1);
+	}
+}
+
+static void answers_to_nobody_go_nowhere(void **state)
+{
+	struct scene *scene = *state;
+
+	say(scene, 0, "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8}");
+	say(scene, 0, "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8,\"requesterUid\":5}");
+	check_heard(scene, 0, 0, 0);
+}
+
+static void others_messages_are_not_ours(void **state)
+{
+	static const char *const other[] = {
+		"null",
+		"1",
+		"\"_sio_adapter\"",
+		"[]",
+		"{}",
+		"{\"source\":null}",
+		"{\"source\":\"_sio_adapter2\"}",
+		"{\"source\":[\"_sio_adapter\"]}",
+	};
+	struct scene *scene = *state;
+	size_t i;
+
+	for (i = 0; i < sizeof(other) / sizeof(other[0]); i++)
+		assert_false(say(scene, 0, other[i]));
+	check_heard(scene, 0, 0, 0);
+}
+
+static void one_that_left_hears_nothing(void **state)
+{
+	struct scene *scene = *state;
+
+	say(scene, 1, "{\"source\":\"_sio_adapter\",\"uid\":\"b\",\"type\":3}");
+	check_heard(scene, 1, 0, 1);
+	relay_leave(scene->ears[1].member);
+	scene->ears[1].member = NULL;
+	say(scene, 0, "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":3}");
+	check_heard(scene, 0, 0, 1);
+	say(scene, 0,
+	    "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8,"
+	    "\"requesterUid\":\"b\"}");
+	check_heard(scene, 0, 0, 1); /* or it asked a former controller */
+}
+
+static void a_death_is_told(void **state)
+{
+	struct scene *scene = *state;
+
+	say(scene, 1, "{\"source\":\"_sio_adapter\",\"uid\":\"b\",\"nsp\":\"/x\",\"type\":3}");
+	check_heard(scene, 1, 0, 1);
+	relay_end(scene->ears[1].member);
+	check_heard(scene, 1, 0, 1);
+	relay_end(scene->ears[1].member);
+	check_heard(scene, 0, 0, 0);
+}
+
+/* Names that are never used again don't pile up without bound, and the first ones stay. */
+static void many_names_are_no_harm(void **state)
+{
+	struct scene *scene = *state;
+	char text[200];
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		snprintf(text, sizeof(text),
+			 "{\"source\":\"_sio_adapter\",\"uid\":\"u%d\",\"type\":3}", i);
+		say(scene, 1, text);
+	}
+	check_heard(scene, 10000, 0, 10000);
+	say(scene, 0,
+	    "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8,"
+	    "\"requesterUid\":\"u0\"}");
+	check_heard(scene, 0, 1, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(broadcasts_go_to_all_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(answers_go_to_who_asked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(answers_to_nobody_go_nowhere, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(others_messages_are_not_ours, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_that_left_hears_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_death_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(many_names_are_no_harm, set_up, tear_down),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
