@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2 curl procps gunicorn haproxy \
-	libnginx-mod-stream nginx-light openssl
+	libnginx-mod-stream nginx-light openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
 BENCH_PACKAGES := bpftool haproxy iproute2 python3
 

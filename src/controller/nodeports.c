@@ -163,7 +163,7 @@ static int find_listener(struct nodeports *ports, const struct cluster_query *qu
 
 int nodeports_listener_of(const struct nodeports *ports, int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 	struct cluster_query query = {0};
 	int listener;
