@@ -163,22 +163,25 @@ static int find_listener(struct nodeports *ports, const struct cluster_query *qu
 
 int nodeports_listener_of(const struct nodeports *ports, int fd)
 {
-	struct sockaddr_storage address = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.v6 = {0}};
 	socklen_t length = sizeof(address);
 	struct cluster_query query = {0};
 	int listener;
 
 	if (sticky_group_listener_count(ports->options.group) < 2 ||
-	    getsockname(fd, (void *)&address, &length))
+	    getsockname(fd, &address.any, &length))
 		return 0;
-	/* The port is at the same place in both. */
-	query.port = ntohs(((struct sockaddr_in *)&address)->sin_port);
-	if (address.ss_family == AF_INET)
-		inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, query.address,
-			  sizeof(query.address));
-	else
-		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, query.address,
-			  sizeof(query.address));
+	if (address.any.sa_family == AF_INET) {
+		query.port = ntohs(address.v4.sin_port);
+		inet_ntop(AF_INET, &address.v4.sin_addr, query.address, sizeof(query.address));
+	} else {
+		query.port = ntohs(address.v6.sin6_port);
+		inet_ntop(AF_INET6, &address.v6.sin6_addr, query.address, sizeof(query.address));
+	}
 	listener = find_exact(ports, &query);
 	if (listener < 0)
 		listener = find_by_port(ports, query.port);
