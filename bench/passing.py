@@ -66,17 +66,20 @@ class Way:
         self.directory = pathlib.Path(directory, name)
         self.directory.mkdir()
         self.rates, self.cpu = [], []
-        self.processes = [self.start_stickyctl(*options)]
+        self.options, self.processes = options, []
+
+    def start(self):
+        self.start_stickyctl(self.port)
         self.balancer = self.processes[0].pid
 
-    def start_stickyctl(self, *options, port=None):
+    def start_stickyctl(self, port):
         log = open(self.directory / "stickyctl.log", "wb")
         process = subprocess.Popen(
             [STICKYCTL, "start", "--run-dir", self.directory / "run", "--state-dir",
-             self.directory / "state", "-w", str(WORKERS), "-l", f"127.0.0.1:{port or self.port}",
-             "--ready", "notify", *options, "--", TAKER], stdout=log, stderr=log)
+             self.directory / "state", "-w", str(WORKERS), "-l", f"127.0.0.1:{port}",
+             "--ready", "notify", *self.options, "--", TAKER], stdout=log, stderr=log)
+        self.processes.append(process)  # from now on stop() ends it
         self.wait_until_ready(process)
-        return process
 
     def wait_until_ready(self, process):
         deadline = time.monotonic() + START_S
@@ -115,8 +118,10 @@ class HAProxy(Way):
     """Its workers are reached by a private port each: what it does is what is measured."""
 
     def __init__(self, port, directory):
-        super().__init__("haproxy", port + 1, directory, "--slot-listen", "127.0.0.1:92{slot}")
-        self.port = port
+        super().__init__("haproxy", port, directory, "--slot-listen", "127.0.0.1:92{slot}")
+
+    def start(self):
+        self.start_stickyctl(self.port + 1)
         servers = "\n".join(f"  server s{slot} 127.0.0.1:92{slot}" for slot in range(WORKERS))
         config = self.directory / "haproxy.cfg"
         config.write_text(f"""
@@ -128,7 +133,7 @@ defaults
   timeout client 30s
   timeout server 30s
 frontend in
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{self.port}
   default_backend workers
 backend workers
   balance source
@@ -138,7 +143,7 @@ backend workers
         process = subprocess.Popen(["haproxy", "-db", "-f", config], stdout=log, stderr=log)
         self.processes.append(process)
         self.balancer = process.pid
-        wait_for_port(port, self.directory / "haproxy.log")
+        wait_for_port(self.port, self.directory / "haproxy.log")
 
 
 def quartiles(values):
@@ -183,6 +188,8 @@ def main():
             ways.append(HAProxy(3300, directory))
         else:
             print("haproxy is not installed: left out", file=sys.stderr)
+        for way in ways:
+            way.start()
         for turn in range(ROUNDS):
             shift = turn % len(ways)
             for way in ways[shift:] + ways[:shift]:

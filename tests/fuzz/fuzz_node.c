@@ -101,7 +101,7 @@ static size_t run(const uint8_t *data, size_t size, size_t piece)
 	for (i = 0; i < MEMBERS; i++)
 		check(!relay_join(relay, hear, &worker, &worker.members[i]));
 	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends));
-	check(!node_ipc_open(base, ends[0], false, &callbacks, &ipc));
+	check(!node_ipc_open(base, ends[0], &callbacks, &ipc));
 	while (size) {
 		size_t length = size < piece ? size : piece;
 
