@@ -69,6 +69,7 @@ help:
 	@echo 'make test-unit     the pure parts; no privilege needed'
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
+	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
@@ -78,6 +79,7 @@ help:
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make bench-program cost of the BPF program; connections per second'
 	@echo 'make bench-passing connections that are passed on, beside the kernel path and HAProxy'
+	@echo 'make bench-node    an application of Node.js, beside the modules that this replaces'
 	@echo 'make install       into DESTDIR and PREFIX (/usr/local)'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
@@ -110,14 +112,14 @@ endef
 .PHONY: deps deps-test deps-lint deps-bench
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
-# Node.js: any that is there will do, however it was installed.
+# Any that is there will do, however it was installed.
+NODE_PROGRAMS = $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 deps-test: deps
-	$(call install_missing,$(TEST_PACKAGES) $(if $(shell command -v node),,nodejs) \
-		$(if $(shell command -v npm),,npm))
+	$(call install_missing,$(TEST_PACKAGES) $(NODE_PROGRAMS))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-bench: deps
-	$(call install_missing,$(BENCH_PACKAGES))
+	$(call install_missing,$(BENCH_PACKAGES) $(NODE_PROGRAMS))
 
 # ---- The program in the kernel ----------------------------------------------------
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
@@ -181,12 +183,15 @@ $(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 # want them are skipped, with what npm said.
 NODE_PACKAGES := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
 	$(wildcard tests/node/*/package-lock.json))
-$(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
+define npm_ci
 	$(call SAY,NPM,$(<D))
 	@mkdir -p $(@D)
 	$(Q)cp $^ $(@D)
 	$(Q)cd $(@D) && if npm ci --ignore-scripts --no-audit --no-fund --loglevel=error \
 		>npm.log 2>&1; then touch installed; else rm -rf node_modules; fi
+endef
+$(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
+	$(npm_ci)
 
 .PHONY: test test-unit test-kernel test-e2e test-programs node-packages
 node-packages: $(NODE_PACKAGES)
@@ -199,6 +204,12 @@ test: deps-test
 test-unit test-kernel test-e2e: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) $(patsubst test-%,%,$@)
+
+NODE_VERSIONS ?= 18 20 22 24 26
+.PHONY: test-node-matrix
+test-node-matrix: deps-test
+	@$(MAKE) --no-print-directory test-programs
+	@BUILD=$(abspath $(BUILD)) SUDO='$(SUDO)' tests/node/matrix.sh $(NODE_VERSIONS)
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak
@@ -287,7 +298,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(LIBSTICKY)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 # What bench/program.c reads from the environment; sudo would not pass it on.
-PASSING_SETTINGS := ROUNDS CONNECTIONS WORKERS CONCURRENCY
+WAYS_SETTINGS := ROUNDS CONNECTIONS WORKERS CONCURRENCY
 BENCH_SETTINGS := ROUNDS COST_RUNS PAIRS CONNECTIONS WORKERS CONCURRENCY
 
 .PHONY: benches bench-program
@@ -297,12 +308,18 @@ bench-program: deps-bench
 	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
 		$(BUILD)/bench/program
 
-# What bench/passing.py reads from the environment is passed on in the same way.
-.PHONY: bench-passing
+# What bench/ways.py reads from the environment is passed on in the same way.
+RUN_WAYS = $(SUDO) env BUILD=$(BUILD) $(foreach v,$(WAYS_SETTINGS),$(if $($(v)),$(v)=$($(v)))) python3 -B
+.PHONY: bench-passing bench-node
 bench-passing: deps-bench
 	@$(MAKE) --no-print-directory all $(TEST_PEERS)
-	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(PASSING_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
-		python3 -B bench/passing.py
+	@$(RUN_WAYS) bench/passing.py
+
+$(BUILD)/bench/node/installed: bench/node/package.json bench/node/package-lock.json
+	$(npm_ci)
+bench-node: deps-bench
+	@$(MAKE) --no-print-directory all $(TEST_PEERS) $(BUILD)/bench/node/installed
+	@$(RUN_WAYS) bench/nodejs.py
 
 # ---- Installing -------------------------------------------------------------------
 PREFIX ?= /usr/local

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+// Node's own primary: round robin, nothing is sticky.
+const cluster = require('node:cluster');
+const { workers } = require('./handler.js');
+
+cluster.setupPrimary({ exec: `${__dirname}/server.js` });
+for (let worker = 0; worker < workers; worker++) cluster.fork();

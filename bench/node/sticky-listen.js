@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// sticky-listen with recluster, by the README of sticky-listen.
+const cluster = require('node:cluster');
+const sticky = require('sticky-listen');
+const { port, serverOf, workers } = require('./handler.js');
+
+if (cluster.isPrimary) {
+  const group = require('recluster')(__filename, { workers, readyWhen: 'ready' });
+  group.run();
+  sticky.createBalancer({ behindProxy: false, activeWorkers: group.activeWorkers })
+    .listen(port, '127.0.0.1');
+} else {
+  sticky.listen(serverOf(process.env.WORKER_ID));
+  process.send({ cmd: 'ready' });
+}
