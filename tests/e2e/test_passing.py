@@ -228,6 +228,7 @@ class Stop(Passing):
         instance.note_bpf_objects()
         instance.send(signal.SIGTERM)
         wait_for("no more to be accepted", lambda: is_refused(HERE))
+        self.wait_pending(instance, 0)
         for client in clients + idle:
             client.sendall(text[30:] if client in clients else text)
         answers = self.collect(clients + idle)
