@@ -434,7 +434,11 @@ class Few(FewTestCase, Passing):
 
     def check_few(self, how, text_of, free):
         instance = self.serve_takers(2, *how)
+        before = instance.descriptors()
         self.asked(text_of("203.0.113.1"))
+        # Without that of the connection, nor of who asked for the status.
+        self.wait_counters(instance, handed=1)
+        instance.wait_descriptors(before)
         descriptors = instance.descriptors()
         with few_descriptors(instance.pid, free):
             # Those for whom there is room are idle: they keep it.
