@@ -232,7 +232,7 @@ tsan: deps-test
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c \
-	src/node/cluster.c src/node/ipc.c src/node/relay.c
+	src/node/cluster.c src/node/ipc.c src/node/relay.c src/lib/passed.c
 
 $(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h src/node/*.h)
 	$(call SAY,FUZZ,$@)

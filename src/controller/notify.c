@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../lib/passed.h"
+
 #define DATAGRAM_SIZE	  4096
 #define DATAGRAMS_AT_ONCE 64 /* then others have their turn in the loop */
 #define FDS_MAX		  16
@@ -51,27 +53,13 @@ int notify_parse(char *text, struct notify_message *ret_message)
 static pid_t read_control(struct msghdr *header)
 {
 	struct cmsghdr *part;
-	pid_t pid = 0;
+	struct ucred sender = {0};
 
-	for (part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-		if (part->cmsg_level != SOL_SOCKET)
-			continue;
-		if (part->cmsg_type == SCM_CREDENTIALS) {
-			struct ucred sender;
-
+	for (part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part))
+		if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&sender, CMSG_DATA(part), sizeof(sender));
-			pid = sender.pid;
-		} else if (part->cmsg_type == SCM_RIGHTS) {
-			size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int), i;
-			int fd;
-
-			for (i = 0; i < count; i++) {
-				memcpy(&fd, CMSG_DATA(part) + i * sizeof(fd), sizeof(fd));
-				close(fd);
-			}
-		}
-	}
-	return pid;
+	passed_close(header);
+	return sender.pid;
 }
 
 /* Returns false where nothing is left. */

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "passed.h"
+
 _Static_assert(sizeof(struct channel_message) == 48, "both ends may be built apart");
 
 int channel_pair(int ret_ends[2])
@@ -23,36 +25,14 @@ void channel_set_client(struct channel_message *message, const struct sockaddr *
 		memcpy(&message->client.v6, client, sizeof(message->client.v6));
 }
 
-/* Room for one descriptor, aligned as cmsg(3) wants it. */
-union control {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 int channel_send(int channel, const struct channel_message *message, int fd)
 {
-	struct iovec part = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
-	union control control = {0};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-	struct cmsghdr *passed;
+	ssize_t sent = passed_send(channel, message, sizeof(*message), fd);
 
-	if (fd >= 0) {
-		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof(control.bytes);
-		passed = CMSG_FIRSTHDR(&header);
-		passed->cmsg_level = SOL_SOCKET;
-		passed->cmsg_type = SCM_RIGHTS;
-		passed->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(passed), &fd, sizeof(fd));
-	}
-	while (sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
-		if (errno == EINTR)
-			continue;
-		/* Too many descriptors are on the way: this channel may be writable all the same.
-		 */
-		return errno == ETOOMANYREFS ? -ENOBUFS : -errno;
-	}
-	return 0;
+	/* Too many descriptors are on the way: this channel may be writable all the same. */
+	if (sent == -ETOOMANYREFS)
+		return -ENOBUFS;
+	return sent < 0 ? (int)sent : 0;
 }
 
 /* The descriptor of a message; -1: there is none. */
@@ -84,8 +64,11 @@ static int check(const struct msghdr *header, const struct channel_message *mess
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd)
 {
 	struct iovec part = {.iov_base = ret_message, .iov_len = sizeof(*ret_message)};
-	union control control;
-	/* CMSG_SPACE() rounds up: that would be room for a second descriptor, nobody's. */
+	/* Aligned as cmsg(3) wants it. */
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,
 				.msg_control = control.bytes,

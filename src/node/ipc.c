@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../lib/passed.h"
+
 #define READ_SIZE     65536
 #define LINE_MAX_SIZE (16u << 20) /* a worker that sends more is cut off */
 #define QUEUE_MAX     (32u << 20) /* bytes that wait for a worker that does not read */
@@ -41,25 +43,6 @@ struct node_ipc {
 
 /* ---- Reading --------------------------------------------------------------------------- */
 
-/* A worker has no descriptors to give us. */
-static void close_passed(struct msghdr *header)
-{
-	struct cmsghdr *passed;
-	size_t count, i;
-
-	for (passed = CMSG_FIRSTHDR(header); passed; passed = CMSG_NXTHDR(header, passed)) {
-		if (passed->cmsg_level != SOL_SOCKET || passed->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (passed->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(passed) + i * sizeof(int), sizeof(fd));
-			close(fd);
-		}
-	}
-}
-
 static ssize_t receive(int fd, char *bytes, size_t size)
 {
 	union {
@@ -77,7 +60,7 @@ static ssize_t receive(int fd, char *bytes, size_t size)
 		length = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (length < 0 && errno == EINTR);
 	if (length >= 0)
-		close_passed(&header);
+		passed_close(&header);
 	return length < 0 ? -errno : length;
 }
 
@@ -175,39 +158,12 @@ static void free_line(struct line *line)
 	free(line);
 }
 
-/* Returns bytes sent or -errno. */
-static ssize_t transmit(int fd, const char *bytes, size_t length, int passed)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
-	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-	struct cmsghdr *message;
-	ssize_t sent;
-
-	if (passed >= 0) {
-		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof(control.bytes);
-		message = CMSG_FIRSTHDR(&header);
-		message->cmsg_level = SOL_SOCKET;
-		message->cmsg_type = SCM_RIGHTS;
-		message->cmsg_len = CMSG_LEN(sizeof(passed));
-		memcpy(CMSG_DATA(message), &passed, sizeof(passed));
-	}
-	do
-		sent = sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : sent;
-}
-
 /* Returns 0, or -EAGAIN, -ETOOMANYREFS: the rest of it waits; or -errno: nobody is there. */
 static int push(struct node_ipc *ipc, struct line *line)
 {
 	while (line->sent < line->length) {
-		ssize_t sent = transmit(ipc->fd, line->text + line->sent, line->length - line->sent,
-					line->fd);
+		ssize_t sent = passed_send(ipc->fd, line->text + line->sent,
+					   line->length - line->sent, line->fd);
 
 		if (sent < 0)
 			return (int)sent;

@@ -142,6 +142,15 @@ class NodeTestCase(LifecycleTestCase):
     def serve_node(self, app, *arguments, **options):
         return self.start_node(app, *arguments, **options).ready()
 
+    def begin_slow(self):
+        """A client whose request is being answered: until the file `go` is there."""
+        client = client_socket(HERE)
+        self.addCleanup(client.close)
+        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        while b"begun" not in client.recv(4096):
+            pass
+        return client
+
     def assert_start_fails(self, app, *words, arguments=(), seconds=DEADLINE_S, **options):
         """The start ends by itself, and says these words."""
         instance = self.start_node(app, *arguments, **options)

@@ -5,7 +5,7 @@
 import time
 
 import harness
-from clients import HERE, LISTEN, client_socket, is_refused
+from clients import HERE, LISTEN, is_refused
 from nodejs import SERVER, NodeTestCase, ask_http, rss_kib, sources
 from world import wait_for
 
@@ -79,11 +79,7 @@ class Gone(ControllerTestCase):
         instance = self.serve_node(app, slots=1)
         self.kill_controller(instance)
         successor = self.start_again(app, slots=1)
-        client = client_socket(HERE)
-        self.addCleanup(client.close)
-        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
-        while b"begun" not in client.recv(4096):
-            pass
+        client = self.begin_slow()
         self.assertEqual(successor.run("reload", "--wait").returncode, 0)
         self.assertEqual(ask_http(HERE)["gen"], 2)
         self.write("go", "")
@@ -99,11 +95,7 @@ class Gone(ControllerTestCase):
             """)
         times = ("--term-after", "1s", "--hard-shutdown-delay", "30s")
         instance = self.serve_node(app, *times, slots=1)
-        client = client_socket(HERE)
-        self.addCleanup(client.close)
-        client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
-        while b"begun" not in client.recv(4096):
-            pass
+        client = self.begin_slow()
         instance.run("reload", "--wait")
         self.kill_controller(instance)
         successor = self.start_again(app, *times, slots=1)

@@ -156,6 +156,18 @@ static void check_own_slot(const struct scene *scene, const char *ip)
 
 /* ---- Ranges ----------------------------------------------------------------------------- */
 
+/* Who comes to the dispatchers, and who to a slot of his own. */
+static void check_sides(struct scene *scene, const char *const *proxies, size_t proxy_count,
+			const char *const *clients, size_t client_count)
+{
+	size_t i;
+
+	for (i = 0; i < proxy_count; i++)
+		check_dispatched(scene, proxies[i]);
+	for (i = 0; i < client_count; i++)
+		check_own_slot(scene, clients[i]);
+}
+
 static void check_v4_ranges(struct scene *scene)
 {
 	static const char *const proxies[] = {"127.1.0.0", "127.1.0.9",	  "127.1.0.15",
@@ -165,13 +177,9 @@ static void check_v4_ranges(struct scene *scene)
 	const struct sticky_prefix list[] = {range("127.1.0.0", 28), range("127.1.0.8", 29),
 					     range("127.1.0.9", 32), range("127.2.0.7", 32),
 					     range("127.128.0.0", 9)};
-	size_t i;
 
 	set_proxies(scene, list, COUNT(list));
-	for (i = 0; i < COUNT(proxies); i++)
-		check_dispatched(scene, proxies[i]);
-	for (i = 0; i < COUNT(clients); i++)
-		check_own_slot(scene, clients[i]);
+	check_sides(scene, proxies, COUNT(proxies), clients, COUNT(clients));
 }
 
 static void v4_proxies_come_to_the_dispatchers(void **state)
@@ -197,13 +205,9 @@ static void check_v6_ranges(struct scene *scene)
 					      "::1"};
 	const struct sticky_prefix list[] = {range("2001:db8:5::", 48), range("2001:db8:5:1::", 64),
 					     range("2001:db8:7::2", 128)};
-	size_t i;
 
 	set_proxies(scene, list, COUNT(list));
-	for (i = 0; i < COUNT(proxies); i++)
-		check_dispatched(scene, proxies[i]);
-	for (i = 0; i < COUNT(clients); i++)
-		check_own_slot(scene, clients[i]);
+	check_sides(scene, proxies, COUNT(proxies), clients, COUNT(clients));
 }
 
 static void v6_proxies_come_to_the_dispatchers(void **state)
