@@ -28,6 +28,8 @@ struct process {
 	struct node_worker *node; /* NULL: it is none of Node.js */
 	int node_end;		  /* its end of the channel, until it has it; else -1 */
 	struct event *term;	  /* Node.js: when the stop signal follows */
+	struct event *disconnect; /* Node.js: when it is looked again whether it can be told */
+	uint32_t waited_ms;	  /* until then, since it was to be */
 };
 
 struct processes {

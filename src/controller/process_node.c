@@ -2,6 +2,7 @@
 /* A worker process that is Node.js: its channel, and how it is stopped. */
 #include <dirent.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,8 +10,19 @@
 #include <unistd.h>
 
 #include "nodeworker.h"
+#include "privilege.h"
 #include "process.h"
+#include "report.h"
 #include "supervisor.h"
+#include "unread.h"
+
+/*
+ * How long it is waited, at most, that a worker has read of each connection that it has. A
+ * connection that has sent nothing may be a browser's that never will.
+ */
+#define SILENT_MAX_MS 250
+#define UNREAD_MAX_MS 5000
+#define FIRST_LOOK_MS 5 /* doubling */
 
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
@@ -33,10 +45,59 @@ static struct node_worker_options options_of(const struct process *process)
 	};
 }
 
-static int make_term(struct process *process)
+/* ---- Asking it to finish ------------------------------------------------------------------ */
+
+/*
+ * At the disconnect Node.js closes connections of which it has read nothing (from 26 on: see
+ * nodejs/node#63470): a client that has just sent its request would get a reset for it. No new
+ * connections come to it any more, so what it has is soon read.
+ */
+static bool has_unread(const struct process *process)
 {
-	process->term = evtimer_new(process->processes->options.base, on_term, process);
-	return process->term ? 0 : -ENOMEM;
+	const struct processes_options *options = &process->processes->options;
+	int unread;
+
+	privilege_raise(CAP_SYS_PTRACE);
+	privilege_raise(CAP_DAC_READ_SEARCH);
+	unread = unread_look(process->pid, options->ports, options->port_count);
+	privilege_lower();
+	if (unread < 0)
+		report(STICKY_LOG_DEBUG, "unread_unknown", "pid=%d error=\"%s\"", process->pid,
+		       strerror(-unread));
+	return (unread == UNREAD_SOME && process->waited_ms < UNREAD_MAX_MS) ||
+	       (unread == UNREAD_SILENT && process->waited_ms < SILENT_MAX_MS);
+}
+
+static void look_again(struct process *process)
+{
+	uint32_t ms = process->waited_ms ? process->waited_ms : FIRST_LOOK_MS;
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	process->waited_ms += ms;
+	event_add(process->disconnect, &delay);
+}
+
+static void on_disconnect(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (has_unread(process)) {
+		look_again(process);
+	} else if (!node_worker_disconnect(process->node)) {
+		event_del(process->term);
+		process_signal_stop(process);
+	}
+}
+
+static int make_timers(struct process *process)
+{
+	struct event_base *base = process->processes->options.base;
+
+	process->term = evtimer_new(base, on_term, process);
+	process->disconnect = evtimer_new(base, on_disconnect, process);
+	return process->term && process->disconnect ? 0 : -ENOMEM;
 }
 
 int process_open_node(struct process *process)
@@ -46,7 +107,7 @@ int process_open_node(struct process *process)
 
 	if (!options.ports)
 		return 0;
-	error = make_term(process);
+	error = make_timers(process);
 	if (!error)
 		error = node_worker_open(&options, &process->node_end, &process->node);
 	return error;
@@ -76,10 +137,10 @@ static void start_term(struct process *process)
 /* Requests in flight finish, idle connections close; what is left then gets the signal. */
 bool process_disconnect(struct process *process)
 {
-	if (!term_after_ms(process->processes->options.config) ||
-	    !node_worker_disconnect(process->node))
+	if (!term_after_ms(process->processes->options.config))
 		return false;
 	start_term(process);
+	on_disconnect(-1, 0, process);
 	return true;
 }
 
@@ -93,6 +154,9 @@ void process_close_node(struct process *process)
 	if (process->term)
 		event_free(process->term);
 	process->term = NULL;
+	if (process->disconnect)
+		event_free(process->disconnect);
+	process->disconnect = NULL;
 }
 
 /* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
@@ -122,7 +186,7 @@ void process_adopt_node(struct process *process, int fd)
 {
 	struct node_worker_options options = options_of(process);
 
-	if (make_term(process) || node_worker_adopt(&options, fd, &process->node))
+	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
 	/* It has left its slot: it was told to finish, or will be. */
 	else if (!worker_life(process->worker))

@@ -4,18 +4,28 @@
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TCP_ESTABLISHED_BIT (1u << 1)
-#define TCP_CLOSE_WAIT_BIT  (1u << 8)
-#define RECEIVE_SIZE	    32768
-#define CONNECTIONS_MAX	    (4u << 20)
+#define STATE_LISTEN	10 /* TCP_LISTEN of the kernel's enum, which <linux/tcp.h> has not */
+#define LISTEN_BIT	(1u << STATE_LISTEN)
+#define ESTABLISHED_BIT (1u << 1)
+#define CLOSE_WAIT_BIT	(1u << 8)
+#define RECEIVE_SIZE	32768
+#define CONNECTIONS_MAX (4u << 20)
+
+struct dump {
+	const uint16_t *ports;
+	size_t port_count;
+	sockdiag_found_fn *found;
+	void *context;
+};
 
 struct inodes {
 	uint32_t *items;
@@ -51,7 +61,11 @@ static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
 	return false;
 }
 
-static int ask(int fd, int family)
+/*
+ * With listeners what is told of a connection is more, too: the dump that asks for neither is the
+ * one that `status` makes, of all connections, and often.
+ */
+static int ask(int fd, int family, bool with_listeners)
 {
 	struct {
 		struct nlmsghdr header;
@@ -62,30 +76,57 @@ static int ask(int fd, int family)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.request = {.sdiag_family = (uint8_t)family,
 			    .sdiag_protocol = IPPROTO_TCP,
-			    .idiag_states = TCP_ESTABLISHED_BIT | TCP_CLOSE_WAIT_BIT},
+			    .idiag_states = ESTABLISHED_BIT | CLOSE_WAIT_BIT},
 	};
 
+	if (with_listeners) {
+		message.request.idiag_states |= LISTEN_BIT;
+		message.request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
+	}
 	return send(fd, &message, sizeof(message), 0) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 
-/* Returns 1 at the end of the dump, 0 where more follows, or -errno. */
-static int read_message(const struct nlmsghdr *header, const uint16_t *ports, size_t port_count,
-			struct inodes *inodes)
+/* By the tcp_info of the message; an older kernel's is shorter. */
+static uint64_t received_of(const struct nlmsghdr *header, const struct inet_diag_msg *socket)
 {
-	const struct inet_diag_msg *connection = NLMSG_DATA(header);
+	const struct rtattr *attribute = (const void *)(socket + 1);
+	size_t left = header->nlmsg_len - NLMSG_LENGTH(sizeof(*socket));
+	struct tcp_info info = {0};
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		size_t size = RTA_PAYLOAD(attribute);
+
+		if (attribute->rta_type == INET_DIAG_INFO)
+			memcpy(&info, RTA_DATA(attribute),
+			       size < sizeof(info) ? size : sizeof(info));
+	}
+	return info.tcpi_bytes_received;
+}
+
+/* Returns 1 at the end of the dump, 0 where more follows, or -errno. */
+static int read_message(const struct nlmsghdr *header, const struct dump *dump)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_socket found;
 
 	if (header->nlmsg_type == NLMSG_DONE)
 		return 1;
 	if (header->nlmsg_type == NLMSG_ERROR)
 		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
 	/* One that waits in an accept queue is nobody's yet: it has no inode. */
-	if (!connection->idiag_inode ||
-	    !is_one_of(ntohs(connection->id.idiag_sport), ports, port_count))
+	if (!socket->idiag_inode ||
+	    !is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count))
 		return 0;
-	return add(inodes, connection->idiag_inode);
+	found = (struct sockdiag_socket){
+		.inode = socket->idiag_inode,
+		.listens = socket->idiag_state == STATE_LISTEN,
+		.queue = socket->idiag_rqueue,
+		.received = received_of(header, socket),
+	};
+	return dump->found(dump->context, &found);
 }
 
-static int read_dump(int fd, const uint16_t *ports, size_t port_count, struct inodes *inodes)
+static int read_dump(int fd, const struct dump *dump)
 {
 	char bytes[RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 
@@ -98,12 +139,37 @@ static int read_dump(int fd, const uint16_t *ports, size_t port_count, struct in
 			return received ? -errno : -EIO;
 		for (left = (size_t)received; NLMSG_OK(header, left);
 		     header = NLMSG_NEXT(header, left)) {
-			int done = read_message(header, ports, port_count, inodes);
+			int done = read_message(header, dump);
 
 			if (done)
 				return done < 0 ? done : 0;
 		}
 	}
+}
+
+static int walk(const struct dump *dump, bool with_listeners)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int error = 0;
+	size_t i;
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < 2 && !error; i++) {
+		error = ask(fd, families[i], with_listeners);
+		if (!error)
+			error = read_dump(fd, dump);
+	}
+	close(fd);
+	return error;
+}
+
+int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found, void *context)
+{
+	const struct dump dump = {ports, port_count, found, context};
+
+	return walk(&dump, true);
 }
 
 static int compare(const void *a, const void *b)
@@ -113,22 +179,17 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int add_found(void *context, const struct sockdiag_socket *socket)
+{
+	return add(context, socket->inode);
+}
+
 long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes)
 {
-	static const int families[] = {AF_INET, AF_INET6};
 	struct inodes inodes = {0};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-	int error = 0;
-	size_t i;
+	const struct dump dump = {ports, port_count, add_found, &inodes};
+	int error = walk(&dump, false);
 
-	if (fd < 0)
-		return -errno;
-	for (i = 0; i < 2 && !error; i++) {
-		error = ask(fd, families[i]);
-		if (!error)
-			error = read_dump(fd, ports, port_count, &inodes);
-	}
-	close(fd);
 	if (error) {
 		free(inodes.items);
 		return error;

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shutil
+import subprocess
 import unittest
 
 from clients import HERE, client_socket, http_get
@@ -13,6 +14,8 @@ from world import DEADLINE_S
 
 PACKAGES = BUILD / "tests" / "node"  # what npm installed, see Makefile
 NODE = shutil.which("node", path=environment()["PATH"])
+NODE_VERSION = int(subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True)
+                   .stdout[1:].split(".")[0]) if NODE else 0
 
 # Of every application here: who answers, and to whom.
 WHO = """

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections with which a process has not begun. */
+#ifndef STICKY_CONTROLLER_UNREAD_H
+#define STICKY_CONTROLLER_UNREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum unread {
+	UNREAD_NONE,
+	UNREAD_SILENT, /* it accepted some that have sent nothing yet */
+	UNREAD_SOME    /* some wait to be accepted, or have sent what it read nothing of */
+};
+
+/*
+ * Look at a process' connections at some local ports (host order).
+ *
+ * Returns an enum unread, or -errno. Costs a walk over its descriptors, and one over the network
+ * namespace's connections. Needs to be allowed to look at the process' descriptors.
+ */
+int unread_look(pid_t pid, const uint16_t *ports, size_t port_count);
+
+#endif
