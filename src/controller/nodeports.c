@@ -27,6 +27,7 @@ struct shared {
 	char key[KEY_SIZE];
 	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, to be removed; "": none */
 	int fd;
+	uint32_t holders; /* workers that have it open */
 	json_t *data;
 	UT_hash_handle hh;
 };
@@ -59,10 +60,14 @@ static int find_by_port(const struct nodeports *ports, int port)
 	return -1;
 }
 
-/* "127.0.0.1:3000", "[::1]:3000"; every address, IPv6's included, is ":3000", as in Node.js. */
+/*
+ * "127.0.0.1:3000", "[::1]:3000"; every address is ":3000", as in Node.js, unless it is to be
+ * IPv6's alone.
+ */
 static void format_address(const struct cluster_query *query, size_t size, char *text)
 {
-	bool is_any = !query->address[0] || !strcmp(query->address, "::");
+	bool is_any = !query->address[0] ||
+		      (!strcmp(query->address, "::") && !(query->flags & CLUSTER_IPV6_ONLY));
 
 	snprintf(text, size,
 		 is_any			       ? "%.0s:%d"
@@ -188,6 +193,13 @@ int nodeports_listener_of(const struct nodeports *ports, int fd)
 	return listener < 0 ? 0 : listener;
 }
 
+uint32_t nodeports_listeners(const struct nodeports *ports)
+{
+	_Static_assert(STICKY_LISTENERS_LIMIT < 32, "a bit each");
+
+	return (1u << sticky_group_listener_count(ports->options.group)) - 1;
+}
+
 void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
 		       char *ret_text)
 {
@@ -250,17 +262,20 @@ static int bind_address(const struct cluster_query *query)
 {
 	struct sockaddr_storage address;
 	int type = (query->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
-	int fd, one = 1, zero = 0, error = resolve(query, &address);
+	int fd, one = 1, only = (query->flags & CLUSTER_IPV6_ONLY) != 0,
+		error = resolve(query, &address);
 
 	if (error)
 		return error;
 	fd = socket(address.ss_family, type, 0);
 	if (fd < 0)
 		return -errno;
-	if (!query->udp)
+	if (!query->udp || query->flags & CLUSTER_UDP_REUSE_ADDRESS)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (address.ss_family == AF_INET6 && !query->udp)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (query->udp && query->flags & CLUSTER_UDP_REUSE_PORT)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	if (address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	privilege_raise(CAP_NET_BIND_SERVICE);
 	error = bind(fd, (const void *)&address,
 		     address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
@@ -399,6 +414,35 @@ static int reclaim(struct nodeports *ports, const struct cluster_query *query)
 	return fd;
 }
 
+static void close_shared(struct nodeports *ports, struct shared *shared)
+{
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): out, then freed */
+	HASH_DEL(ports->shared, shared);
+	close(shared->fd);
+	if (shared->path[0])
+		unlink(shared->path);
+	json_decref(shared->data);
+	free(shared);
+}
+
+void nodeports_hold(struct nodeports *ports, const char *key)
+{
+	struct shared *shared;
+
+	HASH_FIND_STR(ports->shared, key, shared);
+	if (shared)
+		shared->holders++;
+}
+
+void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted)
+{
+	struct shared *shared;
+
+	HASH_FIND_STR(ports->shared, key, shared);
+	if (shared && shared->holders && !--shared->holders && !is_wanted)
+		close_shared(ports, shared);
+}
+
 /* What the first worker of a server sent is every worker's. */
 static const json_t *keep_data(json_t **kept, const json_t *data)
 {
@@ -490,15 +534,8 @@ void nodeports_close(struct nodeports *ports)
 		close(orphan->fd);
 		free(orphan);
 	}
-	HASH_ITER (hh, ports->shared, shared, next) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): out, then freed */
-		HASH_DEL(ports->shared, shared);
-		close(shared->fd);
-		if (shared->path[0])
-			unlink(shared->path);
-		json_decref(shared->data);
-		free(shared);
-	}
+	HASH_ITER (hh, ports->shared, shared, next)
+		close_shared(ports, shared);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		json_decref(ports->data[i]);
 	free(ports);

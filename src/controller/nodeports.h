@@ -56,8 +56,19 @@ void nodeports_offer(struct nodeports *ports, int fd);
 int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
 		   const json_t *data, struct nodeport *ret_port);
 
+/*
+ * A worker has the shared socket of a key (cluster_key()) now, or has it no more. The last one that
+ * closes it closes it for good, as in Node.js's own primary: a port for health checks may be meant
+ * to be refused. One that is_wanted stays, for who comes next: its worker has ended, or is told to.
+ */
+void nodeports_hold(struct nodeports *ports, const char *key);
+void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted);
+
 /* The listener to which a connection came. */
 int nodeports_listener_of(const struct nodeports *ports, int fd);
+
+/* All listeners of the group, a bit each. */
+uint32_t nodeports_listeners(const struct nodeports *ports);
 
 /* Of the listeners that the user named those that are not in the set, as text; "": none. */
 void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,

@@ -34,6 +34,7 @@ struct node_worker {
 	uint32_t held;				      /* listeners that it has, a bit each */
 	uint32_t listening;	    /* of these, on which it said that it listens */
 	char elsewhere[WORDS_SIZE]; /* what else it listens on */
+	json_t *shared;		    /* keys of the shared sockets that it has: an object's */
 	bool is_online;
 	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
 	uint32_t handles[ON_THE_WAY_MAX * 2];
@@ -259,6 +260,10 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	}
 	if (port.listener < 0) {
 		note_elsewhere(node, &event->query);
+		if (!json_object_get(node->shared, key)) {
+			json_object_set_new(node->shared, key, json_true());
+			nodeports_hold(node->options.ports, key);
+		}
 		answer(node, event, key, 0, port.data, port.fd);
 		return;
 	}
@@ -282,6 +287,20 @@ static void on_closed(struct node_worker *node, const struct cluster_event *even
 	if (sscanf(event->key, KEY_FORMAT, &listener) == 1 && listener >= 0 &&
 	    listener < STICKY_LISTENERS_LIMIT)
 		node->held &= ~(1u << listener);
+	/* Whoever has left its slot closes because it was told to. */
+	if (!json_object_del(node->shared, event->key))
+		nodeports_release(node->options.ports, event->key,
+				  !worker_life(node->options.worker));
+}
+
+static void release_shared(struct node_worker *node)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(node->shared, key, value)
+		nodeports_release(node->options.ports, key, true);
+	json_decref(node->shared);
 }
 
 /*
@@ -392,7 +411,10 @@ static int open_node(const struct node_worker_options *options, int fd,
 		return -ENOMEM;
 	node->options = *options;
 	node->seq = FIRST_SEQ;
-	if (options->delivery)
+	node->shared = json_object();
+	if (!node->shared)
+		error = -ENOMEM;
+	if (!error && options->delivery)
 		error = outlet_open(options->delivery, worker_slot(options->worker), &ops, node,
 				    ON_THE_WAY_MAX, &node->outlet);
 	if (!error)
@@ -432,6 +454,8 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 
 	if (error)
 		return error;
+	/* A second listen() would be given what it has, at which Node.js throws. */
+	(*ret_node)->held = nodeports_listeners(options->ports);
 	if ((*ret_node)->outlet)
 		supervisor_worker_takes_passed(options->worker, (*ret_node)->outlet);
 	return 0;
@@ -440,6 +464,11 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 int node_worker_fd(const struct node_worker *node)
 {
 	return node_ipc_fd(node->ipc);
+}
+
+uint32_t node_worker_on_the_way(const struct node_worker *node)
+{
+	return node->outlet ? outlet_on_the_way(node->outlet) : 0;
 }
 
 bool node_worker_disconnect(struct node_worker *node)
@@ -460,5 +489,6 @@ void node_worker_close(struct node_worker *node)
 	outlet_close(node->outlet);
 	relay_leave(node->member);
 	node_ipc_close(node->ipc);
+	release_shared(node);
 	free(node);
 }

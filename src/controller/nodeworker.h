@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../handoff/delivery.h"
 #include "../node/relay.h"
@@ -47,6 +48,9 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 
 /* Our end of the channel, to be inherited: it must stay open in the worker. */
 int node_worker_fd(const struct node_worker *node);
+
+/* Connections that it was passed and has not answered yet. */
+uint32_t node_worker_on_the_way(const struct node_worker *node);
 
 /* Finish what you have, and go. Returns false where it can't be told any more. */
 bool node_worker_disconnect(struct node_worker *node);

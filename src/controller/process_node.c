@@ -47,16 +47,14 @@ static struct node_worker_options options_of(const struct process *process)
 
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
-/*
- * At the disconnect Node.js closes connections of which it has read nothing (from 26 on: see
- * nodejs/node#63470): a client that has just sent its request would get a reset for it. No new
- * connections come to it any more, so what it has is soon read.
- */
-static bool has_unread(const struct process *process)
+/* What it was passed and has not answered may be nobody's descriptor yet. */
+static enum unread look(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
 	int unread;
 
+	if (node_worker_on_the_way(process->node))
+		return UNREAD_SOME;
 	privilege_raise(CAP_SYS_PTRACE);
 	privilege_raise(CAP_DAC_READ_SEARCH);
 	unread = unread_look(process->pid, options->ports, options->port_count);
@@ -64,6 +62,18 @@ static bool has_unread(const struct process *process)
 	if (unread < 0)
 		report(STICKY_LOG_DEBUG, "unread_unknown", "pid=%d error=\"%s\"", process->pid,
 		       strerror(-unread));
+	return unread < 0 ? UNREAD_NONE : (enum unread)unread;
+}
+
+/*
+ * At the disconnect Node.js closes connections of which it has read nothing (from 26 on: see
+ * nodejs/node#63470): a client that has just sent its request would get a reset for it. No new
+ * connections come to it any more, so what it has is soon read.
+ */
+static bool has_unread(const struct process *process)
+{
+	enum unread unread = look(process);
+
 	return (unread == UNREAD_SOME && process->waited_ms < UNREAD_MAX_MS) ||
 	       (unread == UNREAD_SILENT && process->waited_ms < SILENT_MAX_MS);
 }

@@ -26,6 +26,11 @@ enum cluster_kind {
 
 #define CLUSTER_ADDRESS_SIZE 108 /* a UNIX path is the longest */
 
+/* Of a query's flags: as libuv has them. */
+#define CLUSTER_IPV6_ONLY	  (1 << 0)
+#define CLUSTER_UDP_REUSE_ADDRESS (1 << 2)
+#define CLUSTER_UDP_REUSE_PORT	  (1 << 3)
+
 /* What a server is to listen on. */
 struct cluster_query {
 	char address[CLUSTER_ADDRESS_SIZE]; /* "": every address */
@@ -34,7 +39,7 @@ struct cluster_query {
 	char udp;			    /* '4' or '6': a UDP socket; 0: a stream */
 	int fd;				    /* listen({fd}); -1: none */
 	int index;			    /* the how manieth server of that address */
-	int flags;			    /* of UDP: as libuv has them */
+	int flags;			    /* CLUSTER_IPV6_ONLY, ... */
 	bool is_too_long;		    /* a UNIX path that none can be */
 };
 

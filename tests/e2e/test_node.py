@@ -271,6 +271,25 @@ class Others(NodeTestCase):
         self.assertTrue(answer.startswith("hello "))
         self.assertIn(fields(answer)["pid"], self.pids(instance))
 
+    def test_udp_options(self):
+        """reuseAddr: two servers of one address; ipv6Only: the other family is somebody else's."""
+        app = self.app("""
+            const dgram = require('dgram');
+            require('http').createServer((request, response) => response.end(who(request.socket)))
+              .listen(3000);
+            const open = (options, port, address) => dgram.createSocket(options)
+              .on('error', error => console.error('udp error', error.code))
+              .on('listening', () => console.error('udp open')).bind(port, address);
+            open({type: 'udp4', reuseAddr: true}, 5000, '127.0.0.1');
+            open({type: 'udp4', reuseAddr: true}, 5000, '127.0.0.1');
+            open({type: 'udp6', ipv6Only: true}, 5001);
+            open({type: 'udp4'}, 5001);
+            """)
+        instance = self.serve_node(app, *LISTEN, slots=1)
+        wait_for("four sockets", lambda: instance.errors.count("udp ") == 4)
+        self.assertEqual(instance.errors.count("udp open"), 4)
+        instance.stop()
+
     def test_udp_port_that_is_taken(self):
         with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as holder:
             holder.bind(("127.0.0.1", 5000))
@@ -377,7 +396,64 @@ class Again(NodeTestCase):
         instance = self.serve_node(app, *LISTEN, slots=1)
         for number in range(1, 4):
             self.assertEqual(ask_http(OTHER, path="/again")["number"], number)
-            wait_for("the next one", lambda: ask_http(OTHER)["number"] == number + 1)
+
+            def next_one():
+                with contextlib.suppress(ConnectionError):  # in between nobody listens
+                    return ask_http(OTHER)["number"] == number + 1
+
+            wait_for("the next one", next_one)
+        instance.stop()
+
+    def test_a_port_that_all_have_closed(self):
+        """A load balancer that looks whether it is open must see that it is not."""
+        app = self.app("""
+            const http = require('http');
+            const health = http.createServer((request, response) => response.end('ok'));
+            health.listen(4000, '127.0.0.1');
+            http.createServer((request, response) => {
+              const done = () => response.end(who(request.socket));
+              if (request.url === '/close') health.close(done);
+              else if (request.url === '/open') health.listen(4000, '127.0.0.1', done);
+              else done();
+            }).listen(3000);
+            """)
+        instance = self.serve_node(app, "--when-down", "spill")
+        first, second = (self.sources_of(instance, slot, 1)[0] for slot in (0, 1))
+        for _ in range(2):
+            self.assertEqual(http_get(OTHER)[2], "ok")
+            ask_http(HERE, first, "/close")
+            self.assertEqual(http_get(OTHER)[2], "ok")
+            ask_http(HERE, second, "/close")
+            wait_for("it to be refused", lambda: is_refused(OTHER))
+            ask_http(HERE, second, "/open")
+            ask_http(HERE, first, "/open")
+        # A worker that dies, or is replaced by one that comes after it, leaves it open.
+        self.kill_worker(instance, 0)
+        self.kill_worker(instance, 1)
+        self.assertFalse(is_refused(OTHER))
+        self.wait_all_ready(instance)
+        self.assertEqual(http_get(OTHER)[2], "ok")
+        self.assertEqual(instance.run("drain", "0").returncode, 0)
+        self.assertEqual(instance.run("drain", "1").returncode, 0)
+        self.wait_drained(instance)
+        self.assertFalse(is_refused(OTHER))
+        instance.stop()
+        self.assertTrue(is_refused(OTHER))
+
+    def test_for_ipv6_only(self):
+        """Another server may have the same port of IPv4."""
+        app = self.app("""
+            const http = require('http');
+            const serve = (version, options) => http.createServer((request, response) =>
+              response.end(who(request.socket) + `version=${version}`)).listen(options);
+            serve(6, {port: 3000, host: '::', ipv6Only: true});
+            serve(4, {port: 3000, host: '0.0.0.0'});
+            """)
+        instance = self.serve_node(app)
+        self.assertEqual(ask_http(HERE)["version"], 4)
+        self.assertEqual(ask_http(("::1", 3000))["version"], 6)
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(ask_http(("::1", 3000))["version"], 6)
         instance.stop()
 
 

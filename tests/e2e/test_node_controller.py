@@ -123,6 +123,27 @@ class Gone(ControllerTestCase):
         self.assertTrue(is_refused(METRICS))
         self.assertFalse((self.dir / "app.sock").exists())
 
+    def test_a_second_listen_of_one_that_was_taken_over(self):
+        """It is told that the address is in use, as by its first controller."""
+        app = self.app(SERVER + LISTENS + """
+            server.on('request', request => {
+              if (request.url === '/twice')
+                http.createServer().on('error', error => console.error('second', error.code))
+                  .listen(3000);
+              if (request.url === '/again')
+                server.close(() => server.listen(3000));
+            });
+            """)
+        instance = self.serve_node(app, slots=1)
+        self.kill_controller(instance)
+        successor = self.start_again(app, slots=1)
+        ask_http(HERE, path="/twice")
+        wait_for("the error", lambda: "second EADDRINUSE" in successor.errors)
+        ask_http(HERE, path="/again", Connection="close")
+        self.assertEqual(ask_http(HERE)["gen"], 1)
+        self.assertEqual(successor.workers()[0]["restarts"], 0)
+        successor.stop()
+
     def test_a_worker_that_starts_meanwhile_is_replaced(self):
         """Its question was read by one that is dead."""
         app = self.app(SERVER + """
@@ -175,7 +196,7 @@ class Gone(ControllerTestCase):
         instance = self.serve_node(app, slots=1)
         pid = self.pids(instance)[0]
         self.kill_controller(instance)
-        for number in range(300):
+        for number in range(1000):  # until the heap has the size that it wants
             ask_http(HERE)
         descriptors, memory = self.open_fds(pid), rss_kib(pid)
         for number in range(1500):
