@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOURCE	 "_sio_adapter"
-#define UIDS_MAX 4096 /* of a member: one for each namespace of its application */
+#define ADAPTER_SOURCE "_sio_adapter" /* @socket.io/cluster-adapter */
+#define ENGINE_SOURCE  "_eio"	      /* @socket.io/cluster-engine */
+#define UIDS_MAX       4096	      /* of a member: one for each namespace of its application */
 
 /* Of socket.io-adapter's MessageType. */
 enum { FETCH_SOCKETS_RESPONSE = 8, SERVER_SIDE_EMIT_RESPONSE = 10, ADAPTER_CLOSE = 13 };
@@ -16,7 +17,8 @@ struct relay_member {
 	struct relay_member *next;
 	relay_send_fn *send;
 	void *context;
-	json_t *uids; /* the names under which it spoke -> of which namespace */
+	json_t *uids;	 /* the names under which its adapters spoke -> of which namespace */
+	json_t *engines; /* those of its engines: an object's keys */
 };
 
 struct relay {
@@ -34,6 +36,13 @@ void relay_close(struct relay *relay)
 	free(relay);
 }
 
+static void free_member(struct relay_member *member)
+{
+	json_decref(member->uids);
+	json_decref(member->engines);
+	free(member);
+}
+
 int relay_join(struct relay *relay, relay_send_fn *send, void *context,
 	       struct relay_member **ret_member)
 {
@@ -47,9 +56,10 @@ int relay_join(struct relay *relay, relay_send_fn *send, void *context,
 		.send = send,
 		.context = context,
 		.uids = json_object(),
+		.engines = json_object(),
 	};
-	if (!member->uids) {
-		free(member);
+	if (!member->uids || !member->engines) {
+		free_member(member);
 		return -ENOMEM;
 	}
 	relay->members = member;
@@ -67,17 +77,18 @@ void relay_leave(struct relay_member *member)
 	while (*link != member)
 		link = &(*link)->next;
 	*link = member->next;
-	json_decref(member->uids);
-	free(member);
+	free_member(member);
 }
 
-static void note_uid(struct relay_member *member, const json_t *message)
+static const char *text_of(const json_t *message, const char *name)
 {
-	const char *uid = json_string_value(json_object_get(message, "uid"));
-	const char *nsp = json_string_value(json_object_get(message, "nsp"));
+	return json_string_value(json_object_get(message, name));
+}
 
-	if (uid && json_object_size(member->uids) < UIDS_MAX)
-		json_object_set_new(member->uids, uid, json_string(nsp ? nsp : "/"));
+static void note(json_t *names, const char *name, const char *of)
+{
+	if (name && json_object_size(names) < UIDS_MAX)
+		json_object_set_new(names, name, json_string(of));
 }
 
 static bool is_answer(const json_t *message)
@@ -96,33 +107,64 @@ static void pass_to_others(const struct relay_member *member, const json_t *mess
 			other->send(other->context, message);
 }
 
-/* Who asked a former controller is not known yet: who did not ask takes no notice. */
-static void pass_answer(const struct relay_member *member, const json_t *message)
+/* By the name under which it spoke; NULL: it has not yet. */
+static const struct relay_member *find(const struct relay *relay, const char *uid, bool is_engine)
 {
-	const char *asker = json_string_value(json_object_get(message, "requesterUid"));
-	const struct relay_member *other;
+	const struct relay_member *member = relay->members;
 
-	if (!asker)
-		return;
-	for (other = member->relay->members; other; other = other->next)
-		if (json_object_get(other->uids, asker)) {
-			other->send(other->context, message);
-			return;
-		}
-	pass_to_others(member, message);
+	while (member && !json_object_get(is_engine ? member->engines : member->uids, uid))
+		member = member->next;
+	return member;
+}
+
+/* Who spoke to a former controller alone is not known yet: whom it does not concern takes no
+ * notice. */
+static void pass_to_one(const struct relay_member *member, const char *uid, bool is_engine,
+			const json_t *message)
+{
+	const struct relay_member *one = find(member->relay, uid, is_engine);
+
+	if (one)
+		one->send(one->context, message);
+	else
+		pass_to_others(member, message);
+}
+
+static void pass_of_adapter(struct relay_member *member, const json_t *message)
+{
+	const char *nsp = text_of(message, "nsp");
+	const char *asker = text_of(message, "requesterUid");
+
+	note(member->uids, text_of(message, "uid"), nsp ? nsp : "/");
+	if (!is_answer(message))
+		pass_to_others(member, message);
+	else if (asker)
+		pass_to_one(member, asker, false, message);
+}
+
+/* A session that is another worker's: who has it is asked, and what is for it is sent there. */
+static void pass_of_engine(struct relay_member *member, const json_t *message)
+{
+	const char *recipient = text_of(message, "recipientId");
+
+	note(member->engines, text_of(message, "senderId"), "");
+	if (recipient)
+		pass_to_one(member, recipient, true, message);
+	else
+		pass_to_others(member, message);
 }
 
 bool relay_pass(struct relay_member *member, const json_t *message)
 {
-	const char *source = json_string_value(json_object_get(message, "source"));
+	const char *adapter = text_of(message, "source");
+	const char *engine = text_of(message, "_source");
 
-	if (!source || strcmp(source, SOURCE))
-		return false;
-	note_uid(member, message);
-	if (is_answer(message))
-		pass_answer(member, message);
+	if (adapter && !strcmp(adapter, ADAPTER_SOURCE))
+		pass_of_adapter(member, message);
+	else if (engine && !strcmp(engine, ENGINE_SOURCE))
+		pass_of_engine(member, message);
 	else
-		pass_to_others(member, message);
+		return false;
 	return true;
 }
 
@@ -133,11 +175,12 @@ void relay_end(struct relay_member *member)
 
 	json_object_foreach(member->uids, uid, nsp)
 	{
-		message = json_pack("{s:s, s:s, s:O, s:i}", "source", SOURCE, "uid", uid, "nsp",
-				    nsp, "type", ADAPTER_CLOSE);
+		message = json_pack("{s:s, s:s, s:O, s:i}", "source", ADAPTER_SOURCE, "uid", uid,
+				    "nsp", nsp, "type", ADAPTER_CLOSE);
 		if (message)
 			pass_to_others(member, message);
 		json_decref(message);
 	}
 	json_object_clear(member->uids);
+	json_object_clear(member->engines);
 }

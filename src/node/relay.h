@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages between workers: what setupPrimary() of @socket.io/cluster-adapter does in Node.js's
- * primary. A message goes to all other workers, an answer to the one that asked, which is known by
- * the name (uid) under which its messages came.
+ * Messages between workers: what setupPrimary() of @socket.io/cluster-adapter, and that of
+ * @socket.io/cluster-engine, do in Node.js's primary. A message goes to all other workers, an
+ * answer to the one that asked, which is known by the name under which its messages came.
  */
 #ifndef STICKY_NODE_RELAY_H
 #define STICKY_NODE_RELAY_H

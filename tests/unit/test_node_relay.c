@@ -90,6 +90,36 @@ static void broadcasts_go_to_all_others(void **state)
 	assert_int_equal(scene->ears[0].last, 17);
 }
 
+static void engines_are_passed_too(void **state)
+{
+	struct scene *scene = *state;
+
+	assert_true(say(scene, 1, "{\"_source\":\"_eio\",\"senderId\":\"b\",\"type\":0}"));
+	check_heard(scene, 1, 0, 1);
+	assert_true(say(scene, 2,
+			"{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"b\","
+			"\"type\":1,\"number\":5}"));
+	check_heard(scene, 0, 1, 0);
+	assert_int_equal(scene->ears[1].last, 5);
+	/* It has not spoken yet, or only to a former controller. */
+	assert_true(
+		say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"a\"}"));
+	check_heard(scene, 1, 1, 0);
+	/* An adapter of that name is somebody else. */
+	say(scene, 0, "{\"source\":\"_sio_adapter\",\"uid\":\"d\",\"type\":3}");
+	check_heard(scene, 0, 1, 1);
+	say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"d\"}");
+	check_heard(scene, 1, 1, 0);
+	/* It is gone: nobody is told of an engine's end, and nobody is taken for it. */
+	relay_end(scene->ears[1].member);
+	check_heard(scene, 0, 0, 0);
+	say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"b\"}");
+	check_heard(scene, 1, 1, 0);
+	assert_false(say(scene, 0, "{\"_source\":\"_sio_adapter\",\"uid\":\"a\"}"));
+	assert_false(say(scene, 0, "{\"source\":\"_eio\",\"senderId\":\"a\"}"));
+	check_heard(scene, 0, 0, 0);
+}
+
 static void answers_go_to_who_asked(void **state)
 {
 	static const int types[] = {8, 10};
@@ -190,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(broadcasts_go_to_all_others, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(answers_go_to_who_asked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(engines_are_passed_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(answers_to_nobody_go_nowhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(others_messages_are_not_ours, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_that_left_hears_nothing, set_up, tear_down),
