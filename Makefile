@@ -21,7 +21,8 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2 curl procps gunicorn haproxy \
 	libnginx-mod-stream nginx-light openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
-BENCH_PACKAGES := bpftool haproxy iproute2 python3
+BENCH_PACKAGES := bpftool gnuplot-nox gunicorn haproxy iproute2 libnginx-mod-stream nginx-light \
+	python3 valgrind
 
 # ---- Compilers --------------------------------------------------------------------
 CC := gcc
@@ -43,8 +44,10 @@ CLI_SOURCES := $(wildcard src/cli/*.c)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-# Programs that the end-to-end tests and the benchmarks run: one C file each.
-TEST_PEERS := $(patsubst tests/peers/%.c,$(BUILD)/tests/peers/%,$(wildcard tests/peers/*.c))
+# Programs that the end-to-end tests and the benchmarks run: one C file each, but for the clients.
+SMALL_PEERS := $(patsubst tests/peers/%.c,$(BUILD)/tests/peers/%,$(wildcard tests/peers/*.c))
+TEST_CLIENTS := $(BUILD)/tests/peers/clients
+TEST_PEERS := $(SMALL_PEERS) $(TEST_CLIENTS)
 # Benchmarks: one program for each file in bench/, what they share is in bench/lib/.
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
@@ -74,12 +77,14 @@ help:
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          the threaded tests under ThreadSanitizer'
-	@echo 'make check         formatting, lint, both compilers, the public header, make asan'
+	@echo 'make check         formatting, lint, both compilers, the public header, make bench-guard, asan'
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
-	@echo 'make bench-program cost of the BPF program; connections per second'
-	@echo 'make bench-passing connections that are passed on, beside the kernel path and HAProxy'
-	@echo 'make bench-node    an application of Node.js, beside the modules that this replaces'
+	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
+	@echo 'make bench-quick   the same in under 3 minutes'
+	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
+	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
+	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR and PREFIX (/usr/local)'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
@@ -175,9 +180,14 @@ $(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTRO
 # What ours is compared with.
 $(BUILD)/tests/unit/test_client_ip_differential: TEST_LIBS := -lhttp_parser
 
-$(TEST_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
+$(SMALL_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
+$(TEST_CLIENTS): $(call objects,$(wildcard tests/clients/*.c))
+	$(call SAY,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 # Packages from npm, a directory with a lock file each. Where they can't be had, the tests that
 # want them are skipped, with what npm said.
@@ -194,8 +204,8 @@ $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-
 	$(npm_ci)
 
 .PHONY: test test-unit test-kernel test-e2e test-programs node-packages
-node-packages: $(NODE_PACKAGES)
-test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) node-packages
+node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
+test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES) node-packages
 
 RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
 test: deps-test
@@ -261,6 +271,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
+	@$(MAKE) --no-print-directory bench-guard
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
 
@@ -293,33 +304,47 @@ consumer: all
 	$(Q)$(BUILD)/consumer
 
 # ---- Benchmarks -------------------------------------------------------------------
-$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(LIBSTICKY)
+# --as-needed: a benchmark depends on what it calls alone, and starts the faster for it.
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
 
-# What bench/program.c reads from the environment; sudo would not pass it on.
-WAYS_SETTINGS := ROUNDS CONNECTIONS WORKERS CONCURRENCY
-BENCH_SETTINGS := ROUNDS COST_RUNS PAIRS CONNECTIONS WORKERS CONCURRENCY
-
-.PHONY: benches bench-program
-benches: all $(BENCHES)
-bench-program: deps-bench
-	@$(MAKE) --no-print-directory $(BUILD)/bench/program $(TEST_PEERS)
-	@$(SUDO) env BUILD=$(BUILD) $(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) \
-		$(BUILD)/bench/program
-
-# What bench/ways.py reads from the environment is passed on in the same way.
-RUN_WAYS = $(SUDO) env BUILD=$(BUILD) $(foreach v,$(WAYS_SETTINGS),$(if $($(v)),$(v)=$($(v)))) python3 -B
-.PHONY: bench-passing bench-node
-bench-passing: deps-bench
-	@$(MAKE) --no-print-directory all $(TEST_PEERS)
-	@$(RUN_WAYS) bench/passing.py
+# What bench/rig/settings.py reads from the environment; sudo would not pass it on.
+BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": (.*/\1/p' bench/rig/settings.py | tr a-z A-Z)
+RUN_BENCH = $(SUDO) env BUILD=$(abspath $(BUILD)) \
+	$(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) python3 -B bench/bench.py
 
 $(BUILD)/bench/node/installed: bench/node/package.json bench/node/package-lock.json
 	$(npm_ci)
-bench-node: deps-bench
-	@$(MAKE) --no-print-directory all $(TEST_PEERS) $(BUILD)/bench/node/installed
-	@$(RUN_WAYS) bench/nodejs.py
+
+# ONLY: sections, where not all are to be measured.
+.PHONY: benches bench bench-quick bench-hash bench-programs
+benches: all $(BENCHES)
+bench-programs: deps-bench
+	@$(MAKE) --no-print-directory benches $(TEST_CLIENTS) $(BUILD)/bench/node/installed
+bench: bench-programs
+	@$(RUN_BENCH) $(ONLY)
+bench-quick: bench-programs
+	@$(RUN_BENCH) --quick $(ONLY)
+bench-hash: HASH_WORKERS = $(WORKERS)
+bench-hash: HASH_ADDRESSES = $(ADDRESSES)
+bench-hash: bench-programs
+	@$(RUN_BENCH) hashing
+
+# Instructions and not time: not disturbed by what else runs. In a directory of its own, so that the
+# flags are these whatever the others were built with; valgrind can't read clang's -g.
+GUARD_BUILD = $(BUILD)/guard
+RUN_GUARD = BUILD=$(GUARD_BUILD) CC='$(CC)' BPF_CLANG='$(BPF_CLANG)' SUDO='$(SUDO)' \
+	python3 -B bench/guard.py
+.PHONY: bench-guard bench-guard-update bench-guard-build
+bench-guard-build: deps-bench
+	@$(MAKE) --no-print-directory $(if $(Q),--quiet) BUILD=$(GUARD_BUILD) OPTIMIZE=-O2 SANITIZE= \
+		$(GUARD_BUILD)/bench/guard
+bench-guard: bench-guard-build
+	@python3 -B bench/guard.py --self-test
+	@$(RUN_GUARD)
+bench-guard-update: bench-guard-build
+	@$(RUN_GUARD) --update
 
 # ---- Installing -------------------------------------------------------------------
 PREFIX ?= /usr/local

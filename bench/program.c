@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * make bench-program: what the BPF program costs, and what is left of plain
- * SO_REUSEPORT's connections per second.
+ * What a run of the BPF program costs: for each kind of client, with few and many slots, with
+ * other prefixes as the key, and with trusted proxies to be looked up.
  *
- * Nothing is compared with an earlier run: what is subtracted or divided was measured in
- * this one, turn by turn. From the environment: BUILD (where the peers are, and where
- * program.json goes), ROUNDS and COST_RUNS of the first part, PAIRS, CONNECTIONS,
- * WORKERS and CONCURRENCY of the second; ROUNDS or PAIRS 0 leaves a part out.
+ *     program ROUNDS RUNS
  *
- * Exit codes: 0 measured; 1 failed; 77 not permitted.
+ * Prints one JSON object: in each round so many runs of each case, turn by turn, net of an empty
+ * program's runs that were measured in the same round.
+ *
+ * Exit codes: 0 measured; 1 failed; 2 usage; 77 not permitted.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,58 +21,44 @@
 #include "lib/loopback.h"
 #include "lib/program_stats.h"
 #include "lib/report.h"
-#include "lib/throughput.h"
 
-#define SLOT_COUNTS   3
-#define CASES	      (CLIENT_FAMILY_COUNT * SLOT_COUNTS)
-#define WARM_UP	      256 /* connections before the first round */
+#define CASES_MAX     32
+#define WARM_UP	      256 /* runs before the first round */
+#define USUAL_SLOTS   8
 #define NOT_PERMITTED 77
 
-static const uint32_t slot_counts[SLOT_COUNTS] = {8, 1, 1024};
+enum { FAILED = 1, USAGE = 2 };
 
-struct settings {
-	const char *build;
-	uint32_t rounds, cost_runs, pairs;
-	struct throughput_options throughput;
-	char clients[PATH_MAX];
+static const uint32_t slot_counts[] = {1, USUAL_SLOTS, 64, 1024};
+static const struct listening_options variants[] = {
+	{.v4_prefix = 24, .v6_prefix = 48},
+	{.has_proxies = true},
+};
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+struct cases {
+	uint32_t count;
+	struct cost costs[CASES_MAX];
+	struct cost_bench *benches[CASES_MAX];
 };
 
 static int failed(const char *what, int error)
 {
 	fprintf(stderr, "program: %s: %s\n", what, strerror(-error));
-	return error;
+	return error == -EPERM ? NOT_PERMITTED : FAILED;
 }
 
-static uint32_t number_from_environment(const char *name, uint32_t otherwise, uint32_t limit)
+static uint32_t number(const char *text, uint32_t limit)
 {
-	const char *text = getenv(name);
-	unsigned long value;
 	char *end;
+	unsigned long value = strtoul(text, &end, 10);
 
-	if (!text || !*text)
-		return otherwise;
-	value = strtoul(text, &end, 10);
-	if (*end || text[0] == '-' || value > limit) {
-		fprintf(stderr, "program: %s=%s: not a number up to %u\n", name, text, limit);
-		exit(1);
+	if (end == text || *end || text[0] == '-' || value < 1 || value > limit) {
+		fprintf(stderr, "program: not a number from 1 to %u: %s\n", limit, text);
+		exit(USAGE);
 	}
 	return (uint32_t)value;
-}
-
-static void read_settings(struct settings *settings)
-{
-	settings->build = getenv("BUILD") ? getenv("BUILD") : "build";
-	settings->rounds = number_from_environment("ROUNDS", 21, SAMPLES_MAX);
-	settings->cost_runs = number_from_environment("COST_RUNS", 2048, 1000000);
-	settings->pairs = number_from_environment("PAIRS", 31, SAMPLES_MAX);
-	settings->throughput = (struct throughput_options){
-		.clients = settings->clients,
-		.workers = number_from_environment("WORKERS", 2, 64),
-		.connections = number_from_environment("CONNECTIONS", 16384, 10000000),
-		.concurrency = number_from_environment("CONCURRENCY", 64, 4096),
-	};
-	snprintf(settings->clients, sizeof(settings->clients), "%s/tests/peers/clients",
-		 settings->build);
 }
 
 /* 1,024 slots are as many sockets, for each family. */
@@ -87,103 +72,86 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* ---- The program's cost ------------------------------------------------------------ */
+static void list_cases(struct cases *cases)
+{
+	int family;
+	size_t i;
 
-static int open_costs(struct cost costs[CASES], struct cost_bench *benches[CASES])
+	for (family = 0; family < CLIENT_FAMILY_COUNT; family++) {
+		for (i = 0; i < COUNT_OF(slot_counts); i++)
+			cases->costs[cases->count++] = (struct cost){
+				.family = (enum client_family)family, .slots = slot_counts[i]};
+		for (i = 0; i < COUNT_OF(variants); i++)
+			cases->costs[cases->count++] =
+				(struct cost){.family = (enum client_family)family,
+					      .slots = USUAL_SLOTS,
+					      .options = variants[i]};
+	}
+}
+
+static int open_cases(struct cases *cases)
 {
 	uint32_t i;
 	int error = 0;
 
-	for (i = 0; !error && i < CASES; i++) {
-		costs[i].family = (enum client_family)(i % CLIENT_FAMILY_COUNT);
-		costs[i].slots = slot_counts[i / CLIENT_FAMILY_COUNT];
-		error = cost_open(&costs[i], &benches[i]);
-	}
+	for (i = 0; !error && i < cases->count; i++)
+		error = cost_open(&cases->costs[i], &cases->benches[i]);
 	return error;
 }
 
 /* Turn by turn, so that whatever disturbs the machine disturbs all cases. */
-static int run_rounds(const struct settings *settings, struct cost costs[CASES],
-		      struct cost_bench *benches[CASES])
+static int run_rounds(struct cases *cases, uint32_t rounds, uint32_t runs)
 {
 	uint32_t round, i;
 	int error = 0;
 
-	for (i = 0; !error && i < CASES; i++) {
-		error = cost_round(benches[i], WARM_UP);
-		memset(costs[i].series, 0, sizeof(costs[i].series));
+	for (i = 0; !error && i < cases->count; i++) {
+		error = cost_round(cases->benches[i], WARM_UP);
+		memset(cases->costs[i].series, 0, sizeof(cases->costs[i].series));
 	}
-	for (round = 0; !error && round < settings->rounds; round++)
-		for (i = 0; !error && i < CASES; i++)
-			error = cost_round(benches[i], settings->cost_runs);
+	for (round = 0; !error && round < rounds; round++)
+		for (i = 0; !error && i < cases->count; i++)
+			error = cost_round(cases->benches[i], runs);
 	return error;
 }
 
-static int measure_costs(const struct settings *settings, struct cost costs[CASES])
+static int measure(struct cases *cases, uint32_t rounds, uint32_t runs)
 {
-	struct cost_bench *benches[CASES] = {NULL};
 	int stats = program_stats_enable(), error;
 	uint32_t i;
 
 	if (stats < 0)
-		return failed("measuring BPF programs (BPF_ENABLE_STATS, CAP_SYS_ADMIN)", stats);
-	error = open_costs(costs, benches);
+		return failed("the kernel does not let us measure BPF programs (bpf(2), "
+			      "BPF_ENABLE_STATS: CAP_SYS_ADMIN)",
+			      stats);
+	error = open_cases(cases);
 	if (!error)
-		error = run_rounds(settings, costs, benches);
-	for (i = 0; i < CASES; i++)
-		cost_close(benches[i]);
+		error = run_rounds(cases, rounds, runs);
+	for (i = 0; i < cases->count; i++)
+		cost_close(cases->benches[i]);
 	close(stats);
-	return error ? failed("the program's cost", error) : 0;
+	return error ? failed("measuring the program", error) : 0;
 }
 
-/* ---- Connections per second -------------------------------------------------------- */
-
-static int measure_throughput(const struct settings *settings, struct throughput *result)
+int main(int argc, char **argv)
 {
-	uint32_t pair;
-	int error = 0;
-
-	for (pair = 0; !error && pair < settings->pairs; pair++)
-		error = throughput_pair(&settings->throughput, pair % 2 ? SIDE_STICKY : SIDE_PLAIN,
-					result);
-	return error ? failed("connections per second", error) : 0;
-}
-
-static int write_report(const struct settings *settings, const struct report *report)
-{
-	char path[PATH_MAX];
+	static struct cases cases;
+	uint32_t rounds, runs;
 	int error;
 
-	snprintf(path, sizeof(path), "%s/bench/program.json", settings->build);
-	error = report_write_json(report, path);
-	if (error)
-		return failed(path, error);
-	printf("\nEvery value: %s\n", path);
-	return 0;
-}
-
-int main(void)
-{
-	static struct settings settings;
-	static struct cost costs[CASES];
-	static struct throughput throughput;
-	struct report report = {
-		.costs = costs, .throughput = &throughput, .options = &settings.throughput};
-	int error;
-
-	read_settings(&settings);
+	if (argc != 3) {
+		fputs("usage: program ROUNDS RUNS\n", stderr);
+		return USAGE;
+	}
+	rounds = number(argv[1], SAMPLES_MAX);
+	runs = number(argv[2], 1000000);
 	raise_descriptor_limit();
 	error = loopback_enter();
 	if (error)
-		failed("a network namespace (CAP_SYS_ADMIN)", error);
-	if (!error && settings.rounds)
-		error = measure_costs(&settings, costs);
-	if (!error)
-		error = measure_throughput(&settings, &throughput);
-	if (error)
-		return error == -EPERM ? NOT_PERMITTED : 1;
-	report.cost_count = settings.rounds ? CASES : 0;
-	report.cost_runs = settings.cost_runs;
-	report_print(&report);
-	return write_report(&settings, &report) ? 1 : 0;
+		return failed("a network namespace (CAP_SYS_ADMIN)", error);
+	list_cases(&cases);
+	error = measure(&cases, rounds, runs);
+	if (!error && report_write(cases.costs, cases.count, stdout))
+		error = failed("writing", -EIO);
+	return error;
 }

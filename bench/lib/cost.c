@@ -64,7 +64,7 @@ static int open_empty(struct cost_bench *bench)
 static int open_sticky(struct cost_bench *bench)
 {
 	int error = listening_open_sticky(bench->cost->family, bench->cost->slots,
-					  &bench->sticky.listening);
+					  &bench->cost->options, &bench->sticky.listening);
 
 	return error ? error : watch(&bench->sticky);
 }

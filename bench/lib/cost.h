@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include "listening.h"
 #include "loopback.h"
 #include "program_stats.h"
 #include "sample.h"
@@ -39,6 +40,7 @@ struct cost {
 	/* What to measure. */
 	enum client_family family;
 	uint32_t slots;
+	struct listening_options options;
 	/* What was measured. */
 	struct cost_series series[DRIVE_COUNT];
 	struct program_stats program;

@@ -93,8 +93,21 @@ static int open_worker(struct listening *listening, uint32_t slot)
 	return sticky_worker_ready(listening->workers[slot]);
 }
 
+/* 10/8, 172.16/12, 192.168/16, fc00::/7: no client of loopback.h is one of them. */
+static int set_proxies(struct sticky_group *group)
+{
+	static const struct sticky_prefix proxies[] = {
+		{.address = {[10] = 0xff, [11] = 0xff, [12] = 10}, .bits = 96 + 8},
+		{.address = {[10] = 0xff, [11] = 0xff, [12] = 172, [13] = 16}, .bits = 96 + 12},
+		{.address = {[10] = 0xff, [11] = 0xff, [12] = 192, [13] = 168}, .bits = 96 + 16},
+		{.address = {0xfc}, .bits = 7},
+	};
+
+	return sticky_group_set_proxies(group, proxies, sizeof(proxies) / sizeof(proxies[0]), true);
+}
+
 int listening_open_sticky(enum client_family family, uint32_t count,
-			  struct listening **ret_listening)
+			  const struct listening_options *wanted, struct listening **ret_listening)
 {
 	struct sticky_group_options options = {.size = sizeof(options), .slots = count};
 	struct listening *listening = allocate(count);
@@ -103,7 +116,13 @@ int listening_open_sticky(enum client_family family, uint32_t count,
 
 	if (!listening)
 		return -ENOMEM;
+	if (wanted) {
+		options.v4_prefix = wanted->v4_prefix;
+		options.v6_prefix = wanted->v6_prefix;
+	}
 	error = sticky_group_open(&options, &listening->group);
+	if (!error && wanted && wanted->has_proxies)
+		error = set_proxies(listening->group);
 	if (!error)
 		error = sticky_group_listen(listening->group, loopback_listen_text(family));
 	for (slot = 0; error >= 0 && slot < count; slot++)

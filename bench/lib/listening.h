@@ -6,6 +6,7 @@
 #ifndef STICKY_BENCH_LISTENING_H
 #define STICKY_BENCH_LISTENING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "loopback.h"
@@ -29,8 +30,15 @@ struct listening {
 int listening_open_plain(enum client_family family, uint32_t count, int program,
 			 struct listening **ret_listening);
 
-/* Open a group of libsticky's, all its slots ready. Returns 0 or -errno. */
+/* What a group of libsticky's is to be like; 0: as by default. */
+struct listening_options {
+	uint32_t v4_prefix, v6_prefix; /* of the key */
+	bool has_proxies; /* the program looks each client up among trusted proxies; it is none */
+};
+
+/* Open a group of libsticky's, all its slots ready. options: or NULL. Returns 0 or -errno. */
 int listening_open_sticky(enum client_family family, uint32_t count,
+			  const struct listening_options *options,
 			  struct listening **ret_listening);
 
 /* NULL is allowed. */

@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The results, as a table for people and as JSON for whoever keeps them. */
+/* The program's cost as JSON. */
 #ifndef STICKY_BENCH_REPORT_H
 #define STICKY_BENCH_REPORT_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cost.h"
-#include "throughput.h"
 
-struct report {
-	const struct cost *costs;
-	uint32_t cost_count;
-	uint32_t cost_runs; /* of each round and case */
-	const struct throughput *throughput;
-	const struct throughput_options *options;
-};
-
-void report_print(const struct report *report);
-
-/* Write the whole report, every single value in it. Returns 0 or -errno. */
-int report_write_json(const struct report *report, const char *path);
+/* Every single value. Returns 0 or -errno. */
+int report_write(const struct cost *costs, uint32_t count, FILE *file);
 
 #endif

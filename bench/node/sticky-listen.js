@@ -9,6 +9,7 @@ if (cluster.isPrimary) {
   group.run();
   sticky.createBalancer({ behindProxy: false, activeWorkers: group.activeWorkers })
     .listen(port, '127.0.0.1');
+  process.on('SIGUSR2', () => group.reload());
 } else {
   sticky.listen(serverOf(process.env.WORKER_ID));
   process.send({ cmd: 'ready' });

@@ -66,4 +66,6 @@ def is_refused(address, source=None):
         client_socket(address, source).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was just about to be closed
     return False

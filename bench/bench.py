@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make bench: everything side by side, in one run; make bench-quick: the same, shorter.
+
+    BUILD=build bench/bench.py [--quick] [SECTION...]
+
+Writes BUILD/bench/report.json and report.html; of some sections alone report-SECTION.html. What each figure is: bench/README.md. How much is
+measured, and how that is set: bench/rig/settings.py.
+
+Exit codes: 0 measured; 1 failed; 2 usage; 77 not permitted.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import pathlib
+import sys
+import time
+
+from report import environment, page, tables, text
+from rig import world
+from rig.figures import Figures
+from rig.processes import Failure
+from rig.settings import BUILD, DEFAULTS, BadSetting, Settings
+
+SECTIONS = ("program", "serving", "hashing", "reloading", "scaling")
+FAILED, USAGE, NOT_PERMITTED = 1, 2, 77
+
+
+def parse():
+    parser = argparse.ArgumentParser(description="measure stickyctl beside others")
+    parser.add_argument("--quick", action="store_true", help="in under 3 minutes")
+    parser.add_argument("sections", nargs="*", metavar="SECTION",
+                        help=f"of {', '.join(SECTIONS)}; all of them where none is named")
+    options = parser.parse_args()
+    for name in options.sections:
+        if name not in SECTIONS:
+            parser.error(f"no section {name}: there are {', '.join(SECTIONS)}")
+    return options
+
+
+class Progress:
+    """What is being measured, for whoever waits."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+
+    def say(self, text):
+        print(f"{time.monotonic() - self.began:6.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+def measure(sections, settings, figures):
+    progress = Progress()
+    for name in sections:
+        progress.say(name)
+        section = importlib.import_module(f"sections.{name}")
+        section.run(settings, figures, progress.say)
+    progress.say("done")
+
+
+def packages():
+    """What bench/node names, for the report."""
+    return json.loads((pathlib.Path(__file__).parent / "node" / "package.json").read_text())
+
+
+def command(options):
+    """By which a reader measures the same again."""
+    sections = f" ONLY='{' '.join(options.sections)}'" if options.sections else ""
+    own = "".join(f" {name.upper()}={os.environ[name.upper()]}" for name in DEFAULTS
+                  if os.environ.get(name.upper()))
+    return f"make bench{'-quick' if options.quick else ''}{sections}{own}"
+
+
+def main():
+    options = parse()
+    try:
+        settings = Settings(options.quick)
+    except BadSetting as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return USAGE
+    world.enter()
+    where = environment.describe(packages())
+    figures = Figures()
+    try:
+        measure(options.sections or SECTIONS, settings, figures)
+    except Failure as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return FAILED
+    except PermissionError as error:
+        print(f"bench: not permitted: {error}", file=sys.stderr)
+        return NOT_PERMITTED
+    text.print_report(tables.all_tables(figures), figures.missing)
+    path = BUILD / "bench" / f"{'-'.join(['report', *options.sections])}.html"
+    path.parent.mkdir(exist_ok=True)
+    page.write(path, figures, settings, where, command(options))
+    print(f"\nThe report: {path}; every value: {path.with_suffix('.json')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

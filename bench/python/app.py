@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""The same handler for gunicorn. It does not tell its workers apart: there is nothing sticky."""
+
+
+def application(environment, start_response):
+    body = b"slot=0\n"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]

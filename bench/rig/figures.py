@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""What was measured: each figure has a name, a unit, whom it is of, under which parameters, and all
+its values, in the order in which they were measured."""
+
+import dataclasses
+import statistics
+
+
+def quartiles(values):
+    """(low, median, high): half of the values lie between low and high."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, median, high
+
+
+@dataclasses.dataclass
+class Figure:
+    name: str        # "connections_per_second"
+    unit: str        # "1/s", "us", "ns", "" for a bare number
+    subject: str     # whose: a way to serve, a hash, a program
+    parameters: dict  # {"rate": 5000}: what else tells it from others of this name
+    values: list
+
+    @property
+    def median(self):
+        return quartiles(self.values)[1]
+
+    @property
+    def spread(self):
+        """The quartiles."""
+        low, _, high = quartiles(self.values)
+        return low, high
+
+    def to_json(self):
+        low, median, high = quartiles(self.values)
+        return {"name": self.name, "unit": self.unit, "subject": self.subject,
+                "parameters": self.parameters, "median": median, "low": low, "high": high,
+                "values": self.values}
+
+
+class Figures:
+    """Figures by what they are of; add() adds a value to the one that it belongs to."""
+
+    def __init__(self):
+        self._all = {}
+        self.missing = {}  # subject -> why it was not measured
+
+    def add(self, name, unit, subject, value, **parameters):
+        key = (name, subject, tuple(sorted(parameters.items())))
+        if key not in self._all:
+            self._all[key] = Figure(name, unit, subject, parameters, [])
+        self._all[key].values.append(value)
+
+    def leave_out(self, subject, why):
+        self.missing[subject] = why
+
+    def __iter__(self):
+        return iter(self._all.values())
+
+    def find(self, name, subject=None, **parameters):
+        """Those of a name, of a subject, with at least these parameters."""
+        return [figure for figure in self if figure.name == name
+                and subject in (None, figure.subject)
+                and all(figure.parameters.get(key) == value
+                        for key, value in parameters.items())]
+
+    def median(self, name, subject, **parameters):
+        """Of the only one that fits; None: there is none."""
+        found = self.find(name, subject, **parameters)
+        if len(found) > 1:
+            raise LookupError(f"{len(found)} figures are {name} of {subject}, {parameters}")
+        return found[0].median if found else None
+
+    def to_json(self):
+        return {"figures": [figure.to_json() for figure in self], "missing": self.missing}

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Programs that a benchmark starts, and what they use."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import time
+
+START_S = 15
+STOP_S = 10
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+class Failure(Exception):
+    """Something could not be measured; what, and what was printed."""
+
+
+def read_proc(pid, name):
+    """"" where the process is gone by now."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def cpu_seconds(pid):
+    """User and system time of a process with its threads, those that ended too; without its
+    children. The scheduler's own count, in nanoseconds, where all threads still live."""
+    fields = read_proc(pid, "stat").rpartition(")")[2].split()
+    if not fields:
+        return 0
+    ticks = (int(fields[11]) + int(fields[12])) / TICKS
+    exact = 0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            exact += int((read_proc(f"{pid}/task/{task}", "schedstat") or "0").split()[0])
+    return max(exact / 1e9, ticks)
+
+
+def cpu_of(pids):
+    return sum(map(cpu_seconds, pids))
+
+
+def children(pid):
+    """The processes that it started itself, while they run."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, read_proc(f"{pid}/task/{task}", "children").split())
+    return found
+
+
+def family(pid):
+    """It, and whom it started, and so on."""
+    return [pid, *(each for child in children(pid) for each in family(child))]
+
+
+def memory_bytes(pid):
+    """Resident, private and shared."""
+    fields = read_proc(pid, "statm").split()
+    return int(fields[1]) * PAGE if fields else 0
+
+
+def wake_ups(pid):
+    """How often its threads went to sleep and were woken."""
+    count = 0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for line in read_proc(f"{pid}/task/{task}", "status").splitlines():
+                if line.startswith("voluntary_ctxt_switches:"):
+                    count += int(line.split()[1])
+    return count
+
+
+def wait_until(condition, what, seconds=START_S, pause_s=0.01):
+    """Until it is true; returns it. A Failure says what was waited for."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {seconds} s")
+        time.sleep(pause_s)
+    return result
+
+
+def is_listening(port):
+    """Does anybody listen there, by the kernel's own table?"""
+    wanted = f":{port:04X}"
+    rows = [line.split() for file in ("tcp", "tcp6") for line in
+            pathlib.Path("/proc/net", file).read_text().splitlines()[1:]]
+    return any(row[1].endswith(wanted) and row[3] == "0A" for row in rows)
+
+
+class Programs:
+    """Those of one way to serve, with their output in a directory; stop() ends them."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True)
+        self.running = []
+
+    def start(self, *arguments, **options):
+        log = self.directory / f"log{len(self.running)}"
+        with open(log, "wb") as output:
+            process = subprocess.Popen([str(each) for each in arguments], stdout=output,
+                                       stderr=output, stdin=subprocess.DEVNULL, **options)
+        self.running.append(process)
+        return process
+
+    def last_words(self, lines=12):
+        """Of what they printed."""
+        texts = [path.read_text(errors="replace") for path in sorted(self.directory.glob("log*"))]
+        return "\n".join("\n".join(text.splitlines()[-lines:]) for text in texts)
+
+    def wait_for_port(self, process, port):
+        def look():
+            if process.poll() is not None:
+                raise Failure(f"{process.args[0]} ended with status {process.returncode}\n"
+                              f"{self.last_words()}")
+            return is_listening(port)
+
+        wait_until(look, f"{process.args[0]} to listen on port {port}")
+
+    def stop(self):
+        for process in reversed(self.running):
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.running = []

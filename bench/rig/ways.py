@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: MIT
+"""Ways to serve the same clients with the same workers: ours, plain SO_REUSEPORT, and others'.
+
+Each has a port of its own. `balancer` is whoever stands between the clients and the workers: none in
+the kernel's path, where the controller only looks on.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+
+from . import processes
+from .processes import Failure, Programs
+from .settings import BUILD, STICKYCTL
+
+WORKER = BUILD / "bench" / "worker"
+NODE_APPLICATIONS = pathlib.Path(__file__).resolve().parents[1] / "node"
+MODULES = BUILD / "bench" / "node" / "node_modules"
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+
+
+def find_program(name):
+    return shutil.which(name, path=PATH)
+
+
+class Way:
+    """One way to serve.
+
+    title      as the report names it
+    workers_in "C" or "Node.js": whose figures are compared with each other
+    is_sticky  a client must always meet the same worker
+    needs      programs that must be installed
+    """
+
+    workers_in = "C"
+    is_sticky = True
+    needs = ()
+
+    def __init__(self, title, port, workers):
+        self.title, self.port, self.worker_count = title, port, workers
+        self.programs = None
+
+    def missing(self):
+        """Why it can't be measured; None: it can."""
+        absent = [name for name in self.needs if not find_program(name)]
+        return f"not installed: {', '.join(absent)}" if absent else None
+
+    def start(self, directory):
+        self.programs = Programs(pathlib.Path(directory, self.title.replace("/", "-")))
+        try:
+            self.begin()
+        except Failure as error:
+            raise Failure(f"{self.title}: {error}\n{self.programs.last_words()}") from error
+
+    def begin(self):
+        """Start it, and wait until it serves."""
+        raise NotImplementedError
+
+    def balancer(self):
+        """Process ids."""
+        return []
+
+    def workers(self):
+        raise NotImplementedError
+
+    def stop(self):
+        if self.programs:
+            self.programs.stop()
+
+
+class Plain(Way):
+    """Processes with a SO_REUSEPORT socket each: what the kernel does by itself. It is sticky for as
+    long as no socket comes or goes only for a client's address and port: not for a client."""
+
+    is_sticky = False
+
+    def begin(self):
+        process = self.programs.start(WORKER, "plain", self.port, self.worker_count)
+        processes.wait_until(lambda: len(self.workers()) == self.worker_count, "its workers")
+        self.programs.wait_for_port(process, self.port)
+
+    def workers(self):
+        return processes.children(self.programs.running[0].pid)
+
+
+class Threads(Way):
+    """Threads of one process, steered by libsticky."""
+
+    def begin(self):
+        process = self.programs.start(WORKER, "threads", self.port, self.worker_count)
+        self.programs.wait_for_port(process, self.port)
+
+    def workers(self):
+        return [self.programs.running[0].pid]
+
+
+class Stickyctl(Way):
+    """Under stickyctl, as its options say."""
+
+    def __init__(self, title, port, workers, *options, command=(WORKER, "process")):
+        super().__init__(title, port, workers)
+        self.options, self.command = options, command
+
+    def begin(self):
+        self.begin_stickyctl(self.port)
+
+    def begin_stickyctl(self, port, seconds=processes.START_S):
+        controller = self.programs.start(
+            STICKYCTL, "start", *self.directories(), "--state-dir",
+            self.programs.directory / "state", "-w", self.worker_count, "-l",
+            f"127.0.0.1:{port}", *self.options, "--", *self.command,
+            env={**os.environ, "PATH": PATH, "PORT": str(port)})
+
+        def look():
+            if controller.poll() is not None:
+                raise Failure(f"it ended with status {controller.returncode}")
+            status = self.status()
+            return status and all(worker["state"] == "ready" for worker in status["workers"])
+
+        processes.wait_until(look, "its workers to be ready", seconds)
+
+    def directories(self):
+        return "--run-dir", self.programs.directory / "run"
+
+    def command_line(self, command, *arguments):
+        """Run one of stickyctl's commands."""
+        return subprocess.run(
+            [str(each) for each in (STICKYCTL, command, *self.directories(), *arguments)],
+            capture_output=True, text=True, check=False)
+
+    def status(self):
+        """None: it does not answer."""
+        result = self.command_line("status", "--json")
+        return json.loads(result.stdout) if result.returncode == 0 else None
+
+    @property
+    def controller(self):
+        return self.programs.running[0].pid
+
+    def balancer(self):
+        return [self.controller]
+
+    def workers(self):
+        return [worker["pid"] for worker in self.status()["workers"]]
+
+    def reload(self):
+        """Until all new workers have the slots, and the old ones have ended."""
+        result = self.command_line("reload", "--wait=drained")
+        if result.returncode:
+            raise Failure(f"reload: {result.stderr}")
+
+
+class StickyctlNode(Stickyctl):
+    """The same of a Node.js application that knows nothing of it."""
+
+    workers_in = "Node.js"
+    needs = ("node",)
+
+    def __init__(self, title, port, workers, *options):
+        super().__init__(title, port, workers, *options,
+                         command=("node", NODE_APPLICATIONS / "server.js"))
+
+
+class Proxy(Stickyctl):
+    """A proxy before the same workers, each of which has a private port: what the proxy does is what
+    is measured."""
+
+    def __init__(self, title, port, workers, private_ports):
+        super().__init__(title, port, workers, "--slot-listen", f"127.0.0.1:{private_ports}{{slot}}")
+        self.private_ports = private_ports
+
+    def backends(self):
+        return [f"127.0.0.1:{self.private_ports}{slot}" for slot in range(self.worker_count)]
+
+    def begin(self):
+        self.begin_stickyctl(self.port + 1)
+        self.programs.wait_for_port(self.begin_proxy(), self.port)
+
+    def begin_proxy(self):
+        raise NotImplementedError
+
+    def balancer(self):
+        return processes.family(self.programs.running[1].pid)
+
+
+class HAProxy(Proxy):
+    """`balance source`; in master-worker mode, so that it can be reloaded."""
+
+    needs = ("haproxy",)
+
+    def begin_proxy(self):
+        servers = "\n".join(f"  server s{slot} {address}"
+                            for slot, address in enumerate(self.backends()))
+        config = self.programs.directory / "haproxy.cfg"
+        config.write_text(f"""
+global
+  maxconn 8000
+  stats socket {self.programs.directory}/haproxy.sock mode 600 level admin expose-fd listeners
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 30s
+  timeout server 30s
+frontend in
+  bind 127.0.0.1:{self.port} backlog 4096
+  default_backend workers
+backend workers
+  balance source
+{servers}
+""")
+        return self.programs.start(find_program("haproxy"), "-W", "-db", "-f", config)
+
+
+class Nginx(Proxy):
+    """`hash $remote_addr` of its stream module."""
+
+    needs = ("nginx",)
+    module = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
+    def missing(self):
+        return super().missing() or (None if self.module.exists() else
+                                     "not installed: nginx's stream module")
+
+    def begin_proxy(self):
+        directory = self.programs.directory
+        servers = "\n".join(f"    server {address};" for address in self.backends())
+        config = directory / "nginx.conf"
+        config.write_text(f"""
+load_module {self.module};
+worker_processes auto;
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 8192; }}
+stream {{
+  upstream workers {{
+    hash $remote_addr;
+{servers}
+  }}
+  server {{
+    listen 127.0.0.1:{self.port} backlog=4096;
+    proxy_pass workers;
+  }}
+}}
+""")
+        return self.programs.start(find_program("nginx"), "-p", directory, "-e", "stderr",
+                                   "-c", config)
+
+
+class NodePrimary(Way):
+    """A program of bench/node that forks its workers itself."""
+
+    workers_in = "Node.js"
+    needs = ("node",)
+
+    def __init__(self, title, port, workers, program, is_sticky=True):
+        super().__init__(title, port, workers)
+        self.program, self.is_sticky = program, is_sticky
+
+    def missing(self):
+        if self.program != "cluster.js" and not MODULES.exists():
+            return "npm could not install its packages, see bench/node/npm.log in the build folder"
+        return super().missing()
+
+    def begin(self):
+        process = self.programs.start("node", NODE_APPLICATIONS / self.program, env={
+            **os.environ, "PORT": str(self.port), "WORKERS": str(self.worker_count),
+            "NODE_PATH": str(MODULES), "NODE_ENV": "production"})
+        self.programs.wait_for_port(process, self.port)
+        seen = set()
+        clients = itertools.cycle(range(1, 255))
+
+        def all_have_answered():
+            seen.add(ask(self.port, f"127.0.9.{next(clients)}"))
+            return len(seen - {None}) == self.worker_count
+
+        processes.wait_until(all_have_answered, "an answer of each worker", pause_s=0)
+
+    def balancer(self):
+        return [self.programs.running[0].pid]
+
+    def workers(self):
+        return processes.children(self.programs.running[0].pid)
+
+
+def ask(port, source):
+    """Which slot answers a client; None: none did."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5, (source, 0)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    except OSError:
+        return None
+    found = re.search(rb"slot=(\d+)", answer)
+    return int(found[1]) if found else None
+
+
+# ---- All that are compared -----------------------------------------------------------
+
+PLAIN, KERNEL, THREADS = "plain SO_REUSEPORT", "stickyctl, kernel", "libsticky, threads"
+USER, XFF = "stickyctl, user", "stickyctl, X-Forwarded-For"
+NGINX, HAPROXY = "nginx", "HAProxy"
+NODE, NODE_XFF = "stickyctl, Node.js", "stickyctl, Node.js, X-Forwarded-For"
+CLUSTER, LISTEN, STICKY_CLUSTER, SOCKETIO = (
+    "Node.js cluster", "sticky-listen + recluster", "sticky-cluster", "@socket.io/sticky")
+
+
+def all_ways(workers):
+    notify = ("--ready", "notify")
+    return [
+        Plain(PLAIN, 3000, workers),
+        Stickyctl(KERNEL, 3100, workers, *notify),
+        Threads(THREADS, 3200, workers),
+        Stickyctl(USER, 3300, workers, *notify, "--steering", "user"),
+        Stickyctl(XFF, 3400, workers, *notify, "--behind-proxy", "xff"),
+        Nginx(NGINX, 3500, workers, "91"),
+        HAProxy(HAPROXY, 3600, workers, "92"),
+        StickyctlNode(NODE, 3700, workers),
+        StickyctlNode(NODE_XFF, 3800, workers, "--behind-proxy", "xff"),
+        NodePrimary(CLUSTER, 3900, workers, "cluster.js", is_sticky=False),
+        NodePrimary(LISTEN, 4000, workers, "sticky-listen.js"),
+        NodePrimary(STICKY_CLUSTER, 4100, workers, "sticky-cluster.js"),
+        NodePrimary(SOCKETIO, 4200, workers, "socketio-sticky.js", is_sticky=False),
+    ]

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How long a change of the table takes: a slot more, a slot less, a slot that is away and back.
+ *
+ *     table SLOTS ROUNDS
+ *
+ * Prints one JSON object: milliseconds of each round. Needs CAP_BPF.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "sticky.h"
+
+#define ROUNDS_MAX    1000
+#define NOT_PERMITTED 77
+
+enum { FAILED = 1, USAGE = 2 };
+
+enum change { MORE, LESS, AWAY, BACK, CHANGE_COUNT };
+
+static const char *const change_names[CHANGE_COUNT] = {
+	[MORE] = "slot more", [LESS] = "slot less", [AWAY] = "slot away", [BACK] = "slot back"};
+
+static double milliseconds[CHANGE_COUNT][ROUNDS_MAX];
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static int apply(struct sticky_group *group, enum change change, uint32_t slots)
+{
+	int error;
+
+	if (change == MORE || change == LESS)
+		return sticky_group_set_slots(group, slots + (change == MORE));
+	error = sticky_slot_set_away(group, slots / 2, change == AWAY);
+	return error ? error : sticky_group_apply(group);
+}
+
+static int measure(struct sticky_group *group, uint32_t slots, int rounds)
+{
+	int round, change;
+
+	for (round = 0; round < rounds; round++)
+		for (change = 0; change < CHANGE_COUNT; change++) {
+			double began = now_ms();
+			int moved = apply(group, (enum change)change, slots);
+
+			milliseconds[change][round] = now_ms() - began;
+			if (moved < 0)
+				return moved;
+		}
+	return 0;
+}
+
+static void print(int rounds)
+{
+	int round, change;
+
+	for (change = 0; change < CHANGE_COUNT; change++) {
+		printf("%s\"%s\":[", change ? "," : "{", change_names[change]);
+		for (round = 0; round < rounds; round++)
+			printf("%s%.4f", round ? "," : "", milliseconds[change][round]);
+		printf("]");
+	}
+	printf("}\n");
+}
+
+static int failed(const char *what, int error)
+{
+	fprintf(stderr, "table: %s: %s\n", what, strerror(-error));
+	return error == -EPERM ? NOT_PERMITTED : FAILED;
+}
+
+/* A holding socket for each slot. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int main(int argc, char **argv)
+{
+	struct sticky_group_options options = {.size = sizeof(options)};
+	int rounds = argc == 3 ? atoi(argv[2]) : 0, error;
+	struct sticky_group *group;
+
+	options.slots = argc == 3 ? (uint32_t)atoi(argv[1]) : 0;
+	if (options.slots < 1 || options.slots >= STICKY_SLOTS_LIMIT || rounds < 1 ||
+	    rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: table SLOTS ROUNDS (up to %d, %d)\n",
+			STICKY_SLOTS_LIMIT - 1, ROUNDS_MAX);
+		return USAGE;
+	}
+	raise_descriptor_limit();
+	error = sticky_group_open(&options, &group);
+	if (error)
+		return failed("sticky_group_open", error);
+	error = sticky_group_listen(group, "127.0.0.1:0");
+	if (error >= 0)
+		error = measure(group, options.slots, rounds);
+	sticky_group_close(group);
+	if (error < 0)
+		return failed("changing the table", error);
+	print(rounds);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The only clock: CLOCK_MONOTONIC, in nanoseconds. */
+#ifndef TESTS_CLIENTS_CLOCK_H
+#define TESTS_CLIENTS_CLOCK_H
+
+#include <stdint.h>
+
+#define SECOND_NS 1000000000LL
+
+int64_t clock_now_ns(void);
+
+/* A number of seconds that an option gave. */
+int64_t clock_seconds_ns(double seconds);
+
+#endif

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Many clients in one thread: a bounded load generator that checks each answer.
+ *
+ * Every client has a source address of its own, from which it makes some connections.
+ * The answer (tests/peers/worker.c) tells which slot served it: a client that sees two
+ * slots is counted as unsticky. The last line of stdout is one JSON object in which every
+ * outcome is counted; it ends by itself at the deadline. SIGTERM: what is due later is not
+ * begun any more, and it ends when those that are open have.
+ *
+ * Exit codes: 0 all were answered, and sticky; 1 not; 2 usage.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "crowd.h"
+#include "failure.h"
+#include "maps.h"
+#include "options.h"
+#include "result.h"
+#include "schedule.h"
+#include "trace.h"
+
+#define BURST_MAX 1024 /* connections begun in one turn, so that answers are read too */
+
+struct run {
+	struct options options;
+	struct schedule schedule;
+	struct crowd crowd;
+	struct result result;
+	struct trace trace;
+	bool told_connected;
+};
+
+static volatile sig_atomic_t is_told_to_stop;
+
+static void on_sigterm(int number)
+{
+	(void)number;
+	is_told_to_stop = 1;
+}
+
+static void begin_due(struct run *run)
+{
+	const struct schedule *schedule = &run->schedule;
+	struct crowd *crowd = &run->crowd;
+	unsigned int burst;
+
+	for (burst = 0; burst < BURST_MAX && crowd->free_count; burst++) {
+		int64_t now = clock_now_ns(), due = schedule_next_ns(schedule, crowd->begun, now);
+
+		if (due > now || schedule_is_over(schedule, crowd->begun, now))
+			return;
+		crowd_begin(crowd, due);
+	}
+}
+
+/* --hold: whoever waits for us to be queued is told when everybody is. */
+static void tell_connected(struct run *run, int64_t now)
+{
+	if (!run->options.hold || run->told_connected || run->crowd.connecting ||
+	    !schedule_is_over(&run->schedule, run->crowd.begun, now))
+		return;
+	run->told_connected = true;
+	printf("{\"event\":\"connected\",\"connections\":%llu}\n",
+	       (unsigned long long)run->crowd.begun);
+	fflush(stdout);
+}
+
+static bool is_over(const struct run *run, int64_t now)
+{
+	return now >= run->schedule.deadline_ns ||
+	       (crowd_is_idle(&run->crowd) &&
+		schedule_is_over(&run->schedule, run->crowd.begun, now));
+}
+
+/* Until the next connection is due, or everything ends. */
+static int timeout_ms(const struct run *run, int64_t now)
+{
+	int64_t until = run->schedule.deadline_ns;
+
+	if (run->crowd.free_count && !schedule_is_over(&run->schedule, run->crowd.begun, now)) {
+		int64_t due = schedule_next_ns(&run->schedule, run->crowd.begun, now);
+
+		until = due < until ? due : until;
+	}
+	return until <= now ? 0 : (int)((until - now + 999999) / 1000000);
+}
+
+static void run_loop(struct run *run)
+{
+	for (;;) {
+		int64_t now;
+
+		begin_due(run);
+		now = clock_now_ns();
+		if (is_told_to_stop)
+			schedule_stop(&run->schedule, now);
+		if (!run->crowd.free_count)
+			schedule_refuse(&run->schedule, now);
+		tell_connected(run, now);
+		if (is_over(run, now))
+			break;
+		crowd_wait(&run->crowd, timeout_ms(run, now));
+	}
+}
+
+static void run_init(struct run *run)
+{
+	run->result = result_empty();
+	run->trace = trace_open(run->options.trace_path);
+	crowd_init(&run->crowd, &run->options, &run->result, &run->trace);
+	run->schedule = schedule_from(&run->options, clock_now_ns());
+}
+
+/* What is left of the connections, and the numbers that only the end knows. */
+static void conclude(struct run *run)
+{
+	const struct options *options = &run->options;
+	const struct crowd *crowd = &run->crowd;
+	struct result *result = &run->result;
+
+	result->seconds = (double)(clock_now_ns() - run->schedule.start_ns) / SECOND_NS;
+	crowd_time_out(&run->crowd);
+	trace_close(&run->trace);
+	result->begun = crowd->begun;
+	result->not_begun = schedule_count_missed(&run->schedule, crowd->begun);
+	if (options->map_path)
+		maps_write(options->map_path, options->family, crowd->clients, options->sources);
+	if (options->expect_path)
+		result->mismatched = maps_compare(options->expect_path, options->family,
+						  crowd->clients, options->sources);
+}
+
+static void run_fini(struct run *run)
+{
+	crowd_fini(&run->crowd);
+	result_free(&run->result);
+}
+
+int main(int argc, char **argv)
+{
+	struct run run = {0};
+	bool well;
+
+	options_parse(argc, argv, &run.options);
+	signal(SIGTERM, on_sigterm);
+	run_init(&run);
+	run_loop(&run);
+	conclude(&run);
+	result_print(&run.result);
+	well = result_is_well(&run.result);
+	run_fini(&run);
+	return well ? 0 : EXIT_NOT_ALL;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "failure.h"
+#include "values.h"
+
+#define SOURCES_DEFAULT		 1000
+#define CONCURRENCY_DEFAULT	 64
+#define CONCURRENCY_RATE_DEFAULT 4096
+#define SPARE_DESCRIPTORS	 32 /* stdio, epoll, files */
+
+static void usage(FILE *out, int code) __attribute__((noreturn));
+
+static void usage(FILE *out, int code)
+{
+	fputs("usage: clients --target ADDRESS:PORT [options]\n"
+	      "  --family 4|6|mapped  4: from 127.1.0.1 up (default). mapped: the same, by IPv6\n"
+	      "                       sockets. 6: from 2001:db8::1, one /64 each; the network\n"
+	      "                       namespace must have the local route 2001:db8::/32\n"
+	      "  --sources N          clients, each with its own address (1000)\n"
+	      "  --skip N             so many addresses are left out in front of theirs\n"
+	      "  --connections M      connections of each (1; with --duration: no limit)\n"
+	      "  --concurrency C      open at a time, at most (64; with --rate 4096)\n"
+	      "  --duration SECONDS   begin connections for so long\n"
+	      "  --rate R             open loop: begin R a second, whether answered or not;\n"
+	      "                       latency counts from when a connection was due. Those that\n"
+	      "                       were due and found no place until the end of the duration\n"
+	      "                       are `not_begun`\n"
+	      "  --deadline SECONDS   end of everything, from the start (30; at least the\n"
+	      "                       duration and 10 more)\n"
+	      "  --hold               all open at once; tells on stdout when all are connected,\n"
+	      "                       and waits for the answers\n"
+	      "  --banner             send nothing: the worker answers at accept\n"
+	      "  --http               send a GET request\n"
+	      "  --map FILE           write `address slot` of each client that was answered\n"
+	      "  --expect FILE        compare with such a file\n"
+	      "  --trace FILE         write `DUE_US LATENCY_US OUTCOME` of each connection when "
+	      "it\n"
+	      "                       has ended: when it was due, in microseconds by\n"
+	      "                       CLOCK_MONOTONIC; how long from then to its end; how it\n"
+	      "                       ended, by its name in the result\n",
+	      out);
+	exit(code);
+}
+
+enum option_id {
+	OPTION_TARGET = 1,
+	OPTION_FAMILY,
+	OPTION_SOURCES,
+	OPTION_SKIP,
+	OPTION_CONNECTIONS,
+	OPTION_CONCURRENCY,
+	OPTION_DURATION,
+	OPTION_RATE,
+	OPTION_DEADLINE,
+	OPTION_HOLD,
+	OPTION_BANNER,
+	OPTION_HTTP,
+	OPTION_MAP,
+	OPTION_EXPECT,
+	OPTION_TRACE,
+	OPTION_HELP
+};
+
+static const struct option long_options[] = {
+	{"target", required_argument, NULL, OPTION_TARGET},
+	{"family", required_argument, NULL, OPTION_FAMILY},
+	{"sources", required_argument, NULL, OPTION_SOURCES},
+	{"skip", required_argument, NULL, OPTION_SKIP},
+	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
+	{"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
+	{"duration", required_argument, NULL, OPTION_DURATION},
+	{"rate", required_argument, NULL, OPTION_RATE},
+	{"deadline", required_argument, NULL, OPTION_DEADLINE},
+	{"hold", no_argument, NULL, OPTION_HOLD},
+	{"banner", no_argument, NULL, OPTION_BANNER},
+	{"http", no_argument, NULL, OPTION_HTTP},
+	{"map", required_argument, NULL, OPTION_MAP},
+	{"expect", required_argument, NULL, OPTION_EXPECT},
+	{"trace", required_argument, NULL, OPTION_TRACE},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{0},
+};
+
+static void take_option(struct options *options, int id, const char *value)
+{
+	switch (id) {
+	case OPTION_FAMILY:
+		options->family = values_family(value);
+		break;
+	case OPTION_SOURCES:
+		options->sources = values_count(value, SOURCES_MAX);
+		break;
+	case OPTION_SKIP:
+		options->first = values_count(value, SOURCES_MAX);
+		break;
+	case OPTION_CONNECTIONS:
+		options->connections = values_count(value, UINT32_MAX);
+		break;
+	case OPTION_CONCURRENCY:
+		options->concurrency = values_count(value, INT_MAX);
+		break;
+	case OPTION_DURATION:
+		options->duration_s = values_positive(value);
+		break;
+	case OPTION_RATE:
+		options->rate = values_positive(value);
+		break;
+	case OPTION_DEADLINE:
+		options->deadline_s = values_positive(value);
+		break;
+	case OPTION_HOLD:
+		options->hold = true;
+		break;
+	case OPTION_BANNER:
+		options->banner = true;
+		break;
+	case OPTION_HTTP:
+		options->http = true;
+		break;
+	case OPTION_MAP:
+		options->map_path = value;
+		break;
+	case OPTION_EXPECT:
+		options->expect_path = value;
+		break;
+	case OPTION_TRACE:
+		options->trace_path = value;
+		break;
+	case OPTION_HELP:
+		usage(stdout, 0);
+	default:
+		usage(stderr, EXIT_USAGE);
+	}
+}
+
+static uint32_t descriptors_for_connections(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		failure_exit("getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		failure_exit("setrlimit");
+	return limit.rlim_max > INT_MAX ? INT_MAX : (uint32_t)limit.rlim_max - SPARE_DESCRIPTORS;
+}
+
+static void fill_in(struct options *options)
+{
+	uint32_t limit = descriptors_for_connections();
+	uint64_t total;
+
+	if (!options->connections && options->duration_s <= 0)
+		options->connections = 1;
+	if (options->sources > SOURCES_MAX - options->first)
+		failure_usage("--skip", "beyond the last address");
+	if (options->first && (options->map_path || options->expect_path))
+		failure_usage("--skip", "not with --map or --expect");
+	total = options->connections * options->sources;
+	if (options->hold) {
+		if (!total || total > limit)
+			failure_usage("--hold", "more connections than descriptors");
+		options->concurrency = (uint32_t)total;
+	}
+	if (!options->concurrency)
+		options->concurrency =
+			options->rate > 0 ? CONCURRENCY_RATE_DEFAULT : CONCURRENCY_DEFAULT;
+	if (options->concurrency > limit)
+		failure_usage("--concurrency", "more than descriptors");
+	if (options->deadline_s <= 0)
+		options->deadline_s = options->duration_s > 20 ? options->duration_s + 10 : 30;
+}
+
+void options_parse(int argc, char **argv, struct options *ret_options)
+{
+	struct options options = {.sources = SOURCES_DEFAULT};
+	const char *target = NULL;
+	int id;
+
+	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+		if (id == OPTION_TARGET)
+			target = optarg; /* read when the family is known */
+		else
+			take_option(&options, id, optarg);
+	if (optind != argc || !target)
+		usage(stderr, EXIT_USAGE);
+	options.target_length = values_target(target, options.family, &options.target);
+	fill_in(&options);
+	*ret_options = options;
+}
+
+const char *options_request(const struct options *options)
+{
+	if (options->banner)
+		return "";
+	if (options->http)
+		return "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+	return "\n";
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. */
+#ifndef TESTS_CLIENTS_OPTIONS_H
+#define TESTS_CLIENTS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "sources.h"
+
+struct options {
+	struct sockaddr_storage target;
+	socklen_t target_length;
+	enum family family;
+	uint32_t sources;
+	uint32_t first;	      /* index of the first of them */
+	uint64_t connections; /* of each source; 0: until the duration is over */
+	uint32_t concurrency;
+	bool hold;
+	bool banner;
+	bool http;
+	double rate;	   /* connections begun in a second; 0: as fast as they end */
+	double duration_s; /* 0: until all connections have been made */
+	double deadline_s;
+	const char *map_path; /* NULL: none, as the next ones */
+	const char *expect_path;
+	const char *trace_path;
+};
+
+/*
+ * Read it, fill in what it leaves open, and allow us as many descriptors as we may have.
+ * Exits where it is wrong, or where it asks for help.
+ */
+void options_parse(int argc, char **argv, struct options *ret_options);
+
+/* What each connection sends; "" for nothing. */
+const char *options_request(const struct options *options);
+
+#endif

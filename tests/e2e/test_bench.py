@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The benchmark: what it computes, what it refuses, and that a short run measures everybody. Its
+figures are nobody's concern here."""
+
+import html.parser
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import harness
+from harness import TestCase
+from programs import BUILD, USAGE
+
+BENCH = pathlib.Path(__file__).parents[2] / "bench"
+sys.path.insert(0, str(BENCH))
+os.environ.setdefault("BUILD", str(BUILD))
+
+from report.table import number, spread  # pylint: disable=wrong-import-position
+from rig.figures import Figures
+from rig.processes import Failure, wait_until
+from sections import reloading
+
+QUICK = {"ROUNDS": 1, "ROUND_S": 0.05, "OPEN_ROUNDS": 1, "HASH_ADDRESSES": 2000,
+         "HASH_ROUNDS": 1, "RELOAD_S": 1, "RELOAD_SATURATE_S": 0.2}
+
+
+class Computing(TestCase):
+    def test_figures_are_found_by_what_they_are_of(self):
+        figures = Figures()
+        for value in (3, 1, 2):
+            figures.add("rate", "1/s", "ours", value, slots=1)
+        figures.add("rate", "1/s", "ours", 9, slots=2)
+        self.assertEqual(figures.median("rate", "ours", slots=1), 2)
+        self.assertIsNone(figures.median("rate", "theirs"))
+        self.assertEqual([figure.values for figure in figures.find("rate")], [[3, 1, 2], [9]])
+        with self.assertRaises(LookupError):
+            figures.median("rate", "ours")
+
+    def test_numbers_are_as_short_as_they_mean_something(self):
+        for value, text in ((None, "-"), (0, "0"), (1, "1"), (0.0126, "0.01"), (1.0, "1.00"),
+                            (15.24, "15.2"), (152.4, "152"), (15243.4, "15,243"),
+                            (1000000, "1,000,000")):
+            self.assertEqual(number(value), text)
+        self.assertEqual(spread([]), "-")
+        self.assertEqual(spread([4.0]), "4.00")
+        self.assertEqual(spread([1.0, 2.0, 3.0, 4.0, 5.0]), "3.00  (2.00 – 4.00)")
+
+    def test_connections_during_a_reload(self):
+        """Whoever was open at any time of one."""
+        phases = reloading.Phases([(10.0, 10.2), (11.0, 11.2)])
+        for due, end, phase in ((9.0, 9.9, "between"), (9.9, 10.0, "reload"),
+                                (10.1, 10.15, "reload"), (10.2, 10.3, "reload"),
+                                (10.21, 10.9, "between"), (10.3, 11.3, "reload"),
+                                (9.0, 12.0, "reload"), (11.3, 12.0, "between")):
+            self.assertEqual(phases.of(due, end), phase, (due, end))
+        self.assertEqual(reloading.Phases([]).of(1, 2), "between")
+
+    def test_timeline(self):
+        phases = reloading.Phases([])
+        for due, latency, outcome in ((5.0, 10, "answered"), (5.05, 30, "answered"),
+                                      (5.35, 20, "answered"), (5.36, 99, "reset")):
+            phases.add(due, latency, outcome)
+        self.assertEqual(phases.timeline, [30, 0, 0, 20])
+        self.assertEqual(phases.outcomes, {"answered": 3, "reset": 1})
+
+    def test_what_never_comes(self):
+        with self.assertRaisesRegex(Failure, "the moon: not within"):
+            wait_until(lambda: False, "the moon", seconds=0.05)
+
+
+class Page(html.parser.HTMLParser):
+    """What a page consists of."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.outside = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.outside += [value for name, value in attrs
+                         if name in ("src", "href") and not (value or "").startswith("#")]
+
+
+class Running(TestCase):
+    def bench(self, *sections, seconds=120, **settings):
+        return self.run_program(sys.executable, "-B", BENCH / "bench.py", "--quick", *sections,
+                                seconds=seconds, env={"BUILD": BUILD, **QUICK, **settings})
+
+    def report(self, *sections):
+        path = BUILD / "bench" / f"{'-'.join(['report', *sections])}.html"
+        page = Page(path.read_text())
+        self.assertEqual(page.outside, [], "the page needs nothing else")
+        self.assertNotIn("script", page.tags)
+        return page, json.loads(path.with_suffix(".json").read_text())
+
+    def test_no_such_section(self):
+        result = self.bench("nothing")
+        self.assertEqual(result.returncode, USAGE)
+        self.assertIn("no section nothing", result.stderr)
+        self.assertIn("serving", result.stderr)
+
+    def test_settings_that_are_none(self):
+        for value in ("many", "0", "-1"):
+            result = self.bench("hashing", HASH_ROUNDS=value)
+            self.assertEqual(result.returncode, USAGE)
+            self.assertIn(f"HASH_ROUNDS={value}", result.stderr)
+
+    def test_hashes(self):
+        result = self.bench("hashing")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("Scatter over 10 workers", result.stdout)
+        page, report = self.report("hashing")
+        if shutil.which("gnuplot"):
+            self.assertIn("svg", page.tags)
+        moved = {figure["subject"]: figure["median"] for figure in report["figures"]
+                 if figure["name"] == "hash_moved" and figure["parameters"]["of"] == 1}
+        self.assertAlmostEqual(moved["table"], 50, delta=5)
+        self.assertIn("make bench-quick ONLY='hashing'", report["command"])
+
+    def test_everybody_serves(self):
+        """Each way answers all, and clients of those that are sticky meet one worker."""
+        result = self.bench("serving")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        _, report = self.report("serving")
+        rates = {figure["subject"] for figure in report["figures"]
+                 if figure["name"] == "connections_per_second"}
+        self.assertGreaterEqual(len(rates) + len(report["missing"]), 13)
+        self.assertTrue({"stickyctl, kernel", "libsticky, threads", "stickyctl, user",
+                         "plain SO_REUSEPORT", "HAProxy", "nginx"} <= rates, report["missing"])
+
+    def test_reloads(self):
+        result = self.bench("reloading")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        _, report = self.report("reloading")
+        failed = {figure["subject"]: figure["median"] for figure in report["figures"]
+                  if figure["name"] == "reload_failed"}
+        self.assertEqual(failed["stickyctl, kernel"], 0)
+
+
+if __name__ == "__main__":
+    harness.main()
