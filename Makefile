@@ -310,7 +310,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(CONTROLLER) $(LIBSTICKY)
 	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
 
 # What bench/rig/settings.py reads from the environment; sudo would not pass it on.
-BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": (.*/\1/p' bench/rig/settings.py | tr a-z A-Z)
+BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": .*/\1/p' bench/rig/settings.py | tr a-z A-Z)
 RUN_BENCH = $(SUDO) env BUILD=$(abspath $(BUILD)) \
 	$(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) python3 -B bench/bench.py
 

@@ -76,7 +76,7 @@ def lines(x_label, y_label, series, log_x=False, log_y=False):
     return draw(script + log + f"""
 set xlabel {quote(x_label)}
 set ylabel {quote(y_label)}
-set key outside right top font ',11'
+{"set key outside right top font ',11'" if len(series) > 1 else "unset key"}
 set xtics ({places})
 {'' if log_y else 'set yrange [0:*]'}
 set offsets graph 0.02, graph 0.02, 0, 0
@@ -90,13 +90,18 @@ def timelines(x_label, y_label, series):
     top = max(y for points in series.values() for _, y in points)
     for index, (name, points) in enumerate(series.items()):
         script += block(f"s{index}", points)
-        parts.append(f"set title {quote(name)} offset 0,-0.6 font ',12'\n"
+        parts.append(f"set title {quote(name)} offset 0,-0.8 font ',12'\n"
                      f"plot $s{index} using 1:2 with impulses lw 1 lc rgb "
                      f"'{OURS if 'stickyctl' in name else THEIRS}' notitle")
     return draw(script + f"""
 set logscale y
+unset mytics
 set yrange [0.1:{max(top, 1) * 1.5:.6g}]
+set ytics 0.1, 10 font ',10'
+set format y "%g"
 set ylabel {quote(y_label)}
+set tmargin 2
+set bmargin 2
 set multiplot layout {len(series)},1
-""" + "\n".join(parts[:-1]) + f"\nset xlabel {quote(x_label)}\n" + parts[-1]
-                + "\nunset multiplot\n", height=40 + 150 * len(series))
+""" + "\n".join(parts[:-1]) + f"\nset xlabel {quote(x_label)} offset 0,0.6\nset bmargin 3\n" + parts[-1]
+                + "\nunset multiplot\n", height=120 * len(series))

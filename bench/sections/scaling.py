@@ -23,6 +23,7 @@ ADDRESSES = ((1, 1000, 1000000), (1, 50000))
 HOLDING = ((0, 256, 1024, 4096), (0, 1024))
 IN_HAND = ((0, 500, 5000), (0, 1000))
 IDLE_S = (5, 1)
+SETTLE_S = 0.5  # what follows on what was done before is over by then
 TABLE_SLOTS_MAX = 1023  # one more is the limit
 START_MANY_S = 60
 BACK_S = 30
@@ -47,6 +48,7 @@ def controller(title, port, workers, *options):
 
 def measure_idle(settings, figures, way, **parameters):
     seconds = pick(settings, IDLE_S)
+    time.sleep(SETTLE_S)
     before = processes.wake_ups(way.controller), processes.cpu_seconds(way.controller)
     time.sleep(seconds)  # that nothing happens meanwhile is what is measured
     after = processes.wake_ups(way.controller), processes.cpu_seconds(way.controller)

@@ -14,6 +14,7 @@ from rig.processes import Failure
 
 # Connections begun in a second, by whom the workers are written in. In the short run the first.
 OPEN_RATES = {"C": (5000, 15000, 25000), "Node.js": (2000, 5000, 10000)}
+WARM_UP = 5000  # connections before the first round: a just-in-time compiler needs them
 OPEN_PLACES = 4096  # open at a time, at most
 PERCENTILES = {"p50": "latency_p50", "p99": "latency_p99", "p999": "latency_p999"}
 
@@ -68,8 +69,9 @@ def measure_open(settings, figures, way, rate):
 
 
 def run_rounds(settings, figures, running, say):
-    for way in running:  # once for what is slower the first time
-        load.run(way.port, sources=settings.sources, concurrency=settings.concurrency, seconds=0.2)
+    for way in running:
+        load.run(way.port, sources=settings.sources, each=WARM_UP // settings.sources or 1,
+                 concurrency=settings.concurrency, deadline_s=60)
     for turn in range(settings.rounds):
         say(f"closed loop, round {turn + 1} of {settings.rounds}")
         for way in turned(running, turn):
