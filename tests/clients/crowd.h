@@ -39,7 +39,7 @@ void crowd_fini(struct crowd *crowd);
 void crowd_begin(struct crowd *crowd, int64_t due_ns);
 
 /* Wait until something comes, a signal too, or the time is over, and go on with what came. */
-void crowd_wait(struct crowd *crowd, int timeout_ms);
+void crowd_wait(struct crowd *crowd, int64_t timeout_ns);
 
 /* End those that are still open, as timeouts. */
 void crowd_time_out(struct crowd *crowd);

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "clock.h"
 #include "crowd.h"
@@ -78,7 +79,7 @@ static bool is_over(const struct run *run, int64_t now)
 }
 
 /* Until the next connection is due, or everything ends. */
-static int timeout_ms(const struct run *run, int64_t now)
+static int64_t timeout_ns(const struct run *run, int64_t now)
 {
 	int64_t until = run->schedule.deadline_ns;
 
@@ -87,7 +88,7 @@ static int timeout_ms(const struct run *run, int64_t now)
 
 		until = due < until ? due : until;
 	}
-	return until <= now ? 0 : (int)((until - now + 999999) / 1000000);
+	return until <= now ? 0 : until - now;
 }
 
 static void run_loop(struct run *run)
@@ -104,7 +105,7 @@ static void run_loop(struct run *run)
 		tell_connected(run, now);
 		if (is_over(run, now))
 			break;
-		crowd_wait(&run->crowd, timeout_ms(run, now));
+		crowd_wait(&run->crowd, timeout_ns(run, now));
 	}
 }
 
@@ -148,6 +149,7 @@ int main(int argc, char **argv)
 
 	options_parse(argc, argv, &run.options);
 	signal(SIGTERM, on_sigterm);
+	prctl(PR_SET_TIMERSLACK, 1); /* ns: what is due begins when it is */
 	run_init(&run);
 	run_loop(&run);
 	conclude(&run);

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+/* With which of its connections a process has not begun, by the kernel's word. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../src/controller/unread.h"
+#include "../support/clients.h"
+#include "../support/netns.h"
+
+/* A connection to a listening socket of ours; both ends are ours, only one has its port. */
+struct scene {
+	struct sockaddr_storage server;
+	uint16_t port;
+	int listening, client, accepted;
+};
+
+static void set_scene(struct scene *scene, const char *address)
+{
+	*scene = (struct scene){.server = address_of(address, 0), .client = -1, .accepted = -1};
+	scene->listening = plain_listen(&scene->server, 0);
+	assert_true(scene->listening >= 0);
+	/* The port is at the same place in both families. */
+	scene->port = ntohs(((struct sockaddr_in *)&scene->server)->sin_port);
+}
+
+static void strike_scene(struct scene *scene)
+{
+	close_all((int[]){scene->listening, scene->client, scene->accepted}, 3);
+}
+
+static void check(const struct scene *scene, enum unread wanted)
+{
+	assert_int_equal(unread_look(getpid(), &scene->port, 1), wanted);
+}
+
+static void connect_client(struct scene *scene)
+{
+	scene->client = client_connect(NULL, &scene->server);
+	assert_true(scene->client >= 0);
+}
+
+static void accept_client(struct scene *scene)
+{
+	scene->accepted = client_accept(scene->listening);
+	assert_true(scene->accepted >= 0);
+}
+
+static void follow_a_connection(const char *address)
+{
+	struct scene scene;
+	char byte;
+
+	set_scene(&scene, address);
+	check(&scene, UNREAD_NONE);
+	connect_client(&scene);
+	check(&scene, UNREAD_SOME); /* it waits to be accepted */
+	accept_client(&scene);
+	check(&scene, UNREAD_SILENT);
+	assert_int_equal(send(scene.client, "abc", 3, 0), 3);
+	check(&scene, UNREAD_SOME);
+	assert_int_equal(recv(scene.accepted, &byte, 1, 0), 1);
+	check(&scene, UNREAD_NONE); /* it has begun with it: what is left is its own affair */
+	strike_scene(&scene);
+}
+
+static void a_connection_from_its_beginning(void **state)
+{
+	(void)state;
+	follow_a_connection("127.0.0.1");
+	follow_a_connection("2001:db8::5");
+}
+
+/* The end of the stream is no byte, but waits to be read as one. */
+static void a_client_that_has_half_closed(void **state)
+{
+	struct scene scene;
+	char bytes[8];
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	connect_client(&scene);
+	accept_client(&scene);
+	assert_int_equal(send(scene.client, "abc", 3, 0), 3);
+	assert_int_equal(shutdown(scene.client, SHUT_WR), 0);
+	check(&scene, UNREAD_SOME);
+	assert_int_equal(recv(scene.accepted, bytes, sizeof(bytes), 0), 3);
+	check(&scene, UNREAD_NONE);
+	assert_int_equal(recv(scene.accepted, bytes, sizeof(bytes), 0), 0);
+	check(&scene, UNREAD_NONE);
+	strike_scene(&scene);
+}
+
+static void others_do_not_count(void **state)
+{
+	struct scene scene;
+	uint16_t other;
+	pid_t child = fork();
+
+	(void)state;
+	if (!child)
+		_exit(pause());
+	assert_true(child > 0);
+	set_scene(&scene, "127.0.0.1");
+	connect_client(&scene);
+	other = scene.port == 1 ? 2 : scene.port - 1;
+	assert_int_equal(unread_look(getpid(), &other, 1), UNREAD_NONE);
+	assert_int_equal(unread_look(getpid(), &scene.port, 0), UNREAD_NONE);
+	/* Another process, which has none of these sockets. */
+	assert_int_equal(unread_look(child, &scene.port, 1), UNREAD_NONE);
+	check(&scene, UNREAD_SOME);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_int_equal(unread_look(child, &scene.port, 1), -ENOENT);
+	strike_scene(&scene);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_connection_from_its_beginning),
+		cmocka_unit_test(a_client_that_has_half_closed),
+		cmocka_unit_test(others_do_not_count),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
