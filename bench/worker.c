@@ -3,6 +3,7 @@
  * The C worker of the benchmarks: the same server, whoever brings its connections.
  *
  *     worker plain PORT WORKERS      processes with a plain SO_REUSEPORT socket each
+ *     worker backends PORT WORKERS   processes with a port each, from PORT on, for a proxy
  *     worker threads PORT WORKERS    threads of one process, steered by libsticky
  *     worker process                 under stickyctl: its sockets, and passed connections
  *
@@ -233,7 +234,7 @@ static void run_plain(uint16_t port, uint32_t slot)
 	run(&loop);
 }
 
-static int plain(uint16_t port, uint32_t workers)
+static int plain(uint16_t port, uint32_t workers, uint16_t step)
 {
 	uint32_t slot;
 
@@ -243,7 +244,7 @@ static int plain(uint16_t port, uint32_t workers)
 		if (child < 0)
 			die("fork", errno);
 		if (!child)
-			run_plain(port, slot);
+			run_plain((uint16_t)(port + slot * step), slot);
 	}
 	/* None ends by itself: one that does has failed, and said so. */
 	wait(NULL);
@@ -342,17 +343,29 @@ static uint32_t number(const char *text, uint32_t limit)
 	return (uint32_t)value;
 }
 
+static int usage(void)
+{
+	fputs("usage: worker plain PORT WORKERS | backends PORT WORKERS | threads PORT WORKERS |\n"
+	      "       worker process\n",
+	      stderr);
+	return USAGE;
+}
+
 int main(int argc, char **argv)
 {
-	bool is_plain = argc == 4 && !strcmp(argv[1], "plain");
+	const char *mode = argc > 1 ? argv[1] : "";
+	uint32_t workers;
+	uint16_t port;
 
-	if (argc == 2 && !strcmp(argv[1], "process"))
+	if (argc == 2 && !strcmp(mode, "process"))
 		return under_stickyctl();
-	if (!is_plain && (argc != 4 || strcmp(argv[1], "threads") != 0)) {
-		fputs("usage: worker plain PORT WORKERS | threads PORT WORKERS | process\n",
-		      stderr);
-		return USAGE;
-	}
-	return (is_plain ? plain : threads)((uint16_t)number(argv[2], UINT16_MAX),
-					    number(argv[3], WORKERS_MAX));
+	if (argc != 4)
+		return usage();
+	port = (uint16_t)number(argv[2], UINT16_MAX);
+	workers = number(argv[3], WORKERS_MAX);
+	if (!strcmp(mode, "plain"))
+		return plain(port, workers, 0);
+	if (!strcmp(mode, "backends"))
+		return plain(port, workers, 1);
+	return !strcmp(mode, "threads") ? threads(port, workers) : usage();
 }

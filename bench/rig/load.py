@@ -6,53 +6,126 @@ import pathlib
 import subprocess
 
 from .processes import Failure
-from .settings import CLIENTS
+from .settings import CLIENTS, CPUS
+
+PERCENTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1}
+
+
+class Latencies:
+    """How many connections had which latency, in us, to 1/32 of it; those of several runs can be
+    added."""
+
+    def __init__(self, histogram=()):
+        self.counts = {}
+        self.add(histogram)
+
+    def add(self, histogram):
+        """histogram: [(us, count)]."""
+        for us, count in histogram:
+            self.counts[us] = self.counts.get(us, 0) + count
+
+    def merge(self, other):
+        self.add(other.counts.items())
+
+    @property
+    def total(self):
+        return sum(self.counts.values())
+
+    def at(self, share):
+        """The smallest that this share of them did not exceed."""
+        rank = share * self.total
+        seen = 0
+        for us in sorted(self.counts):
+            seen += self.counts[us]
+            if seen >= rank:
+                return us
+        raise Failure("nobody was answered")
 
 
 class Outcome:
-    """Of one run: counts of connections by how they ended, rates, latencies."""
+    """Of a run, by one or several generators: how connections ended, rates, latencies."""
 
-    def __init__(self, counts):
-        self.counts = counts
-        self.begun = counts["connections"] + counts["not_begun"]
-        self.answered = counts["answered"]
+    def __init__(self, parts):
+        def total(name):
+            return sum(part[name] for part in parts)
+
+        self.parts = parts
+        self.begun = total("connections") + total("not_begun")
+        self.answered = total("answered")
         self.failed = self.begun - self.answered
-        self.per_second = counts["per_second"]
+        self.failed_how = {name: total(name) for name in (
+            "refused", "reset", "timeout", "empty", "other_errors", "not_begun") if total(name)}
+        self.unsticky = total("unsticky")
+        self.per_second = total("per_second")
+        self.cpu_seconds = total("cpu_seconds")
+        self.latencies = Latencies()
+        for part in parts:
+            self.latencies.add(part["histogram"])
 
-    def latency_us(self, percentile):
-        """percentile: "p50", "p99", "p999", "max"."""
-        return self.counts["latency_us"][percentile]
+    def slots(self):
+        """How many each worker answered."""
+        counts = {}
+        for part in self.parts:
+            for slot, count in part["per_slot"].items():
+                counts[slot] = counts.get(slot, 0) + count
+        return counts
 
-    @property
-    def unsticky_percent(self):
-        return 100 * self.counts["unsticky"] / max(1, self.answered)
+    def __str__(self):
+        return f"{self.begun} connections, {self.answered} answered, {self.unsticky} by another " \
+               f"worker, {self.failed_how or 'none failed'}"
 
 
 def command(port, *, sources, skip=None, concurrency=None, rate=None, seconds=None, each=None,
-            deadline_s=None, http=True, trace=None):
+            deadline_s=None, forwarded=False, trace=None):
     """rate: begun in a second, whether answered or not; else as fast as they end, `concurrency`
     at a time. seconds: for how long; each: or so many connections of each source. skip: addresses
-    that are left out in front of theirs."""
+    that are left out in front of theirs. forwarded: as a proxy that tells of another client."""
     options = {"--sources": sources, "--skip": skip, "--concurrency": concurrency, "--rate": rate,
                "--duration": seconds, "--connections": each, "--trace": trace,
                "--deadline": deadline_s}
-    return [str(CLIENTS), "--target", f"127.0.0.1:{port}", *(["--http"] if http else []),
+    return [str(CLIENTS), "--target", f"127.0.0.1:{port}",
+            "--forwarded" if forwarded else "--http",
             *(str(part) for name, value in options.items() if value is not None
               for part in (name, value))]
 
 
-def read(text, what):
+def start(arguments):
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process, seconds=None):
+    """What it said, read."""
     try:
-        return Outcome(json.loads(text.splitlines()[-1]))
+        output, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        raise Failure(f"{' '.join(process.args)}: not over within {seconds} s") from None
+    try:
+        return json.loads(output.splitlines()[-1])
     except (IndexError, ValueError) as error:
-        raise Failure(f"{what}: {error}") from error
+        raise Failure(f"{' '.join(process.args)}: {errors.strip() or error}") from error
 
 
 def run(port, **options):
-    """Load, until it is over."""
-    arguments = command(port, **options)
-    result = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    return read(result.stdout, f"{' '.join(arguments)}: {result.stderr}")
+    """Load by one generator, until it is over."""
+    return Outcome([finish(start(command(port, **options)))])
+
+
+def saturate(port, *, sources, concurrency, **options):
+    """A closed loop by as many generators as there are processors, so that none of them is what
+    limits the rate; together they are as many clients, and as many connections at a time."""
+    generators = min(CPUS, concurrency, sources)
+    own = [share(sources, generators, index) for index in range(generators)]
+    running = [start(command(port, sources=own[index], skip=sum(own[:index]) or None,
+                             concurrency=share(concurrency, generators, index), **options))
+               for index in range(generators)]
+    return Outcome([finish(process) for process in running])
+
+
+def share(total, parts, index):
+    """Of so many parts, as even as they can be."""
+    return total // parts + (index < total % parts)
 
 
 class Running:
@@ -60,16 +133,13 @@ class Running:
 
     def __init__(self, port, trace, **options):
         self.trace = pathlib.Path(trace)
-        self.arguments = command(port, trace=trace, **options)
-        self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True)
+        self.process = start(command(port, trace=trace, **options))
 
     def is_over(self):
         return self.process.poll() is not None
 
     def finish(self):
-        output, errors = self.process.communicate()
-        return read(output, f"{' '.join(self.arguments)}: {errors}")
+        return Outcome([finish(self.process)])
 
     def stop(self):
         if self.process.poll() is None:

@@ -84,9 +84,10 @@ static int start_run(void *context, struct worker *worker, struct sticky_worker 
 	return 0;
 }
 
-static void stop_run(void *context)
+static bool stop_run(void *context)
 {
 	demo_thread_stop(((struct run *)context)->thread);
+	return true;
 }
 
 static void kill_run(void *context)

@@ -140,8 +140,9 @@ int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
 		supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
 	}
 	place(worker, has_slot > 0);
-	if (!has_slot && !life->record.was_told)
-		runner->ops->stop(worker->run);
+	worker->was_told = life->record.was_told;
+	if (!has_slot && !worker->was_told && runner->ops->stop(worker->run))
+		supervisor_worker_told(worker);
 	life_note(worker);
 	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "worker_adopted",
 		    json_pack("{s:i, s:s, s:I, s:i}", "slot", (int)index, "state",

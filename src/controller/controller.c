@@ -49,6 +49,7 @@ static void begin_stop(struct controller *controller, bool now)
 	sticky_group_refuse(controller->instance.group);
 	privilege_lower();
 	front_stop(controller->instance.front);
+	nodeports_stop(controller->nodeports);
 	supervisor_stop(controller->instance.supervisor, now);
 }
 

@@ -25,6 +25,13 @@ struct sticky_worker *worker_life(const struct worker *worker)
 	return worker->life;
 }
 
+bool worker_is_superseded(const struct worker *worker)
+{
+	const struct worker *current = worker->slot->current;
+
+	return current && current != worker && current->state == WORKER_READY;
+}
+
 int32_t *worker_noted_pid(struct worker *worker)
 {
 	return worker->record ? &worker->record->pid : NULL;
@@ -242,7 +249,7 @@ void life_note(struct worker *worker)
 	record->pid = pid_of(worker);
 	record->state = worker->state;
 	record->watchdog_ms = worker->watchdog_ms;
-	record->was_told = worker->state == WORKER_DRAINING;
+	record->was_told = worker->was_told;
 	if (record->pid)
 		record->process_start = slotsfile_process_start(record->pid);
 	worker->record = record;

@@ -286,7 +286,13 @@ void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
 
 static void stop_politely(struct worker *worker)
 {
-	runner_of(worker)->ops->stop(worker->run);
+	if (runner_of(worker)->ops->stop(worker->run))
+		supervisor_worker_told(worker);
+}
+
+void supervisor_worker_told(struct worker *worker)
+{
+	worker->was_told = true;
 	if (worker->record)
 		worker->record->was_told = true;
 }

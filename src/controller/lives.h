@@ -51,6 +51,7 @@ struct worker {
 	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
 	struct event *lifetime; /* NULL: no limit */
 	bool speaks;		/* it has sent a notification */
+	bool was_told;		/* to stop, politely: nobody is told twice */
 	bool timed_out;		/* it was killed as it did not get ready */
 	bool fell_silent;
 	struct channel_outlet *channel; /* NULL: nothing is passed on here */

@@ -43,6 +43,7 @@ struct nodeports {
 	struct nodeports_options options;
 	struct orphan *orphans;
 	struct shared *shared; /* by key */
+	bool is_over;	       /* nobody comes next */
 	int main_port;	       /* that the application asked for first; 0: none yet */
 	json_t *data[STICKY_LISTENERS_LIMIT]; /* of the listeners */
 };
@@ -60,20 +61,28 @@ static int find_by_port(const struct nodeports *ports, int port)
 	return -1;
 }
 
-/*
- * "127.0.0.1:3000", "[::1]:3000"; every address is ":3000", as in Node.js, unless it is to be
- * IPv6's alone.
- */
+/* Of both families. */
+static bool is_every_address(const struct cluster_query *query)
+{
+	return (!query->address[0] || !strcmp(query->address, "::")) &&
+	       !(query->flags & CLUSTER_IPV6_ONLY);
+}
+
+/* "": as sticky_group_listener_address() writes it. */
+static void format_exact(const struct cluster_query *query, size_t size, char *text)
+{
+	const char *address = query->address[0] ? query->address : "::";
+
+	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
+}
+
+/* "127.0.0.1:3000", "[::1]:3000"; every address, IPv6's included, is ":3000", as in Node.js. */
 static void format_address(const struct cluster_query *query, size_t size, char *text)
 {
-	bool is_any = !query->address[0] ||
-		      (!strcmp(query->address, "::") && !(query->flags & CLUSTER_IPV6_ONLY));
-
-	snprintf(text, size,
-		 is_any			       ? "%.0s:%d"
-		 : strchr(query->address, ':') ? "[%s]:%d"
-					       : "%s:%d",
-		 query->address, query->port);
+	if (is_every_address(query))
+		snprintf(text, size, ":%d", query->port);
+	else
+		format_exact(query, size, text);
 }
 
 static int add_listener(struct nodeports *ports, const struct cluster_query *query)
@@ -95,29 +104,31 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 	return listener;
 }
 
-/* "": as sticky_group_listener_address() writes it; every address is that of both families. */
-static void format_exact(const struct cluster_query *query, size_t size, char *text)
+static int find_text(const struct nodeports *ports, const char *wanted)
 {
-	const char *address = query->address[0] ? query->address : "::";
+	uint32_t count = sticky_group_listener_count(ports->options.group), i;
+	char text[STICKY_ADDRESS_TEXT_SIZE];
 
-	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
+	for (i = 0; i < count; i++) {
+		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
+		if (!strcmp(text, wanted))
+			return (int)i;
+	}
+	return -1;
 }
 
 static int find_exact(const struct nodeports *ports, const struct cluster_query *query)
 {
-	uint32_t count = sticky_group_listener_count(ports->options.group), i;
-	char wanted[CLUSTER_ADDRESS_SIZE + 16], any[32], text[STICKY_ADDRESS_TEXT_SIZE];
-	bool is_any = !query->address[0] || !strcmp(query->address, "::");
+	char wanted[CLUSTER_ADDRESS_SIZE + 16];
+	int listener;
 
 	format_exact(query, sizeof(wanted), wanted);
+	listener = find_text(ports, wanted);
+	if (listener >= 0 || !is_every_address(query))
+		return listener;
 	/* On a machine without IPv6. */
-	snprintf(any, sizeof(any), "0.0.0.0:%d", query->port);
-	for (i = 0; i < count; i++) {
-		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
-		if (!strcmp(text, wanted) || (is_any && !strcmp(text, any)))
-			return (int)i;
-	}
-	return -1;
+	snprintf(wanted, sizeof(wanted), "0.0.0.0:%d", query->port);
+	return find_text(ports, wanted);
 }
 
 /* Of those of a port the first one that the worker has not. */
@@ -188,6 +199,11 @@ int nodeports_listener_of(const struct nodeports *ports, int fd)
 		inet_ntop(AF_INET6, &address.v6.sin6_addr, query.address, sizeof(query.address));
 	}
 	listener = find_exact(ports, &query);
+	if (listener < 0) {
+		snprintf(query.address, sizeof(query.address), "%s",
+			 address.any.sa_family == AF_INET ? "0.0.0.0" : "::");
+		listener = find_exact(ports, &query);
+	}
 	if (listener < 0)
 		listener = find_by_port(ports, query.port);
 	return listener < 0 ? 0 : listener;
@@ -272,8 +288,6 @@ static int bind_address(const struct cluster_query *query)
 		return -errno;
 	if (!query->udp || query->flags & CLUSTER_UDP_REUSE_ADDRESS)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (query->udp && query->flags & CLUSTER_UDP_REUSE_PORT)
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
 	if (address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	privilege_raise(CAP_NET_BIND_SERVICE);
@@ -398,7 +412,7 @@ static bool is_at(int fd, const struct cluster_query *query)
 	       wanted.ss_family == address.ss_family && !memcmp(&wanted, &address, length);
 }
 
-/* Returns the descriptor, or -EADDRINUSE: it is somebody else's. */
+/* Returns the descriptor, or -ENOENT: there is none. */
 static int reclaim(struct nodeports *ports, const struct cluster_query *query)
 {
 	struct orphan **link = &ports->orphans, *orphan;
@@ -407,7 +421,7 @@ static int reclaim(struct nodeports *ports, const struct cluster_query *query)
 	while ((orphan = *link) && !is_at(orphan->fd, query))
 		link = &orphan->next;
 	if (!orphan)
-		return -EADDRINUSE;
+		return -ENOENT;
 	fd = orphan->fd;
 	*link = orphan->next;
 	free(orphan);
@@ -439,8 +453,20 @@ void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted)
 	struct shared *shared;
 
 	HASH_FIND_STR(ports->shared, key, shared);
-	if (shared && shared->holders && !--shared->holders && !is_wanted)
+	if (shared && shared->holders && !--shared->holders && !(is_wanted && !ports->is_over))
 		close_shared(ports, shared);
+}
+
+void nodeports_stop(struct nodeports *ports)
+{
+	struct shared *shared, *next;
+
+	if (!ports)
+		return;
+	ports->is_over = true;
+	HASH_ITER (hh, ports->shared, shared, next)
+		if (!shared->holders)
+			close_shared(ports, shared);
 }
 
 /* What the first worker of a server sent is every worker's. */
@@ -456,6 +482,7 @@ static int share(struct nodeports *ports, const struct cluster_query *query, con
 {
 	char key[KEY_SIZE];
 	struct shared *shared;
+	bool was_theirs;
 	int fd;
 
 	cluster_key(query, sizeof(key), key);
@@ -466,9 +493,12 @@ static int share(struct nodeports *ports, const struct cluster_query *query, con
 	}
 	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
 		return -ENFILE;
-	fd = open_shared(ports, query);
-	if (fd == -EADDRINUSE)
-		fd = reclaim(ports, query);
+	/* First: with reuseAddr a second one could be bound, and datagrams would come to one of
+	 * both. */
+	fd = reclaim(ports, query);
+	was_theirs = fd >= 0;
+	if (!was_theirs)
+		fd = open_shared(ports, query);
 	if (fd < 0)
 		return fd;
 	shared = calloc(1, sizeof(*shared));
@@ -480,6 +510,8 @@ static int share(struct nodeports *ports, const struct cluster_query *query, con
 	if (!query->udp && query->port < 0)
 		memcpy(shared->path, query->address, sizeof(shared->path));
 	shared->fd = fd;
+	/* Who of a former controller's workers has it too is not known: it stays. */
+	shared->holders = was_theirs;
 	HASH_ADD_STR(ports->shared, key, shared);
 	*ret_port = (struct nodeport){-1, fd, keep_data(&shared->data, data)};
 	return 0;

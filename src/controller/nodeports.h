@@ -59,10 +59,15 @@ int nodeports_find(struct nodeports *ports, const struct cluster_query *query, u
 /*
  * A worker has the shared socket of a key (cluster_key()) now, or has it no more. The last one that
  * closes it closes it for good, as in Node.js's own primary: a port for health checks may be meant
- * to be refused. One that is_wanted stays, for who comes next: its worker has ended, or is told to.
+ * to be refused. One that is_wanted stays, for who comes next in the slot of a worker that has
+ * ended, or was told to. (One that ends by its own decision, and closes its servers first, has
+ * closed them.)
  */
 void nodeports_hold(struct nodeports *ports, const char *key);
 void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted);
+
+/* Nobody comes next: what nobody has any more is closed from now on. NULL is allowed. */
+void nodeports_stop(struct nodeports *ports);
 
 /* The listener to which a connection came. */
 int nodeports_listener_of(const struct nodeports *ports, int fd);

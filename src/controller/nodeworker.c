@@ -254,16 +254,17 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		nodeports_find(node->options.ports, &event->query, node->held, event->data, &port);
 
 	cluster_key(&event->query, sizeof(key), key);
+	/* It has it: Node.js throws at a second one of a key. */
+	if (!error && port.listener < 0 && json_object_get(node->shared, key))
+		error = -EADDRINUSE;
 	if (error) {
 		answer(node, event, key, error, NULL, -1);
 		return;
 	}
 	if (port.listener < 0) {
 		note_elsewhere(node, &event->query);
-		if (!json_object_get(node->shared, key)) {
-			json_object_set_new(node->shared, key, json_true());
+		if (!json_object_set_new(node->shared, key, json_true()))
 			nodeports_hold(node->options.ports, key);
-		}
 		answer(node, event, key, 0, port.data, port.fd);
 		return;
 	}
@@ -280,6 +281,17 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	answer(node, event, key, 0, port.data, socket_of(node, port.listener));
 }
 
+/*
+ * Does another life come in its slot, for which its sockets are to stay? Whoever has left the slot
+ * closes because it was told to, or it has ended; what its successor did not want nobody does.
+ */
+static bool is_followed(const struct node_worker *node)
+{
+	const struct worker *worker = node->options.worker;
+
+	return !worker_life(worker) && !worker_is_superseded(worker);
+}
+
 static void on_closed(struct node_worker *node, const struct cluster_event *event)
 {
 	int listener;
@@ -287,10 +299,8 @@ static void on_closed(struct node_worker *node, const struct cluster_event *even
 	if (sscanf(event->key, KEY_FORMAT, &listener) == 1 && listener >= 0 &&
 	    listener < STICKY_LISTENERS_LIMIT)
 		node->held &= ~(1u << listener);
-	/* Whoever has left its slot closes because it was told to. */
 	if (!json_object_del(node->shared, event->key))
-		nodeports_release(node->options.ports, event->key,
-				  !worker_life(node->options.worker));
+		nodeports_release(node->options.ports, event->key, is_followed(node));
 }
 
 static void release_shared(struct node_worker *node)
@@ -298,8 +308,8 @@ static void release_shared(struct node_worker *node)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(node->shared, key, value)
-		nodeports_release(node->options.ports, key, true);
+	json_object_foreach(node->shared, key, value) nodeports_release(
+		node->options.ports, key, !worker_is_superseded(node->options.worker));
 	json_decref(node->shared);
 }
 
@@ -469,6 +479,11 @@ int node_worker_fd(const struct node_worker *node)
 uint32_t node_worker_on_the_way(const struct node_worker *node)
 {
 	return node->outlet ? outlet_on_the_way(node->outlet) : 0;
+}
+
+bool node_worker_has_ended(const struct node_worker *node)
+{
+	return node->has_ended;
 }
 
 bool node_worker_disconnect(struct node_worker *node)

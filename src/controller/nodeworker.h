@@ -52,6 +52,9 @@ int node_worker_fd(const struct node_worker *node);
 /* Connections that it was passed and has not answered yet. */
 uint32_t node_worker_on_the_way(const struct node_worker *node);
 
+/* It has closed its channel: it is about to end, or can't be told anything any more. */
+bool node_worker_has_ended(const struct node_worker *node);
+
 /* Finish what you have, and go. Returns false where it can't be told any more. */
 bool node_worker_disconnect(struct node_worker *node);
 

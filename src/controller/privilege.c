@@ -11,8 +11,8 @@ static const int needed[] = {
 	CAP_SETGID,
 	CAP_KILL,	     /* workers of another uid */
 	CAP_BPF,	     /* updates of maps, where unprivileged BPF is off on old kernels */
-	CAP_DAC_READ_SEARCH, /* /proc/PID/fd of workers of another uid, for status */
-	CAP_SYS_PTRACE,	     /* which connections a worker of another uid has, for status */
+	CAP_DAC_READ_SEARCH, /* /proc/PID/fd of workers of another uid */
+	CAP_SYS_PTRACE,	     /* which connections a worker of another uid has; takeovers */
 };
 
 /* Until then everything is effective, and stays: what is set up needs more than one of them. */

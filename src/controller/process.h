@@ -39,6 +39,7 @@ struct processes {
 	struct notify *notify;
 	struct output_sink *output;
 	struct output_sink *error_output;
+	bool cannot_look; /* at workers' descriptors, which was said */
 };
 
 /* ---- processes.c ---- */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that is Node.js: its channel, and how it is stopped. */
-#include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -12,23 +11,27 @@
 #include "nodeworker.h"
 #include "privilege.h"
 #include "process.h"
+#include "procfd.h"
 #include "report.h"
 #include "supervisor.h"
 #include "unread.h"
 
 /*
- * How long it is waited, at most, that a worker has read of each connection that it has. A
- * connection that has sent nothing may be a browser's that never will.
+ * How long it is waited, at most, that a worker has read of each connection that it has. One that
+ * is quiet may be a browser's that never sends anything, or an upload that is not read on.
  */
-#define SILENT_MAX_MS 250
+#define QUIET_MAX_MS  320
 #define UNREAD_MAX_MS 5000
-#define FIRST_LOOK_MS 5 /* doubling */
+#define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
 
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
+	struct process *process = context;
+
 	(void)fd;
 	(void)what;
-	process_signal_stop(context);
+	process_signal_stop(process);
+	supervisor_worker_told(process->worker);
 }
 
 static struct node_worker_options options_of(const struct process *process)
@@ -47,7 +50,25 @@ static struct node_worker_options options_of(const struct process *process)
 
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
-/* What it was passed and has not answered may be nobody's descriptor yet. */
+/* It is not known of a worker that we may not look at: it gets the time of quiet connections. */
+static enum unread guess(const struct process *process, int error)
+{
+	struct processes *processes = process->processes;
+
+	if (!processes->cannot_look)
+		report(STICKY_LOG_WARN, "unread_unknown",
+		       "pid=%d error=\"%s\" so=\"workers are told to finish after %d ms, read or "
+		       "not\"",
+		       process->pid, strerror(error), QUIET_MAX_MS);
+	processes->cannot_look = true;
+	return UNREAD_QUIET;
+}
+
+/*
+ * At the listeners' ports. What it was passed and has not answered may be nobody's descriptor yet.
+ * Connections of its other servers are its own affair: other workers accept there too, all the
+ * time.
+ */
 static enum unread look(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
@@ -59,46 +80,46 @@ static enum unread look(const struct process *process)
 	privilege_raise(CAP_DAC_READ_SEARCH);
 	unread = unread_look(process->pid, options->ports, options->port_count);
 	privilege_lower();
-	if (unread < 0)
-		report(STICKY_LOG_DEBUG, "unread_unknown", "pid=%d error=\"%s\"", process->pid,
-		       strerror(-unread));
-	return unread < 0 ? UNREAD_NONE : (enum unread)unread;
+	return unread < 0 ? guess(process, -unread) : (enum unread)unread;
 }
 
 /*
- * At the disconnect Node.js closes connections of which it has read nothing (from 26 on: see
- * nodejs/node#63470): a client that has just sent its request would get a reset for it. No new
- * connections come to it any more, so what it has is soon read.
+ * At the disconnect Node.js closes connections that are idle to it: those whose next request it has
+ * not read, and from 26 on those of which it has read nothing (nodejs/node#63470). A client that
+ * has just sent its request would get a reset for it. No new connections come to it any more, so
+ * what it has is soon read.
  */
 static bool has_unread(const struct process *process)
 {
 	enum unread unread = look(process);
 
 	return (unread == UNREAD_SOME && process->waited_ms < UNREAD_MAX_MS) ||
-	       (unread == UNREAD_SILENT && process->waited_ms < SILENT_MAX_MS);
+	       (unread == UNREAD_QUIET && process->waited_ms < QUIET_MAX_MS);
 }
 
 static void look_again(struct process *process)
 {
 	uint32_t ms = process->waited_ms ? process->waited_ms : FIRST_LOOK_MS;
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timeval delay;
 
+	if (ms > QUIET_MAX_MS)
+		ms = QUIET_MAX_MS;
+	delay = (struct timeval){.tv_usec = ms * 1000};
 	process->waited_ms += ms;
 	event_add(process->disconnect, &delay);
 }
 
+/* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
 static void on_disconnect(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
 
 	(void)fd;
 	(void)what;
-	if (has_unread(process)) {
+	if (has_unread(process))
 		look_again(process);
-	} else if (!node_worker_disconnect(process->node)) {
-		event_del(process->term);
-		process_signal_stop(process);
-	}
+	else if (node_worker_disconnect(process->node))
+		supervisor_worker_told(process->worker);
 }
 
 static int make_timers(struct process *process)
@@ -147,7 +168,8 @@ static void start_term(struct process *process)
 /* Requests in flight finish, idle connections close; what is left then gets the signal. */
 bool process_disconnect(struct process *process)
 {
-	if (!term_after_ms(process->processes->options.config))
+	if (!term_after_ms(process->processes->options.config) ||
+	    node_worker_has_ended(process->node))
 		return false;
 	start_term(process);
 	on_disconnect(-1, 0, process);
@@ -169,27 +191,25 @@ void process_close_node(struct process *process)
 	process->disconnect = NULL;
 }
 
-/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
-static void offer_sockets(const struct process *process)
+static bool offer_socket(void *context, int number, uint32_t inode)
 {
-	char path[64], link[64];
-	const struct dirent *entry;
-	DIR *directory;
+	const struct process *process = context;
+	int fd = (int)syscall(SYS_pidfd_getfd, process->pidfd, number, 0);
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", process->pid);
-	directory = opendir(path);
-	while (directory && (entry = readdir(directory))) {
-		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link));
-		int fd = -1;
+	(void)inode;
+	if (fd >= 0)
+		nodeports_offer(process->processes->options.nodeports, fd);
+	return true;
+}
 
-		if (length > 7 && !memcmp(link, "socket:", 7))
-			fd = (int)syscall(SYS_pidfd_getfd, process->pidfd,
-					  (int)strtol(entry->d_name, NULL, 10), 0);
-		if (fd >= 0)
-			nodeports_offer(process->processes->options.nodeports, fd);
-	}
-	if (directory)
-		closedir(directory);
+/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+static void offer_sockets(struct process *process)
+{
+	int error = procfd_each_socket(process->pid, offer_socket, process);
+
+	if (error)
+		report(STICKY_LOG_WARN, "sockets_unknown", "pid=%d error=\"%s\"", process->pid,
+		       strerror(-error));
 }
 
 void process_adopt_node(struct process *process, int fd)
@@ -198,7 +218,7 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was told to finish, or will be. */
+	/* It has left its slot: it was told to finish, or is in a moment. */
 	else if (!worker_life(process->worker))
 		start_term(process);
 	offer_sockets(process);

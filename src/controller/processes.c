@@ -231,12 +231,14 @@ void process_signal_stop(struct process *process)
 	privilege_lower();
 }
 
-static void process_stop(void *run)
+static bool process_stop(void *run)
 {
 	struct process *process = run;
 
-	if (!process->node || !process_disconnect(process))
-		process_signal_stop(process);
+	if (process->node && process_disconnect(process))
+		return false; /* by process_node.c, at once or soon */
+	process_signal_stop(process);
+	return true;
 }
 
 static void process_kill(void *run)

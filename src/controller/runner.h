@@ -48,8 +48,11 @@ struct runner_ops {
 	 * Returns 0 or -errno.
 	 */
 	int (*adopt)(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run);
-	/* The polite stop: finish what you have. */
-	void (*stop)(void *run);
+	/*
+	 * The polite stop: finish what you have. Returns false where it is told a little later:
+	 * then supervisor_worker_told() follows.
+	 */
+	bool (*stop)(void *run);
 	/* The end, at once, with everything that it started. */
 	void (*kill)(void *run);
 	/* The life is over and was reported: free the run. */

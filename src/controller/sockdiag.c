@@ -65,7 +65,7 @@ static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
  * With listeners what is told of a connection is more, too: the dump that asks for neither is the
  * one that `status` makes, of all connections, and often.
  */
-static int ask(int fd, int family, bool with_listeners)
+static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
 {
 	struct {
 		struct nlmsghdr header;
@@ -79,6 +79,9 @@ static int ask(int fd, int family, bool with_listeners)
 			    .idiag_states = ESTABLISHED_BIT | CLOSE_WAIT_BIT},
 	};
 
+	/* One port the kernel looks for by itself. */
+	if (dump->port_count == 1)
+		message.request.id.idiag_sport = htons(dump->ports[0]);
 	if (with_listeners) {
 		message.request.idiag_states |= LISTEN_BIT;
 		message.request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
@@ -90,7 +93,7 @@ static int ask(int fd, int family, bool with_listeners)
 static uint64_t received_of(const struct nlmsghdr *header, const struct inet_diag_msg *socket)
 {
 	const struct rtattr *attribute = (const void *)(socket + 1);
-	size_t left = header->nlmsg_len - NLMSG_LENGTH(sizeof(*socket));
+	int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*socket));
 	struct tcp_info info = {0};
 
 	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
@@ -157,7 +160,7 @@ static int walk(const struct dump *dump, bool with_listeners)
 	if (fd < 0)
 		return -errno;
 	for (i = 0; i < 2 && !error; i++) {
-		error = ask(fd, families[i], with_listeners);
+		error = ask(fd, families[i], dump, with_listeners);
 		if (!error)
 			error = read_dump(fd, dump);
 	}

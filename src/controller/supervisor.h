@@ -179,6 +179,9 @@ void supervisor_worker_said(struct worker *worker, enum worker_word word);
 /* It takes passed connections, by this outlet. */
 void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet);
 
+/* It has been told to stop: see the runner's stop(). */
+void supervisor_worker_told(struct worker *worker);
+
 /* It can't be used any more: it is replaced. why: static, for its end's description. */
 void supervisor_worker_lost(struct worker *worker, const char *why);
 
@@ -211,6 +214,9 @@ int supervisor_worker_channel(struct worker *worker, int fd);
 
 /* Its sockets. */
 struct sticky_worker *worker_life(const struct worker *worker);
+
+/* Another life, which is READY, has its slot. */
+bool worker_is_superseded(const struct worker *worker);
 
 /* Its slot's private socket; -1: none. */
 int worker_private_fd(const struct worker *worker);

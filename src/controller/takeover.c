@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "takeover.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "procfd.h"
 #include "report.h"
 
 #define END_MS 1000 /* how long one that was killed may take to end */
@@ -56,30 +56,36 @@ static uint32_t fetch_if_wanted(struct adopted_life *life, uint32_t listeners, i
 	return 1;
 }
 
+struct fetching {
+	struct adopted_life *life;
+	uint32_t listeners, wanted;
+};
+
+static bool fetch_one(void *context, int number, uint32_t inode)
+{
+	struct fetching *fetching = context;
+
+	(void)inode;
+	fetching->wanted -= fetch_if_wanted(fetching->life, fetching->listeners, number);
+	return fetching->wanted != 0;
+}
+
 /* Its sockets may have other numbers by now: all of its descriptors are looked at. */
 static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
 {
-	uint32_t wanted = listeners + (life->record.private_cookie != 0), found = 0;
-	const struct dirent *entry;
-	char path[64];
-	DIR *directory;
+	struct fetching fetching = {
+		.life = life,
+		.listeners = listeners,
+		.wanted = listeners + (life->record.private_cookie != 0),
+	};
+	int error = procfd_each_socket(life->record.pid, fetch_one, &fetching);
+	uint32_t i;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", life->record.pid);
-	directory = opendir(path);
-	if (!directory)
-		return -errno;
-	while (found < wanted && (entry = readdir(directory))) {
-		char link[64];
-		ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link));
-
-		if (length > 7 && !memcmp(link, "socket:", 7))
-			found += fetch_if_wanted(life, listeners,
-						 (int)strtol(entry->d_name, NULL, 10));
-	}
-	closedir(directory);
+	if (error)
+		return error;
 	/* One that has closed its slot's own socket serves all the same. */
-	for (found = 0; found < listeners; found++)
-		if (life->fds[found] < 0)
+	for (i = 0; i < listeners; i++)
+		if (life->fds[i] < 0)
 			return -ESRCH;
 	return 0;
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "unread.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
+#include <stdlib.h>
 #include <uthash.h>
 
+#include "procfd.h"
 #include "sockdiag.h"
 
 /* A socket with which the process has not begun, if it is the process'. */
@@ -18,13 +15,16 @@ struct candidate {
 	UT_hash_handle hh;
 };
 
+/* What is unread of a connection with which it has begun may be another request. */
 static enum unread judge(const struct sockdiag_socket *socket)
 {
 	if (socket->listens)
 		return socket->queue ? UNREAD_SOME : UNREAD_NONE;
 	if (!socket->received)
-		return UNREAD_SILENT;
-	return socket->queue >= socket->received ? UNREAD_SOME : UNREAD_NONE;
+		return UNREAD_QUIET;
+	if (socket->queue >= socket->received)
+		return UNREAD_SOME;
+	return socket->queue ? UNREAD_QUIET : UNREAD_NONE;
 }
 
 static int note(void *context, const struct sockdiag_socket *socket)
@@ -53,51 +53,30 @@ static void forget(struct candidate *candidates)
 	}
 }
 
-static enum unread look_up(struct candidate *candidates, const char *link)
+struct look {
+	struct candidate *candidates;
+	enum unread most;
+};
+
+static bool look_at(void *context, int number, uint32_t inode)
 {
+	struct look *look = context;
 	const struct candidate *found;
-	uint32_t inode;
 
-	if (sscanf(link, "socket:[%" SCNu32 "]", &inode) != 1)
-		return UNREAD_NONE;
-	HASH_FIND(hh, candidates, &inode, sizeof(inode), found);
-	return found ? found->unread : UNREAD_NONE;
-}
-
-static int look_at_descriptors(pid_t pid, struct candidate *candidates)
-{
-	char path[32], link[64];
-	const struct dirent *entry;
-	enum unread most = UNREAD_NONE;
-	DIR *directory;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	directory = opendir(path);
-	if (!directory)
-		return -errno;
-	while (most != UNREAD_SOME && (entry = readdir(directory))) {
-		ssize_t length =
-			readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
-		enum unread unread;
-
-		if (length <= 0)
-			continue;
-		link[length] = '\0';
-		unread = look_up(candidates, link);
-		if (unread > most)
-			most = unread;
-	}
-	closedir(directory);
-	return most;
+	(void)number;
+	HASH_FIND(hh, look->candidates, &inode, sizeof(inode), found);
+	if (found && found->unread > look->most)
+		look->most = found->unread;
+	return look->most != UNREAD_SOME;
 }
 
 int unread_look(pid_t pid, const uint16_t *ports, size_t port_count)
 {
-	struct candidate *candidates = NULL;
-	int result = sockdiag_walk(ports, port_count, note, &candidates);
+	struct look look = {.most = UNREAD_NONE};
+	int error = sockdiag_walk(ports, port_count, note, &look.candidates);
 
-	if (!result && candidates)
-		result = look_at_descriptors(pid, candidates);
-	forget(candidates);
-	return result;
+	if (!error && look.candidates)
+		error = procfd_each_socket(pid, look_at, &look);
+	forget(look.candidates);
+	return error ? error : (int)look.most;
 }

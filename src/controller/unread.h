@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connections with which a process has not begun. */
+/* What a process has yet to read from its connections. */
 #ifndef STICKY_CONTROLLER_UNREAD_H
 #define STICKY_CONTROLLER_UNREAD_H
 
@@ -9,8 +9,12 @@
 
 enum unread {
 	UNREAD_NONE,
-	UNREAD_SILENT, /* it accepted some that have sent nothing yet */
-	UNREAD_SOME    /* some wait to be accepted, or have sent what it read nothing of */
+	/*
+	 * It accepted some that have sent nothing yet; or has begun with some of which more waits
+	 * to be read: another request, or a part of one that it takes its time for.
+	 */
+	UNREAD_QUIET,
+	UNREAD_SOME /* some wait to be accepted, or have sent what it read nothing of */
 };
 
 /*

@@ -101,7 +101,7 @@ void cluster_key(const struct cluster_query *query, size_t size, char *ret_key)
 {
 	snprintf(ret_key, size, "%s:%d:%s%c%d:%d:%d", query->address, query->port,
 		 query->udp ? "udp" : "", query->udp ? query->udp : ' ', query->address_type,
-		 query->fd, query->index);
+		 query->fd, query->udp || !query->port ? query->index : 0);
 }
 
 /* ---- What we say --------------------------------------------------------------------------- */

@@ -29,7 +29,6 @@ enum cluster_kind {
 /* Of a query's flags: as libuv has them. */
 #define CLUSTER_IPV6_ONLY	  (1 << 0)
 #define CLUSTER_UDP_REUSE_ADDRESS (1 << 2)
-#define CLUSTER_UDP_REUSE_PORT	  (1 << 3)
 
 /* What a server is to listen on. */
 struct cluster_query {
@@ -57,7 +56,10 @@ struct cluster_event {
 /* What a message means. */
 void cluster_read(const json_t *message, struct cluster_event *ret_event);
 
-/* The key of a socket that workers share: as Node.js makes it. */
+/*
+ * The key of a socket that workers share: as Node.js makes it from 22 on. The index tells servers
+ * of port 0 apart; and, unlike there, UDP servers of one process that share an address (reuseAddr).
+ */
 void cluster_key(const struct cluster_query *query, size_t size, char *ret_key);
 
 /*

@@ -44,13 +44,14 @@ static bool end_with_errno(struct connection *connection, const char *call)
 
 bool connection_begin(struct connection *connection, const struct options *options)
 {
+	uint32_t client = options->first + connection->source;
 	struct sockaddr_storage source;
-	socklen_t length =
-		sources_address(options->family, options->first + connection->source, &source);
+	socklen_t length = sources_address(options->family, client, &source);
 
 	connection->requested = false;
 	connection->error = 0;
 	connection->length = 0;
+	options_request(options, client, connection->request);
 	connection->fd = open_socket(options->family);
 	if (bind(connection->fd, (struct sockaddr *)&source, length))
 		return end_with_errno(connection, "bind");
@@ -69,11 +70,11 @@ static bool is_connected(int fd)
 	return !getsockopt(fd, SOL_TCP, TCP_INFO, &info, &size) && info.tcpi_state != TCP_SYN_SENT;
 }
 
-bool connection_send(struct connection *connection, const char *request)
+bool connection_send(struct connection *connection)
 {
-	size_t length = strlen(request);
+	size_t length = strlen(connection->request);
 
-	if (length && send(connection->fd, request, length, MSG_NOSIGNAL) < 0) {
+	if (length && send(connection->fd, connection->request, length, MSG_NOSIGNAL) < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return false; /* not connected yet */
 		return end_with_errno(connection, "send");

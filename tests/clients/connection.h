@@ -25,6 +25,7 @@ struct connection {
 	bool requested;		   /* connected, and the request is sent */
 	int error;		   /* errno of what ended it; 0: the other end closed it */
 	const char *failed_call;   /* that gave the error */
+	char request[REQUEST_MAX];
 	size_t length;
 	char answer[ANSWER_MAX]; /* ends with a NUL when the connection is over */
 };
@@ -40,7 +41,7 @@ bool connection_begin(struct connection *connection, const struct options *optio
  * tried again. Over loopback the handshake is over when connect() returns, and the request can
  * go at once. Returns whether the connection is over.
  */
-bool connection_send(struct connection *connection, const char *request);
+bool connection_send(struct connection *connection);
 
 /* Read all that has come. Returns whether the connection is over. */
 bool connection_receive(struct connection *connection);

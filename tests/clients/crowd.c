@@ -21,7 +21,6 @@ void crowd_init(struct crowd *crowd, const struct options *options, struct resul
 	uint32_t i;
 
 	*crowd = (struct crowd){.options = options,
-				.request = options_request(options),
 				.result = result,
 				.trace = trace,
 				.free_count = options->concurrency};
@@ -97,7 +96,7 @@ static void judge(struct crowd *crowd, struct connection *connection)
 /* Returns whether the connection is over. */
 static bool send_request(struct crowd *crowd, struct connection *connection)
 {
-	if (connection_send(connection, crowd->request)) {
+	if (connection_send(connection)) {
 		judge(crowd, connection);
 		return true;
 	}

@@ -17,7 +17,6 @@
 
 struct crowd {
 	const struct options *options;
-	const char *request;
 	struct result *result;
 	struct trace *trace;
 	int epoll;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "clock.h"
 #include "crowd.h"
@@ -34,6 +35,7 @@ struct run {
 	struct result result;
 	struct trace trace;
 	bool told_connected;
+	bool is_past_stop; /* what is answered from now on is not of the rate */
 };
 
 static volatile sig_atomic_t is_told_to_stop;
@@ -71,6 +73,13 @@ static void tell_connected(struct run *run, int64_t now)
 	fflush(stdout);
 }
 
+/* A run of a duration has its rate in it; one of so many connections until the last answer. */
+static void note_rate(struct run *run, int64_t until)
+{
+	run->result.answered_in_time = run->result.outcomes[OUTCOME_ANSWERED];
+	run->result.begin_seconds = (double)(until - run->schedule.start_ns) / SECOND_NS;
+}
+
 static bool is_over(const struct run *run, int64_t now)
 {
 	return now >= run->schedule.deadline_ns ||
@@ -103,6 +112,9 @@ static void run_loop(struct run *run)
 		if (!run->crowd.free_count)
 			schedule_refuse(&run->schedule, now);
 		tell_connected(run, now);
+		if (!run->is_past_stop)
+			note_rate(run, now);
+		run->is_past_stop = now >= run->schedule.stop_ns;
 		if (is_over(run, now))
 			break;
 		crowd_wait(&run->crowd, timeout_ns(run, now));
@@ -117,6 +129,16 @@ static void run_init(struct run *run)
 	run->schedule = schedule_from(&run->options, clock_now_ns());
 }
 
+static double cpu_seconds(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage))
+		return 0;
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
 /* What is left of the connections, and the numbers that only the end knows. */
 static void conclude(struct run *run)
 {
@@ -125,6 +147,7 @@ static void conclude(struct run *run)
 	struct result *result = &run->result;
 
 	result->seconds = (double)(clock_now_ns() - run->schedule.start_ns) / SECOND_NS;
+	result->cpu_seconds = cpu_seconds();
 	crowd_time_out(&run->crowd);
 	trace_close(&run->trace);
 	result->begun = crowd->begun;

@@ -38,6 +38,7 @@ static void usage(FILE *out, int code)
 	      "                       and waits for the answers\n"
 	      "  --banner             send nothing: the worker answers at accept\n"
 	      "  --http               send a GET request\n"
+	      "  --forwarded          send one that a proxy would, for a client of 198.18/15\n"
 	      "  --map FILE           write `address slot` of each client that was answered\n"
 	      "  --expect FILE        compare with such a file\n"
 	      "  --trace FILE         write `DUE_US LATENCY_US OUTCOME` of each connection when "
@@ -62,6 +63,7 @@ enum option_id {
 	OPTION_HOLD,
 	OPTION_BANNER,
 	OPTION_HTTP,
+	OPTION_FORWARDED,
 	OPTION_MAP,
 	OPTION_EXPECT,
 	OPTION_TRACE,
@@ -81,6 +83,7 @@ static const struct option long_options[] = {
 	{"hold", no_argument, NULL, OPTION_HOLD},
 	{"banner", no_argument, NULL, OPTION_BANNER},
 	{"http", no_argument, NULL, OPTION_HTTP},
+	{"forwarded", no_argument, NULL, OPTION_FORWARDED},
 	{"map", required_argument, NULL, OPTION_MAP},
 	{"expect", required_argument, NULL, OPTION_EXPECT},
 	{"trace", required_argument, NULL, OPTION_TRACE},
@@ -123,6 +126,9 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_HTTP:
 		options->http = true;
+		break;
+	case OPTION_FORWARDED:
+		options->forwarded = true;
 		break;
 	case OPTION_MAP:
 		options->map_path = value;
@@ -196,11 +202,23 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 	*ret_options = options;
 }
 
-const char *options_request(const struct options *options)
+/* The clients that a proxy tells of: 198.18/15, for benchmarks (RFC 2544). */
+static void write_forwarded(uint32_t client, char request[REQUEST_MAX])
 {
-	if (options->banner)
-		return "";
-	if (options->http)
-		return "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-	return "\n";
+	snprintf(request, REQUEST_MAX,
+		 "GET / HTTP/1.1\r\nHost: test\r\nX-Forwarded-For: 198.%u.%u.%u\r\n"
+		 "Connection: close\r\n\r\n",
+		 18 + (client >> 16 & 1), client >> 8 & 255, client & 255);
+}
+
+void options_request(const struct options *options, uint32_t client, char ret_request[REQUEST_MAX])
+{
+	if (options->forwarded)
+		write_forwarded(client, ret_request);
+	else
+		snprintf(ret_request, REQUEST_MAX, "%s",
+			 options->banner ? ""
+			 : options->http
+				 ? "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+				 : "\n");
 }

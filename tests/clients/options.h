@@ -20,6 +20,7 @@ struct options {
 	bool hold;
 	bool banner;
 	bool http;
+	bool forwarded;
 	double rate;	   /* connections begun in a second; 0: as fast as they end */
 	double duration_s; /* 0: until all connections have been made */
 	double deadline_s;
@@ -34,7 +35,9 @@ struct options {
  */
 void options_parse(int argc, char **argv, struct options *ret_options);
 
-/* What each connection sends; "" for nothing. */
-const char *options_request(const struct options *options);
+#define REQUEST_MAX 128
+
+/* What a connection of a client sends, by the client's index; "" for nothing. */
+void options_request(const struct options *options, uint32_t client, char ret_request[REQUEST_MAX]);
 
 #endif

@@ -7,6 +7,8 @@
 #include "heap.h"
 
 #define LATENCIES_ROOM_FIRST 65536
+#define HISTOGRAM_BITS	     5
+#define HISTOGRAM_STEPS	     (1u << HISTOGRAM_BITS)
 
 struct result result_empty(void)
 {
@@ -55,15 +57,17 @@ static int compare_latencies(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* The smallest latency that `share` of the answers did not exceed. */
+/* The smallest latency that `share` of the answers did not exceed: the nearest rank. */
 static uint32_t percentile(const struct result *result, double share)
 {
 	uint64_t count = result->outcomes[OUTCOME_ANSWERED];
-	uint64_t index = (uint64_t)((double)count * share);
+	uint64_t rank = (uint64_t)((double)count * share);
 
 	if (!count)
 		return 0;
-	return result->latencies_us[index < count ? index : count - 1];
+	if ((double)rank < (double)count * share)
+		rank++;
+	return result->latencies_us[rank ? rank - 1 : 0];
 }
 
 static void print_latencies(struct result *result)
@@ -73,6 +77,32 @@ static void print_latencies(struct result *result)
 	printf("\"latency_us\":{\"p50\":%u,\"p99\":%u,\"p999\":%u,\"max\":%u},",
 	       percentile(result, 0.5), percentile(result, 0.99), percentile(result, 0.999),
 	       percentile(result, 1));
+}
+
+/* The highest latency that is told as this one: to 1/32 of it, as HdrHistogram does. */
+static uint32_t histogram_top(uint32_t us)
+{
+	uint32_t shift = us < 2 * HISTOGRAM_STEPS
+				 ? 0
+				 : 32 - (uint32_t)__builtin_clz(us) - HISTOGRAM_BITS - 1;
+
+	return ((us >> shift) << shift) + ((1u << shift) - 1);
+}
+
+/* [[us, count], ...], ascending: histograms of several runs can be added. */
+static void print_histogram(const struct result *result)
+{
+	uint64_t count = result->outcomes[OUTCOME_ANSWERED], first, next;
+
+	printf("\"histogram\":[");
+	for (first = 0; first < count; first = next) {
+		uint32_t top = histogram_top(result->latencies_us[first]);
+
+		for (next = first + 1; next < count && result->latencies_us[next] <= top; next++)
+			;
+		printf("%s[%u,%llu]", first ? "," : "", top, (unsigned long long)(next - first));
+	}
+	printf("],");
 }
 
 static void print_slots(const struct result *result)
@@ -107,9 +137,10 @@ void result_print(struct result *result)
 	print_count("unsticky", result->unsticky);
 	print_count("backward", result->backward);
 	print_count("mismatched", result->mismatched);
-	printf("\"seconds\":%.6f,\"per_second\":%.1f,", result->seconds,
-	       (double)result->outcomes[OUTCOME_ANSWERED] / result->seconds);
+	printf("\"seconds\":%.6f,\"per_second\":%.1f,\"cpu_seconds\":%.6f,", result->seconds,
+	       (double)result->answered_in_time / result->begin_seconds, result->cpu_seconds);
 	print_latencies(result);
+	print_histogram(result);
 	print_slots(result);
 	printf("}\n");
 }

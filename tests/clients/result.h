@@ -16,6 +16,10 @@ struct result {
 	uint64_t not_begun;  /* though they should have */
 	uint64_t mismatched; /* clients with another slot than was expected */
 	double seconds;
+	/* What the rate is of: those answered while connections were begun, and for how long. */
+	uint64_t answered_in_time;
+	double begin_seconds;
+	double cpu_seconds; /* of this process */
 
 	uint64_t outcomes[OUTCOME_COUNT];
 	uint64_t unsticky;

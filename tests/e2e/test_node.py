@@ -4,14 +4,16 @@
 
 import contextlib
 import http.client
+import signal
 import socket
 import ssl
 import subprocess
+import unittest
 
 import harness
 from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all
 from harness import tests_of
-from nodejs import NodeTestCase, ask_http, fields, sources
+from nodejs import LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
 from programs import FAILED
 from world import wait_for
 
@@ -427,34 +429,80 @@ class Again(NodeTestCase):
             wait_for("it to be refused", lambda: is_refused(OTHER))
             ask_http(HERE, second, "/open")
             ask_http(HERE, first, "/open")
-        # A worker that dies, or is replaced by one that comes after it, leaves it open.
-        self.kill_worker(instance, 0)
-        self.kill_worker(instance, 1)
-        self.assertFalse(is_refused(OTHER))
-        self.wait_all_ready(instance)
+        # What is of workers that have died, or were drained, stays for who comes next.
+        before = self.generations(instance)
+        for slot in (0, 1):
+            self.kill_worker(instance, slot)
+
+        def have_come_again():
+            self.assertFalse(is_refused(OTHER))
+            return all(worker["state"] == "ready" and worker["generation"] > former
+                       for worker, former in zip(instance.workers(), before))
+
+        wait_for("their successors", have_come_again)
         self.assertEqual(http_get(OTHER)[2], "ok")
-        self.assertEqual(instance.run("drain", "0").returncode, 0)
-        self.assertEqual(instance.run("drain", "1").returncode, 0)
+        for slot in "01":
+            self.assertEqual(instance.run("drain", slot).returncode, 0)
         self.wait_drained(instance)
         self.assertFalse(is_refused(OTHER))
         instance.stop()
         self.assertTrue(is_refused(OTHER))
 
-    def test_for_ipv6_only(self):
-        """Another server may have the same port of IPv4."""
+    def test_a_port_that_the_next_release_has_not(self):
         app = self.app("""
             const http = require('http');
-            const serve = (version, options) => http.createServer((request, response) =>
-              response.end(who(request.socket) + `version=${version}`)).listen(options);
-            serve(6, {port: 3000, host: '::', ipv6Only: true});
-            serve(4, {port: 3000, host: '0.0.0.0'});
+            const serve = port => http.createServer((request, response) =>
+              response.end(who(request.socket))).listen(port, '127.0.0.1');
+            serve(4000);
+            serve(3000);
             """)
-        instance = self.serve_node(app)
-        self.assertEqual(ask_http(HERE)["version"], 4)
-        self.assertEqual(ask_http(("::1", 3000))["version"], 6)
+        instance = self.serve_node(app, *LISTEN)
+        self.assertFalse(is_refused(OTHER))
+        app.write_text(app.read_text().replace("serve(4000);", ""))
         self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
-        self.assertEqual(ask_http(("::1", 3000))["version"], 6)
+        wait_for("it to be refused", lambda: is_refused(OTHER))
         instance.stop()
+
+    def test_a_port_at_the_stop(self):
+        """Nobody comes next: it is refused as soon as the workers have closed it."""
+        app = self.app(SERVER + LISTENS + "http.createServer().listen(4000, '127.0.0.1');")
+        instance = self.serve_node(app)
+        busy = self.begin_slow()
+        instance.send(signal.SIGTERM)
+        wait_for("it to be refused", lambda: is_refused(OTHER))
+        self.assertIsNone(instance.process.poll(), "one request is in flight")
+        self.write("go", "")
+        self.assertIn(b"slot=", read_all(busy))
+        self.assertEqual(instance.wait(), 0)
+
+    def check_both_families(self, first, second):
+        """Two servers, one of each family, on the same port, begun in this order."""
+        app = self.app("""
+            const http = require('http');
+            const options = {4: {host: '0.0.0.0'}, 6: {host: '::', ipv6Only: true},
+                             any6: {ipv6Only: true}};
+            for (const name of ['%s', '%s'])
+              http.createServer((request, response) =>
+                response.end(who(request.socket) + `version=${name}`))
+                .listen({port: 3000, ...options[name]});
+            """ % (first, second))
+        instance = self.serve_node(app)
+        six = first if first != "4" else second
+        for _ in range(2):
+            self.assertEqual(ask_http(HERE)["version"], 4)
+            self.assertEqual(str(ask_http(("::1", 3000))["version"]), six)
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        instance.stop()
+
+    def test_ipv6_only_first(self):
+        self.check_both_families("6", "4")
+
+    def test_ipv6_only_last(self):
+        self.check_both_families("4", "6")
+
+    @unittest.skipUnless(NODE_VERSION >= 22, "up to 20 Node.js takes no notice of it without a host")
+    def test_ipv6_only_without_a_host(self):
+        self.check_both_families("any6", "4")
 
 
 class Refused(NodeTestCase):

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The controller of Node.js workers dies: they serve on, and the next one goes on with them."""
 
+import signal
 import time
 
 import harness
 from clients import HERE, LISTEN, is_refused
-from nodejs import SERVER, NodeTestCase, ask_http, rss_kib, sources
+from nodejs import NODE_VERSION, SERVER, NodeTestCase, Talk, ask_http, rss_kib, sources
 from world import wait_for
 
 # Says a line for each request: a stdout that nobody reads must be no trouble.
@@ -111,6 +112,7 @@ class Gone(ControllerTestCase):
               http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
                 .listen(where);
             dgram.createSocket('udp4').bind(5000);
+            dgram.createSocket({type: 'udp4', reuseAddr: true}).bind(5001);
             """)
         instance = self.serve_node(app)
         self.kill_controller(instance)
@@ -122,6 +124,47 @@ class Gone(ControllerTestCase):
         self.assertEqual(successor.stop(), 0)
         self.assertTrue(is_refused(METRICS))
         self.assertFalse((self.dir / "app.sock").exists())
+
+    def test_told_by_the_next_controller(self):
+        """One that could not be told to finish before its controller died."""
+        app = self.app(SERVER + LISTENS)
+        instance = self.serve_node(app, slots=1)
+        silent, kept = Talk(self), Talk(self).send()
+        kept.until(b"client=127.0.0.1 \n")
+        former = self.pids(instance)[0]
+        instance.wait_status("both", lambda status: status["workers"][0]["connections"] == 2)
+        instance.send(signal.SIGHUP)
+        instance.wait_status("it to drain", lambda status: status["workers"][0]["draining"])
+        self.kill_controller(instance)
+        successor = self.start_again(app, slots=1)
+        if NODE_VERSION > 18:
+            self.assertTrue(kept.ended(), "it was idle")
+        kept.socket.close()
+        silent.socket.close()
+        self.wait_gone(former)
+        self.assertEqual(ask_http(HERE)["gen"], 2)
+        successor.stop()
+
+    def test_closed_by_the_next_life_alone(self):
+        """A former controller's worker still has it: the port stays, and can be had again."""
+        app = self.app(SERVER + LISTENS + """
+            const health = http.createServer((request, response) => response.end('ok'));
+            health.listen(4000, '127.0.0.1');
+            server.on('request', request => {
+              if (request.url === '/close') health.close();
+              if (request.url === '/open') health.listen(4000, '127.0.0.1');
+            });
+            """)
+        instance = self.serve_node(app)
+        self.kill_controller(instance)
+        successor = self.start_again(app)
+        self.assertEqual(successor.run("restart", "0").returncode, 0)
+        self.wait_generation(successor, 2)
+        client = self.sources_of(successor, 0, 1)[0]
+        for path in ("/close", "/open", "/close", "/open"):
+            self.assertEqual(ask_http(HERE, client, path)["gen"], 2)
+            self.assertFalse(is_refused(METRICS))
+        successor.stop()
 
     def test_a_second_listen_of_one_that_was_taken_over(self):
         """It is told that the address is in use, as by its first controller."""

@@ -159,8 +159,7 @@ class Drain(NodeTestCase):
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url !== '/busy') return;
-              const end = Date.now() + 700;
-              while (Date.now() < end);
+              while (!fs.existsSync(__dirname + '/go'));
             });
             """)
         instance = self.serve_node(app, slots=1)
@@ -168,6 +167,7 @@ class Drain(NodeTestCase):
         instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
         clients = self.connect(sources(20), REQUEST)
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.write("go", "")
         for text, _ in self.collect(busy + clients):
             self.assertIn(b"gen=", text or b"")
         self.wait_drained(instance)
@@ -179,13 +179,64 @@ class Drain(NodeTestCase):
         late, silent = Talk(self), Talk(self)
         instance.wait_status("both to be accepted",
                              lambda status: status["workers"][0]["connections"] == 2)
-        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        instance.send(signal.SIGHUP)
+        instance.wait_status("it to be told, or about to be",
+                             lambda status: status["workers"][0]["draining"])
         late.send(headers="Connection: close\r\n")
         self.assertIn("gen=1", late.until(b"client="))
         if NODE_VERSION >= 26:
             self.assertTrue(silent.ended())
         silent.socket.close()
         self.wait_drained(instance)
+        instance.stop()
+
+    def test_another_request_that_it_has_not_read_yet(self):
+        """On a connection that was idle before: Node.js would close it with the request unread."""
+        app = self.app(SERVER + LISTENS + """
+            server.on('request', request => {
+              if (request.url !== '/busy') return;
+              while (!fs.existsSync(__dirname + '/go'));
+            });
+            """)
+        instance = self.serve_node(app, slots=1)
+        kept = Talk(self).send()
+        kept.until(b"client=127.0.0.1 \n")
+        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
+        instance.wait_status("it to be busy",
+                             lambda status: status["workers"][0]["connections"] == 2)
+        kept.send(headers="Connection: close\r\n")
+        instance.send(signal.SIGHUP)
+        instance.wait_status("it to be told, or about to be",
+                             lambda status: status["workers"][0]["draining"])
+        self.write("go", "")
+        self.assertIn("gen=1", kept.until(b"client="))
+        self.collect(busy)
+        kept.socket.close()
+        self.wait_drained(instance)
+        instance.stop()
+
+    def test_signal_before_it_could_be_told(self):
+        """--term-after is over while it is busy: it gets both, the signal once."""
+        app = self.app(SERVER + LISTENS + """
+            process.on('SIGTERM', () => console.error('signal'));
+            server.on('request', request => {
+              if (request.url !== '/busy') return;
+              while (!fs.existsSync(__dirname + '/go'));
+            });
+            """)
+        instance = self.serve_node(app, "--term-after", "100ms", slots=1)
+        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
+        instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
+        clients = self.connect(sources(3), REQUEST)
+        instance.send(signal.SIGHUP)
+        instance.wait_status("it to drain", lambda status: status["workers"][0]["draining"])
+        time.sleep(0.3)  # longer than --term-after
+        self.write("go", "")
+        for text, _ in self.collect(busy + clients):
+            self.assertIn(b"gen=", text or b"")
+        self.wait_drained(instance)
+        self.assertEqual(instance.errors.count("signal"), 1)
+        self.assertEqual(instance.workers()[0]["killed"], 0)
         instance.stop()
 
     def test_stop_lets_requests_finish(self):
