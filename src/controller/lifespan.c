@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include "clock.h"
 #include "lives.h"
 #include "privilege.h"
+#include "report.h"
 #include "text.h"
 
 #define QUEUE_LOOK_MS 20 /* at a stop: how often a queue that is being served is looked at */
@@ -235,6 +237,26 @@ void life_note_sockets(struct worker *worker)
 		length = sizeof(record->cookies[i]);
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
 	}
+}
+
+/* One that was shut down must not listen again: it is in no map. */
+static bool is_listening(int fd)
+{
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
+}
+
+void life_restore_backlog(const struct worker *worker)
+{
+	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
+	uint32_t i;
+
+	for (i = 0; (fd = sticky_worker_fd(worker->life, i)) >= 0; i++)
+		if (is_listening(fd) && listen(fd, backlog))
+			report(STICKY_LOG_WARN, "backlog_kept", "slot=%u pid=%d error=\"%s\"",
+			       worker->slot->index, pid_of(worker), strerror(errno));
 }
 
 void life_note(struct worker *worker)

@@ -166,6 +166,7 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	standin_unwatch(supervisor->standin, slot->index);
+	life_restore_backlog(worker);
 	privilege_raise(CAP_BPF);
 	error = sticky_worker_ready(worker->life);
 	privilege_lower();

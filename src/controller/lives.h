@@ -158,6 +158,12 @@ void life_free(struct worker *worker);
 /* Note a life for a controller that takes over. */
 void life_note(struct worker *worker);
 
+/*
+ * --backlog, for its queues: a worker's own listen() has set the limit of its program, 511 in
+ * Node.js, which a moment without the processor fills. listen() again sets nothing but that.
+ */
+void life_restore_backlog(const struct worker *worker);
+
 /* Note what sockets it has by now. */
 void life_note_sockets(struct worker *worker);
 

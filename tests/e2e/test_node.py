@@ -4,6 +4,7 @@
 
 import contextlib
 import http.client
+import json
 import signal
 import socket
 import ssl
@@ -14,8 +15,8 @@ import harness
 from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all
 from harness import tests_of
 from nodejs import LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
-from programs import FAILED
-from world import wait_for
+from programs import CLIENTS, FAILED
+from world import DEADLINE_S, wait_for
 
 V6_SOURCES = [f"2001:db8:0:{number:x}::1" for number in range(1, 17)]
 OTHER = ("127.0.0.1", 4000)  # where no listener is named
@@ -332,6 +333,51 @@ PATH_AND_PORT = """
       http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
         .listen(where);
     """
+
+
+class Backlog(NodeTestCase):
+    """Node.js sets 511 by its own listen(): what counts is what the user said."""
+
+    def limits(self):
+        """Of the queues of all sockets that listen on port 3000, as ss shows them."""
+        result = subprocess.run(["ss", "-Hltn", "sport", "=", ":3000"], capture_output=True,
+                                text=True, check=True)
+        return {int(line.split()[2]) for line in result.stdout.splitlines()}
+
+    def test_as_by_default(self):
+        app = self.plain("3000")
+        instance = self.serve_node(app)
+        self.assertEqual(self.limits(), {4096})
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(self.limits(), {4096})
+        instance.stop()
+
+    def test_as_named(self):
+        instance = self.serve_node(self.plain("3000"), "--backlog", "77")
+        self.assertEqual(self.limits(), {77})
+        instance.stop()
+
+    def test_more_than_511_wait(self):
+        """All of them in the queue: none has to come again after a second."""
+        app = self.app(SERVER + LISTENS + """
+            server.on('request', request => {
+              if (request.url !== '/busy') return;
+              while (!fs.existsSync(__dirname + '/go'));
+            });
+            """)
+        instance = self.serve_node(app, slots=1)
+        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
+        instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
+        crowd = self.program(CLIENTS, "--target", "127.0.0.1:3000", "--http", "--hold",
+                             "--sources", "1500")
+        instance.wait_status("all to wait",
+                             lambda status: status["workers"][0]["queue"] == 1500)
+        self.assertEqual(instance.workers()[0]["overflows"], 0)
+        self.write("go", "")
+        crowd.wait(DEADLINE_S)
+        self.assertEqual(json.loads(crowd.output.splitlines()[-1])["answered"], 1500)
+        self.collect(busy)
+        instance.stop()
 
 
 class Again(NodeTestCase):
