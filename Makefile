@@ -21,8 +21,9 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2 curl procps gunicorn haproxy \
 	libnginx-mod-stream nginx-light openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
-BENCH_PACKAGES := bpftool gnuplot-nox gunicorn haproxy iproute2 libnginx-mod-stream nginx-light \
-	python3 valgrind
+BENCH_PACKAGES := bpftool iproute2 python3 valgrind
+# What is compared with, and the plots: each that can't be had is named as missing.
+BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
 
 # ---- Compilers --------------------------------------------------------------------
 CC := gcc
@@ -101,16 +102,31 @@ fi;
 endef
 
 # $(1): packages. A package that another one provides (g++ of a newer gcc) counts.
+define find_missing
+missing=; for p in $(1); do \
+	dpkg-query -W -f '$${Status}' "$$p" 2>/dev/null | grep -q ' installed$$' || missing="$$missing $$p"; \
+done;
+endef
+INSTALL := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
 define install_missing
-	@missing=; for p in $(1); do \
-		dpkg-query -W -f '$${Status}' "$$p" 2>/dev/null | grep -q ' installed$$' || missing="$$missing $$p"; \
-	done; \
+	@$(call find_missing,$(1)) \
 	if [ -n "$$missing" ]; then \
 		command -v apt-get >/dev/null || { echo "please install:$$missing" >&2; exit 1; }; \
 		echo "installing:$$missing"; \
 		$(no_services) \
-		$(SUDO) apt-get update -qq && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+		$(SUDO) apt-get update -qq && $(INSTALL) $$missing >/dev/null; \
+	fi
+endef
+
+# The same, one by one, of what can be done without.
+define try_to_install
+	@$(call find_missing,$(1)) \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+		$(no_services) \
+		for p in $$missing; do \
+			echo "installing: $$p"; \
+			$(INSTALL) $$p >/dev/null || echo "can't be had: $$p" >&2; \
+		done; \
 	fi
 endef
 
@@ -125,6 +141,7 @@ deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-bench: deps
 	$(call install_missing,$(BENCH_PACKAGES) $(NODE_PROGRAMS))
+	$(call try_to_install,$(BENCH_PEERS))
 
 # ---- The program in the kernel ----------------------------------------------------
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
@@ -311,7 +328,7 @@ $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(CONTROLLER) $(LIBSTICKY)
 
 # What bench/rig/settings.py reads from the environment; sudo would not pass it on.
 BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": .*/\1/p' bench/rig/settings.py | tr a-z A-Z)
-RUN_BENCH = $(SUDO) env BUILD=$(abspath $(BUILD)) \
+RUN_BENCH = $(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) \
 	$(foreach v,$(BENCH_SETTINGS),$(if $($(v)),$(v)=$($(v)))) python3 -B bench/bench.py
 
 $(BUILD)/bench/node/installed: bench/node/package.json bench/node/package-lock.json

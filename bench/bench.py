@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -51,11 +52,15 @@ class Progress:
 
 
 def measure(sections, settings, figures):
+    """A section that can't be measured leaves the others."""
     progress = Progress()
     for name in sections:
         progress.say(name)
         section = importlib.import_module(f"sections.{name}")
-        section.run(settings, figures, progress.say)
+        try:
+            section.run(settings, figures, progress.say)
+        except Failure as error:
+            figures.fail(name, str(error))
     progress.say("done")
 
 
@@ -72,30 +77,44 @@ def command(options):
     return f"make bench{'-quick' if options.quick else ''}{sections}{own}"
 
 
-def main():
-    options = parse()
-    try:
-        settings = Settings(options.quick)
-    except BadSetting as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return USAGE
-    world.enter()
-    where = environment.describe(packages())
-    figures = Figures()
-    try:
-        measure(options.sections or SECTIONS, settings, figures)
-    except Failure as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return FAILED
-    except PermissionError as error:
-        print(f"bench: not permitted: {error}", file=sys.stderr)
-        return NOT_PERMITTED
-    text.print_report(tables.all_tables(figures), figures.missing)
+def say_what_was_measured(options, settings, figures, where):
+    text.print_report([*tables.ratio_tables(figures), *tables.other_tables(figures)], figures)
     path = BUILD / "bench" / f"{'-'.join(['report', *options.sections])}.html"
     path.parent.mkdir(exist_ok=True)
     page.write(path, figures, settings, where, command(options))
     print(f"\nThe report: {path}; every value: {path.with_suffix('.json')}")
-    return 0
+
+
+def end_by_signal(number, _):
+    """As an exit: what was started is ended."""
+    sys.exit(128 + number)
+
+
+def run(options):
+    settings = Settings(options.quick)
+    world.enter()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, end_by_signal)
+    where = environment.describe(packages())
+    figures = Figures()
+    measure(options.sections or SECTIONS, settings, figures)
+    say_what_was_measured(options, settings, figures, where)
+    return FAILED if figures.failures else 0
+
+
+def main():
+    options = parse()
+    try:
+        return run(options)
+    except BadSetting as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return USAGE
+    except PermissionError as error:
+        print(f"bench: not permitted: {error}", file=sys.stderr)
+        return NOT_PERMITTED
+    except Failure as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return FAILED
 
 
 if __name__ == "__main__":

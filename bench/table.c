@@ -2,9 +2,10 @@
 /*
  * How long a change of the table takes: a slot more, a slot less, a slot that is away and back.
  *
- *     table SLOTS ROUNDS
+ *     table SLOTS ROUNDS WAITING
  *
- * Prints one JSON object: milliseconds of each round. Needs CAP_BPF.
+ * No slot has a worker; so many connections wait in their queues meanwhile, spread over all. Prints
+ * one JSON object: milliseconds of each round. Needs CAP_BPF, and loopback up.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "lib/loopback.h"
 #include "sticky.h"
 
 #define ROUNDS_MAX    1000
@@ -91,24 +93,56 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static uint32_t number(const char *text, uint32_t least, uint32_t most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (end == text || *end || text[0] == '-' || value < least || value > most) {
+		fprintf(stderr, "table: not a number from %u to %u: %s\n", least, most, text);
+		exit(USAGE);
+	}
+	return (uint32_t)value;
+}
+
+/* Into the holding sockets: they stay open, and are never accepted. */
+static int wait_in_queues(struct sticky_group *group, uint32_t count)
+{
+	char address[STICKY_ADDRESS_TEXT_SIZE];
+	uint16_t port;
+	uint32_t i;
+
+	if (sticky_group_listener_address(group, 0, sizeof(address), address))
+		return -EINVAL;
+	port = (uint16_t)atoi(strrchr(address, ':') + 1);
+	for (i = 0; i < count; i++) {
+		int fd = loopback_connect(CLIENT_V4, i, port);
+
+		if (fd < 0)
+			return fd;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sticky_group_options options = {.size = sizeof(options)};
-	int rounds = argc == 3 ? atoi(argv[2]) : 0, error;
 	struct sticky_group *group;
+	int rounds, error;
 
-	options.slots = argc == 3 ? (uint32_t)atoi(argv[1]) : 0;
-	if (options.slots < 1 || options.slots >= STICKY_SLOTS_LIMIT || rounds < 1 ||
-	    rounds > ROUNDS_MAX) {
-		fprintf(stderr, "usage: table SLOTS ROUNDS (up to %d, %d)\n",
-			STICKY_SLOTS_LIMIT - 1, ROUNDS_MAX);
+	if (argc != 4) {
+		fprintf(stderr, "usage: table SLOTS ROUNDS WAITING\n");
 		return USAGE;
 	}
+	options.slots = number(argv[1], 1, STICKY_SLOTS_LIMIT - 1);
+	rounds = (int)number(argv[2], 1, ROUNDS_MAX);
 	raise_descriptor_limit();
 	error = sticky_group_open(&options, &group);
 	if (error)
 		return failed("sticky_group_open", error);
 	error = sticky_group_listen(group, "127.0.0.1:0");
+	if (error >= 0)
+		error = wait_in_queues(group, number(argv[3], 0, CLIENTS));
 	if (error >= 0)
 		error = measure(group, options.slots, rounds);
 	sticky_group_close(group);

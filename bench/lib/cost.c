@@ -12,9 +12,8 @@
 #include "stray.h"
 
 #define LIBRARY_PROGRAM "sticky_select" /* bpf/sticky.bpf.c */
-#define EMPTY_SOCKETS	8
-#define BATCH		64   /* connections open at a time: far below the backlog */
-#define ACCEPT_MS	5000 /* that a batch may take before it is a failure */
+#define BATCH		64		/* connections open at a time: far below the backlog */
+#define ACCEPT_MS	5000		/* that a batch may take before it is a failure */
 
 const char *const cost_drive_names[DRIVE_COUNT] = {
 	[DRIVE_CONNECTIONS] = "connections", [DRIVE_PACKETS] = "packets"};
@@ -56,7 +55,7 @@ static int open_empty(struct cost_bench *bench)
 	bench->empty_program = program_load_empty();
 	if (bench->empty_program < 0)
 		return bench->empty_program;
-	error = listening_open_plain(bench->cost->family, EMPTY_SOCKETS, bench->empty_program,
+	error = listening_open_plain(bench->cost->family, bench->cost->slots, bench->empty_program,
 				     &bench->empty.listening);
 	return error ? error : watch(&bench->empty);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that a benchmark prints of several rounds of one measurement. Pure. */
+/* The values of several rounds of one measurement. Pure. */
 #ifndef STICKY_BENCH_SAMPLE_H
 #define STICKY_BENCH_SAMPLE_H
 
@@ -10,16 +10,7 @@ struct sample {
 	double values[SAMPLES_MAX]; /* in the order in which they were measured */
 };
 
-struct summary {
-	double median;
-	double low, high; /* the quartiles: half of the rounds lie between them */
-	double min, max;
-};
-
 /* Add a value; beyond SAMPLES_MAX it is an assertion's failure. */
 void sample_add(struct sample *sample, double value);
-
-/* Needs at least one value. */
-struct summary sample_summarize(const struct sample *sample);
 
 #endif

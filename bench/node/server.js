@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An application as it is: under stickyctl, and under Node's own cluster.
 const cluster = require('node:cluster');
-const { port, serverOf } = require('./handler.js');
+const { serverOf, where } = require('./handler.js');
 
-serverOf(process.env.STICKY_SLOT ?? cluster.worker.id - 1).listen(port, '127.0.0.1');
+serverOf(process.env.STICKY_SLOT ?? cluster.worker.id - 1).listen(where);

@@ -5,12 +5,12 @@ const cluster = require('node:cluster');
 const { EventEmitter } = require('node:events');
 const { createServer } = require('node:http');
 const { setupMaster, setupWorker } = require('@socket.io/sticky');
-const { port, serverOf, workers } = require('./handler.js');
+const { serverOf, where, workers } = require('./handler.js');
 
 if (cluster.isPrimary) {
   const server = createServer();
   setupMaster(server, { loadBalancingMethod: 'round-robin' });
-  server.listen(port, '127.0.0.1');
+  server.listen(where);
   cluster.setupPrimary({ serialization: 'advanced' });
   for (let worker = 0; worker < workers; worker++) cluster.fork();
 } else {

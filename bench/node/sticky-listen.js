@@ -2,13 +2,13 @@
 // sticky-listen with recluster, by the README of sticky-listen.
 const cluster = require('node:cluster');
 const sticky = require('sticky-listen');
-const { port, serverOf, workers } = require('./handler.js');
+const { serverOf, where, workers } = require('./handler.js');
 
 if (cluster.isPrimary) {
   const group = require('recluster')(__filename, { workers, readyWhen: 'ready' });
   group.run();
   sticky.createBalancer({ behindProxy: false, activeWorkers: group.activeWorkers })
-    .listen(port, '127.0.0.1');
+    .listen(where);
   process.on('SIGUSR2', () => group.reload());
 } else {
   sticky.listen(serverOf(process.env.WORKER_ID));

@@ -4,26 +4,24 @@
 import os
 import pathlib
 import platform
+import resource
 import subprocess
 import time
 
-from rig.settings import CPUS
+from rig.settings import CPUS, STICKYCTL
 from rig.ways import find_program
+from rig.world import read
 
 # How each says its version.
 VERSIONS = {
     "gcc": ("gcc", "--version"), "clang": ("clang", "--version"), "node": ("node", "--version"),
     "nginx": ("nginx", "-v"), "haproxy": ("haproxy", "-v"),
     "gunicorn": ("gunicorn", "--version"), "python": ("python3", "--version"),
+    "gnuplot": ("gnuplot", "--version"),
 }
 VULNERABILITIES = pathlib.Path("/sys/devices/system/cpu/vulnerabilities")
-
-
-def read(path):
-    try:
-        return pathlib.Path(path).read_text().strip()
-    except OSError:
-        return ""
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+JIT = {"0": "off", "1": "on", "2": "on, debugging"}
 
 
 def version_of(program, option):
@@ -49,23 +47,34 @@ def mitigations():
             if read(path) != "Not affected"}
 
 
-def npm_versions(packages):
-    """Of those that bench/node/package.json names."""
-    return packages.get("dependencies", {})
+def commit():
+    """Of the sources, where git has them."""
+    result = subprocess.run(["git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}", "describe",
+                             "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "an unknown commit"
+
+
+def is_virtual():
+    return " hypervisor" in read("/proc/cpuinfo")
 
 
 def describe(packages):
+    """packages: what bench/node/package.json names."""
     return {
+        "stickyctl": f"{version_of(STICKYCTL, 'version')}, {commit()}",
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "processor": processor(),
         "processors": CPUS,
         "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 10**6,
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "not told",
-        "bpf_jit": {"0": "off", "1": "on", "2": "on, debugging"}.get(
-            read("/proc/sys/net/core/bpf_jit_enable"), "not told"),
+        "virtual": "yes" if is_virtual() else "no",
+        "clock": read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "bpf_jit": JIT.get(os.environ.get("BENCH_BPF_JIT"), "not told"),
+        "descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "somaxconn": read("/proc/sys/net/core/somaxconn"),
         "load_before": read("/proc/loadavg").split(" ")[0],
         "versions": {name: version_of(*how) for name, how in VERSIONS.items()},
-        "npm": npm_versions(packages),
+        "npm": packages.get("dependencies", {}),
         "mitigations": mitigations(),
     }

@@ -33,7 +33,7 @@ def short(subject):
 def bar_rows(figures, name, subjects):
     rows = []
     for subject in subjects:
-        values = tables.values_of(figures, name, subject)
+        values = figures.values(name, subject)
         if values:
             low, median, high = quartiles(values)
             rows.append((short(subject), median, low, high, color_of(subject)))
@@ -67,7 +67,7 @@ def serving_plots(figures):
             if rows:
                 yield f"{workers}: {label}", plots.bars(label, rows)
         series = {subject: line for subject, line in
-                  points(figures, "latency_p99", "rate", 1e-3, loop="open").items()
+                  points(figures, "p99_of_round", "rate", 1e-3).items()
                   if subject in subjects}
         if series:
             yield f"{workers}: p99 at fixed rates", rate_plot(series)
@@ -113,12 +113,14 @@ def reload_plot(figures):
 def scale_plots(figures):
     for name, parameter, label, title, scale in (
             ("scale_rate", "slots", "connections/s", "Connections per second by slots", 1),
-            ("table_change", "slots", "ms", "A change of the table by slots", 1),
             ("memory", "slots", "MB", "The controller's memory by slots", 1),
             ("scale_rate", "addresses", "connections/s", "Connections per second by clients", 1)):
         series = points(figures, name, parameter, scale)
         if series:
             yield title, plots.lines(parameter, label, series, log_x=True)
+    series = points(figures, "table_change", "slots", waiting=0)
+    if series:
+        yield "A change of the table by slots", plots.lines("slots", "ms", series, log_x=True)
 
 
 def all_plots(figures):
@@ -133,20 +135,21 @@ def escape(text):
     return html.escape(str(text))
 
 
-def render_table(table):
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
-    rows = "".join(f"<tr><th>{escape(row[0])}</th>"
+def render_table(table, style=""):
+    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in table.head)
+    rows = "".join(f"<tr><th scope=row>{escape(row[0])}</th>"
                    + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:]) + "</tr>\n"
                    for row in table.rows)
     note = f"<p class=note>{escape(table.note)}</p>" if table.note else ""
-    return (f"<h3>{escape(table.title)}</h3><div class=wide><table><thead><tr>{head}</tr></thead>"
+    return (f"<h3>{escape(table.title)}</h3><div class=wide tabindex=0><table class='{style}'><thead><tr>{head}</tr></thead>"
             f"<tbody>{rows}</tbody></table></div>{note}")
 
 
 def render_plots(figures):
     if not plots.is_there():
         return "<p>gnuplot is not installed: there are no plots.</p>"
-    return "".join(f"<figure><figcaption>{escape(title)}</figcaption>{svg}</figure>\n"
+    return "".join(f"<figure aria-label='{escape(title)}'><figcaption>{escape(title)}</figcaption>"
+                   f"<div class=wide tabindex=0>{svg}</div></figure>\n"
                    for title, svg in all_plots(figures))
 
 
@@ -158,9 +161,9 @@ def flatten(value, prefix=""):
         yield prefix.removesuffix(": "), value
 
 
-def render_environment(environment):
-    rows = [[name, str(value)] for name, value in flatten(environment)]
-    return render_table(Table("Environment", ["", ""], rows))
+def render_names(title, values):
+    return render_table(Table(title, ["", ""],
+                              [[name, str(value)] for name, value in flatten(values)]), "names")
 
 
 def render_raw(figures):
@@ -174,32 +177,36 @@ def render_raw(figures):
     table = Table("Every figure", ["figure", "of", "with", "unit", "values", "median",
                                           "lower quartile", "upper quartile", "in order"], rows)
     return ("<details><summary>Every figure, as measured</summary>"
-            + render_table(table).replace("<table>", "<table class=raw>") + "</details>")
+            + render_table(table, "raw") + "</details>")
 
 
-def render_missing(missing):
+def render_reasons(title, reasons):
     items = "".join(f"<li>{escape(subject)}: {escape(why)}</li>"
-                    for subject, why in missing.items())
-    return f"<h2>Missing</h2><ul>{items}</ul>" if items else ""
+                    for subject, why in reasons.items())
+    return f"<h2>{title}</h2><ul>{items}</ul>" if items else ""
+
+
+def render_ratios(figures):
+    found = tables.ratio_tables(figures)
+    return "<h2>Ratios</h2>" + "".join(map(render_table, found)) if found else ""
 
 
 def render(figures, settings, environment, command):
-    every = tables.all_tables(figures)
-    first = [table for table in every if table.title.endswith("workers")]
-    others = [table for table in every if table not in first]
     return f"""<!DOCTYPE html>
-<html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width">
+<html lang=en><head><meta charset=utf-8><meta name=viewport content="width=device-width, initial-scale=1">
 <title>stickyctl: benchmark</title><style>{STYLE}</style></head><body>
 <h1>stickyctl: benchmark</h1>
 <p>{escape(environment["kernel"])}, {escape(environment["processor"])}, {environment["processors"]}
-processors, {escape(environment["when"])}. All ways are measured side by side in one run, their
-rounds in turn. Again: <code>{escape(command)}</code></p>
-<h2>Ratios</h2>{"".join(map(render_table, first))}
-{render_missing(figures.missing)}
+processors, {escape(environment["when"])}. All in one run; the ways that are compared take turns, in
+an order that is drawn anew. Blue: stickyctl; grey: the kernel alone; orange: others. The same again:
+<code>{escape(command)}</code>, of {escape(environment["stickyctl"])}</p>
+{render_reasons("Failed", figures.failures)}
+{render_ratios(figures)}
+{render_reasons("Missing", figures.missing)}
 <h2>Plots</h2>{render_plots(figures)}
-<h2>Tables</h2>{"".join(map(render_table, others))}
-<h2>Where and with what</h2>{render_environment(environment)}
-{render_environment({"settings": settings.to_json()}).replace("Environment", "Settings")}
+<h2>Tables</h2>{"".join(map(render_table, tables.other_tables(figures)))}
+<h2>Where and with what</h2>{render_names("Environment", environment)}
+{render_names("Settings", settings.to_json())}
 <h2>Raw</h2>{render_raw(figures)}
 </body></html>
 """

@@ -8,6 +8,7 @@ from rig.processes import Failure
 from rig.ways import find_program
 
 OURS, PLAIN, THEIRS = "#1f6feb", "#8c959f", "#d4822f"
+POINTS = (7, 5, 9, 11, 13, 4, 6)
 LINES = ("#1f6feb", "#d4822f", "#1a7f37", "#8250df", "#8c959f", "#cf222e", "#9a6700")
 
 
@@ -36,7 +37,7 @@ def draw(script, width=860, height=340):
 
 def block(name, rows):
     return f"${name} << EOD\n" + "\n".join(
-        " ".join(quote(cell) if isinstance(cell, str) else f"{cell:.6g}" for cell in row)
+        " ".join(quote(cell) if isinstance(cell, str) else f"{cell:.9g}" for cell in row)
         for row in rows) + "\nEOD\n"
 
 
@@ -51,7 +52,7 @@ set boxwidth 0.62
 set ylabel {quote(label)}
 set yrange [0:{top * 1.12 or 1:.6g}]
 set xrange [-0.6:{len(rows) - 0.4}]
-set format y "%'.0f"
+set format y "%'g"
 set xtics font ',11'
 set bmargin 4
 plot $data using 1:2:5:xtic(6) with boxes lc rgb variable notitle, \\
@@ -66,7 +67,8 @@ def lines(x_label, y_label, series, log_x=False, log_y=False):
     for index, (name, points) in enumerate(series.items()):
         script += block(f"s{index}", sorted(points))
         color = LINES[index % len(LINES)]
-        parts.append(f"$s{index} using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '{color}' "
+        parts.append(f"$s{index} using 1:2 with linespoints pt {POINTS[index % len(POINTS)]} "
+                     f"ps 0.6 lw 2 lc rgb '{color}' "
                      f"title {quote(name)}")
         parts.append(f"$s{index} using 1:3:(0):($4-$3) with vectors heads size graph 0.008,90 "
                      f"lc rgb '{color}' notitle")

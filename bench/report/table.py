@@ -20,7 +20,7 @@ def number(value, digits=3):
         return "-"
     if value == 0:
         return "0"
-    if isinstance(value, int) or abs(value) >= 1000:
+    if isinstance(value, int) or abs(value) >= 999.5:
         return f"{value:,.0f}"
     if abs(value) < 1:
         return f"{value:.{digits - 1}f}"

@@ -6,60 +6,100 @@ from rig import ways
 from . import hashes
 from .table import Table, ms, number, spread
 
-
-def values_of(figures, name, subject, **parameters):
-    found = figures.find(name, subject, **parameters)
-    return found[0].values if found else []
+C_WAYS = (ways.KERNEL, ways.THREADS, ways.PLAIN, ways.USER, ways.XFF, ways.NGINX, ways.HAPROXY)
+NODE_WAYS = (ways.NODE, ways.NODE_XFF, ways.CLUSTER, ways.LISTEN, ways.STICKY_CLUSTER,
+             ways.SOCKETIO)
+NOT_STICKY = {ways.PLAIN, ways.CLUSTER, ways.SOCKETIO}
+KEEPS_UP = 0.98  # of what was due was answered in time
 
 
 # ---- Serving ---------------------------------------------------------------------------
 
-C_WAYS = (ways.KERNEL, ways.THREADS, ways.PLAIN, ways.USER, ways.XFF, ways.NGINX, ways.HAPROXY)
-NODE_WAYS = (ways.NODE, ways.NODE_XFF, ways.CLUSTER, ways.LISTEN, ways.STICKY_CLUSTER,
-             ways.SOCKETIO)
-
 
 def round_ratios(figures, ours, theirs):
     """Ours over theirs, in each round: what disturbs the machine disturbs both."""
-    mine = values_of(figures, "connections_per_second", ours)
-    other = values_of(figures, "connections_per_second", theirs)
+    mine = figures.values("connections_per_second", ours)
+    other = figures.values("connections_per_second", theirs)
     return [a / b for a, b in zip(mine, other)]
+
+
+def count_of(figures, name, subject, **parameters):
+    """Of all rounds together. Figures of fixed rates have a parameter more."""
+    return sum(sum(figure.values) for figure in figures.find(name, subject, **parameters)
+               if figure.parameters == parameters)
+
+
+def part(few, all_of_them):
+    """few of all, as text."""
+    if not few:
+        return f"0 of {number(all_of_them)}"
+    return f"{number(few)} of {number(all_of_them)}"
+
+
+def stickiness(figures, subject):
+    moved = count_of(figures, "unsticky", subject)
+    answered = count_of(figures, "begun", subject) - count_of(figures, "failed", subject)
+    if moved:
+        return f"no: {number(100 * moved / answered)} %"
+    return "no" if subject in NOT_STICKY else "yes"
 
 
 def ratio_table(figures, title, ours, subjects):
     rows = []
     for subject in subjects:
-        rates = values_of(figures, "connections_per_second", subject)
+        rates = figures.values("connections_per_second", subject)
         if not rates:
             continue
         ratio = "1" if subject == ours else spread(round_ratios(figures, ours, subject))
-        moved = max(values_of(figures, "moved_clients", subject, loop="closed"))
         rows.append([subject, ratio, spread(rates),
-                     spread(values_of(figures, "balancer_cpu", subject)),
-                     spread(values_of(figures, "worker_cpu", subject)),
-                     "yes" if not moved else f"no: {number(moved)} %"])
-    return Table(title, ["", f"{ours}, times this", "connections/s", "balancer CPU, µs each",
-                         "worker CPU, µs each", "sticky"], rows,
-                 "Median (quartiles) of the rounds; the ratio is of the same round. CPU for each "
-                 "connection. Not sticky: the share of answers by another worker than the client's "
-                 "first.")
+                     *(spread(figures.values(name, subject))
+                       for name in ("balancer_cpu", "worker_cpu", "client_cpu")),
+                     part(count_of(figures, "failed", subject),
+                          count_of(figures, "begun", subject)),
+                     stickiness(figures, subject)])
+    return Table(title, ["", f"{ours}, times this", "connections/s", "balancer, µs each",
+                         "workers, µs each", "clients, µs each", "failed", "sticky"], rows,
+                 "Median (quartiles) of the rounds; the ratio is of the same round. µs: processor "
+                 "time for each connection. Not sticky: answers by another worker than the "
+                 "client's first, where it was seen.")
 
 
-def latency_table(figures, loop):
+def closed_table(figures):
     rows = []
-    for figure in figures.find("latency_p50", loop=loop):
-        parameters = figure.parameters
-        rows.append([figure.subject, number(parameters["rate"]) if "rate" in parameters else "",
-                     *(number(ms(figures.median(name, figure.subject, **parameters)))
-                       for name in ("latency_p50", "latency_p99", "latency_p999")),
-                     number(sum(values_of(figures, "failed", figure.subject, **parameters)))])
-    if loop == "open":
-        return Table("Latency at fixed rates", ["", "connections/s", "p50, ms", "p99, ms",
-                                                "p99.9, ms", "failed"], rows,
-                     "Counted from when a connection was due: whoever can't keep up is seen to.")
-    rows = [[row[0], *row[2:]] for row in rows]
-    return Table("Latency in the closed loop", ["", "p50, ms", "p99, ms", "p99.9, ms", "failed"],
-                 rows)
+    for subject in (*C_WAYS, *NODE_WAYS):
+        found = [figure for figure in figures.find("latency_p50", subject)
+                 if not figure.parameters]
+        if found:
+            rows.append([subject, *latency_cells(figures, subject)])
+    return Table("Latency in the closed loop", ["", "p50, ms", "p99, ms", "p99.9, ms",
+                                                "longest, ms"], rows,
+                 "Of all rounds together.")
+
+
+def latency_cells(figures, subject, **parameters):
+    cells = []
+    for name in ("p50", "p99", "p999", "max"):
+        found = [figure for figure in figures.find(f"latency_{name}", subject, **parameters)
+                 if figure.parameters == parameters]
+        cells.append(number(ms(found[0].median)))
+    return cells
+
+
+def open_table(figures):
+    rows = []
+    for subject in (*C_WAYS, *NODE_WAYS):
+        for figure in figures.find("answered_per_second", subject):
+            rate = figure.parameters["rate"]
+            kept_up = figure.median >= KEEPS_UP * rate
+            rows.append([subject, number(rate),
+                         number(figure.median) + ("" if kept_up else " (does not keep up)"),
+                         *latency_cells(figures, subject, rate=rate),
+                         part(count_of(figures, "failed", subject, rate=rate),
+                              count_of(figures, "begun", subject, rate=rate))])
+    return Table("Latency at fixed rates", ["", "due a second", "answered a second", "p50, ms",
+                                            "p99, ms", "p99.9, ms", "longest, ms", "failed"], rows,
+                 "Counted from when a connection was due, of all rounds together. Where one does "
+                 "not keep up, it is as long as the round that is measured.")
 
 
 # ---- The program -------------------------------------------------------------------------
@@ -75,7 +115,7 @@ def program_tables(figures):
         case = figure.parameters
         key = "/{v4_prefix}, /{v6_prefix}".format(**case)
         rows.append([case["driven_by"], case["clients"], str(case["slots"]), key,
-                     "yes" if case["trusted_proxies"] else "no",
+                     "4, no hit" if case["trusted_proxies"] else "none",
                      number(figures.median("program_empty_ns", "program", **case)),
                      number(figures.median("program_sticky_ns", "program", **case)),
                      spread(figure.values)])
@@ -90,24 +130,33 @@ def program_tables(figures):
 # ---- Reloads -------------------------------------------------------------------------------
 
 
+def reload_row(figures, subject):
+    def cell(name, phase):
+        return number(ms(figures.median(f"reload_latency_{name}", subject, phase=phase)))
+
+    reloads = figures.values("reload_ms", subject)
+    count = number(len(reloads))
+    crashes = figures.median("reload_crashes", subject)
+    return [subject, number(figures.median("reload_rate", subject)),
+            f"{count}, {number(crashes)} crashed" if crashes else count, spread(reloads),
+            number(figures.median("reload_connections", subject)),
+            number(figures.median("reload_failed", subject, phase="reload")),
+            number(figures.median("reload_failed", subject, phase="between")
+                   + figures.median("reload_not_begun", subject)),
+            number(figures.median("reload_moved", subject)),
+            cell("p999", "reload"), cell("p999", "between"),
+            cell("max", "reload"), cell("max", "between")]
+
+
 def reload_table(figures):
-    rows = []
-    for figure in figures.find("reload_failed"):
-        subject = figure.subject
-        how = ", ".join(f"{number(each.median)} {each.parameters['outcome']}"
-                        for each in figures.find("reload_failed_how", subject))
-        reloads = values_of(figures, "reload_ms", subject)
-        rows.append([subject, number(figures.median("reload_rate", subject)), str(len(reloads)),
-                     spread(reloads), number(figures.median("reload_connections", subject)),
-                     number(figure.median) + (f": {how}" if how else ""),
-                     *(number(ms(figures.median(f"reload_latency_{name}", subject, phase=phase)))
-                       for name in ("p999", "max") for phase in ("reload", "between"))])
     return Table("A reload each second, at half the saturated rate",
-                 ["", "connections/s", "reloads", "a reload, ms", "connections", "failed",
-                  "p99.9 in a reload, ms", "p99.9 between", "longest in a reload, ms",
-                  "longest between"], rows,
+                 ["", "connections/s", "reloads", "a reload, ms", "connections",
+                  "failed in a reload", "failed between", "moved", "p99.9 in a reload, ms",
+                  "p99.9 between", "longest in a reload, ms", "longest between"],
+                 [reload_row(figures, figure.subject) for figure in figures.find("reload_rate")],
                  "In a reload: connections that were open while one was under way, until the last "
-                 "of the former workers had ended.")
+                 "of the former processes had ended. Crashed: of HAProxy's processes, as its "
+                 "master says. Moved: answered by another worker than the client's first.")
 
 
 # ---- Scale ----------------------------------------------------------------------------------
@@ -116,17 +165,25 @@ def reload_table(figures):
 def slots_table(figures):
     rows = []
     for figure in figures.find("scale_rate"):
-        if "slots" not in figure.parameters:
-            continue
-        slots = figure.parameters["slots"]
-        rows.append([str(slots), spread(figure.values),
-                     *(spread(values_of(figures, "table_change", change, slots=slots))
-                       for change in ("slot more", "slot less", "slot away", "slot back")),
-                     *(number(figures.median(name, "controller", slots=slots))
-                       for name in ("memory", "idle_wake_ups", "idle_cpu"))])
-    return Table("Slots", ["slots", "connections/s", "slot more, ms", "slot less, ms",
-                           "slot away, ms", "slot back, ms", "controller, MB",
-                           "idle: wake-ups/s", "idle: CPU, ms/s"], rows)
+        if "slots" in figure.parameters:
+            slots = figure.parameters["slots"]
+            rows.append([number(slots), spread(figure.values),
+                         *(number(figures.median(name, "controller", slots=slots))
+                           for name in ("memory", "idle_wake_ups", "idle_cpu"))])
+    return Table("Slots", ["slots", "connections/s", "controller, MB", "idle: wake-ups/s",
+                           "idle: CPU, ms/s"], rows,
+                 "Aims: no wake-ups when idle; under 8 MB.")
+
+
+def change_table(figures):
+    rows = []
+    for figure in figures.find("table_change", "slot more"):
+        rows.append([number(figure.parameters["slots"]), number(figure.parameters["waiting"]),
+                     *(spread(figures.values("table_change", change, **figure.parameters))
+                       for change in ("slot more", "slot less", "slot away", "slot back"))])
+    return Table("A change of the table", ["slots", "waiting", "slot more, ms", "slot less, ms",
+                                           "slot away, ms", "slot back, ms"], rows,
+                 "Waiting: connections in the slots' holding queues meanwhile.")
 
 
 def scale_table(figures, title, parameter, head):
@@ -137,7 +194,7 @@ def scale_table(figures, title, parameter, head):
         own = {parameter: figure.parameters[parameter]}
         row = [number(own[parameter]), spread(figure.values)]
         if parameter != "addresses":
-            row += [spread(values_of(figures, "released_ms", figure.subject, **own)),
+            row += [spread(figures.values("released_ms", figure.subject, **own)),
                     *(number(figures.median(name, "controller", **own))
                       for name in ("memory", "idle_wake_ups", "idle_cpu"))]
         rows.append(row)
@@ -146,16 +203,25 @@ def scale_table(figures, title, parameter, head):
     return Table(title, [head, *(names if parameter != "addresses" else ["connections/s"])], rows)
 
 
-def all_tables(figures):
+# ---- All ------------------------------------------------------------------------------------
+
+
+def ratio_tables(figures):
+    """By which the report opens."""
+    tables = [ratio_table(figures, "C workers", ways.KERNEL, C_WAYS),
+              ratio_table(figures, "Node.js workers", ways.NODE, NODE_WAYS)]
+    return [table for table in tables if table.rows]
+
+
+def other_tables(figures):
     tables = [
-        ratio_table(figures, "C workers", ways.KERNEL, C_WAYS),
-        ratio_table(figures, "Node.js workers", ways.NODE, NODE_WAYS),
-        latency_table(figures, "closed"),
-        latency_table(figures, "open"),
+        closed_table(figures),
+        open_table(figures),
         *program_tables(figures),
         *hashes.tables(figures),
         reload_table(figures),
         slots_table(figures),
+        change_table(figures),
         scale_table(figures, "Client addresses", "addresses", "addresses"),
         scale_table(figures, "Waiting in a holding queue", "holding", "waiting"),
         scale_table(figures, "Waiting in the controller's hands", "in_hand", "waiting"),

@@ -15,8 +15,10 @@ def format_table(table):
     return "\n".join(lines + (["", table.note] if table.note else [])) + "\n"
 
 
-def print_report(tables, missing):
+def print_report(tables, figures):
     for table in tables:
         print(format_table(table))
-    for subject, why in missing.items():
+    for subject, why in figures.missing.items():
         print(f"missing: {subject}: {why}")
+    for subject, why in figures.failures.items():
+        print(f"FAILED: {subject}: {why}")

@@ -26,12 +26,6 @@ class Figure:
     def median(self):
         return quartiles(self.values)[1]
 
-    @property
-    def spread(self):
-        """The quartiles."""
-        low, _, high = quartiles(self.values)
-        return low, high
-
     def to_json(self):
         low, median, high = quartiles(self.values)
         return {"name": self.name, "unit": self.unit, "subject": self.subject,
@@ -44,7 +38,8 @@ class Figures:
 
     def __init__(self):
         self._all = {}
-        self.missing = {}  # subject -> why it was not measured
+        self.missing = {}   # subject -> why it was not measured
+        self.failures = {}  # subject -> what went wrong with ours
 
     def add(self, name, unit, subject, value, **parameters):
         key = (name, subject, tuple(sorted(parameters.items())))
@@ -54,6 +49,9 @@ class Figures:
 
     def leave_out(self, subject, why):
         self.missing[subject] = why
+
+    def fail(self, subject, why):
+        self.failures[subject] = why
 
     def __iter__(self):
         return iter(self._all.values())
@@ -65,12 +63,21 @@ class Figures:
                 and all(figure.parameters.get(key) == value
                         for key, value in parameters.items())]
 
-    def median(self, name, subject, **parameters):
-        """Of the only one that fits; None: there is none."""
+    def only(self, name, subject, **parameters):
+        """The only one that fits; None: there is none."""
         found = self.find(name, subject, **parameters)
         if len(found) > 1:
             raise LookupError(f"{len(found)} figures are {name} of {subject}, {parameters}")
-        return found[0].median if found else None
+        return found[0] if found else None
+
+    def median(self, name, subject, **parameters):
+        figure = self.only(name, subject, **parameters)
+        return figure.median if figure else None
+
+    def values(self, name, subject, **parameters):
+        figure = self.only(name, subject, **parameters)
+        return figure.values if figure else []
 
     def to_json(self):
-        return {"figures": [figure.to_json() for figure in self], "missing": self.missing}
+        return {"figures": [figure.to_json() for figure in self], "missing": self.missing,
+                "failures": self.failures}

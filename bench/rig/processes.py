@@ -43,6 +43,11 @@ def cpu_of(pids):
     return sum(map(cpu_seconds, pids))
 
 
+def is_running(pid):
+    """One that has ended and was not waited for is not."""
+    return read_proc(pid, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
+
+
 def children(pid):
     """The processes that it started itself, while they run."""
     found = []
@@ -74,7 +79,7 @@ def wake_ups(pid):
     return count
 
 
-def wait_until(condition, what, seconds=START_S, pause_s=0.01):
+def wait_until(condition, what, seconds=START_S, pause_s=0.02):
     """Until it is true; returns it. A Failure says what was waited for."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
@@ -108,10 +113,12 @@ class Programs:
         self.running.append(process)
         return process
 
+    def printed(self):
+        """By each of them."""
+        return [path.read_text(errors="replace") for path in sorted(self.directory.glob("log*"))]
+
     def last_words(self, lines=12):
-        """Of what they printed."""
-        texts = [path.read_text(errors="replace") for path in sorted(self.directory.glob("log*"))]
-        return "\n".join("\n".join(text.splitlines()[-lines:]) for text in texts)
+        return "\n".join("\n".join(text.splitlines()[-lines:]) for text in self.printed())
 
     def wait_for_port(self, process, port):
         def look():

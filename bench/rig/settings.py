@@ -14,7 +14,8 @@ CPUS = len(os.sched_getaffinity(0))
 DEFAULTS = {
     "workers": (2, 2, "worker processes or threads, where not said otherwise"),
     "concurrency": (64, 64, "connections open at a time, in a closed loop"),
-    "sources": (1000, 1000, "client addresses, where not said otherwise"),
+    # A prime: by turns, each client would meet the same worker again and again.
+    "sources": (997, 199, "client addresses, where not said otherwise"),
     "cost_rounds": (21, 5, "rounds of the program's cost"),
     "cost_runs": (2048, 512, "runs of the program in each of them"),
     "rounds": (15, 3, "rounds of connections per second"),
@@ -23,8 +24,9 @@ DEFAULTS = {
     "hash_addresses": (100000, 100000, "client addresses that are hashed"),
     "hash_workers": (10, 10, "workers over which they are scattered"),
     "hash_rounds": (15, 5, "rounds of the hashes"),
-    "reload_s": (60.0, 5.0, "seconds of load with a reload in each"),
-    "reload_saturate_s": (3.0, 1.0, "seconds in which the saturated rate is found"),
+    "reload_s": (60.0, 4.0, "seconds of load with a reload in each"),
+    "reload_turns": (3, 1, "turns in which these are measured"),
+    "reload_saturate_s": (3.0, 0.5, "seconds in which the saturated rate is found"),
     "scale_rounds": (5, 1, "rounds of each size"),
 }
 

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -39,6 +40,8 @@ class Way:
 
     workers_in = "C"
     is_sticky = True
+    is_ours = False
+    forwarded = False  # clients come as from a proxy
     needs = ()
 
     def __init__(self, title, port, workers):
@@ -74,8 +77,8 @@ class Way:
 
 
 class Plain(Way):
-    """Processes with a SO_REUSEPORT socket each: what the kernel does by itself. It is sticky for as
-    long as no socket comes or goes only for a client's address and port: not for a client."""
+    """Processes with a SO_REUSEPORT socket each: what the kernel does by itself, by a hash over both
+    address and port."""
 
     is_sticky = False
 
@@ -91,6 +94,8 @@ class Plain(Way):
 class Threads(Way):
     """Threads of one process, steered by libsticky."""
 
+    is_ours = True
+
     def begin(self):
         process = self.programs.start(WORKER, "threads", self.port, self.worker_count)
         self.programs.wait_for_port(process, self.port)
@@ -102,27 +107,28 @@ class Threads(Way):
 class Stickyctl(Way):
     """Under stickyctl, as its options say."""
 
-    def __init__(self, title, port, workers, *options, command=(WORKER, "process")):
+    is_ours = True
+
+    def __init__(self, title, port, workers, *options, command=(WORKER, "process"),
+                 forwarded=False, start_s=processes.START_S):
         super().__init__(title, port, workers)
-        self.options, self.command = options, command
+        self.options, self.command, self.start_s = options, command, start_s
+        self.forwarded = forwarded
 
     def begin(self):
-        self.begin_stickyctl(self.port)
-
-    def begin_stickyctl(self, port, seconds=processes.START_S):
         controller = self.programs.start(
             STICKYCTL, "start", *self.directories(), "--state-dir",
             self.programs.directory / "state", "-w", self.worker_count, "-l",
-            f"127.0.0.1:{port}", *self.options, "--", *self.command,
-            env={**os.environ, "PATH": PATH, "PORT": str(port)})
+            f"127.0.0.1:{self.port}", *self.options, "--", *self.command,
+            env={**os.environ, "PATH": PATH, "PORT": str(self.port)})
 
         def look():
             if controller.poll() is not None:
                 raise Failure(f"it ended with status {controller.returncode}")
-            status = self.status()
-            return status and all(worker["state"] == "ready" for worker in status["workers"])
+            return self.answers() and all(worker["state"] == "ready" for worker in
+                                          self.status()["workers"])
 
-        processes.wait_until(look, "its workers to be ready", seconds)
+        processes.wait_until(look, "its workers to be ready", self.start_s)
 
     def directories(self):
         return "--run-dir", self.programs.directory / "run"
@@ -133,10 +139,14 @@ class Stickyctl(Way):
             [str(each) for each in (STICKYCTL, command, *self.directories(), *arguments)],
             capture_output=True, text=True, check=False)
 
+    def answers(self):
+        return self.command_line("status", "--json").returncode == 0
+
     def status(self):
-        """None: it does not answer."""
         result = self.command_line("status", "--json")
-        return json.loads(result.stdout) if result.returncode == 0 else None
+        if result.returncode:
+            raise Failure(f"{self.title}: status: {result.stderr.strip()}")
+        return json.loads(result.stdout)
 
     @property
     def controller(self):
@@ -161,24 +171,25 @@ class StickyctlNode(Stickyctl):
     workers_in = "Node.js"
     needs = ("node",)
 
-    def __init__(self, title, port, workers, *options):
-        super().__init__(title, port, workers, *options,
+    def __init__(self, title, port, workers, *options, forwarded=False):
+        super().__init__(title, port, workers, *options, forwarded=forwarded,
                          command=("node", NODE_APPLICATIONS / "server.js"))
 
 
-class Proxy(Stickyctl):
-    """A proxy before the same workers, each of which has a private port: what the proxy does is what
-    is measured."""
+class Proxy(Way):
+    """A proxy before the same workers, each of which has a port of its own, from port + 10 on."""
 
-    def __init__(self, title, port, workers, private_ports):
-        super().__init__(title, port, workers, "--slot-listen", f"127.0.0.1:{private_ports}{{slot}}")
-        self.private_ports = private_ports
+    @property
+    def first_backend(self):
+        return self.port + 10
 
     def backends(self):
-        return [f"127.0.0.1:{self.private_ports}{slot}" for slot in range(self.worker_count)]
+        return [f"127.0.0.1:{self.first_backend + slot}" for slot in range(self.worker_count)]
 
     def begin(self):
-        self.begin_stickyctl(self.port + 1)
+        workers = self.programs.start(WORKER, "backends", self.first_backend, self.worker_count)
+        for slot in range(self.worker_count):
+            self.programs.wait_for_port(workers, self.first_backend + slot)
         self.programs.wait_for_port(self.begin_proxy(), self.port)
 
     def begin_proxy(self):
@@ -186,6 +197,9 @@ class Proxy(Stickyctl):
 
     def balancer(self):
         return processes.family(self.programs.running[1].pid)
+
+    def workers(self):
+        return processes.children(self.programs.running[0].pid)
 
 
 class HAProxy(Proxy):
@@ -233,6 +247,7 @@ class Nginx(Proxy):
         config.write_text(f"""
 load_module {self.module};
 worker_processes auto;
+worker_rlimit_nofile {resource.getrlimit(resource.RLIMIT_NOFILE)[0]};
 daemon off;
 pid {directory}/nginx.pid;
 error_log stderr warn;
@@ -317,11 +332,11 @@ def all_ways(workers):
         Stickyctl(KERNEL, 3100, workers, *notify),
         Threads(THREADS, 3200, workers),
         Stickyctl(USER, 3300, workers, *notify, "--steering", "user"),
-        Stickyctl(XFF, 3400, workers, *notify, "--behind-proxy", "xff"),
-        Nginx(NGINX, 3500, workers, "91"),
-        HAProxy(HAPROXY, 3600, workers, "92"),
+        Stickyctl(XFF, 3400, workers, *notify, "--behind-proxy", "xff", forwarded=True),
+        Nginx(NGINX, 3500, workers),
+        HAProxy(HAPROXY, 3600, workers),
         StickyctlNode(NODE, 3700, workers),
-        StickyctlNode(NODE_XFF, 3800, workers, "--behind-proxy", "xff"),
+        StickyctlNode(NODE_XFF, 3800, workers, "--behind-proxy", "xff", forwarded=True),
         NodePrimary(CLUSTER, 3900, workers, "cluster.js", is_sticky=False),
         NodePrimary(LISTEN, 4000, workers, "sticky-listen.js"),
         NodePrimary(STICKY_CLUSTER, 4100, workers, "sticky-cluster.js"),

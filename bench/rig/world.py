@@ -4,23 +4,51 @@
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 
 MARK = "BENCH_NAMESPACE"
+NAMESPACES = ("unshare", "--net", "--mount", "--")
+# What is not seen from within.
+OUTSIDE = {"BENCH_BPF_JIT": "/proc/sys/net/core/bpf_jit_enable"}
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def run(*command):
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise PermissionError(f"{' '.join(command)}: {done.stderr.strip()}: run it as root, or by "
+                              "sudo")
 
 
 def enter():
-    """The program again, in namespaces of its own: loopback and nothing else."""
+    """The program again, in namespaces of its own: loopback and nothing else. With all descriptors
+    that we may have: whatever is started here inherits that."""
     if os.environ.get(MARK) != "1":
-        os.execvpe("unshare", ["unshare", "--net", "--mount", "--", sys.executable, "-B", *sys.argv],
-                   {**os.environ, MARK: "1"})
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    subprocess.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"], check=True)
-    # A proxy's own connections to its workers need a port each, for a minute.
+        run(*NAMESPACES, "true")
+        outside = {name: read(path) for name, path in OUTSIDE.items()}
+        os.execvpe("unshare", [*NAMESPACES, sys.executable, "-B", *sys.argv],
+                   {**os.environ, **outside, MARK: "1"})
+    run("ip", "link", "set", "lo", "up")
+    run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
+    # A proxy's connections to its workers have one address, and a port each.
     pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("10000 65535")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def places(wanted):
+    """How many connections can be open at a time, of so many."""
+    return min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 64)
 
 
 @contextlib.contextmanager

@@ -2,9 +2,9 @@
 """A reload every second, while clients come at half the rate that the way can take.
 
 The rate is found first, by a closed loop of the same way; then an open loop begins connections at
-half of it, and each second a reload is begun: where the former one is not over by then, once it is. A
-connection counts as one of the reload if it was open at any time between its begin and its end; a
-reload ends when the former workers have.
+half of it, and each second a reload is begun: where the former one is not over by then, once it is.
+A reload is over when none of the former processes is left. A connection counts as one of the reload
+if it was open at any time of it. The ways take turns, in an order that is drawn anew.
 """
 
 import bisect
@@ -16,16 +16,20 @@ import time
 
 from rig import load, processes, ways, world
 from rig.processes import Failure
+from sections.serving import Measuring
 
 PLACES = 8192       # connections open at a time, at most
 RELOAD_EVERY_S = 1
 RELOAD_MAX_S = 20
+LOOK_S = 0.05       # at processes of others, whether they have ended
 BUCKET_S = 0.1      # of the timeline
+PHASES = ("reload", "between")
+CRASHED = "Segmentation fault"  # as HAProxy's master says of its processes
 PYTHON_APPLICATION = pathlib.Path(__file__).resolve().parents[1] / "python"
 
 
 class Reloadable:
-    """Mixed into a way whose workers are replaced by a signal: over when none of them is left."""
+    """Mixed into a way whose processes are replaced by a signal."""
 
     reload_signal = signal.SIGHUP
 
@@ -40,7 +44,7 @@ class Reloadable:
             now = set(self.old_ones())
             return len(now) >= len(before) and not now & before
 
-        processes.wait_until(replaced, f"the reload of {self.title}", RELOAD_MAX_S)
+        processes.wait_until(replaced, "a reload", RELOAD_MAX_S, LOOK_S)
 
     def main_process(self):
         return self.programs.running[-1].pid
@@ -56,8 +60,9 @@ class Gunicorn(Reloadable, ways.Way):
     def begin(self):
         process = self.programs.start(
             ways.find_program("gunicorn"), "--workers", self.worker_count, "--bind",
-            f"127.0.0.1:{self.port}", "--log-level", "warning", "app:application",
-            cwd=PYTHON_APPLICATION, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+            f"127.0.0.1:{self.port}", "--backlog", "4096", "--log-level", "warning",
+            "app:application", cwd=PYTHON_APPLICATION,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         self.programs.wait_for_port(process, self.port)
         processes.wait_until(lambda: len(self.workers()) == self.worker_count, "its workers")
 
@@ -85,7 +90,7 @@ def all_ways(settings):
     return [
         ways.Stickyctl(ways.KERNEL, 3000, workers, "--ready", "notify"),
         ways.StickyctlNode(ways.NODE, 3100, workers),
-        HAProxy(ways.HAPROXY, 3200, workers, "93"),
+        HAProxy(ways.HAPROXY, 3200, workers),
         Gunicorn("gunicorn", 3300, workers),
         Recluster(ways.LISTEN, 3400, workers, "sticky-listen.js"),
     ]
@@ -107,82 +112,104 @@ def reload_under_load(way, running):
 
 
 class Phases:
-    """Latencies of connections, by whether a reload was under way."""
+    """Connections, by whether a reload was under way while they were open."""
 
-    def __init__(self, windows):
-        self.windows = windows
-        self.latencies = {"reload": [], "between": []}
-        self.outcomes = {}
-        self.timeline = []  # the longest latency of each BUCKET_S
-        self.began = None
+    def __init__(self):
+        self.latencies = {phase: load.Latencies() for phase in PHASES}
+        self.failed = {phase: 0 for phase in PHASES}
+        self.timeline = []  # the longest latency of each BUCKET_S, answered or not
+        self.reloads = []   # how long each took, in s
 
-    def of(self, due, end):
-        """Was a reload under way while it was open?"""
-        index = bisect.bisect_right(self.windows, (end, float("inf"))) - 1
-        return "reload" if index >= 0 and self.windows[index][1] >= due else "between"
+    def add(self, windows, connections):
+        """Of a turn. connections: [(due, latency in us, outcome)]."""
+        began = min((due for due, _, _ in connections), default=0)
+        offset = len(self.timeline)
+        self.reloads += [end - begin for begin, end in windows]
+        for due, latency_us, outcome in connections:
+            phase = phase_of(windows, due, due + latency_us / 1e6)
+            if outcome == "answered":
+                self.latencies[phase].add([(latency_us, 1)])
+            else:
+                self.failed[phase] += 1
+            self.draw(offset + int((due - began) / BUCKET_S), latency_us)
 
-    def add(self, due, latency_us, outcome):
-        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        if outcome != "answered":
-            return
-        self.latencies[self.of(due, due + latency_us / 1e6)].append(latency_us)
-        self.began = due if self.began is None else min(self.began, due)
-        bucket = max(0, int((due - self.began) / BUCKET_S))
+    def draw(self, bucket, latency_us):
         self.timeline += [0] * (bucket + 1 - len(self.timeline))
         self.timeline[bucket] = max(self.timeline[bucket], latency_us)
 
 
-def percentile(values, share):
-    """values ascending, not empty."""
-    return values[min(len(values) - 1, int(len(values) * share))]
+def phase_of(windows, due, end):
+    """windows: ascending, none within another."""
+    index = bisect.bisect_right(windows, (end, float("inf"))) - 1
+    return "reload" if index >= 0 and windows[index][1] >= due else "between"
 
 
-def note(figures, way, rate, outcome, phases):
-    title = way.title
-    figures.add("reload_rate", "1/s", title, rate)
-    figures.add("reload_connections", "", title, outcome.begun)
-    figures.add("reload_failed", "", title, outcome.failed)
-    for kind, count in sorted(phases.outcomes.items()):
-        if kind != "answered":
-            figures.add("reload_failed_how", "", title, count, outcome=kind)
-    for begin, end in phases.windows:
-        figures.add("reload_ms", "ms", title, (end - begin) * 1000)
-    for phase, latencies in phases.latencies.items():
-        latencies.sort()
-        if latencies:
-            figures.add("reload_latency_p999", "us", title, percentile(latencies, 0.999),
-                        phase=phase)
-            figures.add("reload_latency_max", "us", title, latencies[-1], phase=phase)
-    for longest in phases.timeline:
-        figures.add("reload_timeline", "us", title, longest, bucket_s=BUCKET_S)
+class Reloading(Measuring):
+    """What serving measures, and what a reload every second does to it."""
 
+    def __init__(self, settings, figures, say, directory):
+        super().__init__(settings, figures, say)
+        self.trace = directory / "trace"
+        self.rates, self.phases, self.outcomes = {}, {}, {}
 
-def measure(settings, figures, way, directory):
-    saturated = load.run(way.port, sources=settings.sources, concurrency=settings.concurrency,
-                         seconds=settings.reload_saturate_s)
-    rate = max(1, int(saturated.per_second / 2))
-    running = load.Running(way.port, directory / "trace", sources=settings.sources, rate=rate,
-                           concurrency=PLACES, seconds=settings.reload_s)
-    try:
-        phases = Phases(reload_under_load(way, running))
-        outcome = running.finish()
-    finally:
-        running.stop()
-    for connection in running.connections():
-        phases.add(*connection)
-    if way.is_sticky and outcome.counts["unsticky"]:
-        raise Failure(f"{way.title}: clients met another worker: {outcome.counts}")
-    note(figures, way, rate, outcome, phases)
+    def half_of_what_it_can(self, way):
+        if way.title not in self.rates:
+            self.warm_up(way)
+            saturated = load.saturate(way.port, sources=self.settings.sources,
+                                      concurrency=self.settings.concurrency,
+                                      seconds=self.settings.reload_saturate_s)
+            self.rates[way.title] = max(1, int(saturated.per_second / 2))
+        return self.rates[way.title]
+
+    def turn(self, way):
+        settings = self.settings
+        running = load.Running(way.port, self.trace, sources=settings.sources,
+                               rate=self.half_of_what_it_can(way),
+                               concurrency=world.places(PLACES),
+                               seconds=settings.reload_s / settings.reload_turns)
+        try:
+            windows = reload_under_load(way, running)
+            outcome = running.finish()
+        finally:
+            running.stop()
+        self.judge(way, outcome)
+        self.outcomes.setdefault(way.title, []).append(outcome)
+        self.phases.setdefault(way.title, Phases()).add(windows, list(running.connections()))
+
+    def conclude(self):
+        for way in self.running:
+            self.note_way(way)
+
+    def note_way(self, way):
+        figures, title, phases = self.figures, way.title, self.phases[way.title]
+        outcomes = self.outcomes[title]
+        figures.add("reload_rate", "1/s", title, self.rates[title])
+        figures.add("reload_connections", "", title, sum(each.begun for each in outcomes))
+        figures.add("reload_moved", "", title, sum(each.unsticky for each in outcomes))
+        figures.add("reload_crashes", "", title,
+                    sum(text.count(CRASHED) for text in way.programs.printed()))
+        figures.add("reload_not_begun", "", title,
+                    sum(each.failed_how.get("not_begun", 0) for each in outcomes))
+        for seconds in phases.reloads:
+            figures.add("reload_ms", "ms", title, seconds * 1000)
+        for phase in PHASES:
+            figures.add("reload_failed", "", title, phases.failed[phase], phase=phase)
+            if phases.latencies[phase].total:
+                for name, share in (("p999", 0.999), ("max", 1)):
+                    figures.add(f"reload_latency_{name}", "us", title,
+                                phases.latencies[phase].at(share), phase=phase)
+        for longest in phases.timeline:
+            figures.add("reload_timeline", "us", title, longest, bucket_s=BUCKET_S)
 
 
 def run(settings, figures, say):
-    for way in all_ways(settings):
-        why = way.missing()
-        if why:
-            figures.leave_out(f"{way.title}, reload", why)
-            continue
-        say(f"reloads: {way.title}")
-        with world.directory() as directory, contextlib.ExitStack() as stack:
-            stack.callback(way.stop)
-            way.start(directory)
-            measure(settings, figures, way, directory)
+    with world.directory() as directory, contextlib.ExitStack() as stack:
+        measuring = Reloading(settings, figures, say, directory)
+        measuring.start(directory, stack, all_ways(settings))
+        for turn in range(settings.reload_turns):
+            def measure(way, turn=turn):
+                say(f"reloads, turn {turn + 1} of {settings.reload_turns}: {way.title}")
+                measuring.turn(way)
+
+            measuring.each(turn, measure)
+        measuring.conclude()

@@ -2,7 +2,8 @@
 """What becomes of it with many slots, many clients, and many who wait.
 
     slots      workers of one instance: connections per second, how long a change of the table
-               takes, the controller's memory, and what it does when nothing happens
+               takes (with connections that wait, too), the controller's memory, and what it does
+               when nothing happens
     addresses  clients: connections per second
     waiting    connections of a slot that is away, in its holding queue (kernel) or in the
                controller's hands (user): connections per second of the others meanwhile, memory,
@@ -25,6 +26,7 @@ IN_HAND = ((0, 500, 5000), (0, 1000))
 IDLE_S = (5, 1)
 SETTLE_S = 0.5  # what follows on what was done before is over by then
 TABLE_SLOTS_MAX = 1023  # one more is the limit
+TABLE_WAITING = 4096
 START_MANY_S = 60
 BACK_S = 30
 
@@ -39,8 +41,8 @@ def pick(settings, pair):
     return pair[1 if settings.is_quick else 0]
 
 
-def controller(title, port, workers, *options):
-    return ways.Stickyctl(title, port, workers, "--ready", "notify", *options)
+def controller(title, port, workers, *options, **others):
+    return ways.Stickyctl(title, port, workers, "--ready", "notify", *options, **others)
 
 
 # ---- Slots -----------------------------------------------------------------------------
@@ -60,43 +62,42 @@ def measure_idle(settings, figures, way, **parameters):
                 **parameters)
 
 
-def measure_table(settings, figures, slots):
-    program = [BUILD / "bench" / "table", str(min(slots, TABLE_SLOTS_MAX)),
-               str(3 * settings.scale_rounds)]
+def measure_table(settings, figures, slots, waiting):
+    program = [BUILD / "bench" / "table", str(slots), str(3 * settings.scale_rounds), str(waiting)]
     result = subprocess.run(program, capture_output=True, text=True, check=False)
     if result.returncode:
         raise Failure(f"table: {result.stderr}")
     for change, values in json.loads(result.stdout).items():
         for value in values:
-            figures.add("table_change", "ms", change, value, slots=slots)
+            figures.add("table_change", "ms", change, value, slots=slots, waiting=waiting)
 
 
 def measure_slots(settings, figures, slots):
     with world.directory() as directory, contextlib.ExitStack() as stack:
-        way = controller(ways.KERNEL, 3000, slots)
-        way.begin = lambda: way.begin_stickyctl(way.port, START_MANY_S)
+        way = controller(ways.KERNEL, 3000, slots, start_s=START_MANY_S)
         stack.callback(way.stop)
         way.start(directory)
         measure_idle(settings, figures, way, slots=slots)
         for _ in range(settings.scale_rounds):
-            outcome = load.run(way.port, sources=max(settings.sources, 10 * slots),
-                               concurrency=settings.concurrency, seconds=settings.round_s)
+            outcome = load.saturate(way.port, sources=max(settings.sources, 10 * slots),
+                                    concurrency=settings.concurrency, seconds=settings.round_s)
             check(way, outcome)
             figures.add("scale_rate", "1/s", way.title, outcome.per_second, slots=slots)
-    measure_table(settings, figures, slots)
+    for waiting in (0, TABLE_WAITING):
+        measure_table(settings, figures, min(slots, TABLE_SLOTS_MAX), waiting)
 
 
 def check(way, outcome):
-    if outcome.failed or outcome.counts["unsticky"]:
-        raise Failure(f"{way.title}: lost or moved connections: {outcome.counts}")
+    if outcome.failed or outcome.unsticky:
+        raise Failure(f"{way.title}: lost or moved connections: {outcome}")
 
 
 # ---- Addresses --------------------------------------------------------------------------
 
 
 def measure_addresses(settings, figures):
-    """Each address comes once, at least; those of a smaller set come again, for as many connections
-    as the others have."""
+    """Each address comes once, at least; those of a smaller set come again. A single one has a single
+    worker."""
     counts = pick(settings, ADDRESSES)
     with world.directory() as directory, contextlib.ExitStack() as stack:
         way = controller(ways.KERNEL, 3000, settings.workers)
@@ -104,8 +105,9 @@ def measure_addresses(settings, figures):
         way.start(directory)
         for _ in range(settings.scale_rounds):
             for addresses in counts:
-                outcome = load.run(way.port, sources=addresses, each=max(1, 50000 // addresses),
-                                   concurrency=settings.concurrency, deadline_s=300)
+                outcome = load.saturate(way.port, sources=addresses,
+                                        each=max(1, 50000 // addresses),
+                                        concurrency=settings.concurrency, deadline_s=300)
                 check(way, outcome)
                 figures.add("scale_rate", "1/s", way.title, outcome.per_second,
                             addresses=addresses)
@@ -135,10 +137,11 @@ class Waiting:
     def begin(self, count):
         """Connections that wait; the program that made them."""
         arguments = load.command(self.way.port, sources=count, deadline_s=600) + ["--hold"]
-        program = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        return load.start(arguments)
+
+    def wait_for_all(self, program, count):
         program.stdout.readline()  # all are connected
         processes.wait_until(lambda: self.way.status()["held"] >= count, "all to be held")
-        return program
 
     def measure_others(self, count):
         outcome = load.run(self.way.port, sources=self.settings.sources,
@@ -151,7 +154,7 @@ class Waiting:
     def come_back(self, program, count):
         began = time.monotonic()
         self.order("ready")
-        outcome = load.read(program.communicate(timeout=BACK_S)[0], "those who waited")
+        outcome = load.Outcome([load.finish(program, BACK_S)])
         self.figures.add("released_ms", "ms", self.way.title, (time.monotonic() - began) * 1000,
                          **{self.where: count})
         check(self.way, outcome)
@@ -160,6 +163,8 @@ class Waiting:
         self.order("drain")
         program = self.begin(count) if count else None
         try:
+            if program:
+                self.wait_for_all(program, count)
             self.measure_others(count)
             measure_idle(self.settings, self.figures, self.way, **{self.where: count})
             if program:

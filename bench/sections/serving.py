@@ -1,27 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Connections per second, latency, and what the balancer's processor time is for each connection.
+"""Connections per second, latency, and what processor time a connection costs.
 
-Each way is started once. Each round measures every way, in an order that turns, so that whatever
-disturbs the machine disturbs all. A closed loop begins a connection when another has ended: what the
-way can do. An open loop begins them at fixed times, whether others were answered or not, and counts
-latency from when they were due: what a client sees at a load that does not wait for the server.
+Each way is started once. Each round measures every way, in an order that is drawn anew, so that
+whatever disturbs the machine disturbs all. A closed loop begins a connection when another has ended:
+what the way can do. An open loop begins them at fixed times, whether others were answered or not, and
+counts latency from when they were due: what a client sees at a load that does not wait for the
+server.
 """
 
 import contextlib
+import random
 
 from rig import load, processes, ways, world
 from rig.processes import Failure
 
 # Connections begun in a second, by whom the workers are written in. In the short run the first.
-OPEN_RATES = {"C": (5000, 15000, 25000), "Node.js": (2000, 5000, 10000)}
-WARM_UP = 5000  # connections before the first round: a just-in-time compiler needs them
-OPEN_PLACES = 4096  # open at a time, at most
-PERCENTILES = {"p50": "latency_p50", "p99": "latency_p99", "p999": "latency_p999"}
-
-
-def turned(items, turn):
-    shift = turn % len(items)
-    return items[shift:] + items[:shift]
+OPEN_RATES = {"C": (5000, 10000, 20000), "Node.js": (1000, 2000, 4000)}
+OPEN_PLACES = 4096   # open at a time, at most
+KEEPS_UP = 0.98      # of the connections that were due are answered in time
+WARM_UP = 5000       # connections before the first round: a just-in-time compiler needs them
 
 
 class Usage:
@@ -37,68 +34,119 @@ class Usage:
 
     def since(self):
         """Seconds: (the balancer's, the workers')."""
-        return [after - before for after, before in zip(self.now(), self.before)]
+        after = self.now()
+        if not all(map(processes.is_running, [*self.balancer, *self.workers])):
+            raise Failure(f"{self.way.title}: a process of it ended")
+        return [now - before for now, before in zip(after, self.before)]
 
 
-def note(figures, way, outcome, **parameters):
-    if not outcome.answered:
-        raise Failure(f"{way.title}: nobody was answered: {outcome.counts}")
-    for percentile, name in PERCENTILES.items():
-        figures.add(name, "us", way.title, outcome.latency_us(percentile), **parameters)
-    figures.add("failed", "", way.title, outcome.failed, **parameters)
-    figures.add("moved_clients", "%", way.title, outcome.unsticky_percent, **parameters)
-    if way.is_sticky and outcome.counts["unsticky"]:
-        raise Failure(f"{way.title}: clients met another worker: {outcome.counts}")
+class Measuring:
+    """The ways that run, and what is measured of them."""
 
+    def __init__(self, settings, figures, say):
+        self.settings, self.figures, self.say = settings, figures, say
+        self.running = []
+        self.latencies = {}  # (title, rate; None: closed loop) -> those of all rounds
 
-def measure_closed(settings, figures, way):
-    usage = Usage(way)
-    outcome = load.run(way.port, sources=settings.sources, concurrency=settings.concurrency,
-                       seconds=settings.round_s)
-    balancer, workers = usage.since()
-    note(figures, way, outcome, loop="closed")
-    figures.add("connections_per_second", "1/s", way.title, outcome.per_second)
-    figures.add("balancer_cpu", "us", way.title, balancer / outcome.answered * 1e6)
-    figures.add("worker_cpu", "us", way.title, workers / outcome.answered * 1e6)
+    def drop(self, way, why):
+        """It can't be measured any further."""
+        if way.is_ours:
+            self.figures.fail(way.title, why)
+        else:
+            self.figures.leave_out(way.title, why)
+        self.running = [each for each in self.running if each is not way]
 
+    def start(self, directory, stack, every):
+        for way in every:
+            why = way.missing()
+            if why:
+                self.figures.leave_out(way.title, why)
+                continue
+            stack.callback(way.stop)
+            try:
+                way.start(directory)
+                self.running.append(way)
+            except Failure as error:
+                self.drop(way, str(error))
 
-def measure_open(settings, figures, way, rate):
-    outcome = load.run(way.port, sources=settings.sources, rate=rate, concurrency=OPEN_PLACES,
-                       seconds=settings.round_s)
-    note(figures, way, outcome, loop="open", rate=rate)
+    def each(self, turn, measure):
+        """measure(way), of all that run, in an order of its own in each turn."""
+        for way in random.Random(turn).sample(self.running, len(self.running)):
+            try:
+                measure(way)
+            except Failure as error:
+                self.drop(way, str(error))
 
+    # ---- One way, once
 
-def run_rounds(settings, figures, running, say):
-    for way in running:
-        load.run(way.port, sources=settings.sources, each=WARM_UP // settings.sources or 1,
-                 concurrency=settings.concurrency, deadline_s=60)
-    for turn in range(settings.rounds):
-        say(f"closed loop, round {turn + 1} of {settings.rounds}")
-        for way in turned(running, turn):
-            measure_closed(settings, figures, way)
-    steps = 1 if settings.is_quick else 3
-    for turn in range(settings.open_rounds):
-        say(f"fixed rates, round {turn + 1} of {settings.open_rounds}")
-        for step in range(steps):
-            for way in turned(running, turn):
-                measure_open(settings, figures, way, OPEN_RATES[way.workers_in][step])
+    def warm_up(self, way):
+        outcome = load.saturate(way.port, sources=self.settings.sources,
+                                each=WARM_UP // self.settings.sources + 1, forwarded=way.forwarded,
+                                concurrency=self.settings.concurrency, deadline_s=60)
+        self.judge(way, outcome)
 
+    def judge(self, way, outcome):
+        if not outcome.answered:
+            raise Failure(f"nobody was answered: {outcome}")
+        if way.is_ours and outcome.unsticky:
+            raise Failure(f"clients met another worker: {outcome}")
 
-def start(figures, directory, stack, every):
-    """Those that could be started; the others are named, with the reason."""
-    running = []
-    for way in every:
-        why = way.missing()
-        if why:
-            figures.leave_out(way.title, why)
-            continue
-        stack.callback(way.stop)
-        way.start(directory)
-        running.append(way)
-    return running
+    def note(self, way, rate, outcome):
+        self.judge(way, outcome)
+        self.latencies.setdefault((way.title, rate), load.Latencies()).merge(outcome.latencies)
+        parameters = {"rate": rate} if rate else {}
+        for name, value in (("begun", outcome.begun), ("failed", outcome.failed),
+                            ("unsticky", outcome.unsticky)):
+            self.figures.add(name, "", way.title, value, **parameters)
+        self.figures.add("p99_of_round", "us", way.title, outcome.latencies.at(0.99), **parameters)
+
+    def closed(self, way):
+        usage = Usage(way)
+        outcome = load.saturate(way.port, sources=self.settings.sources,
+                                concurrency=self.settings.concurrency,
+                                seconds=self.settings.round_s, forwarded=way.forwarded)
+        balancer, workers = usage.since()
+        self.note(way, None, outcome)
+        self.figures.add("connections_per_second", "1/s", way.title, outcome.per_second)
+        for name, seconds in (("balancer_cpu", balancer), ("worker_cpu", workers),
+                              ("client_cpu", outcome.cpu_seconds)):
+            self.figures.add(name, "us", way.title, seconds / outcome.answered * 1e6)
+        slots = outcome.slots()
+        self.figures.add("fullest_worker", "%", way.title,
+                         100 * max(slots.values()) / sum(slots.values()))
+
+    def open(self, way, step):
+        rate = OPEN_RATES[way.workers_in][step]
+        outcome = load.run(way.port, sources=self.settings.sources, rate=rate,
+                           concurrency=world.places(OPEN_PLACES), seconds=self.settings.round_s,
+                           forwarded=way.forwarded)
+        self.note(way, rate, outcome)
+        self.figures.add("answered_per_second", "1/s", way.title, outcome.per_second, rate=rate)
+
+    # ---- All
+
+    def run(self):
+        settings = self.settings
+        self.each(0, self.warm_up)
+        for turn in range(settings.rounds):
+            self.say(f"closed loop, round {turn + 1} of {settings.rounds}")
+            self.each(turn, self.closed)
+        for turn in range(settings.open_rounds):
+            self.say(f"fixed rates, round {turn + 1} of {settings.open_rounds}")
+            for step in range(1 if settings.is_quick else 3):
+                self.each(turn, lambda way, step=step: self.open(way, step))
+        self.conclude()
+
+    def conclude(self):
+        """Percentiles are of all rounds together: a stall in one of them is not forgotten."""
+        for (title, rate), latencies in self.latencies.items():
+            parameters = {"rate": rate} if rate else {}
+            for name, share in load.PERCENTILES.items():
+                self.figures.add(f"latency_{name}", "us", title, latencies.at(share), **parameters)
 
 
 def run(settings, figures, say):
+    measuring = Measuring(settings, figures, say)
     with world.directory() as directory, contextlib.ExitStack() as stack:
-        running = start(figures, directory, stack, ways.all_ways(settings.workers))
-        run_rounds(settings, figures, running, say)
+        measuring.start(directory, stack, ways.all_ways(settings.workers))
+        measuring.run()

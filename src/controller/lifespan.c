@@ -62,9 +62,10 @@ static bool is_ready_by_uptime(const struct worker *worker)
 	/* One that was to say that it takes passed connections, see passing.c, and has not. */
 	if (supervisor->config->ready == READY_STARTED)
 		return true;
-	/* Node.js always speaks, but for what was written for sticky-listen. */
+	/* Node.js always speaks, but for what was written for sticky-listen; and that does so once.
+	 */
 	if (config_is_node(supervisor->config) &&
-	    config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN)
+	    (config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN || !worker->begun_ms))
 		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
@@ -76,7 +77,9 @@ static void start_ready_timer(struct worker *worker)
 	const struct config *config = supervisor_of(worker)->config;
 	uint64_t limit =
 		is_ready_by_uptime(worker) ? config->min_uptime_ms : config->ready_timeout_ms;
-	uint64_t age = clock_ms() - worker->started_ms;
+	uint64_t since = is_ready_by_uptime(worker) && worker->begun_ms ? worker->begun_ms
+									: worker->started_ms;
+	uint64_t age = clock_ms() - since;
 
 	start_timer(worker->timer, age < limit ? limit - age : 0);
 }
@@ -518,7 +521,10 @@ void supervisor_worker_wants_out(struct worker *worker)
 
 void supervisor_worker_said(struct worker *worker, enum worker_word word)
 {
-	worker->speaks = true;
+	if (word == WORKER_SAYS_BEGUN)
+		worker->begun_ms = clock_ms();
+	else
+		worker->speaks = true;
 	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)

@@ -50,6 +50,7 @@ struct worker {
 	struct event *watchdog; /* NULL: none wanted */
 	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
 	struct event *lifetime; /* NULL: no limit */
+	uint64_t begun_ms;	/* when it said that its program runs; 0: it did not */
 	bool speaks;		/* it has sent a notification */
 	bool was_told;		/* to stop, politely: nobody is told twice */
 	bool timed_out;		/* it was killed as it did not get ready */

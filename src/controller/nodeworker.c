@@ -339,8 +339,10 @@ static void on_online(struct node_worker *node)
 	if (is_of_module(node))
 		supervisor_worker_takes_passed(node->options.worker, node->outlet);
 	/* One that was written for sticky-listen may say nothing more. */
-	if (config_worker_mode(node->options.config) != WORKER_STICKY_LISTEN)
-		supervisor_worker_said(node->options.worker, WORKER_SAYS_NOTHING_KNOWN);
+	supervisor_worker_said(node->options.worker,
+			       config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
+				       ? WORKER_SAYS_BEGUN
+				       : WORKER_SAYS_NOTHING_KNOWN);
 }
 
 /* ---- Hearing

@@ -166,6 +166,7 @@ void supervisor_worker_started(struct worker *worker);
 /* What a worker can say. */
 enum worker_word {
 	WORKER_SAYS_NOTHING_KNOWN,
+	WORKER_SAYS_BEGUN, /* its program runs; it may never say more */
 	WORKER_SAYS_READY,
 	WORKER_SAYS_STOPS,
 	WORKER_SAYS_ALIVE,

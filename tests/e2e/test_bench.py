@@ -8,11 +8,13 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 
 import harness
 from harness import TestCase
-from programs import BUILD, USAGE
+from programs import BUILD, NOT_PERMITTED, USAGE
+from world import wait_for
 
 BENCH = pathlib.Path(__file__).parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -20,11 +22,12 @@ os.environ.setdefault("BUILD", str(BUILD))
 
 from report.table import number, spread  # pylint: disable=wrong-import-position
 from rig.figures import Figures
+from rig.load import Latencies, share
 from rig.processes import Failure, wait_until
 from sections import reloading
 
 QUICK = {"ROUNDS": 1, "ROUND_S": 0.05, "OPEN_ROUNDS": 1, "HASH_ADDRESSES": 2000,
-         "HASH_ROUNDS": 1, "RELOAD_S": 1, "RELOAD_SATURATE_S": 0.2}
+         "HASH_ROUNDS": 1, "RELOAD_S": 1, "RELOAD_TURNS": 1, "RELOAD_SATURATE_S": 0.2}
 
 
 class Computing(TestCase):
@@ -50,21 +53,39 @@ class Computing(TestCase):
 
     def test_connections_during_a_reload(self):
         """Whoever was open at any time of one."""
-        phases = reloading.Phases([(10.0, 10.2), (11.0, 11.2)])
+        windows = [(10.0, 10.2), (11.0, 11.2)]
         for due, end, phase in ((9.0, 9.9, "between"), (9.9, 10.0, "reload"),
                                 (10.1, 10.15, "reload"), (10.2, 10.3, "reload"),
                                 (10.21, 10.9, "between"), (10.3, 11.3, "reload"),
                                 (9.0, 12.0, "reload"), (11.3, 12.0, "between")):
-            self.assertEqual(phases.of(due, end), phase, (due, end))
-        self.assertEqual(reloading.Phases([]).of(1, 2), "between")
+            self.assertEqual(reloading.phase_of(windows, due, end), phase, (due, end))
+        self.assertEqual(reloading.phase_of([], 1, 2), "between")
 
-    def test_timeline(self):
-        phases = reloading.Phases([])
-        for due, latency, outcome in ((5.0, 10, "answered"), (5.05, 30, "answered"),
-                                      (5.35, 20, "answered"), (5.36, 99, "reset")):
-            phases.add(due, latency, outcome)
-        self.assertEqual(phases.timeline, [30, 0, 0, 20])
-        self.assertEqual(phases.outcomes, {"answered": 3, "reset": 1})
+    def test_turns_of_reloads_are_added(self):
+        phases = reloading.Phases()
+        phases.add([(5.0, 5.02)], [(5.05, 30, "answered"), (5.0, 10, "answered"),
+                                   (5.35, 20, "answered"), (5.36, 99, "reset")])
+        phases.add([], [(9.0, 40, "answered")])
+        self.assertEqual(phases.timeline, [30, 0, 0, 99, 40])
+        self.assertEqual(phases.failed, {"reload": 0, "between": 1})
+        self.assertEqual({phase: latencies.total for phase, latencies in
+                          phases.latencies.items()}, {"reload": 1, "between": 3})
+        self.assertAlmostEqual(phases.reloads[0], 0.02)
+
+    def test_latencies(self):
+        latencies = Latencies([(10, 98), (20, 1)])
+        latencies.add([(20, 0), (1000, 1)])
+        self.assertEqual([latencies.at(share) for share in (0.5, 0.98, 0.99, 0.999, 1)],
+                         [10, 10, 20, 1000, 1000])
+        self.assertEqual(latencies.total, 100)
+        with self.assertRaises(Failure):
+            Latencies().at(0.5)
+
+    def test_connections_are_shared_among_generators(self):
+        for total in (1, 2, 64, 997):
+            parts = [share(total, 2, index) for index in (0, 1)]
+            self.assertEqual(sum(parts), total)
+            self.assertLessEqual(abs(parts[0] - parts[1]), 1)
 
     def test_what_never_comes(self):
         with self.assertRaisesRegex(Failure, "the moon: not within"):
@@ -136,9 +157,31 @@ class Running(TestCase):
         result = self.bench("reloading")
         self.assertEqual(result.returncode, 0, result.stderr)
         _, report = self.report("reloading")
-        failed = {figure["subject"]: figure["median"] for figure in report["figures"]
-                  if figure["name"] == "reload_failed"}
-        self.assertEqual(failed["stickyctl, kernel"], 0)
+        failed = [figure["median"] for figure in report["figures"]
+                  if figure["name"] == "reload_failed"
+                  and figure["subject"] == "stickyctl, kernel"]
+        self.assertEqual(failed, [0, 0])
+
+    def test_without_privilege(self):
+        program = self.run_program("setpriv", "--bounding-set", "-sys_admin", sys.executable, "-B",
+                                   BENCH / "bench.py", "hashing", env={"BUILD": BUILD})
+        self.assertEqual(program.returncode, NOT_PERMITTED)
+        self.assertIn("sudo", program.stderr)
+
+    def test_a_program_that_is_not_permitted_to_be_measured(self):
+        program = self.run_program("setpriv", "--bounding-set", "-sys_admin",
+                                   BUILD / "bench" / "program", "1", "1")
+        self.assertEqual(program.returncode, NOT_PERMITTED)
+        self.assertIn("CAP_SYS_ADMIN", program.stderr)
+
+    def test_ended_by_a_signal(self):
+        """What it started ends with it."""
+        program = self.program(sys.executable, "-B", BENCH / "bench.py", "--quick", "serving",
+                               env={"BUILD": BUILD})
+        wait_for("it to measure", lambda: "round 1" in program.errors, 60)
+        program.send(signal.SIGTERM)
+        program.wait(30)
+        self.assertEqual(program.process.returncode, 128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -237,8 +237,10 @@ static void keys_differ_with_each_part(void **state)
 		{.address = "", .port = 81, .address_type = 4, .fd = -1},
 		{.address = "", .port = 80, .address_type = 6, .fd = -1},
 		{.address = "", .port = 80, .address_type = 4, .fd = 3},
-		{.address = "", .port = 80, .address_type = 4, .fd = -1, .index = 1},
+		{.address = "", .port = 0, .address_type = 4, .fd = -1},
+		{.address = "", .port = 0, .address_type = 4, .fd = -1, .index = 1},
 		{.address = "", .port = 80, .address_type = -1, .fd = -1, .udp = '4'},
+		{.address = "", .port = 80, .address_type = -1, .fd = -1, .udp = '4', .index = 1},
 		{.address = "", .port = 80, .address_type = -1, .fd = -1, .udp = '6'},
 		{.address = "/a", .port = -1, .address_type = -1, .fd = -1},
 	};
@@ -252,6 +254,19 @@ static void keys_differ_with_each_part(void **state)
 			cluster_key(&queries[k], sizeof(other), other);
 			assert_int_equal(strcmp(one, other) == 0, i == k);
 		}
+}
+
+/* A port that was closed, or could not be had, and is asked for again: it is the same. */
+static void the_key_of_a_port_has_no_index(void **state)
+{
+	const struct cluster_query first = {.port = 80, .address_type = 4, .fd = -1};
+	const struct cluster_query again = {.port = 80, .address_type = 4, .fd = -1, .index = 7};
+	char one[192], other[192];
+
+	(void)state;
+	cluster_key(&first, sizeof(one), one);
+	cluster_key(&again, sizeof(other), other);
+	assert_string_equal(one, other);
 }
 
 /* ---- What we say ------------------------------------------------------------------------ */
@@ -300,6 +315,7 @@ int main(void)
 		cmocka_unit_test(keys_are_cut_at_their_size),
 		cmocka_unit_test(data_is_handed_on),
 		cmocka_unit_test(keys_differ_with_each_part),
+		cmocka_unit_test(the_key_of_a_port_has_no_index),
 		cmocka_unit_test(messages_are_as_node_writes_them),
 	};
 
