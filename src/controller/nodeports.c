@@ -464,9 +464,11 @@ void nodeports_stop(struct nodeports *ports)
 	if (!ports)
 		return;
 	ports->is_over = true;
-	HASH_ITER (hh, ports->shared, shared, next)
+	for (shared = ports->shared; shared; shared = next) {
+		next = shared->hh.next;
 		if (!shared->holders)
 			close_shared(ports, shared);
+	}
 }
 
 /* What the first worker of a server sent is every worker's. */
@@ -566,8 +568,10 @@ void nodeports_close(struct nodeports *ports)
 		close(orphan->fd);
 		free(orphan);
 	}
-	HASH_ITER (hh, ports->shared, shared, next)
+	for (shared = ports->shared; shared; shared = next) {
+		next = shared->hh.next;
 		close_shared(ports, shared);
+	}
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		json_decref(ports->data[i]);
 	free(ports);

@@ -308,8 +308,11 @@ static void release_shared(struct node_worker *node)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(node->shared, key, value) nodeports_release(
-		node->options.ports, key, !worker_is_superseded(node->options.worker));
+	json_object_foreach(node->shared, key, value)
+	{
+		nodeports_release(node->options.ports, key,
+				  !worker_is_superseded(node->options.worker));
+	}
 	json_decref(node->shared);
 }
 
