@@ -10,7 +10,7 @@ import unittest
 from clients import HERE, client_socket, http_get
 from lifecycle import LifecycleTestCase
 from programs import BUILD, environment
-from world import DEADLINE_S
+from world import DEADLINE_S, wait_for
 
 PACKAGES = BUILD / "tests" / "node"  # what npm installed, see Makefile
 NODE = shutil.which("node", path=environment()["PATH"])
@@ -60,6 +60,15 @@ SERVER = """
 
 
 LISTENS = "server.listen(3000);"
+
+# Behind SERVER: its event loop stands still from /block on, until the file `go` is there.
+BLOCKS = """
+    server.on('request', request => {
+      if (request.url !== '/block') return;
+      console.error('blocked');
+      while (!fs.existsSync(__dirname + '/go'));
+    });
+    """
 REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 
 
@@ -153,6 +162,12 @@ class NodeTestCase(LifecycleTestCase):
         while b"begun" not in client.recv(4096):
             pass
         return client
+
+    def block(self, instance):
+        """An application with BLOCKS reads nothing any more. Returns the client that did it."""
+        clients = self.connect(sources(1), b"GET /block HTTP/1.0\r\n\r\n")
+        wait_for("it to be blocked", lambda: "blocked" in instance.errors)
+        return clients
 
     def assert_start_fails(self, app, *words, arguments=(), seconds=DEADLINE_S, **options):
         """The start ends by itself, and says these words."""

@@ -14,7 +14,7 @@ import unittest
 import harness
 from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all
 from harness import tests_of
-from nodejs import LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
+from nodejs import BLOCKS, LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
 from programs import CLIENTS, FAILED
 from world import DEADLINE_S, wait_for
 
@@ -359,15 +359,9 @@ class Backlog(NodeTestCase):
 
     def test_more_than_511_wait(self):
         """All of them in the queue: none has to come again after a second."""
-        app = self.app(SERVER + LISTENS + """
-            server.on('request', request => {
-              if (request.url !== '/busy') return;
-              while (!fs.existsSync(__dirname + '/go'));
-            });
-            """)
+        app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
-        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
-        instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
+        busy = self.block(instance)
         crowd = self.program(CLIENTS, "--target", "127.0.0.1:3000", "--http", "--hold",
                              "--sources", "1500")
         instance.wait_status("all to wait",

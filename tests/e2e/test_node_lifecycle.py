@@ -8,7 +8,7 @@ import time
 import harness
 from clients import HERE, LISTEN
 from lifecycle import PARTLY
-from nodejs import LISTENS, NODE_VERSION, REQUEST, SERVER, NodeTestCase, Talk, ask_http, sources
+from nodejs import BLOCKS, LISTENS, NODE_VERSION, REQUEST, SERVER, NodeTestCase, Talk, ask_http, sources
 from world import wait_for
 
 class Readiness(NodeTestCase):
@@ -156,15 +156,9 @@ class Drain(NodeTestCase):
 
     def test_what_it_has_not_read_yet(self):
         """Node.js from 26 on closes such connections when it is told to finish."""
-        app = self.app(SERVER + LISTENS + """
-            server.on('request', request => {
-              if (request.url !== '/busy') return;
-              while (!fs.existsSync(__dirname + '/go'));
-            });
-            """)
+        app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
-        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
-        instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
+        busy = self.block(instance)
         clients = self.connect(sources(20), REQUEST)
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         self.write("go", "")
@@ -192,18 +186,11 @@ class Drain(NodeTestCase):
 
     def test_another_request_that_it_has_not_read_yet(self):
         """On a connection that was idle before: Node.js would close it with the request unread."""
-        app = self.app(SERVER + LISTENS + """
-            server.on('request', request => {
-              if (request.url !== '/busy') return;
-              while (!fs.existsSync(__dirname + '/go'));
-            });
-            """)
+        app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
         kept = Talk(self).send()
         kept.until(b"client=127.0.0.1 \n")
-        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
-        instance.wait_status("it to be busy",
-                             lambda status: status["workers"][0]["connections"] == 2)
+        busy = self.block(instance)
         kept.send(headers="Connection: close\r\n")
         instance.send(signal.SIGHUP)
         instance.wait_status("it to be told, or about to be",
@@ -219,14 +206,9 @@ class Drain(NodeTestCase):
         """--term-after is over while it is busy: it gets both, the signal once."""
         app = self.app(SERVER + LISTENS + """
             process.on('SIGTERM', () => console.error('signal'));
-            server.on('request', request => {
-              if (request.url !== '/busy') return;
-              while (!fs.existsSync(__dirname + '/go'));
-            });
-            """)
+            """ + BLOCKS)
         instance = self.serve_node(app, "--term-after", "100ms", slots=1)
-        busy = self.connect(sources(1), b"GET /busy HTTP/1.0\r\n\r\n")
-        instance.wait_status("it to be busy", lambda status: status["workers"][0]["connections"])
+        busy = self.block(instance)
         clients = self.connect(sources(3), REQUEST)
         instance.send(signal.SIGHUP)
         instance.wait_status("it to drain", lambda status: status["workers"][0]["draining"])

@@ -6,12 +6,14 @@ import os
 import pathlib
 
 import harness
+import world
 from clients import HERE, LISTEN, is_refused
 from passing import (PROXY, TAKER, USER, XFF, PassingTestCase, forwarded, fnv, parse, proxy_v1,
                      request)
 from privilege import as_nobody, copy_program, without
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER, LogLine
 from harness import needs
+from world import wait_for
 
 SOURCES = [f"127.8.0.{number}" for number in range(1, 51)]
 
@@ -143,6 +145,8 @@ class Takes(PassingTestCase):
                 for wanted in (word, "sticky_process_open", "--slot-listen"):
                     self.assertIn(wanted, text)
                 self.assertTrue(is_refused(HERE))
+                # A worker's own children are killed with it, and end when they come to it.
+                wait_for("the last process to end", lambda: not world.other_processes())
 
     def test_a_worker_of_sockets(self):
         self.check_refused(WORKER, "--notify")
