@@ -66,9 +66,8 @@ def serving_plots(figures):
             rows = bar_rows(figures, name, subjects)
             if rows:
                 yield f"{workers}: {label}", plots.bars(label, rows)
-        series = {subject: line for subject, line in
-                  points(figures, "p99_of_round", "rate", 1e-3).items()
-                  if subject in subjects}
+        every = points(figures, "p99_of_round", "rate", 1e-3)
+        series = {subject: every[subject] for subject in subjects if subject in every}
         if series:
             yield f"{workers}: p99 at fixed rates", rate_plot(series)
 

@@ -106,4 +106,4 @@ set tmargin 2
 set bmargin 2
 set multiplot layout {len(series)},1
 """ + "\n".join(parts[:-1]) + f"\nset xlabel {quote(x_label)} offset 0,0.6\nset bmargin 3\n" + parts[-1]
-                + "\nunset multiplot\n", height=120 * len(series))
+                + "\nunset multiplot\n", height=150 * len(series))
