@@ -20,6 +20,7 @@ DEFAULTS = {
     "cost_runs": (2048, 512, "runs of the program in each of them"),
     "rounds": (15, 3, "rounds of connections per second"),
     "round_s": (1.0, 0.4, "seconds of each"),
+    "warm_up": (5000, 5000, "connections before: a just-in-time compiler needs them"),
     "open_rounds": (5, 2, "rounds at each fixed rate"),
     "hash_addresses": (100000, 100000, "client addresses that are hashed"),
     "hash_workers": (10, 10, "workers over which they are scattered"),

@@ -18,7 +18,6 @@ from rig.processes import Failure
 OPEN_RATES = {"C": (5000, 10000, 20000), "Node.js": (1000, 2000, 4000)}
 OPEN_PLACES = 4096   # open at a time, at most
 KEEPS_UP = 0.98      # of the connections that were due are answered in time
-WARM_UP = 5000       # connections before the first round: a just-in-time compiler needs them
 
 
 class Usage:
@@ -80,9 +79,11 @@ class Measuring:
     # ---- One way, once
 
     def warm_up(self, way):
-        outcome = load.saturate(way.port, sources=self.settings.sources,
-                                each=WARM_UP // self.settings.sources + 1, forwarded=way.forwarded,
-                                concurrency=self.settings.concurrency, deadline_s=60)
+        settings = self.settings
+        outcome = load.saturate(way.port, sources=settings.sources,
+                                each=settings.warm_up // settings.sources + 1,
+                                concurrency=settings.concurrency, deadline_s=60,
+                                forwarded=way.forwarded)
         self.judge(way, outcome)
 
     def judge(self, way, outcome):

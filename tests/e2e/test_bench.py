@@ -26,7 +26,7 @@ from rig.load import Latencies, share
 from rig.processes import Failure, wait_until
 from sections import reloading
 
-QUICK = {"ROUNDS": 1, "ROUND_S": 0.05, "OPEN_ROUNDS": 1, "HASH_ADDRESSES": 2000,
+QUICK = {"ROUNDS": 1, "WARM_UP": 100, "ROUND_S": 0.05, "OPEN_ROUNDS": 1, "HASH_ADDRESSES": 2000,
          "HASH_ROUNDS": 1, "RELOAD_S": 1, "RELOAD_TURNS": 1, "RELOAD_SATURATE_S": 0.2}
 
 
@@ -176,9 +176,9 @@ class Running(TestCase):
 
     def test_ended_by_a_signal(self):
         """What it started ends with it."""
-        program = self.program(sys.executable, "-B", BENCH / "bench.py", "--quick", "serving",
+        program = self.program(sys.executable, "-B", BENCH / "bench.py", "--quick", "scaling",
                                env={"BUILD": BUILD})
-        wait_for("it to measure", lambda: "round 1" in program.errors, 60)
+        wait_for("it to measure", lambda: "64 slots" in program.errors, 60)
         program.send(signal.SIGTERM)
         program.wait(30)
         self.assertEqual(program.process.returncode, 128 + signal.SIGTERM)
