@@ -22,7 +22,7 @@ import time
 from report import environment, page, tables, text
 from rig import world
 from rig.figures import Figures
-from rig.processes import Failure
+from rig.processes import ENDING, Failure
 from rig.settings import BUILD, DEFAULTS, BadSetting, Settings
 
 SECTIONS = ("program", "serving", "hashing", "reloading", "scaling")
@@ -93,7 +93,7 @@ def end_by_signal(number, _):
 def run(options):
     settings = Settings(options.quick)
     world.enter()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, end_by_signal)
     where = environment.describe(packages())
     figures = Figures()

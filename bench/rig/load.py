@@ -5,7 +5,7 @@ import json
 import pathlib
 import subprocess
 
-from .processes import Failure
+from .processes import Failure, spawn
 from .settings import CLIENTS, CPUS
 
 PERCENTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1}
@@ -90,7 +90,7 @@ def command(port, *, sources, skip=None, concurrency=None, rate=None, seconds=No
 
 
 def start(arguments):
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return spawn(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def finish(process, seconds=None):

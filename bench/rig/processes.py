@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Programs that a benchmark starts, and what they use."""
 
+import atexit
 import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
@@ -97,6 +99,52 @@ def is_listening(port):
     return any(row[1].endswith(wanted) and row[3] == "0A" for row in rows)
 
 
+# ---- Starting and ending ---------------------------------------------------------------
+
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+started = []  # all of this run: whoever still runs at its end is ended
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """A signal that ends us comes after the block: what is started in it is known by then."""
+    came = []
+    former = {number: signal.signal(number, lambda each, _: came.append(each))
+              for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        if came:
+            os.kill(os.getpid(), came[0])
+
+
+def spawn(arguments, **options):
+    with uninterrupted():
+        process = subprocess.Popen([str(each) for each in arguments], **options)
+        started.append(process)
+    return process
+
+
+def end(process):
+    """Politely, and then not."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@atexit.register
+def end_all():
+    for process in reversed(started):
+        end(process)
+
+
 class Programs:
     """Those of one way to serve, with their output in a directory; stop() ends them."""
 
@@ -108,8 +156,8 @@ class Programs:
     def start(self, *arguments, **options):
         log = self.directory / f"log{len(self.running)}"
         with open(log, "wb") as output:
-            process = subprocess.Popen([str(each) for each in arguments], stdout=output,
-                                       stderr=output, stdin=subprocess.DEVNULL, **options)
+            process = spawn(arguments, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                            **options)
         self.running.append(process)
         return process
 
@@ -131,10 +179,5 @@ class Programs:
 
     def stop(self):
         for process in reversed(self.running):
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            end(process)
         self.running = []
