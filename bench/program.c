@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "lib/arguments.h"
 #include "lib/cost.h"
 #include "lib/loopback.h"
 #include "lib/program_stats.h"
@@ -47,29 +47,6 @@ static int failed(const char *what, int error)
 {
 	fprintf(stderr, "program: %s: %s\n", what, strerror(-error));
 	return error == -EPERM ? NOT_PERMITTED : FAILED;
-}
-
-static uint32_t number(const char *text, uint32_t limit)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (end == text || *end || text[0] == '-' || value < 1 || value > limit) {
-		fprintf(stderr, "program: not a number from 1 to %u: %s\n", limit, text);
-		exit(USAGE);
-	}
-	return (uint32_t)value;
-}
-
-/* 1,024 slots are as many sockets, for each family. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void list_cases(struct cases *cases)
@@ -143,9 +120,9 @@ int main(int argc, char **argv)
 		fputs("usage: program ROUNDS RUNS\n", stderr);
 		return USAGE;
 	}
-	rounds = number(argv[1], SAMPLES_MAX);
-	runs = number(argv[2], 1000000);
-	raise_descriptor_limit();
+	rounds = arguments_number("program", argv[1], 1, SAMPLES_MAX);
+	runs = arguments_number("program", argv[2], 1, 1000000);
+	arguments_raise_descriptor_limit();
 	error = loopback_enter();
 	if (error)
 		return failed("a network namespace (CAP_SYS_ADMIN)", error);

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
+#include "lib/arguments.h"
 #include "lib/loopback.h"
 #include "sticky.h"
 
@@ -82,29 +82,6 @@ static int failed(const char *what, int error)
 	return error == -EPERM ? NOT_PERMITTED : FAILED;
 }
 
-/* A holding socket for each slot. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-static uint32_t number(const char *text, uint32_t least, uint32_t most)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (end == text || *end || text[0] == '-' || value < least || value > most) {
-		fprintf(stderr, "table: not a number from %u to %u: %s\n", least, most, text);
-		exit(USAGE);
-	}
-	return (uint32_t)value;
-}
-
 /* Into the holding sockets: they stay open, and are never accepted. */
 static int wait_in_queues(struct sticky_group *group, uint32_t count)
 {
@@ -134,15 +111,15 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: table SLOTS ROUNDS WAITING\n");
 		return USAGE;
 	}
-	options.slots = number(argv[1], 1, STICKY_SLOTS_LIMIT - 1);
-	rounds = (int)number(argv[2], 1, ROUNDS_MAX);
-	raise_descriptor_limit();
+	options.slots = arguments_number("table", argv[1], 1, STICKY_SLOTS_LIMIT - 1);
+	rounds = (int)arguments_number("table", argv[2], 1, ROUNDS_MAX);
+	arguments_raise_descriptor_limit();
 	error = sticky_group_open(&options, &group);
 	if (error)
 		return failed("sticky_group_open", error);
 	error = sticky_group_listen(group, "127.0.0.1:0");
 	if (error >= 0)
-		error = wait_in_queues(group, number(argv[3], 0, CLIENTS));
+		error = wait_in_queues(group, arguments_number("table", argv[3], 0, CLIENTS));
 	if (error >= 0)
 		error = measure(group, options.slots, rounds);
 	sticky_group_close(group);

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/arguments.h"
 #include "sticky.h"
 
 #define WORKERS_MAX  64
@@ -331,18 +332,6 @@ static int under_stickyctl(void)
 	return 0;
 }
 
-static uint32_t number(const char *text, uint32_t limit)
-{
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
-
-	if (end == text || *end || text[0] == '-' || value < 1 || value > limit) {
-		fprintf(stderr, "worker: not a number from 1 to %u: %s\n", limit, text);
-		exit(USAGE);
-	}
-	return (uint32_t)value;
-}
-
 static int usage(void)
 {
 	fputs("usage: worker plain PORT WORKERS | backends PORT WORKERS | threads PORT WORKERS |\n"
@@ -361,8 +350,8 @@ int main(int argc, char **argv)
 		return under_stickyctl();
 	if (argc != 4)
 		return usage();
-	port = (uint16_t)number(argv[2], UINT16_MAX);
-	workers = number(argv[3], WORKERS_MAX);
+	port = (uint16_t)arguments_number("worker", argv[2], 1, UINT16_MAX);
+	workers = arguments_number("worker", argv[3], 1, WORKERS_MAX);
 	if (!strcmp(mode, "plain"))
 		return plain(port, workers, 0);
 	if (!strcmp(mode, "backends"))

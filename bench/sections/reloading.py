@@ -15,7 +15,6 @@ import signal
 import time
 
 from rig import load, processes, ways, world
-from rig.processes import Failure
 from sections.serving import Measuring
 
 PLACES = 8192       # connections open at a time, at most

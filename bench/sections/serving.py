@@ -17,7 +17,6 @@ from rig.processes import Failure
 # Connections begun in a second, by whom the workers are written in. In the short run the first.
 OPEN_RATES = {"C": (5000, 10000, 20000), "Node.js": (1000, 2000, 4000)}
 OPEN_PLACES = 4096   # open at a time, at most
-KEEPS_UP = 0.98      # of the connections that were due are answered in time
 
 
 class Usage:
