@@ -44,10 +44,12 @@ void controller_complain(const char *format, ...)
 /* Those who came into our own hands first: their workers are about to be asked to stop. */
 static void begin_stop(struct controller *controller, bool now)
 {
+	unsigned int previous;
+
 	/* Nobody new comes to a dispatcher whose queue was seen to be empty. */
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_group_refuse(controller->instance.group);
-	privilege_lower();
+	privilege_restore(previous);
 	front_stop(controller->instance.front);
 	nodeports_stop(controller->nodeports);
 	supervisor_stop(controller->instance.supervisor, now);
@@ -505,10 +507,15 @@ static int open_workers(struct controller *controller)
 
 static int shrink_privilege(struct controller *controller)
 {
+	int error = privilege_shrink();
+
 	(void)controller;
-	if (privilege_shrink() == 0)
+	if (!error)
 		return EXIT_DONE;
-	controller_complain("cannot give up capabilities that are not needed");
+	controller_complain("cannot give up the capabilities that are not needed: %s\n"
+			    "stickyctl must be allowed to call capset(): does a seccomp filter "
+			    "forbid it (SystemCallFilter= in a systemd unit)?",
+			    strerror(-error));
 	return EXIT_FAILED;
 }
 

@@ -137,17 +137,18 @@ static int use_ranges(struct front *front, struct ranges *ranges)
 	const struct config *config = front->options.config;
 	struct prefixes trusted, former = front->trusted;
 	struct dispatch_rules rules;
+	unsigned int previous;
 	uint32_t i;
 	int error = prefixes_init(&trusted, ranges->list, ranges->count);
 
 	if (error)
 		return error;
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
 	error = sticky_group_set_proxies(front->options.group, ranges->list, ranges->count,
 					 config->behind_proxy == BEHIND_PROXY_XFF ||
 						 config->proxy_header == PROXY_HEADER_KEEP);
-	privilege_lower();
+	privilege_restore(previous);
 	if (error) {
 		prefixes_fini(&trusted);
 		return error;
@@ -267,14 +268,14 @@ static int start_dispatchers(struct front *front)
 int front_start(struct front *front)
 {
 	uint32_t wanted = wanted_dispatchers(front->options.config);
+	unsigned int previous;
 	int error;
 
-	privilege_raise(CAP_BPF);
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_dispatchers_open(front->options.group, wanted, &front->sockets);
 	if (!error && !front->options.is_user)
 		error = sticky_group_set_sample(front->options.group, SAMPLE_ONE_IN);
-	privilege_lower();
+	privilege_restore(previous);
 	return error ? error : start_dispatchers(front);
 }
 
@@ -289,12 +290,14 @@ static void stop_dispatchers(struct front *front)
 
 void front_stop(struct front *front)
 {
+	unsigned int previous;
+
 	if (!front)
 		return;
 	stop_dispatchers(front);
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_dispatchers_close(front->sockets);
-	privilege_lower();
+	privilege_restore(previous);
 	front->sockets = NULL;
 	delivery_give_up(front->delivery);
 }

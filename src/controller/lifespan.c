@@ -290,11 +290,12 @@ void life_note(struct worker *worker)
 static int begin(struct worker *worker)
 {
 	const struct supervisor_options *options = &supervisor_of(worker)->options;
+	unsigned int previous;
 	int error;
 
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_worker_open(options->group, worker->slot->index, &worker->life);
-	privilege_lower();
+	privilege_restore(previous);
 	if (error)
 		return error;
 	worker->generation = worker->slot->generation = sticky_worker_generation(worker->life);

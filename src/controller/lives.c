@@ -157,6 +157,7 @@ static void take_slot(struct worker *worker)
 	struct slot_state *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
 	struct worker *former = slot->current == worker ? NULL : slot->current;
+	unsigned int previous;
 	int error;
 
 	event_del(worker->timer);
@@ -167,9 +168,9 @@ static void take_slot(struct worker *worker)
 	}
 	standin_unwatch(supervisor->standin, slot->index);
 	life_restore_backlog(worker);
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	error = sticky_worker_ready(worker->life);
-	privilege_lower();
+	privilege_restore(previous);
 	if (error) {
 		/* It closed or shut its socket: it can't serve. Its exit counts as a failed start.
 		 */
@@ -247,17 +248,17 @@ static void leave_slot(struct worker *worker)
 	struct supervisor *supervisor = supervisor_of(worker);
 	bool spills = worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
 		      !supervisor->stopping;
+	unsigned int previous;
 
 	if (!worker->life)
 		return;
 	life_watch_sockets(worker, false);
 	life_channel_leave_slot(worker);
 	if (!spills || leave_later(worker)) {
-		privilege_raise(CAP_BPF);
-		privilege_raise(CAP_NET_BIND_SERVICE);
+		previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
 		/* Reported by the library, where it could not be held by fresh sockets. */
 		sticky_worker_close(worker->life);
-		privilege_lower();
+		privilege_restore(previous);
 		if (worker->has_slot && worker->slot->mode != SLOT_REMOVED)
 			hold(supervisor, worker->slot->index);
 	}

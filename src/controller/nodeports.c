@@ -65,13 +65,13 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 static int add_listener(struct nodeports *ports, const struct cluster_query *query)
 {
 	char address[CLUSTER_ADDRESS_SIZE + 16], error[ERROR_SIZE];
+	unsigned int previous;
 	int listener;
 
 	format_address(query, sizeof(address), address);
-	privilege_raise(CAP_NET_BIND_SERVICE);
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
 	listener = listen_on(ports->options.group, address, error, sizeof(error));
-	privilege_lower();
+	privilege_restore(previous);
 	if (listener < 0) {
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error);
 		return listener;

@@ -354,6 +354,7 @@ static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t
 int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 {
 	uint32_t former = supervisor->slot_count, i;
+	unsigned int previous;
 	int moved;
 
 	if (supervisor->stopping)
@@ -366,10 +367,9 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	/* Nobody watches holding sockets that the library is about to close. */
 	for (i = slots; i < former; i++)
 		standin_unwatch(supervisor->standin, i);
-	privilege_raise(CAP_BPF);
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
-	privilege_lower();
+	privilege_restore(previous);
 	if (moved < 0) {
 		for (i = slots; i < former; i++)
 			standin_watch(supervisor->standin, i);

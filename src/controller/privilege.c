@@ -3,62 +3,134 @@
 
 #include <cap-ng.h>
 #include <errno.h>
-#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-static const int needed[] = {
-	CAP_NET_BIND_SERVICE, /* each life of a worker binds its sockets anew */
-	CAP_SETUID,	      /* --user */
-	CAP_SETGID,
-	CAP_KILL,	     /* workers of another uid */
-	CAP_BPF,	     /* updates of maps, where unprivileged BPF is off on old kernels */
-	CAP_DAC_READ_SEARCH, /* /proc/PID/fd of workers of another uid */
-	CAP_SYS_PTRACE,	     /* which connections a worker of another uid has; takeovers */
+#include "report.h"
+
+#define KEPT (sizeof(kept) / sizeof(kept[0]))
+
+static const struct {
+	enum privilege bit;
+	unsigned int number; /* the kernel's */
+} kept[] = {
+	{PRIVILEGE_NET_BIND_SERVICE, CAP_NET_BIND_SERVICE},
+	{PRIVILEGE_SETUID, CAP_SETUID},
+	{PRIVILEGE_SETGID, CAP_SETGID},
+	{PRIVILEGE_KILL, CAP_KILL},
+	{PRIVILEGE_BPF, CAP_BPF},
+	{PRIVILEGE_DAC_READ_SEARCH, CAP_DAC_READ_SEARCH},
+	{PRIVILEGE_SYS_PTRACE, CAP_SYS_PTRACE},
 };
 
-/* Until then everything is effective, and stays: what is set up needs more than one of them. */
-static bool is_shrunk;
+/* In the mirror that libcap-ng keeps for each thread: the kernel's set, read when first asked. */
+static unsigned int find(capng_type_t type)
+{
+	unsigned int set = 0;
+	size_t i;
+
+	for (i = 0; i < KEPT; i++)
+		if (capng_have_capability(type, kept[i].number) > 0)
+			set |= kept[i].bit;
+	return set;
+}
+
+static int update(capng_act_t action, capng_type_t type, unsigned int set)
+{
+	size_t i;
+
+	for (i = 0; i < KEPT; i++)
+		if (set & kept[i].bit && capng_update(action, type, kept[i].number))
+			return -EINVAL;
+	return 0;
+}
+
+/* libcap-ng does not always set errno. */
+static int last_error(void)
+{
+	return errno ? -errno : -EPERM;
+}
+
+/* From the mirror into the kernel. If that is refused the mirror shows again what the kernel has.
+ */
+static int apply(void)
+{
+	int error;
+
+	errno = 0;
+	if (capng_apply(CAPNG_SELECT_CAPS) == 0)
+		return 0;
+	error = last_error();
+	if (capng_get_caps_process())
+		report(STICKY_LOG_ERROR, "capget_failed", "error=\"%s\"", strerror(errno));
+	return error;
+}
+
+static int make_effective(unsigned int wanted)
+{
+	unsigned int effective = find(CAPNG_EFFECTIVE);
+	int error;
+
+	if (wanted == effective)
+		return 0;
+	error = update(CAPNG_ADD, CAPNG_EFFECTIVE, wanted & ~effective);
+	if (!error)
+		error = update(CAPNG_DROP, CAPNG_EFFECTIVE, effective & ~wanted);
+	return error ? error : apply();
+}
+
+/* At once, and in any thread: no handler of exit() may run beside the other threads. */
+static _Noreturn void refuse_to_go_on(int error)
+{
+	report(STICKY_LOG_ERROR, "privilege_not_dropped",
+	       "error=\"%s\" hint=\"stickyctl exits, as it would go on with capabilities that it "
+	       "does not need; let it call capset(), which a seccomp filter may forbid "
+	       "(SystemCallFilter= in a systemd unit)\"",
+	       strerror(-error));
+	_exit(EXIT_FAILURE);
+}
 
 int privilege_shrink(void)
 {
-	size_t i;
+	unsigned int permitted;
+	int error;
 
+	errno = 0;
 	if (capng_get_caps_process())
-		return -EPERM;
-	for (i = 0; i < CAP_LAST_CAP + 1u; i++) {
-		size_t k;
-		int keep = 0;
-
-		for (k = 0; k < sizeof(needed) / sizeof(needed[0]); k++)
-			keep |= needed[k] == (int)i;
-		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_INHERITABLE, (unsigned int)i);
-		if (!keep)
-			capng_update(CAPNG_DROP, CAPNG_PERMITTED, (unsigned int)i);
-	}
-	is_shrunk = true;
-	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
+		return last_error();
+	permitted = find(CAPNG_PERMITTED);
+	/* Also those that this kernel has and the headers of this build do not know. */
+	capng_clear(CAPNG_SELECT_CAPS);
+	error = update(CAPNG_ADD, CAPNG_PERMITTED, permitted);
+	return error ? error : apply();
 }
 
-void privilege_raise(int capability)
+unsigned int privilege_raise(unsigned int set)
 {
-	if (!is_shrunk || !capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability))
-		return;
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, (unsigned int)capability);
-	capng_apply(CAPNG_SELECT_CAPS);
+	unsigned int previous = find(CAPNG_EFFECTIVE);
+	int error = make_effective(previous | (set & find(CAPNG_PERMITTED)));
+
+	if (error)
+		report(STICKY_LOG_ERROR, "privilege_not_raised", "error=\"%s\"", strerror(-error));
+	return previous;
 }
 
-void privilege_lower(void)
+void privilege_restore(unsigned int previous)
 {
-	size_t i;
+	int error = make_effective(previous);
 
-	if (!is_shrunk)
-		return;
-	for (i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
-		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, (unsigned int)needed[i]);
-	capng_apply(CAPNG_SELECT_CAPS);
+	if (error)
+		refuse_to_go_on(error);
 }
 
 void privilege_drop(void)
 {
+	int error;
+
 	capng_clear(CAPNG_SELECT_CAPS);
-	capng_apply(CAPNG_SELECT_CAPS);
+	error = apply();
+	if (error)
+		refuse_to_go_on(error);
 }

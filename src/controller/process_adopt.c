@@ -105,6 +105,19 @@ static void fetch_channel(struct process *process)
 		close(fd);
 }
 
+/* Without its streams and its channel the worker's output is lost, but it is served. */
+static void fetch_from_worker(struct process *process)
+{
+	struct processes *processes = process->processes;
+	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+
+	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
+	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
+					     process->error_tail);
+	fetch_channel(process);
+	privilege_restore(previous);
+}
+
 int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
 {
 	struct processes *processes = context;
@@ -128,14 +141,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 		process_release(process);
 		return error;
 	}
-	/* Until all is set up: what was opened before may have lowered them. */
-	privilege_raise(CAP_SYS_PTRACE);
-	privilege_raise(CAP_DAC_READ_SEARCH);
-	/* Without them its output is lost, but it is served. */
-	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
-	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
-					     process->error_tail);
-	fetch_channel(process);
+	fetch_from_worker(process);
 	*ret_run = process;
 	return 0;
 }

@@ -115,13 +115,14 @@ static void describe_exit(const struct process *process, const siginfo_t *info,
 
 void process_kill_group(struct process *process, int signal)
 {
+	unsigned int previous;
 	int error;
 
 	if (process->reaped)
 		return;
-	privilege_raise(CAP_KILL);
+	previous = privilege_raise(PRIVILEGE_KILL);
 	error = kill(-process->pid, signal) ? errno : 0;
-	privilege_lower();
+	privilege_restore(previous);
 	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
 	if (error && error != ESRCH)
 		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",

@@ -72,14 +72,14 @@ static enum unread guess(const struct process *process, int error)
 static enum unread look(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
+	unsigned int previous;
 	int unread;
 
 	if (node_worker_on_the_way(process->node))
 		return UNREAD_SOME;
-	privilege_raise(CAP_SYS_PTRACE);
-	privilege_raise(CAP_DAC_READ_SEARCH);
+	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
 	unread = unread_look(process->pid, options->ports, options->port_count);
-	privilege_lower();
+	privilege_restore(previous);
 	return unread < 0 ? guess(process, -unread) : (enum unread)unread;
 }
 

@@ -66,6 +66,15 @@ static int watch_status(struct process *process)
 	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
 }
 
+static int spawn(struct process *process, const struct spawn_request *request)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
+	int error = spawn_start(request, &process->pid, &process->status_fd);
+
+	privilege_restore(previous);
+	return error;
+}
+
 static int spawn_with(struct process *process, struct sticky_worker *life,
 		      const struct environment *environment, int output, int error_output)
 {
@@ -106,10 +115,7 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	if (error)
 		return error;
 	request.files = candidates.files;
-	privilege_raise(CAP_SETUID);
-	privilege_raise(CAP_SETGID);
-	error = spawn_start(&request, &process->pid, &process->status_fd);
-	privilege_lower();
+	error = spawn(process, &request);
 	candidates_fini(&candidates);
 	return error ? error : watch_status(process);
 }
@@ -221,14 +227,15 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 void process_signal_stop(struct process *process)
 {
 	int number = config_stop_signal(process->processes->options.config);
+	unsigned int previous;
 
 	if (process->reaped)
 		return;
-	privilege_raise(CAP_KILL);
+	previous = privilege_raise(PRIVILEGE_KILL);
 	if (kill(process->pid, number))
 		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(process->worker), process->pid, strerror(errno));
-	privilege_lower();
+	privilege_restore(previous);
 }
 
 static bool process_stop(void *run)
@@ -286,6 +293,7 @@ static void processes_measure(void *context, void *const *runs, uint32_t count,
 {
 	const struct processes_options *options = &((struct processes *)context)->options;
 	pid_t *groups = calloc(count, sizeof(*groups));
+	unsigned int previous;
 	uint32_t i;
 
 	memset(ret_usages, 0, count * sizeof(*ret_usages));
@@ -293,10 +301,9 @@ static void processes_measure(void *context, void *const *runs, uint32_t count,
 		return;
 	for (i = 0; i < count; i++)
 		groups[i] = process_pid(runs[i]);
-	privilege_raise(CAP_SYS_PTRACE);
-	privilege_raise(CAP_DAC_READ_SEARCH);
+	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
 	procusage_measure(groups, count, options->ports, options->port_count, ret_usages);
-	privilege_lower();
+	privilege_restore(previous);
 	free(groups);
 }
 

@@ -55,6 +55,7 @@ static int bind_address(const struct cluster_query *query)
 {
 	struct sockaddr_storage address;
 	int type = (query->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	unsigned int previous;
 	int fd, one = 1, only = (query->flags & CLUSTER_IPV6_ONLY) != 0,
 		error = resolve(query, &address);
 
@@ -67,13 +68,13 @@ static int bind_address(const struct cluster_query *query)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = bind(fd, (const void *)&address,
 		     address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
 						   : sizeof(struct sockaddr_in))
 			? -errno
 			: 0;
-	privilege_lower();
+	privilege_restore(previous);
 	if (error) {
 		close(fd);
 		return error;

@@ -37,6 +37,7 @@ void supervisor_finish_if_empty(struct supervisor *supervisor)
 
 static void refuse(struct supervisor *supervisor)
 {
+	unsigned int previous;
 	uint32_t i;
 	int error;
 
@@ -45,9 +46,9 @@ static void refuse(struct supervisor *supervisor)
 	orders_abandon(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
 		standin_unwatch(supervisor->standin, i);
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	error = sticky_group_refuse(supervisor->options.group);
-	privilege_lower();
+	privilege_restore(previous);
 	if (error)
 		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
 }
@@ -131,12 +132,12 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	struct supervisor *supervisor = context;
 	struct leaving *leaving;
+	unsigned int previous;
 	int moved;
 
 	(void)fd;
 	(void)what;
-	privilege_raise(CAP_BPF);
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_apply(supervisor->options.group);
 	if (moved > 0 && supervisor->options.delivery)
 		delivery_table_changed(supervisor->options.delivery);
@@ -149,7 +150,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 			standin_watch(supervisor->standin, leaving->slot);
 		free(leaving);
 	}
-	privilege_lower();
+	privilege_restore(previous);
 }
 
 void supervisor_flush_later(struct supervisor *supervisor)
@@ -202,14 +203,15 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
 int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error)
 {
 	const struct config *config = slot->supervisor->config;
+	unsigned int previous;
 	int fd;
 
 	if (!config->slot_listen || slot->private_fd >= 0)
 		return 0;
-	privilege_raise(CAP_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	fd = slotsocket_open(config->slot_listen, slot->index, (int)config->backlog, error_size,
 			     ret_error);
-	privilege_lower();
+	privilege_restore(previous);
 	if (fd < 0)
 		return fd;
 	slot->private_fd = fd;
@@ -308,12 +310,13 @@ void supervisor_set_config(struct supervisor *supervisor, const struct config *c
 static void on_group_due(evutil_socket_t fd, short what, void *context)
 {
 	struct supervisor *supervisor = context;
+	unsigned int previous;
 
 	(void)fd;
 	(void)what;
-	privilege_raise(CAP_BPF);
+	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_group_run(supervisor->options.group);
-	privilege_lower();
+	privilege_restore(previous);
 }
 
 static int make_parts(struct supervisor *supervisor)
