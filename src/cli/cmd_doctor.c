@@ -98,7 +98,11 @@ static void check_capabilities(struct findings *findings)
 	};
 	size_t i;
 
-	capng_get_caps_process();
+	if (capng_get_caps_process()) {
+		say(findings, VERDICT_WARNING, "capabilities",
+		    "does a seccomp filter forbid capget()?", "could not be read");
+		return;
+	}
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
 		bool has = capng_have_capability(CAPNG_PERMITTED, (unsigned int)wanted[i].number);
 
