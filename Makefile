@@ -4,6 +4,7 @@
 # V=1                show the commands
 # BUILD=DIR          where everything that is made goes (build)
 # ARGS="..."         more arguments for `make start`
+# WERROR=1           a warning is an error, as in `make check`; a user's compiler may know new ones
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
@@ -29,7 +30,9 @@ BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
 CC := gcc
 BPF_CLANG := clang
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
-	-Wpointer-arith -Wundef -Werror
+	-Wpointer-arith -Wundef
+WERROR ?=
+WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
@@ -144,7 +147,8 @@ deps-bench: deps
 	$(call try_to_install,$(BENCH_PEERS))
 
 # ---- The program in the kernel ----------------------------------------------------
-BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
+	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call SAY,BPF,$<)
@@ -309,8 +313,8 @@ lint: deps-lint deps-test all
 
 # Everything builds without a warning under both compilers.
 compilers: deps-test deps-lint
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc test-programs benches
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang test-programs benches
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc WERROR=1 test-programs benches
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 test-programs benches
 
 # A program outside of this tree: the public header alone, in C and in C++, against the shared library.
 consumer: all
