@@ -163,7 +163,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 		echo '// NOLINTEND'; } > $@
 
 # The one file that includes the skeleton.
-$(BUILD)/src/lib/steering.o: $(BUILD)/bpf/sticky.skel.h
+$(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c

@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define STICKY_ABI_VERSION 3
+#define STICKY_ABI_VERSION 4
 
 /*
  * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
@@ -21,6 +21,9 @@
 /* Sockets of dispatchers, which read who the client is: entries behind those of the slots. */
 #define STICKY_DISPATCHERS_MAX 16
 #define STICKY_ENTRIES_MAX     (STICKY_SLOTS_MAX + STICKY_DISPATCHERS_MAX)
+
+/* Listening addresses of a group. */
+#define STICKY_LISTENERS_MAX 16
 
 /* Address ranges of proxies, at most. */
 #define STICKY_PROXIES_MAX 16384
@@ -72,6 +75,11 @@ struct sticky_settings {
 	 * slot; 0: none.
 	 */
 	__u32 sample_mask;
+	/*
+	 * How many listeners there are. Up to one, every socket is listener 0's, and the map
+	 * `listeners` is not asked.
+	 */
+	__u32 listeners;
 	/* Without a dispatcher a proxy's connections go to the slot of its own address. */
 	__u32 proxies_may_go_direct;
 };
@@ -82,6 +90,18 @@ struct sticky_proxy_key {
 	__u32 address[4]; /* network order */
 };
 
+/*
+ * What tells a listener in the map `listeners`: the address that its sockets are bound to, as
+ * struct bpf_sock has it.
+ */
+struct sticky_listener_key {
+	__u32 port;	  /* host order */
+	__u32 family;	  /* AF_INET or AF_INET6 */
+	__u32 device;	  /* interface that it is bound to: that of a link-local address; 0: none */
+	__u32 unused;	  /* 0: the program writes keys in words of 8 bytes */
+	__u32 address[4]; /* network order; IPv4: the first word */
+};
+
 /* How a run of the program ended, where it did not simply place a new connection in its own slot.
  */
 enum sticky_exit {
@@ -90,7 +110,7 @@ enum sticky_exit {
 	STICKY_EXIT_DISPATCHED,		/* to a dispatcher */
 	STICKY_EXIT_WOKEN,		/* a wake-up connection of the library itself */
 	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
-	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings or no table: the group is not set up yet */
+	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table, no listener: not set up yet */
 	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */
 	STICKY_EXIT_COUNT
 };

@@ -106,6 +106,12 @@ static inline __attribute__((always_inline)) void sticky_key_v4(
 	ret_key->words = 1;
 }
 
+/* Is an IPv6 address, by its first three words, an IPv4 one (::ffff:0:0/96)? */
+static inline __attribute__((always_inline)) int sticky_is_v4_mapped(__u32 a0, __u32 a1, __u32 a2)
+{
+	return !(a0 | a1) && a2 == sticky_be32(0xffffu);
+}
+
 /*
  * The key of an IPv6 address (four words, network order). A v4-mapped one
  * (::ffff:0:0/96) is the IPv4 client that it stands for, so that a client has one
@@ -114,7 +120,7 @@ static inline __attribute__((always_inline)) void sticky_key_v4(
 static inline __attribute__((always_inline)) void sticky_key_v6(
 	const struct sticky_settings *settings, const __u32 address[4], struct sticky_key *ret_key)
 {
-	if (!(address[0] | address[1]) && address[2] == sticky_be32(0xffffu)) {
+	if (sticky_is_v4_mapped(address[0], address[1], address[2])) {
 		sticky_key_v4(settings, address[3], ret_key);
 		return;
 	}
@@ -132,6 +138,15 @@ static inline __attribute__((always_inline)) __u32 sticky_key_hash(
 	if (key->words == 1)
 		return sticky_halfsiphash13(settings->hash_seed, key->word, 1);
 	return sticky_halfsiphash13(settings->hash_seed, key->word, 4);
+}
+
+/* The hash of an IPv4 address (network order): of its key. */
+static inline __attribute__((always_inline)) __u32 sticky_hash_v4(
+	const struct sticky_settings *settings, __u32 address)
+{
+	const __u32 word[] = {address & settings->v4_mask};
+
+	return sticky_halfsiphash13(settings->hash_seed, word, 1);
 }
 
 static inline __attribute__((always_inline)) __u32 sticky_hash_bucket(__u32 hash)

@@ -53,11 +53,15 @@ struct {
 	__array(values, struct table_map);
 } table SEC(".maps");
 
-/* slot, or 1024 + dispatcher -> socket: one such map for each listener, everything else is shared.
+/*
+ * The sockets of all listeners: listener * STICKY_ENTRIES_MAX + slot, or + 1024 + dispatcher.
+ * One loaded program serves every listener, so that a listener which is added later needs
+ * neither BPF_PROG_LOAD nor BPF_MAP_CREATE. The kernel refuses a socket of another group than
+ * the one that the packet came to, so that a mistake here can't mix listeners up.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
-	__uint(max_entries, STICKY_ENTRIES_MAX);
+	__uint(max_entries, STICKY_LISTENERS_MAX *STICKY_ENTRIES_MAX);
 	__type(key, __u32);
 	__type(value, __u64);
 } entries SEC(".maps");
@@ -71,6 +75,14 @@ struct {
 	__type(value, __u32);
 } proxies SEC(".maps");
 
+/* Which listener a listening socket belongs to. Not consulted while there is only one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, STICKY_LISTENERS_MAX);
+	__type(key, struct sticky_listener_key);
+	__type(value, __u32);
+} listeners SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -79,100 +91,151 @@ struct {
 } counters SEC(".maps");
 
 /*
- * The client's key from the packet. eth_protocol tells which header it has: the
- * socket's family does not, as an IPv4 client of a [::] socket comes in an IPv4
- * packet. Extension headers don't move the IPv6 source address.
+ * Rules of the verifier that the functions below obey. A process with CAP_BPF but without
+ * CAP_PERFMON gets a stricter verifier than root: it also follows the paths that a processor
+ * may take speculatively, and it protects spilled registers. Seen on Linux 5.15 to 6.16:
+ *
+ * (stack) Once a known number has been stored in the first half of an 8-byte stack word, a
+ *         store of 4 bytes into that word is refused: "attempt to corrupt spilled pointer on
+ *         stack". The same happens when the compiler joins two initialisations of 4 bytes
+ *         into one of 8, and writes one half again later. Hence what is put together on the
+ *         stack consists of 8-byte words, each written once, in a function that is __noinline
+ *         and thus has a frame of its own. What a helper writes to the stack is not concerned.
+ * (loop)  A loop whose end depends on data is refused: the speculative path beyond its end
+ *         looks like an "infinite loop". Hence every loop is unrolled by the compiler.
+ *
+ * tests/kernel/test_load.c loads the program with CAP_BPF alone, make test-kernels does so on
+ * other kernels.
  */
-static __always_inline int key_from_packet(struct sk_reuseport_md *ctx,
-					   const struct sticky_settings *set,
-					   struct sticky_key *ret_key)
+/* Two 32-bit words as they lie in memory, the first one at the lower address. */
+static __always_inline __u64 pair(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return (__u64)first << 32 | second;
+#else
+	return first | (__u64)second << 32;
+#endif
+}
+
+/* What hash_of_client() and its kin return where no address could be read. */
+#define NO_HASH (-1L)
+
+/*
+ * The hashes are functions of their own (stack): among the rest the compiler would have too
+ * few registers for their state, and would spill halves of it.
+ */
+static __noinline __u32 hash_v4(const struct sticky_settings *set, __u32 address)
+{
+	return sticky_hash_v4(set, address);
+}
+
+static __noinline __u32 hash_v6_key(const struct sticky_settings *set, __u32 k0, __u32 k1, __u32 k2,
+				    __u32 k3)
+{
+	const __u32 key[] = {k0, k1, k2, k3};
+
+	return sticky_halfsiphash13(set->hash_seed, key, 4);
+}
+
+static __noinline __u32 hash_v6(const struct sticky_settings *set, __u32 a0, __u32 a1, __u32 a2,
+				__u32 a3)
+{
+	if (sticky_is_v4_mapped(a0, a1, a2))
+		return hash_v4(set, a3);
+	return hash_v6_key(set, a0 & set->v6_mask[0], a1 & set->v6_mask[1], a2 & set->v6_mask[2],
+			   a3 & set->v6_mask[3]);
+}
+
+/* (stack) The client of a new IPv6 connection. Extension headers don't move the address. */
+static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
+					 const struct sticky_settings *set)
 {
 	__u32 address[4];
 
-	if (ctx->eth_protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes_relative(ctx, 12, address, 4, BPF_HDR_START_NET))
-			return -1;
-		sticky_key_v4(set, address[0], ret_key);
-		return 0;
-	}
-	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET))
-			return -1;
-		sticky_key_v6(set, address, ret_key);
-		return 0;
-	}
-	return -1;
+	if (bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET))
+		return NO_HASH;
+	return hash_v6(set, address[0], address[1], address[2], address[3]);
 }
 
 /*
- * The client's key from a connection that is being moved: a whole accept queue is
- * moved with an empty packet. dst_ip4 of an IPv6 socket means nothing, so that a
- * v4-mapped client is told by its dst_ip6.
+ * The client of a connection that is being moved: a whole accept queue is moved with an
+ * empty packet. dst_ip4 of an IPv6 socket means nothing, so that a v4-mapped client is told
+ * by its dst_ip6.
+ *
+ * The socket pointer is read from the context here and wherever else it is asked for: one
+ * that is kept across calls may be spilled to the stack (stack).
  */
-static __always_inline int key_from_socket(const struct bpf_sock *sk,
-					   const struct sticky_settings *set,
-					   struct sticky_key *ret_key)
+static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
 {
-	if (sk->family == AF_INET) {
-		sticky_key_v4(set, sk->dst_ip4, ret_key);
-		return 0;
-	}
-	if (sk->family == AF_INET6) {
-		__u32 address[4] = {sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]};
+	const struct bpf_sock *sk = ctx->migrating_sk;
 
-		sticky_key_v6(set, address, ret_key);
-		return 0;
-	}
-	return -1;
+	if (!sk)
+		return NO_HASH;
+	if (sk->family == AF_INET)
+		return hash_v4(set, sk->dst_ip4);
+	if (sk->family == AF_INET6)
+		return hash_v6(set, sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]);
+	return NO_HASH;
 }
 
 /*
- * The socket pointer is read from the context here and wherever else it is asked for: one that
- * is kept across calls may be spilled to the stack, and overwritten there, which the verifier
- * grants only with CAP_PERFMON.
+ * The hash of the client's key, 32 bits, or NO_HASH. eth_protocol tells which header the
+ * packet has: the socket's family does not, as an IPv4 client of a [::] socket comes in an
+ * IPv4 packet.
  */
-static __always_inline int key_of_client(struct sk_reuseport_md *ctx,
-					 const struct sticky_settings *set,
-					 struct sticky_key *ret_key)
+static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
+					   const struct sticky_settings *set)
 {
-	const struct bpf_sock *migrating = ctx->migrating_sk;
+	__u32 address;
 
-	if (migrating)
-		return key_from_socket(migrating, set, ret_key);
-	return key_from_packet(ctx, set, ret_key);
+	if (ctx->migrating_sk)
+		return hash_of_moved(ctx, set);
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6))
+		return hash_of_v6_packet(ctx, set);
+	if (ctx->eth_protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+		return NO_HASH;
+	return hash_v4(set, address);
 }
 
-static __always_inline void map_v4(__u32 v4, __u32 address[4])
+/* (stack) A struct sticky_proxy_key, padded to whole words. */
+static __noinline bool is_proxy(__u32 a0, __u32 a1, __u32 a2, __u32 a3)
 {
-	address[0] = 0;
-	address[1] = 0;
-	address[2] = sticky_be32(0xffffu);
-	address[3] = v4;
+	const __u64 key[] = {pair(128, a0), pair(a1, a2), pair(a3, 0)};
+
+	_Static_assert(sizeof(key) >= sizeof(struct sticky_proxy_key), "the key is shorter");
+	return bpf_map_lookup_elem(&proxies, key) != NULL;
 }
 
-/* The peer's whole address; see key_from_packet() and key_from_socket() for what tells which. */
-static __always_inline int address_of_peer(struct sk_reuseport_md *ctx, __u32 address[4])
+static __always_inline bool is_v4_proxy(__u32 v4)
 {
-	const struct bpf_sock *migrating = ctx->migrating_sk;
+	return is_proxy(0, 0, sticky_be32(0xffffu), v4);
+}
+
+/* (stack) */
+static __noinline bool v6_packet_is_of_proxy(struct sk_reuseport_md *ctx)
+{
+	__u32 address[4];
+
+	return !bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET) &&
+	       is_proxy(address[0], address[1], address[2], address[3]);
+}
+
+/* See hash_of_client() and hash_of_moved() for what tells the family. */
+static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
+{
+	const struct bpf_sock *moved = ctx->migrating_sk;
 	__u32 v4;
 
-	if (migrating && migrating->family == AF_INET6) {
-		address[0] = migrating->dst_ip6[0];
-		address[1] = migrating->dst_ip6[1];
-		address[2] = migrating->dst_ip6[2];
-		address[3] = migrating->dst_ip6[3];
-		return 0;
-	}
-	if (migrating) {
-		map_v4(migrating->dst_ip4, address);
-		return 0;
-	}
+	if (moved && moved->family == AF_INET6)
+		return is_proxy(moved->dst_ip6[0], moved->dst_ip6[1], moved->dst_ip6[2],
+				moved->dst_ip6[3]);
+	if (moved)
+		return is_v4_proxy(moved->dst_ip4);
 	if (ctx->eth_protocol != bpf_htons(ETH_P_IP))
-		return bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET);
-	if (bpf_skb_load_bytes_relative(ctx, 12, &v4, 4, BPF_HDR_START_NET))
-		return -1;
-	map_v4(v4, address);
-	return 0;
+		return v6_packet_is_of_proxy(ctx);
+	return !bpf_skb_load_bytes_relative(ctx, 12, &v4, sizeof(v4), BPF_HDR_START_NET) &&
+	       is_v4_proxy(v4);
 }
 
 enum peer { PEER_CLIENT, PEER_SAMPLE /* a client that is looked at */, PEER_PROXY };
@@ -180,11 +243,7 @@ enum peer { PEER_CLIENT, PEER_SAMPLE /* a client that is looked at */, PEER_PROX
 static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
 					      const struct sticky_settings *set)
 {
-	struct sticky_proxy_key key = {.bits = 128};
-
-	if (address_of_peer(ctx, key.address))
-		return PEER_CLIENT;
-	if (bpf_map_lookup_elem(&proxies, &key))
+	if (peer_is_proxy(ctx))
 		return PEER_PROXY;
 	if (set->sample_mask && !ctx->migrating_sk && !(bpf_get_prandom_u32() & set->sample_mask))
 		return PEER_SAMPLE;
@@ -202,52 +261,122 @@ static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
 	       source_port == set->wake_port;
 }
 
-static __always_inline bool select_slot(struct sk_reuseport_md *ctx, __u32 slot)
+/* (stack) A struct sticky_listener_key in words. Returns the listener's first entry, or -1. */
+static __noinline long find_entries(__u64 port_family, __u64 device, __u64 address01,
+				    __u64 address23)
 {
-	return bpf_sk_select_reuseport(ctx, &entries, &slot, 0) == 0;
+	const __u64 key[] = {port_family, device, address01, address23};
+	const __u32 *listener;
+
+	_Static_assert(sizeof(key) == sizeof(struct sticky_listener_key), "another key");
+	listener = bpf_map_lookup_elem(&listeners, key);
+	return listener ? (long)*listener * STICKY_ENTRIES_MAX : -1;
 }
 
-/* Any of the dispatchers; a proxy has one address, and many ports. */
-static __always_inline bool select_dispatcher(struct sk_reuseport_md *ctx, __u32 dispatchers)
+/*
+ * The first entry of the listener that the packet came to, or -1 where it is not known.
+ * ctx->sk is a listening socket of the group, whichever the kernel found first. One that is
+ * being closed still has its address and port, because it was bound to a port by its number
+ * (src/lib/listener.h).
+ */
+static __noinline long find_listener(struct sk_reuseport_md *ctx)
+{
+	const struct bpf_sock *sk = ctx->sk;
+	__u64 port_family = pair(sk->src_port, sk->family), device = pair(sk->bound_dev_if, 0);
+
+	if (sk->family == AF_INET6)
+		return find_entries(port_family, device, pair(sk->src_ip6[0], sk->src_ip6[1]),
+				    pair(sk->src_ip6[2], sk->src_ip6[3]));
+	return find_entries(port_family, device, pair(sk->src_ip4, 0), 0);
+}
+
+static __always_inline long first_entry(struct sk_reuseport_md *ctx,
+					const struct sticky_settings *set)
+{
+	return set->listeners > 1 ? find_listener(ctx) : 0;
+}
+
+/*
+ * Returns 0, or the helper's error: -ENOENT where the entry is empty. A long and not a bool
+ * (stack): the compiler spills a bool by a store of 4 bytes.
+ */
+static __always_inline long select_entry(struct sk_reuseport_md *ctx, __u32 entry)
+{
+	__u64 key = pair(entry, 0); /* (stack) */
+
+	return bpf_sk_select_reuseport(ctx, &entries, &key, 0);
+}
+
+#define TRIES_AT_A_TIME 8
+
+/* (loop) A part of select_dispatcher(). */
+static __noinline long try_dispatchers(struct sk_reuseport_md *ctx, __u32 first_entry,
+				       __u32 dispatchers, __u32 from)
+{
+	__u32 try;
+
+#pragma clang loop unroll(full)
+	for (try = 0; try < TRIES_AT_A_TIME; try++)
+		if (!select_entry(ctx, first_entry + STICKY_SLOTS_MAX + (from + try) % dispatchers))
+			return 0;
+	return -1;
+}
+
+/*
+ * Any of the dispatchers that has a socket; a proxy has one address, and many ports. With
+ * fewer dispatchers than tries some are tried again, which does no harm.
+ */
+static __always_inline long select_dispatcher(struct sk_reuseport_md *ctx, __u32 first_entry,
+					      __u32 dispatchers)
 {
 	const struct bpf_sock *migrating = ctx->migrating_sk;
-	__u32 first = migrating ? bpf_ntohs(migrating->dst_port) : ctx->hash;
-	__u32 probe;
+	__u32 from = migrating ? bpf_ntohs(migrating->dst_port) : ctx->hash;
 
-	for (probe = 0; probe < STICKY_DISPATCHERS_MAX && probe < dispatchers; probe++)
-		if (select_slot(ctx, STICKY_SLOTS_MAX + (first + probe) % dispatchers))
-			return true;
-	return false;
+	_Static_assert(2 * TRIES_AT_A_TIME == STICKY_DISPATCHERS_MAX, "some are not tried");
+	if (!try_dispatchers(ctx, first_entry, dispatchers, from))
+		return 0;
+	return try_dispatchers(ctx, first_entry, dispatchers, from + TRIES_AT_A_TIME);
 }
 
 enum placing { NOT_PLACED, PLACED, NO_PLACE };
 
-/*
- * A function of its own, with its own stack: in one with the rest the compiler spills pointers,
- * and puts other things in their place later, which the verifier grants only with CAP_PERFMON.
- */
 static __noinline int place_with_dispatcher(struct sk_reuseport_md *ctx,
-					    const struct sticky_settings *set)
+					    const struct sticky_settings *set, __u32 first_entry)
 {
 	enum peer peer = kind_of_peer(ctx, set);
 
 	if (peer == PEER_CLIENT)
 		return NOT_PLACED;
-	if (select_dispatcher(ctx, set->dispatchers))
+	if (!select_dispatcher(ctx, first_entry, set->dispatchers))
 		return PLACED;
 	return peer == PEER_PROXY && !set->proxies_may_go_direct ? NO_PLACE : NOT_PLACED;
 }
 
-/* The slot's entry is empty: its worker died while no controller was there to hold it. */
-static __always_inline bool select_other_slot(struct sk_reuseport_md *ctx, __u32 hash, __u32 slot,
-					      __u32 slots)
+/* A part of select_other_slot(), so that the loop has few values to keep (stack). */
+static __noinline long try_other_slot(struct sk_reuseport_md *ctx,
+				      const struct sticky_settings *set, __u32 first_entry,
+				      __u64 hash_slot, __u32 probe)
+{
+	__u32 slots = set->slots;
+
+	if (probe + 1 >= slots)
+		return -1;
+	return select_entry(
+		ctx, first_entry + sticky_probe_slot(hash_slot >> 32, hash_slot, slots, probe));
+}
+
+/* (loop) The slot's entry is empty: its worker died while no controller was there to hold it. */
+static __noinline long select_other_slot(struct sk_reuseport_md *ctx,
+					 const struct sticky_settings *set, __u32 first_entry,
+					 __u64 hash_slot)
 {
 	__u32 probe;
 
-	for (probe = 0; probe < STICKY_PROBES_MAX && probe + 1 < slots; probe++)
-		if (select_slot(ctx, sticky_probe_slot(hash, slot, slots, probe)))
-			return true;
-	return false;
+#pragma clang loop unroll(full)
+	for (probe = 0; probe < STICKY_PROBES_MAX; probe++)
+		if (!try_other_slot(ctx, set, first_entry, hash_slot, probe))
+			return 0;
+	return -1;
 }
 
 static __always_inline int count_exit(struct sticky_cpu_counters *count, enum sticky_exit exit,
@@ -260,12 +389,13 @@ static __always_inline int count_exit(struct sticky_cpu_counters *count, enum st
 SEC("sk_reuseport/migrate")
 int sticky_select(struct sk_reuseport_md *ctx)
 {
-	__u32 zero = 0, hash, slot;
+	const __u64 zero = 0; /* (stack) */
 	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
 	struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	void *inner = bpf_map_lookup_elem(&table, &zero);
 	const struct sticky_table *slots;
-	struct sticky_key key;
+	long hash, first;
+	__u32 slot;
 
 	if (!count) /* can't be: element 0 of an array; the verifier wants it said */
 		return SK_DROP;
@@ -274,12 +404,15 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	slots = bpf_map_lookup_elem(inner, &zero);
 	if (!slots)
 		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+	first = first_entry(ctx, set);
+	if (first < 0)
+		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
 
 	if (is_wake_up(ctx, set))
 		return count_exit(count, STICKY_EXIT_WOKEN,
-				  select_slot(ctx, set->wake_slot) ? SK_PASS : SK_DROP);
+				  select_entry(ctx, first + set->wake_slot) ? SK_DROP : SK_PASS);
 
-	switch (set->dispatchers ? place_with_dispatcher(ctx, set) : NOT_PLACED) {
+	switch (set->dispatchers ? place_with_dispatcher(ctx, set, first) : NOT_PLACED) {
 	case PLACED:
 		return count_exit(count, STICKY_EXIT_DISPATCHED, SK_PASS);
 	case NO_PLACE:
@@ -288,19 +421,19 @@ int sticky_select(struct sk_reuseport_md *ctx)
 		break;
 	}
 
-	if (key_of_client(ctx, set, &key))
+	hash = hash_of_client(ctx, set);
+	if (hash < 0)
 		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
-	hash = sticky_key_hash(set, &key);
 	slot = sticky_table_slot(slots, sticky_hash_bucket(hash));
 
-	if (select_slot(ctx, slot)) {
+	if (!select_entry(ctx, first + slot)) {
 		if (ctx->migrating_sk)
 			return count_exit(count, STICKY_EXIT_MIGRATED, SK_PASS);
 		if (slot < STICKY_SLOTS_MAX)
 			count->steered[slot]++;
 		return SK_PASS;
 	}
-	if (select_other_slot(ctx, hash, slot, set->slots))
+	if (!select_other_slot(ctx, set, first, (__u64)hash << 32 | slot))
 		return count_exit(count, STICKY_EXIT_EMPTY_SLOT, SK_PASS);
 	return count_exit(count, STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
 }

@@ -35,8 +35,9 @@
  * in the group orders them. The one rule: nobody may use a worker or a group during
  * or after its close.
  *
- * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14, adding
- * a listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a group must
+ * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14. After that no
+ * call needs it, listeners that are added later included; before Linux 5.19 every call does,
+ * see sticky_raise_fn. A listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a group must
  * be created under one effective uid, the kernel's rule for SO_REUSEPORT.
  */
 #ifndef STICKY_H
@@ -66,6 +67,9 @@ extern "C" {
  * "v6/prefix", with its end.
  */
 #define STICKY_ADDRESS_TEXT_SIZE 80
+
+/* Room for what sticky_explain() writes, with its end. */
+#define STICKY_EXPLANATION_SIZE 512
 
 struct sticky_group;
 struct sticky_worker;
@@ -98,17 +102,35 @@ enum sticky_log_level {
 typedef void sticky_log_fn(void *context, enum sticky_log_level level, const char *event,
 			   const char *detail);
 
+/*
+ * How a host that keeps its capabilities lowered lets the library use bpf(2): called before and
+ * after each such call, in the thread that called the library, sometimes with the group's lock
+ * held. Regions nest. Before Linux 5.19 every access to a map needs CAP_BPF where
+ * kernel.unprivileged_bpf_disabled is not 0; later ones need it for the opening of a group alone.
+ *
+ * context   options.privilege_context
+ * previous  what the raising function returned
+ *
+ * The raising function makes CAP_BPF effective if it is permitted, and returns what the other
+ * one needs to put the previous state back.
+ */
+typedef unsigned int sticky_raise_fn(void *context);
+typedef void sticky_restore_fn(void *context, unsigned int previous);
+
 struct sticky_group_options {
-	size_t size;	     /* sizeof(struct sticky_group_options) */
-	uint32_t slots;	     /* 1 to STICKY_SLOTS_LIMIT; required */
-	uint32_t backlog;    /* of each listening socket, in connections; 0: 4096 */
-	uint32_t v4_prefix;  /* bits of an IPv4 address that are the key, 1 to 32; 0: 32 */
-	uint32_t v6_prefix;  /* bits of an IPv6 address that are the key, 1 to 128; 0: 64 */
-	const uint8_t *seed; /* STICKY_SEED_SIZE secret bytes, copied; NULL: drawn at random,
-				so that clients get other slots after a restart */
-	sticky_log_fn *log;  /* NULL: nothing is reported */
-	void *log_context;   /* given to `log` */
-	uint32_t engine;     /* enum sticky_engine */
+	size_t size;		    /* sizeof(struct sticky_group_options) */
+	uint32_t slots;		    /* 1 to STICKY_SLOTS_LIMIT; required */
+	uint32_t backlog;	    /* of each listening socket, in connections; 0: 4096 */
+	uint32_t v4_prefix;	    /* bits of an IPv4 address that are the key, 1 to 32; 0: 32 */
+	uint32_t v6_prefix;	    /* bits of an IPv6 address that are the key, 1 to 128; 0: 64 */
+	const uint8_t *seed;	    /* STICKY_SEED_SIZE secret bytes, copied; NULL: drawn at random,
+				       so that clients get other slots after a restart */
+	sticky_log_fn *log;	    /* NULL: nothing is reported */
+	void *log_context;	    /* given to `log` */
+	uint32_t engine;	    /* enum sticky_engine */
+	sticky_raise_fn *raise_bpf; /* both or neither: see above */
+	sticky_restore_fn *restore_bpf;
+	void *privilege_context; /* given to both */
 };
 
 /*
@@ -118,7 +140,7 @@ struct sticky_group_options {
 const char *sticky_version(void);
 
 /*
- * Open a group: load nothing yet but the shared maps, with no address and no socket.
+ * Open a group: load the program and its maps, with no address and no socket.
  *
  * options    see above
  * ret_group  the new group; sticky_group_close() ends it
@@ -126,14 +148,27 @@ const char *sticky_version(void);
  * Returns 0, or
  *   -EINVAL      slots or a prefix out of range, or size too small or with unknown
  *                members set
- *   -EPERM       no CAP_BPF
+ *   -EPERM       no CAP_BPF, or bpf(2) is refused in another way
  *   -EOPNOTSUPP  the kernel is too old (needs Linux 5.14), or without BPF
+ *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to
+ *                `log` as events "libbpf" of the level STICKY_LOG_DEBUG
  *   -ENOMEM, -EMFILE, -ENFILE
+ * sticky_explain() says more of the first three.
  *
- * Costs some 20 ms: two waits for running programs, and three program loads, by one of which
+ * Costs some 20 ms: two waits for running programs, and two program loads, by one of which
  * it finds out whether this kernel wakes a sleeping acceptor for a connection that was moved.
  */
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
+
+/*
+ * Say why sticky_group_open() failed, and what to do about it: found out by looking at this
+ * process's capabilities, namespaces and filters, and at the kernel.
+ *
+ * error     what sticky_group_open() returned
+ * size      bytes at ret_text; STICKY_EXPLANATION_SIZE always suffices
+ * ret_text  a line with the cause, a newline, a line with the remedy
+ */
+void sticky_explain(int error, size_t size, char *ret_text);
 
 /*
  * Close a group: its holding sockets, program and maps. Connections that wait in
@@ -165,7 +200,7 @@ void sticky_group_close(struct sticky_group *group);
  *   -ENOENT         the name has no address
  *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
  *
- * Costs one program load (under a millisecond) and one socket a slot.
+ * Costs one socket a slot. Needs no CAP_BPF from Linux 5.19 on: the program is loaded already.
  */
 int sticky_group_listen(struct sticky_group *group, const char *address);
 
@@ -214,6 +249,16 @@ int sticky_group_set_slots(struct sticky_group *group, uint32_t slots);
  * Returns 0 or -EINVAL (no such slot).
  */
 int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away);
+
+/*
+ * Does this kernel wake an acceptor that sleeps in accept() or epoll_wait() when a connection is
+ * moved to its socket? Tried when the group was opened. Where it does not, or where it could not
+ * be tried, the library wakes the acceptor by a connection of its own, which the worker sees as
+ * a client that says nothing.
+ *
+ * Returns 1 (it does), 0 (it does not), or -errno (it could not be tried).
+ */
+int sticky_group_wakes(struct sticky_group *group);
 
 /*
  * Put the table into force as sticky_slot_set_away() left it. Costs nothing where nothing

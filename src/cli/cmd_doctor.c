@@ -13,9 +13,6 @@
 
 #include "../controller/controller.h"
 #include "../controller/cpus.h"
-#include "../lib/address.h"
-#include "../lib/steering.h"
-#include "../lib/wake.h"
 #include "command.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
@@ -30,6 +27,7 @@ static const char *const verdict_words[VERDICT_COUNT] = {
 struct findings {
 	enum verdict worst;
 	bool loads; /* the program can be loaded */
+	bool is_verbose;
 };
 
 /* One line: verdict, what was looked at, what was seen; then what to do about it. */
@@ -70,11 +68,13 @@ static void check_kernel(struct findings *findings)
 	int major = 0, minor = 0;
 
 	uname(&name);
-	if (sscanf(name.release, "%d.%d", &major, &minor) != 2)
-		major = 0;
-	say(findings, major > 5 || (major == 5 && minor >= 14) ? VERDICT_OK : VERDICT_MISSING,
-	    "kernel", "Linux 5.14 or later is needed, for connections that move with their slot",
-	    "Linux %s", name.release);
+	if (sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+	    (major > 5 || (major == 5 && minor >= 14)))
+		say(findings, VERDICT_OK, "kernel", "", "Linux %s", name.release);
+	else
+		say(findings, VERDICT_MISSING, "kernel",
+		    "install a newer kernel: from 5.14 on, connections can move with their slot",
+		    "Linux 5.14 or later is needed; this is %s", name.release);
 }
 
 static void check_capabilities(struct findings *findings)
@@ -111,19 +111,9 @@ static void check_capabilities(struct findings *findings)
 	}
 }
 
-static int open_steering(struct steering **ret_steering)
+static void check_wake_ups(struct findings *findings, struct sticky_group *group)
 {
-	struct sticky_settings settings = {.abi_version = STICKY_ABI_VERSION, .slots = 1};
-	const struct log nowhere = {0};
-
-	prefix_fill_mask(32, 1, &settings.v4_mask);
-	prefix_fill_mask(64, 4, settings.v6_mask);
-	return steering_open(&settings, &nowhere, ret_steering);
-}
-
-static void check_wake_ups(struct findings *findings, struct steering *steering)
-{
-	int wakes = wake_probe(steering);
+	int wakes = sticky_group_wakes(group);
 
 	if (wakes < 0)
 		say(findings, VERDICT_WARNING, "wake-ups",
@@ -141,24 +131,36 @@ static void check_wake_ups(struct findings *findings, struct steering *steering)
 		    "a moved connection wakes its acceptor (tried)");
 }
 
+/* The messages of libbpf and of the kernel's verifier, for --verbose. */
+static void print_message(void *context, enum sticky_log_level level, const char *event,
+			  const char *detail)
+{
+	(void)context;
+	(void)level;
+	if (!strcmp(event, "libbpf"))
+		printf("%30s  | %s\n", "", detail);
+}
+
 static void check_bpf(struct findings *findings)
 {
-	struct steering *steering;
-	int error = open_steering(&steering);
+	struct sticky_group_options options = {.size = sizeof(options),
+					       .slots = 1,
+					       .log = findings->is_verbose ? print_message : NULL};
+	char why[STICKY_EXPLANATION_SIZE], *remedy;
+	struct sticky_group *group;
+	int error = sticky_group_open(&options, &group);
 
 	findings->loads = error == 0;
 	if (error) {
-		say(findings, VERDICT_MISSING, "bpf program",
-		    error == -EPERM
-			    ? "CAP_BPF is needed (see above); containers: --cap-add BPF, and "
-			      "a seccomp profile that allows bpf(2)"
-			    : "see dmesg; CONFIG_BPF_SYSCALL and CONFIG_INET are needed",
-		    "cannot be loaded: %s", strerror(-error));
+		sticky_explain(error, sizeof(why), why);
+		remedy = strchr(why, '\n');
+		*remedy++ = '\0';
+		say(findings, VERDICT_MISSING, "bpf program", remedy, "%s", why);
 		return;
 	}
 	say(findings, VERDICT_OK, "bpf program", "", "loads, and passes this kernel's verifier");
-	check_wake_ups(findings, steering);
-	steering_close(steering);
+	check_wake_ups(findings, group);
+	sticky_group_close(group);
 }
 
 static void check_jit(struct findings *findings)
@@ -228,10 +230,26 @@ static void check_engine(struct findings *findings)
 			    : "user: by --steering=user, or behind a proxy");
 }
 
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct findings *findings = state->input;
+
+	if (key != 'v')
+		return command_parse_nothing(key, arg, state);
+	findings->is_verbose = true;
+	return 0;
+}
+
 int command_doctor(int argc, char **argv)
 {
+	static const struct argp_option options[] = {
+		{.name = "verbose",
+		 .key = 'v',
+		 .doc = "Also show what the kernel's verifier says of a program that it refuses"},
+		{0}};
 	static const struct argp argp = {
-		.parser = command_parse_nothing,
+		.options = options,
+		.parser = parse,
 		.doc = "Show what this machine can do, and what it lacks, as the user that asks: "
 		       "each line is ok, warning (it works, but) or missing, with the remedy. "
 		       "Exit code 1 where something is missing.",
@@ -244,7 +262,7 @@ int command_doctor(int argc, char **argv)
 	struct config config;
 	size_t i;
 
-	command_parse(&argp, argc, argv, NULL, &config);
+	command_parse(&argp, argc, argv, &findings, &config);
 	config_fini(&config);
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](&findings);

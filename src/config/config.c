@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "sticky.h"
 #include "textid.h"
 
 void config_init(struct config *config)
@@ -22,6 +23,7 @@ void config_init(struct config *config)
 		.reload_parallel = 1,
 		.max_held = 65536,
 		.head_timeout_ms = 10000,
+		.log_level = STICKY_LOG_INFO,
 		.term_after_ms = TERM_AFTER_DEFAULT,
 	};
 }

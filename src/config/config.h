@@ -97,6 +97,7 @@ struct config {
 	uint32_t down_answer;		    /* enum down_answer */
 	uint32_t max_held;		    /* connections in our own hands */
 	uint32_t steering;		    /* enum steering_choice */
+	uint32_t log_level;		    /* enum sticky_log_level */
 	uint32_t behind_proxy;		    /* enum behind_proxy */
 	char *client_ip_header;		    /* NULL: X-Forwarded-For */
 	struct string_list trusted_proxies; /* CIDR or @FILE; empty: loopback, private ranges */

@@ -43,7 +43,8 @@ enum {
 	KEY_WORKER,
 	KEY_TERM_AFTER,
 	KEY_PROXY_KEEPALIVE,
-	KEY_STOP_SIGNAL
+	KEY_STOP_SIGNAL,
+	KEY_LOG_LEVEL
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -224,6 +225,11 @@ static const struct config_option options[] = {
 	 AT(steering),
 	 FIXED,
 	 .choices = "auto kernel user"},
+	{{"log-level", KEY_LOG_LEVEL, "LEVEL",
+	  "The least important messages that are shown: error, warn, info, debug (info)", false},
+	 KIND_CHOICE,
+	 AT(log_level),
+	 .choices = "error warn info debug"},
 	{{"slot-listen", KEY_SLOT_LISTEN, "ADDRESS",
 	  "A private way to each slot, behind the other sockets: unix:/run/app/{slot}.sock, or "
 	  "127.0.0.1:90{slot}: for a proxy that chooses the worker itself",

@@ -44,12 +44,9 @@ void controller_complain(const char *format, ...)
 /* Those who came into our own hands first: their workers are about to be asked to stop. */
 static void begin_stop(struct controller *controller, bool now)
 {
-	unsigned int previous;
 
 	/* Nobody new comes to a dispatcher whose queue was seen to be empty. */
-	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_group_refuse(controller->instance.group);
-	privilege_restore(previous);
 	front_stop(controller->instance.front);
 	nodeports_stop(controller->nodeports);
 	supervisor_stop(controller->instance.supervisor, now);
@@ -597,6 +594,7 @@ int controller_run(struct config *config, const struct config_sources *sources,
 		controller_complain("%s", strerror(ENOMEM));
 		return EXIT_FAILED;
 	}
+	report_set_level((enum sticky_log_level)config->log_level);
 	controller->config = config;
 	controller->sources = sources;
 	controller->threads = threads;

@@ -137,18 +137,15 @@ static int use_ranges(struct front *front, struct ranges *ranges)
 	const struct config *config = front->options.config;
 	struct prefixes trusted, former = front->trusted;
 	struct dispatch_rules rules;
-	unsigned int previous;
 	uint32_t i;
 	int error = prefixes_init(&trusted, ranges->list, ranges->count);
 
 	if (error)
 		return error;
-	previous = privilege_raise(PRIVILEGE_BPF);
 	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
 	error = sticky_group_set_proxies(front->options.group, ranges->list, ranges->count,
 					 config->behind_proxy == BEHIND_PROXY_XFF ||
 						 config->proxy_header == PROXY_HEADER_KEEP);
-	privilege_restore(previous);
 	if (error) {
 		prefixes_fini(&trusted);
 		return error;
@@ -271,7 +268,7 @@ int front_start(struct front *front)
 	unsigned int previous;
 	int error;
 
-	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_dispatchers_open(front->options.group, wanted, &front->sockets);
 	if (!error && !front->options.is_user)
 		error = sticky_group_set_sample(front->options.group, SAMPLE_ONE_IN);
@@ -290,14 +287,11 @@ static void stop_dispatchers(struct front *front)
 
 void front_stop(struct front *front)
 {
-	unsigned int previous;
 
 	if (!front)
 		return;
 	stop_dispatchers(front);
-	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_dispatchers_close(front->sockets);
-	privilege_restore(previous);
 	front->sockets = NULL;
 	delivery_give_up(front->delivery);
 }

@@ -21,7 +21,7 @@ struct instance {
 	const struct traffic *traffic;
 	struct front *front;  /* NULL: all connections are steered in the kernel */
 	const char *steering; /* "kernel", "user" */
-	const char *steering_reason;
+	char steering_reason[STICKY_EXPLANATION_SIZE];
 	uint64_t started_ms; /* by clock_ms() */
 	char started_at[32]; /* the same by the calendar: differs from one controller to the next */
 };

@@ -157,7 +157,6 @@ static void take_slot(struct worker *worker)
 	struct slot_state *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
 	struct worker *former = slot->current == worker ? NULL : slot->current;
-	unsigned int previous;
 	int error;
 
 	event_del(worker->timer);
@@ -168,9 +167,7 @@ static void take_slot(struct worker *worker)
 	}
 	standin_unwatch(supervisor->standin, slot->index);
 	life_restore_backlog(worker);
-	previous = privilege_raise(PRIVILEGE_BPF);
 	error = sticky_worker_ready(worker->life);
-	privilege_restore(previous);
 	if (error) {
 		/* It closed or shut its socket: it can't serve. Its exit counts as a failed start.
 		 */
@@ -255,7 +252,7 @@ static void leave_slot(struct worker *worker)
 	life_watch_sockets(worker, false);
 	life_channel_leave_slot(worker);
 	if (!spills || leave_later(worker)) {
-		previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
+		previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 		/* Reported by the library, where it could not be held by fresh sockets. */
 		sticky_worker_close(worker->life);
 		privilege_restore(previous);

@@ -69,7 +69,7 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 	int listener;
 
 	format_address(query, sizeof(address), address);
-	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	listener = listen_on(ports->options.group, address, error, sizeof(error));
 	privilege_restore(previous);
 	if (listener < 0) {

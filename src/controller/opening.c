@@ -8,11 +8,25 @@
 #include "cpus.h"
 #include "listen.h"
 #include "parts.h"
+#include "privilege.h"
 #include "report.h"
 
 uint32_t controller_wanted_slots(const struct config *config)
 {
 	return config->workers ? config->workers : cpus_usable();
+}
+
+/* The library's regions: see sticky_raise_fn. */
+static unsigned int raise_bpf(void *context)
+{
+	(void)context;
+	return privilege_raise(PRIVILEGE_BPF);
+}
+
+static void restore_bpf(void *context, unsigned int previous)
+{
+	(void)context;
+	privilege_restore(previous);
 }
 
 static struct sticky_group_options group_options(const struct controller *controller)
@@ -27,6 +41,8 @@ static struct sticky_group_options group_options(const struct controller *contro
 		.v6_prefix = config->v6_prefix,
 		.seed = controller->seed,
 		.log = report_from_library,
+		.raise_bpf = raise_bpf,
+		.restore_bpf = restore_bpf,
 	};
 }
 
@@ -79,27 +95,20 @@ static void adopt_group(struct controller *controller)
 
 static void complain_of_kernel(int error)
 {
-	if (error == -EPERM)
-		controller_complain(
-			"BPF is not permitted: the kernel needs CAP_BPF to place connections\n"
-			"run it as root or by sudo, or give it the capability: setcap "
-			"cap_bpf,cap_net_bind_service+ep stickyctl\n"
-			"(or --steering=user, for workers that take passed connections)");
-	else if (error == -EOPNOTSUPP)
-		controller_complain(
-			"this kernel can't place connections: Linux 5.14 or later with BPF is "
-			"needed; see 'stickyctl doctor'\n"
-			"(or --steering=user, for workers that take passed connections)");
-	else
-		controller_complain("cannot set up the kernel's side: %s; see 'stickyctl doctor'",
-				    strerror(-error));
+	char why[STICKY_EXPLANATION_SIZE];
+
+	sticky_explain(error, sizeof(why), why);
+	controller_complain("the kernel cannot place connections: %s\n"
+			    "(or --steering=user, for workers that take passed connections)",
+			    why);
 }
 
 static void set_steering(struct controller *controller, bool is_user, const char *reason)
 {
 	controller->is_user = is_user;
 	controller->instance.steering = is_user ? "user" : "kernel";
-	controller->instance.steering_reason = reason;
+	snprintf(controller->instance.steering_reason, sizeof(controller->instance.steering_reason),
+		 "%s", reason);
 }
 
 /*
@@ -110,7 +119,7 @@ static bool may_do_without(const struct config *config, int error)
 {
 	return config->steering == STEERING_AUTO &&
 	       (config->behind_proxy != BEHIND_NO_PROXY || config_is_node(config)) &&
-	       (error == -EPERM || error == -EOPNOTSUPP);
+	       (error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC);
 }
 
 static int open_user_group(struct controller *controller, struct sticky_group_options *options,
@@ -132,6 +141,7 @@ int controller_open_group(struct controller *controller)
 {
 	struct sticky_group_options options = group_options(controller);
 	const struct config *config = controller->config;
+	char why[STICKY_EXPLANATION_SIZE];
 	int error;
 
 	set_steering(controller, false,
@@ -150,12 +160,10 @@ int controller_open_group(struct controller *controller)
 	if (!error)
 		return EXIT_DONE;
 	if (may_do_without(config, error)) {
-		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"",
-		       error == -EPERM ? "BPF is not permitted" : "this kernel can't");
-		return open_user_group(controller, &options,
-				       error == -EPERM ? "BPF is not permitted: no CAP_BPF"
-						       : "the kernel is older than Linux 5.14, or "
-							 "without BPF");
+		sticky_explain(error, sizeof(why), why);
+		*strchr(why, '\n') = '\0'; /* the remedy is doctor's to say */
+		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"", why);
+		return open_user_group(controller, &options, why);
 	}
 	complain_of_kernel(error);
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;

@@ -367,7 +367,7 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	/* Nobody watches holding sockets that the library is about to close. */
 	for (i = slots; i < former; i++)
 		standin_unwatch(supervisor->standin, i);
-	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
 	privilege_restore(previous);
 	if (moved < 0) {

@@ -20,7 +20,7 @@ enum privilege {
 	PRIVILEGE_SETUID = 1 << 1,	     /* --user */
 	PRIVILEGE_SETGID = 1 << 2,
 	PRIVILEGE_KILL = 1 << 3, /* workers of another uid */
-	PRIVILEGE_BPF = 1 << 4,	 /* updates of maps, where an old kernel has unprivileged BPF off */
+	PRIVILEGE_BPF = 1 << 4,	 /* access to maps, where an old kernel has unprivileged BPF off */
 	PRIVILEGE_DAC_READ_SEARCH = 1 << 5, /* /proc/PID/fd of workers of another uid */
 	PRIVILEGE_SYS_PTRACE = 1 << 6,	    /* the connections of such workers; takeovers */
 };

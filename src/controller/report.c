@@ -18,6 +18,14 @@ static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_DEBUG] = "debug",
 };
 
+/* An enum sticky_log_level. Threads of the demo and of the dispatchers read it. */
+static atomic_uint shown_level = STICKY_LOG_INFO;
+
+void report_set_level(enum sticky_log_level level)
+{
+	atomic_store(&shown_level, level);
+}
+
 static size_t format_time(char *text, size_t size)
 {
 	struct timespec now;
@@ -74,8 +82,11 @@ static void write_or_lose(const char *line, size_t length)
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)
 {
 	char line[2048];
-	size_t length = format_time(line, sizeof(line)), i;
+	size_t length, i;
 
+	if (level > atomic_load(&shown_level))
+		return;
+	length = format_time(line, sizeof(line));
 	length += (size_t)snprintf(line + length, sizeof(line) - length - 1, "%-5s %s%s%s",
 				   level_names[level], event, *detail ? " " : "", detail);
 	if (length > sizeof(line) - 2)
@@ -103,6 +114,5 @@ void report_from_library(void *context, enum sticky_log_level level, const char 
 			 const char *detail)
 {
 	(void)context;
-	if (level <= STICKY_LOG_INFO)
-		write_line(level, event, detail);
+	write_line(level, event, detail);
 }

@@ -37,7 +37,6 @@ void supervisor_finish_if_empty(struct supervisor *supervisor)
 
 static void refuse(struct supervisor *supervisor)
 {
-	unsigned int previous;
 	uint32_t i;
 	int error;
 
@@ -46,9 +45,7 @@ static void refuse(struct supervisor *supervisor)
 	orders_abandon(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
 		standin_unwatch(supervisor->standin, i);
-	previous = privilege_raise(PRIVILEGE_BPF);
 	error = sticky_group_refuse(supervisor->options.group);
-	privilege_restore(previous);
 	if (error)
 		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
 }
@@ -137,7 +134,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_apply(supervisor->options.group);
 	if (moved > 0 && supervisor->options.delivery)
 		delivery_table_changed(supervisor->options.delivery);
@@ -310,13 +307,10 @@ void supervisor_set_config(struct supervisor *supervisor, const struct config *c
 static void on_group_due(evutil_socket_t fd, short what, void *context)
 {
 	struct supervisor *supervisor = context;
-	unsigned int previous;
 
 	(void)fd;
 	(void)what;
-	previous = privilege_raise(PRIVILEGE_BPF);
 	sticky_group_run(supervisor->options.group);
-	privilege_restore(previous);
 }
 
 static int make_parts(struct supervisor *supervisor)

@@ -33,7 +33,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		return -ENOMEM;
 	if (!group->backlog)
 		group->backlog = 4096;
-	error = steering_adopt(directory, &group->log, &group->steering);
+	error = steering_adopt(directory, &group->access, &group->log, &group->steering);
 	if (error) {
 		sticky_group_close(group);
 		return error;
@@ -76,7 +76,7 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	pthread_mutex_lock(&group->lock);
 	index = learn_listener(group, fd, &listener);
 	if (!index)
-		index = steering_adopt_listener(group->steering);
+		index = steering_adopt_listener(group->steering, fd);
 	if (index >= 0)
 		group->listeners[group->address_count++] = listener;
 	group->listener_count = group->address_count;
@@ -178,7 +178,7 @@ static int attach_program(struct sticky_group *group, uint32_t listener)
 	if (listen(fd, 1))
 		error = -errno;
 	if (!error)
-		error = steering_attach(group->steering, listener, fd);
+		error = steering_attach(group->steering, fd);
 	close(fd);
 	return error;
 }

@@ -47,23 +47,13 @@ static void wake(struct sticky_group *group, uint32_t slot, uint32_t listener)
 			  "slot=%u listener=%u error=\"%s\"", slot, listener, strerror(-error));
 }
 
-/* Wake whoever may have got what waited at a listener of a slot. */
-static void wake_heirs(struct sticky_group *group, uint32_t slot, uint32_t listener)
+static bool migration_wakes(const struct sticky_group *group)
 {
-	uint32_t heir;
-
-	if (slot < group->slot_count && !group->slots[slot].is_away) {
-		if (group->slots[slot].owner)
-			wake(group, slot, listener);
-		return;
-	}
-	/* The table dealt it out: to any of the others. */
-	for (heir = 0; heir < group->slot_count; heir++)
-		if (group->slots[heir].owner)
-			wake(group, heir, listener);
+	/* Where it could not be tried, a wake-up too many is better than one too few. */
+	return group->migration_wakes > 0;
 }
 
-/* Somebody waits in the queue of the slot's worker: nobody may have told it. */
+/* Connections wait in the queue of the slot's worker: it may not have been told of them. */
 static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 {
 	uint32_t i;
@@ -75,21 +65,30 @@ static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 			wake(group, slot, i);
 }
 
+/*
+ * Wake the workers to whose sockets the queue of a slot may have been moved. The queues are read
+ * after the move, and not before: a connection that comes between a look and the close would be
+ * moved and told to nobody.
+ */
+static void wake_heirs(struct sticky_group *group, uint32_t slot)
+{
+	uint32_t heir;
+
+	if (slot < group->slot_count && !group->slots[slot].is_away) {
+		wake_if_waiting(group, slot);
+		return;
+	}
+	/* The table dealt it out: to any of the others. */
+	for (heir = 0; heir < group->slot_count; heir++)
+		wake_if_waiting(group, heir);
+}
+
 static void close_sockets(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
 {
-	bool was_waiting[STICKY_LISTENERS_LIMIT] = {false};
-	uint32_t i;
-
-	for (i = 0; i < group->listener_count; i++)
-		was_waiting[i] = sockets->fd[i] >= 0 && listener_queue(sockets->fd[i]) != 0;
 	group->slots[slot].overflows += socket_set_overflows(group, sockets);
 	socket_set_close(sockets);
-
-	if (group->migration_wakes || group->refusing)
-		return;
-	for (i = 0; i < group->listener_count; i++)
-		if (was_waiting[i])
-			wake_heirs(group, slot, i);
+	if (!migration_wakes(group))
+		wake_heirs(group, slot);
 }
 
 /* Have the timer fire when the first one is due. */
@@ -137,7 +136,7 @@ static void add_check(struct sticky_group *group, uint32_t slot, uint32_t check)
 {
 	struct closing closing = {.slot = slot, .is_check = true, .check = check};
 
-	if (group->migration_wakes || group->timer_fd < 0 || check >= CHECKS)
+	if (migration_wakes(group) || group->timer_fd < 0 || check >= CHECKS)
 		return;
 	closing.due_ns = now_ns() + check_delays_ns[check];
 	socket_set_init(&closing.sockets);
@@ -177,7 +176,7 @@ void closing_flush(struct sticky_group *group)
 void closing_finish(struct sticky_group *group)
 {
 	/* The group ends: nobody is to be woken, or looked at again. */
-	group->migration_wakes = true;
+	group->migration_wakes = 1; /* no more wake-ups */
 	closing_flush(group);
 }
 
@@ -204,28 +203,53 @@ static uint64_t time_to_wait(const struct sticky_group *group)
 	return due > now ? due - now : 0;
 }
 
+/*
+ * A host that does not poll has no timer to look at slots later, see check_delays_ns: on a kernel
+ * that does not wake, all of them are looked at once more, after this long.
+ */
+#define SECOND_LOOK_NS 50000000
+
+static void sleep_ns(uint64_t wait_ns)
+{
+	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000),
+				.tv_nsec = (long)(wait_ns % 1000000000)};
+
+	/* One that a signal cuts short is closed by the next call. */
+	if (wait_ns)
+		nanosleep(&wait, NULL);
+}
+
+static void look_again(struct sticky_group *group)
+{
+	uint32_t slot;
+
+	sleep_ns(SECOND_LOOK_NS);
+	pthread_mutex_lock(&group->lock);
+	for (slot = 0; slot < group->slot_count; slot++)
+		wake_if_waiting(group, slot);
+	pthread_mutex_unlock(&group->lock);
+}
+
 void group_unlock_and_settle(struct sticky_group *group)
 {
 	uint64_t wait_ns = time_to_wait(group);
-	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000),
-				.tv_nsec = (long)(wait_ns % 1000000000)};
-	bool polls = group->timer_fd >= 0;
+	bool polls = group->timer_fd >= 0, has_closed = group->closings;
 
 	pthread_mutex_unlock(&group->lock);
 	if (polls)
 		return;
-	if (wait_ns)
-		nanosleep(&wait,
-			  NULL); /* one that a signal cuts short is closed by the next call */
+	sleep_ns(wait_ns);
 	pthread_mutex_lock(&group->lock);
 	do_due(group);
 	pthread_mutex_unlock(&group->lock);
+	if (has_closed && !migration_wakes(group))
+		look_again(group);
 }
 
 void sticky_slot_wake(struct sticky_group *group, uint32_t slot)
 {
 	pthread_mutex_lock(&group->lock);
-	if (!group->migration_wakes)
+	if (!migration_wakes(group))
 		wake_if_waiting(group, slot);
 	pthread_mutex_unlock(&group->lock);
 }

@@ -46,7 +46,7 @@ static int fill_in_options(struct sticky_group_options *options)
 		options->v6_prefix = 64;
 	if (options->slots < 1 || options->slots > STICKY_SLOTS_LIMIT || options->v4_prefix > 32 ||
 	    options->v6_prefix > 128 || options->backlog > INT32_MAX ||
-	    options->engine > STICKY_ENGINE_USER)
+	    options->engine > STICKY_ENGINE_USER || !options->raise_bpf != !options->restore_bpf)
 		return -EINVAL;
 	return 0;
 }
@@ -83,7 +83,7 @@ void group_learn_of_wake_ups(struct sticky_group *group)
 	int wakes;
 
 	settings.slots = 1;
-	wakes = steering_open(&settings, &group->log, &steering);
+	wakes = steering_open(&settings, &group->access, &group->log, &steering);
 	if (!wakes) {
 		wakes = wake_probe(steering);
 		steering_close(steering);
@@ -91,8 +91,12 @@ void group_learn_of_wake_ups(struct sticky_group *group)
 	if (wakes < 0)
 		log_event(&group->log, STICKY_LOG_WARN, "wake_probe_failed", "error=\"%s\"",
 			  strerror(-wakes));
-	/* Where it could not be tried, a wake-up too many is better than one too few. */
-	group->migration_wakes = wakes > 0;
+	group->migration_wakes = wakes;
+}
+
+int sticky_group_wakes(struct sticky_group *group)
+{
+	return group->migration_wakes;
 }
 
 struct sticky_group *group_new(const struct sticky_group_options *options)
@@ -104,6 +108,9 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 		return NULL;
 	pthread_mutex_init(&group->lock, NULL);
 	group->log = (struct log){.fn = options->log, .context = options->log_context};
+	group->access = (struct bpf_access){.raise = options->raise_bpf,
+					    .restore = options->restore_bpf,
+					    .context = options->privilege_context};
 	group->backlog = options->backlog;
 	group->timer_fd = -1;
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
@@ -134,7 +141,7 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	group->slot_count = opts.slots;
 	error = opts.engine == STICKY_ENGINE_USER
 			? steering_open_user(&settings, &group->steering)
-			: steering_open(&settings, &group->log, &group->steering);
+			: steering_open(&settings, &group->access, &group->log, &group->steering);
 	if (error) {
 		sticky_group_close(group);
 		return error;
@@ -168,14 +175,11 @@ void sticky_group_close(struct sticky_group *group)
 /* The sockets of a new listener: the first one carries the program into the group. */
 static int open_first(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
-	int fd = listener_bind(listener), attached, error;
+	int fd = listener_bind_first(listener), attached, error;
 
 	if (fd < 0)
 		return fd;
 	slot_present_set(&group->slots[0])->fd[index] = fd;
-	error = listener_learn_port(listener, fd);
-	if (error)
-		return error;
 	attached = steering_add_listener(group->steering, fd);
 	if (attached < 0)
 		return attached;
@@ -247,16 +251,12 @@ static void close_listener(struct sticky_group *group, uint32_t index)
 /* Slots have no sockets: the address is bound, and kept for the dispatchers'. */
 static int reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
-	int fd = listener_bind(listener), error;
+	int fd = listener_bind_first(listener);
 
 	if (fd < 0)
 		return fd;
-	error = listener_learn_port(listener, fd);
-	if (error)
-		close(fd);
-	else
-		group->reserved[index] = fd;
-	return error;
+	group->reserved[index] = fd;
+	return 0;
 }
 
 static int open_all(struct sticky_group *group, struct listener *listener, uint32_t index)

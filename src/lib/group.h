@@ -46,6 +46,7 @@ struct closing {
 struct sticky_group {
 	pthread_mutex_t lock; /* everything below */
 	struct log log;
+	struct bpf_access access;
 	struct steering *steering;
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count;		      /* listeners */
@@ -56,10 +57,10 @@ struct sticky_group {
 	uint32_t slot_count;
 	struct sticky_worker *workers; /* open ones */
 	bool refusing;
-	bool migration_wakes;	  /* the kernel wakes a sleeping acceptor for moved connections */
-	struct closing *closings; /* in the order of their time */
-	int timer_fd;		  /* readable when one is due; -1: we wait ourselves */
-	bool table_is_stale;	  /* somebody's is_away changed */
+	int migration_wakes;		       /* see sticky_group_wakes() */
+	struct closing *closings;	       /* in the order of their time */
+	int timer_fd;			       /* readable when one is due; -1: we wait ourselves */
+	bool table_is_stale;		       /* somebody's is_away changed */
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* slot_count of them are in use */
 };
 

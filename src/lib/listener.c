@@ -117,6 +117,31 @@ int listener_bind(const struct listener *listener)
 	return fd;
 }
 
+static uint16_t port_of(const struct listener *listener)
+{
+	const struct sockaddr_in6 *v6 = (const void *)&listener->address;
+	const struct sockaddr_in *v4 = (const void *)&listener->address;
+
+	return listener->address.ss_family == AF_INET6 ? v6->sin6_port : v4->sin_port;
+}
+
+int listener_bind_first(struct listener *listener)
+{
+	int fd = listener_bind(listener), chosen_port_fd, error;
+
+	if (fd < 0 || port_of(listener))
+		return fd;
+	error = listener_learn_port(listener, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	chosen_port_fd = fd;
+	fd = listener_bind(listener);
+	close(chosen_port_fd);
+	return fd;
+}
+
 int listener_listen(const struct listener *listener, int fd)
 {
 	if (listen(fd, listener->backlog))

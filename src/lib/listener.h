@@ -39,6 +39,14 @@ int listener_check_free(const struct listener *listener);
  */
 int listener_bind(const struct listener *listener);
 
+/*
+ * The same for a listener's first socket. Where the port is 0 the kernel chooses one, which is
+ * filled in, and the socket that is returned is bound to that number: the kernel forgets the
+ * port of a socket for which it chose one when the socket is closed (inet_put_port(), unless
+ * SOCK_BINDPORT_LOCK), and the program would not know whose queue it moves.
+ */
+int listener_bind_first(struct listener *listener);
+
 /* listen(2), and lock the program that the socket inherited. Returns 0 or -errno. */
 int listener_listen(const struct listener *listener, int fd);
 

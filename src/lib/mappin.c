@@ -7,11 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void mappin_name_entries(uint32_t listener, char ret_name[MAPPIN_NAME_SIZE])
-{
-	snprintf(ret_name, MAPPIN_NAME_SIZE, "entries%u", listener);
-}
-
 static int make_path(const char *directory, const char *name, char ret_path[PATH_MAX])
 {
 	int length = snprintf(ret_path, PATH_MAX, "%s/%s", directory, name);

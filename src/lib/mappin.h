@@ -6,11 +6,6 @@
 #include <bpf/libbpf.h>
 #include <stdint.h>
 
-#define MAPPIN_NAME_SIZE 32
-
-/* The name of a listener's map of sockets. */
-void mappin_name_entries(uint32_t listener, char ret_name[MAPPIN_NAME_SIZE]);
-
 /* Pin a map; what is there by that name is replaced. Returns 0 or -errno. */
 int mappin_make(const char *directory, const char *name, const struct bpf_map *map);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "proxymap.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,25 +20,27 @@ static int compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct sticky_proxy_key));
 }
 
-static int add_all(int map_fd, const struct sticky_proxy_key *keys, size_t count)
+static int add_all(const struct bpf_access *access, int map, const struct sticky_proxy_key *keys,
+		   size_t count)
 {
 	uint32_t value = 1;
 	size_t i;
 	int error = 0;
 
 	for (i = 0; i < count && !error; i++)
-		error = bpf_map_update_elem(map_fd, &keys[i], &value, BPF_ANY);
+		error = bpf_access_update(access, map, &keys[i], &value);
 	return error;
 }
 
 /* Those that are not wanted. Nobody else writes the map. Returns how many, or -errno. */
-static int find_unwanted(int map_fd, const struct sticky_proxy_key *keys, size_t count,
+static int find_unwanted(const struct bpf_access *access, int map,
+			 const struct sticky_proxy_key *keys, size_t count,
 			 struct sticky_proxy_key ret_keys[STICKY_PROXIES_ROOM])
 {
 	struct sticky_proxy_key key, former, *previous = NULL;
 	int found = 0, error;
 
-	while (!(error = bpf_map_get_next_key(map_fd, previous, &key))) {
+	while (!(error = bpf_access_next_key(access, map, previous, &key))) {
 		if (!bsearch(&key, keys, count, sizeof(*keys), compare) &&
 		    found < STICKY_PROXIES_ROOM)
 			ret_keys[found++] = key;
@@ -50,21 +51,23 @@ static int find_unwanted(int map_fd, const struct sticky_proxy_key *keys, size_t
 }
 
 /* All are found first: the order of a trie changes with each that is removed. */
-static int remove_unwanted(int map_fd, const struct sticky_proxy_key *keys, size_t count)
+static int remove_unwanted(const struct bpf_access *access, int map,
+			   const struct sticky_proxy_key *keys, size_t count)
 {
 	struct sticky_proxy_key *unwanted = calloc(STICKY_PROXIES_ROOM, sizeof(*unwanted));
 	int found, i, error = 0;
 
 	if (!unwanted)
 		return -ENOMEM;
-	found = find_unwanted(map_fd, keys, count, unwanted);
+	found = find_unwanted(access, map, keys, count, unwanted);
 	for (i = 0; i < found && !error; i++)
-		error = bpf_map_delete_elem(map_fd, &unwanted[i]);
+		error = bpf_access_delete(access, map, &unwanted[i]);
 	free(unwanted);
 	return found < 0 ? found : error;
 }
 
-int proxymap_replace(int map_fd, const struct sticky_prefix *proxies, size_t count)
+int proxymap_replace(const struct bpf_access *access, int map, const struct sticky_prefix *proxies,
+		     size_t count)
 {
 	struct sticky_proxy_key *keys;
 	size_t i;
@@ -78,9 +81,9 @@ int proxymap_replace(int map_fd, const struct sticky_prefix *proxies, size_t cou
 	for (i = 0; i < count; i++)
 		keys[i] = key_of(&proxies[i]);
 	qsort(keys, count, sizeof(*keys), compare);
-	error = add_all(map_fd, keys, count);
+	error = add_all(access, map, keys, count);
 	if (!error)
-		error = remove_unwanted(map_fd, keys, count);
+		error = remove_unwanted(access, map, keys, count);
 	free(keys);
 	return error;
 }

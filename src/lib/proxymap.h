@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "bpf_access.h"
 #include "sticky.h"
 
 /*
@@ -13,6 +14,7 @@
  *
  * Returns 0, -E2BIG, -EINVAL, -ENOMEM, or what bpf(2) says.
  */
-int proxymap_replace(int map_fd, const struct sticky_prefix *proxies, size_t count);
+int proxymap_replace(const struct bpf_access *access, int map, const struct sticky_prefix *proxies,
+		     size_t count);
 
 #endif

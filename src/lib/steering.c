@@ -1,188 +1,116 @@
 // SPDX-License-Identifier: MIT
 #include "steering.h"
 
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
-#include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../bpf/select.h"
-#include "sticky.skel.h"
-#include "mappin.h"
+#include "bpf_access.h"
+#include "bpf_program.h"
 #include "plan.h"
 #include "proxymap.h"
 #include "table.h"
+
+_Static_assert(STICKY_LISTENERS_MAX == STICKY_LISTENERS_LIMIT, "the ABI and sticky.h differ");
 
 #ifndef SO_ATTACH_REUSEPORT_EBPF
 #define SO_ATTACH_REUSEPORT_EBPF 52
 #endif
 
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
+#define TABLES 2
+
 struct steering {
 	struct sticky_settings settings;
 	struct log log;
+	struct bpf_access access;
+	struct loaded_program *program; /* NULL: nothing is steered by the kernel */
 	uint32_t listener_count;
-	struct sticky_bpf
-		*listeners[STICKY_LISTENERS_LIMIT]; /* a program and an entries map each */
-	/*
-	 * Loaded first and attached to nothing: its maps `settings`, `table` and `counters`
-	 * are those of every listener.
-	 */
-	struct sticky_bpf *shared;
+	struct sticky_listener_key listeners[STICKY_LISTENERS_LIMIT];
 	char *pins;	       /* the directory; NULL: not pinned */
 	struct plan plan;      /* its present table is the kernel's */
 	bool table_is_unknown; /* another process wrote the kernel's: ours is a guess */
+	int tables[TABLES];    /* inner maps, one of them in use; -1: not made */
+	uint32_t table_in_use;
 };
 
-/*
- * libbpf prints to stderr unless it is told otherwise, and its callback has no context:
- * the one that is calling into libbpf in this thread.
- */
-static _Thread_local const struct log *current_log;
-
-static int __attribute__((format(printf, 2, 0)))
-report_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+static struct steering *new_steering(const struct bpf_access *access, const struct log *log)
 {
-	char line[512];
-	size_t length;
+	struct steering *steering = calloc(1, sizeof(*steering));
+	uint32_t i;
 
-	if (level == LIBBPF_DEBUG || !current_log)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	length = strlen(line);
-	if (length && line[length - 1] == '\n')
-		line[length - 1] = '\0';
-	log_event(current_log, STICKY_LOG_DEBUG, "libbpf", "%s", line);
-	return 0;
+	if (!steering)
+		return NULL;
+	steering->access = *access;
+	steering->log = *log;
+	for (i = 0; i < TABLES; i++)
+		steering->tables[i] = -1;
+	return steering;
 }
 
-/* The callback is the process's: threads that open groups at a time take turns. */
-static pthread_mutex_t libbpf_turn = PTHREAD_MUTEX_INITIALIZER;
-
-static libbpf_print_fn_t begin_libbpf(const struct log *log)
+static int map_of(const struct steering *steering, enum program_map map)
 {
-	pthread_mutex_lock(&libbpf_turn);
-	current_log = log;
-	return libbpf_set_print(report_libbpf);
-}
-
-static void end_libbpf(libbpf_print_fn_t former)
-{
-	libbpf_set_print(former);
-	current_log = NULL;
-	pthread_mutex_unlock(&libbpf_turn);
-}
-
-/* A kernel that does not know the program's type or attach type says EINVAL or worse. */
-static int load_error(int error)
-{
-	switch (error) {
-	case -EPERM:
-	case -EACCES: /* the verifier's word where a capability is missing for a feature */
-		return -EPERM;
-	case -EINVAL:
-	case -ENOSYS:
-	case -ESRCH:
-	case -ENOTSUP:
-		return -EOPNOTSUPP;
-	default:
-		return error;
-	}
-}
-
-static int share_maps(struct sticky_bpf *skeleton, const struct sticky_bpf *shared)
-{
-	int error;
-
-	error = bpf_map__reuse_fd(skeleton->maps.settings, bpf_map__fd(shared->maps.settings));
-	if (!error)
-		error = bpf_map__reuse_fd(skeleton->maps.proxies,
-					  bpf_map__fd(shared->maps.proxies));
-	if (!error)
-		error = bpf_map__reuse_fd(skeleton->maps.table, bpf_map__fd(shared->maps.table));
-	if (!error)
-		error = bpf_map__reuse_fd(skeleton->maps.counters,
-					  bpf_map__fd(shared->maps.counters));
-	return error;
-}
-
-static int reuse_shared_pins(const char *pins, struct sticky_bpf *skeleton)
-{
-	int error = mappin_reuse(pins, "settings", skeleton->maps.settings);
-
-	if (!error)
-		error = mappin_reuse(pins, "table", skeleton->maps.table);
-	if (!error)
-		error = mappin_reuse(pins, "counters", skeleton->maps.counters);
-	if (!error)
-		error = mappin_reuse(pins, "proxies", skeleton->maps.proxies);
-	return error;
-}
-
-static int load(const struct log *log, const struct sticky_bpf *shared, const char *pins,
-		const char *entries_pin, struct sticky_bpf **ret_skeleton)
-{
-	libbpf_print_fn_t former = begin_libbpf(log);
-	struct sticky_bpf *skeleton = sticky_bpf__open();
-	int error = skeleton ? 0 : -errno;
-
-	if (!error && shared)
-		error = share_maps(skeleton, shared);
-	if (!error && pins && !shared)
-		error = reuse_shared_pins(pins, skeleton);
-	if (!error && pins && entries_pin)
-		error = mappin_reuse(pins, entries_pin, skeleton->maps.entries);
-	if (!error)
-		error = sticky_bpf__load(skeleton);
-	end_libbpf(former);
-	if (error) {
-		sticky_bpf__destroy(skeleton);
-		return load_error(error);
-	}
-	*ret_skeleton = skeleton;
-	return 0;
+	return program_map(steering->program, map);
 }
 
 bool steering_is_kernel(const struct steering *steering)
 {
-	return steering->shared != NULL;
+	return steering->program != NULL;
 }
 
 static int write_settings(struct steering *steering)
 {
 	uint32_t zero = 0;
 
-	if (!steering->shared)
+	if (!steering->program)
 		return 0;
 
-	return bpf_map_update_elem(bpf_map__fd(steering->shared->maps.settings), &zero,
-				   &steering->settings, BPF_ANY);
+	return bpf_access_update(&steering->access, map_of(steering, MAP_SETTINGS), &zero,
+				 &steering->settings);
 }
 
-/* Replace the table whole. Waits for running programs: about 8 ms. */
+/*
+ * Replace the table whole: what is not in use is written, and put in the place of the other one.
+ * Waits for running programs, about 8 ms, so that none reads the previous one afterwards.
+ */
 static int write_table(struct steering *steering, const struct sticky_table *table)
 {
-	uint32_t zero = 0;
-	int inner, error;
+	uint32_t zero = 0, spare = !steering->table_in_use;
+	int error;
 
-	if (!steering->shared)
+	if (!steering->program)
 		return 0;
-	inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "sticky_table", sizeof(zero),
-			       sizeof(struct sticky_table), 1, NULL);
-	if (inner < 0)
-		return inner;
-	error = bpf_map_update_elem(inner, &zero, table, BPF_ANY);
+	error = bpf_access_update(&steering->access, steering->tables[spare], &zero, table);
 	if (!error)
-		error = bpf_map_update_elem(bpf_map__fd(steering->shared->maps.table), &zero,
-					    &inner, BPF_ANY);
-	close(inner); /* the outer map holds it */
+		error = bpf_access_update(&steering->access, map_of(steering, MAP_TABLE), &zero,
+					  &steering->tables[spare]);
+	if (!error)
+		steering->table_in_use = spare;
 	return error;
+}
+
+/* Both are made at once: a map needs CAP_BPF, and an update of one needs nothing on new kernels. */
+static int make_tables(struct steering *steering)
+{
+	uint32_t i;
+
+	for (i = 0; i < TABLES; i++) {
+		int map = bpf_access_create_array(&steering->access, "sticky_table",
+						  sizeof(struct sticky_table));
+
+		if (map < 0)
+			return map;
+		steering->tables[i] = map;
+	}
+	return 0;
 }
 
 static int begin_table(struct steering *steering, bool is_written)
@@ -202,7 +130,9 @@ static int begin_table(struct steering *steering, bool is_written)
 
 int steering_open_user(const struct sticky_settings *settings, struct steering **ret_steering)
 {
-	struct steering *steering = calloc(1, sizeof(*steering));
+	const struct bpf_access no_access = {0};
+	const struct log no_log = {0};
+	struct steering *steering = new_steering(&no_access, &no_log);
 	int error;
 
 	if (!steering)
@@ -217,18 +147,18 @@ int steering_open_user(const struct sticky_settings *settings, struct steering *
 	return 0;
 }
 
-int steering_open(const struct sticky_settings *settings, const struct log *log,
-		  struct steering **ret_steering)
+int steering_open(const struct sticky_settings *settings, const struct bpf_access *access,
+		  const struct log *log, struct steering **ret_steering)
 {
-	struct steering *steering = calloc(1, sizeof(*steering));
+	struct steering *steering = new_steering(access, log);
 	int error;
 
 	if (!steering)
 		return -ENOMEM;
 	steering->settings = *settings;
-	steering->log = *log;
-
-	error = load(log, NULL, NULL, NULL, &steering->shared);
+	error = program_load(access, log, NULL, &steering->program);
+	if (!error)
+		error = make_tables(steering);
 	if (!error)
 		error = write_settings(steering);
 	if (!error)
@@ -241,163 +171,227 @@ int steering_open(const struct sticky_settings *settings, const struct log *log,
 	return 0;
 }
 
-/* Remove the pins. The directory stays: it is the caller's. */
-static void unpin(struct steering *steering)
-{
-	char name[MAPPIN_NAME_SIZE];
-	uint32_t i;
-
-	if (!steering->pins)
-		return;
-	mappin_remove(steering->pins, "settings");
-	mappin_remove(steering->pins, "table");
-	mappin_remove(steering->pins, "counters");
-	mappin_remove(steering->pins, "proxies");
-	for (i = 0; i < steering->listener_count; i++) {
-		mappin_name_entries(i, name);
-		mappin_remove(steering->pins, name);
-	}
-	free(steering->pins);
-	steering->pins = NULL;
-}
-
 void steering_close(struct steering *steering)
 {
+	uint32_t i;
+
 	if (!steering)
 		return;
-	unpin(steering);
-	while (steering->listener_count)
-		steering_remove_last_listener(steering);
-	sticky_bpf__destroy(steering->shared);
+	if (steering->pins)
+		program_unpin(steering->pins);
+	free(steering->pins);
+	for (i = 0; i < TABLES; i++)
+		if (steering->tables[i] >= 0)
+			close(steering->tables[i]);
+	program_unload(steering->program);
 	free(steering);
 }
 
 /* ---- Pins ------------------------------------------------------------------------- */
 
-static int pin_entries(const struct steering *steering, uint32_t listener)
-{
-	char name[MAPPIN_NAME_SIZE];
-
-	mappin_name_entries(listener, name);
-	return mappin_make(steering->pins, name, steering->listeners[listener]->maps.entries);
-}
-
 int steering_pin(struct steering *steering, const char *directory)
 {
-	uint32_t listener;
+	char *pins;
 	int error;
 
-	if (!steering->shared)
+	if (!steering->program)
 		return -EOPNOTSUPP;
-	steering->pins = strdup(directory);
-	if (!steering->pins)
+	pins = strdup(directory);
+	if (!pins)
 		return -ENOMEM;
-	error = mappin_make(directory, "settings", steering->shared->maps.settings);
-	if (!error)
-		error = mappin_make(directory, "table", steering->shared->maps.table);
-	if (!error)
-		error = mappin_make(directory, "counters", steering->shared->maps.counters);
-	if (!error)
-		error = mappin_make(directory, "proxies", steering->shared->maps.proxies);
-	for (listener = 0; !error && listener < steering->listener_count; listener++)
-		error = pin_entries(steering, listener);
-	if (error)
-		unpin(steering);
-	return error;
+	error = program_pin(steering->program, &steering->access, directory);
+	if (error) {
+		free(pins);
+		return error;
+	}
+	steering->pins = pins;
+	return 0;
 }
 
-int steering_adopt(const char *directory, const struct log *log, struct steering **ret_steering)
+/* The settings are the kernel's; the table is taken to be that of so many slots, nobody away. */
+static int read_pinned(struct steering *steering)
 {
-	struct steering *steering = calloc(1, sizeof(*steering));
 	uint32_t zero = 0;
+	int error = bpf_access_lookup(&steering->access, map_of(steering, MAP_SETTINGS), &zero,
+				      &steering->settings);
+
+	if (error)
+		return error;
+	if (steering->settings.abi_version != STICKY_ABI_VERSION)
+		return -EPROTO;
+	steering->table_is_unknown = true;
+	return begin_table(steering, true);
+}
+
+int steering_adopt(const char *directory, const struct bpf_access *access, const struct log *log,
+		   struct steering **ret_steering)
+{
+	struct steering *steering = new_steering(access, log);
+	char *pins = strdup(directory);
 	int error;
 
-	if (!steering)
+	if (!steering || !pins) {
+		free(steering);
+		free(pins);
 		return -ENOMEM;
-	steering->log = *log;
-	error = load(log, NULL, directory, NULL, &steering->shared);
-	if (!error)
-		error = bpf_map_lookup_elem(bpf_map__fd(steering->shared->maps.settings), &zero,
-					    &steering->settings);
-	if (!error && steering->settings.abi_version != STICKY_ABI_VERSION)
-		error = -EPROTO;
-	steering->table_is_unknown = true;
-	if (!error)
-		error = begin_table(steering, true);
-	if (!error) {
-		steering->pins = strdup(directory);
-		error = steering->pins ? 0 : -ENOMEM;
 	}
+	error = program_load(access, log, directory, &steering->program);
+	if (!error)
+		error = make_tables(steering);
+	if (!error)
+		error = read_pinned(steering);
 	if (error) {
-		free(steering->pins);
-		steering->pins = NULL; /* they are not ours to remove */
+		free(pins); /* the pins themselves are not ours to remove */
 		steering_close(steering);
 		return error;
 	}
+	steering->pins = pins;
 	*ret_steering = steering;
 	return 0;
 }
 
-int steering_adopt_listener(struct steering *steering)
-{
-	struct sticky_bpf *skeleton;
-	char name[MAPPIN_NAME_SIZE];
-	int error;
+/* ---- Listeners --------------------------------------------------------------------- */
 
-	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
-		return -E2BIG;
-	mappin_name_entries(steering->listener_count, name);
-	error = load(&steering->log, steering->shared, steering->pins, name, &skeleton);
-	if (error)
-		return error;
-	steering->listeners[steering->listener_count] = skeleton;
-	return (int)steering->listener_count++;
+/* What the program sees of a listener's sockets: struct bpf_sock. */
+static int read_key(int socket, struct sticky_listener_key *ret_key)
+{
+	struct sockaddr_storage address = {0};
+	const struct sockaddr_in6 *v6 = (const void *)&address;
+	const struct sockaddr_in *v4 = (const void *)&address;
+	struct sticky_listener_key key = {0};
+	socklen_t length = sizeof(address);
+	int device = 0;
+
+	if (getsockname(socket, (void *)&address, &length))
+		return -errno;
+	length = sizeof(device);
+	if (getsockopt(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &length))
+		return -errno;
+	key.family = address.ss_family;
+	key.device = (uint32_t)device;
+	if (address.ss_family == AF_INET6) {
+		key.port = ntohs(v6->sin6_port);
+		memcpy(key.address, &v6->sin6_addr, sizeof(key.address));
+	} else {
+		key.port = ntohs(v4->sin_port);
+		memcpy(key.address, &v4->sin_addr, sizeof(v4->sin_addr));
+	}
+	*ret_key = key;
+	return 0;
 }
 
-int steering_attach(struct steering *steering, uint32_t listener, int socket)
+/*
+ * With one listener the program does not look which one a socket is of. A second one is thus
+ * made known, both in the map, before the settings say that there are two.
+ */
+static int announce_listener(struct steering *steering, const struct sticky_listener_key *key)
 {
-	int program = bpf_program__fd(steering->listeners[listener]->progs.sticky_select);
+	uint32_t index = steering->listener_count;
+	int error =
+		bpf_access_update(&steering->access, map_of(steering, MAP_LISTENERS), key, &index);
+
+	if (error)
+		return error;
+	steering->listeners[index] = *key;
+	steering->settings.listeners = ++steering->listener_count;
+	error = write_settings(steering);
+	if (error)
+		steering_remove_last_listener(steering);
+	return error;
+}
+
+int steering_attach(struct steering *steering, int socket)
+{
+	int program = program_fd(steering->program);
 
 	return setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program))
 		       ? -errno
 		       : 0;
 }
 
-int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
-		    uint64_t *ret_cookie)
-{
-	return bpf_map_lookup_elem(bpf_map__fd(steering->listeners[listener]->maps.entries), &slot,
-				   ret_cookie);
-}
-
-/* ---- Listeners and slots ------------------------------------------------------------ */
-
 int steering_add_listener(struct steering *steering, int first_socket)
 {
-	struct sticky_bpf *skeleton;
-	uint32_t index = steering->listener_count;
+	struct sticky_listener_key key;
 	int error;
 
-	if (index == STICKY_LISTENERS_LIMIT)
+	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
 		return -E2BIG;
-	error = load(&steering->log, steering->shared, NULL, NULL, &skeleton);
+	error = read_key(first_socket, &key);
+	if (!error)
+		error = announce_listener(steering, &key);
 	if (error)
 		return error;
-	steering->listeners[steering->listener_count++] = skeleton;
-	error = steering_attach(steering, index, first_socket);
-	if (!error && steering->pins)
-		error = pin_entries(steering, index);
+	error = steering_attach(steering, first_socket);
 	if (error) {
 		steering_remove_last_listener(steering);
 		return error;
 	}
-	return (int)index;
+	return (int)steering->listener_count - 1;
 }
 
 void steering_remove_last_listener(struct steering *steering)
 {
-	sticky_bpf__destroy(steering->listeners[--steering->listener_count]);
+	const struct sticky_listener_key *key = &steering->listeners[--steering->listener_count];
+
+	steering->settings.listeners = steering->listener_count;
+	write_settings(steering);
+	bpf_access_delete(&steering->access, map_of(steering, MAP_LISTENERS), key);
 }
+
+int steering_adopt_listener(struct steering *steering, int socket)
+{
+	struct sticky_listener_key key;
+	uint32_t index;
+	int error;
+
+	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
+		return -E2BIG;
+	error = read_key(socket, &key);
+	if (!error)
+		error = bpf_access_lookup(&steering->access, map_of(steering, MAP_LISTENERS), &key,
+					  &index);
+	if (error)
+		return error;
+	if (index != steering->listener_count)
+		return -EPROTO; /* the previous process had it in another place */
+	steering->listeners[index] = key;
+	return (int)steering->listener_count++;
+}
+
+/* ---- Slots ------------------------------------------------------------------------- */
+
+static uint32_t entry_of(uint32_t listener, uint32_t slot)
+{
+	return listener * STICKY_ENTRIES_MAX + slot;
+}
+
+int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
+		    uint64_t *ret_cookie)
+{
+	uint32_t entry = entry_of(listener, slot);
+
+	return bpf_access_lookup(&steering->access, map_of(steering, MAP_ENTRIES), &entry,
+				 ret_cookie);
+}
+
+int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, int socket)
+{
+	uint32_t entry = entry_of(listener, slot);
+	uint64_t value = (uint64_t)socket;
+
+	/* BPF_ANY is the atomic swap; BPF_EXIST fails once a worker shut its socket. */
+	return bpf_access_update(&steering->access, map_of(steering, MAP_ENTRIES), &entry, &value);
+}
+
+int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot)
+{
+	uint32_t entry = entry_of(listener, slot);
+	int error = bpf_access_delete(&steering->access, map_of(steering, MAP_ENTRIES), &entry);
+
+	return error == -ENOENT ? 0 : error;
+}
+
+/* ---- Table and settings ------------------------------------------------------------ */
 
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
@@ -431,26 +425,6 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 	return error ? error : (int)moved;
 }
 
-static int entries_fd(const struct steering *steering, uint32_t listener)
-{
-	return bpf_map__fd(steering->listeners[listener]->maps.entries);
-}
-
-int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, int socket)
-{
-	uint64_t value = (uint64_t)socket;
-
-	/* BPF_ANY is the atomic swap; BPF_EXIST fails once a worker shut its socket. */
-	return bpf_map_update_elem(entries_fd(steering, listener), &slot, &value, BPF_ANY);
-}
-
-int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot)
-{
-	int error = bpf_map_delete_elem(entries_fd(steering, listener), &slot);
-
-	return error == -ENOENT ? 0 : error;
-}
-
 int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot)
 {
 	steering->settings.wake_port = port;
@@ -475,10 +449,10 @@ int steering_set_proxies(struct steering *steering, const struct sticky_prefix *
 {
 	int error;
 
-	if (!steering->shared)
+	if (!steering->program)
 		return 0;
 	steering->settings.proxies_may_go_direct = may_go_direct;
-	error = proxymap_replace(bpf_map__fd(steering->shared->maps.proxies), proxies, count);
+	error = proxymap_replace(&steering->access, map_of(steering, MAP_PROXIES), proxies, count);
 	return error ? error : write_settings(steering);
 }
 
@@ -490,7 +464,7 @@ int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_su
 	uint32_t zero = 0;
 	int error, cpu, i;
 
-	if (!steering->shared) {
+	if (!steering->program) {
 		*ret_sum = sum;
 		return 0;
 	}
@@ -499,7 +473,7 @@ int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_su
 	each = calloc((size_t)cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;
-	error = bpf_map_lookup_elem(bpf_map__fd(steering->shared->maps.counters), &zero, each);
+	error = bpf_access_lookup(&steering->access, map_of(steering, MAP_COUNTERS), &zero, each);
 	for (cpu = 0; !error && cpu < cpus; cpu++) {
 		for (i = 0; i < STICKY_EXIT_COUNT; i++)
 			sum.exits[i] += each[cpu].exits[i];

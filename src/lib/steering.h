@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "../../bpf/abi.h"
+#include "bpf_access.h"
 #include "log.h"
 #include "sticky.h"
 
@@ -20,12 +21,13 @@ struct steering;
  * Set steering up, without a listener.
  *
  * settings  copied; its table of `slots` slots is computed here
+ * access    copied
  * log       copied
  *
- * Returns 0, or -EPERM (no CAP_BPF), -EOPNOTSUPP (kernel too old), -ENOMEM, ...
+ * Returns 0, or what program_load() says.
  */
-int steering_open(const struct sticky_settings *settings, const struct log *log,
-		  struct steering **ret_steering);
+int steering_open(const struct sticky_settings *settings, const struct bpf_access *access,
+		  const struct log *log, struct steering **ret_steering);
 
 /*
  * The same without the kernel: it knows the table, and nothing is steered by it. It has no
@@ -37,8 +39,7 @@ int steering_open_user(const struct sticky_settings *settings, struct steering *
 bool steering_is_kernel(const struct steering *steering);
 
 /*
- * Pin the maps, those of listeners that are added later too, so that they outlive this
- * process; steering_close() removes the pins.
+ * Pin the maps, so that they outlive this process; steering_close() removes the pins.
  *
  * directory  on a BPF file system, exists, ours alone
  *
@@ -53,10 +54,18 @@ int steering_pin(struct steering *steering, const char *directory);
  * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (by another version), or as
  * steering_open().
  */
-int steering_adopt(const char *directory, const struct log *log, struct steering **ret_steering);
+int steering_adopt(const char *directory, const struct bpf_access *access, const struct log *log,
+		   struct steering **ret_steering);
 
-/* The next listener, with its pinned entries. Returns its index or -errno. */
-int steering_adopt_listener(struct steering *steering);
+/*
+ * The next listener of the previous process, in the order in which it added them.
+ *
+ * socket  bound to the listener's address
+ *
+ * Returns its index, or -ENOENT (the maps don't know this address), -EPROTO (it is not the next
+ * one), -E2BIG or another -errno.
+ */
+int steering_adopt_listener(struct steering *steering, int socket);
 
 /*
  * Put this process's program in the place of the one that steers a listener: at once, for the
@@ -64,13 +73,13 @@ int steering_adopt_listener(struct steering *steering);
  *
  * socket  listening, in the listener's group, its program not locked
  */
-int steering_attach(struct steering *steering, uint32_t listener, int socket);
+int steering_attach(struct steering *steering, int socket);
 
 /* The cookie (SO_COOKIE) of the slot's present socket. Returns 0, or -ENOENT: it is empty. */
 int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
 		    uint64_t *ret_cookie);
 
-/* End it: programs and maps. Sockets are the caller's. NULL is allowed. */
+/* End it: program and maps. Sockets are the caller's. NULL is allowed. */
 void steering_close(struct steering *steering);
 
 /*
@@ -78,6 +87,9 @@ void steering_close(struct steering *steering);
  *
  * first_socket  bound, not yet listening. Sockets that join its group later inherit
  *               the program; an attach before their own listen() would make that fail.
+ *               Bound to a port by its number: see listener_bind_first().
+ *
+ * Needs no privilege from Linux 5.19 on: the program is loaded already.
  *
  * Returns the listener's index, or -errno.
  */

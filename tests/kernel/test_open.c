@@ -355,7 +355,7 @@ static void what_failed_half_way_can_be_tried_again(void **state)
 		assert_int_equal(descriptors_count(), before);
 		assert_int_equal(sticky_group_listener_count(group), 1);
 	}
-	assert_true(more > SLOTS);
+	assert_int_equal(more, SLOTS); /* a socket for each slot: the program is loaded already */
 	assert_int_equal(result, 1);
 
 	before = descriptors_count();

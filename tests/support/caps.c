@@ -73,3 +73,13 @@ int caps_freeze(void)
 		return -errno;
 	return 0;
 }
+
+int caps_keep_only(int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	data[CAP_TO_INDEX(capability)].effective = CAP_TO_MASK(capability);
+	data[CAP_TO_INDEX(capability)].permitted = CAP_TO_MASK(capability);
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}

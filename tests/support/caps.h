@@ -19,6 +19,9 @@ bool caps_has(int capability);
 /* Lower or raise a capability in the effective set. Returns 0 or -errno. */
 int caps_set(int capability, bool effective);
 
+/* Give up all capabilities but one, for good. Returns 0 or -errno. */
+int caps_keep_only(int capability);
+
 /*
  * From now on capset() fails with EPERM, in this thread and in what it starts: a seccomp filter,
  * which can't be taken away. Returns 0 or -errno.

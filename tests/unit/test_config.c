@@ -15,6 +15,7 @@
 
 #include "../../src/config/config.h"
 #include "../../src/config/options.h"
+#include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -92,6 +93,8 @@ static const struct {
 	{"max-held", "1", NUMBER(max_held), 1},
 	{"steering", "user", NUMBER(steering), STEERING_USER},
 	{"steering", "kernel", NUMBER(steering), STEERING_KERNEL},
+	{"log-level", "error", NUMBER(log_level), STICKY_LOG_ERROR},
+	{"log-level", "debug", NUMBER(log_level), STICKY_LOG_DEBUG},
 };
 
 static uint64_t number_at(const struct config *config, size_t offset, size_t size)
@@ -251,6 +254,7 @@ static const struct {
 	{"head-timeout", "long", "a time"},
 	{"max-held", "0", "1 to 1048576"},
 	{"steering", "classic", "auto kernel user"},
+	{"log-level", "loud", "error warn info debug"},
 	{"run-dir", "", "DIR"},
 	{"state-dir", "", "DIR"},
 	{"chdir", "", "DIR"},

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The BPF program and its maps: loaded, pinned, found again. The one module that knows the
+ * skeleton that bpftool makes of bpf/sticky.bpf.c.
+ */
+#ifndef STICKY_LIB_BPF_PROGRAM_H
+#define STICKY_LIB_BPF_PROGRAM_H
+
+#include "bpf_access.h"
+#include "log.h"
+
+/* The maps of bpf/sticky.bpf.c. */
+enum program_map {
+	MAP_SETTINGS,
+	MAP_TABLE,
+	MAP_ENTRIES,
+	MAP_LISTENERS,
+	MAP_PROXIES,
+	MAP_COUNTERS,
+	PROGRAM_MAP_COUNT
+};
+
+struct loaded_program;
+
+/*
+ * Load the program, with new maps or with those that another process pinned.
+ *
+ * access     copied: CAP_BPF is raised by it
+ * log        gets libbpf's messages, and the last lines of a verifier that refuses
+ * directory  where maps are pinned; NULL: new maps
+ *
+ * Returns 0, or
+ *   -EPERM       a capability is missing, or a filter refuses bpf(2)
+ *   -EOPNOTSUPP  the kernel is too old, or without BPF
+ *   -ENOEXEC     the kernel's verifier refuses the program
+ *   -ENOENT      nothing is pinned there
+ *   -EPROTO      what is pinned there is another version's
+ *   -ENOMEM, -EMFILE, -ENFILE
+ * See refusal.h for the words. Costs about a millisecond.
+ */
+int program_load(const struct bpf_access *access, const struct log *log, const char *directory,
+		 struct loaded_program **ret_program);
+
+/* Unload it: maps and program go when nothing else holds them. NULL is allowed. */
+void program_unload(struct loaded_program *program);
+
+/* The descriptors, which stay the program's. */
+int program_fd(const struct loaded_program *program);
+int program_map(const struct loaded_program *program, enum program_map map);
+
+/*
+ * Pin all maps in a directory, which replaces pins of these names, or remove the pins.
+ * Returns 0 or -errno: then none are left.
+ */
+int program_pin(const struct loaded_program *program, const struct bpf_access *access,
+		const char *directory);
+void program_unpin(const char *directory);
+
+#endif

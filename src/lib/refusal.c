@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "refusal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first kernel whose reuseport programs are asked where a closing socket's queue goes. */
+#define NEEDED_MAJOR 5
+#define NEEDED_MINOR 14
+
+static bool parse_release(const char *release, int *ret_major, int *ret_minor)
+{
+	return sscanf(release, "%d.%d", ret_major, ret_minor) == 2;
+}
+
+bool refusal_is_kernel_too_old(const char *release)
+{
+	int major, minor;
+
+	if (!parse_release(release, &major, &minor))
+		return false;
+	return major < NEEDED_MAJOR || (major == NEEDED_MAJOR && minor < NEEDED_MINOR);
+}
+
+int refusal_classify(int error, bool verifier_spoke)
+{
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		return verifier_spoke ? -ENOEXEC : -EPERM;
+	case -EINVAL:
+	case -E2BIG:
+	case -EFAULT:
+	case -ENOSPC:
+		return verifier_spoke ? -ENOEXEC : error == -EINVAL ? -EOPNOTSUPP : error;
+	case -ENOSYS:
+	case -ESRCH:
+	case -ENOTSUP:
+		return -EOPNOTSUPP;
+	default:
+		return error;
+	}
+}
+
+static const char *explain_permission(const struct refusal_facts *facts)
+{
+	if (facts->in_user_namespace)
+		return "BPF is not permitted: the kernel wants CAP_BPF of the first user "
+		       "namespace, "
+		       "and this process is in another one\n"
+		       "run it outside of the container or user namespace, or give up the kernel "
+		       "engine";
+	if (!facts->has_capability)
+		return "BPF is not permitted: the capability CAP_BPF is missing\n"
+		       "run it as root or by sudo, or give it the capability: setcap "
+		       "cap_bpf,cap_net_bind_service+ep stickyctl; in a container: --cap-add BPF";
+	if (facts->has_seccomp_filter)
+		return "BPF is not permitted: CAP_BPF is there, but a seccomp filter refuses "
+		       "bpf(2)\n"
+		       "let the container's seccomp profile allow bpf(2), e.g. --security-opt "
+		       "seccomp=PROFILE";
+	if (facts->is_locked_down)
+		return "BPF is not permitted: the kernel is locked down "
+		       "(lockdown=confidentiality)\n"
+		       "start the kernel with lockdown=integrity or without";
+	return "BPF is not permitted although CAP_BPF is there: a security module (SELinux, "
+	       "AppArmor) refuses it\n"
+	       "see the kernel's audit log (dmesg, ausearch)";
+}
+
+void refusal_explain(int error, const struct refusal_facts *facts, size_t size, char *ret_text)
+{
+	if (error == -EOPNOTSUPP && refusal_is_kernel_too_old(facts->release))
+		snprintf(ret_text, size,
+			 "Linux %d.%d or later is needed; this is %s\n"
+			 "install a newer kernel; Debian 12 and later have one",
+			 NEEDED_MAJOR, NEEDED_MINOR, facts->release);
+	else if (error == -EOPNOTSUPP && facts->has_seccomp_filter)
+		snprintf(ret_text, size,
+			 "there is no bpf(2): this kernel was built without BPF, or a seccomp "
+			 "filter "
+			 "hides the call\n"
+			 "let the container's seccomp profile allow bpf(2); the kernel needs "
+			 "CONFIG_BPF_SYSCALL and CONFIG_INET");
+	else if (error == -EOPNOTSUPP)
+		snprintf(ret_text, size,
+			 "this kernel (%s) was built without the BPF features that are needed\n"
+			 "it needs CONFIG_BPF_SYSCALL and CONFIG_INET",
+			 facts->release);
+	else if (error == -ENOEXEC)
+		snprintf(ret_text, size,
+			 "this kernel's verifier refuses the program; this is Linux %s\n"
+			 "please report it with the verifier's last lines, which --log-level=debug "
+			 "shows",
+			 facts->release);
+	else if (error == -EPERM)
+		snprintf(ret_text, size, "%s", explain_permission(facts));
+	else
+		snprintf(ret_text, size, "the BPF program cannot be loaded: %s\nsee 'dmesg'",
+			 strerror(-error));
+}
