@@ -61,13 +61,6 @@ struct sticky_settings {
 	__u32 hash_seed[2]; /* the HalfSipHash key, as two host-order words */
 	__u32 v4_mask;	    /* which bits of an IPv4 address are the key; network order */
 	__u32 v6_mask[4];   /* the same for IPv6; network order */
-	/*
-	 * Wake-up connections of our own: a client whose source port is
-	 * wake_port (network order; 0: none) goes to wake_slot, whatever its
-	 * address. See src/lib/wake.h.
-	 */
-	__u16 wake_port;
-	__u16 wake_slot;
 	/* Connections of proxies go to one of so many dispatchers; 0: there are no proxies. */
 	__u32 dispatchers;
 	/*
@@ -108,7 +101,6 @@ enum sticky_exit {
 	STICKY_EXIT_MIGRATED,		/* moved from a closing socket to its slot's present one */
 	STICKY_EXIT_EMPTY_SLOT,		/* own entry was empty: another slot took it */
 	STICKY_EXIT_DISPATCHED,		/* to a dispatcher */
-	STICKY_EXIT_WOKEN,		/* a wake-up connection of the library itself */
 	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
 	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table, no listener: not set up yet */
 	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */

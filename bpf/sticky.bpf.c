@@ -137,8 +137,8 @@ static __noinline __u32 hash_v6_key(const struct sticky_settings *set, __u32 k0,
 	return sticky_halfsiphash13(set->hash_seed, key, 4);
 }
 
-static __noinline __u32 hash_v6(const struct sticky_settings *set, __u32 a0, __u32 a1, __u32 a2,
-				__u32 a3)
+static __always_inline __u32 hash_v6(const struct sticky_settings *set, __u32 a0, __u32 a1,
+				     __u32 a2, __u32 a3)
 {
 	if (sticky_is_v4_mapped(a0, a1, a2))
 		return hash_v4(set, a3);
@@ -146,15 +146,32 @@ static __noinline __u32 hash_v6(const struct sticky_settings *set, __u32 a0, __u
 			   a3 & set->v6_mask[3]);
 }
 
-/* (stack) The client of a new IPv6 connection. Extension headers don't move the address. */
+static __noinline long hash_of_v4_packet(struct sk_reuseport_md *ctx,
+					 const struct sticky_settings *set)
+{
+	__u32 address;
+
+	if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+		return NO_HASH;
+	return sticky_hash_v4(set, address);
+}
+
+/*
+ * (stack) The client of a new IPv6 connection. Extension headers don't move the address. It is
+ * never a v4-mapped one: the kernel drops such packets (ip6_rcv_core()).
+ */
 static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
 					 const struct sticky_settings *set)
 {
 	__u32 address[4];
+	int i;
 
 	if (bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET))
 		return NO_HASH;
-	return hash_v6(set, address[0], address[1], address[2], address[3]);
+#pragma clang loop unroll(full)
+	for (i = 0; i < 4; i++)
+		address[i] &= set->v6_mask[i];
+	return sticky_halfsiphash13(set->hash_seed, address, 4);
 }
 
 /*
@@ -186,16 +203,13 @@ static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct s
 static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
 					   const struct sticky_settings *set)
 {
-	__u32 address;
-
 	if (ctx->migrating_sk)
 		return hash_of_moved(ctx, set);
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IP))
+		return hash_of_v4_packet(ctx, set);
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6))
 		return hash_of_v6_packet(ctx, set);
-	if (ctx->eth_protocol != bpf_htons(ETH_P_IP) ||
-	    bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
-		return NO_HASH;
-	return hash_v4(set, address);
+	return NO_HASH;
 }
 
 /* (stack) A struct sticky_proxy_key, padded to whole words. */
@@ -248,17 +262,6 @@ static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
 	if (set->sample_mask && !ctx->migrating_sk && !(bpf_get_prandom_u32() & set->sample_mask))
 		return PEER_SAMPLE;
 	return PEER_CLIENT;
-}
-
-/* Is this a wake-up connection of the library itself? The TCP header starts with its port. */
-static __always_inline bool is_wake_up(struct sk_reuseport_md *ctx,
-				       const struct sticky_settings *set)
-{
-	__u16 source_port;
-
-	return set->wake_port && !ctx->migrating_sk &&
-	       !bpf_skb_load_bytes(ctx, 0, &source_port, sizeof(source_port)) &&
-	       source_port == set->wake_port;
 }
 
 /* (stack) A struct sticky_listener_key in words. Returns the listener's first entry, or -1. */
@@ -407,10 +410,6 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	first = first_entry(ctx, set);
 	if (first < 0)
 		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
-
-	if (is_wake_up(ctx, set))
-		return count_exit(count, STICKY_EXIT_WOKEN,
-				  select_entry(ctx, first + set->wake_slot) ? SK_DROP : SK_PASS);
 
 	switch (set->dispatchers ? place_with_dispatcher(ctx, set, first) : NOT_PLACED) {
 	case PLACED:

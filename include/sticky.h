@@ -37,8 +37,8 @@
  *
  * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14. After that no
  * call needs it, listeners that are added later included; before Linux 5.19 every call does,
- * see sticky_raise_fn. A listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a group must
- * be created under one effective uid, the kernel's rule for SO_REUSEPORT.
+ * see sticky_raise_fn. A listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a
+ * group must be created under one effective uid, the kernel's rule for SO_REUSEPORT.
  */
 #ifndef STICKY_H
 #define STICKY_H
@@ -253,8 +253,7 @@ int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away
 /*
  * Does this kernel wake an acceptor that sleeps in accept() or epoll_wait() when a connection is
  * moved to its socket? Tried when the group was opened. Where it does not, or where it could not
- * be tried, the library wakes the acceptor by a connection of its own, which the worker sees as
- * a client that says nothing.
+ * be tried, the library wakes the acceptor.
  *
  * Returns 1 (it does), 0 (it does not), or -errno (it could not be tried).
  */
@@ -314,10 +313,9 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
 uint32_t sticky_group_seed_id(struct sticky_group *group);
 
 /*
- * A process that had sockets of the slot has ended: what was queued on them has moved. Many
- * kernels don't wake a worker that sleeps for that; where it is so, and somebody waits, the
- * library makes a connection of its own, which the worker sees as a client that says nothing.
- * On other kernels this does nothing.
+ * A process that had sockets of the slot has ended: what was queued on them has moved. On a kernel
+ * that does not wake an acceptor for that (sticky_group_wakes()), the slot's worker is woken if
+ * connections wait in its queue. On other kernels this does nothing.
  */
 void sticky_slot_wake(struct sticky_group *group, uint32_t slot);
 
@@ -348,7 +346,6 @@ struct sticky_counters {
 	uint64_t dropped_empty;
 	uint64_t dropped_no_table;
 	uint64_t dropped_unreadable;
-	uint64_t woken;	     /* connections that the library made to wake an acceptor */
 	uint64_t dispatched; /* placed with a dispatcher, to be looked at */
 };
 

@@ -117,15 +117,13 @@ static void check_wake_ups(struct findings *findings, struct sticky_group *group
 
 	if (wakes < 0)
 		say(findings, VERDICT_WARNING, "wake-ups",
-		    "stickyctl will wake acceptors by a connection of its own; is the loopback "
-		    "interface up (ip link set lo up)?",
+		    "stickyctl will wake the acceptors itself; is the loopback interface up (ip "
+		    "link "
+		    "set lo up)?",
 		    "could not be tried: %s", strerror(-wakes));
 	else if (wakes == 0)
-		say(findings, VERDICT_WARNING, "wake-ups",
-		    "nothing to do: stickyctl wakes it by a connection of its own, which the "
-		    "worker "
-		    "sees as a client that says nothing",
-		    "this kernel does not wake a sleeping acceptor for a moved connection");
+		say(findings, VERDICT_OK, "wake-ups", "",
+		    "not by this kernel: stickyctl wakes the acceptor of a moved connection");
 	else
 		say(findings, VERDICT_OK, "wake-ups", "",
 		    "a moved connection wakes its acceptor (tried)");

@@ -150,11 +150,10 @@ static json_t *counters_json(const struct instance *instance)
 
 	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "steered", (json_int_t)counters.steered, "empty_slot",
 			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
-			 "migrated", (json_int_t)counters.migrated, "woken",
-			 (json_int_t)counters.woken, "dispatched",
+			 "migrated", (json_int_t)counters.migrated, "dispatched",
 			 (json_int_t)counted(&traffic->dispatch.accepted), "handed",
 			 (json_int_t)traffic->delivery.handed, "retried",
 			 (json_int_t)traffic->delivery.retried, "answered_502",

@@ -16,13 +16,13 @@
 #include <unistd.h>
 
 #include "group.h"
-#include "wake.h"
 
 #define GRACE_NS 5000000ull
 
 /*
- * On a kernel that wakes nobody: when a slot is looked at after it changed hands. A worker that
- * drains closes its own descriptors when it likes, and what was queued on them moves then.
+ * When a slot is looked at after it changed hands, on a kernel that does not wake an acceptor for
+ * a moved connection. A worker that drains closes its own descriptors when it likes, and what was
+ * queued on them moves then.
  */
 static const uint64_t check_delays_ns[] = {50000000, 200000000, 1000000000, 5000000000};
 
@@ -34,17 +34,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-static void wake(struct sticky_group *group, uint32_t slot, uint32_t listener)
-{
-	const struct listener *address = &group->listeners[listener];
-	int error =
-		wake_slot(group->steering, (const void *)&address->address, address->length, slot);
-
-	if (error)
-		log_event(&group->log, STICKY_LOG_WARN, "wake_failed",
-			  "slot=%u listener=%u error=\"%s\"", slot, listener, strerror(-error));
 }
 
 static bool migration_wakes(const struct sticky_group *group)
@@ -62,7 +51,7 @@ static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 		return;
 	for (i = 0; i < group->listener_count; i++)
 		if (listener_queue(group->slots[slot].owner->sockets.fd[i]) > 0)
-			wake(group, slot, i);
+			listener_wake(group->slots[slot].owner->sockets.fd[i]);
 }
 
 /*

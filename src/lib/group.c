@@ -407,7 +407,6 @@ int sticky_group_counters(struct sticky_group *group, struct sticky_counters *re
 		.dropped_empty = sum.exits[STICKY_EXIT_DROPPED_EMPTY],
 		.dropped_no_table = sum.exits[STICKY_EXIT_DROPPED_NO_TABLE],
 		.dropped_unreadable = sum.exits[STICKY_EXIT_DROPPED_UNREADABLE],
-		.woken = sum.exits[STICKY_EXIT_WOKEN],
 		.dispatched = sum.exits[STICKY_EXIT_DISPATCHED],
 	};
 	counters.dropped =

@@ -165,6 +165,12 @@ int listener_learn_port(struct listener *listener, int fd)
 	return 0;
 }
 
+void listener_wake(int fd)
+{
+	/* It fails on a socket that listens no more, on which nobody waits. */
+	(void)shutdown(fd, SHUT_WR);
+}
+
 int listener_queue(int fd)
 {
 	struct tcp_info info;

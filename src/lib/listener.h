@@ -53,6 +53,14 @@ int listener_listen(const struct listener *listener, int fd);
 /* Take over what bind(2) filled in, where the port was 0. Returns 0 or -errno. */
 int listener_learn_port(struct listener *listener, int fd);
 
+/*
+ * Wake whoever sleeps on a listening socket, in accept(), poll() or epoll_wait(), edge-triggered
+ * ones included: they look at its queue again. Nothing else happens: shutdown(SHUT_WR) of a
+ * listening socket changes no state and ends in sk_state_change() (inet_shutdown()). It works
+ * through any descriptor of the socket, and whether or not its queue is full.
+ */
+void listener_wake(int fd);
+
 /* Connections that wait in a listening socket's accept queue. Returns them or -errno. */
 int listener_queue(int fd);
 

@@ -425,13 +425,6 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 	return error ? error : (int)moved;
 }
 
-int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot)
-{
-	steering->settings.wake_port = port;
-	steering->settings.wake_slot = (uint16_t)slot;
-	return write_settings(steering);
-}
-
 int steering_set_dispatchers(struct steering *steering, uint32_t count)
 {
 	steering->settings.dispatchers = count;

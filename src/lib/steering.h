@@ -109,12 +109,6 @@ int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, in
 /* Empty a slot. Returns 0 (also where it was empty) or -errno. */
 int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot);
 
-/*
- * Send connections from one source port to one slot, whatever their address: for the
- * library's own wake-up connections. Port 0 (network order) ends it.
- */
-int steering_set_wake(struct steering *steering, uint16_t port, uint32_t slot);
-
 /* Whose connections go to dispatchers: see sticky_group_set_proxies(). */
 int steering_set_proxies(struct steering *steering, const struct sticky_prefix *proxies,
 			 size_t count, bool may_go_direct);

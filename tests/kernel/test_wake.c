@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The library's own wake-up connections: one, to the slot that was named, and no other. */
+/* An acceptor that sleeps although connections wait for it, and how it is woken. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,241 +56,235 @@ static void the_probe_is_not_counted(void **state)
 	sticky_group_close(group);
 }
 
-/* A wake-up says nothing and ends at once. Returns the port that it came from. */
-static in_port_t check_wake_up(int listening)
-{
-	struct sockaddr_storage peer = {0};
-	socklen_t length = sizeof(peer);
-	uint32_t number;
-	int fd = client_accept(listening);
+/* ---- One socket ---------------------------------------------------------------------- */
 
-	assert_true(fd >= 0);
-	assert_int_equal(getpeername(fd, (void *)&peer, &length), 0);
-	assert_int_equal(number_receive(fd, &number), -ENODATA);
-	close(fd);
-	return ((struct sockaddr_in *)&peer)->sin_port; /* at the same place for IPv6 */
+/*
+ * An edge-triggered sleeper: it is told of a queue once, and sleeps on while nothing more comes,
+ * as every sleeper does on a kernel that does not tell of moved connections.
+ */
+static int watch_edges(int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	assert_true(epoll >= 0);
+	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
+	return epoll;
 }
 
-static void wake(struct sticky_group *group, uint32_t slot)
+static bool is_told(int epoll)
 {
-	const struct listener *listener = &group->listeners[0];
+	struct epoll_event event;
 
-	assert_int_equal(wake_slot(group->steering, (const void *)&listener->address,
-				   listener->length, slot),
-			 0);
+	return epoll_wait(epoll, &event, 1, 0) == 1;
 }
 
-static void check_wake_ups(const char *address)
+static bool is_told_by_and_by(int epoll)
 {
-	struct sticky_group *group = group_start(SLOTS, address);
-	struct sticky_worker *workers[SLOTS];
-	uint32_t before = descriptors_count(), slot, other;
-	uint64_t woken = 0;
+	struct epoll_event event;
 
-	workers_start(group, workers);
-	assert_int_equal(descriptors_count(), before); /* theirs instead of the holding ones */
-	for (slot = 0; slot < SLOTS; slot++) {
-		wake(group, slot);
-		check_wake_up(sticky_worker_fd(workers[slot], 0));
-		for (other = 0; other < SLOTS; other++)
-			assert_true(nothing_waits(sticky_worker_fd(workers[other], 0)));
-		assert_int_equal(group_counters(group).woken, ++woken);
+	return epoll_wait(epoll, &event, 1, 5000) == 1;
+}
+
+static void a_sleeper_is_woken_and_nothing_else_happens(void **state)
+{
+	struct sockaddr_storage server = address_of("127.0.0.1", 0);
+	int listening = plain_listen(&server, 0), epoll = watch_edges(listening), i;
+	int fds[2] = {client_connect(NULL, &server), -1};
+	uint32_t number = 0;
+
+	(void)state;
+	assert_true(is_told_by_and_by(epoll));
+	assert_false(is_told(epoll));
+	for (i = 0; i < 3; i++) {
+		listener_wake(listening);
+		assert_true(is_told(epoll));
+		assert_false(is_told(epoll));
 	}
-	assert_int_equal(group_counters(group).steered, 0);
-	assert_int_equal(descriptors_count(), before);
-	workers_close(group, workers);
-	sticky_group_close(group);
+	fds[1] = client_accept(listening);
+	assert_true(is_peer(fds[1], fds[0]));
+	assert_int_equal(number_send(fds[0], 7), 0);
+	assert_int_equal(number_receive(fds[1], &number), 0);
+	assert_int_equal(number, 7);
+	assert_true(nothing_waits(listening));
+	listener_wake(listening); /* where nobody waits nobody is told */
+	assert_false(is_told(epoll));
+	close_all(fds, 2);
+	close(epoll);
+	close(listening);
 }
 
-static void a_wake_up_comes_to_its_slot_by_v4(void **state)
+static void *accept_one(void *argument)
 {
-	(void)state;
-	check_wake_ups("127.0.0.1:0");
+	return (void *)(intptr_t)accept4(*(int *)argument, NULL, NULL, SOCK_CLOEXEC);
 }
 
-static void a_wake_up_comes_to_its_slot_on_any_v4_address(void **state)
+/* A blocking accept() is not disturbed: it looks at its empty queue, and sleeps on. */
+static void a_blocking_accept_goes_on(void **state)
 {
-	(void)state;
-	check_wake_ups("0.0.0.0:0");
-}
-
-static void a_wake_up_comes_to_its_slot_on_another_v4_address(void **state)
-{
-	(void)state;
-	check_wake_ups("127.9.8.7:0");
-}
-
-static void a_wake_up_comes_to_its_slot_by_v6(void **state)
-{
-	(void)state;
-	if (group_lacks_v6())
-		skip();
-	check_wake_ups("[::1]:0");
-}
-
-static void a_wake_up_comes_to_its_slot_on_a_dual_stack_listener(void **state)
-{
-	(void)state;
-	if (group_lacks_v6())
-		skip();
-	check_wake_ups(":0");
-}
-
-/* As in many containers: there are v6 sockets, but not even ::1 is an address. */
-static void a_wake_up_comes_to_its_slot_on_a_dual_stack_listener_without_v6(void **state)
-{
-	(void)state;
-	if (group_lacks_v6())
-		skip();
-	assert_int_equal(netns_disable_v6(true), 0);
-	check_wake_ups(":0");
-	assert_int_equal(netns_disable_v6(false), 0);
-}
-
-/* The override lasts no longer than the wake-up, even for a client with the very same port. */
-static void clients_are_not_taken_for_wake_ups(void **state)
-{
-	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
-	struct sockaddr_storage server = group_server(group, 0, AF_INET);
-	struct sticky_worker *workers[SLOTS];
-	in_port_t port;
-	uint32_t slot;
+	struct sockaddr_storage server = address_of("127.0.0.1", 0);
+	int listening = plain_listen(&server, 0), i;
+	pthread_t thread;
+	void *result;
+	int fds[2];
 
 	(void)state;
-	workers_start(group, workers);
-	wake(group, 0);
-	port = check_wake_up(sticky_worker_fd(workers[0], 0));
-	for (slot = 0; slot < SLOTS; slot++) {
-		uint32_t number = group_client_of_slot(group, AF_INET, slot, 0), worker = SLOTS;
-		struct sockaddr_storage client = client_address(AF_INET, number);
-		int fds[2];
-
-		((struct sockaddr_in *)&client)->sin_port = port;
-		fds[0] = client_connect(&client, &server);
-		fds[1] = workers_accept(workers, SLOTS, 0, &worker);
-		assert_true(is_peer(fds[1], fds[0]));
-		assert_int_equal(worker, slot);
-		close_all(fds, 2);
-	}
-	assert_int_equal(group_counters(group).woken, 1);
-	workers_close(group, workers);
-	sticky_group_close(group);
+	assert_int_equal(pthread_create(&thread, NULL, accept_one, &listening), 0);
+	for (i = 0; i < 100; i++)
+		listener_wake(listening);
+	fds[0] = client_connect(NULL, &server);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	fds[1] = (int)(intptr_t)result;
+	assert_true(is_peer(fds[1], fds[0]));
+	close_all(fds, 2);
+	close(listening);
 }
 
-/* What the next life finds after `queued` clients have waited for it. */
-static void check_moved_queue(bool kernel_wakes, uint32_t queued, uint32_t wake_ups)
+static void a_socket_that_does_not_listen_is_left_alone(void **state)
 {
-	struct sticky_group *group = group_start(1, "127.0.0.1:0");
-	struct sockaddr_storage server = group_server(group, 0, AF_INET);
-	struct waiting line = {0};
+	struct sockaddr_storage server = address_of("127.0.0.1", 0);
+	int listening = plain_listen(&server, 0);
+
+	(void)state;
+	assert_int_equal(shutdown(listening, SHUT_RD), 0); /* as a worker may */
+	listener_wake(listening);
+	listener_wake(-1);
+	close(listening);
+}
+
+/* ---- Slots --------------------------------------------------------------------------- */
+
+struct sleeper {
+	struct sticky_group *group;
 	struct sticky_worker *worker;
+	struct waiting line;
+	int epoll;
+};
 
-	group->migration_wakes = kernel_wakes;
-	waiting_add(&line, group, 0, &server, queued);
-	assert_int_equal(group_wait_queue(group, 0, queued), 0);
-	worker = worker_start(group, 0);
-	assert_int_equal(group_wait_queue(group, 0, queued + wake_ups), 0);
-	assert_int_equal(group_counters(group).woken, wake_ups);
-	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, queued);
-	for (; wake_ups; wake_ups--)
-		check_wake_up(sticky_worker_fd(worker, 0));
-	assert_true(nothing_waits(sticky_worker_fd(worker, 0)));
-	assert_int_equal(waiting_end(&line), 0);
-	assert_int_equal(sticky_worker_close(worker), 0);
-	sticky_group_close(group);
+/* The worker of the only slot, which has been told of `queued` connections, and sleeps. */
+static struct sleeper sleeper_start(uint32_t queued)
+{
+	struct sleeper sleeper = {.group = group_start(1, "127.0.0.1:0")};
+	struct sockaddr_storage server = group_server(sleeper.group, 0, AF_INET);
+
+	sleeper.worker = worker_start(sleeper.group, 0);
+	sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
+	waiting_add(&sleeper.line, sleeper.group, 0, &server, queued);
+	assert_int_equal(group_wait_queue(sleeper.group, 0, queued), 0);
+	is_told(sleeper.epoll);
+	assert_false(is_told(sleeper.epoll));
+	return sleeper;
 }
 
-static void a_moved_queue_is_followed_by_a_wake_up_where_the_kernel_does_not_wake(void **state)
+static void sleeper_end(struct sleeper *sleeper)
+{
+	waiting_serve_in_order(sticky_worker_fd(sleeper->worker, 0), 0, sleeper->line.count);
+	assert_int_equal(waiting_end(&sleeper->line), 0);
+	close(sleeper->epoll);
+	assert_int_equal(sticky_worker_close(sleeper->worker), 0);
+	sticky_group_close(sleeper->group);
+}
+
+static void check_slot_wake(bool kernel_wakes, uint32_t queued, bool is_woken)
+{
+	struct sleeper sleeper = sleeper_start(queued);
+
+	sleeper.group->migration_wakes = kernel_wakes;
+	sticky_slot_wake(sleeper.group, 1); /* there is no such slot: nothing happens */
+	assert_false(is_told(sleeper.epoll));
+	sticky_slot_wake(sleeper.group, 0);
+	assert_int_equal(is_told(sleeper.epoll), is_woken);
+	sleeper_end(&sleeper);
+}
+
+static void a_slot_is_woken_where_connections_wait_and_the_kernel_does_not_wake(void **state)
 {
 	(void)state;
-	/* At the move, and at the second look: this worker takes nothing until both are over. */
-	check_moved_queue(false, 10, 2);
+	check_slot_wake(false, 3, true);
+	check_slot_wake(false, 0, false);
+	check_slot_wake(true, 3, false);
 }
 
-static void a_moved_queue_is_all_there_is_where_the_kernel_wakes(void **state)
+/* The queue that is moved is longer than the backlog: a connection would not get in any more. */
+static void a_full_queue_is_told_of_too(void **state)
 {
+	struct sticky_group_options options = group_options(1);
+	struct sleeper sleeper = {0};
+	struct sockaddr_storage server;
+	int epoll;
+
 	(void)state;
-	check_moved_queue(true, 10, 0);
+	options.backlog = 2;
+	assert_int_equal(sticky_group_open(&options, &sleeper.group), 0);
+	assert_int_equal(sticky_group_listen(sleeper.group, "127.0.0.1:0"), 0);
+	sleeper.group->migration_wakes = false;
+	server = group_server(sleeper.group, 0, AF_INET);
+	waiting_add(&sleeper.line, sleeper.group, 0, &server, 3); /* one more than the backlog */
+	assert_int_equal(group_wait_queue(sleeper.group, 0, 3), 0);
+	sleeper.worker = worker_start(sleeper.group, 0);
+	epoll = sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
+	is_told(epoll);
+	sticky_slot_wake(sleeper.group, 0);
+	assert_true(is_told(epoll));
+	sleeper_end(&sleeper);
 }
 
-static void nobody_is_woken_for_an_empty_queue(void **state)
+/* As a host's loop would. Returns how often the sleeper was told. */
+static uint32_t run_until_all_is_done(struct sticky_group *group, int epoll)
 {
-	(void)state;
-	check_moved_queue(false, 0, 0);
-}
+	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
+	uint32_t told = 0;
 
-/* The queue of a worker that sleeps: is it told, by a connection more? */
-static void check_sleeper(bool kernel_wakes, uint32_t queued, uint32_t wake_ups)
-{
-	struct sticky_group *group = group_start(1, "127.0.0.1:0");
-	struct sockaddr_storage server = group_server(group, 0, AF_INET);
-	struct waiting line = {0};
-	struct sticky_worker *worker = worker_start(group, 0);
-
-	group->migration_wakes = kernel_wakes;
-	waiting_add(&line, group, 0, &server, queued);
-	assert_int_equal(group_wait_queue(group, 0, queued), 0);
-	sticky_slot_wake(group, 0);
-	sticky_slot_wake(group, 1); /* there is no such slot: nothing happens */
-	assert_int_equal(group_wait_queue(group, 0, queued + wake_ups), 0);
-	assert_int_equal(group_counters(group).woken, wake_ups);
-	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, queued);
-	if (wake_ups)
-		check_wake_up(sticky_worker_fd(worker, 0));
-	assert_int_equal(waiting_end(&line), 0);
-	assert_int_equal(sticky_worker_close(worker), 0);
-	sticky_group_close(group);
-}
-
-static void a_slot_is_woken_where_somebody_waits_and_the_kernel_does_not_wake(void **state)
-{
-	(void)state;
-	check_sleeper(false, 3, 1);
-	check_sleeper(false, 0, 0);
-	check_sleeper(true, 3, 0);
-}
-
-/* As a host's loop would. */
-static void run_until_woken(struct sticky_group *group, struct pollfd *due, uint64_t times)
-{
-	int turns;
-
-	for (turns = 0; turns < 10 && group_counters(group).woken < times; turns++) {
-		assert_int_equal(poll(due, 1, 5000), 1);
+	while (group->closings) {
+		assert_int_equal(poll(&due, 1, 10000), 1);
 		sticky_group_run(group);
+		told += is_told(epoll);
 	}
-	assert_true(group_counters(group).woken >= times);
+	return told;
 }
 
-/* A draining process closes its descriptors when it likes: a host that polls is looked after. */
-static void a_slot_is_looked_at_after_it_changed_hands(void **state)
+/*
+ * A process that drains closes its descriptors when it likes, and its queue moves then: a host
+ * that polls looks after it. Returns how often the successor was told after that move.
+ */
+static uint32_t move_late(bool kernel_wakes)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
 	struct sockaddr_storage server = group_server(group, 0, AF_INET);
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
 	struct waiting line = {0};
 	struct sticky_worker *former, *worker;
-	int inherited;
+	int inherited, epoll;
+	uint32_t told;
 
-	(void)state;
 	assert_true(due.fd >= 0);
-	group->migration_wakes = false;
+	group->migration_wakes = kernel_wakes;
 	former = worker_start(group, 0);
 	inherited = dup(sticky_worker_fd(former, 0)); /* as a process would have it */
 	waiting_add(&line, group, 0, &server, 5);
 	worker = worker_start(group, 0);
+	epoll = watch_edges(sticky_worker_fd(worker, 0));
 	assert_int_equal(sticky_worker_close(former), 0);
 	/* The library closes its own descriptor: nothing moves, the other one is open. */
 	assert_int_equal(poll(&due, 1, 5000), 1);
 	sticky_group_run(group);
-	assert_int_equal(group_counters(group).woken, 0);
-	close(inherited); /* its queue moves now, and the library can't see that */
-	run_until_woken(group, &due, 1);
+	assert_false(is_told(epoll));
+	close(inherited);
+	is_told(epoll); /* by a kernel that wakes */
+	told = run_until_all_is_done(group, epoll);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
-	check_wake_up(sticky_worker_fd(worker, 0));
 	assert_int_equal(waiting_end(&line), 0);
+	close(epoll);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
+	return told;
+}
+
+static void a_slot_is_looked_at_after_it_changed_hands(void **state)
+{
+	(void)state;
+	assert_true(move_late(false) > 0);
+	assert_int_equal(move_late(true), 0);
 }
 
 int main(void)
@@ -296,18 +292,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_probe_has_an_answer),
 		cmocka_unit_test(the_probe_is_not_counted),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_by_v4),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_on_any_v4_address),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_on_another_v4_address),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_by_v6),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_on_a_dual_stack_listener),
-		cmocka_unit_test(a_wake_up_comes_to_its_slot_on_a_dual_stack_listener_without_v6),
-		cmocka_unit_test(clients_are_not_taken_for_wake_ups),
+		cmocka_unit_test(a_sleeper_is_woken_and_nothing_else_happens),
+		cmocka_unit_test(a_blocking_accept_goes_on),
+		cmocka_unit_test(a_socket_that_does_not_listen_is_left_alone),
 		cmocka_unit_test(
-			a_moved_queue_is_followed_by_a_wake_up_where_the_kernel_does_not_wake),
-		cmocka_unit_test(a_moved_queue_is_all_there_is_where_the_kernel_wakes),
-		cmocka_unit_test(nobody_is_woken_for_an_empty_queue),
-		cmocka_unit_test(a_slot_is_woken_where_somebody_waits_and_the_kernel_does_not_wake),
+			a_slot_is_woken_where_connections_wait_and_the_kernel_does_not_wake),
+		cmocka_unit_test(a_full_queue_is_told_of_too),
 		cmocka_unit_test(a_slot_is_looked_at_after_it_changed_hands),
 	};
 	const char *reason = netns_enter();
