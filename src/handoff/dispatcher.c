@@ -218,19 +218,34 @@ static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_li
 
 /* ---- Accepting ------------------------------------------------------------------------------ */
 
-static void watch_listeners(struct dispatcher *dispatcher, bool watch)
+static void unwatch_listeners(struct dispatcher *dispatcher)
 {
 	uint32_t i;
 
-	for (i = 0; i < dispatcher->options.fd_count; i++) {
+	for (i = 0; i < dispatcher->options.fd_count; i++)
+		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->options.fds[i], NULL);
+	dispatcher->is_paused = true;
+	dispatcher->paused_ms = now_ms();
+}
+
+/* Returns 0 or -errno; the dispatcher pauses then, and tries it again. */
+static int watch_listeners(struct dispatcher *dispatcher)
+{
+	uint32_t i;
+	int error = 0;
+
+	for (i = 0; i < dispatcher->options.fd_count && !error; i++) {
 		struct epoll_event event = {.events = EPOLLIN,
 					    .data.ptr = (void *)&dispatcher->options.fds[i]};
 
-		epoll_ctl(dispatcher->poll_fd, watch ? EPOLL_CTL_ADD : EPOLL_CTL_DEL,
-			  dispatcher->options.fds[i], &event);
+		if (epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, dispatcher->options.fds[i],
+			      &event))
+			error = -errno;
 	}
-	dispatcher->is_paused = !watch;
-	dispatcher->paused_ms = now_ms();
+	dispatcher->is_paused = false;
+	if (error)
+		unwatch_listeners(dispatcher);
+	return error;
 }
 
 static void begin(struct dispatcher *dispatcher, int fd, const struct sockaddr_storage *peer)
@@ -257,7 +272,7 @@ static bool accept_one(struct dispatcher *dispatcher, int listener)
 	if (fd >= 0)
 		begin(dispatcher, fd, &peer);
 	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-		watch_listeners(dispatcher, false);
+		unwatch_listeners(dispatcher);
 	return fd >= 0 || errno == ECONNABORTED || errno == EINTR;
 }
 
@@ -349,7 +364,7 @@ static void await_heads(struct dispatcher *dispatcher)
 
 	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->stop_fd, NULL);
 	if (!dispatcher->is_paused)
-		watch_listeners(dispatcher, false);
+		unwatch_listeners(dispatcher);
 	while (dispatcher->pending_count && (now = now_ms()) < until)
 		turn(dispatcher, (int)(until - now));
 }
@@ -374,7 +389,7 @@ static void *run(void *context)
 	while (!dispatcher->stopping) {
 		turn(dispatcher, next_wait_ms(dispatcher));
 		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= now_ms())
-			watch_listeners(dispatcher, true);
+			(void)watch_listeners(dispatcher); /* else it is paused again */
 	}
 	finish(dispatcher);
 	return NULL;
@@ -392,8 +407,7 @@ static int open_poll(struct dispatcher *dispatcher)
 	if (dispatcher->poll_fd < 0 || dispatcher->stop_fd < 0 ||
 	    epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, dispatcher->stop_fd, &event))
 		return -errno;
-	watch_listeners(dispatcher, true);
-	return 0;
+	return watch_listeners(dispatcher);
 }
 
 /* Signals are the loop's: none may come to this thread. */

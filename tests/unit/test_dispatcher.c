@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/* A dispatcher that can't hear of connections is not started: they would wait for ever. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../src/handoff/dispatcher.h"
+
+static void a_socket_that_can_not_be_watched_is_an_error(void **state)
+{
+	/* epoll takes no regular files and devices such as this one. */
+	const int fds[] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+			   open("/dev/null", O_RDONLY | O_CLOEXEC)};
+	struct dispatch_counters counters = {0};
+	struct dispatcher_options options = {.fds = fds, .fd_count = 2, .counters = &counters};
+	struct dispatch_rules rules = {.mode = DISPATCH_PEER};
+	struct dispatcher *dispatcher = NULL;
+
+	(void)state;
+	assert_true(fds[0] >= 0 && fds[1] >= 0);
+	assert_int_equal(dispatcher_start(&options, &rules, &dispatcher), -EPERM);
+	assert_null(dispatcher);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_socket_that_can_not_be_watched_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
