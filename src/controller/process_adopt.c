@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that a former controller began. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What becomes of a worker process: what it says, and how it ends. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
