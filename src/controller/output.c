@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "report.h"
+
 #define SINK_FULL      (256 * 1024) /* bytes waiting for our reader: stop reading the workers' */
 #define READ_SIZE      16384
 #define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if somebody still writes */
@@ -90,7 +92,9 @@ static void resume_sources(struct output_sink *sink)
 
 		sink->paused = source->next_paused;
 		source->is_paused = false;
-		event_add(source->readable, NULL);
+		if (event_add(source->readable, NULL))
+			report(STICKY_LOG_ERROR, "output_not_read", "fd=%d error=\"%s\"",
+			       source->fd, strerror(errno));
 	}
 }
 
@@ -99,6 +103,12 @@ static bool has_room(int fd)
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
 
 	return poll(&poller, 1, 0) == 1;
+}
+
+static void break_sink(struct output_sink *sink)
+{
+	sink->broken = true;
+	evbuffer_drain(sink->waiting, evbuffer_get_length(sink->waiting));
 }
 
 /*
@@ -112,11 +122,11 @@ static void flush(struct output_sink *sink)
 			continue;
 		if (errno == EAGAIN || errno == EINTR)
 			break;
-		sink->broken = true;
-		evbuffer_drain(sink->waiting, evbuffer_get_length(sink->waiting));
+		break_sink(sink);
 	}
-	if (evbuffer_get_length(sink->waiting))
-		event_add(sink->writable, NULL);
+	/* Output is lost rather than that workers wait for their pipes. */
+	if (evbuffer_get_length(sink->waiting) && event_add(sink->writable, NULL))
+		break_sink(sink);
 	if (evbuffer_get_length(sink->waiting) < SINK_FULL / 2)
 		resume_sources(sink);
 }
