@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,9 +295,15 @@ void front_stop(struct front *front)
 	delivery_give_up(front->delivery);
 }
 
-int front_resume(struct front *front)
+void front_resume(struct front *front)
 {
-	return front && front->sockets ? start_dispatchers(front) : 0;
+	int error = front && front->sockets ? start_dispatchers(front) : 0;
+
+	if (error)
+		report(STICKY_LOG_ERROR, "dispatchers_failed",
+		       "error=\"%s\" hint=\"connections of proxies wait; stickyctl upgrade tries "
+		       "again\"",
+		       strerror(-error));
 }
 
 int front_pause(struct front *front)

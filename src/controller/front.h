@@ -60,8 +60,8 @@ void front_stop(struct front *front);
  */
 int front_pause(struct front *front);
 
-/* It did not: go on. Returns 0 or -errno. */
-int front_resume(struct front *front);
+/* It did not: go on. Logs a failure: connections of proxies then wait for dispatchers. */
+void front_resume(struct front *front);
 
 /*
  * The dispatchers' sockets, for the program that follows: it closes them once it has its own, and
