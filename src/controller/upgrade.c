@@ -44,21 +44,32 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-int upgrade_check(const char *path, char *ret_error, size_t error_size)
+/* Without its output. Returns the process or -errno. */
+static pid_t start_version(const char *path)
 {
 	char program[] = "stickyctl", word[] = "version";
 	char *arguments[] = {program, word, NULL};
 	posix_spawn_file_actions_t actions;
 	pid_t pid;
-	int error, code;
+	int error = posix_spawn_file_actions_init(&actions);
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", 1, 0);
-	error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (error) {
-		snprintf(ret_error, error_size, "cannot run %s: %s", path, strerror(error));
+	if (error)
 		return -error;
+	error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", 1, 0);
+	if (!error)
+		error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return error ? -error : pid;
+}
+
+int upgrade_check(const char *path, char *ret_error, size_t error_size)
+{
+	pid_t pid = start_version(path);
+	int code;
+
+	if (pid < 0) {
+		snprintf(ret_error, error_size, "cannot run %s: %s", path, strerror(-pid));
+		return pid;
 	}
 	code = wait_for(pid);
 	if (!code)
