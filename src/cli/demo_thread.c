@@ -187,15 +187,16 @@ static void answer(struct evhttp_request *request, const char *text, bool as_jso
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct evbuffer *body = evbuffer_new();
 
-	if (!body) {
+	if (!body || evbuffer_add(body, text, strlen(text))) {
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		if (body)
+			evbuffer_free(body);
 		return;
 	}
 	evhttp_add_header(headers, "Content-Type",
 			  as_json ? "application/json" : "text/html; charset=utf-8");
 	evhttp_add_header(headers, "Cache-Control", "no-store");
 	evhttp_add_header(headers, "Vary", "Accept");
-	evbuffer_add(body, text, strlen(text));
 	evhttp_send_reply(request, HTTP_OK, NULL, body);
 	evbuffer_free(body);
 }
@@ -275,15 +276,16 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 	 * loop's next turn, which handles sockets before timers.
 	 */
 	thread->stopping = true;
-	event_base_once(thread->base, -1, EV_TIMEOUT, on_queue_accepted, thread, &now);
-	event_base_once(thread->base, -1, EV_TIMEOUT, on_silence_over, thread, &silence);
+	if (event_base_once(thread->base, -1, EV_TIMEOUT, on_queue_accepted, thread, &now) ||
+	    event_base_once(thread->base, -1, EV_TIMEOUT, on_silence_over, thread, &silence))
+		event_base_loopbreak(thread->base); /* rather than never */
 }
 
 /* libevent takes the socket over. */
 static int accept_from(struct demo_thread *thread, uint32_t listener)
 {
-	evutil_make_socket_nonblocking(thread->sockets[listener]);
-	if (accepting_start(thread->http, thread->sockets[listener]))
+	if (evutil_make_socket_nonblocking(thread->sockets[listener]) ||
+	    accepting_start(thread->http, thread->sockets[listener]))
 		return -ENOMEM;
 	thread->sockets[listener] = -1;
 	return 0;
