@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../handoff/timer.h"
 #include "clock.h"
 #include "lives.h"
 #include "report.h"
@@ -66,7 +67,7 @@ static void place(struct worker *worker, bool has_slot)
 		worker->state = WORKER_DRAINING;
 		worker->next_draining = slot->draining;
 		slot->draining = worker;
-		start_timer(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
 		return;
 	}
 	worker->state = WORKER_READY;
@@ -82,7 +83,7 @@ static void place(struct worker *worker, bool has_slot)
 	slot->was_ready = true;
 	supervisor->started_count++;
 	if (worker->watchdog)
-		start_timer(worker->watchdog, worker->watchdog_ms);
+		timer_start(worker->watchdog, worker->watchdog_ms);
 }
 
 static int adopt_sockets(struct worker *worker, const struct adopted_life *life)

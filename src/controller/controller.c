@@ -2,7 +2,6 @@
 #include "controller.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "../handoff/answer.h"
+#include "../handoff/timer.h"
 #include "clock.h"
 #include "../node/preload.h"
 #include "listen.h"
@@ -67,14 +67,10 @@ static void stop(struct controller *controller, bool now, const char *why)
 
 	journal_add(controller->journal, STICKY_LOG_INFO, "stopping",
 		    json_pack("{s:s, s:s}", "why", why, "how", now ? "now" : "graceful"));
-	if (!now && delay_ms && !controller->stop_announced) {
-		struct timeval delay = {.tv_sec = delay_ms / 1000,
-					.tv_usec = delay_ms % 1000 * 1000};
-
-		event_add(controller->stop_timer, &delay);
-	} else if (now || !delay_ms) {
+	if (!now && delay_ms && !controller->stop_announced)
+		timer_start(controller->stop_timer, delay_ms);
+	else if (now || !delay_ms)
 		begin_stop(controller, now);
-	}
 	controller->stop_announced = true;
 }
 
@@ -137,11 +133,16 @@ static void on_stop_request(void *context, bool now)
 	stop(context, now, "request");
 }
 
+/* After some time, or in this turn; at once where there is no memory for a timer. */
+static void leave_loop(struct controller *controller, const struct timeval *after)
+{
+	if (event_base_loopexit(controller->base, after))
+		event_base_loopbreak(controller->base);
+}
+
 static void on_answered(void *context)
 {
-	struct controller *controller = context;
-
-	event_base_loopexit(controller->base, NULL);
+	leave_loop(context, NULL);
 }
 
 static void on_finished(void *context, enum supervisor_result result)
@@ -157,10 +158,9 @@ static void on_finished(void *context, enum supervisor_result result)
 		    json_pack("{s:i}", "exit_code", controller->exit_code));
 	/* The answers to `stop` go out first; a client that does not read them is not waited for.
 	 */
-	if (api_answer_stop(controller->api, result == SUPERVISOR_KILLED) > 0)
-		event_base_loopexit(controller->base, &grace);
-	else
-		event_base_loopexit(controller->base, NULL);
+	leave_loop(controller, api_answer_stop(controller->api, result == SUPERVISOR_KILLED) > 0
+				       ? &grace
+				       : NULL);
 }
 
 /* ---- Upgrade ----------------------------------------------------------------------- */
@@ -537,6 +537,15 @@ static int (*const steps[])(struct controller *controller) = {
 	shrink_privilege,
 };
 
+/* Until the end of the instance. Returns its exit code. */
+static int run_loop(struct controller *controller)
+{
+	if (event_base_dispatch(controller->base) == 0)
+		return controller->exit_code;
+	report(STICKY_LOG_ERROR, "loop_failed", "error=\"%s\"", strerror(errno));
+	return EXIT_FAILED;
+}
+
 static void teardown(struct controller *controller)
 {
 	size_t i;
@@ -612,8 +621,7 @@ int controller_run(struct config *config, const struct config_sources *sources,
 		if (controller->takes_over)
 			controller_apply_differences(controller);
 		takeover_fini(&controller->takeover);
-		event_base_dispatch(controller->base);
-		result = controller->exit_code;
+		result = run_loop(controller);
 	}
 	teardown(controller);
 	free(controller);

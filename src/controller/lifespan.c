@@ -2,13 +2,13 @@
 /* How a life begins, what may end it, what it says, and how it ends: events for lives.c. */
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
+#include "../handoff/timer.h"
 #include "clock.h"
 #include "lives.h"
 #include "privilege.h"
@@ -44,14 +44,6 @@ uint64_t worker_generation(const struct worker *worker)
 	return worker->generation;
 }
 
-void start_timer(struct event *timer, uint64_t ms)
-{
-	struct timeval delay = {.tv_sec = (time_t)(ms / 1000),
-				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
-	event_add(timer, &delay);
-}
-
 /* ---- Timers ----------------------------------------------------------------------- */
 
 /* One that has spoken, or whose predecessors did, gets the time that it asks for. */
@@ -81,7 +73,7 @@ static void start_ready_timer(struct worker *worker)
 									: worker->started_ms;
 	uint64_t age = clock_ms() - since;
 
-	start_timer(worker->timer, age < limit ? limit - age : 0);
+	timer_start(worker->timer, age < limit ? limit - age : 0);
 }
 
 /* At a stop what waits in its queue is served first, as long as the deadline allows. */
@@ -92,7 +84,7 @@ static void look_at_queue(struct worker *worker)
 
 	if ((sticky_worker_queue(worker->life) || life_channel_queue(worker)) &&
 	    clock_ms() < deadline)
-		start_timer(worker->timer, QUEUE_LOOK_MS);
+		timer_start(worker->timer, QUEUE_LOOK_MS);
 	else
 		life_apply(worker, WORKER_ASKED_TO_STOP);
 }
@@ -166,7 +158,7 @@ static int make_timers(struct worker *worker)
 		/* Where there is none all lives end together: no harm but the bunching. */
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;
-		start_timer(worker->lifetime,
+		timer_start(worker->lifetime,
 			    pool_jitter(supervisor->config->max_lifetime_ms, random));
 	}
 	return 0;
@@ -534,7 +526,7 @@ void supervisor_worker_said(struct worker *worker, enum worker_word word)
 		start_ready_timer(worker);
 	if (worker->watchdog && worker->state == WORKER_READY &&
 	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
-		start_timer(worker->watchdog, worker->watchdog_ms);
+		timer_start(worker->watchdog, worker->watchdog_ms);
 }
 
 void supervisor_worker_status(struct worker *worker, const char *status)

@@ -3,10 +3,10 @@
 #include "lives.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../handoff/timer.h"
 #include "clock.h"
 #include "privilege.h"
 #include "report.h"
@@ -117,7 +117,7 @@ static void set_state(struct worker *worker, enum worker_state next, enum worker
 
 /* ---- Actions ---------------------------------------------------------------------- */
 
-static void hold(struct supervisor *supervisor, uint32_t slot)
+void supervisor_hold(struct supervisor *supervisor, uint32_t slot)
 {
 	if (!supervisor->stopping && standin_watch(supervisor->standin, slot))
 		report(STICKY_LOG_ERROR, "standin_failed", "slot=%u error=\"%s\"", slot,
@@ -144,7 +144,7 @@ static void note_has_slot(struct worker *worker)
 	sticky_slot_set_away(supervisor->options.group, slot->index, false);
 	supervisor_flush_later(supervisor);
 	if (worker->watchdog)
-		start_timer(worker->watchdog, worker->watchdog_ms);
+		timer_start(worker->watchdog, worker->watchdog_ms);
 	if (!slot->was_ready)
 		supervisor->started_count++;
 	slot->was_ready = true;
@@ -175,7 +175,7 @@ static void take_slot(struct worker *worker)
 		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
 		       "was given\"",
 		       slot->index, pid_of(worker), strerror(-error));
-		hold(supervisor, slot->index);
+		supervisor_hold(supervisor, slot->index);
 		worker->is_deaf = true;
 		runner_of(worker)->ops->kill(worker->run);
 		return;
@@ -257,7 +257,7 @@ static void leave_slot(struct worker *worker)
 		sticky_worker_close(worker->life);
 		privilege_restore(previous);
 		if (worker->has_slot && worker->slot->mode != SLOT_REMOVED)
-			hold(supervisor, worker->slot->index);
+			supervisor_hold(supervisor, worker->slot->index);
 	}
 	worker->life = NULL;
 	worker->has_slot = false;
@@ -280,7 +280,7 @@ void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
 	}
 	slot->delay_ms = pool_restart_delay(slot->delay_ms, lifetime_ms, config->min_uptime_ms);
 	slot->restart_at_ms = clock_ms() + slot->delay_ms;
-	start_timer(slot->restart, slot->delay_ms);
+	timer_start(slot->restart, slot->delay_ms);
 }
 
 static void stop_politely(struct worker *worker)
@@ -311,7 +311,7 @@ void life_apply(struct worker *worker, enum worker_event event)
 	if (step.actions & ACTION_STOP_POLITELY)
 		stop_politely(worker);
 	if (step.actions & ACTION_START_DEADLINE) {
-		start_timer(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
 		/* At most one draining life a slot; but in a stop all have the same deadline. */
 		if (!supervisor->stopping)
 			end_older(slot, worker);

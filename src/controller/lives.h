@@ -132,6 +132,9 @@ void life_note_state(const struct worker *worker, const char *on);
 /* Who it is, for an event of the journal: slot, state, generation, pid. */
 json_t *life_fields(const struct worker *worker);
 
+/* The stand-in answers a slot's clients from now on, unless the instance stops. Logs a failure. */
+void supervisor_hold(struct supervisor *supervisor, uint32_t slot);
+
 /* It is in no list of its slot any more. */
 void life_forget(struct worker *worker);
 
@@ -176,8 +179,6 @@ void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
 
 /* Note a slot's history for a controller that takes over. */
 void slot_note(const struct slot_state *slot);
-
-void start_timer(struct event *timer, uint64_t ms);
 
 /* ---- supervisor.c ---- */
 

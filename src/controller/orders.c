@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What users ask for: reload, scale, drain, ready, restart; and recycling, which is a reload. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -372,7 +371,7 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	privilege_restore(previous);
 	if (moved < 0) {
 		for (i = slots; i < former; i++)
-			standin_watch(supervisor->standin, i);
+			supervisor_hold(supervisor, i);
 		return moved;
 	}
 	supervisor->slot_count = slots;
@@ -385,7 +384,7 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	if (supervisor->options.delivery)
 		delivery_table_changed(supervisor->options.delivery);
 	for (i = former; i < slots; i++) {
-		standin_watch(supervisor->standin, i);
+		supervisor_hold(supervisor, i);
 		slot_fill(supervisor->slots[i]);
 	}
 	return moved;

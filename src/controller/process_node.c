@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that is Node.js: its channel, and how it is stopped. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../handoff/timer.h"
 #include "nodeworker.h"
 #include "privilege.h"
 #include "process.h"
@@ -100,13 +100,11 @@ static bool has_unread(const struct process *process)
 static void look_again(struct process *process)
 {
 	uint32_t ms = process->waited_ms ? process->waited_ms : FIRST_LOOK_MS;
-	struct timeval delay;
 
 	if (ms > QUIET_MAX_MS)
 		ms = QUIET_MAX_MS;
-	delay = (struct timeval){.tv_usec = ms * 1000};
 	process->waited_ms += ms;
-	event_add(process->disconnect, &delay);
+	timer_start(process->disconnect, ms);
 }
 
 /* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
@@ -159,10 +157,7 @@ static uint32_t term_after_ms(const struct config *config)
 
 static void start_term(struct process *process)
 {
-	uint32_t ms = term_after_ms(process->processes->options.config);
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	event_add(process->term, &delay);
+	timer_start(process->term, term_after_ms(process->processes->options.config));
 }
 
 /* Requests in flight finish, idle connections close; what is left then gets the signal. */

@@ -2,11 +2,11 @@
 #include "supervisor.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../handoff/timer.h"
 #include "clock.h"
 #include "lives.h"
 #include "privilege.h"
@@ -61,7 +61,7 @@ static void stop_slot(struct slot_state *slot, bool now)
 	if (slot->current && now)
 		life_apply(slot->current, WORKER_MUST_END);
 	else if (slot->current && slot->current->state == WORKER_READY)
-		start_timer(slot->current->timer, 0); /* its queue first: see lives.c */
+		timer_start(slot->current->timer, 0); /* its queue first: see lives.c */
 	else if (slot->current)
 		life_apply(slot->current, WORKER_ASKED_TO_STOP);
 	for (worker = slot->draining; worker && now; worker = next) {
@@ -144,7 +144,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 		supervisor->leaving = leaving->next;
 		sticky_worker_close(leaving->life);
 		if (leaving->slot < supervisor->slot_count && !supervisor->stopping)
-			standin_watch(supervisor->standin, leaving->slot);
+			supervisor_hold(supervisor, leaving->slot);
 		free(leaving);
 	}
 	privilege_restore(previous);
@@ -291,7 +291,9 @@ static void apply_times(struct supervisor *supervisor)
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
 					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
 
-		event_add(supervisor->size_check, &period);
+		if (event_add(supervisor->size_check, &period))
+			report(STICKY_LOG_ERROR, "size_check_failed", "error=\"%s\"",
+			       strerror(errno));
 	} else {
 		event_del(supervisor->size_check);
 	}
@@ -393,7 +395,7 @@ static void watch_again(struct slot_state *slot)
 		life_watch_sockets(current, true);
 	} else if (!supervisor->stopping) {
 		standin_unwatch(supervisor->standin, slot->index);
-		standin_watch(supervisor->standin, slot->index);
+		supervisor_hold(supervisor, slot->index);
 	}
 	if (current)
 		life_note_sockets(current);
@@ -420,7 +422,7 @@ void supervisor_start(struct supervisor *supervisor)
 	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
 	for (i = 0; i < supervisor->slot_count; i++)
 		if (!supervisor->slots[i]->current) /* not taken over */
-			standin_watch(supervisor->standin, i);
+			supervisor_hold(supervisor, i);
 	apply_when_down(supervisor);
 	if (supervisor->took_over)
 		orders_fill(supervisor);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "timer.h"
+
 /*
  * On their way to one worker at a time: enough to keep it busy, few enough for the channel's
  * buffer (278 messages were seen to fit the default), and for a worker that hangs not to strand
@@ -83,11 +85,9 @@ static bool read_one(struct channel_outlet *channel)
 		hear(channel, &message);
 	/* It closed its end: nothing more comes, and the end would be told of for ever. */
 	if (result == 0 && channel->readable) {
-		static const struct timeval delay = {.tv_usec = END_DELAY_MS * 1000};
-
 		event_del(channel->readable);
 		if (channel->ended)
-			event_add(channel->after_end, &delay);
+			timer_start(channel->after_end, END_DELAY_MS);
 	}
 	return result == 1 || result == -EPROTO || result == -EMFILE;
 }

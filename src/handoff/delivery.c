@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "timer.h"
+
 /* With a smaller budget a client may not have had the time to say its first word. */
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
@@ -117,7 +119,6 @@ static void set_expiry(struct delivery *delivery)
 {
 	const struct passed *first = TAILQ_FIRST(&delivery->homeless);
 	uint64_t now = now_ms(), due;
-	struct timeval wait;
 
 	if (!first) {
 		event_del(delivery->expiry);
@@ -125,10 +126,7 @@ static void set_expiry(struct delivery *delivery)
 	}
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE() comes before each free() */
 	due = first->since_ms + budget_ms(delivery);
-	due = due > now ? due - now : 0;
-	wait = (struct timeval){.tv_sec = (time_t)(due / 1000),
-				.tv_usec = (suseconds_t)(due % 1000 * 1000)};
-	event_add(delivery->expiry, &wait);
+	timer_start(delivery->expiry, due > now ? due - now : 0);
 }
 
 static struct passed_list *order_of(struct delivery *delivery, uint32_t slot)
@@ -252,13 +250,11 @@ static void on_gone(evutil_socket_t fd, short what, void *context)
 static void try_later(struct outlet *outlet)
 {
 	uint32_t delay_ms = outlet->delivery->limits.delay_ms;
-	struct timeval delay;
 
 	if (delay_ms < RETRY_MIN_MS)
 		delay_ms = RETRY_MIN_MS;
-	delay = (struct timeval){.tv_sec = delay_ms / 1000, .tv_usec = delay_ms % 1000 * 1000};
 	outlet->is_blocked = true;
-	event_add(outlet->retry, &delay);
+	timer_start(outlet->retry, delay_ms);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *context)

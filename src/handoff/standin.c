@@ -11,6 +11,7 @@
 
 #include "ages.h"
 #include "answer.h"
+#include "timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
 #define PATIENT_BELOW_MS 1000
@@ -80,17 +81,15 @@ static bool answer_first(struct watch *watch)
 static void look(struct watch *watch)
 {
 	uint64_t now = now_ms(), delay;
-	struct timeval next;
 	uint32_t due;
 	bool failed = false;
 
 	ages_sample(&watch->ages, now, queue_length(watch->fd));
 	for (due = ages_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
 		failed = !answer_first(watch);
-	if (!queue_length(watch->fd)) {
-		event_add(watch->arrival, NULL);
+	/* An arrival that can't be waited for is found by the next sample. */
+	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
 		return;
-	}
 	/* When the first of them is due, where that is before the next sample. */
 	delay = ages_wait(&watch->ages, now, watch->budget_ms);
 	if (delay > watch->delay_ms)
@@ -99,9 +98,7 @@ static void look(struct watch *watch)
 		delay = AGAIN_MS;
 	if (delay < 1)
 		delay = 1;
-	next = (struct timeval){.tv_sec = (time_t)(delay / 1000),
-				.tv_usec = (suseconds_t)(delay % 1000 * 1000)};
-	event_add(watch->sample, &next);
+	timer_start(watch->sample, delay);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)

@@ -175,14 +175,13 @@ static int push(struct node_ipc *ipc, struct line *line)
 	return 0;
 }
 
+/* What can't be waited for is tried in the loop's next turn: a line must not wait for ever. */
 static void wait_to_send(struct node_ipc *ipc, int error)
 {
 	static const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
 
-	if (error == -ETOOMANYREFS)
-		event_add(ipc->retry, &pause);
-	else
-		event_add(ipc->writable, NULL);
+	if (error == -ETOOMANYREFS ? event_add(ipc->retry, &pause) : event_add(ipc->writable, NULL))
+		event_active(ipc->retry, EV_TIMEOUT, 0);
 }
 
 static bool must_wait(int error)

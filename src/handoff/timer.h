@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Timers of a libevent loop. */
+#ifndef STICKY_HANDOFF_TIMER_H
+#define STICKY_HANDOFF_TIMER_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+/*
+ * Start a timer, or start it anew. It fires once, delay_ms from now.
+ *
+ * Where there is no memory for it, it fires in the loop's next turn: a timer that is early makes
+ * its owner look too soon, one that never fires would leave a client or a stop waiting for ever.
+ */
+void timer_start(struct event *timer, uint64_t delay_ms);
+
+#endif
