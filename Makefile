@@ -16,12 +16,14 @@ Q := $(if $(filter 1,$(V)),,@)
 SAY = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' $(1) $(2))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-# ---- What must be installed: the one place that names it (Debian 12) ----------------
+# ---- What must be installed: the one place that names it (Debian 12 and 13) ---------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
-TEST_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2 curl procps gunicorn haproxy \
-	libnginx-mod-stream nginx-light openssl chromium chromium-driver
-LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-14-dev g++
+TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
+TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
+	openssl chromium chromium-driver
+LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
+DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
 # What is compared with, and the plots: each that can't be had is named as missing.
 BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
@@ -77,6 +79,7 @@ help:
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
+	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
@@ -133,18 +136,24 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-lint deps-bench
+.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
 NODE_PROGRAMS = $(if $(shell command -v node),,nodejs) $(if $(shell command -v npm),,npm)
 deps-test: deps
 	$(call install_missing,$(TEST_PACKAGES) $(NODE_PROGRAMS))
+deps-test-c: deps
+	$(call install_missing,$(TEST_C_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-bench: deps
 	$(call install_missing,$(BENCH_PACKAGES) $(NODE_PROGRAMS))
 	$(call try_to_install,$(BENCH_PEERS))
+deps-distros:
+	$(call install_missing,$(DISTRO_PACKAGES))
+deps-distros-short:
+	$(call try_to_install,$(DISTRO_PACKAGES))
 
 # ---- The program in the kernel ----------------------------------------------------
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
@@ -224,9 +233,11 @@ endef
 $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
 	$(npm_ci)
 
-.PHONY: test test-unit test-kernel test-e2e test-programs node-packages
+.PHONY: test test-unit test-kernel test-e2e programs test-programs node-packages
 node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
-test-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES) node-packages
+# Everything that a compiler makes.
+programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
+test-programs: programs node-packages
 
 RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
 test: deps-test
@@ -241,6 +252,18 @@ NODE_VERSIONS ?= 18 20 22 24 26
 test-node-matrix: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@BUILD=$(abspath $(BUILD)) SUDO='$(SUDO)' tests/node/matrix.sh $(NODE_VERSIONS)
+
+# What is tried is the last commit, in trees of files below $(BUILD)/distros: nothing is installed on
+# this machine but what makes the trees.
+DISTROS ?= 12 13
+.PHONY: distro-source test-distros test-distros-short
+distro-source:
+	@mkdir -p $(BUILD)/distros
+	@git archive --output=$(BUILD)/distros/source.tar HEAD
+test-distros: deps-distros distro-source
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py $(DISTROS)
+test-distros-short: deps-distros-short distro-source
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py --short 13
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak
@@ -295,6 +318,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory bench-guard
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory test-distros-short
 
 format: deps-lint
 	clang-format -i $(C_FILES)
@@ -313,8 +337,8 @@ lint: deps-lint deps-test all
 
 # Everything builds without a warning under both compilers.
 compilers: deps-test deps-lint
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc WERROR=1 test-programs benches
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 test-programs benches
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc WERROR=1 programs
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 programs
 
 # A program outside of this tree: the public header alone, in C and in C++, against the shared library.
 consumer: all

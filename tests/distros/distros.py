@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Try this project on releases of Debian, each in a clean tree of files.
+
+    BUILD=build tests/distros/distros.py 12 13       what README.md says: build, demo, all tests
+    BUILD=build tests/distros/distros.py --short 13  gcc and clang without a warning, unit and
+                                                     kernel tests
+
+$BUILD/distros/source.tar is what is tried. Logs, trees and downloaded packages are kept in
+$BUILD/distros/12 and so on; the Makefile in the tree installs the packages that it wants.
+
+The last line is always "N passed, N failed, N skipped": a step without tests in it counts as one.
+The exit status is 1 when anything failed, and when nothing ran, but for --short: that part of
+`make check` is skipped where no tree can be made.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+from results import Counts, Log, Step, print_table
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resolve() / "distros"
+JOBS = f"-j{os.cpu_count() or 1}"
+STATUS_SKIPPED = 77
+TIMEOUT_S = 3600
+TAIL_LINES = 40  # of the log of a step that failed
+
+# (column, command, is it alone in its network?)
+FULL_STEPS = (
+    ("build", f"make deps && make {JOBS} && make deps-test", False),
+    ("start", "tests/distros/demo.sh", True),
+)
+FULL_TESTS = (("unit", "kernel", "e2e"), f"make {JOBS} test")
+SHORT_STEPS = (
+    ("gcc", f"make deps-test-c && make {JOBS} BUILD=build/gcc CC=gcc WERROR=1 programs", False),
+    ("clang", f"make {JOBS} BUILD=build/clang CC=clang WERROR=1 programs", False),
+)
+SHORT_TESTS = (("unit", "kernel"), "BUILD=build/gcc python3 -B tests/run.py unit kernel")
+
+
+class Release:
+    """One release of Debian: its tree, and what became of it."""
+
+    def __init__(self, number):
+        self.number = number
+        self.name = f"Debian {number}"
+        self.directory = ROOT / number
+        self.cells = {}
+
+    def say(self, text):
+        print(f"{self.name}: {text}", flush=True)
+
+    def make_tree(self):
+        """Returns the exit status of tree.sh."""
+        done = subprocess.run([HERE / "tree.sh", self.number, self.directory],
+                              stderr=subprocess.PIPE, text=True, check=False)
+        print(done.stderr, end="", flush=True)
+        if done.returncode == 0:
+            source = self.directory / "tree" / "srv" / "stickyctl"
+            source.mkdir(parents=True)
+            shutil.unpack_archive(ROOT / "source.tar", source)
+        return done.returncode
+
+    def run(self, name, command, alone):
+        """Run a command in the tree. Returns whether it succeeded, and what it printed."""
+        self.say(name)
+        log = self.directory / f"{name}.log"
+        enter = [HERE / "enter.sh", *(["--alone"] if alone else []), self.directory / "tree"]
+        with open(log, "wb") as output:
+            try:
+                status = subprocess.run([*enter, "sh", "-c", command], stdin=subprocess.DEVNULL,
+                                        stdout=output, stderr=subprocess.STDOUT, check=False,
+                                        timeout=TIMEOUT_S).returncode
+            except subprocess.TimeoutExpired:
+                status = f"none: it took longer than {TIMEOUT_S} s"
+        text = log.read_text(errors="replace")
+        if status != 0:
+            self.say(f"{name} failed, exit status {status}, see {log}")
+        return status == 0, text
+
+    def run_steps(self, steps):
+        """One after the other; returns False where one failed, as the next ones need it."""
+        for column, command, alone in steps:
+            passed, text = self.run(column, command, alone)
+            self.cells[column] = Step(passed=1) if passed else Step(failed=1)
+            if not passed:
+                print("\n".join("     | " + line for line in text.splitlines()[-TAIL_LINES:]))
+                return False
+        return True
+
+    def run_tests(self, suites, command):
+        passed, text = self.run("test", command, False)
+        log = Log(text)
+        for suite in suites:
+            self.cells[suite] = log.suite(suite)
+        for line in log.failures():
+            print(line)
+        for reason, count in log.skip_reasons().items():
+            self.say(f"skipped: {reason}" + (f" ({count} times)" if count > 1 else ""))
+        if not passed and not any(self.cells[suite].failed for suite in suites):
+            self.cells["test"] = Step(failed=1)
+            print("\n".join("     | " + line for line in text.splitlines()[-TAIL_LINES:]))
+
+
+def try_release(number, is_short):
+    release = Release(number)
+    status = release.make_tree()
+    steps, tests = (SHORT_STEPS, SHORT_TESTS) if is_short else (FULL_STEPS, FULL_TESTS)
+    if status == STATUS_SKIPPED:
+        release.cells[steps[0][0]] = Step(skipped=1)
+    elif status:
+        release.cells[steps[0][0]] = Step(failed=1)
+    elif release.run_steps(steps):
+        release.run_tests(*tests)
+    return release
+
+
+def main():
+    arguments = sys.argv[1:]
+    is_short = "--short" in arguments
+    numbers = [argument for argument in arguments if argument != "--short"]
+    steps, tests = (SHORT_STEPS, SHORT_TESTS) if is_short else (FULL_STEPS, FULL_TESTS)
+    columns = [step[0] for step in steps] + list(tests[0])
+    total = Counts()
+    try:
+        releases = [try_release(number, is_short) for number in numbers]
+        total = print_table(columns, [(release.name, release.cells) for release in releases])
+    finally:
+        print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed or not (total.passed or is_short) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
