@@ -25,6 +25,12 @@ TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-st
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
+# To boot other kernels: `make test-kernels`.
+KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zstd
+# What is in the guest: the libraries come with the -dev packages. Chromium is large: its tests are
+# skipped there.
+GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium%,$(TEST_PACKAGES)) \
+	bpftool git kmod nodejs valgrind
 # What is compared with, and the plots: each that can't be had is named as missing.
 BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
 
@@ -80,6 +86,9 @@ help:
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
+	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
+	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
+	@echo 'make test-kernels-short  some of them on one old kernel, in some minutes'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
@@ -136,7 +145,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short
+.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -147,6 +156,9 @@ deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
+# Where they can't be had, tests/kernels says so, and skips.
+deps-kernels:
+	$(call try_to_install,$(KERNELS_PACKAGES))
 deps-bench: deps
 	$(call install_missing,$(BENCH_PACKAGES) $(NODE_PROGRAMS))
 	$(call try_to_install,$(BENCH_PEERS))
@@ -264,6 +276,14 @@ test-distros: deps-distros distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py $(DISTROS)
 test-distros-short: deps-distros-short distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py --short 13
+
+# Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py.
+RUN_KERNELS = $(SUDO) env BUILD=$(abspath $(BUILD)) KERNELS='$(KERNELS)' SUITES='$(SUITES)' \
+	ONLY='$(ONLY)' python3 -B tests/kernels/run.py --packages '$(GUEST_PACKAGES)'
+.PHONY: test-kernels test-kernels-short
+test-kernels: deps-test deps-kernels
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_KERNELS) --page docs/kernels.md
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The guest's init in its root file system: it prepares what the tests need, runs the suites and
+# writes their output to the third disk, as a tar archive, after each of them. The settings are
+# those of the host: SUITES, ONLY, UNPRIVILEGED_BPF.
+
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
+export PATH HOME LANG PYTHONDONTWRITEBYTECODE
+. /run/settings
+
+mount -t tmpfs -o mode=1777 tmpfs /tmp
+mkdir -p /dev/pts /dev/shm /run/lock /run/results
+mount -t devpts -o gid=5,mode=620 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t bpf bpf /sys/fs/bpf
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+[ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; } 2>/dev/null
+hostname guest
+ip link set lo up
+# Debian's default, for a kernel that was not built by Debian.
+[ -z "$UNPRIVILEGED_BPF" ] || sysctl -q -w "kernel.unprivileged_bpf_disabled=$UNPRIVILEGED_BPF"
+# As a login session has it under systemd.
+ulimit -n 20000
+
+results=/run/results
+uname -r >$results/release
+sysctl kernel.unprivileged_bpf_disabled >$results/sysctl 2>&1
+
+keep_results() {
+	tar -C /run -cf /dev/vdc results
+	sync
+}
+
+cd /srv || poweroff -f
+for suite in $SUITES; do
+	echo "guest: $suite"
+	began=$(cut -d. -f1 /proc/uptime)
+	if [ "$suite" = doctor ]; then
+		build/stickyctl doctor >$results/doctor.log 2>&1
+	else
+		BUILD=/srv/build ONLY="$ONLY" python3 -B tests/run.py "$suite" >$results/"$suite".log 2>&1
+	fi
+	echo $? >$results/"$suite".status
+	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
+	dmesg >$results/dmesg
+	keep_results
+	echo "guest: $suite ended: $(tail -n 1 $results/"$suite".log)"
+done
+echo "guest: done"
+echo o >/proc/sysrq-trigger
+sleep 60
+poweroff -f

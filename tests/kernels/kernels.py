@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Which kernels are booted: by a rule, as exact versions come to and go from the archive.
+
+    6.1-oldest, 6.1-newest   of the series 6.1, what can be had
+    newest                   of all
+    path/to/bzImage          one that the user built, with all drivers built in
+"""
+
+import dataclasses
+import pathlib
+import re
+
+from archive import IMAGE
+from modules import REQUIRED, WANTED, Modules
+from unavailable import Unavailable
+
+FLAVOURS = ("cloud-amd64", "amd64")  # the second where the first lacks a module
+
+
+@dataclasses.dataclass
+class Kernel:
+    name: str               # as it was asked for
+    version: str = ""       # the package's version, or the path
+    image: pathlib.Path = None
+    modules: Modules = None
+    problem: str = ""       # why it cannot be booted
+
+
+def choose(packages, name):
+    """The package that a name such as 6.1-oldest stands for."""
+    found = re.fullmatch(r"(?:(?P<series>\d+\.\d+)-)?(?P<which>oldest|newest)", name)
+    if not found:
+        raise Unavailable(f"{name} is no name of a kernel: SERIES-oldest, SERIES-newest, newest, "
+                          "or a path with a slash")
+    series = found["series"]
+    matching = [each for each in packages
+                if not series or re.match(rf"{re.escape(series)}\D", each.version)]
+    if not matching:
+        raise Unavailable(f"the archive has no kernel of the series {series}")
+    return matching[0 if found["which"] == "oldest" else -1]
+
+
+def release_of(image):
+    """The release that a bzImage names in its header: offset at 0x20e, relative to 0x200."""
+    with open(image, "rb") as file:
+        head = file.read(0x8000)
+    offset = int.from_bytes(head[0x20e:0x210], "little") + 0x200
+    return head[offset:offset + 200].split(b"\0")[0].split(b" ")[0].decode(errors="replace")
+
+
+def from_path(path):
+    image = pathlib.Path(path)
+    if not image.is_file():
+        raise Unavailable(f"there is no file {path}")
+    return Kernel(path, f"{release_of(image)}, built by hand", image)
+
+
+def from_archive(archive, directory, name):
+    lacking = ""
+    for flavour in FLAVOURS:
+        package = choose(archive.kernels(flavour), name)
+        abi = IMAGE.fullmatch(package.name)["abi"]
+        tree = directory / "packages" / f"{abi}-{flavour}_{package.version}"
+        if not tree.exists():
+            archive.extract(package, tree)
+        image, = (tree / "boot").glob("vmlinuz-*")
+        root = tree / "usr" if (tree / "usr/lib/modules").exists() else tree
+        modules_of, = (root / "lib/modules").iterdir()
+        modules = Modules(modules_of)
+        if not modules.missing(REQUIRED + WANTED):
+            break
+        lacking = ", ".join(modules.missing(REQUIRED))
+    if lacking:
+        raise Unavailable(f"the kernel has no {lacking}")
+    return Kernel(name, f"{package.version} ({flavour})", image, modules)
+
+
+def find(archive, directory, name):
+    """A kernel, ready to boot or with the problem that keeps it from that."""
+    try:
+        if "/" in name:
+            return from_path(name)
+        archive.update()
+        return from_archive(archive, directory, name)
+    except Unavailable as unavailable:
+        return Kernel(name, problem=str(unavailable))

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""What a guest wrote about its suites."""
+
+import dataclasses
+import re
+import subprocess
+
+COUNTS = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
+FINDING = re.compile(r"(ok|warning|missing)\s+(\S.*?)\s{2,}(\S.*)")
+STEERS_FROM = (5, 14)  # connections move with their slot since
+
+
+@dataclasses.dataclass
+class Suite:
+    """What became of one suite."""
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: int = 0
+    notes: list = dataclasses.field(default_factory=list)  # of failures and skips
+
+    def counts(self):
+        return f"{self.passed}/{self.failed}/{self.skipped}"
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What became of one kernel."""
+    kernel: str
+    version: str
+    release: str = ""
+    problem: str = ""   # why there is nothing, or not everything
+    unavailable: bool = False
+    suites: dict = dataclasses.field(default_factory=dict)
+    doctor: dict = dataclasses.field(default_factory=dict)  # what was looked at: what was found
+
+    @property
+    def failed(self):
+        return sum(suite.failed for suite in self.suites.values()) + \
+            bool(self.problem and not self.unavailable)
+
+
+def supported(release):
+    """Is the kernel one that stickyctl steers on? `release` as uname -r has it."""
+    found = re.match(r"(\d+)\.(\d+)", release)
+    return bool(found) and (int(found[1]), int(found[2])) >= STEERS_FROM
+
+
+def unpack(directory):
+    """Take the guest's tar off its disk."""
+    subprocess.run(["tar", "-C", directory, "--strip-components=1", "-xf", directory / "disk"],
+                   check=False, stderr=subprocess.DEVNULL)
+    (directory / "disk").unlink(missing_ok=True)
+    (directory / "initramfs").unlink(missing_ok=True)
+
+
+def doctor_findings(text):
+    return {found[2]: f"{found[1]}: {found[3]}"
+            for line in text.splitlines() if (found := FINDING.match(line))}
+
+
+def judge_doctor(text, status, release):
+    """The doctor passes where it says what is known of the kernel."""
+    suite = Suite("doctor")
+    findings = doctor_findings(text)
+    version = ".".join(release.split(".")[:2])
+    if supported(release):
+        good = status == "0" and findings.get("steering", "").startswith("ok")
+        wanted = "status 0 and \"ok steering\""
+    else:
+        sentence = f"Linux 5.14 or later is needed; this is {version}"
+        good = status not in ("", "0") and sentence in text
+        wanted = f"a failing status and \"{sentence}\""
+    suite.passed, suite.failed = (1, 0) if good else (0, 1)
+    if not good:
+        suite.notes.append(f"doctor: wanted {wanted}; status {status or 'unknown'}")
+        suite.notes += [f"  | {line}" for line in text.splitlines()
+                        if not line.startswith("ok ")]
+    return suite
+
+
+def notes_of(text):
+    """The lines of tests/run.py that tell what failed and what was skipped."""
+    notes, name = [], ""
+    for line in text.splitlines():
+        found = re.match(r"(ok|FAIL|skip)\s+(\S+/\S+)", line)
+        if found:
+            name = found[2]
+            if found[1] == "FAIL":
+                notes.append(line.strip())
+        elif re.match(r"\s+skipped: ", line):
+            notes.append(f"{name}: {line.strip()}")
+        elif re.match(r"\s+\|\s+not ok", line) and "# SKIP" not in line:
+            notes.append(f"  {line.strip()}")
+        elif line.startswith("AGAIN"):
+            notes.append(line)
+    return notes
+
+
+def judge_suite(name, text):
+    lines = text.strip().splitlines()
+    found = COUNTS.fullmatch(lines[-1]) if lines else None
+    suite = Suite(name)
+    if found:
+        suite.passed, suite.failed, suite.skipped = map(int, found.groups())
+    else:
+        suite.failed = 1
+        suite.notes.append(f"{name}: no closing line; the last one is: "
+                           f"{lines[-1] if lines else 'nothing'}")
+    suite.notes += notes_of(text)
+    return suite
+
+
+def read(directory, name):
+    path = directory / name
+    return path.read_text(errors="replace").strip() if path.exists() else ""
+
+
+def collect(outcome, directory, suites):
+    """Fill an outcome by the files of a results directory."""
+    outcome.release = read(directory, "release")
+    for name in suites:
+        status = read(directory, f"{name}.status")
+        text = read(directory, f"{name}.log")
+        if not status and not text:
+            continue  # the guest did not come so far, which outcome.problem tells
+        if name == "doctor":
+            suite = judge_doctor(text, status, outcome.release)
+            outcome.doctor = doctor_findings(text)
+        else:
+            suite = judge_suite(name, text)
+        suite.seconds = int(read(directory, f"{name}.seconds") or 0)
+        outcome.suites[name] = suite
