@@ -5,6 +5,7 @@
     BUILD=build tests/run.py unit kernel e2e
     BUILD=build ONLY=hands tests/run.py kernel      files with "hands" in their name
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
+    STICKY_TEST_SLOWNESS=4 tests/run.py             as on a machine that is so slow, see slowness.py
 
 Every test is a program that prints TAP (https://testanything.org): the C tests
 under $BUILD/tests/{unit,kernel}, the Python ones under tests/e2e, each of these in
@@ -26,6 +27,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import slowness
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent / "build")).resolve()
@@ -241,7 +244,7 @@ def run_e2e(commands, timeout):
 def run_suite(suite):
     """Yields a result for each file."""
     commands = [each for each in suite_commands(suite) if ONLY in each[0]]
-    timeout = TIMEOUT_SECONDS[suite]
+    timeout = slowness.scaled(TIMEOUT_SECONDS[suite])
     reason = why_not(suite) if commands else None
     if reason:
         result = Result(reasons=[reason])
@@ -258,6 +261,7 @@ def main():
     suites = sys.argv[1:] or SUITES
     unknown = [suite for suite in suites if suite not in SUITES]
     passed = failed = skipped = 0
+    slowness.export()
     try:
         if unknown:
             print(f"unknown suite: {unknown[0]}; there are: {', '.join(SUITES)}",

@@ -12,7 +12,7 @@ import world
 from clients import HERE, LISTEN, client_socket, read_all
 from programs import CLIENTS, WORKER
 from workers import WorkerTestCase
-from world import DEADLINE_S, wait_for
+from world import DEADLINE_S, scaled, slowness, wait_for
 
 PARTLY = 4  # of the exit codes in README.md
 
@@ -27,8 +27,8 @@ class Load:
 
     def __init__(self, test, *arguments, sources=256, rate=2000):
         self.program = test.program(
-            CLIENTS, "--target", "127.0.0.1:3000", "--sources", sources, "--duration", "120",
-            "--rate", rate, "--concurrency", "2000", *arguments)
+            CLIENTS, "--target", "127.0.0.1:3000", "--sources", sources, "--duration", scaled(120),
+            "--rate", max(1, round(rate / slowness())), "--concurrency", "2000", *arguments)
 
     def stop(self):
         """Returns its counts."""

@@ -14,7 +14,7 @@ import socket
 import struct
 import subprocess
 
-from world import DEADLINE_S, bpf_objects, wait_for
+from world import DEADLINE_S, bpf_objects, patience, wait_for
 
 BUILD = pathlib.Path(os.environ.get(
     "BUILD", pathlib.Path(__file__).parents[2] / "build")).resolve()
@@ -112,6 +112,7 @@ class Program:
 
     def wait(self, seconds=DEADLINE_S):
         """The exit status; negative: the signal that ended it."""
+        seconds = patience(seconds)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -9,7 +9,9 @@ import time
 import traceback
 import unittest
 
-TEST_LIMIT_S = 90
+from world import scaled
+
+TEST_LIMIT_S = scaled(90)
 
 
 class Alarm:

@@ -13,7 +13,7 @@ import harness
 from clients import HERE, LISTEN, client_socket, http_get, read_all
 from privilege import NOBODY, copy_program
 from programs import NOT_PERMITTED, STICKYCTL, connect_unix
-from world import wait_for
+from world import scaled, wait_for
 
 class Control(harness.TestCase):
     """Clients of the control socket that are not stickyctl."""
@@ -94,7 +94,7 @@ class Control(harness.TestCase):
         for client in (silent, half, body, one_by_one):
             with contextlib.suppress(ConnectionResetError):
                 read_all(client)
-        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(time.monotonic() - began, scaled(15))
         self.check_alive()
         self.instance.wait_descriptors(before)
 
@@ -105,7 +105,7 @@ class Control(harness.TestCase):
         self.check_alive()
         began = time.monotonic()
         self.assertEqual(self.instance.terminate(), 0)
-        self.assertLess(time.monotonic() - began, 5)
+        self.assertLess(time.monotonic() - began, scaled(5))
 
     def test_who_never_reads(self):
         before = self.memory()

@@ -11,6 +11,7 @@ import harness
 from clients import read_all
 from passing import (LINE, PROXY, PROXY_V2, TLS_HELLO, XFF, PassingTestCase, forwarded, fnv, parse,
                      proxy_v1, proxy_v2, request)
+from world import scaled
 
 CLIENT = "203.0.113.77"
 CLIENT6 = "2001:db8:7::5"
@@ -331,7 +332,7 @@ class Slow(Heads):
             results = self.collect_ends(clients)
             waited = [end - start for end, start in zip(results, began)]
             self.assertGreaterEqual(min(waited), self.TIMEOUT_S - self.EARLY_S)
-            self.assertLess(max(waited), self.TIMEOUT_S + self.LATE_S)
+            self.assertLess(max(waited), self.TIMEOUT_S + scaled(self.LATE_S))
             self.wait_counters(instance, head_timeout=100, pending_heads=0, handed=0)
             self.assertEqual(instance.stop(), 0)
 
@@ -355,7 +356,7 @@ class Slow(Heads):
             except ConnectionError:
                 break
         self.assertGreaterEqual(time.monotonic() - began, self.TIMEOUT_S - self.EARLY_S)
-        self.assertLess(time.monotonic() - began, self.TIMEOUT_S + self.LATE_S + 0.02)
+        self.assertLess(time.monotonic() - began, self.TIMEOUT_S + scaled(self.LATE_S + 0.02))
 
     def test_a_preconnect_is_fine_until_then(self):
         instance = self.serve_takers(2, *XFF, "--head-timeout", "2s")

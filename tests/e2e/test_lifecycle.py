@@ -10,7 +10,7 @@ import harness
 from clients import HERE, is_refused
 from lifecycle import PARTLY, LifecycleTestCase, Line
 from programs import NOT_RUNNING, WORKER
-from world import wait_for
+from world import scaled, wait_for
 
 
 class Recycling(LifecycleTestCase):
@@ -77,7 +77,7 @@ class Stop(LifecycleTestCase):
                 time.sleep(0.05)
         self.assert_nobody_lost(load.counts)
         self.assertEqual(instance.wait(), 0)
-        self.assertTrue(0.9 <= time.monotonic() - began < 5)
+        self.assertTrue(0.9 <= time.monotonic() - began < scaled(5))
 
     def test_open_connections_finish(self):
         instance = self.serve_workers(1)
@@ -118,13 +118,13 @@ class Stop(LifecycleTestCase):
         self.connect([f"127.6.0.{number}" for number in range(1, 11)])
         began = time.monotonic()
         instance.terminate()
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertLess(time.monotonic() - began, scaled(3))
 
     def test_now(self):
         instance = self.serve_workers(2, command=(WORKER, "--notify", "--ignore-term"))
         began = time.monotonic()
         instance.stop("--now")
-        self.assertLess(time.monotonic() - began, 3)
+        self.assertLess(time.monotonic() - began, scaled(3))
 
 
 class Telling(LifecycleTestCase):

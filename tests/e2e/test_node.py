@@ -16,7 +16,7 @@ from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all
 from harness import tests_of
 from nodejs import BLOCKS, LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
 from programs import CLIENTS, FAILED
-from world import DEADLINE_S, wait_for
+from world import DEADLINE_S, scaled, wait_for
 
 V6_SOURCES = [f"2001:db8:0:{number:x}::1" for number in range(1, 17)]
 OTHER = ("127.0.0.1", 4000)  # where no listener is named
@@ -104,7 +104,7 @@ class Addresses(NodeTestCase):
         self.assertEqual(instance.workers()[0]["state"], "starting")
         self.write("go", "")
         instance.ready()
-        client[0].settimeout(20)
+        client[0].settimeout(scaled(20))
         self.assertIn(b"slot=0", read_all(client[0]))
         self.assertEqual(ask_http(("127.0.0.1", 3001))["slot"], 0)
         instance.stop()
@@ -197,7 +197,7 @@ class Others(NodeTestCase):
 
     def check_path(self, instance, path):
         with contextlib.closing(socket.socket(socket.AF_UNIX)) as client:
-            client.settimeout(20)
+            client.settimeout(scaled(20))
             client.connect(str(path))
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             self.assertIn(fields(read_all(client).decode())["pid"], self.pids(instance))

@@ -8,12 +8,22 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from slowness import scaled, slowness  # pylint: disable=wrong-import-position
+
 BPFFS = "/sys/fs/bpf"
-DEADLINE_S = 20  # for what takes milliseconds: sanitizers and busy machines are slow
+DEADLINE_S = scaled(20)  # for what takes milliseconds: sanitizers and busy machines are slow
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
+
+
+def patience(seconds):
+    """How long to wait on this machine for what has so long on an ordinary one. DEADLINE_S is
+    that already, so shorter times grow up to it."""
+    return max(seconds, min(scaled(seconds), DEADLINE_S))
 
 
 def wait_for(what, condition, seconds=DEADLINE_S, interval=0.01):
@@ -21,6 +31,7 @@ def wait_for(what, condition, seconds=DEADLINE_S, interval=0.01):
 
     `what` names it; a function is called at the deadline, to say what was seen last.
     """
+    seconds = patience(seconds)
     deadline = time.monotonic() + seconds
     while True:
         result = condition()

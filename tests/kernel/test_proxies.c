@@ -28,7 +28,8 @@
 #define SLOTS	    2
 #define DISPATCHERS 2
 #define REPLACINGS  100
-#define FULL_MS	    10000 /* for a full list: twenty times of what was seen under a sanitizer */
+/* For a full list: twenty times of what was seen under a sanitizer. */
+#define FULL_MS	    (uint64_t)wait_scaled_ms(10000)
 
 struct scene {
 	struct sticky_group *group;

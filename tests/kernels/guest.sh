@@ -18,6 +18,7 @@ mount -t bpf bpf /sys/fs/bpf
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 [ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; } 2>/dev/null
 hostname guest
+printf '127.0.0.1 localhost guest\n::1 localhost\n' >/etc/hosts
 ip link set lo up
 # Debian's default, for a kernel that was not built by Debian.
 [ -z "$UNPRIVILEGED_BPF" ] || sysctl -q -w "kernel.unprivileged_bpf_disabled=$UNPRIVILEGED_BPF"

@@ -92,6 +92,11 @@ const char *netns_enter(void)
 		return "may not set lo up";
 	/* As in a fresh namespace, whatever the host's own setting is. */
 	write_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", "1024");
+	/*
+	 * The kernel's default follows the size of the memory. Beyond it a connection ends without
+	 * TIME_WAIT: its last packets then look for a listener, where the program counts them.
+	 */
+	write_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", "262144");
 	set_v6_up();
 	return NULL;
 }

@@ -5,8 +5,17 @@
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
+
+int wait_scaled_ms(int ms)
+{
+	const char *text = getenv("STICKY_TEST_SLOWNESS");
+	double slowness = text ? strtod(text, NULL) : 1;
+
+	return slowness > 1 ? (int)(ms * slowness) : ms;
+}
 
 static int wait_for(int fd, short events)
 {

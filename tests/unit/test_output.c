@@ -16,9 +16,10 @@
 #include <unistd.h>
 
 #include "../../src/controller/output.h"
+#include "../support/wait.h"
 
 #define MEGABYTE    (1 << 20)
-#define DEADLINE_MS 10000
+#define DEADLINE_MS ((uint64_t)wait_scaled_ms(10000))
 
 static struct event_base *base;
 static struct output_sink *sink;

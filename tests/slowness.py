@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""How slow this machine is: 1 on an ordinary one, more under software emulation.
+
+Deadlines and rates of load are scaled by it, so that a slow machine is no failure. Nothing that is
+asserted about correctness depends on it.
+"""
+
+import hashlib
+import math
+import os
+import subprocess
+import time
+
+VARIABLE = "STICKY_TEST_SLOWNESS"
+# What piece_of_work() may take where nothing is scaled: three times of what it took on a virtual
+# machine with 2 processors (Linux 6.18).
+ORDINARY_S = 0.03
+TRIES = 5
+
+
+def piece_of_work():
+    """Programs that start and end, and some computing: what the tests spend their time with."""
+    began = time.perf_counter()
+    for _ in range(8):
+        subprocess.run(["/bin/true"], check=True)
+    digest = b""
+    for _ in range(4000):
+        digest = hashlib.sha256(digest + b"." * 1000).digest()
+    return time.perf_counter() - began
+
+
+def measure():
+    """The best of some tries: a machine that is busy for a moment is not slow."""
+    return max(1.0, min(piece_of_work() for _ in range(TRIES)) / ORDINARY_S)
+
+
+def export():
+    """Measure once and tell all programs that are started from now on."""
+    if VARIABLE not in os.environ:
+        os.environ[VARIABLE] = f"{measure():.1f}"
+
+
+def slowness():
+    """What was measured; 1 for a test that is run by hand."""
+    try:
+        return max(1.0, float(os.environ.get(VARIABLE, 1)))
+    except ValueError:
+        return 1.0
+
+
+def scaled(seconds):
+    """A deadline in whole seconds where it is one on an ordinary machine."""
+    if slowness() == 1:
+        return seconds
+    return math.ceil(seconds * slowness())
