@@ -284,6 +284,9 @@ RUN_KERNELS = $(SUDO) env BUILD=$(abspath $(BUILD)) KERNELS='$(KERNELS)' SUITES=
 test-kernels: deps-test deps-kernels
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_KERNELS) --page docs/kernels.md
+test-kernels-short: deps-test deps-kernels
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_KERNELS) --short
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak
@@ -339,6 +342,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
 	@$(MAKE) --no-print-directory test-distros-short
+	@$(MAKE) --no-print-directory test-kernels-short
 
 format: deps-lint
 	clang-format -i $(C_FILES)

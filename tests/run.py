@@ -4,6 +4,8 @@
 
     BUILD=build tests/run.py unit kernel e2e
     BUILD=build ONLY=hands tests/run.py kernel      files with "hands" in their name
+    BUILD=build ONLY="kernel/ e2e/test_user:Takes.test_gunicorn" tests/run.py   several, and single
+                                                    end-to-end tests of a file: file:Class[.test]
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
     STICKY_TEST_SLOWNESS=4 tests/run.py             as on a machine that is so slow, see slowness.py
 
@@ -32,7 +34,7 @@ import slowness
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent / "build")).resolve()
-ONLY = os.environ.get("ONLY", "")
+ONLY = os.environ.get("ONLY", "").split()
 
 SUITES = ("unit", "kernel", "e2e")
 TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240}
@@ -175,6 +177,15 @@ def suite_commands(suite):
     return [(f"{suite}/{file.name}", [str(file)]) for file in files if os.access(file, os.X_OK)]
 
 
+def chosen(name, command):
+    """The command that runs what ONLY chooses of a file; None where it chooses nothing of it."""
+    words = [word.partition(":") for word in ONLY]
+    if not words or any(part in name for part, _, case in words if not case):
+        return command
+    cases = [case for part, _, case in words if case and name.endswith(part)]
+    return command + cases if cases else None
+
+
 def why_not(suite):
     """Why a suite can't run here, or None."""
     if suite != "unit" and os.geteuid() != 0:
@@ -206,8 +217,8 @@ def run_file(name, command, timeout):
 
 def runs_alone(command):
     """Does the file say that nothing else may run beside it?"""
-    source = pathlib.Path(command[-1])
-    return source.suffix == ".py" and ALONE in source.read_text()
+    sources = [pathlib.Path(word) for word in command if word.endswith(".py")]
+    return any(ALONE in source.read_text() for source in sources)
 
 
 def run_beside_each_other(commands, timeout):
@@ -243,7 +254,8 @@ def run_e2e(commands, timeout):
 
 def run_suite(suite):
     """Yields a result for each file."""
-    commands = [each for each in suite_commands(suite) if ONLY in each[0]]
+    commands = [(name, command) for name, whole in suite_commands(suite)
+                if (command := chosen(name, whole))]
     timeout = slowness.scaled(TIMEOUT_SECONDS[suite])
     reason = why_not(suite) if commands else None
     if reason:
@@ -262,6 +274,8 @@ def main():
     unknown = [suite for suite in suites if suite not in SUITES]
     passed = failed = skipped = 0
     slowness.export()
+    if slowness.slowness() > 1:
+        print(f"# a slow machine: deadlines are {slowness.slowness():g} times as long", flush=True)
     try:
         if unknown:
             print(f"unknown suite: {unknown[0]}; there are: {', '.join(SUITES)}",

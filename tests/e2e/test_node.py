@@ -5,6 +5,8 @@
 import contextlib
 import http.client
 import json
+import os
+import pwd
 import signal
 import socket
 import ssl
@@ -62,6 +64,17 @@ class Addresses(NodeTestCase):
         instance = self.serve_node(self.plain("3000"))
         self.assert_steered(instance)
         self.assert_steered(instance, ("::1", 3000), V6_SOURCES)
+        instance.stop()
+
+    def test_workers_of_another_user(self):
+        """Started by root: the address comes when the application listens, long after the start."""
+        instance = self.serve_node(self.plain("3000"), "--user", "nobody", "--chdir", "/")
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for _ in range(2):
+            self.assert_steered(instance)
+            for worker in instance.workers():
+                self.assertEqual(os.stat(f"/proc/{worker['pid']}").st_uid, nobody)
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
         instance.stop()
 
     def test_several_named(self):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The guest's init in its root file system: it prepares what the tests need, runs the suites and
 # writes their output to the third disk, as a tar archive, after each of them. The settings are
-# those of the host: SUITES, ONLY, UNPRIVILEGED_BPF.
+# those of the host: SUITES, ONLY, LIMIT_S, UNPRIVILEGED_BPF.
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1
@@ -38,12 +38,16 @@ cd /srv || poweroff -f
 for suite in $SUITES; do
 	echo "guest: $suite"
 	began=$(cut -d. -f1 /proc/uptime)
-	if [ "$suite" = doctor ]; then
-		build/stickyctl doctor >$results/doctor.log 2>&1
-	else
-		BUILD=/srv/build ONLY="$ONLY" python3 -B tests/run.py "$suite" >$results/"$suite".log 2>&1
-	fi
-	echo $? >$results/"$suite".status
+	# What is cut off at the limit is kept too.
+	left=$((LIMIT_S - began))
+	{
+		if [ "$suite" = doctor ]; then
+			build/stickyctl doctor
+		else
+			BUILD=/srv/build ONLY="$ONLY" timeout -k 5 "$left" python3 -B tests/run.py "$suite"
+		fi
+		echo $? >$results/"$suite".status
+	} 2>&1 | tee $results/"$suite".log | sed -un 's/^\(ok\|FAIL\|skip\|AGAIN\|#\) .*/guest:   &/p'
 	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
 	dmesg >$results/dmesg
 	keep_results

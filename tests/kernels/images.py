@@ -39,7 +39,7 @@ def make_ext4(directory, image):
 def root_image(directory, packages):
     """Debian's root file system with these packages; kept until their list changes."""
     release = codename()
-    wanted = hashlib.sha256(f"{release} {' '.join(packages)}".encode()).hexdigest()
+    wanted = hashlib.sha256(f"required {release} {' '.join(packages)}".encode()).hexdigest()
     image, stamp = directory / "root.ext4", directory / "root.packages"
     if image.exists() and stamp.exists() and stamp.read_text() == wanted:
         return image
@@ -50,7 +50,7 @@ def root_image(directory, packages):
         lines.append(f"deb [signed-by={KEYRING}] {security} {release}-security main")
     root = directory / "root"
     shutil.rmtree(root, ignore_errors=True)
-    command = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(packages)}",
+    command = ["mmdebstrap", "--quiet", "--variant=required", f"--include={','.join(packages)}",
                release, root, *lines]
     log = directory / "root.log"
     with open(log, "w", encoding="utf-8") as output:

@@ -23,6 +23,7 @@ import images
 import kernels
 import machine
 import results
+import short
 import table
 from archive import Archive
 from unavailable import Unavailable
@@ -30,6 +31,7 @@ from unavailable import Unavailable
 HERE = pathlib.Path(__file__).resolve().parent
 KERNELS = "5.10-newest 6.1-oldest 6.1-newest 6.12-oldest 6.12-newest 6.16-oldest newest"
 SUITES = "doctor unit kernel e2e"
+ENDING_S = 60  # after the limit
 
 
 def say(text):
@@ -41,18 +43,26 @@ def parse():
     parser.add_argument("--packages", default="", help="Debian packages of the guest")
     parser.add_argument("--page", help="the table is written to this file as well")
     parser.add_argument("--limit", type=int, default=4 * 3600, help="seconds for each kernel")
+    parser.add_argument("--short", action="store_true", help="one kernel and some tests: short.py")
     parser.add_argument("--memory", type=int, default=4096, help="MiB of each guest")
     arguments = parser.parse_args()
     arguments.kernels = (os.environ.get("KERNELS") or KERNELS).split()
     arguments.suites = (os.environ.get("SUITES") or SUITES).split()
+    arguments.only = os.environ.get("ONLY", "")
+    # The page is of whole runs: one of chosen tests would tell less than the page has.
+    if os.environ.get("SUITES") or arguments.only:
+        arguments.page = None
+    if arguments.short:
+        arguments.kernels, arguments.suites = short.KERNELS, short.SUITES
+        arguments.only, arguments.limit = " ".join(short.ONLY), short.LIMIT_S
     arguments.build = pathlib.Path(os.environ.get("BUILD", HERE.parents[1] / "build")).resolve()
     return arguments
 
 
-def settings(suites, by_hand):
+def settings(arguments, suites, by_hand):
     """Shell variables for guest.sh."""
-    values = {"SUITES": " ".join(suites), "ONLY": os.environ.get("ONLY", ""),
-              "UNPRIVILEGED_BPF": "2" if by_hand else ""}
+    values = {"SUITES": " ".join(suites), "ONLY": arguments.only,
+              "LIMIT_S": str(arguments.limit), "UNPRIVILEGED_BPF": "2" if by_hand else ""}
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -71,8 +81,9 @@ def try_kernel(kernel, host, arguments, directory):
         suites = [name for name in suites if name == "doctor"]
     say(f"{kernel.name}: {kernel.version}")
     began = time.monotonic()
-    outcome.problem = host.run(kernel, place, settings(suites, kernel.modules is None),
-                               arguments.limit, lambda line: say(f"  {line}"))
+    # The guest ends its suites at the limit and writes what it has; the host waits for that.
+    outcome.problem = host.run(kernel, place, settings(arguments, suites, kernel.modules is None),
+                               arguments.limit + ENDING_S, lambda line: say(f"  {line}"))
     results.unpack(place)
     results.collect(outcome, place, suites)
     say(f"  {time.monotonic() - began:.0f} s; results in {place}")
@@ -91,8 +102,7 @@ def run(arguments):
                 for name in arguments.kernels]
     say("")
     say(table.terminal(outcomes, arguments.suites))
-    # The page is of whole runs: one of chosen tests would tell less than the page has.
-    if arguments.page and not os.environ.get("SUITES") and not os.environ.get("ONLY"):
+    if arguments.page:
         pathlib.Path(arguments.page).write_text(
             table.markdown(outcomes, arguments.suites, datetime.date.today()), encoding="utf-8")
     return outcomes
