@@ -89,12 +89,15 @@ class Archive:
                    "Dir::State": at / "state", "Dir::State::status": at / "status",
                    "Dir::Cache": at / "cache", "APT::Architecture": "amd64",
                    "APT::Architectures": "amd64", "APT::Sandbox::User": "root",
-                   "Acquire::Languages": "none"}
+                   "Acquire::Languages": "none", "Acquire::http::Timeout": "20"}
         return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
     def _apt(self, program, *arguments, **options):
-        return subprocess.run([program, *self._options(), *arguments], check=False,
-                              capture_output=True, text=True, timeout=FETCH_LIMIT_S, **options)
+        try:
+            return subprocess.run([program, *self._options(), *arguments], check=False,
+                                  capture_output=True, text=True, timeout=FETCH_LIMIT_S, **options)
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"{program} did not end within {FETCH_LIMIT_S} s") from error
 
     def _write_sources(self):
         main, security = mirrors()

@@ -47,7 +47,7 @@ for suite in $SUITES; do
 			BUILD=/srv/build ONLY="$ONLY" timeout -k 5 "$left" python3 -B tests/run.py "$suite"
 		fi
 		echo $? >$results/"$suite".status
-	} 2>&1 | tee $results/"$suite".log | sed -un 's/^\(ok\|FAIL\|skip\|AGAIN\|#\) .*/guest:   &/p'
+	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^# /s/^/guest:   /p'
 	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
 	dmesg >$results/dmesg
 	keep_results

@@ -29,7 +29,7 @@ def make_ext4(directory, image):
     temporary = image.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     # Without what an older kernel's ext4 cannot mount, or what nobody here needs.
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum",
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum",
                     "-N", str(files + 20000), "-d", directory, temporary,
                     f"{used + used // 8 + FREE_KIB}k"],
                    check=True, stdout=subprocess.DEVNULL)

@@ -19,9 +19,13 @@ ACCELERATED = {True: ["-accel", "kvm", "-cpu", "host"],
                False: ["-accel", "tcg,thread=multi", "-cpu", "max"]}
 
 
-def check_qemu():
-    if not shutil.which(QEMU):
-        raise Unavailable(f"{QEMU} is not installed")
+def check_programs():
+    """Raises Unavailable where a program is missing that a boot needs."""
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    missing = [program for program in (QEMU, "busybox", "mmdebstrap", "mke2fs", "depmod")
+               if not shutil.which(program, path=path)]
+    if missing:
+        raise Unavailable(f"{', '.join(missing)}: not installed")
 
 
 class Machine:

@@ -93,7 +93,7 @@ def try_kernel(kernel, host, arguments, directory):
 def run(arguments):
     directory = arguments.build / "kernels"
     directory.mkdir(parents=True, exist_ok=True)
-    machine.check_qemu()
+    machine.check_programs()
     root = images.root_image(directory, sorted(arguments.packages.split()))
     host = machine.Machine(directory, root, images.tree_image(directory, arguments.build),
                            arguments.memory)
