@@ -29,7 +29,7 @@
 #define DISPATCHERS 2
 #define REPLACINGS  100
 /* For a full list: twenty times of what was seen under a sanitizer. */
-#define FULL_MS	    (uint64_t)wait_scaled_ms(10000)
+#define FULL_MS (uint64_t) wait_scaled_ms(10000)
 
 struct scene {
 	struct sticky_group *group;

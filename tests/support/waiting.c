@@ -40,7 +40,8 @@ void waiting_add(struct waiting *line, struct sticky_group *group, uint32_t slot
 	}
 }
 
-/* A connection by which the library wakes an acceptor where the kernel does not: it says nothing. */
+/* A connection by which the library wakes an acceptor where the kernel does not: it says nothing.
+ */
 #define WAKE_UP UINT32_MAX
 
 /* Returns the place of the client that was served, or WAKE_UP. */
