@@ -277,9 +277,11 @@ test-distros: deps-distros distro-source
 test-distros-short: deps-distros-short distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py --short 13
 
-# Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py.
+# Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py. LIMIT: seconds for
+# each kernel.
 RUN_KERNELS = $(SUDO) env BUILD=$(abspath $(BUILD)) KERNELS='$(KERNELS)' SUITES='$(SUITES)' \
-	ONLY='$(ONLY)' python3 -B tests/kernels/run.py --packages '$(GUEST_PACKAGES)'
+	ONLY='$(ONLY)' python3 -B tests/kernels/run.py --packages '$(GUEST_PACKAGES)' \
+	$(if $(LIMIT),--limit $(LIMIT))
 .PHONY: test-kernels test-kernels-short
 test-kernels: deps-test deps-kernels
 	@$(MAKE) --no-print-directory test-programs

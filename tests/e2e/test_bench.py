@@ -10,11 +10,12 @@ import pathlib
 import shutil
 import signal
 import sys
+import unittest
 
 import harness
 from harness import TestCase
 from programs import BUILD, NOT_PERMITTED, USAGE
-from world import wait_for
+from world import slowness, wait_for
 
 BENCH = pathlib.Path(__file__).parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
@@ -106,6 +107,7 @@ class Page(html.parser.HTMLParser):
                          if name in ("src", "href") and not (value or "").startswith("#")]
 
 
+@unittest.skipIf(slowness() >= 4, "a slow machine, whose figures nobody needs")
 class Running(TestCase):
     def bench(self, *sections, seconds=120, **settings):
         return self.run_program(sys.executable, "-B", BENCH / "bench.py", "--quick", *sections,

@@ -38,8 +38,10 @@ cd /srv || poweroff -f
 for suite in $SUITES; do
 	echo "guest: $suite"
 	began=$(cut -d. -f1 /proc/uptime)
-	# What is cut off at the limit is kept too.
+	# What is cut off is kept too: at the limit, and where the guest is ended from outside.
 	left=$((LIMIT_S - began))
+	while sleep 30; do keep_results; done &
+	keeper=$!
 	{
 		if [ "$suite" = doctor ]; then
 			build/stickyctl doctor
@@ -50,6 +52,8 @@ for suite in $SUITES; do
 	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^# /s/^/guest:   /p'
 	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
 	dmesg >$results/dmesg
+	kill $keeper
+	wait $keeper
 	keep_results
 	echo "guest: $suite ended: $(tail -n 1 $results/"$suite".log)"
 done
