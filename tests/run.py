@@ -74,8 +74,15 @@ class Result:
 # a run are tried a second time, and said to be. A fault fails them twice.
 AGAIN_MAX = 3
 
-# End-to-end files that run at a time: they wait more than they compute.
-JOBS = int(os.environ.get("JOBS", 0)) or min(2 * (os.cpu_count() or 1), 8)
+
+def jobs():
+    """End-to-end files that run at a time: they wait more than they compute, but for those on a
+    slow machine, under software emulation."""
+    cpus = os.cpu_count() or 1
+    ordinary = min(2 * cpus, 8) if slowness.slowness() < 4 else cpus
+    return int(os.environ.get("JOBS", 0)) or ordinary
+
+
 ALONE = "# Runs alone: "  # a line of a file that what runs beside it would disturb, with the reason
 
 
@@ -223,7 +230,7 @@ def runs_alone(command):
 
 def run_beside_each_other(commands, timeout):
     """Yields (name, command, result) for each, as they end."""
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(jobs()) as pool:
         runs = {pool.submit(run_file, *each, timeout): each for each in commands}
         for run in concurrent.futures.as_completed(runs):
             yield *runs[run], run.result()

@@ -20,6 +20,9 @@ PARTLY = 4  # of the exit codes in README.md
 # open. It speaks, so --min-uptime is only what tells a crash from an end: short, so that
 # nobody waits for a restart.
 WORKERS = (*LISTEN, "--ready", "notify", "--min-uptime", "5ms")
+if slowness() > 1:
+    # A worker of a slow machine needs longer to start than a client would wait by default.
+    WORKERS += ("--max-retries", str(scaled(20)))
 
 
 class Load:

@@ -29,7 +29,7 @@ class Recycling(LifecycleTestCase):
                 starting = None
 
     def test_lifetime(self):
-        instance = self.serve_workers(3, "--max-lifetime", "1s", command=(
+        instance = self.serve_workers(3, "--max-lifetime", f"{scaled(1)}s", command=(
             WORKER, "--notify-delay", "50"))
         with self.load() as load:
             instance.wait_status("all to be replaced twice", lambda status: all(
@@ -68,16 +68,17 @@ class Stop(LifecycleTestCase):
 
     def test_the_delay_before(self):
         """--stop-delay: connections are served as before, for that long."""
-        instance = self.serve_workers(1, "--stop-delay", "1s")
+        delay = scaled(1)
+        instance = self.serve_workers(1, "--stop-delay", f"{delay}s")
         began = time.monotonic()
         with self.load() as load:
             instance.send(signal.SIGTERM)
             wait_for("the stop", lambda: instance.log_lines("stopping"))
-            while time.monotonic() - began < 0.5:
+            while time.monotonic() - began < delay / 2:
                 time.sleep(0.05)
         self.assert_nobody_lost(load.counts)
         self.assertEqual(instance.wait(), 0)
-        self.assertTrue(0.9 <= time.monotonic() - began < scaled(5))
+        self.assertTrue(0.9 * delay <= time.monotonic() - began < scaled(5))
 
     def test_open_connections_finish(self):
         instance = self.serve_workers(1)

@@ -55,6 +55,16 @@ def from_path(path):
     return Kernel(path, f"{release_of(image)}, built by hand", image)
 
 
+def parts_of(tree):
+    """The image and the modules of an unpacked kernel; packages from 7.x on have both in usr/lib."""
+    root = tree / "usr" if (tree / "usr/lib/modules").exists() else tree
+    directories = list((root / "lib/modules").iterdir())
+    images = [*(tree / "boot").glob("vmlinuz-*"), *directories[0].glob("vmlinuz")]
+    if len(directories) != 1 or not images:
+        raise Unavailable(f"{tree.name} is not packed as expected: no image, or several releases")
+    return images[0], Modules(directories[0])
+
+
 def from_archive(archive, directory, name):
     lacking = ""
     for flavour in FLAVOURS:
@@ -63,10 +73,7 @@ def from_archive(archive, directory, name):
         tree = directory / "packages" / f"{abi}-{flavour}_{package.version}"
         if not tree.exists():
             archive.extract(package, tree)
-        image, = (tree / "boot").glob("vmlinuz-*")
-        root = tree / "usr" if (tree / "usr/lib/modules").exists() else tree
-        modules_of, = (root / "lib/modules").iterdir()
-        modules = Modules(modules_of)
+        image, modules = parts_of(tree)
         if not modules.missing(REQUIRED + WANTED):
             break
         lacking = ", ".join(modules.missing(REQUIRED))
