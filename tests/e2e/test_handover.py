@@ -62,8 +62,7 @@ def requests():
 
 
 def queued():
-    """How many clients wait to be accepted: they have no inode yet. A listening socket's own
-    number has stickyctl's wake-ups in it too, where the kernel makes these necessary."""
+    """How many clients wait to be accepted: they have no inode yet."""
     return sum(row[9] == "0" for row in server_sockets(ESTABLISHED))
 
 

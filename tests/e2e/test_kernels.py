@@ -82,7 +82,7 @@ class Results(TestCase):
     def test_the_table(self):
         outcome = results.Outcome("6.1-oldest", "6.1.170-3 (cloud-amd64)")
         outcome.suites = {"kernel": results.judge_suite("kernel", LOG)}
-        outcome.doctor = {"wake-ups": "warning: this kernel does not wake a sleeping acceptor",
+        outcome.doctor = {"wake-ups": "ok: not by this kernel: stickyctl wakes the acceptor",
                           "bpf program": "ok: loads"}
         away = results.Outcome("9.9-oldest", "", problem="not there", unavailable=True)
         text = table.terminal([outcome, away], ["doctor", "kernel"])

@@ -262,6 +262,7 @@ static uint32_t move_late(bool kernel_wakes)
 	former = worker_start(group, 0);
 	inherited = dup(sticky_worker_fd(former, 0)); /* as a process would have it */
 	waiting_add(&line, group, 0, &server, 5);
+	assert_int_equal(group_wait_queue(group, 0, 5), 0);
 	worker = worker_start(group, 0);
 	epoll = watch_edges(sticky_worker_fd(worker, 0));
 	assert_int_equal(sticky_worker_close(former), 0);

@@ -42,7 +42,7 @@ def wake_ups(outcome):
     found = outcome.doctor.get("wake-ups", "")
     if "tried" in found and found.startswith("ok"):
         return "yes"
-    return "no" if "does not wake" in found else "-"
+    return "no" if "not by this kernel" in found else "-"
 
 
 def markdown(outcomes, suites, date):

@@ -22,16 +22,17 @@ static int wait_for_client(int listening, int stop)
 
 int life_serve(struct sticky_worker *worker, int stop, uint32_t limit)
 {
-	int listening = sticky_worker_fd(worker, 0), served = 0, more;
+	int listening = sticky_worker_fd(worker, 0), served = 0, more, error;
 
 	while ((uint32_t)served < limit && (more = wait_for_client(listening, stop)) != 0) {
 		int fd = more < 0 ? more : client_accept(listening);
 
 		if (fd < 0)
 			return fd;
-		/* A wake-up connection of the library has nobody to read it. */
-		number_send(fd, sticky_worker_slot(worker));
+		error = number_send(fd, sticky_worker_slot(worker));
 		close(fd);
+		if (error)
+			return error;
 		served++;
 	}
 	return served;

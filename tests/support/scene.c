@@ -6,9 +6,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "../../src/lib/group.h"
 #include "groups.h"
-#include "wait.h"
 
 struct scene scene_start(const char *address, sa_family_t family)
 {
@@ -31,29 +29,9 @@ struct sticky_worker *scene_worker(struct scene *scene)
 	return worker;
 }
 
-uint32_t scene_woken(const struct scene *scene)
-{
-	return (uint32_t)group_counters(scene->group).woken;
-}
-
-struct awaited_queue {
-	const struct scene *scene;
-	uint32_t queue;
-};
-
-static bool queue_is_there(void *context)
-{
-	const struct awaited_queue *awaited = context;
-	uint32_t queue = group_slot_info(awaited->scene->group, SCENE_SLOT).queue;
-
-	return queue >= awaited->queue && queue <= awaited->queue + scene_woken(awaited->scene);
-}
-
 void scene_check(struct scene *scene, bool holding, uint32_t queue)
 {
-	struct awaited_queue awaited = {scene, queue};
-
-	assert_int_equal(wait_until(queue_is_there, &awaited), 0);
+	assert_int_equal(group_wait_queue(scene->group, SCENE_SLOT, queue), 0);
 	assert_int_equal(group_slot_info(scene->group, SCENE_SLOT).holding, holding);
 }
 
@@ -62,8 +40,6 @@ void scene_end(struct scene *scene)
 	struct sticky_counters counters = group_counters(scene->group);
 
 	assert_int_equal(waiting_end(&scene->line), 0);
-	if (scene->group->migration_wakes)
-		assert_int_equal(counters.woken, 0);
 	assert_int_equal(counters.dropped, 0);
 	assert_int_equal(counters.empty_slot, 0);
 	sticky_group_close(scene->group);

@@ -31,16 +31,7 @@ void scene_add(struct scene *scene, uint32_t count);
 /* A new life in the slot, not ready. */
 struct sticky_worker *scene_worker(struct scene *scene);
 
-/*
- * The connections that the library made to wake an acceptor, on a kernel that does not do so: each
- * of them may be in the slot's queue besides the clients. 0 on other kernels.
- */
-uint32_t scene_woken(const struct scene *scene);
-
-/*
- * Wait until so many clients are in the slot's present queue, beside the library's own wake-up
- * connections, and check whether that is a holding socket's.
- */
+/* Are so many in the slot's present queue, and is that a holding socket's? */
 void scene_check(struct scene *scene, bool holding, uint32_t queue);
 
 /* Everybody in line was served, nobody in all of the scene was refused or sent astray. */
