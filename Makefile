@@ -44,15 +44,15 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-CPPFLAGS := -D_GNU_SOURCE -Iinclude -I$(BUILD)/bpf
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc -I. -I$(BUILD)/bpf
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
 LIB_LIBS := -lbpf -lpthread
 CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
 
-LIB_SOURCES := $(wildcard src/lib/*.c)
-CONTROLLER_SOURCES := $(wildcard src/config/*.c src/controller/*.c src/handoff/*.c src/node/*.c)
+LIB_SOURCES := $(wildcard src/lib/*.c src/wire/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
+CONTROLLER_SOURCES := $(filter-out $(LIB_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
@@ -310,10 +310,10 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/handoff/prefixes.c src/handoff/proxy_header.c src/config/units.c \
-	src/node/cluster.c src/node/ipc.c src/node/relay.c src/lib/passed.c
+FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
+	src/node/cluster_messages.c src/node/ipc.c src/node/relay.c src/wire/fd_passing.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/handoff/*.h src/node/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \
@@ -356,7 +356,7 @@ lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
-		-D__BYTE_ORDER__=1234 -D__ORDER_BIG_ENDIAN__=4321 -Iinclude src bpf/select.h
+		-D__BYTE_ORDER__=1234 -D__ORDER_BIG_ENDIAN__=4321 -Iinclude -Isrc -I. src bpf/select.h
 	$(call SAY,LINT,clang-tidy)
 	$(Q)clang-tidy --quiet $(LIB_SOURCES) $(CONTROLLER_SOURCES) $(CLI_SOURCES) -- \
 		-std=c11 $(CPPFLAGS) 2>/dev/null

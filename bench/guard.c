@@ -22,11 +22,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../src/handoff/client_ip.h"
-#include "../src/handoff/prefixes.h"
-#include "../src/handoff/proxy_header.h"
-#include "../src/lib/address.h"
-#include "../src/lib/table.h"
+#include "handoff/client_ip.h"
+#include "common/prefixes.h"
+#include "handoff/proxy_header.h"
+#include "lib/address.h"
+#include "lib/table.h"
 #include "lib/program_stats.h"
 #include "sticky.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "hashing.h"
 
-#include "../../bpf/select.h"
-#include "../../src/lib/table.h"
+#include "bpf/select.h"
+#include "lib/table.h"
 #include "hashes.h"
 #include "mix.h"
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "../../bpf/abi.h"
+#include "bpf/abi.h"
 #include "addresses.h"
 
 enum hash_kind {

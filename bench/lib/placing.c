@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "../../bpf/select.h"
-#include "../../src/lib/table.h"
+#include "bpf/select.h"
+#include "lib/table.h"
 #include "mix.h"
 
 const char *const placing_names[PLACING_COUNT] = {

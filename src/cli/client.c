@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "client.h"
+#include "cli/client.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../controller/api.h"
-#include "../controller/controller.h"
-#include "../controller/rundir.h"
+#include "api/api.h"
+#include "controller/controller.h"
+#include "state/rundir.h"
 
 #define ANSWER_MAX (16u << 20) /* 1,024 workers are half a megabyte */
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <sys/types.h>
 
-#include "../config/config.h"
+#include "config/config.h"
 
 /*
  * Ask the instance.

@@ -11,9 +11,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "../controller/controller.h"
-#include "../controller/cpus.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "procfs/cpu_count.h"
+#include "cli/command.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
 

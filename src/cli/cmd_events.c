@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../controller/controller.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/client.h"
+#include "cli/command.h"
 
 struct events {
 	bool follow;

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../controller/controller.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/command.h"
 
 static void show_all(void)
 {

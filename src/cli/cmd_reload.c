@@ -3,9 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../controller/controller.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/client.h"
+#include "cli/command.h"
 
 #define BAR_WIDTH 40
 

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../controller/controller.h"
-#include "../config/units.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "common/units.h"
+#include "cli/client.h"
+#include "cli/command.h"
 #include "sticky.h"
 
 /* "-2" looks like an option to argp: it is taken out of the arguments beforehand. */

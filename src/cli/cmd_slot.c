@@ -2,10 +2,10 @@
 /* drain, ready, restart: the orders for one slot. */
 #include <stdio.h>
 
-#include "../controller/controller.h"
-#include "../config/units.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "common/units.h"
+#include "cli/client.h"
+#include "cli/command.h"
 #include "sticky.h"
 
 struct slot_argument {

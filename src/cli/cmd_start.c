@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../config/options.h"
-#include "../controller/controller.h"
-#include "command.h"
-#include "demo.h"
+#include "config/options.h"
+#include "controller/controller.h"
+#include "cli/command.h"
+#include "cli/demo.h"
 
 #define OPTIONS_MAX 64
 

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../controller/controller.h"
-#include "../config/units.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "common/units.h"
+#include "cli/client.h"
+#include "cli/command.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {

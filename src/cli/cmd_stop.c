@@ -6,9 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../controller/controller.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/client.h"
+#include "cli/command.h"
 
 #define ANSWER_S 10 /* how long a controller without workers may take to answer, or to end */
 

@@ -4,9 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../controller/controller.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/client.h"
+#include "cli/command.h"
 
 #define DEADLINE_S 30
 #define LOOK_MS	   50 /* it is the new program that opens the socket: there is nothing to wait on */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 
-#include "../controller/controller.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/command.h"
 #include "sticky.h"
 
 int command_version(int argc, char **argv)

@@ -6,9 +6,9 @@
 #include <event2/http.h>
 #include <stdlib.h>
 
-#include "../controller/controller.h"
-#include "client.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/client.h"
+#include "cli/command.h"
 #include "sticky.h"
 
 struct where {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "command.h"
+#include "cli/command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../config/options.h"
-#include "../controller/controller.h"
+#include "config/options.h"
+#include "controller/controller.h"
 
 static const struct command commands[] = {
 	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",

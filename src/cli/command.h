@@ -6,8 +6,8 @@
 #include <argp.h>
 #include <stdbool.h>
 
-#include "../config/config.h"
-#include "../config/sources.h"
+#include "config/config.h"
+#include "config/sources.h"
 
 struct command {
 	const char *name;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "demo.h"
+#include "cli/demo.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../controller/supervisor.h"
-#include "demo_thread.h"
+#include "supervise/supervisor.h"
+#include "cli/demo_thread.h"
 
 struct demo {
 	struct event_base *base;

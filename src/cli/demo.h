@@ -6,7 +6,7 @@
 #ifndef STICKY_CLI_DEMO_H
 #define STICKY_CLI_DEMO_H
 
-#include "../controller/controller.h"
+#include "controller/controller.h"
 
 const struct thread_host *demo_host(void);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "demo_page.h"
+#include "cli/demo_page.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "demo_thread.h"
+#include "cli/demo_thread.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -17,9 +17,9 @@
 #include <unistd.h>
 #include <uthash.h>
 
-#include "../controller/accepting.h"
-#include "../controller/privilege.h"
-#include "demo_page.h"
+#include "api/http_accept.h"
+#include "common/privilege.h"
+#include "cli/demo_page.h"
 
 #define HEADERS_MAX	16384
 #define BODY_MAX	65536

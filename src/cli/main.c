@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../controller/controller.h"
-#include "command.h"
+#include "controller/controller.h"
+#include "cli/command.h"
 
 /* The words that people try first. */
 static const char *translate(const char *word)

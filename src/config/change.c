@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config.h"
-#include "options.h"
-#include "textid.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "common/fnv1a.h"
 
 static size_t size_of(const struct config_option *option)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include "config.h"
+#include "config/config.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "config/options.h"
 #include "sticky.h"
-#include "textid.h"
+#include "common/fnv1a.h"
 
 void config_init(struct config *config)
 {

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stringlist.h"
+#include "common/stringlist.h"
 
 enum ready_mode {
 	READY_AUTO,	 /* what the worker speaks; one that speaks nothing: after min_uptime */

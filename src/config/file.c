@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <yaml.h>
 
-#include "setting.h"
+#include "config/setting.h"
 
 #define FILE_SIZE_MAX (1 << 20)
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "options.h"
+#include "config/options.h"
 
 #include <string.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "sticky.h"
 
 enum {

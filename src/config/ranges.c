@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "ranges.h"
+#include "config/ranges.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../handoff/prefixes.h"
+#include "common/prefixes.h"
 
 static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
 {

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "sticky.h"
-#include "stringlist.h"
+#include "common/stringlist.h"
 
 struct ranges {
 	struct sticky_prefix *list;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "setting.h"
+#include "config/setting.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../handoff/prefixes.h"
-#include "units.h"
+#include "common/prefixes.h"
+#include "common/units.h"
 
 static int set_text(char **text, const char *value)
 {

@@ -3,8 +3,8 @@
 #ifndef STICKY_CONFIG_SETTING_H
 #define STICKY_CONFIG_SETTING_H
 
-#include "config.h"
-#include "options.h"
+#include "config/config.h"
+#include "config/options.h"
 
 /*
  * Set an option.

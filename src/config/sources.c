@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "sources.h"
+#include "config/sources.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "config/options.h"
 
 int sources_add(struct config_sources *sources, int key, const char *value)
 {

@@ -3,7 +3,7 @@
 #ifndef STICKY_CONFIG_SOURCES_H
 #define STICKY_CONFIG_SOURCES_H
 
-#include "config.h"
+#include "config/config.h"
 
 #define SOURCES_DIRECTORY "/etc/sticky" /* of NAME.yaml */
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "setting.h"
+#include "config/setting.h"
 
 #define VARIABLE_PREFIX "STICKYCTL_"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "controller.h"
+#include "controller/controller.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,16 +11,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../handoff/answer.h"
-#include "../handoff/timer.h"
-#include "clock.h"
-#include "../node/preload.h"
-#include "listen.h"
-#include "parts.h"
-#include "privilege.h"
-#include "report.h"
-#include "slotsfile.h"
-#include "supervisor.h"
+#include "handoff/error_response.h"
+#include "handoff/timer.h"
+#include "common/clock.h"
+#include "node/preload.h"
+#include "supervise/listeners.h"
+#include "controller/controller_internal.h"
+#include "common/privilege.h"
+#include "common/log.h"
+#include "state/state_file.h"
+#include "supervise/supervisor.h"
 
 /* Workers are gone; how long the answers to `stop` may still take to be read. */
 #define LAST_ANSWERS_MS 1000

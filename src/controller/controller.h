@@ -5,9 +5,9 @@
 
 #include <event2/event.h>
 
-#include "../config/config.h"
-#include "../config/sources.h"
-#include "runner.h"
+#include "config/config.h"
+#include "config/sources.h"
+#include "supervise/worker_backend.h"
 #include "sticky.h"
 
 /* Exit codes: the contract with scripts. */

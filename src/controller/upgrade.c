@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "upgrade.h"
+#include "controller/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "client_ip.h"
+#include "handoff/client_ip.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

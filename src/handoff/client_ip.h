@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "prefixes.h"
+#include "common/prefixes.h"
 
 enum client_ip_result {
 	CLIENT_IP_MORE,	    /* the head is not complete: ask again with more of it */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "delivery.h"
+#include "handoff/delivery.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "timer.h"
+#include "handoff/timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
 #define PATIENT_BELOW_MS 1000

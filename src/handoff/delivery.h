@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../lib/channel.h"
-#include "answer.h"
+#include "wire/channel.h"
+#include "handoff/error_response.h"
 #include "sticky.h"
 
 struct delivery;

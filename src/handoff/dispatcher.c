@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "dispatcher.h"
+#include "handoff/dispatcher.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "head.h"
+#include "handoff/connection_head.h"
 
 #define EVENTS_MAX   64
 #define ACCEPT_BATCH 64	 /* then those who have something to say */

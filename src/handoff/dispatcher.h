@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "delivery.h"
-#include "prefixes.h"
+#include "handoff/delivery.h"
+#include "common/prefixes.h"
 
 enum dispatch_mode {
 	DISPATCH_PEER,	/* by the peer's own address */

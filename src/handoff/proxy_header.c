@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "proxy_header.h"
+#include "handoff/proxy_header.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "timer.h"
+#include "handoff/timer.h"
 
 void timer_start(struct event *timer, uint64_t delay_ms)
 {

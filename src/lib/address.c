@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "address.h"
+#include "lib/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

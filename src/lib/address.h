@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "../../bpf/select.h"
+#include "bpf/select.h"
 
 #define ADDRESS_HOST_SIZE 256
 

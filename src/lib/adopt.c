@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "group.h"
+#include "lib/group_internal.h"
 
 int sticky_group_pin(struct sticky_group *group, const char *directory)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bpf_access.h"
+#include "lib/bpf_access.h"
 
 #include <bpf/bpf.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "bpf_program.h"
+#include "lib/bpf_program.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -11,8 +11,8 @@
 #include <sys/utsname.h>
 
 #include "sticky.skel.h"
-#include "mappin.h"
-#include "refusal.h"
+#include "lib/bpf_pin.h"
+#include "lib/refusal.h"
 
 /* How many of a verifier's last lines are reported: the refused instruction and its reason. */
 #define VERIFIER_LINES 12

@@ -6,8 +6,8 @@
 #ifndef STICKY_LIB_BPF_PROGRAM_H
 #define STICKY_LIB_BPF_PROGRAM_H
 
-#include "bpf_access.h"
-#include "log.h"
+#include "lib/bpf_access.h"
+#include "lib/log.h"
 
 /* The maps of bpf/sticky.bpf.c. */
 enum program_map {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "group.h"
+#include "lib/group_internal.h"
 
 struct sticky_dispatchers {
 	struct sticky_group *group;

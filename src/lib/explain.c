@@ -10,7 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "refusal.h"
+#include "lib/refusal.h"
 #include "sticky.h"
 
 #ifndef CAP_BPF

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The group: its listeners, and what can be asked of it. */
-#include "group.h"
+#include "lib/group_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,9 +8,9 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "table.h"
-#include "wake.h"
+#include "lib/address.h"
+#include "lib/table.h"
+#include "lib/wake.h"
 
 /* The first version's structures: the least that a caller must have. */
 #define OPTIONS_SIZE_V1 sizeof(struct sticky_group_options)

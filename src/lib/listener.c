@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "listener.h"
+#include "lib/listener.h"
 
 #include <errno.h>
 #include <linux/sock_diag.h>

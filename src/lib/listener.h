@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "address.h"
+#include "lib/address.h"
 
 /* A listening address, ready to bind. */
 struct listener {

@@ -8,7 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "channel.h"
+#include "wire/channel.h"
 #include "sticky.h"
 
 #define FIRST_SOCKET 3 /* SD_LISTEN_FDS_START */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "refusal.h"
+#include "lib/refusal.h"
 
 #include <errno.h>
 #include <stdio.h>

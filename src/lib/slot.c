@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "group.h"
+#include "lib/group_internal.h"
 
 void socket_set_init(struct socket_set *set)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "steering.h"
+#include "lib/steering.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -9,12 +9,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../bpf/select.h"
-#include "bpf_access.h"
-#include "bpf_program.h"
-#include "plan.h"
-#include "proxymap.h"
-#include "table.h"
+#include "bpf/select.h"
+#include "lib/bpf_access.h"
+#include "lib/bpf_program.h"
+#include "lib/table_state.h"
+#include "lib/bpf_proxies.h"
+#include "lib/table.h"
 
 _Static_assert(STICKY_LISTENERS_MAX == STICKY_LISTENERS_LIMIT, "the ABI and sticky.h differ");
 

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../bpf/abi.h"
-#include "bpf_access.h"
-#include "log.h"
+#include "bpf/abi.h"
+#include "lib/bpf_access.h"
+#include "lib/log.h"
 #include "sticky.h"
 
 struct steering;

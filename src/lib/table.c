@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "table.h"
+#include "lib/table.h"
 
 #include <string.h>
 

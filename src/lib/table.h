@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../bpf/abi.h"
+#include "bpf/abi.h"
 
 /*
  * Fill the table for a number of slots.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "wake.h"
+#include "lib/wake.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,8 +8,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "address.h"
-#include "listener.h"
+#include "lib/address.h"
+#include "lib/listener.h"
 
 #define HANDSHAKE_LIMIT_MS 1000 /* of the trial's one connection over loopback */
 

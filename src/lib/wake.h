@@ -10,7 +10,7 @@
 #ifndef STICKY_LIB_WAKE_H
 #define STICKY_LIB_WAKE_H
 
-#include "steering.h"
+#include "lib/steering.h"
 
 /*
  * Found out by doing it, on a loopback address, with a listener of its own that is removed again.

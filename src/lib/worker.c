@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "group.h"
+#include "lib/group_internal.h"
 
 void group_add_worker(struct sticky_group *group, struct sticky_worker *worker)
 {

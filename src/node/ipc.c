@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "ipc.h"
+#include "node/ipc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../lib/passed.h"
+#include "wire/fd_passing.h"
 
 #define READ_SIZE     65536
 #define LINE_MAX_SIZE (16u << 20) /* a worker that sends more is cut off */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "preload.h"
+#include "node/preload.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "relay.h"
+#include "node/relay.h"
 
 #include <errno.h>
 #include <stdlib.h>

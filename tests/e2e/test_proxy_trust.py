@@ -19,7 +19,7 @@ COUNT = 100      # clients that are looked at one by one
 MANY = 1000
 PUBLIC = "203.0.113.0/24"
 
-SAMPLE_ONE_IN = 256  # src/controller/front.c
+SAMPLE_ONE_IN = 256  # src/handoff/frontend.c
 SAMPLES_TO_WARN = 5
 # By then there were 60 samples on average: fewer than 5 come once in 10^18 runs.
 ENOUGH = 60 * SAMPLE_ONE_IN

@@ -7,13 +7,13 @@
  * The first byte of the input chooses the header and who is trusted.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude \
- *     tests/fuzz/fuzz_client_ip.c src/handoff/client_ip.c src/handoff/prefixes.c src/config/units.c
+ *     tests/fuzz/fuzz_client_ip.c src/handoff/client_ip.c src/common/prefixes.c src/common/units.c
  */
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/handoff/client_ip.h"
+#include "handoff/client_ip.h"
 
 #define EACH_BYTE_MAX 200 /* of a shorter input each part is looked at */
 

@@ -11,9 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/node/cluster.h"
-#include "../../src/node/ipc.h"
-#include "../../src/node/relay.h"
+#include "node/cluster_messages.h"
+#include "node/ipc.h"
+#include "node/relay.h"
 
 #define check(condition)                                                                           \
 	do {                                                                                       \

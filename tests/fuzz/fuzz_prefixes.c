@@ -4,7 +4,7 @@
  * an address what its ranges say one by one.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude \
- *     tests/fuzz/fuzz_prefixes.c src/handoff/prefixes.c src/config/units.c
+ *     tests/fuzz/fuzz_prefixes.c src/common/prefixes.c src/common/units.c
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/handoff/prefixes.h"
+#include "common/prefixes.h"
 
 #define LIST_MAX 64
 

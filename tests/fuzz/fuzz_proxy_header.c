@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/handoff/proxy_header.h"
+#include "handoff/proxy_header.h"
 
 #define check(condition)                                                                           \
 	do {                                                                                       \

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/handoff/channel_outlet.h"
+#include "handoff/channel_endpoint.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"

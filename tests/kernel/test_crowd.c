@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../../src/lib/group.h"
+#include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
 #include "../support/lives.h"

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../src/handoff/delivery.h"
+#include "handoff/delivery.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"

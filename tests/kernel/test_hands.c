@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/lib/group.h"
+#include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
 #include "../support/lives.h"

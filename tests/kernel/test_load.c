@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/lib/group.h"
+#include "lib/group_internal.h"
 #include "../support/caps.h"
 #include "../support/clients.h"
 #include "../support/groups.h"

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/controller/privilege.h"
+#include "common/privilege.h"
 #include "../support/caps.h"
 #include "../support/netns.h"
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/lib/channel.h"
+#include "wire/channel.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "../../src/lib/address.h"
-#include "../../src/lib/group.h"
+#include "lib/address.h"
+#include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
 #include "../support/netns.h"

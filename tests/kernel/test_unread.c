@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/controller/unread.h"
+#include "procfs/unread_input.h"
 #include "../support/clients.h"
 #include "../support/netns.h"
 

@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/lib/group.h"
-#include "../../src/lib/wake.h"
+#include "lib/group_internal.h"
+#include "lib/wake.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/handoff/ages.h"
+#include "handoff/queue_age.h"
 
 static void nobody_is_due_in_an_empty_queue(void **state)
 {

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../src/lib/channel.h"
+#include "wire/channel.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "../../src/handoff/client_ip.h"
+#include "handoff/client_ip.h"
 #include "../support/guard.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

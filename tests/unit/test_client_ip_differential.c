@@ -27,7 +27,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "../../src/handoff/client_ip.h"
+#include "handoff/client_ip.h"
 #include "../support/guard.h"
 #include "../support/heads.h"
 #include "../support/oracle.h"

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/config/config.h"
-#include "../../src/config/options.h"
+#include "config/config.h"
+#include "config/options.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/config/options.h"
-#include "../../src/config/sources.h"
+#include "config/options.h"
+#include "config/sources.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/handoff/dispatcher.h"
+#include "handoff/dispatcher.h"
 
 static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 {

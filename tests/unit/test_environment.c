@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/controller/environment.h"
+#include "process/environment.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

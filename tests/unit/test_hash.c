@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "../../bpf/select.h"
+#include "bpf/select.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

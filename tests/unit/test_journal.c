@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/controller/journal.h"
+#include "common/journal.h"
 #include "sticky.h"
 
 static struct journal *journal;

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../../src/node/cluster.h"
+#include "node/cluster_messages.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/node/ipc.h"
+#include "node/ipc.h"
 
 #define TURNS_MAX 100000
 #define MEGABYTE  (1u << 20)

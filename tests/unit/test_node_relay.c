@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../src/node/relay.h"
+#include "node/relay.h"
 
 #define MEMBERS 3
 

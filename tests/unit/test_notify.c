@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/controller/notify.h"
+#include "process/notify.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../src/controller/output.h"
+#include "process/output.h"
 #include "../support/wait.h"
 
 #define MEGABYTE    (1 << 20)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/controller/pool.h"
+#include "supervise/worker_fsm.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "../../src/handoff/prefixes.h"
+#include "common/prefixes.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/handoff/proxy_header.h"
-#include "../../src/lib/address.h"
+#include "handoff/proxy_header.h"
+#include "lib/address.h"
 #include "../support/guard.h"
 #include "sticky.h"
 

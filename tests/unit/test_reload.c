@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/controller/reload.h"
+#include "supervise/reload_plan.h"
 
 static struct reload reload;
 

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/controller/rundir.h"
+#include "state/rundir.h"
 
 static char base[64];
 static char instance[96]; /* <base>/web */

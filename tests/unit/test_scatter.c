@@ -11,8 +11,8 @@
 
 #include <arpa/inet.h>
 
-#include "../../bpf/select.h"
-#include "../../src/lib/table.h"
+#include "bpf/select.h"
+#include "lib/table.h"
 
 #define CLIENTS 100000
 #define SLOTS	10

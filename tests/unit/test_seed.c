@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/controller/seed.h"
+#include "state/seed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -14,7 +14,7 @@
  * look at each one from 1 to 1,024 they must be grown here, step by step. That
  * table_fill() gives the same is a test of its own.
  */
-#include "../../src/lib/table.c"
+#include "lib/table.c"
 
 static uint16_t now[STICKY_BUCKETS], next[STICKY_BUCKETS];
 

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "../../bpf/select.h"
-#include "../../src/lib/table.h"
+#include "bpf/select.h"
+#include "lib/table.h"
 
 static struct sticky_table table;
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "../../src/controller/text.h"
+#include "common/sanitize.h"
 
 static void expect(const char *from, const char *to)
 {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "../../src/handoff/timer.h"
+#include "handoff/timer.h"
 
 #define HOUR_MS 3600000
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "../../src/config/units.h"
+#include "common/units.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define UNTOUCHED    0xa5a5a5a5a5a5a5a5ull

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: MIT
+#include "api/api.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "api/http_accept.h"
+#include "api/api_stream.h"
+#include "api/status.h"
+#include "common/units.h"
+
+#define HEADERS_MAX  8192
+#define BODY_MAX     65536
+#define IDLE_SECONDS 10 /* a client that says nothing for this long is let go */
+
+/* A client that asked for a stop and waits for its end. */
+struct waiter {
+	struct api *api;
+	struct waiter *next;
+	struct evhttp_request *request; /* NULL: the client went away */
+};
+
+struct api {
+	const struct instance *instance;
+	struct api_orders orders;
+	struct api_streams *streams;
+	struct evhttp *http;
+	struct waiter *waiters;
+	unsigned int answers; /* on their way to those who waited for the stop */
+};
+
+/* ---- Who asks ------------------------------------------------------------------- */
+
+/* The socket's mode keeps others out already; who connected is asked all the same. */
+static bool is_allowed(struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+	       (peer.uid == 0 || peer.uid == geteuid());
+}
+
+/* A value of the query, or NULL. The list is to be cleared by the caller. */
+static const char *find_query(struct evhttp_request *request, struct evkeyvalq *list,
+			      const char *name)
+{
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+
+	if (!query || evhttp_parse_query_str(query, list))
+		return NULL;
+	return evhttp_find_header(list, name);
+}
+
+/* ---- What can be asked ---------------------------------------------------------- */
+
+static void serve_status(struct api *api, struct evhttp_request *request)
+{
+	api_answer(request, HTTP_OK, status_of_instance(api->instance));
+}
+
+static void serve_where(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *text = find_query(request, &query, "address");
+	struct sockaddr_storage client;
+
+	if (!text || sticky_address_parse(text, &client))
+		api_answer_error(request, HTTP_BADREQUEST,
+				 "address: not an IP address, such as 203.0.113.9 or 2001:db8::1");
+	else
+		api_answer(request, HTTP_OK,
+			   status_of_client(api->instance, text, (const void *)&client));
+	evhttp_clear_headers(&query);
+}
+
+static void on_waiter_gone(struct evhttp_connection *connection, void *context)
+{
+	struct waiter *waiter = context;
+
+	(void)connection;
+	api_forget(waiter->request);
+	waiter->request = NULL;
+}
+
+static void serve_stop(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *now = find_query(request, &query, "now");
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	bool is_now = now && !strcmp(now, "1");
+
+	evhttp_clear_headers(&query);
+	if (!waiter) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	*waiter = (struct waiter){.api = api, .next = api->waiters, .request = request};
+	api->waiters = waiter;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_waiter_gone,
+				      waiter);
+	/* The answer takes as long as the workers do: no limit on this connection. */
+	evhttp_connection_set_timeout(evhttp_request_get_connection(request), 0);
+	api->orders.stop(api->orders.context, is_now);
+}
+
+/* A number of the query. Returns 0 or -EINVAL. */
+static int query_number(struct evhttp_request *request, const char *name, uint64_t max,
+			uint32_t *ret_number)
+{
+	struct evkeyvalq query = {0};
+	const char *text = find_query(request, &query, name);
+	uint64_t number;
+	int error = text ? parse_number(text, 0, max, &number) : -EINVAL;
+
+	evhttp_clear_headers(&query);
+	if (error)
+		return -EINVAL;
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+/* What a negative answer of the supervisor means, for the one who asked. */
+static void answer_refusal(struct evhttp_request *request, int error, const char *what)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s: %s", what,
+		 error == -EINVAL  ? "there is no such slot"
+		 : error == -EBUSY ? "the instance is stopping"
+		 : error == -EPERM ? "the slot is drained; 'stickyctl ready' brings it back"
+				   : strerror(-error));
+	api_answer_error(request, error == -EINVAL ? HTTP_BADREQUEST : 409, text);
+}
+
+static void serve_slot(struct api *api, struct evhttp_request *request, const char *what,
+		       int (*order)(struct supervisor *, uint32_t))
+{
+	uint32_t slot;
+	int error = query_number(request, "slot", STICKY_SLOTS_LIMIT, &slot);
+
+	if (!error)
+		error = order(api->instance->supervisor, slot);
+	if (error)
+		answer_refusal(request, error, what);
+	else
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:i, s:s}", "slot", (int)slot, "done", what));
+}
+
+static void serve_drain(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "drain", supervisor_drain);
+}
+
+static void serve_ready(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "ready", supervisor_ready);
+}
+
+static void serve_restart(struct api *api, struct evhttp_request *request)
+{
+	serve_slot(api, request, "restart", supervisor_restart);
+}
+
+/* "8", "+1", "-2": the number of slots that is meant. Returns it, or -EINVAL. */
+static int wanted_slots(const char *text, uint32_t present)
+{
+	bool is_relative = text[0] == '+' || text[0] == '-';
+	uint64_t number;
+	int64_t wanted;
+
+	if (parse_number(text + is_relative, 0, STICKY_SLOTS_LIMIT, &number))
+		return -EINVAL;
+	wanted = text[0] == '+'	  ? (int64_t)present + (int64_t)number
+		 : text[0] == '-' ? (int64_t)present - (int64_t)number
+				  : (int64_t)number;
+	return wanted >= 1 && wanted <= STICKY_SLOTS_LIMIT ? (int)wanted : -EINVAL;
+}
+
+static void serve_scale(struct api *api, struct evhttp_request *request)
+{
+	struct supervisor *supervisor = api->instance->supervisor;
+	struct evkeyvalq query = {0};
+	/* Decoded as a form would be, where '+' is a space; so it is sent as %2B. */
+	const char *text = find_query(request, &query, "slots");
+	uint32_t former = supervisor_slots(supervisor);
+	int slots = text ? wanted_slots(text, former) : -EINVAL;
+	int moved;
+
+	evhttp_clear_headers(&query);
+	if (slots < 0) {
+		api_answer_error(request, HTTP_BADREQUEST,
+				 "scale: write N, +N or -N; there can be 1 to 1024 slots");
+		return;
+	}
+	moved = supervisor_scale(supervisor, (uint32_t)slots);
+	if (moved < 0)
+		answer_refusal(request, moved, "scale");
+	else
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:i, s:i, s:i, s:f}", "slots", slots, "from", (int)former,
+				     "moved_buckets", moved, "percent",
+				     100.0 * moved / STICKY_BUCKET_COUNT));
+}
+
+static void serve_events(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *follow = find_query(request, &query, "follow");
+	bool follows = follow && !strcmp(follow, "1");
+
+	evhttp_clear_headers(&query);
+	api_stream_events(api->streams, request, follows);
+}
+
+static void serve_reload(struct api *api, struct evhttp_request *request)
+{
+	struct evkeyvalq query = {0};
+	const char *wait = find_query(request, &query, "wait");
+	bool waits = wait != NULL, drained = wait && !strcmp(wait, "drained");
+	char text[API_ERROR_SIZE] = "";
+	struct api_stream *stream = NULL;
+	int result;
+
+	evhttp_clear_headers(&query);
+	/* Who waits is told from the first event on, and so listens before it begins. */
+	if (waits)
+		stream = api_stream_hold(api->streams, request);
+	result = api->orders.reload(api->orders.context, text);
+	if (result < 0) {
+		api_stream_drop(api->streams, stream);
+		api_answer_error(request, result == -EBADMSG ? HTTP_BAD_CONFIG : 409, text);
+	} else if (stream) {
+		api_stream_reload(
+			stream, supervisor_reload_id(api->instance->supervisor) + (uint32_t)result,
+			drained);
+	} else {
+		api_answer(request, HTTP_OK,
+			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",
+				     text));
+	}
+}
+
+static void on_upgrade_answered(struct evhttp_connection *connection, void *context)
+{
+	struct api *api = context;
+
+	(void)connection;
+	api->orders.upgrade(api->orders.context);
+}
+
+static void serve_upgrade(struct api *api, struct evhttp_request *request)
+{
+	char error[API_ERROR_SIZE];
+
+	if (api->orders.may_upgrade(api->orders.context, error)) {
+		api_answer_error(request, 409, error);
+		return;
+	}
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_upgrade_answered,
+				      api);
+	api_answer(request, HTTP_OK,
+		   json_pack("{s:s, s:s}", "upgrade", "begun", "started_at",
+			     api->instance->started_at));
+}
+
+static const struct route {
+	const char *path;
+	enum evhttp_cmd_type method;
+	void (*serve)(struct api *api, struct evhttp_request *request);
+} routes[] = {
+	{"/v1/status", EVHTTP_REQ_GET, serve_status},
+	{"/v1/where", EVHTTP_REQ_GET, serve_where},
+	{"/v1/events", EVHTTP_REQ_GET, serve_events},
+	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},
+	{"/v1/reload", EVHTTP_REQ_POST, serve_reload},
+	{"/v1/upgrade", EVHTTP_REQ_POST, serve_upgrade},
+	{"/v1/scale", EVHTTP_REQ_POST, serve_scale},
+	{"/v1/drain", EVHTTP_REQ_POST, serve_drain},
+	{"/v1/ready", EVHTTP_REQ_POST, serve_ready},
+	{"/v1/restart", EVHTTP_REQ_POST, serve_restart},
+};
+
+static void on_request(struct evhttp_request *request, void *context)
+{
+	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	size_t i;
+
+	if (!is_allowed(request)) {
+		api_answer_error(request, 403, "only the instance's own user and root may ask");
+		return;
+	}
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+		if (!path || strcmp(path, routes[i].path))
+			continue;
+		if (evhttp_request_get_command(request) != routes[i].method)
+			api_answer_error(request, HTTP_BADMETHOD, "another method is needed");
+		else
+			routes[i].serve(context, request);
+		return;
+	}
+	api_answer_error(request, HTTP_NOTFOUND, "no such resource");
+}
+
+static void on_answer_sent(struct evhttp_connection *connection, void *context)
+{
+	struct api *api = context;
+
+	(void)connection;
+	if (--api->answers == 0)
+		api->orders.answered(api->orders.context);
+}
+
+unsigned int api_answer_stop(struct api *api, bool killed)
+{
+	struct waiter *waiter;
+
+	while ((waiter = api->waiters)) {
+		api->waiters = waiter->next;
+		if (waiter->request) {
+			api->answers++;
+			evhttp_connection_set_closecb(
+				evhttp_request_get_connection(waiter->request), on_answer_sent,
+				api);
+			api_answer(waiter->request, HTTP_OK,
+				   json_pack("{s:b, s:b}", "stopped", 1, "killed", killed));
+		}
+		free(waiter);
+	}
+	return api->answers;
+}
+
+/* ---- The socket ----------------------------------------------------------------- */
+
+static int bind_path(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t former;
+	int fd, error;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	former = umask(0177);
+	error = bind(fd, (const void *)&address, sizeof(address)) || listen(fd, 64) ? -errno : 0;
+	umask(former);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int api_open(struct event_base *base, const char *path, const struct instance *instance,
+	     const struct api_orders *orders, struct api **ret_api)
+{
+	struct api *api = calloc(1, sizeof(*api));
+	int fd, error = 0;
+
+	if (!api)
+		return -ENOMEM;
+	*api = (struct api){.instance = instance, .orders = *orders};
+	if (api_streams_open(instance->journal, &api->streams)) {
+		free(api);
+		return -ENOMEM;
+	}
+	api->http = evhttp_new(base);
+	fd = bind_path(path);
+	if (fd < 0 || !api->http)
+		error = fd < 0 ? fd : -ENOMEM;
+	else
+		error = accepting_start(api->http, fd);
+	if (error) {
+		if (fd >= 0)
+			close(fd);
+		api_close(api);
+		return error;
+	}
+	evhttp_set_gencb(api->http, on_request, api);
+	evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
+	evhttp_set_max_headers_size(api->http, HEADERS_MAX);
+	evhttp_set_max_body_size(api->http, BODY_MAX);
+	evhttp_set_timeout(api->http, IDLE_SECONDS);
+	*ret_api = api;
+	return 0;
+}
+
+void api_close(struct api *api)
+{
+	struct waiter *waiter;
+
+	if (!api)
+		return;
+	while ((waiter = api->waiters)) {
+		api->waiters = waiter->next;
+		if (waiter->request)
+			evhttp_connection_set_closecb(
+				evhttp_request_get_connection(waiter->request), NULL, NULL);
+		free(waiter);
+	}
+	api_streams_close(api->streams);
+	if (api->http)
+		evhttp_free(api->http);
+	free(api);
+}

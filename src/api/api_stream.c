@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "api/api_stream.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A follower that reads nothing is let go when this much waits for it. */
+#define BEHIND_MAX (4u << 20)
+
+struct api_stream {
+	struct api_streams *streams;
+	struct api_stream *next;
+	struct evhttp_request *request;
+	struct journal_follower *follower;
+	json_t *kept;	  /* events before it was known which are wanted; NULL: known */
+	uint32_t reload;  /* 0: all events */
+	const char *last; /* the event that ends it; NULL: none */
+	bool is_over;
+};
+
+struct api_streams {
+	struct journal *journal;
+	struct api_stream *list;
+};
+
+/* ---- One value --------------------------------------------------------------------- */
+
+void api_answer(struct evhttp_request *request, int code, json_t *json)
+{
+	struct evbuffer *body = evbuffer_new();
+	char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+
+	if (!text || !body) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+	} else {
+		evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+				  "application/json");
+		evbuffer_add_printf(body, "%s\n", text);
+		evhttp_send_reply(request, code, NULL, body);
+	}
+	if (body)
+		evbuffer_free(body);
+	free(text);
+	json_decref(json);
+}
+
+void api_answer_error(struct evhttp_request *request, int code, const char *what)
+{
+	api_answer(request, code, json_pack("{s:s}", "error", what));
+}
+
+void api_forget(struct evhttp_request *request)
+{
+	if (!evhttp_request_get_connection(request))
+		evhttp_request_free(request);
+}
+
+/* ---- Streams ----------------------------------------------------------------------- */
+
+static void free_stream(struct api_stream *stream)
+{
+	struct api_stream **link = &stream->streams->list;
+
+	while (*link != stream)
+		link = &(*link)->next;
+	*link = stream->next;
+	if (stream->follower)
+		journal_unfollow(stream->streams->journal, stream->follower);
+	json_decref(stream->kept);
+	free(stream);
+}
+
+static void on_client_gone(struct evhttp_connection *connection, void *context)
+{
+	struct api_stream *stream = context;
+	struct evhttp_request *request = stream->request;
+
+	(void)connection;
+	free_stream(stream);
+	api_forget(request);
+}
+
+static size_t behind(struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
+
+	return evbuffer_get_length(bufferevent_get_output(stream));
+}
+
+static void write_event(struct api_stream *stream, const json_t *event)
+{
+	char *text = json_dumps(event, JSON_COMPACT);
+	struct evbuffer *line = evbuffer_new();
+
+	if (text && line) {
+		evbuffer_add_printf(line, "%s\n", text);
+		evhttp_send_reply_chunk(stream->request, line);
+	}
+	if (line)
+		evbuffer_free(line);
+	free(text);
+	if (behind(stream->request) > BEHIND_MAX)
+		stream->is_over = true;
+}
+
+static bool is_wanted(const struct api_stream *stream, const json_t *event)
+{
+	return !stream->reload ||
+	       json_integer_value(json_object_get(event, "reload")) == stream->reload;
+}
+
+static void take_event(struct api_stream *stream, const json_t *event)
+{
+	if (stream->is_over || !is_wanted(stream, event))
+		return;
+	write_event(stream, event);
+	if (stream->last &&
+	    !strcmp(json_string_value(json_object_get(event, "event")), stream->last))
+		stream->is_over = true;
+}
+
+/* Returns true where it is over, and freed. */
+static bool end_if_over(struct api_stream *stream)
+{
+	struct evhttp_request *request = stream->request;
+
+	if (!stream->is_over)
+		return false;
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	free_stream(stream);
+	evhttp_send_reply_end(request);
+	return true;
+}
+
+static void on_event(void *context, const json_t *event)
+{
+	struct api_stream *stream = context;
+
+	if (stream->kept) {
+		json_array_append(stream->kept, (json_t *)event);
+		return;
+	}
+	take_event(stream, event);
+	end_if_over(stream);
+}
+
+static void begin_answer(struct api_stream *stream)
+{
+	struct evhttp_request *request = stream->request;
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	evhttp_connection_set_closecb(connection, on_client_gone, stream);
+	evhttp_connection_set_timeout(connection, 0); /* it may be a while to the next event */
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			  "application/x-ndjson");
+	evhttp_send_reply_start(request, HTTP_OK, NULL);
+}
+
+struct api_stream *api_stream_hold(struct api_streams *streams, struct evhttp_request *request)
+{
+	struct api_stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return NULL;
+	*stream = (struct api_stream){.streams = streams,
+				      .next = streams->list,
+				      .request = request,
+				      .kept = json_array()};
+	streams->list = stream;
+	stream->follower = journal_follow(streams->journal, on_event, stream);
+	if (!stream->kept || !stream->follower) {
+		free_stream(stream);
+		return NULL;
+	}
+	return stream;
+}
+
+void api_stream_drop(struct api_streams *streams, struct api_stream *stream)
+{
+	(void)streams;
+	if (stream)
+		free_stream(stream);
+}
+
+/* Events go out; those kept so far first. Returns false where that ended it. */
+static bool release(struct api_stream *stream)
+{
+	json_t *kept = stream->kept;
+	json_t *event;
+	size_t i;
+
+	stream->kept = NULL;
+	begin_answer(stream);
+	json_array_foreach(kept, i, event)
+	{
+		take_event(stream, event);
+	}
+	json_decref(kept);
+	return !end_if_over(stream);
+}
+
+void api_stream_reload(struct api_stream *stream, uint32_t reload, bool drained)
+{
+	stream->reload = reload;
+	stream->last = drained ? "reload_drained" : "reload_ended";
+	release(stream);
+}
+
+static void keep(void *context, const json_t *event)
+{
+	json_array_append(((struct api_stream *)context)->kept, (json_t *)event);
+}
+
+void api_stream_events(struct api_streams *streams, struct evhttp_request *request, bool follows)
+{
+	struct api_stream *stream = api_stream_hold(streams, request);
+
+	if (!stream) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	journal_replay(streams->journal, keep, stream);
+	if (release(stream) && !follows) {
+		stream->is_over = true;
+		end_if_over(stream);
+	}
+}
+
+int api_streams_open(struct journal *journal, struct api_streams **ret_streams)
+{
+	struct api_streams *streams = calloc(1, sizeof(*streams));
+
+	if (!streams)
+		return -ENOMEM;
+	streams->journal = journal;
+	*ret_streams = streams;
+	return 0;
+}
+
+void api_streams_close(struct api_streams *streams)
+{
+	if (!streams)
+		return;
+	while (streams->list) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): free_stream() unlinks it */
+		struct evhttp_request *request = streams->list->request;
+
+		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		free_stream(streams->list);
+	}
+	free(streams);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+#include "api/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "supervise/slot_socket.h"
+
+/* What status gathers before it writes anything. */
+struct survey {
+	uint32_t count;
+	struct sticky_slot_info *infos;
+	struct slot_view *views;
+	struct run_usage *usages; /* by slot */
+};
+
+static void survey_fini(struct survey *survey)
+{
+	free(survey->infos);
+	free(survey->views);
+	free(survey->usages);
+}
+
+/* Measure the lives that there are, and put the result at their slots. */
+static int measure(const struct instance *instance, struct survey *survey)
+{
+	void **runs = calloc(survey->count, sizeof(*runs));
+	struct run_usage *usages = calloc(survey->count, sizeof(*usages));
+	uint32_t slot, lives = 0;
+	int error = runs && usages ? 0 : -1;
+
+	for (slot = 0; !error && slot < survey->count; slot++)
+		if (survey->views[slot].run)
+			runs[lives++] = survey->views[slot].run;
+	if (!error && lives)
+		instance->runner.ops->measure(instance->runner.context, runs, lives, usages);
+	for (lives = slot = 0; !error && slot < survey->count; slot++)
+		if (survey->views[slot].run)
+			survey->usages[slot] = usages[lives++];
+	free(runs);
+	free(usages);
+	return error;
+}
+
+static int survey_init(const struct instance *instance, struct survey *survey)
+{
+	uint32_t count = sticky_group_slots(instance->group), slot;
+
+	*survey = (struct survey){
+		.count = count,
+		.infos = calloc(count, sizeof(*survey->infos)),
+		.views = calloc(count, sizeof(*survey->views)),
+		.usages = calloc(count, sizeof(*survey->usages)),
+	};
+	if (!survey->infos || !survey->views || !survey->usages)
+		return -1;
+	survey->infos[0].size = sizeof(survey->infos[0]);
+	if (sticky_group_slot_infos(instance->group, count, survey->infos))
+		return -1;
+	for (slot = 0; slot < count; slot++)
+		supervisor_view_slot(instance->supervisor, slot, &survey->views[slot]);
+	return measure(instance, survey);
+}
+
+static json_t *exit_json(const struct slot_view *view)
+{
+	const struct run_exit *how = &view->last_exit;
+
+	if (!view->has_exit)
+		return json_null();
+	return json_pack("{s:o, s:o, s:s, s:I}", "code",
+			 how->code >= 0 ? json_integer(how->code) : json_null(), "signal",
+			 how->signal ? json_sprintf("SIG%s", sigabbrev_np(how->signal))
+				     : json_null(),
+			 "text", how->text, "uptime_ms", (json_int_t)view->last_lifetime_ms);
+}
+
+static json_t *pid_json(const struct slot_view *view)
+{
+	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
+}
+
+static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
+{
+	const char *form = instance->config->slot_listen;
+	char address[SLOTSOCKET_TEXT_SIZE];
+
+	return form && !slotsocket_address(form, slot, address) ? json_string(address)
+								: json_null();
+}
+
+static json_t *worker_json(const struct instance *instance, const struct survey *survey,
+			   uint32_t slot)
+{
+	const struct sticky_slot_info *info = &survey->infos[slot];
+	const struct slot_view *view = &survey->views[slot];
+	const struct run_usage *usage = &survey->usages[slot];
+
+	return json_pack(
+		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
+		"s:b, s:i, s:i, s:i, s:o, s:o}",
+		"slot", (int)slot, "pid", pid_json(view), "generation",
+		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
+		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
+		(json_int_t)view->restarts, "buckets", (int)info->buckets, "steered",
+		(json_int_t)info->steered, "handed",
+		(json_int_t)instance->traffic->delivery.handed_of[slot], "connections",
+		(int)usage->connections, "queue", (int)info->queue, "overflows",
+		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
+		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
+		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
+		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view),
+		"slot_listen", slot_listen_json(instance, slot));
+}
+
+static json_t *workers_json(const struct instance *instance, const struct survey *survey)
+{
+	json_t *workers = json_array();
+	uint32_t slot;
+
+	for (slot = 0; slot < survey->count; slot++)
+		json_array_append_new(workers, worker_json(instance, survey, slot));
+	return workers;
+}
+
+static json_t *listeners_json(struct sticky_group *group)
+{
+	json_t *listeners = json_array();
+	char text[STICKY_ADDRESS_TEXT_SIZE];
+	uint32_t i;
+
+	for (i = 0; i < sticky_group_listener_count(group); i++)
+		if (!sticky_group_listener_address(group, i, sizeof(text), text))
+			json_array_append_new(listeners, json_string(text));
+	return listeners;
+}
+
+/* Dispatchers count in threads of their own. */
+static uint64_t counted(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static json_t *counters_json(const struct instance *instance)
+{
+	const struct traffic *traffic = instance->traffic;
+	struct sticky_counters counters = {.size = sizeof(counters)};
+
+	if (sticky_group_counters(instance->group, &counters))
+		return json_object();
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "steered", (json_int_t)counters.steered, "empty_slot",
+			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
+			 "migrated", (json_int_t)counters.migrated, "dispatched",
+			 (json_int_t)counted(&traffic->dispatch.accepted), "handed",
+			 (json_int_t)traffic->delivery.handed, "retried",
+			 (json_int_t)traffic->delivery.retried, "answered_502",
+			 (json_int_t)traffic->delivery.answered, "client_gone",
+			 (json_int_t)traffic->delivery.client_gone +
+				 (json_int_t)counted(&traffic->dispatch.client_gone),
+			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
+			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
+			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
+			 "pending_heads", (json_int_t)front_pending(instance->front));
+}
+
+static json_t *reload_json(const struct instance *instance)
+{
+	const struct reload *reload = supervisor_reload_view(instance->supervisor);
+
+	return json_pack("{s:s, s:i, s:i, s:o}", "state", reload_state_name(reload->state), "done",
+			 (int)reload->done, "of", (int)reload->of, "error",
+			 reload->error[0] ? json_string(reload->error) : json_null());
+}
+
+/* In the kernel's queues, and in our own hands. */
+static json_int_t count_held(const struct instance *instance, const struct survey *survey)
+{
+	json_int_t held = front_waiting(instance->front);
+	uint32_t slot;
+
+	for (slot = 0; slot < survey->count; slot++)
+		held += survey->infos[slot].holding ? survey->infos[slot].queue : 0;
+	return held;
+}
+
+static const char *instance_state(const struct instance *instance)
+{
+	if (supervisor_is_stopping(instance->supervisor))
+		return "stopping";
+	return supervisor_has_started(instance->supervisor) ? "running" : "starting";
+}
+
+static const char *behind_proxy_name(const struct instance *instance)
+{
+	static const char *const names[BEHIND_PROXY_COUNT] = {
+		[BEHIND_NO_PROXY] = "no",
+		[BEHIND_PROXY_XFF] = "xff",
+		[BEHIND_PROXY_PROXY] = "proxy",
+	};
+
+	return names[instance->config->behind_proxy];
+}
+
+json_t *status_of_instance(const struct instance *instance)
+{
+	struct survey survey;
+	json_t *json = NULL;
+
+	if (survey_init(instance, &survey) == 0)
+		json = json_pack(
+			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
+			"s:I, s:o, s:o}",
+			"name", instance->config->name, "pid", (int)getpid(), "state",
+			instance_state(instance), "version", sticky_version(), "started_at",
+			instance->started_at, "steering", instance->steering, "steering_reason",
+			instance->steering_reason, "behind_proxy", behind_proxy_name(instance),
+			"uptime_ms", (json_int_t)(clock_ms() - instance->started_ms), "listeners",
+			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
+			STICKY_BUCKET_COUNT, "seed_id",
+			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
+			reload_json(instance), "held", count_held(instance, &survey), "counters",
+			counters_json(instance), "workers", workers_json(instance, &survey));
+	survey_fini(&survey);
+	return json;
+}
+
+json_t *status_of_client(const struct instance *instance, const char *text,
+			 const struct sockaddr *client)
+{
+	struct sticky_where where = {.size = sizeof(where)};
+	struct slot_view view;
+
+	if (sticky_group_where(instance->group, client, &where))
+		return NULL;
+	supervisor_view_slot(instance->supervisor, where.slot, &view);
+	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:s}", "address", text, "key", where.key,
+			 "bucket", (int)where.bucket, "slot", (int)where.slot, "pid",
+			 pid_json(&view), "state", slot_view_state(&view));
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "common/log.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
+	[STICKY_LOG_ERROR] = "error",
+	[STICKY_LOG_WARN] = "warn",
+	[STICKY_LOG_INFO] = "info",
+	[STICKY_LOG_DEBUG] = "debug",
+};
+
+/* An enum sticky_log_level. Threads of the demo and of the dispatchers read it. */
+static atomic_uint shown_level = STICKY_LOG_INFO;
+
+void report_set_level(enum sticky_log_level level)
+{
+	atomic_store(&shown_level, level);
+}
+
+static size_t format_time(char *text, size_t size)
+{
+	struct timespec now;
+	struct tm utc;
+	char seconds[32];
+
+	/* The journal writes the time by itself. */
+	if (getenv("JOURNAL_STREAM"))
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
+	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
+}
+
+/* Lines that nobody took, since the last one that was taken. Threads of the demo report too. */
+static atomic_uint lost_lines;
+
+static bool has_room(void)
+{
+	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	/* A pipe that can be written to takes PIPE_BUF bytes, which is more than a line has. */
+	return poll(&poller, 1, 0) == 1;
+}
+
+/*
+ * One write a line, so that those of several processes don't mix. A reader that has stopped
+ * reading must not stop the controller: then lines are lost, and counted.
+ */
+static void write_or_lose(const char *line, size_t length)
+{
+	char notice[64];
+	ssize_t written;
+
+	if (!has_room()) {
+		lost_lines++;
+		return;
+	}
+	if (lost_lines) {
+		int size = snprintf(notice, sizeof(notice), "warn  log_lost lines=%u\n",
+				    atomic_exchange(&lost_lines, 0));
+
+		written = write(STDERR_FILENO, notice, (size_t)size);
+		if (written < 0 || !has_room()) {
+			lost_lines = 1;
+			return;
+		}
+	}
+	written = write(STDERR_FILENO, line, length);
+	(void)written; /* a log can't report itself */
+}
+
+static void write_line(enum sticky_log_level level, const char *event, const char *detail)
+{
+	char line[2048];
+	size_t length, i;
+
+	if (level > atomic_load(&shown_level))
+		return;
+	length = format_time(line, sizeof(line));
+	length += (size_t)snprintf(line + length, sizeof(line) - length - 1, "%-5s %s%s%s",
+				   level_names[level], event, *detail ? " " : "", detail);
+	if (length > sizeof(line) - 2)
+		length = sizeof(line) - 2;
+	/* Worker's words may be in it: they must not steer the reader's terminal. */
+	for (i = 0; i < length; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[length++] = '\n';
+	write_or_lose(line, length);
+}
+
+void report(enum sticky_log_level level, const char *event, const char *format, ...)
+{
+	char detail[1536];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(detail, sizeof(detail), format, args);
+	va_end(args);
+	write_line(level, event, detail);
+}
+
+void report_from_library(void *context, enum sticky_log_level level, const char *event,
+			 const char *detail)
+{
+	(void)context;
+	write_line(level, event, detail);
+}

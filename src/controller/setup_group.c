@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+/* The group: new, or taken over from a controller that died. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "node/command_advice.h"
+#include "procfs/cpu_count.h"
+#include "supervise/listeners.h"
+#include "controller/controller_internal.h"
+#include "common/privilege.h"
+#include "common/log.h"
+
+uint32_t controller_wanted_slots(const struct config *config)
+{
+	return config->workers ? config->workers : cpus_usable();
+}
+
+/* The library's regions: see sticky_raise_fn. */
+static unsigned int raise_bpf(void *context)
+{
+	(void)context;
+	return privilege_raise(PRIVILEGE_BPF);
+}
+
+static void restore_bpf(void *context, unsigned int previous)
+{
+	(void)context;
+	privilege_restore(previous);
+}
+
+static struct sticky_group_options group_options(const struct controller *controller)
+{
+	const struct config *config = controller->config;
+
+	return (struct sticky_group_options){
+		.size = sizeof(struct sticky_group_options),
+		.slots = controller_wanted_slots(config),
+		.backlog = config->backlog,
+		.v4_prefix = config->v4_prefix,
+		.v6_prefix = config->v6_prefix,
+		.seed = controller->seed,
+		.log = report_from_library,
+		.raise_bpf = raise_bpf,
+		.restore_bpf = restore_bpf,
+	};
+}
+
+/* Look for workers that a former controller of this name left. */
+int controller_find_takeover(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+
+	if (!controller->config->command ||
+	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
+		return EXIT_DONE;
+	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
+	return EXIT_DONE;
+}
+
+static int adopt_listeners(struct controller *controller)
+{
+	const int *fds = takeover_sockets(&controller->takeover);
+	uint32_t i;
+	int result = 0;
+
+	for (i = 0; i < controller->takeover.content->listeners && result >= 0; i++)
+		result = sticky_group_adopt_listener(controller->instance.group, fds[i]);
+	return result < 0 ? result : 0;
+}
+
+/*
+ * Go on with the maps of the former controller. Where that can't be its workers are ended, and
+ * everything begins anew: nobody would be left to look after them.
+ */
+static void adopt_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	int error;
+
+	pins_locate(controller->config->name, controller->pins);
+	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
+	if (!error)
+		error = adopt_listeners(controller);
+	if (!error)
+		return;
+	report(STICKY_LOG_ERROR, "takeover_failed",
+	       "error=\"%s\" so=\"the former controller's workers are ended\"", strerror(-error));
+	sticky_group_close(controller->instance.group);
+	controller->instance.group = NULL;
+	takeover_kill(&controller->takeover);
+	takeover_fini(&controller->takeover);
+	controller->takes_over = false;
+}
+
+static void complain_of_kernel(int error)
+{
+	char why[STICKY_EXPLANATION_SIZE];
+
+	sticky_explain(error, sizeof(why), why);
+	controller_complain("the kernel cannot place connections: %s\n"
+			    "(or --steering=user, for workers that take passed connections)",
+			    why);
+}
+
+static void set_steering(struct controller *controller, bool is_user, const char *reason)
+{
+	controller->is_user = is_user;
+	controller->instance.steering = is_user ? "user" : "kernel";
+	snprintf(controller->instance.steering_reason, sizeof(controller->instance.steering_reason),
+		 "%s", reason);
+}
+
+/*
+ * Behind a proxy most connections come into our own hands anyway: all of them may. And Node.js
+ * takes them in any case.
+ */
+static bool may_do_without(const struct config *config, int error)
+{
+	return config->steering == STEERING_AUTO &&
+	       (config->behind_proxy != BEHIND_NO_PROXY || config_is_node(config)) &&
+	       (error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC);
+}
+
+static int open_user_group(struct controller *controller, struct sticky_group_options *options,
+			   const char *reason)
+{
+	int error;
+
+	options->engine = STICKY_ENGINE_USER;
+	error = sticky_group_open(options, &controller->instance.group);
+	if (error) {
+		controller_complain("%s", strerror(-error));
+		return EXIT_FAILED;
+	}
+	set_steering(controller, true, reason);
+	return EXIT_DONE;
+}
+
+int controller_open_group(struct controller *controller)
+{
+	struct sticky_group_options options = group_options(controller);
+	const struct config *config = controller->config;
+	char why[STICKY_EXPLANATION_SIZE];
+	int error;
+
+	set_steering(controller, false,
+		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
+	/* Whatever the configuration says by now: these workers live on the kernel's maps. */
+	if (controller->takes_over)
+		adopt_group(controller);
+	if (controller->takes_over)
+		return EXIT_DONE;
+	if (config->steering == STEERING_USER)
+		return open_user_group(controller, &options, "--steering=user");
+	if (config->command && config_worker_mode(config) > WORKER_NODE)
+		return open_user_group(controller, &options,
+				       "the workers' module wants connections, not sockets");
+	error = sticky_group_open(&options, &controller->instance.group);
+	if (!error)
+		return EXIT_DONE;
+	if (may_do_without(config, error)) {
+		sticky_explain(error, sizeof(why), why);
+		*strchr(why, '\n') = '\0'; /* the remedy is doctor's to say */
+		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"", why);
+		return open_user_group(controller, &options, why);
+	}
+	complain_of_kernel(error);
+	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+/* A shell with an address may be anybody's worker; npm and its like are none in any case. */
+static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
+{
+	const struct config *config = controller->config;
+	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
+
+	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
+		return false;
+	return advice_of_command(config->command, controller->directory, size, ret_why);
+}
+
+int controller_open_listeners(struct controller *controller)
+{
+	const struct config *config = controller->config;
+	char error[CONTROLLER_ERROR_SIZE];
+	size_t i;
+	int result = 0;
+
+	if (controller->takes_over)
+		return EXIT_DONE;
+	/* Of Node.js the application's own listen() says where. */
+	if (!config->listen.count && config_is_node(config) &&
+	    config_worker_mode(config) == WORKER_NODE)
+		return EXIT_DONE;
+	if (config->command && is_in_vain(controller, sizeof(error), error)) {
+		controller_complain("%s", error);
+		return EXIT_USAGE;
+	}
+	if (!config->listen.count && config->command) {
+		controller_complain(
+			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");
+		return EXIT_USAGE;
+	}
+	if (!config->listen.count)
+		result = listen_on(controller->instance.group, controller->threads->listen, error,
+				   sizeof(error));
+	for (i = 0; i < config->listen.count && result >= 0; i++)
+		result = listen_on(controller->instance.group, config->listen.items[i], error,
+				   sizeof(error));
+	if (result >= 0)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -EACCES		       ? EXIT_NOT_PERMITTED
+	       : result == -EINVAL || result == -E2BIG ? EXIT_USAGE
+						       : EXIT_FAILED;
+}
+
+/* So that a controller that follows can go on with the maps. */
+static void pin_group(struct controller *controller)
+{
+	char why[CONTROLLER_ERROR_SIZE] = "steering by user: its sockets end with it";
+	int error = -EOPNOTSUPP;
+
+	if (!controller->is_user)
+		error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+	if (!error) {
+		error = sticky_group_pin(controller->instance.group, controller->pins);
+		if (error) {
+			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+			pins_remove(controller->pins);
+		}
+	}
+	if (!error)
+		return;
+	report(STICKY_LOG_WARN, "takeover_unavailable",
+	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"", why);
+	controller->pins[0] = '\0';
+}
+
+/* What is noted for a controller that follows. */
+int controller_open_slotsfile(struct controller *controller)
+{
+	struct slotsfile_content *content;
+	char path[RUNDIR_PATH_SIZE];
+	int error;
+
+	if (!controller->config->command)
+		return EXIT_DONE;
+	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+	if (!error)
+		error = slotsfile_create(path, &controller->slotsfile);
+	if (error) {
+		controller_complain("cannot make %s: %s", path, strerror(-error));
+		return EXIT_FAILED;
+	}
+	content = controller->slotsfile.content;
+	controller->traffic = &content->traffic;
+	content->slots = sticky_group_slots(controller->instance.group);
+	content->listeners = sticky_group_listener_count(controller->instance.group);
+	content->configured_slots = controller_wanted_slots(controller->config);
+	content->config_id = config_id(controller->config, controller->directory);
+	config_fixed_ids(controller->config, content->fixed_ids);
+	if (controller->takes_over) {
+		/* Kept: workers without channels can't be passed anything. */
+		controller->config->behind_proxy = controller->takeover.content->behind_proxy;
+		content->workers_speak = controller->takeover.content->workers_speak;
+		content->traffic = controller->takeover.content->traffic;
+	} else {
+		pin_group(controller);
+	}
+	content->behind_proxy = controller->config->behind_proxy;
+	return EXIT_DONE;
+}
+
+/* The lives that the former controller left go on under this one. */
+static void adopt_lives(struct controller *controller)
+{
+	struct supervisor *supervisor = controller->instance.supervisor;
+	struct takeover *takeover = &controller->takeover;
+	uint32_t i;
+
+	/* A kill in the middle of a scaling leaves notes of one more slot, or of one less. */
+	for (i = 0; i < takeover->content->slots && i < supervisor_slots(supervisor); i++)
+		supervisor_adopt_slot(supervisor, i, &takeover->content->slot[i]);
+	for (i = 0; i < takeover->count; i++) {
+		struct adopted_life *life = &takeover->lives[i];
+		int error = supervisor_adopt(supervisor, life);
+
+		life->pidfd = -1; /* taken over, or closed */
+		if (error)
+			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
+			       life->record.slot, life->record.pid, strerror(-error));
+	}
+}
+
+/* The notes are complete, and take the place of the former controller's. */
+static int install_notes(struct controller *controller)
+{
+	char path[RUNDIR_PATH_SIZE];
+	int error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+
+	if (!error && controller->slotsfile.content)
+		error = slotsfile_install(path);
+	if (error)
+		controller_complain("cannot make %s: %s", path, strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+int controller_take_over(struct controller *controller)
+{
+	int error;
+
+	if (!controller->takes_over)
+		return install_notes(controller);
+	adopt_lives(controller);
+	if (install_notes(controller))
+		return EXIT_FAILED;
+	error = sticky_group_finish_adoption(controller->instance.group);
+	if (error) {
+		controller_complain("cannot take over the former controller's slots: %s",
+				    strerror(-error));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/* What the controller needs to know and to own before anything is opened. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controller/controller_internal.h"
+#include "common/log.h"
+#include "state/seed.h"
+
+int controller_take_name(struct controller *controller)
+{
+	const struct config *config = controller->config;
+	char error[CONTROLLER_ERROR_SIZE] = "";
+	pid_t pid = 0;
+	int result = rundir_take(config->run_dir, config->name, &controller->rundir, &pid, error,
+				 sizeof(error));
+
+	if (!result)
+		return EXIT_DONE;
+	if (result == -EEXIST) {
+		controller_complain("an instance named '%s' is running already, pid %d\n"
+				    "stop it by 'stickyctl stop', or name another one by -n",
+				    config->name, pid);
+		return EXIT_ALREADY_RUNNING;
+	}
+	controller_complain("%s", error);
+	if (result == -ENAMETOOLONG)
+		return EXIT_USAGE;
+	return result == -EPERM || result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+int controller_find_identity(struct controller *controller)
+{
+	char error[CONTROLLER_ERROR_SIZE];
+	int result;
+
+	if (!controller->config->command)
+		return EXIT_DONE;
+	result = identity_find(controller->config->user, &controller->identity, error,
+			       sizeof(error));
+	if (result) {
+		controller_complain("%s", error);
+		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
+	}
+	if (controller->identity.change)
+		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
+		       controller->identity.name, controller->identity.uid,
+		       controller->identity.gid, controller->config->user ? "--user" : "sudo");
+	return EXIT_DONE;
+}
+
+/* The present directory as it was typed, links kept, so that a release can change under it. */
+static void find_here(char here[CONTROLLER_PATH_SIZE])
+{
+	const char *typed = getenv("PWD");
+	struct stat dot, there;
+
+	if (typed && typed[0] == '/' && strlen(typed) < CONTROLLER_PATH_SIZE &&
+	    !stat(typed, &there) && !stat(".", &dot) && dot.st_dev == there.st_dev &&
+	    dot.st_ino == there.st_ino) {
+		strcpy(here, typed);
+		return;
+	}
+	if (!getcwd(here, CONTROLLER_PATH_SIZE))
+		here[0] = '\0'; /* removed, or hidden from us */
+}
+
+int controller_choose_directory(const struct controller *controller, const char *chosen,
+				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
+				char *ret_error)
+{
+	bool is_absolute = chosen && chosen[0] == '/';
+	const char *here = is_absolute ? "" : controller->here;
+
+	if (!is_absolute && !here[0]) {
+		snprintf(ret_error, size,
+			 "the present directory can't be found: %s\nname one by --chdir",
+			 strerror(ENOENT));
+		return -ENOENT;
+	}
+	if ((size_t)snprintf(ret_directory, CONTROLLER_PATH_SIZE, "%s%s%s", here,
+			     chosen && here[0] ? "/" : "",
+			     chosen ? chosen : "") >= CONTROLLER_PATH_SIZE) {
+		snprintf(ret_error, size, "--chdir: the name is too long");
+		return -ENAMETOOLONG;
+	}
+	return 0;
+}
+
+int controller_find_directory(struct controller *controller)
+{
+	char error[CONTROLLER_ERROR_SIZE];
+	int result;
+
+	if (!controller->config->command)
+		return EXIT_DONE;
+	find_here(controller->here);
+	result = controller_choose_directory(controller, controller->config->chdir,
+					     controller->directory, sizeof(error), error);
+	if (!result)
+		return EXIT_DONE;
+	controller_complain("%s", error);
+	return result == -ENOENT ? EXIT_FAILED : EXIT_USAGE;
+}
+
+int controller_obtain_seed(struct controller *controller)
+{
+	char error[CONTROLLER_ERROR_SIZE];
+	int result = seed_obtain(controller->config->state_dir, controller->config->name,
+				 controller->seed, error, sizeof(error));
+
+	if (result == 1) {
+		report(STICKY_LOG_WARN, "seed_not_kept",
+		       "why=\"%s\" so=\"clients get other workers after a restart\"", error);
+		return EXIT_DONE;
+	}
+	if (result)
+		controller_complain("%s", error);
+	return result ? result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED : EXIT_DONE;
+}
+
+/* A socket a slot, and more while slots change hands: take what we may have. */
+void controller_raise_descriptor_limit(struct controller *controller)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &controller->nofile))
+		return;
+	limit = controller->nofile;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#include "handoff/channel_endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "handoff/timer.h"
+
+/*
+ * On their way to one worker at a time: enough to keep it busy, few enough for the channel's
+ * buffer (278 messages were seen to fit the default), and for a worker that hangs not to strand
+ * more.
+ */
+#define ON_THE_WAY_MAX 128
+
+/* Messages that are read in one turn of the loop. */
+#define READ_MAX 64
+
+/* For the word that a process has ended, which comes behind the end of its channel. */
+#define END_DELAY_MS 500
+
+struct channel_outlet {
+	struct outlet *outlet;
+	int fd;
+	bool speaks;
+	channel_outlet_hello_fn *hello;
+	channel_outlet_ended_fn *ended;
+	void *context;
+	struct event *after_end; /* the other end was closed: by a process that ends, as a rule */
+	struct event *readable;
+	struct event *writable; /* while its channel is full */
+};
+
+static int pass(void *context, uint32_t id, const struct delivery_item *item)
+{
+	struct channel_outlet *channel = context;
+	struct channel_message message = {
+		.version = CHANNEL_VERSION,
+		.kind = CHANNEL_CONNECTION,
+		.id = id,
+		.source = item->source,
+		.client = item->client,
+	};
+	int error = channel_send(channel->fd, &message, item->fd);
+
+	if (error == -EAGAIN && event_add(channel->writable, NULL))
+		error = -ENOBUFS;
+	return error;
+}
+
+static const struct outlet_ops ops = {.send = pass};
+
+static void on_writable(evutil_socket_t fd, short what, void *context)
+{
+	struct channel_outlet *channel = context;
+
+	(void)fd;
+	(void)what;
+	outlet_resume(channel->outlet);
+}
+
+static void hear(struct channel_outlet *channel, const struct channel_message *message)
+{
+	if (message->kind == CHANNEL_ACCEPTED)
+		outlet_accepted(channel->outlet, message->id);
+	else if (message->kind == CHANNEL_REFUSED)
+		outlet_refused(channel->outlet, message->id);
+	else if (message->kind == CHANNEL_HELLO && !channel->speaks) {
+		channel->speaks = true;
+		if (channel->hello)
+			channel->hello(channel->context);
+	}
+}
+
+/* A worker is a stranger: what is no message of ours is passed over, and a descriptor closed. */
+static bool read_one(struct channel_outlet *channel)
+{
+	struct channel_message message;
+	int passed = -1, result = channel_receive(channel->fd, &message, &passed);
+
+	if (passed >= 0)
+		close(passed);
+	if (result == 1)
+		hear(channel, &message);
+	/* It closed its end: nothing more comes, and the end would be told of for ever. */
+	if (result == 0 && channel->readable) {
+		event_del(channel->readable);
+		if (channel->ended)
+			timer_start(channel->after_end, END_DELAY_MS);
+	}
+	return result == 1 || result == -EPROTO || result == -EMFILE;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	struct channel_outlet *channel = context;
+	int count;
+
+	(void)fd;
+	(void)what;
+	for (count = 0; count < READ_MAX; count++)
+		if (!read_one(channel))
+			return;
+}
+
+static void on_after_end(evutil_socket_t fd, short what, void *context)
+{
+	struct channel_outlet *channel = context;
+
+	(void)fd;
+	(void)what;
+	if (channel->ended)
+		channel->ended(channel->context);
+}
+
+void channel_outlet_hear(struct channel_outlet *channel)
+{
+	on_readable(channel->fd, EV_READ, channel);
+}
+
+int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint32_t slot, int fd,
+			channel_outlet_hello_fn *hello, channel_outlet_ended_fn *ended,
+			void *context, struct channel_outlet **ret_channel)
+{
+	struct channel_outlet *channel = calloc(1, sizeof(*channel));
+	int error;
+
+	if (!channel)
+		return -ENOMEM;
+	*channel = (struct channel_outlet){
+		.fd = -1, .hello = hello, .ended = ended, .context = context};
+	error = outlet_open(delivery, slot, &ops, channel, ON_THE_WAY_MAX, &channel->outlet);
+	if (!error) {
+		channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
+		channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
+		channel->after_end = evtimer_new(base, on_after_end, channel);
+		if (!channel->readable || !channel->writable || !channel->after_end ||
+		    event_add(channel->readable, NULL))
+			error = -ENOMEM;
+	}
+	if (error) {
+		channel_outlet_close(channel);
+		return error;
+	}
+	channel->fd = fd;
+	*ret_channel = channel;
+	return 0;
+}
+
+struct outlet *channel_outlet_outlet(const struct channel_outlet *channel)
+{
+	return channel->outlet;
+}
+
+bool channel_outlet_speaks(const struct channel_outlet *channel)
+{
+	return channel->speaks;
+}
+
+void channel_outlet_set_speaks(struct channel_outlet *channel)
+{
+	channel->speaks = true;
+}
+
+int channel_outlet_fd(const struct channel_outlet *channel)
+{
+	return channel->fd;
+}
+
+void channel_outlet_close(struct channel_outlet *channel)
+{
+	int rest;
+
+	if (!channel)
+		return;
+	channel->hello = NULL;
+	channel->ended = NULL;
+	for (rest = 0; channel->fd >= 0 && rest < 4 * ON_THE_WAY_MAX && read_one(channel); rest++)
+		;
+	if (channel->readable)
+		event_free(channel->readable);
+	if (channel->writable)
+		event_free(channel->writable);
+	if (channel->after_end)
+		event_free(channel->after_end);
+	outlet_close(channel->outlet);
+	if (channel->fd >= 0)
+		close(channel->fd);
+	free(channel);
+}

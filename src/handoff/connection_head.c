@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+#include "handoff/connection_head.h"
+
+#include <errno.h>
+#include <string.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "handoff/client_ip.h"
+#include "handoff/proxy_header.h"
+
+static void set_address(union channel_address *to, const struct sockaddr *from)
+{
+	memset(to, 0, sizeof(*to));
+	if (from->sa_family == AF_INET)
+		memcpy(&to->v4, from, sizeof(to->v4));
+	else if (from->sa_family == AF_INET6)
+		memcpy(&to->v6, from, sizeof(to->v6));
+}
+
+void head_begin(struct head *head, int fd, const struct sockaddr *peer,
+		const struct dispatch_rules *rules)
+{
+	bool is_trusted = rules->mode != DISPATCH_PEER && prefixes_contain(rules->trusted, peer);
+
+	*head = (struct head){.fd = fd, .source = CHANNEL_FROM_PEER};
+	set_address(&head->peer, peer);
+	head->client = head->peer;
+	head->must_speak = is_trusted && rules->mode == DISPATCH_PROXY;
+	head->is_sample = !is_trusted && rules->samples;
+	head->is_plain = !is_trusted && !rules->samples;
+}
+
+static void set_client(struct head *head, const struct sockaddr *client, enum channel_source source)
+{
+	if (client->sa_family != AF_INET && client->sa_family != AF_INET6)
+		return; /* the peer speaks for itself */
+	set_address(&head->client, client);
+	head->source = source;
+}
+
+/* ---- X-Forwarded-For ------------------------------------------------------------------- */
+
+static enum head_state find_client(struct head *head, const struct dispatch_rules *rules,
+				   const uint8_t *bytes, size_t length)
+{
+	struct client_ip_answer answer;
+	enum client_ip_result result;
+
+	/* A head that comes byte by byte is read again only where a line has ended. */
+	if (head->has_line && length > head->seen &&
+	    !memchr(bytes + head->seen, '\n', length - head->seen))
+		return HEAD_MORE;
+	head->has_line = memchr(bytes, '\n', length) != NULL;
+	result = client_ip_find((const char *)bytes, length, rules->header, rules->trusted,
+				&head->peer.any, &answer);
+	if (result == CLIENT_IP_MORE)
+		return HEAD_MORE;
+	if (result == CLIENT_IP_NOT_HTTP)
+		return HEAD_KNOWN;
+	if (head->is_sample) {
+		head->is_untrusted_word = answer.has_header && prefix_is_public(&head->peer.any);
+		return HEAD_KNOWN;
+	}
+	head->keeps_alive = answer.keeps_alive;
+	if (result == CLIENT_IP_FOUND)
+		set_client(head, (const void *)&answer.client, CHANNEL_FROM_HEADER);
+	return HEAD_KNOWN;
+}
+
+/* ---- PROXY protocol -------------------------------------------------------------------- */
+
+/* It is there, whole: that was seen. */
+static bool take_out(int fd, uint8_t *bytes, size_t length)
+{
+	ssize_t taken;
+
+	do
+		taken = recv(fd, bytes, length, MSG_DONTWAIT);
+	while (taken < 0 && errno == EINTR);
+	return taken == (ssize_t)length;
+}
+
+static enum head_state find_proxied(struct head *head, const struct dispatch_rules *rules,
+				    uint8_t *bytes, size_t length)
+{
+	struct proxy_header_answer answer;
+	const char *why;
+	enum proxy_header_result result = proxy_header_parse(bytes, length, &answer, &why);
+
+	if (head->is_sample) {
+		head->is_untrusted_word =
+			result == PROXY_HEADER_FOUND && prefix_is_public(&head->peer.any);
+		return result == PROXY_HEADER_MORE ? HEAD_MORE : HEAD_KNOWN;
+	}
+	if (result == PROXY_HEADER_MORE)
+		return HEAD_MORE;
+	if (result == PROXY_HEADER_BAD)
+		return HEAD_BAD;
+	if (rules->strips && !take_out(head->fd, bytes, answer.length))
+		return HEAD_GONE;
+	set_client(head, (const void *)&answer.client, CHANNEL_FROM_PROXY);
+	return HEAD_KNOWN;
+}
+
+/* ---- Looking ----------------------------------------------------------------------------- */
+
+/* No more will come: the client has closed its half, or its head is longer than any should be. */
+static enum head_state settle_without_more(const struct head *head, size_t length)
+{
+	if (!length)
+		return HEAD_GONE;
+	return head->must_speak ? HEAD_BAD : HEAD_KNOWN;
+}
+
+/* What it sent before a reset can still be peeked at: the bytes alone do not tell. */
+static short find_end(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
+}
+
+enum head_state head_look(struct head *head, const struct dispatch_rules *rules, uint8_t *bytes)
+{
+	enum head_state state;
+	ssize_t length;
+	short end;
+
+	if (head->is_plain)
+		return HEAD_KNOWN;
+	do
+		length = recv(head->fd, bytes, HEAD_SIZE_MAX, MSG_PEEK | MSG_DONTWAIT);
+	while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return errno == EAGAIN ? HEAD_MORE : HEAD_GONE;
+	if (length == 0)
+		return HEAD_GONE;
+	state = rules->mode == DISPATCH_XFF ? find_client(head, rules, bytes, (size_t)length)
+					    : find_proxied(head, rules, bytes, (size_t)length);
+	if (state != HEAD_MORE)
+		return state;
+	head->seen = (uint32_t)length;
+	end = find_end(head->fd);
+	if (end & (POLLERR | POLLHUP))
+		return HEAD_GONE;
+	if (length == HEAD_SIZE_MAX || end)
+		return settle_without_more(head, (size_t)length);
+	return HEAD_MORE;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "handoff/hold_timeout.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "handoff/queue_age.h"
+#include "handoff/error_response.h"
+#include "handoff/timer.h"
+
+/* With a smaller budget a client may not have had the time to say its first word. */
+#define PATIENT_BELOW_MS 1000
+#define PATIENCE_MS	 150
+
+#define AGAIN_MS 50 /* where there was no descriptor for one that is due */
+
+/* One holding socket. */
+struct watch {
+	struct standin *standin;
+	struct watch *next;
+	uint32_t slot;
+	int fd;
+	uint64_t budget_ms; /* as it was when the slot began to be held */
+	uint32_t delay_ms;
+	struct event *arrival; /* somebody came to the empty queue */
+	struct event *sample;  /* runs while the queue is not empty */
+	struct ages ages;
+};
+
+struct standin {
+	struct event_base *base;
+	struct sticky_group *group;
+	uint32_t retries;
+	uint32_t delay_ms;
+	enum answer_kind answer;
+	uint64_t *answered;
+	struct watch *watches;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
+static uint32_t queue_length(int fd)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
+		return 0;
+	return info.tcpi_unacked;
+}
+
+/* Returns false where there is none, or no descriptor for it: it is tried again later. */
+static bool answer_first(struct watch *watch)
+{
+	struct standin *standin = watch->standin;
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return false;
+	ages_remove(&watch->ages);
+	++*standin->answered;
+	/* One that has waited for long and says nothing is no TLS client: those speak first. */
+	answer_unavailable(standin->base, fd, standin->answer,
+			   1 + (unsigned int)(watch->budget_ms / 1000),
+			   watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
+	return true;
+}
+
+static void look(struct watch *watch)
+{
+	uint64_t now = now_ms(), delay;
+	uint32_t due;
+	bool failed = false;
+
+	ages_sample(&watch->ages, now, queue_length(watch->fd));
+	for (due = ages_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
+		failed = !answer_first(watch);
+	/* An arrival that can't be waited for is found by the next sample. */
+	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
+		return;
+	/* When the first of them is due, where that is before the next sample. */
+	delay = ages_wait(&watch->ages, now, watch->budget_ms);
+	if (delay > watch->delay_ms)
+		delay = watch->delay_ms;
+	if (failed && delay < AGAIN_MS)
+		delay = AGAIN_MS;
+	if (delay < 1)
+		delay = 1;
+	timer_start(watch->sample, delay);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	look(context);
+}
+
+static void free_watch(struct watch *watch)
+{
+	if (watch->arrival)
+		event_free(watch->arrival);
+	if (watch->sample)
+		event_free(watch->sample);
+	ages_fini(&watch->ages);
+	free(watch);
+}
+
+static int watch_socket(struct standin *standin, uint32_t slot, int fd)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return -ENOMEM;
+	*watch = (struct watch){
+		.standin = standin,
+		.slot = slot,
+		.fd = fd,
+		.budget_ms = (uint64_t)standin->retries * standin->delay_ms,
+		.delay_ms = standin->delay_ms,
+	};
+	watch->arrival = event_new(standin->base, fd, EV_READ, on_look, watch);
+	watch->sample = evtimer_new(standin->base, on_look, watch);
+	if (!watch->arrival || !watch->sample || ages_init(&watch->ages, standin->retries + 2)) {
+		free_watch(watch);
+		return -ENOMEM;
+	}
+	watch->next = standin->watches;
+	standin->watches = watch;
+	/* What waits already is seen at once: a moved queue may wake nobody. */
+	look(watch);
+	return 0;
+}
+
+int standin_watch(struct standin *standin, uint32_t slot)
+{
+	uint32_t listener;
+	int fd, error = 0;
+
+	for (listener = 0; !error; listener++) {
+		fd = sticky_slot_holding_fd(standin->group, slot, listener);
+		if (fd < 0)
+			break;
+		error = watch_socket(standin, slot, fd);
+	}
+	return error;
+}
+
+void standin_unwatch(struct standin *standin, uint32_t slot)
+{
+	struct watch **link = &standin->watches;
+
+	while (*link) {
+		struct watch *watch = *link;
+
+		if (watch->slot != slot) {
+			link = &watch->next;
+			continue;
+		}
+		*link = watch->next;
+		free_watch(watch);
+	}
+}
+
+int standin_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+		 struct standin **ret_standin)
+{
+	struct standin *standin = calloc(1, sizeof(*standin));
+
+	if (!standin)
+		return -ENOMEM;
+	*standin = (struct standin){.base = base, .group = group, .answered = answered};
+	*ret_standin = standin;
+	return 0;
+}
+
+void standin_set_limits(struct standin *standin, uint32_t retries, uint32_t delay_ms,
+			enum answer_kind answer)
+{
+	standin->retries = retries;
+	standin->delay_ms = delay_ms;
+	standin->answer = answer;
+}
+
+void standin_close(struct standin *standin)
+{
+	struct watch *watch;
+
+	if (!standin)
+		return;
+	while ((watch = standin->watches)) {
+		standin->watches = watch->next;
+		free_watch(watch);
+	}
+	free(standin);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "handoff/queue_age.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+int ages_init(struct ages *ages, uint32_t room)
+{
+	assert(room > 0);
+	*ages = (struct ages){
+		.arrivals = calloc(room, sizeof(*ages->arrivals)),
+		.at_ms = calloc(room, sizeof(*ages->at_ms)),
+		.room = room,
+	};
+	if (ages->arrivals && ages->at_ms)
+		return 0;
+	ages_fini(ages);
+	return -ENOMEM;
+}
+
+void ages_fini(struct ages *ages)
+{
+	free(ages->arrivals);
+	free(ages->at_ms);
+	*ages = (struct ages){0};
+}
+
+static uint32_t place(const struct ages *ages, uint32_t index)
+{
+	assert(ages->room > 0);
+	return (ages->first + index) % ages->room;
+}
+
+void ages_sample(struct ages *ages, uint64_t now_ms, uint32_t length)
+{
+	uint64_t arrivals = ages->removed + length;
+	uint32_t last;
+
+	/* Nobody came: those who are counted already need no second, younger sample. */
+	if (ages->count ? ages->arrivals[place(ages, ages->count - 1)] == arrivals : !length)
+		return;
+	if (ages->count < ages->room)
+		ages->count++;
+	last = place(ages, ages->count - 1);
+	ages->arrivals[last] = arrivals;
+	ages->at_ms[last] = now_ms;
+}
+
+uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
+{
+	uint64_t due = ages->removed;
+	uint32_t i;
+
+	/* Samples of which nobody is left. */
+	while (ages->count && ages->arrivals[ages->first] <= ages->removed) {
+		ages->first = place(ages, 1);
+		ages->count--;
+	}
+	for (i = 0; i < ages->count && ages->at_ms[place(ages, i)] + budget_ms <= now_ms; i++)
+		due = ages->arrivals[place(ages, i)];
+	return (uint32_t)(due - ages->removed);
+}
+
+uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
+{
+	uint32_t i;
+
+	for (i = 0; i < ages->count; i++) {
+		uint64_t due_ms = ages->at_ms[place(ages, i)] + budget_ms;
+
+		if (ages->arrivals[place(ages, i)] > ages->removed)
+			return due_ms > now_ms ? due_ms - now_ms : 0;
+	}
+	return UINT64_MAX;
+}
+
+void ages_remove(struct ages *ages)
+{
+	ages->removed++;
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The closing of a predecessor's sockets, which is what moves their queues.
+ *
+ * Not at once: a handshake that began on the old socket ends there. When its last packet is
+ * handled on one processor while another one closes the socket, the kernel has looked the
+ * socket up already, finds it closed, and resets the client. New handshakes begin on the
+ * successor; a moment later those on the way over short distances are through. Over longer ones
+ * the chance that a packet comes in the very microseconds of a close() is left.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/group_internal.h"
+
+#define GRACE_NS 5000000ull
+
+/*
+ * When a slot is looked at after it changed hands, on a kernel that does not wake an acceptor for
+ * a moved connection. A worker that drains closes its own descriptors when it likes, and what was
+ * queued on them moves then.
+ */
+static const uint64_t check_delays_ns[] = {50000000, 200000000, 1000000000, 5000000000};
+
+#define CHECKS (sizeof(check_delays_ns) / sizeof(check_delays_ns[0]))
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static bool migration_wakes(const struct sticky_group *group)
+{
+	/* Where it could not be tried, a wake-up too many is better than one too few. */
+	return group->migration_wakes > 0;
+}
+
+/* Connections wait in the queue of the slot's worker: it may not have been told of them. */
+static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
+{
+	uint32_t i;
+
+	if (slot >= group->slot_count || !group->slots[slot].owner || group->refusing)
+		return;
+	for (i = 0; i < group->listener_count; i++)
+		if (listener_queue(group->slots[slot].owner->sockets.fd[i]) > 0)
+			listener_wake(group->slots[slot].owner->sockets.fd[i]);
+}
+
+/*
+ * Wake the workers to whose sockets the queue of a slot may have been moved. The queues are read
+ * after the move, and not before: a connection that comes between a look and the close would be
+ * moved and told to nobody.
+ */
+static void wake_heirs(struct sticky_group *group, uint32_t slot)
+{
+	uint32_t heir;
+
+	if (slot < group->slot_count && !group->slots[slot].is_away) {
+		wake_if_waiting(group, slot);
+		return;
+	}
+	/* The table dealt it out: to any of the others. */
+	for (heir = 0; heir < group->slot_count; heir++)
+		wake_if_waiting(group, heir);
+}
+
+static void close_sockets(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+{
+	group->slots[slot].overflows += socket_set_overflows(group, sockets);
+	socket_set_close(sockets);
+	if (!migration_wakes(group))
+		wake_heirs(group, slot);
+}
+
+/* Have the timer fire when the first one is due. */
+static void arm(const struct sticky_group *group)
+{
+	struct itimerspec when = {0};
+
+	if (group->timer_fd < 0 || !group->closings)
+		return;
+	when.it_value.tv_sec = (time_t)(group->closings->due_ns / 1000000000);
+	when.it_value.tv_nsec = (long)(group->closings->due_ns % 1000000000);
+	timerfd_settime(group->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* In the order of their time. Returns false where there is no memory. */
+static bool add(struct sticky_group *group, const struct closing *what)
+{
+	struct closing **place = &group->closings;
+	struct closing *closing = malloc(sizeof(*closing));
+
+	if (!closing)
+		return false;
+	while (*place && (*place)->due_ns <= what->due_ns)
+		place = &(*place)->next;
+	*closing = *what;
+	closing->next = *place;
+	*place = closing;
+	if (group->closings == closing)
+		arm(group);
+	return true;
+}
+
+void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+{
+	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
+
+	if (group->refusing || !add(group, &closing))
+		close_sockets(group, slot, sockets);
+	else
+		socket_set_init(sockets);
+}
+
+/* Look at the slot some more times. Hosts that don't poll would have to wait for that. */
+static void add_check(struct sticky_group *group, uint32_t slot, uint32_t check)
+{
+	struct closing closing = {.slot = slot, .is_check = true, .check = check};
+
+	if (migration_wakes(group) || group->timer_fd < 0 || check >= CHECKS)
+		return;
+	closing.due_ns = now_ns() + check_delays_ns[check];
+	socket_set_init(&closing.sockets);
+	add(group, &closing);
+}
+
+static void do_first(struct sticky_group *group)
+{
+	struct closing *closing = group->closings;
+
+	group->closings = closing->next;
+	if (closing->is_check) {
+		wake_if_waiting(group, closing->slot);
+		add_check(group, closing->slot, closing->check + 1);
+	} else {
+		close_sockets(group, closing->slot, &closing->sockets);
+		add_check(group, closing->slot, 0);
+	}
+	free(closing);
+}
+
+static void do_due(struct sticky_group *group)
+{
+	uint64_t now = now_ns();
+
+	while (group->closings && group->closings->due_ns <= now)
+		do_first(group);
+}
+
+void closing_flush(struct sticky_group *group)
+{
+	/* Each look at a slot has a next one, up to the last. */
+	while (group->closings)
+		do_first(group);
+}
+
+void closing_finish(struct sticky_group *group)
+{
+	/* The group ends: nobody is to be woken, or looked at again. */
+	group->migration_wakes = 1; /* no more wake-ups */
+	closing_flush(group);
+}
+
+uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)
+{
+	const struct closing *closing;
+	uint32_t sum = 0;
+
+	for (closing = group->closings; closing; closing = closing->next)
+		if (closing->slot == slot && !closing->is_check)
+			sum += socket_set_queue(group, &closing->sockets);
+	return sum;
+}
+
+/* How long until the last one is due; 0: there is none, or the host polls. */
+static uint64_t time_to_wait(const struct sticky_group *group)
+{
+	const struct closing *closing;
+	uint64_t now = now_ns(), due = now;
+
+	for (closing = group->timer_fd < 0 ? group->closings : NULL; closing;
+	     closing = closing->next)
+		due = closing->due_ns;
+	return due > now ? due - now : 0;
+}
+
+/*
+ * A host that does not poll has no timer to look at slots later, see check_delays_ns: on a kernel
+ * that does not wake, all of them are looked at once more, after this long.
+ */
+#define SECOND_LOOK_NS 50000000
+
+static void sleep_ns(uint64_t wait_ns)
+{
+	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000),
+				.tv_nsec = (long)(wait_ns % 1000000000)};
+
+	/* One that a signal cuts short is closed by the next call. */
+	if (wait_ns)
+		nanosleep(&wait, NULL);
+}
+
+static void look_again(struct sticky_group *group)
+{
+	uint32_t slot;
+
+	sleep_ns(SECOND_LOOK_NS);
+	pthread_mutex_lock(&group->lock);
+	for (slot = 0; slot < group->slot_count; slot++)
+		wake_if_waiting(group, slot);
+	pthread_mutex_unlock(&group->lock);
+}
+
+void group_unlock_and_settle(struct sticky_group *group)
+{
+	uint64_t wait_ns = time_to_wait(group);
+	bool polls = group->timer_fd >= 0, has_closed = group->closings;
+
+	pthread_mutex_unlock(&group->lock);
+	if (polls)
+		return;
+	sleep_ns(wait_ns);
+	pthread_mutex_lock(&group->lock);
+	do_due(group);
+	pthread_mutex_unlock(&group->lock);
+	if (has_closed && !migration_wakes(group))
+		look_again(group);
+}
+
+void sticky_slot_wake(struct sticky_group *group, uint32_t slot)
+{
+	pthread_mutex_lock(&group->lock);
+	if (!migration_wakes(group))
+		wake_if_waiting(group, slot);
+	pthread_mutex_unlock(&group->lock);
+}
+
+int sticky_group_fd(struct sticky_group *group)
+{
+	int fd;
+
+	pthread_mutex_lock(&group->lock);
+	if (group->timer_fd < 0)
+		group->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	fd = group->timer_fd < 0 ? -errno : group->timer_fd;
+	arm(group);
+	pthread_mutex_unlock(&group->lock);
+	return fd;
+}
+
+void sticky_group_run(struct sticky_group *group)
+{
+	uint64_t count;
+	ssize_t length;
+
+	pthread_mutex_lock(&group->lock);
+	if (group->timer_fd >= 0) {
+		length = read(group->timer_fd, &count, sizeof(count));
+		(void)length; /* EAGAIN: called without need */
+	}
+	do_due(group);
+	arm(group);
+	pthread_mutex_unlock(&group->lock);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+/* Who is in the table: more slots, fewer, or some that are away. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "lib/group_internal.h"
+
+/* Write the table for a number of slots, with who is away now. Returns moved buckets or -errno. */
+static int write_table(struct sticky_group *group, uint32_t slots)
+{
+	bool is_away[STICKY_SLOTS_LIMIT];
+	uint32_t slot;
+	int moved;
+
+	for (slot = 0; slot < slots; slot++)
+		is_away[slot] = slot < group->slot_count && group->slots[slot].is_away;
+	moved = steering_set_table(group->steering, slots, is_away);
+	if (moved >= 0)
+		group->table_is_stale = false;
+	return moved;
+}
+
+/* New slots are held before the table sends anybody there. */
+static int grow(struct sticky_group *group, uint32_t slots)
+{
+	uint32_t former = group->slot_count, slot;
+	int result = 0;
+
+	for (slot = former; slot < slots && !result; slot++)
+		result = slot_add(group, slot);
+	if (!result)
+		result = write_table(group, slots);
+	if (result >= 0) {
+		group->slot_count = slots;
+		return result;
+	}
+	while (slot-- > former)
+		slot_remove(group, slot);
+	return result;
+}
+
+/* Nobody is sent to the removed slots any more when their queues move. */
+static int shrink(struct sticky_group *group, uint32_t slots)
+{
+	uint32_t former = group->slot_count, slot;
+	int moved = write_table(group, slots);
+
+	if (moved < 0)
+		return moved;
+	group->slot_count = slots;
+	for (slot = slots; slot < former; slot++)
+		slot_remove(group, slot);
+	return moved;
+}
+
+int sticky_group_set_slots(struct sticky_group *group, uint32_t slots)
+{
+	int result = 0;
+
+	if (slots < 1 || slots > STICKY_SLOTS_LIMIT)
+		return -EINVAL;
+	pthread_mutex_lock(&group->lock);
+	if (slots > group->slot_count)
+		result = grow(group, slots);
+	else if (slots < group->slot_count)
+		result = shrink(group, slots);
+	group_unlock_and_settle(group);
+	return result;
+}
+
+int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away)
+{
+	int error = -EINVAL;
+
+	pthread_mutex_lock(&group->lock);
+	if (slot < group->slot_count) {
+		group->table_is_stale |= group->slots[slot].is_away != is_away;
+		group->slots[slot].is_away = is_away;
+		error = 0;
+	}
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+int sticky_group_apply(struct sticky_group *group)
+{
+	int moved = 0;
+
+	pthread_mutex_lock(&group->lock);
+	if (group->table_is_stale)
+		moved = write_table(group, group->slot_count);
+	pthread_mutex_unlock(&group->lock);
+	return moved;
+}
+
+int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t listener)
+{
+	int fd = -ENOENT;
+
+	pthread_mutex_lock(&group->lock);
+	if (slot >= group->slot_count || listener >= group->listener_count)
+		fd = -EINVAL;
+	else if (!group->slots[slot].owner && group->slots[slot].holding.fd[listener] >= 0)
+		fd = group->slots[slot].holding.fd[listener];
+	pthread_mutex_unlock(&group->lock);
+	/* Its queue may move on between a look at it and the accept(). */
+	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
+		return -errno;
+	return fd;
+}

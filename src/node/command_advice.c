@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#include "node/command_advice.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_SIZE 4096
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	while (*words && strcmp(word, *words))
+		words++;
+	return *words != NULL;
+}
+
+bool advice_is_runner(const char *command)
+{
+	static const char *const runners[] = {"npm", "npx", "yarn", "pnpm", "pnpx", NULL};
+
+	return is_one_of(base_name(command), runners);
+}
+
+static bool is_shell(const char *command)
+{
+	static const char *const shells[] = {"sh", "bash", "dash", "ash", "zsh", NULL};
+
+	return is_one_of(base_name(command), shells);
+}
+
+/* "npm start", "npm run web", "yarn web": the script's name; NULL: it runs none. */
+static const char *script_of(char *const *command)
+{
+	const char *name = command[1];
+
+	if (name && (!strcmp(name, "run") || !strcmp(name, "run-script")))
+		return command[2];
+	if (!name || *name == '-' || !strcmp(base_name(command[0]), "npx"))
+		return NULL;
+	if (!strcmp(base_name(command[0]), "npm") && strcmp(name, "start"))
+		return NULL;
+	return name;
+}
+
+/* What package.json says that it runs. The caller's, or NULL. */
+static char *read_script(const char *directory, const char *name)
+{
+	char path[PATH_SIZE];
+	const char *text;
+	json_t *package;
+	char *script;
+
+	if (!name ||
+	    snprintf(path, sizeof(path), "%s/package.json", directory) >= (int)sizeof(path))
+		return NULL;
+	package = json_load_file(path, 0, NULL);
+	text = json_string_value(json_object_get(json_object_get(package, "scripts"), name));
+	/* As npm does it. */
+	if (package && !text && !strcmp(name, "start"))
+		text = "node server.js";
+	script = text ? strdup(text) : NULL;
+	json_decref(package);
+	return script;
+}
+
+/* "node server.js", and nothing that only a shell understands. */
+static bool is_plain_node(const char *script)
+{
+	return (!strncmp(script, "node ", 5) || !strncmp(script, "nodejs ", 7)) &&
+	       !strpbrk(script, "|&;<>()$`\\\"'*?\n");
+}
+
+static void say_instead(const char *script, size_t size, char *text)
+{
+	size_t length = strlen(text);
+
+	if (script && is_plain_node(script))
+		snprintf(text + length, size - length, "name what it runs: stickyctl start -- %s",
+			 script);
+	else if (script)
+		snprintf(text + length, size - length,
+			 "name what it runs, \"%s\", as node and its arguments", script);
+	else
+		snprintf(text + length, size - length,
+			 "name node itself: stickyctl start -- node server.js");
+}
+
+bool advice_of_command(char *const *command, const char *directory, size_t size, char *ret_text)
+{
+	char *script;
+
+	if (advice_is_runner(command[0])) {
+		snprintf(ret_text, size,
+			 "%s starts the application in a process of its own, which gets none of "
+			 "our sockets\n",
+			 base_name(command[0]));
+		script = read_script(directory, script_of(command));
+		say_instead(script, size, ret_text);
+		free(script);
+		return true;
+	}
+	if (!is_shell(command[0]) || !command[1] || strcmp(command[1], "-c") || !command[2] ||
+	    !strstr(command[2], "node "))
+		return false;
+	snprintf(ret_text, size, "%s is not the application: Node.js would be its child\n",
+		 base_name(command[0]));
+	say_instead(command[2], size, ret_text);
+	return true;
+}

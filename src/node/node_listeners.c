@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+#include "node/node_listeners.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "supervise/listeners.h"
+#include "common/privilege.h"
+#include "common/log.h"
+#include "node/shared_servers.h"
+
+#define FIRST_FD   3 /* listen({fd: 3}) is the first listener, as with socket activation */
+#define ERROR_SIZE 512
+
+struct nodeports {
+	struct nodeports_options options;
+	struct sharedports *shared;
+	int main_port; /* that the application asked for first; 0: none yet */
+	json_t *data[STICKY_LISTENERS_LIMIT]; /* of the listeners */
+};
+
+/* ---- Listeners of the group ------------------------------------------------------------- */
+
+static int find_by_port(const struct nodeports *ports, int port)
+{
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
+	size_t count = listen_ports(ports->options.group, numbers), i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == port)
+			return (int)i;
+	return -1;
+}
+
+/* Of both families. */
+static bool is_every_address(const struct cluster_query *query)
+{
+	return (!query->address[0] || !strcmp(query->address, "::")) &&
+	       !(query->flags & CLUSTER_IPV6_ONLY);
+}
+
+/* "": as sticky_group_listener_address() writes it. */
+static void format_exact(const struct cluster_query *query, size_t size, char *text)
+{
+	const char *address = query->address[0] ? query->address : "::";
+
+	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
+}
+
+/* "127.0.0.1:3000", "[::1]:3000"; every address, IPv6's included, is ":3000", as in Node.js. */
+static void format_address(const struct cluster_query *query, size_t size, char *text)
+{
+	if (is_every_address(query))
+		snprintf(text, size, ":%d", query->port);
+	else
+		format_exact(query, size, text);
+}
+
+static int add_listener(struct nodeports *ports, const struct cluster_query *query)
+{
+	char address[CLUSTER_ADDRESS_SIZE + 16], error[ERROR_SIZE];
+	unsigned int previous;
+	int listener;
+
+	format_address(query, sizeof(address), address);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	listener = listen_on(ports->options.group, address, error, sizeof(error));
+	privilege_restore(previous);
+	if (listener < 0) {
+		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error);
+		return listener;
+	}
+	ports->main_port = query->port;
+	ports->options.added(ports->options.context);
+	return listener;
+}
+
+static int find_text(const struct nodeports *ports, const char *wanted)
+{
+	uint32_t count = sticky_group_listener_count(ports->options.group), i;
+	char text[STICKY_ADDRESS_TEXT_SIZE];
+
+	for (i = 0; i < count; i++) {
+		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
+		if (!strcmp(text, wanted))
+			return (int)i;
+	}
+	return -1;
+}
+
+static int find_exact(const struct nodeports *ports, const struct cluster_query *query)
+{
+	char wanted[CLUSTER_ADDRESS_SIZE + 16];
+	int listener;
+
+	format_exact(query, sizeof(wanted), wanted);
+	listener = find_text(ports, wanted);
+	if (listener >= 0 || !is_every_address(query))
+		return listener;
+	/* On a machine without IPv6. */
+	snprintf(wanted, sizeof(wanted), "0.0.0.0:%d", query->port);
+	return find_text(ports, wanted);
+}
+
+/* Of those of a port the first one that the worker has not. */
+static int find_free(const struct nodeports *ports, int port, uint32_t held)
+{
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
+	size_t count = listen_ports(ports->options.group, numbers), i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == port && !(held & 1u << i))
+			return (int)i;
+	return find_by_port(ports, port);
+}
+
+static int find_by_fd(const struct nodeports *ports, int fd)
+{
+	int listener = fd - FIRST_FD;
+
+	return (uint32_t)listener < sticky_group_listener_count(ports->options.group) ? listener
+										      : -EBADF;
+}
+
+/* Where the user named none, another address of the same port is one more. */
+static bool may_add(const struct nodeports *ports, int port)
+{
+	if (ports->options.is_named)
+		return false;
+	return !ports->main_port || (port == ports->main_port && ports->options.may_add);
+}
+
+/* The listener that a query means; -ENOENT: it is for a shared socket. */
+static int find_listener(struct nodeports *ports, const struct cluster_query *query, uint32_t held)
+{
+	int listener;
+
+	if (query->fd >= FIRST_FD)
+		return find_by_fd(ports, query->fd);
+	if (query->udp || query->address_type < 0 || query->port <= 0)
+		return -ENOENT;
+	listener = find_exact(ports, query);
+	/* Where it was named the port is what counts: a program may not know its address. */
+	if (listener < 0 && ports->options.is_named)
+		listener = find_free(ports, query->port, held);
+	if (listener >= 0)
+		return listener;
+	return may_add(ports, query->port) ? add_listener(ports, query) : -ENOENT;
+}
+
+int nodeports_listener_of(const struct nodeports *ports, int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.v6 = {0}};
+	socklen_t length = sizeof(address);
+	struct cluster_query query = {0};
+	int listener;
+
+	if (sticky_group_listener_count(ports->options.group) < 2 ||
+	    getsockname(fd, &address.any, &length))
+		return 0;
+	if (address.any.sa_family == AF_INET) {
+		query.port = ntohs(address.v4.sin_port);
+		inet_ntop(AF_INET, &address.v4.sin_addr, query.address, sizeof(query.address));
+	} else {
+		query.port = ntohs(address.v6.sin6_port);
+		inet_ntop(AF_INET6, &address.v6.sin6_addr, query.address, sizeof(query.address));
+	}
+	listener = find_exact(ports, &query);
+	if (listener < 0) {
+		snprintf(query.address, sizeof(query.address), "%s",
+			 address.any.sa_family == AF_INET ? "0.0.0.0" : "::");
+		listener = find_exact(ports, &query);
+	}
+	if (listener < 0)
+		listener = find_by_port(ports, query.port);
+	return listener < 0 ? 0 : listener;
+}
+
+uint32_t nodeports_listeners(const struct nodeports *ports)
+{
+	_Static_assert(STICKY_LISTENERS_LIMIT < 32, "a bit each");
+
+	return (1u << sticky_group_listener_count(ports->options.group)) - 1;
+}
+
+void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
+		       char *ret_text)
+{
+	uint32_t count = sticky_group_listener_count(ports->options.group), i;
+	char text[STICKY_ADDRESS_TEXT_SIZE];
+	size_t length = 0;
+
+	ret_text[0] = '\0';
+	for (i = 0; ports->options.is_named && i < count && length < size; i++) {
+		if (listening & 1u << i)
+			continue;
+		sticky_group_listener_address(ports->options.group, i, sizeof(text), text);
+		length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
+					   length ? ", " : "", text);
+	}
+}
+
+/* ---- Shared sockets ------------------------------------------------------------------------ */
+
+/* A life's own socket must not be kept: what is queued on it moves when it is closed. */
+static bool is_steered(const struct nodeports *ports, int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof(address);
+
+	if (getsockname(fd, (void *)&address, &length))
+		return true;
+	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
+		return false;
+	/* The port is at the same place in both. */
+	return find_by_port(ports, ntohs(((struct sockaddr_in *)&address)->sin_port)) >= 0;
+}
+
+void nodeports_offer(struct nodeports *ports, int fd)
+{
+	if (is_steered(ports, fd))
+		close(fd);
+	else
+		sharedports_offer(ports->shared, fd);
+}
+
+void nodeports_hold(struct nodeports *ports, const char *key)
+{
+	sharedports_hold(ports->shared, key);
+}
+
+void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted)
+{
+	sharedports_release(ports->shared, key, is_wanted);
+}
+
+void nodeports_stop(struct nodeports *ports)
+{
+	if (ports)
+		sharedports_stop(ports->shared);
+}
+
+static int share(struct nodeports *ports, const struct cluster_query *query, const json_t *data,
+		 struct nodeport *ret_port)
+{
+	struct nodeport port = {.listener = -1};
+	int error = sharedports_find(ports->shared, query, data, &port.fd, &port.data);
+
+	if (!error)
+		*ret_port = port;
+	return error;
+}
+
+/* ---- Both ------------------------------------------------------------------------------------ */
+
+int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
+		   const json_t *data, struct nodeport *ret_port)
+{
+	int listener;
+
+	if (query->is_too_long)
+		return -ENAMETOOLONG;
+	listener = find_listener(ports, query, held);
+	if (listener == -ENOENT)
+		return share(ports, query, data, ret_port);
+	if (listener < 0)
+		return listener;
+	/* Two servers of one process can't have the same address. */
+	if (held & 1u << listener)
+		return -EADDRINUSE;
+	*ret_port = (struct nodeport){listener, -1,
+				      sharedports_keep_data(&ports->data[listener], data)};
+	return 0;
+}
+
+int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports)
+{
+	struct nodeports *ports = calloc(1, sizeof(*ports));
+	uint16_t numbers[STICKY_LISTENERS_LIMIT];
+	int error;
+
+	if (!ports)
+		return -ENOMEM;
+	error = sharedports_open(options->backlog, &ports->shared);
+	if (error) {
+		free(ports);
+		return error;
+	}
+	ports->options = *options;
+	/* Those of a former controller: what its application had asked for. */
+	if (listen_ports(options->group, numbers))
+		ports->main_port = numbers[0];
+	*ret_ports = ports;
+	return 0;
+}
+
+void nodeports_close(struct nodeports *ports)
+{
+	size_t i;
+
+	if (!ports)
+		return;
+	sharedports_close(ports->shared);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		json_decref(ports->data[i]);
+	free(ports);
+}

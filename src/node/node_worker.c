@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+#include "node/node_worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "node/cluster_messages.h"
+#include "node/ipc.h"
+#include "common/log.h"
+
+#define ON_THE_WAY_MAX 64
+#define KEY_SIZE       192
+#define WORDS_SIZE     128
+#define MISSING_SIZE   96
+
+/* Our own messages have other numbers than the connections that are passed. */
+#define FIRST_SEQ (1ll << 40)
+
+struct node_worker {
+	struct node_worker_options options;
+	struct node_ipc *ipc;
+	struct outlet *outlet; /* NULL: nothing is passed on */
+	struct relay_member *member;
+	json_int_t seq;
+	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* for each listener, by which words */
+	uint32_t held;				      /* listeners that it has, a bit each */
+	uint32_t listening;	    /* of these, on which it said that it listens */
+	char elsewhere[WORDS_SIZE]; /* what else it listens on */
+	json_t *shared;		    /* keys of the shared sockets that it has: an object's */
+	bool is_online;
+	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
+	uint32_t handles[ON_THE_WAY_MAX * 2];
+	uint32_t first_handle, handle_count;
+	bool has_ended; /* its end of the channel is closed */
+};
+
+/* ---- Descriptors that have not arrived yet ------------------------------------------------ */
+
+#define HANDLES (sizeof(((struct node_worker *)0)->handles) / sizeof(uint32_t))
+
+static void note_handle(struct node_worker *node, uint32_t id)
+{
+	if (node->handle_count < HANDLES)
+		node->handles[(node->first_handle + node->handle_count++) % HANDLES] = id;
+}
+
+static uint32_t next_handle(struct node_worker *node)
+{
+	uint32_t id;
+
+	if (!node->handle_count)
+		return 0;
+	id = node->handles[node->first_handle];
+	node->first_handle = (node->first_handle + 1) % HANDLES;
+	node->handle_count--;
+	return id;
+}
+
+/* ---- Saying --------------------------------------------------------------------------------- */
+
+static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
+{
+	int error;
+
+	if (!message)
+		return -ENOMEM;
+	error = node_ipc_send(node->ipc, message, fd);
+	if (!error && fd >= 0)
+		note_handle(node, id);
+	return error;
+}
+
+/* A worker whose question is not answered would wait for ever: it is replaced. */
+static void answer(struct node_worker *node, const struct cluster_event *event, const char *key,
+		   int error, const json_t *data, int fd)
+{
+	json_t *reply = cluster_reply(event->seq, key, error, data, node->seq++);
+	int failed;
+
+	if (fd >= 0)
+		reply = cluster_wrap(reply, event->query.udp != 0);
+	failed = say(node, reply, fd, 0);
+	if (failed)
+		supervisor_worker_lost(node->options.worker, "could not be answered");
+}
+
+/* The key of a server at a listener: the same in any life, for whoever takes over. */
+#define KEY_FORMAT "sticky:%d"
+
+static void format_key(int listener, char key[KEY_SIZE])
+{
+	snprintf(key, KEY_SIZE, KEY_FORMAT, listener);
+}
+
+/* ---- Connections that are passed ---------------------------------------------------------------
+ */
+
+/* Workers of the modules tell nothing of a connection but that its descriptor arrived. */
+static bool is_of_module(const struct node_worker *node)
+{
+	return config_worker_mode(node->options.config) > WORKER_NODE;
+}
+
+/* Nothing was taken from the connection: there is no payload to hand on. */
+static json_t *message_of_module(const struct node_worker *node)
+{
+	if (config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN)
+		return json_pack("{s:s, s:n}", "msg", "sticky:balance", "payload");
+	return json_sprintf("%sconnection", config_worker_prefix(node->options.config));
+}
+
+static int pass(void *context, uint32_t id, const struct delivery_item *item)
+{
+	struct node_worker *node = context;
+	char key[KEY_SIZE];
+	json_t *message;
+	int one = 1, error;
+
+	/* In front of others that wait its worker would be no better served. */
+	if (node_ipc_is_busy(node->ipc))
+		return -EAGAIN;
+	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	format_key(nodeports_listener_of(node->options.ports, item->fd), key);
+	message = is_of_module(node) ? cluster_socket(message_of_module(node))
+				     : cluster_wrap(cluster_connection(key, id), false);
+	error = say(node, message, item->fd, id);
+	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
+}
+
+static const struct outlet_ops ops = {.send = pass};
+
+static void on_drained(void *context)
+{
+	struct node_worker *node = context;
+
+	if (node->outlet)
+		outlet_resume(node->outlet);
+}
+
+static void on_answer(struct node_worker *node, const struct cluster_event *event)
+{
+	if (!node->outlet || event->ack <= 0 || event->ack >= FIRST_SEQ)
+		return;
+	if (event->accepted)
+		outlet_accepted(node->outlet, (uint32_t)event->ack);
+	else
+		outlet_refused(node->outlet, (uint32_t)event->ack);
+}
+
+static void on_handle_taken(struct node_worker *node)
+{
+	uint32_t id = next_handle(node);
+
+	if (id && node->outlet && is_of_module(node))
+		outlet_accepted(node->outlet, id);
+}
+
+/* No room for the descriptor: a connection comes back, a socket that was asked for does not. */
+static void on_handle_lost(struct node_worker *node)
+{
+	uint32_t id = next_handle(node);
+
+	if (id && node->outlet)
+		outlet_refused(node->outlet, id);
+	else
+		supervisor_worker_lost(node->options.worker, "has no room for its socket");
+}
+
+/* ---- What it asks
+ * -------------------------------------------------------------------------------- */
+
+static int socket_of(const struct node_worker *node, int listener)
+{
+	int fd = sticky_worker_fd(worker_life(node->options.worker), (uint32_t)listener);
+	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+
+	/* Its whole event loop would hang in an accept() that blocks. */
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -1;
+	return fd;
+}
+
+/* The same at its question and at its word that it listens. */
+static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZE])
+{
+	struct cluster_query copy = *query;
+
+	if (copy.fd >= 0)
+		copy.port = -1;
+	cluster_key(&copy, KEY_SIZE, asked);
+}
+
+/* Why it is not READY, should it never be. */
+static void say_what_lacks(struct node_worker *node)
+{
+	char missing[MISSING_SIZE], text[WORDS_SIZE + 2 * MISSING_SIZE];
+	const char *hint = NULL;
+
+	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	if (!node->is_online) {
+		snprintf(text, sizeof(text), "no word from Node.js");
+		hint = "name node itself as the command, not npm, npx, yarn or a shell, in which "
+		       "its channel gets lost";
+	} else if (is_of_module(node) || (node->listening && !missing[0])) {
+		snprintf(text, sizeof(text), "it has not said that it is ready");
+		hint = "--ready=message waits for process.send('ready')";
+	} else if (node->elsewhere[0]) {
+		snprintf(text, sizeof(text), "it listens on %s%s%s", node->elsewhere,
+			 missing[0] ? ", and -l names " : "", missing);
+		hint = missing[0] ? "name by -l what it listens on; what -l names is in its "
+				    "environment, as PORT"
+				  : "clients want a port that they know: let it listen on one";
+	} else if (missing[0] && node->listening) {
+		snprintf(text, sizeof(text), "it does not listen on %s, which -l names", missing);
+		hint = "every address that -l names must be listened on: leave out those that "
+		       "are not";
+	} else {
+		snprintf(text, sizeof(text), "it has not called listen()");
+		hint = "listen({exclusive: true}) and processes of its own (cluster.fork()) can't "
+		       "be seen from here; one that needs longer wants a larger --ready-timeout";
+	}
+	supervisor_worker_lacks(node->options.worker, text, hint);
+}
+
+static void note_elsewhere(struct node_worker *node, const struct cluster_query *query)
+{
+	size_t length = strlen(node->elsewhere);
+
+	snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%s",
+		 length ? ", " : "");
+	length = strlen(node->elsewhere);
+	if (query->port < 0)
+		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%s",
+			 query->address);
+	else
+		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%sport %d",
+			 query->udp ? "UDP " : "", query->port);
+	say_what_lacks(node);
+}
+
+static void on_query(struct node_worker *node, const struct cluster_event *event)
+{
+	char key[KEY_SIZE];
+	struct nodeport port;
+	int error =
+		nodeports_find(node->options.ports, &event->query, node->held, event->data, &port);
+
+	cluster_key(&event->query, sizeof(key), key);
+	/* It has it: Node.js throws at a second one of a key. */
+	if (!error && port.listener < 0 && json_object_get(node->shared, key))
+		error = -EADDRINUSE;
+	if (error) {
+		answer(node, event, key, error, NULL, -1);
+		return;
+	}
+	if (port.listener < 0) {
+		note_elsewhere(node, &event->query);
+		if (!json_object_set_new(node->shared, key, json_true()))
+			nodeports_hold(node->options.ports, key);
+		answer(node, event, key, 0, port.data, port.fd);
+		return;
+	}
+	/* It was told to end meanwhile, and has left its slot. */
+	if (!worker_life(node->options.worker)) {
+		answer(node, event, key, -ECANCELED, NULL, -1);
+		return;
+	}
+	describe_asked(&event->query, node->asked[port.listener]);
+	node->held |= 1u << port.listener;
+	format_key(port.listener, key);
+	if (node->outlet)
+		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+	answer(node, event, key, 0, port.data, socket_of(node, port.listener));
+}
+
+/*
+ * Does another life come in its slot, for which its sockets are to stay? Whoever has left the slot
+ * closes because it was told to, or it has ended; what its successor did not want nobody does.
+ */
+static bool is_followed(const struct node_worker *node)
+{
+	const struct worker *worker = node->options.worker;
+
+	return !worker_life(worker) && !worker_is_superseded(worker);
+}
+
+static void on_closed(struct node_worker *node, const struct cluster_event *event)
+{
+	int listener;
+
+	if (sscanf(event->key, KEY_FORMAT, &listener) == 1 && listener >= 0 &&
+	    listener < STICKY_LISTENERS_LIMIT)
+		node->held &= ~(1u << listener);
+	if (!json_object_del(node->shared, event->key))
+		nodeports_release(node->options.ports, event->key, is_followed(node));
+}
+
+static void release_shared(struct node_worker *node)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(node->shared, key, value)
+	{
+		nodeports_release(node->options.ports, key,
+				  !worker_is_superseded(node->options.worker));
+	}
+	json_decref(node->shared);
+}
+
+/*
+ * sticky-cluster's listen on a port of their own, which nobody uses, once they are set up;
+ * sticky-listen's listen nowhere.
+ */
+static void on_listening(struct node_worker *node, const struct cluster_event *event)
+{
+	char asked[KEY_SIZE], missing[MISSING_SIZE];
+	uint32_t i;
+
+	describe_asked(&event->query, asked);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (node->held & 1u << i && !strcmp(node->asked[i], asked))
+			node->listening |= 1u << i;
+	say_what_lacks(node);
+	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	if (is_of_module(node) || (node->listening && !missing[0]))
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_LISTENING);
+}
+
+static void on_online(struct node_worker *node)
+{
+	node->is_online = true;
+	say_what_lacks(node);
+	if (is_of_module(node))
+		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+	/* One that was written for sticky-listen may say nothing more. */
+	supervisor_worker_said(node->options.worker,
+			       config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
+				       ? WORKER_SAYS_BEGUN
+				       : WORKER_SAYS_NOTHING_KNOWN);
+}
+
+/* ---- Hearing
+ * ---------------------------------------------------------------------------------------- */
+
+static void on_message(void *context, const json_t *message)
+{
+	struct node_worker *node = context;
+	struct cluster_event event;
+
+	cluster_read(message, &event);
+	switch (event.kind) {
+	case CLUSTER_ONLINE:
+		on_online(node);
+		break;
+	case CLUSTER_QUERY:
+		on_query(node, &event);
+		break;
+	case CLUSTER_LISTENING:
+		on_listening(node, &event);
+		break;
+	case CLUSTER_ANSWER:
+		on_answer(node, &event);
+		break;
+	case CLUSTER_HANDLE_TAKEN:
+		on_handle_taken(node);
+		break;
+	case CLUSTER_HANDLE_LOST:
+		on_handle_lost(node);
+		break;
+	case CLUSTER_LEAVING:
+		/* As STOPPING=1: its successor begins now. */
+		say(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_STOPS);
+		break;
+	case CLUSTER_SAYS_READY:
+		supervisor_worker_said(node->options.worker, WORKER_SAYS_MESSAGE);
+		break;
+	case CLUSTER_WANTS_OUT:
+		supervisor_worker_wants_out(node->options.worker);
+		break;
+	case CLUSTER_OTHER:
+		relay_pass(node->member, message);
+		break;
+	case CLUSTER_CLOSED:
+		on_closed(node, &event);
+		break;
+	}
+}
+
+/* It exits in a moment; who knows when is its process. */
+static void on_end(void *context)
+{
+	struct node_worker *node = context;
+
+	node->has_ended = true;
+	relay_end(node->member);
+}
+
+/* Of another worker. One that does not read loses it, as it would lose what it can't hold. */
+static void relay_to(void *context, const json_t *message)
+{
+	struct node_worker *node = context;
+
+	if (!node->has_ended)
+		node_ipc_send(node->ipc, json_incref((json_t *)message), -1);
+}
+
+static int open_node(const struct node_worker_options *options, int fd,
+		     struct node_worker **ret_node)
+{
+	struct node_worker *node = calloc(1, sizeof(*node));
+	const struct node_ipc_callbacks callbacks = {
+		.message = on_message, .end = on_end, .drained = on_drained, .context = node};
+	int error = 0;
+
+	if (!node)
+		return -ENOMEM;
+	node->options = *options;
+	node->seq = FIRST_SEQ;
+	node->shared = json_object();
+	if (!node->shared)
+		error = -ENOMEM;
+	if (!error && options->delivery)
+		error = outlet_open(options->delivery, worker_slot(options->worker), &ops, node,
+				    ON_THE_WAY_MAX, &node->outlet);
+	if (!error)
+		error = relay_join(options->relay, relay_to, node, &node->member);
+	if (!error)
+		error = node_ipc_open(options->base, fd, &callbacks, &node->ipc);
+	if (error) {
+		node_worker_close(node);
+		return error;
+	}
+	say_what_lacks(node);
+	*ret_node = node;
+	return 0;
+}
+
+int node_worker_open(const struct node_worker_options *options, int *ret_child_end,
+		     struct node_worker **ret_node)
+{
+	int ends[2], error;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
+		return -errno;
+	error = open_node(options, ends[0], ret_node);
+	if (error) {
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	*ret_child_end = ends[1];
+	return 0;
+}
+
+int node_worker_adopt(const struct node_worker_options *options, int fd,
+		      struct node_worker **ret_node)
+{
+	int error = open_node(options, fd, ret_node);
+
+	if (error)
+		return error;
+	/* A second listen() would be given what it has, at which Node.js throws. */
+	(*ret_node)->held = nodeports_listeners(options->ports);
+	if ((*ret_node)->outlet)
+		supervisor_worker_takes_passed(options->worker, (*ret_node)->outlet);
+	return 0;
+}
+
+int node_worker_fd(const struct node_worker *node)
+{
+	return node_ipc_fd(node->ipc);
+}
+
+uint32_t node_worker_on_the_way(const struct node_worker *node)
+{
+	return node->outlet ? outlet_on_the_way(node->outlet) : 0;
+}
+
+bool node_worker_has_ended(const struct node_worker *node)
+{
+	return node->has_ended;
+}
+
+bool node_worker_disconnect(struct node_worker *node)
+{
+	return !node->has_ended && say(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+}
+
+void node_worker_ended(struct node_worker *node)
+{
+	if (node)
+		relay_end(node->member);
+}
+
+void node_worker_close(struct node_worker *node)
+{
+	if (!node)
+		return;
+	outlet_close(node->outlet);
+	relay_leave(node->member);
+	node_ipc_close(node->ipc);
+	release_shared(node);
+	free(node);
+}

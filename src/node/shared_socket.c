@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "node/shared_socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/privilege.h"
+
+static int open_path(const char *path, int backlog)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd, error;
+
+	if (!*path || strlen(path) >= sizeof(name.sun_path))
+		return -EINVAL;
+	strcpy(name.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (const void *)&name, sizeof(name)) || listen(fd, backlog)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+static int resolve(const struct cluster_query *query, struct sockaddr_storage *ret_address)
+{
+	bool is_v6 = query->udp ? query->udp == '6'
+				: query->address_type == 6 || strchr(query->address, ':');
+	struct sockaddr_in *v4 = (void *)ret_address;
+	struct sockaddr_in6 *v6 = (void *)ret_address;
+	const char *text = query->address;
+
+	memset(ret_address, 0, sizeof(*ret_address));
+	if (!*text && !query->udp)
+		is_v6 = true; /* every address: dual-stack */
+	ret_address->ss_family = is_v6 ? AF_INET6 : AF_INET;
+	if (is_v6) {
+		v6->sin6_port = htons((uint16_t)query->port);
+		return !*text || inet_pton(AF_INET6, text, &v6->sin6_addr) == 1 ? 0 : -EINVAL;
+	}
+	v4->sin_port = htons((uint16_t)query->port);
+	return !*text || inet_pton(AF_INET, text, &v4->sin_addr) == 1 ? 0 : -EINVAL;
+}
+
+static int bind_address(const struct cluster_query *query)
+{
+	struct sockaddr_storage address;
+	int type = (query->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+	unsigned int previous;
+	int fd, one = 1, only = (query->flags & CLUSTER_IPV6_ONLY) != 0,
+		error = resolve(query, &address);
+
+	if (error)
+		return error;
+	fd = socket(address.ss_family, type, 0);
+	if (fd < 0)
+		return -errno;
+	if (!query->udp || query->flags & CLUSTER_UDP_REUSE_ADDRESS)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	error = bind(fd, (const void *)&address,
+		     address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						   : sizeof(struct sockaddr_in))
+			? -errno
+			: 0;
+	privilege_restore(previous);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+int sharedsocket_open(const struct cluster_query *query, int backlog)
+{
+	int fd, error;
+
+	if (query->fd >= 0)
+		return -EBADF;
+	if (!query->udp && query->port < 0)
+		return open_path(query->address, backlog);
+	if (query->port < 0 || query->port > 65535)
+		return -EINVAL;
+	fd = bind_address(query);
+	if (fd < 0 || query->udp)
+		return fd;
+	if (listen(fd, backlog)) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
+	return fd;
+}
+
+uint64_t sharedsocket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length);
+	return cookie;
+}
+
+bool sharedsocket_is_server(int fd)
+{
+	struct sockaddr_storage address;
+	int type = 0, listens = 0;
+	socklen_t length = sizeof(type);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length))
+		return false;
+	length = sizeof(listens);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length))
+		return false;
+	length = sizeof(address);
+	return type == SOCK_STREAM
+		       ? listens
+		       : type == SOCK_DGRAM && getpeername(fd, (void *)&address, &length) != 0;
+}
+
+bool sharedsocket_is_at(int fd, const struct cluster_query *query)
+{
+	struct sockaddr_storage wanted, address;
+	socklen_t length = sizeof(address);
+	int type = 0;
+	socklen_t type_length = sizeof(type);
+
+	memset(&address, 0, sizeof(address));
+	if (getsockname(fd, (void *)&address, &length))
+		return false;
+	if (!query->udp && query->port < 0)
+		return address.ss_family == AF_UNIX &&
+		       !strcmp(((struct sockaddr_un *)&address)->sun_path, query->address);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length);
+	return type == (query->udp ? SOCK_DGRAM : SOCK_STREAM) && !resolve(query, &wanted) &&
+	       wanted.ss_family == address.ss_family && !memcmp(&wanted, &address, length);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker's environment, and the argument of execve() that is made of it. */
+#ifndef STICKY_PROCESS_ENVIRONMENT_H
+#define STICKY_PROCESS_ENVIRONMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct environment {
+	char **items; /* NAME=VALUE; items[count] is NULL */
+	size_t count;
+	size_t room;
+};
+
+/* A copy of an environment, such as environ. Returns 0 or -ENOMEM. */
+int environment_init(struct environment *environment, char *const *from);
+
+void environment_fini(struct environment *environment);
+
+/* NULL where it is not set. */
+const char *environment_get(const struct environment *environment, const char *name);
+
+/* Returns 0 or -ENOMEM. */
+int environment_set(struct environment *environment, const char *name, const char *value);
+
+void environment_unset(struct environment *environment, const char *name);
+
+/*
+ * Set "NAME=VALUE"; {slot} and {name} in the value are replaced.
+ * Returns 0 or -ENOMEM.
+ */
+int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
+		       const char *name);
+
+/*
+ * Set the assignments of a file: lines of NAME=VALUE; empty lines and those that begin with '#'
+ * are passed over; a value in single or double quotes loses them.
+ * Returns 0, -ENOMEM, or -errno where it can't be read, or has another line: -EINVAL.
+ */
+int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
+			  const char *name);
+
+#endif

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "process/identity.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/units.h"
+
+/* The passwd entry of a name or a number; NULL where there is none. */
+static const struct passwd *find_user(const char *text)
+{
+	const struct passwd *entry = getpwnam(text);
+	uint64_t number;
+
+	if (!entry && parse_number(text, 0, UINT32_MAX - 1, &number) == 0)
+		entry = getpwuid((uid_t)number);
+	return entry;
+}
+
+static int find_group(const char *text, gid_t *ret_gid)
+{
+	const struct group *entry = getgrnam(text);
+	uint64_t number;
+
+	if (entry) {
+		*ret_gid = entry->gr_gid;
+		return 0;
+	}
+	if (parse_number(text, 0, UINT32_MAX - 1, &number))
+		return -ENOENT;
+	*ret_gid = (gid_t)number;
+	return 0;
+}
+
+/* The user's supplementary groups. */
+static int find_groups(struct identity *identity)
+{
+	int count = 64;
+
+	for (;;) {
+		gid_t *groups = realloc(identity->groups, (size_t)count * sizeof(*groups));
+		int room = count;
+
+		if (!groups)
+			return -ENOMEM;
+		identity->groups = groups;
+		if (getgrouplist(identity->name, identity->gid, groups, &count) >= 0) {
+			identity->group_count = (size_t)count;
+			return 0;
+		}
+		if (count <= room || count > NGROUPS_MAX)
+			return -ENOMEM;
+	}
+}
+
+static int fill(struct identity *identity, const struct passwd *entry)
+{
+	identity->uid = entry->pw_uid;
+	identity->gid = entry->pw_gid;
+	identity->name = strdup(entry->pw_name);
+	identity->home = strdup(entry->pw_dir);
+	identity->shell = strdup(entry->pw_shell && *entry->pw_shell ? entry->pw_shell : "/bin/sh");
+	return identity->name && identity->home && identity->shell ? 0 : -ENOMEM;
+}
+
+static int look_up(char *user, const char *origin, struct identity *identity, char *ret_error,
+		   size_t error_size)
+{
+	char *group = strchr(user, ':');
+	const struct passwd *entry;
+	int error;
+
+	if (group)
+		*group++ = '\0';
+	entry = find_user(user);
+	if (!entry) {
+		snprintf(ret_error, error_size, "%s: no such user: %s", origin, user);
+		return -ENOENT;
+	}
+	error = fill(identity, entry);
+	if (!error && group && find_group(group, &identity->gid)) {
+		snprintf(ret_error, error_size, "%s: no such group: %s", origin, group);
+		return -ENOENT;
+	}
+	if (!error)
+		error = find_groups(identity);
+	if (error)
+		snprintf(ret_error, error_size, "%s: %s", origin, strerror(-error));
+	return error;
+}
+
+int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
+		  size_t error_size)
+{
+	struct identity identity = {0};
+	const char *origin = "--user";
+	char *copy;
+	int error;
+
+	if (!user && geteuid() == 0) {
+		user = getenv("SUDO_USER");
+		origin = "SUDO_USER (name somebody else by --user)";
+	}
+	if (!user || !*user) {
+		*ret_identity = identity;
+		return 0;
+	}
+	copy = strdup(user);
+	if (!copy)
+		return -ENOMEM;
+	error = look_up(copy, origin, &identity, ret_error, error_size);
+	free(copy);
+	identity.change = identity.uid != geteuid() || identity.gid != getegid();
+	if (!error && identity.change && geteuid() != 0) {
+		snprintf(ret_error, error_size,
+			 "--user: only root can run workers as somebody else; start it by sudo");
+		error = -EPERM;
+	}
+	if (error) {
+		identity_fini(&identity);
+		return error;
+	}
+	*ret_identity = identity;
+	return 0;
+}
+
+void identity_fini(struct identity *identity)
+{
+	free(identity->groups);
+	free(identity->name);
+	free(identity->home);
+	free(identity->shell);
+	*identity = (struct identity){0};
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Whom workers run as. Looked up before fork(): a child may not call NSS. */
+#ifndef STICKY_PROCESS_IDENTITY_H
+#define STICKY_PROCESS_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct identity {
+	bool change; /* false: workers run as we do, and the rest is unset */
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t group_count;
+	char *name;
+	char *home;
+	char *shell;
+};
+
+/*
+ * Look up "USER", "USER:GROUP", names or numbers.
+ *
+ * user        NULL: who called sudo, where we are root and somebody did; else unchanged
+ * ret_error   what is wrong, error_size bytes
+ *
+ * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.
+ */
+int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
+		  size_t error_size);
+
+void identity_fini(struct identity *identity);
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. A datagram is believed only
+ * from a process of a worker's own process group; the kernel says who sent it.
+ */
+#ifndef STICKY_PROCESS_NOTIFY_H
+#define STICKY_PROCESS_NOTIFY_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct notify;
+
+/* What one datagram says. */
+struct notify_message {
+	bool ready;
+	bool stopping;
+	bool alive;	    /* WATCHDOG=1 */
+	const char *status; /* NULL: not in it */
+};
+
+/* group: the sender's process group. */
+typedef void notify_fn(void *context, pid_t group, const struct notify_message *message);
+
+/*
+ * Bind the socket.
+ *
+ * path  removed first; where workers run as somebody else, they can reach it only if they
+ *       can pass its directories
+ * uid   who owns it, and thus may write to it; root may too
+ *
+ * Returns 0 or -errno.
+ */
+int notify_open(struct event_base *base, const char *path, uid_t uid, notify_fn *fn, void *context,
+		struct notify **ret_notify);
+
+void notify_close(struct notify *notify);
+
+/* Handle what was sent by now: before a sender is reaped, and can't be told any more. */
+void notify_drain(struct notify *notify);
+
+/*
+ * Read a datagram's text; it is cut into lines. Pure.
+ * Returns 0, or -EINVAL where no line of it is known.
+ */
+int notify_parse(char *text, struct notify_message *ret_message);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers' output: read from their pipes, written to ours. Nobody blocks the loop: while
+ * our own reader is slow, the workers' pipes fill up, as they would without us.
+ */
+#ifndef STICKY_PROCESS_OUTPUT_H
+#define STICKY_PROCESS_OUTPUT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct output_sink;   /* our stdout or stderr */
+struct output_source; /* one pipe of a worker */
+struct output_tail;   /* the last bytes that a worker printed */
+
+/* Write to a descriptor that stays the caller's. Returns 0 or -ENOMEM. */
+int output_sink_open(struct event_base *base, int fd, struct output_sink **ret_sink);
+
+/* What is not written yet gets a last try that does not block. NULL is allowed. */
+void output_sink_close(struct output_sink *sink);
+
+/*
+ * Pass what comes from a pipe on to a sink.
+ *
+ * fd      the reading end, closed with the source
+ * prefix  written before each line; "": bytes are passed on as they come
+ * tail    remembers the last ones, may be shared by two sources
+ *
+ * Returns 0, -ENOMEM or -errno; the descriptor is then still the caller's.
+ */
+int output_source_open(struct event_base *base, int fd, struct output_sink *sink,
+		       const char *prefix, struct output_tail *tail,
+		       struct output_source **ret_source);
+
+/* The descriptor that it reads from; it stays the source's. */
+int output_source_fd(const struct output_source *source);
+
+/* Pass on what is still in the pipe, then close it. NULL is allowed. */
+void output_source_close(struct output_source *source);
+
+/* Take over what is in the pipe by now: before a tail is read. NULL is allowed. */
+void output_source_drain(struct output_source *source);
+
+int output_tail_open(struct output_tail **ret_tail);
+void output_tail_close(struct output_tail *tail);
+
+/*
+ * The last whole lines, at most `size` bytes with the end; where not even one fits, its end.
+ */
+void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text);
+
+#endif

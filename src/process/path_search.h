@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a command may be, in the order of PATH. Pure: whether it is there, the child finds out. */
+#ifndef STICKY_PROCESS_PATH_SEARCH_H
+#define STICKY_PROCESS_PATH_SEARCH_H
+
+#define PATH_ENTRIES_MAX 64
+
+struct candidates {
+	char *files[PATH_ENTRIES_MAX + 1]; /* ends with NULL */
+	char *buffer;
+};
+
+/*
+ * command  itself where it has a slash
+ * path     of the worker's environment; NULL: a default
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int candidates_find(const char *command, const char *path, struct candidates *ret);
+
+void candidates_fini(struct candidates *candidates);
+
+#endif

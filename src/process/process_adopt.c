@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/* A worker process that a former controller began. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/privilege.h"
+#include "process/process_internal.h"
+#include "supervise/supervisor.h"
+
+/* How it ended is its parent's to know, and that is not us. */
+static void end_adopted(struct process *process)
+{
+	struct run_exit how = {.code = -1, .text = "ended (how, only its former parent knows)"};
+
+	process_kill_group(process, SIGKILL);
+	process->reaped = true;
+	output_source_drain(process->output);
+	output_source_drain(process->error_output);
+	supervisor_worker_exited(process->worker, &how); /* frees the process */
+}
+
+static void on_pidfd(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+	siginfo_t info = {0};
+
+	(void)what;
+	/* Over an upgrade our children stay ours: then it is reaped like any other. */
+	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
+		process_reap(process->processes);
+	else
+		end_adopted(process);
+}
+
+/* Is this descriptor of ours the same pipe as one of a process's? */
+static bool is_pipe_of(int fd, pid_t pid, int number)
+{
+	struct stat ours, its;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
+	return fstat(fd, &ours) == 0 && stat(path, &its) == 0 && S_ISFIFO(ours.st_mode) &&
+	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+}
+
+/* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
+static int fetch(const struct process *process, int number)
+{
+	const struct processes_options *options = &process->processes->options;
+	int sockets = options->nodeports ? 1 : (int)options->port_count;
+	int first = SPAWN_FIRST_SOCKET + sockets + worker_began_with_private(process->worker);
+
+	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
+}
+
+/* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
+static struct output_source *fetch_stream(struct process *process, int kept, int stream,
+					  struct output_sink *sink, struct output_tail *tail)
+{
+	const struct processes_options *options = &process->processes->options;
+	struct output_source *source = NULL;
+	char prefix[PREFIX_SIZE];
+	int fd = fetch(process, kept);
+
+	if (fd < 0)
+		return NULL;
+	process_make_prefix(process, prefix);
+	if (!is_pipe_of(fd, process->pid, stream) ||
+	    output_source_open(options->base, fd, sink, prefix, tail, &source))
+		close(fd);
+	return source;
+}
+
+/* Is it one end of a channel? A worker could have put anything there. */
+static bool is_socket(int fd, int wanted)
+{
+	int domain = 0, type = 0;
+	socklen_t length = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && domain == AF_UNIX &&
+	       type == wanted;
+}
+
+/* Our end of its channel, which it keeps for us. */
+static void fetch_channel(struct process *process)
+{
+	bool is_node = process->processes->options.nodeports != NULL;
+	int fd = fetch(process, is_node ? SPAWN_KEPT : SPAWN_KEPT + 1);
+
+	if (fd < 0)
+		return;
+	if (is_node && is_socket(fd, SOCK_STREAM)) {
+		process_adopt_node(process, fd);
+		return;
+	}
+	if (!is_socket(fd, SOCK_SEQPACKET) || supervisor_worker_channel(process->worker, fd))
+		close(fd);
+}
+
+/* Without its streams and its channel the worker's output is lost, but it is served. */
+static void fetch_from_worker(struct process *process)
+{
+	struct processes *processes = process->processes;
+	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+
+	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
+	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
+					     process->error_tail);
+	fetch_channel(process);
+	privilege_restore(previous);
+}
+
+int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
+{
+	struct processes *processes = context;
+	struct process *process = process_new(processes, worker);
+	int error;
+
+	if (!process) {
+		close(pidfd);
+		return -ENOMEM;
+	}
+	process->pid = pid;
+	process->pidfd = pidfd;
+	error = process_open_tails(process);
+	if (!error) {
+		process->pidfd_event =
+			event_new(processes->options.base, pidfd, EV_READ, on_pidfd, process);
+		error = process->pidfd_event && !event_add(process->pidfd_event, NULL) ? 0
+										       : -ENOMEM;
+	}
+	if (error) {
+		process_release(process);
+		return error;
+	}
+	fetch_from_worker(process);
+	*ret_run = process;
+	return 0;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/* What becomes of a worker process: what it says, and how it ends. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/privilege.h"
+#include "process/process_internal.h"
+#include "common/log.h"
+#include "supervise/supervisor.h"
+
+static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
+	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
+	[SPAWN_IDENTITY] = "cannot change to the user",
+	[SPAWN_DIRECTORY] = "cannot change to the directory",
+	[SPAWN_EXEC] = "cannot run",
+};
+
+void process_close_status(struct process *process)
+{
+	if (process->status_event)
+		event_free(process->status_event);
+	process->status_event = NULL;
+	if (process->status_fd >= 0)
+		close(process->status_fd);
+	process->status_fd = -1;
+}
+
+/* Returns true where the program runs. */
+static bool read_status(struct process *process)
+{
+	struct spawn_failure failure;
+	ssize_t length;
+
+	if (process->status_fd < 0)
+		return false;
+	length = read(process->status_fd, &failure, sizeof(failure));
+	if (length < 0 && errno == EAGAIN)
+		return false;
+	if (length == sizeof(failure) && failure.stage < SPAWN_STAGE_COUNT)
+		process->failure = failure;
+	process_close_status(process);
+	return length == 0;
+}
+
+void process_on_status(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (read_status(process))
+		supervisor_worker_started(process->worker);
+}
+
+/* What the user can do about a command that can't be run. */
+static const char *exec_hint(const char *command, int error)
+{
+	switch (error) {
+	case ENOENT:
+		if (getenv("SUDO_UID") && !strchr(command, '/'))
+			return "sudo has a PATH of its own (secure_path): name it by its path, as "
+			       "'command -v' tells it without sudo";
+		return "check the command behind '--', and PATH";
+	case EACCES:
+		return "make it executable (chmod +x) for the user that workers run as";
+	case EAGAIN:
+		return "the user that workers run as may have no process more: raise the limit "
+		       "(ulimit -u)";
+	case ENOEXEC:
+		return "it is no program, and has no '#!' line: name its interpreter";
+	default:
+		return NULL;
+	}
+}
+
+static void describe_failure(const struct process *process, struct run_exit *ret_exit)
+{
+	const struct processes_options *options = &process->processes->options;
+	const struct spawn_failure *failure = &process->failure;
+	const char *what = failure->stage == SPAWN_EXEC	       ? options->config->command[0]
+			   : failure->stage == SPAWN_DIRECTORY ? options->directory
+			   : failure->stage == SPAWN_IDENTITY  ? options->identity->name
+							       : "";
+
+	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s%s%.100s: %s",
+		 stage_texts[failure->stage], *what ? " " : "", what, strerror(failure->error));
+	if (failure->stage == SPAWN_EXEC)
+		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
+}
+
+static void describe_exit(const struct process *process, const siginfo_t *info,
+			  struct run_exit *ret_exit)
+{
+	*ret_exit = (struct run_exit){.code = -1};
+	if (info->si_code == CLD_EXITED) {
+		ret_exit->code = info->si_status;
+		ret_exit->ok = info->si_status == 0;
+		snprintf(ret_exit->text, sizeof(ret_exit->text), "exited with code %d",
+			 info->si_status);
+	} else {
+		ret_exit->signal = info->si_status;
+		snprintf(ret_exit->text, sizeof(ret_exit->text), "was killed by SIG%s%s",
+			 sigabbrev_np(info->si_status),
+			 info->si_code == CLD_DUMPED ? " (core dumped)" : "");
+	}
+	if (process->failure.stage != SPAWN_STAGE_COUNT)
+		describe_failure(process, ret_exit);
+}
+
+void process_kill_group(struct process *process, int signal)
+{
+	unsigned int previous;
+	int error;
+
+	if (process->reaped)
+		return;
+	previous = privilege_raise(PRIVILEGE_KILL);
+	error = kill(-process->pid, signal) ? errno : 0;
+	privilege_restore(previous);
+	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
+	if (error && error != ESRCH)
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+static struct process *find(const struct processes *processes, pid_t pid)
+{
+	struct process *process = processes->list;
+
+	while (process && (process->pid != pid || process->reaped))
+		process = process->next;
+	return process;
+}
+
+static void on_exit_of(struct process *process, const siginfo_t *info)
+{
+	struct run_exit how;
+
+	/* While the leader is a zombie its number can't be anybody else's group. */
+	process_kill_group(process, SIGKILL);
+	waitpid(process->pid, NULL, 0);
+	process->reaped = true;
+	read_status(process);
+	process_close_status(process);
+	output_source_drain(process->output);
+	output_source_drain(process->error_output);
+	describe_exit(process, info, &how);
+	supervisor_worker_exited(process->worker, &how); /* frees the process */
+}
+
+/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+void process_reap(struct processes *processes)
+{
+	for (;;) {
+		siginfo_t info = {0};
+		struct process *process;
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+			return;
+		process = find(processes, info.si_pid);
+		if (process)
+			on_exit_of(process, &info);
+		else
+			waitpid(info.si_pid, NULL, 0);
+	}
+}
+
+void process_on_child(evutil_socket_t signal, short what, void *context)
+{
+	struct processes *processes = context;
+
+	(void)signal;
+	(void)what;
+	/* What a process said before it ended counts; who it was is known until it is reaped. */
+	notify_drain(processes->notify);
+	process_reap(processes);
+}
+
+void process_on_notify(void *context, pid_t group, const struct notify_message *message)
+{
+	const struct process *process = find(context, group);
+
+	if (!process)
+		return;
+	if (message->status)
+		supervisor_worker_status(process->worker, message->status);
+	/* READY first: a worker that says both at once has been ready. */
+	if (message->ready)
+		supervisor_worker_said(process->worker, WORKER_SAYS_READY);
+	if (message->stopping)
+		supervisor_worker_said(process->worker, WORKER_SAYS_STOPS);
+	else if (message->alive)
+		supervisor_worker_said(process->worker, WORKER_SAYS_ALIVE);
+	else if (!message->ready)
+		supervisor_worker_said(process->worker, WORKER_SAYS_NOTHING_KNOWN);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+/* A worker process that is Node.js: its channel, and how it is stopped. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "handoff/timer.h"
+#include "node/node_worker.h"
+#include "common/privilege.h"
+#include "process/process_internal.h"
+#include "procfs/process_sockets.h"
+#include "common/log.h"
+#include "supervise/supervisor.h"
+#include "procfs/unread_input.h"
+
+/*
+ * How long it is waited, at most, that a worker has read of each connection that it has. One that
+ * is quiet may be a browser's that never sends anything, or an upload that is not read on.
+ */
+#define QUIET_MAX_MS  320
+#define UNREAD_MAX_MS 5000
+#define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
+
+static void on_term(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	process_signal_stop(process);
+	supervisor_worker_told(process->worker);
+}
+
+static struct node_worker_options options_of(const struct process *process)
+{
+	const struct processes_options *options = &process->processes->options;
+
+	return (struct node_worker_options){
+		.config = options->config,
+		.base = options->base,
+		.worker = process->worker,
+		.ports = options->nodeports,
+		.relay = options->relay,
+		.delivery = options->delivery,
+	};
+}
+
+/* ---- Asking it to finish ------------------------------------------------------------------ */
+
+/* It is not known of a worker that we may not look at: it gets the time of quiet connections. */
+static enum unread guess(const struct process *process, int error)
+{
+	struct processes *processes = process->processes;
+
+	if (!processes->cannot_look)
+		report(STICKY_LOG_WARN, "unread_unknown",
+		       "pid=%d error=\"%s\" so=\"workers are told to finish after %d ms, read or "
+		       "not\"",
+		       process->pid, strerror(error), QUIET_MAX_MS);
+	processes->cannot_look = true;
+	return UNREAD_QUIET;
+}
+
+/*
+ * At the listeners' ports. What it was passed and has not answered may be nobody's descriptor yet.
+ * Connections of its other servers are its own affair: other workers accept there too, all the
+ * time.
+ */
+static enum unread look(const struct process *process)
+{
+	const struct processes_options *options = &process->processes->options;
+	unsigned int previous;
+	int unread;
+
+	if (node_worker_on_the_way(process->node))
+		return UNREAD_SOME;
+	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+	unread = unread_look(process->pid, options->ports, options->port_count);
+	privilege_restore(previous);
+	return unread < 0 ? guess(process, -unread) : (enum unread)unread;
+}
+
+/*
+ * At the disconnect Node.js closes connections that are idle to it: those whose next request it has
+ * not read, and from 26 on those of which it has read nothing (nodejs/node#63470). A client that
+ * has just sent its request would get a reset for it. No new connections come to it any more, so
+ * what it has is soon read.
+ */
+static bool has_unread(const struct process *process)
+{
+	enum unread unread = look(process);
+
+	return (unread == UNREAD_SOME && process->waited_ms < UNREAD_MAX_MS) ||
+	       (unread == UNREAD_QUIET && process->waited_ms < QUIET_MAX_MS);
+}
+
+static void look_again(struct process *process)
+{
+	uint32_t ms = process->waited_ms ? process->waited_ms : FIRST_LOOK_MS;
+
+	if (ms > QUIET_MAX_MS)
+		ms = QUIET_MAX_MS;
+	process->waited_ms += ms;
+	timer_start(process->disconnect, ms);
+}
+
+/* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
+static void on_disconnect(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (has_unread(process))
+		look_again(process);
+	else if (node_worker_disconnect(process->node))
+		supervisor_worker_told(process->worker);
+}
+
+static int make_timers(struct process *process)
+{
+	struct event_base *base = process->processes->options.base;
+
+	process->term = evtimer_new(base, on_term, process);
+	process->disconnect = evtimer_new(base, on_disconnect, process);
+	return process->term && process->disconnect ? 0 : -ENOMEM;
+}
+
+int process_open_node(struct process *process)
+{
+	struct node_worker_options options = options_of(process);
+	int error;
+
+	if (!options.ports)
+		return 0;
+	error = make_timers(process);
+	if (!error)
+		error = node_worker_open(&options, &process->node_end, &process->node);
+	return error;
+}
+
+void process_close_node_end(struct process *process)
+{
+	if (process->node_end >= 0)
+		close(process->node_end);
+	process->node_end = -1;
+}
+
+static uint32_t term_after_ms(const struct config *config)
+{
+	return config->term_after_ms == TERM_AFTER_DEFAULT ? config->hard_shutdown_delay_ms / 2
+							   : config->term_after_ms;
+}
+
+static void start_term(struct process *process)
+{
+	timer_start(process->term, term_after_ms(process->processes->options.config));
+}
+
+/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+bool process_disconnect(struct process *process)
+{
+	if (!term_after_ms(process->processes->options.config) ||
+	    node_worker_has_ended(process->node))
+		return false;
+	start_term(process);
+	on_disconnect(-1, 0, process);
+	return true;
+}
+
+void process_close_node(struct process *process)
+{
+	process_close_node_end(process);
+	if (process->reaped)
+		node_worker_ended(process->node);
+	node_worker_close(process->node);
+	process->node = NULL;
+	if (process->term)
+		event_free(process->term);
+	process->term = NULL;
+	if (process->disconnect)
+		event_free(process->disconnect);
+	process->disconnect = NULL;
+}
+
+static bool offer_socket(void *context, int number, uint32_t inode)
+{
+	const struct process *process = context;
+	int fd = (int)syscall(SYS_pidfd_getfd, process->pidfd, number, 0);
+
+	(void)inode;
+	if (fd >= 0)
+		nodeports_offer(process->processes->options.nodeports, fd);
+	return true;
+}
+
+/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+static void offer_sockets(struct process *process)
+{
+	int error = procfd_each_socket(process->pid, offer_socket, process);
+
+	if (error)
+		report(STICKY_LOG_WARN, "sockets_unknown", "pid=%d error=\"%s\"", process->pid,
+		       strerror(-error));
+}
+
+void process_adopt_node(struct process *process, int fd)
+{
+	struct node_worker_options options = options_of(process);
+
+	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
+		close(fd);
+	/* It has left its slot: it was told to finish, or is in a moment. */
+	else if (!worker_life(process->worker))
+		start_term(process);
+	offer_sockets(process);
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include "process/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- In the child: async-signal-safe calls only --------------------------------- */
+
+static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, int error)
+{
+	struct spawn_failure failure = {.stage = stage, .error = error};
+	ssize_t written = write(status, &failure, sizeof(failure));
+
+	(void)written;
+	_exit(127);
+}
+
+/* By the system call: the C library keeps the numbers that it uses itself from being reset. */
+static void reset_signals(void)
+{
+	static const unsigned char
+		defaults[64]; /* more than the kernel's struct sigaction; SIG_DFL */
+	sigset_t none;
+	int number;
+
+	for (number = 1; number < NSIG; number++)
+		syscall(SYS_rt_sigaction, number, defaults, NULL, 8);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Out of the way of the numbers that the worker gets. Returns the copy or -1. */
+static int lift(int fd, int above)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, above);
+}
+
+/*
+ * Put every descriptor to its number, and mark all others close-on-exec, whoever forgot it.
+ * All are copied above the targets first: a source may have another one's target number.
+ */
+static int place_descriptors(const struct spawn_request *request, int *status)
+{
+	int count = (int)request->socket_count;
+	int kept = (int)request->kept_count;
+	int above = SPAWN_FIRST_SOCKET + count + kept;
+	int sources[SPAWN_FIRST_SOCKET + SPAWN_SOCKETS_MAX + SPAWN_KEPT_MAX];
+	int i, lifted = lift(*status, above);
+
+	if (lifted < 0)
+		return -1;
+	*status = lifted;
+	sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (sources[0] < 0)
+		return -1;
+	sources[1] = request->output;
+	sources[2] = request->error_output;
+	for (i = 0; i < count; i++)
+		sources[SPAWN_FIRST_SOCKET + i] = request->sockets[i];
+	for (i = 0; i < kept; i++)
+		sources[SPAWN_FIRST_SOCKET + count + i] = request->kept[i];
+	for (i = 0; i < above; i++) {
+		sources[i] = lift(sources[i], above);
+		if (sources[i] < 0)
+			return -1;
+	}
+	for (i = 0; i < above; i++)
+		if (dup2(sources[i], i) < 0)
+			return -1;
+	return (int)syscall(SYS_close_range, above, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+static int change_identity(const struct identity *identity)
+{
+	if (!identity->change)
+		return 0;
+	if (setgroups(identity->group_count, identity->groups) ||
+	    setresgid(identity->gid, identity->gid, identity->gid) ||
+	    setresuid(identity->uid, identity->uid, identity->uid))
+		return -1;
+	return 0;
+}
+
+static void write_pid(char *to)
+{
+	char digits[SPAWN_PID_DIGITS];
+	pid_t pid = getpid();
+	int count = 0;
+
+	do {
+		digits[count++] = (char)('0' + pid % 10);
+		pid /= 10;
+	} while (pid);
+	while (count)
+		*to++ = digits[--count];
+	*to = '\0';
+}
+
+/* The last error that says more than "not there". */
+static int exec_first(const struct spawn_request *request)
+{
+	char *const *file;
+	int error = ENOENT;
+
+	for (file = request->files; *file; file++) {
+		execve(*file, request->argv, request->envp);
+		if (errno != ENOENT && errno != ENOTDIR)
+			error = errno;
+	}
+	return error;
+}
+
+static void __attribute__((noreturn)) run_child(const struct spawn_request *request, int status)
+{
+	setpgid(0, 0);
+	if (request->noted_pid)
+		*(volatile int32_t *)request->noted_pid = getpid();
+	reset_signals();
+	if (place_descriptors(request, &status))
+		fail(status, SPAWN_DESCRIPTORS, errno);
+	if (setrlimit(RLIMIT_NOFILE, &request->nofile))
+		fail(status, SPAWN_DESCRIPTORS, errno);
+	if (change_identity(request->identity))
+		fail(status, SPAWN_IDENTITY, errno);
+	if (chdir(request->directory))
+		fail(status, SPAWN_DIRECTORY, errno);
+	if (request->listen_pid)
+		write_pid(request->listen_pid);
+	fail(status, SPAWN_EXEC, exec_first(request));
+}
+
+/* ---- In the parent -------------------------------------------------------------- */
+
+int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_status)
+{
+	int status[2];
+	sigset_t all, former;
+	pid_t pid;
+	int error;
+
+	if (pipe2(status, O_CLOEXEC))
+		return -errno;
+	/* No handler of ours may run in the child before they are reset. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &former);
+	pid = fork();
+	error = errno;
+	if (pid == 0)
+		run_child(request, status[1]);
+	sigprocmask(SIG_SETMASK, &former, NULL);
+	close(status[1]);
+	if (pid < 0) {
+		close(status[0]);
+		return -error;
+	}
+	/* In both, as either may be first. */
+	setpgid(pid, pid);
+	fcntl(status[0], F_SETFL, O_NONBLOCK);
+	*ret_pid = pid;
+	*ret_status = status[0];
+	return 0;
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "process/worker_environment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wire/channel.h"
+#include "common/log.h"
+#include "process/spawn.h"
+
+/* What a worker must not take for its own. */
+static const char *const not_inherited[] = {
+	"LISTEN_FDS",
+	"LISTEN_PID",
+	"LISTEN_FDNAMES",
+	"NOTIFY_SOCKET",
+	"WATCHDOG_PID",
+	"WATCHDOG_USEC",
+	"JOURNAL_STREAM",
+	CHANNEL_VARIABLE,
+	"NODE_CHANNEL_FD",
+	"NODE_UNIQUE_ID",
+	"NODE_CHANNEL_SERIALIZATION_MODE",
+};
+
+static int set_number(struct environment *environment, const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return environment_set(environment, name, text);
+}
+
+static int set_identity(struct environment *environment, const struct identity *identity)
+{
+	int error;
+
+	if (!identity->change)
+		return 0;
+	error = environment_set(environment, "HOME", identity->home);
+	if (!error)
+		error = environment_set(environment, "USER", identity->name);
+	if (!error)
+		error = environment_set(environment, "LOGNAME", identity->name);
+	if (!error)
+		error = environment_set(environment, "SHELL", identity->shell);
+	return error;
+}
+
+static int set_assignments(struct environment *environment, const struct config *config,
+			   unsigned int slot)
+{
+	size_t i;
+	int error = 0;
+
+	for (i = 0; i < config->env_files.count && !error; i++) {
+		const char *file = config->env_files.items[i];
+
+		error = environment_read_file(environment, file, slot, config->name);
+		if (error)
+			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
+			       file,
+			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
+	}
+	for (i = 0; i < config->env.count && !error; i++)
+		error = environment_assign(environment, config->env.items[i], slot, config->name);
+	return error;
+}
+
+/* sd_listen_fds(3); the names are ours: listen0, listen1, ..., slot. */
+static int set_activation(struct environment *environment, uint32_t count, bool has_private)
+{
+	char names[SPAWN_SOCKETS_MAX * 16] = "";
+	char blank[SPAWN_PID_DIGITS + 1];
+	size_t length = 0;
+	uint32_t i;
+	int error;
+
+	for (i = 0; i < count; i++)
+		length += (size_t)snprintf(names + length, sizeof(names) - length, "%slisten%u",
+					   i ? ":" : "", i);
+	if (has_private)
+		snprintf(names + length, sizeof(names) - length, "%sslot", count ? ":" : "");
+	memset(blank, ' ', SPAWN_PID_DIGITS);
+	blank[SPAWN_PID_DIGITS] = '\0';
+	error = set_number(environment, "LISTEN_FDS", count + has_private);
+	if (!error)
+		error = environment_set(environment, "LISTEN_FDNAMES", names);
+	if (!error)
+		error = environment_set(environment, "LISTEN_PID", blank);
+	return error;
+}
+
+/* sd_watchdog_enabled(3), without WATCHDOG_PID: whoever of the worker's group speaks counts. */
+static int set_watchdog(struct environment *environment, const struct config *config)
+{
+	if (!config->watchdog_ms)
+		return 0;
+	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
+}
+
+static int set_preload(struct environment *environment, const char *path)
+{
+	const char *former = environment_get(environment, "NODE_OPTIONS");
+	char *options;
+	int error;
+
+	if (asprintf(&options, "%s%s--require=\"%s\"", former ? former : "", former ? " " : "",
+		     path) < 0)
+		return -ENOMEM;
+	error = environment_set(environment, "NODE_OPTIONS", options);
+	free(options);
+	return error;
+}
+
+/*
+ * As child_process.fork() and cluster.fork() of Node.js set it; and the numbers that workers of
+ * recluster and sticky-cluster look for.
+ */
+static int set_node(struct environment *environment, const struct worker_environment *spec)
+{
+	static const char *const numbers[] = {"WORKER_ID", "NODE_WORKER_ID",
+					      "stickycluster_worker_index"};
+	uint64_t unique = spec->generation * STICKY_SLOTS_LIMIT + spec->slot + 1;
+	size_t i;
+	int error = set_number(environment, "NODE_CHANNEL_FD", SPAWN_FIRST_SOCKET);
+
+	if (!error)
+		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
+	if (!error)
+		error = set_number(environment, "NODE_UNIQUE_ID", unique);
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
+		error = set_number(environment, numbers[i], spec->slot);
+	if (!error && spec->preload)
+		error = set_preload(environment, spec->preload);
+	return error;
+}
+
+int worker_environment(const struct worker_environment *spec, struct environment *environment)
+{
+	size_t i;
+	int error = environment_init(environment, environ);
+
+	if (error)
+		return error;
+	for (i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
+		environment_unset(environment, not_inherited[i]);
+	error = set_identity(environment, spec->identity);
+	if (!error)
+		error = environment_set(environment, "PWD", spec->directory);
+	if (!error)
+		error = set_assignments(environment, spec->config, spec->slot);
+	if (!error && spec->port && !environment_get(environment, "PORT"))
+		error = set_number(environment, "PORT", spec->port);
+	if (!error)
+		error = environment_set(environment, "STICKY_NAME", spec->config->name);
+	if (!error)
+		error = set_number(environment, "STICKY_SLOT", spec->slot);
+	if (!error)
+		error = set_number(environment, "STICKY_GENERATION", spec->generation);
+	if (!error)
+		error = environment_set(environment, "NOTIFY_SOCKET", spec->notify_path);
+	if (!error)
+		error = set_watchdog(environment, spec->config);
+	if (!error && spec->is_node)
+		return set_node(environment, spec);
+	if (!error)
+		error = set_activation(environment, spec->socket_count, spec->has_private);
+	if (!error && spec->has_channel)
+		error = set_number(environment, CHANNEL_VARIABLE,
+				   SPAWN_FIRST_SOCKET + spec->socket_count + spec->has_private +
+					   SPAWN_KEPT);
+	return error;
+}

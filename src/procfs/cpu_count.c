@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "procfs/cpu_count.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+static uint32_t count_affinity(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	return (uint32_t)CPU_COUNT(&set);
+}
+
+/* "QUOTA PERIOD" or "max PERIOD" in microseconds: whole CPUs, rounded up; 0: no limit. */
+static uint32_t read_limit(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	uint64_t quota, period;
+	int found;
+
+	if (!file)
+		return 0;
+	found = fscanf(file, "%" SCNu64 " %" SCNu64, &quota, &period);
+	fclose(file);
+	if (found != 2 || !period || quota > UINT32_MAX)
+		return 0;
+	return quota ? (uint32_t)((quota + period - 1) / period) : 1;
+}
+
+/* Our cgroup in the unified hierarchy: the line "0::/path". */
+static int find_cgroup(char path[PATH_MAX])
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX];
+	int found = -1;
+
+	if (!file)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::/", 4)) {
+			strcpy(path, line + 3);
+			found = 0;
+		}
+	}
+	fclose(file);
+	return found;
+}
+
+uint32_t cpus_usable(void)
+{
+	uint32_t cpus = count_affinity();
+	char cgroup[PATH_MAX], path[2 * PATH_MAX];
+	char *slash;
+
+	if (cpus < 1)
+		cpus = 1;
+	if (find_cgroup(cgroup))
+		return cpus;
+	/* Our own cgroup and those above it; what looks like the root may be a container's. */
+	do {
+		uint32_t limit;
+
+		slash = strrchr(cgroup, '/');
+		snprintf(path, sizeof(path), CGROUP_ROOT "%s/cpu.max", cgroup);
+		limit = read_limit(path);
+		if (limit && limit < cpus)
+			cpus = limit;
+		if (slash)
+			*slash = '\0';
+	} while (slash);
+	return cpus;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "procfs/sockdiag.h"
+
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STATE_LISTEN	10 /* TCP_LISTEN of the kernel's enum, which <linux/tcp.h> has not */
+#define LISTEN_BIT	(1u << STATE_LISTEN)
+#define ESTABLISHED_BIT (1u << 1)
+#define CLOSE_WAIT_BIT	(1u << 8)
+#define RECEIVE_SIZE	32768
+#define CONNECTIONS_MAX (4u << 20)
+
+struct dump {
+	const uint16_t *ports;
+	size_t port_count;
+	sockdiag_found_fn *found;
+	void *context;
+};
+
+struct inodes {
+	uint32_t *items;
+	size_t count;
+	size_t room;
+};
+
+static int add(struct inodes *inodes, uint32_t inode)
+{
+	if (inodes->count == inodes->room) {
+		size_t room = inodes->room ? 2 * inodes->room : 256;
+		uint32_t *items;
+
+		if (room > CONNECTIONS_MAX)
+			return -E2BIG;
+		items = realloc(inodes->items, room * sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		inodes->items = items;
+		inodes->room = room;
+	}
+	inodes->items[inodes->count++] = inode;
+	return 0;
+}
+
+static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (ports[i] == port)
+			return true;
+	return false;
+}
+
+/*
+ * With listeners what is told of a connection is more, too: the dump that asks for neither is the
+ * one that `status` makes, of all connections, and often.
+ */
+static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
+{
+	struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 request;
+	} message = {
+		.header = {.nlmsg_len = sizeof(message),
+			   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+		.request = {.sdiag_family = (uint8_t)family,
+			    .sdiag_protocol = IPPROTO_TCP,
+			    .idiag_states = ESTABLISHED_BIT | CLOSE_WAIT_BIT},
+	};
+
+	/* One port the kernel looks for by itself. */
+	if (dump->port_count == 1)
+		message.request.id.idiag_sport = htons(dump->ports[0]);
+	if (with_listeners) {
+		message.request.idiag_states |= LISTEN_BIT;
+		message.request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
+	}
+	return send(fd, &message, sizeof(message), 0) == (ssize_t)sizeof(message) ? 0 : -errno;
+}
+
+/* By the tcp_info of the message; an older kernel's is shorter. */
+static uint64_t received_of(const struct nlmsghdr *header, const struct inet_diag_msg *socket)
+{
+	const struct rtattr *attribute = (const void *)(socket + 1);
+	int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*socket));
+	struct tcp_info info = {0};
+
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		size_t size = RTA_PAYLOAD(attribute);
+
+		if (attribute->rta_type == INET_DIAG_INFO)
+			memcpy(&info, RTA_DATA(attribute),
+			       size < sizeof(info) ? size : sizeof(info));
+	}
+	return info.tcpi_bytes_received;
+}
+
+/* Returns 1 at the end of the dump, 0 where more follows, or -errno. */
+static int read_message(const struct nlmsghdr *header, const struct dump *dump)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_socket found;
+
+	if (header->nlmsg_type == NLMSG_DONE)
+		return 1;
+	if (header->nlmsg_type == NLMSG_ERROR)
+		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
+	/* One that waits in an accept queue is nobody's yet: it has no inode. */
+	if (!socket->idiag_inode ||
+	    !is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count))
+		return 0;
+	found = (struct sockdiag_socket){
+		.inode = socket->idiag_inode,
+		.listens = socket->idiag_state == STATE_LISTEN,
+		.queue = socket->idiag_rqueue,
+		.received = received_of(header, socket),
+	};
+	return dump->found(dump->context, &found);
+}
+
+static int read_dump(int fd, const struct dump *dump)
+{
+	char bytes[RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+
+	for (;;) {
+		ssize_t received = recv(fd, bytes, sizeof(bytes), 0);
+		const struct nlmsghdr *header = (const void *)bytes;
+		size_t left;
+
+		if (received <= 0)
+			return received ? -errno : -EIO;
+		for (left = (size_t)received; NLMSG_OK(header, left);
+		     header = NLMSG_NEXT(header, left)) {
+			int done = read_message(header, dump);
+
+			if (done)
+				return done < 0 ? done : 0;
+		}
+	}
+}
+
+static int walk(const struct dump *dump, bool with_listeners)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	int error = 0;
+	size_t i;
+
+	if (fd < 0)
+		return -errno;
+	for (i = 0; i < 2 && !error; i++) {
+		error = ask(fd, families[i], dump, with_listeners);
+		if (!error)
+			error = read_dump(fd, dump);
+	}
+	close(fd);
+	return error;
+}
+
+int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found, void *context)
+{
+	const struct dump dump = {ports, port_count, found, context};
+
+	return walk(&dump, true);
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int add_found(void *context, const struct sockdiag_socket *socket)
+{
+	return add(context, socket->inode);
+}
+
+long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes)
+{
+	struct inodes inodes = {0};
+	const struct dump dump = {ports, port_count, add_found, &inodes};
+	int error = walk(&dump, false);
+
+	if (error) {
+		free(inodes.items);
+		return error;
+	}
+	if (inodes.count)
+		qsort(inodes.items, inodes.count, sizeof(*inodes.items), compare);
+	*ret_inodes = inodes.items;
+	return (long)inodes.count;
+}

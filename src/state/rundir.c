@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+#include "state/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/private_dir.h"
+#include "common/units.h"
+
+static const char *const files[] = {"control.sock", "notify.sock", "slots",
+				    "slots.new",    "preload.js",  "pid"};
+
+int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
+{
+	int length = snprintf(ret_path, size, "%s/%s", path, file);
+
+	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
+/* The directory of all instances. */
+static int locate_base(const char *run_dir, char base[RUNDIR_PATH_SIZE])
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	int length;
+
+	if (run_dir) {
+		length = snprintf(base, RUNDIR_PATH_SIZE, "%s", run_dir);
+	} else if (geteuid() == 0) {
+		length = snprintf(base, RUNDIR_PATH_SIZE, "/run/sticky");
+	} else if (runtime && runtime[0] == '/') {
+		length = snprintf(base, RUNDIR_PATH_SIZE, "%s/sticky", runtime);
+	} else {
+		snprintf(base, RUNDIR_PATH_SIZE, "/run/user/%u", geteuid());
+		length =
+			snprintf(base, RUNDIR_PATH_SIZE,
+				 access(base, W_OK) == 0 ? "/run/user/%u/sticky" : "/tmp/sticky-%u",
+				 geteuid());
+	}
+	return length < 0 || length >= RUNDIR_PATH_SIZE ? -ENAMETOOLONG : 0;
+}
+
+int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PATH_SIZE])
+{
+	char base[RUNDIR_PATH_SIZE];
+	char path[RUNDIR_PATH_SIZE];
+	int error = locate_base(run_dir, base);
+
+	if (!error)
+		error = rundir_file(base, name, sizeof(path), path);
+	if (error)
+		return error;
+	if (strlen(path) + sizeof("/control.sock") > sizeof(((struct sockaddr_un *)0)->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(ret_path, path);
+	return 0;
+}
+
+/*
+ * Take the lock on the pid file. A POSIX lock: workers don't inherit it over fork(), and
+ * F_GETLK tells who has it.
+ */
+static int lock_pid_file(int fd, pid_t *ret_pid)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return 0;
+	if (errno != EACCES && errno != EAGAIN)
+		return -errno;
+	if (fcntl(fd, F_GETLK, &lock))
+		return -errno;
+	if (lock.l_type == F_UNLCK)
+		return -EAGAIN; /* it ended in between */
+	*ret_pid = lock.l_pid;
+	return -EEXIST;
+}
+
+static int write_pid(int fd)
+{
+	char text[32];
+	int length = snprintf(text, sizeof(text), "%d\n", getpid());
+
+	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)length, 0) != length)
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* Is the file that we locked still the one of that path? Its last owner may have removed it. */
+static bool is_current(int fd, const char *path)
+{
+	struct stat ours, there;
+
+	return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
+/* The environment's word for a lock that the former version of this process holds. */
+#define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
+
+int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
+{
+	char number[16];
+
+	if (fcntl(rundir->lock, F_SETFD, keeps ? 0 : FD_CLOEXEC))
+		return -errno;
+	snprintf(number, sizeof(number), "%d", rundir->lock);
+	if (!keeps)
+		return unsetenv(LOCK_VARIABLE) ? -errno : 0;
+	return setenv(LOCK_VARIABLE, number, 1) ? -errno : 0;
+}
+
+/*
+ * The pid file: opened, or as it came over execve(). To open it a second time, and close that,
+ * would give up the lock: fcntl_locking(2).
+ */
+static int open_pid_file(const char *path)
+{
+	const char *number = getenv(LOCK_VARIABLE);
+	uint64_t fd;
+
+	if (number && parse_number(number, 3, INT32_MAX, &fd) == 0 && is_current((int)fd, path)) {
+		fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+		unsetenv(LOCK_VARIABLE);
+		return (int)fd;
+	}
+	unsetenv(LOCK_VARIABLE);
+	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+}
+
+static int take_name(struct rundir *rundir, pid_t *ret_pid)
+{
+	char path[RUNDIR_PATH_SIZE + 8];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/pid", rundir->path);
+	rundir->lock = open_pid_file(path);
+	if (rundir->lock < 0)
+		return -errno;
+	error = lock_pid_file(rundir->lock, ret_pid);
+	if (!error && !is_current(rundir->lock, path))
+		error = -EAGAIN;
+	if (!error)
+		error = write_pid(rundir->lock);
+	if (error) {
+		close(rundir->lock);
+		rundir->lock = -1;
+	}
+	return error;
+}
+
+int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
+		char *ret_error, size_t error_size)
+{
+	/* Root's workers, whoever they run as, must reach the notify socket in it. */
+	mode_t mode = geteuid() == 0 ? 0755 : 0700;
+	struct rundir rundir = {.lock = -1};
+	char base[RUNDIR_PATH_SIZE];
+	int error, tries = 10;
+
+	error = rundir_locate(run_dir, name, rundir.path);
+	if (error) {
+		snprintf(ret_error, error_size,
+			 "the run directory's name is too long for a socket's path: choose a "
+			 "shorter --run-dir");
+		return error;
+	}
+	error = locate_base(run_dir, base);
+	if (!error)
+		error = directory_make(base, mode, true, ret_error, error_size);
+	if (error)
+		return error;
+	/* A second try where an instance that was just ending removed what we made. */
+	do {
+		error = directory_make(rundir.path, mode, false, ret_error, error_size);
+		if (error)
+			return error;
+		error = take_name(&rundir, ret_pid);
+	} while ((error == -EAGAIN || error == -ENOENT) && --tries > 0);
+	if (error == -EEXIST)
+		return error;
+	if (error) {
+		snprintf(ret_error, error_size, "cannot write %s/pid: %s", rundir.path,
+			 strerror(-error));
+		return error;
+	}
+	*ret_rundir = rundir;
+	return 0;
+}
+
+void rundir_release(struct rundir *rundir)
+{
+	char path[RUNDIR_PATH_SIZE + 16];
+	size_t i;
+
+	if (rundir->lock < 0)
+		return;
+	/* The pid file goes last: while it is there and locked, the name is ours. */
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", rundir->path, files[i]);
+		unlink(path);
+	}
+	rmdir(rundir->path);
+	close(rundir->lock);
+	rundir->lock = -1;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock
+ * and pid. A lock on the pid file says whether the instance lives: a number in a file
+ * proves nothing, as it may belong to another process by now.
+ */
+#ifndef STICKY_STATE_RUNDIR_H
+#define STICKY_STATE_RUNDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define RUNDIR_PATH_SIZE 4096
+
+struct rundir {
+	char path[RUNDIR_PATH_SIZE]; /* of the instance */
+	int lock;		     /* the pid file, locked; -1: not held */
+};
+
+/*
+ * The directory of an instance, whether it exists or not.
+ *
+ * run_dir  --run-dir, or NULL: root /run/sticky; else $XDG_RUNTIME_DIR/sticky,
+ *          /run/user/UID/sticky where it exists, /tmp/sticky-UID
+ *
+ * Returns 0 or -ENAMETOOLONG: its sockets' paths would not fit into a sockaddr_un.
+ */
+int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PATH_SIZE]);
+
+/*
+ * Create it where need be, take the name, and write the pid.
+ *
+ * run_dir, name  as for rundir_locate()
+ * ret_pid        on -EEXIST the pid of the instance that runs
+ * ret_error      what failed, error_size bytes
+ *
+ * A directory that others can write to, or own, is refused: they could answer in our
+ * name.
+ *
+ * Returns 0, -EEXIST (an instance of this name runs), or another -errno.
+ */
+int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
+		char *ret_error, size_t error_size);
+
+/*
+ * Before execve(2) of a newer version in our place: the lock goes along, named in the
+ * environment; rundir_take() there finds it. Undone by `keeps` false. Returns 0 or -errno.
+ */
+int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
+
+/* Remove what the instance made there, and free the name. */
+void rundir_release(struct rundir *rundir);
+
+/* The path of a file in it. Returns 0 or -ENAMETOOLONG. */
+int rundir_file(const char *path, const char *file, size_t size, char *ret_path);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "state/seed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/private_dir.h"
+
+/* The file: this line, then the seed in hex, then a line end. */
+#define HEADER	      "sticky-seed 1\n"
+#define HEADER_LENGTH (sizeof(HEADER) - 1)
+#define FILE_LENGTH   (HEADER_LENGTH + 2 * STICKY_SEED_SIZE + 1)
+
+static int locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX])
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int length;
+
+	if (state_dir)
+		length = snprintf(ret_dir, PATH_MAX, "%s/%s", state_dir, name);
+	else if (geteuid() == 0)
+		length = snprintf(ret_dir, PATH_MAX, "/var/lib/sticky/%s", name);
+	else if (state && state[0] == '/')
+		length = snprintf(ret_dir, PATH_MAX, "%s/sticky/%s", state, name);
+	else if (home && home[0] == '/')
+		length = snprintf(ret_dir, PATH_MAX, "%s/.local/state/sticky/%s", home, name);
+	else
+		return -ENOENT;
+	/* Room for the file's name behind it. */
+	return length < 0 || length > PATH_MAX - 32 ? -ENAMETOOLONG : 0;
+}
+
+static int read_hex(const char *text, uint8_t seed[STICKY_SEED_SIZE])
+{
+	int i;
+
+	for (i = 0; i < STICKY_SEED_SIZE; i++) {
+		char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
+		char *end;
+
+		if (strspn(pair, "0123456789abcdef") != 2)
+			return -EINVAL;
+		seed[i] = (uint8_t)strtoul(pair, &end, 16);
+	}
+	return 0;
+}
+
+static int parse(const char *content, size_t length, uint8_t seed[STICKY_SEED_SIZE])
+{
+	if (length != FILE_LENGTH || memcmp(content, HEADER, HEADER_LENGTH) ||
+	    content[FILE_LENGTH - 1] != '\n')
+		return -EINVAL;
+	return read_hex(content + HEADER_LENGTH, seed);
+}
+
+/* What is wrong with a content that is not a seed. */
+static const char *judge(const char *content, size_t length)
+{
+	size_t word = strcspn(HEADER, " ") + 1;
+
+	if (length >= HEADER_LENGTH && !memcmp(content, HEADER, HEADER_LENGTH))
+		return length < FILE_LENGTH ? "truncated" : "damaged";
+	if (length >= word && !memcmp(content, HEADER, word))
+		return length < HEADER_LENGTH ? "truncated" : "of another version";
+	return length == 0 ? "empty" : "not a seed";
+}
+
+static int check_owner(int fd, const char *path, char *ret_error, size_t error_size)
+{
+	struct stat info;
+
+	if (fstat(fd, &info))
+		return -errno;
+	if (!S_ISREG(info.st_mode)) {
+		snprintf(ret_error, error_size, "%s is not a regular file: remove it", path);
+		return -EINVAL;
+	}
+	if (info.st_uid != geteuid() && info.st_uid != 0) {
+		snprintf(ret_error, error_size,
+			 "%s belongs to uid %u: whoever knows the seed can choose a worker. "
+			 "Remove it, or name another --state-dir",
+			 path, info.st_uid);
+		return -EPERM;
+	}
+	if (info.st_mode & 077) {
+		snprintf(ret_error, error_size,
+			 "%s is open to others (mode %04o): whoever knows the seed can choose a "
+			 "worker. Remove it, and a new one is drawn (clients then move once); or "
+			 "chmod 600 it",
+			 path, info.st_mode & 07777);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE], char *ret_error,
+		     size_t error_size)
+{
+	char content[FILE_LENGTH + 1];
+	int error = check_owner(fd, path, ret_error, error_size);
+	ssize_t length;
+
+	if (error)
+		return error;
+	length = read(fd, content, sizeof(content));
+	if (length < 0) {
+		error = -errno;
+		snprintf(ret_error, error_size, "cannot read %s: %s", path, strerror(-error));
+		return error;
+	}
+	error = parse(content, (size_t)length, seed);
+	if (error)
+		snprintf(ret_error, error_size,
+			 "%s is %s: put back a copy, or remove it, and a new one is drawn "
+			 "(clients then move once)",
+			 path, judge(content, (size_t)length));
+	return error;
+}
+
+static int write_content(int fd, const uint8_t seed[STICKY_SEED_SIZE])
+{
+	char content[FILE_LENGTH + 1] = HEADER;
+	int i;
+
+	for (i = 0; i < STICKY_SEED_SIZE; i++)
+		sprintf(content + HEADER_LENGTH + 2 * i, "%02x", seed[i]);
+	content[FILE_LENGTH - 1] = '\n';
+	if (write(fd, content, FILE_LENGTH) != (ssize_t)FILE_LENGTH)
+		return errno ? -errno : -EIO;
+	return fsync(fd) ? -errno : 0;
+}
+
+static int sync_directory(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = fsync(fd) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+/* Whole or not at all: a temporary file, synced, then renamed. We hold the name: nobody else
+ * writes. */
+static int write_file(const char *dir, const char *path, const uint8_t seed[STICKY_SEED_SIZE])
+{
+	char temporary[PATH_MAX + 32];
+	int fd, error;
+
+	snprintf(temporary, sizeof(temporary), "%s/.seed-XXXXXX", dir);
+	fd = mkostemp(temporary, O_CLOEXEC); /* mode 0600 */
+	if (fd < 0)
+		return -errno;
+	error = write_content(fd, seed);
+	close(fd);
+	if (!error && rename(temporary, path))
+		error = -errno;
+	if (error)
+		unlink(temporary);
+	else
+		error = sync_directory(dir);
+	return error;
+}
+
+static int draw(uint8_t seed[STICKY_SEED_SIZE], char *ret_error, size_t error_size)
+{
+	if (getrandom(seed, STICKY_SEED_SIZE, 0) == STICKY_SEED_SIZE)
+		return 0;
+	snprintf(ret_error, error_size, "getrandom: %s", strerror(errno));
+	return -EIO;
+}
+
+int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
+		char *ret_error, size_t error_size)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 32];
+	int error, fd;
+
+	error = locate(state_dir, name, dir);
+	if (error) {
+		snprintf(ret_error, error_size, "no state directory: %s. Name one by --state-dir",
+			 strerror(-error));
+		error = draw(ret_seed, ret_error, error_size);
+		return error ? error : 1;
+	}
+	snprintf(path, sizeof(path), "%s/seed", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd >= 0) {
+		error = read_file(fd, path, ret_seed, ret_error, error_size);
+		close(fd);
+		return error;
+	}
+	if (errno != ENOENT && errno != ENOTDIR) {
+		error = -errno;
+		snprintf(ret_error, error_size, "cannot read %s: %s", path, strerror(-error));
+		return error;
+	}
+	error = draw(ret_seed, ret_error, error_size);
+	if (error)
+		return error;
+	if (directory_make(dir, 0700, false, ret_error, error_size))
+		return 1;
+	error = write_file(dir, path, ret_seed);
+	if (error) {
+		snprintf(ret_error, error_size, "cannot write %s: %s", path, strerror(-error));
+		return 1;
+	}
+	return 0;
+}

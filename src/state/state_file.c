@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "state/state_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int name_new(const char *path, char new_path[PATH_MAX])
+{
+	return snprintf(new_path, PATH_MAX, "%s.new", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int slotsfile_install(const char *path)
+{
+	char new_path[PATH_MAX];
+
+	if (name_new(path, new_path))
+		return -ENAMETOOLONG;
+	return rename(new_path, path) ? -errno : 0;
+}
+
+int slotsfile_create(const char *path, struct slotsfile *ret_file)
+{
+	struct slotsfile_content *content;
+	char new_path[PATH_MAX];
+	int fd, error = 0;
+
+	if (name_new(path, new_path))
+		return -ENAMETOOLONG;
+	unlink(new_path);
+	fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, sizeof(*content)))
+		error = -errno;
+	content = error ? MAP_FAILED
+			: mmap(NULL, sizeof(*content), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (!error && content == MAP_FAILED)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	content->version = SLOTSFILE_VERSION;
+	*ret_file = (struct slotsfile){.content = content};
+	return 0;
+}
+
+static int read_whole(int fd, struct slotsfile_content *content)
+{
+	char *to = (char *)content;
+	size_t done = 0;
+
+	while (done < sizeof(*content)) {
+		ssize_t length = read(fd, to + done, sizeof(*content) - done);
+
+		if (length < 0)
+			return -errno;
+		if (length == 0)
+			return -EPROTO;
+		done += (size_t)length;
+	}
+	return 0;
+}
+
+int slotsfile_read(const char *path, struct slotsfile_content **ret_content)
+{
+	struct slotsfile_content *content;
+	struct stat info;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), error = 0;
+
+	if (fd < 0)
+		return -errno;
+	content = calloc(1, sizeof(*content));
+	if (!content || fstat(fd, &info))
+		error = content ? -errno : -ENOMEM;
+	else if (!S_ISREG(info.st_mode) || info.st_uid != geteuid() || info.st_mode & 077)
+		error = -EPROTO;
+	else
+		error = read_whole(fd, content);
+	close(fd);
+	if (!error && (content->version != SLOTSFILE_VERSION || content->slots < 1 ||
+		       content->slots > STICKY_SLOTS_LIMIT || content->listeners < 1 ||
+		       content->listeners > STICKY_LISTENERS_LIMIT))
+		error = -EPROTO;
+	if (error) {
+		free(content);
+		return error;
+	}
+	*ret_content = content;
+	return 0;
+}
+
+void slotsfile_close(struct slotsfile *file)
+{
+	if (file->content)
+		munmap(file->content, sizeof(*file->content));
+	file->content = NULL;
+}
+
+struct life_record *slotsfile_add(struct slotsfile *file)
+{
+	uint32_t tries;
+
+	for (tries = 0; file->content && tries < SLOTSFILE_LIVES; tries++) {
+		struct life_record *record =
+			&file->content->life[(file->next + tries) % SLOTSFILE_LIVES];
+
+		if (record->used)
+			continue;
+		file->next += tries + 1;
+		memset(record, 0, sizeof(*record));
+		return record;
+	}
+	return NULL;
+}
+
+void slotsfile_publish(struct life_record *record)
+{
+	/* A SIGKILL may come between any two stores: the order is what the reader relies on. */
+	atomic_signal_fence(memory_order_release);
+	*(volatile uint32_t *)&record->used = 1;
+}
+
+void slotsfile_remove(struct life_record *record)
+{
+	if (record)
+		*(volatile uint32_t *)&record->used = 0;
+}
+
+uint64_t slotsfile_process_start(int32_t pid)
+{
+	char path[64], text[1024];
+	const char *end;
+	uint64_t start = 0;
+	size_t length;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	length = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[length] = '\0';
+	end = strrchr(text, ')');
+	if (!end || sscanf(end + 1,
+			   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			   "%*d %*d %" SCNu64,
+			   &start) != 1)
+		return 0;
+	return start;
+}

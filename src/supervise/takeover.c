@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "supervise/takeover.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "procfs/process_sockets.h"
+#include "common/log.h"
+
+#define END_MS 1000 /* how long one that was killed may take to end */
+
+static int fetch(int pidfd, int number)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+}
+
+#define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
+
+/* Which listener's socket of this life is it? -1: none. */
+static int match(const struct life_record *record, uint32_t listeners, int fd)
+{
+	uint64_t cookie;
+	socklen_t length = sizeof(cookie);
+	uint32_t i;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+		return -1;
+	for (i = 0; i < listeners; i++)
+		if (record->cookies[i] == cookie)
+			return (int)i;
+	return record->private_cookie == cookie ? PRIVATE : -1;
+}
+
+/* Fetch a descriptor of a worker; keep it where it is a listening socket of its life. */
+static uint32_t fetch_if_wanted(struct adopted_life *life, uint32_t listeners, int number)
+{
+	int fd = fetch(life->pidfd, number), index;
+	int *place;
+
+	if (fd < 0)
+		return 0;
+	index = match(&life->record, listeners, fd);
+	place = index == PRIVATE ? &life->private_fd : &life->fds[index < 0 ? 0 : index];
+	if (index < 0 || *place >= 0) {
+		close(fd);
+		return 0;
+	}
+	*place = fd;
+	return 1;
+}
+
+struct fetching {
+	struct adopted_life *life;
+	uint32_t listeners, wanted;
+};
+
+static bool fetch_one(void *context, int number, uint32_t inode)
+{
+	struct fetching *fetching = context;
+
+	(void)inode;
+	fetching->wanted -= fetch_if_wanted(fetching->life, fetching->listeners, number);
+	return fetching->wanted != 0;
+}
+
+/* Its sockets may have other numbers by now: all of its descriptors are looked at. */
+static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
+{
+	struct fetching fetching = {
+		.life = life,
+		.listeners = listeners,
+		.wanted = listeners + (life->record.private_cookie != 0),
+	};
+	int error = procfd_each_socket(life->record.pid, fetch_one, &fetching);
+	uint32_t i;
+
+	if (error)
+		return error;
+	/* One that has closed its slot's own socket serves all the same. */
+	for (i = 0; i < listeners; i++)
+		if (life->fds[i] < 0)
+			return -ESRCH;
+	return 0;
+}
+
+static void close_life(struct adopted_life *life)
+{
+	uint32_t i;
+
+	if (life->pidfd >= 0)
+		close(life->pidfd);
+	life->pidfd = -1;
+	if (life->private_fd >= 0)
+		close(life->private_fd);
+	life->private_fd = -1;
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		if (life->fds[i] >= 0)
+			close(life->fds[i]);
+		life->fds[i] = -1;
+	}
+}
+
+static void kill_life(const struct life_record *record)
+{
+	if (kill(-record->pid, SIGKILL) && errno != ESRCH)
+		report(STICKY_LOG_WARN, "kill_failed", "slot=%u pid=%d error=\"%s\"", record->slot,
+		       record->pid, strerror(errno));
+}
+
+/* It is killed: its addresses are free once it has ended. */
+static void await_end(const struct adopted_life *life)
+{
+	struct pollfd poller = {.fd = life->pidfd, .events = POLLIN};
+
+	poll(&poller, 1, END_MS);
+}
+
+/* Is the noted process still there? The pidfd is opened first, so that it can't change after. */
+static int open_life(const struct life_record *record, struct adopted_life *ret_life)
+{
+	struct adopted_life life = {.record = *record, .private_fd = -1};
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		life.fds[i] = -1;
+	life.pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
+	if (life.pidfd < 0)
+		return -errno;
+	if (record->process_start &&
+	    slotsfile_process_start(record->pid) != record->process_start) {
+		close_life(&life);
+		return -ESRCH;
+	}
+	*ret_life = life;
+	return 0;
+}
+
+/* Returns true where the life goes on. */
+static bool take_life(const struct life_record *record, uint32_t listeners,
+		      struct adopted_life *ret_life)
+{
+	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT || record->pid <= 1 ||
+	    open_life(record, ret_life))
+		return false;
+	if (record->state == WORKER_DRAINING) {
+		/* It may be the last one that has its slot's own socket. */
+		if (record->private_cookie)
+			fetch_sockets(ret_life, 0);
+		return true;
+	}
+	if (record->state == WORKER_READY && !fetch_sockets(ret_life, listeners))
+		return true;
+	/* Where its start was not noted yet, its sockets say that it is the one. */
+	if (record->process_start || !fetch_sockets(ret_life, listeners)) {
+		kill_life(record);
+		await_end(ret_life);
+	}
+	close_life(ret_life);
+	return false;
+}
+
+static int take_lives(struct takeover *takeover)
+{
+	const struct slotsfile_content *content = takeover->content;
+	uint32_t i;
+
+	takeover->lives = calloc(SLOTSFILE_LIVES, sizeof(*takeover->lives));
+	if (!takeover->lives)
+		return -ENOMEM;
+	for (i = 0; i < SLOTSFILE_LIVES; i++)
+		takeover->count += take_life(&content->life[i], content->listeners,
+					     &takeover->lives[takeover->count]);
+	return takeover_sockets(takeover) ? 0 : -ENOENT;
+}
+
+int takeover_find(const char *path, struct takeover *ret_takeover)
+{
+	struct takeover takeover = {0};
+	int error = slotsfile_read(path, &takeover.content);
+
+	if (!error)
+		error = take_lives(&takeover);
+	if (error) {
+		takeover_kill(&takeover);
+		takeover_fini(&takeover);
+		return error;
+	}
+	*ret_takeover = takeover;
+	return 0;
+}
+
+const int *takeover_sockets(const struct takeover *takeover)
+{
+	uint32_t i;
+
+	for (i = 0; i < takeover->count; i++)
+		if (takeover->lives[i].fds[0] >= 0)
+			return takeover->lives[i].fds;
+	return NULL;
+}
+
+void takeover_kill(const struct takeover *takeover)
+{
+	uint32_t i;
+
+	for (i = 0; i < takeover->count; i++)
+		kill_life(&takeover->lives[i].record);
+	for (i = 0; i < takeover->count; i++)
+		await_end(&takeover->lives[i]);
+}
+
+void takeover_fini(struct takeover *takeover)
+{
+	uint32_t i;
+
+	for (i = 0; i < takeover->count; i++)
+		close_life(&takeover->lives[i]);
+	free(takeover->lives);
+	free(takeover->content);
+	*takeover = (struct takeover){0};
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a worker's life is run: as a process (processes.c), or as a thread of this process
+ * (the demo). The supervisor decides what happens, a runner does it, and tells what
+ * became of it by supervisor_worker_...(), from the controller's own loop.
+ */
+#ifndef STICKY_SUPERVISE_WORKER_BACKEND_H
+#define STICKY_SUPERVISE_WORKER_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sticky.h"
+
+struct worker; /* the supervisor's */
+
+#define RUNNER_PATH_SIZE      256
+#define RUNNER_EXIT_TEXT_SIZE 256
+
+/* What a life uses at this moment. */
+struct run_usage {
+	uint64_t rss_bytes;
+	uint64_t cpu_ms;
+	uint32_t connections;
+	char cwd[RUNNER_PATH_SIZE]; /* "": unknown */
+};
+
+/* How a life ended. */
+struct run_exit {
+	bool ok;			  /* by itself, with success */
+	int code;			  /* exit code; -1: ended by a signal */
+	int signal;			  /* 0: ended by itself */
+	char text[RUNNER_EXIT_TEXT_SIZE]; /* "exited with code 1" */
+	const char *hint;		  /* what to do about it; NULL: nothing known */
+};
+
+struct runner_ops {
+	/*
+	 * Begin a life on the sockets of `life`. Returns 0 or -errno: it did not begin. The
+	 * run stays until release().
+	 */
+	int (*start)(void *context, struct worker *worker, struct sticky_worker *life,
+		     void **ret_run);
+	/*
+	 * Take over a life that another process began; NULL: can't be. The pidfd is taken over.
+	 * Returns 0 or -errno.
+	 */
+	int (*adopt)(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run);
+	/*
+	 * The polite stop: finish what you have. Returns false where it is told a little later:
+	 * then supervisor_worker_told() follows.
+	 */
+	bool (*stop)(void *run);
+	/* The end, at once, with everything that it started. */
+	void (*kill)(void *run);
+	/* The life is over and was reported: free the run. */
+	void (*release)(void *run);
+	/* Process id, or thread id. */
+	pid_t (*pid)(const void *run);
+	/* What the life printed last: whole lines, at most `size` bytes with the end. */
+	void (*last_lines)(const void *run, size_t size, char *ret_text);
+	/* What `count` lives use: in one go, as it means a walk through /proc. */
+	void (*measure)(void *context, void *const *runs, uint32_t count,
+			struct run_usage *ret_usages);
+};
+
+struct runner {
+	const struct runner_ops *ops;
+	void *context;
+};
+
+#endif

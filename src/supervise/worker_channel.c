@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/* Workers that connections are passed to: each has a channel, and its slot's connections. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "supervise/lives.h"
+#include "common/log.h"
+
+/* READY at once, or once more: the word that was missing may be this one. */
+static void on_hello(void *context)
+{
+	struct worker *worker = context;
+
+	supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
+	if (worker->state == WORKER_STARTING &&
+	    supervisor_of(worker)->config->ready == READY_STARTED)
+		life_apply(worker, WORKER_BECAME_READY);
+}
+
+void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet)
+{
+	worker->outlet = outlet;
+	if (worker->record)
+		worker->record->takes_passed = true;
+}
+
+/* As one whose listening sockets have ended: see life_on_hangup(). */
+static void on_ended(void *context)
+{
+	struct worker *worker = context;
+
+	if (worker->state != WORKER_READY)
+		return;
+	report(STICKY_LOG_ERROR, "channel_ended", "slot=%u so=\"the worker is replaced\"",
+	       worker->slot->index);
+	worker->takes_no_more = true;
+	life_apply(worker, WORKER_FELL_SILENT);
+}
+
+static int open_outlet(struct worker *worker, int fd)
+{
+	const struct supervisor_options *options = &supervisor_of(worker)->options;
+
+	return channel_outlet_open(options->delivery, options->base, worker->slot->index, fd,
+				   on_hello, on_ended, worker, &worker->channel);
+}
+
+int life_open_channel(struct worker *worker)
+{
+	int ends[2], error;
+
+	if (!supervisor_of(worker)->options.delivery ||
+	    config_is_node(supervisor_of(worker)->config))
+		return 0;
+	error = channel_pair(ends);
+	if (error)
+		return error;
+	error = open_outlet(worker, ends[0]);
+	if (error) {
+		close(ends[0]);
+		close(ends[1]);
+		return error;
+	}
+	worker->channel_end = ends[1];
+	return 0;
+}
+
+void life_close_channel_end(struct worker *worker)
+{
+	if (worker->channel_end >= 0)
+		close(worker->channel_end);
+	worker->channel_end = -1;
+}
+
+bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNEL_ENDS])
+{
+	if (!worker->channel || worker->channel_end < 0)
+		return false;
+	ret_ends[0] = worker->channel_end;
+	ret_ends[1] = channel_outlet_fd(worker->channel);
+	return true;
+}
+
+int supervisor_worker_channel(struct worker *worker, int fd)
+{
+	if (!supervisor_of(worker)->options.delivery)
+		return -EOPNOTSUPP;
+	return open_outlet(worker, fd);
+}
+
+bool life_channel_speaks(struct worker *worker)
+{
+	if (!supervisor_of(worker)->options.delivery)
+		return true;
+	/* Its hello may lie beside the word that it is ready. */
+	if (worker->channel)
+		channel_outlet_hear(worker->channel);
+	return worker->outlet != NULL;
+}
+
+void life_channel_take_slot(struct worker *worker)
+{
+	if (worker->outlet)
+		outlet_take_slot(worker->outlet);
+}
+
+void life_channel_leave_slot(struct worker *worker)
+{
+	if (worker->outlet)
+		outlet_leave_slot(worker->outlet);
+}
+
+uint32_t life_channel_queue(const struct worker *worker)
+{
+	struct delivery *delivery = supervisor_of(worker)->options.delivery;
+
+	if (!delivery || !worker->outlet)
+		return 0;
+	return delivery_waiting_of(delivery, worker->slot->index) +
+	       outlet_on_the_way(worker->outlet);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "supervise/worker_fsm.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+#define RESTART_DELAY_MIN_MS 100
+#define RESTART_DELAY_MAX_MS 30000
+
+/* Asked to stop: the slot first, so that nobody new is sent to it; then itself. */
+#define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
+/* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
+#define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
+
+static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
+	[WORKER_STARTING] =
+		{
+			[WORKER_BECAME_READY] = {WORKER_READY, ACTION_TAKE_SLOT},
+			/* Its exit then counts as a failed start. */
+			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
+			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_SAYS_STOPPING] = {WORKER_STARTING, 0},
+			[WORKER_FELL_SILENT] = {WORKER_STARTING, 0},
+			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
+			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
+		},
+	[WORKER_READY] =
+		{
+			[WORKER_BECAME_READY] = {WORKER_READY, 0},
+			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
+			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, ACTION_LEAVE_SLOT |
+									   ACTION_START_DEADLINE |
+									   ACTION_REPLACE},
+			/* It stays READY until its exit, a moment later: its queue is kept. */
+			[WORKER_FELL_SILENT] = {WORKER_READY, ACTION_KILL},
+			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
+			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
+		},
+	[WORKER_DRAINING] =
+		{
+			[WORKER_BECAME_READY] = {WORKER_DRAINING, 0},
+			[WORKER_TIMED_OUT] = {WORKER_DRAINING, 0},
+			[WORKER_SUPERSEDED] = {WORKER_DRAINING, 0},
+			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, 0},
+			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, 0},
+			[WORKER_FELL_SILENT] = {WORKER_DRAINING, 0},
+			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_KILL},
+			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS},
+		},
+	[WORKER_GONE] =
+		{
+			[WORKER_BECAME_READY] = {WORKER_GONE, 0},
+			[WORKER_TIMED_OUT] = {WORKER_GONE, 0},
+			[WORKER_SUPERSEDED] = {WORKER_GONE, 0},
+			[WORKER_ASKED_TO_STOP] = {WORKER_GONE, 0},
+			[WORKER_SAYS_STOPPING] = {WORKER_GONE, 0},
+			[WORKER_FELL_SILENT] = {WORKER_GONE, 0},
+			[WORKER_MUST_END] = {WORKER_GONE, 0},
+			[WORKER_EXITED] = {WORKER_GONE, 0},
+		},
+};
+
+static_assert(sizeof(steps) / sizeof(steps[0]) == WORKER_STATE_COUNT, "a row for each state");
+
+static const char *const state_names[] = {
+	[WORKER_STARTING] = "starting",
+	[WORKER_READY] = "ready",
+	[WORKER_DRAINING] = "draining",
+	[WORKER_GONE] = "gone",
+};
+
+static_assert(sizeof(state_names) / sizeof(state_names[0]) == WORKER_STATE_COUNT,
+	      "a name for each state");
+
+static const char *const event_names[] = {
+	[WORKER_BECAME_READY] = "became_ready",	  [WORKER_TIMED_OUT] = "timed_out",
+	[WORKER_SUPERSEDED] = "superseded",	  [WORKER_ASKED_TO_STOP] = "asked_to_stop",
+	[WORKER_SAYS_STOPPING] = "says_stopping", [WORKER_FELL_SILENT] = "fell_silent",
+	[WORKER_MUST_END] = "must_end",		  [WORKER_EXITED] = "exited",
+};
+
+static_assert(sizeof(event_names) / sizeof(event_names[0]) == WORKER_EVENT_COUNT,
+	      "a name for each event");
+
+struct worker_step pool_step(enum worker_state state, enum worker_event event)
+{
+	assert(state < WORKER_STATE_COUNT && event < WORKER_EVENT_COUNT);
+	return steps[state][event];
+}
+
+const char *pool_state_name(enum worker_state state)
+{
+	return state_names[state];
+}
+
+const char *pool_event_name(enum worker_event event)
+{
+	return event_names[event];
+}
+
+uint32_t pool_restart_delay(uint32_t former_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms)
+{
+	if (!former_ms || lifetime_ms >= min_uptime_ms)
+		return RESTART_DELAY_MIN_MS;
+	if (former_ms >= RESTART_DELAY_MAX_MS / 2)
+		return RESTART_DELAY_MAX_MS;
+	return former_ms * 2;
+}
+
+bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit,
+		     uint64_t period_ms)
+{
+	uint64_t earliest;
+
+	assert(limit < POOL_DEATHS_MAX);
+	deaths->at_ms[deaths->count++ % POOL_DEATHS_MAX] = now_ms;
+	if (!limit || deaths->count <= limit)
+		return false;
+	/* More than `limit` deaths: the one `limit` before this one is still in the period. */
+	earliest = deaths->at_ms[(deaths->count - 1 - limit) % POOL_DEATHS_MAX];
+	return now_ms - earliest <= period_ms;
+}
+
+uint64_t pool_jitter(uint64_t limit_ms, uint32_t random)
+{
+	return limit_ms - limit_ms / 10 * (random % 1024) / 1024;
+}

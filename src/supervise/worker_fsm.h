@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a worker as a table: state x event -> next state, actions. Pure: time is a
+ * parameter, and what an action does is the supervisor's business.
+ */
+#ifndef STICKY_SUPERVISE_WORKER_FSM_H
+#define STICKY_SUPERVISE_WORKER_FSM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum worker_state {
+	WORKER_STARTING, /* runs, nobody is sent to it */
+	WORKER_READY,	 /* has the slot */
+	WORKER_DRAINING, /* has the slot no more, and finishes what it has */
+	WORKER_GONE,	 /* ended */
+	WORKER_STATE_COUNT
+};
+
+enum worker_event {
+	WORKER_BECAME_READY,  /* it said so, or lived for min-uptime where it says nothing */
+	WORKER_TIMED_OUT,     /* not ready within ready-timeout */
+	WORKER_SUPERSEDED,    /* the slot's next life has it by now */
+	WORKER_ASKED_TO_STOP, /* drain, scale, stop: nobody follows */
+	WORKER_SAYS_STOPPING, /* STOPPING=1: it stops by itself */
+	WORKER_FELL_SILENT,   /* no WATCHDOG=1 for too long */
+	WORKER_MUST_END,      /* the hard-shutdown delay is over, or a fast stop */
+	WORKER_EXITED,	      /* its process (or thread) ended */
+	WORKER_EVENT_COUNT
+};
+
+/* What to do, in this order. */
+enum worker_action {
+	ACTION_TAKE_SLOT = 1 << 0,	/* the slot changes hands to it */
+	ACTION_LEAVE_SLOT = 1 << 1,	/* our duplicates are closed; a slot that it had is held */
+	ACTION_STOP_POLITELY = 1 << 2,	/* ask it to finish */
+	ACTION_START_DEADLINE = 1 << 3, /* the hard-shutdown delay runs from now */
+	ACTION_KILL = 1 << 4,		/* SIGKILL to its process group */
+	ACTION_REPLACE = 1 << 5,	/* the slot's next life begins at once */
+	ACTION_RESTART = 1 << 6,	/* the slot's next life begins after a delay */
+};
+
+struct worker_step {
+	enum worker_state next;
+	unsigned int actions; /* enum worker_action, or-ed */
+};
+
+/* What follows an event. */
+struct worker_step pool_step(enum worker_state state, enum worker_event event);
+
+/* "starting", "ready", "draining", "gone" */
+const char *pool_state_name(enum worker_state state);
+
+/* "became_ready", ... */
+const char *pool_event_name(enum worker_event event);
+
+/*
+ * How long to wait before a slot's next life, in ms: 100, doubling up to 30,000 while lives
+ * are shorter than min_uptime_ms.
+ *
+ * former_ms    the delay before the life that ended; 0: none
+ * lifetime_ms  of that life
+ */
+uint32_t pool_restart_delay(uint32_t former_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
+
+/* --restart-limit N/TIME: the last deaths of a slot. */
+#define POOL_DEATHS_MAX 64
+
+struct pool_deaths {
+	uint64_t at_ms[POOL_DEATHS_MAX]; /* a ring */
+	uint32_t count;			 /* ever */
+};
+
+/*
+ * Note a death. Returns true where there were more than `limit` within the last period_ms.
+ *
+ * limit  0: no limit; else 1 to POOL_DEATHS_MAX - 1
+ */
+bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit,
+		     uint64_t period_ms);
+
+/*
+ * When a life that may last limit_ms is to end: between 90% and 100% of it, by its own
+ * random number, so that lives that began together don't end together.
+ */
+uint64_t pool_jitter(uint64_t limit_ms, uint32_t random);
+
+#endif

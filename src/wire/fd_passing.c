@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#include "wire/fd_passing.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+ssize_t passed_send(int channel, const void *bytes, size_t length, int fd)
+{
+	/* Aligned as cmsg(3) wants it. */
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	struct cmsghdr *passed;
+	ssize_t sent;
+
+	if (fd >= 0) {
+		header.msg_control = control.bytes;
+		header.msg_controllen = sizeof(control.bytes);
+		passed = CMSG_FIRSTHDR(&header);
+		passed->cmsg_level = SOL_SOCKET;
+		passed->cmsg_type = SCM_RIGHTS;
+		passed->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(passed), &fd, sizeof(fd));
+	}
+	do
+		sent = sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
+void passed_close(struct msghdr *header)
+{
+	struct cmsghdr *passed;
+	size_t count, i;
+	int fd;
+
+	for (passed = CMSG_FIRSTHDR(header); passed; passed = CMSG_NXTHDR(header, passed)) {
+		if (passed->cmsg_level != SOL_SOCKET || passed->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (passed->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+		for (i = 0; i < count; i++) {
+			memcpy(&fd, CMSG_DATA(passed) + i * sizeof(fd), sizeof(fd));
+			close(fd);
+		}
+	}
+}

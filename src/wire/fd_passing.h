@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Descriptors that are passed with a message: unix(7), SCM_RIGHTS. */
+#ifndef STICKY_WIRE_FD_PASSING_H
+#define STICKY_WIRE_FD_PASSING_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/*
+ * Send, without waiting.
+ *
+ * fd  goes with the first byte; stays the caller's; -1: none
+ *
+ * Returns the bytes that were sent, or -errno.
+ */
+ssize_t passed_send(int channel, const void *bytes, size_t length, int fd);
+
+/* Close all descriptors that came with a message, of somebody who has none to give us. */
+void passed_close(struct msghdr *header);
+
+#endif
