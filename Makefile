@@ -96,6 +96,7 @@ help:
 	@echo 'make check         formatting, lint, both compilers, the public header, make bench-guard, asan'
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
+	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
 	@echo 'make bench-quick   the same in under 3 minutes'
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
@@ -334,9 +335,10 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check lint compilers consumer
+.PHONY: check format format-check layers lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
+	@$(MAKE) --no-print-directory layers
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -351,6 +353,10 @@ format: deps-lint
 format-check: deps-lint
 	$(call SAY,FORMAT,--dry-run)
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
+
+layers:
+	$(call SAY,LAYERS,src/LAYERS)
+	$(Q)python3 -B tests/layers.py
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)

@@ -204,6 +204,17 @@ void sticky_group_close(struct sticky_group *group);
  */
 int sticky_group_listen(struct sticky_group *group, const char *address);
 
+/*
+ * Open a listening socket that belongs to no group, e.g. for a port of the host's own: bound with
+ * SO_REUSEADDR and SO_REUSEPORT, its filter locked, close-on-exec.
+ *
+ * address  as for sticky_group_listen()
+ * backlog  connections; 0: 4096
+ *
+ * Returns the descriptor, or -errno as sticky_group_listen().
+ */
+int sticky_listen(const char *address, uint32_t backlog);
+
 /* The number of listeners that were added. */
 uint32_t sticky_group_listener_count(struct sticky_group *group);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "state/rundir.h"
 
 #define ANSWER_MAX (16u << 20) /* 1,024 workers are half a megabyte */

@@ -11,9 +11,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "procfs/cpu_count.h"
 #include "cli/command.h"
+#include "sticky.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/command.h"
 
 static void show_all(void)

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
 

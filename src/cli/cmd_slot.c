@@ -2,7 +2,7 @@
 /* drain, ready, restart: the orders for one slot. */
 #include <stdio.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "common/units.h"
 #include "cli/client.h"
 #include "cli/command.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/options.h"
+#include "common/exit_code.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "cli/demo.h"

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
 

@@ -4,7 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
 

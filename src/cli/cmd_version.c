@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/command.h"
 #include "sticky.h"
 

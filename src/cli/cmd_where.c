@@ -6,7 +6,7 @@
 #include <event2/http.h>
 #include <stdlib.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "sticky.h"

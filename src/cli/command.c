@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "config/options.h"
-#include "controller/controller.h"
+#include "common/exit_code.h"
 
 static const struct command commands[] = {
 	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",

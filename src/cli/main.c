@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "controller/controller.h"
+#include "common/exit_code.h"
 #include "cli/command.h"
 
 /* The words that people try first. */

@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #include "handoff/error_response.h"
-#include "handoff/timer.h"
+#include "common/timer.h"
 #include "common/clock.h"
 #include "node/preload.h"
 #include "supervise/listeners.h"
 #include "controller/controller_internal.h"
 #include "common/privilege.h"
+#include "common/exit_code.h"
 #include "common/log.h"
 #include "state/state_file.h"
 #include "supervise/supervisor.h"

@@ -10,18 +10,6 @@
 #include "supervise/worker_backend.h"
 #include "sticky.h"
 
-/* Exit codes: the contract with scripts. */
-enum {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-	EXIT_NOT_RUNNING = 3,
-	EXIT_PARTLY = 4, /* timed out, or done in part */
-	EXIT_ALREADY_RUNNING = 5,
-	EXIT_NOT_PERMITTED = 77,
-	EXIT_BAD_CONFIG = 78
-};
-
 /* Workers as threads of this process: what the demo gives us. */
 struct thread_host {
 	/* Returns 0 or -errno; from then on the runner may be used. */

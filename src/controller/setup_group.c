@@ -9,6 +9,7 @@
 #include "supervise/listeners.h"
 #include "controller/controller_internal.h"
 #include "common/privilege.h"
+#include "common/exit_code.h"
 #include "common/log.h"
 
 uint32_t controller_wanted_slots(const struct config *config)

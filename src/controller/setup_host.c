@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "controller/controller_internal.h"
+#include "common/exit_code.h"
 #include "common/log.h"
 #include "state/seed.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 
 /*
  * On their way to one worker at a time: enough to keep it busy, few enough for the channel's

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
 #define PATIENT_BELOW_MS 1000

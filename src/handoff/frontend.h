@@ -14,7 +14,7 @@
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "common/journal.h"
-#include "state/state_file.h"
+#include "handoff/traffic.h"
 #include "sticky.h"
 
 struct front;

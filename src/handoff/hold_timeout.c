@@ -11,7 +11,7 @@
 
 #include "handoff/queue_age.h"
 #include "handoff/error_response.h"
-#include "handoff/timer.h"
+#include "common/timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
 #define PATIENT_BELOW_MS 1000

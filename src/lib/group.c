@@ -12,6 +12,8 @@
 #include "lib/table.h"
 #include "lib/wake.h"
 
+#define DEFAULT_BACKLOG 4096
+
 /* The first version's structures: the least that a caller must have. */
 #define OPTIONS_SIZE_V1 sizeof(struct sticky_group_options)
 
@@ -39,7 +41,7 @@ int group_copy_options(const struct sticky_group_options *options,
 static int fill_in_options(struct sticky_group_options *options)
 {
 	if (!options->backlog)
-		options->backlog = 4096;
+		options->backlog = DEFAULT_BACKLOG;
 	if (!options->v4_prefix)
 		options->v4_prefix = 32;
 	if (!options->v6_prefix)
@@ -314,6 +316,32 @@ int sticky_group_listen(struct sticky_group *group, const char *address)
 	error = listen_locked(group, &listener);
 	pthread_mutex_unlock(&group->lock);
 	return error;
+}
+
+int sticky_listen(const char *address, uint32_t backlog)
+{
+	struct listen_spec spec;
+	struct listener listener;
+	int fd, error = listen_spec_parse(address, &spec);
+
+	if (!error && backlog > INT32_MAX)
+		error = -EINVAL;
+	if (!error)
+		error = listener_resolve(&spec, backlog ? (int)backlog : DEFAULT_BACKLOG,
+					 &listener);
+	if (!error)
+		error = listener_check_free(&listener);
+	if (error)
+		return error;
+	fd = listener_bind(&listener);
+	if (fd < 0)
+		return fd;
+	error = listener_listen(&listener, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	return fd;
 }
 
 uint32_t sticky_group_listener_count(struct sticky_group *group)

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"

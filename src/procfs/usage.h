@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "supervise/worker_backend.h"
+#include "procfs/run_usage.h"
 
 /*
  * Measure groups: memory and CPU time of all their processes, and their established TCP

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
-#include "handoff/dispatcher.h"
+#include "handoff/traffic.h"
 #include "sticky.h"
 
 #define SLOTSFILE_VERSION 5
@@ -40,13 +40,6 @@ struct slot_record {
 	uint64_t killed; /* lives that outlived the hard-shutdown delay */
 	uint32_t mode;	 /* enum slot_mode */
 	uint32_t unused;
-};
-
-/* What was counted of connections that we had in our own hands. */
-struct traffic {
-	struct delivery_counters delivery; /* `answered`: the stand-in's too */
-	struct dispatch_counters dispatch;
-	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
 };
 
 struct slotsfile_content {

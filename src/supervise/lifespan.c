@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 #include "common/clock.h"
 #include "supervise/lives.h"
 #include "common/privilege.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 #include "common/clock.h"
 #include "common/privilege.h"
 #include "common/log.h"

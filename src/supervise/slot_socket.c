@@ -11,8 +11,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "lib/listener.h"
-
 #define PLACE  "{slot}"
 #define PREFIX "unix:"
 
@@ -86,29 +84,6 @@ static int open_unix(const char *path, int backlog)
 	return fd;
 }
 
-static int open_tcp(const char *address, int backlog)
-{
-	struct listen_spec spec;
-	struct listener listener;
-	int fd, error = listen_spec_parse(address, &spec);
-
-	if (!error)
-		error = listener_resolve(&spec, backlog, &listener);
-	if (!error)
-		error = listener_check_free(&listener);
-	if (error)
-		return error;
-	fd = listener_bind(&listener);
-	if (fd < 0)
-		return fd;
-	error = listener_listen(&listener, fd);
-	if (error) {
-		close(fd);
-		return error;
-	}
-	return fd;
-}
-
 static const char *hint(int error)
 {
 	switch (error) {
@@ -134,7 +109,7 @@ int slotsocket_open(const char *form, uint32_t slot, int backlog, size_t error_s
 
 	if (!fd)
 		fd = path_of(address) ? open_unix(path_of(address), backlog)
-				      : open_tcp(address, backlog);
+				      : sticky_listen(address, backlog);
 	if (fd < 0)
 		snprintf(ret_error, error_size, "--slot-listen %.200s: %s\n%s",
 			 address[0] ? address : form, strerror(-fd), hint(fd));

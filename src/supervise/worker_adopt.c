@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 #include "common/clock.h"
 #include "supervise/lives.h"
 #include "common/log.h"

@@ -12,20 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "procfs/run_usage.h"
 #include "sticky.h"
 
 struct worker; /* the supervisor's */
 
-#define RUNNER_PATH_SIZE      256
 #define RUNNER_EXIT_TEXT_SIZE 256
-
-/* What a life uses at this moment. */
-struct run_usage {
-	uint64_t rss_bytes;
-	uint64_t cpu_ms;
-	uint32_t connections;
-	char cwd[RUNNER_PATH_SIZE]; /* "": unknown */
-};
 
 /* How a life ended. */
 struct run_exit {

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "handoff/timer.h"
+#include "common/timer.h"
 
 #define HOUR_MS 3600000
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "handoff/timer.h"
+#include "common/timer.h"
 
 void timer_start(struct event *timer, uint64_t delay_ms)
 {

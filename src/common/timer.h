@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers of a libevent loop. */
-#ifndef STICKY_HANDOFF_TIMER_H
-#define STICKY_HANDOFF_TIMER_H
+#ifndef STICKY_COMMON_TIMER_H
+#define STICKY_COMMON_TIMER_H
 
 #include <event2/event.h>
 #include <stdint.h>
