@@ -11,10 +11,8 @@
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,23 +113,6 @@ static void it_loads_with_cap_bpf_alone(void **state)
 	assert_int_equal(run_child(open_with_cap_bpf_alone), 0);
 }
 
-/* Before this kernel every bpf(2) command needs CAP_BPF, unless unprivileged users may use it. */
-static bool maps_are_free(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/unprivileged_bpf_disabled", "re");
-	struct utsname name;
-	int major = 0, minor = 0, disabled = 0;
-
-	if (file) {
-		if (fscanf(file, "%d", &disabled) != 1)
-			disabled = 0;
-		fclose(file);
-	}
-	assert_int_equal(uname(&name), 0);
-	assert_int_equal(sscanf(name.release, "%d.%d", &major, &minor), 2);
-	return !disabled || major > 5 || (major == 5 && minor >= 19);
-}
-
 static void use_all_of(struct sticky_group *group)
 {
 	struct sticky_worker *workers[SLOTS];
@@ -156,7 +137,7 @@ static void a_late_listener_needs_no_capability(void **state)
 	struct sticky_group *group;
 
 	(void)state;
-	if (!maps_are_free()) {
+	if (!caps_maps_are_free()) {
 		print_message("# on this kernel each access to a map needs CAP_BPF\n");
 		skip();
 	}
@@ -175,7 +156,7 @@ static void without_regions_an_old_kernel_refuses(void **state)
 	struct sticky_group *group;
 
 	(void)state;
-	if (maps_are_free()) {
+	if (caps_maps_are_free()) {
 		print_message("# on this kernel access to a map needs nothing\n");
 		skip();
 	}

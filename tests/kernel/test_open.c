@@ -163,10 +163,15 @@ static void a_group_needs_cap_bpf(void **state)
 /* Once it is open it needs none: a controller drops it for the time between. */
 static void an_open_group_works_without_cap_bpf(void **state)
 {
-	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_group *group;
 	struct sticky_worker *workers[SLOTS];
 
 	(void)state;
+	if (!caps_maps_are_free()) {
+		print_message("# on this kernel each access to a map needs CAP_BPF\n");
+		skip();
+	}
+	group = group_start(SLOTS, "127.0.0.1:0");
 	assert_int_equal(caps_set(CAP_BPF, false), 0);
 	assert_int_equal(caps_set(CAP_SYS_ADMIN, false), 0);
 	workers_start(group, workers);

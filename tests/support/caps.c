@@ -6,8 +6,10 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static int read_caps(struct __user_cap_data_struct *ret_data)
@@ -82,4 +84,21 @@ int caps_keep_only(int capability)
 	data[CAP_TO_INDEX(capability)].effective = CAP_TO_MASK(capability);
 	data[CAP_TO_INDEX(capability)].permitted = CAP_TO_MASK(capability);
 	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+bool caps_maps_are_free(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/unprivileged_bpf_disabled", "re");
+	struct utsname name;
+	int major = 0, minor = 0, disabled = 0;
+
+	if (file) {
+		if (fscanf(file, "%d", &disabled) != 1)
+			disabled = 0;
+		fclose(file);
+	}
+	uname(&name);
+	if (sscanf(name.release, "%d.%d", &major, &minor) != 2)
+		return false;
+	return !disabled || major > 5 || (major == 5 && minor >= 19);
 }

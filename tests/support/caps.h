@@ -28,4 +28,10 @@ int caps_keep_only(int capability);
  */
 int caps_freeze(void);
 
+/*
+ * Is an open map of use without CAP_BPF? Not before Linux 5.19, where
+ * kernel.unprivileged_bpf_disabled is not 0.
+ */
+bool caps_maps_are_free(void);
+
 #endif
