@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "sticky.h"
+
 #define PLACE  "{slot}"
 #define PREFIX "unix:"
 
