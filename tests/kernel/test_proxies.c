@@ -102,6 +102,7 @@ static bool is_proxy(const struct scene *scene, uint32_t address)
 	((struct sockaddr_in *)&source)->sin_addr.s_addr = htonl(address);
 	client = client_connect(&source, &scene->server);
 	assert_true(client >= 0);
+	assert_int_equal(client_settle(client), 0);
 	close(client);
 	return take(scene);
 }
@@ -267,9 +268,10 @@ static void *connect_on(void *context)
 
 	while (!hammer->stop) {
 		int client = client_connect(&source, &hammer->scene->server);
+		int error = client < 0 ? client : client_settle(client);
 
-		if (client < 0) {
-			hammer->error = (unsigned int)-client;
+		if (error) {
+			hammer->error = (unsigned int)-error;
 			return NULL;
 		}
 		close(client);

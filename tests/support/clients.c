@@ -5,8 +5,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "wait.h"
@@ -73,6 +75,27 @@ int client_connect(const struct sockaddr_storage *source, const struct sockaddr_
 		return error;
 	}
 	return fd;
+}
+
+static bool all_is_acknowledged(void *context)
+{
+	int unsent = 0;
+
+	return ioctl(*(int *)context, SIOCOUTQ, &unsent) || unsent == 0;
+}
+
+int client_settle(int fd)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	if (send(fd, "", 1, MSG_NOSIGNAL) < 0)
+		return -errno;
+	if (wait_until(all_is_acknowledged, &fd))
+		return -ETIMEDOUT;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length))
+		return -errno;
+	return -error;
 }
 
 int client_accept(int listening)

@@ -28,6 +28,15 @@ struct sockaddr_storage client_address(sa_family_t family, uint32_t number);
  */
 int client_connect(const struct sockaddr_storage *source, const struct sockaddr_storage *server);
 
+/*
+ * Wait until a connection is in the accept queue of its listening socket. connect(2) returns when
+ * the server has answered, and the last packet of the handshake may be handled later than that, by
+ * ksoftirqd. Sends a byte: what has been acknowledged is behind the handshake.
+ *
+ * Returns 0 or -errno: -ETIMEDOUT, or what became of the connection.
+ */
+int client_settle(int fd);
+
 /* Accept, with a deadline. Returns a blocking socket or -errno. */
 int client_accept(int listening);
 
