@@ -107,6 +107,7 @@ struct {
  * tests/kernel/test_load.c loads the program with CAP_BPF alone, make test-kernels does so on
  * other kernels.
  */
+
 /* Two 32-bit words as they lie in memory, the first one at the lower address. */
 static __always_inline __u64 pair(__u32 first, __u32 second)
 {
@@ -121,8 +122,9 @@ static __always_inline __u64 pair(__u32 first, __u32 second)
 #define NO_HASH (-1L)
 
 /*
- * The hashes are functions of their own (stack): among the rest the compiler would have too
- * few registers for their state, and would spill halves of it.
+ * (stack) Functions of their own: among other values the compiler would have too few registers
+ * for the state of a hash, and would spill it in words of 4 bytes. The hash of a new IPv4
+ * connection alone is in sticky_select() itself, which keeps few values before that.
  */
 static __noinline __u32 hash_v4(const struct sticky_settings *set, __u32 address)
 {
@@ -144,16 +146,6 @@ static __always_inline __u32 hash_v6(const struct sticky_settings *set, __u32 a0
 		return hash_v4(set, a3);
 	return hash_v6_key(set, a0 & set->v6_mask[0], a1 & set->v6_mask[1], a2 & set->v6_mask[2],
 			   a3 & set->v6_mask[3]);
-}
-
-static __noinline long hash_of_v4_packet(struct sk_reuseport_md *ctx,
-					 const struct sticky_settings *set)
-{
-	__u32 address;
-
-	if (bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
-		return NO_HASH;
-	return sticky_hash_v4(set, address);
 }
 
 /*
@@ -203,13 +195,16 @@ static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct s
 static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
 					   const struct sticky_settings *set)
 {
+	__u32 address;
+
 	if (ctx->migrating_sk)
 		return hash_of_moved(ctx, set);
-	if (ctx->eth_protocol == bpf_htons(ETH_P_IP))
-		return hash_of_v4_packet(ctx, set);
 	if (ctx->eth_protocol == bpf_htons(ETH_P_IPV6))
 		return hash_of_v6_packet(ctx, set);
-	return NO_HASH;
+	if (ctx->eth_protocol != bpf_htons(ETH_P_IP) ||
+	    bpf_skb_load_bytes_relative(ctx, 12, &address, sizeof(address), BPF_HDR_START_NET))
+		return NO_HASH;
+	return sticky_hash_v4(set, address);
 }
 
 /* (stack) A struct sticky_proxy_key, padded to whole words. */
@@ -382,59 +377,75 @@ static __noinline long select_other_slot(struct sk_reuseport_md *ctx,
 	return -1;
 }
 
-static __always_inline int count_exit(struct sticky_cpu_counters *count, enum sticky_exit exit,
-				      int verdict)
+static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 {
-	count->exits[exit]++;
+	const __u64 zero = 0; /* (stack) */
+	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
+
+	if (count) /* always: element 0 of an array; the verifier wants it checked */
+		count->exits[exit]++;
 	return verdict;
+}
+
+/* The table that is in force; NULL: none. */
+static __always_inline const struct sticky_table *find_table(void)
+{
+	const __u64 zero = 0; /* (stack) */
+	void *inner = bpf_map_lookup_elem(&table, &zero);
+
+	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+}
+
+static __always_inline void count_steered(__u32 slot)
+{
+	const __u64 zero = 0; /* (stack) */
+	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
+
+	if (count && slot < STICKY_SLOTS_MAX)
+		count->steered[slot]++;
 }
 
 SEC("sk_reuseport/migrate")
 int sticky_select(struct sk_reuseport_md *ctx)
 {
 	const __u64 zero = 0; /* (stack) */
-	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
-	struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
-	void *inner = bpf_map_lookup_elem(&table, &zero);
+	const struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	const struct sticky_table *slots;
 	long hash, first;
 	__u32 slot;
 
-	if (!count) /* can't be: element 0 of an array; the verifier wants it said */
-		return SK_DROP;
-	if (!set || !inner || set->abi_version != STICKY_ABI_VERSION)
-		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
-	slots = bpf_map_lookup_elem(inner, &zero);
-	if (!slots)
-		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+	if (!set || set->abi_version != STICKY_ABI_VERSION)
+		return count_exit(STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
 	first = first_entry(ctx, set);
 	if (first < 0)
-		return count_exit(count, STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+		return count_exit(STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
 
 	switch (set->dispatchers ? place_with_dispatcher(ctx, set, first) : NOT_PLACED) {
 	case PLACED:
-		return count_exit(count, STICKY_EXIT_DISPATCHED, SK_PASS);
+		return count_exit(STICKY_EXIT_DISPATCHED, SK_PASS);
 	case NO_PLACE:
-		return count_exit(count, STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
+		return count_exit(STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
 	default:
 		break;
 	}
 
 	hash = hash_of_client(ctx, set);
 	if (hash < 0)
-		return count_exit(count, STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
+		return count_exit(STICKY_EXIT_DROPPED_UNREADABLE, SK_DROP);
+	slots = find_table();
+	if (!slots)
+		return count_exit(STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
 	slot = sticky_table_slot(slots, sticky_hash_bucket(hash));
 
 	if (!select_entry(ctx, first + slot)) {
 		if (ctx->migrating_sk)
-			return count_exit(count, STICKY_EXIT_MIGRATED, SK_PASS);
-		if (slot < STICKY_SLOTS_MAX)
-			count->steered[slot]++;
+			return count_exit(STICKY_EXIT_MIGRATED, SK_PASS);
+		count_steered(slot);
 		return SK_PASS;
 	}
 	if (!select_other_slot(ctx, set, first, (__u64)hash << 32 | slot))
-		return count_exit(count, STICKY_EXIT_EMPTY_SLOT, SK_PASS);
-	return count_exit(count, STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
+		return count_exit(STICKY_EXIT_EMPTY_SLOT, SK_PASS);
+	return count_exit(STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
 }
 
 /* "Dual MIT/GPL": the kernel's own spelling, which it takes for GPL-compatible. */
