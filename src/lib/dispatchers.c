@@ -124,6 +124,7 @@ int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
 			  uint32_t listener)
 {
+	/* Needs no lock: count and sockets stay as they are from the opening to the closing. */
 	if (dispatcher >= dispatchers->count || listener >= STICKY_LISTENERS_LIMIT ||
 	    dispatchers->sets[dispatcher].fd[listener] < 0)
 		return -EINVAL;

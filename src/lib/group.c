@@ -98,7 +98,12 @@ void group_learn_of_wake_ups(struct sticky_group *group)
 
 int sticky_group_wakes(struct sticky_group *group)
 {
-	return group->migration_wakes;
+	int wakes;
+
+	pthread_mutex_lock(&group->lock);
+	wakes = group->migration_wakes;
+	pthread_mutex_unlock(&group->lock);
+	return wakes;
 }
 
 struct sticky_group *group_new(const struct sticky_group_options *options)
@@ -380,21 +385,23 @@ uint32_t sticky_group_slots(struct sticky_group *group)
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
 		       struct sticky_where *ret_where)
 {
-	const struct sticky_settings *settings = steering_settings(group->steering);
 	struct sticky_where where = {.size = ret_where->size};
+	struct sticky_settings settings;
 	struct sticky_key key;
 	int error;
 
 	if (ret_where->size < sizeof(where))
 		return -EINVAL;
-	error = address_key(settings, client, &key);
-	if (error)
-		return error;
-	where.bucket = sticky_hash_bucket(sticky_key_hash(settings, &key));
 	pthread_mutex_lock(&group->lock);
-	where.slot = steering_slot_of(group->steering, where.bucket);
+	settings = *steering_settings(group->steering);
+	error = address_key(&settings, client, &key);
+	if (!error) {
+		where.bucket = sticky_hash_bucket(sticky_key_hash(&settings, &key));
+		where.slot = steering_slot_of(group->steering, where.bucket);
+	}
 	pthread_mutex_unlock(&group->lock);
-	error = key_format(settings, &key, sizeof(where.key), where.key);
+	if (!error)
+		error = key_format(&settings, &key, sizeof(where.key), where.key);
 	if (error)
 		return error;
 	memcpy(ret_where, &where, sizeof(where));
@@ -403,7 +410,12 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 
 uint32_t sticky_group_seed_id(struct sticky_group *group)
 {
-	return sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
+	uint32_t id;
+
+	pthread_mutex_lock(&group->lock);
+	id = sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
+	pthread_mutex_unlock(&group->lock);
+	return id;
 }
 
 static uint64_t sum_steered(const struct sticky_cpu_counters *count)

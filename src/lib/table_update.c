@@ -103,9 +103,12 @@ int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t l
 		fd = -EINVAL;
 	else if (!group->slots[slot].owner && group->slots[slot].holding.fd[listener] >= 0)
 		fd = group->slots[slot].holding.fd[listener];
-	pthread_mutex_unlock(&group->lock);
-	/* Its queue may move on between a look at it and the accept(). */
+	/*
+	 * Non-blocking, as the queue may be moved between poll() and accept(). Set under the lock:
+	 * another thread may close this descriptor, and open one with the same number.
+	 */
 	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
-		return -errno;
+		fd = -errno;
+	pthread_mutex_unlock(&group->lock);
 	return fd;
 }

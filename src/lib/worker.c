@@ -26,6 +26,8 @@ static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_
 {
 	int error;
 
+	if (slot >= group->slot_count)
+		return -EINVAL;
 	error = socket_set_open(group, &worker->sockets);
 	if (error)
 		return error;
@@ -41,8 +43,6 @@ int sticky_worker_open(struct sticky_group *group, uint32_t slot, struct sticky_
 	struct sticky_worker *worker;
 	int error;
 
-	if (slot >= group->slot_count)
-		return -EINVAL;
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
 		return -ENOMEM;
@@ -127,7 +127,8 @@ static int close_locked(struct sticky_worker *worker)
 	int error = 0;
 
 	if (slot->owner == worker) {
-		if (group->refusing)
+		/* A slot that was removed needs no holding sockets: no client is sent to it. */
+		if (group->refusing || worker->slot >= group->slot_count)
 			slot->owner = NULL;
 		else
 			error = slot_hold(group, worker->slot);
