@@ -21,7 +21,7 @@ static void set_address(union channel_address *to, const struct sockaddr *from)
 void head_begin(struct head *head, int fd, const struct sockaddr *peer,
 		const struct dispatch_rules *rules)
 {
-	bool is_trusted = rules->mode != DISPATCH_PEER && prefixes_contain(rules->trusted, peer);
+	bool is_trusted = rules->mode != DISPATCH_PEER && prefixes_contain(&rules->trusted, peer);
 
 	*head = (struct head){.fd = fd, .source = CHANNEL_FROM_PEER};
 	set_address(&head->peer, peer);
@@ -52,7 +52,7 @@ static enum head_state find_client(struct head *head, const struct dispatch_rule
 	    !memchr(bytes + head->seen, '\n', length - head->seen))
 		return HEAD_MORE;
 	head->has_line = memchr(bytes, '\n', length) != NULL;
-	result = client_ip_find((const char *)bytes, length, rules->header, rules->trusted,
+	result = client_ip_find((const char *)bytes, length, rules->header, &rules->trusted,
 				&head->peer.any, &answer);
 	if (result == CLIENT_IP_MORE)
 		return HEAD_MORE;
@@ -62,7 +62,7 @@ static enum head_state find_client(struct head *head, const struct dispatch_rule
 		head->is_untrusted_word = answer.has_header && prefix_is_public(&head->peer.any);
 		return HEAD_KNOWN;
 	}
-	head->keeps_alive = answer.keeps_alive;
+	head->keeps_alive = answer.keeps_alive && rules->reports_keepalive;
 	if (result == CLIENT_IP_FOUND)
 		set_client(head, (const void *)&answer.client, CHANNEL_FROM_HEADER);
 	return HEAD_KNOWN;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "wire/channel.h"
-#include "handoff/dispatcher.h"
+#include "handoff/dispatch_rules.h"
 
 #define HEAD_SIZE_MAX 65536 /* a head that is longer is not waited for; nginx takes 32 KB of it */
 
@@ -19,8 +19,8 @@ struct head {
 	bool is_plain;		/* nothing is wanted of it */
 	bool must_speak;	/* a trusted peer that owes a PROXY header */
 	bool is_sample;		/* nothing is believed: only looked at */
-	bool keeps_alive;	/* see DISPATCH_KEEPS_ALIVE */
-	bool is_untrusted_word; /* see DISPATCH_UNTRUSTED_HEADER */
+	bool keeps_alive;	/* a notice is due: DISPATCH_KEEPS_ALIVE */
+	bool is_untrusted_word; /* the same: DISPATCH_UNTRUSTED_HEADER */
 	bool has_line;		/* its first line is there */
 	uint32_t seen;		/* bytes that were not enough */
 };

@@ -46,8 +46,8 @@ struct dispatcher {
 	struct pending_list proxies;
 	struct pending_list samples; /* of whom nothing is wanted: they wait for less long */
 	uint32_t pending_count;	     /* read by other threads */
-	pthread_mutex_t lock;	     /* the rules */
-	struct dispatch_rules rules;
+	pthread_mutex_t lock;	     /* the pointer below, and what dispatcher_leave() sets */
+	const struct dispatch_rules *rules; /* see take_rules() */
 	uint8_t bytes[HEAD_SIZE_MAX];
 };
 
@@ -108,23 +108,32 @@ static bool settle(struct dispatcher *dispatcher, struct head *head, enum head_s
 	return true;
 }
 
-static enum head_state look(struct dispatcher *dispatcher, struct head *head)
+/* The present rules, with a reference for the caller. */
+static const struct dispatch_rules *take_rules(struct dispatcher *dispatcher)
 {
-	enum head_state state;
+	const struct dispatch_rules *rules;
 
 	pthread_mutex_lock(&dispatcher->lock);
-	state = head_look(head, &dispatcher->rules, dispatcher->bytes);
+	rules = dispatch_rules_ref(dispatcher->rules);
 	pthread_mutex_unlock(&dispatcher->lock);
+	return rules;
+}
+
+static enum head_state look(struct dispatcher *dispatcher, struct head *head)
+{
+	const struct dispatch_rules *rules = take_rules(dispatcher);
+	enum head_state state = head_look(head, rules, dispatcher->bytes);
+
+	dispatch_rules_unref(rules);
 	return state;
 }
 
 static uint32_t head_timeout_ms(struct dispatcher *dispatcher)
 {
-	uint32_t timeout;
+	const struct dispatch_rules *rules = take_rules(dispatcher);
+	uint32_t timeout = rules->head_timeout_ms;
 
-	pthread_mutex_lock(&dispatcher->lock);
-	timeout = dispatcher->rules.head_timeout_ms;
-	pthread_mutex_unlock(&dispatcher->lock);
+	dispatch_rules_unref(rules);
 	return timeout;
 }
 
@@ -250,11 +259,11 @@ static int watch_listeners(struct dispatcher *dispatcher)
 
 static void begin(struct dispatcher *dispatcher, int fd, const struct sockaddr_storage *peer)
 {
+	const struct dispatch_rules *rules = take_rules(dispatcher);
 	struct head head;
 
-	pthread_mutex_lock(&dispatcher->lock);
-	head_begin(&head, fd, (const void *)peer, &dispatcher->rules);
-	pthread_mutex_unlock(&dispatcher->lock);
+	head_begin(&head, fd, (const void *)peer, rules);
+	dispatch_rules_unref(rules);
 	count(&dispatcher->options.counters->accepted);
 	if (settle(dispatcher, &head, look(dispatcher, &head)))
 		return;
@@ -358,9 +367,9 @@ static void turn(struct dispatcher *dispatcher, int wait_ms)
 }
 
 /* Heads that are half here are about to be whole. */
-static void await_heads(struct dispatcher *dispatcher)
+static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
 {
-	uint64_t until = now_ms() + dispatcher->patience_ms, now;
+	uint64_t until = now_ms() + patience, now;
 
 	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->stop_fd, NULL);
 	if (!dispatcher->is_paused)
@@ -369,11 +378,18 @@ static void await_heads(struct dispatcher *dispatcher)
 		turn(dispatcher, (int)(until - now));
 }
 
-/* Nobody is left behind. */
+/* Every connection that was accepted is submitted, or closed. */
 static void finish(struct dispatcher *dispatcher)
 {
-	if (dispatcher->leaves_queues)
-		await_heads(dispatcher);
+	uint32_t patience;
+	bool leaves_queues;
+
+	pthread_mutex_lock(&dispatcher->lock);
+	leaves_queues = dispatcher->leaves_queues;
+	patience = dispatcher->patience_ms;
+	pthread_mutex_unlock(&dispatcher->lock);
+	if (leaves_queues)
+		await_heads(dispatcher, patience);
 	else
 		accept_all(dispatcher);
 	finish_pending(dispatcher, &dispatcher->proxies);
@@ -432,6 +448,7 @@ static void free_dispatcher(struct dispatcher *dispatcher)
 	if (dispatcher->stop_fd >= 0)
 		close(dispatcher->stop_fd);
 	pthread_mutex_destroy(&dispatcher->lock);
+	dispatch_rules_unref(dispatcher->rules);
 	free(dispatcher);
 }
 
@@ -444,7 +461,7 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 	if (!dispatcher)
 		return -ENOMEM;
 	dispatcher->options = *options;
-	dispatcher->rules = *rules;
+	dispatcher->rules = dispatch_rules_ref(rules);
 	dispatcher->poll_fd = dispatcher->stop_fd = -1;
 	TAILQ_INIT(&dispatcher->proxies);
 	TAILQ_INIT(&dispatcher->samples);
@@ -462,9 +479,13 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 
 void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules)
 {
+	const struct dispatch_rules *previous;
+
 	pthread_mutex_lock(&dispatcher->lock);
-	dispatcher->rules = *rules;
+	previous = dispatcher->rules;
+	dispatcher->rules = dispatch_rules_ref(rules);
 	pthread_mutex_unlock(&dispatcher->lock);
+	dispatch_rules_unref(previous);
 }
 
 uint32_t dispatcher_pending(const struct dispatcher *dispatcher)
@@ -490,7 +511,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 
 void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
 {
-	/* Read by the thread once it was told to end. */
+	/* The thread reads these in finish(). */
 	pthread_mutex_lock(&dispatcher->lock);
 	dispatcher->leaves_queues = true;
 	dispatcher->patience_ms = patience_ms;

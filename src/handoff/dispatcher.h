@@ -14,24 +14,7 @@
 #include <stdint.h>
 
 #include "handoff/delivery.h"
-#include "common/prefixes.h"
-
-enum dispatch_mode {
-	DISPATCH_PEER,	/* by the peer's own address */
-	DISPATCH_XFF,	/* X-Forwarded-For, or another header */
-	DISPATCH_PROXY, /* PROXY protocol */
-	DISPATCH_MODE_COUNT
-};
-
-/* What is believed, and how. */
-struct dispatch_rules {
-	enum dispatch_mode mode;
-	char header[64];	  /* of DISPATCH_XFF */
-	struct prefixes *trusted; /* others' words are not believed */
-	bool strips;		  /* DISPATCH_PROXY: the worker does not see the header */
-	bool samples;		  /* peers that are not trusted come to be looked at */
-	uint32_t head_timeout_ms;
-};
+#include "handoff/dispatch_rules.h"
 
 /* Things worth a word to the user, told from the dispatcher's thread. */
 enum dispatch_notice {
@@ -65,14 +48,17 @@ struct dispatcher;
 /*
  * Start a dispatcher.
  *
- * rules  copied; what `trusted` points to stays until the dispatcher is stopped, or has others
+ * rules  the dispatcher takes a reference of its own
  *
  * Returns 0 or -errno.
  */
 int dispatcher_start(const struct dispatcher_options *options, const struct dispatch_rules *rules,
 		     struct dispatcher **ret_dispatcher);
 
-/* Other rules, from the next look at a connection on. Those that were there are not used then. */
+/*
+ * Other rules, from the next look at a connection on. The dispatcher takes a reference of its own,
+ * and gives up the one to the previous rules.
+ */
 void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules);
 
 /* Connections that have not said yet who they are. */

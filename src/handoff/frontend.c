@@ -27,9 +27,8 @@ struct front {
 	struct dispatcher *dispatchers[STICKY_DISPATCHERS_LIMIT];
 	int fds[STICKY_DISPATCHERS_LIMIT][STICKY_LISTENERS_LIMIT];
 	uint32_t count;
-	struct ranges ranges;	 /* trusted */
-	struct prefixes trusted; /* the same, to look up */
-	/* Notices come from the dispatchers' threads. */
+	const struct dispatch_rules *rules; /* the dispatchers' present ones */
+	/* Counted by the dispatchers' threads, atomically. */
 	uint32_t keepalive_noticed;
 	uint32_t untrusted_noticed;
 };
@@ -46,7 +45,9 @@ static struct delivery_limits limits_of(const struct config *config)
 	};
 }
 
-static struct dispatch_rules rules_of(struct front *front)
+/* What the dispatchers need to know of the configuration, copied from it. */
+static int make_rules(const struct front *front, const struct ranges *trusted,
+		      const struct dispatch_rules **ret_rules)
 {
 	static const enum dispatch_mode modes[BEHIND_PROXY_COUNT] = {
 		[BEHIND_NO_PROXY] = DISPATCH_PEER,
@@ -56,15 +57,15 @@ static struct dispatch_rules rules_of(struct front *front)
 	const struct config *config = front->options.config;
 	struct dispatch_rules rules = {
 		.mode = modes[config->behind_proxy],
-		.trusted = &front->trusted,
 		.strips = config->proxy_header == PROXY_HEADER_STRIP,
 		.samples = !front->options.is_user,
+		.reports_keepalive = !config_closes_keepalive(config),
 		.head_timeout_ms = config->head_timeout_ms,
 	};
 
 	snprintf(rules.header, sizeof(rules.header), "%s",
 		 config->client_ip_header ? config->client_ip_header : "X-Forwarded-For");
-	return rules;
+	return dispatch_rules_new(&rules, trusted->list, trusted->count, ret_rules);
 }
 
 static uint32_t wanted_dispatchers(const struct config *config)
@@ -75,7 +76,8 @@ static uint32_t wanted_dispatchers(const struct config *config)
 								      : DISPATCHERS_DEFAULT_MAX;
 }
 
-/* ---- Notices ----------------------------------------------------------------------------- */
+/* ---- Notices, in the dispatchers' threads: the configuration is not read here ------------------
+ */
 
 /* Each is said once: it would be true of every connection. */
 static bool is_first(uint32_t *noticed, uint32_t after)
@@ -118,8 +120,6 @@ static void on_notice(void *context, enum dispatch_notice notice, const struct s
 
 	describe(peer, text);
 	if (notice == DISPATCH_KEEPS_ALIVE) {
-		if (config_closes_keepalive(front->options.config))
-			return;
 		__atomic_fetch_add(&front->options.traffic->proxy_keepalive, 1, __ATOMIC_RELAXED);
 		if (is_first(&front->keepalive_noticed, 1))
 			warn_of_keepalive(text);
@@ -130,74 +130,72 @@ static void on_notice(void *context, enum dispatch_notice notice, const struct s
 
 /* ---- Ranges --------------------------------------------------------------------------------- */
 
-/* Into the kernel, and into the dispatchers' rules. The former ones are freed once unused. */
-static int use_ranges(struct front *front, struct ranges *ranges)
+/* Have the kernel send the connections of these peers to the dispatchers. */
+static int send_to_dispatchers(const struct front *front, const struct ranges *trusted)
 {
 	const struct config *config = front->options.config;
-	struct prefixes trusted, former = front->trusted;
-	struct dispatch_rules rules;
+
+	if (config->behind_proxy == BEHIND_NO_PROXY)
+		return 0;
+	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
+	return sticky_group_set_proxies(front->options.group, trusted->list, trusted->count,
+					config->behind_proxy == BEHIND_PROXY_XFF ||
+						config->proxy_header == PROXY_HEADER_KEEP);
+}
+
+/* The dispatchers that look at a connection by the previous rules keep these alive until then. */
+static void set_rules(struct front *front, const struct dispatch_rules *rules)
+{
 	uint32_t i;
-	int error = prefixes_init(&trusted, ranges->list, ranges->count);
+
+	for (i = 0; i < front->count; i++)
+		dispatcher_set_rules(front->dispatchers[i], rules);
+	dispatch_rules_unref(front->rules);
+	front->rules = rules;
+}
+
+static int use_ranges(struct front *front, const struct ranges *trusted)
+{
+	const struct dispatch_rules *rules;
+	int error = make_rules(front, trusted, &rules);
 
 	if (error)
 		return error;
-	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
-	error = sticky_group_set_proxies(front->options.group, ranges->list, ranges->count,
-					 config->behind_proxy == BEHIND_PROXY_XFF ||
-						 config->proxy_header == PROXY_HEADER_KEEP);
+	error = send_to_dispatchers(front, trusted);
 	if (error) {
-		prefixes_fini(&trusted);
+		dispatch_rules_unref(rules);
 		return error;
 	}
-	/* In two steps: no dispatcher looks at it while it changes. */
-	for (i = 0; i < front->count; i++) {
-		rules = rules_of(front);
-		rules.trusted = &trusted;
-		if (front->dispatchers[i])
-			dispatcher_set_rules(front->dispatchers[i], &rules);
-	}
-	front->trusted = trusted;
-	for (i = 0; i < front->count; i++) {
-		rules = rules_of(front);
-		if (front->dispatchers[i])
-			dispatcher_set_rules(front->dispatchers[i], &rules);
-	}
-	prefixes_fini(&former);
-	ranges_fini(&front->ranges);
-	front->ranges = *ranges;
-	*ranges = (struct ranges){0};
+	set_rules(front, rules);
 	return 0;
 }
 
-static int read_ranges(struct front *front, size_t error_size, char *ret_error)
+/* Read the ranges, and make the dispatchers' rules from them and the configuration. */
+static int read_rules(struct front *front, size_t error_size, char *ret_error)
 {
-	struct ranges ranges = {0};
+	const struct config *config = front->options.config;
+	struct ranges trusted = {0};
 	int error;
 
-	if (front->options.config->behind_proxy == BEHIND_NO_PROXY)
-		return 0;
-	error = ranges_read(&front->options.config->trusted_proxies, &ranges, error_size,
-			    ret_error);
-	if (error)
+	if (config->behind_proxy != BEHIND_NO_PROXY &&
+	    ranges_read(&config->trusted_proxies, &trusted, error_size, ret_error))
 		return -EBADMSG;
-	error = use_ranges(front, &ranges);
+	error = use_ranges(front, &trusted);
 	if (error)
 		snprintf(ret_error, error_size, "--trusted-proxy: %s", strerror(-error));
-	ranges_fini(&ranges);
+	ranges_fini(&trusted);
 	return error;
 }
 
 int front_apply_config(struct front *front, size_t error_size, char *ret_error)
 {
 	struct delivery_limits limits;
-	int error;
 
 	if (!front)
 		return 0;
 	limits = limits_of(front->options.config);
 	delivery_set_limits(front->delivery, &limits);
-	error = read_ranges(front, error_size, ret_error);
-	return error;
+	return read_rules(front, error_size, ret_error);
 }
 
 /* ---- Open, start, stop ------------------------------------------------------------------------
@@ -222,7 +220,7 @@ int front_open(const struct front_options *options, size_t error_size, char *ret
 	if (error)
 		snprintf(ret_error, error_size, "cannot pass connections on: %s", strerror(-error));
 	if (!error)
-		error = read_ranges(front, error_size, ret_error);
+		error = read_rules(front, error_size, ret_error);
 	if (error) {
 		front_close(front);
 		return error;
@@ -231,7 +229,7 @@ int front_open(const struct front_options *options, size_t error_size, char *ret
 	return 0;
 }
 
-static int start_dispatcher(struct front *front, uint32_t index, const struct dispatch_rules *rules)
+static int start_dispatcher(struct front *front, uint32_t index)
 {
 	struct dispatcher_options options = {
 		.fds = front->fds[index],
@@ -245,17 +243,16 @@ static int start_dispatcher(struct front *front, uint32_t index, const struct di
 
 	while ((fd = sticky_dispatchers_fd(front->sockets, index, options.fd_count)) >= 0)
 		front->fds[index][options.fd_count++] = fd;
-	return dispatcher_start(&options, rules, &front->dispatchers[index]);
+	return dispatcher_start(&options, front->rules, &front->dispatchers[index]);
 }
 
 static int start_dispatchers(struct front *front)
 {
-	struct dispatch_rules rules = rules_of(front);
 	uint32_t wanted = wanted_dispatchers(front->options.config), i;
 	int error = 0;
 
 	for (i = 0; i < wanted && !error; i++) {
-		error = start_dispatcher(front, i, &rules);
+		error = start_dispatcher(front, i);
 		front->count += !error;
 	}
 	return error;
@@ -292,7 +289,8 @@ void front_stop(struct front *front)
 	stop_dispatchers(front);
 	sticky_dispatchers_close(front->sockets);
 	front->sockets = NULL;
-	delivery_give_up(front->delivery);
+	if (front->delivery)
+		delivery_give_up(front->delivery);
 }
 
 void front_resume(struct front *front)
@@ -344,8 +342,7 @@ void front_close(struct front *front)
 		return;
 	front_stop(front);
 	delivery_close(front->delivery);
-	ranges_fini(&front->ranges);
-	prefixes_fini(&front->trusted);
+	dispatch_rules_unref(front->rules);
 	free(front);
 }
 

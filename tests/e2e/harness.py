@@ -31,7 +31,8 @@ import world
 from programs import CLIENTS, STICKYCTL, Instance, LogLine, Program, environment
 from world import DEADLINE_S, wait_for
 
-SANITIZER = re.compile(r"ERROR: AddressSanitizer|LeakSanitizer|runtime error:")
+SANITIZER = re.compile(r"ERROR: AddressSanitizer|LeakSanitizer|runtime error:"
+                       r"|(WARNING|ERROR|FATAL): ThreadSanitizer")
 
 
 def tests_of(cases):

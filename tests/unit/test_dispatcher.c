@@ -20,13 +20,15 @@ static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 			   open("/dev/null", O_RDONLY | O_CLOEXEC)};
 	struct dispatch_counters counters = {0};
 	struct dispatcher_options options = {.fds = fds, .fd_count = 2, .counters = &counters};
-	struct dispatch_rules rules = {.mode = DISPATCH_PEER};
+	const struct dispatch_rules values = {.mode = DISPATCH_PEER}, *rules;
 	struct dispatcher *dispatcher = NULL;
 
 	(void)state;
+	assert_int_equal(dispatch_rules_new(&values, NULL, 0, &rules), 0);
 	assert_true(fds[0] >= 0 && fds[1] >= 0);
-	assert_int_equal(dispatcher_start(&options, &rules, &dispatcher), -EPERM);
+	assert_int_equal(dispatcher_start(&options, rules, &dispatcher), -EPERM);
 	assert_null(dispatcher);
+	dispatch_rules_unref(rules);
 	close(fds[0]);
 	close(fds[1]);
 }
