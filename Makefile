@@ -92,8 +92,9 @@ help:
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
-	@echo 'make tsan          the threaded tests under ThreadSanitizer'
-	@echo 'make check         formatting, lint, both compilers, the public header, make bench-guard, asan'
+	@echo 'make tsan          what has threads under ThreadSanitizer, about 5 minutes'
+	@echo 'make check         formatting, lint, both compilers, the public header, make bench-guard, asan,'
+	@echo '                   tsan'
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
@@ -304,9 +305,16 @@ soak: deps-test
 asan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' test
+# What has threads: the library, the dispatchers, the built-in demo. About 5 minutes. The tests of a
+# crowd and of kills under load are left out: they measure memory and speed.
+TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeover Upgrade) \
+	$(addprefix e2e/test_delivery:,Answers Workers) $(addprefix e2e/test_start:,Demo Workers Stop) \
+	e2e/test_proxies:Sticky
 tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
-		SANITIZE='-fsanitize=thread' test-kernel
+		SANITIZE='-fsanitize=thread' test-programs
+	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan ONLY='unit/test_dispatcher kernel/ $(TSAN_E2E)' \
+		python3 -B tests/run.py unit kernel e2e
 
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
@@ -345,6 +353,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory bench-guard
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory tsan
 	@$(MAKE) --no-print-directory test-distros-short
 	@$(MAKE) --no-print-directory test-kernels-short
 
