@@ -22,9 +22,10 @@
  *
  * Conventions. Functions return 0, or a value >= 0 where they say so, or a negative
  * errno; outputs (ret_...) are untouched on failure. Structures whose first member
- * is `size` can grow in later versions: set it to sizeof(the structure); members
- * that an older library does not know must be zero, those that an older caller does
- * not know are left alone.
+ * is `size` can grow in later versions: set it to sizeof(the structure). In options, members
+ * that the library does not know must be zero, and members that the caller does not know
+ * have their defaults. In outputs, the library writes the members that both know, and
+ * leaves `size` as it is.
  *
  * The library never prints, never exits, starts no thread and owns no loop. It keeps
  * no global state but a lock: while it loads a BPF program it sets libbpf's print callback,

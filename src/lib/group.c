@@ -9,33 +9,27 @@
 #include <unistd.h>
 
 #include "lib/address.h"
+#include "lib/sized.h"
 #include "lib/table.h"
 #include "lib/wake.h"
 
 #define DEFAULT_BACKLOG 4096
 
-/* The first version's structures: the least that a caller must have. */
-#define OPTIONS_SIZE_V1 sizeof(struct sticky_group_options)
+/* The last member of each structure's first version: it never changes, see sized.h. */
+#define OPTIONS_FIRST  SIZED_END(struct sticky_group_options, engine)
+#define WHERE_FIRST    SIZED_END(struct sticky_where, slot)
+#define COUNTERS_FIRST SIZED_END(struct sticky_counters, dropped_unreadable)
+#define INFO_FIRST     SIZED_END(struct sticky_slot_info, overflows)
 
 const char *sticky_version(void)
 {
 	return STICKY_VERSION;
 }
 
-/* Copy options of whatever size; members that this library does not know must be zero. */
 int group_copy_options(const struct sticky_group_options *options,
 		       struct sticky_group_options *ret_options)
 {
-	const unsigned char *bytes = (const void *)options;
-	size_t i;
-
-	if (options->size < OPTIONS_SIZE_V1)
-		return -EINVAL;
-	for (i = sizeof(*ret_options); i < options->size; i++)
-		if (bytes[i])
-			return -EINVAL;
-	memcpy(ret_options, options, sizeof(*ret_options));
-	return 0;
+	return sized_read(options, OPTIONS_FIRST, sizeof(*ret_options), ret_options);
 }
 
 static int fill_in_options(struct sticky_group_options *options)
@@ -385,12 +379,13 @@ uint32_t sticky_group_slots(struct sticky_group *group)
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
 		       struct sticky_where *ret_where)
 {
-	struct sticky_where where = {.size = ret_where->size};
+	bool wants_key = ret_where->size >= SIZED_END(struct sticky_where, key);
+	struct sticky_where where = {0};
 	struct sticky_settings settings;
 	struct sticky_key key;
 	int error;
 
-	if (ret_where->size < sizeof(where))
+	if (ret_where->size < WHERE_FIRST)
 		return -EINVAL;
 	pthread_mutex_lock(&group->lock);
 	settings = *steering_settings(group->steering);
@@ -400,12 +395,11 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 		where.slot = steering_slot_of(group->steering, where.bucket);
 	}
 	pthread_mutex_unlock(&group->lock);
-	if (!error)
+	if (!error && wants_key)
 		error = key_format(&settings, &key, sizeof(where.key), where.key);
 	if (error)
 		return error;
-	memcpy(ret_where, &where, sizeof(where));
-	return 0;
+	return sized_write(&where, WHERE_FIRST, wants_key ? sizeof(where) : WHERE_FIRST, ret_where);
 }
 
 uint32_t sticky_group_seed_id(struct sticky_group *group)
@@ -434,13 +428,12 @@ int sticky_group_counters(struct sticky_group *group, struct sticky_counters *re
 	struct sticky_counters counters;
 	int error;
 
-	if (ret_counters->size < sizeof(counters))
+	if (ret_counters->size < COUNTERS_FIRST)
 		return -EINVAL;
 	error = steering_count(group->steering, &sum);
 	if (error)
 		return error;
 	counters = (struct sticky_counters){
-		.size = ret_counters->size,
 		.steered = sum_steered(&sum),
 		.migrated = sum.exits[STICKY_EXIT_MIGRATED],
 		.empty_slot = sum.exits[STICKY_EXIT_EMPTY_SLOT],
@@ -451,22 +444,23 @@ int sticky_group_counters(struct sticky_group *group, struct sticky_counters *re
 	};
 	counters.dropped =
 		counters.dropped_empty + counters.dropped_no_table + counters.dropped_unreadable;
-	memcpy(ret_counters, &counters, sizeof(counters));
-	return 0;
+	return sized_write(&counters, COUNTERS_FIRST, sizeof(counters), ret_counters);
 }
 
 static void fill_slot_info(const struct sticky_group *group, uint32_t index,
-			   const struct sticky_cpu_counters *sum, struct sticky_slot_info *info)
+			   const struct sticky_cpu_counters *sum, struct sticky_slot_info *ret_info)
 {
 	const struct slot *slot = &group->slots[index];
 	const struct socket_set *present = slot_present(slot);
 
-	info->generation = slot->generation;
-	info->holding = !slot->owner;
-	info->buckets = steering_count_buckets(group->steering, index);
-	info->queue = socket_set_queue(group, present) + closing_queue(group, index);
-	info->overflows = slot->overflows + socket_set_overflows(group, present);
-	info->steered = sum->steered[index];
+	*ret_info = (struct sticky_slot_info){
+		.generation = slot->generation,
+		.holding = !slot->owner,
+		.buckets = steering_count_buckets(group->steering, index),
+		.queue = socket_set_queue(group, present) + closing_queue(group, index),
+		.overflows = slot->overflows + socket_set_overflows(group, present),
+		.steered = sum->steered[index],
+	};
 }
 
 int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
@@ -477,7 +471,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 	uint32_t slot;
 	int error;
 
-	if (count < 1 || ret_infos[0].size < sizeof(ret_infos[0]))
+	if (count < 1 || ret_infos[0].size < INFO_FIRST)
 		return -EINVAL;
 	error = steering_count(group->steering, &sum);
 	if (error)
@@ -489,10 +483,13 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 		return -EINVAL;
 	}
 	for (slot = 0; slot < count; slot++) {
-		struct sticky_slot_info *info = (void *)((char *)ret_infos + slot * size);
+		/* The caller's elements are as large as the caller's header says. */
+		char *element = (char *)ret_infos + slot * size;
+		struct sticky_slot_info info;
 
-		info->size = size;
-		fill_slot_info(group, slot, &sum, info);
+		fill_slot_info(group, slot, &sum, &info);
+		memcpy(element, &size, sizeof(size));
+		sized_write(&info, INFO_FIRST, sizeof(info), element);
 	}
 	pthread_mutex_unlock(&group->lock);
 	return 0;

@@ -64,7 +64,7 @@ struct sticky_group {
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* slot_count of them are in use */
 };
 
-/* Copy options of whatever size; members that this library does not know must be zero. */
+/* Copy the options of a caller who may know fewer members, or more: see sized.h. */
 int group_copy_options(const struct sticky_group_options *options,
 		       struct sticky_group_options *ret_options);
 

@@ -16,7 +16,14 @@
 #include "lib/bpf_proxies.h"
 #include "lib/table.h"
 
-_Static_assert(STICKY_LISTENERS_MAX == STICKY_LISTENERS_LIMIT, "the ABI and sticky.h differ");
+/* sticky.h is for programs that have no bpf/abi.h: the limits stand in both. */
+_Static_assert(STICKY_BUCKETS == STICKY_BUCKET_COUNT, "bpf/abi.h and sticky.h differ");
+_Static_assert(STICKY_SLOTS_MAX == STICKY_SLOTS_LIMIT, "bpf/abi.h and sticky.h differ");
+_Static_assert(STICKY_LISTENERS_MAX == STICKY_LISTENERS_LIMIT, "bpf/abi.h and sticky.h differ");
+_Static_assert(STICKY_DISPATCHERS_MAX == STICKY_DISPATCHERS_LIMIT, "bpf/abi.h and sticky.h differ");
+_Static_assert(STICKY_PROXIES_MAX == STICKY_PROXIES_LIMIT, "bpf/abi.h and sticky.h differ");
+_Static_assert(sizeof(((struct sticky_settings *)NULL)->hash_seed) == STICKY_SEED_SIZE,
+	       "bpf/abi.h and sticky.h differ");
 
 #ifndef SO_ATTACH_REUSEPORT_EBPF
 #define SO_ATTACH_REUSEPORT_EBPF 52

@@ -96,7 +96,7 @@ static void options_may_have_another_size(void **state)
 	assert_int_equal(open_result(&newer.options), -EINVAL);
 	newer.options.size = sizeof(newer) - 1;
 	assert_int_equal(open_result(&newer.options), 0);
-	newer.options.size = sizeof(struct sticky_group_options) - 1;
+	newer.options.size = offsetof(struct sticky_group_options, engine);
 	assert_int_equal(open_result(&newer.options), -EINVAL);
 	newer.options.size = 0;
 	assert_int_equal(open_result(&newer.options), -EINVAL);
@@ -105,7 +105,8 @@ static void options_may_have_another_size(void **state)
 static void answers_check_their_size(void **state)
 {
 	struct sticky_group *group = group_start(2, "127.0.0.1:0");
-	struct sticky_counters counters = {.size = sizeof(counters) - 1};
+	struct sticky_counters counters = {
+		.size = offsetof(struct sticky_counters, dropped_unreadable)};
 	struct {
 		struct sticky_slot_info info;
 		uint64_t later;
@@ -115,7 +116,7 @@ static void answers_check_their_size(void **state)
 	assert_int_equal(sticky_group_counters(group, &counters), -EINVAL);
 
 	memset(newer, 0xa5, sizeof(newer));
-	newer[0].info.size = sizeof(newer[0].info) - 1;
+	newer[0].info.size = offsetof(struct sticky_slot_info, overflows);
 	assert_int_equal(sticky_group_slot_infos(group, 2, &newer[0].info), -EINVAL);
 	newer[0].info.size = sizeof(newer[0]);
 	assert_int_equal(sticky_group_slot_infos(group, 0, &newer[0].info), -EINVAL);
