@@ -19,8 +19,8 @@ struct instance {
 	struct runner runner;
 	struct journal *journal;
 	const struct traffic *traffic;
-	struct front *front;  /* NULL: all connections are steered in the kernel */
-	const char *steering; /* "kernel", "user" */
+	struct frontend *front; /* NULL: all connections are steered in the kernel */
+	const char *steering;	/* "kernel", "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
 	uint64_t started_ms; /* by clock_ms() */
 	char started_at[32]; /* the same by the calendar: differs from one controller to the next */

@@ -26,16 +26,6 @@ int string_list_override(struct string_list *list, const char *value)
 	return string_list_add(list, value);
 }
 
-bool string_list_equals(const struct string_list *a, const struct string_list *b)
-{
-	size_t i;
-
-	for (i = 0; i < a->count && i < b->count; i++)
-		if (strcmp(a->items[i], b->items[i]))
-			return false;
-	return a->count == b->count;
-}
-
 void string_list_fini(struct string_list *list)
 {
 	size_t i;

@@ -18,8 +18,6 @@ int string_list_add(struct string_list *list, const char *value);
 /* The same; a list from an earlier source begins anew. */
 int string_list_override(struct string_list *list, const char *value);
 
-bool string_list_equals(const struct string_list *a, const struct string_list *b);
-
 void string_list_fini(struct string_list *list);
 
 #endif

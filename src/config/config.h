@@ -60,7 +60,7 @@ enum proxy_keepalive {
 
 enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_COUNT };
 
-/* As enum answer_kind. */
+/* What a client gets whose worker is away. */
 enum down_answer { DOWN_ANSWER_502, DOWN_ANSWER_503, DOWN_ANSWER_CLOSE, DOWN_ANSWER_COUNT };
 
 enum reload_order { RELOAD_NEW_FIRST, RELOAD_OLD_FIRST, RELOAD_ORDER_COUNT };

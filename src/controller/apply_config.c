@@ -114,7 +114,7 @@ int controller_reload(struct controller *controller, char *ret_text)
 	tell_kept(controller, names, ret_text);
 	supervisor_set_config(supervisor, controller->config);
 	report_set_level((enum sticky_log_level)controller->config->log_level);
-	if (front_apply_config(controller->instance.front, sizeof(names), names))
+	if (frontend_apply_config(controller->instance.front, sizeof(names), names))
 		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
 	result = supervisor_reload(supervisor);
 	/* A scale by hand holds until the configured number itself changes. */

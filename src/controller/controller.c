@@ -48,7 +48,7 @@ static void begin_stop(struct controller *controller, bool now)
 
 	/* Nobody new comes to a dispatcher whose queue was seen to be empty. */
 	sticky_group_refuse(controller->instance.group);
-	front_stop(controller->instance.front);
+	frontend_stop(controller->instance.front);
 	nodeports_stop(controller->nodeports);
 	supervisor_stop(controller->instance.supervisor, now);
 }
@@ -183,7 +183,7 @@ static int may_upgrade(void *context, char error[API_ERROR_SIZE])
 	}
 	if (supervisor_may_leave(controller->instance.supervisor, error, API_ERROR_SIZE))
 		return -EBUSY;
-	if (front_waiting(controller->instance.front)) {
+	if (frontend_waiting(controller->instance.front)) {
 		snprintf(error, API_ERROR_SIZE,
 			 "upgrade: connections wait for their workers, and would be lost; try "
 			 "again");
@@ -195,7 +195,7 @@ static int may_upgrade(void *context, char error[API_ERROR_SIZE])
 static int become(struct controller *controller)
 {
 	int kept[UPGRADE_KEPT_MAX];
-	uint32_t count = front_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
+	uint32_t count = frontend_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
 	struct rlimit limit;
 	int error;
 
@@ -218,10 +218,10 @@ static void on_upgrade(void *context)
 
 	journal_add(controller->journal, STICKY_LOG_INFO, "upgrading",
 		    json_pack("{s:s}", "program", controller->program));
-	error = front_pause(controller->instance.front);
+	error = frontend_pause(controller->instance.front);
 	if (!error) {
 		error = become(controller);
-		front_resume(controller->instance.front);
+		frontend_resume(controller->instance.front);
 	}
 	journal_add(
 		controller->journal, STICKY_LOG_ERROR, "upgrade_failed",
@@ -292,7 +292,7 @@ static int open_processes(struct controller *controller)
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
 	options.preload = controller->preload_path;
-	options.delivery = front_delivery(controller->instance.front);
+	options.delivery = frontend_delivery(controller->instance.front);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)
 		error = processes_open(&options, &controller->processes);
@@ -318,10 +318,9 @@ static int open_threads(struct controller *controller)
 /* Where connections come into our own hands. */
 static int open_front(struct controller *controller)
 {
-	struct front_options options = {
+	struct frontend_options options = {
 		.base = controller->base,
 		.group = controller->instance.group,
-		.journal = controller->journal,
 		.config = controller->config,
 		.traffic = controller->traffic,
 		.is_user = controller->is_user,
@@ -337,7 +336,7 @@ static int open_front(struct controller *controller)
 			"out --behind-proxy and --steering=user");
 		return EXIT_USAGE;
 	}
-	result = front_open(&options, sizeof(error), error, &controller->instance.front);
+	result = frontend_open(&options, sizeof(error), error, &controller->instance.front);
 	if (!result)
 		return EXIT_DONE;
 	controller_complain("%s", error);
@@ -368,7 +367,7 @@ static int start_front(struct controller *controller)
 	/* A Node.js application has still to say where it listens. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
 	int error = controller->instance.front && !is_early
-			    ? front_start(controller->instance.front)
+			    ? frontend_start(controller->instance.front)
 			    : 0;
 	uint32_t i;
 
@@ -390,7 +389,7 @@ static int open_supervisor(struct controller *controller)
 		.journal = controller->journal,
 		.config = controller->config,
 		.answered = &controller->traffic->delivery.answered,
-		.delivery = front_delivery(controller->instance.front),
+		.delivery = frontend_delivery(controller->instance.front),
 		.slotsfile = &controller->slotsfile,
 		.finished = on_finished,
 		.context = controller,
@@ -552,9 +551,9 @@ static void teardown(struct controller *controller)
 	size_t i;
 
 	api_close(controller->api);
-	front_stop(controller->instance.front);
+	frontend_stop(controller->instance.front);
 	supervisor_close(controller->instance.supervisor);
-	front_close(controller->instance.front);
+	frontend_close(controller->instance.front);
 	processes_close(controller->processes);
 	nodeports_close(controller->nodeports);
 	relay_close(controller->relay);
@@ -566,7 +565,7 @@ static void teardown(struct controller *controller)
 	if (controller->stop_timer)
 		event_free(controller->stop_timer);
 	if (controller->base) {
-		answer_end_all(controller->base);
+		error_response_end_all(controller->base);
 		event_base_free(controller->base);
 	}
 	journal_close(controller->journal);

@@ -20,12 +20,12 @@
 /* For the word that a process has ended, which comes behind the end of its channel. */
 #define END_DELAY_MS 500
 
-struct channel_outlet {
-	struct outlet *outlet;
+struct channel_endpoint {
+	struct worker_endpoint *endpoint;
 	int fd;
 	bool speaks;
-	channel_outlet_hello_fn *hello;
-	channel_outlet_ended_fn *ended;
+	channel_endpoint_hello_fn *hello;
+	channel_endpoint_ended_fn *ended;
 	void *context;
 	struct event *after_end; /* the other end was closed: by a process that ends, as a rule */
 	struct event *readable;
@@ -34,7 +34,7 @@ struct channel_outlet {
 
 static int pass(void *context, uint32_t id, const struct delivery_item *item)
 {
-	struct channel_outlet *channel = context;
+	struct channel_endpoint *channel = context;
 	struct channel_message message = {
 		.version = CHANNEL_VERSION,
 		.kind = CHANNEL_CONNECTION,
@@ -49,23 +49,23 @@ static int pass(void *context, uint32_t id, const struct delivery_item *item)
 	return error;
 }
 
-static const struct outlet_ops ops = {.send = pass};
+static const struct worker_endpoint_ops ops = {.send = pass};
 
 static void on_writable(evutil_socket_t fd, short what, void *context)
 {
-	struct channel_outlet *channel = context;
+	struct channel_endpoint *channel = context;
 
 	(void)fd;
 	(void)what;
-	outlet_resume(channel->outlet);
+	worker_endpoint_resume(channel->endpoint);
 }
 
-static void hear(struct channel_outlet *channel, const struct channel_message *message)
+static void hear(struct channel_endpoint *channel, const struct channel_message *message)
 {
 	if (message->kind == CHANNEL_ACCEPTED)
-		outlet_accepted(channel->outlet, message->id);
+		worker_endpoint_accepted(channel->endpoint, message->id);
 	else if (message->kind == CHANNEL_REFUSED)
-		outlet_refused(channel->outlet, message->id);
+		worker_endpoint_refused(channel->endpoint, message->id);
 	else if (message->kind == CHANNEL_HELLO && !channel->speaks) {
 		channel->speaks = true;
 		if (channel->hello)
@@ -74,7 +74,7 @@ static void hear(struct channel_outlet *channel, const struct channel_message *m
 }
 
 /* A worker is a stranger: what is no message of ours is passed over, and a descriptor closed. */
-static bool read_one(struct channel_outlet *channel)
+static bool read_one(struct channel_endpoint *channel)
 {
 	struct channel_message message;
 	int passed = -1, result = channel_receive(channel->fd, &message, &passed);
@@ -94,7 +94,7 @@ static bool read_one(struct channel_outlet *channel)
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
-	struct channel_outlet *channel = context;
+	struct channel_endpoint *channel = context;
 	int count;
 
 	(void)fd;
@@ -106,7 +106,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 
 static void on_after_end(evutil_socket_t fd, short what, void *context)
 {
-	struct channel_outlet *channel = context;
+	struct channel_endpoint *channel = context;
 
 	(void)fd;
 	(void)what;
@@ -114,23 +114,24 @@ static void on_after_end(evutil_socket_t fd, short what, void *context)
 		channel->ended(channel->context);
 }
 
-void channel_outlet_hear(struct channel_outlet *channel)
+void channel_endpoint_hear(struct channel_endpoint *channel)
 {
 	on_readable(channel->fd, EV_READ, channel);
 }
 
-int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint32_t slot, int fd,
-			channel_outlet_hello_fn *hello, channel_outlet_ended_fn *ended,
-			void *context, struct channel_outlet **ret_channel)
+int channel_endpoint_open(struct delivery *delivery, struct event_base *base, uint32_t slot, int fd,
+			  channel_endpoint_hello_fn *hello, channel_endpoint_ended_fn *ended,
+			  void *context, struct channel_endpoint **ret_channel)
 {
-	struct channel_outlet *channel = calloc(1, sizeof(*channel));
+	struct channel_endpoint *channel = calloc(1, sizeof(*channel));
 	int error;
 
 	if (!channel)
 		return -ENOMEM;
-	*channel = (struct channel_outlet){
+	*channel = (struct channel_endpoint){
 		.fd = -1, .hello = hello, .ended = ended, .context = context};
-	error = outlet_open(delivery, slot, &ops, channel, ON_THE_WAY_MAX, &channel->outlet);
+	error = worker_endpoint_open(delivery, slot, &ops, channel, ON_THE_WAY_MAX,
+				     &channel->endpoint);
 	if (!error) {
 		channel->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, channel);
 		channel->writable = event_new(base, fd, EV_WRITE, on_writable, channel);
@@ -140,7 +141,7 @@ int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint
 			error = -ENOMEM;
 	}
 	if (error) {
-		channel_outlet_close(channel);
+		channel_endpoint_close(channel);
 		return error;
 	}
 	channel->fd = fd;
@@ -148,27 +149,27 @@ int channel_outlet_open(struct delivery *delivery, struct event_base *base, uint
 	return 0;
 }
 
-struct outlet *channel_outlet_outlet(const struct channel_outlet *channel)
+struct worker_endpoint *channel_endpoint_worker(const struct channel_endpoint *channel)
 {
-	return channel->outlet;
+	return channel->endpoint;
 }
 
-bool channel_outlet_speaks(const struct channel_outlet *channel)
+bool channel_endpoint_speaks(const struct channel_endpoint *channel)
 {
 	return channel->speaks;
 }
 
-void channel_outlet_set_speaks(struct channel_outlet *channel)
+void channel_endpoint_set_speaks(struct channel_endpoint *channel)
 {
 	channel->speaks = true;
 }
 
-int channel_outlet_fd(const struct channel_outlet *channel)
+int channel_endpoint_fd(const struct channel_endpoint *channel)
 {
 	return channel->fd;
 }
 
-void channel_outlet_close(struct channel_outlet *channel)
+void channel_endpoint_close(struct channel_endpoint *channel)
 {
 	int rest;
 
@@ -184,7 +185,7 @@ void channel_outlet_close(struct channel_outlet *channel)
 		event_free(channel->writable);
 	if (channel->after_end)
 		event_free(channel->after_end);
-	outlet_close(channel->outlet);
+	worker_endpoint_close(channel->endpoint);
 	if (channel->fd >= 0)
 		close(channel->fd);
 	free(channel);

@@ -16,7 +16,7 @@ struct text {
 
 enum version { HTTP_0_9, HTTP_1_0, HTTP_1_1, HTTP_2 };
 
-struct head {
+struct http_head {
 	enum version version;
 	struct text fields; /* the header lines, each with its line end */
 	const char *end;    /* behind the empty line */
@@ -173,7 +173,7 @@ static bool read_version(struct text line, enum version *ret_version)
 }
 
 /* The header lines from here to the empty line. Returns false while that has not come. */
-static bool find_fields(struct text text, struct head *ret_head)
+static bool find_fields(struct text text, struct http_head *ret_head)
 {
 	const char *line = text.start, *lf;
 
@@ -189,7 +189,7 @@ static bool find_fields(struct text text, struct head *ret_head)
 }
 
 /* CLIENT_IP_FOUND: it is there. */
-static enum client_ip_result find_head(struct text text, struct head *ret_head)
+static enum client_ip_result find_head(struct text text, struct http_head *ret_head)
 {
 	struct text line = skip_empty_lines(text);
 	const char *lf = memchr(line.start, '\n', length_of(line));
@@ -421,7 +421,7 @@ enum client_ip_result client_ip_find(const char *head, size_t length, const char
 		.is_over = !prefixes_contain(trusted, peer),
 	};
 	enum client_ip_result result;
-	struct head found;
+	struct http_head found;
 
 	if (!length)
 		return CLIENT_IP_MORE;

@@ -18,12 +18,12 @@ static void set_address(union channel_address *to, const struct sockaddr *from)
 		memcpy(&to->v6, from, sizeof(to->v6));
 }
 
-void head_begin(struct head *head, int fd, const struct sockaddr *peer,
-		const struct dispatch_rules *rules)
+void connection_head_begin(struct connection_head *head, int fd, const struct sockaddr *peer,
+			   const struct dispatch_rules *rules)
 {
 	bool is_trusted = rules->mode != DISPATCH_PEER && prefixes_contain(&rules->trusted, peer);
 
-	*head = (struct head){.fd = fd, .source = CHANNEL_FROM_PEER};
+	*head = (struct connection_head){.fd = fd, .source = CHANNEL_FROM_PEER};
 	set_address(&head->peer, peer);
 	head->client = head->peer;
 	head->must_speak = is_trusted && rules->mode == DISPATCH_PROXY;
@@ -31,7 +31,8 @@ void head_begin(struct head *head, int fd, const struct sockaddr *peer,
 	head->is_plain = !is_trusted && !rules->samples;
 }
 
-static void set_client(struct head *head, const struct sockaddr *client, enum channel_source source)
+static void set_client(struct connection_head *head, const struct sockaddr *client,
+		       enum channel_source source)
 {
 	if (client->sa_family != AF_INET && client->sa_family != AF_INET6)
 		return; /* the peer speaks for itself */
@@ -41,8 +42,9 @@ static void set_client(struct head *head, const struct sockaddr *client, enum ch
 
 /* ---- X-Forwarded-For ------------------------------------------------------------------- */
 
-static enum head_state find_client(struct head *head, const struct dispatch_rules *rules,
-				   const uint8_t *bytes, size_t length)
+static enum connection_head_state find_client(struct connection_head *head,
+					      const struct dispatch_rules *rules,
+					      const uint8_t *bytes, size_t length)
 {
 	struct client_ip_answer answer;
 	enum client_ip_result result;
@@ -81,8 +83,9 @@ static bool take_out(int fd, uint8_t *bytes, size_t length)
 	return taken == (ssize_t)length;
 }
 
-static enum head_state find_proxied(struct head *head, const struct dispatch_rules *rules,
-				    uint8_t *bytes, size_t length)
+static enum connection_head_state find_proxied(struct connection_head *head,
+					       const struct dispatch_rules *rules, uint8_t *bytes,
+					       size_t length)
 {
 	struct proxy_header_answer answer;
 	const char *why;
@@ -106,7 +109,8 @@ static enum head_state find_proxied(struct head *head, const struct dispatch_rul
 /* ---- Looking ----------------------------------------------------------------------------- */
 
 /* No more will come: the client has closed its half, or its head is longer than any should be. */
-static enum head_state settle_without_more(const struct head *head, size_t length)
+static enum connection_head_state settle_without_more(const struct connection_head *head,
+						      size_t length)
 {
 	if (!length)
 		return HEAD_GONE;
@@ -121,9 +125,10 @@ static short find_end(int fd)
 	return poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
 }
 
-enum head_state head_look(struct head *head, const struct dispatch_rules *rules, uint8_t *bytes)
+enum connection_head_state connection_head_look(struct connection_head *head,
+						const struct dispatch_rules *rules, uint8_t *bytes)
 {
-	enum head_state state;
+	enum connection_head_state state;
 	ssize_t length;
 	short end;
 

@@ -11,7 +11,7 @@
 
 #define HEAD_SIZE_MAX 65536 /* a head that is longer is not waited for; nginx takes 32 KB of it */
 
-struct head {
+struct connection_head {
 	int fd;
 	union channel_address peer;
 	union channel_address client; /* the peer's until something better is known */
@@ -25,7 +25,7 @@ struct head {
 	uint32_t seen;		/* bytes that were not enough */
 };
 
-enum head_state {
+enum connection_head_state {
 	HEAD_MORE,  /* more has to come */
 	HEAD_KNOWN, /* `client` is who it is */
 	HEAD_BAD,   /* a PROXY header is missing, or wrong */
@@ -33,14 +33,15 @@ enum head_state {
 };
 
 /* A connection that was just accepted. */
-void head_begin(struct head *head, int fd, const struct sockaddr *peer,
-		const struct dispatch_rules *rules);
+void connection_head_begin(struct connection_head *head, int fd, const struct sockaddr *peer,
+			   const struct dispatch_rules *rules);
 
 /*
  * Look at what has come. A PROXY header is taken out where the rules say so, to the byte.
  *
  * bytes  HEAD_SIZE_MAX bytes of room
  */
-enum head_state head_look(struct head *head, const struct dispatch_rules *rules, uint8_t *bytes);
+enum connection_head_state connection_head_look(struct connection_head *head,
+						const struct dispatch_rules *rules, uint8_t *bytes);
 
 #endif

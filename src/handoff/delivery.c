@@ -9,9 +9,9 @@
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
@@ -21,10 +21,10 @@
 #define RETRY_MIN_MS	 10
 
 /* One connection. There may be tens of thousands: it is kept small. */
-struct passed {
-	TAILQ_ENTRY(passed) in_slot;  /* waiting for it, or on the way to its worker */
-	TAILQ_ENTRY(passed) in_order; /* while it waits: by the time at which it began to */
-	STAILQ_ENTRY(passed) in_intake;
+struct connection {
+	TAILQ_ENTRY(connection) in_slot;  /* waiting for it, or on the way to its worker */
+	TAILQ_ENTRY(connection) in_order; /* while it waits: by the time at which it began to */
+	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
 	uint32_t id; /* with which it was sent last; 0: never */
@@ -32,53 +32,47 @@ struct passed {
 	bool is_watched; /* in the set of those who may go away */
 };
 
-TAILQ_HEAD(passed_list, passed);
-STAILQ_HEAD(passed_queue, passed);
+TAILQ_HEAD(connection_list, connection);
+STAILQ_HEAD(connection_queue, connection);
 
-struct passing_slot {
-	struct outlet *present; /* NULL: nobody has it */
-	struct passed_list waiting;
+struct delivery_slot {
+	struct worker_endpoint *present; /* NULL: nobody has it */
+	struct connection_list waiting;
 	uint32_t waiting_count;
 };
 
-struct outlet {
+struct worker_endpoint {
 	struct delivery *delivery;
-	const struct outlet_ops *ops;
+	const struct worker_endpoint_ops *ops;
 	void *context;
 	uint32_t slot;
 	uint32_t limit;
 	uint32_t count; /* on the way */
 	bool is_blocked;
 	struct event *retry; /* where nobody tells that it can be sent to again */
-	struct passed_list on_the_way;
+	struct connection_list on_the_way;
 };
 
 struct delivery {
 	struct delivery_options options;
 	struct delivery_limits limits;
-	struct passing_slot slots[STICKY_SLOTS_LIMIT];
-	struct passed_list homeless; /* wait for a slot that nobody has: their time runs */
-	struct passed_list busy;     /* wait for a worker that has enough at the moment */
+	struct delivery_slot slots[STICKY_SLOTS_LIMIT];
+	struct connection_list
+		waiting_for_worker; /* wait for a slot that nobody has: their time runs */
+	struct connection_list
+		waiting_for_room; /* wait for a worker that has enough at the moment */
 	uint32_t waiting;
 	bool has_given_up; /* no worker will come */
 	uint32_t next_id;
-	struct event *expiry; /* of the first homeless one */
+	struct event *expiry; /* of the first waiting_for_worker one */
 	int gone_fd;	      /* epoll: those of whom only the end is of interest */
 	struct event *gone;
 	/* The intake, for other threads. */
 	pthread_mutex_t lock;
-	struct passed_queue intake;
+	struct connection_queue intake;
 	int intake_fd; /* eventfd */
 	struct event *arrival;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static uint64_t budget_ms(const struct delivery *delivery)
 {
@@ -98,27 +92,27 @@ static uint32_t slot_of(const struct delivery *delivery, const struct delivery_i
 /* ---- Those who wait ------------------------------------------------------------------ */
 
 /* Only an error or a hang-up is told of: a client that closed its half waits for the answer. */
-static void watch(struct delivery *delivery, struct passed *passed)
+static void delivery_watch(struct delivery *delivery, struct connection *connection)
 {
-	struct epoll_event event = {.events = 0, .data.ptr = passed};
+	struct epoll_event event = {.events = 0, .data.ptr = connection};
 
-	if (!passed->is_watched)
-		passed->is_watched =
-			epoll_ctl(delivery->gone_fd, EPOLL_CTL_ADD, passed->item.fd, &event) == 0;
+	if (!connection->is_watched)
+		connection->is_watched = epoll_ctl(delivery->gone_fd, EPOLL_CTL_ADD,
+						   connection->item.fd, &event) == 0;
 }
 
 /* By hand: the description lives on in the worker when our descriptor is closed. */
-static void unwatch(struct delivery *delivery, struct passed *passed)
+static void delivery_unwatch(struct delivery *delivery, struct connection *connection)
 {
-	if (passed->is_watched)
-		epoll_ctl(delivery->gone_fd, EPOLL_CTL_DEL, passed->item.fd, NULL);
-	passed->is_watched = false;
+	if (connection->is_watched)
+		epoll_ctl(delivery->gone_fd, EPOLL_CTL_DEL, connection->item.fd, NULL);
+	connection->is_watched = false;
 }
 
 static void set_expiry(struct delivery *delivery)
 {
-	const struct passed *first = TAILQ_FIRST(&delivery->homeless);
-	uint64_t now = now_ms(), due;
+	const struct connection *first = TAILQ_FIRST(&delivery->waiting_for_worker);
+	uint64_t now = clock_ms(), due;
 
 	if (!first) {
 		event_del(delivery->expiry);
@@ -129,87 +123,89 @@ static void set_expiry(struct delivery *delivery)
 	timer_start(delivery->expiry, due > now ? due - now : 0);
 }
 
-static struct passed_list *order_of(struct delivery *delivery, uint32_t slot)
+static struct connection_list *order_of(struct delivery *delivery, uint32_t slot)
 {
-	return delivery->slots[slot].present ? &delivery->busy : &delivery->homeless;
+	return delivery->slots[slot].present ? &delivery->waiting_for_room
+					     : &delivery->waiting_for_worker;
 }
 
 /* To the head of the line, behind those who were given back as well, and were sent before it. */
-static void give_back(struct passing_slot *slot, struct passed *passed)
+static void delivery_give_back(struct delivery_slot *slot, struct connection *connection)
 {
-	struct passed *next = TAILQ_FIRST(&slot->waiting);
+	struct connection *next = TAILQ_FIRST(&slot->waiting);
 
-	while (next && next->id && (int32_t)(next->id - passed->id) < 0)
+	while (next && next->id && (int32_t)(next->id - connection->id) < 0)
 		next = TAILQ_NEXT(next, in_slot);
 	if (next)
-		TAILQ_INSERT_BEFORE(next, passed, in_slot);
+		TAILQ_INSERT_BEFORE(next, connection, in_slot);
 	else
-		TAILQ_INSERT_TAIL(&slot->waiting, passed, in_slot);
+		TAILQ_INSERT_TAIL(&slot->waiting, connection, in_slot);
 }
 
-static void begin_to_wait(struct delivery *delivery, struct passed *passed, bool first)
+static void begin_to_wait(struct delivery *delivery, struct connection *connection, bool first)
 {
-	struct passing_slot *slot = &delivery->slots[passed->slot];
-	struct passed_list *order = order_of(delivery, passed->slot);
+	struct delivery_slot *slot = &delivery->slots[connection->slot];
+	struct connection_list *order = order_of(delivery, connection->slot);
 	bool was_empty = TAILQ_EMPTY(order);
 
-	passed->since_ms = now_ms();
+	connection->since_ms = clock_ms();
 	if (first)
-		give_back(slot, passed);
+		delivery_give_back(slot, connection);
 	else
-		TAILQ_INSERT_TAIL(&slot->waiting, passed, in_slot);
-	TAILQ_INSERT_TAIL(order, passed, in_order);
+		TAILQ_INSERT_TAIL(&slot->waiting, connection, in_slot);
+	TAILQ_INSERT_TAIL(order, connection, in_order);
 	slot->waiting_count++;
 	delivery->waiting++;
-	watch(delivery, passed);
-	if (was_empty && order == &delivery->homeless)
+	delivery_watch(delivery, connection);
+	if (was_empty && order == &delivery->waiting_for_worker)
 		set_expiry(delivery);
 }
 
 /* How often a slot would have been looked at in vain meanwhile. */
-static void count_retries(struct delivery *delivery, const struct passed *passed)
+static void count_retries(struct delivery *delivery, const struct connection *connection)
 {
-	uint64_t waited = now_ms() - passed->since_ms;
+	uint64_t waited = clock_ms() - connection->since_ms;
 
-	if (delivery->limits.delay_ms && !delivery->slots[passed->slot].present)
+	if (delivery->limits.delay_ms && !delivery->slots[connection->slot].present)
 		delivery->options.counters->retried += waited / delivery->limits.delay_ms;
 }
 
-static void end_to_wait(struct delivery *delivery, struct passed *passed)
+static void end_to_wait(struct delivery *delivery, struct connection *connection)
 {
-	struct passing_slot *slot = &delivery->slots[passed->slot];
+	struct delivery_slot *slot = &delivery->slots[connection->slot];
 
-	count_retries(delivery, passed);
-	TAILQ_REMOVE(&slot->waiting, passed, in_slot);
-	TAILQ_REMOVE(order_of(delivery, passed->slot), passed, in_order);
+	count_retries(delivery, connection);
+	TAILQ_REMOVE(&slot->waiting, connection, in_slot);
+	TAILQ_REMOVE(order_of(delivery, connection->slot), connection, in_order);
 	slot->waiting_count--;
 	delivery->waiting--;
 }
 
 /* ---- The answer that the worker is away ------------------------------------------------ */
 
-static void give_answer(struct delivery *delivery, struct passed *passed)
+static void give_answer(struct delivery *delivery, struct connection *connection)
 {
 	uint64_t budget = budget_ms(delivery);
 
-	end_to_wait(delivery, passed);
-	unwatch(delivery, passed);
+	end_to_wait(delivery, connection);
+	delivery_unwatch(delivery, connection);
 	++delivery->options.counters->answered;
-	answer_unavailable(delivery->options.base, passed->item.fd, delivery->limits.answer,
-			   1 + (unsigned int)(budget / 1000),
-			   budget < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
-	free(passed);
+	error_response_send(delivery->options.base, connection->item.fd, delivery->limits.answer,
+			    1 + (unsigned int)(budget / 1000),
+			    budget < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
+	free(connection);
 }
 
 static void on_expiry(evutil_socket_t fd, short what, void *context)
 {
 	struct delivery *delivery = context;
-	uint64_t now = now_ms(), budget = budget_ms(delivery);
-	struct passed *first;
+	uint64_t now = clock_ms(), budget = budget_ms(delivery);
+	struct connection *first;
 
 	(void)fd;
 	(void)what;
-	while ((first = TAILQ_FIRST(&delivery->homeless)) && first->since_ms + budget <= now)
+	while ((first = TAILQ_FIRST(&delivery->waiting_for_worker)) &&
+	       first->since_ms + budget <= now)
 		give_answer(delivery, first);
 	set_expiry(delivery);
 }
@@ -218,10 +214,10 @@ static void on_expiry(evutil_socket_t fd, short what, void *context)
 static void keep_to_the_limit(struct delivery *delivery)
 {
 	while (delivery->waiting > delivery->limits.max_held) {
-		struct passed *oldest = TAILQ_FIRST(&delivery->homeless);
+		struct connection *oldest = TAILQ_FIRST(&delivery->waiting_for_worker);
 
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the same */
-		give_answer(delivery, oldest ? oldest : TAILQ_FIRST(&delivery->busy));
+		give_answer(delivery, oldest ? oldest : TAILQ_FIRST(&delivery->waiting_for_room));
 	}
 }
 
@@ -235,95 +231,96 @@ static void on_gone(evutil_socket_t fd, short what, void *context)
 
 	(void)what;
 	for (i = 0; i < count; i++) {
-		struct passed *passed = events[i].data.ptr;
+		struct connection *connection = events[i].data.ptr;
 
-		end_to_wait(delivery, passed);
-		unwatch(delivery, passed);
+		end_to_wait(delivery, connection);
+		delivery_unwatch(delivery, connection);
 		++delivery->options.counters->client_gone;
-		close(passed->item.fd);
-		free(passed);
+		close(connection->item.fd);
+		free(connection);
 	}
 }
 
 /* ---- Passing on -------------------------------------------------------------------------- */
 
-static void try_later(struct outlet *outlet)
+static void delivery_try_later(struct worker_endpoint *endpoint)
 {
-	uint32_t delay_ms = outlet->delivery->limits.delay_ms;
+	uint32_t delay_ms = endpoint->delivery->limits.delay_ms;
 
 	if (delay_ms < RETRY_MIN_MS)
 		delay_ms = RETRY_MIN_MS;
-	outlet->is_blocked = true;
-	timer_start(outlet->retry, delay_ms);
+	endpoint->is_blocked = true;
+	timer_start(endpoint->retry, delay_ms);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	outlet_resume(context);
+	worker_endpoint_resume(context);
 }
 
-/* Returns false where the outlet takes no more at the moment. */
-static bool pass_on(struct outlet *outlet, struct passed *passed)
+/* Returns false where the endpoint takes no more at the moment. */
+static bool delivery_pass_on(struct worker_endpoint *endpoint, struct connection *connection)
 {
-	struct delivery *delivery = outlet->delivery;
+	struct delivery *delivery = endpoint->delivery;
 	int error;
 
-	if (outlet->is_blocked || outlet->count >= outlet->limit)
+	if (endpoint->is_blocked || endpoint->count >= endpoint->limit)
 		return false;
 	delivery->next_id += delivery->next_id == UINT32_MAX ? 2 : 1; /* 0 is nobody's */
-	error = outlet->ops->send(outlet->context, delivery->next_id, &passed->item);
+	error = endpoint->ops->send(endpoint->context, delivery->next_id, &connection->item);
 	if (error == -ENOBUFS) {
-		try_later(outlet);
+		delivery_try_later(endpoint);
 		return false;
 	}
 	/* A worker that can't be reached any more is about to end: its successor gets them. */
 	if (error) {
-		outlet->is_blocked = true;
+		endpoint->is_blocked = true;
 		return false;
 	}
-	passed->id = delivery->next_id;
-	TAILQ_INSERT_TAIL(&outlet->on_the_way, passed, in_slot);
-	outlet->count++;
+	connection->id = delivery->next_id;
+	TAILQ_INSERT_TAIL(&endpoint->on_the_way, connection, in_slot);
+	endpoint->count++;
 	return true;
 }
 
-static void pump(struct delivery *delivery, uint32_t slot)
+static void delivery_pump(struct delivery *delivery, uint32_t slot)
 {
-	struct passing_slot *state = &delivery->slots[slot];
-	struct passed *first;
+	struct delivery_slot *state = &delivery->slots[slot];
+	struct connection *first;
 
 	while (state->present && (first = TAILQ_FIRST(&state->waiting))) {
 		if (state->present->is_blocked || state->present->count >= state->present->limit)
 			return;
 		end_to_wait(delivery, first);
-		unwatch(delivery, first);
-		if (!pass_on(state->present, first))
+		delivery_unwatch(delivery, first);
+		if (!delivery_pass_on(state->present, first))
 			begin_to_wait(delivery, first, true);
 	}
 }
 
 /* It has no place yet. At once to the worker, unless others wait for it already. */
-static void place(struct delivery *delivery, struct passed *passed, bool first)
+static void delivery_place(struct delivery *delivery, struct connection *connection, bool first)
 {
-	struct passing_slot *slot;
+	struct delivery_slot *slot;
 
-	passed->slot = slot_of(delivery, &passed->item);
-	slot = &delivery->slots[passed->slot];
-	if (slot->present && TAILQ_EMPTY(&slot->waiting) && pass_on(slot->present, passed))
+	connection->slot = slot_of(delivery, &connection->item);
+	slot = &delivery->slots[connection->slot];
+	if (slot->present && TAILQ_EMPTY(&slot->waiting) &&
+	    delivery_pass_on(slot->present, connection))
 		return;
-	begin_to_wait(delivery, passed, first);
+	begin_to_wait(delivery, connection, first);
 	if (delivery->has_given_up && !slot->present)
-		give_answer(delivery, passed);
+		give_answer(delivery, connection);
 	keep_to_the_limit(delivery);
 }
 
 static void on_arrival(evutil_socket_t fd, short what, void *context)
 {
 	struct delivery *delivery = context;
-	struct passed_queue arrived = STAILQ_HEAD_INITIALIZER(arrived);
-	struct passed *passed;
+	struct connection_queue arrived = STAILQ_HEAD_INITIALIZER(arrived);
+	struct connection *connection;
 	uint64_t count;
 
 	(void)what;
@@ -332,9 +329,9 @@ static void on_arrival(evutil_socket_t fd, short what, void *context)
 	pthread_mutex_lock(&delivery->lock);
 	STAILQ_CONCAT(&arrived, &delivery->intake);
 	pthread_mutex_unlock(&delivery->lock);
-	while ((passed = STAILQ_FIRST(&arrived))) {
+	while ((connection = STAILQ_FIRST(&arrived))) {
 		STAILQ_REMOVE_HEAD(&arrived, in_intake);
-		place(delivery, passed, false);
+		delivery_place(delivery, connection, false);
 	}
 }
 
@@ -343,11 +340,11 @@ void delivery_take_in(struct delivery *delivery)
 	on_arrival(delivery->intake_fd, EV_READ, delivery);
 }
 
-static void answer_homeless(struct delivery *delivery)
+static void answer_waiting_for_worker(struct delivery *delivery)
 {
-	struct passed *first;
+	struct connection *first;
 
-	while ((first = TAILQ_FIRST(&delivery->homeless)))
+	while ((first = TAILQ_FIRST(&delivery->waiting_for_worker)))
 		give_answer(delivery, first);
 	set_expiry(delivery);
 }
@@ -356,22 +353,22 @@ void delivery_give_up(struct delivery *delivery)
 {
 	delivery->has_given_up = true;
 	delivery_take_in(delivery);
-	answer_homeless(delivery);
+	answer_waiting_for_worker(delivery);
 }
 
 int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 {
-	struct passed *passed = calloc(1, sizeof(*passed));
+	struct connection *connection = calloc(1, sizeof(*connection));
 	uint64_t one = 1;
 	ssize_t written = 0;
 	bool was_empty;
 
-	if (!passed)
+	if (!connection)
 		return -ENOMEM;
-	passed->item = *item;
+	connection->item = *item;
 	pthread_mutex_lock(&delivery->lock);
 	was_empty = STAILQ_EMPTY(&delivery->intake);
-	STAILQ_INSERT_TAIL(&delivery->intake, passed, in_intake);
+	STAILQ_INSERT_TAIL(&delivery->intake, connection, in_intake);
 	pthread_mutex_unlock(&delivery->lock);
 	/* It can't be full: it is read before it could count that far. */
 	if (was_empty)
@@ -382,20 +379,20 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 
 /* ---- Changes -------------------------------------------------------------------------------- */
 
-static void replace_all(struct delivery *delivery, struct passed_list *order)
+static void replace_all(struct delivery *delivery, struct connection_list *order)
 {
-	struct passed *passed, *next;
+	struct connection *connection, *next;
 
-	for (passed = TAILQ_FIRST(order); passed; passed = next) {
-		uint32_t slot = slot_of(delivery, &passed->item);
+	for (connection = TAILQ_FIRST(order); connection; connection = next) {
+		uint32_t slot = slot_of(delivery, &connection->item);
 
-		next = TAILQ_NEXT(passed, in_order);
-		if (slot == passed->slot)
+		next = TAILQ_NEXT(connection, in_order);
+		if (slot == connection->slot)
 			continue;
-		end_to_wait(delivery, passed);
+		end_to_wait(delivery, connection);
 		/* It may go straight to a worker: from then on nobody here is told of its end. */
-		unwatch(delivery, passed);
-		place(delivery, passed, false);
+		delivery_unwatch(delivery, connection);
+		delivery_place(delivery, connection, false);
 	}
 }
 
@@ -403,145 +400,147 @@ void delivery_table_changed(struct delivery *delivery)
 {
 	uint32_t slot;
 
-	replace_all(delivery, &delivery->homeless);
-	replace_all(delivery, &delivery->busy);
+	replace_all(delivery, &delivery->waiting_for_worker);
+	replace_all(delivery, &delivery->waiting_for_room);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
-		pump(delivery, slot);
+		delivery_pump(delivery, slot);
 }
 
 /* A slot gets a worker, or loses it: those who wait for it wait differently. */
-static void set_present(struct delivery *delivery, uint32_t slot, struct outlet *outlet)
+static void set_present(struct delivery *delivery, uint32_t slot, struct worker_endpoint *endpoint)
 {
-	struct passing_slot *state = &delivery->slots[slot];
-	struct passed *passed;
+	struct delivery_slot *state = &delivery->slots[slot];
+	struct connection *connection;
 
-	if (!state->present != !outlet) {
-		for (passed = TAILQ_FIRST(&state->waiting); passed;
-		     passed = TAILQ_NEXT(passed, in_slot)) {
-			count_retries(delivery, passed);
-			TAILQ_REMOVE(order_of(delivery, slot), passed, in_order);
+	if (!state->present != !endpoint) {
+		for (connection = TAILQ_FIRST(&state->waiting); connection;
+		     connection = TAILQ_NEXT(connection, in_slot)) {
+			count_retries(delivery, connection);
+			TAILQ_REMOVE(order_of(delivery, slot), connection, in_order);
 		}
-		state->present = outlet;
-		for (passed = TAILQ_FIRST(&state->waiting); passed;
-		     passed = TAILQ_NEXT(passed, in_slot)) {
-			passed->since_ms = now_ms();
-			TAILQ_INSERT_TAIL(order_of(delivery, slot), passed, in_order);
+		state->present = endpoint;
+		for (connection = TAILQ_FIRST(&state->waiting); connection;
+		     connection = TAILQ_NEXT(connection, in_slot)) {
+			connection->since_ms = clock_ms();
+			TAILQ_INSERT_TAIL(order_of(delivery, slot), connection, in_order);
 		}
 		set_expiry(delivery);
 	}
-	state->present = outlet;
+	state->present = endpoint;
 	if (delivery->has_given_up)
-		answer_homeless(delivery);
-	pump(delivery, slot);
+		answer_waiting_for_worker(delivery);
+	delivery_pump(delivery, slot);
 }
 
-/* ---- Outlets --------------------------------------------------------------------------------- */
+/* ---- Worker endpoints
+ * --------------------------------------------------------------------------------- */
 
-int outlet_open(struct delivery *delivery, uint32_t slot, const struct outlet_ops *ops,
-		void *context, uint32_t on_the_way, struct outlet **ret_outlet)
+int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
+			 const struct worker_endpoint_ops *ops, void *context, uint32_t on_the_way,
+			 struct worker_endpoint **ret_endpoint)
 {
-	struct outlet *outlet = calloc(1, sizeof(*outlet));
+	struct worker_endpoint *endpoint = calloc(1, sizeof(*endpoint));
 
-	if (!outlet)
+	if (!endpoint)
 		return -ENOMEM;
-	*outlet = (struct outlet){
+	*endpoint = (struct worker_endpoint){
 		.delivery = delivery,
 		.ops = ops,
 		.context = context,
 		.slot = slot,
 		.limit = on_the_way,
 	};
-	TAILQ_INIT(&outlet->on_the_way);
-	outlet->retry = evtimer_new(delivery->options.base, on_retry, outlet);
-	if (!outlet->retry) {
-		free(outlet);
+	TAILQ_INIT(&endpoint->on_the_way);
+	endpoint->retry = evtimer_new(delivery->options.base, on_retry, endpoint);
+	if (!endpoint->retry) {
+		free(endpoint);
 		return -ENOMEM;
 	}
-	*ret_outlet = outlet;
+	*ret_endpoint = endpoint;
 	return 0;
 }
 
-void outlet_take_slot(struct outlet *outlet)
+void worker_endpoint_take_slot(struct worker_endpoint *endpoint)
 {
-	set_present(outlet->delivery, outlet->slot, outlet);
+	set_present(endpoint->delivery, endpoint->slot, endpoint);
 }
 
-void outlet_leave_slot(struct outlet *outlet)
+void worker_endpoint_leave_slot(struct worker_endpoint *endpoint)
 {
-	if (outlet->delivery->slots[outlet->slot].present == outlet)
-		set_present(outlet->delivery, outlet->slot, NULL);
+	if (endpoint->delivery->slots[endpoint->slot].present == endpoint)
+		set_present(endpoint->delivery, endpoint->slot, NULL);
 }
 
-uint32_t outlet_on_the_way(const struct outlet *outlet)
+uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint)
 {
-	return outlet->count;
+	return endpoint->count;
 }
 
 /* Workers accept in order: it is nearly always the first. */
-static struct passed *take_out(struct outlet *outlet, uint32_t id)
+static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
-	struct passed *passed;
+	struct connection *connection;
 
-	for (passed = TAILQ_FIRST(&outlet->on_the_way); passed;
-	     passed = TAILQ_NEXT(passed, in_slot))
-		if (passed->id == id)
+	for (connection = TAILQ_FIRST(&endpoint->on_the_way); connection;
+	     connection = TAILQ_NEXT(connection, in_slot))
+		if (connection->id == id)
 			break;
-	if (passed) {
-		TAILQ_REMOVE(&outlet->on_the_way, passed, in_slot);
-		outlet->count--;
+	if (connection) {
+		TAILQ_REMOVE(&endpoint->on_the_way, connection, in_slot);
+		endpoint->count--;
 	}
-	return passed;
+	return connection;
 }
 
-void outlet_accepted(struct outlet *outlet, uint32_t id)
+void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id)
 {
-	struct delivery *delivery = outlet->delivery;
-	struct passed *passed = take_out(outlet, id);
+	struct delivery *delivery = endpoint->delivery;
+	struct connection *connection = take_out(endpoint, id);
 
-	if (!passed)
+	if (!connection)
 		return;
-	close(passed->item.fd);
-	free(passed);
-	delivery->options.counters->handed_of[outlet->slot]++;
+	close(connection->item.fd);
+	free(connection);
+	delivery->options.counters->handed_of[endpoint->slot]++;
 	delivery->options.counters->handed++;
-	pump(delivery, outlet->slot);
+	delivery_pump(delivery, endpoint->slot);
 }
 
-void outlet_refused(struct outlet *outlet, uint32_t id)
+void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id)
 {
-	struct delivery *delivery = outlet->delivery;
-	struct passed *passed = take_out(outlet, id);
+	struct delivery *delivery = endpoint->delivery;
+	struct connection *connection = take_out(endpoint, id);
 
-	if (!passed)
+	if (!connection)
 		return;
 	/* Not at once to the one that has just given it back: it has no room. */
-	if (delivery->slots[outlet->slot].present == outlet)
-		try_later(outlet);
-	place(delivery, passed, true);
+	if (delivery->slots[endpoint->slot].present == endpoint)
+		delivery_try_later(endpoint);
+	delivery_place(delivery, connection, true);
 }
 
-void outlet_resume(struct outlet *outlet)
+void worker_endpoint_resume(struct worker_endpoint *endpoint)
 {
-	outlet->is_blocked = false;
-	if (outlet->delivery->slots[outlet->slot].present == outlet)
-		pump(outlet->delivery, outlet->slot);
+	endpoint->is_blocked = false;
+	if (endpoint->delivery->slots[endpoint->slot].present == endpoint)
+		delivery_pump(endpoint->delivery, endpoint->slot);
 }
 
-void outlet_close(struct outlet *outlet)
+void worker_endpoint_close(struct worker_endpoint *endpoint)
 {
 	struct delivery *delivery;
-	struct passed *passed;
+	struct connection *connection;
 
-	if (!outlet)
+	if (!endpoint)
 		return;
-	delivery = outlet->delivery;
-	outlet_leave_slot(outlet);
-	while ((passed = TAILQ_FIRST(&outlet->on_the_way))) {
-		TAILQ_REMOVE(&outlet->on_the_way, passed, in_slot);
-		place(delivery, passed, true);
+	delivery = endpoint->delivery;
+	worker_endpoint_leave_slot(endpoint);
+	while ((connection = TAILQ_FIRST(&endpoint->on_the_way))) {
+		TAILQ_REMOVE(&endpoint->on_the_way, connection, in_slot);
+		delivery_place(delivery, connection, true);
 	}
-	event_free(outlet->retry);
-	free(outlet);
+	event_free(endpoint->retry);
+	free(endpoint);
 }
 
 /* ---- Open and close ----------------------------------------------------------------------------
@@ -597,10 +596,10 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	delivery->gone_fd = delivery->intake_fd = -1;
 	/* Workers that are taken over may still answer to a former controller's numbers. */
 	if (getrandom(&delivery->next_id, sizeof(delivery->next_id), GRND_NONBLOCK) < 0)
-		delivery->next_id = (uint32_t)now_ms();
+		delivery->next_id = (uint32_t)clock_ms();
 	pthread_mutex_init(&delivery->lock, NULL);
-	TAILQ_INIT(&delivery->homeless);
-	TAILQ_INIT(&delivery->busy);
+	TAILQ_INIT(&delivery->waiting_for_worker);
+	TAILQ_INIT(&delivery->waiting_for_room);
 	STAILQ_INIT(&delivery->intake);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		TAILQ_INIT(&delivery->slots[slot].waiting);
@@ -613,25 +612,25 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	return 0;
 }
 
-static void close_all(struct passed_list *order)
+static void close_all(struct connection_list *order)
 {
-	struct passed *passed;
+	struct connection *connection;
 
-	while ((passed = TAILQ_FIRST(order))) {
-		TAILQ_REMOVE(order, passed, in_order);
-		close(passed->item.fd);
-		free(passed);
+	while ((connection = TAILQ_FIRST(order))) {
+		TAILQ_REMOVE(order, connection, in_order);
+		close(connection->item.fd);
+		free(connection);
 	}
 }
 
 static void close_intake(struct delivery *delivery)
 {
-	struct passed *passed;
+	struct connection *connection;
 
-	while ((passed = STAILQ_FIRST(&delivery->intake))) {
+	while ((connection = STAILQ_FIRST(&delivery->intake))) {
 		STAILQ_REMOVE_HEAD(&delivery->intake, in_intake);
-		close(passed->item.fd);
-		free(passed);
+		close(connection->item.fd);
+		free(connection);
 	}
 }
 
@@ -645,8 +644,8 @@ void delivery_close(struct delivery *delivery)
 {
 	if (!delivery)
 		return;
-	close_all(&delivery->homeless);
-	close_all(&delivery->busy);
+	close_all(&delivery->waiting_for_worker);
+	close_all(&delivery->waiting_for_room);
 	close_intake(delivery);
 	free_event(delivery->expiry);
 	free_event(delivery->gone);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Delivery: gives connections that we accepted to the workers of their slots. The one place that
- * does so, whatever a worker's contract is: how one is reached, its *outlet* knows.
+ * does so, whatever a worker's contract is: how one is reached, its *endpoint* knows.
  *
  * A connection is passed on at once where its slot has a worker. Else it waits with us: for
  * `retries` times `delay_ms`, then it gets the answer that says so. Our duplicate is kept until
@@ -23,7 +23,7 @@
 #include "sticky.h"
 
 struct delivery;
-struct outlet;
+struct worker_endpoint;
 
 /* Counters only grow; they may lie in memory that outlives the process. */
 struct delivery_counters {
@@ -45,14 +45,14 @@ struct delivery_limits {
 	uint32_t retries;
 	uint32_t delay_ms;
 	uint32_t max_held; /* how many may wait: then the oldest gets its answer early */
-	enum answer_kind answer;
+	enum down_answer answer;
 };
 
 /* Returns 0 or -errno. */
 int delivery_open(const struct delivery_options *options, const struct delivery_limits *limits,
 		  struct delivery **ret_delivery);
 
-/* Whoever waits is closed. All outlets must be. NULL is allowed. */
+/* Whoever waits is closed. All endpoints must be. NULL is allowed. */
 void delivery_close(struct delivery *delivery);
 
 void delivery_set_limits(struct delivery *delivery, const struct delivery_limits *limits);
@@ -86,45 +86,47 @@ void delivery_give_up(struct delivery *delivery);
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
 uint32_t delivery_waiting(const struct delivery *delivery);
 
-/* ---- Outlets ------------------------------------------------------------------------- */
+/* ---- Worker endpoints -------------------------------------------------------------------------
+ */
 
-struct outlet_ops {
+struct worker_endpoint_ops {
 	/*
-	 * Pass a connection on; the descriptor stays the delivery's until outlet_accepted().
-	 * Returns 0, -EAGAIN (outlet_resume() will be called), -ENOBUFS (it is tried again
-	 * later), or another -errno: the worker can't be reached any more, its end will be told
-	 * by outlet_close().
+	 * Pass a connection on; the descriptor stays the delivery's until
+	 * worker_endpoint_accepted(). Returns 0, -EAGAIN (worker_endpoint_resume() will be called),
+	 * -ENOBUFS (it is tried again later), or another -errno: the worker can't be reached any
+	 * more, its end will be told by worker_endpoint_close().
 	 */
 	int (*send)(void *context, uint32_t id, const struct delivery_item *item);
 };
 
 /*
- * A worker's outlet, which has no slot yet.
+ * A worker's endpoint, which has no slot yet.
  *
  * on_the_way  connections that the worker may not have accepted yet, at most
  *
  * Returns 0 or -ENOMEM.
  */
-int outlet_open(struct delivery *delivery, uint32_t slot, const struct outlet_ops *ops,
-		void *context, uint32_t on_the_way, struct outlet **ret_outlet);
+int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
+			 const struct worker_endpoint_ops *ops, void *context, uint32_t on_the_way,
+			 struct worker_endpoint **ret_endpoint);
 
 /* The worker gets its slot's connections from now on; its predecessor gets no more. */
-void outlet_take_slot(struct outlet *outlet);
+void worker_endpoint_take_slot(struct worker_endpoint *endpoint);
 
 /* It gets no more. What is on its way it may still accept. */
-void outlet_leave_slot(struct outlet *outlet);
+void worker_endpoint_leave_slot(struct worker_endpoint *endpoint);
 
 /* Connections on their way to the worker. */
-uint32_t outlet_on_the_way(const struct outlet *outlet);
+uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint);
 
 /* What the worker said of one; ids that are not on their way are passed over. */
-void outlet_accepted(struct outlet *outlet, uint32_t id);
-void outlet_refused(struct outlet *outlet, uint32_t id);
+void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id);
+void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id);
 
 /* It can be sent to again. */
-void outlet_resume(struct outlet *outlet);
+void worker_endpoint_resume(struct worker_endpoint *endpoint);
 
 /* The worker is gone: what it had not accepted goes to the slot's next life. NULL is allowed. */
-void outlet_close(struct outlet *outlet);
+void worker_endpoint_close(struct worker_endpoint *endpoint);
 
 #endif

@@ -9,9 +9,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "handoff/connection_head.h"
 
 #define EVENTS_MAX   64
@@ -27,7 +27,7 @@
 /* A connection that has not said enough. */
 struct pending {
 	TAILQ_ENTRY(pending) in_order; /* by the time at which it came */
-	struct head head;
+	struct connection_head head;
 	uint64_t since_ms;
 };
 
@@ -51,22 +51,15 @@ struct dispatcher {
 	uint8_t bytes[HEAD_SIZE_MAX];
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static void count(uint64_t *counter)
+static void dispatcher_count(uint64_t *counter)
 {
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- What becomes of a connection ------------------------------------------------------ */
 
-static void notify(const struct dispatcher *dispatcher, const struct head *head)
+static void dispatcher_notify(const struct dispatcher *dispatcher,
+			      const struct connection_head *head)
 {
 	if (head->keeps_alive)
 		dispatcher->options.notice(dispatcher->options.context, DISPATCH_KEEPS_ALIVE,
@@ -76,7 +69,8 @@ static void notify(const struct dispatcher *dispatcher, const struct head *head)
 					   &head->peer.any);
 }
 
-static void submit(const struct dispatcher *dispatcher, const struct head *head)
+static void dispatcher_submit(const struct dispatcher *dispatcher,
+			      const struct connection_head *head)
 {
 	const struct delivery_item item = {
 		.fd = head->fd, .source = head->source, .client = head->client};
@@ -86,7 +80,8 @@ static void submit(const struct dispatcher *dispatcher, const struct head *head)
 }
 
 /* Returns false where more has to come first. */
-static bool settle(struct dispatcher *dispatcher, struct head *head, enum head_state state)
+static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_head *head,
+			      enum connection_head_state state)
 {
 	struct dispatch_counters *counters = dispatcher->options.counters;
 
@@ -94,14 +89,14 @@ static bool settle(struct dispatcher *dispatcher, struct head *head, enum head_s
 	case HEAD_MORE:
 		return false;
 	case HEAD_KNOWN:
-		notify(dispatcher, head);
-		submit(dispatcher, head);
+		dispatcher_notify(dispatcher, head);
+		dispatcher_submit(dispatcher, head);
 		return true;
 	case HEAD_BAD:
-		count(&counters->bad_header);
+		dispatcher_count(&counters->bad_header);
 		break;
 	case HEAD_GONE:
-		count(&counters->client_gone);
+		dispatcher_count(&counters->client_gone);
 		break;
 	}
 	close(head->fd);
@@ -119,10 +114,11 @@ static const struct dispatch_rules *take_rules(struct dispatcher *dispatcher)
 	return rules;
 }
 
-static enum head_state look(struct dispatcher *dispatcher, struct head *head)
+static enum connection_head_state dispatcher_look(struct dispatcher *dispatcher,
+						  struct connection_head *head)
 {
 	const struct dispatch_rules *rules = take_rules(dispatcher);
-	enum head_state state = head_look(head, rules, dispatcher->bytes);
+	enum connection_head_state state = connection_head_look(head, rules, dispatcher->bytes);
 
 	dispatch_rules_unref(rules);
 	return state;
@@ -144,13 +140,14 @@ static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
 	__atomic_store_n(&dispatcher->pending_count, value, __ATOMIC_RELAXED);
 }
 
-static struct pending_list *list_of(struct dispatcher *dispatcher, const struct head *head)
+static struct pending_list *list_of(struct dispatcher *dispatcher,
+				    const struct connection_head *head)
 {
 	return head->is_sample ? &dispatcher->samples : &dispatcher->proxies;
 }
 
 /* Told of each arrival, once: what was seen already stays where it is, and is no news. */
-static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
+static int wait_for_more(struct dispatcher *dispatcher, const struct connection_head *head)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = pending};
@@ -158,7 +155,7 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
 	if (!pending)
 		return -ENOMEM;
 	pending->head = *head;
-	pending->since_ms = now_ms();
+	pending->since_ms = clock_ms();
 	if (epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, head->fd, &event)) {
 		free(pending);
 		return -errno;
@@ -169,7 +166,7 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct head *head)
 }
 
 /* Its descriptor leaves the set before it can leave the process. */
-static void forget(struct dispatcher *dispatcher, struct pending *pending)
+static void dispatcher_forget(struct dispatcher *dispatcher, struct pending *pending)
 {
 	TAILQ_REMOVE(list_of(dispatcher, &pending->head), pending, in_order);
 	set_pending_count(dispatcher, dispatcher->pending_count - 1);
@@ -178,19 +175,19 @@ static void forget(struct dispatcher *dispatcher, struct pending *pending)
 
 static void on_more(struct dispatcher *dispatcher, struct pending *pending)
 {
-	struct head head = pending->head;
-	enum head_state state = look(dispatcher, &head);
+	struct connection_head head = pending->head;
+	enum connection_head_state state = dispatcher_look(dispatcher, &head);
 
 	if (state == HEAD_MORE) {
 		pending->head = head;
 		return;
 	}
 	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-	forget(dispatcher, pending);
-	settle(dispatcher, &head, state);
+	dispatcher_forget(dispatcher, pending);
+	dispatcher_settle(dispatcher, &head, state);
 }
 
-static uint32_t patience_ms(struct dispatcher *dispatcher, const struct head *head)
+static uint32_t patience_ms(struct dispatcher *dispatcher, const struct connection_head *head)
 {
 	uint32_t timeout = head_timeout_ms(dispatcher);
 
@@ -208,19 +205,19 @@ static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list 
 /* Those whose time is up: a proxy's are closed; others, of whom nothing was wanted, go on. */
 static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_list *list)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 
 	while (due_ms(dispatcher, list) <= now) {
 		struct pending *first = TAILQ_FIRST(list);
-		struct head head = first->head;
+		struct connection_head head = first->head;
 
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-		forget(dispatcher, first);
+		dispatcher_forget(dispatcher, first);
 		if (head.is_sample) {
-			submit(dispatcher, &head);
+			dispatcher_submit(dispatcher, &head);
 			continue;
 		}
-		count(&dispatcher->options.counters->head_timeout);
+		dispatcher_count(&dispatcher->options.counters->head_timeout);
 		close(head.fd);
 	}
 }
@@ -234,7 +231,7 @@ static void unwatch_listeners(struct dispatcher *dispatcher)
 	for (i = 0; i < dispatcher->options.fd_count; i++)
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->options.fds[i], NULL);
 	dispatcher->is_paused = true;
-	dispatcher->paused_ms = now_ms();
+	dispatcher->paused_ms = clock_ms();
 }
 
 /* Returns 0 or -errno; the dispatcher pauses then, and tries it again. */
@@ -257,15 +254,16 @@ static int watch_listeners(struct dispatcher *dispatcher)
 	return error;
 }
 
-static void begin(struct dispatcher *dispatcher, int fd, const struct sockaddr_storage *peer)
+static void dispatcher_begin(struct dispatcher *dispatcher, int fd,
+			     const struct sockaddr_storage *peer)
 {
 	const struct dispatch_rules *rules = take_rules(dispatcher);
-	struct head head;
+	struct connection_head head;
 
-	head_begin(&head, fd, (const void *)peer, rules);
+	connection_head_begin(&head, fd, (const void *)peer, rules);
 	dispatch_rules_unref(rules);
-	count(&dispatcher->options.counters->accepted);
-	if (settle(dispatcher, &head, look(dispatcher, &head)))
+	dispatcher_count(&dispatcher->options.counters->accepted);
+	if (dispatcher_settle(dispatcher, &head, dispatcher_look(dispatcher, &head)))
 		return;
 	if (wait_for_more(dispatcher, &head))
 		close(fd);
@@ -279,7 +277,7 @@ static bool accept_one(struct dispatcher *dispatcher, int listener)
 	int fd = accept4(listener, (void *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		begin(dispatcher, fd, &peer);
+		dispatcher_begin(dispatcher, fd, &peer);
 	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 		unwatch_listeners(dispatcher);
 	return fd >= 0 || errno == ECONNABORTED || errno == EINTR;
@@ -299,7 +297,7 @@ static void accept_some(struct dispatcher *dispatcher, int listener)
 
 static int next_wait_ms(struct dispatcher *dispatcher)
 {
-	uint64_t now = now_ms(), due = due_ms(dispatcher, &dispatcher->proxies);
+	uint64_t now = clock_ms(), due = due_ms(dispatcher, &dispatcher->proxies);
 
 	if (due_ms(dispatcher, &dispatcher->samples) < due)
 		due = due_ms(dispatcher, &dispatcher->samples);
@@ -320,7 +318,7 @@ static bool is_listener(const struct dispatcher *dispatcher, const void *data)
 	       fd < dispatcher->options.fds + dispatcher->options.fd_count;
 }
 
-static void handle(struct dispatcher *dispatcher, void *data)
+static void dispatcher_handle(struct dispatcher *dispatcher, void *data)
 {
 	if (data == dispatcher)
 		dispatcher->stopping = true;
@@ -335,14 +333,14 @@ static void finish_pending(struct dispatcher *dispatcher, const struct pending_l
 	struct pending *first;
 
 	while ((first = TAILQ_FIRST(list))) {
-		struct head head = first->head;
+		struct connection_head head = first->head;
 
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-		forget(dispatcher, first);
+		dispatcher_forget(dispatcher, first);
 		if (head.must_speak)
 			close(head.fd);
 		else
-			submit(dispatcher, &head);
+			dispatcher_submit(dispatcher, &head);
 	}
 }
 
@@ -355,13 +353,13 @@ static void accept_all(struct dispatcher *dispatcher)
 			;
 }
 
-static void turn(struct dispatcher *dispatcher, int wait_ms)
+static void dispatcher_turn(struct dispatcher *dispatcher, int wait_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
 	int ready = epoll_wait(dispatcher->poll_fd, events, EVENTS_MAX, wait_ms), i;
 
 	for (i = 0; i < ready; i++)
-		handle(dispatcher, events[i].data.ptr);
+		dispatcher_handle(dispatcher, events[i].data.ptr);
 	end_slow_ones(dispatcher, &dispatcher->proxies);
 	end_slow_ones(dispatcher, &dispatcher->samples);
 }
@@ -369,17 +367,17 @@ static void turn(struct dispatcher *dispatcher, int wait_ms)
 /* Heads that are half here are about to be whole. */
 static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
 {
-	uint64_t until = now_ms() + patience, now;
+	uint64_t until = clock_ms() + patience, now;
 
 	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->stop_fd, NULL);
 	if (!dispatcher->is_paused)
 		unwatch_listeners(dispatcher);
-	while (dispatcher->pending_count && (now = now_ms()) < until)
-		turn(dispatcher, (int)(until - now));
+	while (dispatcher->pending_count && (now = clock_ms()) < until)
+		dispatcher_turn(dispatcher, (int)(until - now));
 }
 
 /* Every connection that was accepted is submitted, or closed. */
-static void finish(struct dispatcher *dispatcher)
+static void dispatcher_finish(struct dispatcher *dispatcher)
 {
 	uint32_t patience;
 	bool leaves_queues;
@@ -396,18 +394,18 @@ static void finish(struct dispatcher *dispatcher)
 	finish_pending(dispatcher, &dispatcher->samples);
 }
 
-static void *run(void *context)
+static void *dispatcher_run(void *context)
 {
 	struct dispatcher *dispatcher = context;
 
 	if (dispatcher->options.thread_begins)
 		dispatcher->options.thread_begins();
 	while (!dispatcher->stopping) {
-		turn(dispatcher, next_wait_ms(dispatcher));
-		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= now_ms())
+		dispatcher_turn(dispatcher, next_wait_ms(dispatcher));
+		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= clock_ms())
 			(void)watch_listeners(dispatcher); /* else it is paused again */
 	}
-	finish(dispatcher);
+	dispatcher_finish(dispatcher);
 	return NULL;
 }
 
@@ -434,7 +432,7 @@ static int start_thread(struct dispatcher *dispatcher)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &former);
-	error = pthread_create(&dispatcher->thread, NULL, run, dispatcher);
+	error = pthread_create(&dispatcher->thread, NULL, dispatcher_run, dispatcher);
 	pthread_sigmask(SIG_SETMASK, &former, NULL);
 	if (!error)
 		pthread_setname_np(dispatcher->thread, "dispatcher");
@@ -511,7 +509,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 
 void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
 {
-	/* The thread reads these in finish(). */
+	/* The thread reads these in dispatcher_finish(). */
 	pthread_mutex_lock(&dispatcher->lock);
 	dispatcher->leaves_queues = true;
 	dispatcher->patience_ms = patience_ms;

@@ -15,10 +15,10 @@
 #define BODY	       "The worker of this client is not available.\n"
 
 /* A connection that waits for the client's first byte, or, once answered, for its end. */
-struct answer {
-	struct answer *next; /* when all are ended */
+struct error_response {
+	struct error_response *next; /* when all are ended */
 	struct event *event;
-	enum answer_kind kind;
+	enum down_answer kind;
 	unsigned int retry_after;
 	bool is_sent;
 	time_t until; /* once sent, by CLOCK_MONOTONIC: not even one that keeps talking stays longer
@@ -35,11 +35,11 @@ static time_t now(void)
 	return time.tv_sec;
 }
 
-static void end(struct answer *answer, int fd)
+static void end(struct error_response *response, int fd)
 {
-	if (answer->event)
-		event_free(answer->event);
-	free(answer);
+	if (response->event)
+		event_free(response->event);
+	free(response);
 	close(fd);
 }
 
@@ -63,11 +63,11 @@ static enum taken take(int fd, char *ret_first)
 	return total ? TOOK_SOME : TOOK_NOTHING;
 }
 
-static bool send_answer(int fd, enum answer_kind kind, unsigned int retry_after)
+static bool send_answer(int fd, enum down_answer kind, unsigned int retry_after)
 {
-	static const char *const lines[ANSWER_KIND_COUNT] = {
-		[ANSWER_502] = "502 Bad Gateway",
-		[ANSWER_503] = "503 Service Unavailable",
+	static const char *const lines[DOWN_ANSWER_COUNT] = {
+		[DOWN_ANSWER_502] = "502 Bad Gateway",
+		[DOWN_ANSWER_503] = "503 Service Unavailable",
 	};
 	char text[512];
 	int length =
@@ -81,81 +81,82 @@ static bool send_answer(int fd, enum answer_kind kind, unsigned int retry_after)
 }
 
 /* What it has sent by now is known; a client that has closed its half gets the answer too. */
-static void send_or_close(struct answer *answer, int fd, char first)
+static void send_or_close(struct error_response *response, int fd, char first)
 {
 	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};
 
-	if (first == TLS_HANDSHAKE || !send_answer(fd, answer->kind, answer->retry_after) ||
+	if (first == TLS_HANDSHAKE || !send_answer(fd, response->kind, response->retry_after) ||
 	    shutdown(fd, SHUT_WR)) {
-		end(answer, fd);
+		end(response, fd);
 		return;
 	}
-	answer->is_sent = true;
-	answer->until = now() + LINGER_SECONDS;
-	if (event_add(answer->event, &limit))
-		end(answer, fd);
+	response->is_sent = true;
+	response->until = now() + LINGER_SECONDS;
+	if (event_add(response->event, &limit))
+		end(response, fd);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context)
 {
-	struct answer *answer = context;
+	struct error_response *response = context;
 	char first = 0;
 	enum taken taken = what & EV_TIMEOUT ? TOOK_NOTHING : take(fd, &first);
 
-	if (!answer->is_sent)
-		send_or_close(answer, fd, first);
-	else if (what & EV_TIMEOUT || taken == TOOK_THE_END || now() >= answer->until)
-		end(answer, fd);
+	if (!response->is_sent)
+		send_or_close(response, fd, first);
+	else if (what & EV_TIMEOUT || taken == TOOK_THE_END || now() >= response->until)
+		end(response, fd);
 }
 
-void answer_unavailable(struct event_base *base, int fd, enum answer_kind kind,
-			unsigned int retry_after, unsigned int patience_ms)
+void error_response_send(struct event_base *base, int fd, enum down_answer kind,
+			 unsigned int retry_after, unsigned int patience_ms)
 {
 	struct timeval patience = {.tv_sec = patience_ms / 1000,
 				   .tv_usec = patience_ms % 1000 * 1000};
-	struct answer *answer = kind == ANSWER_CLOSE ? NULL : calloc(1, sizeof(*answer));
+	struct error_response *response =
+		kind == DOWN_ANSWER_CLOSE ? NULL : calloc(1, sizeof(*response));
 	char first = 0;
 
-	if (!answer) {
+	if (!response) {
 		close(fd);
 		return;
 	}
-	answer->kind = kind;
-	answer->retry_after = retry_after;
-	answer->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, answer);
-	if (answer->event && (take(fd, &first) != TOOK_NOTHING || !patience_ms)) {
-		send_or_close(answer, fd, first);
+	response->kind = kind;
+	response->retry_after = retry_after;
+	response->event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, response);
+	if (response->event && (take(fd, &first) != TOOK_NOTHING || !patience_ms)) {
+		send_or_close(response, fd, first);
 		return;
 	}
-	if (!answer->event || event_add(answer->event, &patience))
-		end(answer, fd);
+	if (!response->event || event_add(response->event, &patience))
+		end(response, fd);
 }
 
 static int collect(const struct event_base *base, const struct event *event, void *context)
 {
-	struct answer **first = context, *answer;
+	struct error_response **first = context, *response;
 
 	(void)base;
 	if (event_get_callback(event) != on_event)
 		return 0;
-	answer = event_get_callback_arg(event);
-	answer->next = *first;
-	*first = answer;
+	response = event_get_callback_arg(event);
+	response->next = *first;
+	*first = response;
 	return 0;
 }
 
-void answer_end_all(struct event_base *base)
+void error_response_end_all(struct event_base *base)
 {
-	struct answer *first = NULL, *answer;
+	struct error_response *first = NULL, *response;
 
 	event_base_foreach_event(base, collect, &first);
-	while ((answer = first)) {
-		int fd = event_get_fd(answer->event);
+	while ((response = first)) {
+		int fd = event_get_fd(response->event);
 		char byte = 0;
 
-		first = answer->next;
-		if (!answer->is_sent && take(fd, &byte) != TOOK_THE_END && byte != TLS_HANDSHAKE)
-			send_answer(fd, answer->kind, answer->retry_after);
-		end(answer, fd);
+		first = response->next;
+		if (!response->is_sent && take(fd, &byte) != TOOK_THE_END && byte != TLS_HANDSHAKE)
+			send_answer(fd, response->kind, response->retry_after);
+		end(response, fd);
 	}
 }

@@ -5,13 +5,13 @@
 
 #include <event2/event.h>
 
-enum answer_kind { ANSWER_502, ANSWER_503, ANSWER_CLOSE, ANSWER_KIND_COUNT };
+#include "config/config.h"
 
 /*
  * Answer a connection, and close it.
  *
  * fd           accepted, non-blocking; taken over, whatever happens
- * kind         ANSWER_CLOSE: no answer
+ * kind         DOWN_ANSWER_CLOSE: no answer
  * retry_after  seconds, for Retry-After
  * patience_ms  how long one that has said nothing yet is waited for, to know whether it speaks
  *              TLS; 0: not at all
@@ -20,10 +20,10 @@ enum answer_kind { ANSWER_502, ANSWER_503, ANSWER_CLOSE, ANSWER_KIND_COUNT };
  * unread bytes would be an RST, and the client would not see the answer. A TLS hello gets no
  * plain text: it is closed.
  */
-void answer_unavailable(struct event_base *base, int fd, enum answer_kind kind,
-			unsigned int retry_after, unsigned int patience_ms);
+void error_response_send(struct event_base *base, int fd, enum down_answer kind,
+			 unsigned int retry_after, unsigned int patience_ms);
 
 /* The loop ends: whoever still waits for an answer gets it now, and all are closed. */
-void answer_end_all(struct event_base *base);
+void error_response_end_all(struct event_base *base);
 
 #endif

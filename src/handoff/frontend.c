@@ -20,8 +20,8 @@
 #define SAMPLE_ONE_IN	256
 #define SAMPLES_TO_WARN 5
 
-struct front {
-	struct front_options options;
+struct frontend {
+	struct frontend_options options;
 	struct delivery *delivery;
 	struct sticky_dispatchers *sockets;
 	struct dispatcher *dispatchers[STICKY_DISPATCHERS_LIMIT];
@@ -41,12 +41,12 @@ static struct delivery_limits limits_of(const struct config *config)
 		.retries = config->max_retries,
 		.delay_ms = config->retry_delay_ms,
 		.max_held = config->max_held,
-		.answer = (enum answer_kind)config->down_answer,
+		.answer = (enum down_answer)config->down_answer,
 	};
 }
 
 /* What the dispatchers need to know of the configuration, copied from it. */
-static int make_rules(const struct front *front, const struct ranges *trusted,
+static int make_rules(const struct frontend *frontend, const struct ranges *trusted,
 		      const struct dispatch_rules **ret_rules)
 {
 	static const enum dispatch_mode modes[BEHIND_PROXY_COUNT] = {
@@ -54,11 +54,11 @@ static int make_rules(const struct front *front, const struct ranges *trusted,
 		[BEHIND_PROXY_XFF] = DISPATCH_XFF,
 		[BEHIND_PROXY_PROXY] = DISPATCH_PROXY,
 	};
-	const struct config *config = front->options.config;
+	const struct config *config = frontend->options.config;
 	struct dispatch_rules rules = {
 		.mode = modes[config->behind_proxy],
 		.strips = config->proxy_header == PROXY_HEADER_STRIP,
-		.samples = !front->options.is_user,
+		.samples = !frontend->options.is_user,
 		.reports_keepalive = !config_closes_keepalive(config),
 		.head_timeout_ms = config->head_timeout_ms,
 	};
@@ -103,7 +103,7 @@ static void warn_of_untrusted(const char *peer)
 	       peer);
 }
 
-static void describe(const struct sockaddr *peer, char text[INET6_ADDRSTRLEN])
+static void frontend_describe_peer(const struct sockaddr *peer, char text[INET6_ADDRSTRLEN])
 {
 	const void *address = peer->sa_family == AF_INET
 				      ? (const void *)&((const struct sockaddr_in *)peer)->sin_addr
@@ -115,15 +115,16 @@ static void describe(const struct sockaddr *peer, char text[INET6_ADDRSTRLEN])
 
 static void on_notice(void *context, enum dispatch_notice notice, const struct sockaddr *peer)
 {
-	struct front *front = context;
+	struct frontend *frontend = context;
 	char text[INET6_ADDRSTRLEN];
 
-	describe(peer, text);
+	frontend_describe_peer(peer, text);
 	if (notice == DISPATCH_KEEPS_ALIVE) {
-		__atomic_fetch_add(&front->options.traffic->proxy_keepalive, 1, __ATOMIC_RELAXED);
-		if (is_first(&front->keepalive_noticed, 1))
+		__atomic_fetch_add(&frontend->options.traffic->proxy_keepalive, 1,
+				   __ATOMIC_RELAXED);
+		if (is_first(&frontend->keepalive_noticed, 1))
 			warn_of_keepalive(text);
-	} else if (is_first(&front->untrusted_noticed, SAMPLES_TO_WARN)) {
+	} else if (is_first(&frontend->untrusted_noticed, SAMPLES_TO_WARN)) {
 		warn_of_untrusted(text);
 	}
 }
@@ -131,78 +132,78 @@ static void on_notice(void *context, enum dispatch_notice notice, const struct s
 /* ---- Ranges --------------------------------------------------------------------------------- */
 
 /* Have the kernel send the connections of these peers to the dispatchers. */
-static int send_to_dispatchers(const struct front *front, const struct ranges *trusted)
+static int send_to_dispatchers(const struct frontend *frontend, const struct ranges *trusted)
 {
-	const struct config *config = front->options.config;
+	const struct config *config = frontend->options.config;
 
 	if (config->behind_proxy == BEHIND_NO_PROXY)
 		return 0;
 	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
-	return sticky_group_set_proxies(front->options.group, trusted->list, trusted->count,
+	return sticky_group_set_proxies(frontend->options.group, trusted->list, trusted->count,
 					config->behind_proxy == BEHIND_PROXY_XFF ||
 						config->proxy_header == PROXY_HEADER_KEEP);
 }
 
 /* The dispatchers that look at a connection by the previous rules keep these alive until then. */
-static void set_rules(struct front *front, const struct dispatch_rules *rules)
+static void frontend_set_rules(struct frontend *frontend, const struct dispatch_rules *rules)
 {
 	uint32_t i;
 
-	for (i = 0; i < front->count; i++)
-		dispatcher_set_rules(front->dispatchers[i], rules);
-	dispatch_rules_unref(front->rules);
-	front->rules = rules;
+	for (i = 0; i < frontend->count; i++)
+		dispatcher_set_rules(frontend->dispatchers[i], rules);
+	dispatch_rules_unref(frontend->rules);
+	frontend->rules = rules;
 }
 
-static int use_ranges(struct front *front, const struct ranges *trusted)
+static int use_ranges(struct frontend *frontend, const struct ranges *trusted)
 {
 	const struct dispatch_rules *rules;
-	int error = make_rules(front, trusted, &rules);
+	int error = make_rules(frontend, trusted, &rules);
 
 	if (error)
 		return error;
-	error = send_to_dispatchers(front, trusted);
+	error = send_to_dispatchers(frontend, trusted);
 	if (error) {
 		dispatch_rules_unref(rules);
 		return error;
 	}
-	set_rules(front, rules);
+	frontend_set_rules(frontend, rules);
 	return 0;
 }
 
 /* Read the ranges, and make the dispatchers' rules from them and the configuration. */
-static int read_rules(struct front *front, size_t error_size, char *ret_error)
+static int read_rules(struct frontend *frontend, size_t error_size, char *ret_error)
 {
-	const struct config *config = front->options.config;
+	const struct config *config = frontend->options.config;
 	struct ranges trusted = {0};
 	int error;
 
 	if (config->behind_proxy != BEHIND_NO_PROXY &&
 	    ranges_read(&config->trusted_proxies, &trusted, error_size, ret_error))
 		return -EBADMSG;
-	error = use_ranges(front, &trusted);
+	error = use_ranges(frontend, &trusted);
 	if (error)
 		snprintf(ret_error, error_size, "--trusted-proxy: %s", strerror(-error));
 	ranges_fini(&trusted);
 	return error;
 }
 
-int front_apply_config(struct front *front, size_t error_size, char *ret_error)
+int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error)
 {
 	struct delivery_limits limits;
 
-	if (!front)
+	if (!frontend)
 		return 0;
-	limits = limits_of(front->options.config);
-	delivery_set_limits(front->delivery, &limits);
-	return read_rules(front, error_size, ret_error);
+	limits = limits_of(frontend->options.config);
+	delivery_set_limits(frontend->delivery, &limits);
+	return read_rules(frontend, error_size, ret_error);
 }
 
 /* ---- Open, start, stop ------------------------------------------------------------------------
  */
 
-int front_open(const struct front_options *options, size_t error_size, char *ret_error,
-	       struct front **ret_front)
+int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
+		  struct frontend **ret_front)
 {
 	const struct delivery_options delivery = {
 		.base = options->base,
@@ -210,92 +211,92 @@ int front_open(const struct front_options *options, size_t error_size, char *ret
 		.counters = &options->traffic->delivery,
 	};
 	struct delivery_limits limits = limits_of(options->config);
-	struct front *front = calloc(1, sizeof(*front));
+	struct frontend *frontend = calloc(1, sizeof(*frontend));
 	int error;
 
-	if (!front)
+	if (!frontend)
 		return -ENOMEM;
-	front->options = *options;
-	error = delivery_open(&delivery, &limits, &front->delivery);
+	frontend->options = *options;
+	error = delivery_open(&delivery, &limits, &frontend->delivery);
 	if (error)
 		snprintf(ret_error, error_size, "cannot pass connections on: %s", strerror(-error));
 	if (!error)
-		error = read_rules(front, error_size, ret_error);
+		error = read_rules(frontend, error_size, ret_error);
 	if (error) {
-		front_close(front);
+		frontend_close(frontend);
 		return error;
 	}
-	*ret_front = front;
+	*ret_front = frontend;
 	return 0;
 }
 
-static int start_dispatcher(struct front *front, uint32_t index)
+static int start_dispatcher(struct frontend *frontend, uint32_t index)
 {
 	struct dispatcher_options options = {
-		.fds = front->fds[index],
-		.delivery = front->delivery,
-		.counters = &front->options.traffic->dispatch,
+		.fds = frontend->fds[index],
+		.delivery = frontend->delivery,
+		.counters = &frontend->options.traffic->dispatch,
 		.notice = on_notice,
-		.context = front,
+		.context = frontend,
 		.thread_begins = privilege_drop, /* it reads what strangers send */
 	};
 	int fd;
 
-	while ((fd = sticky_dispatchers_fd(front->sockets, index, options.fd_count)) >= 0)
-		front->fds[index][options.fd_count++] = fd;
-	return dispatcher_start(&options, front->rules, &front->dispatchers[index]);
+	while ((fd = sticky_dispatchers_fd(frontend->sockets, index, options.fd_count)) >= 0)
+		frontend->fds[index][options.fd_count++] = fd;
+	return dispatcher_start(&options, frontend->rules, &frontend->dispatchers[index]);
 }
 
-static int start_dispatchers(struct front *front)
+static int start_dispatchers(struct frontend *frontend)
 {
-	uint32_t wanted = wanted_dispatchers(front->options.config), i;
+	uint32_t wanted = wanted_dispatchers(frontend->options.config), i;
 	int error = 0;
 
 	for (i = 0; i < wanted && !error; i++) {
-		error = start_dispatcher(front, i);
-		front->count += !error;
+		error = start_dispatcher(frontend, i);
+		frontend->count += !error;
 	}
 	return error;
 }
 
-int front_start(struct front *front)
+int frontend_start(struct frontend *frontend)
 {
-	uint32_t wanted = wanted_dispatchers(front->options.config);
+	uint32_t wanted = wanted_dispatchers(frontend->options.config);
 	unsigned int previous;
 	int error;
 
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	error = sticky_dispatchers_open(front->options.group, wanted, &front->sockets);
-	if (!error && !front->options.is_user)
-		error = sticky_group_set_sample(front->options.group, SAMPLE_ONE_IN);
+	error = sticky_dispatchers_open(frontend->options.group, wanted, &frontend->sockets);
+	if (!error && !frontend->options.is_user)
+		error = sticky_group_set_sample(frontend->options.group, SAMPLE_ONE_IN);
 	privilege_restore(previous);
-	return error ? error : start_dispatchers(front);
+	return error ? error : start_dispatchers(frontend);
 }
 
-static void stop_dispatchers(struct front *front)
+static void stop_dispatchers(struct frontend *frontend)
 {
 	uint32_t i;
 
-	for (i = 0; i < front->count; i++)
-		dispatcher_stop(front->dispatchers[i]);
-	front->count = 0;
+	for (i = 0; i < frontend->count; i++)
+		dispatcher_stop(frontend->dispatchers[i]);
+	frontend->count = 0;
 }
 
-void front_stop(struct front *front)
+void frontend_stop(struct frontend *frontend)
 {
 
-	if (!front)
+	if (!frontend)
 		return;
-	stop_dispatchers(front);
-	sticky_dispatchers_close(front->sockets);
-	front->sockets = NULL;
-	if (front->delivery)
-		delivery_give_up(front->delivery);
+	stop_dispatchers(frontend);
+	sticky_dispatchers_close(frontend->sockets);
+	frontend->sockets = NULL;
+	if (frontend->delivery)
+		delivery_give_up(frontend->delivery);
 }
 
-void front_resume(struct front *front)
+void frontend_resume(struct frontend *frontend)
 {
-	int error = front && front->sockets ? start_dispatchers(front) : 0;
+	int error = frontend && frontend->sockets ? start_dispatchers(frontend) : 0;
 
 	if (error)
 		report(STICKY_LOG_ERROR, "dispatchers_failed",
@@ -304,63 +305,63 @@ void front_resume(struct front *front)
 		       strerror(-error));
 }
 
-int front_pause(struct front *front)
+int frontend_pause(struct frontend *frontend)
 {
 	uint32_t i;
 
-	if (!front)
+	if (!frontend)
 		return 0;
-	for (i = 0; i < front->count; i++)
-		dispatcher_leave(front->dispatchers[i], HEAD_PATIENCE_MS);
-	front->count = 0;
-	delivery_take_in(front->delivery);
-	if (!delivery_waiting(front->delivery))
+	for (i = 0; i < frontend->count; i++)
+		dispatcher_leave(frontend->dispatchers[i], HEAD_PATIENCE_MS);
+	frontend->count = 0;
+	delivery_take_in(frontend->delivery);
+	if (!delivery_waiting(frontend->delivery))
 		return 0;
-	front_resume(front);
+	frontend_resume(frontend);
 	return -EBUSY;
 }
 
-uint32_t front_sockets(const struct front *front, uint32_t size, int *ret_fds)
+uint32_t frontend_sockets(const struct frontend *frontend, uint32_t size, int *ret_fds)
 {
 	uint32_t dispatcher, listener, count = 0;
 	int fd;
 
-	if (!front || !front->sockets)
+	if (!frontend || !frontend->sockets)
 		return 0;
 	for (dispatcher = 0; dispatcher < STICKY_DISPATCHERS_LIMIT; dispatcher++)
 		for (listener = 0; listener < STICKY_LISTENERS_LIMIT; listener++) {
-			fd = sticky_dispatchers_fd(front->sockets, dispatcher, listener);
+			fd = sticky_dispatchers_fd(frontend->sockets, dispatcher, listener);
 			if (fd >= 0 && count < size)
 				ret_fds[count++] = fd;
 		}
 	return count;
 }
 
-void front_close(struct front *front)
+void frontend_close(struct frontend *frontend)
 {
-	if (!front)
+	if (!frontend)
 		return;
-	front_stop(front);
-	delivery_close(front->delivery);
-	dispatch_rules_unref(front->rules);
-	free(front);
+	frontend_stop(frontend);
+	delivery_close(frontend->delivery);
+	dispatch_rules_unref(frontend->rules);
+	free(frontend);
 }
 
-struct delivery *front_delivery(const struct front *front)
+struct delivery *frontend_delivery(const struct frontend *frontend)
 {
-	return front ? front->delivery : NULL;
+	return frontend ? frontend->delivery : NULL;
 }
 
-uint32_t front_waiting(const struct front *front)
+uint32_t frontend_waiting(const struct frontend *frontend)
 {
-	return front ? delivery_waiting(front->delivery) : 0;
+	return frontend ? delivery_waiting(frontend->delivery) : 0;
 }
 
-uint32_t front_pending(const struct front *front)
+uint32_t frontend_pending(const struct frontend *frontend)
 {
 	uint32_t sum = 0, i;
 
-	for (i = 0; front && i < front->count; i++)
-		sum += dispatcher_pending(front->dispatchers[i]);
+	for (i = 0; frontend && i < frontend->count; i++)
+		sum += dispatcher_pending(frontend->dispatchers[i]);
 	return sum;
 }

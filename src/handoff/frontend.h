@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The front: connections that come into our own hands, as a proxy stands before their clients,
+ * The frontend: connections that come into our own hands, as a proxy stands before their clients,
  * or as the kernel may not steer them. Dispatchers accept them and find the client, delivery
  * passes them to the slot's worker.
  */
@@ -13,16 +13,14 @@
 
 #include "config/config.h"
 #include "handoff/delivery.h"
-#include "common/journal.h"
 #include "handoff/traffic.h"
 #include "sticky.h"
 
-struct front;
+struct frontend;
 
-struct front_options {
+struct frontend_options {
 	struct event_base *base;
 	struct sticky_group *group; /* with its listeners */
-	struct journal *journal;
 	const struct config *config;
 	struct traffic *traffic; /* counters; stay the caller's */
 	bool is_user;		 /* all connections come here, not those of proxies alone */
@@ -35,11 +33,11 @@ struct front_options {
  *
  * Returns 0, -EBADMSG (a file of ranges is bad, or can't be read), or another -errno.
  */
-int front_open(const struct front_options *options, size_t error_size, char *ret_error,
-	       struct front **ret_front);
+int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
+		  struct frontend **ret_front);
 
 /* From now on connections come. Returns 0 or -errno. */
-int front_start(struct front *front);
+int frontend_start(struct frontend *frontend);
 
 /*
  * The configuration has changed: ranges, header, limits. Where a file of ranges can't be read
@@ -47,10 +45,10 @@ int front_start(struct front *front);
  *
  * Returns 0 or -errno, with the reason.
  */
-int front_apply_config(struct front *front, size_t error_size, char *ret_error);
+int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error);
 
 /* Nobody comes any more; who came is passed on, or waits. */
-void front_stop(struct front *front);
+void frontend_stop(struct frontend *frontend);
 
 /*
  * Another program takes this one's place: whoever came is passed on, who comes meanwhile waits in
@@ -58,10 +56,10 @@ void front_stop(struct front *front);
  *
  * Returns 0, or -EBUSY: somebody waits with us, and would be lost; it goes on as before.
  */
-int front_pause(struct front *front);
+int frontend_pause(struct frontend *frontend);
 
 /* It did not: go on. Logs a failure: connections of proxies then wait for dispatchers. */
-void front_resume(struct front *front);
+void frontend_resume(struct frontend *frontend);
 
 /*
  * The dispatchers' sockets, for the program that follows: it closes them once it has its own, and
@@ -69,16 +67,16 @@ void front_resume(struct front *front);
  *
  * Returns how many, at most `size`.
  */
-uint32_t front_sockets(const struct front *front, uint32_t size, int *ret_fds);
+uint32_t frontend_sockets(const struct frontend *frontend, uint32_t size, int *ret_fds);
 
 /* NULL is allowed. */
-void front_close(struct front *front);
+void frontend_close(struct frontend *frontend);
 
-/* NULL where there is no front. */
-struct delivery *front_delivery(const struct front *front);
+/* NULL where there is no frontend. */
+struct delivery *frontend_delivery(const struct frontend *frontend);
 
-/* For status. A front that is NULL has none of them. */
-uint32_t front_waiting(const struct front *front);
-uint32_t front_pending(const struct front *front);
+/* For status. A frontend that is NULL has none of them. */
+uint32_t frontend_waiting(const struct frontend *frontend);
+uint32_t frontend_pending(const struct frontend *frontend);
 
 #endif

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "handoff/queue_age.h"
 #include "handoff/error_response.h"
+#include "common/clock.h"
 #include "common/timer.h"
 
 /* With a smaller budget a client may not have had the time to say its first word. */
@@ -21,7 +21,7 @@
 
 /* One holding socket. */
 struct watch {
-	struct standin *standin;
+	struct hold_timeout *hold_timeout;
 	struct watch *next;
 	uint32_t slot;
 	int fd;
@@ -29,26 +29,18 @@ struct watch {
 	uint32_t delay_ms;
 	struct event *arrival; /* somebody came to the empty queue */
 	struct event *sample;  /* runs while the queue is not empty */
-	struct ages ages;
+	struct queue_age ages;
 };
 
-struct standin {
+struct hold_timeout {
 	struct event_base *base;
 	struct sticky_group *group;
 	uint32_t retries;
 	uint32_t delay_ms;
-	enum answer_kind answer;
+	enum down_answer answer;
 	uint64_t *answered;
 	struct watch *watches;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
 static uint32_t queue_length(int fd)
@@ -64,34 +56,34 @@ static uint32_t queue_length(int fd)
 /* Returns false where there is none, or no descriptor for it: it is tried again later. */
 static bool answer_first(struct watch *watch)
 {
-	struct standin *standin = watch->standin;
+	struct hold_timeout *hold_timeout = watch->hold_timeout;
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return false;
-	ages_remove(&watch->ages);
-	++*standin->answered;
+	queue_age_remove(&watch->ages);
+	++*hold_timeout->answered;
 	/* One that has waited for long and says nothing is no TLS client: those speak first. */
-	answer_unavailable(standin->base, fd, standin->answer,
-			   1 + (unsigned int)(watch->budget_ms / 1000),
-			   watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
+	error_response_send(hold_timeout->base, fd, hold_timeout->answer,
+			    1 + (unsigned int)(watch->budget_ms / 1000),
+			    watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
 	return true;
 }
 
 static void look(struct watch *watch)
 {
-	uint64_t now = now_ms(), delay;
+	uint64_t now = clock_ms(), delay;
 	uint32_t due;
 	bool failed = false;
 
-	ages_sample(&watch->ages, now, queue_length(watch->fd));
-	for (due = ages_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
+	queue_age_sample(&watch->ages, now, queue_length(watch->fd));
+	for (due = queue_age_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
 		failed = !answer_first(watch);
 	/* An arrival that can't be waited for is found by the next sample. */
 	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
 		return;
 	/* When the first of them is due, where that is before the next sample. */
-	delay = ages_wait(&watch->ages, now, watch->budget_ms);
+	delay = queue_age_wait(&watch->ages, now, watch->budget_ms);
 	if (delay > watch->delay_ms)
 		delay = watch->delay_ms;
 	if (failed && delay < AGAIN_MS)
@@ -114,53 +106,54 @@ static void free_watch(struct watch *watch)
 		event_free(watch->arrival);
 	if (watch->sample)
 		event_free(watch->sample);
-	ages_fini(&watch->ages);
+	queue_age_fini(&watch->ages);
 	free(watch);
 }
 
-static int watch_socket(struct standin *standin, uint32_t slot, int fd)
+static int watch_socket(struct hold_timeout *hold_timeout, uint32_t slot, int fd)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return -ENOMEM;
 	*watch = (struct watch){
-		.standin = standin,
+		.hold_timeout = hold_timeout,
 		.slot = slot,
 		.fd = fd,
-		.budget_ms = (uint64_t)standin->retries * standin->delay_ms,
-		.delay_ms = standin->delay_ms,
+		.budget_ms = (uint64_t)hold_timeout->retries * hold_timeout->delay_ms,
+		.delay_ms = hold_timeout->delay_ms,
 	};
-	watch->arrival = event_new(standin->base, fd, EV_READ, on_look, watch);
-	watch->sample = evtimer_new(standin->base, on_look, watch);
-	if (!watch->arrival || !watch->sample || ages_init(&watch->ages, standin->retries + 2)) {
+	watch->arrival = event_new(hold_timeout->base, fd, EV_READ, on_look, watch);
+	watch->sample = evtimer_new(hold_timeout->base, on_look, watch);
+	if (!watch->arrival || !watch->sample ||
+	    queue_age_init(&watch->ages, hold_timeout->retries + 2)) {
 		free_watch(watch);
 		return -ENOMEM;
 	}
-	watch->next = standin->watches;
-	standin->watches = watch;
+	watch->next = hold_timeout->watches;
+	hold_timeout->watches = watch;
 	/* What waits already is seen at once: a moved queue may wake nobody. */
 	look(watch);
 	return 0;
 }
 
-int standin_watch(struct standin *standin, uint32_t slot)
+int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot)
 {
 	uint32_t listener;
 	int fd, error = 0;
 
 	for (listener = 0; !error; listener++) {
-		fd = sticky_slot_holding_fd(standin->group, slot, listener);
+		fd = sticky_slot_holding_fd(hold_timeout->group, slot, listener);
 		if (fd < 0)
 			break;
-		error = watch_socket(standin, slot, fd);
+		error = watch_socket(hold_timeout, slot, fd);
 	}
 	return error;
 }
 
-void standin_unwatch(struct standin *standin, uint32_t slot)
+void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 {
-	struct watch **link = &standin->watches;
+	struct watch **link = &hold_timeout->watches;
 
 	while (*link) {
 		struct watch *watch = *link;
@@ -174,35 +167,35 @@ void standin_unwatch(struct standin *standin, uint32_t slot)
 	}
 }
 
-int standin_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		 struct standin **ret_standin)
+int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+		      struct hold_timeout **ret_standin)
 {
-	struct standin *standin = calloc(1, sizeof(*standin));
+	struct hold_timeout *hold_timeout = calloc(1, sizeof(*hold_timeout));
 
-	if (!standin)
+	if (!hold_timeout)
 		return -ENOMEM;
-	*standin = (struct standin){.base = base, .group = group, .answered = answered};
-	*ret_standin = standin;
+	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .answered = answered};
+	*ret_standin = hold_timeout;
 	return 0;
 }
 
-void standin_set_limits(struct standin *standin, uint32_t retries, uint32_t delay_ms,
-			enum answer_kind answer)
+void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries, uint32_t delay_ms,
+			     enum down_answer answer)
 {
-	standin->retries = retries;
-	standin->delay_ms = delay_ms;
-	standin->answer = answer;
+	hold_timeout->retries = retries;
+	hold_timeout->delay_ms = delay_ms;
+	hold_timeout->answer = answer;
 }
 
-void standin_close(struct standin *standin)
+void hold_timeout_close(struct hold_timeout *hold_timeout)
 {
 	struct watch *watch;
 
-	if (!standin)
+	if (!hold_timeout)
 		return;
-	while ((watch = standin->watches)) {
-		standin->watches = watch->next;
+	while ((watch = hold_timeout->watches)) {
+		hold_timeout->watches = watch->next;
 		free_watch(watch);
 	}
-	free(standin);
+	free(hold_timeout);
 }

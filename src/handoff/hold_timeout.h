@@ -17,18 +17,18 @@
 #include "handoff/error_response.h"
 #include "sticky.h"
 
-struct standin;
+struct hold_timeout;
 
 /*
  * answered  counts the clients that were answered; stays the caller's
  *
- * Returns 0 or -ENOMEM. standin_set_limits() comes next.
+ * Returns 0 or -ENOMEM. hold_timeout_set_limits() comes next.
  */
-int standin_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		 struct standin **ret_standin);
+int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+		      struct hold_timeout **ret_standin);
 
 /* NULL is allowed. */
-void standin_close(struct standin *standin);
+void hold_timeout_close(struct hold_timeout *hold_timeout);
 
 /*
  * For slots that are held from now on.
@@ -36,13 +36,13 @@ void standin_close(struct standin *standin);
  * retries   how often a client's slot is looked at again, before it is answered
  * delay_ms  between two looks; the budget is the product
  */
-void standin_set_limits(struct standin *standin, uint32_t retries, uint32_t delay_ms,
-			enum answer_kind answer);
+void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries, uint32_t delay_ms,
+			     enum down_answer answer);
 
 /* A slot is held from now on: watch its holding sockets. Returns 0 or -ENOMEM. */
-int standin_watch(struct standin *standin, uint32_t slot);
+int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 /* It is about to change hands: forget its sockets. */
-void standin_unwatch(struct standin *standin, uint32_t slot);
+void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 #endif

@@ -10,7 +10,7 @@
 
 static const char no_header[] = "no PROXY header";
 
-static enum proxy_header_result refuse(const char *why, const char **ret_why)
+static enum proxy_header_result proxy_header_refuse(const char *why, const char **ret_why)
 {
 	*ret_why = why;
 	return PROXY_HEADER_BAD;
@@ -147,13 +147,13 @@ static enum proxy_header_result take_field(struct line *line, enum field field,
 	size_t size = end ? (size_t)(end - begin) : line->length - line->at, lacks;
 
 	if (!copy_field(begin, size, ret_text))
-		return refuse(fields[field].why, ret_why);
+		return proxy_header_refuse(fields[field].why, ret_why);
 	lacks = field_lacks(field, line->family, ret_text->text);
 	if (lacks == IMPOSSIBLE || (end && lacks > 0))
-		return refuse(fields[field].why, ret_why);
+		return proxy_header_refuse(fields[field].why, ret_why);
 	/* Two long addresses with dots in them can be too much for a line. */
 	if (line->at + size + lacks + fields[field].behind > LINE_MAX_SIZE)
-		return refuse("line too long", ret_why);
+		return proxy_header_refuse("line too long", ret_why);
 	line->at += size + 1;
 	return end ? PROXY_HEADER_FOUND : PROXY_HEADER_MORE;
 }
@@ -184,7 +184,7 @@ static enum proxy_header_result parse_tcp(struct line *line, struct proxy_header
 	if (line->at == line->length)
 		return PROXY_HEADER_MORE;
 	if (line->bytes[line->at] != '\n')
-		return refuse("CR without LF", ret_why);
+		return proxy_header_refuse("CR without LF", ret_why);
 	*ret = (struct proxy_header_answer){.version = 1, .length = line->at + 1};
 	set_from_texts(line->family, &texts[FIELD_SOURCE], &texts[FIELD_SOURCE_PORT], &ret->client);
 	set_from_texts(line->family, &texts[FIELD_DESTINATION], &texts[FIELD_DESTINATION_PORT],
@@ -204,7 +204,7 @@ static enum proxy_header_result parse_unknown(const uint8_t *bytes, size_t lengt
 		return PROXY_HEADER_FOUND;
 	}
 	if (length + (bytes[length - 1] == '\r' ? 1 : 2) > LINE_MAX_SIZE)
-		return refuse("line too long", ret_why);
+		return proxy_header_refuse("line too long", ret_why);
 	return PROXY_HEADER_MORE;
 }
 
@@ -236,8 +236,8 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 		return parse_tcp(&line, ret, ret_why);
 	}
 	if (length < name_at || memcmp(bytes, starts[0].text, name_at) != 0)
-		return refuse(no_header, ret_why);
-	return refuse("neither TCP4 nor TCP6 nor UNKNOWN", ret_why);
+		return proxy_header_refuse(no_header, ret_why);
+	return proxy_header_refuse("neither TCP4 nor TCP6 nor UNKNOWN", ret_why);
 }
 
 /* ---- Version 2: binary ------------------------------------------------------------ */
@@ -414,17 +414,17 @@ static enum proxy_header_result parse_v2(const uint8_t *bytes, size_t length,
 	size_t total, checksum_at;
 
 	if (fault)
-		return refuse(fault, ret_why);
+		return proxy_header_refuse(fault, ret_why);
 	if (length < HEAD_SIZE)
 		return PROXY_HEADER_MORE;
 	total = HEAD_SIZE + get_u16(bytes + LENGTH_AT);
 	fault = find_checksum(bytes, length < total ? length : total, total, &checksum_at);
 	if (fault)
-		return refuse(fault, ret_why);
+		return proxy_header_refuse(fault, ret_why);
 	if (length < total)
 		return PROXY_HEADER_MORE;
 	if (checksum_at && !checksum_fits(bytes, total, checksum_at))
-		return refuse("wrong checksum", ret_why);
+		return proxy_header_refuse("wrong checksum", ret_why);
 	*ret = (struct proxy_header_answer){.version = 2, .length = total};
 	if (bytes[COMMAND_AT] == COMMAND_LOCAL)
 		return PROXY_HEADER_FOUND;

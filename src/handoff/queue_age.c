@@ -5,34 +5,34 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int ages_init(struct ages *ages, uint32_t room)
+int queue_age_init(struct queue_age *ages, uint32_t room)
 {
 	assert(room > 0);
-	*ages = (struct ages){
+	*ages = (struct queue_age){
 		.arrivals = calloc(room, sizeof(*ages->arrivals)),
 		.at_ms = calloc(room, sizeof(*ages->at_ms)),
 		.room = room,
 	};
 	if (ages->arrivals && ages->at_ms)
 		return 0;
-	ages_fini(ages);
+	queue_age_fini(ages);
 	return -ENOMEM;
 }
 
-void ages_fini(struct ages *ages)
+void queue_age_fini(struct queue_age *ages)
 {
 	free(ages->arrivals);
 	free(ages->at_ms);
-	*ages = (struct ages){0};
+	*ages = (struct queue_age){0};
 }
 
-static uint32_t place(const struct ages *ages, uint32_t index)
+static uint32_t place(const struct queue_age *ages, uint32_t index)
 {
 	assert(ages->room > 0);
 	return (ages->first + index) % ages->room;
 }
 
-void ages_sample(struct ages *ages, uint64_t now_ms, uint32_t length)
+void queue_age_sample(struct queue_age *ages, uint64_t now_ms, uint32_t length)
 {
 	uint64_t arrivals = ages->removed + length;
 	uint32_t last;
@@ -47,7 +47,7 @@ void ages_sample(struct ages *ages, uint64_t now_ms, uint32_t length)
 	ages->at_ms[last] = now_ms;
 }
 
-uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
+uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms)
 {
 	uint64_t due = ages->removed;
 	uint32_t i;
@@ -62,7 +62,7 @@ uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
 	return (uint32_t)(due - ages->removed);
 }
 
-uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
+uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms)
 {
 	uint32_t i;
 
@@ -75,7 +75,7 @@ uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms)
 	return UINT64_MAX;
 }
 
-void ages_remove(struct ages *ages)
+void queue_age_remove(struct queue_age *ages)
 {
 	ages->removed++;
 }

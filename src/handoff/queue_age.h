@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct ages {
+struct queue_age {
 	uint64_t *arrivals; /* a ring of samples: arrivals by then */
 	uint64_t *at_ms;
 	uint32_t room;
@@ -22,23 +22,23 @@ struct ages {
 };
 
 /* room: samples that may be pending at a time: budget / delay + 2. Returns 0 or -ENOMEM. */
-int ages_init(struct ages *ages, uint32_t room);
+int queue_age_init(struct queue_age *ages, uint32_t room);
 
-void ages_fini(struct ages *ages);
+void queue_age_fini(struct queue_age *ages);
 
 /*
  * The queue has this length now. Where the ring is full the last sample is made younger: those
  * it counts are answered later, never too early.
  */
-void ages_sample(struct ages *ages, uint64_t now_ms, uint32_t length);
+void queue_age_sample(struct queue_age *ages, uint64_t now_ms, uint32_t length);
 
 /* How many at the head of the queue have waited for budget_ms by now. */
-uint32_t ages_due(struct ages *ages, uint64_t now_ms, uint64_t budget_ms);
+uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms);
 
 /* How long until the head of the queue has waited for budget_ms; UINT64_MAX: nobody is known. */
-uint64_t ages_wait(const struct ages *ages, uint64_t now_ms, uint64_t budget_ms);
+uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms);
 
 /* One has left the head of the queue. */
-void ages_remove(struct ages *ages);
+void queue_age_remove(struct queue_age *ages);
 
 #endif

@@ -250,7 +250,7 @@ static void close_listener(struct sticky_group *group, uint32_t index)
 }
 
 /* Slots have no sockets: the address is bound, and kept for the dispatchers'. */
-static int reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
+static int group_reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
 	int fd = listener_bind_first(listener);
 
@@ -291,7 +291,7 @@ static int listen_locked(struct sticky_group *group, struct listener *listener)
 	error = listener_check_free(listener);
 	if (!error)
 		error = is_steered ? open_all(group, listener, index)
-				   : reserve(group, listener, index);
+				   : group_reserve(group, listener, index);
 	if (error)
 		return error;
 	group->listeners[index] = *listener;

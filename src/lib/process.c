@@ -26,7 +26,7 @@ struct sticky_process {
 /* ---- What the environment says ----------------------------------------------------- */
 
 /* A number of the environment. Returns -1 where there is none. */
-static long long variable(const char *name)
+static long long process_variable(const char *name)
 {
 	const char *text = getenv(name);
 	long long value;
@@ -39,7 +39,7 @@ static long long variable(const char *name)
 	return errno || *end || value < 0 ? -1 : value;
 }
 
-static int take_over(int fd, bool non_blocking)
+static int process_take_over(int fd, bool non_blocking)
 {
 	int flags = fcntl(fd, F_GETFL);
 
@@ -50,17 +50,17 @@ static int take_over(int fd, bool non_blocking)
 
 static int take_sockets(struct sticky_process *process)
 {
-	long long count = variable("LISTEN_FDS"), i;
+	long long count = process_variable("LISTEN_FDS"), i;
 	int error;
 
-	if (count <= 0 || variable("LISTEN_PID") != getpid())
+	if (count <= 0 || process_variable("LISTEN_PID") != getpid())
 		return 0;
 	if (count > SOCKETS_MAX)
 		return -EMFILE;
 	for (i = 0; i < count; i++) {
 		int fd = FIRST_SOCKET + (int)i;
 
-		error = take_over(fd, true);
+		error = process_take_over(fd, true);
 		if (error)
 			return error;
 		process->sockets[process->socket_count++] = fd;
@@ -88,13 +88,13 @@ static void end_channel(struct sticky_process *process)
 /* Only its own process has it: a child that inherited the variable has not. */
 static int take_channel(struct sticky_process *process)
 {
-	long long fd = variable(CHANNEL_VARIABLE);
+	long long fd = process_variable(CHANNEL_VARIABLE);
 	struct channel_message hello = {.version = CHANNEL_VERSION, .kind = CHANNEL_HELLO};
 	int error;
 
-	if (fd < 0 || fd > INT32_MAX || variable("LISTEN_PID") != getpid())
+	if (fd < 0 || fd > INT32_MAX || process_variable("LISTEN_PID") != getpid())
 		return 0;
-	error = take_over((int)fd, true);
+	error = process_take_over((int)fd, true);
 	if (error)
 		return error;
 	process->channel = (int)fd;
@@ -106,14 +106,14 @@ static int take_channel(struct sticky_process *process)
 	return 0;
 }
 
-static int watch(const struct sticky_process *process, int fd)
+static int process_watch(const struct sticky_process *process, int fd)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
 	return epoll_ctl(process->poll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static int watch_all(struct sticky_process *process)
+static int process_watch_all(struct sticky_process *process)
 {
 	uint32_t i;
 	int error = 0;
@@ -122,9 +122,9 @@ static int watch_all(struct sticky_process *process)
 	if (process->poll_fd < 0)
 		return -errno;
 	for (i = 0; i < process->socket_count && !error; i++)
-		error = watch(process, process->sockets[i]);
+		error = process_watch(process, process->sockets[i]);
 	if (!error && process->channel >= 0)
-		error = watch(process, process->channel);
+		error = process_watch(process, process->channel);
 	return error;
 }
 
@@ -143,7 +143,7 @@ int sticky_process_open(struct sticky_process **ret_process)
 	if (!error && !process->socket_count && process->channel < 0)
 		error = -ENOENT;
 	if (!error)
-		error = watch_all(process);
+		error = process_watch_all(process);
 	if (error) {
 		sticky_process_close(process);
 		return error;
@@ -159,7 +159,7 @@ int sticky_process_fd(const struct sticky_process *process)
 
 uint32_t sticky_process_slot(const struct sticky_process *process)
 {
-	long long slot = variable("STICKY_SLOT");
+	long long slot = process_variable("STICKY_SLOT");
 
 	(void)process;
 	return slot < 0 ? 0 : (uint32_t)slot;
@@ -167,7 +167,7 @@ uint32_t sticky_process_slot(const struct sticky_process *process)
 
 uint64_t sticky_process_generation(const struct sticky_process *process)
 {
-	long long generation = variable("STICKY_GENERATION");
+	long long generation = process_variable("STICKY_GENERATION");
 
 	(void)process;
 	return generation < 0 ? 0 : (uint64_t)generation;
@@ -175,7 +175,7 @@ uint64_t sticky_process_generation(const struct sticky_process *process)
 
 /* ---- Accepting ---------------------------------------------------------------------- */
 
-static void answer(struct sticky_process *process, uint32_t id, enum channel_kind kind)
+static void process_answer(struct sticky_process *process, uint32_t id, enum channel_kind kind)
 {
 	struct channel_message message = {
 		.version = CHANNEL_VERSION, .kind = (uint16_t)kind, .id = id};
@@ -184,7 +184,7 @@ static void answer(struct sticky_process *process, uint32_t id, enum channel_kin
 	channel_send(process->channel, &message, -1);
 }
 
-static int set_flags(int fd, int flags)
+static int process_set_flags(int fd, int flags)
 {
 	int status = fcntl(fd, F_GETFL);
 
@@ -216,7 +216,7 @@ static int take_passed(struct sticky_process *process, struct sockaddr_storage *
 		if (result == -EAGAIN)
 			return -EAGAIN;
 		if (result == -EMFILE) {
-			answer(process, message.id, CHANNEL_REFUSED);
+			process_answer(process, message.id, CHANNEL_REFUSED);
 			return -EMFILE;
 		}
 		if (result <= 0) {
@@ -226,18 +226,18 @@ static int take_passed(struct sticky_process *process, struct sockaddr_storage *
 		if (fd < 0)
 			continue;
 		if (message.kind == CHANNEL_CONNECTION && !process->stopping &&
-		    !set_flags(fd, flags)) {
-			answer(process, message.id, CHANNEL_ACCEPTED);
+		    !process_set_flags(fd, flags)) {
+			process_answer(process, message.id, CHANNEL_ACCEPTED);
 			copy_client(&message, ret_client);
 			return fd;
 		}
 		close(fd);
-		answer(process, message.id, CHANNEL_REFUSED);
+		process_answer(process, message.id, CHANNEL_REFUSED);
 	}
 	return -EAGAIN;
 }
 
-static int accept_one(int listener, struct sockaddr_storage *ret_client, int flags)
+static int process_accept_one(int listener, struct sockaddr_storage *ret_client, int flags)
 {
 	socklen_t length = sizeof(*ret_client);
 	int fd;
@@ -258,7 +258,7 @@ int sticky_process_accept(struct sticky_process *process, struct sockaddr_storag
 		uint32_t turn = process->turn++ % sources;
 
 		fd = turn < process->socket_count
-			     ? accept_one(process->sockets[turn], ret_client, flags)
+			     ? process_accept_one(process->sockets[turn], ret_client, flags)
 			     : take_passed(process, ret_client, flags);
 		if (fd != -EAGAIN)
 			return fd;
@@ -269,7 +269,7 @@ int sticky_process_accept(struct sticky_process *process, struct sockaddr_storag
 /* ---- Telling ------------------------------------------------------------------------ */
 
 /* sd_notify(3). */
-static int notify(const char *text)
+static int process_notify(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -296,7 +296,7 @@ static int notify(const char *text)
 int sticky_process_ready(struct sticky_process *process)
 {
 	(void)process;
-	return notify("READY=1");
+	return process_notify("READY=1");
 }
 
 static void close_sockets(struct sticky_process *process)
@@ -319,7 +319,7 @@ int sticky_process_stopping(struct sticky_process *process)
 		shutdown(process->channel, SHUT_RD);
 	while (take_passed(process, NULL, 0) == -EMFILE)
 		; /* gives them back, those without room one at a time */
-	return notify("STOPPING=1");
+	return process_notify("STOPPING=1");
 }
 
 void sticky_process_close(struct sticky_process *process)

@@ -60,7 +60,7 @@ static ssize_t receive(int fd, char *bytes, size_t size)
 		length = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	while (length < 0 && errno == EINTR);
 	if (length >= 0)
-		passed_close(&header);
+		fd_passing_close(&header);
 	return length < 0 ? -errno : length;
 }
 
@@ -162,8 +162,8 @@ static void free_line(struct line *line)
 static int push(struct node_ipc *ipc, struct line *line)
 {
 	while (line->sent < line->length) {
-		ssize_t sent = passed_send(ipc->fd, line->text + line->sent,
-					   line->length - line->sent, line->fd);
+		ssize_t sent = fd_passing_send(ipc->fd, line->text + line->sent,
+					       line->length - line->sent, line->fd);
 
 		if (sent < 0)
 			return (int)sent;

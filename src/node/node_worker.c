@@ -27,7 +27,7 @@
 struct node_worker {
 	struct node_worker_options options;
 	struct node_ipc *ipc;
-	struct outlet *outlet; /* NULL: nothing is passed on */
+	struct worker_endpoint *outlet; /* NULL: nothing is passed on */
 	struct relay_member *member;
 	json_int_t seq;
 	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* for each listener, by which words */
@@ -135,14 +135,14 @@ static int pass(void *context, uint32_t id, const struct delivery_item *item)
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }
 
-static const struct outlet_ops ops = {.send = pass};
+static const struct worker_endpoint_ops ops = {.send = pass};
 
 static void on_drained(void *context)
 {
 	struct node_worker *node = context;
 
 	if (node->outlet)
-		outlet_resume(node->outlet);
+		worker_endpoint_resume(node->outlet);
 }
 
 static void on_answer(struct node_worker *node, const struct cluster_event *event)
@@ -150,9 +150,9 @@ static void on_answer(struct node_worker *node, const struct cluster_event *even
 	if (!node->outlet || event->ack <= 0 || event->ack >= FIRST_SEQ)
 		return;
 	if (event->accepted)
-		outlet_accepted(node->outlet, (uint32_t)event->ack);
+		worker_endpoint_accepted(node->outlet, (uint32_t)event->ack);
 	else
-		outlet_refused(node->outlet, (uint32_t)event->ack);
+		worker_endpoint_refused(node->outlet, (uint32_t)event->ack);
 }
 
 static void on_handle_taken(struct node_worker *node)
@@ -160,7 +160,7 @@ static void on_handle_taken(struct node_worker *node)
 	uint32_t id = next_handle(node);
 
 	if (id && node->outlet && is_of_module(node))
-		outlet_accepted(node->outlet, id);
+		worker_endpoint_accepted(node->outlet, id);
 }
 
 /* No room for the descriptor: a connection comes back, a socket that was asked for does not. */
@@ -169,7 +169,7 @@ static void on_handle_lost(struct node_worker *node)
 	uint32_t id = next_handle(node);
 
 	if (id && node->outlet)
-		outlet_refused(node->outlet, id);
+		worker_endpoint_refused(node->outlet, id);
 	else
 		supervisor_worker_lost(node->options.worker, "has no room for its socket");
 }
@@ -430,8 +430,8 @@ static int open_node(const struct node_worker_options *options, int fd,
 	if (!node->shared)
 		error = -ENOMEM;
 	if (!error && options->delivery)
-		error = outlet_open(options->delivery, worker_slot(options->worker), &ops, node,
-				    ON_THE_WAY_MAX, &node->outlet);
+		error = worker_endpoint_open(options->delivery, worker_slot(options->worker), &ops,
+					     node, ON_THE_WAY_MAX, &node->outlet);
 	if (!error)
 		error = relay_join(options->relay, relay_to, node, &node->member);
 	if (!error)
@@ -483,7 +483,7 @@ int node_worker_fd(const struct node_worker *node)
 
 uint32_t node_worker_on_the_way(const struct node_worker *node)
 {
-	return node->outlet ? outlet_on_the_way(node->outlet) : 0;
+	return node->outlet ? worker_endpoint_on_the_way(node->outlet) : 0;
 }
 
 bool node_worker_has_ended(const struct node_worker *node)
@@ -506,7 +506,7 @@ void node_worker_close(struct node_worker *node)
 {
 	if (!node)
 		return;
-	outlet_close(node->outlet);
+	worker_endpoint_close(node->outlet);
 	relay_leave(node->member);
 	node_ipc_close(node->ipc);
 	release_shared(node);

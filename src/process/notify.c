@@ -58,7 +58,7 @@ static pid_t read_control(struct msghdr *header)
 	for (part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part))
 		if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&sender, CMSG_DATA(part), sizeof(sender));
-	passed_close(header);
+	fd_passing_close(header);
 	return sender.pid;
 }
 

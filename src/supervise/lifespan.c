@@ -178,7 +178,7 @@ void life_free(struct worker *worker)
 	free_timer(worker->timer);
 	free_timer(worker->watchdog);
 	free_timer(worker->lifetime);
-	channel_outlet_close(worker->channel);
+	channel_endpoint_close(worker->channel);
 	if (worker->run)
 		runner_of(worker)->ops->release(worker->run);
 	free(worker);
@@ -363,7 +363,7 @@ static bool missed_sockets(const struct worker *worker)
 {
 	return worker->state == WORKER_STARTING && worker->life &&
 	       sticky_worker_fd(worker->life, 0) < 0 && worker->slot->private_fd < 0 &&
-	       worker->channel && !channel_outlet_speaks(worker->channel);
+	       worker->channel && !channel_endpoint_speaks(worker->channel);
 }
 
 /* Why we ended it, where we did: the signal alone would not tell. */

@@ -119,7 +119,7 @@ static void set_state(struct worker *worker, enum worker_state next, enum worker
 
 void supervisor_hold(struct supervisor *supervisor, uint32_t slot)
 {
-	if (!supervisor->stopping && standin_watch(supervisor->standin, slot))
+	if (!supervisor->stopping && hold_timeout_watch(supervisor->standin, slot))
 		report(STICKY_LOG_ERROR, "standin_failed", "slot=%u error=\"%s\"", slot,
 		       strerror(ENOMEM));
 }
@@ -165,7 +165,7 @@ static void take_slot(struct worker *worker)
 		runner_of(worker)->ops->kill(worker->run);
 		return;
 	}
-	standin_unwatch(supervisor->standin, slot->index);
+	hold_timeout_unwatch(supervisor->standin, slot->index);
 	life_restore_backlog(worker);
 	error = sticky_worker_ready(worker->life);
 	if (error) {

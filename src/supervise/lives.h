@@ -55,17 +55,17 @@ struct worker {
 	bool was_told;		/* to stop, politely: nobody is told twice */
 	bool timed_out;		/* it was killed as it did not get ready */
 	bool fell_silent;
-	struct channel_outlet *channel; /* NULL: nothing is passed on here */
-	struct outlet *outlet;		/* of passed connections; NULL: it takes none (yet) */
-	int channel_end;		/* the worker's, until its process has it; else -1 */
-	bool takes_none;		/* connections are passed here, and it takes none */
-	const char *lost;		/* why it can't be used any more; NULL */
-	bool has_private;		/* adopted: it began with its slot's own socket */
-	bool takes_no_more;		/* it has closed its channel, and serves on */
-	char lacks[LACKS_SIZE];		/* what it has yet to do to be READY; "": see below */
-	const char *lacks_hint;		/* NULL: the word that --ready=notify waits for */
-	bool is_deaf;			/* its sockets could not get the slot: they do not listen */
-	struct life_record *record;	/* NULL: none */
+	struct channel_endpoint *channel; /* NULL: nothing is passed on here */
+	struct worker_endpoint *outlet;	  /* of passed connections; NULL: it takes none (yet) */
+	int channel_end;		  /* the worker's, until its process has it; else -1 */
+	bool takes_none;		  /* connections are passed here, and it takes none */
+	const char *lost;		  /* why it can't be used any more; NULL */
+	bool has_private;		  /* adopted: it began with its slot's own socket */
+	bool takes_no_more;		  /* it has closed its channel, and serves on */
+	char lacks[LACKS_SIZE];		  /* what it has yet to do to be READY; "": see below */
+	const char *lacks_hint;		  /* NULL: the word that --ready=notify waits for */
+	bool is_deaf;		    /* its sockets could not get the slot: they do not listen */
+	struct life_record *record; /* NULL: none */
 	char status[STATUS_SIZE];
 };
 
@@ -79,7 +79,7 @@ struct leaving {
 struct supervisor {
 	struct supervisor_options options;
 	const struct config *config;
-	struct standin *standin;
+	struct hold_timeout *standin;
 	struct hangup *hangup;
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */

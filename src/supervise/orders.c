@@ -365,7 +365,7 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 		return moved;
 	/* Nobody watches holding sockets that the library is about to close. */
 	for (i = slots; i < former; i++)
-		standin_unwatch(supervisor->standin, i);
+		hold_timeout_unwatch(supervisor->standin, i);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
 	privilege_restore(previous);

@@ -44,7 +44,7 @@ static void refuse(struct supervisor *supervisor)
 	supervisor->stop_at_ms = clock_ms();
 	orders_abandon(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
-		standin_unwatch(supervisor->standin, i);
+		hold_timeout_unwatch(supervisor->standin, i);
 	error = sticky_group_refuse(supervisor->options.group);
 	if (error)
 		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
@@ -285,8 +285,8 @@ static void apply_times(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 
-	standin_set_limits(supervisor->standin, config->max_retries, config->retry_delay_ms,
-			   (enum answer_kind)config->down_answer);
+	hold_timeout_set_limits(supervisor->standin, config->max_retries, config->retry_delay_ms,
+				(enum down_answer)config->down_answer);
 	if (config->max_rss_bytes) {
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
 					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
@@ -327,8 +327,8 @@ static int make_parts(struct supervisor *supervisor)
 		event_new(options->base, fd, EV_READ | EV_PERSIST, on_group_due, supervisor);
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
-	error = standin_open(options->base, options->group, options->answered,
-			     &supervisor->standin);
+	error = hold_timeout_open(options->base, options->group, options->answered,
+				  &supervisor->standin);
 	if (!error)
 		error = hangup_open(options->base, life_on_hangup, &supervisor->hangup);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
@@ -380,7 +380,7 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->flush);
 	if (supervisor->size_check)
 		event_free(supervisor->size_check);
-	standin_close(supervisor->standin);
+	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
 	free(supervisor);
 }
@@ -394,7 +394,7 @@ static void watch_again(struct slot_state *slot)
 		life_watch_sockets(current, false);
 		life_watch_sockets(current, true);
 	} else if (!supervisor->stopping) {
-		standin_unwatch(supervisor->standin, slot->index);
+		hold_timeout_unwatch(supervisor->standin, slot->index);
 		supervisor_hold(supervisor, slot->index);
 	}
 	if (current)

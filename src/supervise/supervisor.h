@@ -178,7 +178,7 @@ enum worker_word {
 void supervisor_worker_said(struct worker *worker, enum worker_word word);
 
 /* It takes passed connections, by this outlet. */
-void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet);
+void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet);
 
 /* It has been told to stop: see the runner's stop(). */
 void supervisor_worker_told(struct worker *worker);

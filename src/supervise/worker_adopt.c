@@ -137,8 +137,8 @@ int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
 	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
 				     supervisor->options.slotsfile->content->workers_speak;
 	if (worker->channel && life->record.takes_passed) {
-		channel_outlet_set_speaks(worker->channel);
-		supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
+		channel_endpoint_set_speaks(worker->channel);
+		supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
 	}
 	place(worker, has_slot > 0);
 	worker->was_told = life->record.was_told;

@@ -11,13 +11,13 @@ static void on_hello(void *context)
 {
 	struct worker *worker = context;
 
-	supervisor_worker_takes_passed(worker, channel_outlet_outlet(worker->channel));
+	supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
 	if (worker->state == WORKER_STARTING &&
 	    supervisor_of(worker)->config->ready == READY_STARTED)
 		life_apply(worker, WORKER_BECAME_READY);
 }
 
-void supervisor_worker_takes_passed(struct worker *worker, struct outlet *outlet)
+void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
 {
 	worker->outlet = outlet;
 	if (worker->record)
@@ -41,8 +41,8 @@ static int open_outlet(struct worker *worker, int fd)
 {
 	const struct supervisor_options *options = &supervisor_of(worker)->options;
 
-	return channel_outlet_open(options->delivery, options->base, worker->slot->index, fd,
-				   on_hello, on_ended, worker, &worker->channel);
+	return channel_endpoint_open(options->delivery, options->base, worker->slot->index, fd,
+				     on_hello, on_ended, worker, &worker->channel);
 }
 
 int life_open_channel(struct worker *worker)
@@ -77,7 +77,7 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
 	if (!worker->channel || worker->channel_end < 0)
 		return false;
 	ret_ends[0] = worker->channel_end;
-	ret_ends[1] = channel_outlet_fd(worker->channel);
+	ret_ends[1] = channel_endpoint_fd(worker->channel);
 	return true;
 }
 
@@ -94,20 +94,20 @@ bool life_channel_speaks(struct worker *worker)
 		return true;
 	/* Its hello may lie beside the word that it is ready. */
 	if (worker->channel)
-		channel_outlet_hear(worker->channel);
+		channel_endpoint_hear(worker->channel);
 	return worker->outlet != NULL;
 }
 
 void life_channel_take_slot(struct worker *worker)
 {
 	if (worker->outlet)
-		outlet_take_slot(worker->outlet);
+		worker_endpoint_take_slot(worker->outlet);
 }
 
 void life_channel_leave_slot(struct worker *worker)
 {
 	if (worker->outlet)
-		outlet_leave_slot(worker->outlet);
+		worker_endpoint_leave_slot(worker->outlet);
 }
 
 uint32_t life_channel_queue(const struct worker *worker)
@@ -117,5 +117,5 @@ uint32_t life_channel_queue(const struct worker *worker)
 	if (!delivery || !worker->outlet)
 		return 0;
 	return delivery_waiting_of(delivery, worker->slot->index) +
-	       outlet_on_the_way(worker->outlet);
+	       worker_endpoint_on_the_way(worker->outlet);
 }

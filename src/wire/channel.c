@@ -27,7 +27,7 @@ void channel_set_client(struct channel_message *message, const struct sockaddr *
 
 int channel_send(int channel, const struct channel_message *message, int fd)
 {
-	ssize_t sent = passed_send(channel, message, sizeof(*message), fd);
+	ssize_t sent = fd_passing_send(channel, message, sizeof(*message), fd);
 
 	/* Too many descriptors are on the way: this channel may be writable all the same. */
 	if (sent == -ETOOMANYREFS)

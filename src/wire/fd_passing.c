@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-ssize_t passed_send(int channel, const void *bytes, size_t length, int fd)
+ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd)
 {
 	/* Aligned as cmsg(3) wants it. */
 	union {
@@ -32,7 +32,7 @@ ssize_t passed_send(int channel, const void *bytes, size_t length, int fd)
 	return sent < 0 ? -errno : sent;
 }
 
-void passed_close(struct msghdr *header)
+void fd_passing_close(struct msghdr *header)
 {
 	struct cmsghdr *passed;
 	size_t count, i;

@@ -14,9 +14,9 @@
  *
  * Returns the bytes that were sent, or -errno.
  */
-ssize_t passed_send(int channel, const void *bytes, size_t length, int fd);
+ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
 
 /* Close all descriptors that came with a message, of somebody who has none to give us. */
-void passed_close(struct msghdr *header);
+void fd_passing_close(struct msghdr *header);
 
 #endif

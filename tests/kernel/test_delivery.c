@@ -50,7 +50,7 @@ struct scene {
 /* A worker that remembers what it was sent. */
 struct fake {
 	struct scene *scene;
-	struct outlet *outlet;
+	struct worker_endpoint *outlet;
 	int result; /* of sending */
 	uint32_t tries;
 	bool keeps; /* as a worker does: the connection lives on when ours is closed */
@@ -73,7 +73,7 @@ static uint64_t now_ms(void)
 static struct delivery_limits patient(void)
 {
 	return (struct delivery_limits){
-		.retries = 1, .delay_ms = NO_END, .max_held = CLIENTS, .answer = ANSWER_502};
+		.retries = 1, .delay_ms = NO_END, .max_held = CLIENTS, .answer = DOWN_ANSWER_502};
 }
 
 static struct delivery_limits budget_of(uint32_t retries, uint32_t delay_ms)
@@ -81,7 +81,7 @@ static struct delivery_limits budget_of(uint32_t retries, uint32_t delay_ms)
 	return (struct delivery_limits){.retries = retries,
 					.delay_ms = delay_ms,
 					.max_held = CLIENTS,
-					.answer = ANSWER_503};
+					.answer = DOWN_ANSWER_503};
 }
 
 static void begin(struct scene *scene, struct delivery_limits limits)
@@ -181,17 +181,18 @@ static int record(void *context, uint32_t id, const struct delivery_item *item)
 
 static void open_fake(struct scene *scene, uint32_t slot, uint32_t limit, struct fake *fake)
 {
-	static const struct outlet_ops ops = {.send = record};
+	static const struct worker_endpoint_ops ops = {.send = record};
 
 	memset(fake, 0, sizeof(*fake));
 	fake->scene = scene;
-	assert_int_equal(outlet_open(scene->delivery, slot, &ops, fake, limit, &fake->outlet), 0);
+	assert_int_equal(
+		worker_endpoint_open(scene->delivery, slot, &ops, fake, limit, &fake->outlet), 0);
 }
 
 static void start_fake(struct scene *scene, uint32_t slot, uint32_t limit, struct fake *fake)
 {
 	open_fake(scene, slot, limit, fake);
-	outlet_take_slot(fake->outlet);
+	worker_endpoint_take_slot(fake->outlet);
 }
 
 /* It got these clients, one after the other, and nobody else after `from`. */
@@ -207,7 +208,7 @@ static void check_got(const struct fake *fake, uint32_t from, uint32_t place, ui
 static void accept_all(struct fake *fake, uint32_t from)
 {
 	for (; from < fake->count; from++)
-		outlet_accepted(fake->outlet, fake->ids[from]);
+		worker_endpoint_accepted(fake->outlet, fake->ids[from]);
 }
 
 /* ---- What the clients see ----------------------------------------------------------------- */
@@ -305,11 +306,11 @@ static void each_worker_gets_its_slots_connections_in_order(void **state)
 		assert_int_equal(fakes[slot].count, 10);
 		for (i = 0; i < 10; i++)
 			assert_int_equal(fakes[slot].places[i], i * SLOTS + slot);
-		assert_int_equal(outlet_on_the_way(fakes[slot].outlet), 10);
+		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].outlet), 10);
 		accept_all(&fakes[slot], 0);
-		assert_int_equal(outlet_on_the_way(fakes[slot].outlet), 0);
+		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].outlet), 0);
 		assert_int_equal(scene.counters.handed_of[slot], 10);
-		outlet_close(fakes[slot].outlet);
+		worker_endpoint_close(fakes[slot].outlet);
 	}
 	assert_int_equal(scene.counters.handed, 40);
 	assert_int_equal(delivery_waiting(scene.delivery), 0);
@@ -329,13 +330,13 @@ static void who_came_before_the_worker_is_first(void **state)
 	open_fake(&scene, SLOT, CLIENTS, &fake);
 	check_waiting(&scene, SLOT, 20);
 	assert_int_equal(fake.tries, 0);
-	outlet_take_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.outlet);
 	check_got(&fake, 0, 0, 20);
 	submit(&scene, SLOT, 5);
 	check_got(&fake, 20, 23, 5);
 	check_waiting(&scene, SLOT, 0);
 	assert_int_equal(delivery_waiting(scene.delivery), 3);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -352,16 +353,16 @@ static void only_so_many_are_on_the_way(void **state)
 	check_got(&fake, 0, 0, 4);
 	check_waiting(&scene, SLOT, 6);
 	for (i = 0; i < 6; i++) {
-		outlet_accepted(fake.outlet, fake.ids[i]);
+		worker_endpoint_accepted(fake.outlet, fake.ids[i]);
 		check_got(&fake, 4, 4, i + 1);
-		assert_int_equal(outlet_on_the_way(fake.outlet), 4);
+		assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 4);
 	}
 	accept_all(&fake, 6);
-	assert_int_equal(outlet_on_the_way(fake.outlet), 0);
+	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 0);
 	submit(&scene, SLOT, 5);
 	check_got(&fake, 10, 10, 4);
 	check_waiting(&scene, SLOT, 1);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -377,18 +378,18 @@ static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 	submit(&scene, SLOT, 3);
 	assert_true(is_waiting(&scene, 0) && is_waiting(&scene, 1) && is_waiting(&scene, 2));
 	/* In any order, and each once. */
-	outlet_accepted(fake.outlet, fake.ids[1]);
-	outlet_accepted(fake.outlet, fake.ids[1]);
-	outlet_refused(fake.outlet, fake.ids[1]);
-	outlet_accepted(fake.outlet, fake.ids[2] + 1000);
-	outlet_refused(fake.outlet, 0);
+	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
+	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
+	worker_endpoint_refused(fake.outlet, fake.ids[1]);
+	worker_endpoint_accepted(fake.outlet, fake.ids[2] + 1000);
+	worker_endpoint_refused(fake.outlet, 0);
 	assert_true(has_ended(&scene, 1));
 	assert_true(is_waiting(&scene, 0) && is_waiting(&scene, 2));
 	assert_int_equal(scene.counters.handed, 1);
-	assert_int_equal(outlet_on_the_way(fake.outlet), 2);
-	outlet_accepted(fake.outlet, fake.ids[2]);
+	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 2);
+	worker_endpoint_accepted(fake.outlet, fake.ids[2]);
 	assert_true(has_ended(&scene, 2));
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	check_waiting(&scene, SLOT, 1);
 	end(&scene);
 }
@@ -408,13 +409,13 @@ static void a_refused_one_is_first_again_after_a_while(void **state)
 	check_got(&fake, 0, 0, 2);
 	fake.count = 0;
 	start = now_ms();
-	outlet_refused(fake.outlet, fake.ids[0]);
+	worker_endpoint_refused(fake.outlet, fake.ids[0]);
 	assert_int_equal(fake.count, 0);
 	check_waiting(&scene, SLOT, 3);
 	assert_int_equal(wait_until(was_sent, &fake), 0);
 	assert_in_range(now_ms() - start, 95, 100 + SLACK_MS);
 	check_got(&fake, 0, 0, 1);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -430,12 +431,12 @@ static void refused_ones_keep_their_order(void **state)
 	submit(&scene, SLOT, 8);
 	/* As a process does that stops: in the order in which it got them. */
 	for (i = 0; i < 5; i++)
-		outlet_refused(fake.outlet, fake.ids[i]);
+		worker_endpoint_refused(fake.outlet, fake.ids[i]);
 	check_waiting(&scene, SLOT, 8);
 	start_fake(&scene, SLOT, CLIENTS, &next);
 	check_got(&next, 0, 0, 8);
-	outlet_close(fake.outlet);
-	outlet_close(next.outlet);
+	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(next.outlet);
 	end(&scene);
 }
 
@@ -450,17 +451,17 @@ static void what_a_predecessor_refuses_goes_to_the_successor_at_once(void **stat
 	submit(&scene, SLOT, 3);
 	start_fake(&scene, SLOT, CLIENTS, &next);
 	assert_int_equal(next.count, 0);
-	outlet_accepted(former.outlet, former.ids[0]);
-	outlet_refused(former.outlet, former.ids[1]);
+	worker_endpoint_accepted(former.outlet, former.ids[0]);
+	worker_endpoint_refused(former.outlet, former.ids[1]);
 	check_got(&next, 0, 1, 1);
 	submit(&scene, SLOT, 1);
 	assert_int_equal(former.count, 3);
 	check_got(&next, 1, 3, 1);
 	/* It may still accept what is on the way to it. */
-	outlet_accepted(former.outlet, former.ids[2]);
+	worker_endpoint_accepted(former.outlet, former.ids[2]);
 	assert_int_equal(scene.counters.handed_of[SLOT], 2);
-	outlet_close(former.outlet);
-	outlet_close(next.outlet);
+	worker_endpoint_close(former.outlet);
+	worker_endpoint_close(next.outlet);
 	end(&scene);
 }
 
@@ -473,12 +474,12 @@ static void what_a_worker_leaves_waits_in_order_for_the_next(void **state)
 	begin(&scene, patient());
 	start_fake(&scene, SLOT, 6, &former);
 	submit(&scene, SLOT, 10);
-	outlet_accepted(former.outlet, former.ids[0]); /* 7 are sent now */
-	outlet_close(former.outlet);
+	worker_endpoint_accepted(former.outlet, former.ids[0]); /* 7 are sent now */
+	worker_endpoint_close(former.outlet);
 	check_waiting(&scene, SLOT, 9);
 	start_fake(&scene, SLOT, CLIENTS, &next);
 	check_got(&next, 0, 1, 9);
-	outlet_close(next.outlet);
+	worker_endpoint_close(next.outlet);
 	end(&scene);
 }
 
@@ -493,9 +494,9 @@ static void what_a_worker_leaves_goes_in_order_to_who_has_the_slot(void **state)
 	start_fake(&scene, SLOT, 6, &former);
 	submit(&scene, SLOT, 6);
 	start_fake(&scene, SLOT, CLIENTS, &next);
-	outlet_close(former.outlet);
+	worker_endpoint_close(former.outlet);
 	check_got(&next, 0, 0, 6);
-	outlet_close(next.outlet);
+	worker_endpoint_close(next.outlet);
 	end(&scene);
 }
 
@@ -508,17 +509,17 @@ static void an_outlet_that_left_gets_no_more(void **state)
 	begin(&scene, patient());
 	start_fake(&scene, SLOT, 2, &fake);
 	submit(&scene, SLOT, 3);
-	outlet_leave_slot(fake.outlet);
+	worker_endpoint_leave_slot(fake.outlet);
 	accept_all(&fake, 0);
 	submit(&scene, SLOT, 1);
-	outlet_resume(fake.outlet);
+	worker_endpoint_resume(fake.outlet);
 	check_got(&fake, 0, 0, 2);
 	check_waiting(&scene, SLOT, 2);
-	outlet_leave_slot(fake.outlet);
-	outlet_take_slot(fake.outlet);
+	worker_endpoint_leave_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.outlet);
 	check_got(&fake, 2, 2, 2);
-	outlet_close(fake.outlet);
-	outlet_close(NULL);
+	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(NULL);
 	end(&scene);
 }
 
@@ -539,7 +540,7 @@ static void a_full_outlet_is_left_alone_until_it_can_be_sent_to(void **state)
 	assert_int_equal(fake.tries, 3);
 	accept_all(&fake, 0);
 	assert_int_equal(fake.tries, 3);
-	outlet_resume(fake.outlet); /* too early */
+	worker_endpoint_resume(fake.outlet); /* too early */
 	assert_int_equal(fake.tries, 4);
 	fake.result = 0;
 	/* It is there, and slow: nobody gets an answer for that. */
@@ -547,9 +548,9 @@ static void a_full_outlet_is_left_alone_until_it_can_be_sent_to(void **state)
 	assert_int_equal(fake.tries, 4);
 	check_waiting(&scene, SLOT, 5);
 	assert_int_equal(scene.counters.answered, 0);
-	outlet_resume(fake.outlet);
+	worker_endpoint_resume(fake.outlet);
 	check_got(&fake, 2, 2, 5);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -570,7 +571,7 @@ static void a_full_machine_is_tried_again(void **state)
 	assert_int_equal(wait_until(was_sent, &fake), 0);
 	assert_in_range(now_ms() - start, 45, 50 + SLACK_MS);
 	check_got(&fake, 0, 0, 5);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -588,7 +589,7 @@ static void a_full_machine_is_not_asked_without_a_pause(void **state)
 	run_for(&scene, 100);
 	assert_in_range(fake.tries, 2, 12);
 	assert_int_equal(scene.counters.answered, 0);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	wait_counted(&scene, &scene.counters.answered, 1);
 	end(&scene);
 }
@@ -610,11 +611,11 @@ static void nothing_is_sent_to_an_end_that_is_gone(void **state)
 		run_for(&scene, 50);
 		assert_int_equal(fake.tries, 2);
 		check_waiting(&scene, SLOT, 3);
-		outlet_close(fake.outlet);
+		worker_endpoint_close(fake.outlet);
 		check_waiting(&scene, SLOT, 4);
 		start_fake(&scene, SLOT, CLIENTS, &next);
 		check_got(&next, 0, 0, 4);
-		outlet_close(next.outlet);
+		worker_endpoint_close(next.outlet);
 		end(&scene);
 	}
 }
@@ -684,7 +685,7 @@ static void a_worker_that_comes_in_time_gets_them(void **state)
 	assert_int_equal(scene.counters.answered, 0);
 	assert_in_range(scene.counters.retried, 5 * 2, 5 * (3 + SLACK_MS / 30));
 	/* Now it is gone, and their time runs. */
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	check_waiting(&scene, SLOT, 5);
 	wait_counted(&scene, &scene.counters.answered, 5);
 	end(&scene);
@@ -704,7 +705,7 @@ static void a_shorter_budget_is_in_force_at_once(void **state)
 	end(&scene);
 }
 
-static void check_answer(enum answer_kind kind, const char *request, const char *expected)
+static void check_answer(enum down_answer kind, const char *request, const char *expected)
 {
 	struct delivery_limits limits = budget_of(1, 20);
 	struct scene scene;
@@ -725,10 +726,11 @@ static void check_answer(enum answer_kind kind, const char *request, const char 
 static void the_answer_is_of_the_kind_that_was_asked_for(void **state)
 {
 	(void)state;
-	check_answer(ANSWER_502, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 502 Bad Gateway\r\n");
-	check_answer(ANSWER_503, "GET", "HTTP/1.1 503 Service Unavailable\r\n");
-	check_answer(ANSWER_CLOSE, "GET / HTTP/1.1\r\n\r\n", NULL);
-	check_answer(ANSWER_502, "\x16\x03\x01", NULL); /* no plain text into a TLS handshake */
+	check_answer(DOWN_ANSWER_502, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 502 Bad Gateway\r\n");
+	check_answer(DOWN_ANSWER_503, "GET", "HTTP/1.1 503 Service Unavailable\r\n");
+	check_answer(DOWN_ANSWER_CLOSE, "GET / HTTP/1.1\r\n\r\n", NULL);
+	check_answer(DOWN_ANSWER_502, "\x16\x03\x01",
+		     NULL); /* no plain text into a TLS handshake */
 }
 
 /* ---- How many
@@ -755,7 +757,7 @@ static void beyond_the_limit_the_oldest_gets_his_answer(void **state)
 	assert_int_equal(scene.counters.answered, 5);
 	start_fake(&scene, SLOT, CLIENTS, &fake);
 	check_got(&fake, 0, 5, 1);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -779,7 +781,7 @@ static void beyond_the_limit_a_slow_workers_clients_go_last(void **state)
 	assert_int_equal(scene.counters.answered, 2);
 	assert_false(is_waiting(&scene, 1));
 	assert_true(is_waiting(&scene, 0) && is_waiting(&scene, 2));
-	outlet_close(fake.outlet); /* one more comes back: one too many */
+	worker_endpoint_close(fake.outlet); /* one more comes back: one too many */
 	assert_int_equal(scene.counters.answered, 3);
 	assert_int_equal(delivery_waiting(scene.delivery), 4);
 	end(&scene);
@@ -819,10 +821,10 @@ static void who_goes_away_is_forgotten(void **state)
 	check_waiting(&scene, SLOT, 2);
 	check_waiting(&scene, OTHER, 1);
 	/* The one on the way is the worker's to find out. */
-	assert_int_equal(outlet_on_the_way(fake.outlet), 1);
-	outlet_accepted(fake.outlet, fake.ids[0]);
+	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 1);
+	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
 	check_got(&fake, 1, 5, 1);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -856,7 +858,7 @@ static void who_closed_his_half_still_waits(void **state)
 	check_waiting(&scene, SLOT, 1);
 	start_fake(&scene, SLOT, CLIENTS, &fake);
 	check_got(&fake, 0, 0, 1);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -889,7 +891,7 @@ static void who_waits_moves_with_the_table(void **state)
 	start_fake(&scene, SLOT, CLIENTS, &fake);
 	assert_int_equal(fake.count, 30);
 	assert_int_equal(scene.counters.answered, 0);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -908,7 +910,7 @@ static void close_all_but_one(struct fake *fakes)
 
 	for (slot = 0; slot < SLOTS; slot++)
 		if (slot != SLOT)
-			outlet_close(fakes[slot].outlet);
+			worker_endpoint_close(fakes[slot].outlet);
 }
 
 static uint32_t sum_of(const struct fake *fakes)
@@ -993,9 +995,9 @@ static void who_waited_and_was_accepted_may_go_away(void **state)
 	submit(&scene, SLOT, 10);
 	open_fake(&scene, SLOT, CLIENTS, &fake);
 	fake.keeps = true;
-	outlet_take_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.outlet);
 	check_accepted_ones_go_away(&scene, &fake);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -1014,8 +1016,8 @@ static void who_waits_for_a_slow_worker_moves_with_the_table(void **state)
 	set_away(&scene, true);
 	assert_int_equal(sum_of(fakes), 10);
 	/* What is on the way to it may still be accepted, or comes back, and moves then. */
-	outlet_accepted(slow.outlet, slow.ids[0]);
-	outlet_close(slow.outlet);
+	worker_endpoint_accepted(slow.outlet, slow.ids[0]);
+	worker_endpoint_close(slow.outlet);
 	assert_int_equal(sum_of(fakes), 11);
 	close_all_but_one(fakes);
 	end(&scene);
@@ -1043,11 +1045,11 @@ static void once_given_up_nobody_waits_for_nobody(void **state)
 	submit(&scene, SLOT, 1);
 	assert_int_equal(scene.counters.answered, 5);
 	/* Who has a worker is served to the end. */
-	outlet_accepted(fake.outlet, fake.ids[0]);
+	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
 	check_got(&fake, 1, 4, 1);
-	outlet_accepted(fake.outlet, fake.ids[1]);
+	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
 	assert_int_equal(scene.counters.handed, 2);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	end(&scene);
 }
 
@@ -1062,7 +1064,7 @@ static void once_given_up_a_workers_end_is_its_clients_answer(void **state)
 	submit(&scene, SLOT, 5);
 	delivery_give_up(scene.delivery);
 	assert_int_equal(scene.counters.answered, 0);
-	outlet_close(fake.outlet);
+	worker_endpoint_close(fake.outlet);
 	assert_int_equal(delivery_waiting(scene.delivery), 0);
 	assert_int_equal(scene.counters.answered, 5);
 	end(&scene);
@@ -1085,8 +1087,8 @@ static void a_close_ends_all_who_are_left(void **state)
 	submit(&scene, 0, 2);	  /* to be tried again */
 	item = connection(&scene, SLOT);
 	assert_int_equal(delivery_submit(scene.delivery, &item), 0); /* not placed */
-	outlet_close(fake.outlet);
-	outlet_close(blocked.outlet);
+	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(blocked.outlet);
 	delivery_close(scene.delivery);
 	scene.delivery = NULL;
 	for (i = 0; i < scene.count; i++)
@@ -1169,7 +1171,7 @@ static void threads_submit_at_a_time(void **state)
 		assert_int_equal(fakes[slot].count, THREADS * PER_THREAD / SLOTS);
 		check_order_of_threads(&fakes[slot]);
 		accept_all(&fakes[slot], 0);
-		outlet_close(fakes[slot].outlet);
+		worker_endpoint_close(fakes[slot].outlet);
 	}
 	assert_int_equal(scene.counters.handed, THREADS * PER_THREAD);
 	end(&scene);

@@ -35,7 +35,7 @@ struct scene {
 	struct sticky_group *group;
 	struct config config;
 	struct traffic *traffic;
-	struct front *front;
+	struct frontend *front;
 	struct sockaddr_storage server;
 	const char *request;
 };
@@ -72,7 +72,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 {
 	struct sticky_group_options options = {
 		.size = sizeof(options), .slots = 2, .engine = STICKY_ENGINE_USER};
-	struct front_options front;
+	struct frontend_options front;
 
 	*scene = (struct scene){.base = event_base_new(),
 				.traffic = calloc(1, sizeof(*scene->traffic)),
@@ -83,18 +83,18 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 	assert_int_equal(sticky_group_listen(scene->group, "127.0.0.1:0"), 0);
 	scene->server = group_server(scene->group, 0, AF_INET);
 	fill(&scene->config, mode, 0);
-	front = (struct front_options){.base = scene->base,
-				       .group = scene->group,
-				       .config = &scene->config,
-				       .traffic = scene->traffic,
-				       .is_user = true};
-	assert_int_equal(front_open(&front, sizeof(error_text), error_text, &scene->front), 0);
-	assert_int_equal(front_start(scene->front), 0);
+	front = (struct frontend_options){.base = scene->base,
+					  .group = scene->group,
+					  .config = &scene->config,
+					  .traffic = scene->traffic,
+					  .is_user = true};
+	assert_int_equal(frontend_open(&front, sizeof(error_text), error_text, &scene->front), 0);
+	assert_int_equal(frontend_start(scene->front), 0);
 }
 
 static void end(struct scene *scene)
 {
-	front_close(scene->front);
+	frontend_close(scene->front);
 	sticky_group_close(scene->group);
 	config_fini(&scene->config);
 	event_base_free(scene->base);
@@ -122,7 +122,7 @@ static void reload(struct scene *scene, const char *mode, uint32_t number)
 
 	fill(&next, mode, number);
 	config_replace(&scene->config, &next, sizeof(names), names);
-	assert_int_equal(front_apply_config(scene->front, sizeof(error_text), error_text), 0);
+	assert_int_equal(frontend_apply_config(scene->front, sizeof(error_text), error_text), 0);
 }
 
 static bool are_all_answered(void *context)

@@ -22,7 +22,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* More messages than the outlet ever has on the way: they must fit a channel. */
+/* More messages than an endpoint ever has on the way: they must fit a channel. */
 #define MUST_FIT 128
 
 struct scene {

@@ -15,54 +15,54 @@
 
 static void nobody_is_due_in_an_empty_queue(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 4), 0);
-	assert_int_equal(ages_due(&ages, 1000, 0), 0);
-	ages_sample(&ages, 1000, 0);
-	assert_int_equal(ages_due(&ages, 1000, 0), 0);
-	assert_int_equal(ages_due(&ages, 9000, 10), 0);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 4), 0);
+	assert_int_equal(queue_age_due(&ages, 1000, 0), 0);
+	queue_age_sample(&ages, 1000, 0);
+	assert_int_equal(queue_age_due(&ages, 1000, 0), 0);
+	assert_int_equal(queue_age_due(&ages, 9000, 10), 0);
+	queue_age_fini(&ages);
 }
 
 static void who_was_counted_a_budget_ago_is_due(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 4), 0);
-	ages_sample(&ages, 1000, 2);
-	ages_sample(&ages, 1100, 5);
-	assert_int_equal(ages_due(&ages, 1299, 300), 0);
-	assert_int_equal(ages_due(&ages, 1300, 300), 2);
-	ages_remove(&ages);
-	assert_int_equal(ages_due(&ages, 1300, 300), 1); /* one could not be answered yet */
-	ages_remove(&ages);
-	assert_int_equal(ages_due(&ages, 1300, 300), 0);
-	assert_int_equal(ages_due(&ages, 1399, 300), 0);
-	assert_int_equal(ages_due(&ages, 1400, 300), 3);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 4), 0);
+	queue_age_sample(&ages, 1000, 2);
+	queue_age_sample(&ages, 1100, 5);
+	assert_int_equal(queue_age_due(&ages, 1299, 300), 0);
+	assert_int_equal(queue_age_due(&ages, 1300, 300), 2);
+	queue_age_remove(&ages);
+	assert_int_equal(queue_age_due(&ages, 1300, 300), 1); /* one could not be answered yet */
+	queue_age_remove(&ages);
+	assert_int_equal(queue_age_due(&ages, 1300, 300), 0);
+	assert_int_equal(queue_age_due(&ages, 1399, 300), 0);
+	assert_int_equal(queue_age_due(&ages, 1400, 300), 3);
+	queue_age_fini(&ages);
 }
 
 /* After a look that came late, and after clients that could not be answered at theirs. */
 static void all_who_are_due_are_due_at_once(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 8), 0);
-	ages_sample(&ages, 1000, 2);
-	ages_sample(&ages, 1100, 5);
-	ages_sample(&ages, 1200, 9);
-	assert_int_equal(ages_due(&ages, 1450, 300), 5);
+	assert_int_equal(queue_age_init(&ages, 8), 0);
+	queue_age_sample(&ages, 1000, 2);
+	queue_age_sample(&ages, 1100, 5);
+	queue_age_sample(&ages, 1200, 9);
+	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
 	/* Asking changes nothing: they stay due until they have left. */
-	assert_int_equal(ages_due(&ages, 1450, 300), 5);
-	ages_remove(&ages);
-	ages_sample(&ages, 1451, 8);
-	assert_int_equal(ages_due(&ages, 1451, 300), 4);
-	assert_int_equal(ages_due(&ages, 1500, 300), 8);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
+	queue_age_remove(&ages);
+	queue_age_sample(&ages, 1451, 8);
+	assert_int_equal(queue_age_due(&ages, 1451, 300), 4);
+	assert_int_equal(queue_age_due(&ages, 1500, 300), 8);
+	queue_age_fini(&ages);
 }
 
 /* Wherever the ring's beginning is: no sample gets lost. */
@@ -72,96 +72,96 @@ static void every_first_sample_counts(void **state)
 
 	(void)state;
 	for (room = 1; room < 40; room++) {
-		struct ages ages;
+		struct queue_age ages;
 
-		assert_int_equal(ages_init(&ages, room), 0);
+		assert_int_equal(queue_age_init(&ages, room), 0);
 		for (round = 1; round < 100; round++) {
 			uint64_t now = round * 10000;
 
-			ages_sample(&ages, now, 1);
-			assert_int_equal(ages_due(&ages, now + 2999, 3000), 0);
-			if (ages_due(&ages, now + 3000, 3000) != 1)
+			queue_age_sample(&ages, now, 1);
+			assert_int_equal(queue_age_due(&ages, now + 2999, 3000), 0);
+			if (queue_age_due(&ages, now + 3000, 3000) != 1)
 				fail_msg("room %u, round %u: not due", room, round);
-			ages_remove(&ages);
-			assert_int_equal(ages_due(&ages, now + 3000, 3000), 0);
+			queue_age_remove(&ages);
+			assert_int_equal(queue_age_due(&ages, now + 3000, 3000), 0);
 		}
-		ages_fini(&ages);
+		queue_age_fini(&ages);
 	}
 }
 
 static void a_budget_of_nothing_is_over_at_once(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 2), 0);
-	ages_sample(&ages, 7, 3);
-	assert_int_equal(ages_due(&ages, 7, 0), 3);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 2), 0);
+	queue_age_sample(&ages, 7, 3);
+	assert_int_equal(queue_age_due(&ages, 7, 0), 3);
+	queue_age_fini(&ages);
 }
 
 /* While nobody comes, the first sample of those who wait is the one that counts. */
 static void waiting_is_not_made_younger_by_samples(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 	uint64_t now;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 3), 0);
+	assert_int_equal(queue_age_init(&ages, 3), 0);
 	for (now = 0; now < 1000; now += 10)
-		ages_sample(&ages, now, 4);
-	assert_int_equal(ages_due(&ages, 999, 1000), 0);
-	assert_int_equal(ages_due(&ages, 1000, 1000), 4);
-	ages_fini(&ages);
+		queue_age_sample(&ages, now, 4);
+	assert_int_equal(queue_age_due(&ages, 999, 1000), 0);
+	assert_int_equal(queue_age_due(&ages, 1000, 1000), 4);
+	queue_age_fini(&ages);
 }
 
 static void samples_without_arrivals_take_no_room(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 3), 0);
-	ages_sample(&ages, 0, 1);
-	ages_sample(&ages, 10, 1);
-	ages_sample(&ages, 20, 1);
-	ages_sample(&ages, 30, 2);
-	ages_sample(&ages, 40, 3);
-	assert_int_equal(ages_due(&ages, 100, 100), 1);
-	ages_remove(&ages);
-	assert_int_equal(ages_due(&ages, 130, 100), 1);
-	ages_remove(&ages);
-	assert_int_equal(ages_due(&ages, 140, 100), 1);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 3), 0);
+	queue_age_sample(&ages, 0, 1);
+	queue_age_sample(&ages, 10, 1);
+	queue_age_sample(&ages, 20, 1);
+	queue_age_sample(&ages, 30, 2);
+	queue_age_sample(&ages, 40, 3);
+	assert_int_equal(queue_age_due(&ages, 100, 100), 1);
+	queue_age_remove(&ages);
+	assert_int_equal(queue_age_due(&ages, 130, 100), 1);
+	queue_age_remove(&ages);
+	assert_int_equal(queue_age_due(&ages, 140, 100), 1);
+	queue_age_fini(&ages);
 }
 
 static void a_full_ring_answers_later(void **state)
 {
-	struct ages ages;
+	struct queue_age ages;
 
 	(void)state;
-	assert_int_equal(ages_init(&ages, 2), 0);
-	ages_sample(&ages, 0, 1);
-	ages_sample(&ages, 10, 2);
-	ages_sample(&ages, 20, 3); /* no room: the second one's clients count from now */
-	assert_int_equal(ages_due(&ages, 100, 100), 1);
-	ages_remove(&ages);
-	assert_int_equal(ages_due(&ages, 110, 100), 0);
-	assert_int_equal(ages_due(&ages, 119, 100), 0);
-	assert_int_equal(ages_due(&ages, 120, 100), 2);
-	ages_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 2), 0);
+	queue_age_sample(&ages, 0, 1);
+	queue_age_sample(&ages, 10, 2);
+	queue_age_sample(&ages, 20, 3); /* no room: the second one's clients count from now */
+	assert_int_equal(queue_age_due(&ages, 100, 100), 1);
+	queue_age_remove(&ages);
+	assert_int_equal(queue_age_due(&ages, 110, 100), 0);
+	assert_int_equal(queue_age_due(&ages, 119, 100), 0);
+	assert_int_equal(queue_age_due(&ages, 120, 100), 2);
+	queue_age_fini(&ages);
 }
 
 static void what_was_ended_can_be_ended_again(void **state)
 {
-	struct ages ages = {0};
+	struct queue_age ages = {0};
 
 	(void)state;
-	ages_fini(&ages);
-	assert_int_equal(ages_init(&ages, 8), 0);
-	ages_fini(&ages);
+	queue_age_fini(&ages);
+	assert_int_equal(queue_age_init(&ages, 8), 0);
+	queue_age_fini(&ages);
 	assert_null(ages.arrivals);
 	assert_null(ages.at_ms);
-	ages_fini(&ages);
+	queue_age_fini(&ages);
 }
 
 /* ---- The stand-in's way, with a clock of ours --------------------------------------- */
@@ -169,7 +169,7 @@ static void what_was_ended_can_be_ended_again(void **state)
 #define QUEUE_MAX 4096
 
 struct simulation {
-	struct ages ages;
+	struct queue_age ages;
 	uint64_t budget_ms;
 	uint32_t delay_ms;
 	uint64_t came_ms[QUEUE_MAX]; /* a ring */
@@ -185,7 +185,7 @@ struct simulation {
 static void begin(struct simulation *simulation, uint32_t retries, uint32_t delay_ms, uint32_t room)
 {
 	memset(simulation, 0, sizeof(*simulation));
-	assert_int_equal(ages_init(&simulation->ages, room), 0);
+	assert_int_equal(queue_age_init(&simulation->ages, room), 0);
 	simulation->budget_ms = (uint64_t)retries * delay_ms;
 	simulation->delay_ms = delay_ms ? delay_ms : 1;
 	simulation->is_roomy = room >= retries + 2;
@@ -201,7 +201,7 @@ static void answer_first(struct simulation *simulation, uint64_t now)
 		simulation->longest_ms = waited;
 	if (waited < simulation->shortest_ms)
 		simulation->shortest_ms = waited;
-	ages_remove(&simulation->ages);
+	queue_age_remove(&simulation->ages);
 }
 
 /* Who came to an empty queue is counted at once, and waits for the budget exactly. */
@@ -217,8 +217,8 @@ static void look(struct simulation *simulation, uint64_t now)
 	uint32_t length = (uint32_t)(simulation->arrived - simulation->answered);
 	uint32_t due;
 
-	ages_sample(&simulation->ages, now, length);
-	due = ages_due(&simulation->ages, now, simulation->budget_ms);
+	queue_age_sample(&simulation->ages, now, length);
+	due = queue_age_due(&simulation->ages, now, simulation->budget_ms);
 	assert_true(due <= length);
 	while (due--)
 		answer_first(simulation, now);
@@ -273,7 +273,7 @@ static void check_waiting(uint32_t retries, uint32_t delay_ms, uint32_t every_ms
 		fail_msg("%u x %u ms, one in %u ms: waited from %ju to %ju ms", retries, delay_ms,
 			 every_ms, (uintmax_t)simulation.shortest_ms,
 			 (uintmax_t)simulation.longest_ms);
-	ages_fini(&simulation.ages);
+	queue_age_fini(&simulation.ages);
 }
 
 static void everybody_waits_for_the_budget_and_at_most_a_delay_more(void **state)
@@ -308,7 +308,7 @@ static void with_too_little_room_nobody_is_answered_early(void **state)
 		assert_true(simulation.longest_ms <= 2 * simulation.budget_ms + 20);
 		/* It is the lack of room that this test is about. */
 		assert_true(simulation.longest_ms > simulation.budget_ms + 10);
-		ages_fini(&simulation.ages);
+		queue_age_fini(&simulation.ages);
 	}
 }
 
