@@ -253,7 +253,9 @@ node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
 programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
 test-programs: programs node-packages
 
-RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) python3 -B tests/run.py
+# REPEAT_FAILED_ONCE: .ci/run sets it, and sudo would not pass it on.
+RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) \
+	$(if $(REPEAT_FAILED_ONCE),REPEAT_FAILED_ONCE=1) python3 -B tests/run.py
 test: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) unit kernel e2e

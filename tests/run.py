@@ -8,22 +8,31 @@
                                                     end-to-end tests of a file: file:Class[.test]
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
     STICKY_TEST_SLOWNESS=4 tests/run.py             as on a machine that is so slow, see slowness.py
+    REPEAT_FAILED_ONCE=1 tests/run.py               set by .ci/run alone, see below
 
 Every test is a program that prints TAP (https://testanything.org): the C tests
-under $BUILD/tests/{unit,kernel}, the Python ones under tests/e2e, each of these in
-namespaces of its own. A file that ends with status 77 is skipped as a whole. A
+under $BUILD/tests/{unit,kernel}, the Python ones under tests/unit and tests/e2e, the
+latter each in namespaces of its own. A file that ends with status 77 is skipped as a whole. A
 crash, a timeout, a test that was announced and not run, a failing status without a
-"not ok" and a file without any test count as one failure each.
+"not ok" and a file without any test count as one failure each (judging.py).
 
 The last line is always "N passed, N failed, N skipped". The exit status is 1 when
 anything failed, and when nothing ran: skipping everything is not a success.
+
+With REPEAT_FAILED_ONCE set, each failed file runs a second time at the very end, when nothing else
+of the run is left, and the second result counts. A file that passes then is named by a line
+"FLAKY <file>" before the closing line; the output of its first run is kept in
+$BUILD/flaky/<file>.log.
+
+Why not prove(1), which reads TAP too: it knows no timeout, prints no counts for a file and no
+reason for a single skipped test, counts skipped tests as passed in its closing line, and takes
+exit status 77 for a failure. Namespaces and files that run alone would need a script around it.
 """
 
 import concurrent.futures
 import dataclasses
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -31,6 +40,7 @@ import tempfile
 import time
 
 import slowness
+from judging import Result, judge
 
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent / "build")).resolve()
@@ -38,109 +48,71 @@ ONLY = os.environ.get("ONLY", "").split()
 
 SUITES = ("unit", "kernel", "e2e")
 TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240}
-STATUS_SKIPPED = 77
 
+PYTHON = [sys.executable, "-B"]
 # --kill-child: whatever a test leaves behind dies with its namespace.
-E2E_COMMAND = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
-               "--mount-proc", "--", sys.executable, "-B"]
-
-# cmocka indents its lines, and says "not ok N # SKIP name" of a test that was skipped.
-PLAN = re.compile(r"^\s*1\.\.(\d+)\s*(?:#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
-RESULT = re.compile(r"^\s*(not )?ok\b(.*)$")
-SKIP = re.compile(r"#\s*skip\S*\s*(.*)$", re.IGNORECASE)
-
-
-@dataclasses.dataclass
-class Result:
-    """What became of one file."""
-    passed: int = 0
-    failed: int = 0
-    reasons: list = dataclasses.field(default_factory=list)  # why tests were skipped
-    faults: list = dataclasses.field(default_factory=list)   # what was wrong with the file
-
-    def fault(self, what):
-        self.failed += 1
-        self.faults.append(what)
-
-    def skip(self, reason):
-        self.reasons.append(reason or "no reason given")
-
-    @property
-    def skipped(self):
-        return len(self.reasons)
-
-
-# Whole programs are given times to keep to, and a busy machine may stop for longer: some files of
-# a run are tried a second time, and said to be. A fault fails them twice.
-AGAIN_MAX = 3
-
-
-def jobs():
-    """End-to-end files that run at a time: they wait more than they compute, but for those on a
-    slow machine, under software emulation."""
-    cpus = os.cpu_count() or 1
-    ordinary = min(2 * cpus, 8) if slowness.slowness() < 4 else cpus
-    return int(os.environ.get("JOBS", 0)) or ordinary
-
+NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
+              "--mount-proc", "--"]
 
 ALONE = "# Runs alone: "  # a line of a file that what runs beside it would disturb, with the reason
 
 
-def describe_status(status):
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"killed by signal {-status}"
+@dataclasses.dataclass
+class TestFile:
+    """A file of a suite, and how to run it."""
+    suite: str
+    name: str  # suite/test_x
+    command: list
+
+    @property
+    def timeout(self):
+        return slowness.scaled(TIMEOUT_SECONDS[self.suite])
+
+    @property
+    def runs_alone(self):
+        """Does the file say that nothing else may run beside it?"""
+        sources = [pathlib.Path(word) for word in self.command if word.endswith(".py")]
+        return any(ALONE in source.read_text() for source in sources)
 
 
-def count_line(line, result):
-    """Count a line of TAP; returns the number of tests where the line announces it."""
-    found = PLAN.match(line)
-    if found:
-        if found[1] == "0" and found[2] is not None:
-            result.skip(found[2])
-        return int(found[1])
-    found = RESULT.match(line)
-    if not found:
-        return None
-    skipped = SKIP.search(found[2])
-    if skipped:
-        result.skip(skipped[1])
-    elif found[1]:
-        result.failed += 1
-    else:
-        result.passed += 1
+# ---- Which files there are ----------------------------------------------------------------
+
+
+def python_file(suite, path):
+    namespaces = NAMESPACES if suite == "e2e" else []
+    return TestFile(suite, f"{suite}/{path.stem}", [*namespaces, *PYTHON, str(path)])
+
+
+def suite_files(suite):
+    # By their sources: what is left in the build directory of a test that is gone is not run.
+    names = sorted(path.stem for path in (HERE / suite).glob("test_*.c"))
+    programs = [BUILD / "tests" / suite / name for name in names]
+    files = [TestFile(suite, f"{suite}/{program.name}", [str(program)])
+             for program in programs if os.access(program, os.X_OK)]
+    return files + [python_file(suite, path) for path in sorted((HERE / suite).glob("test_*.py"))]
+
+
+def choose(file, only):
+    """The file with the command that runs what `only` (ONLY's words) chooses of it, or None."""
+    words = [word.partition(":") for word in only]
+    if not words or any(part in file.name for part, _, case in words if not case):
+        return file
+    cases = [case for part, _, case in words if case and file.name.endswith(part)]
+    return dataclasses.replace(file, command=file.command + cases) if cases else None
+
+
+def chosen_files(suite):
+    return [file for each in suite_files(suite) if (file := choose(each, ONLY))]
+
+
+def why_not(suite):
+    """Why a suite can't run here, or None."""
+    if suite != "unit" and os.geteuid() != 0:
+        return "needs root"
     return None
 
 
-def judge(output, status):
-    """The result of a file; `status` as subprocess has it, None after a timeout."""
-    result = Result()
-    plan = None
-    for line in output.splitlines():
-        announced = count_line(line, result)
-        plan = announced if announced is not None else plan
-    ran = result.passed + result.failed + result.skipped
-    if status == STATUS_SKIPPED:
-        if not ran:
-            reason = output.strip().splitlines()
-            result.skip(reason[-1].lstrip("# ") if reason else "")
-        elif result.passed or result.failed:
-            result.fault("exit status 77 (skipped) although tests ran")
-        return result
-    if status is None:
-        result.fault("timeout")
-    elif status < 0:
-        result.fault(describe_status(status))
-    elif status > 0 and not result.failed:
-        result.fault(describe_status(status) + " without a failed test")
-    elif not ran:
-        result.fault("no tests")
-    elif plan and ran < plan:
-        result.fault(f"{plan} tests announced, {ran} ran")
-    return result
+# ---- Running one file ---------------------------------------------------------------------
 
 
 def kill_group(process):
@@ -173,33 +145,6 @@ def run_program(command, timeout):
         return output.read().decode(errors="replace"), status
 
 
-def suite_commands(suite):
-    """The files of a suite: (name, command) each."""
-    if suite == "e2e":
-        files = sorted((HERE / suite).glob("test_*.py"))
-        return [(f"{suite}/{file.stem}", E2E_COMMAND + [str(file)]) for file in files]
-    # By their sources: what is left in the build directory of a test that is gone is not run.
-    names = sorted(file.stem for file in (HERE / suite).glob("test_*.c"))
-    files = [BUILD / "tests" / suite / name for name in names]
-    return [(f"{suite}/{file.name}", [str(file)]) for file in files if os.access(file, os.X_OK)]
-
-
-def chosen(name, command):
-    """The command that runs what ONLY chooses of a file; None where it chooses nothing of it."""
-    words = [word.partition(":") for word in ONLY]
-    if not words or any(part in name for part, _, case in words if not case):
-        return command
-    cases = [case for part, _, case in words if case and name.endswith(part)]
-    return command + cases if cases else None
-
-
-def why_not(suite):
-    """Why a suite can't run here, or None."""
-    if suite != "unit" and os.geteuid() != 0:
-        return "needs root"
-    return None
-
-
 def report(name, result, seconds, output):
     counts = f"{result.passed} passed"
     counts += f", {result.failed} failed" if result.failed else ""
@@ -214,71 +159,103 @@ def report(name, result, seconds, output):
     print("\n".join(lines), flush=True)
 
 
-def run_file(name, command, timeout):
+def run_file(file):
+    """Run and report. Returns the result and the output."""
     start = time.monotonic()
-    output, status = run_program(command, timeout)
+    output, status = run_program(file.command, file.timeout)
     result = judge(output, status)
-    report(name, result, time.monotonic() - start, output)
-    return result
+    report(file.name, result, time.monotonic() - start, output)
+    return result, output
 
 
-def runs_alone(command):
-    """Does the file say that nothing else may run beside it?"""
-    sources = [pathlib.Path(word) for word in command if word.endswith(".py")]
-    return any(ALONE in source.read_text() for source in sources)
+# ---- Running many -------------------------------------------------------------------------
 
 
-def run_beside_each_other(commands, timeout):
-    """Yields (name, command, result) for each, as they end."""
+def jobs():
+    """End-to-end files that run at a time: they wait more than they compute, but for those on a
+    slow machine, under software emulation."""
+    cpus = os.cpu_count() or 1
+    ordinary = min(2 * cpus, 8) if slowness.slowness() < 4 else cpus
+    return int(os.environ.get("JOBS", 0)) or ordinary
+
+
+def run_beside_each_other(files):
+    """Yields (file, result, output) for each, as they end."""
     with concurrent.futures.ThreadPoolExecutor(jobs()) as pool:
-        runs = {pool.submit(run_file, *each, timeout): each for each in commands}
+        runs = {pool.submit(run_file, file): file for file in files}
         for run in concurrent.futures.as_completed(runs):
-            yield *runs[run], run.result()
-
-
-def run_e2e(commands, timeout):
-    """Each file has namespaces of its own: several run at a time. Yields results."""
-    alone = [each for each in commands if runs_alone(each[1])]
-    beside = [each for each in commands if each not in alone]
-    failed = []
-    for name, command, result in run_beside_each_other(beside, timeout):
-        if result.failed:
-            failed.append((name, command, result))
-        else:
-            yield result
-    for name, command in alone:
-        result = run_file(name, command, timeout)
-        if result.failed:
-            failed.append((name, command, result))
-        else:
-            yield result
-    for count, (name, command, result) in enumerate(failed):
-        if count < AGAIN_MAX:
-            print(f"AGAIN {name}: it failed, see above; what follows is its second try, alone")
-            result = run_file(name, command, timeout)
-        yield result
+            yield runs[run], *run.result()
 
 
 def run_suite(suite):
-    """Yields a result for each file."""
-    commands = [(name, command) for name, whole in suite_commands(suite)
-                if (command := chosen(name, whole))]
-    timeout = slowness.scaled(TIMEOUT_SECONDS[suite])
-    reason = why_not(suite) if commands else None
+    """Yields (file, result, output) for each file."""
+    files = chosen_files(suite)
+    reason = why_not(suite) if files else None
     if reason:
         result = Result(reasons=[reason])
         report(suite, result, 0, "")
-        yield result
-    elif suite == "e2e":
-        yield from run_e2e(commands, timeout)
-    else:
-        for name, command in commands:
-            yield run_file(name, command, timeout)
+        yield TestFile(suite, suite, []), result, ""
+        return
+    # Each end-to-end file has namespaces of its own: several run at a time.
+    alone = [file for file in files if suite != "e2e" or file.runs_alone]
+    yield from run_beside_each_other([file for file in files if file not in alone])
+    for file in alone:
+        yield file, *run_file(file)
+
+
+# ---- The second run of failed files: REPEAT_FAILED_ONCE -----------------------------------
+
+
+class Repeating:
+    """Failed files, kept for the end, and those that were found to be flaky."""
+
+    def __init__(self, directory, run=run_file):
+        self.directory = directory
+        self.run = run
+        self.failed = []
+        self.flaky = []
+
+    def keep(self, file, output):
+        self.failed.append((file, output))
+
+    def _note_flaky(self, file, output):
+        path = self.directory / f"{file.name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(output)
+        self.flaky.append(file.name)
+
+    def results(self):
+        """Yields the second result of each failed file."""
+        for file, output in self.failed:
+            print(f"AGAIN {file.name}: it failed, see above; its second run follows", flush=True)
+            result, _ = self.run(file)
+            if not result.failed:
+                self._note_flaky(file, output)
+            yield result
+
+    def report(self):
+        for name in self.flaky:
+            print(f"FLAKY {name}", flush=True)
+
+
+def run_suites(suites, repeating):
+    """Yields the result that counts of each file. repeating: None where failed files are not run
+    again."""
+    for suite in suites:
+        for file, result, output in run_suite(suite):
+            if repeating and result.failed:
+                repeating.keep(file, output)
+            else:
+                yield result
+    if repeating:
+        yield from repeating.results()
+        repeating.report()
 
 
 def main():
     suites = sys.argv[1:] or SUITES
     unknown = [suite for suite in suites if suite not in SUITES]
+    repeating = Repeating(BUILD / "flaky") if os.environ.get("REPEAT_FAILED_ONCE") else None
     passed = failed = skipped = 0
     slowness.export()
     if slowness.slowness() > 1:
@@ -288,11 +265,10 @@ def main():
             print(f"unknown suite: {unknown[0]}; there are: {', '.join(SUITES)}",
                   file=sys.stderr)
             return 2
-        for suite in suites:
-            for result in run_suite(suite):
-                passed += result.passed
-                failed += result.failed
-                skipped += result.skipped
+        for result in run_suites(suites, repeating):
+            passed += result.passed
+            failed += result.failed
+            skipped += result.skipped
     finally:
         print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
     return 1 if failed or not passed else 0
