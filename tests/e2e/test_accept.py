@@ -9,13 +9,13 @@ import signal
 
 import harness
 from clients import HERE, LISTEN, ask, client_socket, http_get
-from few import REFUSED, SOURCES, FewTestCase
-from limits import few_descriptors
+from descriptor_limits import few_descriptors
+from descriptor_shortage import REFUSED, SOURCES, DescriptorShortageTestCase
 from lifecycle import PARTLY
 from world import wait_for
 
 
-class Control(FewTestCase):
+class Control(DescriptorShortageTestCase):
     """Clients of the control socket that can't be accepted."""
 
     def test_commands_wait(self):
@@ -68,7 +68,7 @@ class Control(FewTestCase):
         self.check_after(instance, descriptors)
 
 
-class Demo(FewTestCase):
+class Demo(DescriptorShortageTestCase):
     """Its workers are threads: they have no descriptors of their own."""
 
     def test_clients(self):

@@ -10,7 +10,7 @@ import socket
 import time
 
 import harness
-from limits import Activity
+from activity import Activity
 from passing import (PROXY, TLS_HELLO, USER, XFF, PassingTestCase, forwarded, many_descriptors,
                      parse, proxy_v1, request)
 from world import scaled, slowness, wait_for

@@ -8,13 +8,13 @@ import signal
 
 import harness
 from clients import HERE, ask
-from few import REFUSED, SOURCES, FewTestCase
+from descriptor_limits import few_descriptors
+from descriptor_shortage import REFUSED, SOURCES, DescriptorShortageTestCase
 from lifecycle import PARTLY
-from limits import few_descriptors
 from world import wait_for
 
 
-class Orders(FewTestCase):
+class Orders(DescriptorShortageTestCase):
     """Reload and scale, wherever in it there is none left."""
 
     def test_reload(self):
@@ -104,7 +104,7 @@ class Orders(FewTestCase):
         self.check_after(instance, descriptors)
 
 
-class Crash(FewTestCase):
+class Crash(DescriptorShortageTestCase):
     """A worker dies, and there is nothing to replace it with."""
 
     def test_crash(self):

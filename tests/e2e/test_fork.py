@@ -12,8 +12,8 @@ import os
 import harness
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
-from limits import PidsCgroup, set_nproc, set_nproc_of_nobody, soft_limit
 from privilege import NOBODY, as_nobody, copy_program
+from process_limits import PidsCgroup, set_nproc, set_nproc_of_nobody, soft_limit
 from programs import FAILED, STICKYCTL, WORKER
 from workers import EARLY
 from world import wait_for

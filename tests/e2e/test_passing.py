@@ -11,9 +11,9 @@ import time
 
 import harness
 from clients import HERE, client_socket, is_refused, read_all
-from few import FewTestCase
+from descriptor_limits import few_descriptors
+from descriptor_shortage import DescriptorShortageTestCase
 from lifecycle import Line
-from limits import few_descriptors
 from passing import (PROXY, USER, XFF, PassingTestCase, forwarded, parse, proxy_v1, request)
 from programs import FAILED, NOT_RUNNING
 from world import scaled, wait_for
@@ -429,7 +429,7 @@ class Upgrade(Passing):
         self.assertIn(self.asked(request())["slot"], (0, 1))
 
 
-class Few(FewTestCase, Passing):
+class Few(DescriptorShortageTestCase, Passing):
     """No descriptor left in the controller while connections come."""
 
     def check_few(self, how, text_of, free):

@@ -9,7 +9,7 @@ import signal
 import sys
 
 import harness
-from limits import Activity
+from activity import Activity
 from passing import USER, XFF, PassingTestCase, forwarded, parse, request
 from world import wait_for
 

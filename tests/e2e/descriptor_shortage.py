@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What the tests have in common in which the controller has no descriptor left."""
+"""What tests share in which the controller has no file descriptor left."""
 
+from activity import Activity
 from clients import HERE, ask
 from lifecycle import LifecycleTestCase
-from limits import Activity
 from world import slowness
 
 REFUSED = "Too many open files"  # EMFILE
@@ -16,7 +16,7 @@ WAKES_MAX = 150
 LOG_LINES_MAX = 40
 
 
-class FewTestCase(LifecycleTestCase):
+class DescriptorShortageTestCase(LifecycleTestCase):
     """An instance from which descriptors are taken, and that has as many afterwards."""
 
     def assert_calm(self, instance, seconds=1):
