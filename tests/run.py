@@ -3,7 +3,7 @@
 """Run the tests, one line a file, and count.
 
     BUILD=build tests/run.py unit kernel e2e
-    BUILD=build ONLY=hands tests/run.py kernel      files with "hands" in their name
+    BUILD=build ONLY=handover tests/run.py kernel   files with "handover" in their name
     BUILD=build ONLY="kernel/ e2e/test_user:Takes.test_gunicorn" tests/run.py   several, and single
                                                     end-to-end tests of a file: file:Class[.test]
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
