@@ -56,10 +56,12 @@ CONTROLLER_SOURCES := $(filter-out $(LIB_SOURCES) $(CLI_SOURCES),$(wildcard src/
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
-# Programs that the end-to-end tests and the benchmarks run: one C file each, but for the clients.
+# Programs that the end-to-end tests and the benchmarks run: one C file each in tests/peers/, and a
+# folder each for the worker and the clients.
 SMALL_PEERS := $(patsubst tests/peers/%.c,$(BUILD)/tests/peers/%,$(wildcard tests/peers/*.c))
 TEST_CLIENTS := $(BUILD)/tests/peers/clients
-TEST_PEERS := $(SMALL_PEERS) $(TEST_CLIENTS)
+TEST_WORKER := $(BUILD)/tests/peers/worker
+TEST_PEERS := $(SMALL_PEERS) $(TEST_CLIENTS) $(TEST_WORKER)
 # Benchmarks: one program for each file in bench/, what they share is in bench/lib/.
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
@@ -229,9 +231,11 @@ $(SMALL_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 $(TEST_CLIENTS): $(call objects,$(wildcard tests/clients/*.c))
+$(TEST_WORKER): $(call objects,$(wildcard tests/worker/*.c))
+$(TEST_CLIENTS) $(TEST_WORKER):
 	$(call SAY,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread
 
 # Packages from npm, a directory with a lock file each. Where they can't be had, the tests that
 # want them are skipped, with what npm said.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an answer means (tests/peers/worker.c): who served it, and whether that is sticky. Pure. */
+/* What an answer means (tests/worker/main.c): who served it, and whether that is sticky. Pure. */
 #ifndef TESTS_CLIENTS_ANSWERS_H
 #define TESTS_CLIENTS_ANSWERS_H
 

@@ -3,7 +3,7 @@
  * Many clients in one thread: a bounded load generator that checks each answer.
  *
  * Every client has a source address of its own, from which it makes some connections.
- * The answer (tests/peers/worker.c) tells which slot served it: a client that sees two
+ * The answer (tests/worker/main.c) tells which slot served it: a client that sees two
  * slots is counted as unsticky. The last line of stdout is one JSON object in which every
  * outcome is counted; it ends by itself at the deadline. SIGTERM: what is due later is not
  * begun any more, and it ends when those that are open have.

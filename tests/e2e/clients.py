@@ -38,7 +38,7 @@ def read_all(client):
 
 
 def read_answer(client):
-    """The line of tests/peers/worker.c as a dictionary, numbers as int."""
+    """The line of tests/worker/main.c as a dictionary, numbers as int."""
     text = read_all(client).decode()
     pairs = dict(word.split("=", 1) for word in text.split())
     return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Accepted connections: each request is answered with the line that main.c describes, at once or
+ * after "wait=MS".
+ */
+#ifndef TESTS_WORKER_CONNECTION_H
+#define TESTS_WORKER_CONNECTION_H
+
+#include <sys/socket.h>
+
+#include "loop.h"
+
+/*
+ * Serve a connection until it is over.
+ *
+ * fd        non-blocking; the connection's from here on
+ * listener  the descriptor that it was accepted from
+ */
+void connection_open(struct loop *loop, int fd, int listener, const struct sockaddr_storage *peer);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread's event loop: an epoll instance, what it watches, and timers. */
+#ifndef TESTS_WORKER_LOOP_H
+#define TESTS_WORKER_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct loop;
+struct watch;
+struct worker;
+
+typedef void watch_fn(struct loop *loop, struct watch *watch);
+
+/* What an epoll event points to. */
+struct watch {
+	watch_fn *handle;
+	int fd;
+};
+
+/* One thread: its own epoll over all listening sockets, and the connections it accepted. */
+struct loop {
+	struct worker *worker;
+	pthread_t thread;
+	struct watch stop; /* an eventfd that all loops have, and that is never read */
+	int epoll;
+	unsigned int connections;
+	bool draining;
+};
+
+void loop_init(struct loop *loop, struct worker *worker, int stop, watch_fn *handle_stop);
+
+/* Handle events until the loop is draining and has no connection. For pthread_create(). */
+void *loop_run(void *loop);
+
+/* events  EPOLLIN, ... */
+void loop_watch(struct loop *loop, struct watch *watch, uint32_t events);
+void loop_unwatch(struct loop *loop, struct watch *watch);
+
+/* Call once, in so many milliseconds. The timer's descriptor is left to the handler. */
+void loop_start_timer(struct loop *loop, struct watch *timer, unsigned int delay_ms,
+		      watch_fn *handle);
+
+#endif
