@@ -47,20 +47,20 @@ int wait_connected(int fd)
 	return -result;
 }
 
-static int64_t now_ms(void)
+uint64_t wait_now_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 int wait_until(wait_condition_fn *condition, void *context)
 {
-	int64_t end = now_ms() + WAIT_DEADLINE_MS;
+	uint64_t end = wait_now_ms() + (uint64_t)WAIT_DEADLINE_MS;
 
 	while (!condition(context)) {
-		if (now_ms() > end)
+		if (wait_now_ms() > end)
 			return -ETIMEDOUT;
 		poll(NULL, 0, 1); /* leave the processor to whoever makes it true */
 	}

@@ -4,12 +4,16 @@
 #define TESTS_SUPPORT_WAIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * A time as this machine needs it for what takes so long on an ordinary one: longer where
  * tests/run.py found the machine to be slow (STICKY_TEST_SLOWNESS).
  */
 int wait_scaled_ms(int ms);
+
+/* The monotonic clock. */
+uint64_t wait_now_ms(void);
 
 /* Long enough for a loaded machine under a sanitizer. */
 #define WAIT_DEADLINE_MS wait_scaled_ms(20000)

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/* Giving up, and closing: each connection that waits gets its answer, or ends. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "../support/delivery_fixture.h"
+#include "../support/netns.h"
+
+static void once_given_up_nobody_waits_for_nobody(void **state)
+{
+	struct delivery_fixture fixture;
+	struct fake_worker fake;
+	struct delivery_item item;
+
+	(void)state;
+	fixture_begin(&fixture, limits_patient());
+	fake_worker_start(&fixture, OTHER, 1, &fake);
+	fixture_submit(&fixture, SLOT, 3);
+	fixture_submit(&fixture, OTHER, 2);
+	item = fixture_connect(&fixture, SLOT); /* submitted, not placed yet */
+	assert_int_equal(delivery_submit(fixture.delivery, &item), 0);
+	delivery_give_up(fixture.delivery);
+	assert_int_equal(fixture.counters.answered, 4);
+	fixture_check_waiting(&fixture, OTHER, 1);
+	fixture_submit(&fixture, SLOT, 1);
+	assert_int_equal(fixture.counters.answered, 5);
+	/* Who has a worker is served to the end. */
+	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
+	fake_worker_check_got(&fake, 1, 4, 1);
+	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
+	assert_int_equal(fixture.counters.handed, 2);
+	worker_endpoint_close(fake.outlet);
+	fixture_end(&fixture);
+}
+
+static void once_given_up_a_workers_end_is_its_clients_answer(void **state)
+{
+	struct delivery_fixture fixture;
+	struct fake_worker fake;
+
+	(void)state;
+	fixture_begin(&fixture, limits_patient());
+	fake_worker_start(&fixture, SLOT, 2, &fake);
+	fixture_submit(&fixture, SLOT, 5);
+	delivery_give_up(fixture.delivery);
+	assert_int_equal(fixture.counters.answered, 0);
+	worker_endpoint_close(fake.outlet);
+	assert_int_equal(delivery_waiting(fixture.delivery), 0);
+	assert_int_equal(fixture.counters.answered, 5);
+	fixture_end(&fixture);
+}
+
+static void a_close_ends_all_who_are_left(void **state)
+{
+	struct delivery_fixture fixture;
+	struct fake_worker fake, blocked;
+	struct delivery_item item;
+	uint32_t i;
+
+	(void)state;
+	fixture_begin(&fixture, limits_patient());
+	fake_worker_start(&fixture, OTHER, 1, &fake);
+	fake_worker_start(&fixture, 0, 5, &blocked);
+	blocked.result = -ENOBUFS;
+	fixture_submit(&fixture, SLOT, 2);  /* nobody has it */
+	fixture_submit(&fixture, OTHER, 3); /* on the way, and slow */
+	fixture_submit(&fixture, 0, 2);	    /* to be tried again */
+	item = fixture_connect(&fixture, SLOT);
+	assert_int_equal(delivery_submit(fixture.delivery, &item), 0); /* not placed */
+	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(blocked.outlet);
+	delivery_close(fixture.delivery);
+	fixture.delivery = NULL;
+	for (i = 0; i < fixture.count; i++)
+		assert_true(fixture_client_ended(&fixture, i));
+	assert_int_equal(fixture.counters.handed + fixture.counters.answered, 0);
+	fixture_end(&fixture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(once_given_up_nobody_waits_for_nobody),
+		cmocka_unit_test(once_given_up_a_workers_end_is_its_clients_answer),
+		cmocka_unit_test(a_close_ends_all_who_are_left),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
