@@ -17,6 +17,10 @@ NODE = shutil.which("node", path=environment()["PATH"])
 NODE_VERSION = int(subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True)
                    .stdout[1:].split(".")[0]) if NODE else 0
 
+# Time in which Node.js has begun and run an application's first turn, on a busy machine too: for
+# tests in which the application never gets ready, and is asked for what it did.
+BEGUN_IN = ("--ready-timeout", "2s")
+
 # Of every application here: who answers, and to whom.
 WHO = """
     const who = socket => `slot=${process.env.STICKY_SLOT} gen=${process.env.STICKY_GENERATION} ` +

@@ -16,7 +16,8 @@ import unittest
 import harness
 from clients import HERE, LISTEN, client_socket, http_get, is_refused, read_all
 from harness import tests_of
-from nodejs import BLOCKS, LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http, fields, sources
+from nodejs import (BEGUN_IN, BLOCKS, LISTENS, NODE_VERSION, SERVER, NodeTestCase, ask_http,
+                    fields, sources)
 from programs import CLIENTS, FAILED
 from world import DEADLINE_S, scaled, wait_for
 
@@ -336,8 +337,7 @@ class Others(NodeTestCase):
 
     def test_port_0_alone_is_no_address_for_clients(self):
         app = self.plain("0")
-        self.assert_start_fails(app, "port 0", "--ready-timeout", arguments=(
-            "--ready-timeout", "700ms"))
+        self.assert_start_fails(app, "port 0", "--ready-timeout", arguments=BEGUN_IN)
 
 
 PATH_AND_PORT = """
@@ -609,13 +609,13 @@ class Refused(NodeTestCase):
         """What it asked for, and what was named."""
         instance = self.assert_start_fails(
             self.plain("4000"), "4000", "127.0.0.1:3000", "-l",
-            arguments=(*LISTEN, "--ready-timeout", "700ms"))
+            arguments=(*LISTEN, *BEGUN_IN))
         self.assertNotIn("READY=1", instance.errors)
 
     def test_one_of_two_named_ports_that_nobody_asks_for(self):
         self.assert_start_fails(
             self.plain("3000"), "127.0.0.1:3001", "-l",
-            arguments=(*LISTEN, "-l", "127.0.0.1:3001", "--ready-timeout", "700ms"))
+            arguments=(*LISTEN, "-l", "127.0.0.1:3001", *BEGUN_IN))
 
     def test_an_fd_that_is_not_there(self):
         self.assert_start_fails(self.plain("{fd: 7}"), "EBADF", arguments=LISTEN)
@@ -623,7 +623,7 @@ class Refused(NodeTestCase):
     def test_nothing_is_listened_on(self):
         self.assert_start_fails(
             self.app("setInterval(() => {}, 1000);"), "listen()",
-            arguments=("--ready-timeout", "700ms"))
+            arguments=BEGUN_IN)
 
 
 class Protocols(NodeTestCase):

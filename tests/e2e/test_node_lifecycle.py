@@ -8,7 +8,8 @@ import time
 import harness
 from clients import HERE, LISTEN
 from lifecycle import PARTLY
-from nodejs import BLOCKS, LISTENS, NODE_VERSION, REQUEST, SERVER, NodeTestCase, Talk, ask_http, sources
+from nodejs import (BEGUN_IN, BLOCKS, LISTENS, NODE_VERSION, REQUEST, SERVER, NodeTestCase, Talk,
+                    ask_http, sources)
 from world import wait_for
 
 class Readiness(NodeTestCase):
@@ -60,7 +61,7 @@ class Readiness(NodeTestCase):
 
     def test_ready_message_that_never_comes(self):
         self.assert_start_fails(self.app(SERVER + LISTENS), "process.send('ready')", arguments=(
-            "--ready", "message", "--ready-timeout", "600ms"), slots=1)
+            "--ready", "message", *BEGUN_IN), slots=1)
 
     def test_exit_before_it_listened(self):
         instance = self.assert_start_fails(self.app("""

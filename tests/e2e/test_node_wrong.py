@@ -6,7 +6,7 @@ import json
 
 import harness
 from clients import HERE, LISTEN
-from nodejs import LISTENS, NODE, SERVER, NodeTestCase, ask_http
+from nodejs import BEGUN_IN, LISTENS, NODE, SERVER, NodeTestCase, ask_http
 from programs import FAILED, USAGE
 
 
@@ -126,8 +126,8 @@ class Applications(NodeTestCase):
 
     def test_exclusive(self):
         app = self.app(SERVER + "server.listen({port: 3000, exclusive: true});")
-        self.assert_start_fails(app, "has not called listen()", "exclusive", arguments=(
-            "--ready-timeout", "900ms"), slots=1)
+        self.assert_start_fails(app, "has not called listen()", "exclusive", arguments=BEGUN_IN,
+                                slots=1)
 
     def test_a_process_of_its_own(self):
         """It leaves the listening to a child, which has a cluster of its own."""
@@ -135,8 +135,8 @@ class Applications(NodeTestCase):
             if (process.argv[2] === 'child') server.listen(3000);
             else require('child_process').fork(__filename, ['child']);
             """)
-        self.assert_start_fails(app, "has not called listen()", "cluster.fork()", arguments=(
-            "--ready-timeout", "900ms"), slots=1)
+        self.assert_start_fails(app, "has not called listen()", "cluster.fork()",
+                                arguments=BEGUN_IN, slots=1)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ class Forwarding:
         return self
 
     def __exit__(self, *exception):
-        time.sleep(0.1)  # what happened last must be seen too
+        # What happened last must be seen too.
+        asked = self.asked + len(self.names)
+        wait_for("each client once more", lambda: self.asked >= asked)
         self.ends.set()
         self.thread.join()
 

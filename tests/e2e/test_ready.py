@@ -21,6 +21,14 @@ def is_nobody_there():
 class Ready(WorkerTestCase):
     """When a worker gets clients: not before it is ready."""
 
+    def late_worker(self, *arguments):
+        """A worker that begins once the test says go(), however long the test needs."""
+        return self.script_worker(f"until [ -e {self.dir}/go ]; do sleep 0.01; done\n"
+                                  f"exec $WORKER {' '.join(arguments)}")
+
+    def go(self):
+        (self.dir / "go").touch()
+
     def client_during_start(self, instance):
         """Connect as soon as somebody listens; returns the answer and when it came."""
         wait_for("a listening socket", lambda: not is_nobody_there())
@@ -28,6 +36,7 @@ class Ready(WorkerTestCase):
             client.sendall(b"\n")
             instance.wait_status("the client to wait", lambda status: status["held"] == 1)
             self.assertEqual(instance.workers()[0]["state"], "starting")
+            self.go()
             answer = read_answer(client)
             return answer, time.time()
 
@@ -46,15 +55,16 @@ class Ready(WorkerTestCase):
         self.assertEqual(instance.status()["held"], 0)
 
     def test_notify(self):
-        instance = self.start("-w", "1", *LISTEN, "--ready", "notify", "--", WORKER,
-                              "--notify-delay", "600")
+        instance = self.start("-w", "1", *LISTEN, "--ready", "notify", "--",
+                              self.late_worker("--notify-delay", "600"))
         self.assert_not_served_before_ready(instance, 0.6)
 
     def test_auto_believes_a_worker_that_speaks(self):
         # It speaks before min-uptime is over, but not of its readiness.
-        instance = self.start("-w", "1", *LISTEN, "--min-uptime", "200ms", "--", WORKER,
-                              "--status", "warming up", "--notify-delay", "700")
-        self.assert_not_served_before_ready(instance, 0.7)
+        # On a busy machine a program may need some 100 ms to begin, hence such a min-uptime.
+        instance = self.start("-w", "1", *LISTEN, "--min-uptime", "1s", "--", WORKER,
+                              "--status", "warming up", "--notify-delay", "2500")
+        self.assert_not_served_before_ready(instance, 2.5)
 
     def test_auto_does_not_wait_for_min_uptime_after_ready(self):
         instance = self.serve("-w", "1", *LISTEN, "--min-uptime", "60s", "--", WORKER,
@@ -62,14 +72,16 @@ class Ready(WorkerTestCase):
         self.assertLess(int(self.ready_line(instance).fields["after_ms"]), 20_000)
 
     def test_auto_waits_for_min_uptime_where_nothing_is_said(self):
-        instance = self.start("-w", "1", *LISTEN, "--min-uptime", "600ms", "--", WORKER)
-        self.assert_not_served_before_ready(instance, 0.6)
+        # Long enough for a client to be seen waiting on a busy machine.
+        instance = self.start("-w", "1", *LISTEN, "--min-uptime", "1500ms", "--", WORKER)
+        self.assert_not_served_before_ready(instance, 1.5)
 
     def test_auto_remembers_that_workers_speak(self):
         # The second life is silent for longer than min-uptime, and is given the time.
         command = self.script_worker('[ $STICKY_GENERATION = 1 ] && exec $WORKER --notify\n'
                                      'exec $WORKER --notify-delay 900')
-        instance = self.serve("-w", "1", *LISTEN, "--min-uptime", "100ms", "--", command)
+        # The first life must speak before that is over, on a busy machine too.
+        instance = self.serve("-w", "1", *LISTEN, "--min-uptime", "500ms", "--", command)
         self.kill_worker(instance)
         self.wait_generation(instance, 2)
         line = self.ready_line(instance, generation=2)
@@ -77,12 +89,13 @@ class Ready(WorkerTestCase):
 
     def test_auto_gives_a_slow_worker_time_once_another_has_spoken(self):
         # At the first start nobody knows that workers speak until one does.
+        # Slot 0 must speak before min-uptime is over, on a busy machine too.
         command = self.script_worker('[ $STICKY_SLOT = 0 ] && exec $WORKER --notify-delay 200\n'
-                                     'exec $WORKER --notify-delay 900')
-        instance = self.serve("-w", "2", *LISTEN, "--min-uptime", "500ms", "--", command)
+                                     'exec $WORKER --notify-delay 1500')
+        instance = self.serve("-w", "2", *LISTEN, "--min-uptime", "1s", "--", command)
         self.assertEqual([worker["generation"] for worker in instance.workers()], [1, 1])
         after_ms = int(self.ready_line(instance, 1).fields["after_ms"])
-        self.assertGreaterEqual(after_ms, 900 * EARLY)
+        self.assertGreaterEqual(after_ms, 1500 * EARLY)
 
     def test_started(self):
         instance = self.serve("-w", "1", *LISTEN, "--ready", "started", "--min-uptime", "60s",
@@ -147,11 +160,12 @@ class Ready(WorkerTestCase):
         self.start_silent(command).ready()
 
     def test_garbage_on_the_notify_socket(self):
-        instance = self.start_silent(WORKER, "--notify-delay", "700")
+        instance = self.start_silent(self.late_worker("--notify"))
         self.send_notification(instance, b"", b"\0" * 100, b"READY", b"READY=2", b"ready=1",
                                b"=\n=\n", b"X" * 5000, b"READY=1" + b"\n" * 4096,
                                *(os.urandom(64) for _ in range(50)))
         self.assert_still_starting(instance)
+        self.go()
         instance.ready()
 
     def test_descriptors_that_are_sent_along_are_closed(self):
