@@ -54,7 +54,9 @@ PYTHON = [sys.executable, "-B"]
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
 
-ALONE = "# Runs alone: "  # a line of a file that what runs beside it would disturb, with the reason
+# Lines of end-to-end files that say how to run them.
+ALONE = "# Runs alone: "  # what runs beside it would disturb it; the reason follows
+FIRST = "# Takes long."   # begun before others, so that the run does not end with it
 
 
 @dataclasses.dataclass
@@ -68,11 +70,11 @@ class TestFile:
     def timeout(self):
         return slowness.scaled(TIMEOUT_SECONDS[self.suite])
 
-    @property
-    def runs_alone(self):
-        """Does the file say that nothing else may run beside it?"""
+    def says(self, line):
+        """Does a line of the file begin so?"""
         sources = [pathlib.Path(word) for word in self.command if word.endswith(".py")]
-        return any(ALONE in source.read_text() for source in sources)
+        return any(text.startswith(line) for source in sources
+                   for text in source.read_text().splitlines())
 
 
 # ---- Which files there are ----------------------------------------------------------------
@@ -197,8 +199,9 @@ def run_suite(suite):
         yield TestFile(suite, suite, []), result, ""
         return
     # Each end-to-end file has namespaces of its own: several run at a time.
-    alone = [file for file in files if suite != "e2e" or file.runs_alone]
-    yield from run_beside_each_other([file for file in files if file not in alone])
+    alone = [file for file in files if suite != "e2e" or file.says(ALONE)]
+    beside = [file for file in files if file not in alone]
+    yield from run_beside_each_other(sorted(beside, key=lambda file: not file.says(FIRST)))
     for file in alone:
         yield file, *run_file(file)
 

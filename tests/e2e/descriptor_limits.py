@@ -36,16 +36,16 @@ def settled_descriptors(pid):
 def few_descriptors(pid, free):
     """While the block runs, the program can have this many descriptors besides those that it
     has open. New ones get the lowest numbers, so that those count which are not in use."""
-    former = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    previous = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     file_size = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     has = settled_descriptors(pid)
     limit = [number for number in range(len(has) + free + 1) if number not in has][free]
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (LOG_BYTES_MAX, file_size[1]))
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, former[1]))
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, previous[1]))
     assert soft_limit(pid, "Max open files") == str(limit)
     try:
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
-            resource.prlimit(pid, resource.RLIMIT_NOFILE, former)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, previous)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, file_size)

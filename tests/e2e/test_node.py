@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Unchanged applications of Node.js, real ones: what they listen on."""
 
 import contextlib

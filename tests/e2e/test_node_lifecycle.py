@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Applications of Node.js: readiness, drain, reload, crash, scale."""
 
 import signal

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """socket.io as its users run it: an unchanged application, and clients of socket.io-client from
 many addresses, in each of the ways in which they connect."""
 

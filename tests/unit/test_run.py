@@ -103,6 +103,24 @@ class Choose(unittest.TestCase):
         self.assertIsNone(self.command("test_reload:A.b"))
 
 
+class Lines(unittest.TestCase):
+    """What a file says of how to run it."""
+
+    def says(self, text, line):
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "test_x.py"
+        path.write_text(text)
+        return run.python_file("e2e", path).says(line)
+
+    def test_alone(self):
+        self.assertTrue(self.says("#!/usr/bin/env python3\n# Runs alone: it measures.\n", run.ALONE))
+
+    def test_in_the_middle_of_a_line(self):
+        self.assertFalse(self.says("text = '# Runs alone: not this one'\n", run.ALONE))
+
+    def test_a_program(self):
+        self.assertFalse(run.TestFile("unit", "unit/test_x", ["/bin/true"]).says(run.FIRST))
+
+
 class Repeat(unittest.TestCase):
     """REPEAT_FAILED_ONCE."""
 
