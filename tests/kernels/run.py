@@ -49,8 +49,8 @@ def parse():
     arguments.kernels = (os.environ.get("KERNELS") or KERNELS).split()
     arguments.suites = (os.environ.get("SUITES") or SUITES).split()
     arguments.only = os.environ.get("ONLY", "")
-    # The page is of whole runs: one of chosen tests would tell less than the page has.
-    if os.environ.get("SUITES") or arguments.only:
+    # The page is of whole suites: one of chosen tests would tell less than the page has.
+    if arguments.only:
         arguments.page = None
     if arguments.short:
         arguments.kernels, arguments.suites = short.KERNELS, short.SUITES
