@@ -17,6 +17,8 @@
 #include "api/http_accept.h"
 #include "api/api_stream.h"
 #include "api/status.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/slot_commands.h"
 #include "common/units.h"
 
 #define HEADERS_MAX  8192

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/shutdown.h"
 #include "supervise/slot_socket.h"
+#include "supervise/slot_view.h"
 
 /* What status gathers before it writes anything. */
 struct survey {

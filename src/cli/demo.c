@@ -10,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervise/supervisor.h"
+#include "supervise/worker_exit.h"
+#include "supervise/worker_messages.h"
 #include "cli/demo_thread.h"
 
 struct demo {

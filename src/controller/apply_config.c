@@ -7,6 +7,9 @@
 #include "config/ranges.h"
 #include "controller/controller_internal.h"
 #include "common/log.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/shutdown.h"
+#include "supervise/slot_commands.h"
 
 /* How what can't change is said, in the log and to who asked for a reload. */
 #define AT_A_START "a stop and a start apply it"

@@ -21,6 +21,8 @@
 #include "common/exit_code.h"
 #include "common/log.h"
 #include "state/state_file.h"
+#include "supervise/shutdown.h"
+#include "supervise/slot_commands.h"
 #include "supervise/supervisor.h"
 
 /* Workers are gone; how long the answers to `stop` may still take to be read. */

@@ -7,6 +7,7 @@
 #include "node/command_advice.h"
 #include "procfs/cpu_count.h"
 #include "supervise/listeners.h"
+#include "supervise/worker_adopt.h"
 #include "controller/controller_internal.h"
 #include "common/privilege.h"
 #include "common/exit_code.h"

@@ -10,10 +10,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "handoff/delivery.h"
 #include "node/relay.h"
 #include "node/node_listeners.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_messages.h"
 
 struct node_worker;
 

@@ -11,7 +11,9 @@
 
 #include "common/privilege.h"
 #include "process/process_internal.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_exit.h"
 
 /* How it ended is its parent's to know, and that is not us. */
 static void end_adopted(struct process *process)

@@ -11,7 +11,9 @@
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "common/log.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker.h"
+#include "supervise/worker_exit.h"
+#include "supervise/worker_messages.h"
 
 static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
 	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",

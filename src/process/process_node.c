@@ -13,7 +13,8 @@
 #include "process/process_internal.h"
 #include "procfs/process_sockets.h"
 #include "common/log.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker.h"
+#include "supervise/worker_messages.h"
 #include "procfs/unread_input.h"
 
 /*

@@ -17,7 +17,8 @@
 #include "process/process_internal.h"
 #include "procfs/usage.h"
 #include "common/log.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker.h"
+#include "supervise/worker_channel.h"
 #include "process/worker_environment.h"
 
 /* ---- Starting ------------------------------------------------------------------- */

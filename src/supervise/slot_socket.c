@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "sticky.h"
+#include "common/privilege.h"
+#include "supervise/supervise_internal.h"
 
 #define PLACE  "{slot}"
 #define PREFIX "unix:"
@@ -127,4 +129,30 @@ void slotsocket_close(const char *form, uint32_t slot, int fd)
 	close(fd);
 	if (!slotsocket_address(form, slot, address) && path_of(address))
 		unlink(path_of(address));
+}
+
+int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error)
+{
+	const struct config *config = slot->supervisor->config;
+	unsigned int previous;
+	int fd;
+
+	if (!config->slot_listen || slot->private_fd >= 0)
+		return 0;
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	fd = slotsocket_open(config->slot_listen, slot->index, (int)config->backlog, error_size,
+			     ret_error);
+	privilege_restore(previous);
+	if (fd < 0)
+		return fd;
+	slot->private_fd = fd;
+	return 0;
+}
+
+void slot_close_socket(struct slot_state *slot)
+{
+	if (slot->private_fd >= 0)
+		slotsocket_close(slot->supervisor->config->slot_listen, slot->index,
+				 slot->private_fd);
+	slot->private_fd = -1;
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct slot_state;
+
 #define SLOTSOCKET_TEXT_SIZE 256
 
 /*
@@ -35,5 +37,14 @@ int slotsocket_open(const char *form, uint32_t slot, int backlog, size_t error_s
 
 /* Close it, and remove its file. -1 is allowed. */
 void slotsocket_close(const char *form, uint32_t slot, int fd);
+
+/*
+ * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
+ * Parameters and results as of slotsocket_open(), but 0 for success.
+ */
+int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error);
+
+/* Close it, and remove its file. A slot without one is allowed. */
+void slot_close_socket(struct slot_state *slot);
 
 #endif

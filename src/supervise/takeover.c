@@ -11,8 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "procfs/process_sockets.h"
 #include "common/log.h"
+#include "procfs/process_sockets.h"
+#include "supervise/worker_fsm.h"
 
 #define END_MS 1000 /* how long one that was killed may take to end */
 

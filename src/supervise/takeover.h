@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "state/state_file.h"
-#include "supervise/supervisor.h"
+#include "supervise/worker_adopt.h"
 
 struct takeover {
 	struct slotsfile_content *content;

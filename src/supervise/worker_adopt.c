@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: MIT
-/* Slots and lives that a former controller left: the supervisor goes on with them. */
+/* Slots and workers that a previous controller left: the supervisor goes on with them. */
+#include "supervise/worker_adopt.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/timer.h"
 #include "common/clock.h"
-#include "supervise/lives.h"
 #include "common/log.h"
-
-int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, size_t error_size)
-{
-	uint32_t i;
-
-	if (supervisor->stopping || supervisor->reload.state == RELOAD_RUNNING) {
-		snprintf(ret_error, error_size, "%s; try again when it is over",
-			 supervisor->stopping ? "the instance is stopping" : "a reload is running");
-		return -EBUSY;
-	}
-	for (i = 0; i < supervisor->slot_count; i++) {
-		const struct slot_state *slot = supervisor->slots[i];
-
-		if (slot->current && slot->current->state == WORKER_READY && !slot->next)
-			continue;
-		snprintf(ret_error, error_size,
-			 "slot %u has no ready worker: clients that wait for it would be lost", i);
-		return -EBUSY;
-	}
-	return 0;
-}
+#include "common/timer.h"
+#include "supervise/slot_handover.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_messages.h"
+#include "supervise/worker_start.h"
 
 void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t index,
 			   const struct slot_record *record)

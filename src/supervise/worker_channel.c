@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Workers that connections are passed to: each has a channel, and its slot's connections. */
+#include "supervise/worker_channel.h"
+
 #include <errno.h>
 #include <unistd.h>
 
-#include "supervise/lives.h"
 #include "common/log.h"
+#include "supervise/slot_handover.h"
+#include "supervise/supervise_internal.h"
 
 /* READY at once, or once more: the word that was missing may be this one. */
 static void on_hello(void *context)

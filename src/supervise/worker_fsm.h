@@ -54,35 +54,4 @@ const char *pool_state_name(enum worker_state state);
 /* "became_ready", ... */
 const char *pool_event_name(enum worker_event event);
 
-/*
- * How long to wait before a slot's next life, in ms: 100, doubling up to 30,000 while lives
- * are shorter than min_uptime_ms.
- *
- * former_ms    the delay before the life that ended; 0: none
- * lifetime_ms  of that life
- */
-uint32_t pool_restart_delay(uint32_t former_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
-
-/* --restart-limit N/TIME: the last deaths of a slot. */
-#define POOL_DEATHS_MAX 64
-
-struct pool_deaths {
-	uint64_t at_ms[POOL_DEATHS_MAX]; /* a ring */
-	uint32_t count;			 /* ever */
-};
-
-/*
- * Note a death. Returns true where there were more than `limit` within the last period_ms.
- *
- * limit  0: no limit; else 1 to POOL_DEATHS_MAX - 1
- */
-bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit,
-		     uint64_t period_ms);
-
-/*
- * When a life that may last limit_ms is to end: between 90% and 100% of it, by its own
- * random number, so that lives that began together don't end together.
- */
-uint64_t pool_jitter(uint64_t limit_ms, uint32_t random);
-
 #endif

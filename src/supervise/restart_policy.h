@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a slot's next worker begins after one has ended, when a slot is given up, and when a worker
+ * is too old. Pure: time and random numbers are parameters.
+ */
+#ifndef STICKY_SUPERVISE_RESTART_POLICY_H
+#define STICKY_SUPERVISE_RESTART_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The delay before a slot's next worker begins.
+ *
+ * former_ms      the delay before the worker that ended, in ms; 0: there was none
+ * lifetime_ms    how long that worker lived, in ms
+ * min_uptime_ms  a worker that lived for less than this, in ms, doubles the delay
+ *
+ * Returns the delay in ms: 100, or twice the previous one up to 30,000.
+ */
+uint32_t pool_restart_delay(uint32_t former_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
+
+/* How many deaths of a slot are remembered for --restart-limit N/TIME. */
+#define POOL_DEATHS_MAX 64
+
+/* The last deaths of a slot's workers. All zero: none. */
+struct pool_deaths {
+	uint64_t at_ms[POOL_DEATHS_MAX]; /* a ring */
+	uint32_t count;			 /* ever */
+};
+
+/*
+ * Note a death.
+ *
+ * now_ms     the time of it, in ms, of a clock that never goes back
+ * limit      how many deaths are allowed, 1 to POOL_DEATHS_MAX - 1; 0: any number
+ * period_ms  within how many ms
+ *
+ * Returns true where there were more than `limit` within the last period_ms.
+ */
+bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit,
+		     uint64_t period_ms);
+
+/*
+ * The age at which a worker is replaced: between 90% and 100% of the limit, so that workers that
+ * began together do not end together.
+ *
+ * limit_ms  --max-lifetime, in ms
+ * random    a random number of the worker's own
+ *
+ * Returns the age in ms.
+ */
+uint64_t pool_jitter(uint64_t limit_ms, uint32_t random);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reloads, slot by slot: as a user asks, after a take-over, and of workers that are too old or too
+ * large. One runs at a time (reload_plan.h); the journal says how it goes on.
+ */
+#ifndef STICKY_SUPERVISE_ROLLING_RELOAD_H
+#define STICKY_SUPERVISE_ROLLING_RELOAD_H
+
+#include <stdint.h>
+
+#include "supervise/reload_plan.h"
+#include "supervise/worker_backend.h"
+
+struct slot_state;
+struct supervisor;
+struct worker;
+
+/*
+ * Begin a reload of all slots that are enabled or failed.
+ *
+ * Returns 0: it has begun; 1: it begins when the one that runs is over; -EBUSY: the instance stops.
+ */
+int supervisor_reload(struct supervisor *supervisor);
+
+/* Returns the number of the reload that runs, or ran last: 1, 2, ...; 0: none ever did. */
+uint32_t supervisor_reload_id(const struct supervisor *supervisor);
+
+/* Returns how the reload that runs, or ran last, goes on. */
+const struct reload *supervisor_reload_view(const struct supervisor *supervisor);
+
+/* ---- For the other files of supervise/ -------------------------------------------- */
+
+/* Begin what may begin now; and when a reload is over, the next one. */
+void orders_drive(struct supervisor *supervisor);
+
+/* The slots without a worker get one by a reload: after a take-over. */
+void orders_fill(struct supervisor *supervisor);
+
+/*
+ * Replace a slot's worker by a reload of that slot.
+ *
+ * why  for the journal
+ */
+void orders_recycle(struct slot_state *slot, const char *why);
+
+/* A slot is not to be reloaded any more. */
+void orders_drop(struct slot_state *slot);
+
+/* The reload that runs, and the one that waits, end: the instance stops. */
+void orders_abandon(struct supervisor *supervisor);
+
+/* The slot's new worker is ready. */
+void orders_note_ready(struct slot_state *slot);
+
+/* The slot's new worker ended before it was ready. */
+void orders_note_failed(struct slot_state *slot, const struct worker *worker,
+			const struct run_exit *how);
+
+/* A worker has ended: the last one that a reload replaced, perhaps. */
+void orders_note_gone(struct supervisor *supervisor);
+
+#endif

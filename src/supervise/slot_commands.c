@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* What users ask of a slot, and of their number. */
+#include "supervise/slot_commands.h"
+
+#include <errno.h>
+
+#include "common/log.h"
+#include "common/privilege.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/slot_handover.h"
+#include "supervise/slot_socket.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_start.h"
+
+#define ERROR_SIZE 2048
+
+static struct slot_state *find(const struct supervisor *supervisor, uint32_t slot)
+{
+	return slot < supervisor->slot_count ? supervisor->slots[slot] : NULL;
+}
+
+static void end_lives(struct slot_state *slot)
+{
+	event_del(slot->restart);
+	slot->begin_after_exit = false;
+	orders_drop(slot);
+	if (slot->next)
+		life_apply(slot->next, WORKER_ASKED_TO_STOP);
+	if (slot->current)
+		life_apply(slot->current, WORKER_ASKED_TO_STOP);
+}
+
+int supervisor_drain(struct supervisor *supervisor, uint32_t index)
+{
+	struct slot_state *slot = find(supervisor, index);
+
+	if (!slot)
+		return -EINVAL;
+	if (supervisor->stopping)
+		return -EBUSY;
+	if (slot->mode == SLOT_DRAINED)
+		return 0;
+	slot_set_mode(slot, SLOT_DRAINED);
+	supervisor_note(supervisor, STICKY_LOG_INFO, "slot_drained",
+			json_pack("{s:i}", "slot", (int)index));
+	end_lives(slot);
+	orders_drive(supervisor);
+	return 0;
+}
+
+int supervisor_ready(struct supervisor *supervisor, uint32_t index)
+{
+	struct slot_state *slot = find(supervisor, index);
+
+	if (!slot)
+		return -EINVAL;
+	if (supervisor->stopping)
+		return -EBUSY;
+	if (slot->mode == SLOT_ENABLED)
+		return 0;
+	slot_set_mode(slot, SLOT_ENABLED);
+	slot->deaths = (struct pool_deaths){0};
+	slot->delay_ms = 0;
+	supervisor_note(supervisor, STICKY_LOG_INFO, "slot_enabled",
+			json_pack("{s:i}", "slot", (int)index));
+	slot_fill(slot);
+	return 0;
+}
+
+int supervisor_restart(struct supervisor *supervisor, uint32_t index)
+{
+	struct slot_state *slot = find(supervisor, index);
+
+	if (!slot)
+		return -EINVAL;
+	if (supervisor->stopping)
+		return -EBUSY;
+	if (slot->mode == SLOT_DRAINED)
+		return -EPERM;
+	slot->deaths = (struct pool_deaths){0};
+	orders_recycle(slot, "restart");
+	return 0;
+}
+
+static int make_slots(struct supervisor *supervisor, uint32_t slots)
+{
+	char why[ERROR_SIZE] = "";
+	uint32_t i;
+	int error = 0;
+
+	for (i = supervisor->slot_count; i < slots && !error; i++) {
+		error = supervisor_add_slot(supervisor, i);
+		if (!error)
+			error = slot_open_socket(supervisor->slots[i], sizeof(why), why);
+	}
+	if (!error)
+		return 0;
+	if (why[0])
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why);
+	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
+		slot_close_socket(supervisor->slots[i]);
+	return error;
+}
+
+static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t former)
+{
+	uint32_t i;
+
+	for (i = slots; i < former; i++) {
+		slot_set_mode(supervisor->slots[i], SLOT_REMOVED);
+		slot_close_socket(supervisor->slots[i]);
+		end_lives(supervisor->slots[i]);
+	}
+}
+
+int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
+{
+	uint32_t former = supervisor->slot_count, i;
+	unsigned int previous;
+	int moved;
+
+	if (supervisor->stopping)
+		return -EBUSY;
+	if (slots < 1 || slots > STICKY_SLOTS_LIMIT)
+		return -EINVAL;
+	moved = make_slots(supervisor, slots);
+	if (moved)
+		return moved;
+	/* Nobody watches holding sockets that the library is about to close. */
+	for (i = slots; i < former; i++)
+		hold_timeout_unwatch(supervisor->standin, i);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	moved = sticky_group_set_slots(supervisor->options.group, slots);
+	privilege_restore(previous);
+	if (moved < 0) {
+		for (i = slots; i < former; i++)
+			supervisor_hold(supervisor, i);
+		return moved;
+	}
+	supervisor->slot_count = slots;
+	if (supervisor->options.slotsfile->content)
+		supervisor->options.slotsfile->content->slots = slots;
+	supervisor_note(supervisor, STICKY_LOG_INFO, "scaled",
+			json_pack("{s:i, s:i, s:i}", "slots", (int)slots, "from", (int)former,
+				  "moved_buckets", moved));
+	remove_slots(supervisor, slots, former);
+	if (supervisor->options.delivery)
+		delivery_table_changed(supervisor->options.delivery);
+	for (i = former; i < slots; i++) {
+		supervisor_hold(supervisor, i);
+		slot_fill(supervisor->slots[i]);
+	}
+	return moved;
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+/* A worker gets its slot, and leaves it: the actions that follow an event. */
+#include "supervise/slot_handover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/privilege.h"
+#include "common/timer.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_exit.h"
+#include "supervise/worker_messages.h"
+#include "supervise/worker_start.h"
+
+void supervisor_hold(struct supervisor *supervisor, uint32_t slot)
+{
+	if (!supervisor->stopping && hold_timeout_watch(supervisor->standin, slot))
+		report(STICKY_LOG_ERROR, "hold_timeout_failed", "slot=%u error=\"%s\"", slot,
+		       strerror(ENOMEM));
+}
+
+void life_watch_sockets(struct worker *worker, bool watch)
+{
+	struct hangup *hangup = supervisor_of(worker)->hangup;
+	uint32_t i;
+	int fd, error;
+
+	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+		error = 0;
+		if (watch)
+			error = hangup_add(hangup, fd, worker);
+		else
+			hangup_remove(hangup, fd);
+		if (error)
+			report(STICKY_LOG_WARN, "socket_not_watched", "slot=%u error=\"%s\"",
+			       worker->slot->index, strerror(-error));
+	}
+}
+
+void life_on_hangup(void *who)
+{
+	struct worker *worker = who;
+
+	life_watch_sockets(worker, false);
+	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
+	       worker->slot->index, pid_of(worker));
+	worker->is_deaf = true;
+	/* As one that has fallen silent: it can't be told to come back. */
+	life_apply(worker, WORKER_FELL_SILENT);
+}
+
+/* One that was shut down must not listen again: it is in no map. */
+static bool is_listening(int fd)
+{
+	int listens = 0;
+	socklen_t length = sizeof(listens);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
+}
+
+static void life_restore_backlog(const struct worker *worker)
+{
+	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
+	uint32_t i;
+
+	for (i = 0; (fd = sticky_worker_fd(worker->life, i)) >= 0; i++)
+		if (is_listening(fd) && listen(fd, backlog))
+			report(STICKY_LOG_WARN, "backlog_kept", "slot=%u pid=%d error=\"%s\"",
+			       worker->slot->index, pid_of(worker), strerror(errno));
+}
+
+/* Once: all slots have been ready. */
+static void note_started(struct supervisor *supervisor)
+{
+	if (supervisor->has_started || !supervisor_all_were_ready(supervisor))
+		return;
+	supervisor->has_started = true;
+	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "started",
+		    json_pack("{s:i, s:I}", "slots", (int)supervisor->slot_count, "after_ms",
+			      (json_int_t)(clock_ms() - supervisor->started_ms)));
+}
+
+/* It has the slot by now: what the slot was waiting for has come. */
+static void note_has_slot(struct worker *worker)
+{
+	struct slot_state *slot = worker->slot;
+	struct supervisor *supervisor = slot->supervisor;
+
+	sticky_slot_set_away(supervisor->options.group, slot->index, false);
+	supervisor_flush_later(supervisor);
+	if (worker->watchdog)
+		timer_start(worker->watchdog, worker->watchdog_ms);
+	if (!slot->was_ready)
+		supervisor->started_count++;
+	slot->was_ready = true;
+	note_started(supervisor);
+	orders_note_ready(slot);
+}
+
+static void take_slot(struct worker *worker)
+{
+	struct slot_state *slot = worker->slot;
+	struct supervisor *supervisor = slot->supervisor;
+	struct worker *former = slot->current == worker ? NULL : slot->current;
+	int error;
+
+	event_del(worker->timer);
+	if (!life_channel_speaks(worker)) {
+		worker->takes_none = true;
+		runner_of(worker)->ops->kill(worker->run);
+		return;
+	}
+	hold_timeout_unwatch(supervisor->standin, slot->index);
+	life_restore_backlog(worker);
+	error = sticky_worker_ready(worker->life);
+	if (error) {
+		/* It closed or shut its socket: it can't serve. Its exit counts as a failed start.
+		 */
+		report(STICKY_LOG_ERROR, "slot_refused",
+		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
+		       "was given\"",
+		       slot->index, pid_of(worker), strerror(-error));
+		supervisor_hold(supervisor, slot->index);
+		worker->is_deaf = true;
+		runner_of(worker)->ops->kill(worker->run);
+		return;
+	}
+	worker->has_slot = true;
+	/* Not before: a predecessor keeps both kinds of connections where this one fails. */
+	life_channel_take_slot(worker);
+	life_watch_sockets(worker, true);
+	slot->current = worker;
+	if (slot->next == worker)
+		slot->next = NULL;
+	if (former) {
+		former->has_slot = false;
+		life_apply(former, WORKER_SUPERSEDED);
+	}
+	note_has_slot(worker);
+}
+
+/* The table first, at the end of this turn; then the sockets, whose queues go by it. */
+static int leave_later(struct worker *worker)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+	struct leaving *leaving = malloc(sizeof(*leaving));
+
+	if (!leaving)
+		return -ENOMEM;
+	*leaving = (struct leaving){
+		.next = supervisor->leaving, .life = worker->life, .slot = worker->slot->index};
+	supervisor->leaving = leaving;
+	sticky_slot_set_away(supervisor->options.group, worker->slot->index, true);
+	supervisor_flush_later(supervisor);
+	return 0;
+}
+
+static void leave_slot(struct worker *worker)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+	bool spills = worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
+		      !supervisor->stopping;
+	unsigned int previous;
+
+	if (!worker->life)
+		return;
+	life_watch_sockets(worker, false);
+	life_channel_leave_slot(worker);
+	if (!spills || leave_later(worker)) {
+		previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+		/* Reported by the library, where it could not be held by fresh sockets. */
+		sticky_worker_close(worker->life);
+		privilege_restore(previous);
+		if (worker->has_slot && worker->slot->mode != SLOT_REMOVED)
+			supervisor_hold(supervisor, worker->slot->index);
+	}
+	worker->life = NULL;
+	worker->has_slot = false;
+}
+
+void supervisor_apply_table(struct supervisor *supervisor)
+{
+	struct leaving *leaving;
+	unsigned int previous;
+	int moved;
+
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	moved = sticky_group_apply(supervisor->options.group);
+	if (moved > 0 && supervisor->options.delivery)
+		delivery_table_changed(supervisor->options.delivery);
+	if (moved < 0)
+		report(STICKY_LOG_ERROR, "table_failed", "error=\"%s\"", strerror(-moved));
+	while ((leaving = supervisor->leaving)) {
+		supervisor->leaving = leaving->next;
+		sticky_worker_close(leaving->life);
+		if (leaving->slot < supervisor->slot_count && !supervisor->stopping)
+			supervisor_hold(supervisor, leaving->slot);
+		free(leaving);
+	}
+	privilege_restore(previous);
+}
+
+static void end_older(struct slot_state *slot, const struct worker *worker)
+{
+	struct worker *older = slot->draining, *next;
+
+	for (; older; older = next) {
+		next = older->next_draining;
+		if (older == worker)
+			continue;
+		slot_note_killed(slot);
+		life_apply(older, WORKER_MUST_END);
+	}
+}
+
+static void stop_politely(struct worker *worker)
+{
+	if (runner_of(worker)->ops->stop(worker->run))
+		supervisor_worker_told(worker);
+}
+
+void life_apply(struct worker *worker, enum worker_event event)
+{
+	struct worker_step step = pool_step(worker->state, event);
+	struct supervisor *supervisor = supervisor_of(worker);
+	struct slot_state *slot = worker->slot;
+	const struct runner_ops *ops = supervisor->options.runner.ops;
+
+	worker_set_state(worker, step.next, event);
+	if (step.actions & ACTION_TAKE_SLOT)
+		take_slot(worker);
+	if (step.actions & ACTION_LEAVE_SLOT)
+		leave_slot(worker);
+	if (step.actions & ACTION_STOP_POLITELY)
+		stop_politely(worker);
+	if (step.actions & ACTION_START_DEADLINE) {
+		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+		/* At most one draining life a slot; but in a stop all have the same deadline. */
+		if (!supervisor->stopping)
+			end_older(slot, worker);
+	}
+	if (step.actions & ACTION_KILL && worker->run)
+		ops->kill(worker->run);
+	if (step.actions & ACTION_REPLACE)
+		slot_fill(slot);
+	if (step.actions & ACTION_RESTART)
+		slot_schedule_restart(slot, clock_ms() - worker->started_ms);
+}

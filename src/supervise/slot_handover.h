@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker gets its slot and leaves it: events of the state machine, and the actions that follow.
+ */
+#ifndef STICKY_SUPERVISE_SLOT_HANDOVER_H
+#define STICKY_SUPERVISE_SLOT_HANDOVER_H
+
+#include <stdint.h>
+
+#include "supervise/worker_fsm.h"
+
+struct supervisor;
+struct worker;
+
+/*
+ * Step a worker through the table of worker_fsm.h, and do the actions that follow. All changes of
+ * a worker's state begin here, but for the first one of an adopted worker.
+ */
+void life_apply(struct worker *worker, enum worker_event event);
+
+/*
+ * The stand-in (hold_timeout.h) answers a slot's clients from now on. Nothing where the instance
+ * stops. A failure is logged.
+ */
+void supervisor_hold(struct supervisor *supervisor, uint32_t slot);
+
+/*
+ * Apply the table, then close the sockets of workers that were to leave after it:
+ * --when-down=spill. A failure is logged.
+ */
+void supervisor_apply_table(struct supervisor *supervisor);
+
+/* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
+void life_watch_sockets(struct worker *worker, bool watch);
+
+/* For hangup_open(): a listening socket of the worker `who` has ended. The worker is replaced. */
+void life_on_hangup(void *who);
+
+#endif

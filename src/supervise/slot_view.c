@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+
+#include "supervise/slot_view.h"
+
+#include "common/clock.h"
+#include "supervise/supervise_internal.h"
+
+/* Who is shown: the one that has the slot, or will have it; else the last one that drains. */
+static const struct worker *shown(const struct slot_state *slot)
+{
+	return slot->current ? slot->current : slot->draining;
+}
+
+static uint32_t count_draining(const struct slot_state *slot)
+{
+	const struct worker *worker;
+	uint32_t count = 0;
+
+	for (worker = slot->draining; worker; worker = worker->next_draining)
+		count++;
+	return count;
+}
+
+void supervisor_view_slot(const struct supervisor *supervisor, uint32_t index,
+			  struct slot_view *ret_view)
+{
+	const struct slot_state *slot = supervisor->slots[index];
+	const struct worker *worker = shown(slot);
+	uint64_t now = clock_ms();
+
+	*ret_view = (struct slot_view){
+		.mode = slot->mode,
+		.status = "",
+		.draining = count_draining(slot),
+		.restarts = slot->restarts,
+		.has_exit = slot->has_exit,
+		.last_exit = slot->last_exit,
+		.last_lifetime_ms = slot->last_lifetime_ms,
+		.killed = slot->killed,
+	};
+	if (!worker) {
+		if (slot->mode == SLOT_ENABLED && slot->restart_at_ms > now)
+			ret_view->restart_in_ms = (uint32_t)(slot->restart_at_ms - now);
+		return;
+	}
+	ret_view->has_worker = true;
+	ret_view->state = worker->state;
+	ret_view->pid = worker->run ? supervisor->options.runner.ops->pid(worker->run) : 0;
+	ret_view->generation = worker->generation;
+	ret_view->uptime_ms = now - worker->started_ms;
+	ret_view->status = worker->status;
+	ret_view->run = worker->run;
+}
+
+const char *slot_view_state(const struct slot_view *view)
+{
+	if (view->has_worker)
+		return pool_state_name(view->state);
+	switch (view->mode) {
+	case SLOT_DRAINED:
+		return "drained";
+	case SLOT_FAILED:
+		return "failed";
+	default:
+		return "waiting";
+	}
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What there is to see of a slot, for the status document. */
+#ifndef STICKY_SUPERVISE_SLOT_VIEW_H
+#define STICKY_SUPERVISE_SLOT_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "supervise/supervisor_options.h"
+#include "supervise/worker_backend.h"
+#include "supervise/worker_fsm.h"
+
+/* One slot at one moment. */
+struct slot_view {
+	enum slot_mode mode;
+	bool has_worker; /* false: the next six members are unset */
+	enum worker_state state;
+	pid_t pid; /* 0: its process has not begun */
+	uint64_t generation;
+	uint64_t uptime_ms;
+	const char *status; /* STATUS= of the worker; "" */
+	void *run;	    /* for runner_ops; NULL: its process has not begun */
+	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
+	uint64_t restarts;
+	bool has_exit; /* a worker of the slot has ended: the next two members are set */
+	struct run_exit last_exit;
+	uint64_t last_lifetime_ms;
+	uint32_t restart_in_ms; /* until the next worker begins; 0: it is not waited for */
+	uint32_t killed;	/* workers that outlived the hard-shutdown delay */
+};
+
+/*
+ * Look at a slot.
+ *
+ * slot      less than supervisor_slots()
+ * ret_view  its pointers are valid until the loop goes on
+ *
+ * Shown is the worker that has the slot or is to have it first, else the last one that left it.
+ */
+void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
+			  struct slot_view *ret_view);
+
+/* Returns "waiting", "drained", "failed", or the name of the worker's state: static. */
+const char *slot_view_state(const struct slot_view *view);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/* The slots of an instance: which worker each has, and what is noted of them. */
+#include <errno.h>
+
+#include "supervise/supervise_internal.h"
+
+/* A life is cut off in what it does. */
+void slot_note_killed(struct slot_state *slot)
+{
+	slot->killed++;
+	slot_note(slot);
+}
+
+/* A life that waited beside its predecessor is the slot's only one by now. */
+static void promote_next(struct slot_state *slot)
+{
+	if (slot->current || !slot->next)
+		return;
+	slot->current = slot->next;
+	slot->next = NULL;
+}
+
+void slot_move_to_draining(struct worker *worker)
+{
+	struct slot_state *slot = worker->slot;
+
+	if (slot->current == worker)
+		slot->current = NULL;
+	if (slot->next == worker)
+		slot->next = NULL;
+	worker->next_draining = slot->draining;
+	slot->draining = worker;
+	promote_next(slot);
+}
+
+void life_forget(struct worker *worker)
+{
+	struct slot_state *slot = worker->slot;
+	struct worker **link = &slot->draining;
+
+	if (slot->current == worker)
+		slot->current = NULL;
+	if (slot->next == worker)
+		slot->next = NULL;
+	while (*link && *link != worker)
+		link = &(*link)->next_draining;
+	if (*link)
+		*link = worker->next_draining;
+	promote_next(slot);
+}
+
+void slot_note(const struct slot_state *slot)
+{
+	struct slotsfile_content *content = slot->supervisor->options.slotsfile->content;
+
+	if (!content)
+		return;
+	content->slot[slot->index] = (struct slot_record){
+		.generation = slot->generation,
+		.restarts = slot->restarts,
+		.killed = slot->killed,
+		.mode = slot->mode,
+	};
+}
+
+void slot_set_mode(struct slot_state *slot, enum slot_mode mode)
+{
+	slot->mode = mode;
+	slot_note(slot);
+}
+
+bool supervisor_all_were_ready(const struct supervisor *supervisor)
+{
+	uint32_t i;
+
+	if (supervisor->has_started)
+		return true;
+
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!supervisor->slots[i]->was_ready)
+			return false;
+	return true;
+}
+
+bool supervisor_has_start_failed(const struct supervisor *supervisor)
+{
+	uint32_t i;
+
+	/* More tries would hide the reason. */
+	if (supervisor->started_count || supervisor->stopping)
+		return false;
+	for (i = 0; i < supervisor->slot_count; i++)
+		if (!supervisor->slots[i]->first_life_failed)
+			return false;
+	return true;
+}
+
+void supervisor_flush_later(struct supervisor *supervisor)
+{
+	event_active(supervisor->flush, EV_TIMEOUT, 0);
+}
+
+void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level, const char *event,
+		     json_t *fields)
+{
+	journal_add(supervisor->options.journal, level, event, fields);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model: slots and workers, the lists that they are in, their records in the state file. The
+ * files of supervise/ share it; the functions are those of slots.c and worker.c.
+ */
+#ifndef STICKY_SUPERVISE_SUPERVISE_INTERNAL_H
+#define STICKY_SUPERVISE_SUPERVISE_INTERNAL_H
+
+#include <jansson.h>
+
+#include "common/log.h"
+#include "handoff/channel_endpoint.h"
+#include "handoff/hold_timeout.h"
+#include "supervise/reload_plan.h"
+#include "supervise/restart_policy.h"
+#include "supervise/socket_hangup.h"
+#include "supervise/supervisor_options.h"
+#include "supervise/worker.h"
+#include "supervise/worker_fsm.h"
+
+#define STATUS_SIZE 256
+#define LACKS_SIZE  192
+
+struct slot_state {
+	struct supervisor *supervisor;
+	uint32_t index;
+	enum slot_mode mode;	 /* written by slot_set_mode() alone */
+	uint64_t generation;	 /* of its last life */
+	struct worker *current;	 /* has the slot, or will be the first to have it */
+	struct worker *next;	 /* STARTING beside a READY current */
+	struct worker *draining; /* former lives; at most one that was not told to end */
+	struct event *restart;	 /* runs while it waits for its next life */
+	uint64_t restart_at_ms;
+	uint32_t delay_ms; /* before the present life; 0: it was the first one */
+	int private_fd;	   /* --slot-listen; -1: none */
+	bool was_ready;
+	bool first_life_failed;
+	bool begin_after_exit; /* old-first: its next life begins when the draining one is gone */
+	bool must_recycle;     /* its life is too old, or too large */
+	struct pool_deaths deaths;
+	/* For status. */
+	uint64_t restarts;
+	bool has_exit;
+	struct run_exit last_exit;
+	uint64_t last_lifetime_ms;
+	uint32_t killed;
+};
+
+struct worker {
+	struct slot_state *slot;
+	struct worker *next_draining;
+	struct sticky_worker *life; /* NULL: has left its slot */
+	void *run;
+	enum worker_state state; /* written by set_state() alone */
+	bool has_slot;
+	uint64_t generation;
+	uint64_t started_ms;
+	struct event *timer;	/* readiness while STARTING, the deadline while DRAINING */
+	struct event *watchdog; /* NULL: none wanted */
+	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
+	struct event *lifetime; /* NULL: no limit */
+	uint64_t begun_ms;	/* when it said that its program runs; 0: it did not */
+	bool speaks;		/* it has sent a notification */
+	bool was_told;		/* to stop, politely: nobody is told twice */
+	bool timed_out;		/* it was killed as it did not get ready */
+	bool fell_silent;
+	struct channel_endpoint *channel; /* NULL: nothing is passed on here */
+	struct worker_endpoint *outlet;	  /* of passed connections; NULL: it takes none (yet) */
+	int channel_end;		  /* the worker's, until its process has it; else -1 */
+	bool takes_none;		  /* connections are passed here, and it takes none */
+	const char *lost;		  /* why it can't be used any more; NULL */
+	bool has_private;		  /* adopted: it began with its slot's own socket */
+	bool takes_no_more;		  /* it has closed its channel, and serves on */
+	char lacks[LACKS_SIZE];		  /* what it has yet to do to be READY; "": see below */
+	const char *lacks_hint;		  /* NULL: the word that --ready=notify waits for */
+	bool is_deaf;		    /* its sockets could not get the slot: they do not listen */
+	struct life_record *record; /* NULL: none */
+	char status[STATUS_SIZE];
+};
+
+/* A life whose sockets are closed once the table was applied. */
+struct leaving {
+	struct leaving *next;
+	struct sticky_worker *life;
+	uint32_t slot;
+};
+
+struct supervisor {
+	struct supervisor_options options;
+	const struct config *config;
+	struct hold_timeout *standin;
+	struct hangup *hangup;
+	struct reload reload;
+	uint32_t reload_id; /* of the reload that runs, or ran last */
+	bool reload_queued;
+	uint32_t drained_id; /* of the last reload whose former lives have all ended */
+	bool took_over;	     /* lives of a former controller */
+	bool stopping;
+	uint64_t stop_at_ms;
+	bool killed; /* somebody outlived the hard-shutdown delay */
+	bool start_failed;
+	bool finished;
+	bool workers_speak; /* a former life became ready by a notification */
+	uint32_t slot_count;
+	uint32_t worker_count;
+	uint32_t started_count; /* slots that have been ready */
+	bool has_started;	/* all of them */
+	uint64_t started_ms;
+	struct event *flush; /* the table is stale, or lives are leaving: at the end of the turn */
+	struct leaving *leaving;
+	struct event *group_due;		      /* the library has sockets to close */
+	struct event *size_check;		      /* --max-rss; NULL: off */
+	struct slot_state *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
+};
+
+static inline struct supervisor *supervisor_of(const struct worker *worker)
+{
+	return worker->slot->supervisor;
+}
+
+static inline const struct runner *runner_of(const struct worker *worker)
+{
+	return &supervisor_of(worker)->options.runner;
+}
+
+static inline pid_t pid_of(const struct worker *worker)
+{
+	return worker->run ? runner_of(worker)->ops->pid(worker->run) : 0;
+}
+
+/* ---- slots.c ---------------------------------------------------------------------- */
+
+/* Write a slot's mode, and record it in the state file. */
+void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
+
+/* Record a slot's history in the state file. Nothing where it is not open. */
+void slot_note(const struct slot_state *slot);
+
+/* Count a worker that was cut off in what it did, and record that. */
+void slot_note_killed(struct slot_state *slot);
+
+/* A worker that leaves its slot: put it in the list of those that drain. */
+void slot_move_to_draining(struct worker *worker);
+
+/* Take a worker that ended out of every list of its slot. A worker that is in none is allowed. */
+void life_forget(struct worker *worker);
+
+/* Returns true where every slot has been ready at least once. */
+bool supervisor_all_were_ready(const struct supervisor *supervisor);
+
+/* Returns true where the first workers of all slots ended, none was ready, and we do not stop. */
+bool supervisor_has_start_failed(const struct supervisor *supervisor);
+
+/* Apply the table at the end of this turn of the loop. */
+void supervisor_flush_later(struct supervisor *supervisor);
+
+/* Add an event to the journal. fields: taken over. */
+void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level, const char *event,
+		     json_t *fields);
+
+/* ---- worker.c --------------------------------------------------------------------- */
+
+/*
+ * The one function that writes a worker's state: also in its record, the journal and the lists.
+ *
+ * event  what led to it
+ */
+void worker_set_state(struct worker *worker, enum worker_state next, enum worker_event event);
+
+/*
+ * Add a worker's state to the journal.
+ *
+ * event  the name of what led to it; NULL: the worker has just begun
+ */
+void life_note_state(const struct worker *worker, const char *event);
+
+/* Returns slot, state, generation and pid of a worker for an event of the journal. */
+json_t *life_fields(const struct worker *worker);
+
+/* Record a worker in the state file, for a controller that takes over. */
+void life_note(struct worker *worker);
+
+/* Record the cookies of the listening sockets that a worker has by now. */
+void life_note_sockets(struct worker *worker);
+
+/* Free a worker that is in no list, its timers and its run. Its sockets must be closed. */
+void life_free(struct worker *worker);
+
+#endif

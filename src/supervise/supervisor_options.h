@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* What a supervisor is opened with, and what it may do with a slot. */
+#ifndef STICKY_SUPERVISE_SUPERVISOR_OPTIONS_H
+#define STICKY_SUPERVISE_SUPERVISOR_OPTIONS_H
+
+#include <event2/event.h>
+#include <stdint.h>
+
+#include "common/journal.h"
+#include "config/config.h"
+#include "handoff/delivery.h"
+#include "state/state_file.h"
+#include "sticky.h"
+#include "supervise/worker_backend.h"
+
+struct supervisor;
+
+/* How an instance ended. */
+enum supervisor_result {
+	SUPERVISOR_STOPPED,	/* as asked, each worker by itself */
+	SUPERVISOR_KILLED,	/* as asked, but a worker outlived the hard-shutdown delay */
+	SUPERVISOR_START_FAILED /* no slot got ready at the first start */
+};
+
+/*
+ * Called once, when the supervisor stops and no worker is left. It may end the loop, but must not
+ * close the supervisor: the function that called it still uses it.
+ *
+ * context  as in supervisor_options
+ */
+typedef void supervisor_finished_fn(void *context, enum supervisor_result result);
+
+struct supervisor_options {
+	struct event_base *base;
+	struct sticky_group *group; /* with its listeners */
+	struct runner runner;
+	struct journal *journal;
+	const struct config *config; /* times and modes; see supervisor_set_config() */
+	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
+	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
+	struct slotsfile *slotsfile; /* where workers are recorded; may be not open */
+	supervisor_finished_fn *finished;
+	void *context; /* of finished() */
+};
+
+/* What a slot is to do. */
+enum slot_mode {
+	SLOT_ENABLED, /* a worker is kept in it */
+	SLOT_DRAINED, /* none, as the operator asked */
+	SLOT_FAILED,  /* none, as too many of its workers died (--restart-limit) */
+	SLOT_REMOVED, /* scaled away; its last workers are draining */
+	SLOT_MODE_COUNT
+};
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+/* A worker: its state, its record in the state file, its timers. */
+#include "supervise/worker.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "supervise/supervise_internal.h"
+
+uint32_t worker_slot(const struct worker *worker)
+{
+	return worker->slot->index;
+}
+
+struct sticky_worker *worker_life(const struct worker *worker)
+{
+	return worker->life;
+}
+
+bool worker_is_superseded(const struct worker *worker)
+{
+	const struct worker *current = worker->slot->current;
+
+	return current && current != worker && current->state == WORKER_READY;
+}
+
+int32_t *worker_noted_pid(struct worker *worker)
+{
+	return worker->record ? &worker->record->pid : NULL;
+}
+
+uint64_t worker_generation(const struct worker *worker)
+{
+	return worker->generation;
+}
+
+bool worker_began_with_private(const struct worker *worker)
+{
+	return worker->has_private;
+}
+
+int worker_private_fd(const struct worker *worker)
+{
+	return worker->slot->private_fd;
+}
+
+json_t *life_fields(const struct worker *worker)
+{
+	json_t *fields = json_pack("{s:i, s:s, s:I}", "slot", (int)worker->slot->index, "state",
+				   pool_state_name(worker->state), "generation",
+				   (json_int_t)worker->generation);
+	pid_t pid = pid_of(worker);
+
+	if (pid)
+		json_object_set_new(fields, "pid", json_integer(pid));
+	return fields;
+}
+
+void life_note_state(const struct worker *worker, const char *event)
+{
+	json_t *fields = life_fields(worker);
+
+	if (event) {
+		json_object_set_new(fields, "on", json_string(event));
+		json_object_set_new(fields, "after_ms",
+				    json_integer((json_int_t)(clock_ms() - worker->started_ms)));
+	}
+	journal_add(supervisor_of(worker)->options.journal, STICKY_LOG_INFO, "worker_state",
+		    fields);
+}
+
+void worker_set_state(struct worker *worker, enum worker_state next, enum worker_event event)
+{
+	bool begins_to_drain = next == WORKER_DRAINING && worker->state != WORKER_DRAINING;
+
+	if (next == worker->state)
+		return;
+	worker->state = next;
+	if (worker->record)
+		worker->record->state = next;
+	life_note_state(worker, pool_event_name(event));
+	if (begins_to_drain)
+		slot_move_to_draining(worker);
+}
+
+void life_note_sockets(struct worker *worker)
+{
+	struct life_record *record = worker->record;
+	socklen_t length;
+	uint32_t i;
+	int fd;
+
+	for (i = 0; record && worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+		length = sizeof(record->cookies[i]);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
+	}
+}
+
+void life_note(struct worker *worker)
+{
+	struct life_record *record = slotsfile_add(supervisor_of(worker)->options.slotsfile);
+	socklen_t length;
+
+	if (!record)
+		return;
+	record->slot = worker->slot->index;
+	record->generation = worker->generation;
+	record->pid = pid_of(worker);
+	record->state = worker->state;
+	record->watchdog_ms = worker->watchdog_ms;
+	record->was_told = worker->was_told;
+	if (record->pid)
+		record->process_start = slotsfile_process_start(record->pid);
+	worker->record = record;
+	life_note_sockets(worker);
+	length = sizeof(record->private_cookie);
+	if (worker->slot->private_fd >= 0)
+		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
+			   &length);
+	record->takes_passed = worker->outlet != NULL;
+	slotsfile_publish(record);
+}
+
+static void free_timer(struct event *timer)
+{
+	if (timer)
+		event_free(timer);
+}
+
+void life_free(struct worker *worker)
+{
+	slotsfile_remove(worker->record);
+	free_timer(worker->timer);
+	free_timer(worker->watchdog);
+	free_timer(worker->lifetime);
+	channel_endpoint_close(worker->channel);
+	if (worker->run)
+		runner_of(worker)->ops->release(worker->run);
+	free(worker);
+}

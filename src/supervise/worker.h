@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* A worker, as its backend and the Node.js channel see it. */
+#ifndef STICKY_SUPERVISE_WORKER_H
+#define STICKY_SUPERVISE_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sticky.h"
+
+struct worker;
+
+/* Returns the index of its slot. */
+uint32_t worker_slot(const struct worker *worker);
+
+/* Returns its generation: 1 for the first worker of the group, and one more for each. */
+uint64_t worker_generation(const struct worker *worker);
+
+/* Returns its listening sockets; NULL: it has left its slot, and we have closed ours. */
+struct sticky_worker *worker_life(const struct worker *worker);
+
+/* Returns true where another worker, which is READY, has its slot. */
+bool worker_is_superseded(const struct worker *worker);
+
+/* Returns the socket of its slot's own address (--slot-listen); -1: there is none. */
+int worker_private_fd(const struct worker *worker);
+
+/*
+ * Returns true where an adopted worker was given that socket when it began. Its other descriptors
+ * then have numbers that are one higher.
+ */
+bool worker_began_with_private(const struct worker *worker);
+
+/*
+ * Where a child writes its pid before it runs the worker's program: memory that it shares with
+ * us. Should we be killed before fork() returns, the next controller finds the process by it.
+ *
+ * Returns NULL where the worker has no record in the state file.
+ */
+int32_t *worker_noted_pid(struct worker *worker);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Slots and workers that a previous controller left. */
+#ifndef STICKY_SUPERVISE_WORKER_ADOPT_H
+#define STICKY_SUPERVISE_WORKER_ADOPT_H
+
+#include <stdint.h>
+
+#include "state/state_file.h"
+#include "sticky.h"
+
+struct supervisor;
+
+/* A worker that a previous controller began, and what was fetched from its process. */
+struct adopted_life {
+	struct life_record record;
+	int pidfd;
+	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
+	int private_fd;			 /* its slot's own; -1: none */
+};
+
+/* Take over a slot's history, before supervisor_start(). slot: less than supervisor_slots(). */
+void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t slot,
+			   const struct slot_record *record);
+
+/*
+ * Take over a worker that is READY or DRAINING, before supervisor_start().
+ *
+ * life  its descriptors that are taken over are set to -1
+ *
+ * Returns 0 or -errno: it can't be taken over, and its process is the caller's to kill.
+ */
+int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* How a worker ends, and what follows for its slot. */
+#ifndef STICKY_SUPERVISE_WORKER_EXIT_H
+#define STICKY_SUPERVISE_WORKER_EXIT_H
+
+#include <stdint.h>
+
+#include "supervise/worker_backend.h"
+
+struct slot_state;
+struct worker;
+
+/*
+ * For the backend: nothing of a worker is left. This frees the worker and its run.
+ *
+ * exit  how it ended
+ */
+void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit);
+
+/*
+ * Begin the slot's next worker after a delay, unless it is not to have one, or too many have died:
+ * then the slot fails.
+ *
+ * lifetime_ms  how long the worker that ended has lived, in ms
+ */
+void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms);
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/* What a worker says, by whichever channel it speaks. */
+#include "supervise/worker_messages.h"
+
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/sanitize.h"
+#include "common/timer.h"
+#include "supervise/rolling_reload.h"
+#include "supervise/slot_handover.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_timers.h"
+
+void supervisor_worker_told(struct worker *worker)
+{
+	worker->was_told = true;
+	if (worker->record)
+		worker->record->was_told = true;
+}
+
+void supervisor_worker_started(struct worker *worker)
+{
+	/* One that takes passed connections says so a moment later: see on_hello(). */
+	if (supervisor_of(worker)->config->ready == READY_STARTED && life_channel_speaks(worker) &&
+	    worker->state == WORKER_STARTING)
+		life_apply(worker, WORKER_BECAME_READY);
+}
+
+static void said_ready(struct worker *worker)
+{
+	supervisor_of(worker)->workers_speak = true;
+	if (supervisor_of(worker)->options.slotsfile->content)
+		supervisor_of(worker)->options.slotsfile->content->workers_speak = true;
+	if (worker->state == WORKER_STARTING)
+		life_apply(worker, WORKER_BECAME_READY);
+}
+
+/* Of Node.js's words, which one counts. */
+static bool is_ready_by(const struct worker *worker, enum worker_word word)
+{
+	uint32_t wanted = supervisor_of(worker)->config->ready;
+
+	if (word == WORKER_SAYS_LISTENING)
+		return wanted == READY_AUTO || wanted == READY_LISTENING;
+	if (word != WORKER_SAYS_MESSAGE)
+		return false;
+	return wanted == READY_MESSAGE ||
+	       (wanted == READY_AUTO &&
+		config_worker_mode(supervisor_of(worker)->config) == WORKER_STICKY_LISTEN);
+}
+
+void supervisor_worker_lost(struct worker *worker, const char *why)
+{
+	worker->lost = why;
+	runner_of(worker)->ops->kill(worker->run);
+}
+
+void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint)
+{
+	snprintf(worker->lacks, sizeof(worker->lacks), "%s", what);
+	worker->lacks_hint = hint;
+}
+
+void supervisor_worker_wants_out(struct worker *worker)
+{
+	if (worker->slot->current == worker && worker->state == WORKER_READY)
+		orders_recycle(worker->slot, "asked for");
+}
+
+void supervisor_worker_said(struct worker *worker, enum worker_word word)
+{
+	if (word == WORKER_SAYS_BEGUN)
+		worker->begun_ms = clock_ms();
+	else
+		worker->speaks = true;
+	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
+		said_ready(worker);
+	else if (word == WORKER_SAYS_STOPS)
+		life_apply(worker, WORKER_SAYS_STOPPING);
+	else if (worker->state == WORKER_STARTING)
+		worker_start_ready_timer(worker);
+	if (worker->watchdog && worker->state == WORKER_READY &&
+	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
+		timer_start(worker->watchdog, worker->watchdog_ms);
+}
+
+void supervisor_worker_status(struct worker *worker, const char *status)
+{
+	snprintf(worker->status, sizeof(worker->status), "%s", status);
+	text_clean(worker->status);
+}

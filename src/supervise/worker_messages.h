@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker says, by whichever channel it speaks: the backend calls these functions. */
+#ifndef STICKY_SUPERVISE_WORKER_MESSAGES_H
+#define STICKY_SUPERVISE_WORKER_MESSAGES_H
+
+struct worker;
+
+/* What a worker can say. */
+enum worker_word {
+	WORKER_SAYS_NOTHING_KNOWN,
+	WORKER_SAYS_BEGUN, /* its program runs; it may never say more */
+	WORKER_SAYS_READY,
+	WORKER_SAYS_STOPS,
+	WORKER_SAYS_ALIVE,     /* for the watchdog */
+	WORKER_SAYS_LISTENING, /* on an address that clients come to */
+	WORKER_SAYS_MESSAGE    /* "ready", by Node.js's channel */
+};
+
+/* A worker has said something. Its readiness then depends on what it says: see --ready. */
+void supervisor_worker_said(struct worker *worker, enum worker_word word);
+
+/* Its program runs: execve() has succeeded. */
+void supervisor_worker_started(struct worker *worker);
+
+/* It has been asked to stop: see stop() of runner_ops. */
+void supervisor_worker_told(struct worker *worker);
+
+/*
+ * It can't be used any more: it is killed, and replaced.
+ *
+ * why  static, for the description of its end
+ */
+void supervisor_worker_lost(struct worker *worker, const char *why);
+
+/*
+ * What it still has to do to be READY, for the description of one that never was.
+ *
+ * what  copied; cut at 191 bytes
+ * hint  what to do about it: static
+ */
+void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint);
+
+/* It asks for a successor. */
+void supervisor_worker_wants_out(struct worker *worker);
+
+/* Its text about itself, for the status document. It is copied, and cut at 255 bytes. */
+void supervisor_worker_status(struct worker *worker, const char *status);
+
+#endif

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/* How a worker begins: its sockets, its channel, its process. */
+#include "supervise/worker_start.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/privilege.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_channel.h"
+#include "supervise/worker_exit.h"
+#include "supervise/worker_timers.h"
+
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->slot = slot;
+	worker->channel_end = -1;
+	worker->watchdog_ms = watchdog_ms;
+	worker->started_ms = clock_ms();
+	if (worker_make_timers(worker)) {
+		life_free(worker);
+		return NULL;
+	}
+	return worker;
+}
+
+static int begin(struct worker *worker)
+{
+	const struct supervisor_options *options = &supervisor_of(worker)->options;
+	unsigned int previous;
+	int error;
+
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	error = sticky_worker_open(options->group, worker->slot->index, &worker->life);
+	privilege_restore(previous);
+	if (error)
+		return error;
+	worker->generation = worker->slot->generation = sticky_worker_generation(worker->life);
+	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
+	slot_note(worker->slot);
+	life_note(worker);
+	error = life_open_channel(worker);
+	if (!error)
+		error = options->runner.ops->start(options->runner.context, worker, worker->life,
+						   &worker->run);
+	life_close_channel_end(worker);
+	if (!error && worker->record) {
+		worker->record->pid = pid_of(worker);
+		worker->record->process_start = slotsfile_process_start(worker->record->pid);
+	}
+	return error;
+}
+
+/* What the user can do about a life that could not even begin. */
+static const char *begin_hint(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return "no process or thread more is allowed: raise the limit (ulimit -u, or "
+		       "pids.max of the cgroup)";
+	case -EMFILE:
+		return "too few descriptors: raise the limit (ulimit -n)";
+	default:
+		return "see 'stickyctl doctor'";
+	}
+}
+
+void life_begin(struct slot_state *slot)
+{
+	struct worker *worker = life_new(slot, slot->supervisor->config->watchdog_ms);
+	struct run_exit how = {.code = -1};
+	int error;
+
+	event_del(slot->restart);
+	if (!worker) {
+		slot_schedule_restart(slot, 0);
+		return;
+	}
+	if (slot->current)
+		slot->next = worker;
+	else
+		slot->current = worker;
+	slot->supervisor->worker_count++;
+	error = begin(worker);
+	if (error) {
+		/* A life that could not even begin counts as one that ended at once. */
+		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
+		how.hint = begin_hint(error);
+		worker->started_ms = clock_ms();
+		supervisor_worker_exited(worker, &how);
+		return;
+	}
+	life_note_state(worker, NULL);
+	worker_start_ready_timer(worker);
+}
+
+void slot_fill(struct slot_state *slot)
+{
+	if (slot->supervisor->stopping || slot->mode != SLOT_ENABLED || slot->current ||
+	    slot->begin_after_exit)
+		return;
+	life_begin(slot);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *context)
+{
+	struct slot_state *slot = context;
+
+	(void)fd;
+	(void)what;
+	slot->restarts++;
+	slot_note(slot);
+	slot_fill(slot);
+}
+
+int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
+{
+	struct slot_state *slot = supervisor->slots[index];
+
+	if (!slot) {
+		slot = calloc(1, sizeof(*slot));
+		if (!slot)
+			return -ENOMEM;
+		slot->restart = evtimer_new(supervisor->options.base, on_restart, slot);
+		if (!slot->restart) {
+			free(slot);
+			return -ENOMEM;
+		}
+		slot->private_fd = -1;
+		supervisor->slots[index] = slot;
+	}
+	slot->supervisor = supervisor;
+	slot->index = index;
+	slot->delay_ms = 0;
+	slot_set_mode(slot, SLOT_ENABLED);
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* How a worker begins: its sockets, its channel, its process. */
+#ifndef STICKY_SUPERVISE_WORKER_START_H
+#define STICKY_SUPERVISE_WORKER_START_H
+
+#include <stdint.h>
+
+struct slot_state;
+struct supervisor;
+struct worker;
+
+/*
+ * Make a slot that is new, enabled and without a worker; or enable again one that was removed.
+ *
+ * index  less than STICKY_SLOTS_LIMIT
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int supervisor_add_slot(struct supervisor *supervisor, uint32_t index);
+
+/* Begin a slot's worker at once, where it is to have one and has none. */
+void slot_fill(struct slot_state *slot);
+
+/*
+ * Begin a worker: the slot's current one, or its next one where there is a current one. One that
+ * can't begin is treated as one that ended at once.
+ */
+void life_begin(struct slot_state *slot);
+
+/*
+ * Make a worker without a process and sockets.
+ *
+ * watchdog_ms  --watchdog as the worker knows it, in ms; 0: none
+ *
+ * Returns NULL where memory is short. life_free() frees it.
+ */
+struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms);
+
+#endif
