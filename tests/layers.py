@@ -6,7 +6,8 @@
 
 DIRECTORY is the root of the sources (default: the one that this file is in). An include that is
 not allowed, one by "..", one of a folder that LAYERS does not know, and a circle of folders in
-LAYERS itself are named, one a line; the exit status is then 1.
+LAYERS itself are named, one a line; so are, in a folder that has levels, an include of a higher
+level and a file that is in no level. The exit status is then 1.
 """
 
 import pathlib
@@ -19,16 +20,22 @@ GENERATED = "sticky.skel.h"  # what bpftool makes of bpf/sticky.bpf.c
 
 
 def read_layers(path):
-    """folder -> the set of folders that it may include, from the top down."""
-    layers = {}
+    """folder -> the set of folders that it may include, from the top down; and
+    folder -> level -> the set of its files, from the top down."""
+    layers, levels = {}, {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         text = line.partition("#")[0].strip()
-        if text:
-            folder, colon, allowed = text.partition(":")
-            if not colon or folder in layers:
-                raise SystemExit(f"{path}:{number}: not 'FOLDER: FOLDER ...', or a second time")
-            layers[folder] = set(allowed.split())
-    return layers
+        if not text:
+            continue
+        name, colon, words = text.partition(":")
+        folder, slash, level = name.partition("/")
+        if not colon or (not slash and folder in layers):
+            raise SystemExit(f"{path}:{number}: not 'FOLDER: FOLDER ...', or a second time")
+        if slash:
+            levels.setdefault(folder, {}).setdefault(level, set()).update(words.split())
+        else:
+            layers[folder] = set(words.split())
+    return layers, levels
 
 
 def upward(layers):
@@ -55,10 +62,29 @@ def forbidden(root, layers):
                 yield f'{where}: {folder} may not include "{name}"'
 
 
+def climbing(root, folder, levels):
+    """Within one folder: what includes a header of a higher level, or is in no level."""
+    height = {file: -place for place, files in enumerate(levels.values()) for file in files}
+    paths = sorted((root / "src" / folder).glob("*.[ch]"))
+    for file in sorted(set(height) - {path.stem for path in paths}):
+        yield f"src/LAYERS: there is no src/{folder}/{file}.c or .h"
+    for path in paths:
+        where = path.relative_to(root)
+        if path.stem not in height:
+            yield f"{where}: it is in no level of {folder}"
+            continue
+        for name in INCLUDE.findall(path.read_text()):
+            target, _, file = name.partition("/")
+            if target == folder and height.get(pathlib.Path(file).stem, 0) > height[path.stem]:
+                yield f'{where}: "{name}" is of a higher level'
+
+
 def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
-    layers = read_layers(root / "src" / "LAYERS")
+    layers, levels = read_layers(root / "src" / "LAYERS")
     faults = [*upward(layers), *forbidden(root, layers)]
+    for folder in levels:
+        faults += climbing(root, folder, levels[folder])
     print("\n".join(faults) or f"{len(layers)} folders: every include goes down")
     return 1 if faults else 0
 

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "common/timer.h"
-#include "supervise/rolling_reload.h"
+#include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
@@ -75,17 +75,6 @@ static void life_restore_backlog(const struct worker *worker)
 			       worker->slot->index, pid_of(worker), strerror(errno));
 }
 
-/* Once: all slots have been ready. */
-static void note_started(struct supervisor *supervisor)
-{
-	if (supervisor->has_started || !supervisor_all_were_ready(supervisor))
-		return;
-	supervisor->has_started = true;
-	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "started",
-		    json_pack("{s:i, s:I}", "slots", (int)supervisor->slot_count, "after_ms",
-			      (json_int_t)(clock_ms() - supervisor->started_ms)));
-}
-
 /* It has the slot by now: what the slot was waiting for has come. */
 static void note_has_slot(struct worker *worker)
 {
@@ -99,8 +88,7 @@ static void note_has_slot(struct worker *worker)
 	if (!slot->was_ready)
 		supervisor->started_count++;
 	slot->was_ready = true;
-	note_started(supervisor);
-	orders_note_ready(slot);
+	supervisor->hooks->ready(slot);
 }
 
 static void take_slot(struct worker *worker)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-
 #include "supervise/slot_view.h"
 
 #include "common/clock.h"

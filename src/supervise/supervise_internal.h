@@ -13,13 +13,41 @@
 #include "handoff/hold_timeout.h"
 #include "supervise/reload_plan.h"
 #include "supervise/restart_policy.h"
-#include "supervise/socket_hangup.h"
 #include "supervise/supervisor_options.h"
 #include "supervise/worker.h"
 #include "supervise/worker_fsm.h"
 
 #define STATUS_SIZE 256
 #define LACKS_SIZE  192
+
+struct hangup; /* socket_hangup.h */
+struct slot_state;
+struct supervisor;
+struct worker;
+
+/*
+ * What the life of a worker means for the operations above it (reload, shutdown). The files that
+ * start, hand over and end workers call these, and nothing else of what stands above them.
+ */
+struct lifecycle_hooks {
+	/* The slot's worker has just become ready, and has the slot. */
+	void (*ready)(struct slot_state *slot);
+	/* A worker ended before it was ready. It is in no list any more; it is freed after this. */
+	void (*failed)(struct slot_state *slot, const struct worker *worker,
+		       const struct run_exit *how);
+	/*
+	 * The first workers of all slots ended, and none was ready. worker: the last one, which is
+	 * freed after this; how: how it ended.
+	 */
+	void (*start_failed)(struct supervisor *supervisor, const struct worker *worker,
+			     const struct run_exit *how);
+	/* A worker has ended and is freed; its successor may have begun. */
+	void (*gone)(struct supervisor *supervisor);
+	/* No worker is left. */
+	void (*empty)(struct supervisor *supervisor);
+	/* The slot's worker is to be replaced, without a gap. why: for the journal. */
+	void (*wants_recycle)(struct slot_state *slot, const char *why);
+};
 
 struct slot_state {
 	struct supervisor *supervisor;
@@ -87,6 +115,7 @@ struct leaving {
 
 struct supervisor {
 	struct supervisor_options options;
+	const struct lifecycle_hooks *hooks;
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;

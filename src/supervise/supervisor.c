@@ -9,8 +9,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "supervise/rolling_reload.h"
+#include "supervise/shutdown.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
+#include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
 
@@ -99,6 +101,32 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 	supervisor_apply_table(context);
 }
 
+/* Once: all slots have been ready. */
+static void note_started(struct supervisor *supervisor)
+{
+	if (supervisor->has_started || !supervisor_all_were_ready(supervisor))
+		return;
+	supervisor->has_started = true;
+	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "started",
+		    json_pack("{s:i, s:I}", "slots", (int)supervisor->slot_count, "after_ms",
+			      (json_int_t)(clock_ms() - supervisor->started_ms)));
+}
+
+static void on_slot_ready(struct slot_state *slot)
+{
+	note_started(slot->supervisor);
+	orders_note_ready(slot);
+}
+
+static const struct lifecycle_hooks hooks = {
+	.ready = on_slot_ready,
+	.failed = orders_note_failed,
+	.start_failed = supervisor_fail_start,
+	.gone = orders_note_gone,
+	.empty = supervisor_finish_if_empty,
+	.wants_recycle = orders_recycle,
+};
+
 static int make_parts(struct supervisor *supervisor)
 {
 	const struct supervisor_options *options = &supervisor->options;
@@ -133,6 +161,7 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 	if (!supervisor)
 		return -ENOMEM;
 	supervisor->options = *options;
+	supervisor->hooks = &hooks;
 	supervisor->slot_count = sticky_group_slots(options->group);
 	error = make_parts(supervisor);
 	if (error) {

@@ -8,8 +8,6 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 #include "common/timer.h"
-#include "supervise/rolling_reload.h"
-#include "supervise/shutdown.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -130,12 +128,13 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 	supervisor->worker_count--;
 	life_apply(worker, WORKER_EXITED);
 	if (was_starting)
-		orders_note_failed(slot, worker, &how);
+		supervisor->hooks->failed(slot, worker, &how);
 	if (supervisor_has_start_failed(supervisor))
-		supervisor_fail_start(supervisor, worker, &how);
+		supervisor->hooks->start_failed(supervisor, worker, &how);
 	life_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);
-	orders_note_gone(supervisor);
-	supervisor_finish_if_empty(supervisor);
+	supervisor->hooks->gone(supervisor);
+	if (!supervisor->worker_count)
+		supervisor->hooks->empty(supervisor);
 }

@@ -7,7 +7,6 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 #include "common/timer.h"
-#include "supervise/rolling_reload.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
@@ -66,7 +65,7 @@ void supervisor_worker_lacks(struct worker *worker, const char *what, const char
 void supervisor_worker_wants_out(struct worker *worker)
 {
 	if (worker->slot->current == worker && worker->state == WORKER_READY)
-		orders_recycle(worker->slot, "asked for");
+		supervisor_of(worker)->hooks->wants_recycle(worker->slot, "asked for");
 }
 
 void supervisor_worker_said(struct worker *worker, enum worker_word word)

@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/timer.h"
-#include "supervise/rolling_reload.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
@@ -102,7 +101,7 @@ static void on_lifetime(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	if (worker->slot->current == worker && worker->state == WORKER_READY)
-		orders_recycle(worker->slot, "--max-lifetime");
+		supervisor_of(worker)->hooks->wants_recycle(worker->slot, "--max-lifetime");
 }
 
 int worker_make_timers(struct worker *worker)
