@@ -289,7 +289,6 @@ static void adopt_lives(struct controller *controller)
 		struct adopted_life *life = &takeover->lives[i];
 		int error = supervisor_adopt(supervisor, life);
 
-		life->pidfd = -1; /* taken over, or closed */
 		if (error)
 			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
 			       life->record.slot, life->record.pid, strerror(-error));

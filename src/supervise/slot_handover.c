@@ -220,7 +220,10 @@ void life_apply(struct worker *worker, enum worker_event event)
 	struct slot_state *slot = worker->slot;
 	const struct runner_ops *ops = supervisor->options.runner.ops;
 
-	worker_set_state(worker, step.next, event);
+	if (step.next != worker->state) {
+		worker_set_state(worker, step.next);
+		life_note_state(worker, pool_event_name(event));
+	}
 	if (step.actions & ACTION_TAKE_SLOT)
 		take_slot(worker);
 	if (step.actions & ACTION_LEAVE_SLOT)

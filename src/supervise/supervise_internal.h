@@ -79,7 +79,7 @@ struct worker {
 	struct worker *next_draining;
 	struct sticky_worker *life; /* NULL: has left its slot */
 	void *run;
-	enum worker_state state; /* written by set_state() alone */
+	enum worker_state state; /* written by worker_set_state() alone */
 	bool has_slot;
 	uint64_t generation;
 	uint64_t started_ms;
@@ -190,11 +190,10 @@ void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level,
 /* ---- worker.c --------------------------------------------------------------------- */
 
 /*
- * The one function that writes a worker's state: also in its record, the journal and the lists.
- *
- * event  what led to it
+ * The one function that writes a worker's state, also in its record. A worker that begins to drain
+ * moves to the list of those that do.
  */
-void worker_set_state(struct worker *worker, enum worker_state next, enum worker_event event);
+void worker_set_state(struct worker *worker, enum worker_state next);
 
 /*
  * Add a worker's state to the journal.

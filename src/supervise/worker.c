@@ -70,16 +70,13 @@ void life_note_state(const struct worker *worker, const char *event)
 		    fields);
 }
 
-void worker_set_state(struct worker *worker, enum worker_state next, enum worker_event event)
+void worker_set_state(struct worker *worker, enum worker_state next)
 {
 	bool begins_to_drain = next == WORKER_DRAINING && worker->state != WORKER_DRAINING;
 
-	if (next == worker->state)
-		return;
 	worker->state = next;
 	if (worker->record)
 		worker->record->state = next;
-	life_note_state(worker, pool_event_name(event));
 	if (begins_to_drain)
 		slot_move_to_draining(worker);
 }

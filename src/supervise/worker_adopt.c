@@ -42,20 +42,12 @@ static uint64_t age_of(const struct life_record *record)
 	return now_ms > start_ms ? now_ms - start_ms : 0;
 }
 
-/* Put it where it belongs: it has the slot, or it only finishes what it has. */
-static void place(struct worker *worker, bool has_slot)
+/* The worker has its slot. */
+static void place_ready(struct worker *worker)
 {
-	struct supervisor *supervisor = worker->slot->supervisor;
 	struct slot_state *slot = worker->slot;
 
-	if (!has_slot) {
-		worker->state = WORKER_DRAINING;
-		worker->next_draining = slot->draining;
-		slot->draining = worker;
-		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
-		return;
-	}
-	worker->state = WORKER_READY;
+	worker_set_state(worker, WORKER_READY);
 	worker->has_slot = true;
 	if (life_channel_speaks(worker))
 		life_channel_take_slot(worker);
@@ -66,18 +58,28 @@ static void place(struct worker *worker, bool has_slot)
 	life_watch_sockets(worker, true);
 	slot->current = worker;
 	slot->was_ready = true;
-	supervisor->started_count++;
+	slot->supervisor->started_count++;
 	if (worker->watchdog)
 		timer_start(worker->watchdog, worker->watchdog_ms);
 }
 
+/* Another worker has its slot: it only finishes the connections that it has. */
+static void place_draining(struct worker *worker)
+{
+	worker_set_state(worker, WORKER_DRAINING);
+	timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
+	if (!worker->was_told && runner_of(worker)->ops->stop(worker->run))
+		supervisor_worker_told(worker);
+}
+
+/* Returns 1 where the worker has its slot, 0 where it has left it, or -errno. */
 static int adopt_sockets(struct worker *worker, const struct adopted_life *life)
 {
 	int result;
 
 	if (life->fds[0] < 0)
-		return 0; /* it has left its slot already */
-	result = sticky_worker_adopt(worker->slot->supervisor->options.group, life->record.slot,
+		return 0;
+	result = sticky_worker_adopt(supervisor_of(worker)->options.group, life->record.slot,
 				     life->record.generation, life->fds, &worker->life);
 	if (result == 0) {
 		/* READY once, but another one has the slot: its sockets are not wanted here. */
@@ -87,52 +89,78 @@ static int adopt_sockets(struct worker *worker, const struct adopted_life *life)
 	return result;
 }
 
-int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
+/* Its slot is made where it is not there, as one that was scaled away. NULL: out of memory. */
+static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_life *life)
 {
-	const struct runner *runner = &supervisor->options.runner;
 	uint32_t index = life->record.slot;
 	struct worker *worker;
-	int error, has_slot;
 
-	error = supervisor->slots[index] ? 0 : supervisor_add_slot(supervisor, index);
-	if (!error && index >= supervisor->slot_count)
+	if (!supervisor->slots[index] && supervisor_add_slot(supervisor, index))
+		return NULL;
+	if (index >= supervisor->slot_count)
 		slot_set_mode(supervisor->slots[index], SLOT_REMOVED);
-	worker = error ? NULL : life_new(supervisor->slots[index], life->record.watchdog_ms);
+	worker = life_new(supervisor->slots[index], life->record.watchdog_ms);
 	if (!worker)
-		return -ENOMEM;
+		return NULL;
 	worker->has_private = life->record.private_cookie != 0;
 	if (life->private_fd >= 0 && worker->slot->private_fd < 0 &&
 	    index < supervisor->slot_count) {
 		worker->slot->private_fd = life->private_fd;
 		life->private_fd = -1;
 	}
+	worker->was_told = life->record.was_told;
 	worker->generation = life->record.generation;
 	worker->started_ms = clock_ms() - age_of(&life->record);
-	has_slot = adopt_sockets(worker, life);
-	error = has_slot < 0 ? has_slot
-			     : runner->ops->adopt(runner->context, worker, life->record.pid,
-						  life->pidfd, &worker->run);
-	if (error) {
-		sticky_worker_close(worker->life);
-		life_free(worker);
-		return error;
-	}
-	supervisor->worker_count++;
+	return worker;
+}
+
+/* Returns as adopt_sockets(). */
+static int adopt_process(struct worker *worker, struct adopted_life *life)
+{
+	const struct runner *runner = runner_of(worker);
+	int has_slot = adopt_sockets(worker, life), error, pidfd = life->pidfd;
+
+	if (has_slot < 0)
+		return has_slot;
+	life->pidfd = -1; /* from now on the backend's, also where it fails */
+	error = runner->ops->adopt(runner->context, worker, life->record.pid, pidfd, &worker->run);
+	return error ? error : has_slot;
+}
+
+/* What the previous controller knew of its workers holds for those to come. */
+static void adopt_knowledge(struct worker *worker, const struct life_record *record)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+	const struct slotsfile_content *content = supervisor->options.slotsfile->content;
+
 	supervisor->took_over = true;
-	supervisor->workers_speak |= supervisor->options.slotsfile->content &&
-				     supervisor->options.slotsfile->content->workers_speak;
-	if (worker->channel && life->record.takes_passed) {
+	supervisor->workers_speak |= content && content->workers_speak;
+	if (worker->channel && record->takes_passed) {
 		channel_endpoint_set_speaks(worker->channel);
 		supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
 	}
-	place(worker, has_slot > 0);
-	worker->was_told = life->record.was_told;
-	if (!has_slot && !worker->was_told && runner->ops->stop(worker->run))
-		supervisor_worker_told(worker);
+}
+
+int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
+{
+	struct worker *worker = new_adopted(supervisor, life);
+	int has_slot;
+
+	if (!worker)
+		return -ENOMEM;
+	has_slot = adopt_process(worker, life);
+	if (has_slot < 0) {
+		sticky_worker_close(worker->life);
+		life_free(worker);
+		return has_slot;
+	}
+	supervisor->worker_count++;
+	adopt_knowledge(worker, &life->record);
+	if (has_slot)
+		place_ready(worker);
+	else
+		place_draining(worker);
 	life_note(worker);
-	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "worker_adopted",
-		    json_pack("{s:i, s:s, s:I, s:i}", "slot", (int)index, "state",
-			      pool_state_name(worker->state), "generation",
-			      (json_int_t)worker->generation, "pid", (int)life->record.pid));
+	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", life_fields(worker));
 	return 0;
 }

@@ -27,7 +27,7 @@ void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t slot,
  *
  * life  its descriptors that are taken over are set to -1
  *
- * Returns 0 or -errno: it can't be taken over, and its process is the caller's to kill.
+ * Returns 0 or -errno: it can't be taken over, and its process is left alone.
  */
 int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life);
 
