@@ -89,7 +89,7 @@ static void answer(struct node_worker *node, const struct cluster_event *event, 
 		reply = cluster_wrap(reply, event->query.udp != 0);
 	failed = say(node, reply, fd, 0);
 	if (failed)
-		supervisor_worker_lost(node->options.worker, "could not be answered");
+		supervisor_worker_lost(node->options.worker, END_NOT_ANSWERED);
 }
 
 /* The key of a server at a listener: the same in any life, for whoever takes over. */
@@ -171,7 +171,7 @@ static void on_handle_lost(struct node_worker *node)
 	if (id && node->outlet)
 		worker_endpoint_refused(node->outlet, id);
 	else
-		supervisor_worker_lost(node->options.worker, "has no room for its socket");
+		supervisor_worker_lost(node->options.worker, END_NO_ROOM_FOR_SOCKET);
 }
 
 /* ---- What it asks

@@ -50,7 +50,7 @@ void life_on_hangup(void *who)
 	life_watch_sockets(worker, false);
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
-	worker->is_deaf = true;
+	worker_end_because(worker, END_NOT_LISTENING);
 	/* As one that has fallen silent: it can't be told to come back. */
 	life_apply(worker, WORKER_FELL_SILENT);
 }
@@ -91,6 +91,12 @@ static void note_has_slot(struct worker *worker)
 	supervisor->hooks->ready(slot);
 }
 
+static void refuse(struct worker *worker, enum end_reason reason)
+{
+	worker_end_because(worker, reason);
+	life_apply(worker, WORKER_REFUSED);
+}
+
 static void take_slot(struct worker *worker)
 {
 	struct slot_state *slot = worker->slot;
@@ -100,23 +106,20 @@ static void take_slot(struct worker *worker)
 
 	event_del(worker->timer);
 	if (!life_channel_speaks(worker)) {
-		worker->takes_none = true;
-		runner_of(worker)->ops->kill(worker->run);
+		refuse(worker, END_TAKES_NO_CONNECTIONS);
 		return;
 	}
 	hold_timeout_unwatch(supervisor->standin, slot->index);
 	life_restore_backlog(worker);
 	error = sticky_worker_ready(worker->life);
 	if (error) {
-		/* It closed or shut its socket: it can't serve. Its exit counts as a failed start.
-		 */
+		/* It closed or shut its socket: it can't serve. */
 		report(STICKY_LOG_ERROR, "slot_refused",
 		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
 		       "was given\"",
 		       slot->index, pid_of(worker), strerror(-error));
 		supervisor_hold(supervisor, slot->index);
-		worker->is_deaf = true;
-		runner_of(worker)->ops->kill(worker->run);
+		refuse(worker, END_NOT_LISTENING);
 		return;
 	}
 	worker->has_slot = true;
@@ -211,6 +214,12 @@ static void stop_politely(struct worker *worker)
 {
 	if (runner_of(worker)->ops->stop(worker->run))
 		supervisor_worker_told(worker);
+}
+
+void worker_become_ready(struct worker *worker)
+{
+	if (worker->state == WORKER_STARTING && worker->end_reason == END_NONE)
+		life_apply(worker, WORKER_BECAME_READY);
 }
 
 void life_apply(struct worker *worker, enum worker_event event)

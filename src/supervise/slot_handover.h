@@ -18,6 +18,12 @@ struct worker;
 void life_apply(struct worker *worker, enum worker_event event);
 
 /*
+ * A STARTING worker is ready, and takes its slot; where the slot refuses it, it is killed. Nothing
+ * in any other state, and where the worker is being killed: it may have spoken before it was.
+ */
+void worker_become_ready(struct worker *worker);
+
+/*
  * The stand-in (hold_timeout.h) answers a slot's clients from now on. Nothing where the instance
  * stops. A failure is logged.
  */

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
+#include "supervise/end_reason.h"
 #include "supervise/reload_plan.h"
 #include "supervise/restart_policy.h"
 #include "supervise/supervisor_options.h"
@@ -87,22 +88,17 @@ struct worker {
 	struct event *watchdog; /* NULL: none wanted */
 	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
 	struct event *lifetime; /* NULL: no limit */
-	uint64_t begun_ms;	/* when it said that its program runs; 0: it did not */
-	bool speaks;		/* it has sent a notification */
-	bool was_told;		/* to stop, politely: nobody is told twice */
-	bool timed_out;		/* it was killed as it did not get ready */
-	bool fell_silent;
+	enum end_reason end_reason;	  /* why it is being ended; see worker_end_because() */
+	uint64_t begun_ms;		  /* when it said that its program runs; 0: it did not */
+	bool speaks;			  /* it has sent a notification */
+	bool was_told;			  /* to stop, politely: nobody is told twice */
 	struct channel_endpoint *channel; /* NULL: nothing is passed on here */
 	struct worker_endpoint *outlet;	  /* of passed connections; NULL: it takes none (yet) */
 	int channel_end;		  /* the worker's, until its process has it; else -1 */
-	bool takes_none;		  /* connections are passed here, and it takes none */
-	const char *lost;		  /* why it can't be used any more; NULL */
 	bool has_private;		  /* adopted: it began with its slot's own socket */
-	bool takes_no_more;		  /* it has closed its channel, and serves on */
 	char lacks[LACKS_SIZE];		  /* what it has yet to do to be READY; "": see below */
 	const char *lacks_hint;		  /* NULL: the word that --ready=notify waits for */
-	bool is_deaf;		    /* its sockets could not get the slot: they do not listen */
-	struct life_record *record; /* NULL: none */
+	struct life_record *record;	  /* NULL: none */
 	char status[STATUS_SIZE];
 };
 
@@ -194,6 +190,12 @@ void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level,
  * moves to the list of those that do.
  */
 void worker_set_state(struct worker *worker, enum worker_state next);
+
+/*
+ * Keep why a worker is being ended, for the description of its end. The first reason counts: what
+ * comes after it is a consequence.
+ */
+void worker_end_because(struct worker *worker, enum end_reason reason);
 
 /*
  * Add a worker's state to the journal.

@@ -81,6 +81,12 @@ void worker_set_state(struct worker *worker, enum worker_state next)
 		slot_move_to_draining(worker);
 }
 
+void worker_end_because(struct worker *worker, enum end_reason reason)
+{
+	if (worker->end_reason == END_NONE)
+		worker->end_reason = reason;
+}
+
 void life_note_sockets(struct worker *worker)
 {
 	struct life_record *record = worker->record;

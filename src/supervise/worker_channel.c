@@ -15,9 +15,8 @@ static void on_hello(void *context)
 	struct worker *worker = context;
 
 	supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
-	if (worker->state == WORKER_STARTING &&
-	    supervisor_of(worker)->config->ready == READY_STARTED)
-		life_apply(worker, WORKER_BECAME_READY);
+	if (supervisor_of(worker)->config->ready == READY_STARTED)
+		worker_become_ready(worker);
 }
 
 void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
@@ -36,7 +35,7 @@ static void on_ended(void *context)
 		return;
 	report(STICKY_LOG_ERROR, "channel_ended", "slot=%u so=\"the worker is replaced\"",
 	       worker->slot->index);
-	worker->takes_no_more = true;
+	worker_end_because(worker, END_CHANNEL_CLOSED);
 	life_apply(worker, WORKER_FELL_SILENT);
 }
 

@@ -43,41 +43,33 @@ static bool missed_sockets(const struct worker *worker)
 	       worker->channel && !channel_endpoint_speaks(worker->channel);
 }
 
-/* Why we ended it, where we did: the signal alone would not tell. */
+/* The option by which connections are passed to workers here. */
+static const char *passed_by(const struct config *config)
+{
+	if (config->behind_proxy == BEHIND_PROXY_XFF)
+		return "--behind-proxy=xff";
+	if (config->behind_proxy == BEHIND_PROXY_PROXY)
+		return "--behind-proxy=proxy";
+	return "steering by user";
+}
+
+/* Where the supervisor ended the worker, its reason takes the place of the signal's name. */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
+	const struct end_facts facts = {
+		.ready_timeout_ms = config->ready_timeout_ms,
+		.watchdog_ms = worker->watchdog_ms,
+		.passed_by = passed_by(config),
+		.not_ready_reason = worker->lacks,
+		.not_ready_hint = worker->lacks_hint,
+	};
+	const char *hint;
 
-	if (worker->timed_out) {
-		snprintf(how->text, sizeof(how->text),
-			 "did not get ready within %" PRIu32 " ms (--ready-timeout)%s%s",
-			 config->ready_timeout_ms, worker->lacks[0] ? ": " : "", worker->lacks);
-		how->hint = worker->lacks_hint ? worker->lacks_hint
-					       : "it is waited for until it sends READY=1 to "
-						 "NOTIFY_SOCKET; one that "
-						 "never does wants --ready=started";
-	} else if (worker->lost) {
-		snprintf(how->text, sizeof(how->text), "%s", worker->lost);
-	} else if (worker->takes_none) {
-		snprintf(how->text, sizeof(how->text),
-			 "takes no passed connections, and here they are passed (%s)",
-			 config->behind_proxy == BEHIND_PROXY_XFF     ? "--behind-proxy=xff"
-			 : config->behind_proxy == BEHIND_PROXY_PROXY ? "--behind-proxy=proxy"
-								      : "steering by user");
-		how->hint = "it wants sticky_process_open() of libsticky; or let the proxy choose "
-			    "the worker, by --slot-listen";
-	} else if (worker->takes_no_more) {
-		snprintf(how->text, sizeof(how->text),
-			 "closed the channel by which connections are passed to it");
-		how->hint =
-			"sticky_process_close() is for its end, behind sticky_process_stopping()";
-	} else if (worker->is_deaf) {
-		snprintf(how->text, sizeof(how->text),
-			 "does not listen on the socket that it was given");
-		how->hint = "it must accept from descriptor 3 on, and not shut it down";
-	} else if (worker->fell_silent) {
-		snprintf(how->text, sizeof(how->text),
-			 "sent no WATCHDOG=1 for %" PRIu32 " ms (--watchdog)", worker->watchdog_ms);
+	if (worker->end_reason != END_NONE) {
+		hint = end_reason_describe(worker->end_reason, &facts, sizeof(how->text),
+					   how->text);
+		how->hint = hint ? hint : how->hint;
 	} else if (!how->hint && missed_sockets(worker)) {
 		how->hint = "steering by user gives it no listening socket, its connections are "
 			    "passed: it wants sticky_process_open() of libsticky; or CAP_BPF, or "
@@ -116,9 +108,7 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 {
 	struct slot_state *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
-	/* READY without the slot: take_slot() refused it. */
-	bool was_starting = worker->state == WORKER_STARTING ||
-			    (worker->state == WORKER_READY && !worker->has_slot);
+	bool was_starting = worker->state == WORKER_STARTING;
 	struct run_exit how = *exit;
 
 	describe_end(worker, &how);

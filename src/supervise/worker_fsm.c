@@ -13,6 +13,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_STARTING] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, ACTION_TAKE_SLOT},
+			[WORKER_REFUSED] = {WORKER_STARTING, 0},
 			/* Its exit then counts as a failed start. */
 			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
@@ -25,6 +26,8 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_READY] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, 0},
+			/* It never had the slot: its exit counts as a failed start, too. */
+			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
@@ -39,6 +42,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_DRAINING] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_DRAINING, 0},
+			[WORKER_REFUSED] = {WORKER_DRAINING, 0},
 			[WORKER_TIMED_OUT] = {WORKER_DRAINING, 0},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, 0},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, 0},
@@ -50,6 +54,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_GONE] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_GONE, 0},
+			[WORKER_REFUSED] = {WORKER_GONE, 0},
 			[WORKER_TIMED_OUT] = {WORKER_GONE, 0},
 			[WORKER_SUPERSEDED] = {WORKER_GONE, 0},
 			[WORKER_ASKED_TO_STOP] = {WORKER_GONE, 0},
@@ -73,10 +78,15 @@ static_assert(sizeof(state_names) / sizeof(state_names[0]) == WORKER_STATE_COUNT
 	      "a name for each state");
 
 static const char *const event_names[] = {
-	[WORKER_BECAME_READY] = "became_ready",	  [WORKER_TIMED_OUT] = "timed_out",
-	[WORKER_SUPERSEDED] = "superseded",	  [WORKER_ASKED_TO_STOP] = "asked_to_stop",
-	[WORKER_SAYS_STOPPING] = "says_stopping", [WORKER_FELL_SILENT] = "fell_silent",
-	[WORKER_MUST_END] = "must_end",		  [WORKER_EXITED] = "exited",
+	[WORKER_BECAME_READY] = "became_ready",
+	[WORKER_REFUSED] = "refused",
+	[WORKER_TIMED_OUT] = "timed_out",
+	[WORKER_SUPERSEDED] = "superseded",
+	[WORKER_ASKED_TO_STOP] = "asked_to_stop",
+	[WORKER_SAYS_STOPPING] = "says_stopping",
+	[WORKER_FELL_SILENT] = "fell_silent",
+	[WORKER_MUST_END] = "must_end",
+	[WORKER_EXITED] = "exited",
 };
 
 static_assert(sizeof(event_names) / sizeof(event_names[0]) == WORKER_EVENT_COUNT,

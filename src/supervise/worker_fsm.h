@@ -19,9 +19,10 @@ enum worker_state {
 
 enum worker_event {
 	WORKER_BECAME_READY,  /* it said so, or lived for min-uptime where it says nothing */
+	WORKER_REFUSED,	      /* it can't have the slot: its sockets do not listen, e.g. */
 	WORKER_TIMED_OUT,     /* not ready within ready-timeout */
-	WORKER_SUPERSEDED,    /* the slot's next life has it by now */
-	WORKER_ASKED_TO_STOP, /* drain, scale, stop: nobody follows */
+	WORKER_SUPERSEDED,    /* the slot's next worker has it by now */
+	WORKER_ASKED_TO_STOP, /* drain, scale, stop: no worker follows */
 	WORKER_SAYS_STOPPING, /* STOPPING=1: it stops by itself */
 	WORKER_FELL_SILENT,   /* no WATCHDOG=1 for too long */
 	WORKER_MUST_END,      /* the hard-shutdown delay is over, or a fast stop */

@@ -22,9 +22,8 @@ void supervisor_worker_told(struct worker *worker)
 void supervisor_worker_started(struct worker *worker)
 {
 	/* One that takes passed connections says so a moment later: see on_hello(). */
-	if (supervisor_of(worker)->config->ready == READY_STARTED && life_channel_speaks(worker) &&
-	    worker->state == WORKER_STARTING)
-		life_apply(worker, WORKER_BECAME_READY);
+	if (supervisor_of(worker)->config->ready == READY_STARTED && life_channel_speaks(worker))
+		worker_become_ready(worker);
 }
 
 static void said_ready(struct worker *worker)
@@ -32,8 +31,7 @@ static void said_ready(struct worker *worker)
 	supervisor_of(worker)->workers_speak = true;
 	if (supervisor_of(worker)->options.slotsfile->content)
 		supervisor_of(worker)->options.slotsfile->content->workers_speak = true;
-	if (worker->state == WORKER_STARTING)
-		life_apply(worker, WORKER_BECAME_READY);
+	worker_become_ready(worker);
 }
 
 /* Of Node.js's words, which one counts. */
@@ -50,9 +48,9 @@ static bool is_ready_by(const struct worker *worker, enum worker_word word)
 		config_worker_mode(supervisor_of(worker)->config) == WORKER_STICKY_LISTEN);
 }
 
-void supervisor_worker_lost(struct worker *worker, const char *why)
+void supervisor_worker_lost(struct worker *worker, enum end_reason reason)
 {
-	worker->lost = why;
+	worker_end_because(worker, reason);
 	runner_of(worker)->ops->kill(worker->run);
 }
 

@@ -3,6 +3,8 @@
 #ifndef STICKY_SUPERVISE_WORKER_MESSAGES_H
 #define STICKY_SUPERVISE_WORKER_MESSAGES_H
 
+#include "supervise/end_reason.h"
+
 struct worker;
 
 /* What a worker can say. */
@@ -25,12 +27,8 @@ void supervisor_worker_started(struct worker *worker);
 /* It has been asked to stop: see stop() of runner_ops. */
 void supervisor_worker_told(struct worker *worker);
 
-/*
- * It can't be used any more: it is killed, and replaced.
- *
- * why  static, for the description of its end
- */
-void supervisor_worker_lost(struct worker *worker, const char *why);
+/* It can't be used any more, by the reason given: it is killed, and replaced. */
+void supervisor_worker_lost(struct worker *worker, enum end_reason reason);
 
 /*
  * What it still has to do to be READY, for the description of one that never was.

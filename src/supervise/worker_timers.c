@@ -69,14 +69,14 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	} else if (worker->state == WORKER_READY) {
 		look_at_queue(worker);
 	} else if (is_ready_by_uptime(worker)) {
-		life_apply(worker, WORKER_BECAME_READY);
+		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->ready_timeout_ms) {
 		/* Set when it was not known yet that these workers say so themselves. */
 		worker_start_ready_timer(worker);
 	} else {
-		worker->takes_none = !life_channel_speaks(worker);
-		worker->timed_out = !worker->takes_none;
+		worker_end_because(worker, life_channel_speaks(worker) ? END_NOT_READY
+								       : END_TAKES_NO_CONNECTIONS);
 		life_apply(worker, WORKER_TIMED_OUT);
 	}
 }
@@ -90,7 +90,7 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 	/* One that drains owes us no sign any more. */
 	if (worker->state != WORKER_READY)
 		return;
-	worker->fell_silent = true;
+	worker_end_because(worker, END_SILENT);
 	life_apply(worker, WORKER_FELL_SILENT);
 }
 

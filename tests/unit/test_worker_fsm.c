@@ -26,6 +26,7 @@ struct cell {
 
 static const struct cell expected[] = {
 	{WORKER_STARTING, WORKER_BECAME_READY, WORKER_READY, ACTION_TAKE_SLOT},
+	{WORKER_STARTING, WORKER_REFUSED, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_TIMED_OUT, WORKER_STARTING, ACTION_KILL},
 	{WORKER_STARTING, WORKER_SUPERSEDED, WORKER_DRAINING, STOP},
 	{WORKER_STARTING, WORKER_ASKED_TO_STOP, WORKER_DRAINING, STOP},
@@ -35,6 +36,7 @@ static const struct cell expected[] = {
 	{WORKER_STARTING, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
 	{WORKER_READY, WORKER_BECAME_READY, WORKER_READY, 0},
+	{WORKER_READY, WORKER_REFUSED, WORKER_STARTING, ACTION_KILL},
 	{WORKER_READY, WORKER_TIMED_OUT, WORKER_READY, 0},
 	{WORKER_READY, WORKER_SUPERSEDED, WORKER_DRAINING, STOP},
 	{WORKER_READY, WORKER_ASKED_TO_STOP, WORKER_DRAINING, STOP},
@@ -45,6 +47,7 @@ static const struct cell expected[] = {
 	{WORKER_READY, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
 	{WORKER_DRAINING, WORKER_BECAME_READY, WORKER_DRAINING, 0},
+	{WORKER_DRAINING, WORKER_REFUSED, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_TIMED_OUT, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_SUPERSEDED, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_ASKED_TO_STOP, WORKER_DRAINING, 0},
@@ -54,6 +57,7 @@ static const struct cell expected[] = {
 	{WORKER_DRAINING, WORKER_EXITED, WORKER_GONE, BURY},
 
 	{WORKER_GONE, WORKER_BECAME_READY, WORKER_GONE, 0},
+	{WORKER_GONE, WORKER_REFUSED, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_TIMED_OUT, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_SUPERSEDED, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_ASKED_TO_STOP, WORKER_GONE, 0},
@@ -88,15 +92,18 @@ static void check_rules(enum worker_state from, enum worker_event event)
 {
 	struct worker_step step = pool_step(from, event);
 
-	/* The dead stay dead, and nobody comes back. */
+	/* A worker that is gone stays gone. */
 	if (from == WORKER_GONE)
 		assert_true(step.next == WORKER_GONE && step.actions == 0);
-	assert_true(step.next >= from);
+	/* No worker goes back, but one that its slot refuses; and that one is killed. */
+	if (step.next < from)
+		assert_true(event == WORKER_REFUSED && from == WORKER_READY &&
+			    step.actions == ACTION_KILL);
 	/* The slot is taken by getting ready, and in no other way. */
 	assert_int_equal(step.next == WORKER_READY && from != WORKER_READY,
 			 (step.actions & ACTION_TAKE_SLOT) != 0);
-	/* Whoever leaves READY has left the slot. */
-	if (from == WORKER_READY && step.next != WORKER_READY)
+	/* A worker that leaves READY leaves the slot, where it had it. */
+	if (from == WORKER_READY && step.next != WORKER_READY && event != WORKER_REFUSED)
 		assert_true(step.actions & ACTION_LEAVE_SLOT);
 	/* Nobody follows one that is draining: what follows it has begun already. */
 	if (from == WORKER_DRAINING)
@@ -124,9 +131,9 @@ static void no_cell_breaks_the_rules(void **state)
 static void names_are_there_and_differ(void **state)
 {
 	static const char *const states[] = {"starting", "ready", "draining", "gone"};
-	static const char *const events[] = {"became_ready",  "timed_out",     "superseded",
-					     "asked_to_stop", "says_stopping", "fell_silent",
-					     "must_end",      "exited"};
+	static const char *const events[] = {"became_ready", "refused",	      "timed_out",
+					     "superseded",   "asked_to_stop", "says_stopping",
+					     "fell_silent",  "must_end",      "exited"};
 	size_t i;
 
 	(void)state;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why the supervisor ended a worker, in words: the signal that ended its process would not tell.
+ * Pure.
+ */
+#ifndef STICKY_SUPERVISE_END_REASON_H
+#define STICKY_SUPERVISE_END_REASON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum end_reason {
+	END_NONE = 0,		  /* the supervisor did not end it, or was asked to */
+	END_NOT_READY,		  /* not READY within --ready-timeout */
+	END_TAKES_NO_CONNECTIONS, /* connections are passed to workers, and it takes none */
+	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and goes on */
+	END_NOT_LISTENING,	  /* its listening sockets do not listen, or do not any more */
+	END_SILENT,		  /* no WATCHDOG=1 for --watchdog */
+	END_NOT_ANSWERED,	  /* a request of Node.js's could not be answered */
+	END_NO_ROOM_FOR_SOCKET,	  /* a listening socket could not be sent to it */
+	END_REASON_COUNT
+};
+
+/* What the texts tell. */
+struct end_facts {
+	uint32_t ready_timeout_ms;
+	uint32_t watchdog_ms;
+	const char *passed_by;	      /* the option by which connections are passed */
+	const char *not_ready_reason; /* what it had yet to do to be READY; "": not known */
+	const char *not_ready_hint;   /* what to do about that; NULL: the usual */
+};
+
+/*
+ * Describe an end.
+ *
+ * reason    not END_NONE
+ * size      of ret_text, in bytes; the text is cut to it
+ * ret_text  what happened, to be read behind "the worker"
+ *
+ * Returns what to do about it: static, or the facts'; NULL: nothing is known.
+ */
+const char *end_reason_describe(enum end_reason reason, const struct end_facts *facts, size_t size,
+				char *ret_text);
+
+#endif
