@@ -164,17 +164,17 @@ static void serve_slot(struct api *api, struct evhttp_request *request, const ch
 
 static void serve_drain(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "drain", supervisor_drain);
+	serve_slot(api, request, "drain", slot_drain);
 }
 
 static void serve_ready(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "ready", supervisor_ready);
+	serve_slot(api, request, "ready", slot_enable);
 }
 
 static void serve_restart(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "restart", supervisor_restart);
+	serve_slot(api, request, "restart", slot_restart);
 }
 
 /* "8", "+1", "-2": the number of slots that is meant. Returns it, or -EINVAL. */
@@ -208,7 +208,7 @@ static void serve_scale(struct api *api, struct evhttp_request *request)
 				 "scale: write N, +N or -N; there can be 1 to 1024 slots");
 		return;
 	}
-	moved = supervisor_scale(supervisor, (uint32_t)slots);
+	moved = slots_scale(supervisor, (uint32_t)slots);
 	if (moved < 0)
 		answer_refusal(request, moved, "scale");
 	else
@@ -246,9 +246,9 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 		api_stream_drop(api->streams, stream);
 		api_answer_error(request, result == -EBADMSG ? HTTP_BAD_CONFIG : 409, text);
 	} else if (stream) {
-		api_stream_reload(
-			stream, supervisor_reload_id(api->instance->supervisor) + (uint32_t)result,
-			drained);
+		api_stream_reload(stream,
+				  rolling_reload_id(api->instance->supervisor) + (uint32_t)result,
+				  drained);
 	} else {
 		api_answer(request, HTTP_OK,
 			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",

@@ -16,7 +16,7 @@ struct instance {
 	const struct config *config;
 	struct sticky_group *group;
 	struct supervisor *supervisor;
-	struct runner runner;
+	struct worker_backend backend;
 	struct journal *journal;
 	const struct traffic *traffic;
 	struct frontend *front; /* NULL: all connections are steered in the kernel */

@@ -26,23 +26,23 @@ static void survey_fini(struct survey *survey)
 	free(survey->usages);
 }
 
-/* Measure the lives that there are, and put the result at their slots. */
+/* Measure the workers that there are, and put the results at their slots. */
 static int measure(const struct instance *instance, struct survey *survey)
 {
-	void **runs = calloc(survey->count, sizeof(*runs));
+	void **handles = calloc(survey->count, sizeof(*handles));
 	struct run_usage *usages = calloc(survey->count, sizeof(*usages));
-	uint32_t slot, lives = 0;
-	int error = runs && usages ? 0 : -1;
+	uint32_t slot, count = 0;
+	int error = handles && usages ? 0 : -1;
 
 	for (slot = 0; !error && slot < survey->count; slot++)
-		if (survey->views[slot].run)
-			runs[lives++] = survey->views[slot].run;
-	if (!error && lives)
-		instance->runner.ops->measure(instance->runner.context, runs, lives, usages);
-	for (lives = slot = 0; !error && slot < survey->count; slot++)
-		if (survey->views[slot].run)
-			survey->usages[slot] = usages[lives++];
-	free(runs);
+		if (survey->views[slot].handle)
+			handles[count++] = survey->views[slot].handle;
+	if (!error && count)
+		instance->backend.ops->measure(instance->backend.context, handles, count, usages);
+	for (count = slot = 0; !error && slot < survey->count; slot++)
+		if (survey->views[slot].handle)
+			survey->usages[slot] = usages[count++];
+	free(handles);
 	free(usages);
 	return error;
 }
@@ -63,7 +63,7 @@ static int survey_init(const struct instance *instance, struct survey *survey)
 	if (sticky_group_slot_infos(instance->group, count, survey->infos))
 		return -1;
 	for (slot = 0; slot < count; slot++)
-		supervisor_view_slot(instance->supervisor, slot, &survey->views[slot]);
+		slot_view_read(instance->supervisor, slot, &survey->views[slot]);
 	return measure(instance, survey);
 }
 
@@ -88,10 +88,10 @@ static json_t *pid_json(const struct slot_view *view)
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
-	char address[SLOTSOCKET_TEXT_SIZE];
+	char address[SLOT_SOCKET_TEXT_SIZE];
 
-	return form && !slotsocket_address(form, slot, address) ? json_string(address)
-								: json_null();
+	return form && !slot_socket_address(form, slot, address) ? json_string(address)
+								 : json_null();
 }
 
 static json_t *worker_json(const struct instance *instance, const struct survey *survey,
@@ -171,7 +171,7 @@ static json_t *counters_json(const struct instance *instance)
 
 static json_t *reload_json(const struct instance *instance)
 {
-	const struct reload *reload = supervisor_reload_view(instance->supervisor);
+	const struct reload *reload = rolling_reload_view(instance->supervisor);
 
 	return json_pack("{s:s, s:i, s:i, s:o}", "state", reload_state_name(reload->state), "done",
 			 (int)reload->done, "of", (int)reload->of, "error",
@@ -191,7 +191,7 @@ static json_int_t count_held(const struct instance *instance, const struct surve
 
 static const char *instance_state(const struct instance *instance)
 {
-	if (supervisor_is_stopping(instance->supervisor))
+	if (shutdown_has_begun(instance->supervisor))
 		return "stopping";
 	return supervisor_has_started(instance->supervisor) ? "running" : "starting";
 }
@@ -238,7 +238,7 @@ json_t *status_of_client(const struct instance *instance, const char *text,
 
 	if (sticky_group_where(instance->group, client, &where))
 		return NULL;
-	supervisor_view_slot(instance->supervisor, where.slot, &view);
+	slot_view_read(instance->supervisor, where.slot, &view);
 	return json_pack("{s:s, s:s, s:i, s:i, s:o, s:s}", "address", text, "key", where.key,
 			 "bucket", (int)where.bucket, "slot", (int)where.slot, "pid",
 			 pid_json(&view), "state", slot_view_state(&view));

@@ -19,7 +19,7 @@ struct demo {
 	struct sticky_group *group;
 };
 
-/* A thread as the supervisor's run. */
+/* A thread: the handle of a worker. */
 struct run {
 	struct worker *worker;
 	struct demo_thread *thread;
@@ -48,17 +48,17 @@ static void on_state(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (state == DEMO_THREAD_SERVING && !run->is_ready) {
 		run->is_ready = true;
-		supervisor_worker_said(run->worker, WORKER_SAYS_READY);
+		worker_said(run->worker, WORKER_SAYS_READY);
 	}
 	if (state == DEMO_THREAD_ENDED) {
 		struct run_exit how = {.ok = true, .text = "ended"};
 
-		supervisor_worker_exited(run->worker, &how); /* frees the run */
+		worker_exited(run->worker, &how); /* frees the run */
 	}
 }
 
-static int start_run(void *context, struct worker *worker, struct sticky_worker *life,
-		     void **ret_run)
+static int start_run(void *context, struct worker *worker, struct sticky_worker *sockets,
+		     void **ret_handle)
 {
 	struct demo *demo = context;
 	struct run *run = calloc(1, sizeof(*run));
@@ -76,12 +76,12 @@ static int start_run(void *context, struct worker *worker, struct sticky_worker 
 	if (!error && (!run->notify || event_add(run->notify, NULL)))
 		error = -ENOMEM;
 	if (!error)
-		error = demo_thread_start(demo->group, life, run->notify_fd, &run->thread);
+		error = demo_thread_start(demo->group, sockets, run->notify_fd, &run->thread);
 	if (error) {
 		free_run(run);
 		return error;
 	}
-	*ret_run = run;
+	*ret_handle = run;
 	return 0;
 }
 
@@ -130,7 +130,7 @@ static uint64_t own_rss(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void measure_runs(void *context, void *const *runs, uint32_t count,
+static void measure_runs(void *context, void *const *handles, uint32_t count,
 			 struct run_usage *ret_usages)
 {
 	uint64_t rss = own_rss();
@@ -138,7 +138,7 @@ static void measure_runs(void *context, void *const *runs, uint32_t count,
 
 	(void)context;
 	for (i = 0; i < count; i++) {
-		const struct run *run = runs[i];
+		const struct run *run = handles[i];
 
 		ret_usages[i] = (struct run_usage){
 			.rss_bytes = rss,
@@ -148,7 +148,7 @@ static void measure_runs(void *context, void *const *runs, uint32_t count,
 	}
 }
 
-static const struct runner_ops ops = {
+static const struct worker_backend_ops ops = {
 	.start = start_run,
 	.stop = stop_run,
 	.kill = kill_run,
@@ -169,22 +169,23 @@ static void bury_orphans(void)
 		; /* who ended before that */
 }
 
-static int open_demo(struct event_base *base, struct sticky_group *group, struct runner *ret_runner)
+static int open_demo(struct event_base *base, struct sticky_group *group,
+		     struct worker_backend *ret_backend)
 {
 	struct demo *demo = calloc(1, sizeof(*demo));
 
 	if (!demo)
 		return -ENOMEM;
 	*demo = (struct demo){.base = base, .group = group};
-	*ret_runner = (struct runner){.ops = &ops, .context = demo};
+	*ret_backend = (struct worker_backend){.ops = &ops, .context = demo};
 	bury_orphans();
 	return 0;
 }
 
-static void close_demo(struct runner *runner)
+static void close_demo(struct worker_backend *backend)
 {
 	signal(SIGCHLD, SIG_DFL);
-	free(runner->context);
+	free(backend->context);
 }
 
 const struct thread_host *demo_host(void)

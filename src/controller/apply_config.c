@@ -16,7 +16,7 @@
 
 static void scale_to(struct controller *controller, uint32_t slots)
 {
-	int moved = supervisor_scale(controller->instance.supervisor, slots);
+	int moved = slots_scale(controller->instance.supervisor, slots);
 
 	if (moved < 0)
 		report(STICKY_LOG_ERROR, "scale_failed", "slots=%u error=\"%s\"", slots,
@@ -26,7 +26,7 @@ static void scale_to(struct controller *controller, uint32_t slots)
 /* As an event of the reload that follows. */
 static void note_kept(struct controller *controller, const char *names)
 {
-	uint32_t next = supervisor_reload_id(controller->instance.supervisor) + 1;
+	uint32_t next = rolling_reload_id(controller->instance.supervisor) + 1;
 
 	journal_add(controller->journal, STICKY_LOG_WARN, "options_kept",
 		    json_pack("{s:i, s:s, s:s}", "reload", (int)next, "options", names, "so",
@@ -35,17 +35,17 @@ static void note_kept(struct controller *controller, const char *names)
 
 void controller_apply_differences(struct controller *controller)
 {
-	const struct slotsfile_content *former = controller->takeover.content;
+	const struct state_file_content *former = controller->takeover.content;
 	char names[CONFIG_ERROR_SIZE];
 
 	/* As they were asked for: what is kept has been put back into the configuration. */
-	config_fixed_differences(former->fixed_ids, controller->slotsfile.content->fixed_ids,
+	config_fixed_differences(former->fixed_ids, controller->state_file.content->fixed_ids,
 				 sizeof(names), names);
 	if (names[0])
 		note_kept(controller, names);
 	/* The reload first: slots that are new need no second life. */
 	if (former->config_id != config_id(controller->config, controller->directory))
-		supervisor_reload(controller->instance.supervisor);
+		rolling_reload_begin(controller->instance.supervisor);
 	if (former->configured_slots != controller_wanted_slots(controller->config))
 		scale_to(controller, controller_wanted_slots(controller->config));
 }
@@ -53,7 +53,7 @@ void controller_apply_differences(struct controller *controller)
 /* For a controller that takes over. */
 static void note_config(struct controller *controller)
 {
-	struct slotsfile_content *content = controller->slotsfile.content;
+	struct state_file_content *content = controller->state_file.content;
 
 	if (!content)
 		return;
@@ -105,7 +105,7 @@ int controller_reload(struct controller *controller, char *ret_text)
 	struct config next;
 	int result;
 
-	if (supervisor_is_stopping(supervisor)) {
+	if (shutdown_has_begun(supervisor)) {
 		snprintf(ret_text, API_ERROR_SIZE, "reload: the instance is stopping");
 		return -EBUSY;
 	}
@@ -119,7 +119,7 @@ int controller_reload(struct controller *controller, char *ret_text)
 	report_set_level((enum sticky_log_level)controller->config->log_level);
 	if (frontend_apply_config(controller->instance.front, sizeof(names), names))
 		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
-	result = supervisor_reload(supervisor);
+	result = rolling_reload_begin(supervisor);
 	/* A scale by hand holds until the configured number itself changes. */
 	if (controller->config->workers != former_workers)
 		scale_to(controller, controller_wanted_slots(controller->config));

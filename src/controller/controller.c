@@ -52,7 +52,7 @@ static void begin_stop(struct controller *controller, bool now)
 	sticky_group_refuse(controller->instance.group);
 	frontend_stop(controller->instance.front);
 	nodeports_stop(controller->nodeports);
-	supervisor_stop(controller->instance.supervisor, now);
+	shutdown_begin(controller->instance.supervisor, now);
 }
 
 static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
@@ -96,7 +96,7 @@ static void scale_by_signal(struct controller *controller, int by)
 {
 	struct supervisor *supervisor = controller->instance.supervisor;
 	int slots = (int)supervisor_slots(supervisor) + by;
-	int moved = slots < 1 ? -EINVAL : supervisor_scale(supervisor, (uint32_t)slots);
+	int moved = slots < 1 ? -EINVAL : slots_scale(supervisor, (uint32_t)slots);
 
 	if (moved < 0)
 		report(STICKY_LOG_WARN, "scale_refused", "slots=%d error=\"%s\"", slots,
@@ -248,7 +248,7 @@ static void on_listener_added(void *context)
 		    json_pack("{s:s}", "on", addresses));
 	supervisor_listeners_changed(controller->instance.supervisor);
 	if (start_front(controller))
-		supervisor_stop(controller->instance.supervisor, true);
+		shutdown_begin(controller->instance.supervisor, true);
 }
 
 static int open_nodeports(struct controller *controller)
@@ -303,14 +303,14 @@ static int open_processes(struct controller *controller)
 				    strerror(-error));
 		return EXIT_FAILED;
 	}
-	controller->runner = processes_runner(controller->processes);
+	controller->backend = processes_backend(controller->processes);
 	return EXIT_DONE;
 }
 
 static int open_threads(struct controller *controller)
 {
 	int error = controller->threads->open(controller->base, controller->instance.group,
-					      &controller->runner);
+					      &controller->backend);
 
 	if (error)
 		controller_complain("cannot set up the demo's threads: %s", strerror(-error));
@@ -387,12 +387,12 @@ static int open_supervisor(struct controller *controller)
 	struct supervisor_options options = {
 		.base = controller->base,
 		.group = controller->instance.group,
-		.runner = controller->runner,
+		.backend = controller->backend,
 		.journal = controller->journal,
 		.config = controller->config,
 		.answered = &controller->traffic->delivery.answered,
 		.delivery = frontend_delivery(controller->instance.front),
-		.slotsfile = &controller->slotsfile,
+		.state_file = &controller->state_file,
 		.finished = on_finished,
 		.context = controller,
 	};
@@ -431,7 +431,7 @@ static int open_api(struct controller *controller)
 	controller->instance.journal = controller->journal;
 	controller->instance.traffic = controller->traffic;
 	controller->instance.config = controller->config;
-	controller->instance.runner = controller->runner;
+	controller->instance.backend = controller->backend;
 	controller->instance.started_ms = clock_ms();
 	format_started_at(controller->instance.started_at);
 	if (!error)
@@ -528,7 +528,7 @@ static int (*const steps[])(struct controller *controller) = {
 	controller_open_group,
 	controller_open_listeners,
 	open_loop,
-	controller_open_slotsfile,
+	controller_open_state_file,
 	open_front,
 	open_workers,
 	open_supervisor,
@@ -559,8 +559,8 @@ static void teardown(struct controller *controller)
 	processes_close(controller->processes);
 	nodeports_close(controller->nodeports);
 	relay_close(controller->relay);
-	if (!controller->config->command && controller->runner.ops)
-		controller->threads->close(&controller->runner);
+	if (!controller->config->command && controller->backend.ops)
+		controller->threads->close(&controller->backend);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++)
 		if (controller->signal_events[i])
 			event_free(controller->signal_events[i]);
@@ -574,7 +574,7 @@ static void teardown(struct controller *controller)
 	sticky_group_close(controller->instance.group); /* and its pins */
 	pins_remove(controller->pins);
 	takeover_fini(&controller->takeover);
-	slotsfile_close(&controller->slotsfile);
+	state_file_close(&controller->state_file);
 	identity_fini(&controller->identity);
 	rundir_release(&controller->rundir);
 }

@@ -12,9 +12,10 @@
 
 /* Workers as threads of this process: what the demo gives us. */
 struct thread_host {
-	/* Returns 0 or -errno; from then on the runner may be used. */
-	int (*open)(struct event_base *base, struct sticky_group *group, struct runner *ret_runner);
-	void (*close)(struct runner *runner);
+	/* Returns 0 or -errno; from then on the backend may be used. */
+	int (*open)(struct event_base *base, struct sticky_group *group,
+		    struct worker_backend *ret_backend);
+	void (*close)(struct worker_backend *backend);
 	const char *listen; /* the address where none is named */
 };
 

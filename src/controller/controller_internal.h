@@ -39,12 +39,12 @@ struct controller {
 	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: workers are none of Node.js */
-	struct runner runner;
+	struct worker_backend backend;
 	struct instance instance;
 	struct journal *journal;
 	struct traffic own_traffic; /* where there is no slots file */
 	struct traffic *traffic;
-	struct slotsfile slotsfile;
+	struct state_file state_file;
 	struct takeover takeover; /* what a former controller left; empty: nothing */
 	bool takes_over;
 	bool is_user;		   /* steering: all connections come into our own hands */
@@ -88,7 +88,7 @@ int controller_choose_directory(const struct controller *controller, const char 
 int controller_find_takeover(struct controller *controller);
 int controller_open_group(struct controller *controller);
 int controller_open_listeners(struct controller *controller);
-int controller_open_slotsfile(struct controller *controller);
+int controller_open_state_file(struct controller *controller);
 int controller_take_over(struct controller *controller);
 
 /* The number of slots that the configuration asks for. */
@@ -105,7 +105,7 @@ void controller_apply_differences(struct controller *controller);
  * ret_text  why not; or, where it worked, what was not taken from the configuration, or "".
  *           API_ERROR_SIZE bytes
  *
- * Returns as supervisor_reload(), or -EBADMSG: nothing has changed.
+ * Returns as rolling_reload_begin(), or -EBADMSG: nothing has changed.
  */
 int controller_reload(struct controller *controller, char *ret_text);
 

@@ -241,9 +241,9 @@ static void pin_group(struct controller *controller)
 }
 
 /* What is noted for a controller that follows. */
-int controller_open_slotsfile(struct controller *controller)
+int controller_open_state_file(struct controller *controller)
 {
-	struct slotsfile_content *content;
+	struct state_file_content *content;
 	char path[RUNDIR_PATH_SIZE];
 	int error;
 
@@ -251,12 +251,12 @@ int controller_open_slotsfile(struct controller *controller)
 		return EXIT_DONE;
 	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
 	if (!error)
-		error = slotsfile_create(path, &controller->slotsfile);
+		error = state_file_create(path, &controller->state_file);
 	if (error) {
 		controller_complain("cannot make %s: %s", path, strerror(-error));
 		return EXIT_FAILED;
 	}
-	content = controller->slotsfile.content;
+	content = controller->state_file.content;
 	controller->traffic = &content->traffic;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
@@ -276,7 +276,7 @@ int controller_open_slotsfile(struct controller *controller)
 }
 
 /* The lives that the former controller left go on under this one. */
-static void adopt_lives(struct controller *controller)
+static void adopt_workers(struct controller *controller)
 {
 	struct supervisor *supervisor = controller->instance.supervisor;
 	struct takeover *takeover = &controller->takeover;
@@ -284,14 +284,14 @@ static void adopt_lives(struct controller *controller)
 
 	/* A kill in the middle of a scaling leaves notes of one more slot, or of one less. */
 	for (i = 0; i < takeover->content->slots && i < supervisor_slots(supervisor); i++)
-		supervisor_adopt_slot(supervisor, i, &takeover->content->slot[i]);
+		supervised_slot_adopt(supervisor, i, &takeover->content->slot[i]);
 	for (i = 0; i < takeover->count; i++) {
-		struct adopted_life *life = &takeover->lives[i];
-		int error = supervisor_adopt(supervisor, life);
+		struct adopted_worker *adopted = &takeover->workers[i];
+		int error = worker_adopt(supervisor, adopted);
 
 		if (error)
 			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
-			       life->record.slot, life->record.pid, strerror(-error));
+			       adopted->record.slot, adopted->record.pid, strerror(-error));
 	}
 }
 
@@ -301,8 +301,8 @@ static int install_notes(struct controller *controller)
 	char path[RUNDIR_PATH_SIZE];
 	int error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
 
-	if (!error && controller->slotsfile.content)
-		error = slotsfile_install(path);
+	if (!error && controller->state_file.content)
+		error = state_file_install(path);
 	if (error)
 		controller_complain("cannot make %s: %s", path, strerror(-error));
 	return error ? EXIT_FAILED : EXIT_DONE;
@@ -314,7 +314,7 @@ int controller_take_over(struct controller *controller)
 
 	if (!controller->takes_over)
 		return install_notes(controller);
-	adopt_lives(controller);
+	adopt_workers(controller);
 	if (install_notes(controller))
 		return EXIT_FAILED;
 	error = sticky_group_finish_adoption(controller->instance.group);

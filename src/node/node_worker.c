@@ -89,7 +89,7 @@ static void answer(struct node_worker *node, const struct cluster_event *event, 
 		reply = cluster_wrap(reply, event->query.udp != 0);
 	failed = say(node, reply, fd, 0);
 	if (failed)
-		supervisor_worker_lost(node->options.worker, END_NOT_ANSWERED);
+		worker_lost(node->options.worker, END_NOT_ANSWERED);
 }
 
 /* The key of a server at a listener: the same in any life, for whoever takes over. */
@@ -171,7 +171,7 @@ static void on_handle_lost(struct node_worker *node)
 	if (id && node->outlet)
 		worker_endpoint_refused(node->outlet, id);
 	else
-		supervisor_worker_lost(node->options.worker, END_NO_ROOM_FOR_SOCKET);
+		worker_lost(node->options.worker, END_NO_ROOM_FOR_SOCKET);
 }
 
 /* ---- What it asks
@@ -179,7 +179,7 @@ static void on_handle_lost(struct node_worker *node)
 
 static int socket_of(const struct node_worker *node, int listener)
 {
-	int fd = sticky_worker_fd(worker_life(node->options.worker), (uint32_t)listener);
+	int fd = sticky_worker_fd(worker_sockets(node->options.worker), (uint32_t)listener);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
 	/* Its whole event loop would hang in an accept() that blocks. */
@@ -227,7 +227,7 @@ static void say_what_lacks(struct node_worker *node)
 		hint = "listen({exclusive: true}) and processes of its own (cluster.fork()) can't "
 		       "be seen from here; one that needs longer wants a larger --ready-timeout";
 	}
-	supervisor_worker_lacks(node->options.worker, text, hint);
+	worker_not_ready(node->options.worker, text, hint);
 }
 
 static void note_elsewhere(struct node_worker *node, const struct cluster_query *query)
@@ -269,7 +269,7 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		return;
 	}
 	/* It was told to end meanwhile, and has left its slot. */
-	if (!worker_life(node->options.worker)) {
+	if (!worker_sockets(node->options.worker)) {
 		answer(node, event, key, -ECANCELED, NULL, -1);
 		return;
 	}
@@ -277,7 +277,7 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	node->held |= 1u << port.listener;
 	format_key(port.listener, key);
 	if (node->outlet)
-		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+		worker_takes_passed(node->options.worker, node->outlet);
 	answer(node, event, key, 0, port.data, socket_of(node, port.listener));
 }
 
@@ -289,7 +289,7 @@ static bool is_followed(const struct node_worker *node)
 {
 	const struct worker *worker = node->options.worker;
 
-	return !worker_life(worker) && !worker_is_superseded(worker);
+	return !worker_sockets(worker) && !worker_is_superseded(worker);
 }
 
 static void on_closed(struct node_worker *node, const struct cluster_event *event)
@@ -332,7 +332,7 @@ static void on_listening(struct node_worker *node, const struct cluster_event *e
 	say_what_lacks(node);
 	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
 	if (is_of_module(node) || (node->listening && !missing[0]))
-		supervisor_worker_said(node->options.worker, WORKER_SAYS_LISTENING);
+		worker_said(node->options.worker, WORKER_SAYS_LISTENING);
 }
 
 static void on_online(struct node_worker *node)
@@ -340,12 +340,12 @@ static void on_online(struct node_worker *node)
 	node->is_online = true;
 	say_what_lacks(node);
 	if (is_of_module(node))
-		supervisor_worker_takes_passed(node->options.worker, node->outlet);
+		worker_takes_passed(node->options.worker, node->outlet);
 	/* One that was written for sticky-listen may say nothing more. */
-	supervisor_worker_said(node->options.worker,
-			       config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
-				       ? WORKER_SAYS_BEGUN
-				       : WORKER_SAYS_NOTHING_KNOWN);
+	worker_said(node->options.worker,
+		    config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
+			    ? WORKER_SAYS_BEGUN
+			    : WORKER_SAYS_NOTHING_KNOWN);
 }
 
 /* ---- Hearing
@@ -379,13 +379,13 @@ static void on_message(void *context, const json_t *message)
 	case CLUSTER_LEAVING:
 		/* As STOPPING=1: its successor begins now. */
 		say(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
-		supervisor_worker_said(node->options.worker, WORKER_SAYS_STOPS);
+		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;
 	case CLUSTER_SAYS_READY:
-		supervisor_worker_said(node->options.worker, WORKER_SAYS_MESSAGE);
+		worker_said(node->options.worker, WORKER_SAYS_MESSAGE);
 		break;
 	case CLUSTER_WANTS_OUT:
-		supervisor_worker_wants_out(node->options.worker);
+		worker_wants_out(node->options.worker);
 		break;
 	case CLUSTER_OTHER:
 		relay_pass(node->member, message);
@@ -472,7 +472,7 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 	/* A second listen() would be given what it has, at which Node.js throws. */
 	(*ret_node)->held = nodeports_listeners(options->ports);
 	if ((*ret_node)->outlet)
-		supervisor_worker_takes_passed(options->worker, (*ret_node)->outlet);
+		worker_takes_passed(options->worker, (*ret_node)->outlet);
 	return 0;
 }
 

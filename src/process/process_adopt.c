@@ -24,7 +24,7 @@ static void end_adopted(struct process *process)
 	process->reaped = true;
 	output_source_drain(process->output);
 	output_source_drain(process->error_output);
-	supervisor_worker_exited(process->worker, &how); /* frees the process */
+	worker_exited(process->worker, &how); /* frees the process */
 }
 
 static void on_pidfd(evutil_socket_t fd, short what, void *context)
@@ -102,7 +102,7 @@ static void fetch_channel(struct process *process)
 		process_adopt_node(process, fd);
 		return;
 	}
-	if (!is_socket(fd, SOCK_SEQPACKET) || supervisor_worker_channel(process->worker, fd))
+	if (!is_socket(fd, SOCK_SEQPACKET) || worker_adopt_channel(process->worker, fd))
 		close(fd);
 }
 
@@ -119,7 +119,7 @@ static void fetch_from_worker(struct process *process)
 	privilege_restore(previous);
 }
 
-int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run)
+int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_handle)
 {
 	struct processes *processes = context;
 	struct process *process = process_new(processes, worker);
@@ -143,6 +143,6 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 		return error;
 	}
 	fetch_from_worker(process);
-	*ret_run = process;
+	*ret_handle = process;
 	return 0;
 }

@@ -56,7 +56,7 @@ void process_on_status(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	if (read_status(process))
-		supervisor_worker_started(process->worker);
+		worker_started(process->worker);
 }
 
 /* What the user can do about a command that can't be run. */
@@ -152,7 +152,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 	output_source_drain(process->output);
 	output_source_drain(process->error_output);
 	describe_exit(process, info, &how);
-	supervisor_worker_exited(process->worker, &how); /* frees the process */
+	worker_exited(process->worker, &how); /* frees the process */
 }
 
 /* All that ended by now: workers, and as PID 1 of a container others' orphans. */
@@ -190,14 +190,14 @@ void process_on_notify(void *context, pid_t group, const struct notify_message *
 	if (!process)
 		return;
 	if (message->status)
-		supervisor_worker_status(process->worker, message->status);
+		worker_set_status(process->worker, message->status);
 	/* READY first: a worker that says both at once has been ready. */
 	if (message->ready)
-		supervisor_worker_said(process->worker, WORKER_SAYS_READY);
+		worker_said(process->worker, WORKER_SAYS_READY);
 	if (message->stopping)
-		supervisor_worker_said(process->worker, WORKER_SAYS_STOPS);
+		worker_said(process->worker, WORKER_SAYS_STOPS);
 	else if (message->alive)
-		supervisor_worker_said(process->worker, WORKER_SAYS_ALIVE);
+		worker_said(process->worker, WORKER_SAYS_ALIVE);
 	else if (!message->ready)
-		supervisor_worker_said(process->worker, WORKER_SAYS_NOTHING_KNOWN);
+		worker_said(process->worker, WORKER_SAYS_NOTHING_KNOWN);
 }

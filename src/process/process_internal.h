@@ -48,7 +48,7 @@ struct processes {
 struct process *process_new(struct processes *processes, struct worker *worker);
 
 /* It is nobody's any more. The runner's operation. */
-void process_release(void *run);
+void process_release(void *handle);
 
 /* What stands before each line of its output. */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]);
@@ -97,6 +97,6 @@ void process_reap(struct processes *processes);
 /* ---- process_adopt.c ---- */
 
 /* One that a former controller began. The runner's operation. */
-int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_run);
+int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_handle);
 
 #endif

@@ -32,7 +32,7 @@ static void on_term(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	process_signal_stop(process);
-	supervisor_worker_told(process->worker);
+	worker_stop_requested(process->worker);
 }
 
 static struct node_worker_options options_of(const struct process *process)
@@ -118,7 +118,7 @@ static void on_disconnect(evutil_socket_t fd, short what, void *context)
 	if (has_unread(process))
 		look_again(process);
 	else if (node_worker_disconnect(process->node))
-		supervisor_worker_told(process->worker);
+		worker_stop_requested(process->worker);
 }
 
 static int make_timers(struct process *process)
@@ -215,7 +215,7 @@ void process_adopt_node(struct process *process, int fd)
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
 	/* It has left its slot: it was told to finish, or is in a moment. */
-	else if (!worker_life(process->worker))
+	else if (!worker_sockets(process->worker))
 		start_term(process);
 	offer_sockets(process);
 }

@@ -75,20 +75,20 @@ static int spawn(struct process *process, const struct spawn_request *request)
 	return error;
 }
 
-static int spawn_with(struct process *process, struct sticky_worker *life,
+static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
 	char **command = options->config->command;
 	struct candidates candidates;
-	int sockets[SPAWN_SOCKETS_MAX];
+	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
 		.argv = command,
 		.envp = environment->items,
 		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
 		.directory = options->directory,
 		.identity = options->identity,
-		.sockets = sockets,
+		.sockets = fds,
 		.output = output,
 		.error_output = error_output,
 		.noted_pid = worker_noted_pid(process->worker),
@@ -97,12 +97,12 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	int error;
 
 	if (process->node)
-		sockets[request.socket_count++] = process->node_end;
-	while (!process->node && (sockets[request.socket_count] = sticky_worker_fd(
-					  life, (uint32_t)request.socket_count)) >= 0)
+		fds[request.socket_count++] = process->node_end;
+	while (!process->node && (fds[request.socket_count] = sticky_worker_fd(
+					  sockets, (uint32_t)request.socket_count)) >= 0)
 		request.socket_count++;
 	if (worker_private_fd(process->worker) >= 0)
-		sockets[request.socket_count++] = worker_private_fd(process->worker);
+		fds[request.socket_count++] = worker_private_fd(process->worker);
 	request.kept[0] = output_source_fd(process->output);
 	request.kept[1] = output_source_fd(process->error_output);
 	request.kept_count = SPAWN_KEPT;
@@ -120,16 +120,16 @@ static int spawn_with(struct process *process, struct sticky_worker *life,
 	return error ? error : watch_status(process);
 }
 
-static uint32_t count_sockets(const struct sticky_worker *life)
+static uint32_t count_sockets(const struct sticky_worker *sockets)
 {
 	uint32_t count = 0;
 
-	while (sticky_worker_fd(life, count) >= 0)
+	while (sticky_worker_fd(sockets, count) >= 0)
 		count++;
 	return count;
 }
 
-static int build_environment(const struct process *process, const struct sticky_worker *life,
+static int build_environment(const struct process *process, const struct sticky_worker *sockets,
 			     struct environment *environment)
 {
 	const struct processes_options *options = &process->processes->options;
@@ -145,7 +145,7 @@ static int build_environment(const struct process *process, const struct sticky_
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
 		.port = options->ports[0],
-		.socket_count = count_sockets(life),
+		.socket_count = count_sockets(sockets),
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
@@ -159,7 +159,7 @@ int process_open_tails(struct process *process)
 	return error ? error : output_tail_open(&process->error_tail);
 }
 
-static int begin(struct process *process, struct sticky_worker *life)
+static int begin(struct process *process, struct sticky_worker *sockets)
 {
 	struct processes *processes = process->processes;
 	struct environment environment = {0};
@@ -176,9 +176,9 @@ static int begin(struct process *process, struct sticky_worker *life)
 	if (!error)
 		error = process_open_node(process);
 	if (!error)
-		error = build_environment(process, life, &environment);
+		error = build_environment(process, sockets, &environment);
 	if (!error)
-		error = spawn_with(process, life, &environment, output, error_output);
+		error = spawn_with(process, sockets, &environment, output, error_output);
 	environment_fini(&environment);
 	process_close_node_end(process);
 	if (output >= 0)
@@ -205,24 +205,24 @@ struct process *process_new(struct processes *processes, struct worker *worker)
 	return process;
 }
 
-static int process_start(void *context, struct worker *worker, struct sticky_worker *life,
-			 void **ret_run)
+static int process_start(void *context, struct worker *worker, struct sticky_worker *sockets,
+			 void **ret_handle)
 {
 	struct process *process = process_new(context, worker);
 	int error;
 
 	if (!process)
 		return -ENOMEM;
-	error = begin(process, life);
+	error = begin(process, sockets);
 	if (error && !process->pid) {
 		process_release(process);
 		return error;
 	}
-	*ret_run = process;
+	*ret_handle = process;
 	return 0;
 }
 
-/* ---- The runner ----------------------------------------------------------------- */
+/* ---- The backend ---------------------------------------------------------------- */
 
 void process_signal_stop(struct process *process)
 {
@@ -238,9 +238,9 @@ void process_signal_stop(struct process *process)
 	privilege_restore(previous);
 }
 
-static bool process_stop(void *run)
+static bool process_stop(void *handle)
 {
-	struct process *process = run;
+	struct process *process = handle;
 
 	if (process->node && process_disconnect(process))
 		return false; /* by process_node.c, at once or soon */
@@ -248,14 +248,14 @@ static bool process_stop(void *run)
 	return true;
 }
 
-static void process_kill(void *run)
+static void process_kill(void *handle)
 {
-	process_kill_group(run, SIGKILL);
+	process_kill_group(handle, SIGKILL);
 }
 
-void process_release(void *run)
+void process_release(void *handle)
 {
-	struct process *process = run;
+	struct process *process = handle;
 	struct process **link = &process->processes->list;
 
 	while (*link != process)
@@ -274,21 +274,21 @@ void process_release(void *run)
 	free(process);
 }
 
-static pid_t process_pid(const void *run)
+static pid_t process_pid(const void *handle)
 {
-	return ((const struct process *)run)->pid;
+	return ((const struct process *)handle)->pid;
 }
 
-static void process_last_lines(const void *run, size_t size, char *ret_text)
+static void process_last_lines(const void *handle, size_t size, char *ret_text)
 {
-	const struct process *process = run;
+	const struct process *process = handle;
 
 	output_tail_read(process->error_tail, size, ret_text);
 	if (!ret_text[0])
 		output_tail_read(process->tail, size, ret_text);
 }
 
-static void processes_measure(void *context, void *const *runs, uint32_t count,
+static void processes_measure(void *context, void *const *handles, uint32_t count,
 			      struct run_usage *ret_usages)
 {
 	const struct processes_options *options = &((struct processes *)context)->options;
@@ -300,14 +300,14 @@ static void processes_measure(void *context, void *const *runs, uint32_t count,
 	if (!groups)
 		return;
 	for (i = 0; i < count; i++)
-		groups[i] = process_pid(runs[i]);
+		groups[i] = process_pid(handles[i]);
 	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
 	procusage_measure(groups, count, options->ports, options->port_count, ret_usages);
 	privilege_restore(previous);
 	free(groups);
 }
 
-static const struct runner_ops ops = {
+static const struct worker_backend_ops ops = {
 	.start = process_start,
 	.adopt = process_adopt,
 	.stop = process_stop,
@@ -318,9 +318,9 @@ static const struct runner_ops ops = {
 	.measure = processes_measure,
 };
 
-struct runner processes_runner(struct processes *processes)
+struct worker_backend processes_backend(struct processes *processes)
 {
-	return (struct runner){.ops = &ops, .context = processes};
+	return (struct worker_backend){.ops = &ops, .context = processes};
 }
 
 int processes_open(const struct processes_options *options, struct processes **ret_processes)

@@ -36,7 +36,7 @@ int processes_open(const struct processes_options *options, struct processes **r
 /* All of them must have ended. NULL is allowed. */
 void processes_close(struct processes *processes);
 
-struct runner processes_runner(struct processes *processes);
+struct worker_backend processes_backend(struct processes *processes);
 
 /* The listeners are other ones now: whose connections are counted. */
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);

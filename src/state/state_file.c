@@ -18,7 +18,7 @@ static int name_new(const char *path, char new_path[PATH_MAX])
 	return snprintf(new_path, PATH_MAX, "%s.new", path) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int slotsfile_install(const char *path)
+int state_file_install(const char *path)
 {
 	char new_path[PATH_MAX];
 
@@ -27,9 +27,9 @@ int slotsfile_install(const char *path)
 	return rename(new_path, path) ? -errno : 0;
 }
 
-int slotsfile_create(const char *path, struct slotsfile *ret_file)
+int state_file_create(const char *path, struct state_file *ret_file)
 {
-	struct slotsfile_content *content;
+	struct state_file_content *content;
 	char new_path[PATH_MAX];
 	int fd, error = 0;
 
@@ -48,12 +48,12 @@ int slotsfile_create(const char *path, struct slotsfile *ret_file)
 	close(fd);
 	if (error)
 		return error;
-	content->version = SLOTSFILE_VERSION;
-	*ret_file = (struct slotsfile){.content = content};
+	content->version = STATE_FILE_VERSION;
+	*ret_file = (struct state_file){.content = content};
 	return 0;
 }
 
-static int read_whole(int fd, struct slotsfile_content *content)
+static int read_whole(int fd, struct state_file_content *content)
 {
 	char *to = (char *)content;
 	size_t done = 0;
@@ -70,9 +70,9 @@ static int read_whole(int fd, struct slotsfile_content *content)
 	return 0;
 }
 
-int slotsfile_read(const char *path, struct slotsfile_content **ret_content)
+int state_file_read(const char *path, struct state_file_content **ret_content)
 {
-	struct slotsfile_content *content;
+	struct state_file_content *content;
 	struct stat info;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), error = 0;
 
@@ -86,7 +86,7 @@ int slotsfile_read(const char *path, struct slotsfile_content **ret_content)
 	else
 		error = read_whole(fd, content);
 	close(fd);
-	if (!error && (content->version != SLOTSFILE_VERSION || content->slots < 1 ||
+	if (!error && (content->version != STATE_FILE_VERSION || content->slots < 1 ||
 		       content->slots > STICKY_SLOTS_LIMIT || content->listeners < 1 ||
 		       content->listeners > STICKY_LISTENERS_LIMIT))
 		error = -EPROTO;
@@ -98,20 +98,20 @@ int slotsfile_read(const char *path, struct slotsfile_content **ret_content)
 	return 0;
 }
 
-void slotsfile_close(struct slotsfile *file)
+void state_file_close(struct state_file *file)
 {
 	if (file->content)
 		munmap(file->content, sizeof(*file->content));
 	file->content = NULL;
 }
 
-struct life_record *slotsfile_add(struct slotsfile *file)
+struct worker_record *state_file_add(struct state_file *file)
 {
 	uint32_t tries;
 
-	for (tries = 0; file->content && tries < SLOTSFILE_LIVES; tries++) {
-		struct life_record *record =
-			&file->content->life[(file->next + tries) % SLOTSFILE_LIVES];
+	for (tries = 0; file->content && tries < STATE_FILE_WORKERS; tries++) {
+		struct worker_record *record =
+			&file->content->worker[(file->next + tries) % STATE_FILE_WORKERS];
 
 		if (record->used)
 			continue;
@@ -122,20 +122,20 @@ struct life_record *slotsfile_add(struct slotsfile *file)
 	return NULL;
 }
 
-void slotsfile_publish(struct life_record *record)
+void state_file_publish(struct worker_record *record)
 {
 	/* A SIGKILL may come between any two stores: the order is what the reader relies on. */
 	atomic_signal_fence(memory_order_release);
 	*(volatile uint32_t *)&record->used = 1;
 }
 
-void slotsfile_remove(struct life_record *record)
+void state_file_remove(struct worker_record *record)
 {
 	if (record)
 		*(volatile uint32_t *)&record->used = 0;
 }
 
-uint64_t slotsfile_process_start(int32_t pid)
+uint64_t state_file_process_start(int32_t pid)
 {
 	char path[64], text[1024];
 	const char *end;

@@ -14,18 +14,18 @@
 #include "handoff/traffic.h"
 #include "sticky.h"
 
-#define SLOTSFILE_VERSION 5
-#define SLOTSFILE_LIVES	  (4 * STICKY_SLOTS_LIMIT)
+#define STATE_FILE_VERSION 5
+#define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
 
 /* One life. Everything of it is written before `used` says so. */
-struct life_record {
+struct worker_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
-	int32_t pid;	      /* and process group; 0: it was not forked yet */
-	uint32_t was_told;    /* to stop, politely */
-	uint32_t state;	      /* enum worker_state */
-	uint32_t watchdog_ms; /* as it was told; 0: none */
+	int32_t pid;		 /* and process group; 0: it was not forked yet */
+	uint32_t stop_requested; /* to stop, politely */
+	uint32_t state;		 /* enum worker_state */
+	uint32_t watchdog_ms;	 /* as it was told; 0: none */
 	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
 	uint64_t process_start;
 	uint32_t takes_passed; /* it has said so: see lib/channel.h */
@@ -42,7 +42,7 @@ struct slot_record {
 	uint32_t unused;
 };
 
-struct slotsfile_content {
+struct state_file_content {
 	uint32_t version;
 	uint32_t slots;
 	uint32_t listeners;
@@ -54,44 +54,44 @@ struct slotsfile_content {
 	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
-	struct life_record life[SLOTSFILE_LIVES];
+	struct worker_record worker[STATE_FILE_WORKERS];
 };
 
-struct slotsfile {
-	struct slotsfile_content *content; /* NULL: not open */
-	uint32_t next;			   /* where the search for a free record begins */
+struct state_file {
+	struct state_file_content *content; /* NULL: not open */
+	uint32_t next;			    /* where the search for a free record begins */
 };
 
 /*
- * Make a new one beside the one that is there, which stays what it is until slotsfile_install():
+ * Make a new one beside the one that is there, which stays what it is until state_file_install():
  * whoever is killed in between leaves notes that are complete. Returns 0 or -errno.
  */
-int slotsfile_create(const char *path, struct slotsfile *ret_file);
+int state_file_create(const char *path, struct state_file *ret_file);
 
 /* From now on the new one counts. Returns 0 or -errno. */
-int slotsfile_install(const char *path);
+int state_file_install(const char *path);
 
 /*
  * Read one that another controller left; freed by free().
  * Returns 0, -ENOENT, -EPROTO (of another version, or damaged), or another -errno.
  */
-int slotsfile_read(const char *path, struct slotsfile_content **ret_content);
+int state_file_read(const char *path, struct state_file_content **ret_content);
 
-void slotsfile_close(struct slotsfile *file);
+void state_file_close(struct state_file *file);
 
 /* A record for a life; NULL: all are in use, or the file is not open. Not `used` yet. */
-struct life_record *slotsfile_add(struct slotsfile *file);
+struct worker_record *state_file_add(struct state_file *file);
 
 /* The record is complete. */
-void slotsfile_publish(struct life_record *record);
+void state_file_publish(struct worker_record *record);
 
 /* The life is gone. NULL is allowed. */
-void slotsfile_remove(struct life_record *record);
+void state_file_remove(struct worker_record *record);
 
 /*
  * When a process began, in clock ticks since boot: proc_pid_stat(5), field 22. 0: there is no
  * such process.
  */
-uint64_t slotsfile_process_start(int32_t pid);
+uint64_t state_file_process_start(int32_t pid);
 
 #endif

@@ -12,34 +12,34 @@
 /*
  * The delay before a slot's next worker begins.
  *
- * former_ms      the delay before the worker that ended, in ms; 0: there was none
+ * previous_ms      the delay before the worker that ended, in ms; 0: there was none
  * lifetime_ms    how long that worker lived, in ms
  * min_uptime_ms  a worker that lived for less than this, in ms, doubles the delay
  *
  * Returns the delay in ms: 100, or twice the previous one up to 30,000.
  */
-uint32_t pool_restart_delay(uint32_t former_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
+uint32_t restart_delay_ms(uint32_t previous_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
 
 /* How many deaths of a slot are remembered for --restart-limit N/TIME. */
-#define POOL_DEATHS_MAX 64
+#define RESTART_DEATHS_MAX 64
 
 /* The last deaths of a slot's workers. All zero: none. */
-struct pool_deaths {
-	uint64_t at_ms[POOL_DEATHS_MAX]; /* a ring */
-	uint32_t count;			 /* ever */
+struct restart_deaths {
+	uint64_t at_ms[RESTART_DEATHS_MAX]; /* a ring */
+	uint32_t count;			    /* ever */
 };
 
 /*
  * Note a death.
  *
  * now_ms     the time of it, in ms, of a clock that never goes back
- * limit      how many deaths are allowed, 1 to POOL_DEATHS_MAX - 1; 0: any number
+ * limit      how many deaths are allowed, 1 to RESTART_DEATHS_MAX - 1; 0: any number
  * period_ms  within how many ms
  *
  * Returns true where there were more than `limit` within the last period_ms.
  */
-bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit,
-		     uint64_t period_ms);
+bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t limit,
+			uint64_t period_ms);
 
 /*
  * The age at which a worker is replaced: between 90% and 100% of the limit, so that workers that
@@ -50,6 +50,6 @@ bool pool_note_death(struct pool_deaths *deaths, uint64_t now_ms, uint32_t limit
  *
  * Returns the age in ms.
  */
-uint64_t pool_jitter(uint64_t limit_ms, uint32_t random);
+uint64_t restart_age_ms(uint64_t limit_ms, uint32_t random);
 
 #endif

@@ -12,7 +12,7 @@
 #define LINES_SIZE 2048
 
 /* The new life of a slot begins: beside the old one, or after it. */
-static void begin_slot(struct slot_state *slot)
+static void begin_slot(struct supervised_slot *slot)
 {
 	struct supervisor *supervisor = slot->supervisor;
 
@@ -22,15 +22,15 @@ static void begin_slot(struct slot_state *slot)
 	slot->delay_ms = 0;
 	/* One that is STARTING has the former command: it is replaced, whatever the order. */
 	if (slot->next)
-		life_apply(slot->next, WORKER_SUPERSEDED);
+		worker_apply(slot->next, WORKER_SUPERSEDED);
 	if (slot->current && slot->current->state == WORKER_STARTING)
-		life_apply(slot->current, WORKER_SUPERSEDED);
+		worker_apply(slot->current, WORKER_SUPERSEDED);
 	if (slot->current && supervisor->config->reload_order == RELOAD_OLD_FIRST) {
 		slot->begin_after_exit = true;
-		life_apply(slot->current, WORKER_ASKED_TO_STOP);
+		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 		return;
 	}
-	life_begin(slot);
+	worker_begin(slot);
 }
 
 /* Slots that a failed reload did not come to, and that have nobody: they begin now. */
@@ -56,10 +56,10 @@ static void end_reload(struct supervisor *supervisor)
 			fields);
 	if (failed)
 		fill_slots(supervisor);
-	orders_note_gone(supervisor);
+	rolling_reload_note_gone(supervisor);
 }
 
-static bool is_reloadable(const struct slot_state *slot)
+static bool is_reloadable(const struct supervised_slot *slot)
 {
 	return slot && (slot->mode == SLOT_ENABLED || slot->mode == SLOT_FAILED);
 }
@@ -86,13 +86,13 @@ static void begin_full_reload(struct supervisor *supervisor)
 	begin_reload(supervisor, chosen, "request");
 }
 
-void orders_fill(struct supervisor *supervisor)
+void rolling_reload_fill(struct supervisor *supervisor)
 {
 	bool chosen[STICKY_SLOTS_LIMIT] = {false}, is_any = false;
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++) {
-		const struct slot_state *slot = supervisor->slots[i];
+		const struct supervised_slot *slot = supervisor->slots[i];
 
 		chosen[i] = slot->mode == SLOT_ENABLED && !slot->current;
 		is_any |= chosen[i];
@@ -100,7 +100,7 @@ void orders_fill(struct supervisor *supervisor)
 	if (!is_any)
 		return;
 	begin_reload(supervisor, chosen, "takeover");
-	orders_drive(supervisor);
+	rolling_reload_drive(supervisor);
 }
 
 /* A slot whose life is too old or too large: one at a time. */
@@ -120,7 +120,7 @@ static bool begin_recycling(struct supervisor *supervisor)
 }
 
 /* Begin what may begin now; and when one reload is over, the next. */
-void orders_drive(struct supervisor *supervisor)
+void rolling_reload_drive(struct supervisor *supervisor)
 {
 	int slot;
 
@@ -140,7 +140,7 @@ void orders_drive(struct supervisor *supervisor)
 		begin_slot(supervisor->slots[slot]);
 }
 
-void orders_note_ready(struct slot_state *slot)
+void rolling_reload_note_ready(struct supervised_slot *slot)
 {
 	struct supervisor *supervisor = slot->supervisor;
 	struct reload *reload = &supervisor->reload;
@@ -155,21 +155,21 @@ void orders_note_ready(struct slot_state *slot)
 					  "generation", (json_int_t)slot->current->generation));
 	if (is_over)
 		end_reload(supervisor);
-	orders_drive(supervisor);
+	rolling_reload_drive(supervisor);
 }
 
-void orders_note_failed(struct slot_state *slot, const struct worker *worker,
-			const struct run_exit *how)
+void rolling_reload_note_failed(struct supervised_slot *slot, const struct worker *worker,
+				const struct run_exit *how)
 {
 	struct supervisor *supervisor = slot->supervisor;
-	const struct runner_ops *ops = supervisor->options.runner.ops;
+	const struct worker_backend_ops *ops = supervisor->options.backend.ops;
 	char lines[LINES_SIZE] = "";
 	json_t *fields;
 
 	if (!supervisor->reload.is_running[slot->index])
 		return;
-	if (worker->run)
-		ops->last_lines(worker->run, sizeof(lines), lines);
+	if (worker->handle)
+		ops->last_lines(worker->handle, sizeof(lines), lines);
 	text_clean(lines);
 	fields = json_pack("{s:i, s:i, s:s, s:s, s:b}", "reload", (int)supervisor->reload_id,
 			   "slot", (int)slot->index, "error", how->text, "lines", lines,
@@ -179,11 +179,11 @@ void orders_note_failed(struct slot_state *slot, const struct worker *worker,
 	supervisor_note(supervisor, STICKY_LOG_WARN, "reload_slot_failed", fields);
 	if (reload_note_failed(&supervisor->reload, slot->index, how->text))
 		end_reload(supervisor);
-	orders_drive(supervisor);
+	rolling_reload_drive(supervisor);
 }
 
 /* Have all former lives ended? Then who waits for that is told. */
-void orders_note_gone(struct supervisor *supervisor)
+void rolling_reload_note_gone(struct supervisor *supervisor)
 {
 	uint32_t i;
 
@@ -199,30 +199,30 @@ void orders_note_gone(struct supervisor *supervisor)
 				json_pack("{s:i}", "reload", (int)++supervisor->drained_id));
 }
 
-void orders_recycle(struct slot_state *slot, const char *why)
+void rolling_reload_recycle(struct supervised_slot *slot, const char *why)
 {
 	if (slot->must_recycle || slot->supervisor->stopping)
 		return;
 	slot->must_recycle = true;
 	supervisor_note(slot->supervisor, STICKY_LOG_INFO, "recycle",
 			json_pack("{s:i, s:s}", "slot", (int)slot->index, "why", why));
-	orders_drive(slot->supervisor);
+	rolling_reload_drive(slot->supervisor);
 }
 
-void orders_drop(struct slot_state *slot)
+void rolling_reload_drop(struct supervised_slot *slot)
 {
 	if (reload_drop(&slot->supervisor->reload, slot->index))
 		end_reload(slot->supervisor);
 }
 
-void orders_abandon(struct supervisor *supervisor)
+void rolling_reload_abandon(struct supervisor *supervisor)
 {
 	supervisor->reload_queued = false;
 	if (reload_abandon(&supervisor->reload, "the instance is stopping"))
 		end_reload(supervisor);
 }
 
-int supervisor_reload(struct supervisor *supervisor)
+int rolling_reload_begin(struct supervisor *supervisor)
 {
 	if (supervisor->stopping)
 		return -EBUSY;
@@ -231,16 +231,16 @@ int supervisor_reload(struct supervisor *supervisor)
 		return 1;
 	}
 	begin_full_reload(supervisor);
-	orders_drive(supervisor);
+	rolling_reload_drive(supervisor);
 	return 0;
 }
 
-uint32_t supervisor_reload_id(const struct supervisor *supervisor)
+uint32_t rolling_reload_id(const struct supervisor *supervisor)
 {
 	return supervisor->reload_id;
 }
 
-const struct reload *supervisor_reload_view(const struct supervisor *supervisor)
+const struct reload *rolling_reload_view(const struct supervisor *supervisor)
 {
 	return &supervisor->reload;
 }

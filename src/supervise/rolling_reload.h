@@ -11,7 +11,7 @@
 #include "supervise/reload_plan.h"
 #include "supervise/worker_backend.h"
 
-struct slot_state;
+struct supervised_slot;
 struct supervisor;
 struct worker;
 
@@ -20,43 +20,43 @@ struct worker;
  *
  * Returns 0: it has begun; 1: it begins when the one that runs is over; -EBUSY: the instance stops.
  */
-int supervisor_reload(struct supervisor *supervisor);
+int rolling_reload_begin(struct supervisor *supervisor);
 
 /* Returns the number of the reload that runs, or ran last: 1, 2, ...; 0: none ever did. */
-uint32_t supervisor_reload_id(const struct supervisor *supervisor);
+uint32_t rolling_reload_id(const struct supervisor *supervisor);
 
 /* Returns how the reload that runs, or ran last, goes on. */
-const struct reload *supervisor_reload_view(const struct supervisor *supervisor);
+const struct reload *rolling_reload_view(const struct supervisor *supervisor);
 
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
 /* Begin what may begin now; and when a reload is over, the next one. */
-void orders_drive(struct supervisor *supervisor);
+void rolling_reload_drive(struct supervisor *supervisor);
 
 /* The slots without a worker get one by a reload: after a take-over. */
-void orders_fill(struct supervisor *supervisor);
+void rolling_reload_fill(struct supervisor *supervisor);
 
 /*
  * Replace a slot's worker by a reload of that slot.
  *
  * why  for the journal
  */
-void orders_recycle(struct slot_state *slot, const char *why);
+void rolling_reload_recycle(struct supervised_slot *slot, const char *why);
 
 /* A slot is not to be reloaded any more. */
-void orders_drop(struct slot_state *slot);
+void rolling_reload_drop(struct supervised_slot *slot);
 
 /* The reload that runs, and the one that waits, end: the instance stops. */
-void orders_abandon(struct supervisor *supervisor);
+void rolling_reload_abandon(struct supervisor *supervisor);
 
 /* The slot's new worker is ready. */
-void orders_note_ready(struct slot_state *slot);
+void rolling_reload_note_ready(struct supervised_slot *slot);
 
 /* The slot's new worker ended before it was ready. */
-void orders_note_failed(struct slot_state *slot, const struct worker *worker,
-			const struct run_exit *how);
+void rolling_reload_note_failed(struct supervised_slot *slot, const struct worker *worker,
+				const struct run_exit *how);
 
 /* A worker has ended: the last one that a reload replaced, perhaps. */
-void orders_note_gone(struct supervisor *supervisor);
+void rolling_reload_note_gone(struct supervisor *supervisor);
 
 #endif

@@ -23,7 +23,7 @@ static enum supervisor_result result_of(const struct supervisor *supervisor)
 	return supervisor->killed ? SUPERVISOR_KILLED : SUPERVISOR_STOPPED;
 }
 
-void supervisor_finish_if_empty(struct supervisor *supervisor)
+void shutdown_finish_if_empty(struct supervisor *supervisor)
 {
 	if (!supervisor->stopping || supervisor->worker_count || supervisor->finished)
 		return;
@@ -38,7 +38,7 @@ static void refuse(struct supervisor *supervisor)
 
 	supervisor->stopping = true;
 	supervisor->stop_at_ms = clock_ms();
-	orders_abandon(supervisor);
+	rolling_reload_abandon(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
 		hold_timeout_unwatch(supervisor->standin, i);
 	error = sticky_group_refuse(supervisor->options.group);
@@ -46,27 +46,27 @@ static void refuse(struct supervisor *supervisor)
 		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));
 }
 
-static void stop_slot(struct slot_state *slot, bool now)
+static void stop_slot(struct supervised_slot *slot, bool now)
 {
 	struct worker *worker, *next;
 
 	event_del(slot->restart);
 	slot->begin_after_exit = false;
 	if (slot->next)
-		life_apply(slot->next, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
+		worker_apply(slot->next, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
 	if (slot->current && now)
-		life_apply(slot->current, WORKER_MUST_END);
+		worker_apply(slot->current, WORKER_MUST_END);
 	else if (slot->current && slot->current->state == WORKER_READY)
 		timer_start(slot->current->timer, 0); /* its queue first: see worker_timers.c */
 	else if (slot->current)
-		life_apply(slot->current, WORKER_ASKED_TO_STOP);
+		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 	for (worker = slot->draining; worker && now; worker = next) {
 		next = worker->next_draining;
-		life_apply(worker, WORKER_MUST_END);
+		worker_apply(worker, WORKER_MUST_END);
 	}
 }
 
-void supervisor_stop(struct supervisor *supervisor, bool now)
+void shutdown_begin(struct supervisor *supervisor, bool now)
 {
 	uint32_t i;
 
@@ -77,17 +77,17 @@ void supervisor_stop(struct supervisor *supervisor, bool now)
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
 		if (supervisor->slots[i])
 			stop_slot(supervisor->slots[i], now);
-	supervisor_finish_if_empty(supervisor);
+	shutdown_finish_if_empty(supervisor);
 }
 
-void supervisor_fail_start(struct supervisor *supervisor, const struct worker *worker,
-			   const struct run_exit *how)
+void shutdown_fail_start(struct supervisor *supervisor, const struct worker *worker,
+			 const struct run_exit *how)
 {
 	char lines[LAST_LINES_SIZE] = "", age[DURATION_TEXT_SIZE];
 	char *line, *rest;
 
-	if (worker->run)
-		supervisor->options.runner.ops->last_lines(worker->run, sizeof(lines), lines);
+	if (worker->handle)
+		supervisor->options.backend.ops->last_lines(worker->handle, sizeof(lines), lines);
 	text_clean(lines);
 	format_duration(clock_ms() - worker->started_ms, age);
 	fprintf(stderr, "stickyctl: no worker got ready; slot %u, after %s: %s\n",
@@ -101,10 +101,10 @@ void supervisor_fail_start(struct supervisor *supervisor, const struct worker *w
 	for (line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		fprintf(stderr, "  | %s\n", line);
 	supervisor->start_failed = true;
-	supervisor_stop(supervisor, true);
+	shutdown_begin(supervisor, true);
 }
 
-bool supervisor_is_stopping(const struct supervisor *supervisor)
+bool shutdown_has_begun(const struct supervisor *supervisor)
 {
 	return supervisor->stopping;
 }

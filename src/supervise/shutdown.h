@@ -16,10 +16,10 @@ struct worker;
  *
  * now  by SIGKILL at once; may follow a polite stop
  */
-void supervisor_stop(struct supervisor *supervisor, bool now);
+void shutdown_begin(struct supervisor *supervisor, bool now);
 
-/* Returns true once supervisor_stop() was called, or the first start has failed. */
-bool supervisor_is_stopping(const struct supervisor *supervisor);
+/* Returns true once shutdown_begin() was called, or the first start has failed. */
+bool shutdown_has_begun(const struct supervisor *supervisor);
 
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
@@ -29,10 +29,10 @@ bool supervisor_is_stopping(const struct supervisor *supervisor);
  * worker  the last one
  * how     how it ended
  */
-void supervisor_fail_start(struct supervisor *supervisor, const struct worker *worker,
-			   const struct run_exit *how);
+void shutdown_fail_start(struct supervisor *supervisor, const struct worker *worker,
+			 const struct run_exit *how);
 
 /* Call finished() of the options, where the instance stops and no worker is left. Once. */
-void supervisor_finish_if_empty(struct supervisor *supervisor);
+void shutdown_finish_if_empty(struct supervisor *supervisor);
 
 #endif

@@ -14,25 +14,25 @@
 
 #define ERROR_SIZE 2048
 
-static struct slot_state *find(const struct supervisor *supervisor, uint32_t slot)
+static struct supervised_slot *find(const struct supervisor *supervisor, uint32_t slot)
 {
 	return slot < supervisor->slot_count ? supervisor->slots[slot] : NULL;
 }
 
-static void end_lives(struct slot_state *slot)
+static void end_workers(struct supervised_slot *slot)
 {
 	event_del(slot->restart);
 	slot->begin_after_exit = false;
-	orders_drop(slot);
+	rolling_reload_drop(slot);
 	if (slot->next)
-		life_apply(slot->next, WORKER_ASKED_TO_STOP);
+		worker_apply(slot->next, WORKER_ASKED_TO_STOP);
 	if (slot->current)
-		life_apply(slot->current, WORKER_ASKED_TO_STOP);
+		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 }
 
-int supervisor_drain(struct supervisor *supervisor, uint32_t index)
+int slot_drain(struct supervisor *supervisor, uint32_t index)
 {
-	struct slot_state *slot = find(supervisor, index);
+	struct supervised_slot *slot = find(supervisor, index);
 
 	if (!slot)
 		return -EINVAL;
@@ -43,14 +43,14 @@ int supervisor_drain(struct supervisor *supervisor, uint32_t index)
 	slot_set_mode(slot, SLOT_DRAINED);
 	supervisor_note(supervisor, STICKY_LOG_INFO, "slot_drained",
 			json_pack("{s:i}", "slot", (int)index));
-	end_lives(slot);
-	orders_drive(supervisor);
+	end_workers(slot);
+	rolling_reload_drive(supervisor);
 	return 0;
 }
 
-int supervisor_ready(struct supervisor *supervisor, uint32_t index)
+int slot_enable(struct supervisor *supervisor, uint32_t index)
 {
-	struct slot_state *slot = find(supervisor, index);
+	struct supervised_slot *slot = find(supervisor, index);
 
 	if (!slot)
 		return -EINVAL;
@@ -59,7 +59,7 @@ int supervisor_ready(struct supervisor *supervisor, uint32_t index)
 	if (slot->mode == SLOT_ENABLED)
 		return 0;
 	slot_set_mode(slot, SLOT_ENABLED);
-	slot->deaths = (struct pool_deaths){0};
+	slot->deaths = (struct restart_deaths){0};
 	slot->delay_ms = 0;
 	supervisor_note(supervisor, STICKY_LOG_INFO, "slot_enabled",
 			json_pack("{s:i}", "slot", (int)index));
@@ -67,9 +67,9 @@ int supervisor_ready(struct supervisor *supervisor, uint32_t index)
 	return 0;
 }
 
-int supervisor_restart(struct supervisor *supervisor, uint32_t index)
+int slot_restart(struct supervisor *supervisor, uint32_t index)
 {
-	struct slot_state *slot = find(supervisor, index);
+	struct supervised_slot *slot = find(supervisor, index);
 
 	if (!slot)
 		return -EINVAL;
@@ -77,8 +77,8 @@ int supervisor_restart(struct supervisor *supervisor, uint32_t index)
 		return -EBUSY;
 	if (slot->mode == SLOT_DRAINED)
 		return -EPERM;
-	slot->deaths = (struct pool_deaths){0};
-	orders_recycle(slot, "restart");
+	slot->deaths = (struct restart_deaths){0};
+	rolling_reload_recycle(slot, "restart");
 	return 0;
 }
 
@@ -89,16 +89,16 @@ static int make_slots(struct supervisor *supervisor, uint32_t slots)
 	int error = 0;
 
 	for (i = supervisor->slot_count; i < slots && !error; i++) {
-		error = supervisor_add_slot(supervisor, i);
+		error = supervised_slot_add(supervisor, i);
 		if (!error)
-			error = slot_open_socket(supervisor->slots[i], sizeof(why), why);
+			error = slot_socket_open(supervisor->slots[i], sizeof(why), why);
 	}
 	if (!error)
 		return 0;
 	if (why[0])
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why);
 	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
-		slot_close_socket(supervisor->slots[i]);
+		slot_socket_close(supervisor->slots[i]);
 	return error;
 }
 
@@ -108,12 +108,12 @@ static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t
 
 	for (i = slots; i < former; i++) {
 		slot_set_mode(supervisor->slots[i], SLOT_REMOVED);
-		slot_close_socket(supervisor->slots[i]);
-		end_lives(supervisor->slots[i]);
+		slot_socket_close(supervisor->slots[i]);
+		end_workers(supervisor->slots[i]);
 	}
 }
 
-int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
+int slots_scale(struct supervisor *supervisor, uint32_t slots)
 {
 	uint32_t former = supervisor->slot_count, i;
 	unsigned int previous;
@@ -134,12 +134,12 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	privilege_restore(previous);
 	if (moved < 0) {
 		for (i = slots; i < former; i++)
-			supervisor_hold(supervisor, i);
+			supervised_slot_hold(supervisor, i);
 		return moved;
 	}
 	supervisor->slot_count = slots;
-	if (supervisor->options.slotsfile->content)
-		supervisor->options.slotsfile->content->slots = slots;
+	if (supervisor->options.state_file->content)
+		supervisor->options.state_file->content->slots = slots;
 	supervisor_note(supervisor, STICKY_LOG_INFO, "scaled",
 			json_pack("{s:i, s:i, s:i}", "slots", (int)slots, "from", (int)former,
 				  "moved_buckets", moved));
@@ -147,7 +147,7 @@ int supervisor_scale(struct supervisor *supervisor, uint32_t slots)
 	if (supervisor->options.delivery)
 		delivery_table_changed(supervisor->options.delivery);
 	for (i = former; i < slots; i++) {
-		supervisor_hold(supervisor, i);
+		supervised_slot_hold(supervisor, i);
 		slot_fill(supervisor->slots[i]);
 	}
 	return moved;

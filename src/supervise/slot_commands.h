@@ -18,24 +18,24 @@ struct supervisor;
  * Returns how many buckets have moved, or -errno: nothing has changed; see also
  * sticky_group_set_slots().
  */
-int supervisor_scale(struct supervisor *supervisor, uint32_t slots);
+int slots_scale(struct supervisor *supervisor, uint32_t slots);
 
 /*
  * End a slot's workers, and begin none: its clients wait, or go to other slots, by --when-down.
  * Returns 0, also where it is so already, or -errno.
  */
-int supervisor_drain(struct supervisor *supervisor, uint32_t slot);
+int slot_drain(struct supervisor *supervisor, uint32_t slot);
 
 /*
  * Enable a slot that was drained, or has failed.
  * Returns 0, also where it is so already, or -errno.
  */
-int supervisor_ready(struct supervisor *supervisor, uint32_t slot);
+int slot_enable(struct supervisor *supervisor, uint32_t slot);
 
 /*
  * Replace a slot's worker by a reload of that slot, after the reload that runs.
  * Returns 0 or -errno; -EPERM: the slot is drained.
  */
-int supervisor_restart(struct supervisor *supervisor, uint32_t slot);
+int slot_restart(struct supervisor *supervisor, uint32_t slot);
 
 #endif

@@ -18,20 +18,20 @@
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
 
-void supervisor_hold(struct supervisor *supervisor, uint32_t slot)
+void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 {
 	if (!supervisor->stopping && hold_timeout_watch(supervisor->standin, slot))
 		report(STICKY_LOG_ERROR, "hold_timeout_failed", "slot=%u error=\"%s\"", slot,
 		       strerror(ENOMEM));
 }
 
-void life_watch_sockets(struct worker *worker, bool watch)
+void worker_watch_sockets(struct worker *worker, bool watch)
 {
 	struct hangup *hangup = supervisor_of(worker)->hangup;
 	uint32_t i;
 	int fd, error;
 
-	for (i = 0; worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
 		error = 0;
 		if (watch)
 			error = hangup_add(hangup, fd, worker);
@@ -43,16 +43,16 @@ void life_watch_sockets(struct worker *worker, bool watch)
 	}
 }
 
-void life_on_hangup(void *who)
+void worker_on_hangup(void *who)
 {
 	struct worker *worker = who;
 
-	life_watch_sockets(worker, false);
+	worker_watch_sockets(worker, false);
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
 	worker_end_because(worker, END_NOT_LISTENING);
 	/* As one that has fallen silent: it can't be told to come back. */
-	life_apply(worker, WORKER_FELL_SILENT);
+	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
 /* One that was shut down must not listen again: it is in no map. */
@@ -64,12 +64,12 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
 }
 
-static void life_restore_backlog(const struct worker *worker)
+static void restore_backlog(const struct worker *worker)
 {
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
 	uint32_t i;
 
-	for (i = 0; (fd = sticky_worker_fd(worker->life, i)) >= 0; i++)
+	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
 		if (is_listening(fd) && listen(fd, backlog))
 			report(STICKY_LOG_WARN, "backlog_kept", "slot=%u pid=%d error=\"%s\"",
 			       worker->slot->index, pid_of(worker), strerror(errno));
@@ -78,7 +78,7 @@ static void life_restore_backlog(const struct worker *worker)
 /* It has the slot by now: what the slot was waiting for has come. */
 static void note_has_slot(struct worker *worker)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
 
 	sticky_slot_set_away(supervisor->options.group, slot->index, false);
@@ -94,44 +94,44 @@ static void note_has_slot(struct worker *worker)
 static void refuse(struct worker *worker, enum end_reason reason)
 {
 	worker_end_because(worker, reason);
-	life_apply(worker, WORKER_REFUSED);
+	worker_apply(worker, WORKER_REFUSED);
 }
 
 static void take_slot(struct worker *worker)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
 	struct worker *former = slot->current == worker ? NULL : slot->current;
 	int error;
 
 	event_del(worker->timer);
-	if (!life_channel_speaks(worker)) {
+	if (!worker_channel_speaks(worker)) {
 		refuse(worker, END_TAKES_NO_CONNECTIONS);
 		return;
 	}
 	hold_timeout_unwatch(supervisor->standin, slot->index);
-	life_restore_backlog(worker);
-	error = sticky_worker_ready(worker->life);
+	restore_backlog(worker);
+	error = sticky_worker_ready(worker->sockets);
 	if (error) {
 		/* It closed or shut its socket: it can't serve. */
 		report(STICKY_LOG_ERROR, "slot_refused",
 		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
 		       "was given\"",
 		       slot->index, pid_of(worker), strerror(-error));
-		supervisor_hold(supervisor, slot->index);
+		supervised_slot_hold(supervisor, slot->index);
 		refuse(worker, END_NOT_LISTENING);
 		return;
 	}
 	worker->has_slot = true;
 	/* Not before: a predecessor keeps both kinds of connections where this one fails. */
-	life_channel_take_slot(worker);
-	life_watch_sockets(worker, true);
+	worker_channel_take_slot(worker);
+	worker_watch_sockets(worker, true);
 	slot->current = worker;
 	if (slot->next == worker)
 		slot->next = NULL;
 	if (former) {
 		former->has_slot = false;
-		life_apply(former, WORKER_SUPERSEDED);
+		worker_apply(former, WORKER_SUPERSEDED);
 	}
 	note_has_slot(worker);
 }
@@ -144,8 +144,9 @@ static int leave_later(struct worker *worker)
 
 	if (!leaving)
 		return -ENOMEM;
-	*leaving = (struct leaving){
-		.next = supervisor->leaving, .life = worker->life, .slot = worker->slot->index};
+	*leaving = (struct leaving){.next = supervisor->leaving,
+				    .sockets = worker->sockets,
+				    .slot = worker->slot->index};
 	supervisor->leaving = leaving;
 	sticky_slot_set_away(supervisor->options.group, worker->slot->index, true);
 	supervisor_flush_later(supervisor);
@@ -159,23 +160,23 @@ static void leave_slot(struct worker *worker)
 		      !supervisor->stopping;
 	unsigned int previous;
 
-	if (!worker->life)
+	if (!worker->sockets)
 		return;
-	life_watch_sockets(worker, false);
-	life_channel_leave_slot(worker);
+	worker_watch_sockets(worker, false);
+	worker_channel_leave_slot(worker);
 	if (!spills || leave_later(worker)) {
 		previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 		/* Reported by the library, where it could not be held by fresh sockets. */
-		sticky_worker_close(worker->life);
+		sticky_worker_close(worker->sockets);
 		privilege_restore(previous);
 		if (worker->has_slot && worker->slot->mode != SLOT_REMOVED)
-			supervisor_hold(supervisor, worker->slot->index);
+			supervised_slot_hold(supervisor, worker->slot->index);
 	}
-	worker->life = NULL;
+	worker->sockets = NULL;
 	worker->has_slot = false;
 }
 
-void supervisor_apply_table(struct supervisor *supervisor)
+void slot_handover_apply_table(struct supervisor *supervisor)
 {
 	struct leaving *leaving;
 	unsigned int previous;
@@ -189,15 +190,15 @@ void supervisor_apply_table(struct supervisor *supervisor)
 		report(STICKY_LOG_ERROR, "table_failed", "error=\"%s\"", strerror(-moved));
 	while ((leaving = supervisor->leaving)) {
 		supervisor->leaving = leaving->next;
-		sticky_worker_close(leaving->life);
+		sticky_worker_close(leaving->sockets);
 		if (leaving->slot < supervisor->slot_count && !supervisor->stopping)
-			supervisor_hold(supervisor, leaving->slot);
+			supervised_slot_hold(supervisor, leaving->slot);
 		free(leaving);
 	}
 	privilege_restore(previous);
 }
 
-static void end_older(struct slot_state *slot, const struct worker *worker)
+static void end_older(struct supervised_slot *slot, const struct worker *worker)
 {
 	struct worker *older = slot->draining, *next;
 
@@ -206,32 +207,32 @@ static void end_older(struct slot_state *slot, const struct worker *worker)
 		if (older == worker)
 			continue;
 		slot_note_killed(slot);
-		life_apply(older, WORKER_MUST_END);
+		worker_apply(older, WORKER_MUST_END);
 	}
 }
 
 static void stop_politely(struct worker *worker)
 {
-	if (runner_of(worker)->ops->stop(worker->run))
-		supervisor_worker_told(worker);
+	if (backend_of(worker)->ops->stop(worker->handle))
+		worker_stop_requested(worker);
 }
 
 void worker_become_ready(struct worker *worker)
 {
 	if (worker->state == WORKER_STARTING && worker->end_reason == END_NONE)
-		life_apply(worker, WORKER_BECAME_READY);
+		worker_apply(worker, WORKER_BECAME_READY);
 }
 
-void life_apply(struct worker *worker, enum worker_event event)
+void worker_apply(struct worker *worker, enum worker_event event)
 {
-	struct worker_step step = pool_step(worker->state, event);
+	struct worker_step step = worker_fsm_step(worker->state, event);
 	struct supervisor *supervisor = supervisor_of(worker);
-	struct slot_state *slot = worker->slot;
-	const struct runner_ops *ops = supervisor->options.runner.ops;
+	struct supervised_slot *slot = worker->slot;
+	const struct worker_backend_ops *ops = supervisor->options.backend.ops;
 
 	if (step.next != worker->state) {
 		worker_set_state(worker, step.next);
-		life_note_state(worker, pool_event_name(event));
+		worker_note_state(worker, worker_event_name(event));
 	}
 	if (step.actions & ACTION_TAKE_SLOT)
 		take_slot(worker);
@@ -245,8 +246,8 @@ void life_apply(struct worker *worker, enum worker_event event)
 		if (!supervisor->stopping)
 			end_older(slot, worker);
 	}
-	if (step.actions & ACTION_KILL && worker->run)
-		ops->kill(worker->run);
+	if (step.actions & ACTION_KILL && worker->handle)
+		ops->kill(worker->handle);
 	if (step.actions & ACTION_REPLACE)
 		slot_fill(slot);
 	if (step.actions & ACTION_RESTART)

@@ -15,7 +15,7 @@ struct worker;
  * Step a worker through the table of worker_fsm.h, and do the actions that follow. All changes of
  * a worker's state begin here, but for the first one of an adopted worker.
  */
-void life_apply(struct worker *worker, enum worker_event event);
+void worker_apply(struct worker *worker, enum worker_event event);
 
 /*
  * A STARTING worker is ready, and takes its slot; where the slot refuses it, it is killed. Nothing
@@ -27,18 +27,18 @@ void worker_become_ready(struct worker *worker);
  * The stand-in (hold_timeout.h) answers a slot's clients from now on. Nothing where the instance
  * stops. A failure is logged.
  */
-void supervisor_hold(struct supervisor *supervisor, uint32_t slot);
+void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
 
 /*
  * Apply the table, then close the sockets of workers that were to leave after it:
  * --when-down=spill. A failure is logged.
  */
-void supervisor_apply_table(struct supervisor *supervisor);
+void slot_handover_apply_table(struct supervisor *supervisor);
 
 /* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
-void life_watch_sockets(struct worker *worker, bool watch);
+void worker_watch_sockets(struct worker *worker, bool watch);
 
 /* For hangup_open(): a listening socket of the worker `who` has ended. The worker is replaced. */
-void life_on_hangup(void *who);
+void worker_on_hangup(void *who);
 
 #endif

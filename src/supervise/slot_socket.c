@@ -18,16 +18,16 @@
 #define PLACE  "{slot}"
 #define PREFIX "unix:"
 
-int slotsocket_address(const char *form, uint32_t slot, char *ret_text)
+int slot_socket_address(const char *form, uint32_t slot, char *ret_text)
 {
 	const char *place = strstr(form, PLACE);
 	int length;
 
 	if (!place)
 		return -EINVAL;
-	length = snprintf(ret_text, SLOTSOCKET_TEXT_SIZE, "%.*s%u%s", (int)(place - form), form,
+	length = snprintf(ret_text, SLOT_SOCKET_TEXT_SIZE, "%.*s%u%s", (int)(place - form), form,
 			  slot, place + strlen(PLACE));
-	return length < SLOTSOCKET_TEXT_SIZE ? 0 : -EINVAL;
+	return length < SLOT_SOCKET_TEXT_SIZE ? 0 : -EINVAL;
 }
 
 /* "unix:/path" to its path; NULL: it is another address. */
@@ -105,11 +105,11 @@ static const char *hint(int error)
 	}
 }
 
-int slotsocket_open(const char *form, uint32_t slot, int backlog, size_t error_size,
-		    char *ret_error)
+int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t error_size,
+		       char *ret_error)
 {
-	char address[SLOTSOCKET_TEXT_SIZE] = "";
-	int fd = slotsocket_address(form, slot, address);
+	char address[SLOT_SOCKET_TEXT_SIZE] = "";
+	int fd = slot_socket_address(form, slot, address);
 
 	if (!fd)
 		fd = path_of(address) ? open_unix(path_of(address), backlog)
@@ -120,18 +120,18 @@ int slotsocket_open(const char *form, uint32_t slot, int backlog, size_t error_s
 	return fd;
 }
 
-void slotsocket_close(const char *form, uint32_t slot, int fd)
+void slot_socket_unlisten(const char *form, uint32_t slot, int fd)
 {
-	char address[SLOTSOCKET_TEXT_SIZE];
+	char address[SLOT_SOCKET_TEXT_SIZE];
 
 	if (fd < 0)
 		return;
 	close(fd);
-	if (!slotsocket_address(form, slot, address) && path_of(address))
+	if (!slot_socket_address(form, slot, address) && path_of(address))
 		unlink(path_of(address));
 }
 
-int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error)
+int slot_socket_open(struct supervised_slot *slot, size_t error_size, char *ret_error)
 {
 	const struct config *config = slot->supervisor->config;
 	unsigned int previous;
@@ -140,8 +140,8 @@ int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error
 	if (!config->slot_listen || slot->private_fd >= 0)
 		return 0;
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	fd = slotsocket_open(config->slot_listen, slot->index, (int)config->backlog, error_size,
-			     ret_error);
+	fd = slot_socket_listen(config->slot_listen, slot->index, (int)config->backlog, error_size,
+				ret_error);
 	privilege_restore(previous);
 	if (fd < 0)
 		return fd;
@@ -149,10 +149,10 @@ int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error
 	return 0;
 }
 
-void slot_close_socket(struct slot_state *slot)
+void slot_socket_close(struct supervised_slot *slot)
 {
 	if (slot->private_fd >= 0)
-		slotsocket_close(slot->supervisor->config->slot_listen, slot->index,
-				 slot->private_fd);
+		slot_socket_unlisten(slot->supervisor->config->slot_listen, slot->index,
+				     slot->private_fd);
 	slot->private_fd = -1;
 }

@@ -10,19 +10,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct slot_state;
+struct supervised_slot;
 
-#define SLOTSOCKET_TEXT_SIZE 256
+#define SLOT_SOCKET_TEXT_SIZE 256
 
 /*
  * The address of a slot.
  *
  * form      "unix:/run/app/{slot}.sock", "127.0.0.1:90{slot}"; {slot} is replaced
- * ret_text  SLOTSOCKET_TEXT_SIZE bytes
+ * ret_text  SLOT_SOCKET_TEXT_SIZE bytes
  *
  * Returns 0, or -EINVAL: no {slot} in it, or too long. Pure.
  */
-int slotsocket_address(const char *form, uint32_t slot, char *ret_text);
+int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
 
 /*
  * Listen on it. Of a UNIX socket that nobody listens on any more the file is replaced; everybody
@@ -32,19 +32,19 @@ int slotsocket_address(const char *form, uint32_t slot, char *ret_text);
  *
  * Returns the descriptor or -errno.
  */
-int slotsocket_open(const char *form, uint32_t slot, int backlog, size_t error_size,
-		    char *ret_error);
+int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t error_size,
+		       char *ret_error);
 
 /* Close it, and remove its file. -1 is allowed. */
-void slotsocket_close(const char *form, uint32_t slot, int fd);
+void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
 
 /*
  * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
- * Parameters and results as of slotsocket_open(), but 0 for success.
+ * Parameters and results as of slot_socket_listen(), but 0 for success.
  */
-int slot_open_socket(struct slot_state *slot, size_t error_size, char *ret_error);
+int slot_socket_open(struct supervised_slot *slot, size_t error_size, char *ret_error);
 
 /* Close it, and remove its file. A slot without one is allowed. */
-void slot_close_socket(struct slot_state *slot);
+void slot_socket_close(struct supervised_slot *slot);
 
 #endif

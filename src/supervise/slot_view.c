@@ -5,12 +5,12 @@
 #include "supervise/supervise_internal.h"
 
 /* Who is shown: the one that has the slot, or will have it; else the last one that drains. */
-static const struct worker *shown(const struct slot_state *slot)
+static const struct worker *shown(const struct supervised_slot *slot)
 {
 	return slot->current ? slot->current : slot->draining;
 }
 
-static uint32_t count_draining(const struct slot_state *slot)
+static uint32_t count_draining(const struct supervised_slot *slot)
 {
 	const struct worker *worker;
 	uint32_t count = 0;
@@ -20,10 +20,9 @@ static uint32_t count_draining(const struct slot_state *slot)
 	return count;
 }
 
-void supervisor_view_slot(const struct supervisor *supervisor, uint32_t index,
-			  struct slot_view *ret_view)
+void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct slot_view *ret_view)
 {
-	const struct slot_state *slot = supervisor->slots[index];
+	const struct supervised_slot *slot = supervisor->slots[index];
 	const struct worker *worker = shown(slot);
 	uint64_t now = clock_ms();
 
@@ -44,17 +43,17 @@ void supervisor_view_slot(const struct supervisor *supervisor, uint32_t index,
 	}
 	ret_view->has_worker = true;
 	ret_view->state = worker->state;
-	ret_view->pid = worker->run ? supervisor->options.runner.ops->pid(worker->run) : 0;
+	ret_view->pid = worker->handle ? supervisor->options.backend.ops->pid(worker->handle) : 0;
 	ret_view->generation = worker->generation;
 	ret_view->uptime_ms = now - worker->started_ms;
 	ret_view->status = worker->status;
-	ret_view->run = worker->run;
+	ret_view->handle = worker->handle;
 }
 
 const char *slot_view_state(const struct slot_view *view)
 {
 	if (view->has_worker)
-		return pool_state_name(view->state);
+		return worker_state_name(view->state);
 	switch (view->mode) {
 	case SLOT_DRAINED:
 		return "drained";

@@ -20,7 +20,7 @@ struct slot_view {
 	uint64_t generation;
 	uint64_t uptime_ms;
 	const char *status; /* STATUS= of the worker; "" */
-	void *run;	    /* for runner_ops; NULL: its process has not begun */
+	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
 	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
 	bool has_exit; /* a worker of the slot has ended: the next two members are set */
@@ -38,8 +38,7 @@ struct slot_view {
  *
  * Shown is the worker that has the slot or is to have it first, else the last one that left it.
  */
-void supervisor_view_slot(const struct supervisor *supervisor, uint32_t slot,
-			  struct slot_view *ret_view);
+void slot_view_read(const struct supervisor *supervisor, uint32_t slot, struct slot_view *ret_view);
 
 /* Returns "waiting", "drained", "failed", or the name of the worker's state: static. */
 const char *slot_view_state(const struct slot_view *view);

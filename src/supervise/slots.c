@@ -5,14 +5,14 @@
 #include "supervise/supervise_internal.h"
 
 /* A life is cut off in what it does. */
-void slot_note_killed(struct slot_state *slot)
+void slot_note_killed(struct supervised_slot *slot)
 {
 	slot->killed++;
 	slot_note(slot);
 }
 
 /* A life that waited beside its predecessor is the slot's only one by now. */
-static void promote_next(struct slot_state *slot)
+static void promote_next(struct supervised_slot *slot)
 {
 	if (slot->current || !slot->next)
 		return;
@@ -22,7 +22,7 @@ static void promote_next(struct slot_state *slot)
 
 void slot_move_to_draining(struct worker *worker)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 
 	if (slot->current == worker)
 		slot->current = NULL;
@@ -33,9 +33,9 @@ void slot_move_to_draining(struct worker *worker)
 	promote_next(slot);
 }
 
-void life_forget(struct worker *worker)
+void slot_forget_worker(struct worker *worker)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 	struct worker **link = &slot->draining;
 
 	if (slot->current == worker)
@@ -49,9 +49,9 @@ void life_forget(struct worker *worker)
 	promote_next(slot);
 }
 
-void slot_note(const struct slot_state *slot)
+void slot_note(const struct supervised_slot *slot)
 {
-	struct slotsfile_content *content = slot->supervisor->options.slotsfile->content;
+	struct state_file_content *content = slot->supervisor->options.state_file->content;
 
 	if (!content)
 		return;
@@ -63,13 +63,13 @@ void slot_note(const struct slot_state *slot)
 	};
 }
 
-void slot_set_mode(struct slot_state *slot, enum slot_mode mode)
+void slot_set_mode(struct supervised_slot *slot, enum slot_mode mode)
 {
 	slot->mode = mode;
 	slot_note(slot);
 }
 
-bool supervisor_all_were_ready(const struct supervisor *supervisor)
+bool slots_all_were_ready(const struct supervisor *supervisor)
 {
 	uint32_t i;
 
@@ -82,7 +82,7 @@ bool supervisor_all_were_ready(const struct supervisor *supervisor)
 	return true;
 }
 
-bool supervisor_has_start_failed(const struct supervisor *supervisor)
+bool slots_all_failed_first(const struct supervisor *supervisor)
 {
 	uint32_t i;
 
@@ -90,7 +90,7 @@ bool supervisor_has_start_failed(const struct supervisor *supervisor)
 	if (supervisor->started_count || supervisor->stopping)
 		return false;
 	for (i = 0; i < supervisor->slot_count; i++)
-		if (!supervisor->slots[i]->first_life_failed)
+		if (!supervisor->slots[i]->first_worker_failed)
 			return false;
 	return true;
 }

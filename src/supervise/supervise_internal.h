@@ -18,11 +18,11 @@
 #include "supervise/worker.h"
 #include "supervise/worker_fsm.h"
 
-#define STATUS_SIZE 256
-#define LACKS_SIZE  192
+#define STATUS_SIZE    256
+#define NOT_READY_SIZE 192
 
 struct hangup; /* socket_hangup.h */
-struct slot_state;
+struct supervised_slot;
 struct supervisor;
 struct worker;
 
@@ -32,9 +32,9 @@ struct worker;
  */
 struct lifecycle_hooks {
 	/* The slot's worker has just become ready, and has the slot. */
-	void (*ready)(struct slot_state *slot);
+	void (*ready)(struct supervised_slot *slot);
 	/* A worker ended before it was ready. It is in no list any more; it is freed after this. */
-	void (*failed)(struct slot_state *slot, const struct worker *worker,
+	void (*failed)(struct supervised_slot *slot, const struct worker *worker,
 		       const struct run_exit *how);
 	/*
 	 * The first workers of all slots ended, and none was ready. worker: the last one, which is
@@ -47,10 +47,10 @@ struct lifecycle_hooks {
 	/* No worker is left. */
 	void (*empty)(struct supervisor *supervisor);
 	/* The slot's worker is to be replaced, without a gap. why: for the journal. */
-	void (*wants_recycle)(struct slot_state *slot, const char *why);
+	void (*wants_recycle)(struct supervised_slot *slot, const char *why);
 };
 
-struct slot_state {
+struct supervised_slot {
 	struct supervisor *supervisor;
 	uint32_t index;
 	enum slot_mode mode;	 /* written by slot_set_mode() alone */
@@ -63,10 +63,10 @@ struct slot_state {
 	uint32_t delay_ms; /* before the present life; 0: it was the first one */
 	int private_fd;	   /* --slot-listen; -1: none */
 	bool was_ready;
-	bool first_life_failed;
+	bool first_worker_failed;
 	bool begin_after_exit; /* old-first: its next life begins when the draining one is gone */
 	bool must_recycle;     /* its life is too old, or too large */
-	struct pool_deaths deaths;
+	struct restart_deaths deaths;
 	/* For status. */
 	uint64_t restarts;
 	bool has_exit;
@@ -76,10 +76,10 @@ struct slot_state {
 };
 
 struct worker {
-	struct slot_state *slot;
+	struct supervised_slot *slot;
 	struct worker *next_draining;
-	struct sticky_worker *life; /* NULL: has left its slot */
-	void *run;
+	struct sticky_worker *sockets; /* NULL: has left its slot */
+	void *handle;
 	enum worker_state state; /* written by worker_set_state() alone */
 	bool has_slot;
 	uint64_t generation;
@@ -91,21 +91,22 @@ struct worker {
 	enum end_reason end_reason;	  /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;		  /* when it said that its program runs; 0: it did not */
 	bool speaks;			  /* it has sent a notification */
-	bool was_told;			  /* to stop, politely: nobody is told twice */
+	bool stop_requested;		  /* to stop, politely: nobody is told twice */
 	struct channel_endpoint *channel; /* NULL: nothing is passed on here */
 	struct worker_endpoint *outlet;	  /* of passed connections; NULL: it takes none (yet) */
 	int channel_end;		  /* the worker's, until its process has it; else -1 */
 	bool has_private;		  /* adopted: it began with its slot's own socket */
-	char lacks[LACKS_SIZE];		  /* what it has yet to do to be READY; "": see below */
-	const char *lacks_hint;		  /* NULL: the word that --ready=notify waits for */
-	struct life_record *record;	  /* NULL: none */
+	char not_ready_reason[NOT_READY_SIZE]; /* what it has yet to do to be READY; "": see below
+						*/
+	const char *not_ready_hint;	       /* NULL: the word that --ready=notify waits for */
+	struct worker_record *record;	       /* NULL: none */
 	char status[STATUS_SIZE];
 };
 
 /* A life whose sockets are closed once the table was applied. */
 struct leaving {
 	struct leaving *next;
-	struct sticky_worker *life;
+	struct sticky_worker *sockets;
 	uint32_t slot;
 };
 
@@ -133,9 +134,9 @@ struct supervisor {
 	uint64_t started_ms;
 	struct event *flush; /* the table is stale, or lives are leaving: at the end of the turn */
 	struct leaving *leaving;
-	struct event *group_due;		      /* the library has sockets to close */
-	struct event *size_check;		      /* --max-rss; NULL: off */
-	struct slot_state *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
+	struct event *group_due;			   /* the library has sockets to close */
+	struct event *size_check;			   /* --max-rss; NULL: off */
+	struct supervised_slot *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
 };
 
 static inline struct supervisor *supervisor_of(const struct worker *worker)
@@ -143,38 +144,38 @@ static inline struct supervisor *supervisor_of(const struct worker *worker)
 	return worker->slot->supervisor;
 }
 
-static inline const struct runner *runner_of(const struct worker *worker)
+static inline const struct worker_backend *backend_of(const struct worker *worker)
 {
-	return &supervisor_of(worker)->options.runner;
+	return &supervisor_of(worker)->options.backend;
 }
 
 static inline pid_t pid_of(const struct worker *worker)
 {
-	return worker->run ? runner_of(worker)->ops->pid(worker->run) : 0;
+	return worker->handle ? backend_of(worker)->ops->pid(worker->handle) : 0;
 }
 
 /* ---- slots.c ---------------------------------------------------------------------- */
 
 /* Write a slot's mode, and record it in the state file. */
-void slot_set_mode(struct slot_state *slot, enum slot_mode mode);
+void slot_set_mode(struct supervised_slot *slot, enum slot_mode mode);
 
 /* Record a slot's history in the state file. Nothing where it is not open. */
-void slot_note(const struct slot_state *slot);
+void slot_note(const struct supervised_slot *slot);
 
 /* Count a worker that was cut off in what it did, and record that. */
-void slot_note_killed(struct slot_state *slot);
+void slot_note_killed(struct supervised_slot *slot);
 
 /* A worker that leaves its slot: put it in the list of those that drain. */
 void slot_move_to_draining(struct worker *worker);
 
 /* Take a worker that ended out of every list of its slot. A worker that is in none is allowed. */
-void life_forget(struct worker *worker);
+void slot_forget_worker(struct worker *worker);
 
 /* Returns true where every slot has been ready at least once. */
-bool supervisor_all_were_ready(const struct supervisor *supervisor);
+bool slots_all_were_ready(const struct supervisor *supervisor);
 
 /* Returns true where the first workers of all slots ended, none was ready, and we do not stop. */
-bool supervisor_has_start_failed(const struct supervisor *supervisor);
+bool slots_all_failed_first(const struct supervisor *supervisor);
 
 /* Apply the table at the end of this turn of the loop. */
 void supervisor_flush_later(struct supervisor *supervisor);
@@ -202,18 +203,18 @@ void worker_end_because(struct worker *worker, enum end_reason reason);
  *
  * event  the name of what led to it; NULL: the worker has just begun
  */
-void life_note_state(const struct worker *worker, const char *event);
+void worker_note_state(const struct worker *worker, const char *event);
 
 /* Returns slot, state, generation and pid of a worker for an event of the journal. */
-json_t *life_fields(const struct worker *worker);
+json_t *worker_fields(const struct worker *worker);
 
 /* Record a worker in the state file, for a controller that takes over. */
-void life_note(struct worker *worker);
+void worker_note(struct worker *worker);
 
 /* Record the cookies of the listening sockets that a worker has by now. */
-void life_note_sockets(struct worker *worker);
+void worker_note_sockets(struct worker *worker);
 
 /* Free a worker that is in no list, its timers and its run. Its sockets must be closed. */
-void life_free(struct worker *worker);
+void worker_free(struct worker *worker);
 
 #endif

@@ -21,27 +21,27 @@
 static void on_size_check(evutil_socket_t fd, short what, void *context)
 {
 	struct supervisor *supervisor = context;
-	const struct runner *runner = &supervisor->options.runner;
-	struct slot_state *slots[STICKY_SLOTS_LIMIT];
-	void *runs[STICKY_SLOTS_LIMIT];
+	const struct worker_backend *backend = &supervisor->options.backend;
+	struct supervised_slot *slots[STICKY_SLOTS_LIMIT];
+	void *handles[STICKY_SLOTS_LIMIT];
 	struct run_usage *usages = calloc(supervisor->slot_count, sizeof(*usages));
 	uint32_t count = 0, i;
 
 	(void)fd;
 	(void)what;
 	for (i = 0; usages && i < supervisor->slot_count; i++) {
-		struct slot_state *slot = supervisor->slots[i];
+		struct supervised_slot *slot = supervisor->slots[i];
 
 		if (!slot->current || slot->current->state != WORKER_READY)
 			continue;
 		slots[count] = slot;
-		runs[count++] = slot->current->run;
+		handles[count++] = slot->current->handle;
 	}
 	if (count)
-		runner->ops->measure(runner->context, runs, count, usages);
+		backend->ops->measure(backend->context, handles, count, usages);
 	for (i = 0; i < count; i++)
 		if (usages[i].rss_bytes > supervisor->config->max_rss_bytes)
-			orders_recycle(slots[i], "--max-rss");
+			rolling_reload_recycle(slots[i], "--max-rss");
 	free(usages);
 }
 
@@ -98,13 +98,13 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 {
 	(void)fd;
 	(void)what;
-	supervisor_apply_table(context);
+	slot_handover_apply_table(context);
 }
 
 /* Once: all slots have been ready. */
 static void note_started(struct supervisor *supervisor)
 {
-	if (supervisor->has_started || !supervisor_all_were_ready(supervisor))
+	if (supervisor->has_started || !slots_all_were_ready(supervisor))
 		return;
 	supervisor->has_started = true;
 	journal_add(supervisor->options.journal, STICKY_LOG_INFO, "started",
@@ -112,19 +112,19 @@ static void note_started(struct supervisor *supervisor)
 			      (json_int_t)(clock_ms() - supervisor->started_ms)));
 }
 
-static void on_slot_ready(struct slot_state *slot)
+static void on_slot_ready(struct supervised_slot *slot)
 {
 	note_started(slot->supervisor);
-	orders_note_ready(slot);
+	rolling_reload_note_ready(slot);
 }
 
 static const struct lifecycle_hooks hooks = {
 	.ready = on_slot_ready,
-	.failed = orders_note_failed,
-	.start_failed = supervisor_fail_start,
-	.gone = orders_note_gone,
-	.empty = supervisor_finish_if_empty,
-	.wants_recycle = orders_recycle,
+	.failed = rolling_reload_note_failed,
+	.start_failed = shutdown_fail_start,
+	.gone = rolling_reload_note_gone,
+	.empty = shutdown_finish_if_empty,
+	.wants_recycle = rolling_reload_recycle,
 };
 
 static int make_parts(struct supervisor *supervisor)
@@ -142,14 +142,14 @@ static int make_parts(struct supervisor *supervisor)
 	error = hold_timeout_open(options->base, options->group, options->answered,
 				  &supervisor->standin);
 	if (!error)
-		error = hangup_open(options->base, life_on_hangup, &supervisor->hangup);
+		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
 	if (!error && (!supervisor->flush || !supervisor->size_check))
 		error = -ENOMEM;
 	for (i = 0; !error && i < supervisor->slot_count; i++)
-		error = supervisor_add_slot(supervisor, i);
+		error = supervised_slot_add(supervisor, i);
 	return error;
 }
 
@@ -184,7 +184,7 @@ void supervisor_close(struct supervisor *supervisor)
 		if (!supervisor->slots[i])
 			continue;
 		event_free(supervisor->slots[i]->restart);
-		slot_close_socket(supervisor->slots[i]);
+		slot_socket_close(supervisor->slots[i]);
 		free(supervisor->slots[i]);
 	}
 	if (supervisor->group_due)
@@ -204,31 +204,31 @@ int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_siz
 	int error = 0;
 
 	for (i = 0; i < supervisor->slot_count && !error; i++)
-		error = slot_open_socket(supervisor->slots[i], error_size, ret_error);
+		error = slot_socket_open(supervisor->slots[i], error_size, ret_error);
 	return error;
 }
 
-static void watch_again(struct slot_state *slot)
+static void watch_again(struct supervised_slot *slot)
 {
 	struct supervisor *supervisor = slot->supervisor;
 	struct worker *current = slot->current;
 
 	if (current && current->has_slot) {
-		life_watch_sockets(current, false);
-		life_watch_sockets(current, true);
+		worker_watch_sockets(current, false);
+		worker_watch_sockets(current, true);
 	} else if (!supervisor->stopping) {
 		hold_timeout_unwatch(supervisor->standin, slot->index);
-		supervisor_hold(supervisor, slot->index);
+		supervised_slot_hold(supervisor, slot->index);
 	}
 	if (current)
-		life_note_sockets(current);
+		worker_note_sockets(current);
 	if (slot->next)
-		life_note_sockets(slot->next);
+		worker_note_sockets(slot->next);
 }
 
 void supervisor_listeners_changed(struct supervisor *supervisor)
 {
-	struct slotsfile_content *content = supervisor->options.slotsfile->content;
+	struct state_file_content *content = supervisor->options.state_file->content;
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++)
@@ -245,17 +245,17 @@ void supervisor_start(struct supervisor *supervisor)
 	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
 	for (i = 0; i < supervisor->slot_count; i++)
 		if (!supervisor->slots[i]->current) /* not taken over */
-			supervisor_hold(supervisor, i);
+			supervised_slot_hold(supervisor, i);
 	apply_when_down(supervisor);
 	if (supervisor->took_over)
-		orders_fill(supervisor);
+		rolling_reload_fill(supervisor);
 	for (i = 0; i < supervisor->slot_count && !supervisor->took_over; i++)
 		slot_fill(supervisor->slots[i]);
 }
 
 bool supervisor_has_started(const struct supervisor *supervisor)
 {
-	return supervisor_all_were_ready(supervisor);
+	return slots_all_were_ready(supervisor);
 }
 
 uint32_t supervisor_slots(const struct supervisor *supervisor)
@@ -273,7 +273,7 @@ int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, s
 		return -EBUSY;
 	}
 	for (i = 0; i < supervisor->slot_count; i++) {
-		const struct slot_state *slot = supervisor->slots[i];
+		const struct supervised_slot *slot = supervisor->slots[i];
 
 		if (slot->current && slot->current->state == WORKER_READY && !slot->next)
 			continue;

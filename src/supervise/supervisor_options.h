@@ -33,12 +33,12 @@ typedef void supervisor_finished_fn(void *context, enum supervisor_result result
 struct supervisor_options {
 	struct event_base *base;
 	struct sticky_group *group; /* with its listeners */
-	struct runner runner;
+	struct worker_backend backend;
 	struct journal *journal;
-	const struct config *config; /* times and modes; see supervisor_set_config() */
-	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
-	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
-	struct slotsfile *slotsfile; /* where workers are recorded; may be not open */
+	const struct config *config;   /* times and modes; see supervisor_set_config() */
+	uint64_t *answered;	       /* counts clients that were answered in place of a worker */
+	struct delivery *delivery;     /* of connections that we accept; NULL: we accept none */
+	struct state_file *state_file; /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
 	void *context; /* of finished() */
 };

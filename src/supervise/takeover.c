@@ -24,8 +24,8 @@ static int fetch(int pidfd, int number)
 
 #define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
 
-/* Which listener's socket of this life is it? -1: none. */
-static int match(const struct life_record *record, uint32_t listeners, int fd)
+/* Which listener's socket of this adopted is it? -1: none. */
+static int match(const struct worker_record *record, uint32_t listeners, int fd)
 {
 	uint64_t cookie;
 	socklen_t length = sizeof(cookie);
@@ -39,16 +39,16 @@ static int match(const struct life_record *record, uint32_t listeners, int fd)
 	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
-/* Fetch a descriptor of a worker; keep it where it is a listening socket of its life. */
-static uint32_t fetch_if_wanted(struct adopted_life *life, uint32_t listeners, int number)
+/* Fetch a descriptor of a worker; keep it where it is a listening socket of its adopted. */
+static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int number)
 {
-	int fd = fetch(life->pidfd, number), index;
+	int fd = fetch(adopted->pidfd, number), index;
 	int *place;
 
 	if (fd < 0)
 		return 0;
-	index = match(&life->record, listeners, fd);
-	place = index == PRIVATE ? &life->private_fd : &life->fds[index < 0 ? 0 : index];
+	index = match(&adopted->record, listeners, fd);
+	place = index == PRIVATE ? &adopted->private_fd : &adopted->fds[index < 0 ? 0 : index];
 	if (index < 0 || *place >= 0) {
 		close(fd);
 		return 0;
@@ -58,7 +58,7 @@ static uint32_t fetch_if_wanted(struct adopted_life *life, uint32_t listeners, i
 }
 
 struct fetching {
-	struct adopted_life *life;
+	struct adopted_worker *adopted;
 	uint32_t listeners, wanted;
 };
 
@@ -67,48 +67,48 @@ static bool fetch_one(void *context, int number, uint32_t inode)
 	struct fetching *fetching = context;
 
 	(void)inode;
-	fetching->wanted -= fetch_if_wanted(fetching->life, fetching->listeners, number);
+	fetching->wanted -= fetch_if_wanted(fetching->adopted, fetching->listeners, number);
 	return fetching->wanted != 0;
 }
 
 /* Its sockets may have other numbers by now: all of its descriptors are looked at. */
-static int fetch_sockets(struct adopted_life *life, uint32_t listeners)
+static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
 	struct fetching fetching = {
-		.life = life,
+		.adopted = adopted,
 		.listeners = listeners,
-		.wanted = listeners + (life->record.private_cookie != 0),
+		.wanted = listeners + (adopted->record.private_cookie != 0),
 	};
-	int error = procfd_each_socket(life->record.pid, fetch_one, &fetching);
+	int error = procfd_each_socket(adopted->record.pid, fetch_one, &fetching);
 	uint32_t i;
 
 	if (error)
 		return error;
 	/* One that has closed its slot's own socket serves all the same. */
 	for (i = 0; i < listeners; i++)
-		if (life->fds[i] < 0)
+		if (adopted->fds[i] < 0)
 			return -ESRCH;
 	return 0;
 }
 
-static void close_life(struct adopted_life *life)
+static void close_worker(struct adopted_worker *adopted)
 {
 	uint32_t i;
 
-	if (life->pidfd >= 0)
-		close(life->pidfd);
-	life->pidfd = -1;
-	if (life->private_fd >= 0)
-		close(life->private_fd);
-	life->private_fd = -1;
+	if (adopted->pidfd >= 0)
+		close(adopted->pidfd);
+	adopted->pidfd = -1;
+	if (adopted->private_fd >= 0)
+		close(adopted->private_fd);
+	adopted->private_fd = -1;
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
-		if (life->fds[i] >= 0)
-			close(life->fds[i]);
-		life->fds[i] = -1;
+		if (adopted->fds[i] >= 0)
+			close(adopted->fds[i]);
+		adopted->fds[i] = -1;
 	}
 }
 
-static void kill_life(const struct life_record *record)
+static void kill_worker(const struct worker_record *record)
 {
 	if (kill(-record->pid, SIGKILL) && errno != ESRCH)
 		report(STICKY_LOG_WARN, "kill_failed", "slot=%u pid=%d error=\"%s\"", record->slot,
@@ -116,78 +116,78 @@ static void kill_life(const struct life_record *record)
 }
 
 /* It is killed: its addresses are free once it has ended. */
-static void await_end(const struct adopted_life *life)
+static void await_end(const struct adopted_worker *adopted)
 {
-	struct pollfd poller = {.fd = life->pidfd, .events = POLLIN};
+	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
 
 	poll(&poller, 1, END_MS);
 }
 
 /* Is the noted process still there? The pidfd is opened first, so that it can't change after. */
-static int open_life(const struct life_record *record, struct adopted_life *ret_life)
+static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
-	struct adopted_life life = {.record = *record, .private_fd = -1};
+	struct adopted_worker adopted = {.record = *record, .private_fd = -1};
 	uint32_t i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		life.fds[i] = -1;
-	life.pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
-	if (life.pidfd < 0)
+		adopted.fds[i] = -1;
+	adopted.pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
+	if (adopted.pidfd < 0)
 		return -errno;
 	if (record->process_start &&
-	    slotsfile_process_start(record->pid) != record->process_start) {
-		close_life(&life);
+	    state_file_process_start(record->pid) != record->process_start) {
+		close_worker(&adopted);
 		return -ESRCH;
 	}
-	*ret_life = life;
+	*ret_worker = adopted;
 	return 0;
 }
 
-/* Returns true where the life goes on. */
-static bool take_life(const struct life_record *record, uint32_t listeners,
-		      struct adopted_life *ret_life)
+/* Returns true where the adopted goes on. */
+static bool take_worker(const struct worker_record *record, uint32_t listeners,
+			struct adopted_worker *ret_worker)
 {
 	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT || record->pid <= 1 ||
-	    open_life(record, ret_life))
+	    open_worker(record, ret_worker))
 		return false;
 	if (record->state == WORKER_DRAINING) {
 		/* It may be the last one that has its slot's own socket. */
 		if (record->private_cookie)
-			fetch_sockets(ret_life, 0);
+			fetch_sockets(ret_worker, 0);
 		return true;
 	}
-	if (record->state == WORKER_READY && !fetch_sockets(ret_life, listeners))
+	if (record->state == WORKER_READY && !fetch_sockets(ret_worker, listeners))
 		return true;
 	/* Where its start was not noted yet, its sockets say that it is the one. */
-	if (record->process_start || !fetch_sockets(ret_life, listeners)) {
-		kill_life(record);
-		await_end(ret_life);
+	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
+		kill_worker(record);
+		await_end(ret_worker);
 	}
-	close_life(ret_life);
+	close_worker(ret_worker);
 	return false;
 }
 
-static int take_lives(struct takeover *takeover)
+static int take_workers(struct takeover *takeover)
 {
-	const struct slotsfile_content *content = takeover->content;
+	const struct state_file_content *content = takeover->content;
 	uint32_t i;
 
-	takeover->lives = calloc(SLOTSFILE_LIVES, sizeof(*takeover->lives));
-	if (!takeover->lives)
+	takeover->workers = calloc(STATE_FILE_WORKERS, sizeof(*takeover->workers));
+	if (!takeover->workers)
 		return -ENOMEM;
-	for (i = 0; i < SLOTSFILE_LIVES; i++)
-		takeover->count += take_life(&content->life[i], content->listeners,
-					     &takeover->lives[takeover->count]);
+	for (i = 0; i < STATE_FILE_WORKERS; i++)
+		takeover->count += take_worker(&content->worker[i], content->listeners,
+					       &takeover->workers[takeover->count]);
 	return takeover_sockets(takeover) ? 0 : -ENOENT;
 }
 
 int takeover_find(const char *path, struct takeover *ret_takeover)
 {
 	struct takeover takeover = {0};
-	int error = slotsfile_read(path, &takeover.content);
+	int error = state_file_read(path, &takeover.content);
 
 	if (!error)
-		error = take_lives(&takeover);
+		error = take_workers(&takeover);
 	if (error) {
 		takeover_kill(&takeover);
 		takeover_fini(&takeover);
@@ -202,8 +202,8 @@ const int *takeover_sockets(const struct takeover *takeover)
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		if (takeover->lives[i].fds[0] >= 0)
-			return takeover->lives[i].fds;
+		if (takeover->workers[i].fds[0] >= 0)
+			return takeover->workers[i].fds;
 	return NULL;
 }
 
@@ -212,9 +212,9 @@ void takeover_kill(const struct takeover *takeover)
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		kill_life(&takeover->lives[i].record);
+		kill_worker(&takeover->workers[i].record);
 	for (i = 0; i < takeover->count; i++)
-		await_end(&takeover->lives[i]);
+		await_end(&takeover->workers[i]);
 }
 
 void takeover_fini(struct takeover *takeover)
@@ -222,8 +222,8 @@ void takeover_fini(struct takeover *takeover)
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		close_life(&takeover->lives[i]);
-	free(takeover->lives);
+		close_worker(&takeover->workers[i]);
+	free(takeover->workers);
 	free(takeover->content);
 	*takeover = (struct takeover){0};
 }

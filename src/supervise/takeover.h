@@ -12,8 +12,8 @@
 #include "supervise/worker_adopt.h"
 
 struct takeover {
-	struct slotsfile_content *content;
-	struct adopted_life *lives; /* READY and DRAINING ones that still live */
+	struct state_file_content *content;
+	struct adopted_worker *workers; /* READY and DRAINING ones that still live */
 	uint32_t count;
 };
 

@@ -13,9 +13,9 @@ uint32_t worker_slot(const struct worker *worker)
 	return worker->slot->index;
 }
 
-struct sticky_worker *worker_life(const struct worker *worker)
+struct sticky_worker *worker_sockets(const struct worker *worker)
 {
-	return worker->life;
+	return worker->sockets;
 }
 
 bool worker_is_superseded(const struct worker *worker)
@@ -45,10 +45,10 @@ int worker_private_fd(const struct worker *worker)
 	return worker->slot->private_fd;
 }
 
-json_t *life_fields(const struct worker *worker)
+json_t *worker_fields(const struct worker *worker)
 {
 	json_t *fields = json_pack("{s:i, s:s, s:I}", "slot", (int)worker->slot->index, "state",
-				   pool_state_name(worker->state), "generation",
+				   worker_state_name(worker->state), "generation",
 				   (json_int_t)worker->generation);
 	pid_t pid = pid_of(worker);
 
@@ -57,9 +57,9 @@ json_t *life_fields(const struct worker *worker)
 	return fields;
 }
 
-void life_note_state(const struct worker *worker, const char *event)
+void worker_note_state(const struct worker *worker, const char *event)
 {
-	json_t *fields = life_fields(worker);
+	json_t *fields = worker_fields(worker);
 
 	if (event) {
 		json_object_set_new(fields, "on", json_string(event));
@@ -87,22 +87,23 @@ void worker_end_because(struct worker *worker, enum end_reason reason)
 		worker->end_reason = reason;
 }
 
-void life_note_sockets(struct worker *worker)
+void worker_note_sockets(struct worker *worker)
 {
-	struct life_record *record = worker->record;
+	struct worker_record *record = worker->record;
 	socklen_t length;
 	uint32_t i;
 	int fd;
 
-	for (i = 0; record && worker->life && (fd = sticky_worker_fd(worker->life, i)) >= 0; i++) {
+	for (i = 0; record && worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0;
+	     i++) {
 		length = sizeof(record->cookies[i]);
 		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
 	}
 }
 
-void life_note(struct worker *worker)
+void worker_note(struct worker *worker)
 {
-	struct life_record *record = slotsfile_add(supervisor_of(worker)->options.slotsfile);
+	struct worker_record *record = state_file_add(supervisor_of(worker)->options.state_file);
 	socklen_t length;
 
 	if (!record)
@@ -112,17 +113,17 @@ void life_note(struct worker *worker)
 	record->pid = pid_of(worker);
 	record->state = worker->state;
 	record->watchdog_ms = worker->watchdog_ms;
-	record->was_told = worker->was_told;
+	record->stop_requested = worker->stop_requested;
 	if (record->pid)
-		record->process_start = slotsfile_process_start(record->pid);
+		record->process_start = state_file_process_start(record->pid);
 	worker->record = record;
-	life_note_sockets(worker);
+	worker_note_sockets(worker);
 	length = sizeof(record->private_cookie);
 	if (worker->slot->private_fd >= 0)
 		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
 			   &length);
 	record->takes_passed = worker->outlet != NULL;
-	slotsfile_publish(record);
+	state_file_publish(record);
 }
 
 static void free_timer(struct event *timer)
@@ -131,14 +132,14 @@ static void free_timer(struct event *timer)
 		event_free(timer);
 }
 
-void life_free(struct worker *worker)
+void worker_free(struct worker *worker)
 {
-	slotsfile_remove(worker->record);
+	state_file_remove(worker->record);
 	free_timer(worker->timer);
 	free_timer(worker->watchdog);
 	free_timer(worker->lifetime);
 	channel_endpoint_close(worker->channel);
-	if (worker->run)
-		runner_of(worker)->ops->release(worker->run);
+	if (worker->handle)
+		backend_of(worker)->ops->release(worker->handle);
 	free(worker);
 }

@@ -17,7 +17,7 @@ uint32_t worker_slot(const struct worker *worker);
 uint64_t worker_generation(const struct worker *worker);
 
 /* Returns its listening sockets; NULL: it has left its slot, and we have closed ours. */
-struct sticky_worker *worker_life(const struct worker *worker);
+struct sticky_worker *worker_sockets(const struct worker *worker);
 
 /* Returns true where another worker, which is READY, has its slot. */
 bool worker_is_superseded(const struct worker *worker);

@@ -16,10 +16,10 @@
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
 
-void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t index,
+void supervised_slot_adopt(struct supervisor *supervisor, uint32_t index,
 			   const struct slot_record *record)
 {
-	struct slot_state *slot = supervisor->slots[index];
+	struct supervised_slot *slot = supervisor->slots[index];
 
 	slot->generation = record->generation;
 	sticky_slot_adopt(supervisor->options.group, index, record->generation);
@@ -31,7 +31,7 @@ void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t index,
 }
 
 /* How old a process is, in ms. */
-static uint64_t age_of(const struct life_record *record)
+static uint64_t age_of(const struct worker_record *record)
 {
 	struct timespec now;
 	uint64_t now_ms, start_ms;
@@ -45,17 +45,17 @@ static uint64_t age_of(const struct life_record *record)
 /* The worker has its slot. */
 static void place_ready(struct worker *worker)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 
 	worker_set_state(worker, WORKER_READY);
 	worker->has_slot = true;
-	if (life_channel_speaks(worker))
-		life_channel_take_slot(worker);
+	if (worker_channel_speaks(worker))
+		worker_channel_take_slot(worker);
 	else
 		report(STICKY_LOG_ERROR, "channel_lost",
 		       "slot=%u so=\"connections that are passed wait for its next life\"",
 		       slot->index);
-	life_watch_sockets(worker, true);
+	worker_watch_sockets(worker, true);
 	slot->current = worker;
 	slot->was_ready = true;
 	slot->supervisor->started_count++;
@@ -68,99 +68,100 @@ static void place_draining(struct worker *worker)
 {
 	worker_set_state(worker, WORKER_DRAINING);
 	timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
-	if (!worker->was_told && runner_of(worker)->ops->stop(worker->run))
-		supervisor_worker_told(worker);
+	if (!worker->stop_requested && backend_of(worker)->ops->stop(worker->handle))
+		worker_stop_requested(worker);
 }
 
 /* Returns 1 where the worker has its slot, 0 where it has left it, or -errno. */
-static int adopt_sockets(struct worker *worker, const struct adopted_life *life)
+static int adopt_sockets(struct worker *worker, const struct adopted_worker *adopted)
 {
 	int result;
 
-	if (life->fds[0] < 0)
+	if (adopted->fds[0] < 0)
 		return 0;
-	result = sticky_worker_adopt(supervisor_of(worker)->options.group, life->record.slot,
-				     life->record.generation, life->fds, &worker->life);
+	result = sticky_worker_adopt(supervisor_of(worker)->options.group, adopted->record.slot,
+				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {
 		/* READY once, but another one has the slot: its sockets are not wanted here. */
-		sticky_worker_close(worker->life);
-		worker->life = NULL;
+		sticky_worker_close(worker->sockets);
+		worker->sockets = NULL;
 	}
 	return result;
 }
 
 /* Its slot is made where it is not there, as one that was scaled away. NULL: out of memory. */
-static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_life *life)
+static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
-	uint32_t index = life->record.slot;
+	uint32_t index = adopted->record.slot;
 	struct worker *worker;
 
-	if (!supervisor->slots[index] && supervisor_add_slot(supervisor, index))
+	if (!supervisor->slots[index] && supervised_slot_add(supervisor, index))
 		return NULL;
 	if (index >= supervisor->slot_count)
 		slot_set_mode(supervisor->slots[index], SLOT_REMOVED);
-	worker = life_new(supervisor->slots[index], life->record.watchdog_ms);
+	worker = worker_new(supervisor->slots[index], adopted->record.watchdog_ms);
 	if (!worker)
 		return NULL;
-	worker->has_private = life->record.private_cookie != 0;
-	if (life->private_fd >= 0 && worker->slot->private_fd < 0 &&
+	worker->has_private = adopted->record.private_cookie != 0;
+	if (adopted->private_fd >= 0 && worker->slot->private_fd < 0 &&
 	    index < supervisor->slot_count) {
-		worker->slot->private_fd = life->private_fd;
-		life->private_fd = -1;
+		worker->slot->private_fd = adopted->private_fd;
+		adopted->private_fd = -1;
 	}
-	worker->was_told = life->record.was_told;
-	worker->generation = life->record.generation;
-	worker->started_ms = clock_ms() - age_of(&life->record);
+	worker->stop_requested = adopted->record.stop_requested;
+	worker->generation = adopted->record.generation;
+	worker->started_ms = clock_ms() - age_of(&adopted->record);
 	return worker;
 }
 
 /* Returns as adopt_sockets(). */
-static int adopt_process(struct worker *worker, struct adopted_life *life)
+static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 {
-	const struct runner *runner = runner_of(worker);
-	int has_slot = adopt_sockets(worker, life), error, pidfd = life->pidfd;
+	const struct worker_backend *backend = backend_of(worker);
+	int has_slot = adopt_sockets(worker, adopted), error, pidfd = adopted->pidfd;
 
 	if (has_slot < 0)
 		return has_slot;
-	life->pidfd = -1; /* from now on the backend's, also where it fails */
-	error = runner->ops->adopt(runner->context, worker, life->record.pid, pidfd, &worker->run);
+	adopted->pidfd = -1; /* from now on the backend's, also where it fails */
+	error = backend->ops->adopt(backend->context, worker, adopted->record.pid, pidfd,
+				    &worker->handle);
 	return error ? error : has_slot;
 }
 
 /* What the previous controller knew of its workers holds for those to come. */
-static void adopt_knowledge(struct worker *worker, const struct life_record *record)
+static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
-	const struct slotsfile_content *content = supervisor->options.slotsfile->content;
+	const struct state_file_content *content = supervisor->options.state_file->content;
 
 	supervisor->took_over = true;
 	supervisor->workers_speak |= content && content->workers_speak;
 	if (worker->channel && record->takes_passed) {
 		channel_endpoint_set_speaks(worker->channel);
-		supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
+		worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
 	}
 }
 
-int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life)
+int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
-	struct worker *worker = new_adopted(supervisor, life);
+	struct worker *worker = new_adopted(supervisor, adopted);
 	int has_slot;
 
 	if (!worker)
 		return -ENOMEM;
-	has_slot = adopt_process(worker, life);
+	has_slot = adopt_process(worker, adopted);
 	if (has_slot < 0) {
-		sticky_worker_close(worker->life);
-		life_free(worker);
+		sticky_worker_close(worker->sockets);
+		worker_free(worker);
 		return has_slot;
 	}
 	supervisor->worker_count++;
-	adopt_knowledge(worker, &life->record);
+	adopt_knowledge(worker, &adopted->record);
 	if (has_slot)
 		place_ready(worker);
 	else
 		place_draining(worker);
-	life_note(worker);
-	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", life_fields(worker));
+	worker_note(worker);
+	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", worker_fields(worker));
 	return 0;
 }

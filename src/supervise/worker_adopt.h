@@ -11,24 +11,24 @@
 struct supervisor;
 
 /* A worker that a previous controller began, and what was fetched from its process. */
-struct adopted_life {
-	struct life_record record;
+struct adopted_worker {
+	struct worker_record record;
 	int pidfd;
 	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
 	int private_fd;			 /* its slot's own; -1: none */
 };
 
 /* Take over a slot's history, before supervisor_start(). slot: less than supervisor_slots(). */
-void supervisor_adopt_slot(struct supervisor *supervisor, uint32_t slot,
+void supervised_slot_adopt(struct supervisor *supervisor, uint32_t slot,
 			   const struct slot_record *record);
 
 /*
  * Take over a worker that is READY or DRAINING, before supervisor_start().
  *
- * life  its descriptors that are taken over are set to -1
+ * adopted  its descriptors that are taken over are set to -1
  *
  * Returns 0 or -errno: it can't be taken over, and its process is left alone.
  */
-int supervisor_adopt(struct supervisor *supervisor, struct adopted_life *life);
+int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted);
 
 #endif

@@ -14,19 +14,19 @@ static void on_hello(void *context)
 {
 	struct worker *worker = context;
 
-	supervisor_worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
+	worker_takes_passed(worker, channel_endpoint_worker(worker->channel));
 	if (supervisor_of(worker)->config->ready == READY_STARTED)
 		worker_become_ready(worker);
 }
 
-void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
+void worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
 {
 	worker->outlet = outlet;
 	if (worker->record)
 		worker->record->takes_passed = true;
 }
 
-/* As one whose listening sockets have ended: see life_on_hangup(). */
+/* As one whose listening sockets have ended: see worker_on_hangup(). */
 static void on_ended(void *context)
 {
 	struct worker *worker = context;
@@ -36,7 +36,7 @@ static void on_ended(void *context)
 	report(STICKY_LOG_ERROR, "channel_ended", "slot=%u so=\"the worker is replaced\"",
 	       worker->slot->index);
 	worker_end_because(worker, END_CHANNEL_CLOSED);
-	life_apply(worker, WORKER_FELL_SILENT);
+	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
 static int open_outlet(struct worker *worker, int fd)
@@ -47,7 +47,7 @@ static int open_outlet(struct worker *worker, int fd)
 				     on_hello, on_ended, worker, &worker->channel);
 }
 
-int life_open_channel(struct worker *worker)
+int worker_open_channel(struct worker *worker)
 {
 	int ends[2], error;
 
@@ -67,7 +67,7 @@ int life_open_channel(struct worker *worker)
 	return 0;
 }
 
-void life_close_channel_end(struct worker *worker)
+void worker_close_channel_end(struct worker *worker)
 {
 	if (worker->channel_end >= 0)
 		close(worker->channel_end);
@@ -83,14 +83,14 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
 	return true;
 }
 
-int supervisor_worker_channel(struct worker *worker, int fd)
+int worker_adopt_channel(struct worker *worker, int fd)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return -EOPNOTSUPP;
 	return open_outlet(worker, fd);
 }
 
-bool life_channel_speaks(struct worker *worker)
+bool worker_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
@@ -100,19 +100,19 @@ bool life_channel_speaks(struct worker *worker)
 	return worker->outlet != NULL;
 }
 
-void life_channel_take_slot(struct worker *worker)
+void worker_channel_take_slot(struct worker *worker)
 {
 	if (worker->outlet)
 		worker_endpoint_take_slot(worker->outlet);
 }
 
-void life_channel_leave_slot(struct worker *worker)
+void worker_channel_leave_slot(struct worker *worker)
 {
 	if (worker->outlet)
 		worker_endpoint_leave_slot(worker->outlet);
 }
 
-uint32_t life_channel_queue(const struct worker *worker)
+uint32_t worker_channel_queue(const struct worker *worker)
 {
 	struct delivery *delivery = supervisor_of(worker)->options.delivery;
 

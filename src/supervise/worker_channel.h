@@ -29,10 +29,10 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
  *
  * Returns 0 or -errno; -EOPNOTSUPP: no connections are passed here.
  */
-int supervisor_worker_channel(struct worker *worker, int fd);
+int worker_adopt_channel(struct worker *worker, int fd);
 
 /* The worker takes passed connections by this outlet, which stays the caller's. */
-void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet);
+void worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet);
 
 /*
  * Open the channel of a worker that begins. Nothing where no connections are passed, or its
@@ -40,21 +40,21 @@ void supervisor_worker_takes_passed(struct worker *worker, struct worker_endpoin
  *
  * Returns 0 or -errno.
  */
-int life_open_channel(struct worker *worker);
+int worker_open_channel(struct worker *worker);
 
 /* Close our copy of the process's end. A worker without a channel is allowed. */
-void life_close_channel_end(struct worker *worker);
+void worker_close_channel_end(struct worker *worker);
 
 /* Returns true where the worker takes passed connections, or none are passed here. */
-bool life_channel_speaks(struct worker *worker);
+bool worker_channel_speaks(struct worker *worker);
 
 /* Send the slot's connections to the worker from now on. Nothing where it takes none. */
-void life_channel_take_slot(struct worker *worker);
+void worker_channel_take_slot(struct worker *worker);
 
 /* Send it no more of them. Nothing where it takes none. */
-void life_channel_leave_slot(struct worker *worker);
+void worker_channel_leave_slot(struct worker *worker);
 
 /* Returns how many connections wait for it, or are on their way to it. */
-uint32_t life_channel_queue(const struct worker *worker);
+uint32_t worker_channel_queue(const struct worker *worker);
 
 #endif

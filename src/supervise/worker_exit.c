@@ -12,24 +12,24 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
 
-_Static_assert(CONFIG_RESTART_LIMIT_MAX < POOL_DEATHS_MAX, "as many as are remembered");
+_Static_assert(CONFIG_RESTART_LIMIT_MAX < RESTART_DEATHS_MAX, "as many as are remembered");
 
-void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
+void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 {
 	struct supervisor *supervisor = slot->supervisor;
 	const struct config *config = supervisor->config;
 
 	if (supervisor->stopping || slot->mode != SLOT_ENABLED || slot->current)
 		return;
-	if (pool_note_death(&slot->deaths, clock_ms(), config->restart_limit.count,
-			    config->restart_limit.period_ms)) {
+	if (restart_note_death(&slot->deaths, clock_ms(), config->restart_limit.count,
+			       config->restart_limit.period_ms)) {
 		slot_set_mode(slot, SLOT_FAILED);
 		journal_add(supervisor->options.journal, STICKY_LOG_ERROR, "slot_failed",
 			    json_pack("{s:i, s:s}", "slot", (int)slot->index, "why",
 				      "more deaths than --restart-limit; restart or reload it"));
 		return;
 	}
-	slot->delay_ms = pool_restart_delay(slot->delay_ms, lifetime_ms, config->min_uptime_ms);
+	slot->delay_ms = restart_delay_ms(slot->delay_ms, lifetime_ms, config->min_uptime_ms);
 	slot->restart_at_ms = clock_ms() + slot->delay_ms;
 	timer_start(slot->restart, slot->delay_ms);
 }
@@ -38,8 +38,8 @@ void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms)
  */
 static bool missed_sockets(const struct worker *worker)
 {
-	return worker->state == WORKER_STARTING && worker->life &&
-	       sticky_worker_fd(worker->life, 0) < 0 && worker->slot->private_fd < 0 &&
+	return worker->state == WORKER_STARTING && worker->sockets &&
+	       sticky_worker_fd(worker->sockets, 0) < 0 && worker->slot->private_fd < 0 &&
 	       worker->channel && !channel_endpoint_speaks(worker->channel);
 }
 
@@ -61,8 +61,8 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 		.ready_timeout_ms = config->ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
 		.passed_by = passed_by(config),
-		.not_ready_reason = worker->lacks,
-		.not_ready_hint = worker->lacks_hint,
+		.not_ready_reason = worker->not_ready_reason,
+		.not_ready_hint = worker->not_ready_hint,
 	};
 	const char *hint;
 
@@ -79,16 +79,16 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 
 static void note_exit(struct worker *worker, const struct run_exit *how)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 	uint64_t lifetime = clock_ms() - worker->started_ms;
 	bool unasked = worker->state != WORKER_DRAINING;
-	json_t *fields = life_fields(worker);
+	json_t *fields = worker_fields(worker);
 
 	slot->has_exit = true;
 	slot->last_exit = *how;
 	slot->last_lifetime_ms = lifetime;
 	if (!slot->was_ready)
-		slot->first_life_failed = true;
+		slot->first_worker_failed = true;
 	json_object_set_new(fields, "how", json_string(how->text));
 	json_object_set_new(fields, "after_ms", json_integer((json_int_t)lifetime));
 	journal_add(slot->supervisor->options.journal, unasked ? STICKY_LOG_WARN : STICKY_LOG_INFO,
@@ -96,7 +96,7 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 }
 
 /* Old-first: the slot is free for its new life. */
-static void begin_successor(struct slot_state *slot)
+static void begin_successor(struct supervised_slot *slot)
 {
 	if (!slot->begin_after_exit || slot->draining)
 		return;
@@ -104,9 +104,9 @@ static void begin_successor(struct slot_state *slot)
 	slot_fill(slot);
 }
 
-void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit)
+void worker_exited(struct worker *worker, const struct run_exit *exit)
 {
-	struct slot_state *slot = worker->slot;
+	struct supervised_slot *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
 	bool was_starting = worker->state == WORKER_STARTING;
 	struct run_exit how = *exit;
@@ -114,14 +114,14 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
 	describe_end(worker, &how);
 	text_clean(how.text);
 	note_exit(worker, &how);
-	life_forget(worker);
+	slot_forget_worker(worker);
 	supervisor->worker_count--;
-	life_apply(worker, WORKER_EXITED);
+	worker_apply(worker, WORKER_EXITED);
 	if (was_starting)
 		supervisor->hooks->failed(slot, worker, &how);
-	if (supervisor_has_start_failed(supervisor))
+	if (slots_all_failed_first(supervisor))
 		supervisor->hooks->start_failed(supervisor, worker, &how);
-	life_free(worker);
+	worker_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);
 	supervisor->hooks->gone(supervisor);

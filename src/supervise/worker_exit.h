@@ -7,7 +7,7 @@
 
 #include "supervise/worker_backend.h"
 
-struct slot_state;
+struct supervised_slot;
 struct worker;
 
 /*
@@ -15,7 +15,7 @@ struct worker;
  *
  * exit  how it ended
  */
-void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit);
+void worker_exited(struct worker *worker, const struct run_exit *exit);
 
 /*
  * Begin the slot's next worker after a delay, unless it is not to have one, or too many have died:
@@ -23,6 +23,6 @@ void supervisor_worker_exited(struct worker *worker, const struct run_exit *exit
  *
  * lifetime_ms  how long the worker that ended has lived, in ms
  */
-void slot_schedule_restart(struct slot_state *slot, uint64_t lifetime_ms);
+void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms);
 
 #endif

@@ -92,18 +92,18 @@ static const char *const event_names[] = {
 static_assert(sizeof(event_names) / sizeof(event_names[0]) == WORKER_EVENT_COUNT,
 	      "a name for each event");
 
-struct worker_step pool_step(enum worker_state state, enum worker_event event)
+struct worker_step worker_fsm_step(enum worker_state state, enum worker_event event)
 {
 	assert(state < WORKER_STATE_COUNT && event < WORKER_EVENT_COUNT);
 	return steps[state][event];
 }
 
-const char *pool_state_name(enum worker_state state)
+const char *worker_state_name(enum worker_state state)
 {
 	return state_names[state];
 }
 
-const char *pool_event_name(enum worker_event event)
+const char *worker_event_name(enum worker_event event)
 {
 	return event_names[event];
 }

@@ -47,12 +47,12 @@ struct worker_step {
 };
 
 /* What follows an event. */
-struct worker_step pool_step(enum worker_state state, enum worker_event event);
+struct worker_step worker_fsm_step(enum worker_state state, enum worker_event event);
 
 /* "starting", "ready", "draining", "gone" */
-const char *pool_state_name(enum worker_state state);
+const char *worker_state_name(enum worker_state state);
 
 /* "became_ready", ... */
-const char *pool_event_name(enum worker_event event);
+const char *worker_event_name(enum worker_event event);
 
 #endif

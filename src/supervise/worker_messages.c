@@ -12,25 +12,25 @@
 #include "supervise/worker_channel.h"
 #include "supervise/worker_timers.h"
 
-void supervisor_worker_told(struct worker *worker)
+void worker_stop_requested(struct worker *worker)
 {
-	worker->was_told = true;
+	worker->stop_requested = true;
 	if (worker->record)
-		worker->record->was_told = true;
+		worker->record->stop_requested = true;
 }
 
-void supervisor_worker_started(struct worker *worker)
+void worker_started(struct worker *worker)
 {
 	/* One that takes passed connections says so a moment later: see on_hello(). */
-	if (supervisor_of(worker)->config->ready == READY_STARTED && life_channel_speaks(worker))
+	if (supervisor_of(worker)->config->ready == READY_STARTED && worker_channel_speaks(worker))
 		worker_become_ready(worker);
 }
 
 static void said_ready(struct worker *worker)
 {
 	supervisor_of(worker)->workers_speak = true;
-	if (supervisor_of(worker)->options.slotsfile->content)
-		supervisor_of(worker)->options.slotsfile->content->workers_speak = true;
+	if (supervisor_of(worker)->options.state_file->content)
+		supervisor_of(worker)->options.state_file->content->workers_speak = true;
 	worker_become_ready(worker);
 }
 
@@ -48,25 +48,25 @@ static bool is_ready_by(const struct worker *worker, enum worker_word word)
 		config_worker_mode(supervisor_of(worker)->config) == WORKER_STICKY_LISTEN);
 }
 
-void supervisor_worker_lost(struct worker *worker, enum end_reason reason)
+void worker_lost(struct worker *worker, enum end_reason reason)
 {
 	worker_end_because(worker, reason);
-	runner_of(worker)->ops->kill(worker->run);
+	backend_of(worker)->ops->kill(worker->handle);
 }
 
-void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint)
+void worker_not_ready(struct worker *worker, const char *what, const char *hint)
 {
-	snprintf(worker->lacks, sizeof(worker->lacks), "%s", what);
-	worker->lacks_hint = hint;
+	snprintf(worker->not_ready_reason, sizeof(worker->not_ready_reason), "%s", what);
+	worker->not_ready_hint = hint;
 }
 
-void supervisor_worker_wants_out(struct worker *worker)
+void worker_wants_out(struct worker *worker)
 {
 	if (worker->slot->current == worker && worker->state == WORKER_READY)
 		supervisor_of(worker)->hooks->wants_recycle(worker->slot, "asked for");
 }
 
-void supervisor_worker_said(struct worker *worker, enum worker_word word)
+void worker_said(struct worker *worker, enum worker_word word)
 {
 	if (word == WORKER_SAYS_BEGUN)
 		worker->begun_ms = clock_ms();
@@ -75,7 +75,7 @@ void supervisor_worker_said(struct worker *worker, enum worker_word word)
 	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)
-		life_apply(worker, WORKER_SAYS_STOPPING);
+		worker_apply(worker, WORKER_SAYS_STOPPING);
 	else if (worker->state == WORKER_STARTING)
 		worker_start_ready_timer(worker);
 	if (worker->watchdog && worker->state == WORKER_READY &&
@@ -83,7 +83,7 @@ void supervisor_worker_said(struct worker *worker, enum worker_word word)
 		timer_start(worker->watchdog, worker->watchdog_ms);
 }
 
-void supervisor_worker_status(struct worker *worker, const char *status)
+void worker_set_status(struct worker *worker, const char *status)
 {
 	snprintf(worker->status, sizeof(worker->status), "%s", status);
 	text_clean(worker->status);

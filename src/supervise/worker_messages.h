@@ -19,16 +19,16 @@ enum worker_word {
 };
 
 /* A worker has said something. Its readiness then depends on what it says: see --ready. */
-void supervisor_worker_said(struct worker *worker, enum worker_word word);
+void worker_said(struct worker *worker, enum worker_word word);
 
 /* Its program runs: execve() has succeeded. */
-void supervisor_worker_started(struct worker *worker);
+void worker_started(struct worker *worker);
 
-/* It has been asked to stop: see stop() of runner_ops. */
-void supervisor_worker_told(struct worker *worker);
+/* It has been asked to stop: see stop() of worker_backend_ops. */
+void worker_stop_requested(struct worker *worker);
 
 /* It can't be used any more, by the reason given: it is killed, and replaced. */
-void supervisor_worker_lost(struct worker *worker, enum end_reason reason);
+void worker_lost(struct worker *worker, enum end_reason reason);
 
 /*
  * What it still has to do to be READY, for the description of one that never was.
@@ -36,12 +36,12 @@ void supervisor_worker_lost(struct worker *worker, enum end_reason reason);
  * what  copied; cut at 191 bytes
  * hint  what to do about it: static
  */
-void supervisor_worker_lacks(struct worker *worker, const char *what, const char *hint);
+void worker_not_ready(struct worker *worker, const char *what, const char *hint);
 
 /* It asks for a successor. */
-void supervisor_worker_wants_out(struct worker *worker);
+void worker_wants_out(struct worker *worker);
 
 /* Its text about itself, for the status document. It is copied, and cut at 255 bytes. */
-void supervisor_worker_status(struct worker *worker, const char *status);
+void worker_set_status(struct worker *worker, const char *status);
 
 #endif

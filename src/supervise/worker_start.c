@@ -14,7 +14,7 @@
 #include "supervise/worker_exit.h"
 #include "supervise/worker_timers.h"
 
-struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
+struct worker *worker_new(struct supervised_slot *slot, uint32_t watchdog_ms)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
 
@@ -25,7 +25,7 @@ struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms)
 	worker->watchdog_ms = watchdog_ms;
 	worker->started_ms = clock_ms();
 	if (worker_make_timers(worker)) {
-		life_free(worker);
+		worker_free(worker);
 		return NULL;
 	}
 	return worker;
@@ -38,22 +38,22 @@ static int begin(struct worker *worker)
 	int error;
 
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	error = sticky_worker_open(options->group, worker->slot->index, &worker->life);
+	error = sticky_worker_open(options->group, worker->slot->index, &worker->sockets);
 	privilege_restore(previous);
 	if (error)
 		return error;
-	worker->generation = worker->slot->generation = sticky_worker_generation(worker->life);
+	worker->generation = worker->slot->generation = sticky_worker_generation(worker->sockets);
 	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
 	slot_note(worker->slot);
-	life_note(worker);
-	error = life_open_channel(worker);
+	worker_note(worker);
+	error = worker_open_channel(worker);
 	if (!error)
-		error = options->runner.ops->start(options->runner.context, worker, worker->life,
-						   &worker->run);
-	life_close_channel_end(worker);
+		error = options->backend.ops->start(options->backend.context, worker,
+						    worker->sockets, &worker->handle);
+	worker_close_channel_end(worker);
 	if (!error && worker->record) {
 		worker->record->pid = pid_of(worker);
-		worker->record->process_start = slotsfile_process_start(worker->record->pid);
+		worker->record->process_start = state_file_process_start(worker->record->pid);
 	}
 	return error;
 }
@@ -72,9 +72,9 @@ static const char *begin_hint(int error)
 	}
 }
 
-void life_begin(struct slot_state *slot)
+void worker_begin(struct supervised_slot *slot)
 {
-	struct worker *worker = life_new(slot, slot->supervisor->config->watchdog_ms);
+	struct worker *worker = worker_new(slot, slot->supervisor->config->watchdog_ms);
 	struct run_exit how = {.code = -1};
 	int error;
 
@@ -94,24 +94,24 @@ void life_begin(struct slot_state *slot)
 		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
 		how.hint = begin_hint(error);
 		worker->started_ms = clock_ms();
-		supervisor_worker_exited(worker, &how);
+		worker_exited(worker, &how);
 		return;
 	}
-	life_note_state(worker, NULL);
+	worker_note_state(worker, NULL);
 	worker_start_ready_timer(worker);
 }
 
-void slot_fill(struct slot_state *slot)
+void slot_fill(struct supervised_slot *slot)
 {
 	if (slot->supervisor->stopping || slot->mode != SLOT_ENABLED || slot->current ||
 	    slot->begin_after_exit)
 		return;
-	life_begin(slot);
+	worker_begin(slot);
 }
 
 static void on_restart(evutil_socket_t fd, short what, void *context)
 {
-	struct slot_state *slot = context;
+	struct supervised_slot *slot = context;
 
 	(void)fd;
 	(void)what;
@@ -120,9 +120,9 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
 	slot_fill(slot);
 }
 
-int supervisor_add_slot(struct supervisor *supervisor, uint32_t index)
+int supervised_slot_add(struct supervisor *supervisor, uint32_t index)
 {
-	struct slot_state *slot = supervisor->slots[index];
+	struct supervised_slot *slot = supervisor->slots[index];
 
 	if (!slot) {
 		slot = calloc(1, sizeof(*slot));

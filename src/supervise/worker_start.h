@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-struct slot_state;
+struct supervised_slot;
 struct supervisor;
 struct worker;
 
@@ -16,24 +16,24 @@ struct worker;
  *
  * Returns 0 or -ENOMEM.
  */
-int supervisor_add_slot(struct supervisor *supervisor, uint32_t index);
+int supervised_slot_add(struct supervisor *supervisor, uint32_t index);
 
 /* Begin a slot's worker at once, where it is to have one and has none. */
-void slot_fill(struct slot_state *slot);
+void slot_fill(struct supervised_slot *slot);
 
 /*
  * Begin a worker: the slot's current one, or its next one where there is a current one. One that
  * can't begin is treated as one that ended at once.
  */
-void life_begin(struct slot_state *slot);
+void worker_begin(struct supervised_slot *slot);
 
 /*
  * Make a worker without a process and sockets.
  *
  * watchdog_ms  --watchdog as the worker knows it, in ms; 0: none
  *
- * Returns NULL where memory is short. life_free() frees it.
+ * Returns NULL where memory is short. worker_free() frees it.
  */
-struct worker *life_new(struct slot_state *slot, uint32_t watchdog_ms);
+struct worker *worker_new(struct supervised_slot *slot, uint32_t watchdog_ms);
 
 #endif

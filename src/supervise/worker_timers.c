@@ -49,11 +49,11 @@ static void look_at_queue(struct worker *worker)
 	const struct supervisor *supervisor = supervisor_of(worker);
 	uint64_t deadline = supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
 
-	if ((sticky_worker_queue(worker->life) || life_channel_queue(worker)) &&
+	if ((sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
 	    clock_ms() < deadline)
 		timer_start(worker->timer, QUEUE_LOOK_MS);
 	else
-		life_apply(worker, WORKER_ASKED_TO_STOP);
+		worker_apply(worker, WORKER_ASKED_TO_STOP);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -65,7 +65,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	if (worker->state == WORKER_DRAINING) {
 		supervisor_of(worker)->killed |= supervisor_of(worker)->stopping;
 		slot_note_killed(worker->slot);
-		life_apply(worker, WORKER_MUST_END);
+		worker_apply(worker, WORKER_MUST_END);
 	} else if (worker->state == WORKER_READY) {
 		look_at_queue(worker);
 	} else if (is_ready_by_uptime(worker)) {
@@ -75,9 +75,10 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		/* Set when it was not known yet that these workers say so themselves. */
 		worker_start_ready_timer(worker);
 	} else {
-		worker_end_because(worker, life_channel_speaks(worker) ? END_NOT_READY
-								       : END_TAKES_NO_CONNECTIONS);
-		life_apply(worker, WORKER_TIMED_OUT);
+		worker_end_because(worker, worker_channel_speaks(worker)
+						   ? END_NOT_READY
+						   : END_TAKES_NO_CONNECTIONS);
+		worker_apply(worker, WORKER_TIMED_OUT);
 	}
 }
 
@@ -91,7 +92,7 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 	if (worker->state != WORKER_READY)
 		return;
 	worker_end_because(worker, END_SILENT);
-	life_apply(worker, WORKER_FELL_SILENT);
+	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
 static void on_lifetime(evutil_socket_t fd, short what, void *context)
@@ -126,7 +127,7 @@ int worker_make_timers(struct worker *worker)
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;
 		timer_start(worker->lifetime,
-			    pool_jitter(supervisor->config->max_lifetime_ms, random));
+			    restart_age_ms(supervisor->config->max_lifetime_ms, random));
 	}
 	return 0;
 }

@@ -21,7 +21,7 @@ static void short_lives_double_the_delay_up_to_30_s(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(delays); i++) {
-		delay = pool_restart_delay(delay, 999, 1000);
+		delay = restart_delay_ms(delay, 999, 1000);
 		assert_int_equal(delay, delays[i]);
 	}
 }
@@ -29,46 +29,46 @@ static void short_lives_double_the_delay_up_to_30_s(void **state)
 static void a_long_life_resets_the_delay(void **state)
 {
 	(void)state;
-	assert_int_equal(pool_restart_delay(12800, 1000, 1000), 100);
-	assert_int_equal(pool_restart_delay(30000, UINT64_MAX, 1000), 100);
-	assert_int_equal(pool_restart_delay(0, 0, 1000), 100);
+	assert_int_equal(restart_delay_ms(12800, 1000, 1000), 100);
+	assert_int_equal(restart_delay_ms(30000, UINT64_MAX, 1000), 100);
+	assert_int_equal(restart_delay_ms(0, 0, 1000), 100);
 	/* --min-uptime 0: no life is too short. */
-	assert_int_equal(pool_restart_delay(30000, 0, 0), 100);
-	assert_int_equal(pool_restart_delay(UINT32_MAX, 0, 1000), 30000);
+	assert_int_equal(restart_delay_ms(30000, 0, 0), 100);
+	assert_int_equal(restart_delay_ms(UINT32_MAX, 0, 1000), 30000);
 }
 
 static void more_deaths_than_the_limit_in_the_period_are_told(void **state)
 {
-	struct pool_deaths deaths = {.count = 0};
+	struct restart_deaths deaths = {.count = 0};
 
 	(void)state;
-	assert_false(pool_note_death(&deaths, 1000, 3, 500));
-	assert_false(pool_note_death(&deaths, 1100, 3, 500));
-	assert_false(pool_note_death(&deaths, 1200, 3, 500));
-	assert_true(pool_note_death(&deaths, 1500, 3, 500));  /* the first is 500 ms old */
-	assert_false(pool_note_death(&deaths, 1601, 3, 500)); /* the second is 501 */
-	assert_false(pool_note_death(&deaths, 9000, 3, 500));
+	assert_false(restart_note_death(&deaths, 1000, 3, 500));
+	assert_false(restart_note_death(&deaths, 1100, 3, 500));
+	assert_false(restart_note_death(&deaths, 1200, 3, 500));
+	assert_true(restart_note_death(&deaths, 1500, 3, 500));	 /* the first is 500 ms old */
+	assert_false(restart_note_death(&deaths, 1601, 3, 500)); /* the second is 501 */
+	assert_false(restart_note_death(&deaths, 9000, 3, 500));
 }
 
 static void a_limit_of_one_allows_one(void **state)
 {
-	struct pool_deaths deaths = {.count = 0};
+	struct restart_deaths deaths = {.count = 0};
 
 	(void)state;
-	assert_false(pool_note_death(&deaths, 0, 1, 10));
-	assert_true(pool_note_death(&deaths, 10, 1, 10));
-	assert_false(pool_note_death(&deaths, 21, 1, 10));
-	assert_true(pool_note_death(&deaths, 21, 1, 10));
+	assert_false(restart_note_death(&deaths, 0, 1, 10));
+	assert_true(restart_note_death(&deaths, 10, 1, 10));
+	assert_false(restart_note_death(&deaths, 21, 1, 10));
+	assert_true(restart_note_death(&deaths, 21, 1, 10));
 }
 
 static void without_a_limit_nobody_dies_too_often(void **state)
 {
-	struct pool_deaths deaths = {.count = 0};
+	struct restart_deaths deaths = {.count = 0};
 	int i;
 
 	(void)state;
-	for (i = 0; i < 3 * POOL_DEATHS_MAX; i++)
-		assert_false(pool_note_death(&deaths, 1, 0, UINT64_MAX));
+	for (i = 0; i < 3 * RESTART_DEATHS_MAX; i++)
+		assert_false(restart_note_death(&deaths, 1, 0, UINT64_MAX));
 }
 
 /* The ring against all deaths ever. */
@@ -84,7 +84,7 @@ static bool are_too_many(const uint64_t *at_ms, size_t count, uint32_t limit, ui
 
 static void check_deaths(uint32_t limit, uint64_t period_ms)
 {
-	struct pool_deaths deaths = {.count = 0};
+	struct restart_deaths deaths = {.count = 0};
 	uint64_t at_ms[1000], now = 0;
 	size_t i;
 
@@ -93,7 +93,7 @@ static void check_deaths(uint32_t limit, uint64_t period_ms)
 
 		now += (uint64_t)(rand() % 20);
 		at_ms[i] = now;
-		told = pool_note_death(&deaths, now, limit, period_ms);
+		told = restart_note_death(&deaths, now, limit, period_ms);
 		if (told != are_too_many(at_ms, i + 1, limit, period_ms))
 			fail_msg("limit %u: death %zu: %d", limit, i, told);
 	}
@@ -105,7 +105,7 @@ static void the_ring_forgets_nothing_that_matters(void **state)
 
 	(void)state;
 	srand(1);
-	for (limit = 1; limit < POOL_DEATHS_MAX; limit++)
+	for (limit = 1; limit < RESTART_DEATHS_MAX; limit++)
 		check_deaths(limit, (uint64_t)limit * 10);
 }
 
@@ -120,16 +120,16 @@ static void jitter_is_from_90_to_100_percent(void **state)
 		uint64_t limit = limits[i];
 
 		for (random = 0; random < 5000; random++) {
-			uint64_t end = pool_jitter(limit, random * 858993459u);
+			uint64_t end = restart_age_ms(limit, random * 858993459u);
 
 			assert_in_range(end, limit - limit / 10, limit);
 		}
-		assert_int_equal(pool_jitter(limit, 0), limit);
+		assert_int_equal(restart_age_ms(limit, 0), limit);
 	}
 	/* It is spread over all of that. */
-	assert_in_range(pool_jitter(100000, 1023), 90000, 90010);
-	assert_in_range(pool_jitter(100000, 512), 94990, 95010);
-	assert_in_range(pool_jitter(100000, UINT32_MAX), 90000, 90010);
+	assert_in_range(restart_age_ms(100000, 1023), 90000, 90010);
+	assert_in_range(restart_age_ms(100000, 512), 94990, 95010);
+	assert_in_range(restart_age_ms(100000, UINT32_MAX), 90000, 90010);
 }
 
 int main(void)

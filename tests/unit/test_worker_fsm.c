@@ -76,13 +76,13 @@ static void every_cell_is_as_written_here(void **state)
 	assert_int_equal(COUNT(expected), WORKER_STATE_COUNT * WORKER_EVENT_COUNT);
 	for (i = 0; i < COUNT(expected); i++) {
 		const struct cell *cell = &expected[i];
-		struct worker_step step = pool_step(cell->state, cell->event);
+		struct worker_step step = worker_fsm_step(cell->state, cell->event);
 
 		assert_false(seen[cell->state][cell->event]);
 		seen[cell->state][cell->event] = true;
 		if (step.next != cell->next || step.actions != cell->actions)
-			fail_msg("%s, %s: to %s with %#x", pool_state_name(cell->state),
-				 pool_event_name(cell->event), pool_state_name(step.next),
+			fail_msg("%s, %s: to %s with %#x", worker_state_name(cell->state),
+				 worker_event_name(cell->event), worker_state_name(step.next),
 				 step.actions);
 	}
 }
@@ -90,7 +90,7 @@ static void every_cell_is_as_written_here(void **state)
 /* What no table, however changed, may break. */
 static void check_rules(enum worker_state from, enum worker_event event)
 {
-	struct worker_step step = pool_step(from, event);
+	struct worker_step step = worker_fsm_step(from, event);
 
 	/* A worker that is gone stays gone. */
 	if (from == WORKER_GONE)
@@ -140,9 +140,9 @@ static void names_are_there_and_differ(void **state)
 	assert_int_equal(COUNT(states), WORKER_STATE_COUNT);
 	assert_int_equal(COUNT(events), WORKER_EVENT_COUNT);
 	for (i = 0; i < COUNT(states); i++)
-		assert_string_equal(pool_state_name((enum worker_state)i), states[i]);
+		assert_string_equal(worker_state_name((enum worker_state)i), states[i]);
 	for (i = 0; i < COUNT(events); i++)
-		assert_string_equal(pool_event_name((enum worker_event)i), events[i]);
+		assert_string_equal(worker_event_name((enum worker_event)i), events[i]);
 }
 
 int main(void)
