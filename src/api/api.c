@@ -198,8 +198,8 @@ static void serve_scale(struct api *api, struct evhttp_request *request)
 	struct evkeyvalq query = {0};
 	/* Decoded as a form would be, where '+' is a space; so it is sent as %2B. */
 	const char *text = find_query(request, &query, "slots");
-	uint32_t former = supervisor_slots(supervisor);
-	int slots = text ? wanted_slots(text, former) : -EINVAL;
+	uint32_t previous = supervisor_slots(supervisor);
+	int slots = text ? wanted_slots(text, previous) : -EINVAL;
 	int moved;
 
 	evhttp_clear_headers(&query);
@@ -213,7 +213,7 @@ static void serve_scale(struct api *api, struct evhttp_request *request)
 		answer_refusal(request, moved, "scale");
 	else
 		api_answer(request, HTTP_OK,
-			   json_pack("{s:i, s:i, s:i, s:f}", "slots", slots, "from", (int)former,
+			   json_pack("{s:i, s:i, s:i, s:f}", "slots", slots, "from", (int)previous,
 				     "moved_buckets", moved, "percent",
 				     100.0 * moved / STICKY_BUCKET_COUNT));
 }
@@ -238,7 +238,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	int result;
 
 	evhttp_clear_headers(&query);
-	/* Who waits is told from the first event on, and so listens before it begins. */
+	/* The stream is opened before the reload begins, so that it has the first event, too. */
 	if (waits)
 		stream = api_stream_hold(api->streams, request);
 	result = api->orders.reload(api->orders.context, text);
@@ -350,7 +350,7 @@ unsigned int api_answer_stop(struct api *api, bool killed)
 static int bind_path(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t former;
+	mode_t previous;
 	int fd, error;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -360,9 +360,9 @@ static int bind_path(const char *path)
 	if (fd < 0)
 		return -errno;
 	unlink(path);
-	former = umask(0177);
+	previous = umask(0177);
 	error = bind(fd, (const void *)&address, sizeof(address)) || listen(fd, 64) ? -errno : 0;
-	umask(former);
+	umask(previous);
 	if (error) {
 		close(fd);
 		return error;

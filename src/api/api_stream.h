@@ -45,7 +45,7 @@ void api_stream_drop(struct api_streams *streams, struct api_stream *stream);
 
 /*
  * Answer with the events of a reload, those kept so far first.
- * drained  up to the end of the former lives; else up to its own end
+ * drained  up to the end of the workers that it replaced; else up to its own end
  */
 void api_stream_reload(struct api_stream *stream, uint32_t reload, bool drained);
 

@@ -35,18 +35,18 @@ static void note_kept(struct controller *controller, const char *names)
 
 void controller_apply_differences(struct controller *controller)
 {
-	const struct state_file_content *former = controller->takeover.content;
+	const struct state_file_content *previous = controller->takeover.content;
 	char names[CONFIG_ERROR_SIZE];
 
 	/* As they were asked for: what is kept has been put back into the configuration. */
-	config_fixed_differences(former->fixed_ids, controller->state_file.content->fixed_ids,
+	config_fixed_differences(previous->fixed_ids, controller->state_file.content->fixed_ids,
 				 sizeof(names), names);
 	if (names[0])
 		note_kept(controller, names);
-	/* The reload first: slots that are new need no second life. */
-	if (former->config_id != config_id(controller->config, controller->directory))
+	/* The reload first: slots that are new need no second worker. */
+	if (previous->config_id != config_id(controller->config, controller->directory))
 		rolling_reload_begin(controller->instance.supervisor);
-	if (former->configured_slots != controller_wanted_slots(controller->config))
+	if (previous->configured_slots != controller_wanted_slots(controller->config))
 		scale_to(controller, controller_wanted_slots(controller->config));
 }
 

@@ -353,7 +353,7 @@ static int open_slot_sockets(struct controller *controller)
 
 	if (!result)
 		return EXIT_DONE;
-	/* To end here would leave workers that serve to nobody. */
+	/* To end here would leave workers that serve, and are not supervised. */
 	if (controller->takes_over) {
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error);
 		return EXIT_DONE;

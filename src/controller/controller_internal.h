@@ -42,10 +42,10 @@ struct controller {
 	struct worker_backend backend;
 	struct instance instance;
 	struct journal *journal;
-	struct traffic own_traffic; /* where there is no slots file */
+	struct traffic own_traffic; /* where there is no state file */
 	struct traffic *traffic;
 	struct state_file state_file;
-	struct takeover takeover; /* what a former controller left; empty: nothing */
+	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
 	bool is_user;		   /* steering: all connections come into our own hands */
 	char pins[PINS_PATH_SIZE]; /* "": not pinned */
@@ -96,7 +96,7 @@ uint32_t controller_wanted_slots(const struct config *config);
 
 /* ---- applying.c: another configuration than before ---- */
 
-/* What the configuration asks for, and the former controller's did not. */
+/* What the configuration asks for, and the previous controller's did not. */
 void controller_apply_differences(struct controller *controller);
 
 /*

@@ -48,7 +48,7 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
-/* Look for workers that a former controller of this name left. */
+/* Look for workers that a previous controller of this name left. */
 int controller_find_takeover(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
@@ -72,8 +72,8 @@ static int adopt_listeners(struct controller *controller)
 }
 
 /*
- * Go on with the maps of the former controller. Where that can't be its workers are ended, and
- * everything begins anew: nobody would be left to look after them.
+ * Go on with the maps of the previous controller. Where that can't be, its workers are ended, as
+ * they could not be supervised, and the instance begins anew.
  */
 static void adopt_group(struct controller *controller)
 {
@@ -87,7 +87,7 @@ static void adopt_group(struct controller *controller)
 	if (!error)
 		return;
 	report(STICKY_LOG_ERROR, "takeover_failed",
-	       "error=\"%s\" so=\"the former controller's workers are ended\"", strerror(-error));
+	       "error=\"%s\" so=\"the previous controller's workers are ended\"", strerror(-error));
 	sticky_group_close(controller->instance.group);
 	controller->instance.group = NULL;
 	takeover_kill(&controller->takeover);
@@ -275,7 +275,7 @@ int controller_open_state_file(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* The lives that the former controller left go on under this one. */
+/* The workers that the previous controller left go on under this one. */
 static void adopt_workers(struct controller *controller)
 {
 	struct supervisor *supervisor = controller->instance.supervisor;
@@ -295,7 +295,7 @@ static void adopt_workers(struct controller *controller)
 	}
 }
 
-/* The notes are complete, and take the place of the former controller's. */
+/* The state file is complete, and takes the place of the previous controller's. */
 static int install_notes(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
@@ -319,7 +319,7 @@ int controller_take_over(struct controller *controller)
 		return EXIT_FAILED;
 	error = sticky_group_finish_adoption(controller->instance.group);
 	if (error) {
-		controller_complain("cannot take over the former controller's slots: %s",
+		controller_complain("cannot take over the previous controller's slots: %s",
 				    strerror(-error));
 		return EXIT_FAILED;
 	}

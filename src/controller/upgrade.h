@@ -33,7 +33,7 @@ int upgrade_check(const char *path, char *ret_error, size_t error_size);
  */
 int upgrade_execute(const char *path, char *const *arguments, const int *kept, uint32_t count);
 
-/* What the former program left by `kept`. Returns how many, at most UPGRADE_KEPT_MAX. */
+/* What the previous program left by `kept`. Returns how many, at most UPGRADE_KEPT_MAX. */
 uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX]);
 
 #endif

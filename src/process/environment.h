@@ -12,17 +12,19 @@ struct environment {
 	size_t room;
 };
 
-/* A copy of an environment, such as environ. Returns 0 or -ENOMEM. */
+/* Copy an environment, such as environ. Returns 0 or -ENOMEM. */
 int environment_init(struct environment *environment, char *const *from);
 
+/* Free it. All zero is allowed. */
 void environment_fini(struct environment *environment);
 
-/* NULL where it is not set. */
+/* Returns a variable's value, valid until the environment changes; NULL: it is not set. */
 const char *environment_get(const struct environment *environment, const char *name);
 
-/* Returns 0 or -ENOMEM. */
+/* Set a variable to a copy of a value. Returns 0 or -ENOMEM. */
 int environment_set(struct environment *environment, const char *name, const char *value);
 
+/* Remove a variable. One that is not set is allowed. */
 void environment_unset(struct environment *environment, const char *name);
 
 /*

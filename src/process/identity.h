@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whom workers run as. Looked up before fork(): a child may not call NSS. */
+/* The user and group that workers run as. They are looked up before fork(): a child may not call
+ * NSS. */
 #ifndef STICKY_PROCESS_IDENTITY_H
 #define STICKY_PROCESS_IDENTITY_H
 
@@ -29,6 +30,7 @@ struct identity {
 int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
 		  size_t error_size);
 
+/* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);
 
 #endif

@@ -111,16 +111,16 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 static int bind_path(int fd, const char *path, uid_t uid)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t former;
+	mode_t previous;
 	int error;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
 	unlink(path);
-	former = umask(0177); /* 0600: its owner, and root */
+	previous = umask(0177); /* 0600: its owner, and root */
 	error = bind(fd, (const void *)&address, sizeof(address)) ? -errno : 0;
-	umask(former);
+	umask(previous);
 	if (!error && uid != geteuid() && chown(path, uid, (gid_t)-1))
 		error = -errno;
 	return error;

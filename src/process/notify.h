@@ -35,6 +35,7 @@ typedef void notify_fn(void *context, pid_t group, const struct notify_message *
 int notify_open(struct event_base *base, const char *path, uid_t uid, notify_fn *fn, void *context,
 		struct notify **ret_notify);
 
+/* Close the socket; its file stays. NULL is allowed. */
 void notify_close(struct notify *notify);
 
 /* Handle what was sent by now: before a sender is reaped, and can't be told any more. */

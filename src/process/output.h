@@ -14,10 +14,10 @@ struct output_sink;   /* our stdout or stderr */
 struct output_source; /* one pipe of a worker */
 struct output_tail;   /* the last bytes that a worker printed */
 
-/* Write to a descriptor that stays the caller's. Returns 0 or -ENOMEM. */
+/* Open a sink that writes to a descriptor, which stays the caller's. Returns 0 or -ENOMEM. */
 int output_sink_open(struct event_base *base, int fd, struct output_sink **ret_sink);
 
-/* What is not written yet gets a last try that does not block. NULL is allowed. */
+/* Close a sink. What is not written yet gets a last try that does not block. NULL is allowed. */
 void output_sink_close(struct output_sink *sink);
 
 /*
@@ -42,11 +42,16 @@ void output_source_close(struct output_source *source);
 /* Take over what is in the pipe by now: before a tail is read. NULL is allowed. */
 void output_source_drain(struct output_source *source);
 
+/* Make an empty tail. Returns 0 or -ENOMEM. */
 int output_tail_open(struct output_tail **ret_tail);
+
+/* Free a tail, whose sources are closed. NULL is allowed. */
 void output_tail_close(struct output_tail *tail);
 
 /*
- * The last whole lines, at most `size` bytes with the end; where not even one fits, its end.
+ * Copy the last whole lines; where not even one fits, its end.
+ *
+ * size  of ret_text, in bytes with the final NUL
  */
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text);
 

@@ -18,6 +18,7 @@ struct candidates {
  */
 int candidates_find(const char *command, const char *path, struct candidates *ret);
 
+/* Free what candidates_find() found. */
 void candidates_fini(struct candidates *candidates);
 
 #endif

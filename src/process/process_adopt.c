@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that a former controller began. */
+/* A worker process that a previous controller began. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,10 +15,10 @@
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
 
-/* How it ended is its parent's to know, and that is not us. */
+/* The exit status goes to its parent, and that is not us. */
 static void end_adopted(struct process *process)
 {
-	struct run_exit how = {.code = -1, .text = "ended (how, only its former parent knows)"};
+	struct run_exit how = {.code = -1, .text = "ended (how, only its previous parent knows)"};
 
 	process_kill_group(process, SIGKILL);
 	process->reaped = true;

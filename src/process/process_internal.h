@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One worker process: its inside, as processes.c, process_end.c and process_adopt.c share it. */
+/* One worker process, as the files of process/ share it. */
 #ifndef STICKY_PROCESS_PROCESS_INTERNAL_H
 #define STICKY_PROCESS_PROCESS_INTERNAL_H
 
@@ -19,7 +19,7 @@ struct process {
 	int status_fd; /* -1: it runs its program, or said why not */
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
-	int pidfd;		      /* of one that a former controller began; else -1 */
+	int pidfd;		      /* of one that a previous controller began; else -1 */
 	struct event *pidfd_event;
 	struct output_tail *tail;	/* of what it printed */
 	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
@@ -28,7 +28,7 @@ struct process {
 	struct node_worker *node; /* NULL: it is none of Node.js */
 	int node_end;		  /* its end of the channel, until it has it; else -1 */
 	struct event *term;	  /* Node.js: when the stop signal follows */
-	struct event *disconnect; /* Node.js: when it is looked again whether it can be told */
+	struct event *disconnect; /* Node.js: until it is tried again to ask it to finish */
 	uint32_t waited_ms;	  /* until then, since it was to be */
 };
 
@@ -44,59 +44,66 @@ struct processes {
 
 /* ---- processes.c ---- */
 
-/* One that does not run yet, in the list. NULL: out of memory. */
+/* Make a process that has not begun, and put it in the list. Returns NULL where memory is short. */
 struct process *process_new(struct processes *processes, struct worker *worker);
 
-/* It is nobody's any more. The runner's operation. */
+/* Free a process that has ended. The backend's release(). */
 void process_release(void *handle);
 
-/* What stands before each line of its output. */
+/* Write the prefix of each line of its output. */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]);
 
-/* Where the last lines of its output are kept. Returns 0 or -ENOMEM. */
+/* Make the buffers of the last lines of its output. Returns 0 or -ENOMEM. */
 int process_open_tails(struct process *process);
 
-/* The stop signal, to the leader alone: it knows how its own children are to be stopped. */
+/* Send the stop signal to the leader of the group alone: it stops its own children as it must. */
 void process_signal_stop(struct process *process);
 
 /* ---- process_node.c: Node.js workers ---- */
 
-/* Its channel. Returns 0 or -errno; 0 too where it is no Node.js worker. */
+/* Open the channel of a Node.js worker. Nothing for any other. Returns 0 or -errno. */
 int process_open_node(struct process *process);
 
-/* It has its end by now, or never will. */
+/* Close our copy of the process's end of that channel. */
 void process_close_node_end(struct process *process);
 
-/* Ask it to finish. Returns false where the stop signal is to be sent instead. */
+/* Ask a Node.js worker to finish. Returns false where the stop signal is to be sent instead. */
 bool process_disconnect(struct process *process);
 
-/* What of ours it keeps, of its number: as a former controller left it. */
+/*
+ * Open the Node.js channel of an adopted worker.
+ *
+ * fd  our end, as the previous controller left it with the worker; taken over
+ */
 void process_adopt_node(struct process *process, int fd);
 
+/* Close that channel and its timers. A process without them is allowed. */
 void process_close_node(struct process *process);
 
-/* ---- process_end.c ---- */
+/* ---- process_events.c ---- */
 
-/* For the descriptor on which it says that its program runs, or why not. */
+/* For the descriptor on which a child says that its program runs, or why not. context: the process.
+ */
 void process_on_status(evutil_socket_t fd, short what, void *context);
 
 /* For SIGCHLD, with the processes as the context. */
 void process_on_child(evutil_socket_t signal, short what, void *context);
 
-/* For notify_open(), the same. */
+/* For notify_open(), with the processes as the context. */
 void process_on_notify(void *context, pid_t group, const struct notify_message *message);
 
+/* Close that descriptor. A process without it is allowed. */
 void process_close_status(struct process *process);
 
-/* SIGKILL and others to all of its group. */
+/* Send a signal to all processes of its group. A failure is logged. */
 void process_kill_group(struct process *process, int signal);
 
-/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+/* Reap all children that have ended: workers, and orphans where we are PID 1 of a container. */
 void process_reap(struct processes *processes);
 
 /* ---- process_adopt.c ---- */
 
-/* One that a former controller began. The runner's operation. */
+/* Take over a worker process that a previous controller began. The backend's adopt(). */
 int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_handle);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Workers as processes: the runner for `stickyctl start -- COMMAND`. */
+/* Workers as processes: the backend of `stickyctl start -- COMMAND`. */
 #ifndef STICKY_PROCESS_PROCESSES_H
 #define STICKY_PROCESS_PROCESSES_H
 
@@ -18,7 +18,7 @@ struct processes;
 struct processes_options {
 	struct event_base *base;
 	const struct config *config;		/* name, command, env: as they are at each start */
-	const struct identity *identity;	/* whom workers run as */
+	const struct identity *identity;	/* the user that workers run as */
 	const char *directory;			/* where they run */
 	const char *notify_path;		/* of their NOTIFY_SOCKET */
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
@@ -30,15 +30,16 @@ struct processes_options {
 	struct rlimit nofile;	     /* as it was before we raised ours */
 };
 
-/* Returns 0 or -errno. */
+/* Open the backend. options: copied; what they point to must outlive it. Returns 0 or -errno. */
 int processes_open(const struct processes_options *options, struct processes **ret_processes);
 
-/* All of them must have ended. NULL is allowed. */
+/* Close it. All processes must have ended. NULL is allowed. */
 void processes_close(struct processes *processes);
 
+/* Returns the backend for the supervisor. */
 struct worker_backend processes_backend(struct processes *processes);
 
-/* The listeners are other ones now: whose connections are counted. */
+/* The listeners have changed: connections to these ports, in host order, are counted. */
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);
 
 #endif

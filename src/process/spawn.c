@@ -139,7 +139,7 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_status)
 {
 	int status[2];
-	sigset_t all, former;
+	sigset_t all, previous;
 	pid_t pid;
 	int error;
 
@@ -147,12 +147,12 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 		return -errno;
 	/* No handler of ours may run in the child before they are reset. */
 	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &former);
+	sigprocmask(SIG_SETMASK, &all, &previous);
 	pid = fork();
 	error = errno;
 	if (pid == 0)
 		run_child(request, status[1]);
-	sigprocmask(SIG_SETMASK, &former, NULL);
+	sigprocmask(SIG_SETMASK, &previous, NULL);
 	close(status[1]);
 	if (pid < 0) {
 		close(status[0]);

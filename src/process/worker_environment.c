@@ -104,12 +104,12 @@ static int set_watchdog(struct environment *environment, const struct config *co
 
 static int set_preload(struct environment *environment, const char *path)
 {
-	const char *former = environment_get(environment, "NODE_OPTIONS");
+	const char *previous = environment_get(environment, "NODE_OPTIONS");
 	char *options;
 	int error;
 
-	if (asprintf(&options, "%s%s--require=\"%s\"", former ? former : "", former ? " " : "",
-		     path) < 0)
+	if (asprintf(&options, "%s%s--require=\"%s\"", previous ? previous : "",
+		     previous ? " " : "", path) < 0)
 		return -ENOMEM;
 	error = environment_set(environment, "NODE_OPTIONS", options);
 	free(options);

@@ -101,7 +101,7 @@ static bool is_current(int fd, const char *path)
 	       ours.st_ino == there.st_ino;
 }
 
-/* The environment's word for a lock that the former version of this process holds. */
+/* The environment variable of a lock that the previous version of this process holds. */
 #define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
 
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)

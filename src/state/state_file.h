@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slots file: what a controller that takes over needs to know of the one that died. It is
- * a shared mapping of a file in the run directory: what is written there stays whatever
- * becomes of the process, and costs a few stores at each change of a worker's state.
+ * The state file: what a controller that takes over needs to know of the one that died. It is a
+ * shared mapping of the file `slots` in the run directory: what is written there stays, also where
+ * the process is killed, and costs a few stores at each change of a worker's state.
  */
 #ifndef STICKY_STATE_STATE_FILE_H
 #define STICKY_STATE_STATE_FILE_H
@@ -17,27 +17,27 @@
 #define STATE_FILE_VERSION 5
 #define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
 
-/* One life. Everything of it is written before `used` says so. */
+/* One worker. Everything of it is written before `used` says so. */
 struct worker_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
 	int32_t pid;		 /* and process group; 0: it was not forked yet */
-	uint32_t stop_requested; /* to stop, politely */
+	uint32_t stop_requested; /* it has been asked to stop */
 	uint32_t state;		 /* enum worker_state */
-	uint32_t watchdog_ms;	 /* as it was told; 0: none */
+	uint32_t watchdog_ms;	 /* as in its environment; 0: none */
 	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
 	uint64_t process_start;
-	uint32_t takes_passed; /* it has said so: see lib/channel.h */
+	uint32_t takes_passed; /* it has announced that: see wire/channel.h */
 	uint32_t unused;
 	uint64_t private_cookie;		  /* of its slot's own socket; 0: none */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
 };
 
 struct slot_record {
-	uint64_t generation; /* of the slot's last life */
+	uint64_t generation; /* of the slot's last worker */
 	uint64_t restarts;
-	uint64_t killed; /* lives that outlived the hard-shutdown delay */
+	uint64_t killed; /* workers that outlived the hard-shutdown delay */
 	uint32_t mode;	 /* enum slot_mode */
 	uint32_t unused;
 };
@@ -63,34 +63,43 @@ struct state_file {
 };
 
 /*
- * Make a new one beside the one that is there, which stays what it is until state_file_install():
- * whoever is killed in between leaves notes that are complete. Returns 0 or -errno.
+ * Make a new file beside the one at `path`, which stays as it is until state_file_install(): should
+ * we be killed in between, a complete file is there.
+ *
+ * Returns 0 or -errno.
  */
 int state_file_create(const char *path, struct state_file *ret_file);
 
-/* From now on the new one counts. Returns 0 or -errno. */
+/* Put the new file in the place of the one at `path`. Returns 0 or -errno. */
 int state_file_install(const char *path);
 
 /*
- * Read one that another controller left; freed by free().
+ * Read the file that another controller left.
+ *
+ * ret_content  to be freed by free(); untouched on an error
+ *
  * Returns 0, -ENOENT, -EPROTO (of another version, or damaged), or another -errno.
  */
 int state_file_read(const char *path, struct state_file_content **ret_content);
 
+/* Unmap the file, which stays. One that is not open is allowed. */
 void state_file_close(struct state_file *file);
 
-/* A record for a life; NULL: all are in use, or the file is not open. Not `used` yet. */
+/*
+ * Returns a record for a worker, all zero and not `used` yet. NULL: all are in use, or the file is
+ * not open.
+ */
 struct worker_record *state_file_add(struct state_file *file);
 
-/* The record is complete. */
+/* Mark a record as used: it is complete. */
 void state_file_publish(struct worker_record *record);
 
-/* The life is gone. NULL is allowed. */
+/* Free a record: its worker has ended. NULL is allowed. */
 void state_file_remove(struct worker_record *record);
 
 /*
- * When a process began, in clock ticks since boot: proc_pid_stat(5), field 22. 0: there is no
- * such process.
+ * Returns when a process began, in clock ticks since boot: proc_pid_stat(5), field 22. 0: there is
+ * no such process.
  */
 uint64_t state_file_process_start(int32_t pid);
 

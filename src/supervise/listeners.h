@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The listeners of an instance: opened with words that help, and described. */
+/* The listeners of an instance: opened, with error messages that say what to do, and described. */
 #ifndef STICKY_SUPERVISE_LISTENERS_H
 #define STICKY_SUPERVISE_LISTENERS_H
 
@@ -9,18 +9,19 @@
 #include "sticky.h"
 
 /*
- * Add a listener.
+ * Add a listener to a group.
  *
- * ret_error  what is wrong, where, and what to do, error_size bytes
+ * address    HOST:PORT, [V6ADDRESS]:PORT or :PORT
+ * ret_error  what is wrong and what to do, error_size bytes; set on an error alone
  *
  * Returns its index or -errno, as sticky_group_listen().
  */
 int listen_on(struct sticky_group *group, const char *address, char *ret_error, size_t error_size);
 
-/* The listeners' ports, host order, in their order. Returns how many. */
+/* Get the listeners' ports, in host order, in the order of the listeners. Returns how many. */
 size_t listen_ports(struct sticky_group *group, uint16_t ret_ports[STICKY_LISTENERS_LIMIT]);
 
-/* "[::]:8080,127.0.0.1:3000" */
+/* Write the listeners' addresses, "[::]:8080,127.0.0.1:3000"; cut to `size` bytes. */
 void listen_describe(struct sticky_group *group, size_t size, char *ret_text);
 
 #endif

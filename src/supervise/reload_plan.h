@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rolling reload: which slot is next, how many at once, when it is over. Pure; the
- * supervisor begins the lives, and tells what became of them.
+ * The plan of a rolling reload: which slot is next, how many at once, when it is over. Pure:
+ * rolling_reload.c begins the workers, and reports what has become of them.
  */
 #ifndef STICKY_SUPERVISE_RELOAD_PLAN_H
 #define STICKY_SUPERVISE_RELOAD_PLAN_H
@@ -15,44 +15,56 @@ enum reload_state { RELOAD_IDLE, RELOAD_RUNNING, RELOAD_FAILED, RELOAD_STATE_COU
 
 #define RELOAD_ERROR_SIZE 512
 
+/* All zero: none has run yet. */
 struct reload {
 	enum reload_state state;
 	bool is_chosen[STICKY_SLOTS_LIMIT];  /* still to be done */
-	bool is_running[STICKY_SLOTS_LIMIT]; /* its new life has begun */
-	uint32_t of;			     /* slots of this reload */
-	uint32_t done;			     /* their new life is ready */
-	uint32_t running;
-	uint32_t parallel;
-	bool failed;
-	char error[RELOAD_ERROR_SIZE]; /* of the last one that failed; "" */
+	bool is_running[STICKY_SLOTS_LIMIT]; /* its new worker has begun, and is not ready */
+	uint32_t of;			     /* how many slots this reload has */
+	uint32_t done;			     /* how many of them have a ready new worker */
+	uint32_t running;		     /* how many are in is_running */
+	uint32_t parallel;		     /* how many may be */
+	bool failed;			     /* no further slot begins */
+	char error[RELOAD_ERROR_SIZE];	     /* of the last slot that failed; "" */
 };
 
 /*
- * Begin.
+ * Begin a reload. None may be running.
  *
- * chosen    `slots` elements: which ones
- * parallel  how many new lives may be starting at once, at least 1
- *
- * It must not be running. With nobody chosen it is over at once.
+ * chosen    `slots` elements: true for each slot that is to be reloaded; none: it is over at once
+ * slots     at most STICKY_SLOTS_LIMIT
+ * parallel  how many new workers may be starting at once, at least 1
  */
 void reload_begin(struct reload *reload, const bool *chosen, uint32_t slots, uint32_t parallel);
 
-/* The next slot whose new life is to begin now, or -1: none, or not yet. */
+/* Returns the next slot whose new worker is to begin now, or -1: none, or not yet. */
 int reload_next(struct reload *reload);
 
-/* The new life of a slot is ready. Returns true where that ended the reload. */
+/* The new worker of a slot is ready. Returns true where that ended the reload. */
 bool reload_note_ready(struct reload *reload, uint32_t slot);
 
-/* It failed: no further slot is begun. Returns true where that ended the reload. */
+/*
+ * The new worker of a slot failed: no further slot begins.
+ *
+ * why  copied, for the reload's error
+ *
+ * Returns true where that ended the reload.
+ */
 bool reload_note_failed(struct reload *reload, uint32_t slot, const char *why);
 
-/* It is not to be done any more (the slot was removed, drained; everything stops). Same. */
+/* A slot leaves the reload: it was removed or drained. Returns true where that ended the reload. */
 bool reload_drop(struct reload *reload, uint32_t slot);
 
-/* It ends here, as failed, whatever was begun. Returns true where it was running. */
+/*
+ * End the reload as failed, also where new workers are starting.
+ *
+ * why  copied, for the reload's error
+ *
+ * Returns true where it was running.
+ */
 bool reload_abandon(struct reload *reload, const char *why);
 
-/* "idle", "running", "failed" */
+/* Returns "idle", "running" or "failed". */
 const char *reload_state_name(enum reload_state state);
 
 #endif

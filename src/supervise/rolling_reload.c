@@ -11,7 +11,7 @@
 
 #define LINES_SIZE 2048
 
-/* The new life of a slot begins: beside the old one, or after it. */
+/* Begin the new worker of a slot: beside the old one, or after its end. */
 static void begin_slot(struct supervised_slot *slot)
 {
 	struct supervisor *supervisor = slot->supervisor;
@@ -20,7 +20,8 @@ static void begin_slot(struct supervised_slot *slot)
 		slot_set_mode(slot, SLOT_ENABLED);
 	slot->must_recycle = false;
 	slot->delay_ms = 0;
-	/* One that is STARTING has the former command: it is replaced, whatever the order. */
+	/* A worker that is STARTING has the previous command: it is replaced, whatever the order.
+	 */
 	if (slot->next)
 		worker_apply(slot->next, WORKER_SUPERSEDED);
 	if (slot->current && slot->current->state == WORKER_STARTING)
@@ -33,7 +34,7 @@ static void begin_slot(struct supervised_slot *slot)
 	worker_begin(slot);
 }
 
-/* Slots that a failed reload did not come to, and that have nobody: they begin now. */
+/* Begin a worker in each slot that a failed reload did not reach, and that has none. */
 static void fill_slots(struct supervisor *supervisor)
 {
 	uint32_t i;
@@ -103,7 +104,7 @@ void rolling_reload_fill(struct supervisor *supervisor)
 	rolling_reload_drive(supervisor);
 }
 
-/* A slot whose life is too old or too large: one at a time. */
+/* Replace one worker that is too old or too large. Returns false where there is none. */
 static bool begin_recycling(struct supervisor *supervisor)
 {
 	bool chosen[STICKY_SLOTS_LIMIT] = {false};
@@ -119,7 +120,6 @@ static bool begin_recycling(struct supervisor *supervisor)
 	return false;
 }
 
-/* Begin what may begin now; and when one reload is over, the next. */
 void rolling_reload_drive(struct supervisor *supervisor)
 {
 	int slot;
@@ -182,7 +182,6 @@ void rolling_reload_note_failed(struct supervised_slot *slot, const struct worke
 	rolling_reload_drive(supervisor);
 }
 
-/* Have all former lives ended? Then who waits for that is told. */
 void rolling_reload_note_gone(struct supervisor *supervisor)
 {
 	uint32_t i;
@@ -193,7 +192,8 @@ void rolling_reload_note_gone(struct supervisor *supervisor)
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
 		if (supervisor->slots[i] && supervisor->slots[i]->draining)
 			return;
-	/* Each has its event: one reload may begin before the lives of the last one have ended. */
+	/* One event for each reload: the next may begin before the old workers of one have ended.
+	 */
 	while (supervisor->drained_id < supervisor->reload_id)
 		supervisor_note(supervisor, STICKY_LOG_INFO, "reload_drained",
 				json_pack("{s:i}", "reload", (int)++supervisor->drained_id));

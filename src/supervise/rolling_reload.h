@@ -56,7 +56,7 @@ void rolling_reload_note_ready(struct supervised_slot *slot);
 void rolling_reload_note_failed(struct supervised_slot *slot, const struct worker *worker,
 				const struct run_exit *how);
 
-/* A worker has ended: the last one that a reload replaced, perhaps. */
+/* A worker has ended. Where it was the last one that a reload replaced, the journal says so. */
 void rolling_reload_note_gone(struct supervisor *supervisor);
 
 #endif

@@ -57,7 +57,8 @@ static void stop_slot(struct supervised_slot *slot, bool now)
 	if (slot->current && now)
 		worker_apply(slot->current, WORKER_MUST_END);
 	else if (slot->current && slot->current->state == WORKER_READY)
-		timer_start(slot->current->timer, 0); /* its queue first: see worker_timers.c */
+		timer_start(slot->current->timer,
+			    0); /* its queue is served first: see worker_timers.c */
 	else if (slot->current)
 		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 	for (worker = slot->draining; worker && now; worker = next) {

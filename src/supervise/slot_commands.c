@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What users ask of a slot, and of their number. */
+/* What users ask of a slot, and of the number of slots. */
 #include "supervise/slot_commands.h"
 
 #include <errno.h>
@@ -102,11 +102,11 @@ static int make_slots(struct supervisor *supervisor, uint32_t slots)
 	return error;
 }
 
-static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t former)
+static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t old_slots)
 {
 	uint32_t i;
 
-	for (i = slots; i < former; i++) {
+	for (i = slots; i < old_slots; i++) {
 		slot_set_mode(supervisor->slots[i], SLOT_REMOVED);
 		slot_socket_close(supervisor->slots[i]);
 		end_workers(supervisor->slots[i]);
@@ -115,7 +115,7 @@ static void remove_slots(struct supervisor *supervisor, uint32_t slots, uint32_t
 
 int slots_scale(struct supervisor *supervisor, uint32_t slots)
 {
-	uint32_t former = supervisor->slot_count, i;
+	uint32_t old_slots = supervisor->slot_count, i;
 	unsigned int previous;
 	int moved;
 
@@ -126,14 +126,14 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	moved = make_slots(supervisor, slots);
 	if (moved)
 		return moved;
-	/* Nobody watches holding sockets that the library is about to close. */
-	for (i = slots; i < former; i++)
+	/* The library is about to close these holding sockets: they are watched no more. */
+	for (i = slots; i < old_slots; i++)
 		hold_timeout_unwatch(supervisor->standin, i);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
 	privilege_restore(previous);
 	if (moved < 0) {
-		for (i = slots; i < former; i++)
+		for (i = slots; i < old_slots; i++)
 			supervised_slot_hold(supervisor, i);
 		return moved;
 	}
@@ -141,12 +141,12 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	if (supervisor->options.state_file->content)
 		supervisor->options.state_file->content->slots = slots;
 	supervisor_note(supervisor, STICKY_LOG_INFO, "scaled",
-			json_pack("{s:i, s:i, s:i}", "slots", (int)slots, "from", (int)former,
+			json_pack("{s:i, s:i, s:i}", "slots", (int)slots, "from", (int)old_slots,
 				  "moved_buckets", moved));
-	remove_slots(supervisor, slots, former);
+	remove_slots(supervisor, slots, old_slots);
 	if (supervisor->options.delivery)
 		delivery_table_changed(supervisor->options.delivery);
-	for (i = former; i < slots; i++) {
+	for (i = old_slots; i < slots; i++) {
 		supervised_slot_hold(supervisor, i);
 		slot_fill(supervisor->slots[i]);
 	}

@@ -51,11 +51,11 @@ void worker_on_hangup(void *who)
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
 	worker_end_because(worker, END_NOT_LISTENING);
-	/* As one that has fallen silent: it can't be told to come back. */
+	/* It can't be asked to listen again: it is killed and replaced, as one that fell silent. */
 	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
-/* One that was shut down must not listen again: it is in no map. */
+/* A socket that was shut down must not listen again: it is in no map. */
 static bool is_listening(int fd)
 {
 	int listens = 0;
@@ -64,6 +64,10 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
 }
 
+/*
+ * Set --backlog for the worker's queues: its own listen() has set the limit of its program, 511 in
+ * Node.js, which a moment without the processor fills. listen() again changes nothing but that.
+ */
 static void restore_backlog(const struct worker *worker)
 {
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
@@ -75,7 +79,7 @@ static void restore_backlog(const struct worker *worker)
 			       worker->slot->index, pid_of(worker), strerror(errno));
 }
 
-/* It has the slot by now: what the slot was waiting for has come. */
+/* The worker has the slot by now: end what the slot did while it had none. */
 static void note_has_slot(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
@@ -101,7 +105,7 @@ static void take_slot(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
 	struct supervisor *supervisor = slot->supervisor;
-	struct worker *former = slot->current == worker ? NULL : slot->current;
+	struct worker *previous = slot->current == worker ? NULL : slot->current;
 	int error;
 
 	event_del(worker->timer);
@@ -113,7 +117,7 @@ static void take_slot(struct worker *worker)
 	restore_backlog(worker);
 	error = sticky_worker_ready(worker->sockets);
 	if (error) {
-		/* It closed or shut its socket: it can't serve. */
+		/* The worker closed or shut down its socket: it can't serve. */
 		report(STICKY_LOG_ERROR, "slot_refused",
 		       "slot=%u pid=%d error=\"%s\" hint=\"the worker does not listen on what it "
 		       "was given\"",
@@ -123,20 +127,23 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	worker->has_slot = true;
-	/* Not before: a predecessor keeps both kinds of connections where this one fails. */
+	/* Not before: where this worker fails, its predecessor keeps both kinds of connections. */
 	worker_channel_take_slot(worker);
 	worker_watch_sockets(worker, true);
 	slot->current = worker;
 	if (slot->next == worker)
 		slot->next = NULL;
-	if (former) {
-		former->has_slot = false;
-		worker_apply(former, WORKER_SUPERSEDED);
+	if (previous) {
+		previous->has_slot = false;
+		worker_apply(previous, WORKER_SUPERSEDED);
 	}
 	note_has_slot(worker);
 }
 
-/* The table first, at the end of this turn; then the sockets, whose queues go by it. */
+/*
+ * Close the worker's sockets after the table was applied, at the end of this turn of the loop: the
+ * kernel moves their queues by the table.
+ */
 static int leave_later(struct worker *worker)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
@@ -166,7 +173,7 @@ static void leave_slot(struct worker *worker)
 	worker_channel_leave_slot(worker);
 	if (!spills || leave_later(worker)) {
 		previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-		/* Reported by the library, where it could not be held by fresh sockets. */
+		/* The library logs a failure to hold the slot by new sockets. */
 		sticky_worker_close(worker->sockets);
 		privilege_restore(previous);
 		if (worker->has_slot && worker->slot->mode != SLOT_REMOVED)
@@ -242,7 +249,7 @@ void worker_apply(struct worker *worker, enum worker_event event)
 		stop_politely(worker);
 	if (step.actions & ACTION_START_DEADLINE) {
 		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
-		/* At most one draining life a slot; but in a stop all have the same deadline. */
+		/* At most one worker drains in a slot; but in a stop all have the same deadline. */
 		if (!supervisor->stopping)
 			end_older(slot, worker);
 	}

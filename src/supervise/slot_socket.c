@@ -47,7 +47,7 @@ static int make_name(const char *path, struct sockaddr_un *ret_name)
 	return 0;
 }
 
-/* A socket's file that is left over refuses connections; anything else is not ours to remove. */
+/* A socket's file that is left over refuses connections; any other file is not ours to remove. */
 static int remove_stale(const struct sockaddr_un *name)
 {
 	struct stat status;
@@ -92,7 +92,7 @@ static const char *hint(int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
-		return "somebody listens there already: stop it, or choose another address";
+		return "another process listens there already: stop it, or choose another address";
 	case -EEXIST:
 		return "there is a file that is no socket: remove it, or choose another path";
 	case -ENOENT:

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A slot's private address: always that slot, steered by nobody. For a proxy that chooses the
- * worker itself, for scraping, for debugging. All lives of a slot share its socket, so that what
- * is queued there survives them.
+ * A slot's own address (--slot-listen): connections to it always reach that slot. It is for a proxy
+ * that chooses the worker itself, for scraping metrics, for debugging. All workers of a slot share
+ * its socket, one after the other, so that the connections queued there survive a worker.
  */
 #ifndef STICKY_SUPERVISE_SLOT_SOCKET_H
 #define STICKY_SUPERVISE_SLOT_SOCKET_H
@@ -15,7 +15,7 @@ struct supervised_slot;
 #define SLOT_SOCKET_TEXT_SIZE 256
 
 /*
- * The address of a slot.
+ * Write the address of a slot.
  *
  * form      "unix:/run/app/{slot}.sock", "127.0.0.1:90{slot}"; {slot} is replaced
  * ret_text  SLOT_SOCKET_TEXT_SIZE bytes
@@ -25,9 +25,11 @@ struct supervised_slot;
 int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
 
 /*
- * Listen on it. Of a UNIX socket that nobody listens on any more the file is replaced; everybody
- * who can reach the new one may connect (0666, as systemd's sockets): its directory decides.
+ * Listen on the address of a slot. The file of a UNIX socket that no process listens on any more is
+ * replaced. The new one has mode 0666, as systemd's sockets: its directory decides who may connect.
  *
+ * form       as of slot_socket_address()
+ * backlog    as of listen(2)
  * ret_error  what is wrong, and what to do, error_size bytes
  *
  * Returns the descriptor or -errno.
@@ -35,7 +37,7 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
 int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t error_size,
 		       char *ret_error);
 
-/* Close it, and remove its file. -1 is allowed. */
+/* Close the socket of a slot, and remove its file. fd: -1 is allowed. */
 void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
 
 /*

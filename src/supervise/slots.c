@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* The slots of an instance: which worker each has, and what is noted of them. */
+/* The slots of an instance: the workers that each has, and its record in the state file. */
 #include <errno.h>
 
 #include "supervise/supervise_internal.h"
 
-/* A life is cut off in what it does. */
 void slot_note_killed(struct supervised_slot *slot)
 {
 	slot->killed++;
 	slot_note(slot);
 }
 
-/* A life that waited beside its predecessor is the slot's only one by now. */
+/* A worker that was starting beside its predecessor is the slot's current one by now. */
 static void promote_next(struct supervised_slot *slot)
 {
 	if (slot->current || !slot->next)

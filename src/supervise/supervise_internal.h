@@ -27,7 +27,7 @@ struct supervisor;
 struct worker;
 
 /*
- * What the life of a worker means for the operations above it (reload, shutdown). The files that
+ * What becomes of a worker, for the operations above it (reload, shutdown). The files that
  * start, hand over and end workers call these, and nothing else of what stands above them.
  */
 struct lifecycle_hooks {
@@ -50,22 +50,23 @@ struct lifecycle_hooks {
 	void (*wants_recycle)(struct supervised_slot *slot, const char *why);
 };
 
+/* A slot. Once made it stays, also where it is scaled away, until the supervisor is closed. */
 struct supervised_slot {
 	struct supervisor *supervisor;
 	uint32_t index;
 	enum slot_mode mode;	 /* written by slot_set_mode() alone */
-	uint64_t generation;	 /* of its last life */
+	uint64_t generation;	 /* of its last worker */
 	struct worker *current;	 /* has the slot, or will be the first to have it */
 	struct worker *next;	 /* STARTING beside a READY current */
-	struct worker *draining; /* former lives; at most one that was not told to end */
-	struct event *restart;	 /* runs while it waits for its next life */
+	struct worker *draining; /* workers that left it; all but one are being killed */
+	struct event *restart;	 /* the timer until its next worker begins */
 	uint64_t restart_at_ms;
-	uint32_t delay_ms; /* before the present life; 0: it was the first one */
-	int private_fd;	   /* --slot-listen; -1: none */
-	bool was_ready;
-	bool first_worker_failed;
-	bool begin_after_exit; /* old-first: its next life begins when the draining one is gone */
-	bool must_recycle;     /* its life is too old, or too large */
+	uint32_t delay_ms;	  /* before its present worker; 0: it was the first one */
+	int private_fd;		  /* the socket of its own address; -1: none */
+	bool was_ready;		  /* it has had a READY worker */
+	bool first_worker_failed; /* a worker ended before was_ready */
+	bool begin_after_exit; /* old-first: the next worker begins when the draining one is gone */
+	bool must_recycle;     /* its worker is too old or too large, or is to be restarted */
 	struct restart_deaths deaths;
 	/* For status. */
 	uint64_t restarts;
@@ -75,35 +76,35 @@ struct supervised_slot {
 	uint32_t killed;
 };
 
+/* A worker, from its start until its process has ended. */
 struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
-	struct sticky_worker *sockets; /* NULL: has left its slot */
-	void *handle;
-	enum worker_state state; /* written by worker_set_state() alone */
-	bool has_slot;
+	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
+	void *handle;		       /* of the backend; NULL: it has not begun */
+	enum worker_state state;       /* written by worker_set_state() alone */
+	bool has_slot;		       /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
-	struct event *timer;	/* readiness while STARTING, the deadline while DRAINING */
-	struct event *watchdog; /* NULL: none wanted */
-	uint32_t watchdog_ms;	/* as the worker was told: another --watchdog is for later ones */
-	struct event *lifetime; /* NULL: no limit */
-	enum end_reason end_reason;	  /* why it is being ended; see worker_end_because() */
-	uint64_t begun_ms;		  /* when it said that its program runs; 0: it did not */
-	bool speaks;			  /* it has sent a notification */
-	bool stop_requested;		  /* to stop, politely: nobody is told twice */
-	struct channel_endpoint *channel; /* NULL: nothing is passed on here */
-	struct worker_endpoint *outlet;	  /* of passed connections; NULL: it takes none (yet) */
-	int channel_end;		  /* the worker's, until its process has it; else -1 */
-	bool has_private;		  /* adopted: it began with its slot's own socket */
-	char not_ready_reason[NOT_READY_SIZE]; /* what it has yet to do to be READY; "": see below
-						*/
-	const char *not_ready_hint;	       /* NULL: the word that --ready=notify waits for */
-	struct worker_record *record;	       /* NULL: none */
+	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
+	struct event *watchdog;	    /* NULL: none wanted */
+	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
+	struct event *lifetime;	    /* NULL: no limit */
+	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
+	uint64_t begun_ms;	    /* when it said that its program runs; 0: it did not */
+	bool speaks;	     /* it has sent a notification: it says itself when it is ready */
+	bool stop_requested; /* it has been asked to stop */
+	struct channel_endpoint *channel;      /* NULL: no connections are passed here */
+	struct worker_endpoint *outlet;	       /* where they go; NULL: it takes none (yet) */
+	int channel_end;		       /* the worker's, until its process has it; else -1 */
+	bool has_private;		       /* adopted: it began with its slot's own socket */
+	char not_ready_reason[NOT_READY_SIZE]; /* ""; else what it has yet to do */
+	const char *not_ready_hint;	       /* NULL: send READY=1 */
+	struct worker_record *record;	       /* in the state file; NULL: none */
 	char status[STATUS_SIZE];
 };
 
-/* A life whose sockets are closed once the table was applied. */
+/* Sockets of a worker that left its slot, to be closed once the table was applied. */
 struct leaving {
 	struct leaving *next;
 	struct sticky_worker *sockets;
@@ -119,20 +120,20 @@ struct supervisor {
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
-	uint32_t drained_id; /* of the last reload whose former lives have all ended */
-	bool took_over;	     /* lives of a former controller */
+	uint32_t drained_id; /* of the last reload whose replaced workers have all ended */
+	bool took_over;	     /* workers of a previous controller */
 	bool stopping;
 	uint64_t stop_at_ms;
-	bool killed; /* somebody outlived the hard-shutdown delay */
+	bool killed; /* in the stop a worker outlived the hard-shutdown delay */
 	bool start_failed;
 	bool finished;
-	bool workers_speak; /* a former life became ready by a notification */
+	bool workers_speak; /* a worker has become ready by a notification */
 	uint32_t slot_count;
 	uint32_t worker_count;
 	uint32_t started_count; /* slots that have been ready */
 	bool has_started;	/* all of them */
 	uint64_t started_ms;
-	struct event *flush; /* the table is stale, or lives are leaving: at the end of the turn */
+	struct event *flush; /* applies the table at the end of this turn of the loop */
 	struct leaving *leaving;
 	struct event *group_due;			   /* the library has sockets to close */
 	struct event *size_check;			   /* --max-rss; NULL: off */
@@ -214,7 +215,7 @@ void worker_note(struct worker *worker);
 /* Record the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);
 
-/* Free a worker that is in no list, its timers and its run. Its sockets must be closed. */
+/* Free a worker that is in no list, its timers and its handle. Its sockets must be closed. */
 void worker_free(struct worker *worker);
 
 #endif

@@ -16,7 +16,7 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
 
-#define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is looked at */
+#define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is measured */
 
 static void on_size_check(evutil_socket_t fd, short what, void *context)
 {
@@ -45,7 +45,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 	free(usages);
 }
 
-/* Slots that have no worker now are as --when-down says now. */
+/* Let the slots without a worker hold or spill their connections, as --when-down says now. */
 static void apply_when_down(struct supervisor *supervisor)
 {
 	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
@@ -101,7 +101,7 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 	slot_handover_apply_table(context);
 }
 
-/* Once: all slots have been ready. */
+/* Log once that all slots have been ready. */
 static void note_started(struct supervisor *supervisor)
 {
 	if (supervisor->has_started || !slots_all_were_ready(supervisor))

@@ -15,7 +15,7 @@
 #include "procfs/process_sockets.h"
 #include "supervise/worker_fsm.h"
 
-#define END_MS 1000 /* how long one that was killed may take to end */
+#define END_MS 1000 /* how long a worker that was killed may take to end */
 
 static int fetch(int pidfd, int number)
 {
@@ -24,7 +24,7 @@ static int fetch(int pidfd, int number)
 
 #define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
 
-/* Which listener's socket of this adopted is it? -1: none. */
+/* Returns the listener whose socket of this worker it is, PRIVATE, or -1: it is none. */
 static int match(const struct worker_record *record, uint32_t listeners, int fd)
 {
 	uint64_t cookie;
@@ -39,7 +39,8 @@ static int match(const struct worker_record *record, uint32_t listeners, int fd)
 	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
-/* Fetch a descriptor of a worker; keep it where it is a listening socket of its adopted. */
+/* Fetch a descriptor of a worker, and keep it where it is one of its listening sockets. Returns 1
+ * then. */
 static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int number)
 {
 	int fd = fetch(adopted->pidfd, number), index;
@@ -84,7 +85,7 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 
 	if (error)
 		return error;
-	/* One that has closed its slot's own socket serves all the same. */
+	/* A worker may have closed its slot's own socket: it serves all the same. */
 	for (i = 0; i < listeners; i++)
 		if (adopted->fds[i] < 0)
 			return -ESRCH;
@@ -115,7 +116,7 @@ static void kill_worker(const struct worker_record *record)
 		       record->pid, strerror(errno));
 }
 
-/* It is killed: its addresses are free once it has ended. */
+/* A worker that was killed holds its addresses until its end. */
 static void await_end(const struct adopted_worker *adopted)
 {
 	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
@@ -123,7 +124,10 @@ static void await_end(const struct adopted_worker *adopted)
 	poll(&poller, 1, END_MS);
 }
 
-/* Is the noted process still there? The pidfd is opened first, so that it can't change after. */
+/*
+ * Open a pidfd of the recorded process, where it is still there. It is opened before the process
+ * is looked at: from then on the pid can't become another process's unnoticed.
+ */
 static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
 	struct adopted_worker adopted = {.record = *record, .private_fd = -1};
@@ -143,7 +147,7 @@ static int open_worker(const struct worker_record *record, struct adopted_worker
 	return 0;
 }
 
-/* Returns true where the adopted goes on. */
+/* Returns true where the worker is to be taken over. */
 static bool take_worker(const struct worker_record *record, uint32_t listeners,
 			struct adopted_worker *ret_worker)
 {
@@ -158,7 +162,7 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 	}
 	if (record->state == WORKER_READY && !fetch_sockets(ret_worker, listeners))
 		return true;
-	/* Where its start was not noted yet, its sockets say that it is the one. */
+	/* Where the start of its process was not recorded yet, its sockets identify it. */
 	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
 		kill_worker(record);
 		await_end(ret_worker);

@@ -53,7 +53,7 @@ static void place_ready(struct worker *worker)
 		worker_channel_take_slot(worker);
 	else
 		report(STICKY_LOG_ERROR, "channel_lost",
-		       "slot=%u so=\"connections that are passed wait for its next life\"",
+		       "slot=%u so=\"connections that are passed wait for its next worker\"",
 		       slot->index);
 	worker_watch_sockets(worker, true);
 	slot->current = worker;
@@ -82,14 +82,14 @@ static int adopt_sockets(struct worker *worker, const struct adopted_worker *ado
 	result = sticky_worker_adopt(supervisor_of(worker)->options.group, adopted->record.slot,
 				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {
-		/* READY once, but another one has the slot: its sockets are not wanted here. */
+		/* It was READY, but another worker has the slot: we do not need its sockets. */
 		sticky_worker_close(worker->sockets);
 		worker->sockets = NULL;
 	}
 	return result;
 }
 
-/* Its slot is made where it is not there, as one that was scaled away. NULL: out of memory. */
+/* A slot that is not there was scaled away: it is made. Returns NULL where memory is short. */
 static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
 	uint32_t index = adopted->record.slot;
@@ -128,7 +128,8 @@ static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 	return error ? error : has_slot;
 }
 
-/* What the previous controller knew of its workers holds for those to come. */
+/* Keep what the previous controller knew: whether its workers send notifications, for those to
+ * come. */
 static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {
 	struct supervisor *supervisor = supervisor_of(worker);

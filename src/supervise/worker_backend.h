@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker's life is run: as a process (processes.c), or as a thread of this process
- * (the demo). The supervisor decides what happens, a backend does it, and tells what
- * became of it by supervisor_worker_...(), from the controller's own loop.
+ * How a worker is run: as a process (processes.c), or as a thread of this process (the demo). The
+ * supervisor decides what happens, and a backend does it. The backend reports what has become of a
+ * worker by the functions of worker_messages.h, worker_channel.h and worker_exit.h, from the
+ * controller's own loop.
  */
 #ifndef STICKY_SUPERVISE_WORKER_BACKEND_H
 #define STICKY_SUPERVISE_WORKER_BACKEND_H
@@ -19,45 +20,63 @@ struct worker; /* the supervisor's */
 
 #define RUN_EXIT_TEXT_SIZE 256
 
-/* How a life ended. */
+/* How a worker ended. */
 struct run_exit {
-	bool ok;		       /* by itself, with success */
+	bool ok;		       /* it exited with success */
 	int code;		       /* exit code; -1: ended by a signal */
 	int signal;		       /* 0: ended by itself */
 	char text[RUN_EXIT_TEXT_SIZE]; /* "exited with code 1" */
 	const char *hint;	       /* what to do about it; NULL: nothing known */
 };
 
+/* What a backend does. `handle` is what start() or adopt() returned for a worker. */
 struct worker_backend_ops {
 	/*
-	 * Begin a life on the sockets of `life`. Returns 0 or -errno: it did not begin. The
-	 * run stays until release().
+	 * Begin a worker on its listening sockets.
+	 *
+	 * ret_handle  valid until release(); set on an error, too, where a process was begun
+	 *
+	 * Returns 0 or -errno: it did not begin.
 	 */
-	int (*start)(void *context, struct worker *worker, struct sticky_worker *life,
+	int (*start)(void *context, struct worker *worker, struct sticky_worker *sockets,
 		     void **ret_handle);
 	/*
-	 * Take over a life that another process began; NULL: can't be. The pidfd is taken over.
+	 * Take over a worker that another process began. NULL: this backend can't.
+	 *
+	 * pidfd  taken over, also on an error
+	 *
 	 * Returns 0 or -errno.
 	 */
 	int (*adopt)(void *context, struct worker *worker, pid_t pid, int pidfd, void **ret_handle);
 	/*
-	 * The polite stop: finish what you have. Returns false where it is told a little later:
-	 * then worker_stop_requested() follows.
+	 * Ask the worker to finish the connections that it has, and to end.
+	 *
+	 * Returns true where it has been asked. False: it will be, and worker_stop_requested() is
+	 * called then.
 	 */
 	bool (*stop)(void *handle);
-	/* The end, at once, with everything that it started. */
+	/* End the worker at once, with every process that it started. */
 	void (*kill)(void *handle);
-	/* The life is over and was reported: free the run. */
+	/* The worker has ended and worker_exited() was called: free the handle. */
 	void (*release)(void *handle);
-	/* Process id, or thread id. */
+	/* Returns the process id or the thread id; 0: there is none yet. */
 	pid_t (*pid)(const void *handle);
-	/* What the life printed last: whole lines, at most `size` bytes with the end. */
+	/*
+	 * Copy what the worker printed last: whole lines.
+	 *
+	 * size  of ret_text, in bytes with the final NUL; "" where it printed nothing
+	 */
 	void (*last_lines)(const void *handle, size_t size, char *ret_text);
-	/* What `count` lives use: in one go, as it means a walk through /proc. */
+	/*
+	 * Measure what `count` workers use, all at once: it costs a walk through /proc.
+	 *
+	 * ret_usages  `count` elements; zero where a worker could not be measured
+	 */
 	void (*measure)(void *context, void *const *handles, uint32_t count,
 			struct run_usage *ret_usages);
 };
 
+/* A backend and its own data, the first argument of some operations. */
 struct worker_backend {
 	const struct worker_backend_ops *ops;
 	void *context;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Workers that connections are passed to: each has a channel, and its slot's connections. */
+/* Workers that connections are passed to: each has a channel, and gets its slot's connections. */
 #include "supervise/worker_channel.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 
-/* READY at once, or once more: the word that was missing may be this one. */
+/* The worker announced that it takes connections: that may be all that was missing for READY. */
 static void on_hello(void *context)
 {
 	struct worker *worker = context;
@@ -26,7 +26,7 @@ void worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
 		worker->record->takes_passed = true;
 }
 
-/* As one whose listening sockets have ended: see worker_on_hangup(). */
+/* The worker is replaced, as one whose listening sockets have ended: see worker_on_hangup(). */
 static void on_ended(void *context)
 {
 	struct worker *worker = context;
@@ -94,7 +94,7 @@ bool worker_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
-	/* Its hello may lie beside the word that it is ready. */
+	/* Its announcement may have arrived together with the message that it is ready. */
 	if (worker->channel)
 		channel_endpoint_hear(worker->channel);
 	return worker->outlet != NULL;

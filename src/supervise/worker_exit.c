@@ -34,7 +34,9 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 	timer_start(slot->restart, slot->delay_ms);
 }
 
-/* It looked for a listening socket, perhaps, and there is none: its own words would not tell why.
+/*
+ * Did it perhaps end as it was given no listening socket? Connections are passed here, and it has
+ * not announced that it takes them. Its own message would not tell why.
  */
 static bool missed_sockets(const struct worker *worker)
 {
@@ -95,7 +97,7 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 		    "worker_exit", fields);
 }
 
-/* Old-first: the slot is free for its new life. */
+/* --reload-order=old-first: the old worker has ended, and the slot's new one begins. */
 static void begin_successor(struct supervised_slot *slot)
 {
 	if (!slot->begin_after_exit || slot->draining)

@@ -11,7 +11,7 @@ struct supervised_slot;
 struct worker;
 
 /*
- * For the backend: nothing of a worker is left. This frees the worker and its run.
+ * For the backend: nothing of a worker is left. This frees the worker and its handle.
  *
  * exit  how it ended
  */

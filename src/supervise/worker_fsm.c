@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Asked to stop: the slot first, so that nobody new is sent to it; then itself. */
+/* Asked to stop: first it leaves the slot, so that no new connection comes; then it is asked. */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
 /* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a worker as a table: state x event -> next state, actions. Pure: time is a
- * parameter, and what an action does is the supervisor's business.
+ * The state machine of a worker as a table: state x event -> next state, actions. Pure: the actions
+ * are done by slot_handover.c.
  */
 #ifndef STICKY_SUPERVISE_WORKER_FSM_H
 #define STICKY_SUPERVISE_WORKER_FSM_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 enum worker_state {
-	WORKER_STARTING, /* runs, nobody is sent to it */
+	WORKER_STARTING, /* runs, and gets no connections */
 	WORKER_READY,	 /* has the slot */
-	WORKER_DRAINING, /* has the slot no more, and finishes what it has */
+	WORKER_DRAINING, /* has left the slot, and finishes its connections */
 	WORKER_GONE,	 /* ended */
 	WORKER_STATE_COUNT
 };
@@ -30,15 +30,15 @@ enum worker_event {
 	WORKER_EVENT_COUNT
 };
 
-/* What to do, in this order. */
+/* What to do, in the order of the bits. */
 enum worker_action {
-	ACTION_TAKE_SLOT = 1 << 0,	/* the slot changes hands to it */
+	ACTION_TAKE_SLOT = 1 << 0,	/* it gets the slot; may fail: WORKER_REFUSED */
 	ACTION_LEAVE_SLOT = 1 << 1,	/* our duplicates are closed; a slot that it had is held */
 	ACTION_STOP_POLITELY = 1 << 2,	/* ask it to finish */
 	ACTION_START_DEADLINE = 1 << 3, /* the hard-shutdown delay runs from now */
 	ACTION_KILL = 1 << 4,		/* SIGKILL to its process group */
-	ACTION_REPLACE = 1 << 5,	/* the slot's next life begins at once */
-	ACTION_RESTART = 1 << 6,	/* the slot's next life begins after a delay */
+	ACTION_REPLACE = 1 << 5,	/* the slot's next worker begins at once */
+	ACTION_RESTART = 1 << 6,	/* the slot's next worker begins after a delay */
 };
 
 struct worker_step {
@@ -46,13 +46,13 @@ struct worker_step {
 	unsigned int actions; /* enum worker_action, or-ed */
 };
 
-/* What follows an event. */
+/* Returns what follows an event in a state. */
 struct worker_step worker_fsm_step(enum worker_state state, enum worker_event event);
 
-/* "starting", "ready", "draining", "gone" */
+/* Returns "starting", "ready", "draining" or "gone". */
 const char *worker_state_name(enum worker_state state);
 
-/* "became_ready", ... */
+/* Returns the name of an event for the journal: "became_ready", ... */
 const char *worker_event_name(enum worker_event event);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker says, by whichever channel it speaks: the backend calls these functions. */
+/* What a worker says: the backend calls these functions, by whichever channel it came. */
 #ifndef STICKY_SUPERVISE_WORKER_MESSAGES_H
 #define STICKY_SUPERVISE_WORKER_MESSAGES_H
 
@@ -21,27 +21,27 @@ enum worker_word {
 /* A worker has said something. Its readiness then depends on what it says: see --ready. */
 void worker_said(struct worker *worker, enum worker_word word);
 
-/* Its program runs: execve() has succeeded. */
+/* The worker's program runs: execve() has succeeded. */
 void worker_started(struct worker *worker);
 
-/* It has been asked to stop: see stop() of worker_backend_ops. */
+/* The worker has been asked to stop: see stop() of worker_backend_ops. */
 void worker_stop_requested(struct worker *worker);
 
-/* It can't be used any more, by the reason given: it is killed, and replaced. */
+/* The worker can't be used any more, for this reason: it is killed, and replaced. */
 void worker_lost(struct worker *worker, enum end_reason reason);
 
 /*
- * What it still has to do to be READY, for the description of one that never was.
+ * What the worker still has to do to be READY, for the description of one that never was.
  *
  * what  copied; cut at 191 bytes
  * hint  what to do about it: static
  */
 void worker_not_ready(struct worker *worker, const char *what, const char *hint);
 
-/* It asks for a successor. */
+/* The worker asks to be replaced. Nothing where it is not READY in its slot. */
 void worker_wants_out(struct worker *worker);
 
-/* Its text about itself, for the status document. It is copied, and cut at 255 bytes. */
+/* The worker's text about itself, for the status document. It is copied, and cut at 255 bytes. */
 void worker_set_status(struct worker *worker, const char *status);
 
 #endif

@@ -43,7 +43,7 @@ static int begin(struct worker *worker)
 	if (error)
 		return error;
 	worker->generation = worker->slot->generation = sticky_worker_generation(worker->sockets);
-	/* Noted before it is there: whoever is killed in between leaves nobody forgotten. */
+	/* Recorded before it begins: should we be killed in between, the process can be found. */
 	slot_note(worker->slot);
 	worker_note(worker);
 	error = worker_open_channel(worker);
@@ -58,7 +58,7 @@ static int begin(struct worker *worker)
 	return error;
 }
 
-/* What the user can do about a life that could not even begin. */
+/* Returns what the user can do about a worker that could not begin. */
 static const char *begin_hint(int error)
 {
 	switch (error) {
@@ -90,7 +90,7 @@ void worker_begin(struct supervised_slot *slot)
 	slot->supervisor->worker_count++;
 	error = begin(worker);
 	if (error) {
-		/* A life that could not even begin counts as one that ended at once. */
+		/* A worker that could not begin counts as one that ended at once. */
 		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
 		how.hint = begin_hint(error);
 		worker->started_ms = clock_ms();

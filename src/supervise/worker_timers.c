@@ -10,18 +10,25 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 
-#define QUEUE_LOOK_MS 20 /* at a stop: how often a queue that is being served is looked at */
+#define QUEUE_LOOK_MS 20 /* in a stop: how often the queue is looked at */
 
-/* One that has spoken, or whose predecessors did, gets the time that it asks for. */
+/*
+ * Is a STARTING worker taken for ready after --min-uptime? Not where it says itself when it is: it
+ * has sent a notification, or workers of this instance have before.
+ */
 static bool is_ready_by_uptime(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
-	/* One that was to say that it takes passed connections, see worker_channel.c, and has not.
+	/*
+	 * Such a worker was ready when its program began, see worker_started(). Here it should also
+	 * have announced that it takes passed connections (worker_channel.c), and has not yet.
 	 */
 	if (supervisor->config->ready == READY_STARTED)
 		return true;
-	/* Node.js always speaks, but for what was written for sticky-listen; and that does so once.
+	/*
+	 * Node.js always says when it listens. A program for sticky-listen does not: its first
+	 * message only says that it runs.
 	 */
 	if (config_is_node(supervisor->config) &&
 	    (config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN || !worker->begun_ms))
@@ -30,7 +37,6 @@ static bool is_ready_by_uptime(const struct worker *worker)
 	       !supervisor->workers_speak;
 }
 
-/* How long a STARTING worker may still take, in the mode that it is in by now. */
 void worker_start_ready_timer(struct worker *worker)
 {
 	const struct config *config = supervisor_of(worker)->config;
@@ -43,7 +49,7 @@ void worker_start_ready_timer(struct worker *worker)
 	timer_start(worker->timer, age < limit ? limit - age : 0);
 }
 
-/* At a stop what waits in its queue is served first, as long as the deadline allows. */
+/* In a stop: the worker is asked to end when its queue is empty, or the deadline has come. */
 static void look_at_queue(struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
@@ -72,7 +78,8 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->ready_timeout_ms) {
-		/* Set when it was not known yet that these workers say so themselves. */
+		/* The timer was set when it was not known yet that these workers say so themselves.
+		 */
 		worker_start_ready_timer(worker);
 	} else {
 		worker_end_because(worker, worker_channel_speaks(worker)
@@ -88,7 +95,7 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	/* One that drains owes us no sign any more. */
+	/* A worker that drains need not send WATCHDOG=1 any more. */
 	if (worker->state != WORKER_READY)
 		return;
 	worker_end_because(worker, END_SILENT);
@@ -123,7 +130,8 @@ int worker_make_timers(struct worker *worker)
 		worker->lifetime = evtimer_new(base, on_lifetime, worker);
 		if (!worker->lifetime)
 			return -ENOMEM;
-		/* Where there is none all lives end together: no harm but the bunching. */
+		/* Without a random number all workers are replaced together, one after the other.
+		 */
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;
 		timer_start(worker->lifetime,
