@@ -105,7 +105,7 @@ int identity_find(const char *user, struct identity *ret_identity, char *ret_err
 
 	if (!user && geteuid() == 0) {
 		user = getenv("SUDO_USER");
-		origin = "SUDO_USER (name somebody else by --user)";
+		origin = "SUDO_USER (name another user by --user)";
 	}
 	if (!user || !*user) {
 		*ret_identity = identity;
@@ -119,7 +119,7 @@ int identity_find(const char *user, struct identity *ret_identity, char *ret_err
 	identity.change = identity.uid != geteuid() || identity.gid != getegid();
 	if (!error && identity.change && geteuid() != 0) {
 		snprintf(ret_error, error_size,
-			 "--user: only root can run workers as somebody else; start it by sudo");
+			 "--user: only root can run workers as another user; start it by sudo");
 		error = -EPERM;
 	}
 	if (error) {

@@ -22,7 +22,7 @@ struct identity {
 /*
  * Look up "USER", "USER:GROUP", names or numbers.
  *
- * user        NULL: who called sudo, where we are root and somebody did; else unchanged
+ * user        NULL: the user who called sudo, where we are root by sudo; else unchanged
  * ret_error   what is wrong, error_size bytes
  *
  * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.

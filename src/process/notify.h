@@ -26,9 +26,9 @@ typedef void notify_fn(void *context, pid_t group, const struct notify_message *
 /*
  * Bind the socket.
  *
- * path  removed first; where workers run as somebody else, they can reach it only if they
- *       can pass its directories
- * uid   who owns it, and thus may write to it; root may too
+ * path  removed first; workers of another user can reach it only where they may pass its
+ *       directories
+ * uid   its owner, who may write to it, as root may
  *
  * Returns 0 or -errno.
  */
@@ -38,7 +38,8 @@ int notify_open(struct event_base *base, const char *path, uid_t uid, notify_fn 
 /* Close the socket; its file stays. NULL is allowed. */
 void notify_close(struct notify *notify);
 
-/* Handle what was sent by now: before a sender is reaped, and can't be told any more. */
+/* Handle the messages that have arrived, before a sender is reaped: then it could not be
+ * identified. */
 void notify_drain(struct notify *notify);
 
 /*

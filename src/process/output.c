@@ -14,7 +14,7 @@
 
 #define SINK_FULL      (256 * 1024) /* bytes waiting for our reader: stop reading the workers' */
 #define READ_SIZE      16384
-#define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if somebody still writes */
+#define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if a process still writes */
 #define LINE_MAX_BYTES 8192
 #define PREFIX_SIZE    32
 #define TAIL_SIZE      2048
@@ -24,7 +24,7 @@ struct output_sink {
 	struct event *writable;
 	struct evbuffer *waiting;
 	struct output_source *paused; /* sources that wait for room */
-	bool broken;		      /* nobody reads: what comes is thrown away */
+	bool broken;		      /* it has no reader any more: what comes is thrown away */
 };
 
 struct output_source {

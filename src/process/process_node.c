@@ -58,7 +58,7 @@ static enum unread guess(const struct process *process, int error)
 
 	if (!processes->cannot_look)
 		report(STICKY_LOG_WARN, "unread_unknown",
-		       "pid=%d error=\"%s\" so=\"workers are told to finish after %d ms, read or "
+		       "pid=%d error=\"%s\" so=\"workers are asked to finish after %d ms, read or "
 		       "not\"",
 		       process->pid, strerror(error), QUIET_MAX_MS);
 	processes->cannot_look = true;
@@ -66,9 +66,9 @@ static enum unread guess(const struct process *process, int error)
 }
 
 /*
- * At the listeners' ports. What it was passed and has not answered may be nobody's descriptor yet.
- * Connections of its other servers are its own affair: other workers accept there too, all the
- * time.
+ * Is there unread input on connections to the listeners' ports? A connection that was passed, and
+ * not answered yet, may not have become a descriptor of the process. Connections of its other
+ * servers are its own affair: other workers accept there too, all the time.
  */
 static enum unread look(const struct process *process)
 {
@@ -214,7 +214,7 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was told to finish, or is in a moment. */
+	/* It has left its slot: it was asked to finish, or will be in a moment. */
 	else if (!worker_sockets(process->worker))
 		start_term(process);
 	offer_sockets(process);

@@ -41,8 +41,8 @@ static int lift(int fd, int above)
 }
 
 /*
- * Put every descriptor to its number, and mark all others close-on-exec, whoever forgot it.
- * All are copied above the targets first: a source may have another one's target number.
+ * Put every descriptor to its number, and mark all others close-on-exec, also where their opener
+ * forgot to. All are copied above the targets first: a source may have another one's target number.
  */
 static int place_descriptors(const struct spawn_request *request, int *status)
 {

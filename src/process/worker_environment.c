@@ -94,7 +94,8 @@ static int set_activation(struct environment *environment, uint32_t count, bool 
 	return error;
 }
 
-/* sd_watchdog_enabled(3), without WATCHDOG_PID: whoever of the worker's group speaks counts. */
+/* sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the worker's group
+ * counts. */
 static int set_watchdog(struct environment *environment, const struct config *config)
 {
 	if (!config->watchdog_ms)

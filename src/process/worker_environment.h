@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker finds in its environment: the contract with programs that nobody here wrote. */
+/* What a worker finds in its environment: the contract with programs of others. */
 #ifndef STICKY_PROCESS_WORKER_ENVIRONMENT_H
 #define STICKY_PROCESS_WORKER_ENVIRONMENT_H
 

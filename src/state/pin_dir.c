@@ -15,7 +15,8 @@
 
 void pins_locate(const char *name, char ret_path[PINS_PATH_SIZE])
 {
-	/* The file system's root is everybody's, as /tmp is: each user has a directory there. */
+	/* The file system's root is open to all users, as /tmp is: each user has a directory there.
+	 */
 	if (geteuid() == 0)
 		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky/%s", name);
 	else

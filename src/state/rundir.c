@@ -158,7 +158,7 @@ static int take_name(struct rundir *rundir, pid_t *ret_pid)
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		char *ret_error, size_t error_size)
 {
-	/* Root's workers, whoever they run as, must reach the notify socket in it. */
+	/* Root's workers, of any user, must reach the notify socket in it. */
 	mode_t mode = geteuid() == 0 ? 0755 : 0700;
 	struct rundir rundir = {.lock = -1};
 	char base[RUNDIR_PATH_SIZE];

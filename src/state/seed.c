@@ -84,14 +84,15 @@ static int check_owner(int fd, const char *path, char *ret_error, size_t error_s
 	}
 	if (info.st_uid != geteuid() && info.st_uid != 0) {
 		snprintf(ret_error, error_size,
-			 "%s belongs to uid %u: whoever knows the seed can choose a worker. "
+			 "%s belongs to uid %u: a client that knows the seed can choose a worker. "
 			 "Remove it, or name another --state-dir",
 			 path, info.st_uid);
 		return -EPERM;
 	}
 	if (info.st_mode & 077) {
 		snprintf(ret_error, error_size,
-			 "%s is open to others (mode %04o): whoever knows the seed can choose a "
+			 "%s is open to others (mode %04o): a client that knows the seed can "
+			 "choose a "
 			 "worker. Remove it, and a new one is drawn (clients then move once); or "
 			 "chmod 600 it",
 			 path, info.st_mode & 07777);
@@ -149,8 +150,8 @@ static int sync_directory(const char *dir)
 	return error;
 }
 
-/* Whole or not at all: a temporary file, synced, then renamed. We hold the name: nobody else
- * writes. */
+/* Whole or not at all: a temporary file, synced, then renamed. We hold the name: no other
+ * process writes. */
 static int write_file(const char *dir, const char *path, const uint8_t seed[STICKY_SEED_SIZE])
 {
 	char temporary[PATH_MAX + 32];

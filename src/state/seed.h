@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hash seed: drawn once, kept in <state-dir>/<name>/seed, so that clients keep their
- * workers over a restart, and secret, so that nobody can choose a worker.
+ * workers over a restart, and secret, so that no client can choose a worker.
  */
 #ifndef STICKY_STATE_SEED_H
 #define STICKY_STATE_SEED_H
@@ -21,7 +21,7 @@
  *
  * Returns 0; 1: drawn, but it could not be kept (ret_error says why): a warning; or
  *   -EINVAL  the file is not a seed of ours: truncated, or of another version
- *   -EPERM   others can read or write the file, or it is somebody else's
+ *   -EPERM   others can read or write the file, or it is another user's
  *   other    it could not be read
  */
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],

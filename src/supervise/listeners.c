@@ -13,8 +13,7 @@ static const char *hint(int error)
 	case -EINVAL:
 		return "not an address: write HOST:PORT, [V6ADDRESS]:PORT or :PORT";
 	case -EADDRINUSE:
-		return "another process listens there already (see ss -ltnp): stop it, or choose "
-		       "another "
+		return "somebody listens there already (see ss -ltnp): stop it, or choose another "
 		       "port";
 	case -EADDRNOTAVAIL:
 		return "no interface has this address (see ip address)";

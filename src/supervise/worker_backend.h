@@ -34,7 +34,7 @@ struct worker_backend_ops {
 	/*
 	 * Begin a worker on its listening sockets.
 	 *
-	 * ret_handle  valid until release(); set on an error, too, where a process was begun
+	 * ret_handle  valid until release(); untouched on an error
 	 *
 	 * Returns 0 or -errno: it did not begin.
 	 */
