@@ -8,16 +8,16 @@
 #include "common/timer.h"
 
 /*
- * On their way to one worker at a time: enough to keep it busy, few enough for the channel's
- * buffer (278 messages were seen to fit the default), and for a worker that hangs not to strand
- * more.
+ * Connections that may be sent to a worker before it accepts them. Enough to keep it busy; few
+ * enough to fit the channel's buffer (by default 278 messages were seen to), and to limit what a
+ * worker that hangs can keep.
  */
 #define ON_THE_WAY_MAX 128
 
-/* Messages that are read in one turn of the loop. */
+/* Messages that are handled in one turn of the loop, at most. */
 #define READ_MAX 64
 
-/* For the word that a process has ended, which comes behind the end of its channel. */
+/* A process that ends closes its channel first: its end is reported within this time. */
 #define END_DELAY_MS 500
 
 struct channel_endpoint {
@@ -27,9 +27,9 @@ struct channel_endpoint {
 	channel_endpoint_hello_fn *hello;
 	channel_endpoint_ended_fn *ended;
 	void *context;
-	struct event *after_end; /* the other end was closed: by a process that ends, as a rule */
+	struct event *after_end; /* a timer, since the worker's end was closed */
 	struct event *readable;
-	struct event *writable; /* while its channel is full */
+	struct event *writable; /* pending while the channel is full */
 };
 
 static int pass(void *context, uint32_t id, const struct delivery_item *item)
@@ -73,7 +73,10 @@ static void hear(struct channel_endpoint *channel, const struct channel_message 
 	}
 }
 
-/* A worker is a stranger: what is no message of ours is passed over, and a descriptor closed. */
+/*
+ * A worker may send anything: what is no message of the channel is ignored, and its descriptor is
+ * closed.
+ */
 static bool read_one(struct channel_endpoint *channel)
 {
 	struct channel_message message;
@@ -83,7 +86,7 @@ static bool read_one(struct channel_endpoint *channel)
 		close(passed);
 	if (result == 1)
 		hear(channel, &message);
-	/* It closed its end: nothing more comes, and the end would be told of for ever. */
+	/* The worker closed its end. Epoll would report that again and again. */
 	if (result == 0 && channel->readable) {
 		event_del(channel->readable);
 		if (channel->ended)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The endpoint of a worker that takes connections over a channel: lib/channel.h. */
+/* The endpoint of a worker that takes connections over a channel: wire/channel.h. */
 #ifndef STICKY_HANDOFF_CHANNEL_ENDPOINT_H
 #define STICKY_HANDOFF_CHANNEL_ENDPOINT_H
 
@@ -7,16 +7,16 @@
 
 struct channel_endpoint;
 
-/* The worker has said that it takes passed connections. */
+/* The worker has announced that it takes passed connections (CHANNEL_HELLO). */
 typedef void channel_endpoint_hello_fn(void *context);
 
-/* Its end is closed, and it lives: nothing can be passed to it any more. */
+/* The worker has closed its end, and still runs: nothing can be passed to it any more. */
 typedef void channel_endpoint_ended_fn(void *context);
 
 /*
- * fd     the controller's end; taken over where this succeeds
- * hello  called once, when the worker has said so; may be NULL
- * ended  called once, a moment after the worker's end was closed; may be NULL
+ * fd     the controller's end; taken over on success
+ * hello  called once, when the worker has announced itself; may be NULL
+ * ended  called once, a moment after the worker has closed its end; may be NULL
  *
  * Returns 0 or -errno.
  */
@@ -26,19 +26,22 @@ int channel_endpoint_open(struct delivery *delivery, struct event_base *base, ui
 
 struct worker_endpoint *channel_endpoint_worker(const struct channel_endpoint *channel);
 
-/* Hear now what it has said by now. */
+/* Handle the messages that have arrived, without waiting for the event loop. */
 void channel_endpoint_hear(struct channel_endpoint *channel);
 
-/* Has it said so? */
+/* Has the worker announced itself? */
 bool channel_endpoint_speaks(const struct channel_endpoint *channel);
 
-/* It had said so to a former controller. */
+/* The worker announced itself to the previous controller. */
 void channel_endpoint_set_speaks(struct channel_endpoint *channel);
 
-/* The controller's end, to be inherited: it must stay open in the worker. */
+/*
+ * The controller's end. The worker inherits it as well, so that the channel survives the
+ * controller.
+ */
 int channel_endpoint_fd(const struct channel_endpoint *channel);
 
-/* The worker is gone. What it said last is heard first. NULL is allowed. */
+/* The worker has ended. Its last messages are handled first. NULL is allowed. */
 void channel_endpoint_close(struct channel_endpoint *channel);
 
 #endif

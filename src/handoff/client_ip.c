@@ -8,7 +8,7 @@
 
 #define METHOD_MAX 32 /* bytes; the longest that is registered has 17 */
 
-/* A part of the head; NUL is a byte like others in it. */
+/* A part of the head. It may contain NUL bytes. */
 struct text {
 	const char *start;
 	const char *end;
@@ -19,7 +19,7 @@ enum version { HTTP_0_9, HTTP_1_0, HTTP_1_1, HTTP_2 };
 struct http_head {
 	enum version version;
 	struct text fields; /* the header lines, each with its line end */
-	const char *end;    /* behind the empty line */
+	const char *end;    /* the byte after the empty line */
 };
 
 /* What the header lines say, gathered from the last to the first. */
@@ -29,7 +29,7 @@ struct findings {
 	bool has_header;
 	bool is_over; /* no item further left is believed */
 	bool has_client;
-	struct sockaddr_storage client; /* the last that was passed */
+	struct sockaddr_storage client; /* the item that was read last */
 	bool asks_close;
 	bool asks_keep_alive;
 	bool asks_upgrade;
@@ -67,7 +67,7 @@ static struct text trim(struct text text)
 	return text;
 }
 
-/* In a quoted string, by the backslash in front of it, unless that one is escaped itself. */
+/* Is this byte of a quoted string escaped by a backslash that is not escaped itself? */
 static bool is_escaped(const char *start, const char *c)
 {
 	const char *slash = c;
@@ -114,7 +114,7 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-/* RFC 9112, 2.2: some clients send a line end too many behind a body. */
+/* RFC 9112, 2.2: some clients send an extra line end after a body. */
 static struct text skip_empty_lines(struct text text)
 {
 	for (;;) {
@@ -147,7 +147,7 @@ static bool is_request_line_so_far(struct text line)
 	return c == line.end || (*c == '\r' && c + 1 == line.end);
 }
 
-/* Of a whole request line. Returns false where it is none. */
+/* The version of a complete request line. Returns false where it is no request line. */
 static bool read_version(struct text line, enum version *ret_version)
 {
 	struct text method, version;
@@ -218,7 +218,7 @@ static bool read_host(int family, struct text text, void *ret_host)
 	char host[INET6_ADDRSTRLEN];
 	size_t length = length_of(text);
 
-	/* "1.2.3.4\0" is no address, and inet_pton() would not see why. */
+	/* inet_pton() would stop at a NUL, and take "1.2.3.4\0x" for an address. */
 	if (length >= sizeof(host) || memchr(text.start, '\0', length))
 		return false;
 	memcpy(host, text.start, length);
@@ -362,7 +362,10 @@ static void read_connection(struct findings *findings, struct text list)
 	}
 }
 
-/* With the lines that continue it; one that continues the request line is of no name. */
+/*
+ * The last field, with the lines that continue it. Lines that continue the request line have no
+ * name.
+ */
 static struct text cut_last_field(struct text *fields)
 {
 	struct text field = *fields;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whose request a proxy forwards: the client's address, out of the head of an HTTP/1 request
- * that may have come in part. Pure.
+ * Finds the address of the client whose request a proxy forwards, in the head of an HTTP/1
+ * request, which may have come in part. Pure.
  *
- * Each proxy appends whom it got the request from, so the list is believed from the right, as
- * far as those who wrote it are trusted: what a client puts in front of it decides nothing.
+ * Each proxy appends the address that it got the request from. The list is thus read from the
+ * right, as long as the proxies that wrote it are trusted: what a client writes in front of it has
+ * no effect.
  */
 #ifndef STICKY_HANDOFF_CLIENT_IP_H
 #define STICKY_HANDOFF_CLIENT_IP_H
@@ -16,8 +17,8 @@
 #include "common/prefixes.h"
 
 enum client_ip_result {
-	CLIENT_IP_MORE,	    /* the head is not complete: ask again with more of it */
-	CLIENT_IP_FOUND,    /* a proxy that is trusted says who it is */
+	CLIENT_IP_MORE,	    /* the head is not complete: call again with more */
+	CLIENT_IP_FOUND,    /* a trusted proxy names the client */
 	CLIENT_IP_NONE,	    /* the head is complete: the peer's own address counts */
 	CLIENT_IP_NOT_HTTP, /* no HTTP/1 request, whatever follows: do not wait for more */
 	CLIENT_IP_RESULT_COUNT

@@ -35,7 +35,7 @@ static void set_client(struct connection_head *head, const struct sockaddr *clie
 		       enum channel_source source)
 {
 	if (client->sa_family != AF_INET && client->sa_family != AF_INET6)
-		return; /* the peer speaks for itself */
+		return; /* the peer itself is the client */
 	set_address(&head->client, client);
 	head->source = source;
 }
@@ -72,7 +72,7 @@ static enum connection_head_state find_client(struct connection_head *head,
 
 /* ---- PROXY protocol -------------------------------------------------------------------- */
 
-/* It is there, whole: that was seen. */
+/* Read a header that has been peeked at whole. */
 static bool take_out(int fd, uint8_t *bytes, size_t length)
 {
 	ssize_t taken;
@@ -108,7 +108,9 @@ static enum connection_head_state find_proxied(struct connection_head *head,
 
 /* ---- Looking ----------------------------------------------------------------------------- */
 
-/* No more will come: the client has closed its half, or its head is longer than any should be. */
+/*
+ * Decide about an incomplete head: the client has closed its half, or has sent HEAD_SIZE_MAX bytes.
+ */
 static enum connection_head_state settle_without_more(const struct connection_head *head,
 						      size_t length)
 {
@@ -117,7 +119,7 @@ static enum connection_head_state settle_without_more(const struct connection_he
 	return head->must_speak ? HEAD_BAD : HEAD_KNOWN;
 }
 
-/* What it sent before a reset can still be peeked at: the bytes alone do not tell. */
+/* Has the client closed, or reset? The bytes that it sent before can still be peeked at. */
 static short find_end(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first bytes of a connection, looked at without being taken: who is the client? */
+/* The first bytes of a connection, which say who the client is. They are peeked at (MSG_PEEK). */
 #ifndef STICKY_HANDOFF_CONNECTION_HEAD_H
 #define STICKY_HANDOFF_CONNECTION_HEAD_H
 
@@ -9,37 +9,38 @@
 #include "wire/channel.h"
 #include "handoff/dispatch_rules.h"
 
-#define HEAD_SIZE_MAX 65536 /* a head that is longer is not waited for; nginx takes 32 KB of it */
+#define HEAD_SIZE_MAX 65536 /* longer heads are not waited for; nginx accepts 32 KB */
 
 struct connection_head {
 	int fd;
 	union channel_address peer;
-	union channel_address client; /* the peer's until something better is known */
+	union channel_address client; /* the peer, until the head names another address */
 	enum channel_source source;
-	bool is_plain;		/* nothing is wanted of it */
-	bool must_speak;	/* a trusted peer that owes a PROXY header */
-	bool is_sample;		/* nothing is believed: only looked at */
+	bool is_plain;		/* its head is not read */
+	bool must_speak;	/* a trusted peer, which must send a PROXY header */
+	bool is_sample;		/* an untrusted peer: its head is read, and not believed */
 	bool keeps_alive;	/* a notice is due: DISPATCH_KEEPS_ALIVE */
 	bool is_untrusted_word; /* the same: DISPATCH_UNTRUSTED_HEADER */
-	bool has_line;		/* its first line is there */
-	uint32_t seen;		/* bytes that were not enough */
+	bool has_line;		/* the first line is complete */
+	uint32_t seen;		/* bytes of the last look, which were not enough */
 };
 
 enum connection_head_state {
-	HEAD_MORE,  /* more has to come */
-	HEAD_KNOWN, /* `client` is who it is */
-	HEAD_BAD,   /* a PROXY header is missing, or wrong */
-	HEAD_GONE   /* the client has gone away without a word */
+	HEAD_MORE,  /* not complete yet */
+	HEAD_KNOWN, /* `client` is final */
+	HEAD_BAD,   /* the PROXY header is missing or wrong */
+	HEAD_GONE   /* the client has closed without sending anything */
 };
 
-/* A connection that was just accepted. */
+/* Begin with a connection that was just accepted. */
 void connection_head_begin(struct connection_head *head, int fd, const struct sockaddr *peer,
 			   const struct dispatch_rules *rules);
 
 /*
- * Look at what has come. A PROXY header is taken out where the rules say so, to the byte.
+ * Look at what has arrived. Where the rules strip a PROXY header, exactly its bytes are read from
+ * the socket.
  *
- * bytes  HEAD_SIZE_MAX bytes of room
+ * bytes  a buffer of HEAD_SIZE_MAX bytes
  */
 enum connection_head_state connection_head_look(struct connection_head *head,
 						const struct dispatch_rules *rules, uint8_t *bytes);

@@ -14,29 +14,33 @@
 #include "common/clock.h"
 #include "common/timer.h"
 
-/* With a smaller budget a client may not have had the time to say its first word. */
+/*
+ * A client that has waited for less than this may not have sent its first byte yet. The error
+ * response then waits for it, to see whether the client speaks TLS.
+ */
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
 #define GONE_BATCH	 64
 #define RETRY_MIN_MS	 10
 
-/* One connection. There may be tens of thousands: it is kept small. */
+/* A connection. There may be tens of thousands, so that the structure is kept small. */
 struct connection {
-	TAILQ_ENTRY(connection) in_slot;  /* waiting for it, or on the way to its worker */
-	TAILQ_ENTRY(connection) in_order; /* while it waits: by the time at which it began to */
+	TAILQ_ENTRY(connection)
+	in_slot; /* of its slot, while it waits; or of those sent to a worker */
+	TAILQ_ENTRY(connection) in_order; /* while it waits, in the order of since_ms */
 	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
-	uint32_t id; /* with which it was sent last; 0: never */
+	uint32_t id; /* of the last message that sent it; 0: it was never sent */
 	uint64_t since_ms;
-	bool is_watched; /* in the set of those who may go away */
+	bool is_watched; /* gone_fd reports the client's end */
 };
 
 TAILQ_HEAD(connection_list, connection);
 STAILQ_HEAD(connection_queue, connection);
 
 struct delivery_slot {
-	struct worker_endpoint *present; /* NULL: nobody has it */
+	struct worker_endpoint *present; /* the worker that has the slot; NULL: there is none */
 	struct connection_list waiting;
 	uint32_t waiting_count;
 };
@@ -47,9 +51,9 @@ struct worker_endpoint {
 	void *context;
 	uint32_t slot;
 	uint32_t limit;
-	uint32_t count; /* on the way */
+	uint32_t count; /* sent, and not accepted yet */
 	bool is_blocked;
-	struct event *retry; /* where nobody tells that it can be sent to again */
+	struct event *retry; /* after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;
 };
 
@@ -58,19 +62,18 @@ struct delivery {
 	struct delivery_limits limits;
 	struct delivery_slot slots[STICKY_SLOTS_LIMIT];
 	struct connection_list
-		waiting_for_worker; /* wait for a slot that nobody has: their time runs */
-	struct connection_list
-		waiting_for_room; /* wait for a worker that has enough at the moment */
+		waiting_for_worker;		 /* the slot has no worker: their time is limited */
+	struct connection_list waiting_for_room; /* the worker has as many as it may be sent */
 	uint32_t waiting;
-	bool has_given_up; /* no worker will come */
+	bool has_given_up; /* see delivery_give_up() */
 	uint32_t next_id;
-	struct event *expiry; /* of the first waiting_for_worker one */
-	int gone_fd;	      /* epoll: those of whom only the end is of interest */
+	struct event *expiry; /* the first one of waiting_for_worker is due */
+	int gone_fd;	      /* an epoll set: reports waiting clients that close */
 	struct event *gone;
-	/* The intake, for other threads. */
+	/* What delivery_submit() shares with other threads, and the lock for it. */
 	pthread_mutex_t lock;
 	struct connection_queue intake;
-	int intake_fd; /* eventfd */
+	int intake_fd; /* an eventfd: the intake is not empty */
 	struct event *arrival;
 };
 
@@ -83,15 +86,18 @@ static uint32_t slot_of(const struct delivery *delivery, const struct delivery_i
 {
 	struct sticky_where where = {.size = sizeof(where)};
 
-	/* Only addresses come in here: it can't fail. */
+	/* Dispatchers submit IPv4 and IPv6 addresses only: this does not fail. */
 	if (sticky_group_where(delivery->options.group, &item->client.any, &where))
 		return 0;
 	return where.slot;
 }
 
-/* ---- Those who wait ------------------------------------------------------------------ */
+/* ---- Waiting connections ------------------------------------------------------------- */
 
-/* Only an error or a hang-up is told of: a client that closed its half waits for the answer. */
+/*
+ * epoll reports errors and hang-ups always. A client that closed only its half still waits for an
+ * answer.
+ */
 static void delivery_watch(struct delivery *delivery, struct connection *connection)
 {
 	struct epoll_event event = {.events = 0, .data.ptr = connection};
@@ -101,7 +107,10 @@ static void delivery_watch(struct delivery *delivery, struct connection *connect
 						   connection->item.fd, &event) == 0;
 }
 
-/* By hand: the description lives on in the worker when our descriptor is closed. */
+/*
+ * The close() of a descriptor does not take it out of the epoll set while the worker has a
+ * duplicate.
+ */
 static void delivery_unwatch(struct delivery *delivery, struct connection *connection)
 {
 	if (connection->is_watched)
@@ -129,7 +138,10 @@ static struct connection_list *order_of(struct delivery *delivery, uint32_t slot
 					     : &delivery->waiting_for_worker;
 }
 
-/* To the head of the line, behind those who were given back as well, and were sent before it. */
+/*
+ * Put a connection that came back in front of those that wait, but behind those that came back as
+ * well and had been sent before it.
+ */
 static void delivery_give_back(struct delivery_slot *slot, struct connection *connection)
 {
 	struct connection *next = TAILQ_FIRST(&slot->waiting);
@@ -161,7 +173,10 @@ static void begin_to_wait(struct delivery *delivery, struct connection *connecti
 		set_expiry(delivery);
 }
 
-/* How often a slot would have been looked at in vain meanwhile. */
+/*
+ * The counter is defined as if the slot were looked at every delay_ms. Nothing polls, so that it is
+ * computed.
+ */
 static void count_retries(struct delivery *delivery, const struct connection *connection)
 {
 	uint64_t waited = clock_ms() - connection->since_ms;
@@ -181,7 +196,7 @@ static void end_to_wait(struct delivery *delivery, struct connection *connection
 	delivery->waiting--;
 }
 
-/* ---- The answer that the worker is away ------------------------------------------------ */
+/* ---- Error responses ------------------------------------------------------------------- */
 
 static void give_answer(struct delivery *delivery, struct connection *connection)
 {
@@ -210,7 +225,10 @@ static void on_expiry(evutil_socket_t fd, short what, void *context)
 	set_expiry(delivery);
 }
 
-/* The oldest goes: it has waited the longest, and will soonest be back. */
+/*
+ * The oldest connection is answered: it has waited the longest, and would be the next one to
+ * expire.
+ */
 static void keep_to_the_limit(struct delivery *delivery)
 {
 	while (delivery->waiting > delivery->limits.max_held) {
@@ -260,7 +278,7 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
 	worker_endpoint_resume(context);
 }
 
-/* Returns false where the endpoint takes no more at the moment. */
+/* Returns false where the worker can't be sent more at the moment. */
 static bool delivery_pass_on(struct worker_endpoint *endpoint, struct connection *connection)
 {
 	struct delivery *delivery = endpoint->delivery;
@@ -268,13 +286,15 @@ static bool delivery_pass_on(struct worker_endpoint *endpoint, struct connection
 
 	if (endpoint->is_blocked || endpoint->count >= endpoint->limit)
 		return false;
-	delivery->next_id += delivery->next_id == UINT32_MAX ? 2 : 1; /* 0 is nobody's */
+	delivery->next_id += delivery->next_id == UINT32_MAX ? 2 : 1; /* 0 means: never sent */
 	error = endpoint->ops->send(endpoint->context, delivery->next_id, &connection->item);
 	if (error == -ENOBUFS) {
 		delivery_try_later(endpoint);
 		return false;
 	}
-	/* A worker that can't be reached any more is about to end: its successor gets them. */
+	/*
+	 * A worker that can't be reached is about to end. Its connections wait for its successor.
+	 */
 	if (error) {
 		endpoint->is_blocked = true;
 		return false;
@@ -300,7 +320,10 @@ static void delivery_pump(struct delivery *delivery, uint32_t slot)
 	}
 }
 
-/* It has no place yet. At once to the worker, unless others wait for it already. */
+/*
+ * Find the slot of a connection, and send it to the slot's worker. It waits where there is none,
+ * and behind others that wait already.
+ */
 static void delivery_place(struct delivery *delivery, struct connection *connection, bool first)
 {
 	struct delivery_slot *slot;
@@ -370,7 +393,7 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 	was_empty = STAILQ_EMPTY(&delivery->intake);
 	STAILQ_INSERT_TAIL(&delivery->intake, connection, in_intake);
 	pthread_mutex_unlock(&delivery->lock);
-	/* It can't be full: it is read before it could count that far. */
+	/* An eventfd blocks at 2^64 - 1, which this one never reaches. */
 	if (was_empty)
 		written = write(delivery->intake_fd, &one, sizeof(one));
 	(void)written;
@@ -390,7 +413,7 @@ static void replace_all(struct delivery *delivery, struct connection_list *order
 		if (slot == connection->slot)
 			continue;
 		end_to_wait(delivery, connection);
-		/* It may go straight to a worker: from then on nobody here is told of its end. */
+		/* It may be sent to a worker at once, and is not to be watched then. */
 		delivery_unwatch(delivery, connection);
 		delivery_place(delivery, connection, false);
 	}
@@ -406,7 +429,7 @@ void delivery_table_changed(struct delivery *delivery)
 		delivery_pump(delivery, slot);
 }
 
-/* A slot gets a worker, or loses it: those who wait for it wait differently. */
+/* A slot gets a worker or loses it: its waiting connections change over to the other list. */
 static void set_present(struct delivery *delivery, uint32_t slot, struct worker_endpoint *endpoint)
 {
 	struct delivery_slot *state = &delivery->slots[slot];
@@ -476,7 +499,7 @@ uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint)
 	return endpoint->count;
 }
 
-/* Workers accept in order: it is nearly always the first. */
+/* Workers accept in order, so that it is nearly always the first one. */
 static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
 	struct connection *connection;
@@ -513,7 +536,9 @@ void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id)
 
 	if (!connection)
 		return;
-	/* Not at once to the one that has just given it back: it has no room. */
+	/*
+	 * The worker that gives a connection back has no room: it is not sent the same one at once.
+	 */
 	if (delivery->slots[endpoint->slot].present == endpoint)
 		delivery_try_later(endpoint);
 	delivery_place(delivery, connection, true);
@@ -594,7 +619,10 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	delivery->options = *options;
 	delivery->limits = *limits;
 	delivery->gone_fd = delivery->intake_fd = -1;
-	/* Workers that are taken over may still answer to a former controller's numbers. */
+	/*
+	 * Workers that are taken over may still answer to ids of the previous controller: begin at
+	 * random.
+	 */
 	if (getrandom(&delivery->next_id, sizeof(delivery->next_id), GRND_NONBLOCK) < 0)
 		delivery->next_id = (uint32_t)clock_ms();
 	pthread_mutex_init(&delivery->lock, NULL);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delivery: gives connections that we accepted to the workers of their slots. The one place that
- * does so, whatever a worker's contract is: how one is reached, its *endpoint* knows.
+ * Delivery passes connections that were accepted in user space to the workers of their slots. All
+ * kinds of workers are served here: how a worker is reached is known to its *worker endpoint*.
  *
- * A connection is passed on at once where its slot has a worker. Else it waits with us: for
- * `retries` times `delay_ms`, then it gets the answer that says so. Our duplicate is kept until
- * the worker has accepted; if the worker dies first, or gives it back, the connection goes to the
- * slot's next life. Nothing polls: whoever waits is woken by the worker, by the client that goes
- * away, or by the time.
+ * A connection is passed on at once where its slot has a worker. Otherwise it waits in this
+ * process for `retries` times `delay_ms`, and is then answered with an error. The controller keeps
+ * its duplicate of the descriptor until the worker has accepted the connection. If the worker dies
+ * before that, or gives the connection back, the slot's next worker gets it. Nothing polls: a
+ * waiting connection is woken by the worker, by the end of the client, or by a timer.
  *
- * All calls but delivery_submit() are for the loop's own thread.
+ * All functions but delivery_submit() must be called from the thread of the event loop.
  */
 #ifndef STICKY_HANDOFF_DELIVERY_H
 #define STICKY_HANDOFF_DELIVERY_H
@@ -25,26 +25,29 @@
 struct delivery;
 struct worker_endpoint;
 
-/* Counters only grow; they may lie in memory that outlives the process. */
+/*
+ * Counters only grow. The loop's thread writes them. They may lie in a mapped file, and thus
+ * outlive the process.
+ */
 struct delivery_counters {
 	uint64_t handed;      /* accepted by workers */
-	uint64_t retried;     /* looks at slots that had no worker */
-	uint64_t answered;    /* that their worker is away */
-	uint64_t client_gone; /* while they waited */
+	uint64_t retried;     /* how often a slot was found without a worker */
+	uint64_t answered;    /* error responses: the worker was away for too long */
+	uint64_t client_gone; /* closed by the client while they waited */
 	uint64_t handed_of[STICKY_SLOTS_LIMIT];
 };
 
 struct delivery_options {
 	struct event_base *base;
 	struct sticky_group *group;
-	struct delivery_counters *counters; /* stay the caller's */
+	struct delivery_counters *counters; /* owned by the caller */
 };
 
-/* May change while it runs. */
+/* These may change while connections wait. */
 struct delivery_limits {
 	uint32_t retries;
 	uint32_t delay_ms;
-	uint32_t max_held; /* how many may wait: then the oldest gets its answer early */
+	uint32_t max_held; /* connections that may wait; beyond it the oldest is answered early */
 	enum down_answer answer;
 };
 
@@ -52,7 +55,7 @@ struct delivery_limits {
 int delivery_open(const struct delivery_options *options, const struct delivery_limits *limits,
 		  struct delivery **ret_delivery);
 
-/* Whoever waits is closed. All endpoints must be. NULL is allowed. */
+/* Waiting connections are closed. All endpoints must have been closed before. NULL is allowed. */
 void delivery_close(struct delivery *delivery);
 
 void delivery_set_limits(struct delivery *delivery, const struct delivery_limits *limits);
@@ -61,28 +64,28 @@ void delivery_set_limits(struct delivery *delivery, const struct delivery_limits
 struct delivery_item {
 	int fd; /* non-blocking */
 	enum channel_source source;
-	union channel_address client; /* whose slot it goes to; the worker is told it */
+	union channel_address client; /* decides the slot; the worker learns it too */
 };
 
 /*
- * Take a connection over. From any thread; costs a lock, and a system call where the loop sleeps.
- * Returns 0, or -ENOMEM: it stays the caller's.
+ * Take a connection over. May be called from any thread. Costs a lock, and a system call where the
+ * loop sleeps. Returns 0, or -ENOMEM: the descriptor then remains the caller's.
  */
 int delivery_submit(struct delivery *delivery, const struct delivery_item *item);
 
-/* Place now who was submitted by now. */
+/* Place all connections that have been submitted, without waiting for the event loop. */
 void delivery_take_in(struct delivery *delivery);
 
-/* The table has changed: whoever waits may have another slot. */
+/* The table has changed: waiting connections may belong to other slots. */
 void delivery_table_changed(struct delivery *delivery);
 
 /*
- * No worker will come any more: who was submitted is placed, and whoever waits for a slot that
- * nobody has gets the answer, now and from now on.
+ * No worker will be started any more. Submitted connections are placed; from now on a connection
+ * whose slot has no worker is answered with an error at once.
  */
 void delivery_give_up(struct delivery *delivery);
 
-/* Connections that wait, of a slot, or in all. */
+/* The number of waiting connections, of one slot or of all. */
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
 uint32_t delivery_waiting(const struct delivery *delivery);
 
@@ -91,18 +94,18 @@ uint32_t delivery_waiting(const struct delivery *delivery);
 
 struct worker_endpoint_ops {
 	/*
-	 * Pass a connection on; the descriptor stays the delivery's until
-	 * worker_endpoint_accepted(). Returns 0, -EAGAIN (worker_endpoint_resume() will be called),
-	 * -ENOBUFS (it is tried again later), or another -errno: the worker can't be reached any
-	 * more, its end will be told by worker_endpoint_close().
+	 * Send a connection to the worker. The descriptor remains the delivery's until
+	 * worker_endpoint_accepted(). Returns 0, -EAGAIN (the endpoint will call
+	 * worker_endpoint_resume()), -ENOBUFS (delivery tries again later), or another -errno: the
+	 * worker can't be reached any more, and worker_endpoint_close() will follow.
 	 */
 	int (*send)(void *context, uint32_t id, const struct delivery_item *item);
 };
 
 /*
- * A worker's endpoint, which has no slot yet.
+ * Open the endpoint of a worker that does not have the slot yet.
  *
- * on_the_way  connections that the worker may not have accepted yet, at most
+ * on_the_way  how many connections may be sent before the worker has accepted the first of them
  *
  * Returns 0 or -ENOMEM.
  */
@@ -110,23 +113,25 @@ int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 			 const struct worker_endpoint_ops *ops, void *context, uint32_t on_the_way,
 			 struct worker_endpoint **ret_endpoint);
 
-/* The worker gets its slot's connections from now on; its predecessor gets no more. */
+/* From now on this worker gets the slot's connections, and its predecessor gets none. */
 void worker_endpoint_take_slot(struct worker_endpoint *endpoint);
 
-/* It gets no more. What is on its way it may still accept. */
+/* The worker gets no more connections. It may still accept those that were sent before. */
 void worker_endpoint_leave_slot(struct worker_endpoint *endpoint);
 
-/* Connections on their way to the worker. */
+/* Connections that were sent to the worker, and that it has not accepted yet. */
 uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint);
 
-/* What the worker said of one; ids that are not on their way are passed over. */
+/* The worker has accepted a connection, or gives it back. Unknown ids are ignored. */
 void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id);
 void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id);
 
-/* It can be sent to again. */
+/* The worker can be sent to again after -EAGAIN. */
 void worker_endpoint_resume(struct worker_endpoint *endpoint);
 
-/* The worker is gone: what it had not accepted goes to the slot's next life. NULL is allowed. */
+/*
+ * The worker has ended: what it had not accepted goes to the slot's next worker. NULL is allowed.
+ */
 void worker_endpoint_close(struct worker_endpoint *endpoint);
 
 #endif

@@ -15,18 +15,18 @@
 #include "handoff/connection_head.h"
 
 #define EVENTS_MAX   64
-#define ACCEPT_BATCH 64	 /* then those who have something to say */
-#define PAUSE_MS     100 /* without descriptors: until accepting is tried again */
+#define ACCEPT_BATCH 64	 /* connections in a row; then pending ones have their turn */
+#define PAUSE_MS     100 /* out of descriptors: time until the next try */
 
 /*
- * How long one that is only looked at may keep silent: a proxy says at once who its client is, and
- * the client of a server that speaks first waits all that time.
+ * How long a sample may keep silent. A proxy sends its head at once; a client of a server that
+ * speaks first (SMTP) sends nothing, and waits all that time.
  */
 #define SAMPLE_PATIENCE_MS 200
 
-/* A connection that has not said enough. */
+/* A connection whose head is not complete yet. */
 struct pending {
-	TAILQ_ENTRY(pending) in_order; /* by the time at which it came */
+	TAILQ_ENTRY(pending) in_order; /* in the order of since_ms */
 	struct connection_head head;
 	uint64_t since_ms;
 };
@@ -37,15 +37,15 @@ struct dispatcher {
 	struct dispatcher_options options;
 	pthread_t thread;
 	int poll_fd;
-	int stop_fd; /* eventfd */
+	int stop_fd; /* an eventfd: the thread is to end */
 	bool stopping;
-	bool leaves_queues; /* at its end: somebody else accepts from its sockets */
+	bool leaves_queues; /* see dispatcher_leave() */
 	uint32_t patience_ms;
-	bool is_paused; /* accepts nobody, for want of descriptors */
+	bool is_paused; /* does not accept: there was no descriptor */
 	uint64_t paused_ms;
 	struct pending_list proxies;
-	struct pending_list samples; /* of whom nothing is wanted: they wait for less long */
-	uint32_t pending_count;	     /* read by other threads */
+	struct pending_list samples; /* only looked at: their timeout is shorter */
+	uint32_t pending_count;	     /* written by the thread alone, read by others */
 	pthread_mutex_t lock;	     /* the pointer below, and what dispatcher_leave() sets */
 	const struct dispatch_rules *rules; /* see take_rules() */
 	uint8_t bytes[HEAD_SIZE_MAX];
@@ -56,7 +56,7 @@ static void dispatcher_count(uint64_t *counter)
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- What becomes of a connection ------------------------------------------------------ */
+/* ---- A connection whose head was read -------------------------------------------------- */
 
 static void dispatcher_notify(const struct dispatcher *dispatcher,
 			      const struct connection_head *head)
@@ -79,7 +79,7 @@ static void dispatcher_submit(const struct dispatcher *dispatcher,
 		close(head->fd); /* out of memory */
 }
 
-/* Returns false where more has to come first. */
+/* Returns false where the head is not complete yet. */
 static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_head *head,
 			      enum connection_head_state state)
 {
@@ -133,7 +133,7 @@ static uint32_t head_timeout_ms(struct dispatcher *dispatcher)
 	return timeout;
 }
 
-/* ---- Those who have not said enough ------------------------------------------------------ */
+/* ---- Connections whose head is not complete ---------------------------------------------- */
 
 static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
 {
@@ -146,7 +146,7 @@ static struct pending_list *list_of(struct dispatcher *dispatcher,
 	return head->is_sample ? &dispatcher->samples : &dispatcher->proxies;
 }
 
-/* Told of each arrival, once: what was seen already stays where it is, and is no news. */
+/* Edge-triggered (EPOLLET): peeked bytes stay in the socket, and must not be reported again. */
 static int wait_for_more(struct dispatcher *dispatcher, const struct connection_head *head)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
@@ -165,7 +165,9 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct connection_
 	return 0;
 }
 
-/* Its descriptor leaves the set before it can leave the process. */
+/*
+ * The caller has taken the descriptor out of the epoll set before it passes it to another process.
+ */
 static void dispatcher_forget(struct dispatcher *dispatcher, struct pending *pending)
 {
 	TAILQ_REMOVE(list_of(dispatcher, &pending->head), pending, in_order);
@@ -194,7 +196,7 @@ static uint32_t patience_ms(struct dispatcher *dispatcher, const struct connecti
 	return head->is_sample && timeout > SAMPLE_PATIENCE_MS ? SAMPLE_PATIENCE_MS : timeout;
 }
 
-/* When the first of a list has waited for too long. */
+/* When the first connection of a list times out. */
 static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list *list)
 {
 	const struct pending *first = TAILQ_FIRST(list);
@@ -202,7 +204,7 @@ static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list 
 	return first ? first->since_ms + patience_ms(dispatcher, &first->head) : UINT64_MAX;
 }
 
-/* Those whose time is up: a proxy's are closed; others, of whom nothing was wanted, go on. */
+/* Close the connections of proxies that have timed out. Samples are submitted instead. */
 static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_list *list)
 {
 	uint64_t now = clock_ms();
@@ -234,7 +236,7 @@ static void unwatch_listeners(struct dispatcher *dispatcher)
 	dispatcher->paused_ms = clock_ms();
 }
 
-/* Returns 0 or -errno; the dispatcher pauses then, and tries it again. */
+/* Returns 0, or -errno: the dispatcher then pauses, and tries again after PAUSE_MS. */
 static int watch_listeners(struct dispatcher *dispatcher)
 {
 	uint32_t i;
@@ -269,7 +271,7 @@ static void dispatcher_begin(struct dispatcher *dispatcher, int fd,
 		close(fd);
 }
 
-/* Returns false where nobody is there. */
+/* Returns false where the queue is empty, or no descriptor is left. */
 static bool accept_one(struct dispatcher *dispatcher, int listener)
 {
 	struct sockaddr_storage peer = {0};
@@ -364,7 +366,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher, int wait_ms)
 	end_slow_ones(dispatcher, &dispatcher->samples);
 }
 
-/* Heads that are half here are about to be whole. */
+/* Wait for the rest of heads that have come in part. */
 static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
 {
 	uint64_t until = clock_ms() + patience, now;
@@ -403,7 +405,7 @@ static void *dispatcher_run(void *context)
 	while (!dispatcher->stopping) {
 		dispatcher_turn(dispatcher, next_wait_ms(dispatcher));
 		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= clock_ms())
-			(void)watch_listeners(dispatcher); /* else it is paused again */
+			(void)watch_listeners(dispatcher); /* on failure it pauses once more */
 	}
 	dispatcher_finish(dispatcher);
 	return NULL;
@@ -424,16 +426,16 @@ static int open_poll(struct dispatcher *dispatcher)
 	return watch_listeners(dispatcher);
 }
 
-/* Signals are the loop's: none may come to this thread. */
+/* Signals belong to the event loop: the new thread inherits a mask that blocks all of them. */
 static int start_thread(struct dispatcher *dispatcher)
 {
-	sigset_t all, former;
+	sigset_t all, previous;
 	int error;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &former);
+	pthread_sigmask(SIG_SETMASK, &all, &previous);
 	error = pthread_create(&dispatcher->thread, NULL, dispatcher_run, dispatcher);
-	pthread_sigmask(SIG_SETMASK, &former, NULL);
+	pthread_sigmask(SIG_SETMASK, &previous, NULL);
 	if (!error)
 		pthread_setname_np(dispatcher->thread, "dispatcher");
 	return -error;

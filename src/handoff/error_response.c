@@ -10,19 +10,20 @@
 #include <unistd.h>
 
 #define TLS_HANDSHAKE  0x16  /* the first byte of a TLS hello: RFC 8446, 5.1 */
-#define READ_MAX       65536 /* of what a client sent before the answer */
-#define LINGER_SECONDS 2     /* how long its remaining bytes are read after the answer */
+#define READ_MAX       65536 /* bytes that are read before the response, at most */
+#define LINGER_SECONDS 2     /* how long the client's bytes are read after the response */
 #define BODY	       "The worker of this client is not available.\n"
 
-/* A connection that waits for the client's first byte, or, once answered, for its end. */
+/*
+ * A connection that waits for the client's first byte; and for its end, once the response is sent.
+ */
 struct error_response {
-	struct error_response *next; /* when all are ended */
+	struct error_response *next; /* in the list of error_response_end_all() */
 	struct event *event;
 	enum down_answer kind;
 	unsigned int retry_after;
 	bool is_sent;
-	time_t until; /* once sent, by CLOCK_MONOTONIC: not even one that keeps talking stays longer
-		       */
+	time_t until; /* by CLOCK_MONOTONIC: when the connection is closed at the latest */
 };
 
 enum taken { TOOK_NOTHING, TOOK_SOME, TOOK_THE_END };
@@ -43,7 +44,7 @@ static void end(struct error_response *response, int fd)
 	close(fd);
 }
 
-/* Read what the client has sent, and forget all but its first byte. */
+/* Read what the client has sent. Only the first byte is of interest. */
 static enum taken take(int fd, char *ret_first)
 {
 	char bytes[4096];
@@ -76,11 +77,11 @@ static bool send_answer(int fd, enum down_answer kind, unsigned int retry_after)
 			 "Content-Length: %zu\r\nConnection: close\r\nRetry-After: %u\r\n\r\n%s",
 			 lines[kind], sizeof(BODY) - 1, retry_after, BODY);
 
-	/* A fresh connection's buffer takes it whole, or the client is gone. */
+	/* The send buffer of a new connection takes the whole response. */
 	return send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }
 
-/* What it has sent by now is known; a client that has closed its half gets the answer too. */
+/* A client that has closed its half gets the response, too. */
 static void send_or_close(struct error_response *response, int fd, char first)
 {
 	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer to a client whose worker is away: 502 or 503, or the closing of what is not HTTP. */
+/* The response to a client whose worker is away: HTTP's 502 or 503, or a plain close(). */
 #ifndef STICKY_HANDOFF_ERROR_RESPONSE_H
 #define STICKY_HANDOFF_ERROR_RESPONSE_H
 
@@ -10,20 +10,23 @@
 /*
  * Answer a connection, and close it.
  *
- * fd           accepted, non-blocking; taken over, whatever happens
- * kind         DOWN_ANSWER_CLOSE: no answer
- * retry_after  seconds, for Retry-After
- * patience_ms  how long one that has said nothing yet is waited for, to know whether it speaks
+ * fd           accepted, non-blocking; taken over in any case
+ * kind         DOWN_ANSWER_CLOSE: the connection is only closed
+ * retry_after  seconds, for the header Retry-After
+ * patience_ms  how long to wait for a client that has sent nothing yet, to see whether it speaks
  *              TLS; 0: not at all
  *
- * What the client has sent is read first, and for a moment after the answer: a close() with
- * unread bytes would be an RST, and the client would not see the answer. A TLS hello gets no
- * plain text: it is closed.
+ * What the client has sent is read before the response, and for a moment after it: a close() with
+ * unread bytes sends an RST, by which the client would lose the response. A TLS client is closed
+ * without a response, as it could not read plain text.
  */
 void error_response_send(struct event_base *base, int fd, enum down_answer kind,
 			 unsigned int retry_after, unsigned int patience_ms);
 
-/* The loop ends: whoever still waits for an answer gets it now, and all are closed. */
+/*
+ * The loop is about to end: send the responses that are still to be sent, and close all
+ * connections.
+ */
 void error_response_end_all(struct event_base *base);
 
 #endif

@@ -14,9 +14,12 @@
 #include "common/log.h"
 
 #define DISPATCHERS_DEFAULT_MAX 4
-#define HEAD_PATIENCE_MS	250 /* before another program takes our place */
+#define HEAD_PATIENCE_MS	250 /* for incomplete heads, in frontend_pause() */
 
-/* One in so many of those who are no proxies is looked at, for a proxy that was forgotten. */
+/*
+ * One in so many connections of other peers is looked at, to find a proxy that is not in the list
+ * of trusted ones.
+ */
 #define SAMPLE_ONE_IN	256
 #define SAMPLES_TO_WARN 5
 
@@ -79,7 +82,7 @@ static uint32_t wanted_dispatchers(const struct config *config)
 /* ---- Notices, in the dispatchers' threads: the configuration is not read here ------------------
  */
 
-/* Each is said once: it would be true of every connection. */
+/* Each notice is logged once: it would be true of every connection of the proxy. */
 static bool is_first(uint32_t *noticed, uint32_t after)
 {
 	return __atomic_add_fetch(noticed, 1, __ATOMIC_RELAXED) == after;

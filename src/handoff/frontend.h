@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frontend: connections that come into our own hands, as a proxy stands before their clients,
- * or as the kernel may not steer them. Dispatchers accept them and find the client, delivery
- * passes them to the slot's worker.
+ * The frontend accepts connections in user space: those of proxies, whose first bytes name the
+ * client, or all of them where the kernel may not be used. Dispatchers accept them and find the
+ * client; delivery passes them to the worker of the client's slot.
  */
 #ifndef STICKY_HANDOFF_FRONTEND_H
 #define STICKY_HANDOFF_FRONTEND_H
@@ -20,14 +20,14 @@ struct frontend;
 
 struct frontend_options {
 	struct event_base *base;
-	struct sticky_group *group; /* with its listeners */
+	struct sticky_group *group; /* its listeners have been added */
 	const struct config *config;
-	struct traffic *traffic; /* counters; stay the caller's */
-	bool is_user;		 /* all connections come here, not those of proxies alone */
+	struct traffic *traffic; /* counters; owned by the caller */
+	bool is_user;		 /* all connections come here, not only those of proxies */
 };
 
 /*
- * Make what passes connections on; nobody comes yet.
+ * Open a frontend. It accepts no connections before frontend_start().
  *
  * ret_error  what is wrong, error_size bytes
  *
@@ -36,34 +36,39 @@ struct frontend_options {
 int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
 		  struct frontend **ret_front);
 
-/* From now on connections come. Returns 0 or -errno. */
+/* Start the dispatchers: connections are accepted from now on. Returns 0 or -errno. */
 int frontend_start(struct frontend *frontend);
 
 /*
- * The configuration has changed: ranges, header, limits. Where a file of ranges can't be read
- * the former ranges stay.
+ * Take over a changed configuration: limits, trusted ranges, header. Where a file of ranges can't
+ * be read the dispatchers keep their previous rules.
  *
- * Returns 0 or -errno, with the reason.
+ * Returns 0, or -errno with the reason.
  */
 int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error);
 
-/* Nobody comes any more; who came is passed on, or waits. */
+/*
+ * Stop accepting, for good. Connections that were accepted are passed on, or wait. NULL is allowed.
+ */
 void frontend_stop(struct frontend *frontend);
 
 /*
- * Another program takes this one's place: whoever came is passed on, who comes meanwhile waits in
- * the sockets' queues, in the kernel. NULL is allowed.
+ * Stop accepting, as another program is about to take this one's place. Connections that were
+ * accepted are passed on; new ones wait in the sockets' queues, in the kernel. NULL is allowed.
  *
- * Returns 0, or -EBUSY: somebody waits with us, and would be lost; it goes on as before.
+ * Returns 0, or -EBUSY: a connection waits in this process, and would be lost with it. The
+ * frontend then goes on as before.
  */
 int frontend_pause(struct frontend *frontend);
 
-/* It did not: go on. Logs a failure: connections of proxies then wait for dispatchers. */
+/*
+ * Accept again after frontend_pause(), where the other program did not start. A failure is logged.
+ */
 void frontend_resume(struct frontend *frontend);
 
 /*
- * The dispatchers' sockets, for the program that follows: it closes them once it has its own, and
- * the kernel moves their queues there.
+ * The dispatchers' sockets, for the program that takes this one's place. It closes them once it
+ * has its own, and the kernel then moves their queues there.
  *
  * Returns how many, at most `size`.
  */
@@ -72,10 +77,10 @@ uint32_t frontend_sockets(const struct frontend *frontend, uint32_t size, int *r
 /* NULL is allowed. */
 void frontend_close(struct frontend *frontend);
 
-/* NULL where there is no frontend. */
+/* NULL where `frontend` is NULL. */
 struct delivery *frontend_delivery(const struct frontend *frontend);
 
-/* For status. A frontend that is NULL has none of them. */
+/* For the status: waiting connections, and those whose head is not complete. NULL: 0. */
 uint32_t frontend_waiting(const struct frontend *frontend);
 uint32_t frontend_pending(const struct frontend *frontend);
 

@@ -13,11 +13,14 @@
 #include "common/clock.h"
 #include "common/timer.h"
 
-/* With a smaller budget a client may not have had the time to say its first word. */
+/*
+ * A client that has waited for less than this may not have sent its first byte yet. The error
+ * response then waits for it, to see whether the client speaks TLS.
+ */
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
 
-#define AGAIN_MS 50 /* where there was no descriptor for one that is due */
+#define AGAIN_MS 50 /* time until the next try, where accept4() found no descriptor */
 
 /* One holding socket. */
 struct watch {
@@ -25,9 +28,9 @@ struct watch {
 	struct watch *next;
 	uint32_t slot;
 	int fd;
-	uint64_t budget_ms; /* as it was when the slot began to be held */
+	uint64_t budget_ms; /* as configured when the slot began to be held */
 	uint32_t delay_ms;
-	struct event *arrival; /* somebody came to the empty queue */
+	struct event *arrival; /* a connection came to the empty queue */
 	struct event *sample;  /* runs while the queue is not empty */
 	struct queue_age ages;
 };
@@ -53,7 +56,7 @@ static uint32_t queue_length(int fd)
 	return info.tcpi_unacked;
 }
 
-/* Returns false where there is none, or no descriptor for it: it is tried again later. */
+/* Returns false where the queue is empty, or no descriptor is left. */
 static bool answer_first(struct watch *watch)
 {
 	struct hold_timeout *hold_timeout = watch->hold_timeout;
@@ -63,7 +66,10 @@ static bool answer_first(struct watch *watch)
 		return false;
 	queue_age_remove(&watch->ages);
 	++*hold_timeout->answered;
-	/* One that has waited for long and says nothing is no TLS client: those speak first. */
+	/*
+	 * A client that has waited for long without sending a byte does not speak TLS, whose
+	 * clients send first.
+	 */
 	error_response_send(hold_timeout->base, fd, hold_timeout->answer,
 			    1 + (unsigned int)(watch->budget_ms / 1000),
 			    watch->budget_ms < PATIENT_BELOW_MS ? PATIENCE_MS : 0);
@@ -79,10 +85,13 @@ static void look(struct watch *watch)
 	queue_age_sample(&watch->ages, now, queue_length(watch->fd));
 	for (due = queue_age_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
 		failed = !answer_first(watch);
-	/* An arrival that can't be waited for is found by the next sample. */
+	/* Where event_add() fails for want of memory, the next sample finds an arrival. */
 	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
 		return;
-	/* When the first of them is due, where that is before the next sample. */
+	/*
+	 * The next look is when the first connection is due, or when the next sample is, whichever
+	 * comes first.
+	 */
 	delay = queue_age_wait(&watch->ages, now, watch->budget_ms);
 	if (delay > watch->delay_ms)
 		delay = watch->delay_ms;
@@ -132,7 +141,10 @@ static int watch_socket(struct hold_timeout *hold_timeout, uint32_t slot, int fd
 	}
 	watch->next = hold_timeout->watches;
 	hold_timeout->watches = watch;
-	/* What waits already is seen at once: a moved queue may wake nobody. */
+	/*
+	 * Connections may be there already: some kernels report no event for a queue that was
+	 * moved.
+	 */
 	look(watch);
 	return 0;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stand-in: answers for a slot that no worker has. Connections wait in the slot's holding
- * sockets, in the kernel; only those that have waited out their time are accepted here, and
- * get the 502.
+ * Answers connections that have waited for too long for a slot without a worker. They wait in the
+ * slot's holding sockets, in the kernel. Only those whose time is over are accepted here, and get
+ * an error response.
  *
- * The queue is first in, first out, and nobody else accepts from it: its sampled length tells
- * how long each has waited. A connection is answered once it has waited for `budget_ms`, never
- * before, and at most one `delay_ms` later. While a queue is empty nothing runs.
+ * The queue is first in, first out, and no other code accepts from it, so that samples of its
+ * length tell how long each connection has waited (queue_age.h). A connection is answered when it
+ * has waited for retries * delay_ms, never before that, and at most one delay_ms later. While a
+ * queue is empty no timer runs.
  */
 #ifndef STICKY_HANDOFF_HOLD_TIMEOUT_H
 #define STICKY_HANDOFF_HOLD_TIMEOUT_H
@@ -20,9 +21,9 @@
 struct hold_timeout;
 
 /*
- * answered  counts the clients that were answered; stays the caller's
+ * answered  counts error responses; owned by the caller
  *
- * Returns 0 or -ENOMEM. hold_timeout_set_limits() comes next.
+ * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
  */
 int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
 		      struct hold_timeout **ret_standin);
@@ -31,18 +32,19 @@ int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint6
 void hold_timeout_close(struct hold_timeout *hold_timeout);
 
 /*
- * For slots that are held from now on.
+ * Set the limits for slots that begin to be held from now on.
  *
- * retries   how often a client's slot is looked at again, before it is answered
- * delay_ms  between two looks; the budget is the product
+ * retries   times delay_ms: how long a connection may wait
+ * delay_ms  between two samples of a queue
+ * answer    what the client gets
  */
 void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries, uint32_t delay_ms,
 			     enum down_answer answer);
 
-/* A slot is held from now on: watch its holding sockets. Returns 0 or -ENOMEM. */
+/* Watch the holding sockets of a slot that is held from now on. Returns 0 or -ENOMEM. */
 int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot);
 
-/* It is about to change hands: forget its sockets. */
+/* Stop watching, before the slot changes hands and its holding sockets are closed. */
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 #endif

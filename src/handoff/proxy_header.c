@@ -71,8 +71,9 @@ struct field_text {
 };
 
 /*
- * Of this text a whole address can be made, by so many bytes more at least; IMPOSSIBLE: by
- * none. Every beginning of an address becomes one by one of these endings, the shortest first.
+ * The least number of bytes that make an address of this beginning of one; IMPOSSIBLE: it can't
+ * become an address. Each beginning becomes one by one of these endings; the shortest is tried
+ * first.
  */
 static size_t address_lacks(int family, const char *text)
 {
@@ -90,7 +91,7 @@ static size_t address_lacks(int family, const char *text)
 	return IMPOSSIBLE;
 }
 
-/* The same of a port: whatever begins one is one. */
+/* The same for a port: every beginning of a port is a port, but the empty one. */
 static size_t port_lacks(const char *text, uint16_t *ret_port)
 {
 	uint32_t port = 0;
@@ -109,7 +110,7 @@ static size_t port_lacks(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-/* Copy a field. Returns false where it can't be one: too long, or with a NUL in it. */
+/* Copy a field. Returns false where it is too long, or has a NUL in it. */
 static bool copy_field(const uint8_t *bytes, size_t size, struct field_text *ret_text)
 {
 	if (size >= sizeof(ret_text->text) || memchr(bytes, '\0', size))
@@ -127,7 +128,7 @@ static size_t field_lacks(enum field field, int family, const char *text)
 					  : port_lacks(text, &ignored);
 }
 
-/* A line for TCP: as much of it as is there, and how far it has been read. */
+/* A line for TCP, which may have come in part, and how far it has been read. */
 struct line {
 	int family;
 	const uint8_t *bytes;
@@ -136,8 +137,8 @@ struct line {
 };
 
 /*
- * Take one field of a line, which may be cut short. Returns FOUND where it is there up to its
- * end, and as it should be; the line is read on behind this end.
+ * Take one field of a line that may be incomplete. Returns FOUND where the field is complete and
+ * valid; reading goes on after its end.
  */
 static enum proxy_header_result take_field(struct line *line, enum field field,
 					   struct field_text *ret_text, const char **ret_why)
@@ -258,7 +259,7 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 #define TLV_CRC32C    0x03
 #define CRC_SIZE      4
 
-/* Of this family and protocol the specification does not say how its addresses are laid out. */
+/* The specification does not define the addresses of this family and protocol. */
 #define NO_BLOCK SIZE_MAX
 
 static size_t get_u16(const uint8_t *bytes)
@@ -271,7 +272,7 @@ static uint32_t get_u32(const uint8_t *bytes)
 	return (uint32_t)get_u16(bytes) << 16 | (uint32_t)get_u16(bytes + 2);
 }
 
-/* CRC-32C over some more bytes, half a byte at a time. NULL: as many zero bytes. */
+/* Continue a CRC-32C over `length` more bytes, half a byte at a time. NULL: over zero bytes. */
 static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 {
 	static const uint32_t of_nibble[16] = {
@@ -289,7 +290,7 @@ static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 	return crc;
 }
 
-/* The checksum at this place is that of the header, with zeros in its own place. */
+/* Is the checksum at `at` the header's? It is computed with zeros in its own place. */
 static bool checksum_fits(const uint8_t *bytes, size_t total, size_t at)
 {
 	uint32_t crc = UINT32_MAX;
@@ -319,7 +320,7 @@ static size_t block_size(uint8_t family)
 	}
 }
 
-/* What is wrong with version, command and family, as far as they are there; NULL: nothing. */
+/* What is wrong with version, command and family, as far as they have arrived; NULL: nothing. */
 static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 {
 	if (length <= COMMAND_AT)
@@ -335,7 +336,7 @@ static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 	return NULL;
 }
 
-/* What is wrong with the length, as far as it is there; NULL: nothing. */
+/* What is wrong with the length, as far as it has arrived; NULL: nothing. */
 static const char *find_length_fault(const uint8_t *bytes, size_t length)
 {
 	size_t behind, block;
@@ -351,7 +352,7 @@ static const char *find_length_fault(const uint8_t *bytes, size_t length)
 	return behind < block ? "too short for its addresses" : NULL;
 }
 
-/* What is wrong with as much of the head as is there; NULL: nothing. */
+/* What is wrong with the head, as far as it has arrived; NULL: nothing. */
 static const char *find_head_fault(const uint8_t *bytes, size_t length)
 {
 	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
@@ -364,11 +365,11 @@ static const char *find_head_fault(const uint8_t *bytes, size_t length)
 }
 
 /*
- * Find the checksum's value among the TLVs, `length` of a header's `total` bytes being there.
- * What does not hold together as TLVs is no fault: it is skipped, like all others. Two checksums
- * are one: how each would count in the other is not specified, and each would cost a pass.
+ * Find the checksum among the TLVs. Other TLVs are skipped, malformed ones included. A second
+ * checksum is an error: the specification does not say how each of them counts in the other.
  *
- * ret_at  0: there is none, so far
+ * length  bytes that have arrived, of `total` bytes
+ * ret_at  where the checksum's value is; 0: there is none, so far
  *
  * Returns what is wrong; NULL: nothing.
  */
@@ -378,7 +379,10 @@ static const char *find_checksum(const uint8_t *bytes, size_t length, size_t tot
 	size_t block = block_size(bytes[FAMILY_AT]), at;
 
 	*ret_at = 0;
-	/* Where the TLVs begin is not known, or a matter of the family that LOCAL ignores. */
+	/*
+	 * It is not known where the TLVs begin. With LOCAL the family must be ignored, and it
+	 * decides that.
+	 */
 	if (block == NO_BLOCK || (is_local && block > 0))
 		return NULL;
 	for (at = HEAD_SIZE + block; at + TLV_HEAD_SIZE <= length;) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The head that a proxy puts before a client's first byte: HAProxy's PROXY protocol, version 1
- * (a line of text) and version 2 (binary). Pure.
- * doc/proxy-protocol.txt of https://github.com/haproxy/haproxy, sections 2.1 and 2.2.
+ * The header that a proxy sends before the client's first byte: HAProxy's PROXY protocol, version
+ * 1 (a line of text) and version 2 (binary). Pure.
+ *
+ * See doc/proxy-protocol.txt of https://github.com/haproxy/haproxy, sections 2.1 and 2.2.
  */
 #ifndef STICKY_HANDOFF_PROXY_HEADER_H
 #define STICKY_HANDOFF_PROXY_HEADER_H
@@ -22,9 +23,9 @@ enum proxy_header_result {
 
 struct proxy_header_answer {
 	/*
-	 * With the port. ss_family is AF_INET, AF_INET6, or AF_UNSPEC where the header names
-	 * nobody whose address could be used: the connection's own peer is the client then.
-	 * A v4-mapped address is given as the IPv4 one that it stands for.
+	 * With the port. ss_family is AF_INET or AF_INET6; or AF_UNSPEC where the header names no
+	 * usable address: the connection's peer is the client then. A v4-mapped address becomes the
+	 * IPv4 address that it stands for.
 	 */
 	struct sockaddr_storage client;
 	struct sockaddr_storage destination; /* where the client connected to; likewise */
@@ -35,7 +36,7 @@ struct proxy_header_answer {
 /*
  * Read the header at the beginning of a connection.
  *
- * bytes    the first bytes of the connection, from the very first one on, consumed by nobody
+ * bytes    the first bytes of the connection, from the very first one on; they stay in the socket
  * length   how many are there; anything behind the header is not looked at
  * ret      set where the answer is FOUND, untouched otherwise
  * ret_why  set where the answer is BAD, untouched otherwise: static text, a few words

@@ -37,7 +37,7 @@ void queue_age_sample(struct queue_age *ages, uint64_t now_ms, uint32_t length)
 	uint64_t arrivals = ages->removed + length;
 	uint32_t last;
 
-	/* Nobody came: those who are counted already need no second, younger sample. */
+	/* No arrivals since the last sample, which counts all members already. */
 	if (ages->count ? ages->arrivals[place(ages, ages->count - 1)] == arrivals : !length)
 		return;
 	if (ages->count < ages->room)
@@ -52,7 +52,7 @@ uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_
 	uint64_t due = ages->removed;
 	uint32_t i;
 
-	/* Samples of which nobody is left. */
+	/* Drop samples whose members have all left. */
 	while (ages->count && ages->arrivals[ages->first] <= ages->removed) {
 		ages->first = place(ages, 1);
 		ages->count--;

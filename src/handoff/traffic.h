@@ -8,10 +8,12 @@
 #include "handoff/delivery.h"
 #include "handoff/dispatcher.h"
 
-/* They outlive the controller: the state file has them. One writer: the main thread, and the
- * dispatchers for what is theirs. */
+/*
+ * They lie in the state file, and outlive the controller. The main thread alone writes `delivery`;
+ * the dispatchers' threads write the others, atomically.
+ */
 struct traffic {
-	struct delivery_counters delivery; /* `answered`: the stand-in's too */
+	struct delivery_counters delivery; /* `answered`: those of hold_timeout.h, too */
 	struct dispatch_counters dispatch;
 	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
 };

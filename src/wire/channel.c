@@ -29,13 +29,16 @@ int channel_send(int channel, const struct channel_message *message, int fd)
 {
 	ssize_t sent = fd_passing_send(channel, message, sizeof(*message), fd);
 
-	/* Too many descriptors are on the way: this channel may be writable all the same. */
+	/*
+	 * Too many descriptors of this user are in flight. The channel itself may be writable, so
+	 * that no event would follow.
+	 */
 	if (sent == -ETOOMANYREFS)
 		return -ENOBUFS;
 	return sent < 0 ? (int)sent : 0;
 }
 
-/* The descriptor of a message; -1: there is none. */
+/* The descriptor that came with a message; -1: none. */
 static int take_descriptor(struct msghdr *header)
 {
 	struct cmsghdr *passed;
@@ -57,7 +60,10 @@ static int check(const struct msghdr *header, const struct channel_message *mess
 		return -EPROTO;
 	if (!(header->msg_flags & MSG_CTRUNC))
 		return 1;
-	/* More than one, or lost on the way in: this process has as many as it may have. */
+	/*
+	 * The control data did not fit: more than one descriptor was sent, or this process may open
+	 * no more.
+	 */
 	return fd >= 0 ? -EPROTO : -EMFILE;
 }
 
@@ -72,7 +78,9 @@ int channel_receive(int channel, struct channel_message *ret_message, int *ret_f
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,
 				.msg_control = control.bytes,
-				/* Not CMSG_SPACE(), whose padding is room for a second one. */
+				/*
+				 * Not CMSG_SPACE(), whose padding has room for a second descriptor.
+				 */
 				.msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t length;
 	int fd, result;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The channel: how a connection is passed to a worker process. A SOCK_SEQPACKET pair, one
- * message = one connection with its descriptor, or a word about one. Both ends are on one
- * machine, and may be of different versions: who does not know a version says so.
+ * The channel, over which the controller passes connections to a worker process: a pair of
+ * SOCK_SEQPACKET sockets. A message carries one connection with its descriptor, or reports about
+ * one. Both ends are on one machine, and may be of different versions: a message of an unknown
+ * version is refused (-EPROTO).
  *
- *     worker      HELLO            I take passed connections
- *     controller  CONNECTION id    + the descriptor
- *     worker      ACCEPTED id      it is mine; the controller closes its duplicate
- *     worker      REFUSED id       I take no more; the controller gives it to somebody else
+ *     worker      HELLO            the worker takes passed connections
+ *     controller  CONNECTION id    with the descriptor
+ *     worker      ACCEPTED id      the worker has it; the controller closes its duplicate
+ *     worker      REFUSED id       the worker takes no more; another worker will get it
  */
 #ifndef STICKY_WIRE_CHANNEL_H
 #define STICKY_WIRE_CHANNEL_H
@@ -27,14 +28,14 @@ enum channel_kind {
 	CHANNEL_KIND_END
 };
 
-/* How the client's address was learnt. */
+/* Where the client's address was found. */
 enum channel_source {
-	CHANNEL_FROM_PEER,   /* it is the connection's own */
+	CHANNEL_FROM_PEER,   /* the connection's own peer */
 	CHANNEL_FROM_HEADER, /* X-Forwarded-For or the like */
 	CHANNEL_FROM_PROXY   /* PROXY protocol */
 };
 
-/* An address that fits a small message. */
+/* An address, smaller than struct sockaddr_storage. */
 union channel_address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
@@ -55,27 +56,27 @@ struct channel_message {
 int channel_pair(int ret_ends[2]);
 
 /*
- * Send.
+ * Send a message.
  *
- * fd  the descriptor that goes with it; stays the caller's; -1: none
+ * fd  the descriptor that goes with it; remains the caller's; -1: none
  *
- * Returns 0, -EAGAIN (the channel is full), -ENOBUFS (the machine, or what a user may have on the
- * way, is), or another -errno: the other end is gone.
+ * Returns 0, -EAGAIN (the channel is full), -ENOBUFS (no memory, or too many descriptors of this
+ * user are in flight), or another -errno: the other end is gone.
  */
 int channel_send(int channel, const struct channel_message *message, int fd);
 
 /*
- * Receive.
+ * Receive a message.
  *
- * ret_fd  the descriptor, close-on-exec, the caller's; -1: none
+ * ret_fd  the descriptor, close-on-exec, now the caller's; -1: none
  *
- * Returns 1, 0 (the other end is gone), -EAGAIN, -EMFILE (a descriptor came and there was no
- * room for it: the message says whose), -EPROTO (not a message of ours, or of another version),
- * or another -errno.
+ * Returns 1, 0 (the other end is gone), -EAGAIN, -EMFILE (the descriptor was lost, as this process
+ * may open no more; the message tells its id), -EPROTO (not a message of the channel, or of
+ * another version), or another -errno.
  */
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd);
 
-/* Copy an IPv4 or IPv6 address. Others leave it AF_UNSPEC. */
+/* Copy an IPv4 or IPv6 address. Other families leave the client AF_UNSPEC. */
 void channel_set_client(struct channel_message *message, const struct sockaddr *client);
 
 #endif

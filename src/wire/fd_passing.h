@@ -10,13 +10,13 @@
 /*
  * Send, without waiting.
  *
- * fd  goes with the first byte; stays the caller's; -1: none
+ * fd  goes with the first byte; remains the caller's; -1: none
  *
- * Returns the bytes that were sent, or -errno.
+ * Returns the number of bytes that were sent, or -errno.
  */
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
 
-/* Close all descriptors that came with a message, of somebody who has none to give us. */
+/* Close all descriptors that came with a message of a peer that should not send any. */
 void fd_passing_close(struct msghdr *header);
 
 #endif

@@ -30,7 +30,7 @@ struct scene {
 	struct sticky_group *group;
 	struct delivery_counters counters;
 	struct delivery *delivery;
-	struct channel_endpoint *outlet;
+	struct channel_endpoint *endpoint;
 	int channel; /* the worker's end */
 	uint32_t hellos;
 	uint32_t count;
@@ -48,7 +48,7 @@ static void open_outlet(struct scene *scene)
 
 	assert_int_equal(channel_pair(ends), 0);
 	assert_int_equal(channel_endpoint_open(scene->delivery, scene->base, 0, ends[0], on_hello,
-					       NULL, scene, &scene->outlet),
+					       NULL, scene, &scene->endpoint),
 			 0);
 	scene->channel = ends[1];
 }
@@ -69,7 +69,7 @@ static void begin(struct scene *scene)
 		.base = scene->base, .group = scene->group, .counters = &scene->counters};
 	assert_int_equal(delivery_open(&delivery, &limits, &scene->delivery), 0);
 	open_outlet(scene);
-	worker_endpoint_take_slot(channel_endpoint_worker(scene->outlet));
+	worker_endpoint_take_slot(channel_endpoint_worker(scene->endpoint));
 }
 
 static void turn(struct scene *scene)
@@ -79,7 +79,7 @@ static void turn(struct scene *scene)
 
 static void end(struct scene *scene)
 {
-	channel_endpoint_close(scene->outlet);
+	channel_endpoint_close(scene->endpoint);
 	delivery_close(scene->delivery);
 	close_all(&scene->channel, 1);
 	close_all(scene->clients, scene->count);
@@ -134,7 +134,7 @@ static void say(struct scene *scene, enum channel_kind kind, uint32_t id)
 
 static uint32_t on_the_way(const struct scene *scene)
 {
-	return worker_endpoint_on_the_way(channel_endpoint_worker(scene->outlet));
+	return worker_endpoint_on_the_way(channel_endpoint_worker(scene->endpoint));
 }
 
 static void a_hello_is_told_once(void **state)
@@ -144,11 +144,11 @@ static void a_hello_is_told_once(void **state)
 	(void)state;
 	begin(&scene);
 	turn(&scene);
-	assert_false(channel_endpoint_speaks(scene.outlet));
+	assert_false(channel_endpoint_speaks(scene.endpoint));
 	say(&scene, CHANNEL_HELLO, 0);
 	say(&scene, CHANNEL_HELLO, 0);
-	channel_endpoint_hear(scene.outlet);
-	assert_true(channel_endpoint_speaks(scene.outlet));
+	channel_endpoint_hear(scene.endpoint);
+	assert_true(channel_endpoint_speaks(scene.endpoint));
 	assert_int_equal(scene.hellos, 1);
 	turn(&scene);
 	assert_int_equal(scene.hellos, 1);
@@ -161,7 +161,7 @@ static void one_that_had_spoken_before_is_not_told_again(void **state)
 
 	(void)state;
 	begin(&scene);
-	channel_endpoint_set_speaks(scene.outlet);
+	channel_endpoint_set_speaks(scene.endpoint);
 	say(&scene, CHANNEL_HELLO, 0);
 	turn(&scene);
 	assert_int_equal(scene.hellos, 0);
@@ -223,7 +223,7 @@ static void a_full_channel_is_sent_to_once_it_is_not(void **state)
 	(void)state;
 	begin(&scene);
 	/* Words of no use to the worker fill it up. */
-	while (channel_send(channel_endpoint_fd(scene.outlet), &message, -1) == 0)
+	while (channel_send(channel_endpoint_fd(scene.endpoint), &message, -1) == 0)
 		;
 	submit(&scene, 3);
 	assert_int_equal(on_the_way(&scene), 0);
@@ -253,13 +253,13 @@ static void its_last_words_are_heard(void **state)
 	say(&scene, CHANNEL_REFUSED, take(&scene, 1));
 	take(&scene, 2);
 	close_all(&scene.channel, 1);
-	channel_endpoint_close(scene.outlet);
+	channel_endpoint_close(scene.endpoint);
 	assert_int_equal(scene.counters.handed, 1);
 	assert_int_equal(scene.hellos, 0); /* nobody is there to be told */
 	assert_int_equal(delivery_waiting(scene.delivery), 2);
 
 	open_outlet(&scene);
-	worker_endpoint_take_slot(channel_endpoint_worker(scene.outlet));
+	worker_endpoint_take_slot(channel_endpoint_worker(scene.endpoint));
 	take(&scene, 1);
 	take(&scene, 2);
 	end(&scene);
