@@ -49,7 +49,7 @@ int listen_spec_parse(const char *text, struct listen_spec *ret_spec)
 		if (!colon)
 			return -EINVAL;
 		end = colon;
-		/* "::1:80" could be two things: brackets say which. */
+		/* "::1:80" is ambiguous: an IPv6 address must be in brackets. */
 		if (memchr(host, ':', (size_t)(end - host)))
 			return -EINVAL;
 	}
@@ -160,7 +160,7 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
 		host[length - 2] = '\0';
 		hints.ai_family = AF_INET6;
 	} else if (!strchr(text, ':')) {
-		/* getaddrinfo() takes "1" and "0x7f.1" for addresses; nobody means them. */
+		/* getaddrinfo() would take "1" and "0x7f.1" for IPv4 addresses. */
 		struct in_addr strict;
 
 		if (inet_pton(AF_INET, text, &strict) != 1)

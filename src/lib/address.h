@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses as text: what a listener is told, what a client's key looks like. */
+/* Addresses as text: of listeners, and of clients' keys. */
 #ifndef STICKY_LIB_ADDRESS_H
 #define STICKY_LIB_ADDRESS_H
 
@@ -11,7 +11,7 @@
 
 #define ADDRESS_HOST_SIZE 256
 
-/* A listening address, split, not yet looked up. */
+/* A listening address, split into its parts, not yet resolved. */
 struct listen_spec {
 	char host[ADDRESS_HOST_SIZE]; /* without brackets; "": every address */
 	uint16_t port;
@@ -28,8 +28,8 @@ int listen_spec_parse(const char *text, struct listen_spec *ret_spec);
 int address_format(const struct sockaddr *address, size_t size, char *ret_text);
 
 /*
- * The key of a client, by the program's own code.
- * Returns 0 or -EAFNOSUPPORT. Pure.
+ * The key of a client, computed by the code that the BPF program uses. Returns 0 or -EAFNOSUPPORT.
+ * Pure.
  */
 int address_key(const struct sticky_settings *settings, const struct sockaddr *client,
 		struct sticky_key *ret_key);

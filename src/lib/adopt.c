@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Export and import of a group: another process goes on where one ended. */
+/* Export and import of a group, by which another process can take it over. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -40,13 +40,16 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	}
 	group->slot_count = steering_settings(group->steering)->slots;
 	group_learn_of_wake_ups(group);
-	/* Who was away is not in the maps: the table is written anew once that is known. */
+	/*
+	 * The maps do not say which slots were away, so that the next apply writes the table in any
+	 * case.
+	 */
 	group->table_is_stale = true;
 	*ret_group = group;
 	return 0;
 }
 
-/* What a socket of a listener tells of it. */
+/* What a listener's socket tells about the listener. */
 static int learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
 {
 	struct listener listener = {.backlog = (int)group->backlog};
@@ -167,7 +170,10 @@ int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t genera
 	return 0;
 }
 
-/* Attach through a socket that is new: those that workers have are locked. */
+/*
+ * Attach this process's program by a new socket of the listener's group: SO_LOCK_FILTER is set on
+ * those of workers.
+ */
 static int attach_program(struct sticky_group *group, uint32_t listener)
 {
 	int fd = listener_bind(&group->listeners[listener]);
@@ -194,7 +200,10 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 			error = slot_add(group, i);
 	for (i = 0; i < group->listener_count && !error; i++)
 		error = attach_program(group, i);
-	/* Those of the former process are gone; it may have had some where we want none. */
+	/*
+	 * The previous process may have had dispatchers. They are gone, and this process may want
+	 * none.
+	 */
 	if (!error && !group->dispatchers)
 		error = steering_set_dispatchers(group->steering, 0);
 	pthread_mutex_unlock(&group->lock);

@@ -20,7 +20,10 @@ int mappin_make(const char *directory, const char *name, const struct bpf_map *m
 
 	if (make_path(directory, name, path))
 		return -ENAMETOOLONG;
-	/* One that is there belongs to an instance that is gone: the name is ours. */
+	/*
+	 * An existing pin was left by an instance that has ended: instances use directories of
+	 * their own.
+	 */
 	unlink(path);
 	return bpf_obj_pin(bpf_map__fd(map), path);
 }
@@ -46,7 +49,7 @@ int mappin_reuse(const char *directory, const char *name, struct bpf_map *map)
 	if (fd < 0)
 		return fd;
 	error = bpf_obj_get_info_by_fd(fd, &info, &size);
-	/* Another version's: its program must be changed together with its maps. */
+	/* A map of another version can't be used with this program. */
 	if (!error &&
 	    (info.type != bpf_map__type(map) || info.value_size != bpf_map__value_size(map) ||
 	     info.max_entries != bpf_map__max_entries(map)))

@@ -14,7 +14,10 @@
 #include "lib/bpf_pin.h"
 #include "lib/refusal.h"
 
-/* How many of a verifier's last lines are reported: the refused instruction and its reason. */
+/*
+ * How many of the verifier's last lines are reported: they contain the refused instruction and the
+ * reason.
+ */
 #define VERIFIER_LINES 12
 
 struct loaded_program {
@@ -42,7 +45,10 @@ static struct bpf_map *find_map(const struct sticky_bpf *skeleton, enum program_
 
 /* ---- What libbpf and the verifier say ----------------------------------------------- */
 
-/* One loading. libbpf's print callback has no context: this is the calling thread's. */
+/*
+ * One loading of a program. libbpf's print callback has no context argument, so that this is a
+ * variable of the calling thread.
+ */
 struct loading {
 	const struct log *log;
 	bool verifier_spoke;
@@ -50,7 +56,7 @@ struct loading {
 
 static _Thread_local struct loading *current;
 
-/* Where the last so many lines of a text begin. */
+/* The beginning of the last `lines` lines of a text. */
 static const char *find_tail(const char *text, size_t length, int lines)
 {
 	const char *at = text + length;
@@ -75,7 +81,7 @@ static void report_lines(const char *text, size_t length)
 	}
 }
 
-/* A refused program comes as one message that has the verifier's whole log in it. */
+/* libbpf reports a refused program by one message, which contains the verifier's whole log. */
 static int __attribute__((format(printf, 2, 0)))
 take_message(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -93,7 +99,9 @@ take_message(enum libbpf_print_level level, const char *format, va_list args)
 	return 0;
 }
 
-/* The callback is the process's: threads that load a program take turns. */
+/*
+ * The print callback is global to the process, so that threads load programs one after the other.
+ */
 static pthread_mutex_t libbpf_turn = PTHREAD_MUTEX_INITIALIZER;
 
 static libbpf_print_fn_t begin_libbpf(struct loading *loading)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The BPF program and its maps: loaded, pinned, found again. The one module that knows the
- * skeleton that bpftool makes of bpf/sticky.bpf.c.
+ * Loads the BPF program and its maps, pins the maps, and finds pinned ones. The one module that
+ * uses the skeleton, which bpftool generates from bpf/sticky.bpf.c.
  */
 #ifndef STICKY_LIB_BPF_PROGRAM_H
 #define STICKY_LIB_BPF_PROGRAM_H
@@ -41,16 +41,16 @@ struct loaded_program;
 int program_load(const struct bpf_access *access, const struct log *log, const char *directory,
 		 struct loaded_program **ret_program);
 
-/* Unload it: maps and program go when nothing else holds them. NULL is allowed. */
+/* Unload it: the kernel frees maps and program when nothing else uses them. NULL is allowed. */
 void program_unload(struct loaded_program *program);
 
-/* The descriptors, which stay the program's. */
+/* The descriptors of the program and of its maps. They must not be closed. */
 int program_fd(const struct loaded_program *program);
 int program_map(const struct loaded_program *program, enum program_map map);
 
 /*
- * Pin all maps in a directory, which replaces pins of these names, or remove the pins.
- * Returns 0 or -errno: then none are left.
+ * Pin all maps in a directory, which replaces pins of these names; or remove the pins. Returns 0,
+ * or -errno: then no pin is left.
  */
 int program_pin(const struct loaded_program *program, const struct bpf_access *access,
 		const char *directory);

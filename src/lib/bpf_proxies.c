@@ -32,25 +32,28 @@ static int add_all(const struct bpf_access *access, int map, const struct sticky
 	return error;
 }
 
-/* Those that are not wanted. Nobody else writes the map. Returns how many, or -errno. */
+/* Collect the ranges in the map that are not in the list. Returns how many, or -errno. */
 static int find_unwanted(const struct bpf_access *access, int map,
 			 const struct sticky_proxy_key *keys, size_t count,
 			 struct sticky_proxy_key ret_keys[STICKY_PROXIES_ROOM])
 {
-	struct sticky_proxy_key key, former, *previous = NULL;
+	struct sticky_proxy_key key, last, *previous = NULL;
 	int found = 0, error;
 
 	while (!(error = bpf_access_next_key(access, map, previous, &key))) {
 		if (!bsearch(&key, keys, count, sizeof(*keys), compare) &&
 		    found < STICKY_PROXIES_ROOM)
 			ret_keys[found++] = key;
-		former = key;
-		previous = &former;
+		last = key;
+		previous = &last;
 	}
 	return error == -ENOENT ? found : error;
 }
 
-/* All are found first: the order of a trie changes with each that is removed. */
+/*
+ * All are collected before the first one is removed, as each removal may change the order of the
+ * trie.
+ */
 static int remove_unwanted(const struct bpf_access *access, int map,
 			   const struct sticky_proxy_key *keys, size_t count)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's list of proxies: the map `proxies`. */
+/* The ranges of proxies in the kernel: the map `proxies`. */
 #ifndef STICKY_LIB_BPF_PROXIES_H
 #define STICKY_LIB_BPF_PROXIES_H
 
@@ -9,8 +9,8 @@
 #include "sticky.h"
 
 /*
- * Make the map say this list: what is missing is added, then what is too much removed, so that
- * a range that stays is never missing.
+ * Replace the ranges in the map by these. Missing ranges are added before others are removed, so
+ * that a range that is in both lists is never missing.
  *
  * Returns 0, -E2BIG, -EINVAL, -ENOMEM, or what bpf(2) says.
  */

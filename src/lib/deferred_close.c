@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The closing of a predecessor's sockets, which is what moves their queues.
+ * The closing of a predecessor's sockets, by which the kernel moves their queues.
  *
- * Not at once: a handshake that began on the old socket ends there. When its last packet is
- * handled on one processor while another one closes the socket, the kernel has looked the
- * socket up already, finds it closed, and resets the client. New handshakes begin on the
- * successor; a moment later those on the way over short distances are through. Over longer ones
- * the chance that a packet comes in the very microseconds of a close() is left.
+ * They are closed a moment after the slot has changed hands. A handshake that began on the old
+ * socket ends there. If its last packet is handled on one processor while another one closes the
+ * socket, the kernel has looked the socket up already, finds it closed, and resets the client. New
+ * handshakes begin on the successor, so that after that moment those over short distances are
+ * complete. Over longer distances there is a chance left, that a packet comes in the microseconds
+ * of the close().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,9 +21,9 @@
 #define GRACE_NS 5000000ull
 
 /*
- * When a slot is looked at after it changed hands, on a kernel that does not wake an acceptor for
- * a moved connection. A worker that drains closes its own descriptors when it likes, and what was
- * queued on them moves then.
+ * When to look at a slot's queue after it has changed hands, on a kernel that does not wake an
+ * acceptor for a moved connection. A worker process that drains may close its own descriptors at
+ * any time, and the kernel moves what was queued on them only then.
  */
 static const uint64_t check_delays_ns[] = {50000000, 200000000, 1000000000, 5000000000};
 
@@ -38,11 +39,11 @@ static uint64_t now_ns(void)
 
 static bool migration_wakes(const struct sticky_group *group)
 {
-	/* Where it could not be tried, a wake-up too many is better than one too few. */
+	/* Where it could not be tried: an unneeded wake-up does no harm, a missing one does. */
 	return group->migration_wakes > 0;
 }
 
-/* Connections wait in the queue of the slot's worker: it may not have been told of them. */
+/* Wake the slot's worker if connections are in its queue: the kernel may not have reported them. */
 static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 {
 	uint32_t i;
@@ -55,9 +56,9 @@ static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 }
 
 /*
- * Wake the workers to whose sockets the queue of a slot may have been moved. The queues are read
- * after the move, and not before: a connection that comes between a look and the close would be
- * moved and told to nobody.
+ * Wake the workers to whose sockets the queue of a slot may have been moved. Their queues are read
+ * after the move: a connection that comes between a look at the old queue and its close() would be
+ * missed.
  */
 static void wake_heirs(struct sticky_group *group, uint32_t slot)
 {
@@ -67,7 +68,7 @@ static void wake_heirs(struct sticky_group *group, uint32_t slot)
 		wake_if_waiting(group, slot);
 		return;
 	}
-	/* The table dealt it out: to any of the others. */
+	/* The slot is away: its queue may have been moved to any of the others. */
 	for (heir = 0; heir < group->slot_count; heir++)
 		wake_if_waiting(group, heir);
 }
@@ -80,7 +81,7 @@ static void close_sockets(struct sticky_group *group, uint32_t slot, struct sock
 		wake_heirs(group, slot);
 }
 
-/* Have the timer fire when the first one is due. */
+/* Set the timer to the first one that is due. */
 static void arm(const struct sticky_group *group)
 {
 	struct itimerspec when = {0};
@@ -92,7 +93,7 @@ static void arm(const struct sticky_group *group)
 	timerfd_settime(group->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* In the order of their time. Returns false where there is no memory. */
+/* Insert by due_ns. Returns false where there is no memory. */
 static bool add(struct sticky_group *group, const struct closing *what)
 {
 	struct closing **place = &group->closings;
@@ -120,7 +121,10 @@ void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *s
 		socket_set_init(sockets);
 }
 
-/* Look at the slot some more times. Hosts that don't poll would have to wait for that. */
+/*
+ * Schedule one more look at a slot. Not for hosts that don't poll: the calling thread would have to
+ * wait for it.
+ */
 static void add_check(struct sticky_group *group, uint32_t slot, uint32_t check)
 {
 	struct closing closing = {.slot = slot, .is_check = true, .check = check};
@@ -157,15 +161,15 @@ static void do_due(struct sticky_group *group)
 
 void closing_flush(struct sticky_group *group)
 {
-	/* Each look at a slot has a next one, up to the last. */
+	/* A look may add the next one; their number is limited. */
 	while (group->closings)
 		do_first(group);
 }
 
 void closing_finish(struct sticky_group *group)
 {
-	/* The group ends: nobody is to be woken, or looked at again. */
-	group->migration_wakes = 1; /* no more wake-ups */
+	/* The group ends: no worker is woken, and no slot looked at again. */
+	group->migration_wakes = 1; /* as if the kernel did it */
 	closing_flush(group);
 }
 
@@ -180,7 +184,7 @@ uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)
 	return sum;
 }
 
-/* How long until the last one is due; 0: there is none, or the host polls. */
+/* Nanoseconds until the last one is due; 0: there is none, or the host polls. */
 static uint64_t time_to_wait(const struct sticky_group *group)
 {
 	const struct closing *closing;
@@ -193,8 +197,8 @@ static uint64_t time_to_wait(const struct sticky_group *group)
 }
 
 /*
- * A host that does not poll has no timer to look at slots later, see check_delays_ns: on a kernel
- * that does not wake, all of them are looked at once more, after this long.
+ * A host that does not poll has no timer for check_delays_ns. On a kernel that does not wake
+ * acceptors, all slots are looked at once more after this time instead.
  */
 #define SECOND_LOOK_NS 50000000
 
@@ -203,7 +207,7 @@ static void sleep_ns(uint64_t wait_ns)
 	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000),
 				.tv_nsec = (long)(wait_ns % 1000000000)};
 
-	/* One that a signal cuts short is closed by the next call. */
+	/* If a signal ends the sleep early, the next call closes what was not due yet. */
 	if (wait_ns)
 		nanosleep(&wait, NULL);
 }
@@ -264,7 +268,7 @@ void sticky_group_run(struct sticky_group *group)
 	pthread_mutex_lock(&group->lock);
 	if (group->timer_fd >= 0) {
 		length = read(group->timer_fd, &count, sizeof(count));
-		(void)length; /* EAGAIN: called without need */
+		(void)length; /* EAGAIN: nothing is due */
 	}
 	do_due(group);
 	arm(group);

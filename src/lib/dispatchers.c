@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Sockets for those who read who the client is, and the list of whose connections they get. */
+/*
+ * Listening sockets for the dispatchers, and the list of trusted proxies whose connections they
+ * receive.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -57,8 +60,8 @@ static void close_sets(struct sticky_dispatchers *dispatchers)
 }
 
 /*
- * Without the kernel's help an address is only bound until now, and another group of the same uid
- * may have bound it too: whoever listens first has it.
+ * With STICKY_ENGINE_USER an address is only bound so far, and another group of the same uid may
+ * have bound it, too. The first one that listens has it.
  */
 static int check_free(const struct sticky_group *group)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The facts behind a refusal, as this process and machine have them: see refusal.h. */
+/* Collects the facts about this process and machine that explain a refusal: see refusal.h. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdint.h>
@@ -29,7 +29,7 @@ static bool has_capability(void)
 	return permitted & (UINT64_C(1) << CAP_BPF | UINT64_C(1) << CAP_SYS_ADMIN);
 }
 
-/* The first user namespace maps all numbers to themselves: user_namespaces(7). */
+/* The initial user namespace maps all ids to themselves: user_namespaces(7). */
 static bool in_user_namespace(void)
 {
 	FILE *file = fopen("/proc/self/uid_map", "re");

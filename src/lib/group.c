@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The group: its listeners, and what can be asked of it. */
+/* The group: opening and closing, listeners, and what can be read of a group. */
 #include "lib/group_internal.h"
 
 #include <errno.h>
@@ -71,7 +71,7 @@ static int make_settings(const struct sticky_group_options *options,
 	return 0;
 }
 
-/* Asked of the kernel with maps of its own, so that no counter of the group moves. */
+/* Tried with maps of its own, so that the group's counters do not change. */
 void group_learn_of_wake_ups(struct sticky_group *group)
 {
 	struct sticky_settings settings = *steering_settings(group->steering);
@@ -164,7 +164,7 @@ void sticky_group_close(struct sticky_group *group)
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (group->reserved[i] >= 0)
 			close(group->reserved[i]);
-	group->refusing = true; /* what is left is closed, and moves nowhere */
+	group->refusing = true; /* no queue is moved any more */
 	closing_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
@@ -173,7 +173,10 @@ void sticky_group_close(struct sticky_group *group)
 	free(group);
 }
 
-/* The sockets of a new listener: the first one carries the program into the group. */
+/*
+ * Open a new listener's socket of slot 0: the program is attached to it, and the sockets that
+ * follow inherit it.
+ */
 static int open_first(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
 	int fd = listener_bind_first(listener), attached, error;
@@ -210,7 +213,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 	return error;
 }
 
-/* Workers that have no slot: those that are starting, or finishing. */
+/* Sockets for workers that do not have their slot: they are starting, or draining. */
 static int open_for_workers(struct sticky_group *group, const struct listener *listener,
 			    uint32_t index)
 {
@@ -249,7 +252,7 @@ static void close_listener(struct sticky_group *group, uint32_t index)
 		close_socket(&worker->sockets, index);
 }
 
-/* Slots have no sockets: the address is bound, and kept for the dispatchers'. */
+/* Where slots have no sockets, bind the address to keep it, for the dispatchers. */
 static int group_reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
 	int fd = listener_bind_first(listener);
@@ -501,7 +504,10 @@ int sticky_group_refuse(struct sticky_group *group)
 	int error = 0;
 
 	pthread_mutex_lock(&group->lock);
-	/* Queues that are about to move do so while there is somebody to get them. */
+	/*
+	 * Queues that are about to be moved are moved now, while the maps still have sockets for
+	 * them.
+	 */
 	closing_flush(group);
 	group->refusing = true;
 	for (listener = 0; listener < group->listener_count; listener++)

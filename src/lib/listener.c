@@ -147,8 +147,8 @@ int listener_listen(const struct listener *listener, int fd)
 	if (listen(fd, listener->backlog))
 		return -errno;
 	/*
-	 * Whoever gets this socket could otherwise attach a program of its own to the
-	 * whole group, and take every connection.
+	 * A process that gets this socket could otherwise attach a program of its own to the whole
+	 * group, and take every connection.
 	 */
 	return set_flag(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 }
@@ -167,7 +167,7 @@ int listener_learn_port(struct listener *listener, int fd)
 
 void listener_wake(int fd)
 {
-	/* It fails on a socket that listens no more, on which nobody waits. */
+	/* It fails on a socket that does not listen any more: no acceptor sleeps on it. */
 	(void)shutdown(fd, SHUT_WR);
 }
 

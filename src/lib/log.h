@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The library's reports: they go to the host's callback, or nowhere. */
+/* The library's log messages, which go to the host's callback. */
 #ifndef STICKY_LIB_LOG_H
 #define STICKY_LIB_LOG_H
 
 #include "sticky.h"
 
 struct log {
-	sticky_log_fn *fn; /* NULL: nobody listens */
+	sticky_log_fn *fn; /* NULL: messages are dropped */
 	void *context;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A process as the worker: what it was given, and what comes to it. */
+/* The worker API for processes: descriptors from the environment, and connections from them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,15 +17,16 @@
 struct sticky_process {
 	int sockets[SOCKETS_MAX];
 	uint32_t socket_count;
-	int channel; /* -1: none */
+	int channel; /* -1: there is none */
 	int poll_fd;
-	uint32_t turn; /* whose turn it is: the sockets, then the channel */
+	uint32_t turn; /* counts up; decides which source is tried first: sockets and channel take
+			  turns */
 	bool stopping;
 };
 
 /* ---- What the environment says ----------------------------------------------------- */
 
-/* A number of the environment. Returns -1 where there is none. */
+/* Read a number from the environment. Returns -1 where there is none. */
 static long long process_variable(const char *name)
 {
 	const char *text = getenv(name);
@@ -69,8 +70,8 @@ static int take_sockets(struct sticky_process *process)
 }
 
 /*
- * By hand out of the poll set: whoever else has the descriptor, the controller or a child, keeps it
- * open, and we would be told of it for ever.
+ * The close() alone does not take a descriptor out of the epoll set where the controller or a child
+ * has a duplicate: it would be reported again and again.
  */
 static void end_watched(const struct sticky_process *process, int fd)
 {
@@ -85,7 +86,10 @@ static void end_channel(struct sticky_process *process)
 	process->channel = -1;
 }
 
-/* Only its own process has it: a child that inherited the variable has not. */
+/*
+ * LISTEN_PID tells for which process the variable is: a child may inherit the variable without the
+ * descriptor.
+ */
 static int take_channel(struct sticky_process *process)
 {
 	long long fd = process_variable(CHANNEL_VARIABLE);
@@ -101,7 +105,7 @@ static int take_channel(struct sticky_process *process)
 	error = channel_send(process->channel, &hello, -1);
 	if (error != -EPIPE && error != -ECONNRESET)
 		return error;
-	/* The controller is gone: the listening sockets, if there are any, serve on. */
+	/* The controller has ended. The listening sockets, if there are any, go on serving. */
 	end_channel(process);
 	return 0;
 }
@@ -180,7 +184,10 @@ static void process_answer(struct sticky_process *process, uint32_t id, enum cha
 	struct channel_message message = {
 		.version = CHANNEL_VERSION, .kind = (uint16_t)kind, .id = id};
 
-	/* Its buffer has room for more answers than there can be connections on their way. */
+	/*
+	 * This does not fail: the buffer has room for more answers than connections can be in
+	 * flight.
+	 */
 	channel_send(process->channel, &message, -1);
 }
 
@@ -204,7 +211,7 @@ static void copy_client(const struct channel_message *message, struct sockaddr_s
 	memcpy(ret_client, &message->client, sizeof(message->client));
 }
 
-/* One passed connection. Returns it, or -EAGAIN. */
+/* Take one passed connection. Returns its descriptor, or -EAGAIN. */
 static int take_passed(struct sticky_process *process, struct sockaddr_storage *ret_client,
 		       int flags)
 {
@@ -282,7 +289,7 @@ static int process_notify(const char *text)
 		return -EINVAL;
 	memcpy(address.sun_path, path, length);
 	if (path[0] == '@')
-		address.sun_path[0] = '\0'; /* an abstract name */
+		address.sun_path[0] = '\0'; /* an abstract socket's name */
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
@@ -314,11 +321,14 @@ int sticky_process_stopping(struct sticky_process *process)
 		return 0;
 	process->stopping = true;
 	close_sockets(process);
-	/* What is there can still be read, and given back; nothing can be sent any more. */
+	/*
+	 * No more connections can be sent; those that have arrived can still be read, and given
+	 * back.
+	 */
 	if (process->channel >= 0)
 		shutdown(process->channel, SHUT_RD);
 	while (take_passed(process, NULL, 0) == -EMFILE)
-		; /* gives them back, those without room one at a time */
+		; /* each call gives connections back; after -EMFILE there may be more */
 	return process_notify("STOPPING=1");
 }
 

@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first kernel whose reuseport programs are asked where a closing socket's queue goes. */
+/*
+ * Linux 5.14: the first kernel that runs a reuseport program to choose where a closed socket's
+ * queue is moved.
+ */
 #define NEEDED_MAJOR 5
 #define NEEDED_MINOR 14
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Why the kernel refused the BPF program, in words, and what to do about it. */
+/* Explains in words why the kernel refused the BPF program, and what to do about it. */
 #ifndef STICKY_LIB_REFUSAL_H
 #define STICKY_LIB_REFUSAL_H
 
@@ -10,8 +10,8 @@
 struct refusal_facts {
 	const char *release;	 /* of the kernel, as uname(2) has it */
 	bool has_capability;	 /* CAP_BPF or CAP_SYS_ADMIN is effective or permitted */
-	bool in_user_namespace;	 /* not in the first one, whose capabilities alone count here */
-	bool has_seccomp_filter; /* a container's, for example */
+	bool in_user_namespace;	 /* not in the initial one, whose capabilities are needed */
+	bool has_seccomp_filter; /* that of a container, for example */
 	bool is_locked_down;	 /* lockdown(7) at level "confidentiality" */
 };
 
@@ -19,12 +19,12 @@ struct refusal_facts {
 bool refusal_is_kernel_too_old(const char *release);
 
 /*
- * What an error of the loading means: -EPERM (not permitted), -EOPNOTSUPP (the kernel can't),
- * -ENOEXEC (its verifier refuses the program), or the error itself. Pure.
+ * Classify an error of the loading: -EPERM (not permitted), -EOPNOTSUPP (the kernel lacks what is
+ * needed), -ENOEXEC (the verifier refuses the program), or the error itself. Pure.
  *
  * error           what libbpf returned
- * verifier_spoke  the verifier had a log: it has seen the program, so that EACCES, EPERM or
- *                 EINVAL are its verdict, and not a missing privilege
+ * verifier_spoke  the verifier wrote a log, and has thus seen the program: EACCES, EPERM or EINVAL
+ *                 are its verdict, and not a missing privilege
  */
 int refusal_classify(int error, bool verifier_spoke);
 

@@ -39,13 +39,14 @@ struct steering {
 	struct sticky_settings settings;
 	struct log log;
 	struct bpf_access access;
-	struct loaded_program *program; /* NULL: nothing is steered by the kernel */
+	struct loaded_program *program; /* NULL: the kernel does not place connections */
 	uint32_t listener_count;
 	struct sticky_listener_key listeners[STICKY_LISTENERS_LIMIT];
 	char *pins;	       /* the directory; NULL: not pinned */
 	struct plan plan;      /* its present table is the kernel's */
-	bool table_is_unknown; /* another process wrote the kernel's: ours is a guess */
-	int tables[TABLES];    /* inner maps, one of them in use; -1: not made */
+	bool table_is_unknown; /* the kernel's table was written by another process, and may differ
+				  from `plan` */
+	int tables[TABLES];    /* the inner maps, one of them in use; -1: not created */
 	uint32_t table_in_use;
 };
 
@@ -85,8 +86,9 @@ static int write_settings(struct steering *steering)
 }
 
 /*
- * Replace the table whole: what is not in use is written, and put in the place of the other one.
- * Waits for running programs, about 8 ms, so that none reads the previous one afterwards.
+ * Replace the table whole: the inner map that is not in use is written, and takes the place of the
+ * other one. Waits about 8 ms for running programs, so that none reads the previous table
+ * afterwards.
  */
 static int write_table(struct steering *steering, const struct sticky_table *table)
 {
@@ -104,7 +106,10 @@ static int write_table(struct steering *steering, const struct sticky_table *tab
 	return error;
 }
 
-/* Both are made at once: a map needs CAP_BPF, and an update of one needs nothing on new kernels. */
+/*
+ * Both are created at once: creating a map needs CAP_BPF, updating one needs nothing on newer
+ * kernels.
+ */
 static int make_tables(struct steering *steering)
 {
 	uint32_t i;
@@ -215,7 +220,10 @@ int steering_pin(struct steering *steering, const char *directory)
 	return 0;
 }
 
-/* The settings are the kernel's; the table is taken to be that of so many slots, nobody away. */
+/*
+ * The settings are read from the map; the table is assumed to be that of all slots, none of them
+ * away.
+ */
 static int read_pinned(struct steering *steering)
 {
 	uint32_t zero = 0;
@@ -248,7 +256,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 	if (!error)
 		error = read_pinned(steering);
 	if (error) {
-		free(pins); /* the pins themselves are not ours to remove */
+		free(pins); /* only the name: the pins themselves stay */
 		steering_close(steering);
 		return error;
 	}
@@ -259,7 +267,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 
 /* ---- Listeners --------------------------------------------------------------------- */
 
-/* What the program sees of a listener's sockets: struct bpf_sock. */
+/* What the program finds in the struct bpf_sock of a listener's sockets. */
 static int read_key(int socket, struct sticky_listener_key *ret_key)
 {
 	struct sockaddr_storage address = {0};
@@ -288,8 +296,8 @@ static int read_key(int socket, struct sticky_listener_key *ret_key)
 }
 
 /*
- * With one listener the program does not look which one a socket is of. A second one is thus
- * made known, both in the map, before the settings say that there are two.
+ * With one listener the program does not look its sockets up. So a second one is put in the map
+ * first, and the settings then say that there are two.
  */
 static int announce_listener(struct steering *steering, const struct sticky_listener_key *key)
 {
@@ -360,7 +368,7 @@ int steering_adopt_listener(struct steering *steering, int socket)
 	if (error)
 		return error;
 	if (index != steering->listener_count)
-		return -EPROTO; /* the previous process had it in another place */
+		return -EPROTO; /* the previous process added it at another index */
 	steering->listeners[index] = key;
 	return (int)steering->listener_count++;
 }
@@ -386,7 +394,9 @@ int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, in
 	uint32_t entry = entry_of(listener, slot);
 	uint64_t value = (uint64_t)socket;
 
-	/* BPF_ANY is the atomic swap; BPF_EXIST fails once a worker shut its socket. */
+	/*
+	 * BPF_ANY replaces atomically. BPF_EXIST would fail once a worker has shut its socket down.
+	 */
 	return bpf_access_update(&steering->access, map_of(steering, MAP_ENTRIES), &entry, &value);
 }
 
@@ -403,17 +413,18 @@ int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot)
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
 	struct sticky_table *table = plan_next(&steering->plan, slots, is_away);
-	uint32_t moved, former = steering->settings.slots;
+	uint32_t moved, previous = steering->settings.slots;
 	int error;
 
 	if (!table)
 		return -ENOMEM;
 	moved = table_difference(steering->plan.present.slots, table->slots);
 	/*
-	 * The number of slots is used by probes alone. With more slots than before it is
-	 * raised last, with fewer lowered first: a probe never looks where nothing is.
+	 * The program uses the number of slots for probes only. It is raised after the table has
+	 * grown, and lowered before the table shrinks, so that a probe never chooses a slot that
+	 * does not exist.
 	 */
-	if (slots < former)
+	if (slots < previous)
 		steering->settings.slots = slots;
 	error = write_settings(steering);
 	if (!error && (moved || steering->table_is_unknown))
@@ -422,8 +433,8 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 		steering->table_is_unknown = false;
 		plan_take(&steering->plan, table);
 	}
-	steering->settings.slots = error ? former : slots;
-	if (!error || slots < former) {
+	steering->settings.slots = error ? previous : slots;
+	if (!error || slots < previous) {
 		int late = write_settings(steering);
 
 		error = error ? error : late;

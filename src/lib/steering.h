@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Steering: what makes a listener's connections go to their slots. The one module that knows
- * how (a BPF program, its maps, libbpf; their pins are mappin's); everybody else speaks of
- * listeners, slots and sockets.
+ * Steering makes a listener's connections go to their slots: by a BPF program and its maps, which
+ * only this module and bpf_*.c know. The other modules deal with listeners, slots and sockets.
  */
 #ifndef STICKY_LIB_STEERING_H
 #define STICKY_LIB_STEERING_H
@@ -18,38 +17,38 @@
 struct steering;
 
 /*
- * Set steering up, without a listener.
+ * Open steering, without a listener.
  *
- * settings  copied; its table of `slots` slots is computed here
+ * settings  copied; the table of its `slots` slots is computed here
  * access    copied
  * log       copied
  *
- * Returns 0, or what program_load() says.
+ * Returns 0, or what program_load() returns.
  */
 int steering_open(const struct sticky_settings *settings, const struct bpf_access *access,
 		  const struct log *log, struct steering **ret_steering);
 
 /*
- * The same without the kernel: it knows the table, and nothing is steered by it. It has no
- * listeners. Returns 0 or -ENOMEM.
+ * The same without the kernel: there is a table, but no program and no listeners. Returns 0 or
+ * -ENOMEM.
  */
 int steering_open_user(const struct sticky_settings *settings, struct steering **ret_steering);
 
-/* Is the kernel steered by it? */
+/* Does the kernel place connections? False for steering_open_user(). */
 bool steering_is_kernel(const struct steering *steering);
 
 /*
- * Pin the maps, so that they outlive this process; steering_close() removes the pins.
+ * Pin the maps, so that they outlive this process. steering_close() removes the pins.
  *
- * directory  on a BPF file system, exists, ours alone
+ * directory  exists, on a BPF file system, writable by no other user
  *
  * Returns 0 or -errno.
  */
 int steering_pin(struct steering *steering, const char *directory);
 
 /*
- * Set steering up on the maps that another process pinned, and left. The table is taken to be
- * the one of as many slots, nobody away: steering_set_table() makes it true.
+ * Open steering on the maps that another process has pinned and left. The table in them is assumed
+ * to be that of all slots, none of them away; the next steering_set_table() writes it in any case.
  *
  * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (by another version), or as
  * steering_open().
@@ -58,20 +57,20 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 		   struct steering **ret_steering);
 
 /*
- * The next listener of the previous process, in the order in which it added them.
+ * Take over the next listener of the previous process, in the order in which it added them.
  *
  * socket  bound to the listener's address
  *
- * Returns its index, or -ENOENT (the maps don't know this address), -EPROTO (it is not the next
+ * Returns its index, or -ENOENT (the maps don't have this address), -EPROTO (it is not the next
  * one), -E2BIG or another -errno.
  */
 int steering_adopt_listener(struct steering *steering, int socket);
 
 /*
- * Put this process's program in the place of the one that steers a listener: at once, for the
- * whole group.
+ * Put this process's program in the place of the one that steers a listener. It holds at once for
+ * the whole group.
  *
- * socket  listening, in the listener's group, its program not locked
+ * socket  listening, in the listener's group, without SO_LOCK_FILTER
  */
 int steering_attach(struct steering *steering, int socket);
 
@@ -79,7 +78,7 @@ int steering_attach(struct steering *steering, int socket);
 int steering_cookie(const struct steering *steering, uint32_t listener, uint32_t slot,
 		    uint64_t *ret_cookie);
 
-/* End it: program and maps. Sockets are the caller's. NULL is allowed. */
+/* Close program and maps. Sockets are the caller's. NULL is allowed. */
 void steering_close(struct steering *steering);
 
 /*
@@ -95,40 +94,42 @@ void steering_close(struct steering *steering);
  */
 int steering_add_listener(struct steering *steering, int first_socket);
 
-/* Forget the listener that was added last. Its sockets must have been closed. */
+/* Remove the listener that was added last. Its sockets must have been closed. */
 void steering_remove_last_listener(struct steering *steering);
 
 /*
- * Make a socket the slot's present one: atomic, no connection sees the slot empty. The
- * former socket stays listening.
- * Returns 0, -EINVAL (not listening, or not of this listener's group), -EBUSY (it has a place
- * already), ...
+ * Make a socket the slot's present one. This is atomic: no connection finds the slot empty. The
+ * previous socket remains listening.
+ *
+ * Returns 0, -EINVAL (not listening, or not of this listener's group), -EBUSY (it is in the map
+ * already), or another -errno.
  */
 int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, int socket);
 
 /* Empty a slot. Returns 0 (also where it was empty) or -errno. */
 int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot);
 
-/* Whose connections go to dispatchers: see sticky_group_set_proxies(). */
+/* Set the ranges whose connections go to dispatchers: see sticky_group_set_proxies(). */
 int steering_set_proxies(struct steering *steering, const struct sticky_prefix *proxies,
 			 size_t count, bool may_go_direct);
 
-/* How many dispatchers there are; their sockets are entries STICKY_SLOTS_MAX and following. */
+/* Set the number of dispatchers. Their sockets are in the entries from STICKY_SLOTS_MAX on. */
 int steering_set_dispatchers(struct steering *steering, uint32_t count);
 
-/* One in so many of the others goes to them too: a power of two, or 0. */
+/* Send one in so many of the other connections to dispatchers, too: a power of two, or 0. */
 int steering_set_sample(struct steering *steering, uint32_t one_in);
 
 /* Sum the counters over the CPUs. Returns 0 or -errno. */
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum);
 
 /*
- * Change the number of slots and who is away: the table is computed anew and replaced whole.
- * Where this returns, no run of the program uses the former table any more: about 8 ms.
+ * Change the number of slots, and which of them are away. The table is computed anew and replaced
+ * whole. When this returns, no run of the program uses the previous table any more: it takes about
+ * 8 ms.
  *
  * is_away  `slots` elements
  *
- * Returns how many buckets moved, or -errno: the former table stays.
+ * Returns how many buckets moved, or -errno: the previous table stays.
  */
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away);
 

@@ -12,9 +12,9 @@ struct run {
 uint32_t table_share(uint32_t slots, uint32_t slot)
 {
 	/*
-	 * The remainder goes to the lowest slots. A slot's share then never grows with
-	 * the number of slots, and the newest slot never has part in the remainder:
-	 * growing only ever takes from the old ones.
+	 * The remainder goes to the lowest slots. So no share grows when a slot is added, and the
+	 * newest slot never gets a bucket of the remainder: growing only takes from the older
+	 * slots.
 	 */
 	return STICKY_BUCKETS / slots + (slot < STICKY_BUCKETS % slots);
 }
@@ -56,7 +56,7 @@ static void grow(uint16_t *table, uint32_t slots)
 		surplus[slot] = table_share(old, slot) - table_share(slots, slot);
 		missing += surplus[slot];
 	}
-	/* One round, unless a slot's longest run is shorter than what it has to give. */
+	/* One round suffices, unless a slot's longest run is shorter than what it has to give. */
 	while (missing > 0) {
 		find_longest_runs(table, old, longest);
 		for (slot = 0; slot < old; slot++) {
@@ -85,7 +85,7 @@ void table_fill(uint32_t slots, uint16_t *ret_table)
 	table_extend(1, slots, ret_table);
 }
 
-/* Slots that are there, in order. Returns how many. */
+/* List the slots that are not away, in order. Returns how many. */
 static uint32_t list_present(uint32_t slots, const bool *is_away, uint16_t *ret_present)
 {
 	uint32_t count = 0, slot;

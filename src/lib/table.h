@@ -29,26 +29,26 @@
 void table_fill(uint32_t slots, uint16_t *ret_table);
 
 /*
- * The same, from the table of fewer slots that is there already.
+ * The same, from the table of fewer slots.
  *
- * from   1 to `slots`: whose table it is
+ * from   1 to `slots`: of how many slots `table` is the table
  *
- * Costs two passes over the table for each slot that is new.
+ * Costs two passes over the table for each new slot.
  */
 void table_extend(uint32_t from, uint32_t slots, uint16_t *table);
 
 /* Fill in the short form of a table whose `slots` are filled in, see bpf/abi.h. */
 void table_shorten(struct sticky_table *table);
 
-/* How many buckets a slot owns in the table of `slots` slots: slot < slots. */
+/* How many buckets a slot owns in the table of `slots` slots; slot < slots. */
 uint32_t table_share(uint32_t slots, uint32_t slot);
 
 /*
- * Deal the buckets of slots that are away out to the others, evenly, in runs. A pure
- * function of the table and of who is away: when nobody is, the table is as it was, so
- * that every bucket comes back to its owner.
+ * Deal the buckets of slots that are away out to the others, evenly and in runs. The result
+ * depends only on the table and on which slots are away: when they are back, every bucket has its
+ * owner again.
  *
- * is_away  `slots` elements; where all of them are away nothing changes
+ * is_away  `slots` elements; where all slots are away nothing changes
  */
 void table_spill(uint32_t slots, const bool *is_away, uint16_t *table);
 

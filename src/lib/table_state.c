@@ -6,7 +6,10 @@
 
 #include "lib/table.h"
 
-/* A crash changes who is away, not the number: what is the same as before is not computed again. */
+/*
+ * A crash changes which slots are away, and not their number: the plain table is kept, and not
+ * computed again.
+ */
 static void make_plain(struct plan *plan, uint32_t slots)
 {
 	if (plan->plain_slots && plan->plain_slots <= slots)

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* Who is in the table: more slots, fewer, or some that are away. */
+/* Changes of the table: more slots, fewer slots, slots that are away. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "lib/group_internal.h"
 
-/* Write the table for a number of slots, with who is away now. Returns moved buckets or -errno. */
+/*
+ * Write the table of so many slots, less those that are away. Returns how many buckets moved, or
+ * -errno.
+ */
 static int write_table(struct sticky_group *group, uint32_t slots)
 {
 	bool is_away[STICKY_SLOTS_LIMIT];
@@ -21,13 +24,13 @@ static int write_table(struct sticky_group *group, uint32_t slots)
 	return moved;
 }
 
-/* New slots are held before the table sends anybody there. */
+/* New slots are held before the table sends connections to them. */
 static int grow(struct sticky_group *group, uint32_t slots)
 {
-	uint32_t former = group->slot_count, slot;
+	uint32_t previous = group->slot_count, slot;
 	int result = 0;
 
-	for (slot = former; slot < slots && !result; slot++)
+	for (slot = previous; slot < slots && !result; slot++)
 		result = slot_add(group, slot);
 	if (!result)
 		result = write_table(group, slots);
@@ -35,21 +38,21 @@ static int grow(struct sticky_group *group, uint32_t slots)
 		group->slot_count = slots;
 		return result;
 	}
-	while (slot-- > former)
+	while (slot-- > previous)
 		slot_remove(group, slot);
 	return result;
 }
 
-/* Nobody is sent to the removed slots any more when their queues move. */
+/* The table sends no connection to the removed slots any more when their queues are moved. */
 static int shrink(struct sticky_group *group, uint32_t slots)
 {
-	uint32_t former = group->slot_count, slot;
+	uint32_t previous = group->slot_count, slot;
 	int moved = write_table(group, slots);
 
 	if (moved < 0)
 		return moved;
 	group->slot_count = slots;
-	for (slot = slots; slot < former; slot++)
+	for (slot = slots; slot < previous; slot++)
 		slot_remove(group, slot);
 	return moved;
 }

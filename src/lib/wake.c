@@ -11,11 +11,11 @@
 #include "lib/address.h"
 #include "lib/listener.h"
 
-#define HANDSHAKE_LIMIT_MS 1000 /* of the trial's one connection over loopback */
+#define HANDSHAKE_LIMIT_MS 1000 /* for the one connection of the trial */
 
 /* What one try of wake_probe() holds; -1: not open. */
 struct probe {
-	int former;    /* the listening socket that is closed with a connection in it */
+	int previous;  /* the listening socket that is closed with a connection in it */
 	int successor; /* the one that the connection is moved to */
 	int client;
 	int epoll;
@@ -57,8 +57,8 @@ static int watch(struct probe *probe)
 }
 
 /*
- * Over loopback a handshake is over within microseconds, but not always when connect() returns:
- * on a busy machine its packets are left to ksoftirqd.
+ * A handshake over loopback takes microseconds, but may be incomplete when connect() returns: on a
+ * busy machine ksoftirqd handles its packets later.
  */
 static int wait_for_queue(int listening_fd)
 {
@@ -76,15 +76,15 @@ static int try_migration(struct steering *steering, uint32_t index, struct liste
 	struct epoll_event event;
 	int error;
 
-	error = listener_listen(listener, probe->former);
+	error = listener_listen(listener, probe->previous);
 	if (!error)
-		error = steering_put(steering, index, slot, probe->former);
+		error = steering_put(steering, index, slot, probe->previous);
 	if (error)
 		return error;
 	probe->client = open_client(listener);
 	if (probe->client < 0)
 		return probe->client;
-	error = wait_for_queue(probe->former);
+	error = wait_for_queue(probe->previous);
 	if (error)
 		return error;
 
@@ -99,15 +99,15 @@ static int try_migration(struct steering *steering, uint32_t index, struct liste
 	if (error)
 		return error;
 
-	close(probe->former);
-	probe->former = -1;
-	/* The move is over when close() returns, so that there is nothing to wait for. */
+	close(probe->previous);
+	probe->previous = -1;
+	/* The queue has been moved when close() returns: no time to wait. */
 	return epoll_wait(probe->epoll, &event, 1, 0);
 }
 
 static void close_probe(struct probe *probe)
 {
-	int fds[] = {probe->epoll, probe->client, probe->former, probe->successor};
+	int fds[] = {probe->epoll, probe->client, probe->previous, probe->successor};
 	size_t i;
 
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
@@ -125,10 +125,10 @@ int wake_probe(struct steering *steering)
 	*address = (struct sockaddr_in){.sin_family = AF_INET,
 					.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	listener.length = sizeof(*address);
-	probe.former = listener_bind_first(&listener);
-	if (probe.former < 0)
-		return probe.former;
-	index = steering_add_listener(steering, probe.former);
+	probe.previous = listener_bind_first(&listener);
+	if (probe.previous < 0)
+		return probe.previous;
+	index = steering_add_listener(steering, probe.previous);
 	if (index < 0) {
 		close_probe(&probe);
 		return index;

@@ -13,11 +13,11 @@
 #include "lib/steering.h"
 
 /*
- * Found out by doing it, on a loopback address, with a listener of its own that is removed again.
+ * Find out by moving a connection: on a loopback address, with a listener that is removed again.
  *
- * steering  open; its counters move
+ * steering  open; its counters change
  *
- * Returns 1 yes, 0 no, or -errno where it could not be tried (no loopback interface).
+ * Returns 1 (yes), 0 (no), or -errno where it could not be tried (there is no loopback interface).
  */
 int wake_probe(struct steering *steering);
 

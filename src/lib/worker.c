@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* One life in a slot. */
+/* Workers: the lives of a slot. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
