@@ -18,7 +18,8 @@
 #define STICKY_BUCKETS	 65536
 #define STICKY_SLOTS_MAX 1024
 
-/* Sockets of dispatchers, which read who the client is: entries behind those of the slots. */
+/* Sockets of dispatchers, which find the client of a proxy's connection: entries after the slots'.
+ */
 #define STICKY_DISPATCHERS_MAX 16
 #define STICKY_ENTRIES_MAX     (STICKY_SLOTS_MAX + STICKY_DISPATCHERS_MAX)
 
@@ -27,7 +28,7 @@
 
 /* Address ranges of proxies, at most. */
 #define STICKY_PROXIES_MAX 16384
-/* Room for two lists: a new one is added before the former one is removed. */
+/* Room for two lists: a new one is added before the previous one is removed. */
 #define STICKY_PROXIES_ROOM (2 * STICKY_PROXIES_MAX)
 
 /* How many other slots are tried for a client whose own entry is empty. */
@@ -35,13 +36,13 @@
 
 /*
  * The table, bucket -> slot, with a short form in front of it: a block is 64 buckets in
- * one word. The table proper is 128 KiB, and clients are many, so that nearly every read of
- * it would miss the processor's nearest caches, which was seen to cost more than everything
- * else together; the blocks are one page. Only a block that has more than two slots' runs in it is
+ * one word. The table proper is 128 KiB, and clients are many, so that nearly every read of it
+ * would miss the processor's nearest caches. This was measured to cost more than all the rest of
+ * the program. The blocks fill one page. Only a block that contains runs of more than two slots is
  * looked up in the table proper: none at 8 slots, one in thirty at 32.
  *
- * A block's word: the slot of its first buckets (10 bits), the slot of the others (10),
- * how many the first ones are (6); or STICKY_BLOCK_MIXED.
+ * A block's word: the slot of its first buckets (10 bits), the slot of its other buckets (10
+ * bits), the number of the first buckets (6 bits); or STICKY_BLOCK_MIXED.
  */
 #define STICKY_BLOCK_BUCKETS	64
 #define STICKY_BLOCKS		(STICKY_BUCKETS / STICKY_BLOCK_BUCKETS)
@@ -61,19 +62,20 @@ struct sticky_settings {
 	__u32 hash_seed[2]; /* the HalfSipHash key, as two host-order words */
 	__u32 v4_mask;	    /* which bits of an IPv4 address are the key; network order */
 	__u32 v6_mask[4];   /* the same for IPv6; network order */
-	/* Connections of proxies go to one of so many dispatchers; 0: there are no proxies. */
+	/* The number of dispatchers, to which connections of proxies go; 0: there are no proxies.
+	 */
 	__u32 dispatchers;
 	/*
-	 * One in sample_mask + 1 of the others goes there too, to be looked at, and on to its
-	 * slot; 0: none.
+	 * One in sample_mask + 1 of the other connections goes to a dispatcher too, which looks at
+	 * it and passes it on to its slot; 0: none.
 	 */
 	__u32 sample_mask;
 	/*
-	 * How many listeners there are. Up to one, every socket is listener 0's, and the map
-	 * `listeners` is not asked.
+	 * The number of listeners. If it is 0 or 1, every socket belongs to listener 0, and the map
+	 * `listeners` is not read.
 	 */
 	__u32 listeners;
-	/* Without a dispatcher a proxy's connections go to the slot of its own address. */
+	/* While no dispatcher has a socket, a proxy's connections go to the slot of its address. */
 	__u32 proxies_may_go_direct;
 };
 
@@ -84,8 +86,8 @@ struct sticky_proxy_key {
 };
 
 /*
- * What tells a listener in the map `listeners`: the address that its sockets are bound to, as
- * struct bpf_sock has it.
+ * The key of the map `listeners`: the address that a listener's sockets are bound to, as in
+ * struct bpf_sock.
  */
 struct sticky_listener_key {
 	__u32 port;	  /* host order */

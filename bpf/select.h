@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) __u32 sticky_rotl(__u32 x, unsigned
 	return x << n | x >> (32 - n);
 }
 
-/* A word of the hash's input is little-endian whatever the machine. */
+/* The words of the hash's input are little-endian on every machine. */
 static inline __attribute__((always_inline)) __u32 sticky_le32(__u32 x)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -168,10 +168,9 @@ static inline __attribute__((always_inline)) __u32 sticky_table_slot(
 }
 
 /*
- * The slot to try in the place of an empty one, probe 0 .. STICKY_PROBES_MAX-1:
- * distinct other slots while probe < slots - 1, the same ones for the same client,
- * different ones for the clients of one dead slot, so that no neighbour gets them
- * all. Needs slots >= 2.
+ * The slot to try in the place of an empty one, for probe 0 .. STICKY_PROBES_MAX-1. While probe <
+ * slots - 1 these are distinct other slots. A client always gets the same ones, and the clients of
+ * one dead slot get different ones, so that no single slot gets them all. Needs slots >= 2.
  */
 static inline __attribute__((always_inline)) __u32 sticky_probe_slot(__u32 hash, __u32 slot,
 								     __u32 slots, __u32 probe)

@@ -66,7 +66,9 @@ struct {
 	__type(value, __u64);
 } entries SEC(".maps");
 
-/* Whose connections are for the dispatchers: the longest prefix decides, and any does. */
+/*
+ * The ranges whose connections go to the dispatchers. A peer that matches any of them is a proxy.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, STICKY_PROXIES_ROOM);
@@ -75,7 +77,7 @@ struct {
 	__type(value, __u32);
 } proxies SEC(".maps");
 
-/* Which listener a listening socket belongs to. Not consulted while there is only one. */
+/* The listener that a listening socket belongs to. Not read while there is only one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, STICKY_LISTENERS_MAX);
@@ -118,7 +120,7 @@ static __always_inline __u64 pair(__u32 first, __u32 second)
 #endif
 }
 
-/* What hash_of_client() and its kin return where no address could be read. */
+/* What hash_of_client() and the functions that it calls return where no address could be read. */
 #define NO_HASH (-1L)
 
 /*
@@ -247,7 +249,11 @@ static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
 	       is_v4_proxy(v4);
 }
 
-enum peer { PEER_CLIENT, PEER_SAMPLE /* a client that is looked at */, PEER_PROXY };
+enum peer {
+	PEER_CLIENT,
+	PEER_SAMPLE /* a client whose connection goes to a dispatcher as a sample */,
+	PEER_PROXY
+};
 
 static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
 					      const struct sticky_settings *set)
@@ -321,8 +327,8 @@ static __noinline long try_dispatchers(struct sk_reuseport_md *ctx, __u32 first_
 }
 
 /*
- * Any of the dispatchers that has a socket; a proxy has one address, and many ports. With
- * fewer dispatchers than tries some are tried again, which does no harm.
+ * Select any dispatcher that has a socket. Connections of a proxy differ by their port. With fewer
+ * dispatchers than tries some are tried again, which does no harm.
  */
 static __always_inline long select_dispatcher(struct sk_reuseport_md *ctx, __u32 first_entry,
 					      __u32 dispatchers)
@@ -382,7 +388,7 @@ static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 	const __u64 zero = 0; /* (stack) */
 	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
 
-	if (count) /* always: element 0 of an array; the verifier wants it checked */
+	if (count) /* never NULL for element 0 of an array, but the verifier requires the check */
 		count->exits[exit]++;
 	return verdict;
 }
@@ -448,5 +454,5 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	return count_exit(STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
 }
 
-/* "Dual MIT/GPL": the kernel's own spelling, which it takes for GPL-compatible. */
+/* The kernel takes this spelling for GPL-compatible. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

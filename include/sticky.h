@@ -4,10 +4,12 @@
  * address, chosen inside the kernel.
  *
  * A *group* owns one or more listening addresses and a number of *slots*, stable
- * worker indices 0 .. N-1. A *worker* is one life in a slot: a thread of this
- * process, or a process that it starts. Each life has listening sockets of its own,
- * one for each address. While a slot has no ready worker, connections to it wait in
- * a holding socket of the group's, and the next ready worker gets them in order.
+ * worker indices 0 .. N-1. A *worker* serves a slot: it is a thread of this process, or
+ * a process that this one starts. Each worker has listening sockets of its own, one for
+ * each address. Workers follow each other in a slot; each of them is one *life* of the
+ * slot, and has a *generation* that counts them. While a slot has no ready worker, its
+ * connections wait in a holding socket of the group, and the next ready worker gets them
+ * in order.
  *
  *     struct sticky_group_options options = { .size = sizeof(options), .slots = 4 };
  *     struct sticky_group *group;
@@ -27,14 +29,15 @@
  * have their defaults. In outputs, the library writes the members that both know, and
  * leaves `size` as it is.
  *
- * The library never prints, never exits, starts no thread and owns no loop. It keeps
- * no global state but a lock: while it loads a BPF program it sets libbpf's print callback,
- * and puts the former one back; threads that do so take turns. Every descriptor that it opens is
- * close-on-exec.
+ * The library never prints, never exits, starts no thread and owns no loop. Its only
+ * global state is a lock: while it loads a BPF program it replaces libbpf's print callback,
+ * and restores the previous one; threads do this one after the other. Every descriptor that
+ * it opens is close-on-exec.
  *
- * Threads: any function may be called from any thread, for the same group too; a lock
- * in the group orders them. The one rule: nobody may use a worker or a group during
- * or after its close.
+ * Threads: any function may be called from any thread, for the same group too; a lock in the
+ * group orders the calls. The exceptions: a group, a worker or dispatchers must not be used
+ * by any thread during or after their close, and a struct sticky_process belongs to one
+ * thread at a time.
  *
  * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14. After that no
  * call needs it, listeners that are added later included; before Linux 5.19 every call does,
@@ -76,7 +79,7 @@ struct sticky_group;
 struct sticky_worker;
 struct sticky_dispatchers;
 
-/* What makes connections go to their slots. */
+/* How connections get to their slots. */
 enum sticky_engine {
 	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
 	STICKY_ENGINE_USER    /* dispatchers alone, see sticky_dispatchers_open(): needs nothing;
@@ -92,9 +95,9 @@ enum sticky_log_level {
 };
 
 /*
- * Where the library reports what a return code can't say (a verifier's words, which
- * address was taken). Called from the thread that called the library, sometimes with
- * the group's lock held: it must not call the library back for the same group.
+ * Gets messages about what a return code can't tell (the verifier's log, which address was
+ * in use). Called in the thread that called the library, sometimes with the group's lock
+ * held: it must not call the library for the same group.
  *
  * context  as given in the options
  * event    one word, [a-z_]+, stable: for filters
@@ -104,16 +107,16 @@ typedef void sticky_log_fn(void *context, enum sticky_log_level level, const cha
 			   const char *detail);
 
 /*
- * How a host that keeps its capabilities lowered lets the library use bpf(2): called before and
- * after each such call, in the thread that called the library, sometimes with the group's lock
- * held. Regions nest. Before Linux 5.19 every access to a map needs CAP_BPF where
- * kernel.unprivileged_bpf_disabled is not 0; later ones need it for the opening of a group alone.
+ * For hosts that keep their capabilities lowered: the library calls these before and after each
+ * use of bpf(2), in the thread that called the library, sometimes with the group's lock held.
+ * Calls nest. Before Linux 5.19 every access to a map needs CAP_BPF where
+ * kernel.unprivileged_bpf_disabled is not 0; since then only the opening of a group does.
  *
  * context   options.privilege_context
  * previous  what the raising function returned
  *
- * The raising function makes CAP_BPF effective if it is permitted, and returns what the other
- * one needs to put the previous state back.
+ * The raising function makes CAP_BPF effective if it is permitted. It returns what the restoring
+ * function needs to restore the previous state.
  */
 typedef unsigned int sticky_raise_fn(void *context);
 typedef void sticky_restore_fn(void *context, unsigned int previous);
@@ -154,16 +157,16 @@ const char *sticky_version(void);
  *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to
  *                `log` as events "libbpf" of the level STICKY_LOG_DEBUG
  *   -ENOMEM, -EMFILE, -ENFILE
- * sticky_explain() says more of the first three.
+ * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC.
  *
- * Costs some 20 ms: two waits for running programs, and two program loads, by one of which
- * it finds out whether this kernel wakes a sleeping acceptor for a connection that was moved.
+ * Costs some 20 ms: two waits for running programs, and two loads of the program. One of them
+ * is for a trial: does this kernel wake a sleeping acceptor for a connection that was moved?
  */
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
 
 /*
- * Say why sticky_group_open() failed, and what to do about it: found out by looking at this
- * process's capabilities, namespaces and filters, and at the kernel.
+ * Explain why sticky_group_open() failed, and what to do about it. Looks at the capabilities,
+ * namespaces and filters of this process, and at the kernel.
  *
  * error     what sticky_group_open() returned
  * size      bytes at ret_text; STICKY_EXPLANATION_SIZE always suffices
@@ -179,8 +182,8 @@ void sticky_group_close(struct sticky_group *group);
 
 /*
  * Add a listening address. From now on its connections are accepted into the holding
- * sockets. One that is added while workers are open has sockets of theirs too, from which they
- * must take as from the others; dispatchers must be opened after all are added.
+ * sockets. If workers are open, each of them gets a socket for it as well, and has to accept
+ * from it. Dispatchers must be opened after all listeners have been added.
  *
  * address  "HOST:PORT"      an IPv4 address or a name (its first address is taken)
  *          "[V6]:PORT"      an IPv6 address, with %zone if need be; IPv6 only
@@ -189,14 +192,14 @@ void sticky_group_close(struct sticky_group *group);
  *
  * Returns the listener's index (0, 1, ... in order of adding), or
  *   -EINVAL         not an address of the form above
- *   -EADDRINUSE     somebody listens there. Without the check a second program of the
- *                   same uid would silently join the group, and take its connections
+ *   -EADDRINUSE     another socket listens there. Without this check a second program of
+ *                   the same uid would silently join the group, and take its connections
  *                   (socket(7), SO_REUSEPORT)
  *   -EADDRNOTAVAIL  no such address on this machine
  *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without
  *                   CAP_NET_BIND_SERVICE
  *   -EBUSY          dispatchers are open already
- *   -ESHUTDOWN      the group refuses connections by now (sticky_group_refuse())
+ *   -ESHUTDOWN      the group refuses connections (sticky_group_refuse())
  *   -E2BIG          STICKY_LISTENERS_LIMIT reached
  *   -ENOENT         the name has no address
  *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
@@ -206,8 +209,8 @@ void sticky_group_close(struct sticky_group *group);
 int sticky_group_listen(struct sticky_group *group, const char *address);
 
 /*
- * Open a listening socket that belongs to no group, e.g. for a port of the host's own: bound with
- * SO_REUSEADDR and SO_REUSEPORT, its filter locked, close-on-exec.
+ * Open a listening socket that belongs to no group, for example for a port of the host itself:
+ * bound with SO_REUSEADDR and SO_REUSEPORT, with SO_LOCK_FILTER, close-on-exec.
  *
  * address  as for sticky_group_listen()
  * backlog  connections; 0: 4096
@@ -234,14 +237,14 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 uint32_t sticky_group_slots(struct sticky_group *group);
 
 /*
- * Change the number of slots. The table changes by the least: N -> N+1 moves the new slot's
- * share of the clients and nobody else, N+1 -> N gives exactly those back.
+ * Change the number of slots. As few clients as possible move: N -> N+1 moves the new slot's
+ * share of the clients and no others, N+1 -> N gives exactly those back.
  *
  * slots  1 to STICKY_SLOTS_LIMIT
  *
- * A new slot is held until a worker of it is ready. Nobody is sent to a removed slot any
- * more; a worker of it keeps what it has accepted, and should be closed: what is queued on
- * its sockets then moves to whom it belongs by now.
+ * A new slot is held until a worker of it is ready. No connection is sent to a removed slot
+ * any more. Its worker keeps what it has accepted, and should be closed: what is queued on
+ * its sockets then moves to the slots that have these clients now.
  *
  * Returns how many of the STICKY_BUCKET_COUNT buckets moved, or -EINVAL, -EMFILE, -ENFILE,
  * -ENOMEM, or what bpf(2) says: the group is then as it was. Waits for running programs:
@@ -250,13 +253,13 @@ uint32_t sticky_group_slots(struct sticky_group *group);
 int sticky_group_set_slots(struct sticky_group *group, uint32_t slots);
 
 /*
- * Mark a slot as away, or back: while it is away its clients are dealt out evenly to the
- * slots that are not. Nothing changes before sticky_group_apply(), so that several changes
- * cost one update of the table. Where all slots are away each keeps its clients.
+ * Mark a slot as away, or as back. While it is away its clients are dealt out evenly to the
+ * slots that are not away. Nothing changes before sticky_group_apply(), so that several
+ * changes cost one update of the table. If all slots are away, each keeps its clients.
  *
- * A worker that has the slot should be closed after the table was applied: its queue then
- * moves to those who now have its clients. One that becomes ready should get the slot before
- * it is marked as back.
+ * A worker that has the slot should be closed after sticky_group_apply(): its queue then
+ * moves to the slots that have its clients now. Before a slot is marked as back, its new
+ * worker should be ready.
  *
  * Returns 0 or -EINVAL (no such slot).
  */
@@ -264,32 +267,32 @@ int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away
 
 /*
  * Does this kernel wake an acceptor that sleeps in accept() or epoll_wait() when a connection is
- * moved to its socket? Tried when the group was opened. Where it does not, or where it could not
- * be tried, the library wakes the acceptor.
+ * moved to its socket? This was tried when the group was opened. If the kernel does not, or if it
+ * could not be tried, the library wakes the acceptor.
  *
  * Returns 1 (it does), 0 (it does not), or -errno (it could not be tried).
  */
 int sticky_group_wakes(struct sticky_group *group);
 
 /*
- * Put the table into force as sticky_slot_set_away() left it. Costs nothing where nothing
- * changed, else about 8 ms.
+ * Write the table with the changes of sticky_slot_set_away(). Costs about 8 ms, or nothing
+ * if there was no change.
  *
  * Returns how many buckets moved, or what bpf(2) says.
  */
 int sticky_group_apply(struct sticky_group *group);
 
 /*
- * The holding socket of a slot that no worker has: to watch it, and to accept from it what
- * has waited for too long. It is non-blocking, as its queue may move on at any time. It is
- * the library's, and closed when a worker becomes ready: take it out of your epoll set
- * before that.
+ * The holding socket of a slot that no worker has: to watch it, and to accept connections that
+ * have waited for too long. It is non-blocking, as its queue may be moved at any time. It
+ * belongs to the library, and is closed when a worker becomes ready: take it out of your epoll
+ * set before that.
  *
  * Returns the descriptor, -ENOENT (a worker has the slot) or -EINVAL.
  */
 int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t listener);
 
-/* Where a client goes. */
+/* The slot of a client. */
 struct sticky_where {
 	size_t size;	 /* sizeof(struct sticky_where) */
 	uint32_t bucket; /* 0 to STICKY_BUCKET_COUNT - 1 */
@@ -298,7 +301,7 @@ struct sticky_where {
 };
 
 /*
- * Where the kernel sends a client: computed by the program's own code.
+ * Where the kernel sends a client: computed by the code of the BPF program.
  *
  * client     an AF_INET or AF_INET6 address; its port does not matter; v4-mapped counts
  *            as IPv4
@@ -325,22 +328,23 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
 uint32_t sticky_group_seed_id(struct sticky_group *group);
 
 /*
- * A process that had sockets of the slot has ended: what was queued on them has moved. On a kernel
- * that does not wake an acceptor for that (sticky_group_wakes()), the slot's worker is woken if
- * connections wait in its queue. On other kernels this does nothing.
+ * Call this when a process that had sockets of the slot has ended, as the kernel has then moved
+ * what was queued on them. On a kernel that does not wake an acceptor for moved connections
+ * (sticky_group_wakes()), the slot's worker is woken if connections wait in its queue. On other
+ * kernels this does nothing.
  */
 void sticky_slot_wake(struct sticky_group *group, uint32_t slot);
 
 /*
  * A descriptor to poll for reading, and what to call when it is readable: for hosts with a loop.
  *
- * When a slot changes hands the predecessor's sockets are closed a few milliseconds later: a
- * handshake whose last packet is being handled at that very moment, on another processor, would
- * be reset (inet_csk_complete_hashdance() in the kernel, seen up to Linux 6.18). Without this
- * call the functions that do so wait for it themselves; after it they don't, and
- * sticky_group_run() does the rest.
+ * When a slot changes hands the predecessor's sockets are closed a few milliseconds later. If
+ * they were closed at once, a handshake whose last packet is being handled on another processor
+ * would be reset (inet_csk_complete_hashdance() in the kernel, seen up to Linux 6.18). Before this
+ * function is called, the functions that change hands wait for those milliseconds themselves.
+ * Afterwards they return at once, and sticky_group_run() closes the sockets.
  *
- * Returns the descriptor, which is the group's, or -EMFILE, -ENFILE, -ENOMEM.
+ * Returns the descriptor, which belongs to the group, or -EMFILE, -ENFILE, -ENOMEM.
  */
 int sticky_group_fd(struct sticky_group *group);
 
@@ -378,7 +382,7 @@ struct sticky_slot_info {
 	bool holding;	     /* no worker is ready: connections wait in the holding socket */
 	uint32_t buckets;    /* of the table: its share of the clients */
 	uint32_t queue;	     /* connections waiting to be accepted, all listeners together */
-	uint64_t overflows;  /* SYNs dropped as its queue was full, all lives together */
+	uint64_t overflows;  /* SYNs dropped because a queue was full, all its lives together */
 	uint64_t steered;    /* placements, see struct sticky_counters */
 };
 
@@ -395,8 +399,8 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 			    struct sticky_slot_info *ret_infos);
 
 /*
- * Begin a life in a slot: fresh listening sockets, bound, listening, in the kernel's
- * group, but in no map: nobody is sent to them before sticky_worker_ready().
+ * Begin a life in a slot. The worker gets new listening sockets: bound, listening, in the
+ * kernel's group, but in no map. No connection is sent to them before sticky_worker_ready().
  *
  * slot        0 to slots - 1
  * ret_worker  the new worker; sticky_worker_close() ends it
@@ -423,9 +427,9 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker);
 /*
  * The worker's own listening socket for a listener, to accept from, or to hand to a
  * process that is started: blocking (set O_NONBLOCK if you poll), close-on-exec,
- * SO_LOCK_FILTER set, so that whoever has it can't replace the program.
+ * with SO_LOCK_FILTER, so that the process can't replace the program.
  *
- * The descriptor stays the library's and is closed by sticky_worker_close(). Take it
+ * The descriptor belongs to the library, and is closed by sticky_worker_close(). Take it
  * out of your epoll set before that.
  *
  * Returns the descriptor, or -EINVAL: no such listener.
@@ -444,13 +448,13 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
  * slot had one, is closed, and the kernel moves what was waiting in it here, in order.
  *
  * A worker that had the slot keeps what is in its queue until it is closed; then the
- * kernel moves that here too. Close it soon: a predecessor that no longer accepts
- * strands its queue.
+ * kernel moves that here too. Close it soon: connections wait in the queue of a predecessor
+ * that does not accept any more.
  *
  * Returns 0 (also where it has the slot already), or
  *   -EINVAL  one of its sockets is not listening any more (shutdown(2) on a listening
- *            socket ends it for good); the slot stays with whoever had it
- *   -ESHUTDOWN  the group refuses connections by now (sticky_group_refuse())
+ *            socket ends it for good); the slot stays as it was
+ *   -ESHUTDOWN  the group refuses connections (sticky_group_refuse())
  *   others   as bpf(2)'s BPF_MAP_UPDATE_ELEM
  *
  * Costs one system call a listener, and some microseconds for each connection moved; waits for
@@ -471,9 +475,9 @@ int sticky_worker_ready(struct sticky_worker *worker);
 int sticky_worker_close(struct sticky_worker *worker);
 
 /*
- * Refuse new connections from now on: every slot is emptied, the program answers RST.
- * What is queued already stays with the workers, to be served. For a stop; there is
- * no way back.
+ * Refuse new connections from now on, before the host stops: every slot is emptied, and the
+ * kernel answers with RST. What is queued already stays with the workers, to be served. This
+ * can't be undone.
  *
  * Returns 0, or what bpf(2) says.
  */
@@ -481,11 +485,11 @@ int sticky_group_refuse(struct sticky_group *group);
 
 /* ---- Behind a proxy ------------------------------------------------------------------
  *
- * A proxy's connections all come from its own address; who the client is stands in what it
- * sends. Such connections go to *dispatchers*: sockets of the host's, which accepts from them,
- * finds out who the client is, and passes the connection to the worker of that client's slot
- * (sticky_group_where()). Everybody else's connections are steered by their own address, in the
- * kernel.
+ * All connections of a proxy come from the proxy's address; the client's address is in what the
+ * proxy sends. Such connections go to *dispatchers*. These are listening sockets from which the
+ * host accepts; it finds out the client's address, and passes the connection to the worker of
+ * that client's slot (sticky_group_where()). The kernel steers all other connections by the
+ * address that they come from.
  *
  * With STICKY_ENGINE_USER all connections go to the dispatchers.
  */
@@ -493,18 +497,18 @@ int sticky_group_refuse(struct sticky_group *group);
 /* A range of addresses. */
 struct sticky_prefix {
 	uint8_t address[16]; /* IPv6; IPv4 as ::ffff:a.b.c.d; bits beyond `bits` are 0 */
-	uint8_t bits;	     /* 0 to 128; of IPv4: 96 more than is usually written */
+	uint8_t bits;	     /* 0 to 128; for IPv4 96 more than is usually written */
 };
 
 #define STICKY_DISPATCHERS_LIMIT 16    /* at most */
 #define STICKY_PROXIES_LIMIT	 16384 /* ranges of proxies, at most */
 
 /*
- * Whose connections go to the dispatchers. May be called again at any time; a connection sees
- * the former list or the new one, for each range.
+ * Set the ranges whose connections go to the dispatchers. May be called again at any time. While
+ * the list is replaced, a range that is in only one of the two lists may or may not apply.
  *
- * may_go_direct  while there is no dispatcher (their process died) a proxy's connection goes to
- *                the slot of the proxy's own address; else it is refused
+ * may_go_direct  what happens while there is no dispatcher, as their process has died: a proxy's
+ *                connection goes to the slot of the proxy's own address (true), or is refused
  *
  * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or what bpf(2) says. Costs a system call a range.
  */
@@ -512,8 +516,8 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
 			     size_t count, bool may_go_direct);
 
 /*
- * Send some of the other connections to the dispatchers too, to see whether a proxy is missing
- * in the list; they are to be passed on by their own address.
+ * Send some of the other connections to the dispatchers too, so that the host can see whether a
+ * proxy is missing in the list. They are to be passed on by the address that they come from.
  *
  * one_in  a power of two, or 0: none
  *
@@ -527,27 +531,29 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
  *
  * count  1 to STICKY_DISPATCHERS_LIMIT; after all listeners were added
  *
- * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (no listener), -EADDRINUSE
- * (somebody listens there, STICKY_ENGINE_USER), -EMFILE, ...
+ * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (there is no listener),
+ * -ESHUTDOWN (the group refuses connections), -EADDRINUSE (STICKY_ENGINE_USER: another socket
+ * listens there), -EMFILE, or another -errno.
  */
 int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 			    struct sticky_dispatchers **ret_dispatchers);
 
-/* A dispatcher's socket for a listener; stays the library's. -EINVAL: there is none. */
+/* A dispatcher's socket for a listener, which belongs to the library. -EINVAL: there is none. */
 int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
 			  uint32_t listener);
 
 /*
- * Close them. Accept what is in their queues first: it has no other place to go. NULL is
- * allowed.
+ * Close the dispatchers' sockets. Accept what is in their queues first: no other socket is sure to
+ * get it. NULL
+ * is allowed.
  */
 void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
 
 /* ---- A process as the worker ---------------------------------------------------------
  *
- * For programs that `stickyctl start` runs, and that are to serve clients behind a proxy, or
- * without CAP_BPF: both kinds of connections, those of the listening sockets and those that were
- * passed, come out of one call.
+ * For programs that `stickyctl start` runs, and that serve clients behind a proxy, or run without
+ * CAP_BPF. Connections come from listening sockets, or are passed by the controller: one function
+ * accepts both kinds.
  *
  *     struct sticky_process *process;
  *     sticky_process_open(&process);
@@ -567,96 +573,102 @@ void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
 struct sticky_process;
 
 /*
- * Take over what the environment says: LISTEN_FDS with LISTEN_PID (sd_listen_fds(3)),
- * STICKY_CHANNEL, NOTIFY_SOCKET. The listening sockets become non-blocking; all descriptors
- * close-on-exec; the variables stay. Call it once.
+ * Take over the descriptors that the environment names: LISTEN_FDS with LISTEN_PID
+ * (sd_listen_fds(3)), STICKY_CHANNEL; NOTIFY_SOCKET is used later. The listening sockets become
+ * non-blocking, all descriptors close-on-exec; the variables stay. Call it once.
  *
- * Returns 0, -ENOENT (nobody gave us anything: run by hand?), -EBADF (what is named is not
- * there), -EPROTO (the controller is of another version), -EMFILE, -ENOMEM.
+ * Returns 0, -ENOENT (the environment names nothing: the program was not started by a
+ * controller), -EBADF (a descriptor that is named is not open), -EPROTO (the controller is of
+ * another version), -EMFILE, -ENOMEM.
  */
 int sticky_process_open(struct sticky_process **ret_process);
 
 /*
- * Readable when somebody is to be accepted; level-triggered. Stays the library's.
+ * A descriptor that is readable when there is a connection to accept; level-triggered. It belongs
+ * to the library.
  */
 int sticky_process_fd(const struct sticky_process *process);
 
 /*
- * Accept a connection, from whichever source has one, in turn.
+ * Accept a connection. The listening sockets and the controller take turns.
  *
- * ret_client  who the client is: as the proxy told it, where it was a proxy that is believed;
- *             else the peer's address. NULL: not asked for
+ * ret_client  the client's address: as a trusted proxy named it, else the peer's. NULL: not wanted
  * flags       as accept4(2)
  *
  * Take the descriptor out of an epoll set before you close it (EPOLL_CTL_DEL), as most event
- * libraries do: for a moment after this call the controller still has a duplicate, and until it is
- * closed epoll(7) would go on telling of a descriptor that you have closed.
+ * libraries do. For a moment after this call the controller still has a duplicate, and until that
+ * is closed epoll(7) would report a descriptor that you have closed.
  *
- * Returns the descriptor, the caller's; -EAGAIN (nobody is there), -ESHUTDOWN (it was said that
- * we stop), -EMFILE, -ENFILE, -ENOMEM.
+ * Returns the descriptor, which is the caller's; -EAGAIN (there is no connection), -ESHUTDOWN
+ * (after sticky_process_stopping()), -EMFILE, -ENFILE, -ENOMEM.
  */
 int sticky_process_accept(struct sticky_process *process, struct sockaddr_storage *ret_client,
 			  int flags);
 
-/* We are ready to serve: READY=1. Returns 0 (also where nobody asks) or -errno. */
+/*
+ * Announce that the process is ready to serve: READY=1. Returns 0, also where there is no
+ * NOTIFY_SOCKET, or -errno.
+ */
 int sticky_process_ready(struct sticky_process *process);
 
 /*
- * We accept no more: STOPPING=1; the listening sockets are closed, so that what is queued on them
- * moves on, and passed connections that were not accepted go back. Returns 0 or -errno.
+ * Stop accepting, and announce it: STOPPING=1. The listening sockets are closed, so that what is
+ * queued on them moves to other workers; passed connections that were not accepted are given back
+ * to the controller. Returns 0 or -errno.
  */
 int sticky_process_stopping(struct sticky_process *process);
 
-/* Our slot; 0 where nobody gave us one. */
+/* The slot of this process; 0 where the environment names none. */
 uint32_t sticky_process_slot(const struct sticky_process *process);
 
-/* Our generation, from 1; 0 where nobody gave us one. */
+/* The generation of this process, from 1 on; 0 where the environment names none. */
 uint64_t sticky_process_generation(const struct sticky_process *process);
 
-/* NULL is allowed. Connections that were accepted stay the caller's. */
+/* Close it. Connections that were accepted remain the caller's. NULL is allowed. */
 void sticky_process_close(struct sticky_process *process);
 
 /* ---- Export and import: another process goes on where this one ends ------------------
  *
- * A group lives in the kernel: its maps, its program, and its workers' sockets steer on when
- * the process that made it dies, or replaces itself by a newer version. For another process to
- * take it over, the maps must be pinned; the sockets come from the workers (pidfd_getfd(2)), or
- * over execve(2).
+ * The maps, the program and the sockets of a group's workers are in the kernel. They go on
+ * working when the process that opened the group dies, or replaces itself by a newer version.
+ * Another process can take the group over if the maps were pinned. It gets the sockets from the
+ * workers (pidfd_getfd(2)), or inherits them over execve(2).
  *
  *     sticky_group_adopt(&options, directory, &group);
  *     sticky_group_adopt_listener(group, fd);            // for each listener, in their order
  *     sticky_worker_adopt(group, slot, generation, fds, &worker);      // for each live worker
  *     sticky_group_finish_adoption(group);
  *
- * Connections that waited in the former process's holding sockets ended with it, unless it
- * handed these over too.
+ * Connections that waited in the previous process's holding sockets ended with it, unless it
+ * handed these sockets over too.
  */
 
 /*
  * Export: pin the group's maps, those of listeners that are added later too. They stay when the
  * process dies; sticky_group_close() removes them.
  *
- * directory  on a BPF file system (/sys/fs/bpf/...), existing, writable by nobody else: whoever
- *            can open the maps can steer the clients
+ * directory  exists, on a BPF file system (/sys/fs/bpf/...), and is writable by no other user: a
+ *            process that can open the maps can change where clients go
  *
  * Returns 0, -EPERM (not a BPF file system, or no CAP_BPF), or another -errno.
  */
 int sticky_group_pin(struct sticky_group *group, const char *directory);
 
 /*
- * Import: a group on the maps that another process pinned. Seed, prefixes, and the number of
- * slots are those of the maps; of the options the backlog and the log count.
+ * Import: open a group on the maps that another process pinned. Seed, prefixes and the number of
+ * slots are read from the maps; of the options only the backlog, the log and the functions that
+ * raise CAP_BPF are used.
  *
- * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (it was pinned by a version whose maps
- * are not ours), or as sticky_group_open().
+ * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (the maps are of an incompatible version),
+ * or as sticky_group_open().
  */
 int sticky_group_adopt(const struct sticky_group_options *options, const char *directory,
 		       struct sticky_group **ret_group);
 
 /*
- * Import the next listener, in the order in which the former process added them.
+ * Import the next listener, in the order in which the previous process added them.
  *
- * fd  any listening socket of it; only looked at
+ * fd  any listening socket of this listener; it is only read
  *
  * Returns its index, -ENOENT (there is no such listener), or another -errno.
  */
@@ -665,30 +677,30 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
 /*
  * Import a worker.
  *
- * generation  as it was
- * fds         its listening sockets, one for each listener; duplicates are made, the caller's
- *             stay the caller's
+ * generation  of this worker
+ * fds         its listening sockets, one for each listener; they are duplicated, and remain the
+ *             caller's
  *
- * It has the slot where the kernel's map says so. One that has not is as
- * sticky_worker_open() made it.
+ * The worker has the slot if the kernel's map has its sockets. Otherwise it is as
+ * sticky_worker_open() opens a worker.
  *
- * Returns 1: it has the slot; 0: it has not; -EINVAL (slot, descriptor); -EMFILE, -ENOMEM.
+ * Returns 1 (it has the slot), 0 (it does not), -EINVAL (slot, descriptor), -EMFILE, -ENOMEM.
  */
 int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation,
 			const int *fds, struct sticky_worker **ret_worker);
 
 /*
- * Import a slot's history: lives that begin from now on count up from there.
+ * Import the generation of a slot's last worker: new workers of the slot count up from there.
  *
- * generation  of its last life
+ * generation  of the last worker
  *
  * Returns 0 or -EINVAL.
  */
 int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation);
 
 /*
- * The import is over: slots that no imported worker has are held, and this process's program
- * takes the place of the former one's, on the same maps; no connection is lost by that.
+ * Finish the import: slots that no imported worker has are held, and this process's program
+ * takes the place of the previous one, on the same maps. No connection is lost by that.
  *
  * Returns 0 or -errno.
  */
