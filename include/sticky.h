@@ -543,9 +543,8 @@ int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t
 			  uint32_t listener);
 
 /*
- * Close the dispatchers' sockets. Accept what is in their queues first: no other socket is sure to
- * get it. NULL
- * is allowed.
+ * Close the dispatchers' sockets. Accept what is in their queues first: it is not certain that
+ * another socket gets it. NULL is allowed.
  */
 void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
 
