@@ -35,7 +35,7 @@ struct findings {
 	bool asks_upgrade;
 };
 
-/* ---- Texts ---------------------------------------------------------------------------- */
+/* ---- Texts -------------------------------------------------------------------------- */
 
 static size_t length_of(struct text text)
 {
@@ -100,7 +100,7 @@ static struct text cut_last_part(struct text *list, char separator)
 	return part;
 }
 
-/* ---- Where the head begins and ends --------------------------------------------------- */
+/* ---- Where the head begins and ends ------------------------------------------------- */
 
 /* RFC 9110, 5.6.2 */
 static bool is_token_char(char c)
@@ -211,7 +211,7 @@ static enum client_ip_result find_head(struct text text, struct http_head *ret_h
 	return find_fields(text, ret_head) ? CLIENT_IP_FOUND : CLIENT_IP_MORE;
 }
 
-/* ---- Items ---------------------------------------------------------------------------- */
+/* ---- Items -------------------------------------------------------------------------- */
 
 static bool read_host(int family, struct text text, void *ret_host)
 {
@@ -328,7 +328,7 @@ static bool find_for(struct text element, struct text *ret_node)
 	return count == 1;
 }
 
-/* ---- Header lines --------------------------------------------------------------------- */
+/* ---- Header lines ------------------------------------------------------------------- */
 
 static void pass_item(struct findings *findings, struct text item)
 {

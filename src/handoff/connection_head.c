@@ -70,7 +70,7 @@ static enum connection_head_state find_client(struct connection_head *head,
 	return HEAD_KNOWN;
 }
 
-/* ---- PROXY protocol -------------------------------------------------------------------- */
+/* ---- PROXY protocol ----------------------------------------------------------------- */
 
 /* Read a header that has been peeked at whole. */
 static bool take_out(int fd, uint8_t *bytes, size_t length)
@@ -106,7 +106,7 @@ static enum connection_head_state find_proxied(struct connection_head *head,
 	return HEAD_KNOWN;
 }
 
-/* ---- Looking ----------------------------------------------------------------------------- */
+/* ---- Looking ------------------------------------------------------------------------ */
 
 /*
  * Decide about an incomplete head: the client has closed its half, or has sent HEAD_SIZE_MAX bytes.

@@ -25,8 +25,7 @@
 
 /* A connection. There may be tens of thousands, so that the structure is kept small. */
 struct connection {
-	TAILQ_ENTRY(connection)
-	in_slot; /* of its slot, while it waits; or of those sent to a worker */
+	TAILQ_ENTRY(connection) in_slot;  /* of the slot while it waits, or of its worker */
 	TAILQ_ENTRY(connection) in_order; /* while it waits, in the order of since_ms */
 	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
@@ -92,7 +91,7 @@ static uint32_t slot_of(const struct delivery *delivery, const struct delivery_i
 	return where.slot;
 }
 
-/* ---- Waiting connections ------------------------------------------------------------- */
+/* ---- Waiting connections ------------------------------------------------------------ */
 
 /*
  * epoll reports errors and hang-ups always. A client that closed only its half still waits for an
@@ -196,7 +195,7 @@ static void end_to_wait(struct delivery *delivery, struct connection *connection
 	delivery->waiting--;
 }
 
-/* ---- Error responses ------------------------------------------------------------------- */
+/* ---- Error responses ---------------------------------------------------------------- */
 
 static void give_answer(struct delivery *delivery, struct connection *connection)
 {
@@ -239,7 +238,7 @@ static void keep_to_the_limit(struct delivery *delivery)
 	}
 }
 
-/* ---- Clients that go away --------------------------------------------------------------- */
+/* ---- Clients that go away ----------------------------------------------------------- */
 
 static void on_gone(evutil_socket_t fd, short what, void *context)
 {
@@ -259,7 +258,7 @@ static void on_gone(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-/* ---- Passing on -------------------------------------------------------------------------- */
+/* ---- Passing on --------------------------------------------------------------------- */
 
 static void delivery_try_later(struct worker_endpoint *endpoint)
 {
@@ -400,7 +399,7 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 	return 0;
 }
 
-/* ---- Changes -------------------------------------------------------------------------------- */
+/* ---- Changes ------------------------------------------------------------------------ */
 
 static void replace_all(struct delivery *delivery, struct connection_list *order)
 {
@@ -455,8 +454,7 @@ static void set_present(struct delivery *delivery, uint32_t slot, struct worker_
 	delivery_pump(delivery, slot);
 }
 
-/* ---- Worker endpoints
- * --------------------------------------------------------------------------------- */
+/* ---- Worker endpoints --------------------------------------------------------------- */
 
 int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 			 const struct worker_endpoint_ops *ops, void *context, uint32_t on_the_way,
@@ -568,8 +566,7 @@ void worker_endpoint_close(struct worker_endpoint *endpoint)
 	free(endpoint);
 }
 
-/* ---- Open and close ----------------------------------------------------------------------------
- */
+/* ---- Open and close ----------------------------------------------------------------- */
 
 void delivery_set_limits(struct delivery *delivery, const struct delivery_limits *limits)
 {

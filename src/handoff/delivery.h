@@ -89,8 +89,7 @@ void delivery_give_up(struct delivery *delivery);
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
 uint32_t delivery_waiting(const struct delivery *delivery);
 
-/* ---- Worker endpoints -------------------------------------------------------------------------
- */
+/* ---- Worker endpoints --------------------------------------------------------------- */
 
 struct worker_endpoint_ops {
 	/*

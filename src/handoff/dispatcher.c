@@ -56,7 +56,7 @@ static void dispatcher_count(uint64_t *counter)
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-/* ---- A connection whose head was read -------------------------------------------------- */
+/* ---- A connection whose head was read ----------------------------------------------- */
 
 static void dispatcher_notify(const struct dispatcher *dispatcher,
 			      const struct connection_head *head)
@@ -133,7 +133,7 @@ static uint32_t head_timeout_ms(struct dispatcher *dispatcher)
 	return timeout;
 }
 
-/* ---- Connections whose head is not complete ---------------------------------------------- */
+/* ---- Connections whose head is not complete ----------------------------------------- */
 
 static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
 {
@@ -224,7 +224,7 @@ static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_li
 	}
 }
 
-/* ---- Accepting ------------------------------------------------------------------------------ */
+/* ---- Accepting ---------------------------------------------------------------------- */
 
 static void unwatch_listeners(struct dispatcher *dispatcher)
 {
@@ -294,8 +294,7 @@ static void accept_some(struct dispatcher *dispatcher, int listener)
 			return;
 }
 
-/* ---- The thread --------------------------------------------------------------------------------
- */
+/* ---- The thread --------------------------------------------------------------------- */
 
 static int next_wait_ms(struct dispatcher *dispatcher)
 {
@@ -411,8 +410,7 @@ static void *dispatcher_run(void *context)
 	return NULL;
 }
 
-/* ---- Start and stop -----------------------------------------------------------------------------
- */
+/* ---- Start and stop ----------------------------------------------------------------- */
 
 static int open_poll(struct dispatcher *dispatcher)
 {

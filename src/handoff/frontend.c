@@ -36,7 +36,7 @@ struct frontend {
 	uint32_t untrusted_noticed;
 };
 
-/* ---- What the configuration says ------------------------------------------------------- */
+/* ---- What the configuration says ---------------------------------------------------- */
 
 static struct delivery_limits limits_of(const struct config *config)
 {
@@ -79,8 +79,7 @@ static uint32_t wanted_dispatchers(const struct config *config)
 								      : DISPATCHERS_DEFAULT_MAX;
 }
 
-/* ---- Notices, in the dispatchers' threads: the configuration is not read here ------------------
- */
+/* ---- Notices, in the dispatchers' threads: the configuration is not read here ------- */
 
 /* Each notice is logged once: it would be true of every connection of the proxy. */
 static bool is_first(uint32_t *noticed, uint32_t after)
@@ -132,7 +131,7 @@ static void on_notice(void *context, enum dispatch_notice notice, const struct s
 	}
 }
 
-/* ---- Ranges --------------------------------------------------------------------------------- */
+/* ---- Ranges ------------------------------------------------------------------------- */
 
 /* Have the kernel send the connections of these peers to the dispatchers. */
 static int send_to_dispatchers(const struct frontend *frontend, const struct ranges *trusted)
@@ -202,11 +201,10 @@ int frontend_apply_config(struct frontend *frontend, size_t error_size, char *re
 	return read_rules(frontend, error_size, ret_error);
 }
 
-/* ---- Open, start, stop ------------------------------------------------------------------------
- */
+/* ---- Open, start, stop -------------------------------------------------------------- */
 
 int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
-		  struct frontend **ret_front)
+		  struct frontend **ret_frontend)
 {
 	const struct delivery_options delivery = {
 		.base = options->base,
@@ -229,7 +227,7 @@ int frontend_open(const struct frontend_options *options, size_t error_size, cha
 		frontend_close(frontend);
 		return error;
 	}
-	*ret_front = frontend;
+	*ret_frontend = frontend;
 	return 0;
 }
 

@@ -34,7 +34,7 @@ struct frontend_options {
  * Returns 0, -EBADMSG (a file of ranges is bad, or can't be read), or another -errno.
  */
 int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
-		  struct frontend **ret_front);
+		  struct frontend **ret_frontend);
 
 /* Start the dispatchers: connections are accepted from now on. Returns 0 or -errno. */
 int frontend_start(struct frontend *frontend);

@@ -41,7 +41,7 @@ static void set_endpoint(int family, const void *address, in_port_t port,
 		memcpy(ret_endpoint, &v6, sizeof(v6));
 }
 
-/* ---- Version 1: a line of text ---------------------------------------------------- */
+/* ---- Version 1: a line of text ------------------------------------------------------ */
 
 #define LINE_MAX_SIZE 107 /* with its CR and LF */
 #define IMPOSSIBLE    SIZE_MAX
@@ -241,7 +241,7 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 	return proxy_header_refuse("neither TCP4 nor TCP6 nor UNKNOWN", ret_why);
 }
 
-/* ---- Version 2: binary ------------------------------------------------------------ */
+/* ---- Version 2: binary -------------------------------------------------------------- */
 
 #define SIGNATURE_SIZE 12
 #define COMMAND_AT     12 /* and the version */

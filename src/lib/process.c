@@ -24,7 +24,7 @@ struct sticky_process {
 	bool stopping;
 };
 
-/* ---- What the environment says ----------------------------------------------------- */
+/* ---- What the environment says ------------------------------------------------------ */
 
 /* Read a number from the environment. Returns -1 where there is none. */
 static long long process_variable(const char *name)

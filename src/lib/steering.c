@@ -199,7 +199,7 @@ void steering_close(struct steering *steering)
 	free(steering);
 }
 
-/* ---- Pins ------------------------------------------------------------------------- */
+/* ---- Pins --------------------------------------------------------------------------- */
 
 int steering_pin(struct steering *steering, const char *directory)
 {
@@ -265,7 +265,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 	return 0;
 }
 
-/* ---- Listeners --------------------------------------------------------------------- */
+/* ---- Listeners ---------------------------------------------------------------------- */
 
 /* What the program finds in the struct bpf_sock of a listener's sockets. */
 static int read_key(int socket, struct sticky_listener_key *ret_key)
@@ -373,7 +373,7 @@ int steering_adopt_listener(struct steering *steering, int socket)
 	return (int)steering->listener_count++;
 }
 
-/* ---- Slots ------------------------------------------------------------------------- */
+/* ---- Slots -------------------------------------------------------------------------- */
 
 static uint32_t entry_of(uint32_t listener, uint32_t slot)
 {
@@ -408,7 +408,7 @@ int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot)
 	return error == -ENOENT ? 0 : error;
 }
 
-/* ---- Table and settings ------------------------------------------------------------ */
+/* ---- Table and settings ------------------------------------------------------------- */
 
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
