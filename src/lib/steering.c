@@ -270,26 +270,26 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 /* What the program finds in the struct bpf_sock of a listener's sockets. */
 static int read_key(int socket, struct sticky_listener_key *ret_key)
 {
-	struct sockaddr_storage address = {0};
-	const struct sockaddr_in6 *v6 = (const void *)&address;
-	const struct sockaddr_in *v4 = (const void *)&address;
+	struct sockaddr_in6 v6 = {0}; /* has room for a struct sockaddr_in */
+	struct sockaddr_in v4;
 	struct sticky_listener_key key = {0};
-	socklen_t length = sizeof(address);
+	socklen_t length = sizeof(v6);
 	int device = 0;
 
-	if (getsockname(socket, (void *)&address, &length))
+	if (getsockname(socket, (void *)&v6, &length))
 		return -errno;
+	memcpy(&v4, &v6, sizeof(v4));
 	length = sizeof(device);
 	if (getsockopt(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &length))
 		return -errno;
-	key.family = address.ss_family;
+	key.family = v4.sin_family;
 	key.device = (uint32_t)device;
-	if (address.ss_family == AF_INET6) {
-		key.port = ntohs(v6->sin6_port);
-		memcpy(key.address, &v6->sin6_addr, sizeof(key.address));
+	if (key.family == AF_INET6) {
+		key.port = ntohs(v6.sin6_port);
+		memcpy(key.address, &v6.sin6_addr, sizeof(key.address));
 	} else {
-		key.port = ntohs(v4->sin_port);
-		memcpy(key.address, &v4->sin_addr, sizeof(v4->sin_addr));
+		key.port = ntohs(v4.sin_port);
+		memcpy(key.address, &v4.sin_addr, sizeof(v4.sin_addr));
 	}
 	*ret_key = key;
 	return 0;

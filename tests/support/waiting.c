@@ -6,10 +6,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <poll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clients.h"
 #include "groups.h"
+#include "wait.h"
 
 void waiting_connect(struct waiting *line, const struct sockaddr_storage *server)
 {
@@ -69,24 +72,39 @@ uint32_t waiting_serve(int listening)
 	return count;
 }
 
-/*
- * The server's side has ended when this is called, so that each client has its answer
- * or its reset by now: nobody is waited for.
- */
-static int was_served(int client, uint32_t place)
+/* For all clients of a line together, once the server's side has ended. */
+#define ON_THE_WAY_MS wait_scaled_ms(500)
+
+static int64_t now_ms(void)
 {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * The server's side has ended when this is called: the client's answer or reset has been sent. On
+ * a busy machine it may still be on its way, as the kernel leaves packets to ksoftirqd.
+ */
+static int was_served(int client, uint32_t place, int64_t deadline_ms)
+{
+	struct pollfd poller = {.fd = client, .events = POLLIN};
+	int64_t left_ms = deadline_ms - now_ms();
 	uint32_t answer = UINT32_MAX;
 
+	poll(&poller, 1, left_ms > 0 ? (int)left_ms : 0);
 	return recv(client, &answer, sizeof(answer), MSG_DONTWAIT) == sizeof(answer) &&
 	       answer == place;
 }
 
 uint32_t waiting_end(struct waiting *line)
 {
+	int64_t deadline_ms = now_ms() + ON_THE_WAY_MS;
 	uint32_t lost = 0, place;
 
 	for (place = 0; place < line->count; place++)
-		lost += !was_served(line->clients[place], place);
+		lost += !was_served(line->clients[place], place, deadline_ms);
 	close_all(line->clients, line->count);
 	line->count = 0;
 	return lost;
