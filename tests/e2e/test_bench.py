@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """The benchmark: what it computes, what it refuses, and that a short run measures everybody. Its
 figures are nobody's concern here."""
 

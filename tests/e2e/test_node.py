@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """Unchanged applications of Node.js, real ones: what they listen on."""
 
 import contextlib

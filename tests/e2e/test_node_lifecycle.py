@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """Applications of Node.js: readiness, drain, reload, crash, scale."""
 
 import signal

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """Behind HAProxy, nginx and curl: each client goes to its own worker, as if there were no proxy
 between. And what it would be without: everybody on the worker of the proxy's own address."""
 

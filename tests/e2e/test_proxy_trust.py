@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """Whose word about clients counts: that of proxies that are trusted, and nobody else's."""
 
 import contextlib

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Takes long.
 """Stickiness, by 4,096 clients with an address each and ten connections each: every
 client is always served by the same slot, the one that `where` names."""
 
