@@ -17,10 +17,11 @@ KEEPS_UP = 0.98  # of what was due was answered in time
 
 
 def round_ratios(figures, ours, theirs):
-    """Ours over theirs, in each round: what disturbs the machine disturbs both."""
+    """Ours over theirs, in each round: what disturbs the machine disturbs both. A round in which
+    theirs answered nothing has no ratio."""
     mine = figures.values("connections_per_second", ours)
     other = figures.values("connections_per_second", theirs)
-    return [a / b for a, b in zip(mine, other)]
+    return [a / b for a, b in zip(mine, other) if b]
 
 
 def count_of(figures, name, subject, **parameters):
