@@ -44,7 +44,7 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc -I. -I$(BUILD)/bpf
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
 LIB_LIBS := -lbpf -lpthread
@@ -189,6 +189,13 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
+
+# JavaScript as a C string: src/node/preload.js is a file that editors and linters know.
+$(BUILD)/generated/%.js.h: src/%.js
+	$(call SAY,JS,$<)
+	@mkdir -p $(@D)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/preload.js.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c
@@ -377,7 +384,7 @@ lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)
 	$(Q)cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 		--error-exitcode=1 --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
-		-D__BYTE_ORDER__=1234 -D__ORDER_BIG_ENDIAN__=4321 -Iinclude -Isrc -I. src bpf/select.h
+		-D__BYTE_ORDER__=1234 -D__ORDER_BIG_ENDIAN__=4321 -Iinclude -Isrc -I. -I$(BUILD)/generated src bpf/select.h
 	$(call SAY,LINT,clang-tidy)
 	$(Q)clang-tidy --quiet $(LIB_SOURCES) $(CONTROLLER_SOURCES) $(CLI_SOURCES) -- \
 		-std=c11 $(CPPFLAGS) 2>/dev/null
