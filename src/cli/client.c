@@ -15,7 +15,7 @@
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
-#define ANSWER_MAX (16u << 20) /* 1,024 workers are half a megabyte */
+#define ANSWER_MAX (16u << 20) /* bytes; the status of 1,024 workers has about half a megabyte */
 
 static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 {
@@ -55,7 +55,7 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 static int send_request(int fd, const char *method, const char *target)
 {
 	char request[1024];
-	/* HTTP/1.0: the answer ends with the connection, whatever its length. */
+	/* With HTTP/1.0 the server closes the connection behind its answer: no length is needed. */
 	int length = snprintf(request, sizeof(request),
 			      "%s %s HTTP/1.0\r\nHost: stickyctl\r\nContent-Length: 0\r\n\r\n",
 			      method, target);
@@ -65,7 +65,13 @@ static int send_request(int fd, const char *method, const char *target)
 	return send(fd, request, (size_t)length, MSG_NOSIGNAL) == length ? 0 : -errno;
 }
 
-/* Read up to the end of the connection. Returns the length or -errno. */
+/*
+ * Read the whole answer, up to the end of the connection.
+ *
+ * ret_answer  freed by the caller
+ *
+ * Returns the answer's length in bytes, or -errno.
+ */
 static ssize_t read_answer(int fd, char **ret_answer)
 {
 	size_t room = 65536, length = 0;
@@ -188,7 +194,7 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 
 /* ---- Streams ----------------------------------------------------------------------- */
 
-/* Read the head of an answer. Returns its HTTP code, or -1. */
+/* Read an answer's status line and headers. Returns its HTTP status code, or -1. */
 static int read_head(FILE *stream)
 {
 	char line[1024];
@@ -219,7 +225,7 @@ static int read_events(FILE *stream, client_event_fn *fn, void *context, int end
 	return result < 0 ? ended : result;
 }
 
-/* An answer that is no stream: {"error": ...}. */
+/* Show the error of an answer that is no stream of events: {"error": ...}. Returns an exit code. */
 static int read_refusal(FILE *stream, int code)
 {
 	json_t *json = json_loadf(stream, 0, NULL);

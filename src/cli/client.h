@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The other end of the control socket: one request, one answer. */
+/* The commands' side of the control socket: a command sends one request and reads the answer. */
 #ifndef STICKY_CLI_CLIENT_H
 #define STICKY_CLI_CLIENT_H
 
@@ -9,20 +9,20 @@
 #include "config/config.h"
 
 /*
- * Ask the instance.
+ * Send a request to the running instance, and read its answer.
  *
- * method      "GET", "POST"
- * target      "/v1/status"
- * timeout_s   how long to wait for the answer; 0: as long as it takes
- * ret_json    the answer, the caller's
- * ret_pid     the controller's pid, may be NULL; set as soon as it is connected to
+ * method      "GET" or "POST"
+ * target      path and query, such as "/v1/status"
+ * timeout_s   how long to wait for the answer, in seconds; 0: without a limit
+ * ret_json    the answer, to be freed by the caller; set only where EXIT_DONE is returned
+ * ret_pid     the controller's pid; may be NULL; set as soon as the command is connected
  *
- * Complains on stderr. Returns an exit code.
+ * Writes an error message to stderr. Returns an exit code.
  */
 int client_ask(const struct config *config, const char *method, const char *target,
 	       unsigned int timeout_s, json_t **ret_json, pid_t *ret_pid);
 
-/* The same for GET, without a word: for one that may not be there yet. */
+/* The same for GET, but without error messages: for an instance that may not have started yet. */
 int client_ask_quietly(const struct config *config, const char *target, unsigned int timeout_s,
 		       json_t **ret_json);
 
@@ -30,11 +30,11 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 typedef int client_event_fn(void *context, const json_t *event);
 
 /*
- * Ask for events, a line each, and call a function with each as it comes.
+ * Send a request that is answered by a stream of events, and call `fn` with each event as it comes.
  *
- * ended  the exit code where the stream ends before the function ended it
+ * ended  the exit code where the controller ends the stream before `fn` does
  *
- * Complains on stderr. Returns an exit code.
+ * Writes an error message to stderr. Returns an exit code.
  */
 int client_follow(const struct config *config, const char *method, const char *target,
 		  client_event_fn *fn, void *context, int ended);

@@ -24,14 +24,14 @@ static const char *const verdict_words[VERDICT_COUNT] = {
 	[VERDICT_MISSING] = "missing",
 };
 
-/* What was found by the checks so far. */
+/* What the checks have found so far. */
 struct findings {
 	enum verdict worst;
-	bool loads; /* the program can be loaded */
+	bool loads; /* the kernel accepts the BPF program */
 	bool is_verbose;
 };
 
-/* One line: verdict, what was looked at, what was seen; then what to do about it. */
+/* Print the result of one check: verdict, subject, details; and below it the remedy, if not OK. */
 static void __attribute__((format(printf, 5, 6)))
 say(struct findings *findings, enum verdict verdict, const char *what, const char *remedy,
     const char *format, ...)
@@ -49,7 +49,7 @@ say(struct findings *findings, enum verdict verdict, const char *what, const cha
 		findings->worst = verdict;
 }
 
-/* The first number in a file, or -1. */
+/* Returns the first number in a file, or -1 if it can't be read. */
 static long read_number(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -130,7 +130,7 @@ static void check_wake_ups(struct findings *findings, struct sticky_group *group
 		    "a moved connection wakes its acceptor (tried)");
 }
 
-/* The messages of libbpf and of the kernel's verifier, for --verbose. */
+/* With --verbose: show the messages of libbpf and of the kernel's verifier. */
 static void print_message(void *context, enum sticky_log_level level, const char *event,
 			  const char *detail)
 {
@@ -166,7 +166,7 @@ static void check_jit(struct findings *findings)
 {
 	long jit = read_number("/proc/sys/net/core/bpf_jit_enable");
 
-	/* Unreadable where the JIT is always on, or where only root may look. */
+	/* The file can't be read where the JIT is always on, or where only root may read it. */
 	say(findings, jit == 0 ? VERDICT_WARNING : VERDICT_OK, "bpf jit",
 	    "sysctl net.core.bpf_jit_enable=1: interpreted programs are several times slower", "%s",
 	    jit == 0  ? "off"
@@ -191,7 +191,7 @@ static void check_descriptors(struct findings *findings)
 	unsigned long slots = cpus_usable();
 
 	getrlimit(RLIMIT_NOFILE, &limit);
-	/* A socket, two pipes and a status pipe a slot, twice while slots change hands. */
+	/* A slot needs a socket and three pipes, and twice as many while its worker is replaced. */
 	say(findings, limit.rlim_max >= slots * 10 + 64 ? VERDICT_OK : VERDICT_WARNING,
 	    "descriptors", "raise the hard limit: ulimit -Hn, LimitNOFILE= of the unit",
 	    "%llu, up to %llu", (unsigned long long)limit.rlim_cur,

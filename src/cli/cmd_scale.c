@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "sticky.h"
 
-/* "-2" looks like an option to argp: it is taken out of the arguments beforehand. */
+/* argp would take "-2" for an option: take it out of the arguments before argp sees them. */
 static const char *take_negative(int *argc, char **argv)
 {
 	const char *found = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* drain, ready, restart: the orders for one slot. */
+/* drain, ready, restart: the commands for one slot. */
 #include <stdio.h>
 
 #include "common/exit_code.h"

@@ -23,7 +23,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	const struct config_option *option;
 
 	if (key == ARGP_KEY_ARG) {
-		/* From here on everything is the worker's, whether '--' came before or not. */
+		/*
+		 * Every word from here on belongs to the worker's command, with or without a '--'.
+		 */
 		start->sources.command = &state->argv[state->next - 1];
 		state->next = state->argc;
 		return 0;
@@ -50,7 +52,7 @@ static void list_options(struct argp_option options[OPTIONS_MAX])
 			};
 }
 
-/* Returns an exit code. */
+/* Run the instance until it ends. Returns an exit code. */
 static int run(const struct config_sources *sources)
 {
 	struct config config;
@@ -92,7 +94,7 @@ int command_start(int argc, char **argv)
 
 	list_options(options);
 	command_parse_sources(&argp, argc, argv, &start, &start.scratch, &start.sources);
-	argv[0] = word; /* main() had made it the program's name, for argp */
+	argv[0] = word; /* main() had set it to "stickyctl start" for argp */
 	start.sources.arguments = argv;
 	result = run(&start.sources);
 	config_fini(&start.scratch);

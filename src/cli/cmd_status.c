@@ -28,7 +28,7 @@ static uint64_t number_of(const json_t *json, const char *key)
 	return (uint64_t)json_integer_value(json_object_get(json, key));
 }
 
-/* Connections that come into the controller's own hands. */
+/* Print the counters of the connections that the controller accepts and passes to workers. */
 static void show_front(const json_t *status)
 {
 	const json_t *counters = json_object_get(status, "counters");
@@ -81,7 +81,7 @@ static void show_worker(const json_t *worker)
 	if (runs)
 		snprintf(pid, sizeof(pid), "%d", (int)number_of(worker, "pid"));
 	format_duration(number_of(worker, runs ? "uptime_ms" : "restart_in_ms"), uptime);
-	/* 0: it could not be measured. */
+	/* 0 means that the memory could not be measured. */
 	if (number_of(worker, "rss_bytes"))
 		format_bytes(number_of(worker, "rss_bytes"), rss);
 	printf("%4d %8s %-9s %4llu %8s %8llu %6.2f%% %9llu %9llu %5llu %6llu %7s%s%s%s%s\n",

@@ -22,7 +22,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* The controller answers before it is gone; a `start` that follows must find its name free. */
+/*
+ * The controller sends its answer before it exits. Wait until its process has ended, so that a
+ * `start` that follows finds the instance's name free.
+ */
 static int wait_for_end(pid_t pid)
 {
 	struct pollfd end = {.events = POLLIN};

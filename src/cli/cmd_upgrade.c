@@ -9,7 +9,8 @@
 #include "cli/command.h"
 
 #define DEADLINE_S 30
-#define LOOK_MS	   50 /* it is the new program that opens the socket: there is nothing to wait on */
+/* polling: no event says that the new program has opened its control socket */
+#define LOOK_MS 50
 
 static bool has_started_again(const struct config *config, const char *before, char *version,
 			      size_t size)

@@ -59,12 +59,12 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 
 #define SHARED_MAX 8
 
-/* What the parsers get; argp hands each child its own. */
+/* The input of the parsers. argp gives a parser of its own input to each child parser. */
 struct inputs {
 	const struct argp *own;
 	void *own_input;
 	struct config *config;
-	struct config_sources *sources; /* NULL: nobody reads them again */
+	struct config_sources *sources; /* NULL: the options are not read again later */
 };
 
 void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
@@ -151,7 +151,7 @@ void command_parse(const struct argp *argp, int argc, char **argv, void *input,
 	if (!config->name)
 		config->name = strdup("default");
 	if (!config->name)
-		abort(); /* out of memory before anything was done */
+		abort(); /* out of memory, and nothing has been started yet */
 }
 
 void command_parse_sources(const struct argp *argp, int argc, char **argv, void *input,

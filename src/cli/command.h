@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands of stickyctl: a table, one file each. */
+/* The commands of stickyctl: one table, and one file for each command. */
 #ifndef STICKY_CLI_COMMAND_H
 #define STICKY_CLI_COMMAND_H
 
@@ -11,43 +11,44 @@
 
 struct command {
 	const char *name;
-	const char *arguments; /* behind the options, for help */
-	const char *summary;   /* one line */
+	const char *arguments; /* the arguments behind the options, as help shows them */
+	const char *summary;   /* one line for the list of commands */
 	/* argv[0] is "stickyctl NAME". Returns an exit code. */
 	int (*run)(int argc, char **argv);
 };
 
-/* The command of an index from 0 on; NULL behind the last one. */
+/* Returns the command at an index from 0 on; NULL behind the last one. */
 const struct command *command_at(size_t index);
 
-/* NULL: there is none. */
+/* Returns the command of this name, or NULL. */
 const struct command *command_find(const char *name);
 
 /*
- * Parse a command's arguments with argp: --help, errors and exit codes as everywhere.
+ * Parse a command's arguments by argp. --help works, and errors are shown, as in all commands; both
+ * end the program.
  *
- * argp    the command's own options; their keys are its own
- * input   given to its parser
- * config  takes the options that all commands have (-n, --run-dir), from the environment
- *         too; initialized by this; freed by the caller
+ * argp    the command's own options, with keys of its own
+ * input   passed on to the parser of `argp`
+ * config  gets the options that all commands have (-n, --run-dir), also from the environment; is
+ *         initialized here, and freed by the caller
  */
 void command_parse(const struct argp *argp, int argc, char **argv, void *input,
 		   struct config *config);
 
 /*
- * The same for start, whose configuration is read again at each reload.
+ * The same for `start`, whose configuration is read again at each reload.
  *
- * scratch  where each option is tried; freed by the caller
+ * scratch  each option is set here, to check its value; freed by the caller
  * sources  gets the environment and the options; freed by the caller
  */
 void command_parse_sources(const struct argp *argp, int argc, char **argv, void *input,
 			   struct config *scratch, struct config_sources *sources);
 
-/* An option that was given: try it, and remember it. A bad value ends the program. */
+/* Check the value of a given option, and remember it. A bad value ends the program. */
 void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
 		  struct argp_state *state);
 
-/* A parser for a command without options and arguments of its own. */
+/* The argp parser of a command that has no options or arguments of its own. */
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state);
 
 int command_start(int argc, char **argv);

@@ -19,7 +19,7 @@ struct demo {
 	struct sticky_group *group;
 };
 
-/* A thread: the handle of a worker. */
+/* The handle of a worker: a worker of the demo is a thread. */
 struct run {
 	struct worker *worker;
 	struct demo_thread *thread;
@@ -53,7 +53,7 @@ static void on_state(evutil_socket_t fd, short what, void *context)
 	if (state == DEMO_THREAD_ENDED) {
 		struct run_exit how = {.ok = true, .text = "ended"};
 
-		worker_exited(run->worker, &how); /* frees the run */
+		worker_exited(run->worker, &how); /* this frees `run` */
 	}
 }
 
@@ -113,10 +113,13 @@ static void last_lines_of_run(const void *context, size_t size, char *ret_text)
 {
 	(void)context;
 	(void)size;
-	ret_text[0] = '\0'; /* it prints nothing */
+	ret_text[0] = '\0'; /* a demo thread prints nothing */
 }
 
-/* Memory is the process's, which all threads share: the same for each. */
+/*
+ * The resident memory of this process, in bytes. All threads share it, so each worker shows the
+ * same number.
+ */
 static uint64_t own_rss(void)
 {
 	unsigned long pages = 0;
@@ -159,14 +162,15 @@ static const struct worker_backend_ops ops = {
 };
 
 /*
- * The workers are threads: a child can only be an orphan that came to us as PID 1 of a container,
- * or was there before the exec(). The kernel buries those of a parent that ignores their end.
+ * The demo's workers are threads. A child process can only be an orphan that was given to us as PID
+ * 1 of a container, or a child from before the exec(). With SIGCHLD ignored the kernel removes such
+ * a child when it ends.
  */
 static void bury_orphans(void)
 {
 	signal(SIGCHLD, SIG_IGN);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
-		; /* who ended before that */
+		; /* children that had ended before */
 }
 
 static int open_demo(struct event_base *base, struct sticky_group *group,

@@ -29,7 +29,7 @@ static char *render_json(const struct demo_facts *facts)
 	return line;
 }
 
-/* A hue for each slot, as far apart as the golden angle puts them. */
+/* The hues of neighbouring slots differ by about the golden angle, so that they look different. */
 static unsigned int hue_of(uint32_t slot)
 {
 	return slot * 137 % 360;

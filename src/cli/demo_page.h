@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the demo shows a client: where it was sent, and why. Pure. */
+/* The page that the demo shows to a client: which worker serves it, and why. Pure. */
 #ifndef STICKY_CLI_DEMO_PAGE_H
 #define STICKY_CLI_DEMO_PAGE_H
 
@@ -14,23 +14,23 @@ struct demo_facts {
 	uint64_t generation;
 	pid_t process;
 	pid_t thread;
-	const char *client; /* its address */
+	const char *client; /* the client's IP address, as text */
 	const char *key;
 	uint32_t bucket;
-	uint16_t port;	 /* where the demo listens */
-	uint64_t served; /* requests that this worker has answered, this one included */
+	uint16_t port;	 /* the port that the demo listens on */
+	uint64_t served; /* requests that this worker has answered, including this one */
 };
 
 /*
  * Render the page.
  *
- * as_json  else HTML
+ * as_json  as JSON, else as HTML
  *
- * Returns the text, freed by the caller, or NULL.
+ * Returns the text, freed by the caller, or NULL if out of memory.
  */
 char *demo_page(const struct demo_facts *facts, bool as_json);
 
-/* Does an Accept header ask for JSON? NULL: there is none. */
+/* Does this Accept header ask for JSON? `accept` may be NULL: the request has no such header. */
 bool demo_wants_json(const char *accept);
 
 #endif

@@ -24,12 +24,12 @@
 #define HEADERS_MAX	16384
 #define BODY_MAX	65536
 #define IDLE_SECONDS	15
-#define SILENCE_SECONDS 1 /* at a stop: who has asked nothing by then is let go */
+#define SILENCE_SECONDS 1 /* at a stop: how long connections without a request are kept */
 
-/* A client's connection, from its first request to its close. */
+/* A client's connection that has sent a request and is still open. */
 struct connection {
 	struct demo_thread *thread;
-	struct evhttp_connection *http; /* the hash's key */
+	struct evhttp_connection *http; /* the key in the hash */
 	UT_hash_handle hh;
 };
 
@@ -37,26 +37,26 @@ struct demo_thread {
 	struct sticky_group *group;
 	uint32_t slot;
 	uint64_t generation;
-	int sockets[STICKY_LISTENERS_LIMIT]; /* duplicates, until libevent has them; -1 behind them
-					      */
+	int sockets[STICKY_LISTENERS_LIMIT]; /* -1 after libevent has taken the descriptor over */
 	int notify_fd;
 	pthread_t thread;
-	int wake_fd; /* commands for the thread are there: look at the two flags */
+	int wake_fd; /* eventfd: one of the two flags below was set */
 	atomic_bool stop_wanted;
 	atomic_bool kill_wanted;
 	atomic_int state; /* enum demo_thread_state */
 	atomic_int id;
 	atomic_uint connection_count;
-	atomic_ullong cpu_ms; /* set at its end; while it runs its clock is read */
+	atomic_ullong cpu_ms; /* set when the thread ends; before that its CPU clock is read */
 
-	/* The thread's own. */
+	/* The fields below are used by this thread alone. */
 	struct event_base *base;
 	struct event *wake;
 	struct evhttp *http;
 	struct connection *connections;
 	uint64_t accepted_count;
 	uint64_t asked_count;
-	bool silence_is_over; /* the time is up for connections that never asked */
+	/* at a stop: connections without a request are not waited for any longer */
+	bool silence_is_over;
 	bool stopping;
 	uint64_t served;
 };
@@ -68,12 +68,12 @@ static void set_state(struct demo_thread *thread, enum demo_thread_state state)
 
 	atomic_store(&thread->state, state);
 	written = write(thread->notify_fd, &one, sizeof(one));
-	(void)written; /* an eventfd is full only if nobody read 2^64 - 1 of them */
+	(void)written; /* an eventfd's counter can't overflow by these writes */
 }
 
 /* ---- Connections ---------------------------------------------------------------- */
 
-/* May there be a connection that was accepted and has not asked for anything yet? */
+/* May there be an accepted connection on which no request has come yet? */
 static bool has_silent_ones(const struct demo_thread *thread)
 {
 	return thread->accepted_count != thread->asked_count && !thread->silence_is_over;
@@ -97,7 +97,7 @@ static void on_connection_closed(struct evhttp_connection *http, void *context)
 	end_if_idle(thread);
 }
 
-/* libevent accepted a connection, and asks for its bufferevent; NULL: make one. */
+/* libevent accepted a connection and asks for a bufferevent; NULL: libevent makes it. */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
 	struct demo_thread *thread = context;
@@ -107,7 +107,10 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 	return NULL;
 }
 
-/* libevent 2.1 says nothing of a connection before its first request: then it is noted. */
+/*
+ * libevent 2.1 has no callback for a new connection that could name it. So a connection is noted at
+ * its first request.
+ */
 static void note_connection(struct demo_thread *thread, struct evhttp_connection *http)
 {
 	struct connection *connection;
@@ -118,7 +121,7 @@ static void note_connection(struct demo_thread *thread, struct evhttp_connection
 	thread->asked_count++;
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
-		return; /* it is served all the same, only not counted */
+		return; /* the request is served all the same, but the connection is not counted */
 	connection->thread = thread;
 	connection->http = http;
 	HASH_ADD_PTR(thread->connections, http, connection);
@@ -126,7 +129,7 @@ static void note_connection(struct demo_thread *thread, struct evhttp_connection
 	evhttp_connection_set_closecb(http, on_connection_closed, connection);
 }
 
-/* Nothing half read, nothing half written: closing it loses nothing. */
+/* No request has been read in part and no answer written in part: closing loses nothing. */
 static bool is_idle(const struct connection *connection)
 {
 	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection->http);
@@ -137,7 +140,7 @@ static bool is_idle(const struct connection *connection)
 
 /* ---- The page ------------------------------------------------------------------- */
 
-/* Of the first listener. */
+/* The port of the group's first listener. */
 static uint16_t port_of(struct sticky_group *group)
 {
 	char text[STICKY_ADDRESS_TEXT_SIZE];
@@ -164,7 +167,7 @@ static int collect_facts(struct demo_thread *thread, struct evhttp_request *requ
 		error = sticky_group_where(thread->group, (const void *)&client, where);
 	if (error)
 		return error;
-	/* An IPv4 client of a dual-stack socket, as it calls itself. */
+	/* A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d: show a.b.c.d alone. */
 	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
 		address += 7;
 	*facts = (struct demo_facts){
@@ -272,16 +275,16 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 	if (!atomic_load(&thread->stop_wanted) || thread->stopping)
 		return;
 	/*
-	 * Nobody new comes: the group refuses. What is in the queue by now is accepted in the
-	 * loop's next turn, which handles sockets before timers.
+	 * The group refuses new connections by now. The connections that are still in the accept
+	 * queue are accepted in the loop's next turn, as libevent handles sockets before timers.
 	 */
 	thread->stopping = true;
 	if (event_base_once(thread->base, -1, EV_TIMEOUT, on_queue_accepted, thread, &now) ||
 	    event_base_once(thread->base, -1, EV_TIMEOUT, on_silence_over, thread, &silence))
-		event_base_loopbreak(thread->base); /* rather than never */
+		event_base_loopbreak(thread->base); /* without a timer the loop would never end */
 }
 
-/* libevent takes the socket over. */
+/* Let libevent accept from the socket of a listener; libevent owns the socket from now on. */
 static int accept_from(struct demo_thread *thread, uint32_t listener)
 {
 	if (evutil_make_socket_nonblocking(thread->sockets[listener]) ||
@@ -337,7 +340,8 @@ static void *run(void *context)
 		event_base_dispatch(thread->base);
 	}
 	if (thread->http)
-		evhttp_free(thread->http); /* connections too: each calls on_connection_closed() */
+		/* closes the connections, too: each calls on_connection_closed() */
+		evhttp_free(thread->http);
 	if (thread->wake)
 		event_free(thread->wake);
 	if (thread->base)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread of the demo: an HTTP server on a worker's sockets. It knows libsticky's public
+ * One thread of the demo: an HTTP server on a worker's sockets. It uses libsticky's public
  * interface and libevent, and nothing of the controller.
  */
 #ifndef STICKY_CLI_DEMO_THREAD_H
@@ -16,23 +16,23 @@ struct demo_thread;
 enum demo_thread_state { DEMO_THREAD_STARTING, DEMO_THREAD_SERVING, DEMO_THREAD_ENDED };
 
 /*
- * Start a thread that serves on a worker's sockets: on duplicates of them, so that it may finish
- * what it has after the worker was closed.
+ * Start a thread that serves on a worker's sockets. It has duplicates of them, so that it can
+ * finish its requests after the worker was closed.
  *
- * notify_fd  an eventfd that is written to at each change of its state
+ * notify_fd  an eventfd; the thread writes to it each time its state changes
  *
  * Returns 0 or -errno.
  */
 int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, int notify_fd,
 		      struct demo_thread **ret_thread);
 
-/* Accept no more, answer what is there, then end. */
+/* Ask the thread to accept no more, to answer the requests that it has, and to end. */
 void demo_thread_stop(struct demo_thread *thread);
 
-/* End now, whoever is connected. */
+/* Ask the thread to end now, also if clients are connected. */
 void demo_thread_kill(struct demo_thread *thread);
 
-/* It must have ended. */
+/* Free the thread, which must have ended (DEMO_THREAD_ENDED). */
 void demo_thread_join(struct demo_thread *thread);
 
 enum demo_thread_state demo_thread_state(const struct demo_thread *thread);

@@ -9,7 +9,7 @@
 #include "common/exit_code.h"
 #include "cli/command.h"
 
-/* The words that people try first. */
+/* Options that users try in the place of a command. */
 static const char *translate(const char *word)
 {
 	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
@@ -20,8 +20,8 @@ static const char *translate(const char *word)
 }
 
 /*
- * Whoever starts us may have closed some of the first three descriptors. Files that are opened
- * later would get their numbers, and be written to as stdout or stderr.
+ * The parent process may have closed some of the first three descriptors. A file opened later would
+ * then get such a number, and what is written to stdout or stderr would go into that file.
  */
 static bool open_standard_descriptors(void)
 {
