@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Milliseconds that never go back, from some point in the past. */
+/* Returns the time of a clock that never goes back, in milliseconds from some past moment on. */
 static inline uint64_t clock_ms(void)
 {
 	struct timespec now;

@@ -8,7 +8,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_NOT_RUNNING = 3,
-	EXIT_PARTLY = 4, /* timed out, or done in part */
+	EXIT_PARTLY = 4, /* a time limit passed, or only a part was done */
 	EXIT_ALREADY_RUNNING = 5,
 	EXIT_NOT_PERMITTED = 77,
 	EXIT_BAD_CONFIG = 78

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A number that stands for texts: FNV-1a. It tells mistakes apart, not enemies. */
+/*
+ * A hash of texts: FNV-1a. It tells different values apart, but gives no protection against values
+ * that are chosen to collide.
+ */
 #ifndef STICKY_COMMON_FNV1A_H
 #define STICKY_COMMON_FNV1A_H
 
@@ -12,7 +15,10 @@
 
 uint64_t textid_add_bytes(uint64_t id, const void *bytes, size_t size);
 
-/* A text with its end, so that "ab","c" is not "a","bc". NULL is not the empty text. */
+/*
+ * Add a text to a hash, with its terminating NUL, so that "ab","c" differs from "a","bc". NULL
+ * differs from the empty text.
+ */
 uint64_t textid_add(uint64_t id, const char *text);
 
 uint64_t textid_add_list(uint64_t id, const struct string_list *list);

@@ -12,15 +12,16 @@
 
 struct journal_follower {
 	struct journal_follower *next;
-	journal_fn *fn; /* NULL: has left while followers were being told */
+	journal_fn *fn; /* NULL: it has left during a delivery, and is freed afterwards */
 	void *context;
 };
 
 struct journal {
-	uint64_t count; /* events ever */
+	uint64_t count; /* events added so far */
 	json_t *kept[JOURNAL_KEPT];
 	struct journal_follower *followers;
-	unsigned int telling; /* how deep: one that is told may add an event */
+	/* depth of nested deliveries: a follower's function may add an event */
+	unsigned int telling;
 };
 
 int journal_open(struct journal **ret_journal)
@@ -44,7 +45,7 @@ void journal_close(struct journal *journal)
 
 #define VALUE_SIZE 512
 
-/* A quote within a quoted value would end it for whoever reads the line by a program. */
+/* A '"' within a value in quotes would end it for a program that reads the log: write ' instead. */
 static void copy_without_quotes(const char *text, char copy[VALUE_SIZE])
 {
 	size_t i;
@@ -55,7 +56,7 @@ static void copy_without_quotes(const char *text, char copy[VALUE_SIZE])
 			copy[i] = '\'';
 }
 
-/* The log line's key=value, from the event's fields, in their order. */
+/* Write an event's fields as key=value for the log line, in their order. */
 static void format_fields(const json_t *fields, char *text, size_t size)
 {
 	char copy[VALUE_SIZE];
@@ -115,7 +116,10 @@ static void sweep(struct journal *journal)
 	}
 }
 
-/* One that is told may end itself, or any other: the list stays as it is meanwhile. */
+/*
+ * Call each follower with an event. A follower's function may remove itself or another follower: so
+ * nothing is removed from the list until the outermost call is done.
+ */
 static void tell(struct journal *journal, const json_t *entry)
 {
 	struct journal_follower *follower;
@@ -147,7 +151,7 @@ void journal_add(struct journal *journal, int level, const char *event, json_t *
 	json_decref(*place);
 	*place = entry;
 	journal->count++;
-	json_incref(entry); /* events of those who are told may take its place */
+	json_incref(entry); /* an event that a follower adds may free the entry's place */
 	tell(journal, entry);
 	json_decref(entry);
 }

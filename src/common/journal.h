@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal: what happened, as events. The last ones are kept for `stickyctl events`; those
- * who follow are told as it happens.
+ * The journal: what happened, as a sequence of events. The last ones are kept for `stickyctl
+ * events`, and followers get each new event at once.
  */
 #ifndef STICKY_COMMON_JOURNAL_H
 #define STICKY_COMMON_JOURNAL_H
@@ -20,23 +20,27 @@ int journal_open(struct journal **ret_journal);
 void journal_close(struct journal *journal);
 
 /*
- * Add an event: {"seq": .., "time": "..", "event": "..", ...}, and log it.
+ * Add an event, {"seq": .., "time": "..", "event": "..", ...}, give it to the followers, and log
+ * it.
  *
  * level   of the log line, enum sticky_log_level
- * event   one word
- * fields  an object with the rest, taken over; NULL: none
+ * event   the event's name, one word
+ * fields  an object with the event's other fields; taken over; NULL: none
  */
 void journal_add(struct journal *journal, int level, const char *event, json_t *fields);
 
-/* Called with each event as it happens; the event is the journal's. */
+/* Called with each event as it happens. The event belongs to the journal. */
 typedef void journal_fn(void *context, const json_t *event);
 
-/* Follow. Returns a handle for journal_unfollow(), or NULL: out of memory. */
+/*
+ * Call `fn` with each event from now on. Returns a handle for journal_unfollow(), or NULL if out of
+ * memory.
+ */
 struct journal_follower *journal_follow(struct journal *journal, journal_fn *fn, void *context);
 
 void journal_unfollow(struct journal *journal, struct journal_follower *follower);
 
-/* Call a function with the events that are kept, the oldest first. */
+/* Call `fn` with each event that is kept, the oldest first. */
 void journal_replay(const struct journal *journal, journal_fn *fn, void *context);
 
 #endif

@@ -18,7 +18,7 @@ static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_DEBUG] = "debug",
 };
 
-/* An enum sticky_log_level. Threads of the demo and of the dispatchers read it. */
+/* An enum sticky_log_level. Threads of the demo and of the dispatchers read it, too. */
 static atomic_uint shown_level = STICKY_LOG_INFO;
 
 void report_set_level(enum sticky_log_level level)
@@ -32,7 +32,7 @@ static size_t format_time(char *text, size_t size)
 	struct tm utc;
 	char seconds[32];
 
-	/* The journal writes the time by itself. */
+	/* systemd's journal adds the time by itself. */
 	if (getenv("JOURNAL_STREAM"))
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -41,20 +41,23 @@ static size_t format_time(char *text, size_t size)
 	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
 }
 
-/* Lines that nobody took, since the last one that was taken. Threads of the demo report too. */
+/* Lines that could not be written since the last one that was. Other threads log, too. */
 static atomic_uint lost_lines;
 
 static bool has_room(void)
 {
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
 
-	/* A pipe that can be written to takes PIPE_BUF bytes, which is more than a line has. */
+	/*
+	 * poll() reports a pipe as writable where PIPE_BUF bytes fit, which is more than a line
+	 * has.
+	 */
 	return poll(&poller, 1, 0) == 1;
 }
 
 /*
- * One write a line, so that those of several processes don't mix. A reader that has stopped
- * reading must not stop the controller: then lines are lost, and counted.
+ * Each line is one write(), so that lines of several processes do not mix. If the reader of stderr
+ * has stopped reading, the controller must not block: the line is dropped and counted.
  */
 static void write_or_lose(const char *line, size_t length)
 {
@@ -76,7 +79,7 @@ static void write_or_lose(const char *line, size_t length)
 		}
 	}
 	written = write(STDERR_FILENO, line, length);
-	(void)written; /* a log can't report itself */
+	(void)written; /* an error of the log can't be logged */
 }
 
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)
@@ -91,7 +94,7 @@ static void write_line(enum sticky_log_level level, const char *event, const cha
 				   level_names[level], event, *detail ? " " : "", detail);
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
-	/* Worker's words may be in it: they must not steer the reader's terminal. */
+	/* The text may contain a worker's words: escape sequences must not reach a terminal. */
 	for (i = 0; i < length; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';

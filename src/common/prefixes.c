@@ -10,9 +10,9 @@
 
 #include "common/units.h"
 
-#define V4_BITS 96 /* of ::ffff:0:0/96 */
+#define V4_BITS 96 /* length of the prefix ::ffff:0:0/96, in bits */
 
-/* The first bytes of every IPv4 address, as the rest of an initializer or in a memcpy(). */
+/* The first 12 bytes of every IPv4 address, for an initializer and for memcmp() and memcpy(). */
 #define V4_HEAD 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
 
 static const uint8_t v4_head[V4_BITS / 8] = {V4_HEAD};
@@ -20,7 +20,7 @@ static const uint8_t v4_head[V4_BITS / 8] = {V4_HEAD};
 #define DEFAULT_COUNT 8
 
 static const struct sticky_prefix ranges[] = {
-	/* These are trusted where nobody says otherwise. */
+	/* These are trusted by default. */
 	{{V4_HEAD, 127}, V4_BITS + 8},
 	{{[15] = 1}, 128},
 	{{V4_HEAD, 10}, V4_BITS + 8},
@@ -73,7 +73,10 @@ static void clear_behind(struct sticky_prefix *prefix)
 	memset(prefix->address + whole + 1, 0, 15 - whole);
 }
 
-/* Returns the bits of its family's addresses that are not its own: 96 or 0, or -EINVAL. */
+/*
+ * Read an address. Returns the number of leading bits that are fixed for its family, 96 or 0, or
+ * -EINVAL.
+ */
 static int parse_host(const char *host, uint8_t ret_bytes[16])
 {
 	if (strchr(host, ':'))
@@ -128,7 +131,7 @@ const struct sticky_prefix *prefixes_default(size_t *ret_count)
 	return ranges;
 }
 
-/* A range comes before those that are within it. */
+/* Sort a range before the ranges that it contains. */
 static int compare(const void *left, const void *right)
 {
 	const struct sticky_prefix *a = left, *b = right;
@@ -137,12 +140,15 @@ static int compare(const void *left, const void *right)
 	return order ? order : (a->bits > b->bits) - (a->bits < b->bits);
 }
 
-/* Of a sorted list. Returns how many are left. */
+/* Remove ranges that lie within others from a sorted list. Returns how many are left. */
 static size_t drop_nested(struct sticky_prefix *list, size_t count)
 {
 	size_t kept = 0, i;
 
-	/* Ranges do not overlap by half: what is within any earlier one is within the last kept. */
+	/*
+	 * Two ranges never overlap in part. So a range that lies within any earlier one lies within
+	 * the last one that was kept.
+	 */
 	for (i = 0; i < count; i++)
 		if (!kept || !covers(&list[kept - 1], list[i].address))
 			list[kept++] = list[i];
@@ -184,7 +190,10 @@ bool prefixes_contain(const struct prefixes *prefixes, const struct sockaddr *ad
 
 	if (!read_bytes(address, bytes))
 		return false;
-	/* How many begin at the address or before it: only the last of them can hold it. */
+	/*
+	 * Count the ranges that begin at or before the address. Only the last of them can contain
+	 * it.
+	 */
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 

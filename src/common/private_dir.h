@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Directories that must be ours alone. */
+/* Directories that only this user may write to. */
 #ifndef STICKY_COMMON_PRIVATE_DIR_H
 #define STICKY_COMMON_PRIVATE_DIR_H
 
@@ -8,14 +8,15 @@
 #include <sys/types.h>
 
 /*
- * Make a directory, with its parents, and see that it is ours: owned by us (or by root),
- * writable by nobody else. A link in its place must be ours (or root's) too.
+ * Make a directory and its parents, and check that no other user can change it: it must belong to
+ * our uid or to root, and others must not be able to write to it. A symbolic link in its place must
+ * belong to our uid or to root, too.
  *
- * may_be_shared  others may write to it where it is sticky, as /tmp is
- * mode       of what is made; umask does not matter
- * ret_error  what is wrong and what to do, error_size bytes
+ * mode           of directories that are made; not changed by umask
+ * may_be_shared  others may write to the directory if it has the sticky bit, as /tmp has
+ * ret_error      what is wrong and what to do; error_size bytes
  *
- * Returns 0, -EPERM (somebody else's, or others can write to it), or another -errno.
+ * Returns 0, -EPERM (it belongs to another user, or others can write to it), or another -errno.
  */
 int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_error,
 		   size_t error_size);

@@ -14,7 +14,7 @@
 
 static const struct {
 	enum privilege bit;
-	unsigned int number; /* the kernel's */
+	unsigned int number; /* the number of the capability in the kernel */
 } kept[] = {
 	{PRIVILEGE_NET_BIND_SERVICE, CAP_NET_BIND_SERVICE},
 	{PRIVILEGE_SETUID, CAP_SETUID},
@@ -25,7 +25,10 @@ static const struct {
 	{PRIVILEGE_SYS_PTRACE, CAP_SYS_PTRACE},
 };
 
-/* In the mirror that libcap-ng keeps for each thread: the kernel's set, read when first asked. */
+/*
+ * Returns one of this thread's sets from the copy that libcap-ng keeps. libcap-ng reads it from the
+ * kernel at the first call.
+ */
 static unsigned int find(capng_type_t type)
 {
 	unsigned int set = 0;
@@ -53,7 +56,9 @@ static int last_error(void)
 	return errno ? -errno : -EPERM;
 }
 
-/* From the mirror into the kernel. If that is refused the mirror shows again what the kernel has.
+/*
+ * Write libcap-ng's copy to the kernel. If the kernel refuses, read the kernel's sets into the copy
+ * again.
  */
 static int apply(void)
 {
@@ -81,7 +86,7 @@ static int make_effective(unsigned int wanted)
 	return error ? error : apply();
 }
 
-/* At once, and in any thread: no handler of exit() may run beside the other threads. */
+/* Exit from any thread, by _exit(): exit() would run handlers while other threads still run. */
 static _Noreturn void refuse_to_go_on(int error)
 {
 	report(STICKY_LOG_ERROR, "privilege_not_dropped",
@@ -101,7 +106,10 @@ int privilege_shrink(void)
 	if (capng_get_caps_process())
 		return last_error();
 	permitted = find(CAPNG_PERMITTED);
-	/* Also those that this kernel has and the headers of this build do not know. */
+	/*
+	 * Clear all sets, including capabilities that this kernel has and this build's headers
+	 * lack.
+	 */
 	capng_clear(CAPNG_SELECT_CAPS);
 	error = update(CAPNG_ADD, CAPNG_PERMITTED, permitted);
 	return error ? error : apply();

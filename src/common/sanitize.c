@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /*
- * The length of the UTF-8 sequence at the start of a text, 0 where there is none: RFC 3629, with
- * no overlong forms, surrogates, or control characters of ISO 6429 (U+0080 to U+009F).
+ * Returns the length of the UTF-8 sequence at the start of a text, or 0 if there is none. RFC 3629:
+ * no overlong forms, no surrogates; and no control characters of ISO 6429 (U+0080 to U+009F).
  */
 static size_t sequence_length(const unsigned char *text)
 {

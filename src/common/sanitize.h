@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Words that come from outside: workers' status, names of files, last lines. Pure. */
+/* Cleans text that comes from outside: workers' status, file names, last output lines. Pure. */
 #ifndef STICKY_COMMON_SANITIZE_H
 #define STICKY_COMMON_SANITIZE_H
 
 /*
- * Make a text fit to be shown and to be JSON, in place: control characters but for the line end,
- * and bytes that are no UTF-8, become '?'. A sequence that is cut at the end counts as none.
+ * Make a text fit for a terminal and for JSON, in place. Control characters, except line ends, and
+ * bytes that are no UTF-8 become '?'; so do the bytes of a sequence that is cut off at the end.
  */
 void text_clean(char *text);
 

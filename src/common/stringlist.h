@@ -7,15 +7,15 @@
 #include <stddef.h>
 
 struct string_list {
-	char **items; /* items[count] is NULL once there is one */
+	char **items; /* items[count] is NULL; items is NULL while the list is empty */
 	size_t count;
-	bool overridable; /* from an earlier source: the next addition replaces it */
+	bool overridable; /* the values come from an earlier source: the next value replaces them */
 };
 
-/* Add a copy. Returns 0 or -ENOMEM. */
+/* Add a copy of a text. Returns 0 or -ENOMEM. */
 int string_list_add(struct string_list *list, const char *value);
 
-/* The same; a list from an earlier source begins anew. */
+/* The same, but an overridable list is emptied first. */
 int string_list_override(struct string_list *list, const char *value);
 
 void string_list_fini(struct string_list *list);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Timers of a libevent loop. */
+/* One-shot timers of a libevent loop. */
 #ifndef STICKY_COMMON_TIMER_H
 #define STICKY_COMMON_TIMER_H
 
@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 /*
- * Start a timer, or start it anew. It fires once, delay_ms from now.
+ * Start a timer, or restart it. It fires once, delay_ms milliseconds from now.
  *
- * Where there is no memory for it, it fires in the loop's next turn: a timer that is early makes
- * its owner look too soon, one that never fires would leave a client or a stop waiting for ever.
+ * If there is no memory for it, it fires in the loop's next turn. A timer that fires early makes
+ * its owner look too soon; one that never fires would leave a client or a stop waiting for ever.
  */
 void timer_start(struct event *timer, uint64_t delay_ms);
 

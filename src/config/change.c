@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* One configuration in place of another: what changes, and what can't. */
+/* Replaces one configuration by another: which options change, and which can't. */
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +73,10 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 		swap((char *)running + option->offset, (char *)next + option->offset,
 		     size_of(option));
 	}
-	/* Threads of this process as the workers, or processes: that is decided at the start. */
+	/*
+	 * Whether workers are processes, or threads of this process, is decided at the start for
+	 * good.
+	 */
 	if (!running->command != !next->command) {
 		add_name("command", size, ret_names);
 		swap(&running->command, &next->command, sizeof(next->command));
@@ -83,7 +86,7 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 	config_fini(next);
 }
 
-/* The n-th option that only a new start can change; NULL behind the last one. */
+/* Returns the n-th option that only a new start can change; NULL behind the last one. */
 static const struct config_option *fixed_option(size_t index)
 {
 	const struct config_option *option;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration file. By libyaml's documents: each node knows its line and column, and its
- * text goes to the setter that the command line uses. (A library that maps YAML to structs would
- * want every option described a second time.)
+ * The configuration file, read by libyaml's documents: each node knows its line and column, and its
+ * text goes to the same setter as on the command line. (A library that maps YAML to structs would
+ * need a second description of every option.)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 
 #define FILE_SIZE_MAX (1 << 20)
 
-/* What is read, and where complaints go. */
+/* The file being read, and where error messages go. */
 struct reading {
 	struct config *config;
 	const char *path;
@@ -48,7 +48,7 @@ static yaml_node_t *node_at(struct reading *reading, int index)
 	return yaml_document_get_node(&reading->document, index);
 }
 
-/* NULL where it is not one, or holds a NUL byte. */
+/* Returns a node's text; NULL if it is no text, or contains a NUL byte. */
 static const char *text_of(const yaml_node_t *node)
 {
 	const char *text;
@@ -59,7 +59,7 @@ static const char *text_of(const yaml_node_t *node)
 	return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
-/* `workers:` with nothing behind it. */
+/* Is it a key without a value, such as `workers:`? */
 static bool is_empty(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&
@@ -103,7 +103,7 @@ static int set_items(struct reading *reading, const struct config_option *option
 	return error;
 }
 
-/* env: {NAME: VALUE}, as it reads best. */
+/* Set `env` from a mapping, {NAME: VALUE}. */
 static int set_pairs(struct reading *reading, const struct config_option *option,
 		     const yaml_node_t *mapping)
 {
@@ -137,7 +137,10 @@ static int set_option(struct reading *reading, const struct config_option *optio
 	return set_scalar(reading, option, value);
 }
 
-/* No shell splits it: words with spaces in them could not be told from several words. */
+/*
+ * The command must be a list of words: no shell splits it, so it would not be clear whether spaces
+ * separate words or belong to one.
+ */
 static int set_command(struct reading *reading, const yaml_node_t *value)
 {
 	struct string_list *command = &reading->config->file_command;
@@ -179,7 +182,7 @@ static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml
 	return set_option(reading, option, value);
 }
 
-/* The second `workers:` would win without a word. */
+/* Refuse a key that stands twice: libyaml would let the second one win without an error. */
 static int refuse_twice(struct reading *reading, const yaml_node_t *root,
 			const yaml_node_pair_t *second)
 {
@@ -203,7 +206,7 @@ static int set_all(struct reading *reading)
 	int error = 0;
 
 	if (!root || is_empty(root))
-		return 0; /* an empty file, or comments alone */
+		return 0; /* the file is empty, or has comments alone */
 	if (root->type != YAML_MAPPING_NODE)
 		return complain(reading, root,
 				"'name: value' lines are wanted, as in 'workers: 4'");
@@ -217,7 +220,7 @@ static int set_all(struct reading *reading)
 	return error;
 }
 
-/* The mistake that addresses invite: [::1]:80 begins a list. */
+/* Returns a hint for a common mistake: an address such as [::1]:80 begins a list in YAML. */
 static const char *hint_for(const yaml_parser_t *parser)
 {
 	bool is_flow = parser->context && strstr(parser->context, "flow");
@@ -232,7 +235,7 @@ static int complain_of_syntax(const struct reading *reading, const yaml_parser_t
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	/* A byte that is no text has an offset and no line. */
+	/* For a byte that is no UTF-8, libyaml gives an offset, but no line. */
 	if (parser->error == YAML_READER_ERROR)
 		snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s: byte %zu: %s", reading->path,
 			 parser->problem_offset, problem);
@@ -281,7 +284,10 @@ static int parse(struct config *config, const char *path, const char *text, size
 	return error;
 }
 
-/* A pipe would block, and have nothing to say at the next reload. Returns the length or -errno. */
+/*
+ * Read a regular file. Others are refused: reading a pipe could block, and would give nothing at
+ * the next reload. Returns the length in bytes, or -errno.
+ */
 static ssize_t read_regular(int fd, char *text, size_t room)
 {
 	struct stat status;

@@ -9,13 +9,13 @@
 
 enum option_kind {
 	KIND_TEXT,
-	KIND_NAME, /* an instance's name */
+	KIND_NAME, /* the name of an instance */
 	KIND_LIST,
 	KIND_RANGES,	  /* a list of CIDR or @FILE */
-	KIND_TOKEN,	  /* a header's name */
-	KIND_WORKER,	  /* how workers get their sockets */
-	KIND_FILES,	  /* a list of file names that adds up */
-	KIND_ASSIGNMENTS, /* a list of NAME=VALUE */
+	KIND_TOKEN,	  /* the name of a header field */
+	KIND_WORKER,	  /* a value of --worker */
+	KIND_FILES,	  /* a list of file names; each source adds to it */
+	KIND_ASSIGNMENTS, /* a list of NAME=VALUE; each source adds to it */
 	KIND_NUMBER,
 	KIND_TIME,
 	KIND_SIZE,
@@ -23,50 +23,51 @@ enum option_kind {
 	KIND_CHOICE
 };
 
-/* When another value takes effect. */
+/* When a changed value takes effect. */
 enum option_change {
 	CHANGES_AT_RELOAD,
-	CHANGES_AT_TAKEOVER, /* a new controller has it, one that runs can't */
-	CHANGES_AT_START     /* it is built into what workers and kernel have */
+	CHANGES_AT_TAKEOVER, /* when another controller takes over, but not at a reload */
+	CHANGES_AT_START     /* at a new start only: workers and kernel depend on the value */
 };
 
-/* One option, as a user sees it. */
+/* One option, as the user sees it. */
 struct option_doc {
-	const char *name; /* long option */
-	int key;	  /* short option, or a number above 255 */
-	const char *arg;  /* what follows it, in help */
+	const char *name; /* the long option, without "--" */
+	int key;	  /* the short option's letter, or a number above 255 */
+	const char *arg;  /* the name of its value in the help text */
 	const char *doc;
-	bool every_command; /* -n, --run-dir: all commands take it, not just start */
+	bool every_command; /* all commands have it (-n, --run-dir), not only start */
 };
 
 struct config_option {
 	struct option_doc doc;
 	enum option_kind kind;
-	size_t offset; /* in struct config */
+	size_t offset; /* of its member in struct config */
 	uint64_t min, max;
-	const char *choices; /* "auto notify started", in the order of the enum */
+	const char *choices; /* "auto notify started": the choices, in the order of the enum */
 	enum option_change change;
 };
 
-/* The option of an index from 0 on; NULL behind the last one. */
+/* Returns the option at an index from 0 on; NULL behind the last one. */
 const struct config_option *option_at(size_t index);
 
-/* NULL: there is none. */
+/* Returns the option with this key, or NULL. */
 const struct config_option *option_by_key(int key);
 
 /*
- * By its name as another source writes it, with '_' for '-'.
+ * Find an option by its name as it is written in another source, with '_' in the place of '-'.
  *
- * spell  toupper for variables of the environment, tolower for the file
+ * length  of `text`, in bytes
+ * spell   toupper for variables of the environment, tolower for the file
  *
- * NULL: there is none.
+ * Returns the option, or NULL.
  */
 const struct config_option *option_by_spelling(const char *text, size_t length, int (*spell)(int));
 
-/* Is its member a text of its own? */
+/* Is the option's member a text that is allocated for it? */
 bool option_is_text(const struct config_option *option);
 
-/* Can it be given more than once? */
+/* Can the option be given more than once? */
 bool option_is_list(const struct config_option *option);
 
 #endif

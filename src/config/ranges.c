@@ -14,7 +14,7 @@ static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
 
 	if (ranges->count == STICKY_PROXIES_LIMIT)
 		return -E2BIG;
-	/* In steps that double: a list of a cloud's ranges has thousands. */
+	/* The room doubles when it is full: a cloud provider's list has thousands of ranges. */
 	if (!(ranges->count & (ranges->count - 1))) {
 		list = realloc(ranges->list,
 			       (ranges->count ? 2 * ranges->count : 1) * sizeof(*list));
@@ -33,7 +33,7 @@ static int add_text(struct ranges *ranges, const char *text)
 	return prefix_parse(text, &prefix) ? -EINVAL : add(ranges, &prefix);
 }
 
-/* Returns the word of a line; "": there is none; NULL: more than one. */
+/* Returns the only word of a line; "": the line has none; NULL: it has more than one. */
 static const char *word_of(char *line)
 {
 	char *end;
@@ -73,7 +73,9 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path, size_t
 		else if (*word)
 			error = add_text(ranges, word);
 	}
-	/* A list that is cut short would leave proxies out, and say nothing. */
+	/*
+	 * A read error must not end in a shorter list: the proxies behind it would not be trusted.
+	 */
 	if (!error && !feof(file))
 		error = errno ? -errno : -EIO;
 	free(line);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Address ranges as users name them: CIDR, or files of them. */
+/* Address ranges as users name them: CIDR, or names of files that list them. */
 #ifndef STICKY_CONFIG_RANGES_H
 #define STICKY_CONFIG_RANGES_H
 
@@ -14,14 +14,15 @@ struct ranges {
 };
 
 /*
- * Read them. A file (@NAME) has a range on each line; empty lines and what follows a '#' are
- * passed over.
+ * Read address ranges. A file (@NAME) has one range on each line; empty lines, and the rest of a
+ * line behind a '#', are skipped.
  *
- * words      CIDR or @FILE; none: loopback and the private ranges
- * ret_error  file:line and what is wrong, error_size bytes
+ * words       each one CIDR or @FILE; an empty list means loopback and the private ranges
+ * ret_ranges  to be freed by ranges_fini()
+ * ret_error   file:line and what is wrong; error_size bytes
  *
- * Returns 0, -EINVAL (not a range), -E2BIG (more than STICKY_PROXIES_LIMIT), -ENOMEM, or why a
- * file can't be read.
+ * Returns 0, -EINVAL (not a range), -E2BIG (more than STICKY_PROXIES_LIMIT), -ENOMEM, or the -errno
+ * of a file that can't be read.
  */
 int ranges_read(const struct string_list *words, struct ranges *ret_ranges, size_t error_size,
 		char *ret_error);

@@ -21,7 +21,10 @@ static int set_text(char **text, const char *value)
 	return 0;
 }
 
-/* A name becomes a directory: no separator, no hidden file, no surprise in a shell. */
+/*
+ * Is it a good name for an instance? The name becomes a directory: it has no '/', does not begin
+ * with a '.', and has no character that is special to a shell.
+ */
 static bool is_instance_name(const char *text)
 {
 	size_t length = strlen(text);
@@ -31,7 +34,7 @@ static bool is_instance_name(const char *text)
 		       length;
 }
 
-/* The index of a word in a list of words, or -1. */
+/* Returns the index of `value` in a list of words separated by spaces, or -1. */
 static int find_choice(const char *choices, const char *value)
 {
 	size_t length = strlen(value);
@@ -60,7 +63,7 @@ static bool is_range(const char *text)
 	return text[0] == '@' ? text[1] != '\0' : prefix_parse(text, &prefix) == 0;
 }
 
-/* RFC 9110, 5.6.2: a token; of a length that heads are made for. */
+/* A header field's name is a token (RFC 9110, 5.6.2), and of a length that real ones have. */
 static bool is_header_name(const char *text)
 {
 	size_t length = strlen(text);

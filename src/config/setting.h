@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From a value as it was written to the member of struct config that it is meant for. */
+/* Sets the member of struct config that belongs to an option, from the value as text. */
 #ifndef STICKY_CONFIG_SETTING_H
 #define STICKY_CONFIG_SETTING_H
 
@@ -7,10 +7,10 @@
 #include "config/options.h"
 
 /*
- * Set an option.
+ * Check the value of an option, and set it.
  *
  * origin     where the value comes from, for the message: "--workers", "web.yaml:3:10: workers"
- * ret_error  what is wrong and what would be right, CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong and what would be right; CONFIG_ERROR_SIZE bytes
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */

@@ -56,7 +56,10 @@ static int set_above_file(const struct config_sources *sources, struct config *c
 	return set_given(sources, config, ret_error);
 }
 
-/* Its name is in the sources that are above it. ret_path: "" where there is none. */
+/*
+ * Find the configuration file. Its name can only come from the environment and the command line, so
+ * these are read first. ret_path is "" if there is no file.
+ */
 static int find_file(const struct config_sources *sources, char ret_path[PATH_MAX], char *ret_error)
 {
 	struct config config;
@@ -69,7 +72,10 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 		length = snprintf(ret_path, PATH_MAX, "%s", config.file);
 	} else if (!error && config.name) {
 		length = snprintf(ret_path, PATH_MAX, "%s/%s.yaml", SOURCES_DIRECTORY, config.name);
-		/* One that is there and can't be read is for an error, not for silence. */
+		/*
+		 * A file that exists but can't be read must be an error later: it is not skipped
+		 * here.
+		 */
 		if (access(ret_path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
 			ret_path[0] = '\0';
 	}

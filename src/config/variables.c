@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Options from the environment: --min-uptime as STICKYCTL_MIN_UPTIME. */
+/* Options from the environment: --min-uptime is STICKYCTL_MIN_UPTIME. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,10 @@
 
 #define VARIABLE_PREFIX "STICKYCTL_"
 
-/* Each word of a repeated option's variable; the whole text of another's. */
+/*
+ * Set an option from its variable. The variable of an option that can be given more than once holds
+ * several values; that of another option holds one.
+ */
 static int set_from_variable(struct config *config, const struct config_option *option,
 			     const char *value, const char *origin, char *ret_error)
 {
