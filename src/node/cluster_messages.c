@@ -11,7 +11,7 @@ static const char *text_of(const json_t *message, const char *name)
 	return text ? text : "";
 }
 
-/* -1 where it is none. */
+/* Returns -1 if the member is no number. */
 static int number_of(const json_t *message, const char *name)
 {
 	const json_t *value = json_object_get(message, name);

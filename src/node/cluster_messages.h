@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Node.js's cluster module says, and what it wants to hear: the primary's side of
- * lib/internal/cluster/child.js, as values. Pure.
+ * The messages of Node.js's cluster module, as values: the primary's side of what
+ * lib/internal/cluster/child.js sends and expects. Pure.
  */
 #ifndef STICKY_NODE_CLUSTER_MESSAGES_H
 #define STICKY_NODE_CLUSTER_MESSAGES_H
@@ -11,88 +11,92 @@
 #include <stdint.h>
 
 enum cluster_kind {
-	CLUSTER_OTHER,	      /* none of ours: an application's own message */
-	CLUSTER_ONLINE,	      /* it runs */
-	CLUSTER_QUERY,	      /* listen(): it wants a socket */
-	CLUSTER_LISTENING,    /* it listens now */
-	CLUSTER_CLOSED,	      /* it closed a server */
-	CLUSTER_LEAVING,      /* it disconnects by itself, and waits for our answer */
-	CLUSTER_ANSWER,	      /* to a message of ours */
+	CLUSTER_OTHER,	   /* no message of the cluster module: the application's own */
+	CLUSTER_ONLINE,	   /* the worker runs */
+	CLUSTER_QUERY,	   /* the worker calls listen(), and asks for a socket */
+	CLUSTER_LISTENING, /* the worker listens now */
+	CLUSTER_CLOSED,	   /* the worker closed a server */
+	/* the worker disconnects on its own decision, and waits for an answer */
+	CLUSTER_LEAVING,
+	CLUSTER_ANSWER,	      /* an answer to a message that the controller sent */
 	CLUSTER_HANDLE_TAKEN, /* a descriptor arrived */
-	CLUSTER_HANDLE_LOST,  /* it did not: no room */
-	CLUSTER_SAYS_READY,   /* {"cmd":"ready"}, "ready" */
-	CLUSTER_WANTS_OUT     /* {"cmd":"disconnect"}: it wants to be replaced */
+	CLUSTER_HANDLE_LOST,  /* a descriptor did not arrive: the worker had no free one */
+	CLUSTER_SAYS_READY,   /* {"cmd":"ready"}, or the text "ready" */
+	CLUSTER_WANTS_OUT     /* {"cmd":"disconnect"}: the worker asks to be replaced */
 };
 
-#define CLUSTER_ADDRESS_SIZE 108 /* a UNIX path is the longest */
+#define CLUSTER_ADDRESS_SIZE 108 /* the longest address is a UNIX socket's path */
 
-/* Of a query's flags: as libuv has them. */
+/* Flags of a query, with libuv's values. */
 #define CLUSTER_IPV6_ONLY	  (1 << 0)
 #define CLUSTER_UDP_REUSE_ADDRESS (1 << 2)
 
-/* What a server is to listen on. */
+/* The address that a server is to listen on. */
 struct cluster_query {
 	char address[CLUSTER_ADDRESS_SIZE]; /* "": every address */
-	int port;			    /* -1: none */
-	int address_type;		    /* 4, 6; -1: a UNIX path, or a descriptor */
-	char udp;			    /* '4' or '6': a UDP socket; 0: a stream */
-	int fd;				    /* listen({fd}); -1: none */
-	int index;			    /* the how manieth server of that address */
-	int flags;			    /* CLUSTER_IPV6_ONLY, ... */
-	bool is_too_long;		    /* a UNIX path that none can be */
+	int port;			    /* -1: not given */
+	int address_type;		    /* 4 or 6; -1: a UNIX socket's path, or a descriptor */
+	char udp;			    /* '4' or '6': a UDP socket; 0: a stream socket */
+	int fd;				    /* of listen({fd}); -1: not given */
+	/* counts the servers of one process with the same address, from 0 on */
+	int index;
+	int flags; /* CLUSTER_IPV6_ONLY, ... */
+	/* the path is longer than that of a UNIX socket may be */
+	bool is_too_long;
 };
 
 struct cluster_event {
 	enum cluster_kind kind;
-	json_int_t seq;		    /* its number, which an answer names */
+	json_int_t seq;		    /* the message's number, for the answer to it */
 	struct cluster_query query; /* CLUSTER_QUERY, CLUSTER_LISTENING */
-	const json_t
-		*data;	/* CLUSTER_QUERY: what all workers of the server are to share; borrowed */
-	json_int_t ack; /* CLUSTER_ANSWER: to which message of ours */
-	bool accepted;	/* CLUSTER_ANSWER to a connection */
-	char key[160];	/* CLUSTER_CLOSED */
+	const json_t *data; /* CLUSTER_QUERY: data that all workers of the server share; borrowed */
+	json_int_t ack;	    /* CLUSTER_ANSWER: the number of the controller's message */
+	bool accepted;	    /* CLUSTER_ANSWER to a connection: was it accepted? */
+	char key[160];	    /* CLUSTER_CLOSED: the key of the server */
 };
 
-/* What a message means. */
+/* Find out what a message means. Texts and data of the event are borrowed from `message`. */
 void cluster_read(const json_t *message, struct cluster_event *ret_event);
 
 /*
- * The key of a socket that workers share: as Node.js makes it from 22 on. The index tells servers
- * of port 0 apart; and, unlike there, UDP servers of one process that share an address (reuseAddr).
+ * Write the key of a socket that workers share, in the form of Node.js 22 and later. The index
+ * tells servers of port 0 apart; and, unlike in Node.js, UDP servers of one process with the same
+ * address (reuseAddr).
  */
 void cluster_key(const struct cluster_query *query, size_t size, char *ret_key);
 
 /*
- * Messages of ours; NULL: out of memory.
+ * The functions below make the messages that the controller sends. They return NULL if out of
+ * memory.
  *
- * seq  our number of the message
+ * seq  the number of the message
  */
 
 /*
- * An answer to CLUSTER_QUERY. With a descriptor: wrap it.
+ * The answer to CLUSTER_QUERY. If a descriptor goes with it, wrap it by cluster_wrap().
  *
- * error  a negative errno, as libuv's
- * data   of the first query for this server: TLS servers keep their tickets' keys in it
+ * error  0, or a negative errno, which libuv understands
+ * data   from the first query for this server: TLS servers keep their session tickets' keys in it
  */
 json_t *cluster_reply(json_int_t ack, const char *key, int error, const json_t *data,
 		      json_int_t seq);
 
-/* The same in the envelope of a descriptor. udp: of what type it is. */
+/* Put a message into the envelope that a descriptor needs. udp: it is that of a UDP socket. */
 json_t *cluster_wrap(json_t *message, bool udp);
 
-/* A connection for a server that was given no socket, or one of its own. Wrap it. */
+/* A connection that is passed to a server of the worker. Wrap it by cluster_wrap(). */
 json_t *cluster_connection(const char *key, json_int_t seq);
 
 /*
- * A connection as a worker expects it that was written for a module: the message that its primary
- * would send, in the envelope of a net.Socket. `message` is stolen.
+ * A connection for a worker that was written for a module: the message that the module's primary
+ * would send, in the envelope of a net.Socket. `message` is taken over.
  */
 json_t *cluster_socket(json_t *message);
 
-/* Finish what you have, and go. */
+/* Ask the worker to finish its connections, and to exit. */
 json_t *cluster_disconnect(json_int_t seq);
 
-/* An answer that says nothing else. */
+/* An answer without content. */
 json_t *cluster_acknowledge(json_int_t ack, json_int_t seq);
 
 #endif

@@ -36,7 +36,7 @@ static bool is_shell(const char *command)
 	return is_one_of(base_name(command), shells);
 }
 
-/* "npm start", "npm run web", "yarn web": the script's name; NULL: it runs none. */
+/* Returns the script's name, as in "npm start", "npm run web", "yarn web"; NULL: no script. */
 static const char *script_of(char *const *command)
 {
 	const char *name = command[1];
@@ -50,7 +50,7 @@ static const char *script_of(char *const *command)
 	return name;
 }
 
-/* What package.json says that it runs. The caller's, or NULL. */
+/* Returns the command that package.json has for a script; freed by the caller; NULL: none. */
 static char *read_script(const char *directory, const char *name)
 {
 	char path[PATH_SIZE];
@@ -63,7 +63,7 @@ static char *read_script(const char *directory, const char *name)
 		return NULL;
 	package = json_load_file(path, 0, NULL);
 	text = json_string_value(json_object_get(json_object_get(package, "scripts"), name));
-	/* As npm does it. */
+	/* npm runs this for `start` if package.json has no such script. */
 	if (package && !text && !strcmp(name, "start"))
 		text = "node server.js";
 	script = text ? strdup(text) : NULL;
@@ -71,7 +71,7 @@ static char *read_script(const char *directory, const char *name)
 	return script;
 }
 
-/* "node server.js", and nothing that only a shell understands. */
+/* Is it "node server.js" or the like, without characters that a shell would interpret? */
 static bool is_plain_node(const char *script)
 {
 	return (!strncmp(script, "node ", 5) || !strncmp(script, "nodejs ", 7)) &&

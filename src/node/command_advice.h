@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* COMMANDs that start Node.js instead of being it: what to name instead. */
+/* Commands that start Node.js as a child process, and what to name instead. */
 #ifndef STICKY_NODE_COMMAND_ADVICE_H
 #define STICKY_NODE_COMMAND_ADVICE_H
 
@@ -7,17 +7,18 @@
 #include <stddef.h>
 
 /*
- * npm, npx, yarn, pnpm: whatever is given to them, a socket or a channel, gets lost on the way to
- * the application. A shell: only where it starts Node.js.
+ * Is this a command whose sockets and channel would not reach the application? npm, npx, yarn and
+ * pnpm start it in a process of its own. A shell counts only if it starts Node.js.
  *
- * directory  where workers run: whose package.json tells what `npm start` runs
+ * directory  where workers run; its package.json says what `npm start` runs
+ * size       of ret_text, in bytes
  * ret_text   what is wrong, and on a second line what to name instead
  *
- * Returns false where nothing is wrong.
+ * Returns false if nothing is wrong.
  */
 bool advice_of_command(char *const *command, const char *directory, size_t size, char *ret_text);
 
-/* Is it one of npm's kind? */
+/* Is it npm, or one of the programs like it? */
 bool advice_is_runner(const char *command);
 
 #endif

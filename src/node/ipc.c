@@ -11,18 +11,20 @@
 
 #include "wire/fd_passing.h"
 
-#define READ_SIZE     65536
-#define LINE_MAX_SIZE (16u << 20) /* a worker that sends more is cut off */
-#define QUEUE_MAX     (32u << 20) /* bytes that wait for a worker that does not read */
-#define READS_A_TURN  16
-#define RETRY_MS      10
+#define READ_SIZE 65536
+/* bytes; the channel of a worker that sends a longer line is shut down */
+#define LINE_MAX_SIZE (16u << 20)
+/* bytes; at most this much waits for a worker that does not read */
+#define QUEUE_MAX    (32u << 20)
+#define READS_A_TURN 16
+#define RETRY_MS     10
 
-/* A line on its way out. */
+/* A line that is being sent. */
 struct line {
 	STAILQ_ENTRY(line) next;
 	char *text;
 	size_t length, sent;
-	int fd; /* goes with the first byte; -1: none, or gone */
+	int fd; /* sent with the first byte; -1: none, or already sent */
 };
 
 STAILQ_HEAD(line_queue, line);
@@ -32,12 +34,17 @@ struct node_ipc {
 	int fd;
 	struct event *readable, *writable;
 	struct event
-		*retry; /* too many descriptors are on the way: it may be writable all the same */
+		/*
+		 * after ETOOMANYREFS: the socket may be writable, but a descriptor can't be sent
+		 * yet
+		 */
+		*retry;
 	struct line_queue queue;
-	size_t queued; /* bytes */
+	size_t queued; /* bytes in the queue */
 	char *input;
 	size_t input_length, input_room;
-	bool is_taking; /* a callback runs: what it closes is freed afterwards */
+	/* a callback is running: node_ipc_close() leaves the freeing to take_lines() */
+	bool is_taking;
 	bool is_closed;
 };
 
@@ -83,7 +90,10 @@ static bool make_room(struct node_ipc *ipc)
 
 static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 {
-	/* What a former process left of a line is not JSON: its last bracket closes nothing. */
+	/*
+	 * A previous controller may have read the beginning of this line. The rest is no valid
+	 * JSON, as it has one closing bracket too many, and is skipped here.
+	 */
 	json_t *message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
 	if (message)
@@ -91,7 +101,7 @@ static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 	json_decref(message);
 }
 
-/* Returns false where the channel was closed meanwhile, and is gone. */
+/* Returns false if a callback closed the channel, which is freed then. */
 static bool take_lines(struct node_ipc *ipc)
 {
 	size_t begin = 0;
@@ -130,7 +140,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	for (reads = 0; reads < READS_A_TURN; reads++) {
 		if (!make_room(ipc)) {
-			/* It has a duplicate of our end: by this it sees the end all the same. */
+			/*
+			 * The worker may have a duplicate of the controller's end, so that closing
+			 * it would not reach the worker as an end of the stream. shutdown() does.
+			 */
 			shutdown(ipc->fd, SHUT_RDWR);
 			end(ipc);
 			return;
@@ -158,7 +171,10 @@ static void free_line(struct line *line)
 	free(line);
 }
 
-/* Returns 0, or -EAGAIN, -ETOOMANYREFS: the rest of it waits; or -errno: nobody is there. */
+/*
+ * Send the rest of a line. Returns 0; -EAGAIN or -ETOOMANYREFS if a part of it must wait; or
+ * another -errno if the worker has closed its end.
+ */
 static int push(struct node_ipc *ipc, struct line *line)
 {
 	while (line->sent < line->length) {
@@ -175,7 +191,7 @@ static int push(struct node_ipc *ipc, struct line *line)
 	return 0;
 }
 
-/* What can't be waited for is tried in the loop's next turn: a line must not wait for ever. */
+/* If the event can't be added, try again in the loop's next turn, so that no line is forgotten. */
 static void wait_to_send(struct node_ipc *ipc, int error)
 {
 	static const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
@@ -209,7 +225,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 		wait_to_send(ipc, error);
 	else if (!error)
 		ipc->callbacks.drained(ipc->callbacks.context);
-	/* Else the end is told of by reading. */
+	/* Any other error means that the channel has ended: reading reports it. */
 }
 
 static struct line *new_line(const json_t *message, int fd)
@@ -223,7 +239,7 @@ static struct line *new_line(const json_t *message, int fd)
 		free(text);
 		return NULL;
 	}
-	text[length] = '\n'; /* in the place of its end, which nobody needs */
+	text[length] = '\n'; /* in the place of the terminating NUL, which is not needed */
 	line->text = text;
 	line->length = length + 1;
 	line->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Node.js's IPC channel, the parent's side: one JSON value a line over a UNIX stream socket; a
- * descriptor rides on the first byte of its own line. What is sent is queued, whole lines only:
- * half a line would end the other side. (lib/internal/child_process.js of Node.js, with
- * NODE_CHANNEL_SERIALIZATION_MODE=json.)
+ * The parent's side of Node.js's IPC channel: a UNIX stream socket with one JSON value on each
+ * line. A descriptor is sent with the first byte of its line. Messages that can't be sent at once
+ * are queued, and always sent as whole lines: a part of a line would end the channel in Node.js.
+ * See lib/internal/child_process.js of Node.js, with NODE_CHANNEL_SERIALIZATION_MODE=json.
  */
 #ifndef STICKY_NODE_IPC_H
 #define STICKY_NODE_IPC_H
@@ -15,18 +15,20 @@
 struct node_ipc;
 
 struct node_ipc_callbacks {
-	/* A message; borrowed. It may close the channel. */
+	/* A message came; borrowed. This callback may close the channel. */
 	void (*message)(void *context, const json_t *message);
-	/* The other end is closed. */
+	/* The worker has closed its end of the channel. */
 	void (*end)(void *context);
-	/* What had been queued is on its way. */
+	/* The queue of messages is empty again. */
 	void (*drained)(void *context);
 	void *context;
 };
 
 /*
- * fd  our end, non-blocking; taken over where this succeeds. A former process may have read a part
- *     of a line from it: the rest is thrown away
+ * Open the controller's end of a channel.
+ *
+ * fd  non-blocking; taken over if this succeeds. A previous controller may have read the beginning
+ *     of a line from it: the rest of that line is skipped
  *
  * Returns 0 or -ENOMEM.
  */
@@ -36,17 +38,17 @@ int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbac
 /*
  * Send a message.
  *
- * message  stolen
- * fd       goes with it; a duplicate is made where it has to wait; -1: none
+ * message  taken over, also on errors
+ * fd       a descriptor to send with it; a duplicate is sent, and the caller keeps it; -1: none
  *
- * Returns 0, -ENOBUFS (too much waits: it is not sent), -EPIPE, -EMFILE, -ENOMEM.
+ * Returns 0, -ENOBUFS (too much is queued already: nothing was sent), -EPIPE, -EMFILE or -ENOMEM.
  */
 int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd);
 
-/* Does something wait to be sent? */
+/* Are there messages in the queue? */
 bool node_ipc_is_busy(const struct node_ipc *ipc);
 
-/* Our end. */
+/* Returns the controller's end of the channel. */
 int node_ipc_fd(const struct node_ipc *ipc);
 
 /* NULL is allowed. */

@@ -14,14 +14,14 @@
 #include "common/log.h"
 #include "node/shared_servers.h"
 
-#define FIRST_FD   3 /* listen({fd: 3}) is the first listener, as with socket activation */
+#define FIRST_FD   3 /* listen({fd: 3}) means the first listener, as with socket activation */
 #define ERROR_SIZE 512
 
 struct nodeports {
 	struct nodeports_options options;
 	struct sharedports *shared;
-	int main_port; /* that the application asked for first; 0: none yet */
-	json_t *data[STICKY_LISTENERS_LIMIT]; /* of the listeners */
+	int main_port; /* the first port that the application asked for; 0: none yet */
+	json_t *data[STICKY_LISTENERS_LIMIT]; /* of queries, for each listener */
 };
 
 /* ---- Listeners of the group ------------------------------------------------------------- */
@@ -37,14 +37,14 @@ static int find_by_port(const struct nodeports *ports, int port)
 	return -1;
 }
 
-/* Of both families. */
+/* Does the query ask for every address of both families? */
 static bool is_every_address(const struct cluster_query *query)
 {
 	return (!query->address[0] || !strcmp(query->address, "::")) &&
 	       !(query->flags & CLUSTER_IPV6_ONLY);
 }
 
-/* "": as sticky_group_listener_address() writes it. */
+/* Write the address in the form of sticky_group_listener_address(). "" means every address. */
 static void format_exact(const struct cluster_query *query, size_t size, char *text)
 {
 	const char *address = query->address[0] ? query->address : "::";
@@ -52,7 +52,7 @@ static void format_exact(const struct cluster_query *query, size_t size, char *t
 	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
 }
 
-/* "127.0.0.1:3000", "[::1]:3000"; every address, IPv6's included, is ":3000", as in Node.js. */
+/* Write "127.0.0.1:3000" or "[::1]:3000"; for every address of both families ":3000". */
 static void format_address(const struct cluster_query *query, size_t size, char *text)
 {
 	if (is_every_address(query))
@@ -102,12 +102,12 @@ static int find_exact(const struct nodeports *ports, const struct cluster_query 
 	listener = find_text(ports, wanted);
 	if (listener >= 0 || !is_every_address(query))
 		return listener;
-	/* On a machine without IPv6. */
+	/* On a machine without IPv6 the listener of ":PORT" has the address 0.0.0.0. */
 	snprintf(wanted, sizeof(wanted), "0.0.0.0:%d", query->port);
 	return find_text(ports, wanted);
 }
 
-/* Of those of a port the first one that the worker has not. */
+/* Returns the first listener of a port that the worker does not have yet, or any one of it. */
 static int find_free(const struct nodeports *ports, int port, uint32_t held)
 {
 	uint16_t numbers[STICKY_LISTENERS_LIMIT];
@@ -127,7 +127,7 @@ static int find_by_fd(const struct nodeports *ports, int fd)
 										      : -EBADF;
 }
 
-/* Where the user named none, another address of the same port is one more. */
+/* Without -l the first port is steered, and other addresses of that same port can be added. */
 static bool may_add(const struct nodeports *ports, int port)
 {
 	if (ports->options.is_named)
@@ -135,7 +135,7 @@ static bool may_add(const struct nodeports *ports, int port)
 	return !ports->main_port || (port == ports->main_port && ports->options.may_add);
 }
 
-/* The listener that a query means; -ENOENT: it is for a shared socket. */
+/* Returns the listener that a query means; -ENOENT: the query is for a shared socket. */
 static int find_listener(struct nodeports *ports, const struct cluster_query *query, uint32_t held)
 {
 	int listener;
@@ -145,7 +145,7 @@ static int find_listener(struct nodeports *ports, const struct cluster_query *qu
 	if (query->udp || query->address_type < 0 || query->port <= 0)
 		return -ENOENT;
 	listener = find_exact(ports, query);
-	/* Where it was named the port is what counts: a program may not know its address. */
+	/* With -l the port decides: the application need not know the address that -l names. */
 	if (listener < 0 && ports->options.is_named)
 		listener = find_free(ports, query->port, held);
 	if (listener >= 0)
@@ -211,7 +211,10 @@ void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t
 
 /* ---- Shared sockets ------------------------------------------------------------------------ */
 
-/* A life's own socket must not be kept: what is queued on it moves when it is closed. */
+/*
+ * Is it a worker's own socket at one of the listeners? Such a socket must not be kept open here:
+ * its queue moves to the next worker when its last descriptor is closed.
+ */
 static bool is_steered(const struct nodeports *ports, int fd)
 {
 	struct sockaddr_storage address = {0};
@@ -221,7 +224,7 @@ static bool is_steered(const struct nodeports *ports, int fd)
 		return true;
 	if (address.ss_family != AF_INET && address.ss_family != AF_INET6)
 		return false;
-	/* The port is at the same place in both. */
+	/* sin_port and sin6_port have the same offset. */
 	return find_by_port(ports, ntohs(((struct sockaddr_in *)&address)->sin_port)) >= 0;
 }
 
@@ -274,7 +277,7 @@ int nodeports_find(struct nodeports *ports, const struct cluster_query *query, u
 		return share(ports, query, data, ret_port);
 	if (listener < 0)
 		return listener;
-	/* Two servers of one process can't have the same address. */
+	/* One process can't have two servers at the same address. */
 	if (held & 1u << listener)
 		return -EADDRINUSE;
 	*ret_port = (struct nodeport){listener, -1,
@@ -296,7 +299,10 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 		return error;
 	}
 	ports->options = *options;
-	/* Those of a former controller: what its application had asked for. */
+	/*
+	 * After a takeover: the listeners that the application had asked the previous controller
+	 * for.
+	 */
 	if (listen_ports(options->group, numbers))
 		ports->main_port = numbers[0];
 	*ret_ports = ports;

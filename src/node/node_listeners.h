@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Node.js applications listen on. The address that clients come to is a listener of the
- * group's: each life has a socket of its own there. Other servers of the application, a port for
- * metrics, a UNIX path, UDP, are shared by all workers, as Node.js's own primary does it: one
- * socket for all who ask.
+ * What Node.js applications listen on. The address that clients connect to is a listener of the
+ * group: each worker has a socket of its own there. All workers share one socket for each other
+ * server of the application (a port for metrics, a UNIX socket, UDP), as with Node.js's own
+ * primary.
  */
 #ifndef STICKY_NODE_NODE_LISTENERS_H
 #define STICKY_NODE_NODE_LISTENERS_H
@@ -20,18 +20,18 @@ struct nodeports;
 struct nodeports_options {
 	struct sticky_group *group;
 	int backlog;
-	bool is_named; /* the user named the listeners: no other one is steered */
-	bool may_add;  /* more than one listener can be added */
-	/* A listener was added. */
+	bool is_named; /* -l names the listeners: no other address is steered */
+	bool may_add;  /* more listeners can be added after the first one */
+	/* A listener was added to the group. */
 	void (*added)(void *context);
 	void *context;
 };
 
-/* What a query gets. */
+/* The answer to a query. */
 struct nodeport {
-	int listener;	    /* of the group; -1: a shared socket */
-	int fd;		    /* shared; stays ours */
-	const json_t *data; /* what all workers of this server share */
+	int listener;	    /* index of the group's listener; -1: a shared socket */
+	int fd;		    /* of the shared socket; stays open here */
+	const json_t *data; /* data that all workers of this server share */
 };
 
 int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports);
@@ -40,42 +40,48 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 void nodeports_close(struct nodeports *ports);
 
 /*
- * A socket that a worker of a former controller has: where a query later finds its address in
- * use, it may be by this one, which is then shared again. Taken over; closed where it is none.
+ * Offer a socket of a worker that a previous controller started. If a query later asks for the
+ * address of this socket, the socket is shared again, as another one could not be bound. Takes `fd`
+ * over, and closes it if it is no server's socket.
  */
 void nodeports_offer(struct nodeports *ports, int fd);
 
 /*
- * Find what a server is to listen on, or make it.
+ * Find the listener or the shared socket that a query asks for, or open it.
  *
- * held  the listeners that this worker has open, a bit each: none is given twice
- * data  of the query; kept for the workers that ask later
+ * held  the listeners that this worker has open, one bit each: none of them is given to it again
+ * data  of the query; kept for workers that ask later
  *
- * Returns 0 or -errno: the application gets it as the error of its listen().
+ * Returns 0 or -errno, which the application gets as the error of its listen().
  */
 int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
 		   const json_t *data, struct nodeport *ret_port);
 
 /*
- * A worker has the shared socket of a key (cluster_key()) now, or has it no more. The last one that
- * closes it closes it for good, as in Node.js's own primary: a port for health checks may be meant
- * to be refused. One that is_wanted stays, for who comes next in the slot of a worker that has
- * ended, or was told to. (One that ends by its own decision, and closes its servers first, has
- * closed them.)
+ * A worker has opened, or closed, the shared socket with this key (cluster_key()). When the last
+ * worker closes it, it is closed here, too, as in Node.js's own primary: an application may want
+ * connections to a port for health checks to be refused.
+ *
+ * is_wanted  the socket stays open, for the next worker of the slot: the worker has ended, or was
+ *            asked to stop. (A worker that stops on its own decision closes its servers before
+ *            that, with is_wanted false.)
  */
 void nodeports_hold(struct nodeports *ports, const char *key);
 void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted);
 
-/* Nobody comes next: what nobody has any more is closed from now on. NULL is allowed. */
+/*
+ * The instance stops, and starts no more workers: from now on a socket that no worker has is
+ * closed. NULL is allowed.
+ */
 void nodeports_stop(struct nodeports *ports);
 
-/* The listener to which a connection came. */
+/* Returns the index of the listener that a connection came to. */
 int nodeports_listener_of(const struct nodeports *ports, int fd);
 
-/* All listeners of the group, a bit each. */
+/* Returns the set of all listeners of the group, one bit each. */
 uint32_t nodeports_listeners(const struct nodeports *ports);
 
-/* Of the listeners that the user named those that are not in the set, as text; "": none. */
+/* Write the addresses that -l names and that are not in the set `listening`; "": none. */
 void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
 		       char *ret_text);
 

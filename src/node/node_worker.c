@@ -21,25 +21,29 @@
 #define WORDS_SIZE     128
 #define MISSING_SIZE   96
 
-/* Our own messages have other numbers than the connections that are passed. */
+/* The controller's own messages are numbered from here on, passed connections from 1 on. */
 #define FIRST_SEQ (1ll << 40)
 
 struct node_worker {
 	struct node_worker_options options;
 	struct node_ipc *ipc;
-	struct worker_endpoint *outlet; /* NULL: nothing is passed on */
+	struct worker_endpoint *outlet; /* NULL: no connections are passed */
 	struct relay_member *member;
 	json_int_t seq;
-	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* for each listener, by which words */
-	uint32_t held;				      /* listeners that it has, a bit each */
-	uint32_t listening;	    /* of these, on which it said that it listens */
-	char elsewhere[WORDS_SIZE]; /* what else it listens on */
-	json_t *shared;		    /* keys of the shared sockets that it has: an object's */
+	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* key of the query for each listener */
+	/* listeners that the worker has, one bit each */
+	uint32_t held;
+	uint32_t listening;	    /* those of them on which it listens */
+	char elsewhere[WORDS_SIZE]; /* text for messages: what else it listens on */
+	/* an object; its keys are those of the shared sockets that the worker has */
+	json_t *shared;
 	bool is_online;
-	/* Descriptors on their way, in their order: the connection's number, 0: not one. */
+	/*
+	 * Descriptors that have not arrived yet, in order: a connection's number; 0: other sockets.
+	 */
 	uint32_t handles[ON_THE_WAY_MAX * 2];
 	uint32_t first_handle, handle_count;
-	bool has_ended; /* its end of the channel is closed */
+	bool has_ended; /* the worker has closed its end of the channel */
 };
 
 /* ---- Descriptors that have not arrived yet ------------------------------------------------ */
@@ -78,7 +82,7 @@ static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
 	return error;
 }
 
-/* A worker whose question is not answered would wait for ever: it is replaced. */
+/* If the answer to a query can't be sent, the worker would wait for ever: it is replaced. */
 static void answer(struct node_worker *node, const struct cluster_event *event, const char *key,
 		   int error, const json_t *data, int fd)
 {
@@ -92,7 +96,7 @@ static void answer(struct node_worker *node, const struct cluster_event *event, 
 		worker_lost(node->options.worker, END_NOT_ANSWERED);
 }
 
-/* The key of a server at a listener: the same in any life, for whoever takes over. */
+/* The key of a server at a listener. It is the same for each worker and each controller. */
 #define KEY_FORMAT "sticky:%d"
 
 static void format_key(int listener, char key[KEY_SIZE])
@@ -103,13 +107,13 @@ static void format_key(int listener, char key[KEY_SIZE])
 /* ---- Connections that are passed ---------------------------------------------------------------
  */
 
-/* Workers of the modules tell nothing of a connection but that its descriptor arrived. */
+/* Workers written for a module report only that a connection's descriptor has arrived. */
 static bool is_of_module(const struct node_worker *node)
 {
 	return config_worker_mode(node->options.config) > WORKER_NODE;
 }
 
-/* Nothing was taken from the connection: there is no payload to hand on. */
+/* "payload" is what the module's primary would have read from the connection: here nothing. */
 static json_t *message_of_module(const struct node_worker *node)
 {
 	if (config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN)
@@ -124,7 +128,10 @@ static int pass(void *context, uint32_t id, const struct delivery_item *item)
 	json_t *message;
 	int one = 1, error;
 
-	/* In front of others that wait its worker would be no better served. */
+	/*
+	 * While other messages wait for this worker, the connection waits in the controller
+	 * instead.
+	 */
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -163,7 +170,10 @@ static void on_handle_taken(struct node_worker *node)
 		worker_endpoint_accepted(node->outlet, id);
 }
 
-/* No room for the descriptor: a connection comes back, a socket that was asked for does not. */
+/*
+ * The worker had no free descriptor. A passed connection is taken back; but a worker without the
+ * socket that it asked for is of no use.
+ */
 static void on_handle_lost(struct node_worker *node)
 {
 	uint32_t id = next_handle(node);
@@ -182,13 +192,16 @@ static int socket_of(const struct node_worker *node, int listener)
 	int fd = sticky_worker_fd(worker_sockets(node->options.worker), (uint32_t)listener);
 	int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
 
-	/* Its whole event loop would hang in an accept() that blocks. */
+	/* Node.js calls accept() in its event loop, which a blocking socket would stop. */
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK))
 		return -1;
 	return fd;
 }
 
-/* The same at its question and at its word that it listens. */
+/*
+ * Write a key from a query and from the "listening" message that follows it: both give the same
+ * text.
+ */
 static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZE])
 {
 	struct cluster_query copy = *query;
@@ -198,7 +211,7 @@ static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZ
 	cluster_key(&copy, KEY_SIZE, asked);
 }
 
-/* Why it is not READY, should it never be. */
+/* Note what the worker has yet to do to be READY, for the message if it never does. */
 static void say_what_lacks(struct node_worker *node)
 {
 	char missing[MISSING_SIZE], text[WORDS_SIZE + 2 * MISSING_SIZE];
@@ -254,7 +267,10 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		nodeports_find(node->options.ports, &event->query, node->held, event->data, &port);
 
 	cluster_key(&event->query, sizeof(key), key);
-	/* It has it: Node.js throws at a second one of a key. */
+	/*
+	 * The worker has this socket already, and Node.js throws at a second server with the same
+	 * key.
+	 */
 	if (!error && port.listener < 0 && json_object_get(node->shared, key))
 		error = -EADDRINUSE;
 	if (error) {
@@ -268,7 +284,7 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		answer(node, event, key, 0, port.data, port.fd);
 		return;
 	}
-	/* It was told to end meanwhile, and has left its slot. */
+	/* The worker was asked to stop after it sent the query, and has left its slot. */
 	if (!worker_sockets(node->options.worker)) {
 		answer(node, event, key, -ECANCELED, NULL, -1);
 		return;
@@ -282,8 +298,9 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 }
 
 /*
- * Does another life come in its slot, for which its sockets are to stay? Whoever has left the slot
- * closes because it was told to, or it has ended; what its successor did not want nobody does.
+ * Should the shared sockets of this worker stay open for a successor? Yes, if the worker has left
+ * its slot because it was asked to stop or has ended, and no successor has come yet. If there is
+ * one already, it has opened the sockets that it wants.
  */
 static bool is_followed(const struct node_worker *node)
 {
@@ -317,8 +334,8 @@ static void release_shared(struct node_worker *node)
 }
 
 /*
- * sticky-cluster's listen on a port of their own, which nobody uses, once they are set up;
- * sticky-listen's listen nowhere.
+ * Workers of a module are READY when they listen on anything: sticky-cluster's listen on a port
+ * that is not used, once they are set up. (sticky-listen's listen nowhere.)
  */
 static void on_listening(struct node_worker *node, const struct cluster_event *event)
 {
@@ -341,7 +358,7 @@ static void on_online(struct node_worker *node)
 	say_what_lacks(node);
 	if (is_of_module(node))
 		worker_takes_passed(node->options.worker, node->outlet);
-	/* One that was written for sticky-listen may say nothing more. */
+	/* A worker written for sticky-listen may send nothing more. */
 	worker_said(node->options.worker,
 		    config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
 			    ? WORKER_SAYS_BEGUN
@@ -377,7 +394,7 @@ static void on_message(void *context, const json_t *message)
 		on_handle_lost(node);
 		break;
 	case CLUSTER_LEAVING:
-		/* As STOPPING=1: its successor begins now. */
+		/* This has the effect of STOPPING=1: the slot's next worker starts now. */
 		say(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
 		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;
@@ -396,7 +413,7 @@ static void on_message(void *context, const json_t *message)
 	}
 }
 
-/* It exits in a moment; who knows when is its process. */
+/* The worker is about to exit. Its end is reported by the watch on its process. */
 static void on_end(void *context)
 {
 	struct node_worker *node = context;
@@ -405,7 +422,10 @@ static void on_end(void *context)
 	relay_end(node->member);
 }
 
-/* Of another worker. One that does not read loses it, as it would lose what it can't hold. */
+/*
+ * Send a message of another worker. If this worker does not read, and its queue is full, the
+ * message is lost.
+ */
 static void relay_to(void *context, const json_t *message)
 {
 	struct node_worker *node = context;
@@ -469,7 +489,10 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 
 	if (error)
 		return error;
-	/* A second listen() would be given what it has, at which Node.js throws. */
+	/*
+	 * The worker has its sockets from the previous controller. A second listen() must be
+	 * refused: Node.js throws if it gets the same server twice.
+	 */
 	(*ret_node)->held = nodeports_listeners(options->ports);
 	if ((*ret_node)->outlet)
 		worker_takes_passed(options->worker, (*ret_node)->outlet);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One Node.js worker: we are its cluster primary. It asks for sockets, and says when it listens;
- * we pass it connections, and ask it to finish.
+ * One Node.js worker, whose cluster primary is the controller. The worker asks for sockets, and
+ * says when it listens; the controller passes connections to it, and asks it to finish.
  */
 #ifndef STICKY_NODE_NODE_WORKER_H
 #define STICKY_NODE_NODE_WORKER_H
@@ -25,14 +25,14 @@ struct node_worker_options {
 	struct event_base *base;
 	struct worker *worker;
 	struct nodeports *ports;
-	struct relay *relay;	   /* between the workers */
-	struct delivery *delivery; /* NULL: nothing is passed on */
+	struct relay *relay;	   /* passes messages between the workers */
+	struct delivery *delivery; /* NULL: no connections are passed */
 };
 
 /*
- * A worker that is about to be started.
+ * Open the channel of a worker that is about to be started.
  *
- * ret_child_end  its end of the channel, the caller's
+ * ret_child_end  the worker's end of the channel; closed by the caller
  *
  * Returns 0 or -errno.
  */
@@ -40,28 +40,28 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 		     struct node_worker **ret_node);
 
 /*
- * One that a former controller began.
+ * Continue with a worker that a previous controller started.
  *
- * fd  our end of the channel; taken over where this succeeds
+ * fd  the controller's end of the channel; taken over if this succeeds
  *
  * Returns 0 or -errno.
  */
 int node_worker_adopt(const struct node_worker_options *options, int fd,
 		      struct node_worker **ret_node);
 
-/* Our end of the channel, to be inherited: it must stay open in the worker. */
+/* Returns the controller's end of the channel, which the worker process must inherit, too. */
 int node_worker_fd(const struct node_worker *node);
 
-/* Connections that it was passed and has not answered yet. */
+/* Returns how many passed connections the worker has not answered yet. */
 uint32_t node_worker_on_the_way(const struct node_worker *node);
 
-/* It has closed its channel: it is about to end, or can't be told anything any more. */
+/* Has the worker closed its channel? It is about to end then, or gets no more messages. */
 bool node_worker_has_ended(const struct node_worker *node);
 
-/* Finish what you have, and go. Returns false where it can't be told any more. */
+/* Ask the worker to finish its connections and to exit. Returns false if it can't be asked. */
 bool node_worker_disconnect(struct node_worker *node);
 
-/* Its process is gone: the other workers are told. NULL is allowed. */
+/* The worker's process has ended: inform the other workers. NULL is allowed. */
 void node_worker_ended(struct node_worker *node);
 
 /* NULL is allowed. */

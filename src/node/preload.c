@@ -20,7 +20,7 @@ int preload_write(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	/* umask does not matter: workers may be somebody else. */
+	/* fchmod() is not subject to the umask: workers may run as another user. */
 	if (fchmod(fd, 0644))
 		error = -errno;
 	else if (write(fd, text, length) != (ssize_t)length)

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADAPTER_SOURCE "_sio_adapter" /* @socket.io/cluster-adapter */
-#define ENGINE_SOURCE  "_eio"	      /* @socket.io/cluster-engine */
-#define UIDS_MAX       4096	      /* of a member: one for each namespace of its application */
+#define ADAPTER_SOURCE "_sio_adapter" /* marks messages of @socket.io/cluster-adapter */
+#define ENGINE_SOURCE  "_eio"	      /* marks messages of @socket.io/cluster-engine */
+/* for each member; an application has one for each namespace */
+#define UIDS_MAX 4096
 
-/* Of socket.io-adapter's MessageType. */
+/* Values of socket.io-adapter's MessageType. */
 enum { FETCH_SOCKETS_RESPONSE = 8, SERVER_SIDE_EMIT_RESPONSE = 10, ADAPTER_CLOSE = 13 };
 
 struct relay_member {
@@ -17,8 +18,8 @@ struct relay_member {
 	struct relay_member *next;
 	relay_send_fn *send;
 	void *context;
-	json_t *uids;	 /* the names under which its adapters spoke -> of which namespace */
-	json_t *engines; /* those of its engines: an object's keys */
+	json_t *uids;	 /* maps the uid of each of its adapters to the adapter's namespace */
+	json_t *engines; /* an object; its keys are the ids of its engines */
 };
 
 struct relay {
@@ -107,7 +108,7 @@ static void pass_to_others(const struct relay_member *member, const json_t *mess
 			other->send(other->context, message);
 }
 
-/* By the name under which it spoke; NULL: it has not yet. */
+/* Returns the member that has sent a message with this uid or engine id, or NULL. */
 static const struct relay_member *find(const struct relay *relay, const char *uid, bool is_engine)
 {
 	const struct relay_member *member = relay->members;
@@ -117,8 +118,10 @@ static const struct relay_member *find(const struct relay *relay, const char *ui
 	return member;
 }
 
-/* Who spoke to a former controller alone is not known yet: whom it does not concern takes no
- * notice. */
+/*
+ * The recipient is unknown if it has sent messages only to a previous controller. The message goes
+ * to all other members then, and those that it does not concern ignore it.
+ */
 static void pass_to_one(const struct relay_member *member, const char *uid, bool is_engine,
 			const json_t *message)
 {
@@ -142,7 +145,10 @@ static void pass_of_adapter(struct relay_member *member, const json_t *message)
 		pass_to_one(member, asker, false, message);
 }
 
-/* A session that is another worker's: who has it is asked, and what is for it is sent there. */
+/*
+ * Messages about a session that another worker has: a search for that worker goes to all members,
+ * what follows goes to that worker alone.
+ */
 static void pass_of_engine(struct relay_member *member, const json_t *message)
 {
 	const char *recipient = text_of(message, "recipientId");

@@ -11,18 +11,18 @@
 #include "node/shared_socket.h"
 
 #define KEY_SIZE   192
-#define SHARED_MAX 256 /* an application that asks for more has lost its way */
+#define SHARED_MAX 256 /* a limit for applications that ask for ever more servers by mistake */
 
 struct shared {
 	char key[KEY_SIZE];
-	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, to be removed; "": none */
+	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, removed when it is closed; "": none */
 	int fd;
-	uint32_t holders; /* workers that have it open */
+	uint32_t holders; /* number of workers that have it open */
 	json_t *data;
 	UT_hash_handle hh;
 };
 
-/* A socket of a former controller's workers. */
+/* A socket that workers have from a previous controller, and that no query has asked for yet. */
 struct orphan {
 	struct orphan *next;
 	uint64_t cookie;
@@ -32,8 +32,8 @@ struct orphan {
 struct sharedports {
 	int backlog;
 	struct orphan *orphans;
-	struct shared *shared; /* by key */
-	bool is_over;	       /* nobody comes next */
+	struct shared *shared; /* hash by key */
+	bool is_over;	       /* the instance stops: no worker follows */
 };
 
 /* ---- Sockets that only workers have -------------------------------------------------------- */
@@ -62,7 +62,7 @@ void sharedports_offer(struct sharedports *ports, int fd)
 	ports->orphans = orphan;
 }
 
-/* Returns the descriptor, or -ENOENT: there is none. */
+/* Take an orphan that is at the address of a query. Returns its descriptor, or -ENOENT. */
 static int reclaim(struct sharedports *ports, const struct cluster_query *query)
 {
 	struct orphan **link = &ports->orphans, *orphan;
@@ -109,7 +109,7 @@ void sharedports_release(struct sharedports *ports, const char *key, bool is_wan
 		close_shared(ports, shared);
 }
 
-/* Those of at most so many holders. */
+/* Close the sockets that at most `holders` workers have open. */
 static void close_those(struct sharedports *ports, uint32_t holders)
 {
 	struct shared *shared, *next;
@@ -127,7 +127,7 @@ void sharedports_stop(struct sharedports *ports)
 	close_those(ports, 0);
 }
 
-/* What the first worker of a server sent is every worker's. */
+/* All workers of a server share the data that the first one of them sent. */
 const json_t *sharedports_keep_data(json_t **kept, const json_t *data)
 {
 	if (!*kept && data && !json_is_null(data))
@@ -152,7 +152,10 @@ int sharedports_find(struct sharedports *ports, const struct cluster_query *quer
 	}
 	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
 		return -ENFILE;
-	/* First: with reuseAddr a second could be bound, and each datagram come to one of both. */
+	/*
+	 * Try the orphans first: with reuseAddr a second UDP socket could be bound to the same
+	 * address, and each datagram would come to only one of the two.
+	 */
 	fd = reclaim(ports, query);
 	was_theirs = fd >= 0;
 	if (!was_theirs)
@@ -168,7 +171,10 @@ int sharedports_find(struct sharedports *ports, const struct cluster_query *quer
 	if (!query->udp && query->port < 0)
 		memcpy(shared->path, query->address, sizeof(shared->path));
 	shared->fd = fd;
-	/* Who of a former controller's workers has it too is not known: it stays. */
+	/*
+	 * It is not known how many workers of a previous controller have this socket. One holder is
+	 * counted for all of them, and never subtracted, so that the socket stays open.
+	 */
 	shared->holders = was_theirs;
 	HASH_ADD_STR(ports->shared, key, shared);
 	*ret_fd = fd;

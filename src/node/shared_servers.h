@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Node.js workers share, by key (cluster_key()): as Node.js's own primary does it, one socket
- * for all who ask. And sockets of a former controller's workers, which may be asked for again.
+ * Sockets that Node.js workers share, by key (cluster_key()): one socket for all workers that ask
+ * for the same server, as in Node.js's own primary. Also holds sockets that workers have from a
+ * previous controller, for queries to come.
  */
 #ifndef STICKY_NODE_SHARED_SERVERS_H
 #define STICKY_NODE_SHARED_SERVERS_H
@@ -12,20 +13,29 @@
 
 struct sharedports;
 
-/* Returns 0 or -ENOMEM. */
+/*
+ * Make an empty set of shared sockets.
+ *
+ * backlog  for listen(), of the sockets that are opened here
+ *
+ * Returns 0 or -ENOMEM.
+ */
 int sharedports_open(int backlog, struct sharedports **ret_ports);
 
-/* NULL is allowed. */
+/* Closes all sockets. NULL is allowed. */
 void sharedports_close(struct sharedports *ports);
 
-/* A socket that workers of a former controller have; taken over; closed where it is no server. */
+/*
+ * Add a socket that workers have from a previous controller. Takes `fd` over, and closes it if it
+ * is no server's socket.
+ */
 void sharedports_offer(struct sharedports *ports, int fd);
 
 /*
- * Find it, or open it.
+ * Find the shared socket that a query asks for, or open it.
  *
- * data      of the query: the first one's is every worker's
- * ret_fd    stays ours
+ * data      of the query; that of the first query is kept for all workers
+ * ret_fd    stays open here
  * ret_data  borrowed
  *
  * Returns 0 or -errno.
@@ -33,14 +43,14 @@ void sharedports_offer(struct sharedports *ports, int fd);
 int sharedports_find(struct sharedports *ports, const struct cluster_query *query,
 		     const json_t *data, int *ret_fd, const json_t **ret_data);
 
-/* See nodeports_hold(). */
+/* See nodeports_hold() and nodeports_release(). */
 void sharedports_hold(struct sharedports *ports, const char *key);
 void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted);
 
-/* Nobody comes next: what nobody has any more is closed from now on. */
+/* No worker follows: from now on a socket that no worker has is closed. */
 void sharedports_stop(struct sharedports *ports);
 
-/* Keeps the first that is any. Returns what is kept; borrowed. */
+/* Keep a copy of the first data that is not null in `kept`. Returns what is kept; borrowed. */
 const json_t *sharedports_keep_data(json_t **kept, const json_t *data);
 
 #endif

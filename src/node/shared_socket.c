@@ -40,7 +40,7 @@ static int resolve(const struct cluster_query *query, struct sockaddr_storage *r
 
 	memset(ret_address, 0, sizeof(*ret_address));
 	if (!*text && !query->udp)
-		is_v6 = true; /* every address: dual-stack */
+		is_v6 = true; /* no address means every address, by a dual-stack socket */
 	ret_address->ss_family = is_v6 ? AF_INET6 : AF_INET;
 	if (is_v6) {
 		v6->sin6_port = htons((uint16_t)query->port);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A socket that several Node.js workers share: opened as Node.js's own primary would, or known
- * again. */
+/*
+ * A socket that several Node.js workers share: opens it as Node.js's primary would, and finds it.
+ */
 #ifndef STICKY_NODE_SHARED_SOCKET_H
 #define STICKY_NODE_SHARED_SOCKET_H
 
@@ -9,16 +10,22 @@
 
 #include "node/cluster_messages.h"
 
-/* Bound, and listening where it is a stream's. Returns the descriptor, or -errno. */
+/*
+ * Open and bind the socket that a query asks for; a stream socket listens then.
+ *
+ * backlog  for listen()
+ *
+ * Returns the descriptor, or -errno.
+ */
 int sharedsocket_open(const struct cluster_query *query, int backlog);
 
-/* Does it listen, or is it a UDP socket that is bound and not connected? */
+/* Does the socket listen, or is it a UDP socket that is not connected? */
 bool sharedsocket_is_server(int fd);
 
-/* Is it the socket of this path, or of this address? */
+/* Is the socket bound to the path or address of this query? */
 bool sharedsocket_is_at(int fd, const struct cluster_query *query);
 
-/* By which it is the same one in any process; 0: unknown. */
+/* Returns the kernel's number of the socket, the same in every process; 0: unknown. */
 uint64_t sharedsocket_cookie(int fd);
 
 #endif

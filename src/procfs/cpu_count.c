@@ -18,7 +18,10 @@ static uint32_t count_affinity(void)
 	return (uint32_t)CPU_COUNT(&set);
 }
 
-/* "QUOTA PERIOD" or "max PERIOD" in microseconds: whole CPUs, rounded up; 0: no limit. */
+/*
+ * Read cpu.max: "QUOTA PERIOD" or "max PERIOD", both in microseconds. Returns the quota in whole
+ * CPUs, rounded up; 0: no limit.
+ */
 static uint32_t read_limit(const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -34,7 +37,7 @@ static uint32_t read_limit(const char *path)
 	return quota ? (uint32_t)((quota + period - 1) / period) : 1;
 }
 
-/* Our cgroup in the unified hierarchy: the line "0::/path". */
+/* Find this process's cgroup in the unified hierarchy: the line "0::/path". */
 static int find_cgroup(char path[PATH_MAX])
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");
@@ -64,7 +67,10 @@ uint32_t cpus_usable(void)
 		cpus = 1;
 	if (find_cgroup(cgroup))
 		return cpus;
-	/* Our own cgroup and those above it; what looks like the root may be a container's. */
+	/*
+	 * Look at the process's cgroup and at all cgroups above it. What seems to be the root may
+	 * be the cgroup of a container, with a limit of its own.
+	 */
 	do {
 		uint32_t limit;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sockets that a process has open, by /proc/PID/fd. */
+/* The sockets that a process has open, from /proc/PID/fd. */
 #ifndef STICKY_PROCFS_PROCESS_SOCKETS_H
 #define STICKY_PROCFS_PROCESS_SOCKETS_H
 
@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* number: of the descriptor. Returns false to end the walk. */
+/* Called with a socket's descriptor number and inode number. Returns false to end the walk. */
 typedef bool procfd_found_fn(void *context, int number, uint32_t inode);
 
 /*
- * Returns 0, or -errno: -EACCES where we may not look (CAP_SYS_PTRACE, of a process of another uid
- * or with capabilities of its own), -ENOENT where it is gone.
+ * Call `found` with each socket that a process has open.
+ *
+ * Returns 0 or -errno: -ENOENT if the process is gone; -EACCES if its descriptors may not be read.
+ * A process of another uid, or with capabilities that the caller lacks, needs CAP_SYS_PTRACE.
  */
 int procfd_each_socket(pid_t pid, procfd_found_fn *found, void *context);
 

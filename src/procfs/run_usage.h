@@ -7,12 +7,12 @@
 
 #define RUN_USAGE_PATH_SIZE 256
 
-/* At one moment; 0 where it could not be read. */
+/* Measured at one moment. A value that could not be read is 0. */
 struct run_usage {
 	uint64_t rss_bytes;
 	uint64_t cpu_ms;
 	uint32_t connections;
-	char cwd[RUN_USAGE_PATH_SIZE]; /* "": unknown */
+	char cwd[RUN_USAGE_PATH_SIZE]; /* working directory; "": unknown */
 };
 
 #endif

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STATE_LISTEN	10 /* TCP_LISTEN of the kernel's enum, which <linux/tcp.h> has not */
+#define STATE_LISTEN	10 /* the kernel's TCP_LISTEN, which <linux/tcp.h> does not define */
 #define LISTEN_BIT	(1u << STATE_LISTEN)
 #define ESTABLISHED_BIT (1u << 1)
 #define CLOSE_WAIT_BIT	(1u << 8)
@@ -62,8 +62,8 @@ static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
 }
 
 /*
- * With listeners what is told of a connection is more, too: the dump that asks for neither is the
- * one that `status` makes, of all connections, and often.
+ * Send the request for a dump. With listeners, the kernel also sends the tcp_info of each socket,
+ * which makes the dump larger. `status`, which is called often, asks for neither.
  */
 static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
 {
@@ -79,7 +79,7 @@ static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
 			    .idiag_states = ESTABLISHED_BIT | CLOSE_WAIT_BIT},
 	};
 
-	/* One port the kernel looks for by itself. */
+	/* For a single port the kernel itself can filter. */
 	if (dump->port_count == 1)
 		message.request.id.idiag_sport = htons(dump->ports[0]);
 	if (with_listeners) {
@@ -89,7 +89,7 @@ static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
 	return send(fd, &message, sizeof(message), 0) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 
-/* By the tcp_info of the message; an older kernel's is shorter. */
+/* Returns tcpi_bytes_received from the message. An older kernel's tcp_info is shorter. */
 static uint64_t received_of(const struct nlmsghdr *header, const struct inet_diag_msg *socket)
 {
 	const struct rtattr *attribute = (const void *)(socket + 1);
@@ -106,7 +106,7 @@ static uint64_t received_of(const struct nlmsghdr *header, const struct inet_dia
 	return info.tcpi_bytes_received;
 }
 
-/* Returns 1 at the end of the dump, 0 where more follows, or -errno. */
+/* Returns 1 at the end of the dump, 0 if more follows, or -errno. */
 static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
@@ -116,7 +116,9 @@ static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 		return 1;
 	if (header->nlmsg_type == NLMSG_ERROR)
 		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
-	/* One that waits in an accept queue is nobody's yet: it has no inode. */
+	/*
+	 * A connection that waits in an accept queue has no inode yet, and belongs to no process.
+	 */
 	if (!socket->idiag_inode ||
 	    !is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count))
 		return 0;

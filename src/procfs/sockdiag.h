@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's list of TCP connections, by sock_diag(7). */
+/* The kernel's list of TCP sockets, from sock_diag(7). */
 #ifndef STICKY_PROCFS_SOCKDIAG_H
 #define STICKY_PROCFS_SOCKDIAG_H
 
@@ -8,29 +8,37 @@
 #include <stdint.h>
 
 /*
- * The inode numbers of accepted connections at some local ports, ascending.
+ * List the inode numbers of accepted connections at local ports, in ascending order.
  *
- * ports       in host order
- * ret_inodes  freed by the caller; NULL where there are none
+ * ports       in host byte order
+ * ret_inodes  freed by the caller; NULL if there are none
  *
- * Returns how many, or -errno. Costs a walk over the connections of the network namespace.
+ * Returns the number of connections, or -errno. Costs a walk over all connections of the network
+ * namespace.
  */
 long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes);
 
 struct sockdiag_socket {
 	uint32_t inode;
-	bool listens;	   /* else: an accepted connection */
-	uint32_t queue;	   /* connections that wait to be accepted; bytes that wait to be read, the
-			      end of the stream counting as one */
-	uint64_t received; /* bytes, of a connection */
+	bool listens; /* a listening socket; else an accepted connection */
+	/*
+	 * listening: connections that wait to be accepted; connection: bytes that wait to be read,
+	 * where the end of the stream counts as one byte
+	 */
+	uint32_t queue;
+	uint64_t received; /* bytes received so far on a connection */
 };
 
-/* Returns 0 to go on, or -errno, which ends the walk. */
+/* Called with each socket. Returns 0 to go on, or -errno to end the walk. */
 typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socket);
 
 /*
- * All listening sockets and accepted connections at some local ports (host order). Returns 0 or
- * -errno. Costs a walk over the network namespace's.
+ * Call `found` with each listening socket and accepted connection at local ports.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0, or -errno, also that of `found`. Costs a walk over all TCP sockets of the network
+ * namespace.
  */
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);

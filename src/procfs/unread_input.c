@@ -8,14 +8,17 @@
 #include "procfs/process_sockets.h"
 #include "procfs/sockdiag.h"
 
-/* A socket with which the process has not begun, if it is the process'. */
+/* A socket with unread input at one of the ports. It may belong to another process. */
 struct candidate {
 	uint32_t inode;
 	enum unread unread;
 	UT_hash_handle hh;
 };
 
-/* What is unread of a connection with which it has begun may be another request. */
+/*
+ * Bytes that wait on a connection from which the process has read before may be another request, or
+ * a part of one. Only if nothing was read yet, it is certain that a client waits.
+ */
 static enum unread judge(const struct sockdiag_socket *socket)
 {
 	if (socket->listens)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process has yet to read from its connections. */
+/* What a process has not read yet from its connections. */
 #ifndef STICKY_PROCFS_UNREAD_INPUT_H
 #define STICKY_PROCFS_UNREAD_INPUT_H
 
@@ -10,18 +10,21 @@
 enum unread {
 	UNREAD_NONE,
 	/*
-	 * It accepted some that have sent nothing yet; or has begun with some of which more waits
-	 * to be read: another request, or a part of one that it takes its time for.
+	 * Some connections were accepted, but have sent nothing yet; or the process has read from
+	 * some, and more bytes wait there: another request, or the rest of one that is being read
+	 * slowly.
 	 */
 	UNREAD_QUIET,
-	UNREAD_SOME /* some wait to be accepted, or have sent what it read nothing of */
+	UNREAD_SOME /* some wait to be accepted, or have sent bytes of which none was read */
 };
 
 /*
- * Look at a process' connections at some local ports (host order).
+ * Look at a process's connections at local ports.
  *
- * Returns an enum unread, or -errno. Costs a walk over its descriptors, and one over the network
- * namespace's connections. Needs to be allowed to look at the process' descriptors.
+ * ports  in host byte order
+ *
+ * Returns an enum unread, or -errno. Costs a walk over the process's descriptors, and one over the
+ * network namespace's TCP sockets. Needs permission to read the process's descriptors.
  */
 int unread_look(pid_t pid, const uint16_t *ports, size_t port_count);
 

@@ -13,14 +13,14 @@
 #include "procfs/sockdiag.h"
 #include "common/sanitize.h"
 
-/* Connections of which nobody was found yet, by inode. */
+/* Accepted connections by inode number, and which of them were already found in a process. */
 struct open_connections {
-	uint32_t *inodes; /* ascending */
+	uint32_t *inodes; /* in ascending order */
 	bool *is_counted;
 	size_t count;
 };
 
-/* Whom the walk looks for. */
+/* The process groups to look for, and the results. */
 struct walk {
 	const pid_t *groups;
 	uint32_t count;
@@ -28,7 +28,7 @@ struct walk {
 	struct open_connections connections;
 };
 
-/* Read a small file whole. Returns its length, 0 where it can't be read. */
+/* Read a small file. Returns its length in bytes, or 0 if it can't be read. */
 static size_t read_at(int directory, const char *name, char *text, size_t size)
 {
 	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
@@ -50,7 +50,10 @@ struct stat_fields {
 	uint64_t rss_pages;
 };
 
-/* proc_pid_stat(5). The name in brackets may hold anything: what counts begins behind the last. */
+/*
+ * Read /proc/PID/stat, see proc_pid_stat(5). The command's name, in brackets, may contain brackets
+ * itself: the other fields begin behind the last ')'.
+ */
 static bool parse_stat(const char *text, struct stat_fields *ret_fields)
 {
 	const char *end = strrchr(text, ')');
@@ -74,7 +77,7 @@ static int compare_inodes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Is this link of /proc/PID/fd a connection that was not counted yet? */
+/* Is this link of /proc/PID/fd a connection that was not counted yet? Count it then. */
 static bool count_connection(struct open_connections *connections, const char *link)
 {
 	const uint32_t *found;

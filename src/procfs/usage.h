@@ -9,13 +9,13 @@
 #include "procfs/run_usage.h"
 
 /*
- * Measure groups: memory and CPU time of all their processes, and their established TCP
- * connections (those that were accepted; a descriptor that several of them hold counts
- * once). One walk through /proc for all; what can't be read is left at 0.
+ * Measure process groups: memory and CPU time of all their processes, and the number of their
+ * accepted TCP connections. A connection that several processes have open counts once. Costs one
+ * walk through /proc for all groups; a value that can't be read stays 0.
  *
  * groups      process group ids
- * ports       of the listeners: what is accepted there counts as a connection
- * ret_usages  count elements, zeroed
+ * ports       of the listeners, in host byte order; connections accepted there are counted
+ * ret_usages  `count` elements, zeroed by the caller
  */
 void procusage_measure(const pid_t *groups, uint32_t count, const uint16_t *ports,
 		       size_t port_count, struct run_usage *ret_usages);
