@@ -185,7 +185,7 @@ static int collect_facts(struct demo_thread *thread, struct evhttp_request *requ
 	return 0;
 }
 
-static void answer(struct evhttp_request *request, const char *text, bool as_json)
+static void send_answer(struct evhttp_request *request, const char *text, bool as_json)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct evbuffer *body = evbuffer_new();
@@ -220,7 +220,7 @@ static void on_request(struct evhttp_request *request, void *context)
 	if (collect_facts(thread, request, &where, &facts) == 0)
 		text = demo_page(&facts, as_json);
 	if (text)
-		answer(request, text, as_json);
+		send_answer(request, text, as_json);
 	else
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 	free(text);
@@ -328,7 +328,7 @@ static int set_up(struct demo_thread *thread)
 	return error;
 }
 
-static void *run(void *context)
+static void *run_thread(void *context)
 {
 	struct demo_thread *thread = context;
 	struct timespec cpu;
@@ -388,7 +388,7 @@ int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, 
 	if (!error)
 		error = duplicate_sockets(thread, worker);
 	if (!error)
-		error = pthread_create(&thread->thread, NULL, run, thread);
+		error = pthread_create(&thread->thread, NULL, run_thread, thread);
 	if (error) {
 		close_sockets(thread);
 		if (thread->wake_fd >= 0)
@@ -400,7 +400,7 @@ int demo_thread_start(struct sticky_group *group, struct sticky_worker *worker, 
 	return 0;
 }
 
-static void wake(struct demo_thread *thread)
+static void wake_thread(struct demo_thread *thread)
 {
 	uint64_t one = 1;
 	ssize_t written = write(thread->wake_fd, &one, sizeof(one));
@@ -411,13 +411,13 @@ static void wake(struct demo_thread *thread)
 void demo_thread_stop(struct demo_thread *thread)
 {
 	atomic_store(&thread->stop_wanted, true);
-	wake(thread);
+	wake_thread(thread);
 }
 
 void demo_thread_kill(struct demo_thread *thread)
 {
 	atomic_store(&thread->kill_wanted, true);
-	wake(thread);
+	wake_thread(thread);
 }
 
 void demo_thread_join(struct demo_thread *thread)

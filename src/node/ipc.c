@@ -35,8 +35,7 @@ struct node_ipc {
 	struct event *readable, *writable;
 	struct event
 		/*
-		 * after ETOOMANYREFS: the socket may be writable, but a descriptor can't be sent
-		 * yet
+		 * after ETOOMANYREFS: the socket may be writable, but no descriptor can be sent
 		 */
 		*retry;
 	struct line_queue queue;
@@ -50,7 +49,7 @@ struct node_ipc {
 
 /* ---- Reading --------------------------------------------------------------------------- */
 
-static ssize_t receive(int fd, char *bytes, size_t size)
+static ssize_t receive_bytes(int fd, char *bytes, size_t size)
 {
 	union {
 		struct cmsghdr header;
@@ -123,7 +122,7 @@ static bool take_lines(struct node_ipc *ipc)
 	return true;
 }
 
-static void end(struct node_ipc *ipc)
+static void end_channel(struct node_ipc *ipc)
 {
 	event_del(ipc->readable);
 	event_del(ipc->writable);
@@ -145,14 +144,14 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 			 * it would not reach the worker as an end of the stream. shutdown() does.
 			 */
 			shutdown(ipc->fd, SHUT_RDWR);
-			end(ipc);
+			end_channel(ipc);
 			return;
 		}
-		length = receive(fd, ipc->input + ipc->input_length, READ_SIZE);
+		length = receive_bytes(fd, ipc->input + ipc->input_length, READ_SIZE);
 		if (length == -EAGAIN)
 			return;
 		if (length <= 0) {
-			end(ipc);
+			end_channel(ipc);
 			return;
 		}
 		ipc->input_length += (size_t)length;
@@ -175,7 +174,7 @@ static void free_line(struct line *line)
  * Send the rest of a line. Returns 0; -EAGAIN or -ETOOMANYREFS if a part of it must wait; or
  * another -errno if the worker has closed its end.
  */
-static int push(struct node_ipc *ipc, struct line *line)
+static int send_line(struct node_ipc *ipc, struct line *line)
 {
 	while (line->sent < line->length) {
 		ssize_t sent = fd_passing_send(ipc->fd, line->text + line->sent,
@@ -214,7 +213,7 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	while (!error && (line = STAILQ_FIRST(&ipc->queue))) {
-		error = push(ipc, line);
+		error = send_line(ipc, line);
 		if (error)
 			break;
 		STAILQ_REMOVE_HEAD(&ipc->queue, next);
@@ -262,7 +261,7 @@ int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
 		free_line(line);
 		return -ENOBUFS;
 	}
-	error = STAILQ_EMPTY(&ipc->queue) ? push(ipc, line) : -EAGAIN;
+	error = STAILQ_EMPTY(&ipc->queue) ? send_line(ipc, line) : -EAGAIN;
 	if (!must_wait(error)) {
 		free_line(line);
 		return error ? -EPIPE : 0;

@@ -107,7 +107,7 @@ static int find_exact(const struct nodeports *ports, const struct cluster_query 
 	return find_text(ports, wanted);
 }
 
-/* Returns the first listener of a port that the worker does not have yet, or any one of it. */
+/* Returns a listener of the port: the first that the worker lacks; else the first one; -1: none. */
 static int find_free(const struct nodeports *ports, int port, uint32_t held)
 {
 	uint16_t numbers[STICKY_LISTENERS_LIMIT];

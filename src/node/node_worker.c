@@ -68,9 +68,9 @@ static uint32_t next_handle(struct node_worker *node)
 	return id;
 }
 
-/* ---- Saying --------------------------------------------------------------------------------- */
+/* ---- Messages to the worker ------------------------------------------------------ */
 
-static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
+static int send_message(struct node_worker *node, json_t *message, int fd, uint32_t id)
 {
 	int error;
 
@@ -83,15 +83,15 @@ static int say(struct node_worker *node, json_t *message, int fd, uint32_t id)
 }
 
 /* If the answer to a query can't be sent, the worker would wait for ever: it is replaced. */
-static void answer(struct node_worker *node, const struct cluster_event *event, const char *key,
-		   int error, const json_t *data, int fd)
+static void answer_query(struct node_worker *node, const struct cluster_event *event,
+			 const char *key, int error, const json_t *data, int fd)
 {
 	json_t *reply = cluster_reply(event->seq, key, error, data, node->seq++);
 	int failed;
 
 	if (fd >= 0)
 		reply = cluster_wrap(reply, event->query.udp != 0);
-	failed = say(node, reply, fd, 0);
+	failed = send_message(node, reply, fd, 0);
 	if (failed)
 		worker_lost(node->options.worker, END_NOT_ANSWERED);
 }
@@ -104,8 +104,7 @@ static void format_key(int listener, char key[KEY_SIZE])
 	snprintf(key, KEY_SIZE, KEY_FORMAT, listener);
 }
 
-/* ---- Connections that are passed ---------------------------------------------------------------
- */
+/* ---- Connections that are passed ------------------------------------------------- */
 
 /* Workers written for a module report only that a connection's descriptor has arrived. */
 static bool is_of_module(const struct node_worker *node)
@@ -121,7 +120,7 @@ static json_t *message_of_module(const struct node_worker *node)
 	return json_sprintf("%sconnection", config_worker_prefix(node->options.config));
 }
 
-static int pass(void *context, uint32_t id, const struct delivery_item *item)
+static int pass_connection(void *context, uint32_t id, const struct delivery_item *item)
 {
 	struct node_worker *node = context;
 	char key[KEY_SIZE];
@@ -138,11 +137,11 @@ static int pass(void *context, uint32_t id, const struct delivery_item *item)
 	format_key(nodeports_listener_of(node->options.ports, item->fd), key);
 	message = is_of_module(node) ? cluster_socket(message_of_module(node))
 				     : cluster_wrap(cluster_connection(key, id), false);
-	error = say(node, message, item->fd, id);
+	error = send_message(node, message, item->fd, id);
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }
 
-static const struct worker_endpoint_ops ops = {.send = pass};
+static const struct worker_endpoint_ops ops = {.send = pass_connection};
 
 static void on_drained(void *context)
 {
@@ -184,8 +183,7 @@ static void on_handle_lost(struct node_worker *node)
 		worker_lost(node->options.worker, END_NO_ROOM_FOR_SOCKET);
 }
 
-/* ---- What it asks
- * -------------------------------------------------------------------------------- */
+/* ---- Queries of the worker ------------------------------------------------------- */
 
 static int socket_of(const struct node_worker *node, int listener)
 {
@@ -212,7 +210,7 @@ static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZ
 }
 
 /* Note what the worker has yet to do to be READY, for the message if it never does. */
-static void say_what_lacks(struct node_worker *node)
+static void note_why_not_ready(struct node_worker *node)
 {
 	char missing[MISSING_SIZE], text[WORDS_SIZE + 2 * MISSING_SIZE];
 	const char *hint = NULL;
@@ -256,7 +254,7 @@ static void note_elsewhere(struct node_worker *node, const struct cluster_query 
 	else
 		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%sport %d",
 			 query->udp ? "UDP " : "", query->port);
-	say_what_lacks(node);
+	note_why_not_ready(node);
 }
 
 static void on_query(struct node_worker *node, const struct cluster_event *event)
@@ -274,19 +272,19 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	if (!error && port.listener < 0 && json_object_get(node->shared, key))
 		error = -EADDRINUSE;
 	if (error) {
-		answer(node, event, key, error, NULL, -1);
+		answer_query(node, event, key, error, NULL, -1);
 		return;
 	}
 	if (port.listener < 0) {
 		note_elsewhere(node, &event->query);
 		if (!json_object_set_new(node->shared, key, json_true()))
 			nodeports_hold(node->options.ports, key);
-		answer(node, event, key, 0, port.data, port.fd);
+		answer_query(node, event, key, 0, port.data, port.fd);
 		return;
 	}
 	/* The worker was asked to stop after it sent the query, and has left its slot. */
 	if (!worker_sockets(node->options.worker)) {
-		answer(node, event, key, -ECANCELED, NULL, -1);
+		answer_query(node, event, key, -ECANCELED, NULL, -1);
 		return;
 	}
 	describe_asked(&event->query, node->asked[port.listener]);
@@ -294,7 +292,7 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 	format_key(port.listener, key);
 	if (node->outlet)
 		worker_takes_passed(node->options.worker, node->outlet);
-	answer(node, event, key, 0, port.data, socket_of(node, port.listener));
+	answer_query(node, event, key, 0, port.data, socket_of(node, port.listener));
 }
 
 /*
@@ -346,7 +344,7 @@ static void on_listening(struct node_worker *node, const struct cluster_event *e
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (node->held & 1u << i && !strcmp(node->asked[i], asked))
 			node->listening |= 1u << i;
-	say_what_lacks(node);
+	note_why_not_ready(node);
 	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
 	if (is_of_module(node) || (node->listening && !missing[0]))
 		worker_said(node->options.worker, WORKER_SAYS_LISTENING);
@@ -355,7 +353,7 @@ static void on_listening(struct node_worker *node, const struct cluster_event *e
 static void on_online(struct node_worker *node)
 {
 	node->is_online = true;
-	say_what_lacks(node);
+	note_why_not_ready(node);
 	if (is_of_module(node))
 		worker_takes_passed(node->options.worker, node->outlet);
 	/* A worker written for sticky-listen may send nothing more. */
@@ -365,8 +363,7 @@ static void on_online(struct node_worker *node)
 			    : WORKER_SAYS_NOTHING_KNOWN);
 }
 
-/* ---- Hearing
- * ---------------------------------------------------------------------------------------- */
+/* ---- Messages of the worker ------------------------------------------------------ */
 
 static void on_message(void *context, const json_t *message)
 {
@@ -395,7 +392,7 @@ static void on_message(void *context, const json_t *message)
 		break;
 	case CLUSTER_LEAVING:
 		/* This has the effect of STOPPING=1: the slot's next worker starts now. */
-		say(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
+		send_message(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
 		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;
 	case CLUSTER_SAYS_READY:
@@ -460,7 +457,7 @@ static int open_node(const struct node_worker_options *options, int fd,
 		node_worker_close(node);
 		return error;
 	}
-	say_what_lacks(node);
+	note_why_not_ready(node);
 	*ret_node = node;
 	return 0;
 }
@@ -516,7 +513,7 @@ bool node_worker_has_ended(const struct node_worker *node)
 
 bool node_worker_disconnect(struct node_worker *node)
 {
-	return !node->has_ended && say(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+	return !node->has_ended && send_message(node, cluster_disconnect(node->seq++), -1, 0) == 0;
 }
 
 void node_worker_ended(struct node_worker *node)
