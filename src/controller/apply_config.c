@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Another configuration than before: at a reload, and at a takeover. */
+/* Applies a changed configuration, at a reload and at a takeover. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "supervise/shutdown.h"
 #include "supervise/slot_commands.h"
 
-/* How what can't change is said, in the log and to who asked for a reload. */
+/* What the log and the answer to `reload` say of options that can't change while it runs. */
 #define AT_A_START "a stop and a start apply it"
 
 static void scale_to(struct controller *controller, uint32_t slots)
@@ -23,7 +23,7 @@ static void scale_to(struct controller *controller, uint32_t slots)
 		       strerror(-moved));
 }
 
-/* As an event of the reload that follows. */
+/* Log the options that keep their values, as an event of the reload that begins next. */
 static void note_kept(struct controller *controller, const char *names)
 {
 	uint32_t next = rolling_reload_id(controller->instance.supervisor) + 1;
@@ -38,19 +38,25 @@ void controller_apply_differences(struct controller *controller)
 	const struct state_file_content *previous = controller->takeover.content;
 	char names[CONFIG_ERROR_SIZE];
 
-	/* As they were asked for: what is kept has been put back into the configuration. */
+	/*
+	 * The state file has the hashes of the configuration as it was read. Options that keep
+	 * their previous values have been set back in the configuration itself since then.
+	 */
 	config_fixed_differences(previous->fixed_ids, controller->state_file.content->fixed_ids,
 				 sizeof(names), names);
 	if (names[0])
 		note_kept(controller, names);
-	/* The reload first: slots that are new need no second worker. */
+	/*
+	 * The reload begins first: a slot that is added afterwards has a worker of the new kind
+	 * already.
+	 */
 	if (previous->config_id != config_id(controller->config, controller->directory))
 		rolling_reload_begin(controller->instance.supervisor);
 	if (previous->configured_slots != controller_wanted_slots(controller->config))
 		scale_to(controller, controller_wanted_slots(controller->config));
 }
 
-/* For a controller that takes over. */
+/* Update the state file, for a controller that takes over. */
 static void note_config(struct controller *controller)
 {
 	struct state_file_content *content = controller->state_file.content;
@@ -61,7 +67,7 @@ static void note_config(struct controller *controller)
 	content->config_id = config_id(controller->config, controller->directory);
 }
 
-/* Files of ranges are read before anything is changed. */
+/* Check that the files of address ranges can be read, before anything is changed. */
 static int check_ranges(const struct config *config, char *ret_error)
 {
 	struct ranges ranges;
@@ -72,9 +78,12 @@ static int check_ranges(const struct config *config, char *ret_error)
 	return error;
 }
 
-/* The new configuration, and where workers run by it. Returns 0 or -errno with the reason. */
-static int load(struct controller *controller, struct config *ret_config,
-		char ret_directory[CONTROLLER_PATH_SIZE], char *ret_error)
+/*
+ * Read the new configuration, and find the directory of the workers. Returns 0, or -errno with the
+ * reason in ret_error.
+ */
+static int load_config(struct controller *controller, struct config *ret_config,
+		       char ret_directory[CONTROLLER_PATH_SIZE], char *ret_error)
 {
 	int error = sources_load(controller->sources, ret_config, ret_error);
 
@@ -100,7 +109,7 @@ static void tell_kept(struct controller *controller, const char *names, char *re
 int controller_reload(struct controller *controller, char *ret_text)
 {
 	struct supervisor *supervisor = controller->instance.supervisor;
-	uint32_t former_workers = controller->config->workers;
+	uint32_t previous_workers = controller->config->workers;
 	char names[CONFIG_ERROR_SIZE], directory[CONTROLLER_PATH_SIZE] = "";
 	struct config next;
 	int result;
@@ -109,7 +118,7 @@ int controller_reload(struct controller *controller, char *ret_text)
 		snprintf(ret_text, API_ERROR_SIZE, "reload: the instance is stopping");
 		return -EBUSY;
 	}
-	if (load(controller, &next, directory, ret_text))
+	if (load_config(controller, &next, directory, ret_text))
 		return -EBADMSG;
 	config_replace(controller->config, &next, sizeof(names), names);
 	strcpy(controller->directory, directory);
@@ -120,8 +129,8 @@ int controller_reload(struct controller *controller, char *ret_text)
 	if (frontend_apply_config(controller->instance.front, sizeof(names), names))
 		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
 	result = rolling_reload_begin(supervisor);
-	/* A scale by hand holds until the configured number itself changes. */
-	if (controller->config->workers != former_workers)
+	/* The number of slots set by `scale` stays until the configured number itself changes. */
+	if (controller->config->workers != previous_workers)
 		scale_to(controller, controller_wanted_slots(controller->config));
 	return result;
 }

@@ -25,7 +25,7 @@
 #include "supervise/slot_commands.h"
 #include "supervise/supervisor.h"
 
-/* Workers are gone; how long the answers to `stop` may still take to be read. */
+/* When all workers have ended: how long clients of `stop` may still take to read their answer. */
 #define LAST_ANSWERS_MS 1000
 
 static const int signals[CONTROLLER_SIGNALS] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
@@ -44,11 +44,13 @@ void controller_complain(const char *format, ...)
 
 /* ---- Stopping ------------------------------------------------------------------- */
 
-/* Those who came into our own hands first: their workers are about to be asked to stop. */
+/* Connections in the controller come first: their workers are about to be asked to stop. */
 static void begin_stop(struct controller *controller, bool now)
 {
-
-	/* Nobody new comes to a dispatcher whose queue was seen to be empty. */
+	/*
+	 * The group refuses new connections first: else one could still come to a dispatcher whose
+	 * queue has been found empty.
+	 */
 	sticky_group_refuse(controller->instance.group);
 	frontend_stop(controller->instance.front);
 	nodeports_stop(controller->nodeports);
@@ -64,7 +66,7 @@ static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
 	begin_stop(controller, false);
 }
 
-static void stop(struct controller *controller, bool now, const char *why)
+static void controller_stop(struct controller *controller, bool now, const char *why)
 {
 	uint32_t delay_ms = controller->config->stop_delay_ms;
 
@@ -112,13 +114,13 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	switch (number) {
 	case SIGINT:
 		controller->interrupted = true;
-		stop(controller, again, "SIGINT");
+		controller_stop(controller, again, "SIGINT");
 		break;
 	case SIGTERM:
-		stop(controller, false, "SIGTERM");
+		controller_stop(controller, false, "SIGTERM");
 		break;
 	case SIGQUIT:
-		stop(controller, true, "SIGQUIT");
+		controller_stop(controller, true, "SIGQUIT");
 		break;
 	case SIGTTIN:
 		scale_by_signal(controller, 1);
@@ -133,10 +135,10 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 
 static void on_stop_request(void *context, bool now)
 {
-	stop(context, now, "request");
+	controller_stop(context, now, "request");
 }
 
-/* After some time, or in this turn; at once where there is no memory for a timer. */
+/* Leave the loop after some time; NULL: in this turn. Without memory for a timer: at once. */
 static void leave_loop(struct controller *controller, const struct timeval *after)
 {
 	if (event_base_loopexit(controller->base, after))
@@ -159,7 +161,9 @@ static void on_finished(void *context, enum supervisor_result result)
 							      : EXIT_FAILED;
 	journal_add(controller->journal, STICKY_LOG_INFO, "stopped",
 		    json_pack("{s:i}", "exit_code", controller->exit_code));
-	/* The answers to `stop` go out first; a client that does not read them is not waited for.
+	/*
+	 * The answers to `stop` are sent before the controller ends, but a client that does not
+	 * read its answer is not waited for.
 	 */
 	leave_loop(controller, api_answer_stop(controller->api, result == SUPERVISOR_KILLED) > 0
 				       ? &grace
@@ -194,7 +198,7 @@ static int may_upgrade(void *context, char error[API_ERROR_SIZE])
 	return upgrade_check(controller->program, error, API_ERROR_SIZE);
 }
 
-static int become(struct controller *controller)
+static int become_new_program(struct controller *controller)
 {
 	int kept[UPGRADE_KEPT_MAX];
 	uint32_t count = frontend_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
@@ -212,7 +216,10 @@ static int become(struct controller *controller)
 	return error;
 }
 
-/* By the way that a crash would take, too: the new program takes over what this one leaves. */
+/*
+ * An upgrade takes the same way as a crash: the new program takes over what this one leaves. But
+ * the program is replaced in the same process, so that the workers keep their parent.
+ */
 static void on_upgrade(void *context)
 {
 	struct controller *controller = context;
@@ -222,7 +229,7 @@ static void on_upgrade(void *context)
 		    json_pack("{s:s}", "program", controller->program));
 	error = frontend_pause(controller->instance.front);
 	if (!error) {
-		error = become(controller);
+		error = become_new_program(controller);
 		frontend_resume(controller->instance.front);
 	}
 	journal_add(
@@ -234,7 +241,7 @@ static void on_upgrade(void *context)
 
 static int start_front(struct controller *controller);
 
-/* The application has said where it listens. */
+/* A Node.js application has said which address it listens on. */
 static void on_listener_added(void *context)
 {
 	struct controller *controller = context;
@@ -257,7 +264,7 @@ static int open_nodeports(struct controller *controller)
 		.group = controller->instance.group,
 		.backlog = (int)controller->config->backlog,
 		.is_named = controller->config->listen.count > 0,
-		/* Dispatchers are opened once, for the listeners that are there. */
+		/* Dispatchers are opened once, with the listeners that the group has by then. */
 		.may_add = !controller->instance.front,
 		.added = on_listener_added,
 		.context = controller,
@@ -317,7 +324,7 @@ static int open_threads(struct controller *controller)
 	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Where connections come into our own hands. */
+/* Open the dispatchers, if connections are to be accepted in the controller. */
 static int open_front(struct controller *controller)
 {
 	struct frontend_options options = {
@@ -353,7 +360,10 @@ static int open_slot_sockets(struct controller *controller)
 
 	if (!result)
 		return EXIT_DONE;
-	/* To end here would leave workers that serve, and are not supervised. */
+	/*
+	 * After a takeover workers are serving: if the controller ended here, nothing would watch
+	 * them.
+	 */
 	if (controller->takes_over) {
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error);
 		return EXIT_DONE;
@@ -366,14 +376,17 @@ static int open_slot_sockets(struct controller *controller)
 
 static int start_front(struct controller *controller)
 {
-	/* A Node.js application has still to say where it listens. */
+	/* The application of a Node.js worker has not said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
 	int error = controller->instance.front && !is_early
 			    ? frontend_start(controller->instance.front)
 			    : 0;
 	uint32_t i;
 
-	/* Those of the program before us: what came meanwhile moves to ours. */
+	/*
+	 * Close the sockets of the program before the upgrade. Connections that came in the
+	 * meantime move to the sockets of this program.
+	 */
 	for (i = 0; i < controller->kept_count; i++)
 		close(controller->kept[i]);
 	controller->kept_count = 0;
@@ -459,8 +472,9 @@ static int watch_signals(struct controller *controller)
 }
 
 /*
- * What must not end the controller, and leave its workers alone: a reader of our output that
- * goes away; a signal that means "open the log again" to other servers.
+ * Two signals must not end the controller, which would leave its workers without it: SIGPIPE, when
+ * the reader of its output goes away; and SIGUSR1, which asks other servers to open their logs
+ * again.
  */
 static void ignore_signals(void)
 {
@@ -471,7 +485,10 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
-/* Timers count from now, not from the beginning of the loop's turn: none may be early. */
+/*
+ * Without this flag a timer would count from the beginning of the loop's turn, not from the moment
+ * at which it is started, and fire too early.
+ */
 static struct event_base *new_base(void)
 {
 	struct event_config *config = event_config_new();
@@ -518,7 +535,7 @@ static int shrink_privilege(struct controller *controller)
 	return EXIT_FAILED;
 }
 
-/* In this order; teardown() undoes whatever was reached. */
+/* The steps are done in this order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
 	controller_take_name,
 	controller_find_identity,
@@ -539,7 +556,7 @@ static int (*const steps[])(struct controller *controller) = {
 	shrink_privilege,
 };
 
-/* Until the end of the instance. Returns its exit code. */
+/* Run the loop until the instance ends. Returns an exit code. */
 static int run_loop(struct controller *controller)
 {
 	if (event_base_dispatch(controller->base) == 0)
@@ -571,7 +588,7 @@ static void teardown(struct controller *controller)
 		event_base_free(controller->base);
 	}
 	journal_close(controller->journal);
-	sticky_group_close(controller->instance.group); /* and its pins */
+	sticky_group_close(controller->instance.group); /* also removes the group's pins */
 	pins_remove(controller->pins);
 	takeover_fini(&controller->takeover);
 	state_file_close(&controller->state_file);

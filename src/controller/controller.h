@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `stickyctl start`: everything is put together, run, and taken apart. */
+/* Runs an instance, for `stickyctl start`: opens all parts, runs them, and closes them. */
 #ifndef STICKY_CONTROLLER_CONTROLLER_H
 #define STICKY_CONTROLLER_CONTROLLER_H
 
@@ -10,23 +10,23 @@
 #include "supervise/worker_backend.h"
 #include "sticky.h"
 
-/* Workers as threads of this process: what the demo gives us. */
+/* Runs workers as threads of this process. The demo implements it. */
 struct thread_host {
-	/* Returns 0 or -errno; from then on the backend may be used. */
+	/* Returns 0 or -errno. On success ret_backend can be used until close(). */
 	int (*open)(struct event_base *base, struct sticky_group *group,
 		    struct worker_backend *ret_backend);
 	void (*close)(struct worker_backend *backend);
-	const char *listen; /* the address where none is named */
+	const char *listen; /* the address to listen on if -l names none */
 };
 
 /*
  * Run an instance until it is stopped.
  *
- * config   with name and command set; changed at reloads
- * sources  where it came from, and is read from again at each reload
- * threads  who runs the workers where there is no command
+ * config   with name and command set; changed by reloads
+ * sources  where the configuration came from; read again at each reload
+ * threads  runs the workers if there is no command
  *
- * Errors go to stderr. Returns an exit code.
+ * Writes error messages to stderr. Returns an exit code.
  */
 int controller_run(struct config *config, const struct config_sources *sources,
 		   const struct thread_host *threads);

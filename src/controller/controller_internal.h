@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The controller's inside, as controller.c, preparing.c and opening.c share it. */
+/* What controller.c, setup_host.c, setup_group.c and apply_config.c share. */
 #ifndef STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 #define STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 
@@ -29,44 +29,44 @@ struct controller {
 	struct rundir rundir;
 	struct identity identity;
 	uint8_t seed[STICKY_SEED_SIZE];
-	struct rlimit nofile;		      /* as we found it */
-	char here[CONTROLLER_PATH_SIZE];      /* where we were started; "": it is gone */
-	char directory[CONTROLLER_PATH_SIZE]; /* where workers run */
+	struct rlimit nofile; /* the limits that this process was started with */
+	/* the directory in which stickyctl was started; "": not found */
+	char here[CONTROLLER_PATH_SIZE];
+	char directory[CONTROLLER_PATH_SIZE]; /* the workers' working directory */
 	char notify_path[RUNDIR_PATH_SIZE];
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
 	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
-	struct nodeports *nodeports; /* NULL: workers are none of Node.js */
+	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct worker_backend backend;
 	struct instance instance;
 	struct journal *journal;
-	struct traffic own_traffic; /* where there is no state file */
+	struct traffic own_traffic; /* used where there is no state file */
 	struct traffic *traffic;
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
-	bool is_user;		   /* steering: all connections come into our own hands */
-	char pins[PINS_PATH_SIZE]; /* "": not pinned */
+	/* steering by user: all connections are accepted in the controller */
+	bool is_user;
+	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
-	int kept[UPGRADE_KEPT_MAX]; /* sockets of the program before an upgrade */
+	int kept[UPGRADE_KEPT_MAX]; /* open sockets of the program before an upgrade */
 	uint32_t kept_count;
 	struct api *api;
-	struct event *stop_timer; /* --stop-delay */
+	struct event *stop_timer; /* for --stop-delay */
 	bool stop_announced;
-	bool interrupted; /* a SIGINT was seen */
+	bool interrupted; /* a first SIGINT has come */
 	int exit_code;
 };
 
-/* A word for the user, on stderr. */
+/* Write an error message to stderr. `format` is that of printf(). */
 void controller_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/*
- * The steps of setting up. Each complains by itself, and returns an exit code.
- */
+/* The steps of the start. Each of them writes its own error message, and returns an exit code. */
 
-/* ---- preparing.c: what is ours, before anything is opened ---- */
+/* ---- setup_host.c: what the host must provide, before anything is opened ---- */
 void controller_raise_descriptor_limit(struct controller *controller);
 int controller_take_name(struct controller *controller);
 int controller_find_identity(struct controller *controller);
@@ -74,38 +74,41 @@ int controller_find_directory(struct controller *controller);
 int controller_obtain_seed(struct controller *controller);
 
 /*
- * Where workers run.
+ * Find the working directory for workers.
  *
- * chosen  by --chdir; NULL: where we were started
+ * chosen         the value of --chdir; NULL: the directory in which stickyctl was started
+ * ret_directory  an absolute path
+ * size           of ret_error, in bytes
+ * ret_error      an error message
  *
- * Returns 0 or -errno with a word for the user.
+ * Returns 0 or -errno.
  */
 int controller_choose_directory(const struct controller *controller, const char *chosen,
 				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
 				char *ret_error);
 
-/* ---- opening.c: the group, new or taken over ---- */
+/* ---- setup_group.c: the group, new or taken over ---- */
 int controller_find_takeover(struct controller *controller);
 int controller_open_group(struct controller *controller);
 int controller_open_listeners(struct controller *controller);
 int controller_open_state_file(struct controller *controller);
 int controller_take_over(struct controller *controller);
 
-/* The number of slots that the configuration asks for. */
+/* Returns the number of slots that the configuration asks for. */
 uint32_t controller_wanted_slots(const struct config *config);
 
-/* ---- applying.c: another configuration than before ---- */
+/* ---- apply_config.c: a changed configuration ---- */
 
-/* What the configuration asks for, and the previous controller's did not. */
+/* After a takeover: apply what differs from the previous controller's configuration. */
 void controller_apply_differences(struct controller *controller);
 
 /*
- * Read the configuration again, and reload.
+ * Read the configuration again, apply it, and begin a reload.
  *
- * ret_text  why not; or, where it worked, what was not taken from the configuration, or "".
- *           API_ERROR_SIZE bytes
+ * ret_text  API_ERROR_SIZE bytes: on failure the reason; else the options that keep their previous
+ *           values, or ""
  *
- * Returns as rolling_reload_begin(), or -EBADMSG: nothing has changed.
+ * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
  */
 int controller_reload(struct controller *controller, char *ret_text);
 

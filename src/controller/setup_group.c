@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The group: new, or taken over from a controller that died. */
+/* Opens the group: a new one, or that of a previous controller that has died. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ uint32_t controller_wanted_slots(const struct config *config)
 	return config->workers ? config->workers : cpus_usable();
 }
 
-/* The library's regions: see sticky_raise_fn. */
+/* Callbacks by which the library raises CAP_BPF around its calls: see sticky_raise_fn. */
 static unsigned int raise_bpf(void *context)
 {
 	(void)context;
@@ -48,7 +48,7 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
-/* Look for workers that a previous controller of this name left. */
+/* Look for workers that a previous controller of the same name left. */
 int controller_find_takeover(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
@@ -72,8 +72,8 @@ static int adopt_listeners(struct controller *controller)
 }
 
 /*
- * Go on with the maps of the previous controller. Where that can't be, its workers are ended, as
- * they could not be supervised, and the instance begins anew.
+ * Continue with the maps of the previous controller. If this fails, the workers of that controller
+ * could not be supervised: they are killed, and the instance starts anew.
  */
 static void adopt_group(struct controller *controller)
 {
@@ -114,8 +114,9 @@ static void set_steering(struct controller *controller, bool is_user, const char
 }
 
 /*
- * Behind a proxy most connections come into our own hands anyway: all of them may. And Node.js
- * takes them in any case.
+ * May the instance do without the kernel's steering? Behind a proxy most connections are accepted
+ * in the controller anyway, so all of them can be; and workers of Node.js always take passed
+ * connections.
  */
 static bool may_do_without(const struct config *config, int error)
 {
@@ -148,7 +149,10 @@ int controller_open_group(struct controller *controller)
 
 	set_steering(controller, false,
 		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
-	/* Whatever the configuration says by now: these workers live on the kernel's maps. */
+	/*
+	 * A takeover keeps the kernel's steering, also if the configuration now says otherwise: the
+	 * running workers depend on the kernel's maps.
+	 */
 	if (controller->takes_over)
 		adopt_group(controller);
 	if (controller->takes_over)
@@ -163,7 +167,8 @@ int controller_open_group(struct controller *controller)
 		return EXIT_DONE;
 	if (may_do_without(config, error)) {
 		sticky_explain(error, sizeof(why), why);
-		*strchr(why, '\n') = '\0'; /* the remedy is doctor's to say */
+		/* keep the cause only: the remedy is shown by `doctor` */
+		*strchr(why, '\n') = '\0';
 		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"", why);
 		return open_user_group(controller, &options, why);
 	}
@@ -171,7 +176,10 @@ int controller_open_group(struct controller *controller)
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
-/* A shell with an address may be anybody's worker; npm and its like are none in any case. */
+/*
+ * Is the command one that can't work? npm and the like never can. A shell can be a worker if -l
+ * names an address: it may start any kind of server.
+ */
 static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
 {
 	const struct config *config = controller->config;
@@ -191,7 +199,7 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	/* Of Node.js the application's own listen() says where. */
+	/* A Node.js application says itself, by listen(), which address it wants. */
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
@@ -218,7 +226,7 @@ int controller_open_listeners(struct controller *controller)
 						       : EXIT_FAILED;
 }
 
-/* So that a controller that follows can go on with the maps. */
+/* Pin the maps, so that another controller can take over if this one dies. */
 static void pin_group(struct controller *controller)
 {
 	char why[CONTROLLER_ERROR_SIZE] = "steering by user: its sockets end with it";
@@ -240,7 +248,7 @@ static void pin_group(struct controller *controller)
 	controller->pins[0] = '\0';
 }
 
-/* What is noted for a controller that follows. */
+/* Create the state file, from which another controller can take over. */
 int controller_open_state_file(struct controller *controller)
 {
 	struct state_file_content *content;
@@ -264,7 +272,10 @@ int controller_open_state_file(struct controller *controller)
 	content->config_id = config_id(controller->config, controller->directory);
 	config_fixed_ids(controller->config, content->fixed_ids);
 	if (controller->takes_over) {
-		/* Kept: workers without channels can't be passed anything. */
+		/*
+		 * Kept at a takeover: workers that were started without a channel can't take
+		 * connections.
+		 */
 		controller->config->behind_proxy = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
@@ -275,14 +286,17 @@ int controller_open_state_file(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* The workers that the previous controller left go on under this one. */
+/* Continue with the workers that the previous controller left. */
 static void adopt_workers(struct controller *controller)
 {
 	struct supervisor *supervisor = controller->instance.supervisor;
 	struct takeover *takeover = &controller->takeover;
 	uint32_t i;
 
-	/* A kill in the middle of a scaling leaves notes of one more slot, or of one less. */
+	/*
+	 * If the previous controller was killed during a scaling, the numbers of slots differ by
+	 * one.
+	 */
 	for (i = 0; i < takeover->content->slots && i < supervisor_slots(supervisor); i++)
 		supervised_slot_adopt(supervisor, i, &takeover->content->slot[i]);
 	for (i = 0; i < takeover->count; i++) {
@@ -295,7 +309,7 @@ static void adopt_workers(struct controller *controller)
 	}
 }
 
-/* The state file is complete, and takes the place of the previous controller's. */
+/* The state file is complete: put it in the place of the previous controller's. */
 static int install_notes(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the controller needs to know and to own before anything is opened. */
+/* The first steps of the start: name, user, directory, seed, limits. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +54,10 @@ int controller_find_identity(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* The present directory as it was typed, links kept, so that a release can change under it. */
+/*
+ * Find the directory in which stickyctl was started. $PWD keeps symbolic links as they were typed:
+ * if a link is changed to a new release, workers started later run in that one.
+ */
 static void find_here(char here[CONTROLLER_PATH_SIZE])
 {
 	const char *typed = getenv("PWD");
@@ -67,7 +70,7 @@ static void find_here(char here[CONTROLLER_PATH_SIZE])
 		return;
 	}
 	if (!getcwd(here, CONTROLLER_PATH_SIZE))
-		here[0] = '\0'; /* removed, or hidden from us */
+		here[0] = '\0'; /* the directory was removed, or is not visible */
 }
 
 int controller_choose_directory(const struct controller *controller, const char *chosen,
@@ -124,7 +127,10 @@ int controller_obtain_seed(struct controller *controller)
 	return result ? result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED : EXIT_DONE;
 }
 
-/* A socket a slot, and more while slots change hands: take what we may have. */
+/*
+ * Raise the limit of open descriptors as far as allowed: each slot needs some, and more of them
+ * while its worker is replaced.
+ */
 void controller_raise_descriptor_limit(struct controller *controller)
 {
 	struct rlimit limit;

@@ -26,7 +26,7 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 	return 0;
 }
 
-/* Wait for a child, and no longer. Returns its exit code, or -ETIMEDOUT. */
+/* Wait for a child, at most CHECK_MS, then kill it. Returns its exit code, or -ETIMEDOUT. */
 static int wait_for(pid_t pid)
 {
 	struct pollfd end = {.events = POLLIN};
@@ -44,7 +44,7 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-/* Without its output. Returns the process or -errno. */
+/* Start `stickyctl version`, with /dev/null as stdout. Returns the pid, or -errno. */
 static pid_t start_version(const char *path)
 {
 	char program[] = "stickyctl", word[] = "version";
@@ -79,7 +79,10 @@ int upgrade_check(const char *path, char *ret_error, size_t error_size)
 	return -ENOEXEC;
 }
 
-/* Their numbers, in the environment: our own program reads them before anybody else could. */
+/*
+ * Put the numbers of the descriptors into the environment. upgrade_take_kept() reads them before
+ * any worker is started.
+ */
 static int set_kept(const int *kept, uint32_t count)
 {
 	char text[UPGRADE_KEPT_MAX * 12] = "";
