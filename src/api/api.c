@@ -23,13 +23,13 @@
 
 #define HEADERS_MAX  8192
 #define BODY_MAX     65536
-#define IDLE_SECONDS 10 /* a client that says nothing for this long is let go */
+#define IDLE_SECONDS 10 /* a connection without input is closed after this time */
 
-/* A client that asked for a stop and waits for its end. */
+/* A client of POST /v1/stop that waits until the instance has stopped. */
 struct waiter {
 	struct api *api;
 	struct waiter *next;
-	struct evhttp_request *request; /* NULL: the client went away */
+	struct evhttp_request *request; /* NULL: the client has closed its connection */
 };
 
 struct api {
@@ -38,12 +38,12 @@ struct api {
 	struct api_streams *streams;
 	struct evhttp *http;
 	struct waiter *waiters;
-	unsigned int answers; /* on their way to those who waited for the stop */
+	unsigned int answers; /* answers to `stop` that are being sent */
 };
 
 /* ---- Who asks ------------------------------------------------------------------- */
 
-/* The socket's mode keeps others out already; who connected is asked all the same. */
+/* The socket's mode keeps other users out already; the peer's uid is checked as well. */
 static bool is_allowed(struct evhttp_request *request)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
@@ -55,7 +55,7 @@ static bool is_allowed(struct evhttp_request *request)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-/* A value of the query, or NULL. The list is to be cleared by the caller. */
+/* Returns a value of the query, or NULL. The caller clears `list` by evhttp_clear_headers(). */
 static const char *find_query(struct evhttp_request *request, struct evkeyvalq *list,
 			      const char *name)
 {
@@ -113,12 +113,12 @@ static void serve_stop(struct api *api, struct evhttp_request *request)
 	api->waiters = waiter;
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_waiter_gone,
 				      waiter);
-	/* The answer takes as long as the workers do: no limit on this connection. */
+	/* No time limit on this connection: the answer comes when the last worker has ended. */
 	evhttp_connection_set_timeout(evhttp_request_get_connection(request), 0);
 	api->orders.stop(api->orders.context, is_now);
 }
 
-/* A number of the query. Returns 0 or -EINVAL. */
+/* Read a number of the query. Returns 0 or -EINVAL. */
 static int query_number(struct evhttp_request *request, const char *name, uint64_t max,
 			uint32_t *ret_number)
 {
@@ -134,7 +134,7 @@ static int query_number(struct evhttp_request *request, const char *name, uint64
 	return 0;
 }
 
-/* What a negative answer of the supervisor means, for the one who asked. */
+/* Send the error message for a negative result of a slot command. */
 static void answer_refusal(struct evhttp_request *request, int error, const char *what)
 {
 	char text[256];
@@ -177,7 +177,7 @@ static void serve_restart(struct api *api, struct evhttp_request *request)
 	serve_slot(api, request, "restart", slot_restart);
 }
 
-/* "8", "+1", "-2": the number of slots that is meant. Returns it, or -EINVAL. */
+/* Returns the number of slots that "8", "+1" or "-2" asks for, or -EINVAL. */
 static int wanted_slots(const char *text, uint32_t present)
 {
 	bool is_relative = text[0] == '+' || text[0] == '-';
@@ -196,7 +196,7 @@ static void serve_scale(struct api *api, struct evhttp_request *request)
 {
 	struct supervisor *supervisor = api->instance->supervisor;
 	struct evkeyvalq query = {0};
-	/* Decoded as a form would be, where '+' is a space; so it is sent as %2B. */
+	/* In a query '+' means a space: "+1" is sent as "%2B1". */
 	const char *text = find_query(request, &query, "slots");
 	uint32_t previous = supervisor_slots(supervisor);
 	int slots = text ? wanted_slots(text, previous) : -EINVAL;
@@ -238,7 +238,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	int result;
 
 	evhttp_clear_headers(&query);
-	/* The stream is opened before the reload begins, so that it has the first event, too. */
+	/* The stream must be there before the reload begins, to get its first event, too. */
 	if (waits)
 		stream = api_stream_hold(api->streams, request);
 	result = api->orders.reload(api->orders.context, text);

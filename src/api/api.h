@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control interface: HTTP with JSON over a UNIX socket, for our own uid and root.
+ * The control interface: HTTP with JSON over a UNIX socket, for the instance's own uid and root.
  *
- *   GET  /v1/status                       the instance
- *   GET  /v1/where?address=A              where a client goes
- *   GET  /v1/events[?follow=1]            what happened, a line each; and what happens
- *   POST /v1/stop[?now=1]                 answered when all workers are gone
- *   POST /v1/reload[?wait=ready|drained]  with wait: its events, a line each, up to its end
- *   POST /v1/scale?slots=N|+N|-N          how many buckets moved
- *   POST /v1/upgrade                      answered, then the program is replaced
+ *   GET  /v1/status                       the state of the instance
+ *   GET  /v1/where?address=A              which slot a client belongs to
+ *   GET  /v1/events[?follow=1]            the last events, one line each; with follow also new ones
+ *   POST /v1/stop[?now=1]                 answered when all workers have ended
+ *   POST /v1/reload[?wait=ready|drained]  with wait: its events, one line each, up to its end
+ *   POST /v1/scale?slots=N|+N|-N          answered with the number of buckets that moved
+ *   POST /v1/upgrade                      answered before the program is replaced
  *   POST /v1/drain?slot=N  /v1/ready?slot=N  /v1/restart?slot=N
  *
- * An error is {"error": "what is wrong"} with a status of 400 and up: 400 what was asked for
- * is no such thing, 403 who asks, 409 not now.
+ * An error is {"error": "what is wrong"} with a status of 400 or above: 400 for a bad value, 403
+ * for another user, 409 for what is not possible now.
  */
 #ifndef STICKY_API_API_H
 #define STICKY_API_API_H
@@ -26,30 +26,28 @@ struct api;
 
 #define API_ERROR_SIZE 1024
 
-#define HTTP_BAD_CONFIG 422 /* the status that goes with exit code 78 */
+#define HTTP_BAD_CONFIG 422 /* the HTTP status for which stickyctl exits with 78 */
 
-/* What the controller does for the interface. */
+/* Callbacks by which the interface asks the controller to act. */
 struct api_orders {
 	/* POST /v1/stop */
 	void (*stop)(void *context, bool now);
-	/*
-	 * POST /v1/reload: as controller_reload().
-	 */
+	/* POST /v1/reload: see controller_reload(). */
 	int (*reload)(void *context, char text[API_ERROR_SIZE]);
-	/* POST /v1/upgrade: may it be? Returns 0, or -errno with the reason. */
+	/* POST /v1/upgrade: is it possible? Returns 0, or -errno with the reason in `error`. */
 	int (*may_upgrade)(void *context, char error[API_ERROR_SIZE]);
-	/* The answer to it is out. */
+	/* The answer to POST /v1/upgrade has been sent: replace the program. */
 	void (*upgrade)(void *context);
-	/* The last answer of api_answer_stop() is out. */
+	/* The last answer of api_answer_stop() has been sent. */
 	void (*answered)(void *context);
 	void *context;
 };
 
 /*
- * Serve.
+ * Open the control socket, and serve requests.
  *
- * path      of the socket; one that is there is removed: the name is ours
- * instance  stays the caller's
+ * path      of the socket; an existing one is removed: it belongs to this instance's name
+ * instance  what the answers are about; must outlive the interface
  *
  * Returns 0 or -errno.
  */
@@ -59,11 +57,11 @@ int api_open(struct event_base *base, const char *path, const struct instance *i
 void api_close(struct api *api);
 
 /*
- * Answer those who wait for the stop.
+ * Answer the clients that wait for the stop.
  *
- * killed  workers had to be killed
+ * killed  some workers had to be killed
  *
- * Returns how many answers are on their way: the loop must go on until `answered` is called.
+ * Returns the number of answers that are being sent. The loop must run until `answered` is called.
  */
 unsigned int api_answer_stop(struct api *api, bool killed);
 

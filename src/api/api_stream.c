@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A follower that reads nothing is let go when this much waits for it. */
+/* The stream of a client that does not read ends when this many bytes wait for it. */
 #define BEHIND_MAX (4u << 20)
 
 struct api_stream {
@@ -15,9 +15,10 @@ struct api_stream {
 	struct api_stream *next;
 	struct evhttp_request *request;
 	struct journal_follower *follower;
-	json_t *kept;	  /* events before it was known which are wanted; NULL: known */
-	uint32_t reload;  /* 0: all events */
-	const char *last; /* the event that ends it; NULL: none */
+	/* events that wait until it is known which of them are wanted; NULL: known */
+	json_t *kept;
+	uint32_t reload;  /* send the events of this reload only; 0: all events */
+	const char *last; /* the name of the event that ends the stream; NULL: none */
 	bool is_over;
 };
 
@@ -123,7 +124,7 @@ static void take_event(struct api_stream *stream, const json_t *event)
 		stream->is_over = true;
 }
 
-/* Returns true where it is over, and freed. */
+/* Returns true if the stream has ended; it is freed then. */
 static bool end_if_over(struct api_stream *stream)
 {
 	struct evhttp_request *request = stream->request;
@@ -154,7 +155,8 @@ static void begin_answer(struct api_stream *stream)
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 
 	evhttp_connection_set_closecb(connection, on_client_gone, stream);
-	evhttp_connection_set_timeout(connection, 0); /* it may be a while to the next event */
+	/* no time limit: the next event may come late */
+	evhttp_connection_set_timeout(connection, 0);
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 			  "application/x-ndjson");
 	evhttp_send_reply_start(request, HTTP_OK, NULL);
@@ -186,7 +188,7 @@ void api_stream_drop(struct api_streams *streams, struct api_stream *stream)
 		free_stream(stream);
 }
 
-/* Events go out; those kept so far first. Returns false where that ended it. */
+/* Begin the answer with the events kept so far. Returns false if one of them ended the stream. */
 static bool release(struct api_stream *stream)
 {
 	json_t *kept = stream->kept;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers of the control interface: one JSON value, or events, a line each, as they happen. */
+/* Answers of the control interface: one JSON value, or a stream of events, one line each. */
 #ifndef STICKY_API_API_STREAM_H
 #define STICKY_API_API_STREAM_H
 
@@ -10,20 +10,20 @@
 
 #include "common/journal.h"
 
-/* Answer with a value, which is taken over; NULL stands for: out of memory. */
+/* Answer with a JSON value, which is taken over. NULL is answered as an internal error. */
 void api_answer(struct evhttp_request *request, int code, json_t *json);
 
-/* Answer {"error": what}. */
+/* Answer with {"error": what}. */
 void api_answer_error(struct evhttp_request *request, int code, const char *what);
 
 /*
- * The client of a request that was not answered yet went away, as a connection's close callback
- * says. libevent has parted the two where we were still to answer: then the request is ours.
+ * For the close callback of a connection whose request has not been answered yet. libevent may have
+ * detached such a request from the connection: it is freed here then.
  */
 void api_forget(struct evhttp_request *request);
 
-struct api_streams; /* all that are open */
-struct api_stream;  /* one */
+struct api_streams; /* all open streams */
+struct api_stream;  /* one stream */
 
 /* Returns 0 or -ENOMEM. */
 int api_streams_open(struct journal *journal, struct api_streams **ret_streams);
@@ -32,20 +32,23 @@ int api_streams_open(struct journal *journal, struct api_streams **ret_streams);
 void api_streams_close(struct api_streams *streams);
 
 /*
- * Answer with the events that are kept.
- * follows  and with those that come, until the client goes away
+ * Answer with the events that the journal has kept.
+ *
+ * follows  go on with new events until the client closes its connection
  */
 void api_stream_events(struct api_streams *streams, struct evhttp_request *request, bool follows);
 
-/* Keep the events that come from now on for a request. NULL: out of memory. */
+/* Keep the events from now on, for the answer to a request. Returns NULL if out of memory. */
 struct api_stream *api_stream_hold(struct api_streams *streams, struct evhttp_request *request);
 
-/* The request is answered otherwise. NULL is allowed. */
+/* Drop a held stream: the request gets another answer. `stream` may be NULL. */
 void api_stream_drop(struct api_streams *streams, struct api_stream *stream);
 
 /*
- * Answer with the events of a reload, those kept so far first.
- * drained  up to the end of the workers that it replaced; else up to its own end
+ * Answer with the events of one reload, beginning with those kept so far.
+ *
+ * reload   the reload's number
+ * drained  up to the end of the workers that the reload replaced; else up to its own end
  */
 void api_stream_reload(struct api_stream *stream, uint32_t reload, bool drained);
 

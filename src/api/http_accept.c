@@ -8,7 +8,7 @@
 
 #include "common/log.h"
 
-#define PAUSE_MS 500 /* and a line in the log each time */
+#define PAUSE_MS 500 /* milliseconds; each try also writes a line to the log */
 
 static void on_pause_over(evutil_socket_t fd, short what, void *context)
 {
@@ -17,7 +17,7 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
 	evconnlistener_enable(context);
 }
 
-/* EMFILE, ENFILE, ENOBUFS, ENOMEM: nothing that trying again at once would mend. */
+/* EMFILE, ENFILE, ENOBUFS or ENOMEM: trying again at once would fail, too. */
 static void on_error(struct evconnlistener *listener, void *context)
 {
 	static const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};
@@ -26,7 +26,7 @@ static void on_error(struct evconnlistener *listener, void *context)
 	(void)context;
 	report(STICKY_LOG_WARN, "accept_paused", "for_ms=%d error=\"%s\"", PAUSE_MS,
 	       strerror(error));
-	/* The base frees what is due after the loop's end: it does not meet a freed listener. */
+	/* event_base_free() frees a pending one-shot event: it can't fire for a freed listener. */
 	if (event_base_once(evconnlistener_get_base(listener), -1, EV_TIMEOUT, on_pause_over,
 			    listener, &pause) == 0)
 		evconnlistener_disable(listener);

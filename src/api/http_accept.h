@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accepting for an HTTP server. Where there is no descriptor for a connection it stays in the
- * kernel's queue, and the socket readable: libevent by itself would try again without a pause,
- * and complain each time.
+ * Accepts connections for an HTTP server. If there is no descriptor for a connection, it stays in
+ * the kernel's queue, and the socket stays readable. libevent would try again without a pause, and
+ * log each failure; so accepting pauses here.
  */
 #ifndef STICKY_API_HTTP_ACCEPT_H
 #define STICKY_API_HTTP_ACCEPT_H
@@ -10,8 +10,8 @@
 #include <event2/http.h>
 
 /*
- * Accept from a listening socket, which the server takes over, until the server is freed; by then
- * the loop must be over. Returns 0, or -ENOMEM: the socket is still the caller's.
+ * Accept from a listening socket, which the HTTP server takes over. The server may be freed only
+ * after the loop has ended. Returns 0; or -ENOMEM, and the socket still belongs to the caller.
  */
 int accepting_start(struct evhttp *http, int fd);
 

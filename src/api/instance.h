@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What makes up a running instance: for those who report on it. */
+/* The parts of a running instance that the API reports on. */
 #ifndef STICKY_API_INSTANCE_H
 #define STICKY_API_INSTANCE_H
 
@@ -19,11 +19,11 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	const struct traffic *traffic;
-	struct frontend *front; /* NULL: all connections are steered in the kernel */
-	const char *steering;	/* "kernel", "user" */
+	struct frontend *front; /* NULL: the kernel steers all connections */
+	const char *steering;	/* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
-	uint64_t started_ms; /* by clock_ms() */
-	char started_at[32]; /* the same by the calendar: differs from one controller to the next */
+	uint64_t started_ms; /* clock_ms() at the start */
+	char started_at[32]; /* the start in UTC; no two controllers have the same */
 };
 
 #endif

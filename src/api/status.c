@@ -11,12 +11,12 @@
 #include "supervise/slot_socket.h"
 #include "supervise/slot_view.h"
 
-/* What status gathers before it writes anything. */
+/* What `status` gathers before it writes any JSON. */
 struct survey {
 	uint32_t count;
 	struct sticky_slot_info *infos;
 	struct slot_view *views;
-	struct run_usage *usages; /* by slot */
+	struct run_usage *usages; /* one for each slot */
 };
 
 static void survey_fini(struct survey *survey)
@@ -26,7 +26,7 @@ static void survey_fini(struct survey *survey)
 	free(survey->usages);
 }
 
-/* Measure the workers that there are, and put the results at their slots. */
+/* Measure the running workers, and store the results by slot. */
 static int measure(const struct instance *instance, struct survey *survey)
 {
 	void **handles = calloc(survey->count, sizeof(*handles));
@@ -140,7 +140,7 @@ static json_t *listeners_json(struct sticky_group *group)
 	return listeners;
 }
 
-/* Dispatchers count in threads of their own. */
+/* Read a counter that the threads of the dispatchers increment. */
 static uint64_t counted(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -178,7 +178,7 @@ static json_t *reload_json(const struct instance *instance)
 			 reload->error[0] ? json_string(reload->error) : json_null());
 }
 
-/* In the kernel's queues, and in our own hands. */
+/* Count the connections that wait in the kernel's queues and in the controller. */
 static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
 	json_int_t held = frontend_waiting(instance->front);

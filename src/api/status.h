@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The instance as JSON: what `status` and `where` show. */
+/* The state of the instance as JSON, for `status` and `where`. */
 #ifndef STICKY_API_STATUS_H
 #define STICKY_API_STATUS_H
 
@@ -8,14 +8,14 @@
 
 #include "api/instance.h"
 
-/* The whole instance. NULL: out of memory. The caller owns the result. */
+/* Returns the state of the whole instance, to be freed by the caller; NULL if out of memory. */
 json_t *status_of_instance(const struct instance *instance);
 
 /*
- * Where a client goes.
+ * Find the slot that a client belongs to.
  *
- * text    the address as it was asked for
- * client  the same, read
+ * text    the client's address as the request has it
+ * client  the same address, parsed
  */
 json_t *status_of_client(const struct instance *instance, const char *text,
 			 const struct sockaddr *client);
