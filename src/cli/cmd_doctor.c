@@ -90,12 +90,14 @@ static void check_capabilities(struct findings *findings)
 		 "run it as root, by sudo, or after: setcap cap_bpf,cap_net_bind_service+ep "
 		 "stickyctl"},
 		{CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", VERDICT_WARNING,
-		 "without it only ports from net.ipv4.ip_unprivileged_port_start on"},
-		{CAP_SETUID, "CAP_SETUID", VERDICT_WARNING, "without it no --user"},
-		{CAP_SETGID, "CAP_SETGID", VERDICT_WARNING, "without it no --user"},
-		{CAP_KILL, "CAP_KILL", VERDICT_WARNING, "without it no --user"},
+		 "without it stickyctl can only listen on ports from "
+		 "net.ipv4.ip_unprivileged_port_start on"},
+		{CAP_SETUID, "CAP_SETUID", VERDICT_WARNING, "without it --user does not work"},
+		{CAP_SETGID, "CAP_SETGID", VERDICT_WARNING, "without it --user does not work"},
+		{CAP_KILL, "CAP_KILL", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", VERDICT_WARNING,
-		 "without it status can't count the connections of workers of another user"},
+		 "without it 'stickyctl status' can't count the connections of workers of another "
+		 "user"},
 	};
 	size_t i;
 
@@ -203,8 +205,8 @@ static void check_somaxconn(struct findings *findings)
 	long limit = read_number("/proc/sys/net/core/somaxconn");
 
 	say(findings, limit >= 4096 ? VERDICT_OK : VERDICT_WARNING, "somaxconn",
-	    "sysctl net.core.somaxconn=4096: it bounds --backlog, and thus what may wait while a "
-	    "worker is away",
+	    "sysctl net.core.somaxconn=4096: it limits --backlog, and thus how many connections "
+	    "can wait while a slot has no worker",
 	    "%ld", limit);
 }
 
@@ -222,8 +224,8 @@ static void check_ipv6(struct findings *findings)
 static void check_engine(struct findings *findings)
 {
 	say(findings, findings->loads ? VERDICT_OK : VERDICT_WARNING, "steering",
-	    "each connection is accepted and passed on, for workers that take that "
-	    "(sticky_process_open); see the lines above for the kernel's",
+	    "each connection is accepted by stickyctl and passed on, which workers must support "
+	    "(sticky_process_open); the lines above say what steering in the kernel needs",
 	    "%s",
 	    findings->loads ? "kernel: the program loads here"
 			    : "user: by --steering=user, or behind a proxy");
@@ -244,14 +246,14 @@ int command_doctor(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{.name = "verbose",
 		 .key = 'v',
-		 .doc = "Also show what the kernel's verifier says of a program that it refuses"},
+		 .doc = "Also show the kernel's verifier log if it refuses the program"},
 		{0}};
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.doc = "Show what this machine can do, and what it lacks, as the user that asks: "
-		       "each line is ok, warning (it works, but) or missing, with the remedy. "
-		       "Exit code 1 where something is missing.",
+		.doc = "Check what this machine can do for the user that runs this command. Each "
+		       "line says ok, warning (it works, with a limit) or missing, with a remedy. "
+		       "Exit code 1 if something is missing.",
 	};
 	static void (*const checks[])(struct findings *) = {
 		check_kernel,	   check_capabilities, check_bpf,  check_jit,	 check_bpffs,

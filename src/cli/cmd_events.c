@@ -60,8 +60,8 @@ static int show(void *context, const json_t *event)
 int command_events(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{.name = "follow", .key = 'f', .doc = "Go on with those that come"},
-		{.name = "json", .key = 'j', .doc = "As JSON, a line each"},
+		{.name = "follow", .key = 'f', .doc = "Go on with new events"},
+		{.name = "json", .key = 'j', .doc = "As JSON, one event on each line"},
 		{0},
 	};
 	static const struct argp argp = {

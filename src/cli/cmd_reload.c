@@ -95,7 +95,7 @@ static int on_event(void *context, const json_t *event)
 	} else if (!strcmp(name, "reload_slot_failed")) {
 		show_failure(progress, event);
 	} else if (!strcmp(name, "reload_drained")) {
-		fputs("all former workers have ended\n", stderr);
+		fputs("all previous workers have ended\n", stderr);
 		return EXIT_DONE;
 	} else if (!strcmp(name, "reload_ended")) {
 		bool ok = json_is_true(json_object_get(event, "ok"));
@@ -131,9 +131,8 @@ int command_reload(int argc, char **argv)
 		 .key = 'w',
 		 .arg = "ready|drained",
 		 .flags = OPTION_ARG_OPTIONAL,
-		 .doc = "Return when all new workers are ready (the default), or when all former "
-			"ones "
-			"have ended too"},
+		 .doc = "Return when all new workers are ready (the default), or when all previous "
+			"workers have ended, too"},
 		{0},
 	};
 	static const struct argp argp = {

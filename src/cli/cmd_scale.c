@@ -43,8 +43,8 @@ int command_scale(int argc, char **argv)
 	static const struct argp argp = {
 		.parser = parse,
 		.args_doc = "N|+N|-N",
-		.doc = "Change the number of slots. Only the clients of the slots that come or go "
-		       "move; it says how many those are.",
+		.doc = "Change the number of slots. Only the clients of added or removed slots "
+		       "move to another worker; the command says how many clients that is.",
 	};
 	const char *slots = take_negative(&argc, argv);
 	struct config config;

@@ -19,13 +19,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	if (key == ARGP_KEY_ARG && !argument->is_set) {
 		if (parse_number(arg, 0, STICKY_SLOTS_LIMIT - 1, &argument->slot))
-			argp_error(state, "'%s' is not a slot: a number from 0 on, as in status",
+			argp_error(state,
+				   "'%s' is not a slot: give a number from 0 on, as 'stickyctl "
+				   "status' shows it",
 				   arg);
 		argument->is_set = true;
 		return 0;
 	}
 	if (key == ARGP_KEY_END && !argument->is_set)
-		argp_error(state, "which slot? name its number, as in status");
+		argp_error(state, "which slot? give its number, as 'stickyctl status' shows it");
 	return command_parse_nothing(key, arg, state);
 }
 
@@ -48,10 +50,9 @@ static int order(int argc, char **argv, const char *name, const char *doc)
 
 int command_drain(int argc, char **argv)
 {
-	return order(
-		argc, argv, "drain",
-		"End the slot's worker politely, and start no other until 'ready'. Its clients "
-		"wait meanwhile, or go to the other slots, by --when-down.");
+	return order(argc, argv, "drain",
+		     "Ask the slot's worker to stop, and start no other until 'stickyctl ready'. "
+		     "Until then its clients wait, or go to the other slots, by --when-down.");
 }
 
 int command_ready(int argc, char **argv)
@@ -64,6 +65,6 @@ int command_ready(int argc, char **argv)
 int command_restart(int argc, char **argv)
 {
 	return order(argc, argv, "restart",
-		     "Replace the slot's worker as a reload does: the new one first, where "
-		     "--reload-order does not say otherwise.");
+		     "Replace the slot's worker as a reload does: the new worker starts first, "
+		     "unless --reload-order says otherwise.");
 }

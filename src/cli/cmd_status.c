@@ -118,11 +118,11 @@ int command_status(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.doc = "Show the instance and its workers: CLIENTS is a slot's share of all "
-		       "clients, "
-		       "PLACED what the kernel sent it, PASSED what was passed to it by "
-		       "descriptor, QUEUE what waits to be accepted, OPEN what "
-		       "the worker has accepted and not closed.",
+		.doc = "Show the instance and its workers. CLIENTS is a slot's share of all "
+		       "clients. The other columns count connections: PLACED those that the kernel "
+		       "sent to the slot, PASSED those that stickyctl accepted and passed to the "
+		       "worker, QUEUE those that wait to be accepted, OPEN those that the worker "
+		       "has accepted and not closed.",
 	};
 	struct config config;
 	json_t *status = NULL;

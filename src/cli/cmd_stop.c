@@ -37,7 +37,9 @@ static int wait_for_end(pid_t pid)
 	result = poll(&end, 1, ANSWER_S * 1000) == 1 ? EXIT_DONE : EXIT_PARTLY;
 	close(end.fd);
 	if (result)
-		fprintf(stderr, "stickyctl: the workers are gone, but controller %d is not\n", pid);
+		fprintf(stderr,
+			"stickyctl: the workers have ended, but the controller (pid %d) has not\n",
+			pid);
 	return result;
 }
 
@@ -50,11 +52,9 @@ int command_stop(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.doc = "Refuse new connections, ask the workers to finish, kill those that have "
-		       "not "
-		       "after --hard-shutdown-delay, and end the instance. Returns when it is "
-		       "gone: "
-		       "0, or 4 where somebody had to be killed.",
+		.doc = "Refuse new connections, ask the workers to stop, kill those that have not "
+		       "ended after --hard-shutdown-delay, and end the instance. Returns when it "
+		       "has ended. Exit code 0, or 4 if a worker had to be killed.",
 	};
 	struct config config;
 	json_t *answer = NULL;

@@ -52,9 +52,8 @@ int command_upgrade(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.parser = command_parse_nothing,
-		.doc = "Replace the running controller by the program that is installed in its "
-		       "place "
-		       "by now. The workers, and the clients that they serve, do not notice.",
+		.doc = "Replace the running controller by the program that is now installed in its "
+		       "place. The workers go on, and their clients notice nothing.",
 	};
 	struct config config;
 	json_t *answer = NULL;

@@ -29,7 +29,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	}
 	if (key == ARGP_KEY_END && !where->address)
-		argp_error(state, "whose? name a client's IP address");
+		argp_error(state, "which client? give its IP address");
 	return command_parse_nothing(key, arg, state);
 }
 

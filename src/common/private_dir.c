@@ -57,7 +57,7 @@ int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_
 	}
 	if (!is_ours(&info) || !is_ours(&link)) {
 		snprintf(ret_error, error_size,
-			 "%s belongs to uid %u, not to us: remove it, or name another directory",
+			 "%s belongs to uid %u, another user: remove it, or name another directory",
 			 path, is_ours(&info) ? link.st_uid : info.st_uid);
 		return -EPERM;
 	}

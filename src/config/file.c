@@ -257,7 +257,7 @@ static int refuse_second_document(struct reading *reading, yaml_parser_t *parser
 		return complain_of_syntax(reading, parser);
 	root = yaml_document_get_root_node(&second);
 	if (root)
-		error = complain(reading, root, "a second document; one is read");
+		error = complain(reading, root, "a second document: the file must have one only");
 	yaml_document_delete(&second);
 	return error;
 }

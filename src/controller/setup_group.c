@@ -160,8 +160,9 @@ int controller_open_group(struct controller *controller)
 	if (config->steering == STEERING_USER)
 		return open_user_group(controller, &options, "--steering=user");
 	if (config->command && config_worker_mode(config) > WORKER_NODE)
-		return open_user_group(controller, &options,
-				       "the workers' module wants connections, not sockets");
+		return open_user_group(
+			controller, &options,
+			"the workers' module takes passed connections, not listening sockets");
 	error = sticky_group_open(&options, &controller->instance.group);
 	if (!error)
 		return EXIT_DONE;
@@ -229,7 +230,8 @@ int controller_open_listeners(struct controller *controller)
 /* Pin the maps, so that another controller can take over if this one dies. */
 static void pin_group(struct controller *controller)
 {
-	char why[CONTROLLER_ERROR_SIZE] = "steering by user: its sockets end with it";
+	char why[CONTROLLER_ERROR_SIZE] =
+		"with steering by user, the sockets are closed when the controller ends";
 	int error = -EOPNOTSUPP;
 
 	if (!controller->is_user)

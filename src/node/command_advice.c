@@ -100,7 +100,7 @@ bool advice_of_command(char *const *command, const char *directory, size_t size,
 	if (advice_is_runner(command[0])) {
 		snprintf(ret_text, size,
 			 "%s starts the application in a process of its own, which gets none of "
-			 "our sockets\n",
+			 "the sockets\n",
 			 base_name(command[0]));
 		script = read_script(directory, script_of(command));
 		say_instead(script, size, ret_text);

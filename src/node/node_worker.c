@@ -218,25 +218,27 @@ static void note_why_not_ready(struct node_worker *node)
 	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
 	if (!node->is_online) {
 		snprintf(text, sizeof(text), "no word from Node.js");
-		hint = "name node itself as the command, not npm, npx, yarn or a shell, in which "
-		       "its channel gets lost";
+		hint = "name node itself as the command, not npm, npx, yarn or a shell, which does "
+		       "not hand its channel on";
 	} else if (is_of_module(node) || (node->listening && !missing[0])) {
 		snprintf(text, sizeof(text), "it has not said that it is ready");
 		hint = "--ready=message waits for process.send('ready')";
 	} else if (node->elsewhere[0]) {
 		snprintf(text, sizeof(text), "it listens on %s%s%s", node->elsewhere,
 			 missing[0] ? ", and -l names " : "", missing);
-		hint = missing[0] ? "name by -l what it listens on; what -l names is in its "
-				    "environment, as PORT"
-				  : "clients want a port that they know: let it listen on one";
+		hint = missing[0] ? "name by -l the address that it listens on; the port that -l "
+				    "names is in its environment as PORT"
+				  : "clients need a port that they know: let the application "
+				    "listen on one";
 	} else if (missing[0] && node->listening) {
 		snprintf(text, sizeof(text), "it does not listen on %s, which -l names", missing);
 		hint = "every address that -l names must be listened on: leave out those that "
 		       "are not";
 	} else {
 		snprintf(text, sizeof(text), "it has not called listen()");
-		hint = "listen({exclusive: true}) and processes of its own (cluster.fork()) can't "
-		       "be seen from here; one that needs longer wants a larger --ready-timeout";
+		hint = "stickyctl does not see listen({exclusive: true}), nor processes that the "
+		       "application starts by cluster.fork(); an application that needs longer to "
+		       "start needs a larger --ready-timeout";
 	}
 	worker_not_ready(node->options.worker, text, hint);
 }
