@@ -81,8 +81,8 @@ static const struct config_option options[] = {
 	 STICKY_SLOTS_LIMIT},
 	{{"ready", KEY_READY, "HOW",
 	  "When a worker is ready: notify (it has sent READY=1), started (at once), listening "
-	  "(Node.js: it listens), message (Node.js: it has sent \"ready\"), auto (any of these "
-	  "messages, else after --min-uptime) (auto)",
+	  "(Node.js: it listens), message (Node.js: it has sent \"ready\"), auto (whichever of "
+	  "these the worker uses, else after --min-uptime) (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(ready),

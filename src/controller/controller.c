@@ -264,7 +264,10 @@ static int open_nodeports(struct controller *controller)
 		.group = controller->instance.group,
 		.backlog = (int)controller->config->backlog,
 		.is_named = controller->config->listen.count > 0,
-		/* Dispatchers are opened once, with the listeners that the group has by then. */
+		/*
+		 * Dispatchers get the group's listeners once, when they are opened. So with
+		 * dispatchers no listener can be added after the first one.
+		 */
 		.may_add = !controller->instance.front,
 		.added = on_listener_added,
 		.context = controller,
@@ -486,8 +489,8 @@ static void ignore_signals(void)
 }
 
 /*
- * Without this flag a timer would count from the beginning of the loop's turn, not from the moment
- * at which it is started, and fire too early.
+ * Make the event loop. With EVENT_BASE_FLAG_NO_CACHE_TIME a timer counts from the moment at which
+ * it is started; else it would count from the beginning of the loop's turn, and fire too early.
  */
 static struct event_base *new_base(void)
 {
