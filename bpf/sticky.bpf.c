@@ -251,7 +251,7 @@ static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
 
 enum peer {
 	PEER_CLIENT,
-	PEER_SAMPLE /* a client whose connection goes to a dispatcher as a sample */,
+	PEER_SAMPLE, /* one of many clients, by chance: see sample_mask */
 	PEER_PROXY
 };
 

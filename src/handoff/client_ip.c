@@ -133,7 +133,8 @@ static bool is_request_line_so_far(struct text line)
 	const char *c = line.start;
 
 	if (is_word(line, "\r"))
-		return true; /* half of an empty line */
+		/* the CR of an empty line before the request line: its LF may follow */
+		return true;
 	while (c < line.end && is_token_char(*c))
 		c++;
 	if (c - line.start > METHOD_MAX)

@@ -320,8 +320,10 @@ static void delivery_pump(struct delivery *delivery, uint32_t slot)
 }
 
 /*
- * Find the slot of a connection, and send it to the slot's worker. It waits where there is none,
- * and behind others that wait already.
+ * Find the slot of a connection, and send it to the slot's worker. The connection waits if the slot
+ * has no worker, or if other connections of the slot wait already.
+ *
+ * first  if it has to wait: in front of the others
  */
 static void delivery_place(struct delivery *delivery, struct connection *connection, bool first)
 {

@@ -43,7 +43,7 @@ struct delivery_options {
 	struct delivery_counters *counters; /* owned by the caller */
 };
 
-/* These may change while connections wait. */
+/* Limits that delivery_set_limits() may change while connections wait. */
 struct delivery_limits {
 	uint32_t retries;
 	uint32_t delay_ms;

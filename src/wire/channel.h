@@ -52,7 +52,7 @@ struct channel_message {
 	uint32_t unused_too;
 };
 
-/* A pair, non-blocking, close-on-exec. Returns 0 or -errno. */
+/* Make a channel: two connected sockets, non-blocking and close-on-exec. Returns 0 or -errno. */
 int channel_pair(int ret_ends[2]);
 
 /*
