@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where a command may be: itself where it has a slash, else in each directory of PATH. */
+/*
+ * List the files that a command may mean: its own path if it contains a '/', else one file in each
+ * directory of PATH.
+ */
 int candidates_find(const char *command, const char *path, struct candidates *ret)
 {
 	size_t count = 0, size;

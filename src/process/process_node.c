@@ -18,8 +18,9 @@
 #include "procfs/unread_input.h"
 
 /*
- * How long it is waited, at most, that a worker has read of each connection that it has. One that
- * is quiet may be a browser's that never sends anything, or an upload that is not read on.
+ * A worker is asked to stop only after it has read from all its connections; these are the longest
+ * times to wait for that. UNREAD_QUIET needs less time: such a connection may be one that a browser
+ * opened and never uses, or an upload that the worker does not read on.
  */
 #define QUIET_MAX_MS  320
 #define UNREAD_MAX_MS 5000

@@ -117,8 +117,8 @@ int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
 }
 
 /*
- * The pid file: opened, or as it came over execve(). To open it a second time, and close that,
- * would give up the lock: fcntl_locking(2).
+ * Open the pid file, or get it from the program that this one has replaced by execve(). Opening it
+ * a second time and closing that descriptor would release the lock: see fcntl_locking(2).
  */
 static int open_pid_file(const char *path)
 {

@@ -17,7 +17,7 @@
 #define STATE_FILE_VERSION 5
 #define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
 
-/* One worker. Everything of it is written before `used` says so. */
+/* One worker. `used` is written last, when all other members are set. */
 struct worker_record {
 	uint32_t used;
 	uint32_t slot;

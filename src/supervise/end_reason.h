@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 enum end_reason {
-	END_NONE = 0,		  /* the supervisor did not end it, or was asked to */
+	/* the worker ended by itself, or the supervisor was asked to stop it */
+	END_NONE = 0,
 	END_NOT_READY,		  /* not READY within --ready-timeout */
 	END_TAKES_NO_CONNECTIONS, /* connections are passed to workers, and it takes none */
 	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and goes on */
@@ -27,7 +28,8 @@ struct end_facts {
 	uint32_t watchdog_ms;
 	const char *passed_by;	      /* the option by which connections are passed */
 	const char *not_ready_reason; /* what it had yet to do to be READY; "": not known */
-	const char *not_ready_hint;   /* what to do about that; NULL: the usual */
+	/* what to do about not_ready_reason; NULL: the general hint for END_NOT_READY */
+	const char *not_ready_hint;
 };
 
 /*

@@ -24,7 +24,10 @@ bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t
 	deaths->at_ms[deaths->count++ % RESTART_DEATHS_MAX] = now_ms;
 	if (!limit || deaths->count <= limit)
 		return false;
-	/* More than `limit` deaths: the one `limit` before this one is still in the period. */
+	/*
+	 * There are more than `limit` deaths in the period if the one `limit` deaths ago is still
+	 * in it.
+	 */
 	earliest = deaths->at_ms[(deaths->count - 1 - limit) % RESTART_DEATHS_MAX];
 	return now_ms - earliest <= period_ms;
 }

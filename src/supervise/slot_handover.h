@@ -18,8 +18,9 @@ struct worker;
 void worker_apply(struct worker *worker, enum worker_event event);
 
 /*
- * A STARTING worker is ready, and takes its slot; where the slot refuses it, it is killed. Nothing
- * in any other state, and where the worker is being killed: it may have spoken before it was.
+ * Give a STARTING worker its slot, as it has announced that it is ready. If the slot refuses it, it
+ * is killed. Does nothing in any other state, and nothing if the worker is being killed: its
+ * announcement may have been on the way.
  */
 void worker_become_ready(struct worker *worker);
 

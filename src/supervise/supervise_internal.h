@@ -135,7 +135,8 @@ struct supervisor {
 	uint64_t started_ms;
 	struct event *flush; /* applies the table at the end of this turn of the loop */
 	struct leaving *leaving;
-	struct event *group_due;			   /* the library has sockets to close */
+	/* the library's descriptor is readable: sticky_group_run() has work to do */
+	struct event *group_due;
 	struct event *size_check;			   /* --max-rss; NULL: off */
 	struct supervised_slot *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
 };

@@ -17,7 +17,7 @@ struct supervisor;
 
 /* How an instance ended. */
 enum supervisor_result {
-	SUPERVISOR_STOPPED,	/* as asked, each worker by itself */
+	SUPERVISOR_STOPPED,	/* as asked, and every worker ended by itself */
 	SUPERVISOR_KILLED,	/* as asked, but a worker outlived the hard-shutdown delay */
 	SUPERVISOR_START_FAILED /* no slot got ready at the first start */
 };

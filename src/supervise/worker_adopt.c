@@ -42,7 +42,7 @@ static uint64_t age_of(const struct worker_record *record)
 	return now_ms > start_ms ? now_ms - start_ms : 0;
 }
 
-/* The worker has its slot. */
+/* Adopt a worker that was READY: it has its slot already, and keeps it. */
 static void place_ready(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
