@@ -54,6 +54,7 @@ struct api_orders {
 int api_open(struct event_base *base, const char *path, const struct instance *instance,
 	     const struct api_orders *orders, struct api **ret_api);
 
+/* Close the control socket and all its connections. NULL is allowed. */
 void api_close(struct api *api);
 
 /*

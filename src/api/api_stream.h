@@ -25,10 +25,10 @@ void api_forget(struct evhttp_request *request);
 struct api_streams; /* all open streams */
 struct api_stream;  /* one stream */
 
-/* Returns 0 or -ENOMEM. */
+/* Make an empty set of streams of the journal's events. Returns 0 or -ENOMEM. */
 int api_streams_open(struct journal *journal, struct api_streams **ret_streams);
 
-/* NULL is allowed. */
+/* Free all streams, without an answer to their clients. NULL is allowed. */
 void api_streams_close(struct api_streams *streams);
 
 /*

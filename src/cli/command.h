@@ -51,6 +51,7 @@ void command_take(struct config *config, struct config_sources *sources, int key
 /* The argp parser of a command that has no options or arguments of its own. */
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state);
 
+/* The commands. Each has the form of run() above. */
 int command_start(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_status(int argc, char **argv);

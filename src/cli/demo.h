@@ -8,6 +8,7 @@
 
 #include "controller/controller.h"
 
+/* Returns the functions that run the demo's workers. */
 const struct thread_host *demo_host(void);
 
 #endif

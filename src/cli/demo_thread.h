@@ -35,9 +35,16 @@ void demo_thread_kill(struct demo_thread *thread);
 /* Free the thread, which must have ended (DEMO_THREAD_ENDED). */
 void demo_thread_join(struct demo_thread *thread);
 
+/* Returns the state of the thread. These functions may be called while the thread runs. */
 enum demo_thread_state demo_thread_state(const struct demo_thread *thread);
+
+/* Returns the thread's id, as gettid() has it; 0: it has not begun yet. */
 pid_t demo_thread_id(const struct demo_thread *thread);
+
+/* Returns how many connections that have sent a request are open. */
 uint32_t demo_thread_connections(const struct demo_thread *thread);
+
+/* Returns the CPU time that the thread has used, in milliseconds. */
 uint64_t demo_thread_cpu_ms(const struct demo_thread *thread);
 
 #endif

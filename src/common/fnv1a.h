@@ -13,6 +13,7 @@
 
 #define TEXTID_BEGIN 0xcbf29ce484222325ull
 
+/* Add `size` bytes to a hash. Returns the new hash. */
 uint64_t textid_add_bytes(uint64_t id, const void *bytes, size_t size);
 
 /*
@@ -21,6 +22,7 @@ uint64_t textid_add_bytes(uint64_t id, const void *bytes, size_t size);
  */
 uint64_t textid_add(uint64_t id, const char *text);
 
+/* Add all texts of a list. */
 uint64_t textid_add_list(uint64_t id, const struct string_list *list);
 
 #endif

@@ -13,10 +13,10 @@
 
 struct journal;
 
-/* Returns 0 or -ENOMEM. */
+/* Make an empty journal. Returns 0 or -ENOMEM. */
 int journal_open(struct journal **ret_journal);
 
-/* NULL is allowed. */
+/* Free the journal and its followers. NULL is allowed. */
 void journal_close(struct journal *journal);
 
 /*
@@ -38,6 +38,7 @@ typedef void journal_fn(void *context, const json_t *event);
  */
 struct journal_follower *journal_follow(struct journal *journal, journal_fn *fn, void *context);
 
+/* Stop following, and free the handle. A follower's own function may call this. */
 void journal_unfollow(struct journal *journal, struct journal_follower *follower);
 
 /* Call `fn` with each event that is kept, the oldest first. */

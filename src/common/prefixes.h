@@ -54,6 +54,7 @@ const struct sticky_prefix *prefixes_default(size_t *ret_count);
  */
 int prefixes_init(struct prefixes *prefixes, const struct sticky_prefix *list, size_t count);
 
+/* Free a set. */
 void prefixes_fini(struct prefixes *prefixes);
 
 /*

@@ -18,6 +18,7 @@ int string_list_add(struct string_list *list, const char *value);
 /* The same, but an overridable list is emptied first. */
 int string_list_override(struct string_list *list, const char *value);
 
+/* Free the texts and the list, which is empty afterwards. */
 void string_list_fini(struct string_list *list);
 
 #endif

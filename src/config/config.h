@@ -148,7 +148,10 @@ int config_stop_signal(const struct config *config);
 
 #define CONFIG_RESTART_LIMIT_MAX 63 /* as many ends of workers are remembered for each slot */
 
+/* Set every option to its default. */
 void config_init(struct config *config);
+
+/* Free the texts and lists of a configuration, and set every option to its default again. */
 void config_fini(struct config *config);
 
 /*

@@ -27,6 +27,7 @@ struct ranges {
 int ranges_read(const struct string_list *words, struct ranges *ret_ranges, size_t error_size,
 		char *ret_error);
 
+/* Free the list of ranges. */
 void ranges_fini(struct ranges *ranges);
 
 #endif

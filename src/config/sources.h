@@ -24,6 +24,7 @@ struct config_sources {
 /* Add an option of the command line. Returns 0 or -ENOMEM. */
 int sources_add(struct config_sources *sources, int key, const char *value);
 
+/* Free the list of options. */
 void sources_fini(struct config_sources *sources);
 
 /*

@@ -20,7 +20,7 @@ static int number_of(const json_t *message, const char *name)
 	return number < INT32_MIN || number > INT32_MAX ? -1 : (int)number;
 }
 
-/* ---- What it says ------------------------------------------------------------------------ */
+/* ---- Messages of the worker -------------------------------------------------------------- */
 
 static void read_query(const json_t *message, struct cluster_query *query)
 {
@@ -104,7 +104,7 @@ void cluster_key(const struct cluster_query *query, size_t size, char *ret_key)
 		 query->fd, query->udp || !query->port ? query->index : 0);
 }
 
-/* ---- What we say --------------------------------------------------------------------------- */
+/* ---- Messages to the worker ---------------------------------------------------------------- */
 
 json_t *cluster_reply(json_int_t ack, const char *key, int error, const json_t *data,
 		      json_int_t seq)

@@ -51,7 +51,7 @@ bool node_ipc_is_busy(const struct node_ipc *ipc);
 /* Returns the controller's end of the channel. */
 int node_ipc_fd(const struct node_ipc *ipc);
 
-/* NULL is allowed. */
+/* Close the channel, and free it. A callback may do this. NULL is allowed. */
 void node_ipc_close(struct node_ipc *ipc);
 
 #endif

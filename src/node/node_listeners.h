@@ -34,9 +34,10 @@ struct nodeport {
 	const json_t *data; /* data that all workers of this server share */
 };
 
+/* Begin with the listeners that the group has. Returns 0 or -ENOMEM. */
 int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports);
 
-/* NULL is allowed. */
+/* Close all shared sockets. NULL is allowed. */
 void nodeports_close(struct nodeports *ports);
 
 /*

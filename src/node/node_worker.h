@@ -64,7 +64,7 @@ bool node_worker_disconnect(struct node_worker *node);
 /* The worker's process has ended: inform the other workers. NULL is allowed. */
 void node_worker_ended(struct node_worker *node);
 
-/* NULL is allowed. */
+/* Close the channel, and take back the connections that were not accepted. NULL is allowed. */
 void node_worker_close(struct node_worker *node);
 
 #endif

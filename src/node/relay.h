@@ -16,7 +16,7 @@ struct relay_member;
 /* Sends a message to a member's worker. The message is borrowed. */
 typedef void relay_send_fn(void *context, const json_t *message);
 
-/* Returns 0 or -ENOMEM. */
+/* Make a relay without members. Returns 0 or -ENOMEM. */
 int relay_open(struct relay **ret_relay);
 
 /* Free the relay. All members must have left. NULL is allowed. */
