@@ -552,7 +552,7 @@ static int (*const steps[])(struct controller *controller) = {
 	open_front,
 	open_workers,
 	open_supervisor,
-	start_front, /* before the kernel is told that there are no dispatchers */
+	start_front, /* before a takeover installs its program, which would find no dispatchers */
 	controller_take_over,
 	open_slot_sockets,
 	open_api,

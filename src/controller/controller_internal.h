@@ -67,10 +67,20 @@ void controller_complain(const char *format, ...) __attribute__((format(printf, 
 /* The steps of the start. Each of them writes its own error message, and returns an exit code. */
 
 /* ---- setup_host.c: what the host must provide, before anything is opened ---- */
+
+/* Raise the limit of open descriptors as far as allowed. */
 void controller_raise_descriptor_limit(struct controller *controller);
+
+/* Take the run directory of this name, and refuse to start if another instance has it. */
 int controller_take_name(struct controller *controller);
+
+/* Find the user that workers run as. */
 int controller_find_identity(struct controller *controller);
+
+/* Find the working directory of workers. */
 int controller_find_directory(struct controller *controller);
+
+/* Read the seed of the hash, or draw a new one and keep it. */
 int controller_obtain_seed(struct controller *controller);
 
 /*
@@ -88,10 +98,20 @@ int controller_choose_directory(const struct controller *controller, const char 
 				char *ret_error);
 
 /* ---- setup_group.c: the group, new or taken over ---- */
+
+/* Look for workers that a previous controller of the same name left. */
 int controller_find_takeover(struct controller *controller);
+
+/* Open the group: with the kernel's steering or without, or that of a previous controller. */
 int controller_open_group(struct controller *controller);
+
+/* Listen on the addresses of the configuration. A takeover has its listeners already. */
 int controller_open_listeners(struct controller *controller);
+
+/* Create the state file, from which another controller can take over. */
 int controller_open_state_file(struct controller *controller);
+
+/* Adopt the workers of a previous controller, and put the state file in its place. */
 int controller_take_over(struct controller *controller);
 
 /* Returns the number of slots that the configuration asks for. */
