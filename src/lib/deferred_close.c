@@ -111,16 +111,6 @@ static bool add(struct sticky_group *group, const struct closing *what)
 	return true;
 }
 
-void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
-{
-	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
-
-	if (group->refusing || !add(group, &closing))
-		close_sockets(group, slot, sockets);
-	else
-		socket_set_init(sockets);
-}
-
 /*
  * Schedule one more look at a slot. Not for hosts that don't poll: the calling thread would have to
  * wait for it.
@@ -157,6 +147,21 @@ static void do_due(struct sticky_group *group)
 
 	while (group->closings && group->closings->due_ns <= now)
 		do_first(group);
+}
+
+void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+{
+	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
+
+	/*
+	 * What is due is closed first, even if the host is to do that by sticky_group_run(): one
+	 * that makes changes faster than it polls would run out of descriptors.
+	 */
+	do_due(group);
+	if (group->refusing || !add(group, &closing))
+		close_sockets(group, slot, sockets);
+	else
+		socket_set_init(sockets);
 }
 
 void closing_flush(struct sticky_group *group)
