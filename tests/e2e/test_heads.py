@@ -133,7 +133,8 @@ class Forwarded(Heads):
             source = f"127.9.0.{number}"
             self.assert_client(instance, forwarded(CLIENT), source, source)
             self.assert_client(instance, forwarded(f"{CLIENT}, {source}"), source)
-        self.assertEqual(self.counters(instance, "dispatched"), (8,), "only the proxy's")
+        # The 8 of the proxy. Of the clients' 8 the program samples one in 256: now and then one.
+        self.assertIn(self.counters(instance, "dispatched"), ((8,), (9,), (10,)))
 
     def test_what_comes_behind_the_head(self):
         """Nothing of it is touched: pipelined requests, an upgrade with its first frames, HTTP/2
