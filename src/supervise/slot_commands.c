@@ -14,11 +14,6 @@
 
 #define ERROR_SIZE 2048
 
-static struct supervised_slot *find(const struct supervisor *supervisor, uint32_t slot)
-{
-	return slot < supervisor->slot_count ? supervisor->slots[slot] : NULL;
-}
-
 static void end_workers(struct supervised_slot *slot)
 {
 	event_del(slot->restart);
@@ -30,14 +25,25 @@ static void end_workers(struct supervised_slot *slot)
 		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 }
 
-int slot_drain(struct supervisor *supervisor, uint32_t index)
+/* The slot that a command is about. Returns 0, -EINVAL (no such slot) or -EBUSY (stopping). */
+static int find_to_command(const struct supervisor *supervisor, uint32_t index,
+			   struct supervised_slot **ret_slot)
 {
-	struct supervised_slot *slot = find(supervisor, index);
-
-	if (!slot)
+	if (index >= supervisor->slot_count)
 		return -EINVAL;
 	if (supervisor->stopping)
 		return -EBUSY;
+	*ret_slot = supervisor->slots[index];
+	return 0;
+}
+
+int slot_drain(struct supervisor *supervisor, uint32_t index)
+{
+	struct supervised_slot *slot;
+	int error = find_to_command(supervisor, index, &slot);
+
+	if (error)
+		return error;
 	if (slot->mode == SLOT_DRAINED)
 		return 0;
 	slot_set_mode(slot, SLOT_DRAINED);
@@ -50,12 +56,11 @@ int slot_drain(struct supervisor *supervisor, uint32_t index)
 
 int slot_enable(struct supervisor *supervisor, uint32_t index)
 {
-	struct supervised_slot *slot = find(supervisor, index);
+	struct supervised_slot *slot;
+	int error = find_to_command(supervisor, index, &slot);
 
-	if (!slot)
-		return -EINVAL;
-	if (supervisor->stopping)
-		return -EBUSY;
+	if (error)
+		return error;
 	if (slot->mode == SLOT_ENABLED)
 		return 0;
 	slot_set_mode(slot, SLOT_ENABLED);
@@ -69,12 +74,11 @@ int slot_enable(struct supervisor *supervisor, uint32_t index)
 
 int slot_restart(struct supervisor *supervisor, uint32_t index)
 {
-	struct supervised_slot *slot = find(supervisor, index);
+	struct supervised_slot *slot;
+	int error = find_to_command(supervisor, index, &slot);
 
-	if (!slot)
-		return -EINVAL;
-	if (supervisor->stopping)
-		return -EBUSY;
+	if (error)
+		return error;
 	if (slot->mode == SLOT_DRAINED)
 		return -EPERM;
 	slot->deaths = (struct restart_deaths){0};
