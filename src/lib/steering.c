@@ -37,7 +37,6 @@ _Static_assert(sizeof(((struct sticky_settings *)NULL)->hash_seed) == STICKY_SEE
 
 struct steering {
 	struct sticky_settings settings;
-	struct log log;
 	struct bpf_access access;
 	struct loaded_program *program; /* NULL: the kernel does not place connections */
 	uint32_t listener_count;
@@ -50,7 +49,7 @@ struct steering {
 	uint32_t table_in_use;
 };
 
-static struct steering *new_steering(const struct bpf_access *access, const struct log *log)
+static struct steering *new_steering(const struct bpf_access *access)
 {
 	struct steering *steering = calloc(1, sizeof(*steering));
 	uint32_t i;
@@ -58,7 +57,6 @@ static struct steering *new_steering(const struct bpf_access *access, const stru
 	if (!steering)
 		return NULL;
 	steering->access = *access;
-	steering->log = *log;
 	for (i = 0; i < TABLES; i++)
 		steering->tables[i] = -1;
 	return steering;
@@ -143,8 +141,7 @@ static int begin_table(struct steering *steering, bool is_written)
 int steering_open_user(const struct sticky_settings *settings, struct steering **ret_steering)
 {
 	const struct bpf_access no_access = {0};
-	const struct log no_log = {0};
-	struct steering *steering = new_steering(&no_access, &no_log);
+	struct steering *steering = new_steering(&no_access);
 	int error;
 
 	if (!steering)
@@ -162,7 +159,7 @@ int steering_open_user(const struct sticky_settings *settings, struct steering *
 int steering_open(const struct sticky_settings *settings, const struct bpf_access *access,
 		  const struct log *log, struct steering **ret_steering)
 {
-	struct steering *steering = new_steering(access, log);
+	struct steering *steering = new_steering(access);
 	int error;
 
 	if (!steering)
@@ -241,7 +238,7 @@ static int read_pinned(struct steering *steering)
 int steering_adopt(const char *directory, const struct bpf_access *access, const struct log *log,
 		   struct steering **ret_steering)
 {
-	struct steering *steering = new_steering(access, log);
+	struct steering *steering = new_steering(access);
 	char *pins = strdup(directory);
 	int error;
 

@@ -21,7 +21,7 @@ struct steering;
  *
  * settings  copied; the table of its `slots` slots is computed here
  * access    copied
- * log       copied
+ * log       gets what libbpf says while the program is loaded
  *
  * Returns 0, or what program_load() returns.
  */
