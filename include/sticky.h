@@ -463,6 +463,20 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
 int sticky_worker_ready(struct sticky_worker *worker);
 
 /*
+ * Leave the slot, and go on accepting: where the worker has the slot, a fresh holding socket
+ * takes it. No connection begins on the worker's own sockets from now on. Handshakes that have
+ * begun there end there; accept them until they are over, and close the worker then. A worker
+ * whose successor is ready has left the slot already.
+ *
+ * Returns 0, or a negative errno that tells why no holding socket could be made
+ * (-EMFILE, -ENFILE, -ENOMEM): the worker's own sockets then hold the slot, and
+ * sticky_worker_fd() has none any more.
+ *
+ * Costs four system calls a listener.
+ */
+int sticky_worker_leave(struct sticky_worker *worker);
+
+/*
  * End a life: where it has the slot, a fresh holding socket takes the slot first; then
  * the worker's sockets are closed. What was queued on them is moved to the slot's
  * present socket once the last descriptor of each is closed: at once for a thread, with

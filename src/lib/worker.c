@@ -120,25 +120,43 @@ int sticky_worker_ready(struct sticky_worker *worker)
 	return error;
 }
 
-static int close_locked(struct sticky_worker *worker)
+static int leave_locked(struct sticky_worker *worker)
 {
 	struct sticky_group *group = worker->group;
 	struct slot *slot = &group->slots[worker->slot];
-	int error = 0;
+	int error;
 
-	if (slot->owner == worker) {
-		/* A slot that was removed needs no holding sockets: no client is sent to it. */
-		if (group->refusing || worker->slot >= group->slot_count)
-			slot->owner = NULL;
-		else
-			error = slot_hold(group, worker->slot);
+	if (slot->owner != worker)
+		return 0;
+	/* A slot that was removed needs no holding sockets: no client is sent to it. */
+	if (group->refusing || worker->slot >= group->slot_count) {
+		slot->owner = NULL;
+		return 0;
 	}
+	error = slot_hold(group, worker->slot);
 	if (error)
 		log_event(&group->log, STICKY_LOG_WARN, "holding_failed", "slot=%u error=\"%s\"",
 			  worker->slot, strerror(-error));
-	else
-		closing_add(group, worker->slot, &worker->sockets);
-	group_remove_worker(group, worker);
+	return error;
+}
+
+int sticky_worker_leave(struct sticky_worker *worker)
+{
+	int error;
+
+	pthread_mutex_lock(&worker->group->lock);
+	error = leave_locked(worker);
+	pthread_mutex_unlock(&worker->group->lock);
+	return error;
+}
+
+static int close_locked(struct sticky_worker *worker)
+{
+	int error = leave_locked(worker);
+
+	if (!error)
+		closing_add(worker->group, worker->slot, &worker->sockets);
+	group_remove_worker(worker->group, worker);
 	return error;
 }
 

@@ -15,15 +15,24 @@
 
 #define STATE_LISTEN	10 /* the kernel's TCP_LISTEN, which <linux/tcp.h> does not define */
 #define LISTEN_BIT	(1u << STATE_LISTEN)
-#define ESTABLISHED_BIT (1u << 1)
-#define CLOSE_WAIT_BIT	(1u << 8)
+#define CONNECTION_BITS (1u << 1 | 1u << 8) /* ESTABLISHED, CLOSE_WAIT */
+/* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
+#define HANDSHAKE_BITS	(1u << 3 | 1u << 12)
 #define RECEIVE_SIZE	32768
 #define CONNECTIONS_MAX (4u << 20)
+
+struct dump;
+
+/* Takes one socket of the dump. Returns 0 to go on, or -errno. */
+typedef int read_message_fn(const struct dump *dump, const struct nlmsghdr *header);
 
 struct dump {
 	const uint16_t *ports;
 	size_t port_count;
-	sockdiag_found_fn *found;
+	uint32_t states; /* one bit for each of the kernel's states */
+	bool with_info;	 /* the kernel also sends the tcp_info of each socket: a larger dump */
+	read_message_fn *read;
+	sockdiag_found_fn *found; /* for read_socket() */
 	void *context;
 };
 
@@ -31,6 +40,13 @@ struct inodes {
 	uint32_t *items;
 	size_t count;
 	size_t room;
+};
+
+struct handshakes {
+	uint64_t *cookies;
+	size_t count;
+	size_t room;
+	size_t limit;
 };
 
 static int add(struct inodes *inodes, uint32_t inode)
@@ -61,11 +77,8 @@ static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
 	return false;
 }
 
-/*
- * Send the request for a dump. With listeners, the kernel also sends the tcp_info of each socket,
- * which makes the dump larger. `status`, which is called often, asks for neither.
- */
-static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
+/* Send the request for a dump. */
+static int ask(int fd, int family, const struct dump *dump)
 {
 	struct {
 		struct nlmsghdr header;
@@ -76,16 +89,14 @@ static int ask(int fd, int family, const struct dump *dump, bool with_listeners)
 			   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
 		.request = {.sdiag_family = (uint8_t)family,
 			    .sdiag_protocol = IPPROTO_TCP,
-			    .idiag_states = ESTABLISHED_BIT | CLOSE_WAIT_BIT},
+			    .idiag_states = dump->states},
 	};
 
 	/* For a single port the kernel itself can filter. */
 	if (dump->port_count == 1)
 		message.request.id.idiag_sport = htons(dump->ports[0]);
-	if (with_listeners) {
-		message.request.idiag_states |= LISTEN_BIT;
+	if (dump->with_info)
 		message.request.idiag_ext = 1u << (INET_DIAG_INFO - 1);
-	}
 	return send(fd, &message, sizeof(message), 0) == (ssize_t)sizeof(message) ? 0 : -errno;
 }
 
@@ -106,21 +117,20 @@ static uint64_t received_of(const struct nlmsghdr *header, const struct inet_dia
 	return info.tcpi_bytes_received;
 }
 
-/* Returns 1 at the end of the dump, 0 if more follows, or -errno. */
-static int read_message(const struct nlmsghdr *header, const struct dump *dump)
+static bool is_at_ports(const struct inet_diag_msg *socket, const struct dump *dump)
+{
+	return is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count);
+}
+
+static int read_socket(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
 	struct sockdiag_socket found;
 
-	if (header->nlmsg_type == NLMSG_DONE)
-		return 1;
-	if (header->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
 	/*
 	 * A connection that waits in an accept queue has no inode yet, and belongs to no process.
 	 */
-	if (!socket->idiag_inode ||
-	    !is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count))
+	if (!socket->idiag_inode || !is_at_ports(socket, dump))
 		return 0;
 	found = (struct sockdiag_socket){
 		.inode = socket->idiag_inode,
@@ -129,6 +139,39 @@ static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 		.received = received_of(header, socket),
 	};
 	return dump->found(dump->context, &found);
+}
+
+static int read_handshake(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct handshakes *handshakes = dump->context;
+	const uint32_t *cookie = socket->id.idiag_cookie;
+
+	if (!is_at_ports(socket, dump))
+		return 0;
+	if (handshakes->count == handshakes->limit)
+		return -E2BIG;
+	if (handshakes->count == handshakes->room) {
+		size_t room = handshakes->room ? 2 * handshakes->room : 256;
+		uint64_t *cookies = realloc(handshakes->cookies, room * sizeof(*cookies));
+
+		if (!cookies)
+			return -ENOMEM;
+		handshakes->cookies = cookies;
+		handshakes->room = room;
+	}
+	handshakes->cookies[handshakes->count++] = (uint64_t)cookie[1] << 32 | cookie[0];
+	return 0;
+}
+
+/* Returns 1 at the end of the dump, 0 if more follows, or -errno. */
+static int read_message(const struct nlmsghdr *header, const struct dump *dump)
+{
+	if (header->nlmsg_type == NLMSG_DONE)
+		return 1;
+	if (header->nlmsg_type == NLMSG_ERROR)
+		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
+	return dump->read(dump, header);
 }
 
 static int read_dump(int fd, const struct dump *dump)
@@ -152,7 +195,7 @@ static int read_dump(int fd, const struct dump *dump)
 	}
 }
 
-static int walk(const struct dump *dump, bool with_listeners)
+static int walk(const struct dump *dump)
 {
 	static const int families[] = {AF_INET, AF_INET6};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -162,7 +205,7 @@ static int walk(const struct dump *dump, bool with_listeners)
 	if (fd < 0)
 		return -errno;
 	for (i = 0; i < 2 && !error; i++) {
-		error = ask(fd, families[i], dump, with_listeners);
+		error = ask(fd, families[i], dump);
 		if (!error)
 			error = read_dump(fd, dump);
 	}
@@ -172,9 +215,17 @@ static int walk(const struct dump *dump, bool with_listeners)
 
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found, void *context)
 {
-	const struct dump dump = {ports, port_count, found, context};
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS | LISTEN_BIT,
+		.with_info = true,
+		.read = read_socket,
+		.found = found,
+		.context = context,
+	};
 
-	return walk(&dump, true);
+	return walk(&dump);
 }
 
 static int compare(const void *a, const void *b)
@@ -192,8 +243,16 @@ static int add_found(void *context, const struct sockdiag_socket *socket)
 long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes)
 {
 	struct inodes inodes = {0};
-	const struct dump dump = {ports, port_count, add_found, &inodes};
-	int error = walk(&dump, false);
+	/* `status` asks often: it gets neither listening sockets nor their tcp_info. */
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS,
+		.read = read_socket,
+		.found = add_found,
+		.context = &inodes,
+	};
+	int error = walk(&dump);
 
 	if (error) {
 		free(inodes.items);
@@ -203,4 +262,35 @@ long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **r
 		qsort(inodes.items, inodes.count, sizeof(*inodes.items), compare);
 	*ret_inodes = inodes.items;
 	return (long)inodes.count;
+}
+
+static int compare_cookies(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+long sockdiag_handshakes(const uint16_t *ports, size_t port_count, size_t limit,
+			 uint64_t **ret_cookies)
+{
+	struct handshakes handshakes = {.limit = limit};
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = HANDSHAKE_BITS,
+		.read = read_handshake,
+		.context = &handshakes,
+	};
+	int error = walk(&dump);
+
+	if (error) {
+		free(handshakes.cookies);
+		return error;
+	}
+	if (handshakes.count)
+		qsort(handshakes.cookies, handshakes.count, sizeof(*handshakes.cookies),
+		      compare_cookies);
+	*ret_cookies = handshakes.cookies;
+	return (long)handshakes.count;
 }

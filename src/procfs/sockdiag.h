@@ -43,4 +43,19 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
 
+/*
+ * List the handshakes that have begun at local ports and are not over: SYN received, and the last
+ * ACK of the client not yet. A handshake by SYN cookies is in no list.
+ *
+ * ports        in host byte order
+ * limit        the most handshakes to list
+ * ret_cookies  the kernel's number of each, unique until it boots again, in ascending order; freed
+ *              by the caller; NULL if there are none
+ *
+ * Returns the number of handshakes, -E2BIG (more than `limit`), or another -errno. Costs a walk
+ * over all connections of the network namespace.
+ */
+long sockdiag_handshakes(const uint16_t *ports, size_t port_count, size_t limit,
+			 uint64_t **ret_cookies);
+
 #endif

@@ -168,6 +168,46 @@ static void half_open_handshakes_move(void **state)
 	scene_end(&scene);
 }
 
+/* The slot is held, and what had begun on the worker's own socket ends there. */
+static void a_worker_that_leaves_goes_on_accepting(void **state)
+{
+	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
+	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
+
+	(void)state;
+	scene_add(&scene, 10);
+	assert_int_equal(sticky_worker_leave(worker), 0);
+	assert_int_equal(sticky_worker_leave(worker), 0);
+	scene_add(&scene, 5);
+	scene_check(&scene, true, 5);
+	assert_int_equal(sticky_worker_queue(worker), 10);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 4);
+	/* What it has not accepted moves, behind what waits already. */
+	assert_int_equal(sticky_worker_close(worker), 0);
+	scene_check(&scene, true, 11);
+	worker = worker_start(scene.group, SCENE_SLOT);
+	assert_int_equal(waiting_serve(sticky_worker_fd(worker, 0)), 11);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	scene_end(&scene);
+}
+
+static void a_worker_with_a_successor_has_left(void **state)
+{
+	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
+	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
+
+	(void)state;
+	assert_int_equal(sticky_worker_leave(former), 0);
+	scene_add(&scene, 5);
+	scene_check(&scene, false, 5);
+	assert_int_equal(sticky_worker_queue(former), 0);
+	assert_int_equal(sticky_worker_close(former), 0);
+	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	scene_end(&scene);
+}
+
 /* The naive way, in the same line: two sockets share a port, one of them is closed. */
 static void a_plain_close_loses_the_queue(void **state)
 {
@@ -342,6 +382,8 @@ int main(void)
 		cmocka_unit_test(queue_of_v6_clients_of_a_dual_stack_listener_moves_in_order),
 		cmocka_unit_test(a_plain_close_loses_the_queue),
 		cmocka_unit_test(half_open_handshakes_move),
+		cmocka_unit_test(a_worker_that_leaves_goes_on_accepting),
+		cmocka_unit_test(a_worker_with_a_successor_has_left),
 		cmocka_unit_test(a_sleeping_successor_is_woken),
 		cmocka_unit_test(a_sleeping_successor_is_woken_by_the_library),
 		cmocka_unit_test(new_clients_meet_only_the_successor),
