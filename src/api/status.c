@@ -173,9 +173,12 @@ static json_t *reload_json(const struct instance *instance)
 {
 	const struct reload *reload = rolling_reload_view(instance->supervisor);
 
-	return json_pack("{s:s, s:i, s:i, s:o}", "state", reload_state_name(reload->state), "done",
-			 (int)reload->done, "of", (int)reload->of, "error",
-			 reload->error[0] ? json_string(reload->error) : json_null());
+	int slot = rolling_reload_waits_for(instance->supervisor);
+
+	return json_pack("{s:s, s:i, s:i, s:o, s:o}", "state", reload_state_name(reload->state),
+			 "done", (int)reload->done, "of", (int)reload->of, "error",
+			 reload->error[0] ? json_string(reload->error) : json_null(),
+			 "waits_for_slot", slot < 0 ? json_null() : json_integer(slot));
 }
 
 /* Count the connections that wait in the kernel's queues and in the controller. */

@@ -80,6 +80,13 @@ static void show_failure(const struct progress *progress, const json_t *event)
 	}
 }
 
+static void show_waiting(const struct progress *progress, const json_t *event)
+{
+	fprintf(stderr, "%sslot %d waits: %d workers are draining there; %s\n",
+		progress->bar ? "\n" : "", number_of(event, "slot"), number_of(event, "draining"),
+		text_of(event, "hint"));
+}
+
 static int on_event(void *context, const json_t *event)
 {
 	const struct progress *progress = context;
@@ -94,6 +101,8 @@ static int on_event(void *context, const json_t *event)
 		show_slot(progress, event);
 	} else if (!strcmp(name, "reload_slot_failed")) {
 		show_failure(progress, event);
+	} else if (!strcmp(name, "reload_waits")) {
+		show_waiting(progress, event);
 	} else if (!strcmp(name, "reload_drained")) {
 		fputs("all previous workers have ended\n", stderr);
 		return EXIT_DONE;

@@ -46,6 +46,16 @@ static void show_front(const json_t *status)
 	       (unsigned long long)number_of(counters, "pending_heads"));
 }
 
+/* A reload that waits, with what ends that. */
+static void show_waiting(const json_t *status)
+{
+	const json_t *slot = json_object_get(json_object_get(status, "reload"), "waits_for_slot");
+
+	if (json_is_integer(slot))
+		printf("the reload waits: slot %d waits until a draining worker has ended\n",
+		       (int)json_integer_value(slot));
+}
+
 static void show_instance(const json_t *status)
 {
 	const json_t *listeners = json_object_get(status, "listeners");
@@ -68,6 +78,7 @@ static void show_instance(const json_t *status)
 	if (strcmp(text_of(status, "behind_proxy"), "no") ||
 	    strcmp(text_of(status, "steering"), "kernel"))
 		show_front(status);
+	show_waiting(status);
 	putchar('\n');
 }
 

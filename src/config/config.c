@@ -21,6 +21,8 @@ void config_init(struct config *config)
 		.max_retries = 20,
 		.retry_delay_ms = 150,
 		.reload_parallel = 1,
+		.max_draining = 8,
+		.handshake_grace_ms = 1500,
 		.max_held = 65536,
 		.head_timeout_ms = 10000,
 		.log_level = STICKY_LOG_INFO,

@@ -113,11 +113,13 @@ struct config {
 	uint32_t dispatchers; /* 0: one for each CPU that may be used, at most 4 */
 	uint32_t head_timeout_ms;
 	uint32_t reload_parallel;
-	uint32_t reload_order;	  /* enum reload_order */
-	uint64_t max_rss_bytes;	  /* 0: off */
-	uint32_t max_lifetime_ms; /* 0: off */
-	char *chdir;		  /* NULL: the directory in which stickyctl was started */
-	struct string_list env;	  /* each one NAME=VALUE */
+	uint32_t max_draining; /* workers a slot that may be draining when a reload begins one */
+	uint32_t handshake_grace_ms; /* at most; 0: a predecessor's sockets are closed at once */
+	uint32_t reload_order;	     /* enum reload_order */
+	uint64_t max_rss_bytes;	     /* 0: off */
+	uint32_t max_lifetime_ms;    /* 0: off */
+	char *chdir;		     /* NULL: the directory in which stickyctl was started */
+	struct string_list env;	     /* each one NAME=VALUE */
 	struct string_list env_files;
 	char *user;	  /* USER[:GROUP]; NULL: the user who called sudo, if any */
 	char **arguments; /* the words of the command line from "start" on, for upgrade; borrowed */

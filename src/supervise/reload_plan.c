@@ -52,21 +52,34 @@ void reload_begin(struct reload *reload, const bool *chosen, uint32_t slots, uin
 	end_if_over(reload);
 }
 
-int reload_next(struct reload *reload)
+static bool may_begin(const struct reload *reload)
+{
+	return reload->state == RELOAD_RUNNING && !reload->failed &&
+	       reload->running < reload->parallel;
+}
+
+int reload_next(struct reload *reload, const bool *is_full)
 {
 	uint32_t slot;
 
-	if (reload->state != RELOAD_RUNNING || reload->failed ||
-	    reload->running >= reload->parallel)
-		return -1;
-	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++) {
-		if (!reload->is_chosen[slot])
+	for (slot = 0; may_begin(reload) && slot < STICKY_SLOTS_LIMIT; slot++) {
+		if (!reload->is_chosen[slot] || is_full[slot])
 			continue;
 		reload->is_chosen[slot] = false;
 		reload->is_running[slot] = true;
 		reload->running++;
 		return (int)slot;
 	}
+	return -1;
+}
+
+int reload_waits_for(const struct reload *reload, const bool *is_full)
+{
+	uint32_t slot;
+
+	for (slot = 0; may_begin(reload) && slot < STICKY_SLOTS_LIMIT; slot++)
+		if (reload->is_chosen[slot] && is_full[slot])
+			return (int)slot;
 	return -1;
 }
 

@@ -37,8 +37,16 @@ struct reload {
  */
 void reload_begin(struct reload *reload, const bool *chosen, uint32_t slots, uint32_t parallel);
 
-/* Returns the next slot whose new worker is to begin now, or -1: none, or not yet. */
-int reload_next(struct reload *reload);
+/*
+ * Returns the next slot whose new worker is to begin now, or -1: none, or not yet.
+ *
+ * is_full  STICKY_SLOTS_LIMIT elements: true for each slot in which so many workers are draining
+ * that its new worker has to wait
+ */
+int reload_next(struct reload *reload, const bool *is_full);
+
+/* Returns the first slot that waits since it is full, or -1: the reload does not wait for one. */
+int reload_waits_for(const struct reload *reload, const bool *is_full);
 
 /* The new worker of a slot is ready. Returns true where that ended the reload. */
 bool reload_note_ready(struct reload *reload, uint32_t slot);

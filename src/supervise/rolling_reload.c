@@ -120,14 +120,50 @@ static bool begin_recycling(struct supervisor *supervisor)
 	return false;
 }
 
-void rolling_reload_drive(struct supervisor *supervisor)
+/* In which slots are so many workers draining that no further one may be replaced? */
+static void find_full(const struct supervisor *supervisor, bool ret_is_full[STICKY_SLOTS_LIMIT])
 {
+	uint32_t i;
+
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		ret_is_full[i] = supervisor->slots[i] && supervisor->slots[i]->draining_count >=
+								 supervisor->config->max_draining;
+}
+
+/* Say once for each reload that it waits. */
+static void note_waiting(struct supervisor *supervisor, int slot)
+{
+	bool is_new = slot >= 0 && supervisor->waiting_id != supervisor->reload_id;
+
+	supervisor->reload_waits_for = slot;
+	if (!is_new)
+		return;
+	supervisor->waiting_id = supervisor->reload_id;
+	supervisor_note(supervisor, STICKY_LOG_WARN, "reload_waits",
+			json_pack("{s:i, s:i, s:i, s:s}", "reload", (int)supervisor->reload_id,
+				  "slot", slot, "draining",
+				  (int)supervisor->slots[slot]->draining_count, "hint",
+				  "it goes on when one of them has ended; --max-draining allows "
+				  "more, --hard-shutdown-delay limits how long they take"));
+}
+
+/* Begin the slots that may begin now. */
+static void drive_plan(struct supervisor *supervisor)
+{
+	bool is_full[STICKY_SLOTS_LIMIT];
 	int slot;
 
+	find_full(supervisor, is_full);
+	while ((slot = reload_next(&supervisor->reload, is_full)) >= 0)
+		begin_slot(supervisor->slots[slot]);
+	note_waiting(supervisor, reload_waits_for(&supervisor->reload, is_full));
+}
+
+void rolling_reload_drive(struct supervisor *supervisor)
+{
 	if (supervisor->stopping)
 		return;
-	while ((slot = reload_next(&supervisor->reload)) >= 0)
-		begin_slot(supervisor->slots[slot]);
+	drive_plan(supervisor);
 	if (supervisor->reload.state == RELOAD_RUNNING)
 		return;
 	if (supervisor->reload_queued) {
@@ -136,8 +172,7 @@ void rolling_reload_drive(struct supervisor *supervisor)
 	} else if (!begin_recycling(supervisor)) {
 		return;
 	}
-	while ((slot = reload_next(&supervisor->reload)) >= 0)
-		begin_slot(supervisor->slots[slot]);
+	drive_plan(supervisor);
 }
 
 void rolling_reload_note_ready(struct supervised_slot *slot)
@@ -238,6 +273,11 @@ int rolling_reload_begin(struct supervisor *supervisor)
 uint32_t rolling_reload_id(const struct supervisor *supervisor)
 {
 	return supervisor->reload_id;
+}
+
+int rolling_reload_waits_for(const struct supervisor *supervisor)
+{
+	return supervisor->reload.state == RELOAD_RUNNING ? supervisor->reload_waits_for : -1;
 }
 
 const struct reload *rolling_reload_view(const struct supervisor *supervisor)

@@ -28,6 +28,12 @@ uint32_t rolling_reload_id(const struct supervisor *supervisor);
 /* Returns how the reload that runs, or ran last, goes on. */
 const struct reload *rolling_reload_view(const struct supervisor *supervisor);
 
+/*
+ * Returns the slot for which the reload that runs waits, since --max-draining workers are draining
+ * there; -1: it waits for none.
+ */
+int rolling_reload_waits_for(const struct supervisor *supervisor);
+
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
 /* Begin what may begin now; and when a reload is over, the next one. */

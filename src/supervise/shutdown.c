@@ -8,7 +8,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/sanitize.h"
-#include "common/timer.h"
 #include "common/units.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/slot_handover.h"
@@ -54,13 +53,8 @@ static void stop_slot(struct supervised_slot *slot, bool now)
 	slot->begin_after_exit = false;
 	if (slot->next)
 		worker_apply(slot->next, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
-	if (slot->current && now)
-		worker_apply(slot->current, WORKER_MUST_END);
-	else if (slot->current && slot->current->state == WORKER_READY)
-		timer_start(slot->current->timer,
-			    0); /* its queue is served first: see worker_timers.c */
-	else if (slot->current)
-		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
+	if (slot->current)
+		worker_apply(slot->current, now ? WORKER_MUST_END : WORKER_ASKED_TO_STOP);
 	for (worker = slot->draining; worker && now; worker = next) {
 		next = worker->next_draining;
 		worker_apply(worker, WORKER_MUST_END);

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "common/timer.h"
+#include "supervise/handshake_wait.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
@@ -160,18 +161,59 @@ static int leave_later(struct worker *worker)
 	return 0;
 }
 
+static bool spills(const struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+
+	return worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
+	       !supervisor->stopping;
+}
+
+/* The slot is held from now on; the worker's own sockets stay open, and it accepts there. */
+static void give_up_slot(struct worker *worker)
+{
+	unsigned int previous;
+
+	worker->has_slot = false;
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	/* The library logs a failure: the worker's own sockets then hold the slot. */
+	sticky_worker_leave(worker->sockets);
+	privilege_restore(previous);
+	if (worker->slot->mode != SLOT_REMOVED)
+		supervised_slot_hold(supervisor_of(worker), worker->slot->index);
+}
+
+/*
+ * No handshake begins on the worker's sockets from now on. With --when-down=spill that is so when
+ * the table has been applied: see slot_handover_apply_table().
+ */
+static void yield_slot(struct worker *worker)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+
+	if (worker->sockets) {
+		worker_watch_sockets(worker, false);
+		worker_channel_leave_slot(worker);
+	}
+	if (spills(worker)) {
+		sticky_slot_set_away(supervisor->options.group, worker->slot->index, true);
+		supervisor_flush_later(supervisor);
+	} else if (worker->has_slot) {
+		give_up_slot(worker);
+	}
+	handshake_wait_begin(supervisor->handshakes, worker);
+}
+
 static void leave_slot(struct worker *worker)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
-	bool spills = worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
-		      !supervisor->stopping;
 	unsigned int previous;
 
 	if (!worker->sockets)
 		return;
 	worker_watch_sockets(worker, false);
 	worker_channel_leave_slot(worker);
-	if (!spills || leave_later(worker)) {
+	if (!spills(worker) || leave_later(worker)) {
 		previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 		/* The library logs a failure to hold the slot by new sockets. */
 		sticky_worker_close(worker->sockets);
@@ -181,6 +223,19 @@ static void leave_slot(struct worker *worker)
 	}
 	worker->sockets = NULL;
 	worker->has_slot = false;
+}
+
+/* --when-down=spill: the workers that leave their slots have them no more. */
+static void give_up_slots(struct supervisor *supervisor)
+{
+	struct worker *worker;
+	uint32_t i;
+
+	for (i = 0; i < supervisor->slot_count; i++)
+		for (worker = supervisor->slots[i]->draining; worker;
+		     worker = worker->next_draining)
+			if (worker->state == WORKER_LEAVING && worker->has_slot)
+				give_up_slot(worker);
 }
 
 void slot_handover_apply_table(struct supervisor *supervisor)
@@ -195,6 +250,7 @@ void slot_handover_apply_table(struct supervisor *supervisor)
 		delivery_table_changed(supervisor->options.delivery);
 	if (moved < 0)
 		report(STICKY_LOG_ERROR, "table_failed", "error=\"%s\"", strerror(-moved));
+	give_up_slots(supervisor);
 	while ((leaving = supervisor->leaving)) {
 		supervisor->leaving = leaving->next;
 		sticky_worker_close(leaving->sockets);
@@ -203,19 +259,6 @@ void slot_handover_apply_table(struct supervisor *supervisor)
 		free(leaving);
 	}
 	privilege_restore(previous);
-}
-
-static void end_older(struct supervised_slot *slot, const struct worker *worker)
-{
-	struct worker *older = slot->draining, *next;
-
-	for (; older; older = next) {
-		next = older->next_draining;
-		if (older == worker)
-			continue;
-		slot_note_killed(slot);
-		worker_apply(older, WORKER_MUST_END);
-	}
 }
 
 static void stop_politely(struct worker *worker)
@@ -230,33 +273,38 @@ void worker_become_ready(struct worker *worker)
 		worker_apply(worker, WORKER_BECAME_READY);
 }
 
+static void do_actions(struct worker *worker, unsigned int actions)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+	struct supervised_slot *slot = worker->slot;
+
+	if (actions & ACTION_TAKE_SLOT)
+		take_slot(worker);
+	if (actions & ACTION_YIELD_SLOT)
+		yield_slot(worker);
+	if (actions & ACTION_LEAVE_SLOT)
+		leave_slot(worker);
+	if (actions & ACTION_STOP_POLITELY)
+		stop_politely(worker);
+	if (actions & ACTION_START_DEADLINE)
+		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+	if (actions & ACTION_KILL && worker->handle)
+		supervisor->options.backend.ops->kill(worker->handle);
+	if (actions & ACTION_REPLACE)
+		slot_fill(slot);
+	if (actions & ACTION_RESTART)
+		slot_schedule_restart(slot, clock_ms() - worker->started_ms);
+}
+
 void worker_apply(struct worker *worker, enum worker_event event)
 {
 	struct worker_step step = worker_fsm_step(worker->state, event);
-	struct supervisor *supervisor = supervisor_of(worker);
-	struct supervised_slot *slot = worker->slot;
-	const struct worker_backend_ops *ops = supervisor->options.backend.ops;
 
 	if (step.next != worker->state) {
+		if (worker->state == WORKER_LEAVING)
+			handshake_wait_cancel(supervisor_of(worker)->handshakes, worker);
 		worker_set_state(worker, step.next);
 		worker_note_state(worker, worker_event_name(event));
 	}
-	if (step.actions & ACTION_TAKE_SLOT)
-		take_slot(worker);
-	if (step.actions & ACTION_LEAVE_SLOT)
-		leave_slot(worker);
-	if (step.actions & ACTION_STOP_POLITELY)
-		stop_politely(worker);
-	if (step.actions & ACTION_START_DEADLINE) {
-		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
-		/* At most one worker drains in a slot; but in a stop all have the same deadline. */
-		if (!supervisor->stopping)
-			end_older(slot, worker);
-	}
-	if (step.actions & ACTION_KILL && worker->handle)
-		ops->kill(worker->handle);
-	if (step.actions & ACTION_REPLACE)
-		slot_fill(slot);
-	if (step.actions & ACTION_RESTART)
-		slot_schedule_restart(slot, clock_ms() - worker->started_ms);
+	do_actions(worker, step.actions);
 }

@@ -10,16 +10,6 @@ static const struct worker *shown(const struct supervised_slot *slot)
 	return slot->current ? slot->current : slot->draining;
 }
 
-static uint32_t count_draining(const struct supervised_slot *slot)
-{
-	const struct worker *worker;
-	uint32_t count = 0;
-
-	for (worker = slot->draining; worker; worker = worker->next_draining)
-		count++;
-	return count;
-}
-
 void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct slot_view *ret_view)
 {
 	const struct supervised_slot *slot = supervisor->slots[index];
@@ -29,7 +19,7 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	*ret_view = (struct slot_view){
 		.mode = slot->mode,
 		.status = "",
-		.draining = count_draining(slot),
+		.draining = slot->draining_count,
 		.restarts = slot->restarts,
 		.has_exit = slot->has_exit,
 		.last_exit = slot->last_exit,

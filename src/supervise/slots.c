@@ -29,6 +29,7 @@ void slot_move_to_draining(struct worker *worker)
 		slot->next = NULL;
 	worker->next_draining = slot->draining;
 	slot->draining = worker;
+	slot->draining_count++;
 	promote_next(slot);
 }
 
@@ -43,8 +44,10 @@ void slot_forget_worker(struct worker *worker)
 		slot->next = NULL;
 	while (*link && *link != worker)
 		link = &(*link)->next_draining;
-	if (*link)
+	if (*link) {
 		*link = worker->next_draining;
+		slot->draining_count--;
+	}
 	promote_next(slot);
 }
 

@@ -21,7 +21,8 @@
 #define STATUS_SIZE    256
 #define NOT_READY_SIZE 192
 
-struct hangup; /* socket_hangup.h */
+struct handshake_wait; /* handshake_wait.h */
+struct hangup;	       /* socket_hangup.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
@@ -58,7 +59,8 @@ struct supervised_slot {
 	uint64_t generation;	 /* of its last worker */
 	struct worker *current;	 /* has the slot, or will be the first to have it */
 	struct worker *next;	 /* STARTING beside a READY current */
-	struct worker *draining; /* workers that left it; all but one are being killed */
+	struct worker *draining; /* workers that leave it, or left it; the last one first */
+	uint32_t draining_count; /* of that list; see --max-draining */
 	struct event *restart;	 /* the timer until its next worker begins */
 	uint64_t restart_at_ms;
 	uint32_t delay_ms;	  /* before its present worker; 0: it was the first one */
@@ -66,6 +68,7 @@ struct supervised_slot {
 	bool was_ready;		  /* it has had a READY worker */
 	bool first_worker_failed; /* a worker ended before was_ready */
 	bool begin_after_exit; /* old-first: the next worker begins when the draining one is gone */
+	bool waits_for_room;   /* the next worker begins when fewer are draining */
 	bool must_recycle;     /* its worker is too old or too large, or is to be restarted */
 	struct restart_deaths deaths;
 	/* For status. */
@@ -117,11 +120,14 @@ struct supervisor {
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;
+	struct handshake_wait *handshakes; /* of workers that leave their slot */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
-	uint32_t drained_id; /* of the last reload whose replaced workers have all ended */
-	bool took_over;	     /* workers of a previous controller */
+	uint32_t waiting_id;  /* of the last reload that had to wait for a slot */
+	int reload_waits_for; /* that slot; -1: none */
+	uint32_t drained_id;  /* of the last reload whose replaced workers have all ended */
+	bool took_over;	      /* workers of a previous controller */
 	bool stopping;
 	uint64_t stop_at_ms;
 	bool killed; /* in the stop a worker outlived the hard-shutdown delay */
@@ -167,7 +173,7 @@ void slot_note(const struct supervised_slot *slot);
 /* Count a worker that was cut off in what it did, and record that. */
 void slot_note_killed(struct supervised_slot *slot);
 
-/* A worker that leaves its slot: put it in the list of those that drain. */
+/* A worker that begins to leave its slot: put it in the list of those that drain. */
 void slot_move_to_draining(struct worker *worker);
 
 /* Take a worker that ended out of every list of its slot. A worker that is in none is allowed. */

@@ -12,6 +12,7 @@
 #include "supervise/shutdown.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
+#include "supervise/handshake_wait.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -118,11 +119,17 @@ static void on_slot_ready(struct supervised_slot *slot)
 	rolling_reload_note_ready(slot);
 }
 
+static void on_worker_gone(struct supervisor *supervisor)
+{
+	rolling_reload_note_gone(supervisor);
+	rolling_reload_drive(supervisor); /* there may be room for its slot's next worker now */
+}
+
 static const struct lifecycle_hooks hooks = {
 	.ready = on_slot_ready,
 	.failed = rolling_reload_note_failed,
 	.start_failed = shutdown_fail_start,
-	.gone = rolling_reload_note_gone,
+	.gone = on_worker_gone,
 	.empty = shutdown_finish_if_empty,
 	.wants_recycle = rolling_reload_recycle,
 };
@@ -143,6 +150,8 @@ static int make_parts(struct supervisor *supervisor)
 				  &supervisor->standin);
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
+	if (!error)
+		error = handshake_wait_open(supervisor, &supervisor->handshakes);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -195,6 +204,7 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->size_check);
 	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
+	handshake_wait_close(supervisor->handshakes);
 	free(supervisor);
 }
 

@@ -70,14 +70,29 @@ void worker_note_state(const struct worker *worker, const char *event)
 		    fields);
 }
 
+static bool has_left(enum worker_state state)
+{
+	return state == WORKER_LEAVING || state == WORKER_DRAINING;
+}
+
+/*
+ * In the state file a LEAVING worker is DRAINING: whoever takes over finds out by himself whether
+ * it has been asked to stop.
+ */
+static void record_state(struct worker *worker)
+{
+	if (worker->record)
+		worker->record->state =
+			worker->state == WORKER_LEAVING ? WORKER_DRAINING : worker->state;
+}
+
 void worker_set_state(struct worker *worker, enum worker_state next)
 {
-	bool begins_to_drain = next == WORKER_DRAINING && worker->state != WORKER_DRAINING;
+	bool leaves = has_left(next) && !has_left(worker->state);
 
 	worker->state = next;
-	if (worker->record)
-		worker->record->state = next;
-	if (begins_to_drain)
+	record_state(worker);
+	if (leaves)
 		slot_move_to_draining(worker);
 }
 
@@ -111,12 +126,12 @@ void worker_note(struct worker *worker)
 	record->slot = worker->slot->index;
 	record->generation = worker->generation;
 	record->pid = pid_of(worker);
-	record->state = worker->state;
 	record->watchdog_ms = worker->watchdog_ms;
 	record->stop_requested = worker->stop_requested;
 	if (record->pid)
 		record->process_start = state_file_process_start(record->pid);
 	worker->record = record;
+	record_state(worker);
 	worker_note_sockets(worker);
 	length = sizeof(record->private_cookie);
 	if (worker->slot->private_fd >= 0)

@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/timer.h"
+#include "supervise/handshake_wait.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
@@ -63,13 +64,19 @@ static void place_ready(struct worker *worker)
 		timer_start(worker->watchdog, worker->watchdog_ms);
 }
 
-/* Another worker has its slot: it only finishes the connections that it has. */
+/*
+ * Another worker has its slot: it finishes the connections that it has. One that has not been asked
+ * to stop may have handshakes on its sockets, which only its process has by now.
+ */
 static void place_draining(struct worker *worker)
 {
-	worker_set_state(worker, WORKER_DRAINING);
-	timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
-	if (!worker->stop_requested && backend_of(worker)->ops->stop(worker->handle))
-		worker_stop_requested(worker);
+	if (worker->stop_requested) {
+		worker_set_state(worker, WORKER_DRAINING);
+		timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
+		return;
+	}
+	worker_set_state(worker, WORKER_LEAVING);
+	handshake_wait_begin(supervisor_of(worker)->handshakes, worker);
 }
 
 /* Returns 1 where the worker has its slot, 0 where it has left it, or -errno. */

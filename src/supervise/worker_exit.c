@@ -97,13 +97,20 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 		    "worker_exit", fields);
 }
 
-/* --reload-order=old-first: the old worker has ended, and the slot's new one begins. */
+/*
+ * A worker has ended that the slot's next one waited for: with --reload-order=old-first, or as too
+ * many were draining.
+ */
 static void begin_successor(struct supervised_slot *slot)
 {
-	if (!slot->begin_after_exit || slot->draining)
-		return;
-	slot->begin_after_exit = false;
-	slot_fill(slot);
+	bool begins = slot->waits_for_room;
+
+	if (slot->begin_after_exit && !slot->draining) {
+		slot->begin_after_exit = false;
+		begins = true;
+	}
+	if (begins)
+		slot_fill(slot);
 }
 
 void worker_exited(struct worker *worker, const struct run_exit *exit)

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Asked to stop: first it leaves the slot, so that no new connection comes; then it is asked. */
+/* Asked to stop: first our duplicates of its sockets are closed, then it is asked. */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
 /* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
@@ -18,6 +18,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_HANDSHAKES_OVER] = {WORKER_STARTING, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_STARTING, 0},
 			[WORKER_FELL_SILENT] = {WORKER_STARTING, 0},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
@@ -29,8 +30,9 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			/* It never had the slot: its exit counts as a failed start, too. */
 			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
-			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
-			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_SUPERSEDED] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
+			[WORKER_ASKED_TO_STOP] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
+			[WORKER_HANDSHAKES_OVER] = {WORKER_READY, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, ACTION_LEAVE_SLOT |
 									   ACTION_START_DEADLINE |
 									   ACTION_REPLACE},
@@ -39,6 +41,20 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
 		},
+	[WORKER_LEAVING] =
+		{
+			[WORKER_BECAME_READY] = {WORKER_LEAVING, 0},
+			[WORKER_REFUSED] = {WORKER_LEAVING, 0},
+			[WORKER_TIMED_OUT] = {WORKER_LEAVING, 0},
+			[WORKER_SUPERSEDED] = {WORKER_LEAVING, 0},
+			[WORKER_ASKED_TO_STOP] = {WORKER_LEAVING, 0},
+			[WORKER_HANDSHAKES_OVER] = {WORKER_DRAINING, STOP_ACTIONS},
+			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING,
+						  ACTION_LEAVE_SLOT | ACTION_START_DEADLINE},
+			[WORKER_FELL_SILENT] = {WORKER_LEAVING, 0},
+			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
+			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS},
+		},
 	[WORKER_DRAINING] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_DRAINING, 0},
@@ -46,6 +62,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_TIMED_OUT] = {WORKER_DRAINING, 0},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, 0},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, 0},
+			[WORKER_HANDSHAKES_OVER] = {WORKER_DRAINING, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, 0},
 			[WORKER_FELL_SILENT] = {WORKER_DRAINING, 0},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_KILL},
@@ -58,6 +75,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_TIMED_OUT] = {WORKER_GONE, 0},
 			[WORKER_SUPERSEDED] = {WORKER_GONE, 0},
 			[WORKER_ASKED_TO_STOP] = {WORKER_GONE, 0},
+			[WORKER_HANDSHAKES_OVER] = {WORKER_GONE, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_GONE, 0},
 			[WORKER_FELL_SILENT] = {WORKER_GONE, 0},
 			[WORKER_MUST_END] = {WORKER_GONE, 0},
@@ -68,25 +86,20 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 static_assert(sizeof(steps) / sizeof(steps[0]) == WORKER_STATE_COUNT, "a row for each state");
 
 static const char *const state_names[] = {
-	[WORKER_STARTING] = "starting",
-	[WORKER_READY] = "ready",
-	[WORKER_DRAINING] = "draining",
-	[WORKER_GONE] = "gone",
+	[WORKER_STARTING] = "starting", [WORKER_READY] = "ready",
+	[WORKER_DRAINING] = "draining", [WORKER_GONE] = "gone",
+	[WORKER_LEAVING] = "leaving",
 };
 
 static_assert(sizeof(state_names) / sizeof(state_names[0]) == WORKER_STATE_COUNT,
 	      "a name for each state");
 
 static const char *const event_names[] = {
-	[WORKER_BECAME_READY] = "became_ready",
-	[WORKER_REFUSED] = "refused",
-	[WORKER_TIMED_OUT] = "timed_out",
-	[WORKER_SUPERSEDED] = "superseded",
-	[WORKER_ASKED_TO_STOP] = "asked_to_stop",
-	[WORKER_SAYS_STOPPING] = "says_stopping",
-	[WORKER_FELL_SILENT] = "fell_silent",
-	[WORKER_MUST_END] = "must_end",
-	[WORKER_EXITED] = "exited",
+	[WORKER_BECAME_READY] = "became_ready",	  [WORKER_REFUSED] = "refused",
+	[WORKER_TIMED_OUT] = "timed_out",	  [WORKER_SUPERSEDED] = "superseded",
+	[WORKER_ASKED_TO_STOP] = "asked_to_stop", [WORKER_HANDSHAKES_OVER] = "handshakes_over",
+	[WORKER_SAYS_STOPPING] = "says_stopping", [WORKER_FELL_SILENT] = "fell_silent",
+	[WORKER_MUST_END] = "must_end",		  [WORKER_EXITED] = "exited",
 };
 
 static_assert(sizeof(event_names) / sizeof(event_names[0]) == WORKER_EVENT_COUNT,

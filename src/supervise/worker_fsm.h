@@ -14,31 +14,38 @@ enum worker_state {
 	WORKER_READY,	 /* has the slot */
 	WORKER_DRAINING, /* has left the slot, and finishes its connections */
 	WORKER_GONE,	 /* ended */
+	/*
+	 * Another worker has the slot, or none. It still accepts on its own sockets, until the
+	 * handshakes that began there are over. (The last number: the others are in state files.)
+	 */
+	WORKER_LEAVING,
 	WORKER_STATE_COUNT
 };
 
 enum worker_event {
-	WORKER_BECAME_READY,  /* it said so, or lived for min-uptime where it says nothing */
-	WORKER_REFUSED,	      /* it can't have the slot: its sockets do not listen, e.g. */
-	WORKER_TIMED_OUT,     /* not ready within ready-timeout */
-	WORKER_SUPERSEDED,    /* the slot's next worker has it by now */
-	WORKER_ASKED_TO_STOP, /* drain, scale, stop: no worker follows */
-	WORKER_SAYS_STOPPING, /* STOPPING=1: it stops by itself */
-	WORKER_FELL_SILENT,   /* no WATCHDOG=1 for too long */
-	WORKER_MUST_END,      /* the hard-shutdown delay is over, or a fast stop */
-	WORKER_EXITED,	      /* its process (or thread) ended */
+	WORKER_BECAME_READY,	/* it said so, or lived for min-uptime where it says nothing */
+	WORKER_REFUSED,		/* it can't have the slot: its sockets do not listen, e.g. */
+	WORKER_TIMED_OUT,	/* not ready within ready-timeout */
+	WORKER_SUPERSEDED,	/* the slot's next worker has it by now */
+	WORKER_ASKED_TO_STOP,	/* drain, scale, stop: no worker follows */
+	WORKER_HANDSHAKES_OVER, /* none is left on the sockets of a LEAVING worker, or too late */
+	WORKER_SAYS_STOPPING,	/* STOPPING=1: it stops by itself */
+	WORKER_FELL_SILENT,	/* no WATCHDOG=1 for too long */
+	WORKER_MUST_END,	/* the hard-shutdown delay is over, or a fast stop */
+	WORKER_EXITED,		/* its process (or thread) ended */
 	WORKER_EVENT_COUNT
 };
 
 /* What to do, in the order of the bits. */
 enum worker_action {
 	ACTION_TAKE_SLOT = 1 << 0,	/* it gets the slot; may fail: WORKER_REFUSED */
-	ACTION_LEAVE_SLOT = 1 << 1,	/* our duplicates are closed; a slot that it had is held */
-	ACTION_STOP_POLITELY = 1 << 2,	/* ask it to finish */
-	ACTION_START_DEADLINE = 1 << 3, /* the hard-shutdown delay runs from now */
-	ACTION_KILL = 1 << 4,		/* SIGKILL to its process group */
-	ACTION_REPLACE = 1 << 5,	/* the slot's next worker begins at once */
-	ACTION_RESTART = 1 << 6,	/* the slot's next worker begins after a delay */
+	ACTION_YIELD_SLOT = 1 << 1,	/* no handshake begins on its sockets any more */
+	ACTION_LEAVE_SLOT = 1 << 2,	/* our duplicates are closed; a slot that it had is held */
+	ACTION_STOP_POLITELY = 1 << 3,	/* ask it to finish */
+	ACTION_START_DEADLINE = 1 << 4, /* the hard-shutdown delay runs from now */
+	ACTION_KILL = 1 << 5,		/* SIGKILL to its process group */
+	ACTION_REPLACE = 1 << 6,	/* the slot's next worker begins at once */
+	ACTION_RESTART = 1 << 7,	/* the slot's next worker begins after a delay */
 };
 
 struct worker_step {
@@ -49,7 +56,7 @@ struct worker_step {
 /* Returns what follows an event in a state. */
 struct worker_step worker_fsm_step(enum worker_state state, enum worker_event event);
 
-/* Returns "starting", "ready", "draining" or "gone". */
+/* Returns "starting", "ready", "leaving", "draining" or "gone". */
 const char *worker_state_name(enum worker_state state);
 
 /* Returns the name of an event for the journal: "became_ready", ... */

@@ -101,10 +101,29 @@ void worker_begin(struct supervised_slot *slot)
 	worker_start_ready_timer(worker);
 }
 
+/*
+ * A worker that is replaced before its time (STOPPING=1; drain, then ready) leaves one more that
+ * drains than a reload would: one too many is waited for.
+ */
+static bool must_wait_for_room(struct supervised_slot *slot)
+{
+	bool waited = slot->waits_for_room;
+	uint32_t limit = slot->supervisor->config->max_draining;
+
+	slot->waits_for_room = slot->draining_count > limit;
+	if (slot->waits_for_room && !waited)
+		supervisor_note(slot->supervisor, STICKY_LOG_WARN, "slot_waits",
+				json_pack("{s:i, s:i, s:s}", "slot", (int)slot->index, "draining",
+					  (int)slot->draining_count, "hint",
+					  "its next worker begins when one of them has ended: "
+					  "--max-draining"));
+	return slot->waits_for_room;
+}
+
 void slot_fill(struct supervised_slot *slot)
 {
 	if (slot->supervisor->stopping || slot->mode != SLOT_ENABLED || slot->current ||
-	    slot->begin_after_exit)
+	    slot->begin_after_exit || must_wait_for_room(slot))
 		return;
 	worker_begin(slot);
 }

@@ -10,8 +10,6 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 
-#define QUEUE_LOOK_MS 20 /* in a stop: how often the queue is looked at */
-
 /*
  * Is a STARTING worker taken for ready after --min-uptime? Not where it says itself when it is: it
  * has sent a notification, or workers of this instance have before.
@@ -49,19 +47,6 @@ void worker_start_ready_timer(struct worker *worker)
 	timer_start(worker->timer, age < limit ? limit - age : 0);
 }
 
-/* In a stop: the worker is asked to end when its queue is empty, or the deadline has come. */
-static void look_at_queue(struct worker *worker)
-{
-	const struct supervisor *supervisor = supervisor_of(worker);
-	uint64_t deadline = supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
-
-	if ((sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
-	    clock_ms() < deadline)
-		timer_start(worker->timer, QUEUE_LOOK_MS);
-	else
-		worker_apply(worker, WORKER_ASKED_TO_STOP);
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct worker *worker = context;
@@ -72,8 +57,6 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		supervisor_of(worker)->killed |= supervisor_of(worker)->stopping;
 		slot_note_killed(worker->slot);
 		worker_apply(worker, WORKER_MUST_END);
-	} else if (worker->state == WORKER_READY) {
-		look_at_queue(worker);
 	} else if (is_ready_by_uptime(worker)) {
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <

@@ -3,8 +3,10 @@
 tests/peers/clients."""
 
 import contextlib
+import ctypes
 import http.client
 import socket
+import struct
 
 from world import DEADLINE_S
 
@@ -59,6 +61,37 @@ def http_get(address, source=None, path="/", **headers):
         connection.request("GET", path, headers={"Connection": "close", **headers})
         answer = connection.getresponse()
         return answer.status, answer.headers, answer.read().decode()
+
+
+class HalfOpen:
+    """A connection whose handshake is not over: the client does not see the server's SYN-ACK until
+    finish(). A filter on its socket that takes no byte does that; the kernel sends no reset."""
+
+    ATTACH_FILTER, DETACH_FILTER = 26, 27
+
+    def __init__(self, address, source=None):
+        self.socket = socket.socket()
+        take_nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+        self.socket.setsockopt(socket.SOL_SOCKET, self.ATTACH_FILTER, struct.pack(
+            "HP", 1, ctypes.addressof(take_nothing)))
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self.socket.connect(address)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.socket.close()
+
+    def finish(self):
+        """The SYN-ACK is seen when it is sent again, within a second or two. Then ask."""
+        self.socket.setsockopt(socket.SOL_SOCKET, self.DETACH_FILTER, 0)
+        self.socket.settimeout(DEADLINE_S)
+        self.socket.sendall(b"\n")
+        return read_answer(self.socket)
 
 
 def is_refused(address, source=None):

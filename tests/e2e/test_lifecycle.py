@@ -142,7 +142,7 @@ class Telling(LifecycleTestCase):
         life = [(event["state"], event["generation"]) for event in events
                 if event["event"] == "worker_state" and event["slot"] == 0]
         self.assertEqual(sorted(life), sorted(
-            [(state, 1) for state in ("starting", "ready", "draining", "gone")] +
+            [(state, 1) for state in ("starting", "ready", "leaving", "draining", "gone")] +
             [(state, 2) for state in ("starting", "ready")]))
         # Each transition is one log line, too.
         self.assertEqual(len(instance.log_lines("worker_state")),
@@ -190,7 +190,8 @@ class Telling(LifecycleTestCase):
             0]["draining"] == 0)
         self.assertEqual([worker["draining"] for worker in status["workers"]], [0, 1])
         self.assertEqual([worker["killed"] for worker in status["workers"]], [0, 0])
-        self.assertEqual(status["reload"], {"state": "idle", "done": 2, "of": 2, "error": None})
+        self.assertEqual(status["reload"], {"state": "idle", "done": 2, "of": 2, "error": None,
+                                            "waits_for_slot": None})
         result = instance.run("status", "--json")
         self.assertEqual(json.loads(result.stdout)["workers"][1]["draining"], 1)
         line.socket.close()

@@ -9,7 +9,7 @@ import socket
 import time
 
 import harness
-from clients import HERE, ask
+from clients import HERE, HalfOpen, ask
 from lifecycle import PARTLY, LifecycleTestCase, Line
 from programs import NOT_RUNNING, USAGE, WORKER
 from workers import start_plain
@@ -33,27 +33,30 @@ class Rolling(LifecycleTestCase):
         self.assertEqual(self.generations(instance), [RELOADS + 1] * 4)
         self.assertEqual(sum(worker["restarts"] for worker in instance.workers()), 0)
         self.assertEqual(self.wait_drained(instance)["reload"],
-                         {"state": "idle", "done": 4, "of": 4, "error": None})
+                         {"state": "idle", "done": 4, "of": 4, "error": None,
+                          "waits_for_slot": None})
 
     def test_reloads_beside_open_connections(self):
-        """Old lives that can't end are never more than one a slot; new clients don't care."""
+        """Workers with open connections drain side by side; new clients don't care."""
         instance = self.serve_workers(4)
+        lines = []
         with self.load() as load:
             for generation in range(2, 7):
                 for source in range(1, 9):
-                    Line(self, f"127.9.0.{source}").ask()
+                    lines.append((Line(self, f"127.9.0.{source}"), generation - 1))
+                    lines[-1][0].ask()
                 result = instance.run("reload", "--wait")
                 self.assertEqual(result.returncode, 0, result.stderr)
                 status = instance.status()
                 self.assertEqual([worker["generation"] for worker in status["workers"]],
                                  [generation] * 4)
-                # One whose predecessor was told to end a moment ago may still be there.
-                instance.wait_status("one draining life a slot", lambda status: all(
-                    worker["draining"] <= 1 for worker in status["workers"]), 5)
         self.assert_nobody_lost(load.counts)
         self.assertLess(load.counts["latency_us"]["max"], scaled(900_000),
                         "nobody waited for an old worker's end")
         self.assert_counters(instance)
+        for line, generation in lines:
+            self.assertEqual(line.ask()["gen"], generation, "its worker still serves it")
+        self.assertEqual([worker["killed"] for worker in instance.workers()], [0] * 4)
         instance.stop("--now")
 
     def queue_then_reload(self, instance, keep_duplicates):
@@ -127,7 +130,8 @@ class Ways(LifecycleTestCase):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
         self.assertLess(time.monotonic() - began, scaled(0.9))
         self.assertEqual(instance.status()["reload"],
-                         {"state": "running", "done": 0, "of": 1, "error": None})
+                         {"state": "running", "done": 0, "of": 1, "error": None,
+                          "waits_for_slot": None})
         self.assertEqual(ask(HERE)["gen"], 1, "the old one serves until the new one is ready")
         self.wait_all_ready(instance, 2)
         self.assertEqual(ask(HERE)["gen"], 2)
@@ -163,6 +167,8 @@ class Ways(LifecycleTestCase):
         waiting = self.program(instance.arguments[0], "reload", "--wait=drained")
         wait_for("the report", lambda: "reloaded" in waiting.errors)
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertTrue(waiting.runs, "the connection is still open")
+        line.socket.close()
         self.wait_drained(instance)
         self.assertEqual(waiting.wait(5), 0)
 
@@ -372,20 +378,151 @@ class Draining(LifecycleTestCase):
         self.assertEqual([worker["killed"] for worker in instance.workers()], [1, 1])
         instance.stop("--now")
 
-    def test_an_older_life_is_ended_first(self):
+    def test_a_second_reload_ends_no_request(self):
+        """Each worker that drains has its own full time, whatever follows it."""
         instance = self.serve_workers(1)
-        first, second = Line(self), None
-        first.ask()
-        instance.run("reload", "--wait")
-        second = Line(self)
-        self.assertEqual(second.ask()["gen"], 2)
-        instance.run("reload", "--wait")
-        self.assertTrue(first.is_cut())
-        self.assertEqual(second.ask()["gen"], 2)
-        instance.wait_status("one draining life", lambda status: status["workers"][0][
-            "draining"] == 1)
-        second.socket.close()
+        lines = []
+        for generation in range(1, 5):
+            line = Line(self)
+            self.assertEqual(line.ask()["gen"], generation)
+            line.send("wait=1500")
+            lines.append(line)
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertEqual(instance.workers()[0]["draining"], 4)
+        for generation, line in enumerate(lines, 1):
+            self.assertEqual(line.read()["gen"], generation)
+            line.socket.close()
+        self.assertEqual(self.wait_drained(instance)["workers"][0]["killed"], 0)
+
+    def test_max_draining_makes_a_reload_wait(self):
+        instance = self.serve_workers(1, "--max-draining", "2")
+        lines = []
+        for _ in range(2):
+            lines.append(Line(self))
+            lines[-1].ask()
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        waiting = self.program(instance.arguments[0], "reload", "--wait")
+        wait_for("the word", lambda: "slot 0 waits: 2 workers are draining" in waiting.errors)
+        self.assertIn("--max-draining", waiting.errors)
+        status = instance.status()
+        self.assertEqual((status["reload"]["state"], status["reload"]["waits_for_slot"]),
+                         ("running", 0))
+        self.assertEqual(status["workers"][0]["draining"], 2)
+        self.assertIn("slot 0 waits", instance.run("status").stdout)
+        self.assertTrue(waiting.runs)
+        for line in lines:
+            self.assertTrue(line.ask(), "nothing was ended for the reload")
+        lines[0].socket.close()
+        self.assertEqual(waiting.wait(), 0)
+        self.assertEqual(self.generations(instance), [4])
+        self.assertEqual(instance.status()["reload"]["waits_for_slot"], None)
+        lines[1].socket.close()
+        self.assertEqual(self.wait_drained(instance)["workers"][0]["killed"], 0)
+
+    def test_max_draining_holds_a_slot_that_is_drained_again_and_again(self):
+        """drain, then ready: each leaves a worker. One too many is waited for."""
+        instance = self.serve_workers(1, "--max-draining", "1")
+        lines = []
+        for _ in range(2):
+            lines.append(Line(self))
+            lines[-1].ask()
+            self.assertEqual(instance.run("drain", "0").returncode, 0)
+            self.assertEqual(instance.run("ready", "0").returncode, 0)
+            instance.wait_status("its state", lambda status: status["workers"][0][
+                "state"] in ("ready", "draining"))
+        event = self.events(instance, "slot_waits")[-1]
+        self.assertEqual((event["slot"], event["draining"]), (0, 2))
+        lines[0].socket.close()
+        self.wait_all_ready(instance, 3)
+        self.assertTrue(lines[1].ask())
+        lines[1].socket.close()
+
+
+class Handshakes(LifecycleTestCase):
+    """A worker that leaves its slot still accepts what has begun on its sockets."""
+
+    def test_without_handshakes_nothing_is_waited_for(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        began = time.monotonic()
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertLess(time.monotonic() - began, scaled(2))
+        self.assertEqual(instance.stop(), 0)
+        self.assertLess(time.monotonic() - began, scaled(4))
+
+    def test_a_handshake_is_waited_for(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        with HalfOpen(HERE) as client:
+            began = time.monotonic()
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            self.assertLess(time.monotonic() - began, scaled(2), "the reload does not wait")
+            self.assertEqual(ask(HERE)["gen"], 2)
+            self.assertEqual(self.states(instance, 1)[-1], "leaving")
+            self.assertEqual(client.finish()["gen"], 1, "it is accepted where it began")
         self.wait_drained(instance)
+        self.assertEqual(self.states(instance, 1)[-3:], ["leaving", "draining", "gone"])
+        self.assertLess(time.monotonic() - began, scaled(10), "no grace without handshakes")
+
+    def test_a_handshake_without_an_end_is_waited_for_so_long(self):
+        instance = self.serve_workers(1, "--handshake-grace", "800ms")
+        with HalfOpen(HERE):
+            began = time.monotonic()
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            self.wait_drained(instance)
+            self.assertGreaterEqual(time.monotonic() - began, 0.75)
+
+    def test_drain_waits_for_handshakes(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        with HalfOpen(HERE) as client:
+            self.assertEqual(instance.run("drain", "0").returncode, 0)
+            self.assertEqual(instance.workers()[0]["state"], "leaving")
+            self.assertEqual(client.finish()["gen"], 1)
+        instance.wait_status("the end", lambda status: status["workers"][0]["state"] == "drained")
+
+    def test_scale_waits_for_handshakes(self):
+        instance = self.serve_workers(2, "--handshake-grace", "20s")
+        with HalfOpen(HERE, self.sources_of(instance, 1, 1)[0]) as client:
+            self.assertEqual(instance.run("scale", "1").returncode, 0)
+            answer = client.finish()
+            self.assertEqual((answer["slot"], answer["gen"]), (1, 1))
+        self.assertEqual(instance.stop(), 0)
+
+    def test_stop_waits_for_handshakes(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        with HalfOpen(HERE) as client:
+            stopping = self.program(instance.arguments[0], "stop")
+            instance.wait_status("the stop", lambda status: status["workers"][0][
+                "state"] == "leaving")
+            self.assertEqual(client.finish()["gen"], 1)
+        self.assertEqual(stopping.wait(), 0)
+
+    def test_spill_waits_for_handshakes(self):
+        instance = self.serve_workers(2, "--handshake-grace", "20s", "--when-down", "spill")
+        source = self.sources_of(instance, 1, 1)[0]
+        with HalfOpen(HERE, source) as client:
+            self.assertEqual(instance.run("drain", "1").returncode, 0)
+            self.assertEqual(ask(HERE, source)["slot"], 0, "new ones go to the other slot")
+            self.assertEqual(client.finish()["slot"], 1)
+        instance.wait_status("the end", lambda status: status["workers"][1]["state"] == "drained")
+
+    def test_a_worker_that_dies_meanwhile(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        with HalfOpen(HERE) as client:
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            os.kill(self.events(instance, "worker_state")[0]["pid"], signal.SIGKILL)
+            self.wait_drained(instance)
+            self.assertEqual(client.finish()["gen"], 2, "the kernel moves the handshake")
+
+    def test_a_fast_stop_waits_for_none(self):
+        instance = self.serve_workers(1, "--handshake-grace", "20s")
+        with HalfOpen(HERE):
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            began = time.monotonic()
+            instance.stop("--now")
+            self.assertLess(time.monotonic() - began, scaled(3))
+
+    def states(self, instance, generation):
+        return [event["state"] for event in self.events(instance, "worker_state")
+                if event["generation"] == generation]
 
 
 if __name__ == "__main__":

@@ -73,6 +73,9 @@ static const struct {
 	{"max-retries", "4000", NUMBER(max_retries), 4000},
 	{"retry-delay", "75ms", NUMBER(retry_delay_ms), 75},
 	{"reload-parallel", "1024", NUMBER(reload_parallel), 1024},
+	{"max-draining", "1", NUMBER(max_draining), 1},
+	{"handshake-grace", "2s", NUMBER(handshake_grace_ms), 2000},
+	{"handshake-grace", "0", NUMBER(handshake_grace_ms), 0},
 	{"reload-order", "old-first", NUMBER(reload_order), RELOAD_OLD_FIRST},
 	{"reload-order", "new-first", NUMBER(reload_order), RELOAD_NEW_FIRST},
 	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
@@ -288,6 +291,9 @@ static const struct {
 	{"retry-delay", "soon", "150ms"},
 	{"reload-parallel", "0", "from 1 to 1024"},
 	{"reload-parallel", "1025", "from 1 to 1024"},
+	{"handshake-grace", "soon", "a time"},
+	{"max-draining", "0", "from 1 to 1000"},
+	{"max-draining", "1001", "from 1 to 1000"},
 	{"reload-order", "first", "new-first old-first"},
 	{"max-rss", "1.5G", "512M"},
 	{"max-rss", "lots", "512M"},
@@ -384,6 +390,8 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(config.max_retries, 20);
 	assert_int_equal(config.retry_delay_ms, 150);
 	assert_int_equal(config.reload_parallel, 1);
+	assert_int_equal(config.max_draining, 8);
+	assert_int_equal(config.handshake_grace_ms, 1500);
 	assert_int_equal(config.reload_order, RELOAD_NEW_FIRST);
 	assert_int_equal(config.max_rss_bytes, 0);
 	assert_int_equal(config.max_lifetime_ms, 0);

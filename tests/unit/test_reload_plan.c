@@ -22,6 +22,13 @@ static void begin_all(uint32_t slots, uint32_t parallel)
 	reload_begin(&reload, chosen, slots, parallel);
 }
 
+static const bool none_full[STICKY_SLOTS_LIMIT];
+
+static int next_slot(void)
+{
+	return reload_next(&reload, none_full);
+}
+
 static void one_at_a_time(void **state)
 {
 	int slot;
@@ -31,14 +38,14 @@ static void one_at_a_time(void **state)
 	assert_int_equal(reload.state, RELOAD_RUNNING);
 	assert_int_equal(reload.of, 4);
 	for (slot = 0; slot < 4; slot++) {
-		assert_int_equal(reload_next(&reload), slot);
-		assert_int_equal(reload_next(&reload), -1);
+		assert_int_equal(next_slot(), slot);
+		assert_int_equal(next_slot(), -1);
 		assert_int_equal(reload.done, slot);
 		assert_int_equal(reload_note_ready(&reload, (uint32_t)slot), slot == 3);
 	}
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	assert_int_equal(reload.done, 4);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 	assert_string_equal(reload.error, "");
 }
 
@@ -46,18 +53,18 @@ static void three_at_a_time(void **state)
 {
 	(void)state;
 	begin_all(5, 3);
-	assert_int_equal(reload_next(&reload), 0);
-	assert_int_equal(reload_next(&reload), 1);
-	assert_int_equal(reload_next(&reload), 2);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), 0);
+	assert_int_equal(next_slot(), 1);
+	assert_int_equal(next_slot(), 2);
+	assert_int_equal(next_slot(), -1);
 	assert_int_equal(reload.running, 3);
 	assert_false(reload_note_ready(&reload, 1));
-	assert_int_equal(reload_next(&reload), 3);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), 3);
+	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 0));
 	assert_false(reload_note_ready(&reload, 3));
-	assert_int_equal(reload_next(&reload), 4);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), 4);
+	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 2));
 	assert_true(reload_note_ready(&reload, 4));
 	assert_int_equal(reload.state, RELOAD_IDLE);
@@ -70,8 +77,8 @@ static void all_at_once(void **state)
 	(void)state;
 	begin_all(STICKY_SLOTS_LIMIT, STICKY_SLOTS_LIMIT);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
-		assert_int_equal(reload_next(&reload), slot);
-	assert_int_equal(reload_next(&reload), -1);
+		assert_int_equal(next_slot(), slot);
+	assert_int_equal(next_slot(), -1);
 	for (slot = STICKY_SLOTS_LIMIT - 1; slot > 0; slot--)
 		assert_false(reload_note_ready(&reload, (uint32_t)slot));
 	assert_true(reload_note_ready(&reload, 0));
@@ -86,9 +93,9 @@ static void only_the_chosen_ones(void **state)
 	memset(&reload, 0, sizeof(reload));
 	reload_begin(&reload, chosen, 6, 6);
 	assert_int_equal(reload.of, 2);
-	assert_int_equal(reload_next(&reload), 1);
-	assert_int_equal(reload_next(&reload), 4);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), 1);
+	assert_int_equal(next_slot(), 4);
+	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 4));
 	assert_true(reload_note_ready(&reload, 1));
 }
@@ -99,33 +106,33 @@ static void nobody_chosen_is_over_at_once(void **state)
 
 	(void)state;
 	begin_all(2, 1);
-	reload_next(&reload);
+	next_slot();
 	assert_true(reload_note_failed(&reload, 0, "it died"));
 	reload_begin(&reload, chosen, 8, 1);
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	assert_int_equal(reload.of, 0);
 	assert_string_equal(reload.error, "");
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 }
 
 static void a_failure_stops_what_has_not_begun(void **state)
 {
 	(void)state;
 	begin_all(6, 3);
-	reload_next(&reload);
-	reload_next(&reload);
-	reload_next(&reload);
+	next_slot();
+	next_slot();
+	next_slot();
 	assert_false(reload_note_failed(&reload, 1, "exit status 3"));
 	assert_int_equal(reload.state, RELOAD_RUNNING);
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 0));
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 	assert_true(reload_note_ready(&reload, 2));
 	assert_int_equal(reload.state, RELOAD_FAILED);
 	assert_int_equal(reload.done, 2);
 	assert_int_equal(reload.of, 6);
 	assert_string_equal(reload.error, "slot 1: exit status 3");
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 }
 
 static void a_failed_one_can_begin_anew(void **state)
@@ -134,13 +141,13 @@ static void a_failed_one_can_begin_anew(void **state)
 
 	(void)state;
 	begin_all(3, 1);
-	reload_next(&reload);
+	next_slot();
 	assert_true(reload_note_failed(&reload, 0, "no"));
 	reload_begin(&reload, chosen, 3, 1);
 	assert_int_equal(reload.state, RELOAD_RUNNING);
 	assert_int_equal(reload.done, 0);
 	assert_string_equal(reload.error, "");
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
 }
 
 static void a_long_reason_is_cut(void **state)
@@ -151,7 +158,7 @@ static void a_long_reason_is_cut(void **state)
 	memset(why, 'x', sizeof(why) - 1);
 	why[sizeof(why) - 1] = '\0';
 	begin_all(1, 1);
-	reload_next(&reload);
+	next_slot();
 	assert_true(reload_note_failed(&reload, 0, why));
 	assert_int_equal(strlen(reload.error), RELOAD_ERROR_SIZE - 1);
 	assert_memory_equal(reload.error, "slot 0: xxx", 11);
@@ -163,9 +170,9 @@ static void a_dropped_one_is_not_begun(void **state)
 	begin_all(3, 1);
 	assert_false(reload_drop(&reload, 1));
 	assert_int_equal(reload.of, 2);
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
 	assert_false(reload_note_ready(&reload, 0));
-	assert_int_equal(reload_next(&reload), 2);
+	assert_int_equal(next_slot(), 2);
 	assert_true(reload_note_ready(&reload, 2));
 	assert_int_equal(reload.done, 2);
 }
@@ -174,10 +181,10 @@ static void a_dropped_one_that_runs_makes_room(void **state)
 {
 	(void)state;
 	begin_all(2, 1);
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
 	assert_false(reload_drop(&reload, 0));
 	assert_int_equal(reload.of, 1);
-	assert_int_equal(reload_next(&reload), 1);
+	assert_int_equal(next_slot(), 1);
 	/* What becomes of it later is not the reload's business. */
 	assert_false(reload_note_failed(&reload, 0, "late"));
 	assert_false(reload_note_ready(&reload, 0));
@@ -192,7 +199,7 @@ static void dropping_the_last_chosen_one_ends_it(void **state)
 {
 	(void)state;
 	begin_all(2, 1);
-	reload_next(&reload);
+	next_slot();
 	assert_false(reload_note_ready(&reload, 0));
 	assert_true(reload_drop(&reload, 1));
 	assert_int_equal(reload.state, RELOAD_IDLE);
@@ -205,7 +212,7 @@ static void others_do_not_count(void **state)
 {
 	(void)state;
 	begin_all(2, 2);
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
 	/* 1 is not begun yet, 7 has no part in it */
 	assert_false(reload_note_ready(&reload, 1));
 	assert_false(reload_note_ready(&reload, 7));
@@ -213,7 +220,7 @@ static void others_do_not_count(void **state)
 	assert_false(reload_drop(&reload, 7));
 	assert_int_equal(reload.done, 0);
 	assert_int_equal(reload.of, 2);
-	assert_int_equal(reload_next(&reload), 1);
+	assert_int_equal(next_slot(), 1);
 }
 
 static void names_are_those_of_the_interface(void **state)
@@ -271,7 +278,7 @@ static bool ends_now(struct model *model)
 
 static void expect_next(struct model *model)
 {
-	int slot = reload_next(&reload);
+	int slot = next_slot();
 	int first;
 
 	for (first = 0; first < MODEL_SLOTS && model->part[first] != TO_BEGIN; first++)
@@ -360,14 +367,38 @@ static void one_that_is_abandoned_has_failed(void **state)
 	assert_false(reload_abandon(&reload, "why"));
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	reload_begin(&reload, chosen, 3, 2);
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
 	assert_true(reload_abandon(&reload, "why"));
 	assert_int_equal(reload.state, RELOAD_FAILED);
 	assert_string_equal(reload.error, "why");
-	assert_int_equal(reload_next(&reload), -1);
+	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 0));
 	reload_begin(&reload, chosen, 3, 1);
-	assert_int_equal(reload_next(&reload), 0);
+	assert_int_equal(next_slot(), 0);
+}
+
+static void a_full_slot_waits_and_the_others_go_on(void **state)
+{
+	bool is_full[STICKY_SLOTS_LIMIT] = {[0] = true, [2] = true};
+
+	(void)state;
+	begin_all(3, 1);
+	assert_int_equal(reload_waits_for(&reload, is_full), 0);
+	assert_int_equal(reload_next(&reload, is_full), 1);
+	/* It waits for the new worker of slot 1, not for room. */
+	assert_int_equal(reload_waits_for(&reload, is_full), -1);
+	assert_false(reload_note_ready(&reload, 1));
+	assert_int_equal(reload_next(&reload, is_full), -1);
+	assert_int_equal(reload.state, RELOAD_RUNNING);
+	assert_int_equal(reload_waits_for(&reload, is_full), 0);
+	is_full[0] = false;
+	assert_int_equal(reload_next(&reload, is_full), 0);
+	assert_false(reload_note_ready(&reload, 0));
+	assert_int_equal(reload_waits_for(&reload, is_full), 2);
+	is_full[2] = false;
+	assert_int_equal(reload_next(&reload, is_full), 2);
+	assert_true(reload_note_ready(&reload, 2));
+	assert_int_equal(reload_waits_for(&reload, is_full), -1);
 }
 
 int main(void)
@@ -375,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_is_abandoned_has_failed),
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(a_full_slot_waits_and_the_others_go_on),
 		cmocka_unit_test(three_at_a_time),
 		cmocka_unit_test(all_at_once),
 		cmocka_unit_test(only_the_chosen_ones),

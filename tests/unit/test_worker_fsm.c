@@ -30,6 +30,7 @@ static const struct cell expected[] = {
 	{WORKER_STARTING, WORKER_TIMED_OUT, WORKER_STARTING, ACTION_KILL},
 	{WORKER_STARTING, WORKER_SUPERSEDED, WORKER_DRAINING, STOP},
 	{WORKER_STARTING, WORKER_ASKED_TO_STOP, WORKER_DRAINING, STOP},
+	{WORKER_STARTING, WORKER_HANDSHAKES_OVER, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_SAYS_STOPPING, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_FELL_SILENT, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
@@ -38,19 +39,33 @@ static const struct cell expected[] = {
 	{WORKER_READY, WORKER_BECAME_READY, WORKER_READY, 0},
 	{WORKER_READY, WORKER_REFUSED, WORKER_STARTING, ACTION_KILL},
 	{WORKER_READY, WORKER_TIMED_OUT, WORKER_READY, 0},
-	{WORKER_READY, WORKER_SUPERSEDED, WORKER_DRAINING, STOP},
-	{WORKER_READY, WORKER_ASKED_TO_STOP, WORKER_DRAINING, STOP},
+	{WORKER_READY, WORKER_SUPERSEDED, WORKER_LEAVING, ACTION_YIELD_SLOT},
+	{WORKER_READY, WORKER_ASKED_TO_STOP, WORKER_LEAVING, ACTION_YIELD_SLOT},
+	{WORKER_READY, WORKER_HANDSHAKES_OVER, WORKER_READY, 0},
 	{WORKER_READY, WORKER_SAYS_STOPPING, WORKER_DRAINING,
 	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE | ACTION_REPLACE},
 	{WORKER_READY, WORKER_FELL_SILENT, WORKER_READY, ACTION_KILL},
 	{WORKER_READY, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_READY, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
+	{WORKER_LEAVING, WORKER_BECAME_READY, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_REFUSED, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_TIMED_OUT, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_SUPERSEDED, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_ASKED_TO_STOP, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_HANDSHAKES_OVER, WORKER_DRAINING, STOP},
+	{WORKER_LEAVING, WORKER_SAYS_STOPPING, WORKER_DRAINING,
+	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE},
+	{WORKER_LEAVING, WORKER_FELL_SILENT, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
+	{WORKER_LEAVING, WORKER_EXITED, WORKER_GONE, BURY},
+
 	{WORKER_DRAINING, WORKER_BECAME_READY, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_REFUSED, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_TIMED_OUT, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_SUPERSEDED, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_ASKED_TO_STOP, WORKER_DRAINING, 0},
+	{WORKER_DRAINING, WORKER_HANDSHAKES_OVER, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_SAYS_STOPPING, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_FELL_SILENT, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_MUST_END, WORKER_DRAINING, ACTION_KILL},
@@ -61,6 +76,7 @@ static const struct cell expected[] = {
 	{WORKER_GONE, WORKER_TIMED_OUT, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_SUPERSEDED, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_ASKED_TO_STOP, WORKER_GONE, 0},
+	{WORKER_GONE, WORKER_HANDSHAKES_OVER, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_SAYS_STOPPING, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_FELL_SILENT, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_MUST_END, WORKER_GONE, 0},
@@ -87,6 +103,12 @@ static void every_cell_is_as_written_here(void **state)
 	}
 }
 
+/* A worker passes through these states in this order; their numbers have another one. */
+static const int order[WORKER_STATE_COUNT] = {
+	[WORKER_STARTING] = 0, [WORKER_READY] = 1, [WORKER_LEAVING] = 2,
+	[WORKER_DRAINING] = 3, [WORKER_GONE] = 4,
+};
+
 /* What no table, however changed, may break. */
 static void check_rules(enum worker_state from, enum worker_event event)
 {
@@ -96,20 +118,25 @@ static void check_rules(enum worker_state from, enum worker_event event)
 	if (from == WORKER_GONE)
 		assert_true(step.next == WORKER_GONE && step.actions == 0);
 	/* No worker goes back, but one that its slot refuses; and that one is killed. */
-	if (step.next < from)
+	if (order[step.next] < order[from])
 		assert_true(event == WORKER_REFUSED && from == WORKER_READY &&
 			    step.actions == ACTION_KILL);
 	/* The slot is taken by getting ready, and in no other way. */
 	assert_int_equal(step.next == WORKER_READY && from != WORKER_READY,
 			 (step.actions & ACTION_TAKE_SLOT) != 0);
-	/* A worker that leaves READY leaves the slot, where it had it. */
+	/* A worker that leaves READY yields or leaves the slot, where it had it. */
 	if (from == WORKER_READY && step.next != WORKER_READY && event != WORKER_REFUSED)
+		assert_true(step.actions & (ACTION_YIELD_SLOT | ACTION_LEAVE_SLOT));
+	/* One that has yielded it has sockets, until it drains. */
+	assert_int_equal(from != WORKER_LEAVING && step.next == WORKER_LEAVING,
+			 (step.actions & ACTION_YIELD_SLOT) != 0);
+	if (from == WORKER_LEAVING && step.next != WORKER_LEAVING)
 		assert_true(step.actions & ACTION_LEAVE_SLOT);
-	/* Nobody follows one that is draining: what follows it has begun already. */
-	if (from == WORKER_DRAINING)
+	/* No worker follows one that leaves: what follows it has begun already. */
+	if (from == WORKER_LEAVING || from == WORKER_DRAINING)
 		assert_false(step.actions & (ACTION_REPLACE | ACTION_RESTART));
 	/* One that drains has an end: a deadline, or it is killed now. */
-	if (from < WORKER_DRAINING && step.next == WORKER_DRAINING)
+	if (from != WORKER_DRAINING && step.next == WORKER_DRAINING)
 		assert_true(step.actions & (ACTION_START_DEADLINE | ACTION_KILL));
 	if (event == WORKER_EXITED)
 		assert_int_equal(step.next, WORKER_GONE);
@@ -130,10 +157,10 @@ static void no_cell_breaks_the_rules(void **state)
 
 static void names_are_there_and_differ(void **state)
 {
-	static const char *const states[] = {"starting", "ready", "draining", "gone"};
-	static const char *const events[] = {"became_ready", "refused",	      "timed_out",
-					     "superseded",   "asked_to_stop", "says_stopping",
-					     "fell_silent",  "must_end",      "exited"};
+	static const char *const states[] = {"starting", "ready", "draining", "gone", "leaving"};
+	static const char *const events[] = {
+		"became_ready",	   "refused",	    "timed_out",   "superseded", "asked_to_stop",
+		"handshakes_over", "says_stopping", "fell_silent", "must_end",	 "exited"};
 	size_t i;
 
 	(void)state;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handshakes that a worker waits for when it leaves its slot. Those that were there at the
+ * first look count; each further look takes away those that are over. Pure: the numbers come from
+ * sockdiag_handshakes().
+ */
+#ifndef STICKY_SUPERVISE_HANDSHAKE_SET_H
+#define STICKY_SUPERVISE_HANDSHAKE_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* All zero: no look yet. */
+struct handshake_set {
+	uint64_t *left; /* ascending; NULL: none */
+	size_t count;
+	bool has_looked;
+};
+
+/*
+ * Take a look into account.
+ *
+ * now    the handshakes that there are now, in ascending order; count elements
+ *
+ * Returns 0 or -ENOMEM: the set is as it was. Costs a copy of `now` at the first look, and one pass
+ * over both lists at each further one.
+ */
+int handshake_set_look(struct handshake_set *set, const uint64_t *now, size_t count);
+
+/* Returns true where there was a look, and all handshakes of the first one are over. */
+bool handshake_set_is_over(const struct handshake_set *set);
+
+/* Free the list. The set is as new. */
+void handshake_set_fini(struct handshake_set *set);
+
+#endif

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+#include "supervise/handshake_wait.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/timer.h"
+#include "procfs/sockdiag.h"
+#include "supervise/handshake_set.h"
+#include "supervise/listeners.h"
+#include "supervise/slot_handover.h"
+#include "supervise/supervise_internal.h"
+#include "supervise/worker_channel.h"
+
+/* A SYN that was being handled while the slot changed hands is in the list by then. */
+#define FIRST_LOOK_MS 5
+#define LOOK_MS	      10
+/* A look at many connections takes long: it is repeated so rarely that it needs a tenth of the CPU.
+ */
+#define REST_FACTOR 10
+#define LOOK_MAX_MS 200
+/* With more than these, in a flood of SYNs, the whole grace is waited for. */
+#define HANDSHAKES_MAX 65536
+
+struct entry {
+	struct entry *next;
+	struct worker *worker;
+	uint64_t since_ms;
+	struct handshake_set handshakes;
+	bool waits; /* for handshakes; else for its queue alone */
+};
+
+struct handshake_wait {
+	struct supervisor *supervisor;
+	struct event *timer;
+	struct entry *entries;
+};
+
+static void entry_free(struct entry *entry)
+{
+	handshake_set_fini(&entry->handshakes);
+	free(entry);
+}
+
+/* In a stop nobody inherits the queue: it is served, at most for the hard-shutdown delay. */
+static bool has_queue_to_serve(const struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+
+	return supervisor->stopping && worker->sockets &&
+	       (sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
+	       clock_ms() < supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
+}
+
+static bool is_over(const struct entry *entry)
+{
+	uint32_t grace_ms = supervisor_of(entry->worker)->config->handshake_grace_ms;
+	bool is_late = clock_ms() - entry->since_ms >= grace_ms;
+
+	if (entry->waits && !is_late && !handshake_set_is_over(&entry->handshakes))
+		return false;
+	return !has_queue_to_serve(entry->worker);
+}
+
+static bool has_handshakes_to_see(const struct handshake_wait *wait)
+{
+	const struct entry *entry;
+
+	for (entry = wait->entries; entry; entry = entry->next)
+		if (entry->waits)
+			return true;
+	return false;
+}
+
+/* Look which handshakes are left. Where that can't be seen, the whole grace is waited for. */
+static void look(struct handshake_wait *wait)
+{
+	uint16_t ports[STICKY_LISTENERS_LIMIT];
+	size_t port_count = listen_ports(wait->supervisor->options.group, ports);
+	uint64_t *cookies = NULL, now_ms = clock_ms();
+	long count = sockdiag_handshakes(ports, port_count, HANDSHAKES_MAX, &cookies);
+	struct entry *entry;
+
+	for (entry = wait->entries; entry && count >= 0; entry = entry->next)
+		if (entry->waits && now_ms - entry->since_ms >= FIRST_LOOK_MS)
+			/* Without memory it is as if there had been no look. */
+			(void)handshake_set_look(&entry->handshakes, cookies, (size_t)count);
+	free(cookies);
+}
+
+static struct entry *take_one_that_is_over(struct handshake_wait *wait)
+{
+	struct entry **link = &wait->entries, *entry;
+
+	while ((entry = *link) && !is_over(entry))
+		link = &entry->next;
+	if (entry)
+		*link = entry->next;
+	return entry;
+}
+
+static void end_those_that_are_over(struct handshake_wait *wait)
+{
+	struct entry *entry;
+
+	while ((entry = take_one_that_is_over(wait))) {
+		struct worker *worker = entry->worker;
+
+		entry_free(entry);
+		worker_apply(worker, WORKER_HANDSHAKES_OVER);
+	}
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct handshake_wait *wait = context;
+	uint64_t begun_ms = clock_ms(), rest_ms;
+
+	(void)fd;
+	(void)what;
+	if (has_handshakes_to_see(wait))
+		look(wait);
+	rest_ms = (clock_ms() - begun_ms) * REST_FACTOR;
+	end_those_that_are_over(wait);
+	if (!wait->entries)
+		return;
+	rest_ms = rest_ms < LOOK_MS ? LOOK_MS : rest_ms;
+	timer_start(wait->timer, rest_ms > LOOK_MAX_MS ? LOOK_MAX_MS : rest_ms);
+}
+
+int handshake_wait_open(struct supervisor *supervisor, struct handshake_wait **ret_wait)
+{
+	struct handshake_wait *wait = calloc(1, sizeof(*wait));
+
+	if (!wait)
+		return -ENOMEM;
+	wait->supervisor = supervisor;
+	wait->timer = evtimer_new(supervisor->options.base, on_timer, wait);
+	if (!wait->timer) {
+		free(wait);
+		return -ENOMEM;
+	}
+	*ret_wait = wait;
+	return 0;
+}
+
+void handshake_wait_close(struct handshake_wait *wait)
+{
+	struct entry *entry;
+
+	if (!wait)
+		return;
+	while ((entry = wait->entries)) {
+		wait->entries = entry->next;
+		entry_free(entry);
+	}
+	event_free(wait->timer);
+	free(wait);
+}
+
+/* An adopted worker has sockets that only its process holds: they can have handshakes, too. */
+static bool may_have_handshakes(const struct worker *worker)
+{
+	if (!supervisor_of(worker)->config->handshake_grace_ms)
+		return false;
+	return !worker->sockets || sticky_worker_fd(worker->sockets, 0) >= 0;
+}
+
+void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
+{
+	bool waits = may_have_handshakes(worker);
+	struct entry *entry = NULL;
+
+	if (waits || has_queue_to_serve(worker))
+		entry = calloc(1, sizeof(*entry));
+	if (!entry) {
+		worker_apply(worker, WORKER_HANDSHAKES_OVER);
+		return;
+	}
+	*entry = (struct entry){
+		.next = wait->entries, .worker = worker, .since_ms = clock_ms(), .waits = waits};
+	if (!wait->entries)
+		timer_start(wait->timer, FIRST_LOOK_MS);
+	wait->entries = entry;
+}
+
+void handshake_wait_cancel(struct handshake_wait *wait, const struct worker *worker)
+{
+	struct entry **link = &wait->entries, *entry;
+
+	while ((entry = *link) && entry->worker != worker)
+		link = &entry->next;
+	if (!entry)
+		return;
+	*link = entry->next;
+	entry_free(entry);
+}
