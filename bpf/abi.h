@@ -9,7 +9,7 @@
 
 #include <linux/types.h>
 
-#define STICKY_ABI_VERSION 4
+#define STICKY_ABI_VERSION 5
 
 /*
  * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
@@ -77,6 +77,13 @@ struct sticky_settings {
 	__u32 listeners;
 	/* While no dispatcher has a socket, a proxy's connections go to the slot of its address. */
 	__u32 proxies_may_go_direct;
+	/*
+	 * The one connection by which user space asks whether this program runs (src/lib/check.c):
+	 * the program refuses it. The port is in network order; 0: no such connection is on its
+	 * way. The address is in network order, IPv4 as ::ffff:0:0/96.
+	 */
+	__u32 check_port;
+	__u32 check_address[4];
 };
 
 /* A range of addresses in the map `proxies`; IPv4 as ::ffff:0:0/96 and more bits. */
@@ -106,6 +113,7 @@ enum sticky_exit {
 	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
 	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table, no listener: not set up yet */
 	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */
+	STICKY_EXIT_CHECKED, /* the connection of check_port was refused, as it should be */
 	STICKY_EXIT_COUNT
 };
 

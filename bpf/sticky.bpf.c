@@ -411,6 +411,27 @@ static __always_inline void count_steered(__u32 slot)
 		count->steered[slot]++;
 }
 
+/*
+ * Is it the connection by which user space asks whether this program runs? The source port is the
+ * first field of the TCP header, where the packet begins here. A connection that is being moved has
+ * an empty packet, and is none.
+ */
+static __noinline long is_check(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
+{
+	__u32 address[4];
+	__u16 port;
+
+	if (bpf_skb_load_bytes(ctx, 0, &port, sizeof(port)) || port != set->check_port)
+		return 0;
+	if (ctx->eth_protocol == bpf_htons(ETH_P_IP))
+		return !bpf_skb_load_bytes_relative(ctx, 12, address, 4, BPF_HDR_START_NET) &&
+		       address[0] == set->check_address[3] &&
+		       set->check_address[2] == sticky_be32(0xffffu);
+	return !bpf_skb_load_bytes_relative(ctx, 8, address, 16, BPF_HDR_START_NET) &&
+	       address[0] == set->check_address[0] && address[1] == set->check_address[1] &&
+	       address[2] == set->check_address[2] && address[3] == set->check_address[3];
+}
+
 SEC("sk_reuseport/migrate")
 int sticky_select(struct sk_reuseport_md *ctx)
 {
@@ -422,6 +443,8 @@ int sticky_select(struct sk_reuseport_md *ctx)
 
 	if (!set || set->abi_version != STICKY_ABI_VERSION)
 		return count_exit(STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);
+	if (set->check_port && is_check(ctx, set))
+		return count_exit(STICKY_EXIT_CHECKED, SK_DROP);
 	first = first_entry(ctx, set);
 	if (first < 0)
 		return count_exit(STICKY_EXIT_DROPPED_NO_TABLE, SK_DROP);

@@ -387,6 +387,25 @@ struct sticky_slot_info {
 };
 
 /*
+ * Does the program still place this group's connections? It stops to do so where a process that has
+ * a socket of the group detaches it (SO_DETACH_REUSEPORT_BPF), or where a foreign socket of the
+ * same uid attaches a program of its own. Then it is attached again. Each change of hands does so,
+ * too; a host calls this every few seconds to notice it in between.
+ *
+ * It connects to each listener, from an address and port that the program refuses for that moment.
+ * No worker sees the connection, unless the program is gone: then one of them may see one that is
+ * reset.
+ *
+ * Returns 0: it does, or the kernel places no connections here; a number: for so many listeners it
+ * did not, and does again; or
+ *   -EAGAIN  no answer within 20 ms: a busy machine, or a packet filter
+ *   others   as socket(2), bind(2), connect(2), and as sticky_worker_open()
+ *
+ * Costs about seven system calls a listener.
+ */
+int sticky_group_check(struct sticky_group *group);
+
+/*
  * Read the state of all slots.
  *
  * count      slots wanted, from slot 0 on; at most the number of slots

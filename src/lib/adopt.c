@@ -170,25 +170,6 @@ int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t genera
 	return 0;
 }
 
-/*
- * Attach this process's program by a new socket of the listener's group: SO_LOCK_FILTER is set on
- * those of workers.
- */
-static int attach_program(struct sticky_group *group, uint32_t listener)
-{
-	int fd = listener_bind(&group->listeners[listener]);
-	int error = 0;
-
-	if (fd < 0)
-		return fd;
-	if (listen(fd, 1))
-		error = -errno;
-	if (!error)
-		error = steering_attach(group->steering, fd);
-	close(fd);
-	return error;
-}
-
 int sticky_group_finish_adoption(struct sticky_group *group)
 {
 	uint32_t i;
@@ -199,7 +180,7 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 		if (!group->slots[i].owner)
 			error = slot_add(group, i);
 	for (i = 0; i < group->listener_count && !error; i++)
-		error = attach_program(group, i);
+		error = group_attach(group, i);
 	/*
 	 * The previous process may have had dispatchers. They are gone, and this process may want
 	 * none.

@@ -17,14 +17,14 @@ struct sticky_dispatchers {
 	struct socket_set sets[STICKY_DISPATCHERS_LIMIT];
 };
 
-static int open_socket(const struct listener *listener)
+static int open_socket(const struct sticky_group *group, const struct listener *listener)
 {
 	int fd = listener_bind(listener);
 	int error;
 
 	if (fd < 0)
 		return fd;
-	error = fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : listener_listen(listener, fd);
+	error = fcntl(fd, F_SETFL, O_NONBLOCK) ? -errno : group_listen_on(group, listener, fd);
 	if (error) {
 		close(fd);
 		return error;
@@ -38,7 +38,7 @@ static int open_set(struct sticky_group *group, uint32_t index, struct socket_se
 	int fd, error;
 
 	for (i = 0; i < group->address_count; i++) {
-		fd = open_socket(&group->listeners[i]);
+		fd = open_socket(group, &group->listeners[i]);
 		if (fd < 0)
 			return fd;
 		set->fd[i] = fd;

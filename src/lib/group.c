@@ -206,7 +206,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 		if (fd < 0)
 			return fd;
 		slot_present_set(&group->slots[slot])->fd[index] = fd;
-		error = listener_listen(listener, fd);
+		error = group_listen_on(group, listener, fd);
 		if (!error)
 			error = steering_put(group->steering, index, slot, fd);
 	}
@@ -227,7 +227,7 @@ static int open_for_workers(struct sticky_group *group, const struct listener *l
 		if (fd < 0)
 			return fd;
 		worker->sockets.fd[index] = fd;
-		error = listener_listen(listener, fd);
+		error = group_listen_on(group, listener, fd);
 		if (error)
 			return error;
 	}

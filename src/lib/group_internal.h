@@ -63,6 +63,7 @@ struct sticky_group {
 	struct closing *closings; /* ordered by due_ns */
 	int timer_fd;		  /* readable when one is due; -1: the functions themselves wait */
 	bool table_is_stale;	  /* is_away of a slot has changed */
+	bool checking;		  /* a thread is in sticky_group_check() */
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };
 
@@ -77,6 +78,20 @@ struct sticky_group *group_new(const struct sticky_group_options *options);
  * Find out whether this kernel wakes a sleeping acceptor when a connection is moved to its socket.
  */
 void group_learn_of_wake_ups(struct sticky_group *group);
+
+/*
+ * listen(2) on a socket of the group, and lock its program. The program is attached once more
+ * before that, for the whole listener: a worker can have detached it (SO_DETACH_REUSEPORT_BPF,
+ * which no lock forbids), and so can a foreign socket of the same uid have put its own in its
+ * place. Each change of hands thus puts it right.
+ *
+ * Returns 0 or -errno. Costs three system calls.
+ */
+int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd);
+
+/* Attach the program to a listener once more, by a short-lived socket of it. Returns 0 or -errno.
+ */
+int group_attach(const struct sticky_group *group, uint32_t listener);
 
 void socket_set_init(struct socket_set *set);
 

@@ -142,15 +142,14 @@ int listener_bind_first(struct listener *listener)
 	return fd;
 }
 
+int listener_lock(int fd)
+{
+	return set_flag(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+}
+
 int listener_listen(const struct listener *listener, int fd)
 {
-	if (listen(fd, listener->backlog))
-		return -errno;
-	/*
-	 * A process that gets this socket could otherwise attach a program of its own to the whole
-	 * group, and take every connection.
-	 */
-	return set_flag(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
+	return listen(fd, listener->backlog) ? -errno : listener_lock(fd);
 }
 
 int listener_learn_port(struct listener *listener, int fd)

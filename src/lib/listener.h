@@ -49,6 +49,12 @@ int listener_bind_first(struct listener *listener);
 /* listen(2), and lock the program that the socket inherited. Returns 0 or -errno. */
 int listener_listen(const struct listener *listener, int fd);
 
+/*
+ * Lock the program of a socket (SO_LOCK_FILTER). A process that gets the socket could otherwise
+ * attach a program of its own to the whole group, and take every connection. Returns 0 or -errno.
+ */
+int listener_lock(int fd);
+
 /* Read the address of a bound socket, where the port was 0. Returns 0 or -errno. */
 int listener_learn_port(struct listener *listener, int fd);
 

@@ -2,9 +2,33 @@
 /* How a slot changes hands. */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/group_internal.h"
+
+int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd)
+{
+	int error = 0;
+
+	if (listen(fd, listener->backlog))
+		return -errno;
+	if (steering_is_kernel(group->steering))
+		error = steering_attach(group->steering, fd);
+	return error ? error : listener_lock(fd);
+}
+
+int group_attach(const struct sticky_group *group, uint32_t listener)
+{
+	int fd = listener_bind(&group->listeners[listener]);
+	int error;
+
+	if (fd < 0)
+		return fd;
+	error = listen(fd, 1) ? -errno : steering_attach(group->steering, fd);
+	close(fd);
+	return error;
+}
 
 void socket_set_init(struct socket_set *set)
 {
@@ -24,7 +48,7 @@ int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set
 	for (i = 0; !error && i < group->listener_count; i++) {
 		set.fd[i] = listener_bind(&group->listeners[i]);
 		error = set.fd[i] < 0 ? set.fd[i]
-				      : listener_listen(&group->listeners[i], set.fd[i]);
+				      : group_listen_on(group, &group->listeners[i], set.fd[i]);
 	}
 	if (error) {
 		socket_set_close(&set);

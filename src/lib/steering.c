@@ -452,6 +452,31 @@ int steering_set_sample(struct steering *steering, uint32_t one_in)
 	return write_settings(steering);
 }
 
+/* The program may read the settings at any moment: the address is there before the port. */
+int steering_set_check(struct steering *steering, const struct sockaddr *source)
+{
+	struct sticky_settings *settings = &steering->settings;
+	const struct sockaddr_in6 *v6 = (const void *)source;
+	const struct sockaddr_in *v4 = (const void *)source;
+	int error;
+
+	settings->check_port = 0;
+	if (!source)
+		return write_settings(steering);
+	memset(settings->check_address, 0, sizeof(settings->check_address));
+	if (source->sa_family == AF_INET6) {
+		memcpy(settings->check_address, &v6->sin6_addr, sizeof(settings->check_address));
+	} else {
+		settings->check_address[2] = htonl(0xffff);
+		settings->check_address[3] = v4->sin_addr.s_addr;
+	}
+	error = write_settings(steering);
+	if (error)
+		return error;
+	settings->check_port = source->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port;
+	return write_settings(steering);
+}
+
 int steering_set_proxies(struct steering *steering, const struct sticky_prefix *proxies,
 			 size_t count, bool may_go_direct)
 {

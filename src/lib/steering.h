@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "bpf/abi.h"
 #include "lib/bpf_access.h"
@@ -118,6 +119,13 @@ int steering_set_dispatchers(struct steering *steering, uint32_t count);
 
 /* Send one in so many of the other connections to dispatchers, too: a power of two, or 0. */
 int steering_set_sample(struct steering *steering, uint32_t one_in);
+
+/*
+ * Make the program refuse the one connection that comes from this address and port: see check.c.
+ *
+ * source  AF_INET or AF_INET6; NULL: none any more
+ */
+int steering_set_check(struct steering *steering, const struct sockaddr *source);
 
 /* Sum the counters over the CPUs. Returns 0 or -errno. */
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum);

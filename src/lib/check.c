@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Does the program still place this group's connections?
+ *
+ * The kernel has no call that tells which program a group of sockets has, and two things take it
+ * away without a word: SO_DETACH_REUSEPORT_BPF on any socket of the group, and a foreign socket of
+ * the same uid that joins the group and attaches its own. So the program is asked by a connection.
+ * The settings name its source address and port, and the program refuses exactly that one. Where it
+ * is refused the program runs, and no worker has seen anything of it. Where it is accepted the
+ * program is gone.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/group_internal.h"
+
+/* The answer comes by loopback, within microseconds; later where ksoftirqd is busy. */
+#define ANSWER_MS 20
+
+/* The address at which this machine reaches a listener: loopback, where it is bound to all. */
+static struct sockaddr_storage address_to_ask(const struct listener *listener)
+{
+	struct sockaddr_storage address = listener->address;
+	struct sockaddr_in6 *v6 = (void *)&address;
+	struct sockaddr_in *v4 = (void *)&address;
+
+	if (address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+		v6->sin6_addr = in6addr_loopback;
+	if (address.ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
+		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return address;
+}
+
+/* A socket that is bound to the same address, at a port of the kernel's choice. */
+static int open_asker(const struct sockaddr_storage *address, socklen_t length,
+		      struct sockaddr_storage *ret_source)
+{
+	struct sockaddr_storage source = *address;
+	struct sockaddr_in6 *v6 = (void *)&source;
+	struct sockaddr_in *v4 = (void *)&source;
+	struct linger reset = {.l_onoff = 1};
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (source.ss_family == AF_INET6)
+		v6->sin6_port = 0;
+	else
+		v4->sin_port = 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
+	    bind(fd, (const void *)&source, length) || getsockname(fd, (void *)&source, &length)) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	*ret_source = source;
+	return fd;
+}
+
+/* Returns 0: refused, the program runs; 1: accepted, it does not; -EAGAIN: no answer; -errno. */
+static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLOUT};
+	int error = connect(fd, (const void *)address, length) ? errno : 0;
+	socklen_t error_length = sizeof(error);
+
+	if (error == EINPROGRESS) {
+		if (poll(&poller, 1, ANSWER_MS) <= 0)
+			return -EAGAIN;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_length))
+			return -errno;
+	}
+	if (error == ECONNREFUSED)
+		return 0;
+	return error ? -error : 1;
+}
+
+static int set_check(struct sticky_group *group, const struct sockaddr_storage *source)
+{
+	int error;
+
+	pthread_mutex_lock(&group->lock);
+	error = steering_set_check(group->steering, (const void *)source);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+/* Returns as ask(). The group is not locked meanwhile. */
+static int check_listener(struct sticky_group *group, const struct listener *listener)
+{
+	struct sockaddr_storage address = address_to_ask(listener), source;
+	int fd = open_asker(&address, listener->length, &source), result, error;
+
+	if (fd < 0)
+		return fd;
+	result = set_check(group, &source);
+	if (!result)
+		result = ask(fd, &address, listener->length);
+	/* While it is in the settings, no other connection can come from there. */
+	error = set_check(group, NULL);
+	close(fd);
+	return error ? error : result;
+}
+
+static int restore(struct sticky_group *group, uint32_t index)
+{
+	int error;
+
+	pthread_mutex_lock(&group->lock);
+	error = group->refusing ? 0 : group_attach(group, index);
+	pthread_mutex_unlock(&group->lock);
+	return error;
+}
+
+/* Returns false where there is nothing to check, or another thread does it. */
+static bool begin(struct sticky_group *group, struct listener *ret_listeners, uint32_t *ret_count)
+{
+	bool begins;
+
+	pthread_mutex_lock(&group->lock);
+	begins = !group->checking && !group->refusing && steering_is_kernel(group->steering);
+	group->checking |= begins;
+	*ret_count = group->listener_count;
+	memcpy(ret_listeners, group->listeners, sizeof(group->listeners));
+	pthread_mutex_unlock(&group->lock);
+	return begins;
+}
+
+static void end(struct sticky_group *group)
+{
+	pthread_mutex_lock(&group->lock);
+	group->checking = false;
+	pthread_mutex_unlock(&group->lock);
+}
+
+int sticky_group_check(struct sticky_group *group)
+{
+	struct listener listeners[STICKY_LISTENERS_LIMIT];
+	uint32_t count, i;
+	int lost = 0, result = 0;
+
+	if (!begin(group, listeners, &count))
+		return 0;
+	for (i = 0; i < count && result >= 0; i++) {
+		result = check_listener(group, &listeners[i]);
+		if (result <= 0)
+			continue;
+		lost++;
+		result = restore(group, i);
+	}
+	end(group);
+	return result < 0 ? result : lost;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+/* The program is taken away from a group; it is noticed, and put right. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../support/clients.h"
+#include "../support/groups.h"
+#include "../support/netns.h"
+#include "sticky.h"
+
+#define SLOTS	4
+#define CLIENTS 64
+
+#ifndef SO_DETACH_REUSEPORT_BPF
+#define SO_DETACH_REUSEPORT_BPF 68
+#endif
+
+/* How many of the clients come to a worker that does not own them? */
+static uint32_t count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
+			    sa_family_t family)
+{
+	struct sockaddr_storage server = group_server(group, 0, family);
+	uint32_t moved = 0, i, worker;
+
+	for (i = 0; i < CLIENTS; i++) {
+		struct sockaddr_storage source = client_address(family, i);
+		int ends[2];
+
+		ends[0] = client_connect(&source, &server);
+		assert_true(ends[0] >= 0);
+		ends[1] = workers_accept(workers, SLOTS, 0, &worker);
+		assert_true(ends[1] >= 0);
+		moved += worker != group_slot_of(group, &source);
+		close_all(ends, 2);
+	}
+	return moved;
+}
+
+/* The connection that asked may have been accepted: a worker sees one that was reset. */
+static void drain(struct sticky_worker *const *workers)
+{
+	int i;
+
+	for (i = 0; i < SLOTS; i++)
+		while (!nothing_waits(sticky_worker_fd(workers[i], 0)))
+			close(client_accept(sticky_worker_fd(workers[i], 0)));
+}
+
+static void expect_steered(struct sticky_group *group, struct sticky_worker *const *workers,
+			   sa_family_t family)
+{
+	struct sticky_counters before = group_counters(group), after;
+
+	assert_int_equal(sticky_group_check(group), 0);
+	after = group_counters(group);
+	/* The connection that asks is none: no counter of connections shows it. */
+	assert_memory_equal(&after, &before, sizeof(after));
+	assert_true(nothing_waits(sticky_worker_fd(workers[0], 0)));
+	assert_int_equal(count_moved(group, workers, family), 0);
+}
+
+static void detach_is_put_right(const char *address, sa_family_t family)
+{
+	struct sticky_group *group = group_start(SLOTS, address);
+	struct sticky_worker *workers[SLOTS];
+	int none = 0;
+
+	workers_start(group, workers);
+	expect_steered(group, workers, family);
+	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	/* The naive way: without a check it stays as it is. */
+	assert_true(count_moved(group, workers, family) > CLIENTS / 4);
+	assert_int_equal(sticky_group_check(group), 1);
+	drain(workers);
+	expect_steered(group, workers, family);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+static void a_detached_program_is_attached_again_v4(void **state)
+{
+	(void)state;
+	detach_is_put_right("127.0.0.1:0", AF_INET);
+}
+
+static void a_detached_program_is_attached_again_v6(void **state)
+{
+	(void)state;
+	if (group_lacks_v6())
+		skip();
+	detach_is_put_right("[::1]:0", AF_INET6);
+}
+
+static void a_detached_program_is_attached_again_dual_stack(void **state)
+{
+	(void)state;
+	if (group_lacks_v6())
+		skip();
+	detach_is_put_right(":0", AF_INET);
+}
+
+static void a_change_of_hands_attaches_it_again(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *workers[SLOTS], *successor;
+	int none = 0;
+
+	(void)state;
+	workers_start(group, workers);
+	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	successor = worker_start(group, 2);
+	assert_int_equal(sticky_worker_close(workers[2]), 0);
+	workers[2] = successor;
+	expect_steered(group, workers, AF_INET);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+/* A foreign socket in the group with a program that sends all to itself. */
+static void a_foreign_program_is_replaced(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sockaddr_storage server = group_server(group, 0, AF_INET);
+	struct sticky_worker *workers[SLOTS];
+	struct sock_filter last = BPF_STMT(BPF_RET | BPF_K, 2 * SLOTS);
+	struct sock_fprog program = {.len = 1, .filter = &last};
+	int thief;
+
+	(void)state;
+	workers_start(group, workers);
+	thief = plain_listen(&server, SO_REUSEPORT);
+	assert_true(thief >= 0);
+	assert_int_equal(
+		setsockopt(thief, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
+		0);
+	assert_int_equal(sticky_group_check(group), 1);
+	close(thief);
+	drain(workers);
+	expect_steered(group, workers, AF_INET);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+static void each_listener_is_checked(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *workers[SLOTS];
+	int none = 0;
+
+	(void)state;
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.2:0"), 2);
+	workers_start(group, workers);
+	assert_int_equal(sticky_group_check(group), 0);
+	assert_int_equal(setsockopt(sticky_worker_fd(workers[0], 1), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	assert_int_equal(setsockopt(sticky_worker_fd(workers[0], 2), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	assert_int_equal(sticky_group_check(group), 2);
+	assert_int_equal(sticky_group_check(group), 0);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+static void a_group_that_refuses_is_not_checked(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+
+	(void)state;
+	assert_int_equal(sticky_group_check(group), 0);
+	assert_int_equal(sticky_group_refuse(group), 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	sticky_group_close(group);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_detached_program_is_attached_again_v4),
+		cmocka_unit_test(a_detached_program_is_attached_again_v6),
+		cmocka_unit_test(a_detached_program_is_attached_again_dual_stack),
+		cmocka_unit_test(a_change_of_hands_attaches_it_again),
+		cmocka_unit_test(a_foreign_program_is_replaced),
+		cmocka_unit_test(each_listener_is_checked),
+		cmocka_unit_test(a_group_that_refuses_is_not_checked),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
