@@ -204,7 +204,7 @@ static const char *behind_proxy_name(const struct instance *instance)
 		[BEHIND_PROXY_PROXY] = "proxy",
 	};
 
-	return names[instance->config->behind_proxy];
+	return names[instance->config->proxy.behind];
 }
 
 json_t *status_of_instance(const struct instance *instance)

@@ -71,7 +71,7 @@ static void note_config(struct controller *controller)
 static int check_ranges(const struct config *config, char *ret_error)
 {
 	struct ranges ranges;
-	int error = ranges_read(&config->trusted_proxies, &ranges, API_ERROR_SIZE, ret_error);
+	int error = ranges_read(&config->proxy.trusted, &ranges, API_ERROR_SIZE, ret_error);
 
 	if (!error)
 		ranges_fini(&ranges);
@@ -88,8 +88,8 @@ static int load_config(struct controller *controller, struct config *ret_config,
 	int error = sources_load(controller->sources, ret_config, ret_error);
 
 	if (!error && controller->config->command)
-		error = controller_choose_directory(controller, ret_config->chdir, ret_directory,
-						    API_ERROR_SIZE, ret_error);
+		error = controller_choose_directory(controller, ret_config->identity.chdir,
+						    ret_directory, API_ERROR_SIZE, ret_error);
 	if (!error)
 		error = check_ranges(ret_config, ret_error);
 	if (error)

@@ -68,7 +68,7 @@ static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
 
 static void controller_stop(struct controller *controller, bool now, const char *why)
 {
-	uint32_t delay_ms = controller->config->stop_delay_ms;
+	uint32_t delay_ms = controller->config->timing.stop_delay_ms;
 
 	journal_add(controller->journal, STICKY_LOG_INFO, "stopping",
 		    json_pack("{s:s, s:s}", "why", why, "how", now ? "now" : "graceful"));
@@ -340,7 +340,7 @@ static int open_front(struct controller *controller)
 	char error[CONTROLLER_ERROR_SIZE];
 	int result;
 
-	if (controller->config->behind_proxy == BEHIND_NO_PROXY && !controller->is_user)
+	if (controller->config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
 		return EXIT_DONE;
 	if (!controller->config->command) {
 		controller_complain(

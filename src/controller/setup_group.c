@@ -121,7 +121,7 @@ static void set_steering(struct controller *controller, bool is_user, const char
 static bool may_do_without(const struct config *config, int error)
 {
 	return config->steering == STEERING_AUTO &&
-	       (config->behind_proxy != BEHIND_NO_PROXY || config_is_node(config)) &&
+	       (config->proxy.behind != BEHIND_NO_PROXY || config_is_node(config)) &&
 	       (error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC);
 }
 
@@ -278,13 +278,13 @@ int controller_open_state_file(struct controller *controller)
 		 * Kept at a takeover: workers that were started without a channel can't take
 		 * connections.
 		 */
-		controller->config->behind_proxy = controller->takeover.content->behind_proxy;
+		controller->config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
 	} else {
 		pin_group(controller);
 	}
-	content->behind_proxy = controller->config->behind_proxy;
+	content->behind_proxy = controller->config->proxy.behind;
 	return EXIT_DONE;
 }
 

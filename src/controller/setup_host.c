@@ -41,7 +41,7 @@ int controller_find_identity(struct controller *controller)
 
 	if (!controller->config->command)
 		return EXIT_DONE;
-	result = identity_find(controller->config->user, &controller->identity, error,
+	result = identity_find(controller->config->identity.user, &controller->identity, error,
 			       sizeof(error));
 	if (result) {
 		controller_complain("%s", error);
@@ -50,7 +50,8 @@ int controller_find_identity(struct controller *controller)
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
 		       controller->identity.name, controller->identity.uid,
-		       controller->identity.gid, controller->config->user ? "--user" : "sudo");
+		       controller->identity.gid,
+		       controller->config->identity.user ? "--user" : "sudo");
 	return EXIT_DONE;
 }
 
@@ -103,7 +104,7 @@ int controller_find_directory(struct controller *controller)
 	if (!controller->config->command)
 		return EXIT_DONE;
 	find_here(controller->here);
-	result = controller_choose_directory(controller, controller->config->chdir,
+	result = controller_choose_directory(controller, controller->config->identity.chdir,
 					     controller->directory, sizeof(error), error);
 	if (!result)
 		return EXIT_DONE;

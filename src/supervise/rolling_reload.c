@@ -26,7 +26,7 @@ static void begin_slot(struct supervised_slot *slot)
 		worker_apply(slot->next, WORKER_SUPERSEDED);
 	if (slot->current && slot->current->state == WORKER_STARTING)
 		worker_apply(slot->current, WORKER_SUPERSEDED);
-	if (slot->current && supervisor->config->reload_order == RELOAD_OLD_FIRST) {
+	if (slot->current && supervisor->config->reload.order == RELOAD_OLD_FIRST) {
 		slot->begin_after_exit = true;
 		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 		return;
@@ -68,7 +68,7 @@ static bool is_reloadable(const struct supervised_slot *slot)
 static void begin_reload(struct supervisor *supervisor, const bool *chosen, const char *why)
 {
 	reload_begin(&supervisor->reload, chosen, STICKY_SLOTS_LIMIT,
-		     supervisor->config->reload_parallel);
+		     supervisor->config->reload.parallel);
 	supervisor->reload_id++;
 	supervisor_note(supervisor, STICKY_LOG_INFO, "reload_begun",
 			json_pack("{s:i, s:i, s:s}", "reload", (int)supervisor->reload_id, "of",

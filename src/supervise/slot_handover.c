@@ -163,7 +163,8 @@ static int leave_later(struct worker *worker)
 static void leave_slot(struct worker *worker)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
-	bool spills = worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
+	bool spills = worker->has_slot &&
+		      supervisor->config->waiting.when_down == WHEN_DOWN_SPILL &&
 		      !supervisor->stopping;
 	unsigned int previous;
 
@@ -248,7 +249,7 @@ void worker_apply(struct worker *worker, enum worker_event event)
 	if (step.actions & ACTION_STOP_POLITELY)
 		stop_politely(worker);
 	if (step.actions & ACTION_START_DEADLINE) {
-		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+		timer_start(worker->timer, supervisor->config->timing.hard_shutdown_delay_ms);
 		/* At most one worker drains in a slot; but in a stop all have the same deadline. */
 		if (!supervisor->stopping)
 			end_older(slot, worker);

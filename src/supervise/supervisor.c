@@ -40,7 +40,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 	if (count)
 		backend->ops->measure(backend->context, handles, count, usages);
 	for (i = 0; i < count; i++)
-		if (usages[i].rss_bytes > supervisor->config->max_rss_bytes)
+		if (usages[i].rss_bytes > supervisor->config->reload.max_rss_bytes)
 			rolling_reload_recycle(slots[i], "--max-rss");
 	free(usages);
 }
@@ -48,7 +48,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 /* Let the slots without a worker hold or spill their connections, as --when-down says now. */
 static void apply_when_down(struct supervisor *supervisor)
 {
-	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
+	bool spills = supervisor->config->waiting.when_down == WHEN_DOWN_SPILL;
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++) {
@@ -64,9 +64,10 @@ static void apply_times(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 
-	hold_timeout_set_limits(supervisor->standin, config->max_retries, config->retry_delay_ms,
-				(enum down_answer)config->down_answer);
-	if (config->max_rss_bytes) {
+	hold_timeout_set_limits(supervisor->standin, config->waiting.max_retries,
+				config->waiting.retry_delay_ms,
+				(enum down_answer)config->waiting.down_answer);
+	if (config->reload.max_rss_bytes) {
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
 					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
 

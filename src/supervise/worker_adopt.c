@@ -67,7 +67,7 @@ static void place_ready(struct worker *worker)
 static void place_draining(struct worker *worker)
 {
 	worker_set_state(worker, WORKER_DRAINING);
-	timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
+	timer_start(worker->timer, supervisor_of(worker)->config->timing.hard_shutdown_delay_ms);
 	if (!worker->stop_requested && backend_of(worker)->ops->stop(worker->handle))
 		worker_stop_requested(worker);
 }

@@ -74,7 +74,7 @@ static const char *begin_hint(int error)
 
 void worker_begin(struct supervised_slot *slot)
 {
-	struct worker *worker = worker_new(slot, slot->supervisor->config->watchdog_ms);
+	struct worker *worker = worker_new(slot, slot->supervisor->config->timing.watchdog_ms);
 	struct run_exit how = {.code = -1};
 	int error;
 

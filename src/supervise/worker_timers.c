@@ -40,8 +40,8 @@ static bool is_ready_by_uptime(const struct worker *worker)
 void worker_start_ready_timer(struct worker *worker)
 {
 	const struct config *config = supervisor_of(worker)->config;
-	uint64_t limit =
-		is_ready_by_uptime(worker) ? config->min_uptime_ms : config->ready_timeout_ms;
+	uint64_t limit = is_ready_by_uptime(worker) ? config->timing.min_uptime_ms
+						    : config->timing.ready_timeout_ms;
 	uint64_t since = is_ready_by_uptime(worker) && worker->begun_ms ? worker->begun_ms
 									: worker->started_ms;
 	uint64_t age = clock_ms() - since;
@@ -53,7 +53,8 @@ void worker_start_ready_timer(struct worker *worker)
 static void look_at_queue(struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
-	uint64_t deadline = supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
+	uint64_t deadline =
+		supervisor->stop_at_ms + supervisor->config->timing.hard_shutdown_delay_ms;
 
 	if ((sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
 	    clock_ms() < deadline)
@@ -77,7 +78,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	} else if (is_ready_by_uptime(worker)) {
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
-		   supervisor_of(worker)->config->ready_timeout_ms) {
+		   supervisor_of(worker)->config->timing.ready_timeout_ms) {
 		/* The timer was set when it was not known yet that these workers say so themselves.
 		 */
 		worker_start_ready_timer(worker);
@@ -126,7 +127,7 @@ int worker_make_timers(struct worker *worker)
 		if (!worker->watchdog)
 			return -ENOMEM;
 	}
-	if (supervisor->config->max_lifetime_ms) {
+	if (supervisor->config->reload.max_lifetime_ms) {
 		worker->lifetime = evtimer_new(base, on_lifetime, worker);
 		if (!worker->lifetime)
 			return -ENOMEM;
@@ -135,7 +136,7 @@ int worker_make_timers(struct worker *worker)
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;
 		timer_start(worker->lifetime,
-			    restart_age_ms(supervisor->config->max_lifetime_ms, random));
+			    restart_age_ms(supervisor->config->reload.max_lifetime_ms, random));
 	}
 	return 0;
 }

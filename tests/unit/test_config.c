@@ -59,38 +59,38 @@ static const struct {
 	{"ready", "notify", NUMBER(ready), READY_NOTIFY},
 	{"ready", "started", NUMBER(ready), READY_STARTED},
 	{"ready", "auto", NUMBER(ready), READY_AUTO},
-	{"min-uptime", "0", NUMBER(min_uptime_ms), 0},
-	{"min-uptime", "5s", NUMBER(min_uptime_ms), 5000},
-	{"ready-timeout", "2m", NUMBER(ready_timeout_ms), 120000},
-	{"hard-shutdown-delay", "720h", NUMBER(hard_shutdown_delay_ms), 2592000000},
-	{"stop-delay", "250", NUMBER(stop_delay_ms), 250},
-	{"watchdog", "10s", NUMBER(watchdog_ms), 10000},
+	{"min-uptime", "0", NUMBER(timing.min_uptime_ms), 0},
+	{"min-uptime", "5s", NUMBER(timing.min_uptime_ms), 5000},
+	{"ready-timeout", "2m", NUMBER(timing.ready_timeout_ms), 120000},
+	{"hard-shutdown-delay", "720h", NUMBER(timing.hard_shutdown_delay_ms), 2592000000},
+	{"stop-delay", "250", NUMBER(timing.stop_delay_ms), 250},
+	{"watchdog", "10s", NUMBER(timing.watchdog_ms), 10000},
 	{"restart-limit", "5/1m", NUMBER(restart_limit.count), 5},
 	{"restart-limit", "63/30s", NUMBER(restart_limit.period_ms), 30000},
-	{"when-down", "spill", NUMBER(when_down), WHEN_DOWN_SPILL},
-	{"when-down", "hold", NUMBER(when_down), WHEN_DOWN_HOLD},
-	{"max-retries", "0", NUMBER(max_retries), 0},
-	{"max-retries", "4000", NUMBER(max_retries), 4000},
-	{"retry-delay", "75ms", NUMBER(retry_delay_ms), 75},
-	{"reload-parallel", "1024", NUMBER(reload_parallel), 1024},
-	{"reload-order", "old-first", NUMBER(reload_order), RELOAD_OLD_FIRST},
-	{"reload-order", "new-first", NUMBER(reload_order), RELOAD_NEW_FIRST},
-	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
-	{"max-rss", "8G", NUMBER(max_rss_bytes), 8ull << 30},
-	{"max-lifetime", "24h", NUMBER(max_lifetime_ms), 86400000},
+	{"when-down", "spill", NUMBER(waiting.when_down), WHEN_DOWN_SPILL},
+	{"when-down", "hold", NUMBER(waiting.when_down), WHEN_DOWN_HOLD},
+	{"max-retries", "0", NUMBER(waiting.max_retries), 0},
+	{"max-retries", "4000", NUMBER(waiting.max_retries), 4000},
+	{"retry-delay", "75ms", NUMBER(waiting.retry_delay_ms), 75},
+	{"reload-parallel", "1024", NUMBER(reload.parallel), 1024},
+	{"reload-order", "old-first", NUMBER(reload.order), RELOAD_OLD_FIRST},
+	{"reload-order", "new-first", NUMBER(reload.order), RELOAD_NEW_FIRST},
+	{"max-rss", "512M", NUMBER(reload.max_rss_bytes), 512 << 20},
+	{"max-rss", "8G", NUMBER(reload.max_rss_bytes), 8ull << 30},
+	{"max-lifetime", "24h", NUMBER(reload.max_lifetime_ms), 86400000},
 	{"ready", "listening", NUMBER(ready), READY_LISTENING},
 	{"ready", "message", NUMBER(ready), READY_MESSAGE},
-	{"term-after", "5s", NUMBER(term_after_ms), 5000},
-	{"proxy-keepalive", "close", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_CLOSE},
-	{"proxy-keepalive", "warn", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_WARN},
-	{"down-answer", "503", NUMBER(down_answer), DOWN_ANSWER_503},
-	{"down-answer", "close", NUMBER(down_answer), DOWN_ANSWER_CLOSE},
-	{"behind-proxy", "xff", NUMBER(behind_proxy), BEHIND_PROXY_XFF},
-	{"behind-proxy", "proxy", NUMBER(behind_proxy), BEHIND_PROXY_PROXY},
-	{"proxy-header", "keep", NUMBER(proxy_header), PROXY_HEADER_KEEP},
+	{"term-after", "5s", NUMBER(timing.term_after_ms), 5000},
+	{"proxy-keepalive", "close", NUMBER(proxy.keepalive), PROXY_KEEPALIVE_CLOSE},
+	{"proxy-keepalive", "warn", NUMBER(proxy.keepalive), PROXY_KEEPALIVE_WARN},
+	{"down-answer", "503", NUMBER(waiting.down_answer), DOWN_ANSWER_503},
+	{"down-answer", "close", NUMBER(waiting.down_answer), DOWN_ANSWER_CLOSE},
+	{"behind-proxy", "xff", NUMBER(proxy.behind), BEHIND_PROXY_XFF},
+	{"behind-proxy", "proxy", NUMBER(proxy.behind), BEHIND_PROXY_PROXY},
+	{"proxy-header", "keep", NUMBER(proxy.header), PROXY_HEADER_KEEP},
 	{"dispatchers", "16", NUMBER(dispatchers), 16},
-	{"head-timeout", "250ms", NUMBER(head_timeout_ms), 250},
-	{"max-held", "1", NUMBER(max_held), 1},
+	{"head-timeout", "250ms", NUMBER(proxy.head_timeout_ms), 250},
+	{"max-held", "1", NUMBER(waiting.max_held), 1},
 	{"steering", "user", NUMBER(steering), STEERING_USER},
 	{"steering", "kernel", NUMBER(steering), STEERING_KERNEL},
 	{"log-level", "error", NUMBER(log_level), STICKY_LOG_ERROR},
@@ -135,10 +135,10 @@ static const struct {
 	{"config", "/etc/x y.yaml", offsetof(struct config, file)},
 	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
 	{"state-dir", "state", offsetof(struct config, state_dir)},
-	{"chdir", ".", offsetof(struct config, chdir)},
-	{"user", "www:www", offsetof(struct config, user)},
+	{"chdir", ".", offsetof(struct config, identity.chdir)},
+	{"user", "www:www", offsetof(struct config, identity.user)},
 	{"slot-listen", "unix:/run/app/{slot}.sock", offsetof(struct config, slot_listen)},
-	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, client_ip_header)},
+	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, proxy.client_ip_header)},
 };
 
 static void good_texts_are_taken_and_replaced(void **state)
@@ -374,19 +374,19 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(config.v4_prefix, 32);
 	assert_int_equal(config.v6_prefix, 64);
 	assert_int_equal(config.ready, READY_AUTO);
-	assert_int_equal(config.min_uptime_ms, 1000);
-	assert_int_equal(config.ready_timeout_ms, 30000);
-	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
-	assert_int_equal(config.stop_delay_ms, 0);
-	assert_int_equal(config.watchdog_ms, 0);
+	assert_int_equal(config.timing.min_uptime_ms, 1000);
+	assert_int_equal(config.timing.ready_timeout_ms, 30000);
+	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
+	assert_int_equal(config.timing.stop_delay_ms, 0);
+	assert_int_equal(config.timing.watchdog_ms, 0);
 	assert_int_equal(config.restart_limit.count, 0);
-	assert_int_equal(config.when_down, WHEN_DOWN_HOLD);
-	assert_int_equal(config.max_retries, 20);
-	assert_int_equal(config.retry_delay_ms, 150);
-	assert_int_equal(config.reload_parallel, 1);
-	assert_int_equal(config.reload_order, RELOAD_NEW_FIRST);
-	assert_int_equal(config.max_rss_bytes, 0);
-	assert_int_equal(config.max_lifetime_ms, 0);
+	assert_int_equal(config.waiting.when_down, WHEN_DOWN_HOLD);
+	assert_int_equal(config.waiting.max_retries, 20);
+	assert_int_equal(config.waiting.retry_delay_ms, 150);
+	assert_int_equal(config.reload.parallel, 1);
+	assert_int_equal(config.reload.order, RELOAD_NEW_FIRST);
+	assert_int_equal(config.reload.max_rss_bytes, 0);
+	assert_int_equal(config.reload.max_lifetime_ms, 0);
 	config_fini(&config);
 }
 
@@ -461,8 +461,8 @@ static void lists_grow_in_their_order(void **state)
 	set(&config, "env-file", "one");
 	set(&config, "env-file", "two");
 	check_list(&config.listen, ":80|[::1]:81|");
-	check_list(&config.env, "A=1|B=|A=a=b c|");
-	check_list(&config.env_files, "one|two|");
+	check_list(&config.identity.env, "A=1|B=|A=a=b c|");
+	check_list(&config.identity.env_files, "one|two|");
 	config_fini(&config);
 	check_list(&config.listen, "");
 }
@@ -484,8 +484,8 @@ static void a_later_source_replaces_what_is_listened_on(void **state)
 	set(&config, "env", "B=2");
 	set(&config, "env-file", "two");
 	check_list(&config.listen, ":3|:4|");
-	check_list(&config.env, "A=1|B=2|");
-	check_list(&config.env_files, "one|two|");
+	check_list(&config.identity.env, "A=1|B=2|");
+	check_list(&config.identity.env_files, "one|two|");
 	config_begin_source(&config);
 	set(&config, "listen", ":5");
 	check_list(&config.listen, ":5|");
@@ -527,12 +527,12 @@ static void variables_are_options(void **state)
 	config_init(&config);
 	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
 	assert_int_equal(config.workers, 4);
-	assert_int_equal(config.min_uptime_ms, 2000);
-	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
+	assert_int_equal(config.timing.min_uptime_ms, 2000);
+	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
 	assert_string_equal(config.name, "web");
 	check_list(&config.listen, ":80|:81|:82|");
-	check_list(&config.env, "A=1 2|B=3|");
-	check_list(&config.env_files, "a file|");
+	check_list(&config.identity.env, "A=1 2|B=3|");
+	check_list(&config.identity.env_files, "a file|");
 	config_fini(&config);
 }
 

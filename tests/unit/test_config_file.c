@@ -59,13 +59,13 @@ static void every_form_is_taken(void **state)
 	assert_int_equal(config.listen.count, 2);
 	assert_string_equal(config.listen.items[1], ":3001");
 	assert_int_equal(config.workers, 4);
-	assert_int_equal(config.ready_timeout_ms, 5000);
-	assert_int_equal(config.when_down, WHEN_DOWN_SPILL);
-	assert_int_equal(config.max_rss_bytes, 512 << 20);
+	assert_int_equal(config.timing.ready_timeout_ms, 5000);
+	assert_int_equal(config.waiting.when_down, WHEN_DOWN_SPILL);
+	assert_int_equal(config.reload.max_rss_bytes, 512 << 20);
 	assert_int_equal(config.restart_limit.count, 5);
-	assert_int_equal(config.env.count, 2);
-	assert_string_equal(config.env.items[1], "DEBUG=no");
-	assert_string_equal(config.env_files.items[0], "a.env");
+	assert_int_equal(config.identity.env.count, 2);
+	assert_string_equal(config.identity.env.items[1], "DEBUG=no");
+	assert_string_equal(config.identity.env_files.items[0], "a.env");
 	assert_int_equal(config.file_command.count, 3);
 	assert_string_equal(config.file_command.items[2], "--title=a b");
 	config_fini(&config);
@@ -79,7 +79,7 @@ static void other_spellings_are_taken_too(void **state)
 	assert_int_equal(read_text(&config, "listen: :3000\nenv: [A=1, B=x y]\ncommand: ./run\n"),
 			 0);
 	assert_string_equal(config.listen.items[0], ":3000");
-	assert_string_equal(config.env.items[1], "B=x y");
+	assert_string_equal(config.identity.env.items[1], "B=x y");
 	assert_string_equal(config.file_command.items[0], "./run");
 	config_fini(&config);
 	assert_int_equal(read_text(&config, ""), 0);
@@ -235,7 +235,7 @@ static void later_sources_win(void **state)
 	assert_int_equal(config.backlog, 2);
 	assert_int_equal(config.listen.count, 1);
 	assert_string_equal(config.listen.items[0], ":2");
-	assert_int_equal(config.env.count, 2);
+	assert_int_equal(config.identity.env.count, 2);
 	assert_string_equal(config.name, "filed");
 	assert_string_equal(config.command[0], "a");
 	config_fini(&config);
@@ -248,7 +248,7 @@ static void later_sources_win(void **state)
 	assert_int_equal(config.workers, 4);
 	assert_int_equal(config.listen.count, 2);
 	assert_string_equal(config.listen.items[0], ":3");
-	assert_int_equal(config.min_uptime_ms, 2000);
+	assert_int_equal(config.timing.min_uptime_ms, 2000);
 	assert_string_equal(config.command[0], "b");
 	config_fini(&config);
 	sources_fini(&sources);
@@ -273,7 +273,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 	config_replace(&running, &next, sizeof(names), names);
 	assert_string_equal(names, "listen user v6-prefix");
 	assert_string_equal(before->listen.items[0], ":1");
-	assert_string_equal(before->user, "x");
+	assert_string_equal(before->identity.user, "x");
 	assert_int_equal(before->v6_prefix, 64);
 	assert_int_equal(before->workers, 3);
 	assert_string_equal(before->command[1], "c");
