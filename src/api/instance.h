@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a running instance that the API reports on. */
+/* The parts of a running instance that the API reports on. The controller owns them. */
 #ifndef STICKY_API_INSTANCE_H
 #define STICKY_API_INSTANCE_H
 
@@ -13,12 +13,12 @@
 #include "supervise/supervisor.h"
 
 struct instance {
-	const struct config *config;
+	struct config *config; /* replaced in place at a reload */
 	struct sticky_group *group;
 	struct supervisor *supervisor;
 	struct worker_backend backend;
 	struct journal *journal;
-	const struct traffic *traffic;
+	struct traffic *traffic;
 	struct frontend *front; /* NULL: the kernel steers all connections */
 	const char *steering;	/* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];

@@ -68,9 +68,9 @@ static void on_stop_delay_over(evutil_socket_t fd, short what, void *context)
 
 static void controller_stop(struct controller *controller, bool now, const char *why)
 {
-	uint32_t delay_ms = controller->config->timing.stop_delay_ms;
+	uint32_t delay_ms = controller->instance.config->timing.stop_delay_ms;
 
-	journal_add(controller->journal, STICKY_LOG_INFO, "stopping",
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "stopping",
 		    json_pack("{s:s, s:s}", "why", why, "how", now ? "now" : "graceful"));
 	if (!now && delay_ms && !controller->stop_announced)
 		timer_start(controller->stop_timer, delay_ms);
@@ -159,7 +159,7 @@ static void on_finished(void *context, enum supervisor_result result)
 	controller->exit_code = result == SUPERVISOR_STOPPED  ? EXIT_DONE
 				: result == SUPERVISOR_KILLED ? EXIT_PARTLY
 							      : EXIT_FAILED;
-	journal_add(controller->journal, STICKY_LOG_INFO, "stopped",
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "stopped",
 		    json_pack("{s:i}", "exit_code", controller->exit_code));
 	/*
 	 * The answers to `stop` are sent before the controller ends, but a client that does not
@@ -176,7 +176,7 @@ static int may_upgrade(void *context, char error[API_ERROR_SIZE])
 {
 	struct controller *controller = context;
 
-	if (!controller->config->command) {
+	if (!controller->instance.config->command) {
 		snprintf(error, API_ERROR_SIZE,
 			 "upgrade: the demo's workers are threads of this process: they would end "
 			 "with its program");
@@ -209,8 +209,8 @@ static int become_new_program(struct controller *controller)
 	setrlimit(RLIMIT_NOFILE, &controller->nofile);
 	error = rundir_keep_over_exec(&controller->rundir, true);
 	if (!error)
-		error = upgrade_execute(controller->program, controller->config->arguments, kept,
-					count);
+		error = upgrade_execute(controller->program, controller->instance.config->arguments,
+					kept, count);
 	rundir_keep_over_exec(&controller->rundir, false);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	return error;
@@ -225,7 +225,7 @@ static void on_upgrade(void *context)
 	struct controller *controller = context;
 	int error;
 
-	journal_add(controller->journal, STICKY_LOG_INFO, "upgrading",
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "upgrading",
 		    json_pack("{s:s}", "program", controller->program));
 	error = frontend_pause(controller->instance.front);
 	if (!error) {
@@ -233,7 +233,7 @@ static void on_upgrade(void *context)
 		frontend_resume(controller->instance.front);
 	}
 	journal_add(
-		controller->journal, STICKY_LOG_ERROR, "upgrade_failed",
+		controller->instance.journal, STICKY_LOG_ERROR, "upgrade_failed",
 		json_pack("{s:s, s:s}", "program", controller->program, "error", strerror(-error)));
 }
 
@@ -251,7 +251,7 @@ static void on_listener_added(void *context)
 	processes_set_ports(controller->processes, ports,
 			    listen_ports(controller->instance.group, ports));
 	listen_describe(controller->instance.group, sizeof(addresses), addresses);
-	journal_add(controller->journal, STICKY_LOG_INFO, "listening",
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "listening",
 		    json_pack("{s:s}", "on", addresses));
 	supervisor_listeners_changed(controller->instance.supervisor);
 	if (start_front(controller))
@@ -260,10 +260,11 @@ static void on_listener_added(void *context)
 
 static int open_nodeports(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	struct nodeports_options options = {
 		.group = controller->instance.group,
-		.backlog = (int)controller->config->backlog,
-		.is_named = controller->config->listen.count > 0,
+		.backlog = (int)config->backlog,
+		.is_named = config->listen.count > 0,
 		/*
 		 * Dispatchers get the group's listeners once, when they are opened. So with
 		 * dispatchers no listener can be added after the first one.
@@ -275,7 +276,7 @@ static int open_nodeports(struct controller *controller)
 
 	int error;
 
-	if (!config_is_node(controller->config))
+	if (!config_is_node(config))
 		return 0;
 	error = rundir_file(controller->rundir.path, "preload.js", sizeof(controller->preload_path),
 			    controller->preload_path);
@@ -290,7 +291,7 @@ static int open_processes(struct controller *controller)
 {
 	struct processes_options options = {
 		.base = controller->base,
-		.config = controller->config,
+		.config = controller->instance.config,
 		.identity = &controller->identity,
 		.directory = controller->directory,
 		.notify_path = controller->notify_path,
@@ -313,14 +314,14 @@ static int open_processes(struct controller *controller)
 				    strerror(-error));
 		return EXIT_FAILED;
 	}
-	controller->backend = processes_backend(controller->processes);
+	controller->instance.backend = processes_backend(controller->processes);
 	return EXIT_DONE;
 }
 
 static int open_threads(struct controller *controller)
 {
 	int error = controller->threads->open(controller->base, controller->instance.group,
-					      &controller->backend);
+					      &controller->instance.backend);
 
 	if (error)
 		controller_complain("cannot set up the demo's threads: %s", strerror(-error));
@@ -330,19 +331,20 @@ static int open_threads(struct controller *controller)
 /* Open the dispatchers, if connections are to be accepted in the controller. */
 static int open_front(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	struct frontend_options options = {
 		.base = controller->base,
 		.group = controller->instance.group,
-		.config = controller->config,
-		.traffic = controller->traffic,
+		.config = config,
+		.traffic = controller->instance.traffic,
 		.is_user = controller->is_user,
 	};
 	char error[CONTROLLER_ERROR_SIZE];
 	int result;
 
-	if (controller->config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
+	if (config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
 		return EXIT_DONE;
-	if (!controller->config->command) {
+	if (!config->command) {
 		controller_complain(
 			"the demo takes no passed connections: name a COMMAND, or leave "
 			"out --behind-proxy and --steering=user");
@@ -403,10 +405,10 @@ static int open_supervisor(struct controller *controller)
 	struct supervisor_options options = {
 		.base = controller->base,
 		.group = controller->instance.group,
-		.backend = controller->backend,
-		.journal = controller->journal,
-		.config = controller->config,
-		.answered = &controller->traffic->delivery.answered,
+		.backend = controller->instance.backend,
+		.journal = controller->instance.journal,
+		.config = controller->instance.config,
+		.answered = &controller->instance.traffic->delivery.answered,
 		.delivery = frontend_delivery(controller->instance.front),
 		.state_file = &controller->state_file,
 		.finished = on_finished,
@@ -444,10 +446,6 @@ static int open_api(struct controller *controller)
 	char path[RUNDIR_PATH_SIZE];
 	int error = rundir_file(controller->rundir.path, "control.sock", sizeof(path), path);
 
-	controller->instance.journal = controller->journal;
-	controller->instance.traffic = controller->traffic;
-	controller->instance.config = controller->config;
-	controller->instance.backend = controller->backend;
 	controller->instance.started_ms = clock_ms();
 	format_started_at(controller->instance.started_at);
 	if (!error)
@@ -512,7 +510,7 @@ static int open_loop(struct controller *controller)
 	if (controller->base)
 		controller->stop_timer =
 			evtimer_new(controller->base, on_stop_delay_over, controller);
-	if (!controller->stop_timer || journal_open(&controller->journal)) {
+	if (!controller->stop_timer || journal_open(&controller->instance.journal)) {
 		controller_complain("cannot make an event loop: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
@@ -521,7 +519,8 @@ static int open_loop(struct controller *controller)
 
 static int open_workers(struct controller *controller)
 {
-	return controller->config->command ? open_processes(controller) : open_threads(controller);
+	return controller->instance.config->command ? open_processes(controller)
+						    : open_threads(controller);
 }
 
 static int shrink_privilege(struct controller *controller)
@@ -579,8 +578,8 @@ static void teardown(struct controller *controller)
 	processes_close(controller->processes);
 	nodeports_close(controller->nodeports);
 	relay_close(controller->relay);
-	if (!controller->config->command && controller->backend.ops)
-		controller->threads->close(&controller->backend);
+	if (!controller->instance.config->command && controller->instance.backend.ops)
+		controller->threads->close(&controller->instance.backend);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++)
 		if (controller->signal_events[i])
 			event_free(controller->signal_events[i]);
@@ -590,7 +589,7 @@ static void teardown(struct controller *controller)
 		error_response_end_all(controller->base);
 		event_base_free(controller->base);
 	}
-	journal_close(controller->journal);
+	journal_close(controller->instance.journal);
 	sticky_group_close(controller->instance.group); /* also removes the group's pins */
 	pins_remove(controller->pins);
 	takeover_fini(&controller->takeover);
@@ -608,7 +607,7 @@ static void report_start(const struct controller *controller)
 	report(STICKY_LOG_INFO, "starting",
 	       "name=%s pid=%d listen=%s slots=%u steering=%s why=\"%s\" seed_id=%08x "
 	       "control=%s/control.sock%s",
-	       controller->config->name, getpid(), addresses, sticky_group_slots(group),
+	       controller->instance.config->name, getpid(), addresses, sticky_group_slots(group),
 	       controller->instance.steering, controller->instance.steering_reason,
 	       sticky_group_seed_id(group), controller->rundir.path,
 	       controller->takes_over ? " took_over=yes" : "");
@@ -626,11 +625,11 @@ int controller_run(struct config *config, const struct config_sources *sources,
 		return EXIT_FAILED;
 	}
 	report_set_level((enum sticky_log_level)config->log_level);
-	controller->config = config;
+	controller->instance.config = config;
 	controller->sources = sources;
 	controller->threads = threads;
 	controller->rundir.lock = -1;
-	controller->traffic = &controller->own_traffic;
+	controller->instance.traffic = &controller->own_traffic;
 	controller->kept_count = upgrade_take_kept(controller->kept);
 	controller_raise_descriptor_limit(controller);
 	if (upgrade_find_program(controller->program))

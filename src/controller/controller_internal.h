@@ -23,7 +23,6 @@
 #define CONTROLLER_SIGNALS    7
 
 struct controller {
-	struct config *config; /* replaced in place at a reload */
 	const struct config_sources *sources;
 	const struct thread_host *threads;
 	struct rundir rundir;
@@ -40,11 +39,8 @@ struct controller {
 	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
-	struct worker_backend backend;
 	struct instance instance;
-	struct journal *journal;
-	struct traffic own_traffic; /* used where there is no state file */
-	struct traffic *traffic;
+	struct traffic own_traffic; /* instance.traffic where there is no state file */
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;

@@ -33,7 +33,7 @@ static void restore_bpf(void *context, unsigned int previous)
 
 static struct sticky_group_options group_options(const struct controller *controller)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 
 	return (struct sticky_group_options){
 		.size = sizeof(struct sticky_group_options),
@@ -53,7 +53,7 @@ int controller_find_takeover(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
 
-	if (!controller->config->command ||
+	if (!controller->instance.config->command ||
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
 	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
@@ -80,7 +80,7 @@ static void adopt_group(struct controller *controller)
 	struct sticky_group_options options = group_options(controller);
 	int error;
 
-	pins_locate(controller->config->name, controller->pins);
+	pins_locate(controller->instance.config->name, controller->pins);
 	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
 	if (!error)
 		error = adopt_listeners(controller);
@@ -143,7 +143,7 @@ static int open_user_group(struct controller *controller, struct sticky_group_op
 int controller_open_group(struct controller *controller)
 {
 	struct sticky_group_options options = group_options(controller);
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	char why[STICKY_EXPLANATION_SIZE];
 	int error;
 
@@ -183,7 +183,7 @@ int controller_open_group(struct controller *controller)
  */
 static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
 
 	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
@@ -193,7 +193,7 @@ static bool is_in_vain(const struct controller *controller, size_t size, char *r
 
 int controller_open_listeners(struct controller *controller)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	char error[CONTROLLER_ERROR_SIZE];
 	size_t i;
 	int result = 0;
@@ -235,7 +235,8 @@ static void pin_group(struct controller *controller)
 	int error = -EOPNOTSUPP;
 
 	if (!controller->is_user)
-		error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+		error = pins_make(controller->instance.config->name, controller->pins, why,
+				  sizeof(why));
 	if (!error) {
 		error = sticky_group_pin(controller->instance.group, controller->pins);
 		if (error) {
@@ -253,11 +254,12 @@ static void pin_group(struct controller *controller)
 /* Create the state file, from which another controller can take over. */
 int controller_open_state_file(struct controller *controller)
 {
+	struct config *config = controller->instance.config;
 	struct state_file_content *content;
 	char path[RUNDIR_PATH_SIZE];
 	int error;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
 	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
 	if (!error)
@@ -267,24 +269,24 @@ int controller_open_state_file(struct controller *controller)
 		return EXIT_FAILED;
 	}
 	content = controller->state_file.content;
-	controller->traffic = &content->traffic;
+	controller->instance.traffic = &content->traffic;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
-	content->configured_slots = controller_wanted_slots(controller->config);
-	content->config_id = config_id(controller->config, controller->directory);
-	config_fixed_ids(controller->config, content->fixed_ids);
+	content->configured_slots = controller_wanted_slots(config);
+	content->config_id = config_id(config, controller->directory);
+	config_fixed_ids(config, content->fixed_ids);
 	if (controller->takes_over) {
 		/*
 		 * Kept at a takeover: workers that were started without a channel can't take
 		 * connections.
 		 */
-		controller->config->proxy.behind = controller->takeover.content->behind_proxy;
+		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
 	} else {
 		pin_group(controller);
 	}
-	content->behind_proxy = controller->config->proxy.behind;
+	content->behind_proxy = config->proxy.behind;
 	return EXIT_DONE;
 }
 

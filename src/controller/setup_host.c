@@ -14,7 +14,7 @@
 
 int controller_take_name(struct controller *controller)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	char error[CONTROLLER_ERROR_SIZE] = "";
 	pid_t pid = 0;
 	int result = rundir_take(config->run_dir, config->name, &controller->rundir, &pid, error,
@@ -36,13 +36,13 @@ int controller_take_name(struct controller *controller)
 
 int controller_find_identity(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	char error[CONTROLLER_ERROR_SIZE];
 	int result;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
-	result = identity_find(controller->config->identity.user, &controller->identity, error,
-			       sizeof(error));
+	result = identity_find(config->identity.user, &controller->identity, error, sizeof(error));
 	if (result) {
 		controller_complain("%s", error);
 		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
@@ -50,8 +50,7 @@ int controller_find_identity(struct controller *controller)
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
 		       controller->identity.name, controller->identity.uid,
-		       controller->identity.gid,
-		       controller->config->identity.user ? "--user" : "sudo");
+		       controller->identity.gid, config->identity.user ? "--user" : "sudo");
 	return EXIT_DONE;
 }
 
@@ -98,13 +97,14 @@ int controller_choose_directory(const struct controller *controller, const char 
 
 int controller_find_directory(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	char error[CONTROLLER_ERROR_SIZE];
 	int result;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
 	find_here(controller->here);
-	result = controller_choose_directory(controller, controller->config->identity.chdir,
+	result = controller_choose_directory(controller, config->identity.chdir,
 					     controller->directory, sizeof(error), error);
 	if (!result)
 		return EXIT_DONE;
@@ -114,9 +114,10 @@ int controller_find_directory(struct controller *controller)
 
 int controller_obtain_seed(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	char error[CONTROLLER_ERROR_SIZE];
-	int result = seed_obtain(controller->config->state_dir, controller->config->name,
-				 controller->seed, error, sizeof(error));
+	int result = seed_obtain(config->state_dir, config->name, controller->seed, error,
+				 sizeof(error));
 
 	if (result == 1) {
 		report(STICKY_LOG_WARN, "seed_not_kept",
