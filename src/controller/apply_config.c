@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "config/ranges.h"
 #include "controller/controller_internal.h"
-#include "common/log.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_commands.h"

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/exit_code.h"
+#include "common/log.h"
+#include "common/privilege.h"
+#include "controller/controller_internal.h"
 #include "node/command_advice.h"
 #include "procfs/cpu_count.h"
 #include "supervise/listeners.h"
 #include "supervise/worker_adopt.h"
-#include "controller/controller_internal.h"
-#include "common/privilege.h"
-#include "common/exit_code.h"
-#include "common/log.h"
 
 uint32_t controller_wanted_slots(const struct config *config)
 {

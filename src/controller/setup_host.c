@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/controller_internal.h"
 #include "common/exit_code.h"
 #include "common/log.h"
+#include "controller/controller_internal.h"
 #include "state/seed.h"
 
 int controller_take_name(struct controller *controller)
