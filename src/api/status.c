@@ -175,7 +175,7 @@ static json_t *reload_json(const struct instance *instance)
 
 	return json_pack("{s:s, s:i, s:i, s:o}", "state", reload_state_name(reload->state), "done",
 			 (int)reload->done, "of", (int)reload->of, "error",
-			 reload->error[0] ? json_string(reload->error) : json_null());
+			 reload->error.text[0] ? json_string(reload->error.text) : json_null());
 }
 
 /* Count the connections that wait in the kernel's queues and in the controller. */

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "common/stringlist.h"
 
 enum ready_mode {
@@ -185,18 +186,16 @@ void config_fini(struct config *config);
  */
 uint64_t config_id(const struct config *config, const char *directory);
 
-#define CONFIG_ERROR_SIZE 512
-
 /*
  * Set an option by its key.
  *
  * origin     where the value comes from, for the message: "--workers", "STICKYCTL_WORKERS"
- * ret_error  what is wrong and what would be right; CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong and what would be right
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */
 int config_set(struct config *config, int key, const char *value, const char *origin,
-	       char *ret_error);
+	       struct error_text *ret_error);
 
 /*
  * Begin the next source of options. If it sets an option that can be given more than once (listen,
@@ -210,18 +209,21 @@ void config_begin_source(struct config *config);
  * place of '-', to values. Several values are a list; `env` can be a mapping, too; `command` is a
  * list of the command's words.
  *
- * ret_error  what is wrong, with file:line:column; CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong, with file:line:column
  *
  * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno where the file can't be read.
  */
-int config_set_from_file(struct config *config, const char *path, char *ret_error);
+int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error);
 
 /*
  * Set the options that STICKYCTL_... variables of an environment name. Several values of one option
  * are separated by white space (listen, trusted-proxy) or line ends (env). A STICKYCTL_ variable
  * that is no option is an error, as a typing mistake would otherwise go unnoticed.
  */
-int config_set_from_environment(struct config *config, char *const *environment, char *ret_error);
+int config_set_from_environment(struct config *config, char *const *environment,
+				struct error_text *ret_error);
+
+#define CONFIG_NAMES_SIZE 512 /* room for the names of all options that can't change */
 
 /*
  * Replace a configuration that is in use, except for the options that can't change while an

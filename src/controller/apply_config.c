@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "common/log.h"
 #include "config/ranges.h"
 #include "controller/controller_internal.h"
@@ -37,7 +38,7 @@ void controller_apply_differences(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	const struct state_file_content *previous = controller->takeover.content;
-	char names[CONFIG_ERROR_SIZE];
+	char names[CONFIG_NAMES_SIZE];
 
 	/*
 	 * The state file has the hashes of the configuration as it was read. Options that keep
@@ -70,10 +71,10 @@ static void note_config(struct controller *controller)
 }
 
 /* Check that the files of address ranges can be read, before anything is changed. */
-static int check_ranges(const struct config *config, char *ret_error)
+static int check_ranges(const struct config *config, struct error_text *ret_error)
 {
 	struct ranges ranges;
-	int error = ranges_read(&config->proxy.trusted, &ranges, API_ERROR_SIZE, ret_error);
+	int error = ranges_read(&config->proxy.trusted, &ranges, ret_error);
 
 	if (!error)
 		ranges_fini(&ranges);
@@ -85,13 +86,13 @@ static int check_ranges(const struct config *config, char *ret_error)
  * reason in ret_error.
  */
 static int load_config(struct controller *controller, struct config *ret_config,
-		       char ret_directory[CONTROLLER_PATH_SIZE], char *ret_error)
+		       char ret_directory[CONTROLLER_PATH_SIZE], struct error_text *ret_error)
 {
 	int error = sources_load(controller->sources, ret_config, ret_error);
 
 	if (!error && controller->instance.config->command)
 		error = controller_choose_directory(controller, ret_config->identity.chdir,
-						    ret_directory, API_ERROR_SIZE, ret_error);
+						    ret_directory, ret_error);
 	if (!error)
 		error = check_ranges(ret_config, ret_error);
 	if (error)
@@ -99,26 +100,27 @@ static int load_config(struct controller *controller, struct config *ret_config,
 	return error;
 }
 
-static void tell_kept(struct controller *controller, const char *names, char *ret_text)
+static void tell_kept(struct controller *controller, const char *names, struct error_text *ret_text)
 {
-	ret_text[0] = '\0';
+	ret_text->text[0] = '\0';
 	if (!names[0])
 		return;
-	snprintf(ret_text, API_ERROR_SIZE, "not changed while it runs: %s; %s", names, AT_A_START);
+	error_text_set(ret_text, "not changed while it runs: %s; %s", names, AT_A_START);
 	note_kept(controller, names);
 }
 
-int controller_reload(struct controller *controller, char *ret_text)
+int controller_reload(struct controller *controller, struct error_text *ret_text)
 {
 	struct config *config = controller->instance.config;
 	struct supervisor *supervisor = controller->instance.supervisor;
 	uint32_t previous_workers = config->workers;
-	char names[CONFIG_ERROR_SIZE], directory[CONTROLLER_PATH_SIZE] = "";
+	char names[CONFIG_NAMES_SIZE], directory[CONTROLLER_PATH_SIZE] = "";
+	struct error_text error;
 	struct config next;
 	int result;
 
 	if (shutdown_has_begun(supervisor)) {
-		snprintf(ret_text, API_ERROR_SIZE, "reload: the instance is stopping");
+		error_text_set(ret_text, "reload: the instance is stopping");
 		return -EBUSY;
 	}
 	if (load_config(controller, &next, directory, ret_text))
@@ -129,8 +131,8 @@ int controller_reload(struct controller *controller, char *ret_text)
 	tell_kept(controller, names, ret_text);
 	supervisor_set_config(supervisor, config);
 	report_set_level((enum sticky_log_level)config->log_level);
-	if (frontend_apply_config(controller->instance.front, sizeof(names), names))
-		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
+	if (frontend_apply_config(controller->instance.front, &error))
+		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", error.text);
 	result = rolling_reload_begin(supervisor);
 	/* The number of slots set by `scale` stays until the configured number itself changes. */
 	if (config->workers != previous_workers)

@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "api/instance.h"
+#include "common/error_text.h"
 #include "controller/controller.h"
 #include "controller/upgrade.h"
 #include "handoff/frontend.h"
@@ -19,9 +20,8 @@
 #include "supervise/supervisor.h"
 #include "supervise/takeover.h"
 
-#define CONTROLLER_ERROR_SIZE 1024
-#define CONTROLLER_PATH_SIZE  4096
-#define CONTROLLER_SIGNALS    7
+#define CONTROLLER_PATH_SIZE 4096
+#define CONTROLLER_SIGNALS   7
 
 struct controller {
 	const struct config_sources *sources;
@@ -85,14 +85,13 @@ int controller_obtain_seed(struct controller *controller);
  *
  * chosen         the value of --chdir; NULL: the directory in which stickyctl was started
  * ret_directory  an absolute path
- * size           of ret_error, in bytes
  * ret_error      an error message
  *
  * Returns 0 or -errno.
  */
 int controller_choose_directory(const struct controller *controller, const char *chosen,
-				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
-				char *ret_error);
+				char ret_directory[CONTROLLER_PATH_SIZE],
+				struct error_text *ret_error);
 
 /* ---- setup_group.c: the group, new or taken over ---- */
 
@@ -174,8 +173,8 @@ void controller_leave_loop(struct controller *controller, const struct timeval *
 
 /* ---- upgrade_instance.c ---- */
 
-/* Is an upgrade possible now? Returns 0, or -errno with the reason in `error`. */
-int controller_may_upgrade(struct controller *controller, char error[API_ERROR_SIZE]);
+/* Is an upgrade possible now? Returns 0, or -errno with the reason in ret_error. */
+int controller_may_upgrade(struct controller *controller, struct error_text *ret_error);
 
 /*
  * Replace the program. Returns only on failure, which is logged; the instance goes on as before.
@@ -190,11 +189,10 @@ void controller_apply_differences(struct controller *controller);
 /*
  * Read the configuration again, apply it, and begin a reload.
  *
- * ret_text  API_ERROR_SIZE bytes: on failure the reason; else the options that keep their previous
- *           values, or ""
+ * ret_text  on failure the reason; else the options that keep their previous values, or ""
  *
  * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
  */
-int controller_reload(struct controller *controller, char *ret_text);
+int controller_reload(struct controller *controller, struct error_text *ret_text);
 
 #endif

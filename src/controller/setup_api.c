@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "common/clock.h"
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "controller/controller_internal.h"
 #include "state/rundir.h"
@@ -15,14 +16,14 @@ static void on_stop_request(void *context, bool now)
 	controller_stop(context, now, "request");
 }
 
-static int on_reload_request(void *context, char text[API_ERROR_SIZE])
+static int on_reload_request(void *context, struct error_text *ret_text)
 {
-	return controller_reload(context, text);
+	return controller_reload(context, ret_text);
 }
 
-static int on_may_upgrade(void *context, char error[API_ERROR_SIZE])
+static int on_may_upgrade(void *context, struct error_text *ret_error)
 {
-	return controller_may_upgrade(context, error);
+	return controller_may_upgrade(context, ret_error);
 }
 
 static void on_upgrade(void *context)

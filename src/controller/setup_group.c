@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
 #include "common/privilege.h"
@@ -181,20 +182,20 @@ int controller_open_group(struct controller *controller)
  * Is the command one that can't work? npm and the like never can. A shell can be a worker if -l
  * names an address: it may start any kind of server.
  */
-static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
+static bool is_in_vain(const struct controller *controller, struct error_text *ret_why)
 {
 	const struct config *config = controller->instance.config;
 	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
 
 	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
 		return false;
-	return advice_of_command(config->command, controller->directory, size, ret_why);
+	return advice_of_command(config->command, controller->directory, ret_why);
 }
 
 int controller_open_listeners(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
-	char error[CONTROLLER_ERROR_SIZE];
+	struct error_text error;
 	size_t i;
 	int result = 0;
 
@@ -204,8 +205,8 @@ int controller_open_listeners(struct controller *controller)
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
-	if (config->command && is_in_vain(controller, sizeof(error), error)) {
-		controller_complain("%s", error);
+	if (config->command && is_in_vain(controller, &error)) {
+		controller_complain("%s", error.text);
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count && config->command) {
@@ -214,14 +215,12 @@ int controller_open_listeners(struct controller *controller)
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count)
-		result = listen_on(controller->instance.group, controller->threads->listen, error,
-				   sizeof(error));
+		result = listen_on(controller->instance.group, controller->threads->listen, &error);
 	for (i = 0; i < config->listen.count && result >= 0; i++)
-		result = listen_on(controller->instance.group, config->listen.items[i], error,
-				   sizeof(error));
+		result = listen_on(controller->instance.group, config->listen.items[i], &error);
 	if (result >= 0)
 		return EXIT_DONE;
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	return result == -EACCES		       ? EXIT_NOT_PERMITTED
 	       : result == -EINVAL || result == -E2BIG ? EXIT_USAGE
 						       : EXIT_FAILED;
@@ -230,24 +229,24 @@ int controller_open_listeners(struct controller *controller)
 /* Pin the maps, so that another controller can take over if this one dies. */
 static void pin_group(struct controller *controller)
 {
-	char why[CONTROLLER_ERROR_SIZE] =
-		"with steering by user, the sockets are closed when the controller ends";
+	struct error_text why = {
+		"with steering by user, the sockets are closed when the controller ends"};
 	int error = -EOPNOTSUPP;
 
 	if (!controller->is_user)
-		error = pins_make(controller->instance.config->name, controller->pins, why,
-				  sizeof(why));
+		error = pins_make(controller->instance.config->name, controller->pins, &why);
 	if (!error) {
 		error = sticky_group_pin(controller->instance.group, controller->pins);
 		if (error) {
-			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+			error_text_set(&why, "%s: %s", controller->pins, strerror(-error));
 			pins_remove(controller->pins);
 		}
 	}
 	if (!error)
 		return;
 	report(STICKY_LOG_WARN, "takeover_unavailable",
-	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"", why);
+	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"",
+	       why.text);
 	controller->pins[0] = '\0';
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
@@ -30,7 +31,7 @@ int controller_open_front(struct controller *controller)
 		.traffic = controller->instance.traffic,
 		.is_user = controller->is_user,
 	};
-	char error[CONTROLLER_ERROR_SIZE];
+	struct error_text error;
 	int result;
 
 	if (config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
@@ -41,10 +42,10 @@ int controller_open_front(struct controller *controller)
 			"out --behind-proxy and --steering=user");
 		return EXIT_USAGE;
 	}
-	result = frontend_open(&options, sizeof(error), error, &controller->instance.front);
+	result = frontend_open(&options, &controller->instance.front, &error);
 	if (!result)
 		return EXIT_DONE;
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	return result == -EBADMSG ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }
 
@@ -189,9 +190,8 @@ int controller_open_supervisor(struct controller *controller)
 
 int controller_open_slot_sockets(struct controller *controller)
 {
-	char error[CONTROLLER_ERROR_SIZE];
-	int result =
-		supervisor_open_slot_sockets(controller->instance.supervisor, sizeof(error), error);
+	struct error_text error;
+	int result = supervisor_open_slot_sockets(controller->instance.supervisor, &error);
 
 	if (!result)
 		return EXIT_DONE;
@@ -200,10 +200,10 @@ int controller_open_slot_sockets(struct controller *controller)
 	 * them.
 	 */
 	if (controller->takes_over) {
-		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error);
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error.text);
 		return EXIT_DONE;
 	}
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	return result == -EACCES   ? EXIT_NOT_PERMITTED
 	       : result == -EINVAL ? EXIT_USAGE
 				   : EXIT_FAILED;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
 #include "controller/controller_internal.h"
@@ -15,10 +16,10 @@ static const int signals[CONTROLLER_SIGNALS] = {SIGTERM, SIGINT,  SIGQUIT, SIGHU
 
 static void reload_by_signal(struct controller *controller)
 {
-	char text[API_ERROR_SIZE];
+	struct error_text error;
 
-	if (controller_reload(controller, text) < 0)
-		report(STICKY_LOG_ERROR, "reload_refused", "why=\"%s\"", text);
+	if (controller_reload(controller, &error) < 0)
+		report(STICKY_LOG_ERROR, "reload_refused", "why=\"%s\"", error.text);
 }
 
 static void scale_by_signal(struct controller *controller, int by)

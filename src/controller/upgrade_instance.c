@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "common/error_text.h"
 #include "common/journal.h"
 #include "controller/controller_internal.h"
 #include "controller/upgrade.h"
@@ -12,28 +13,31 @@
 #include "state/rundir.h"
 #include "supervise/supervisor.h"
 
-int controller_may_upgrade(struct controller *controller, char error[API_ERROR_SIZE])
+int controller_may_upgrade(struct controller *controller, struct error_text *ret_error)
 {
 	if (!controller->instance.config->command) {
-		snprintf(error, API_ERROR_SIZE,
-			 "upgrade: the demo's workers are threads of this process: they would end "
-			 "with its program");
+		error_text_set(
+			ret_error,
+			"upgrade: the demo's workers are threads of this process: they would end "
+			"with its program");
 		return -EBUSY;
 	}
 	if (!controller->pins[0]) {
-		snprintf(error, API_ERROR_SIZE,
-			 "upgrade: the maps are not pinned (see takeover_unavailable in the log)");
+		error_text_set(
+			ret_error,
+			"upgrade: the maps are not pinned (see takeover_unavailable in the log)");
 		return -EBUSY;
 	}
-	if (supervisor_may_leave(controller->instance.supervisor, error, API_ERROR_SIZE))
+	if (supervisor_may_leave(controller->instance.supervisor, ret_error))
 		return -EBUSY;
 	if (frontend_waiting(controller->instance.front)) {
-		snprintf(error, API_ERROR_SIZE,
-			 "upgrade: connections wait for their workers, and would be lost; try "
-			 "again");
+		error_text_set(
+			ret_error,
+			"upgrade: connections wait for their workers, and would be lost; try "
+			"again");
 		return -EBUSY;
 	}
-	return upgrade_check(controller->program, error, API_ERROR_SIZE);
+	return upgrade_check(controller->program, ret_error);
 }
 
 static int become_new_program(struct controller *controller)

@@ -10,6 +10,7 @@
 #include "config/ranges.h"
 #include "handoff/dispatcher.h"
 #include "procfs/cpu_count.h"
+#include "common/error_text.h"
 #include "common/privilege.h"
 #include "common/log.h"
 
@@ -175,23 +176,23 @@ static int use_ranges(struct frontend *frontend, const struct ranges *trusted)
 }
 
 /* Read the ranges, and make the dispatchers' rules from them and the configuration. */
-static int read_rules(struct frontend *frontend, size_t error_size, char *ret_error)
+static int read_rules(struct frontend *frontend, struct error_text *ret_error)
 {
 	const struct config *config = frontend->options.config;
 	struct ranges trusted = {0};
 	int error;
 
 	if (config->proxy.behind != BEHIND_NO_PROXY &&
-	    ranges_read(&config->proxy.trusted, &trusted, error_size, ret_error))
+	    ranges_read(&config->proxy.trusted, &trusted, ret_error))
 		return -EBADMSG;
 	error = use_ranges(frontend, &trusted);
 	if (error)
-		snprintf(ret_error, error_size, "--trusted-proxy: %s", strerror(-error));
+		error_text_set(ret_error, "--trusted-proxy: %s", strerror(-error));
 	ranges_fini(&trusted);
 	return error;
 }
 
-int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error)
+int frontend_apply_config(struct frontend *frontend, struct error_text *ret_error)
 {
 	struct delivery_limits limits;
 
@@ -199,13 +200,13 @@ int frontend_apply_config(struct frontend *frontend, size_t error_size, char *re
 		return 0;
 	limits = limits_of(frontend->options.config);
 	delivery_set_limits(frontend->delivery, &limits);
-	return read_rules(frontend, error_size, ret_error);
+	return read_rules(frontend, ret_error);
 }
 
 /* ---- Open, start, stop -------------------------------------------------------------- */
 
-int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
-		  struct frontend **ret_frontend)
+int frontend_open(const struct frontend_options *options, struct frontend **ret_frontend,
+		  struct error_text *ret_error)
 {
 	const struct delivery_options delivery = {
 		.base = options->base,
@@ -216,14 +217,16 @@ int frontend_open(const struct frontend_options *options, size_t error_size, cha
 	struct frontend *frontend = calloc(1, sizeof(*frontend));
 	int error;
 
-	if (!frontend)
+	if (!frontend) {
+		error_text_set(ret_error, "cannot pass connections on: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	frontend->options = *options;
 	error = delivery_open(&delivery, &limits, &frontend->delivery);
 	if (error)
-		snprintf(ret_error, error_size, "cannot pass connections on: %s", strerror(-error));
+		error_text_set(ret_error, "cannot pass connections on: %s", strerror(-error));
 	if (!error)
-		error = read_rules(frontend, error_size, ret_error);
+		error = read_rules(frontend, ret_error);
 	if (error) {
 		frontend_close(frontend);
 		return error;

@@ -52,7 +52,7 @@ static void end_reload(struct supervisor *supervisor)
 				   "ok", !failed, "done", (int)reload->done, "of", (int)reload->of);
 
 	if (failed)
-		json_object_set_new(fields, "error", json_string(reload->error));
+		json_object_set_new(fields, "error", json_string(reload->error.text));
 	supervisor_note(supervisor, failed ? STICKY_LOG_ERROR : STICKY_LOG_INFO, "reload_ended",
 			fields);
 	if (failed)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/error_text.h"
 #include "common/log.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
@@ -199,13 +200,13 @@ void supervisor_close(struct supervisor *supervisor)
 	free(supervisor);
 }
 
-int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error)
+int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_text *ret_error)
 {
 	uint32_t i;
 	int error = 0;
 
 	for (i = 0; i < supervisor->slot_count && !error; i++)
-		error = slot_socket_open(supervisor->slots[i], error_size, ret_error);
+		error = slot_socket_open(supervisor->slots[i], ret_error);
 	return error;
 }
 
@@ -264,13 +265,14 @@ uint32_t supervisor_slots(const struct supervisor *supervisor)
 	return supervisor->slot_count;
 }
 
-int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, size_t error_size)
+int supervisor_may_leave(const struct supervisor *supervisor, struct error_text *ret_error)
 {
 	uint32_t i;
 
 	if (supervisor->stopping || supervisor->reload.state == RELOAD_RUNNING) {
-		snprintf(ret_error, error_size, "%s; try again when it is over",
-			 supervisor->stopping ? "the instance is stopping" : "a reload is running");
+		error_text_set(ret_error, "%s; try again when it is over",
+			       supervisor->stopping ? "the instance is stopping"
+						    : "a reload is running");
 		return -EBUSY;
 	}
 	for (i = 0; i < supervisor->slot_count; i++) {
@@ -278,8 +280,9 @@ int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, s
 
 		if (slot->current && slot->current->state == WORKER_READY && !slot->next)
 			continue;
-		snprintf(ret_error, error_size,
-			 "slot %u has no ready worker: clients that wait for it would be lost", i);
+		error_text_set(
+			ret_error,
+			"slot %u has no ready worker: clients that wait for it would be lost", i);
 		return -EBUSY;
 	}
 	return 0;

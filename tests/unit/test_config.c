@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char error_text[CONFIG_ERROR_SIZE];
+static struct error_text complaint;
 
 /* The key of a long option; 0: there is none. */
 static int key_of(const char *name)
@@ -38,7 +39,7 @@ static int set(struct config *config, const char *name, const char *value)
 
 	assert_int_not_equal(key_of(name), 0);
 	snprintf(origin, sizeof(origin), "--%s", name);
-	return config_set(config, key_of(name), value, origin, error_text);
+	return config_set(config, key_of(name), value, origin, &complaint);
 }
 
 #define NUMBER(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
@@ -307,9 +308,9 @@ static void check_message(size_t i)
 
 	snprintf(origin, sizeof(origin), "--%s: ", bad[i].name);
 	snprintf(value, sizeof(value), "'%s' is not ", bad[i].value);
-	if (strncmp(error_text, origin, strlen(origin)) || !strstr(error_text, value) ||
-	    !strstr(strstr(error_text, value), bad[i].hint))
-		fail_msg("--%s '%s': %s", bad[i].name, bad[i].value, error_text);
+	if (strncmp(complaint.text, origin, strlen(origin)) || !strstr(complaint.text, value) ||
+	    !strstr(strstr(complaint.text, value), bad[i].hint))
+		fail_msg("--%s '%s': %s", bad[i].name, bad[i].value, complaint.text);
 }
 
 static void bad_values_are_refused_and_change_nothing(void **state)
@@ -321,7 +322,7 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 	config_init(&config);
 	for (i = 0; i < COUNT(bad); i++) {
 		before = config;
-		error_text[0] = '\0';
+		complaint.text[0] = '\0';
 		if (set(&config, bad[i].name, bad[i].value) != -EINVAL)
 			fail_msg("--%s '%s' was taken", bad[i].name, bad[i].value);
 		check_message(i);
@@ -412,8 +413,8 @@ static void an_unknown_key_is_an_error(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set(&config, 'Z', "1", "-Z", error_text), -EINVAL);
-	assert_non_null(strstr(error_text, "-Z"));
+	assert_int_equal(config_set(&config, 'Z', "1", "-Z", &complaint), -EINVAL);
+	assert_non_null(strstr(complaint.text, "-Z"));
 	config_fini(&config);
 }
 
@@ -426,8 +427,8 @@ static void long_values_do_not_overflow_the_message(void **state)
 	memset(value, 'x', sizeof(value) - 1);
 	config_init(&config);
 	assert_int_equal(set(&config, "workers", value), -EINVAL);
-	assert_true(strlen(error_text) < 400);
-	assert_non_null(strstr(error_text, "from 1 to 1024"));
+	assert_true(strlen(complaint.text) < 400);
+	assert_non_null(strstr(complaint.text, "from 1 to 1024"));
 	config_fini(&config);
 }
 
@@ -525,7 +526,7 @@ static void variables_are_options(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 	assert_int_equal(config.workers, 4);
 	assert_int_equal(config.timing.min_uptime_ms, 2000);
 	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
@@ -558,7 +559,7 @@ static void every_option_has_its_variable(void **state)
 
 		config_init(&config);
 		spell_variable(numbers[i].name, numbers[i].value, sizeof(variable), variable);
-		assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+		assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 		assert_true(number_at(&config, numbers[i].offset, numbers[i].size) ==
 			    numbers[i].expected);
 		config_fini(&config);
@@ -590,10 +591,10 @@ static void a_bad_variable_is_named(void **state)
 		char *name = strndup(wrong[i].variable, length);
 
 		config_init(&config);
-		assert_int_equal(config_set_from_environment(&config, environment, error_text),
+		assert_int_equal(config_set_from_environment(&config, environment, &complaint),
 				 -EINVAL);
-		if (!strstr(error_text, name) || !strstr(error_text, wrong[i].hint))
-			fail_msg("%s: %s", wrong[i].variable, error_text);
+		if (!strstr(complaint.text, name) || !strstr(complaint.text, wrong[i].hint))
+			fail_msg("%s: %s", wrong[i].variable, complaint.text);
 		free(name);
 		config_fini(&config);
 	}
@@ -606,7 +607,7 @@ static void the_command_line_wins_over_the_environment(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 	config_begin_source(&config);
 	set(&config, "listen", ":3");
 	set(&config, "workers", "2");
