@@ -5,12 +5,13 @@
 
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "config/config.h"
 #include "handoff/frontend.h"
-#include "supervise/worker_backend.h"
-#include "sticky.h"
 #include "state/state_file.h"
+#include "sticky.h"
 #include "supervise/supervisor.h"
+#include "supervise/worker_backend.h"
 
 struct instance {
 	struct config *config; /* replaced in place at a reload */
@@ -22,8 +23,8 @@ struct instance {
 	struct frontend *front; /* NULL: the kernel steers all connections */
 	const char *steering;	/* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
-	uint64_t started_ms; /* clock_ms() at the start */
-	char started_at[32]; /* the start in UTC; no two controllers have the same */
+	uint64_t started_ms;		 /* clock_ms() at the start */
+	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; no two controllers have the same */
 };
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Opens the API, and passes what it is asked for on to the controller. */
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/api.h"
 #include "common/clock.h"
@@ -36,18 +34,6 @@ static void on_answered(void *context)
 	controller_leave_loop(context, NULL);
 }
 
-static void format_started_at(char text[32])
-{
-	struct timespec now;
-	struct tm utc;
-	size_t length;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	length = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + length, 32 - length, ".%06ldZ", now.tv_nsec / 1000);
-}
-
 int controller_open_api(struct controller *controller)
 {
 	const struct api_orders orders = {
@@ -62,7 +48,7 @@ int controller_open_api(struct controller *controller)
 	int error = rundir_file(controller->rundir.path, "control.sock", sizeof(path), path);
 
 	controller->instance.started_ms = clock_ms();
-	format_started_at(controller->instance.started_at);
+	clock_utc(6, controller->instance.started_at);
 	if (!error)
 		error = api_open(controller->base, path, &controller->instance, &orders,
 				 &controller->api);
