@@ -10,6 +10,7 @@ void error_text_set(struct error_text *ret_error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
+	/* cppcheck-suppress ctuuninitvar; it takes the buffer that is written to for one read */
 	vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
 	va_end(args);
 }
