@@ -19,6 +19,7 @@
 #include "api/status.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/slot_commands.h"
+#include "common/error_text.h"
 #include "common/units.h"
 
 #define HEADERS_MAX  8192
@@ -233,7 +234,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	struct evkeyvalq query = {0};
 	const char *wait = find_query(request, &query, "wait");
 	bool waits = wait != NULL, drained = wait && !strcmp(wait, "drained");
-	char text[API_ERROR_SIZE] = "";
+	struct error_text text = {""};
 	struct api_stream *stream = NULL;
 	int result;
 
@@ -241,10 +242,10 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	/* The stream must be there before the reload begins, to get its first event, too. */
 	if (waits)
 		stream = api_stream_hold(api->streams, request);
-	result = api->orders.reload(api->orders.context, text);
+	result = api->orders.reload(api->orders.context, &text);
 	if (result < 0) {
 		api_stream_drop(api->streams, stream);
-		api_answer_error(request, result == -EBADMSG ? HTTP_BAD_CONFIG : 409, text);
+		api_answer_error(request, result == -EBADMSG ? HTTP_BAD_CONFIG : 409, text.text);
 	} else if (stream) {
 		api_stream_reload(stream,
 				  rolling_reload_id(api->instance->supervisor) + (uint32_t)result,
@@ -252,7 +253,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	} else {
 		api_answer(request, HTTP_OK,
 			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",
-				     text));
+				     text.text));
 	}
 }
 
@@ -266,10 +267,10 @@ static void on_upgrade_answered(struct evhttp_connection *connection, void *cont
 
 static void serve_upgrade(struct api *api, struct evhttp_request *request)
 {
-	char error[API_ERROR_SIZE];
+	struct error_text error;
 
-	if (api->orders.may_upgrade(api->orders.context, error)) {
-		api_answer_error(request, 409, error);
+	if (api->orders.may_upgrade(api->orders.context, &error)) {
+		api_answer_error(request, 409, error.text);
 		return;
 	}
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_upgrade_answered,

@@ -21,10 +21,9 @@
 #include <stdbool.h>
 
 #include "api/instance.h"
+#include "common/error_text.h"
 
 struct api;
-
-#define API_ERROR_SIZE 1024
 
 #define HTTP_BAD_CONFIG 422 /* the HTTP status for which stickyctl exits with 78 */
 
@@ -33,9 +32,9 @@ struct api_orders {
 	/* POST /v1/stop */
 	void (*stop)(void *context, bool now);
 	/* POST /v1/reload: see controller_reload(). */
-	int (*reload)(void *context, char text[API_ERROR_SIZE]);
-	/* POST /v1/upgrade: is it possible? Returns 0, or -errno with the reason in `error`. */
-	int (*may_upgrade)(void *context, char error[API_ERROR_SIZE]);
+	int (*reload)(void *context, struct error_text *ret_text);
+	/* POST /v1/upgrade: is it possible? Returns 0, or -errno with the reason in ret_error. */
+	int (*may_upgrade)(void *context, struct error_text *ret_error);
 	/* The answer to POST /v1/upgrade has been sent: replace the program. */
 	void (*upgrade)(void *context);
 	/* The last answer of api_answer_stop() has been sent. */

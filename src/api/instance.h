@@ -1,29 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a running instance that the API reports on. */
+/* The parts of a running instance that the API reports on. The controller owns them. */
 #ifndef STICKY_API_INSTANCE_H
 #define STICKY_API_INSTANCE_H
 
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "config/config.h"
 #include "handoff/frontend.h"
-#include "supervise/worker_backend.h"
-#include "sticky.h"
 #include "state/state_file.h"
+#include "sticky.h"
 #include "supervise/supervisor.h"
+#include "supervise/worker_backend.h"
 
 struct instance {
-	const struct config *config;
+	struct config *config; /* replaced in place at a reload */
 	struct sticky_group *group;
 	struct supervisor *supervisor;
 	struct worker_backend backend;
 	struct journal *journal;
-	const struct traffic *traffic;
+	struct traffic *traffic;
 	struct frontend *front; /* NULL: the kernel steers all connections */
 	const char *steering;	/* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
-	uint64_t started_ms; /* clock_ms() at the start */
-	char started_at[32]; /* the start in UTC; no two controllers have the same */
+	uint64_t started_ms;		 /* clock_ms() at the start */
+	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; no two controllers have the same */
 };
 
 #endif

@@ -177,7 +177,7 @@ static json_t *reload_json(const struct instance *instance)
 
 	return json_pack("{s:s, s:i, s:i, s:o, s:o}", "state", reload_state_name(reload->state),
 			 "done", (int)reload->done, "of", (int)reload->of, "error",
-			 reload->error[0] ? json_string(reload->error) : json_null(),
+			 reload->error.text[0] ? json_string(reload->error.text) : json_null(),
 			 "waits_for_slot", slot < 0 ? json_null() : json_integer(slot));
 }
 
@@ -207,7 +207,7 @@ static const char *behind_proxy_name(const struct instance *instance)
 		[BEHIND_PROXY_PROXY] = "proxy",
 	};
 
-	return names[instance->config->behind_proxy];
+	return names[instance->config->proxy.behind];
 }
 
 json_t *status_of_instance(const struct instance *instance)

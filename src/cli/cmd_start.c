@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/options.h"
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "controller/controller.h"
 #include "cli/command.h"
@@ -56,13 +57,13 @@ static void list_options(struct argp_option options[OPTIONS_MAX])
 static int run(const struct config_sources *sources)
 {
 	struct config config;
-	char error[CONFIG_ERROR_SIZE];
-	int result = sources_load(sources, &config, error);
+	struct error_text error;
+	int result = sources_load(sources, &config, &error);
 
 	if (!result) {
 		result = controller_run(&config, sources, demo_host());
 	} else {
-		fprintf(stderr, "stickyctl: %s\n", error);
+		fprintf(stderr, "stickyctl: %s\n", error.text);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
 	}
 	config_fini(&config);

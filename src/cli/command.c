@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/options.h"
+#include "common/error_text.h"
 #include "common/exit_code.h"
 
 static const struct command commands[] = {
@@ -70,11 +71,12 @@ struct inputs {
 void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
 		  struct argp_state *state)
 {
-	char origin[64], error[CONFIG_ERROR_SIZE];
+	char origin[64];
+	struct error_text error;
 
 	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
-	if (config_set(config, key, value, origin, error))
-		argp_error(state, "%s", error);
+	if (config_set(config, key, value, origin, &error))
+		argp_error(state, "%s", error.text);
 	if (sources && sources_add(sources, key, value))
 		argp_failure(state, EXIT_FAILED, ENOMEM, "%s", origin);
 }
@@ -126,12 +128,12 @@ static void parse_all(const struct argp *argp, int argc, char **argv, struct inp
 	struct argp shared_argp = {.options = shared, .parser = parse_shared};
 	struct argp_child children[] = {{.argp = &shared_argp}, {0}};
 	struct argp whole = *argp;
-	char error[CONFIG_ERROR_SIZE];
+	struct error_text error;
 
 	argp_err_exit_status = EXIT_USAGE;
 	config_init(inputs->config);
-	if (config_set_from_environment(inputs->config, environ, error)) {
-		fprintf(stderr, "stickyctl: %s\n", error);
+	if (config_set_from_environment(inputs->config, environ, &error)) {
+		fprintf(stderr, "stickyctl: %s\n", error.text);
 		exit(EXIT_USAGE);
 	}
 	config_begin_source(inputs->config);

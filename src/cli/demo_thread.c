@@ -18,8 +18,9 @@
 #include <uthash.h>
 
 #include "api/http_accept.h"
-#include "common/privilege.h"
 #include "cli/demo_page.h"
+#include "common/clock.h"
+#include "common/privilege.h"
 
 #define HEADERS_MAX	16384
 #define BODY_MAX	65536
@@ -331,7 +332,7 @@ static int set_up(struct demo_thread *thread)
 static void *run_thread(void *context)
 {
 	struct demo_thread *thread = context;
-	struct timespec cpu;
+	uint64_t cpu_ms;
 
 	privilege_drop();
 	atomic_store(&thread->id, gettid());
@@ -347,9 +348,8 @@ static void *run_thread(void *context)
 	if (thread->base)
 		event_base_free(thread->base);
 	close_sockets(thread);
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
-	atomic_store(&thread->cpu_ms,
-		     (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / 1000000);
+	if (!clock_cpu_ms(CLOCK_THREAD_CPUTIME_ID, &cpu_ms))
+		atomic_store(&thread->cpu_ms, cpu_ms);
 	set_state(thread, DEMO_THREAD_ENDED);
 	return NULL;
 }
@@ -444,11 +444,11 @@ uint32_t demo_thread_connections(const struct demo_thread *thread)
 
 uint64_t demo_thread_cpu_ms(const struct demo_thread *thread)
 {
-	struct timespec cpu;
+	uint64_t cpu_ms;
 	clockid_t clock;
 
 	if (demo_thread_state(thread) == DEMO_THREAD_ENDED ||
-	    pthread_getcpuclockid(thread->thread, &clock) || clock_gettime(clock, &cpu))
+	    pthread_getcpuclockid(thread->thread, &clock) || clock_cpu_ms(clock, &cpu_ms))
 		return atomic_load(&thread->cpu_ms);
-	return (uint64_t)cpu.tv_sec * 1000 + (uint64_t)cpu.tv_nsec / 1000000;
+	return cpu_ms;
 }

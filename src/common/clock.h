@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* All readings of the system's clocks. */
 #ifndef STICKY_COMMON_CLOCK_H
 #define STICKY_COMMON_CLOCK_H
 
@@ -6,12 +7,30 @@
 #include <time.h>
 
 /* Returns the time of a clock that never goes back, in milliseconds from some past moment on. */
-static inline uint64_t clock_ms(void)
-{
-	struct timespec now;
+uint64_t clock_ms(void);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+/*
+ * Returns the time since the system was started, in milliseconds. It includes the time in which the
+ * system was suspended, as the start times of processes in /proc do.
+ */
+uint64_t clock_boot_ms(void);
+
+/*
+ * Read the CPU time of a thread or process, in milliseconds.
+ *
+ * clock  CLOCK_THREAD_CPUTIME_ID, or of pthread_getcpuclockid()
+ *
+ * Returns 0 or -errno.
+ */
+int clock_cpu_ms(clockid_t clock, uint64_t *ret_ms);
+
+#define CLOCK_UTC_SIZE 32
+
+/*
+ * Write the present time in UTC: 2026-11-29T08:15:00.250Z.
+ *
+ * digits  of the fraction of a second, 1 to 9
+ */
+void clock_utc(int digits, char ret_text[CLOCK_UTC_SIZE]);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 struct journal_follower {
@@ -90,14 +90,10 @@ static void format_fields(const json_t *fields, char *text, size_t size)
 
 static json_t *now_json(void)
 {
-	struct timespec now;
-	struct tm utc;
-	char text[32];
+	char now[CLOCK_UTC_SIZE];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-	return json_sprintf("%s.%03ldZ", text, now.tv_nsec / 1000000);
+	clock_utc(3, now);
+	return json_string(now);
 }
 
 static void sweep(struct journal *journal)

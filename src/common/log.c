@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_ERROR] = "error",
@@ -28,17 +29,13 @@ void report_set_level(enum sticky_log_level level)
 
 static size_t format_time(char *text, size_t size)
 {
-	struct timespec now;
-	struct tm utc;
-	char seconds[32];
+	char now[CLOCK_UTC_SIZE];
 
 	/* systemd's journal adds the time by itself. */
 	if (getenv("JOURNAL_STREAM"))
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
-	return (size_t)snprintf(text, size, "%s.%03ldZ ", seconds, now.tv_nsec / 1000000);
+	clock_utc(3, now);
+	return (size_t)snprintf(text, size, "%s ", now);
 }
 
 /* Lines that could not be written since the last one that was. Other threads log, too. */

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
+
 static int make_one(const char *path, mode_t mode)
 {
 	if (mkdir(path, mode) == 0)
@@ -38,8 +40,7 @@ static bool is_ours(const struct stat *info)
 	return info->st_uid == geteuid() || info->st_uid == 0;
 }
 
-int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_error,
-		   size_t error_size)
+int directory_make(const char *path, mode_t mode, bool may_be_shared, struct error_text *ret_error)
 {
 	struct stat info = {0}, link = {0};
 	int error = make_parents(path, mode);
@@ -47,25 +48,26 @@ int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_
 	if (!error && (lstat(path, &link) || stat(path, &info)))
 		error = -errno;
 	if (error) {
-		snprintf(ret_error, error_size, "cannot make the directory %s: %s", path,
-			 strerror(-error));
+		error_text_set(ret_error, "cannot make the directory %s: %s", path,
+			       strerror(-error));
 		return error;
 	}
 	if (!S_ISDIR(info.st_mode)) {
-		snprintf(ret_error, error_size, "%s is not a directory", path);
+		error_text_set(ret_error, "%s is not a directory", path);
 		return -ENOTDIR;
 	}
 	if (!is_ours(&info) || !is_ours(&link)) {
-		snprintf(ret_error, error_size,
-			 "%s belongs to uid %u, another user: remove it, or name another directory",
-			 path, is_ours(&info) ? link.st_uid : info.st_uid);
+		error_text_set(
+			ret_error,
+			"%s belongs to uid %u, another user: remove it, or name another directory",
+			path, is_ours(&info) ? link.st_uid : info.st_uid);
 		return -EPERM;
 	}
 	if (info.st_mode & (S_IWGRP | S_IWOTH) && !(may_be_shared && info.st_mode & S_ISVTX)) {
-		snprintf(ret_error, error_size,
-			 "%s can be written to by others (mode %04o): chmod go-w it, or name "
-			 "another directory",
-			 path, info.st_mode & 07777);
+		error_text_set(ret_error,
+			       "%s can be written to by others (mode %04o): chmod go-w it, or name "
+			       "another directory",
+			       path, info.st_mode & 07777);
 		return -EPERM;
 	}
 	return 0;

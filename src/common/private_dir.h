@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/error_text.h"
+
 /*
  * Make a directory and its parents, and check that no other user can change it: it must belong to
  * our uid or to root, and others must not be able to write to it. A symbolic link in its place must
@@ -14,11 +16,10 @@
  *
  * mode           of directories that are made; not changed by umask
  * may_be_shared  others may write to the directory if it has the sticky bit, as /tmp has
- * ret_error      what is wrong and what to do; error_size bytes
+ * ret_error      what is wrong and what to do
  *
  * Returns 0, -EPERM (it belongs to another user, or others can write to it), or another -errno.
  */
-int directory_make(const char *path, mode_t mode, bool may_be_shared, char *ret_error,
-		   size_t error_size);
+int directory_make(const char *path, mode_t mode, bool may_be_shared, struct error_text *ret_error);
 
 #endif

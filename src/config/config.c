@@ -15,18 +15,14 @@ void config_init(struct config *config)
 		.backlog = 4096,
 		.v4_prefix = 32,
 		.v6_prefix = 64,
-		.min_uptime_ms = 1000,
-		.ready_timeout_ms = 30000,
-		.hard_shutdown_delay_ms = 60000,
-		.max_retries = 20,
-		.retry_delay_ms = 150,
-		.reload_parallel = 1,
-		.max_draining = 8,
-		.handshake_grace_ms = 1500,
-		.max_held = 65536,
-		.head_timeout_ms = 10000,
 		.log_level = STICKY_LOG_INFO,
-		.term_after_ms = TERM_AFTER_DEFAULT,
+		.timing = {.min_uptime_ms = 1000,
+			   .ready_timeout_ms = 30000,
+			   .hard_shutdown_delay_ms = 60000,
+			   .term_after_ms = TERM_AFTER_DEFAULT},
+		.waiting = {.max_retries = 20, .retry_delay_ms = 150, .max_held = 65536},
+		.proxy = {.head_timeout_ms = 10000},
+		.reload = {.parallel = 1, .max_draining = 8, .handshake_grace_ms = 1500},
 	};
 }
 
@@ -109,9 +105,9 @@ bool config_is_node(const struct config *config)
 
 bool config_closes_keepalive(const struct config *config)
 {
-	return config->behind_proxy != BEHIND_NO_PROXY &&
+	return config->proxy.behind != BEHIND_NO_PROXY &&
 	       config_worker_mode(config) == WORKER_NODE &&
-	       config->proxy_keepalive != PROXY_KEEPALIVE_WARN;
+	       config->proxy.keepalive != PROXY_KEEPALIVE_WARN;
 }
 
 int config_stop_signal(const struct config *config)
@@ -130,7 +126,7 @@ uint64_t config_id(const struct config *config, const char *directory)
 	for (word = config->command; word && *word; word++)
 		id = textid_add(id, *word);
 	id = textid_add(id, directory);
-	id = textid_add(id, config->user);
-	id = textid_add_list(id, &config->env);
-	return textid_add_list(id, &config->env_files);
+	id = textid_add(id, config->identity.user);
+	id = textid_add_list(id, &config->identity.env);
+	return textid_add_list(id, &config->identity.env_files);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "common/stringlist.h"
 
 enum ready_mode {
@@ -73,61 +74,86 @@ struct rate {
 	uint32_t period_ms;
 };
 
-struct config {
-	char *name;
-	char *file;	 /* -c; NULL: none */
-	char *run_dir;	 /* NULL: the default, see rundir.h */
-	char *state_dir; /* NULL: the default, see seed.h */
-	struct string_list listen;
-	uint32_t workers; /* number of slots; 0: one for each CPU that may be used */
-	uint32_t backlog;
-	uint32_t v4_prefix;
-	uint32_t v6_prefix;
-	char *worker;	/* for config_worker_mode(); NULL: auto */
-	uint32_t ready; /* enum ready_mode */
+/* The times that bound how workers start, run and stop. */
+struct config_timing {
 	uint32_t min_uptime_ms;
 	uint32_t ready_timeout_ms;
 	uint32_t hard_shutdown_delay_ms;
 	/* Node.js: SIGTERM this long after the disconnect; may be TERM_AFTER_DEFAULT */
 	uint32_t term_after_ms;
-	uint32_t stop_signal; /* enum stop_signal */
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
-	struct rate restart_limit;
+};
+
+/* How clients wait while their worker is not there. */
+struct config_waiting {
 	uint32_t when_down; /* enum when_down */
 	uint32_t max_retries;
 	uint32_t retry_delay_ms;
 	uint32_t down_answer; /* enum down_answer */
 	/* connections that dispatchers may hold at the same time */
 	uint32_t max_held;
-	uint32_t steering;	/* enum steering_choice */
-	uint32_t log_level;	/* enum sticky_log_level */
-	uint32_t behind_proxy;	/* enum behind_proxy */
+};
+
+/* The proxies that clients come through. */
+struct config_proxy {
+	uint32_t behind;	/* enum behind_proxy */
 	char *client_ip_header; /* NULL: X-Forwarded-For */
 	/* each one CIDR or @FILE; empty: loopback and the private ranges */
-	struct string_list trusted_proxies;
-	uint32_t proxy_keepalive; /* enum proxy_keepalive */
-	uint32_t proxy_header;	  /* enum proxy_header_choice */
-	/* a private address for each slot, with {slot} in its name; NULL: none */
-	char *slot_listen;
-	uint32_t dispatchers; /* 0: one for each CPU that may be used, at most 4 */
+	struct string_list trusted;
+	uint32_t keepalive; /* enum proxy_keepalive */
+	uint32_t header;    /* enum proxy_header_choice */
 	uint32_t head_timeout_ms;
-	uint32_t reload_parallel;
+};
+
+/* When and how a running worker is replaced. */
+struct config_reload {
+	uint32_t parallel;
+	uint32_t order;	       /* enum reload_order */
 	uint32_t max_draining; /* workers a slot that may be draining when a reload begins one */
 	uint32_t handshake_grace_ms; /* at most; 0: a predecessor's sockets are closed at once */
-	uint32_t reload_order;	     /* enum reload_order */
 	uint64_t max_rss_bytes;	     /* 0: off */
 	uint32_t max_lifetime_ms;    /* 0: off */
-	char *chdir;		     /* NULL: the directory in which stickyctl was started */
-	struct string_list env;	     /* each one NAME=VALUE */
+};
+
+/* What each worker process starts with. */
+struct config_identity {
+	char *user;		/* USER[:GROUP]; NULL: the user who called sudo, if any */
+	char *chdir;		/* NULL: the directory in which stickyctl was started */
+	struct string_list env; /* each one NAME=VALUE */
 	struct string_list env_files;
-	char *user;	  /* USER[:GROUP]; NULL: the user who called sudo, if any */
+};
+
+struct config {
+	char *name;
+	char *file;	 /* -c; NULL: none */
+	char *run_dir;	 /* NULL: the default, see rundir.h */
+	char *state_dir; /* NULL: the default, see seed.h */
+	struct string_list listen;
+	/* a private address for each slot, with {slot} in its name; NULL: none */
+	char *slot_listen;
+	uint32_t workers; /* number of slots; 0: one for each CPU that may be used */
+	uint32_t backlog;
+	uint32_t v4_prefix;
+	uint32_t v6_prefix;
+	uint32_t steering;    /* enum steering_choice */
+	uint32_t dispatchers; /* 0: one for each CPU that may be used, at most 4 */
+	uint32_t log_level;   /* enum sticky_log_level */
+	char *worker;	      /* for config_worker_mode(); NULL: auto */
+	uint32_t ready;	      /* enum ready_mode */
+	uint32_t stop_signal; /* an index into the choices; see config_stop_signal() */
+	struct rate restart_limit;
+	struct config_timing timing;
+	struct config_waiting waiting;
+	struct config_proxy proxy;
+	struct config_reload reload;
+	struct config_identity identity;
 	char **arguments; /* the words of the command line from "start" on, for upgrade; borrowed */
 	struct string_list file_command;
 	char **command; /* NULL: the demo; borrowed from main()'s argv, or from file_command */
 };
 
-/* As term_after_ms: half of the hard-shutdown delay. */
+/* As timing.term_after_ms: half of the hard-shutdown delay. */
 #define TERM_AFTER_DEFAULT UINT32_MAX
 
 /* Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. */
@@ -162,18 +188,16 @@ void config_fini(struct config *config);
  */
 uint64_t config_id(const struct config *config, const char *directory);
 
-#define CONFIG_ERROR_SIZE 512
-
 /*
  * Set an option by its key.
  *
  * origin     where the value comes from, for the message: "--workers", "STICKYCTL_WORKERS"
- * ret_error  what is wrong and what would be right; CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong and what would be right
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */
 int config_set(struct config *config, int key, const char *value, const char *origin,
-	       char *ret_error);
+	       struct error_text *ret_error);
 
 /*
  * Begin the next source of options. If it sets an option that can be given more than once (listen,
@@ -187,18 +211,21 @@ void config_begin_source(struct config *config);
  * place of '-', to values. Several values are a list; `env` can be a mapping, too; `command` is a
  * list of the command's words.
  *
- * ret_error  what is wrong, with file:line:column; CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong, with file:line:column
  *
  * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno where the file can't be read.
  */
-int config_set_from_file(struct config *config, const char *path, char *ret_error);
+int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error);
 
 /*
  * Set the options that STICKYCTL_... variables of an environment name. Several values of one option
  * are separated by white space (listen, trusted-proxy) or line ends (env). A STICKYCTL_ variable
  * that is no option is an error, as a typing mistake would otherwise go unnoticed.
  */
-int config_set_from_environment(struct config *config, char *const *environment, char *ret_error);
+int config_set_from_environment(struct config *config, char *const *environment,
+				struct error_text *ret_error);
+
+#define CONFIG_NAMES_SIZE 512 /* room for the names of all options that can't change */
 
 /*
  * Replace a configuration that is in use, except for the options that can't change while an

@@ -15,16 +15,18 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "common/error_text.h"
 #include "config/setting.h"
 
 #define FILE_SIZE_MAX (1 << 20)
+#define WHAT_SIZE     256 /* of a part of an error message, in bytes */
 
 /* The file being read, and where error messages go. */
 struct reading {
 	struct config *config;
 	const char *path;
 	yaml_document_t document;
-	char *error;
+	struct error_text *error;
 };
 
 static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
@@ -32,14 +34,14 @@ static int complain(const struct reading *reading, const yaml_node_t *node, cons
 
 static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
 {
-	char what[CONFIG_ERROR_SIZE / 2];
+	char what[WHAT_SIZE];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s:%zu:%zu: %s", reading->path,
-		 node->start_mark.line + 1, node->start_mark.column + 1, what);
+	error_text_set(reading->error, "%.200s:%zu:%zu: %s", reading->path,
+		       node->start_mark.line + 1, node->start_mark.column + 1, what);
 	return -EBADMSG;
 }
 
@@ -69,7 +71,7 @@ static bool is_empty(const yaml_node_t *node)
 static int set(struct reading *reading, const struct config_option *option, const yaml_node_t *node,
 	       const char *value)
 {
-	char origin[CONFIG_ERROR_SIZE / 2];
+	char origin[WHAT_SIZE];
 	int error;
 
 	snprintf(origin, sizeof(origin), "%.200s:%zu:%zu: %s", reading->path,
@@ -237,13 +239,13 @@ static int complain_of_syntax(const struct reading *reading, const yaml_parser_t
 		return -ENOMEM;
 	/* For a byte that is no UTF-8, libyaml gives an offset, but no line. */
 	if (parser->error == YAML_READER_ERROR)
-		snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s: byte %zu: %s", reading->path,
-			 parser->problem_offset, problem);
+		error_text_set(reading->error, "%.200s: byte %zu: %s", reading->path,
+			       parser->problem_offset, problem);
 	else
-		snprintf(reading->error, CONFIG_ERROR_SIZE, "%.200s:%zu:%zu: %s%s%s%s",
-			 reading->path, parser->problem_mark.line + 1,
-			 parser->problem_mark.column + 1, problem, parser->context ? " " : "",
-			 parser->context ? parser->context : "", hint_for(parser));
+		error_text_set(reading->error, "%.200s:%zu:%zu: %s%s%s%s", reading->path,
+			       parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+			       problem, parser->context ? " " : "",
+			       parser->context ? parser->context : "", hint_for(parser));
 	return -EBADMSG;
 }
 
@@ -263,7 +265,7 @@ static int refuse_second_document(struct reading *reading, yaml_parser_t *parser
 }
 
 static int parse(struct config *config, const char *path, const char *text, size_t length,
-		 char *ret_error)
+		 struct error_text *ret_error)
 {
 	struct reading reading = {.config = config, .path = path, .error = ret_error};
 	yaml_parser_t parser;
@@ -323,7 +325,7 @@ static ssize_t read_file(const char *path, char **ret_text)
 	return length;
 }
 
-int config_set_from_file(struct config *config, const char *path, char *ret_error)
+int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error)
 {
 	char *text = NULL;
 	ssize_t length = read_file(path, &text);
@@ -331,11 +333,11 @@ int config_set_from_file(struct config *config, const char *path, char *ret_erro
 
 	free(text);
 	if (length < 0)
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read %.300s: %s", path,
-			 error == -EINVAL  ? "not a regular file"
-			 : error == -EFBIG ? "larger than 1 MiB"
-					   : strerror(-error));
+		error_text_set(ret_error, "cannot read %.300s: %s", path,
+			       error == -EINVAL	 ? "not a regular file"
+			       : error == -EFBIG ? "larger than 1 MiB"
+						 : strerror(-error));
 	else if (error == -ENOMEM)
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "%.300s: out of memory", path);
+		error_text_set(ret_error, "%.300s: out of memory", path);
 	return error;
 }

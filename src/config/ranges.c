@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "common/prefixes.h"
 
 static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
@@ -47,17 +48,17 @@ static const char *word_of(char *line)
 	return line;
 }
 
-static int complain(int error, const char *where, size_t error_size, char *ret_error)
+static int complain(int error, const char *where, struct error_text *ret_error)
 {
-	snprintf(ret_error, error_size, "--trusted-proxy: %s: %s", where,
-		 error == -EINVAL  ? "not a range like 203.0.113.0/24 or 2001:db8::/32"
-		 : error == -E2BIG ? "more than 16384 ranges in all"
-				   : strerror(-error));
+	error_text_set(ret_error, "--trusted-proxy: %s: %s", where,
+		       error == -EINVAL	 ? "not a range like 203.0.113.0/24 or 2001:db8::/32"
+		       : error == -E2BIG ? "more than 16384 ranges in all"
+					 : strerror(-error));
 	return error;
 }
 
-static int add_lines(struct ranges *ranges, FILE *file, const char *path, size_t error_size,
-		     char *ret_error)
+static int add_lines(struct ranges *ranges, FILE *file, const char *path,
+		     struct error_text *ret_error)
 {
 	char *line = NULL, where[512];
 	const char *word;
@@ -82,17 +83,17 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path, size_t
 	if (!error)
 		return 0;
 	snprintf(where, sizeof(where), "%.400s:%zu", path, number);
-	return complain(error, where, error_size, ret_error);
+	return complain(error, where, ret_error);
 }
 
-static int add_file(struct ranges *ranges, const char *path, size_t error_size, char *ret_error)
+static int add_file(struct ranges *ranges, const char *path, struct error_text *ret_error)
 {
 	FILE *file = fopen(path, "re");
 	int error;
 
 	if (!file)
-		return complain(-errno, path, error_size, ret_error);
-	error = add_lines(ranges, file, path, error_size, ret_error);
+		return complain(-errno, path, ret_error);
+	error = add_lines(ranges, file, path, ret_error);
 	fclose(file);
 	return error;
 }
@@ -109,22 +110,22 @@ static int add_defaults(struct ranges *ranges)
 	return error;
 }
 
-int ranges_read(const struct string_list *words, struct ranges *ret_ranges, size_t error_size,
-		char *ret_error)
+int ranges_read(const struct string_list *words, struct ranges *ret_ranges,
+		struct error_text *ret_error)
 {
 	struct ranges ranges = {0};
 	size_t i;
 	int error = 0;
 
-	if (!words->count)
-		error = add_defaults(&ranges);
+	if (!words->count && (error = add_defaults(&ranges)))
+		complain(error, "default ranges", ret_error);
 	for (i = 0; i < words->count && !error; i++) {
 		const char *word = words->items[i];
 
 		if (word[0] == '@')
-			error = add_file(&ranges, word + 1, error_size, ret_error);
+			error = add_file(&ranges, word + 1, ret_error);
 		else if ((error = add_text(&ranges, word)))
-			complain(error, word, error_size, ret_error);
+			complain(error, word, ret_error);
 	}
 	if (error) {
 		ranges_fini(&ranges);

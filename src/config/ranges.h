@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "sticky.h"
+#include "common/error_text.h"
 #include "common/stringlist.h"
 
 struct ranges {
@@ -19,13 +20,13 @@ struct ranges {
  *
  * words       each one CIDR or @FILE; an empty list means loopback and the private ranges
  * ret_ranges  to be freed by ranges_fini()
- * ret_error   file:line and what is wrong; error_size bytes
+ * ret_error   file:line and what is wrong
  *
  * Returns 0, -EINVAL (not a range), -E2BIG (more than STICKY_PROXIES_LIMIT), -ENOMEM, or the -errno
  * of a file that can't be read.
  */
-int ranges_read(const struct string_list *words, struct ranges *ret_ranges, size_t error_size,
-		char *ret_error);
+int ranges_read(const struct string_list *words, struct ranges *ret_ranges,
+		struct error_text *ret_error);
 
 /* Free the list of ranges. */
 void ranges_fini(struct ranges *ranges);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "common/prefixes.h"
 #include "common/units.h"
 
@@ -50,9 +51,10 @@ static int find_choice(const char *choices, const char *value)
 	return -1;
 }
 
-static int complain(char *ret_error, const char *origin, const char *value, const char *what)
+static int complain(struct error_text *ret_error, const char *origin, const char *value,
+		    const char *what)
 {
-	snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: '%.200s' is not %s", origin, value, what);
+	error_text_set(ret_error, "%s: '%.200s' is not %s", origin, value, what);
 	return -EINVAL;
 }
 
@@ -74,7 +76,7 @@ static bool is_header_name(const char *text)
 }
 
 static int set_number(const struct config_option *option, uint32_t *member, const char *value,
-		      const char *origin, char *ret_error)
+		      const char *origin, struct error_text *ret_error)
 {
 	char range[64];
 	uint64_t number;
@@ -88,7 +90,8 @@ static int set_number(const struct config_option *option, uint32_t *member, cons
 	return 0;
 }
 
-static int set_time(uint32_t *member, const char *value, const char *origin, char *ret_error)
+static int set_time(uint32_t *member, const char *value, const char *origin,
+		    struct error_text *ret_error)
 {
 	uint64_t ms;
 
@@ -99,7 +102,8 @@ static int set_time(uint32_t *member, const char *value, const char *origin, cha
 	return 0;
 }
 
-static int set_size(uint64_t *member, const char *value, const char *origin, char *ret_error)
+static int set_size(uint64_t *member, const char *value, const char *origin,
+		    struct error_text *ret_error)
 {
 	if (parse_size(value, member))
 		return complain(ret_error, origin, value, "a size like 64K, 512M or 2G");
@@ -107,7 +111,7 @@ static int set_size(uint64_t *member, const char *value, const char *origin, cha
 }
 
 static int set_rate(const struct config_option *option, struct rate *member, const char *value,
-		    const char *origin, char *ret_error)
+		    const char *origin, struct error_text *ret_error)
 {
 	char form[96];
 	uint64_t count, period_ms;
@@ -123,7 +127,7 @@ static int set_rate(const struct config_option *option, struct rate *member, con
 }
 
 static int set_choice(const struct config_option *option, uint32_t *member, const char *value,
-		      const char *origin, char *ret_error)
+		      const char *origin, struct error_text *ret_error)
 {
 	char words[128];
 	int index = find_choice(option->choices, value);
@@ -137,7 +141,7 @@ static int set_choice(const struct config_option *option, uint32_t *member, cons
 }
 
 static int set(struct config *config, const struct config_option *option, const char *value,
-	       const char *origin, char *ret_error)
+	       const char *origin, struct error_text *ret_error)
 {
 	void *member = (char *)config + option->offset;
 
@@ -191,22 +195,22 @@ static int set(struct config *config, const struct config_option *option, const 
 }
 
 int setting_apply(struct config *config, const struct config_option *option, const char *value,
-		  const char *origin, char *ret_error)
+		  const char *origin, struct error_text *ret_error)
 {
 	int error = set(config, option, value, origin, ret_error);
 
 	if (error == -ENOMEM)
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: out of memory", origin);
+		error_text_set(ret_error, "%s: out of memory", origin);
 	return error;
 }
 
 int config_set(struct config *config, int key, const char *value, const char *origin,
-	       char *ret_error)
+	       struct error_text *ret_error)
 {
 	const struct config_option *option = option_by_key(key);
 
 	if (option)
 		return setting_apply(config, option, value, origin, ret_error);
-	snprintf(ret_error, CONFIG_ERROR_SIZE, "%s: no such option", origin);
+	error_text_set(ret_error, "%s: no such option", origin);
 	return -EINVAL;
 }

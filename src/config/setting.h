@@ -3,6 +3,7 @@
 #ifndef STICKY_CONFIG_SETTING_H
 #define STICKY_CONFIG_SETTING_H
 
+#include "common/error_text.h"
 #include "config/config.h"
 #include "config/options.h"
 
@@ -10,11 +11,11 @@
  * Check the value of an option, and set it.
  *
  * origin     where the value comes from, for the message: "--workers", "web.yaml:3:10: workers"
- * ret_error  what is wrong and what would be right; CONFIG_ERROR_SIZE bytes
+ * ret_error  what is wrong and what would be right
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */
 int setting_apply(struct config *config, const struct config_option *option, const char *value,
-		  const char *origin, char *ret_error);
+		  const char *origin, struct error_text *ret_error);
 
 #endif

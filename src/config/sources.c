@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "config/options.h"
 
 int sources_add(struct config_sources *sources, int key, const char *value)
@@ -28,7 +29,8 @@ void sources_fini(struct config_sources *sources)
 	*sources = (struct config_sources){0};
 }
 
-static int set_given(const struct config_sources *sources, struct config *config, char *ret_error)
+static int set_given(const struct config_sources *sources, struct config *config,
+		     struct error_text *ret_error)
 {
 	char origin[64];
 	size_t i;
@@ -44,7 +46,7 @@ static int set_given(const struct config_sources *sources, struct config *config
 }
 
 static int set_above_file(const struct config_sources *sources, struct config *config,
-			  char *ret_error)
+			  struct error_text *ret_error)
 {
 	int error;
 
@@ -60,7 +62,8 @@ static int set_above_file(const struct config_sources *sources, struct config *c
  * Find the configuration file. Its name can only come from the environment and the command line, so
  * these are read first. ret_path is "" if there is no file.
  */
-static int find_file(const struct config_sources *sources, char ret_path[PATH_MAX], char *ret_error)
+static int find_file(const struct config_sources *sources, char ret_path[PATH_MAX],
+		     struct error_text *ret_error)
 {
 	struct config config;
 	int error, length = 0;
@@ -82,7 +85,7 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 	config_fini(&config);
 	if (length < PATH_MAX)
 		return error;
-	snprintf(ret_error, CONFIG_ERROR_SIZE, "--config: the name is too long");
+	error_text_set(ret_error, "--config: the name is too long");
 	return -EINVAL;
 }
 
@@ -97,7 +100,8 @@ static int complete(const struct config_sources *sources, struct config *config,
 	return config->name && (config->file || !path[0]) ? 0 : -ENOMEM;
 }
 
-int sources_load(const struct config_sources *sources, struct config *ret_config, char *ret_error)
+int sources_load(const struct config_sources *sources, struct config *ret_config,
+		 struct error_text *ret_error)
 {
 	char path[PATH_MAX];
 	int error;
@@ -112,6 +116,6 @@ int sources_load(const struct config_sources *sources, struct config *ret_config
 		return error;
 	error = complete(sources, ret_config, path);
 	if (error)
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "%s", strerror(-error));
+		error_text_set(ret_error, "%s", strerror(-error));
 	return error;
 }

@@ -3,6 +3,7 @@
 #ifndef STICKY_CONFIG_SOURCES_H
 #define STICKY_CONFIG_SOURCES_H
 
+#include "common/error_text.h"
 #include "config/config.h"
 
 #define SOURCES_DIRECTORY "/etc/sticky" /* the folder of NAME.yaml */
@@ -32,10 +33,11 @@ void sources_fini(struct config_sources *sources);
  * names; else SOURCES_DIRECTORY/NAME.yaml, if -n names an instance and the file exists.
  *
  * ret_config  initialized by this call, also where it fails
- * ret_error   what is wrong and where; CONFIG_ERROR_SIZE bytes
+ * ret_error   what is wrong and where
  *
  * Returns 0, -EINVAL (environment or command line), or an error of config_set_from_file().
  */
-int sources_load(const struct config_sources *sources, struct config *ret_config, char *ret_error);
+int sources_load(const struct config_sources *sources, struct config *ret_config,
+		 struct error_text *ret_error);
 
 #endif

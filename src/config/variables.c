@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "config/setting.h"
 
 #define VARIABLE_PREFIX "STICKYCTL_"
@@ -15,7 +16,7 @@
  * several values; that of another option holds one.
  */
 static int set_from_variable(struct config *config, const struct config_option *option,
-			     const char *value, const char *origin, char *ret_error)
+			     const char *value, const char *origin, struct error_text *ret_error)
 {
 	const char *separators = option->kind == KIND_LIST || option->kind == KIND_RANGES ? " \t\n"
 				 : option->kind == KIND_ASSIGNMENTS			  ? "\n"
@@ -26,8 +27,10 @@ static int set_from_variable(struct config *config, const struct config_option *
 	if (!separators)
 		return setting_apply(config, option, value, origin, ret_error);
 	copy = strdup(value);
-	if (!copy)
+	if (!copy) {
+		error_text_set(ret_error, "%s: out of memory", origin);
 		return -ENOMEM;
+	}
 	for (word = strtok_r(copy, separators, &rest); word && !error;
 	     word = strtok_r(NULL, separators, &rest))
 		error = setting_apply(config, option, word, origin, ret_error);
@@ -35,7 +38,8 @@ static int set_from_variable(struct config *config, const struct config_option *
 	return error;
 }
 
-int config_set_from_environment(struct config *config, char *const *environment, char *ret_error)
+int config_set_from_environment(struct config *config, char *const *environment,
+				struct error_text *ret_error)
 {
 	size_t prefix = strlen(VARIABLE_PREFIX);
 	char origin[128];
@@ -53,8 +57,8 @@ int config_set_from_environment(struct config *config, char *const *environment,
 			 *environment);
 		option = option_by_spelling(*environment + prefix, length, toupper);
 		if (!option) {
-			snprintf(ret_error, CONFIG_ERROR_SIZE,
-				 "%s: no such option; see stickyctl start --help", origin);
+			error_text_set(ret_error, "%s: no such option; see stickyctl start --help",
+				       origin);
 			return -EINVAL;
 		}
 		error = set_from_variable(config, option, equals + 1, origin, ret_error);

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/error_text.h"
+#include "common/log.h"
 #include "config/ranges.h"
 #include "controller/controller_internal.h"
-#include "common/log.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_commands.h"
@@ -28,15 +29,16 @@ static void note_kept(struct controller *controller, const char *names)
 {
 	uint32_t next = rolling_reload_id(controller->instance.supervisor) + 1;
 
-	journal_add(controller->journal, STICKY_LOG_WARN, "options_kept",
+	journal_add(controller->instance.journal, STICKY_LOG_WARN, "options_kept",
 		    json_pack("{s:i, s:s, s:s}", "reload", (int)next, "options", names, "so",
 			      AT_A_START));
 }
 
 void controller_apply_differences(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	const struct state_file_content *previous = controller->takeover.content;
-	char names[CONFIG_ERROR_SIZE];
+	char names[CONFIG_NAMES_SIZE];
 
 	/*
 	 * The state file has the hashes of the configuration as it was read. Options that keep
@@ -50,28 +52,29 @@ void controller_apply_differences(struct controller *controller)
 	 * The reload begins first: a slot that is added afterwards has a worker of the new kind
 	 * already.
 	 */
-	if (previous->config_id != config_id(controller->config, controller->directory))
+	if (previous->config_id != config_id(config, controller->directory))
 		rolling_reload_begin(controller->instance.supervisor);
-	if (previous->configured_slots != controller_wanted_slots(controller->config))
-		scale_to(controller, controller_wanted_slots(controller->config));
+	if (previous->configured_slots != controller_wanted_slots(config))
+		scale_to(controller, controller_wanted_slots(config));
 }
 
 /* Update the state file, for a controller that takes over. */
 static void note_config(struct controller *controller)
 {
+	const struct config *config = controller->instance.config;
 	struct state_file_content *content = controller->state_file.content;
 
 	if (!content)
 		return;
-	content->configured_slots = controller_wanted_slots(controller->config);
-	content->config_id = config_id(controller->config, controller->directory);
+	content->configured_slots = controller_wanted_slots(config);
+	content->config_id = config_id(config, controller->directory);
 }
 
 /* Check that the files of address ranges can be read, before anything is changed. */
-static int check_ranges(const struct config *config, char *ret_error)
+static int check_ranges(const struct config *config, struct error_text *ret_error)
 {
 	struct ranges ranges;
-	int error = ranges_read(&config->trusted_proxies, &ranges, API_ERROR_SIZE, ret_error);
+	int error = ranges_read(&config->proxy.trusted, &ranges, ret_error);
 
 	if (!error)
 		ranges_fini(&ranges);
@@ -83,13 +86,13 @@ static int check_ranges(const struct config *config, char *ret_error)
  * reason in ret_error.
  */
 static int load_config(struct controller *controller, struct config *ret_config,
-		       char ret_directory[CONTROLLER_PATH_SIZE], char *ret_error)
+		       char ret_directory[CONTROLLER_PATH_SIZE], struct error_text *ret_error)
 {
 	int error = sources_load(controller->sources, ret_config, ret_error);
 
-	if (!error && controller->config->command)
-		error = controller_choose_directory(controller, ret_config->chdir, ret_directory,
-						    API_ERROR_SIZE, ret_error);
+	if (!error && controller->instance.config->command)
+		error = controller_choose_directory(controller, ret_config->identity.chdir,
+						    ret_directory, ret_error);
 	if (!error)
 		error = check_ranges(ret_config, ret_error);
 	if (error)
@@ -97,40 +100,42 @@ static int load_config(struct controller *controller, struct config *ret_config,
 	return error;
 }
 
-static void tell_kept(struct controller *controller, const char *names, char *ret_text)
+static void tell_kept(struct controller *controller, const char *names, struct error_text *ret_text)
 {
-	ret_text[0] = '\0';
+	ret_text->text[0] = '\0';
 	if (!names[0])
 		return;
-	snprintf(ret_text, API_ERROR_SIZE, "not changed while it runs: %s; %s", names, AT_A_START);
+	error_text_set(ret_text, "not changed while it runs: %s; %s", names, AT_A_START);
 	note_kept(controller, names);
 }
 
-int controller_reload(struct controller *controller, char *ret_text)
+int controller_reload(struct controller *controller, struct error_text *ret_text)
 {
+	struct config *config = controller->instance.config;
 	struct supervisor *supervisor = controller->instance.supervisor;
-	uint32_t previous_workers = controller->config->workers;
-	char names[CONFIG_ERROR_SIZE], directory[CONTROLLER_PATH_SIZE] = "";
+	uint32_t previous_workers = config->workers;
+	char names[CONFIG_NAMES_SIZE], directory[CONTROLLER_PATH_SIZE] = "";
+	struct error_text error;
 	struct config next;
 	int result;
 
 	if (shutdown_has_begun(supervisor)) {
-		snprintf(ret_text, API_ERROR_SIZE, "reload: the instance is stopping");
+		error_text_set(ret_text, "reload: the instance is stopping");
 		return -EBUSY;
 	}
 	if (load_config(controller, &next, directory, ret_text))
 		return -EBADMSG;
-	config_replace(controller->config, &next, sizeof(names), names);
+	config_replace(config, &next, sizeof(names), names);
 	strcpy(controller->directory, directory);
 	note_config(controller);
 	tell_kept(controller, names, ret_text);
-	supervisor_set_config(supervisor, controller->config);
-	report_set_level((enum sticky_log_level)controller->config->log_level);
-	if (frontend_apply_config(controller->instance.front, sizeof(names), names))
-		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", names);
+	supervisor_set_config(supervisor, config);
+	report_set_level((enum sticky_log_level)config->log_level);
+	if (frontend_apply_config(controller->instance.front, &error))
+		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", error.text);
 	result = rolling_reload_begin(supervisor);
 	/* The number of slots set by `scale` stays until the configured number itself changes. */
-	if (controller->config->workers != previous_workers)
-		scale_to(controller, controller_wanted_slots(controller->config));
+	if (config->workers != previous_workers)
+		scale_to(controller, controller_wanted_slots(config));
 	return result;
 }

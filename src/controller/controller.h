@@ -7,8 +7,8 @@
 
 #include "config/config.h"
 #include "config/sources.h"
-#include "supervise/worker_backend.h"
 #include "sticky.h"
+#include "supervise/worker_backend.h"
 
 /* Runs workers as threads of this process. The demo implements it. */
 struct thread_host {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What controller.c, setup_host.c, setup_group.c and apply_config.c share. */
+/* The running instance, and what the files of this folder do with it. */
 #ifndef STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 #define STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 
@@ -7,23 +7,23 @@
 #include <sys/resource.h>
 
 #include "api/api.h"
+#include "api/instance.h"
+#include "common/error_text.h"
 #include "controller/controller.h"
+#include "controller/upgrade.h"
 #include "handoff/frontend.h"
 #include "node/relay.h"
 #include "process/identity.h"
-#include "api/instance.h"
-#include "state/pin_dir.h"
 #include "process/processes.h"
+#include "state/pin_dir.h"
 #include "state/rundir.h"
+#include "supervise/supervisor.h"
 #include "supervise/takeover.h"
-#include "controller/upgrade.h"
 
-#define CONTROLLER_ERROR_SIZE 1024
-#define CONTROLLER_PATH_SIZE  4096
-#define CONTROLLER_SIGNALS    7
+#define CONTROLLER_PATH_SIZE 4096
+#define CONTROLLER_SIGNALS   7
 
 struct controller {
-	struct config *config; /* replaced in place at a reload */
 	const struct config_sources *sources;
 	const struct thread_host *threads;
 	struct rundir rundir;
@@ -40,11 +40,8 @@ struct controller {
 	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
-	struct worker_backend backend;
 	struct instance instance;
-	struct journal *journal;
-	struct traffic own_traffic; /* used where there is no state file */
-	struct traffic *traffic;
+	struct traffic own_traffic; /* instance.traffic where there is no state file */
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
@@ -88,14 +85,13 @@ int controller_obtain_seed(struct controller *controller);
  *
  * chosen         the value of --chdir; NULL: the directory in which stickyctl was started
  * ret_directory  an absolute path
- * size           of ret_error, in bytes
  * ret_error      an error message
  *
  * Returns 0 or -errno.
  */
 int controller_choose_directory(const struct controller *controller, const char *chosen,
-				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
-				char *ret_error);
+				char ret_directory[CONTROLLER_PATH_SIZE],
+				struct error_text *ret_error);
 
 /* ---- setup_group.c: the group, new or taken over ---- */
 
@@ -117,6 +113,74 @@ int controller_take_over(struct controller *controller);
 /* Returns the number of slots that the configuration asks for. */
 uint32_t controller_wanted_slots(const struct config *config);
 
+/* ---- setup_workers.c: the dispatchers, the workers and what supervises them ---- */
+
+/* Open the dispatchers, if connections are to be accepted in the controller. */
+int controller_open_front(struct controller *controller);
+
+/* Open what starts workers: processes for a COMMAND, else threads for the demo. */
+int controller_open_workers(struct controller *controller);
+
+int controller_open_supervisor(struct controller *controller);
+
+/*
+ * Let the dispatchers accept connections, if the group listens already. Must be called before a
+ * takeover installs its program, which would find no dispatchers.
+ */
+int controller_start_front(struct controller *controller);
+
+/* Listen on the private address of each slot. After a takeover, a failure is only logged. */
+int controller_open_slot_sockets(struct controller *controller);
+
+/* ---- setup_api.c ---- */
+
+/* Open the control socket, and note when the instance started. */
+int controller_open_api(struct controller *controller);
+
+/* ---- signals.c ---- */
+
+/*
+ * Handle signals in the loop: SIGINT, SIGTERM and SIGQUIT stop the instance, SIGHUP and SIGUSR2
+ * reload it, SIGTTIN and SIGTTOU change the number of slots. Returns an exit code, after an error
+ * message.
+ */
+int controller_watch_signals(struct controller *controller);
+
+/* Undo controller_watch_signals(), also where it failed or was not called. */
+void controller_unwatch_signals(struct controller *controller);
+
+/* ---- stopping.c ---- */
+
+/* Make the timer for --stop-delay. Returns 0 or -ENOMEM. */
+int controller_open_stop_timer(struct controller *controller);
+
+/*
+ * Begin to stop the instance.
+ *
+ * now  workers are killed; else they end their work, and --stop-delay comes first
+ * why  what asked for it, for the log: "request", or the name of a signal
+ */
+void controller_stop(struct controller *controller, bool now, const char *why);
+
+/* All workers have ended: answer the clients of `stop`, and leave the loop. */
+void controller_finish(struct controller *controller, enum supervisor_result result);
+
+/*
+ * Leave the loop after some time; NULL: at the end of this turn. Without memory for a timer, the
+ * loop is left at once.
+ */
+void controller_leave_loop(struct controller *controller, const struct timeval *after);
+
+/* ---- upgrade_instance.c ---- */
+
+/* Is an upgrade possible now? Returns 0, or -errno with the reason in ret_error. */
+int controller_may_upgrade(struct controller *controller, struct error_text *ret_error);
+
+/*
+ * Replace the program. Returns only on failure, which is logged; the instance goes on as before.
+ */
+void controller_upgrade(struct controller *controller);
+
 /* ---- apply_config.c: a changed configuration ---- */
 
 /* After a takeover: apply what differs from the previous controller's configuration. */
@@ -125,11 +189,10 @@ void controller_apply_differences(struct controller *controller);
 /*
  * Read the configuration again, apply it, and begin a reload.
  *
- * ret_text  API_ERROR_SIZE bytes: on failure the reason; else the options that keep their previous
- *           values, or ""
+ * ret_text  on failure the reason; else the options that keep their previous values, or ""
  *
  * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
  */
-int controller_reload(struct controller *controller, char *ret_text);
+int controller_reload(struct controller *controller, struct error_text *ret_text);
 
 #endif

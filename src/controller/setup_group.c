@@ -4,14 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/error_text.h"
+#include "common/exit_code.h"
+#include "common/log.h"
+#include "common/privilege.h"
+#include "controller/controller_internal.h"
 #include "node/command_advice.h"
 #include "procfs/cpu_count.h"
 #include "supervise/listeners.h"
 #include "supervise/worker_adopt.h"
-#include "controller/controller_internal.h"
-#include "common/privilege.h"
-#include "common/exit_code.h"
-#include "common/log.h"
 
 uint32_t controller_wanted_slots(const struct config *config)
 {
@@ -33,7 +34,7 @@ static void restore_bpf(void *context, unsigned int previous)
 
 static struct sticky_group_options group_options(const struct controller *controller)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 
 	return (struct sticky_group_options){
 		.size = sizeof(struct sticky_group_options),
@@ -53,7 +54,7 @@ int controller_find_takeover(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
 
-	if (!controller->config->command ||
+	if (!controller->instance.config->command ||
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
 	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
@@ -80,7 +81,7 @@ static void adopt_group(struct controller *controller)
 	struct sticky_group_options options = group_options(controller);
 	int error;
 
-	pins_locate(controller->config->name, controller->pins);
+	pins_locate(controller->instance.config->name, controller->pins);
 	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
 	if (!error)
 		error = adopt_listeners(controller);
@@ -121,7 +122,7 @@ static void set_steering(struct controller *controller, bool is_user, const char
 static bool may_do_without(const struct config *config, int error)
 {
 	return config->steering == STEERING_AUTO &&
-	       (config->behind_proxy != BEHIND_NO_PROXY || config_is_node(config)) &&
+	       (config->proxy.behind != BEHIND_NO_PROXY || config_is_node(config)) &&
 	       (error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC);
 }
 
@@ -143,7 +144,7 @@ static int open_user_group(struct controller *controller, struct sticky_group_op
 int controller_open_group(struct controller *controller)
 {
 	struct sticky_group_options options = group_options(controller);
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	char why[STICKY_EXPLANATION_SIZE];
 	int error;
 
@@ -181,20 +182,20 @@ int controller_open_group(struct controller *controller)
  * Is the command one that can't work? npm and the like never can. A shell can be a worker if -l
  * names an address: it may start any kind of server.
  */
-static bool is_in_vain(const struct controller *controller, size_t size, char *ret_why)
+static bool is_in_vain(const struct controller *controller, struct error_text *ret_why)
 {
-	const struct config *config = controller->config;
+	const struct config *config = controller->instance.config;
 	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
 
 	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
 		return false;
-	return advice_of_command(config->command, controller->directory, size, ret_why);
+	return advice_of_command(config->command, controller->directory, ret_why);
 }
 
 int controller_open_listeners(struct controller *controller)
 {
-	const struct config *config = controller->config;
-	char error[CONTROLLER_ERROR_SIZE];
+	const struct config *config = controller->instance.config;
+	struct error_text error;
 	size_t i;
 	int result = 0;
 
@@ -204,8 +205,8 @@ int controller_open_listeners(struct controller *controller)
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
-	if (config->command && is_in_vain(controller, sizeof(error), error)) {
-		controller_complain("%s", error);
+	if (config->command && is_in_vain(controller, &error)) {
+		controller_complain("%s", error.text);
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count && config->command) {
@@ -214,14 +215,12 @@ int controller_open_listeners(struct controller *controller)
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count)
-		result = listen_on(controller->instance.group, controller->threads->listen, error,
-				   sizeof(error));
+		result = listen_on(controller->instance.group, controller->threads->listen, &error);
 	for (i = 0; i < config->listen.count && result >= 0; i++)
-		result = listen_on(controller->instance.group, config->listen.items[i], error,
-				   sizeof(error));
+		result = listen_on(controller->instance.group, config->listen.items[i], &error);
 	if (result >= 0)
 		return EXIT_DONE;
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	return result == -EACCES		       ? EXIT_NOT_PERMITTED
 	       : result == -EINVAL || result == -E2BIG ? EXIT_USAGE
 						       : EXIT_FAILED;
@@ -230,34 +229,36 @@ int controller_open_listeners(struct controller *controller)
 /* Pin the maps, so that another controller can take over if this one dies. */
 static void pin_group(struct controller *controller)
 {
-	char why[CONTROLLER_ERROR_SIZE] =
-		"with steering by user, the sockets are closed when the controller ends";
+	struct error_text why = {
+		"with steering by user, the sockets are closed when the controller ends"};
 	int error = -EOPNOTSUPP;
 
 	if (!controller->is_user)
-		error = pins_make(controller->config->name, controller->pins, why, sizeof(why));
+		error = pins_make(controller->instance.config->name, controller->pins, &why);
 	if (!error) {
 		error = sticky_group_pin(controller->instance.group, controller->pins);
 		if (error) {
-			snprintf(why, sizeof(why), "%s: %s", controller->pins, strerror(-error));
+			error_text_set(&why, "%s: %s", controller->pins, strerror(-error));
 			pins_remove(controller->pins);
 		}
 	}
 	if (!error)
 		return;
 	report(STICKY_LOG_WARN, "takeover_unavailable",
-	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"", why);
+	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"",
+	       why.text);
 	controller->pins[0] = '\0';
 }
 
 /* Create the state file, from which another controller can take over. */
 int controller_open_state_file(struct controller *controller)
 {
+	struct config *config = controller->instance.config;
 	struct state_file_content *content;
 	char path[RUNDIR_PATH_SIZE];
 	int error;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
 	error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
 	if (!error)
@@ -267,24 +268,24 @@ int controller_open_state_file(struct controller *controller)
 		return EXIT_FAILED;
 	}
 	content = controller->state_file.content;
-	controller->traffic = &content->traffic;
+	controller->instance.traffic = &content->traffic;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
-	content->configured_slots = controller_wanted_slots(controller->config);
-	content->config_id = config_id(controller->config, controller->directory);
-	config_fixed_ids(controller->config, content->fixed_ids);
+	content->configured_slots = controller_wanted_slots(config);
+	content->config_id = config_id(config, controller->directory);
+	config_fixed_ids(config, content->fixed_ids);
 	if (controller->takes_over) {
 		/*
 		 * Kept at a takeover: workers that were started without a channel can't take
 		 * connections.
 		 */
-		controller->config->behind_proxy = controller->takeover.content->behind_proxy;
+		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
 	} else {
 		pin_group(controller);
 	}
-	content->behind_proxy = controller->config->behind_proxy;
+	content->behind_proxy = config->proxy.behind;
 	return EXIT_DONE;
 }
 

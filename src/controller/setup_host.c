@@ -7,18 +7,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/controller_internal.h"
+#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
+#include "controller/controller_internal.h"
 #include "state/seed.h"
 
 int controller_take_name(struct controller *controller)
 {
-	const struct config *config = controller->config;
-	char error[CONTROLLER_ERROR_SIZE] = "";
+	const struct config *config = controller->instance.config;
+	struct error_text error;
 	pid_t pid = 0;
-	int result = rundir_take(config->run_dir, config->name, &controller->rundir, &pid, error,
-				 sizeof(error));
+	int result = rundir_take(config->run_dir, config->name, &controller->rundir, &pid, &error);
 
 	if (!result)
 		return EXIT_DONE;
@@ -28,7 +28,7 @@ int controller_take_name(struct controller *controller)
 				    config->name, pid);
 		return EXIT_ALREADY_RUNNING;
 	}
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	if (result == -ENAMETOOLONG)
 		return EXIT_USAGE;
 	return result == -EPERM || result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
@@ -36,21 +36,21 @@ int controller_take_name(struct controller *controller)
 
 int controller_find_identity(struct controller *controller)
 {
-	char error[CONTROLLER_ERROR_SIZE];
+	const struct config *config = controller->instance.config;
+	struct error_text error;
 	int result;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
-	result = identity_find(controller->config->user, &controller->identity, error,
-			       sizeof(error));
+	result = identity_find(config->identity.user, &controller->identity, &error);
 	if (result) {
-		controller_complain("%s", error);
+		controller_complain("%s", error.text);
 		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
 	}
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
 		       controller->identity.name, controller->identity.uid,
-		       controller->identity.gid, controller->config->user ? "--user" : "sudo");
+		       controller->identity.gid, config->identity.user ? "--user" : "sudo");
 	return EXIT_DONE;
 }
 
@@ -74,22 +74,22 @@ static void find_here(char here[CONTROLLER_PATH_SIZE])
 }
 
 int controller_choose_directory(const struct controller *controller, const char *chosen,
-				char ret_directory[CONTROLLER_PATH_SIZE], size_t size,
-				char *ret_error)
+				char ret_directory[CONTROLLER_PATH_SIZE],
+				struct error_text *ret_error)
 {
 	bool is_absolute = chosen && chosen[0] == '/';
 	const char *here = is_absolute ? "" : controller->here;
 
 	if (!is_absolute && !here[0]) {
-		snprintf(ret_error, size,
-			 "the present directory can't be found: %s\nname one by --chdir",
-			 strerror(ENOENT));
+		error_text_set(ret_error,
+			       "the present directory can't be found: %s\nname one by --chdir",
+			       strerror(ENOENT));
 		return -ENOENT;
 	}
 	if ((size_t)snprintf(ret_directory, CONTROLLER_PATH_SIZE, "%s%s%s", here,
 			     chosen && here[0] ? "/" : "",
 			     chosen ? chosen : "") >= CONTROLLER_PATH_SIZE) {
-		snprintf(ret_error, size, "--chdir: the name is too long");
+		error_text_set(ret_error, "--chdir: the name is too long");
 		return -ENAMETOOLONG;
 	}
 	return 0;
@@ -97,33 +97,34 @@ int controller_choose_directory(const struct controller *controller, const char 
 
 int controller_find_directory(struct controller *controller)
 {
-	char error[CONTROLLER_ERROR_SIZE];
+	const struct config *config = controller->instance.config;
+	struct error_text error;
 	int result;
 
-	if (!controller->config->command)
+	if (!config->command)
 		return EXIT_DONE;
 	find_here(controller->here);
-	result = controller_choose_directory(controller, controller->config->chdir,
-					     controller->directory, sizeof(error), error);
+	result = controller_choose_directory(controller, config->identity.chdir,
+					     controller->directory, &error);
 	if (!result)
 		return EXIT_DONE;
-	controller_complain("%s", error);
+	controller_complain("%s", error.text);
 	return result == -ENOENT ? EXIT_FAILED : EXIT_USAGE;
 }
 
 int controller_obtain_seed(struct controller *controller)
 {
-	char error[CONTROLLER_ERROR_SIZE];
-	int result = seed_obtain(controller->config->state_dir, controller->config->name,
-				 controller->seed, error, sizeof(error));
+	const struct config *config = controller->instance.config;
+	struct error_text error;
+	int result = seed_obtain(config->state_dir, config->name, controller->seed, &error);
 
 	if (result == 1) {
 		report(STICKY_LOG_WARN, "seed_not_kept",
-		       "why=\"%s\" so=\"clients get other workers after a restart\"", error);
+		       "why=\"%s\" so=\"clients get other workers after a restart\"", error.text);
 		return EXIT_DONE;
 	}
 	if (result)
-		controller_complain("%s", error);
+		controller_complain("%s", error.text);
 	return result ? result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED : EXIT_DONE;
 }
 

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
+
 #define CHECK_MS      5000
 #define KEPT_VARIABLE "STICKY_UPGRADE_SOCKETS"
 
@@ -62,20 +64,20 @@ static pid_t start_version(const char *path)
 	return error ? -error : pid;
 }
 
-int upgrade_check(const char *path, char *ret_error, size_t error_size)
+int upgrade_check(const char *path, struct error_text *ret_error)
 {
 	pid_t pid = start_version(path);
 	int code;
 
 	if (pid < 0) {
-		snprintf(ret_error, error_size, "cannot run %s: %s", path, strerror(-pid));
+		error_text_set(ret_error, "cannot run %s: %s", path, strerror(-pid));
 		return pid;
 	}
 	code = wait_for(pid);
 	if (!code)
 		return 0;
-	snprintf(ret_error, error_size, "%s does not work: 'version' %s", path,
-		 code == -ETIMEDOUT ? "does not end" : "fails");
+	error_text_set(ret_error, "%s does not work: 'version' %s", path,
+		       code == -ETIMEDOUT ? "does not end" : "fails");
 	return -ENOEXEC;
 }
 

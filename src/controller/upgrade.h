@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
+
 #define UPGRADE_PATH_SIZE 4096
 
 /*
@@ -17,11 +19,11 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE]);
 /*
  * Can the program that is now at `path` be run? It is asked for its version, and has 5 s to answer.
  *
- * ret_error  why it can't; error_size bytes
+ * ret_error  why it can't
  *
  * Returns 0 or -errno.
  */
-int upgrade_check(const char *path, char *ret_error, size_t error_size);
+int upgrade_check(const char *path, struct error_text *ret_error);
 
 #define UPGRADE_KEPT_MAX 256
 

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #define TLS_HANDSHAKE  0x16  /* the first byte of a TLS hello: RFC 8446, 5.1 */
 #define READ_MAX       65536 /* bytes that are read before the response, at most */
@@ -23,18 +24,10 @@ struct error_response {
 	enum down_answer kind;
 	unsigned int retry_after;
 	bool is_sent;
-	time_t until; /* by CLOCK_MONOTONIC: when the connection is closed at the latest */
+	uint64_t until_ms; /* by clock_ms(): when the connection is closed at the latest */
 };
 
 enum taken { TOOK_NOTHING, TOOK_SOME, TOOK_THE_END };
-
-static time_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec;
-}
 
 static void end(struct error_response *response, int fd)
 {
@@ -92,7 +85,7 @@ static void send_or_close(struct error_response *response, int fd, char first)
 		return;
 	}
 	response->is_sent = true;
-	response->until = now() + LINGER_SECONDS;
+	response->until_ms = clock_ms() + LINGER_SECONDS * 1000;
 	if (event_add(response->event, &limit))
 		end(response, fd);
 }
@@ -105,7 +98,7 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 
 	if (!response->is_sent)
 		send_or_close(response, fd, first);
-	else if (what & EV_TIMEOUT || taken == TOOK_THE_END || now() >= response->until)
+	else if (what & EV_TIMEOUT || taken == TOOK_THE_END || clock_ms() >= response->until_ms)
 		end(response, fd);
 }
 

@@ -10,6 +10,7 @@
 #include "config/ranges.h"
 #include "handoff/dispatcher.h"
 #include "procfs/cpu_count.h"
+#include "common/error_text.h"
 #include "common/privilege.h"
 #include "common/log.h"
 
@@ -41,10 +42,10 @@ struct frontend {
 static struct delivery_limits limits_of(const struct config *config)
 {
 	return (struct delivery_limits){
-		.retries = config->max_retries,
-		.delay_ms = config->retry_delay_ms,
-		.max_held = config->max_held,
-		.answer = (enum down_answer)config->down_answer,
+		.retries = config->waiting.max_retries,
+		.delay_ms = config->waiting.retry_delay_ms,
+		.max_held = config->waiting.max_held,
+		.answer = (enum down_answer)config->waiting.down_answer,
 	};
 }
 
@@ -59,15 +60,16 @@ static int make_rules(const struct frontend *frontend, const struct ranges *trus
 	};
 	const struct config *config = frontend->options.config;
 	struct dispatch_rules rules = {
-		.mode = modes[config->behind_proxy],
-		.strips = config->proxy_header == PROXY_HEADER_STRIP,
+		.mode = modes[config->proxy.behind],
+		.strips = config->proxy.header == PROXY_HEADER_STRIP,
 		.samples = !frontend->options.is_user,
 		.reports_keepalive = !config_closes_keepalive(config),
-		.head_timeout_ms = config->head_timeout_ms,
+		.head_timeout_ms = config->proxy.head_timeout_ms,
 	};
 
 	snprintf(rules.header, sizeof(rules.header), "%s",
-		 config->client_ip_header ? config->client_ip_header : "X-Forwarded-For");
+		 config->proxy.client_ip_header ? config->proxy.client_ip_header
+						: "X-Forwarded-For");
 	return dispatch_rules_new(&rules, trusted->list, trusted->count, ret_rules);
 }
 
@@ -138,12 +140,12 @@ static int send_to_dispatchers(const struct frontend *frontend, const struct ran
 {
 	const struct config *config = frontend->options.config;
 
-	if (config->behind_proxy == BEHIND_NO_PROXY)
+	if (config->proxy.behind == BEHIND_NO_PROXY)
 		return 0;
 	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
 	return sticky_group_set_proxies(frontend->options.group, trusted->list, trusted->count,
-					config->behind_proxy == BEHIND_PROXY_XFF ||
-						config->proxy_header == PROXY_HEADER_KEEP);
+					config->proxy.behind == BEHIND_PROXY_XFF ||
+						config->proxy.header == PROXY_HEADER_KEEP);
 }
 
 /* The dispatchers that look at a connection by the previous rules keep these alive until then. */
@@ -174,23 +176,23 @@ static int use_ranges(struct frontend *frontend, const struct ranges *trusted)
 }
 
 /* Read the ranges, and make the dispatchers' rules from them and the configuration. */
-static int read_rules(struct frontend *frontend, size_t error_size, char *ret_error)
+static int read_rules(struct frontend *frontend, struct error_text *ret_error)
 {
 	const struct config *config = frontend->options.config;
 	struct ranges trusted = {0};
 	int error;
 
-	if (config->behind_proxy != BEHIND_NO_PROXY &&
-	    ranges_read(&config->trusted_proxies, &trusted, error_size, ret_error))
+	if (config->proxy.behind != BEHIND_NO_PROXY &&
+	    ranges_read(&config->proxy.trusted, &trusted, ret_error))
 		return -EBADMSG;
 	error = use_ranges(frontend, &trusted);
 	if (error)
-		snprintf(ret_error, error_size, "--trusted-proxy: %s", strerror(-error));
+		error_text_set(ret_error, "--trusted-proxy: %s", strerror(-error));
 	ranges_fini(&trusted);
 	return error;
 }
 
-int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error)
+int frontend_apply_config(struct frontend *frontend, struct error_text *ret_error)
 {
 	struct delivery_limits limits;
 
@@ -198,13 +200,13 @@ int frontend_apply_config(struct frontend *frontend, size_t error_size, char *re
 		return 0;
 	limits = limits_of(frontend->options.config);
 	delivery_set_limits(frontend->delivery, &limits);
-	return read_rules(frontend, error_size, ret_error);
+	return read_rules(frontend, ret_error);
 }
 
 /* ---- Open, start, stop -------------------------------------------------------------- */
 
-int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
-		  struct frontend **ret_frontend)
+int frontend_open(const struct frontend_options *options, struct frontend **ret_frontend,
+		  struct error_text *ret_error)
 {
 	const struct delivery_options delivery = {
 		.base = options->base,
@@ -215,14 +217,16 @@ int frontend_open(const struct frontend_options *options, size_t error_size, cha
 	struct frontend *frontend = calloc(1, sizeof(*frontend));
 	int error;
 
-	if (!frontend)
+	if (!frontend) {
+		error_text_set(ret_error, "cannot pass connections on: %s", strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	frontend->options = *options;
 	error = delivery_open(&delivery, &limits, &frontend->delivery);
 	if (error)
-		snprintf(ret_error, error_size, "cannot pass connections on: %s", strerror(-error));
+		error_text_set(ret_error, "cannot pass connections on: %s", strerror(-error));
 	if (!error)
-		error = read_rules(frontend, error_size, ret_error);
+		error = read_rules(frontend, ret_error);
 	if (error) {
 		frontend_close(frontend);
 		return error;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "handoff/traffic.h"
@@ -29,12 +30,12 @@ struct frontend_options {
 /*
  * Open a frontend. It accepts no connections before frontend_start().
  *
- * ret_error  what is wrong, error_size bytes
+ * ret_error  what is wrong
  *
  * Returns 0, -EBADMSG (a file of ranges is bad, or can't be read), or another -errno.
  */
-int frontend_open(const struct frontend_options *options, size_t error_size, char *ret_error,
-		  struct frontend **ret_frontend);
+int frontend_open(const struct frontend_options *options, struct frontend **ret_frontend,
+		  struct error_text *ret_error);
 
 /* Start the dispatchers: connections are accepted from now on. Returns 0 or -errno. */
 int frontend_start(struct frontend *frontend);
@@ -45,7 +46,7 @@ int frontend_start(struct frontend *frontend);
  *
  * Returns 0, or -errno with the reason.
  */
-int frontend_apply_config(struct frontend *frontend, size_t error_size, char *ret_error);
+int frontend_apply_config(struct frontend *frontend, struct error_text *ret_error);
 
 /*
  * Stop accepting, for good. Connections that were accepted are passed on, or wait. NULL is allowed.

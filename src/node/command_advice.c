@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
+
 #define PATH_SIZE 4096
 
 static const char *base_name(const char *path)
@@ -78,40 +80,37 @@ static bool is_plain_node(const char *script)
 	       !strpbrk(script, "|&;<>()$`\\\"'*?\n");
 }
 
-static void say_instead(const char *script, size_t size, char *text)
+static void say_instead(const char *script, struct error_text *error)
 {
-	size_t length = strlen(text);
-
 	if (script && is_plain_node(script))
-		snprintf(text + length, size - length, "name what it runs: stickyctl start -- %s",
-			 script);
+		error_text_add(error, "name what it runs: stickyctl start -- %s", script);
 	else if (script)
-		snprintf(text + length, size - length,
-			 "name what it runs, \"%s\", as node and its arguments", script);
+		error_text_add(error, "name what it runs, \"%s\", as node and its arguments",
+			       script);
 	else
-		snprintf(text + length, size - length,
-			 "name node itself: stickyctl start -- node server.js");
+		error_text_add(error, "name node itself: stickyctl start -- node server.js");
 }
 
-bool advice_of_command(char *const *command, const char *directory, size_t size, char *ret_text)
+bool advice_of_command(char *const *command, const char *directory, struct error_text *ret_error)
 {
 	char *script;
 
 	if (advice_is_runner(command[0])) {
-		snprintf(ret_text, size,
-			 "%s starts the application in a process of its own, which gets none of "
-			 "the sockets\n",
-			 base_name(command[0]));
+		error_text_set(
+			ret_error,
+			"%s starts the application in a process of its own, which gets none of "
+			"the sockets\n",
+			base_name(command[0]));
 		script = read_script(directory, script_of(command));
-		say_instead(script, size, ret_text);
+		say_instead(script, ret_error);
 		free(script);
 		return true;
 	}
 	if (!is_shell(command[0]) || !command[1] || strcmp(command[1], "-c") || !command[2] ||
 	    !strstr(command[2], "node "))
 		return false;
-	snprintf(ret_text, size, "%s is not the application: Node.js would be its child\n",
-		 base_name(command[0]));
-	say_instead(command[2], size, ret_text);
+	error_text_set(ret_error, "%s is not the application: Node.js would be its child\n",
+		       base_name(command[0]));
+	say_instead(command[2], ret_error);
 	return true;
 }

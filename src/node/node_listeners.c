@@ -10,12 +10,12 @@
 #include <unistd.h>
 
 #include "supervise/listeners.h"
+#include "common/error_text.h"
 #include "common/privilege.h"
 #include "common/log.h"
 #include "node/shared_servers.h"
 
-#define FIRST_FD   3 /* listen({fd: 3}) means the first listener, as with socket activation */
-#define ERROR_SIZE 512
+#define FIRST_FD 3 /* listen({fd: 3}) means the first listener, as with socket activation */
 
 struct nodeports {
 	struct nodeports_options options;
@@ -63,16 +63,17 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 
 static int add_listener(struct nodeports *ports, const struct cluster_query *query)
 {
-	char address[CLUSTER_ADDRESS_SIZE + 16], error[ERROR_SIZE];
+	char address[CLUSTER_ADDRESS_SIZE + 16];
+	struct error_text error;
 	unsigned int previous;
 	int listener;
 
 	format_address(query, sizeof(address), address);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	listener = listen_on(ports->options.group, address, error, sizeof(error));
+	listener = listen_on(ports->options.group, address, &error);
 	privilege_restore(previous);
 	if (listener < 0) {
-		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error);
+		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;
 	}
 	ports->main_port = query->port;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "common/units.h"
 
 /* The passwd entry of a name or a number; NULL where there is none. */
@@ -69,8 +70,8 @@ static int fill(struct identity *identity, const struct passwd *entry)
 	return identity->name && identity->home && identity->shell ? 0 : -ENOMEM;
 }
 
-static int look_up(char *user, const char *origin, struct identity *identity, char *ret_error,
-		   size_t error_size)
+static int look_up(char *user, const char *origin, struct identity *identity,
+		   struct error_text *ret_error)
 {
 	char *group = strchr(user, ':');
 	const struct passwd *entry;
@@ -80,23 +81,22 @@ static int look_up(char *user, const char *origin, struct identity *identity, ch
 		*group++ = '\0';
 	entry = find_user(user);
 	if (!entry) {
-		snprintf(ret_error, error_size, "%s: no such user: %s", origin, user);
+		error_text_set(ret_error, "%s: no such user: %s", origin, user);
 		return -ENOENT;
 	}
 	error = fill(identity, entry);
 	if (!error && group && find_group(group, &identity->gid)) {
-		snprintf(ret_error, error_size, "%s: no such group: %s", origin, group);
+		error_text_set(ret_error, "%s: no such group: %s", origin, group);
 		return -ENOENT;
 	}
 	if (!error)
 		error = find_groups(identity);
 	if (error)
-		snprintf(ret_error, error_size, "%s: %s", origin, strerror(-error));
+		error_text_set(ret_error, "%s: %s", origin, strerror(-error));
 	return error;
 }
 
-int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
-		  size_t error_size)
+int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error)
 {
 	struct identity identity = {0};
 	const char *origin = "--user";
@@ -112,14 +112,17 @@ int identity_find(const char *user, struct identity *ret_identity, char *ret_err
 		return 0;
 	}
 	copy = strdup(user);
-	if (!copy)
+	if (!copy) {
+		error_text_set(ret_error, "%s: %s", origin, strerror(ENOMEM));
 		return -ENOMEM;
-	error = look_up(copy, origin, &identity, ret_error, error_size);
+	}
+	error = look_up(copy, origin, &identity, ret_error);
 	free(copy);
 	identity.change = identity.uid != geteuid() || identity.gid != getegid();
 	if (!error && identity.change && geteuid() != 0) {
-		snprintf(ret_error, error_size,
-			 "--user: only root can run workers as another user; start it by sudo");
+		error_text_set(
+			ret_error,
+			"--user: only root can run workers as another user; start it by sudo");
 		error = -EPERM;
 	}
 	if (error) {

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/error_text.h"
+
 struct identity {
 	bool change; /* false: workers run as we do, and the rest is unset */
 	uid_t uid;
@@ -23,12 +25,11 @@ struct identity {
  * Look up "USER", "USER:GROUP", names or numbers.
  *
  * user        NULL: the user who called sudo, where we are root by sudo; else unchanged
- * ret_error   what is wrong, error_size bytes
+ * ret_error   what is wrong
  *
  * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.
  */
-int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
-		  size_t error_size);
+int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error);
 
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);

@@ -153,8 +153,9 @@ void process_close_node_end(struct process *process)
 
 static uint32_t term_after_ms(const struct config *config)
 {
-	return config->term_after_ms == TERM_AFTER_DEFAULT ? config->hard_shutdown_delay_ms / 2
-							   : config->term_after_ms;
+	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
+		       ? config->timing.hard_shutdown_delay_ms / 2
+		       : config->timing.term_after_ms;
 }
 
 static void start_term(struct process *process)

@@ -56,8 +56,8 @@ static int set_assignments(struct environment *environment, const struct config 
 	size_t i;
 	int error = 0;
 
-	for (i = 0; i < config->env_files.count && !error; i++) {
-		const char *file = config->env_files.items[i];
+	for (i = 0; i < config->identity.env_files.count && !error; i++) {
+		const char *file = config->identity.env_files.items[i];
 
 		error = environment_read_file(environment, file, slot, config->name);
 		if (error)
@@ -65,8 +65,9 @@ static int set_assignments(struct environment *environment, const struct config 
 			       file,
 			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
 	}
-	for (i = 0; i < config->env.count && !error; i++)
-		error = environment_assign(environment, config->env.items[i], slot, config->name);
+	for (i = 0; i < config->identity.env.count && !error; i++)
+		error = environment_assign(environment, config->identity.env.items[i], slot,
+					   config->name);
 	return error;
 }
 
@@ -98,9 +99,9 @@ static int set_activation(struct environment *environment, uint32_t count, bool 
  * counts. */
 static int set_watchdog(struct environment *environment, const struct config *config)
 {
-	if (!config->watchdog_ms)
+	if (!config->timing.watchdog_ms)
 		return 0;
-	return set_number(environment, "WATCHDOG_USEC", config->watchdog_ms * 1000ull);
+	return set_number(environment, "WATCHDOG_USEC", config->timing.watchdog_ms * 1000ull);
 }
 
 static int set_preload(struct environment *environment, const char *path)

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "common/private_dir.h"
 
 #define BPF_FS "/sys/fs/bpf"
@@ -33,17 +34,16 @@ static int mount_bpf_fs(void)
 											  : 0;
 }
 
-int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], char *ret_error, size_t error_size)
+int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], struct error_text *ret_error)
 {
 	int error = mount_bpf_fs();
 
 	if (error) {
-		snprintf(ret_error, error_size, "no BPF file system at " BPF_FS ": %s",
-			 strerror(-error));
+		error_text_set(ret_error, "no BPF file system at " BPF_FS ": %s", strerror(-error));
 		return error;
 	}
 	pins_locate(name, ret_path);
-	return directory_make(ret_path, 0700, false, ret_error, error_size);
+	return directory_make(ret_path, 0700, false, ret_error);
 }
 
 void pins_remove(const char *path)

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "common/error_text.h"
+
 #define PINS_PATH_SIZE 256
 
 /* The directory of an instance's pins, whether it exists or not. */
@@ -14,11 +16,11 @@ void pins_locate(const char *name, char ret_path[PINS_PATH_SIZE]);
  * Make it, on a BPF file system: where none is mounted at /sys/fs/bpf one is, as systemd, ip(8)
  * and bpftool(8) do.
  *
- * ret_error  why not, error_size bytes
+ * ret_error  why not
  *
  * Returns 0 or -errno.
  */
-int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], char *ret_error, size_t error_size);
+int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], struct error_text *ret_error);
 
 /* Remove the directory, which is empty by then. */
 void pins_remove(const char *path);

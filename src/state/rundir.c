@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "common/private_dir.h"
 #include "common/units.h"
 
@@ -156,7 +157,7 @@ static int take_name(struct rundir *rundir, pid_t *ret_pid)
 }
 
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
-		char *ret_error, size_t error_size)
+		struct error_text *ret_error)
 {
 	/* Root's workers, of any user, must reach the notify socket in it. */
 	mode_t mode = geteuid() == 0 ? 0755 : 0700;
@@ -165,20 +166,20 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	int error, tries = 10;
 
 	error = rundir_locate(run_dir, name, rundir.path);
+	if (!error)
+		error = locate_base(run_dir, base);
 	if (error) {
-		snprintf(ret_error, error_size,
-			 "the run directory's name is too long for a socket's path: choose a "
-			 "shorter --run-dir");
+		error_text_set(ret_error,
+			       "the run directory's name is too long for a socket's path: choose a "
+			       "shorter --run-dir");
 		return error;
 	}
-	error = locate_base(run_dir, base);
-	if (!error)
-		error = directory_make(base, mode, true, ret_error, error_size);
+	error = directory_make(base, mode, true, ret_error);
 	if (error)
 		return error;
 	/* A second try where an instance that was just ending removed what we made. */
 	do {
-		error = directory_make(rundir.path, mode, false, ret_error, error_size);
+		error = directory_make(rundir.path, mode, false, ret_error);
 		if (error)
 			return error;
 		error = take_name(&rundir, ret_pid);
@@ -186,8 +187,7 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	if (error == -EEXIST)
 		return error;
 	if (error) {
-		snprintf(ret_error, error_size, "cannot write %s/pid: %s", rundir.path,
-			 strerror(-error));
+		error_text_set(ret_error, "cannot write %s/pid: %s", rundir.path, strerror(-error));
 		return error;
 	}
 	*ret_rundir = rundir;

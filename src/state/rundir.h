@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/error_text.h"
+
 #define RUNDIR_PATH_SIZE 4096
 
 struct rundir {
@@ -33,7 +35,7 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
  *
  * run_dir, name  as for rundir_locate()
  * ret_pid        on -EEXIST the pid of the instance that runs
- * ret_error      what failed, error_size bytes
+ * ret_error      what failed
  *
  * A directory that others can write to, or own, is refused: they could answer in our
  * name.
@@ -41,7 +43,7 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
  * Returns 0, -EEXIST (an instance of this name runs), or another -errno.
  */
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
-		char *ret_error, size_t error_size);
+		struct error_text *ret_error);
 
 /*
  * Before execve(2) of a newer version in our place: the lock goes along, named in the

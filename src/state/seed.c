@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "common/private_dir.h"
 
 /* The file: this line, then the seed in hex, then a line end. */
@@ -72,40 +73,45 @@ static const char *judge(const char *content, size_t length)
 	return length == 0 ? "empty" : "not a seed";
 }
 
-static int check_owner(int fd, const char *path, char *ret_error, size_t error_size)
+static int check_owner(int fd, const char *path, struct error_text *ret_error)
 {
 	struct stat info;
+	int error;
 
-	if (fstat(fd, &info))
-		return -errno;
+	if (fstat(fd, &info)) {
+		error = -errno;
+		error_text_set(ret_error, "cannot read %s: %s", path, strerror(-error));
+		return error;
+	}
 	if (!S_ISREG(info.st_mode)) {
-		snprintf(ret_error, error_size, "%s is not a regular file: remove it", path);
+		error_text_set(ret_error, "%s is not a regular file: remove it", path);
 		return -EINVAL;
 	}
 	if (info.st_uid != geteuid() && info.st_uid != 0) {
-		snprintf(ret_error, error_size,
-			 "%s belongs to uid %u: a client that knows the seed can choose a worker. "
-			 "Remove it, or name another --state-dir",
-			 path, info.st_uid);
+		error_text_set(
+			ret_error,
+			"%s belongs to uid %u: a client that knows the seed can choose a worker. "
+			"Remove it, or name another --state-dir",
+			path, info.st_uid);
 		return -EPERM;
 	}
 	if (info.st_mode & 077) {
-		snprintf(ret_error, error_size,
-			 "%s is open to others (mode %04o): a client that knows the seed can "
-			 "choose a "
-			 "worker. Remove it, and a new one is drawn (clients then move once); or "
-			 "chmod 600 it",
-			 path, info.st_mode & 07777);
+		error_text_set(ret_error,
+			       "%s is open to others (mode %04o): a client that knows the seed can "
+			       "choose a worker. Remove it, and a new one is drawn (clients then "
+			       "move once); or "
+			       "chmod 600 it",
+			       path, info.st_mode & 07777);
 		return -EPERM;
 	}
 	return 0;
 }
 
-static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE], char *ret_error,
-		     size_t error_size)
+static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE],
+		     struct error_text *ret_error)
 {
 	char content[FILE_LENGTH + 1];
-	int error = check_owner(fd, path, ret_error, error_size);
+	int error = check_owner(fd, path, ret_error);
 	ssize_t length;
 
 	if (error)
@@ -113,15 +119,15 @@ static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE], c
 	length = read(fd, content, sizeof(content));
 	if (length < 0) {
 		error = -errno;
-		snprintf(ret_error, error_size, "cannot read %s: %s", path, strerror(-error));
+		error_text_set(ret_error, "cannot read %s: %s", path, strerror(-error));
 		return error;
 	}
 	error = parse(content, (size_t)length, seed);
 	if (error)
-		snprintf(ret_error, error_size,
-			 "%s is %s: put back a copy, or remove it, and a new one is drawn "
-			 "(clients then move once)",
-			 path, judge(content, (size_t)length));
+		error_text_set(ret_error,
+			       "%s is %s: put back a copy, or remove it, and a new one is drawn "
+			       "(clients then move once)",
+			       path, judge(content, (size_t)length));
 	return error;
 }
 
@@ -172,47 +178,47 @@ static int write_file(const char *dir, const char *path, const uint8_t seed[STIC
 	return error;
 }
 
-static int draw(uint8_t seed[STICKY_SEED_SIZE], char *ret_error, size_t error_size)
+static int draw(uint8_t seed[STICKY_SEED_SIZE], struct error_text *ret_error)
 {
 	if (getrandom(seed, STICKY_SEED_SIZE, 0) == STICKY_SEED_SIZE)
 		return 0;
-	snprintf(ret_error, error_size, "getrandom: %s", strerror(errno));
+	error_text_set(ret_error, "getrandom: %s", strerror(errno));
 	return -EIO;
 }
 
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
-		char *ret_error, size_t error_size)
+		struct error_text *ret_error)
 {
 	char dir[PATH_MAX], path[PATH_MAX + 32];
 	int error, fd;
 
 	error = locate(state_dir, name, dir);
 	if (error) {
-		snprintf(ret_error, error_size, "no state directory: %s. Name one by --state-dir",
-			 strerror(-error));
-		error = draw(ret_seed, ret_error, error_size);
+		error_text_set(ret_error, "no state directory: %s. Name one by --state-dir",
+			       strerror(-error));
+		error = draw(ret_seed, ret_error);
 		return error ? error : 1;
 	}
 	snprintf(path, sizeof(path), "%s/seed", dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0) {
-		error = read_file(fd, path, ret_seed, ret_error, error_size);
+		error = read_file(fd, path, ret_seed, ret_error);
 		close(fd);
 		return error;
 	}
 	if (errno != ENOENT && errno != ENOTDIR) {
 		error = -errno;
-		snprintf(ret_error, error_size, "cannot read %s: %s", path, strerror(-error));
+		error_text_set(ret_error, "cannot read %s: %s", path, strerror(-error));
 		return error;
 	}
-	error = draw(ret_seed, ret_error, error_size);
+	error = draw(ret_seed, ret_error);
 	if (error)
 		return error;
-	if (directory_make(dir, 0700, false, ret_error, error_size))
+	if (directory_make(dir, 0700, false, ret_error))
 		return 1;
 	error = write_file(dir, path, ret_seed);
 	if (error) {
-		snprintf(ret_error, error_size, "cannot write %s: %s", path, strerror(-error));
+		error_text_set(ret_error, "cannot write %s: %s", path, strerror(-error));
 		return 1;
 	}
 	return 0;

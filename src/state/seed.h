@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "sticky.h"
 
 /*
@@ -17,7 +18,7 @@
  * state_dir  --state-dir, or NULL: root /var/lib/sticky; else $XDG_STATE_HOME/sticky,
  *            ~/.local/state/sticky
  * ret_seed   STICKY_SEED_SIZE bytes
- * ret_error  what is wrong and what to do, error_size bytes
+ * ret_error  what is wrong and what to do
  *
  * Returns 0; 1: drawn, but it could not be kept (ret_error says why): a warning; or
  *   -EINVAL  the file is not a seed of ours: truncated, or of another version
@@ -25,6 +26,6 @@
  *   other    it could not be read
  */
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
-		char *ret_error, size_t error_size);
+		struct error_text *ret_error);
 
 #endif

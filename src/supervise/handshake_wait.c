@@ -50,12 +50,13 @@ static bool has_queue_to_serve(const struct worker *worker)
 
 	return supervisor->stopping && worker->sockets &&
 	       (sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
-	       clock_ms() < supervisor->stop_at_ms + supervisor->config->hard_shutdown_delay_ms;
+	       clock_ms() <
+		       supervisor->stop_at_ms + supervisor->config->timing.hard_shutdown_delay_ms;
 }
 
 static bool is_over(const struct entry *entry)
 {
-	uint32_t grace_ms = supervisor_of(entry->worker)->config->handshake_grace_ms;
+	uint32_t grace_ms = supervisor_of(entry->worker)->config->reload.handshake_grace_ms;
 	bool is_late = clock_ms() - entry->since_ms >= grace_ms;
 
 	if (entry->waits && !is_late && !handshake_set_is_over(&entry->handshakes))
@@ -162,7 +163,7 @@ void handshake_wait_close(struct handshake_wait *wait)
 /* An adopted worker has sockets that only its process holds: they can have handshakes, too. */
 static bool may_have_handshakes(const struct worker *worker)
 {
-	if (!supervisor_of(worker)->config->handshake_grace_ms)
+	if (!supervisor_of(worker)->config->reload.handshake_grace_ms)
 		return false;
 	return !worker->sockets || sticky_worker_fd(worker->sockets, 0) >= 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
+
 /* What a user can do about an error of sticky_group_listen(). */
 static const char *hint(int error)
 {
@@ -31,20 +33,19 @@ static const char *hint(int error)
 	}
 }
 
-int listen_on(struct sticky_group *group, const char *address, char *ret_error, size_t error_size)
+int listen_on(struct sticky_group *group, const char *address, struct error_text *ret_error)
 {
 	int result = sticky_group_listen(group, address);
 
 	if (result >= 0)
 		return result;
 	if (result == -EINVAL)
-		snprintf(ret_error, error_size, "-l '%.200s': %s", address, hint(result));
+		error_text_set(ret_error, "-l '%.200s': %s", address, hint(result));
 	else if (result == -ENOENT)
-		snprintf(ret_error, error_size, "cannot listen on %.200s: %s", address,
-			 hint(result));
+		error_text_set(ret_error, "cannot listen on %.200s: %s", address, hint(result));
 	else
-		snprintf(ret_error, error_size, "cannot listen on %.200s: %s\n%s", address,
-			 strerror(-result), hint(result));
+		error_text_set(ret_error, "cannot listen on %.200s: %s\n%s", address,
+			       strerror(-result), hint(result));
 	return result;
 }
 

@@ -6,17 +6,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "sticky.h"
 
 /*
  * Add a listener to a group.
  *
  * address    HOST:PORT, [V6ADDRESS]:PORT or :PORT
- * ret_error  what is wrong and what to do, error_size bytes; set on an error alone
+ * ret_error  what is wrong and what to do
  *
  * Returns its index or -errno, as sticky_group_listen().
  */
-int listen_on(struct sticky_group *group, const char *address, char *ret_error, size_t error_size);
+int listen_on(struct sticky_group *group, const char *address, struct error_text *ret_error);
 
 /* Get the listeners' ports, in host order, in the order of the listeners. Returns how many. */
 size_t listen_ports(struct sticky_group *group, uint16_t ret_ports[STICKY_LISTENERS_LIMIT]);

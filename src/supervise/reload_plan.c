@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/error_text.h"
+
 static const char *const state_names[] = {
 	[RELOAD_IDLE] = "idle",
 	[RELOAD_RUNNING] = "running",
@@ -105,7 +107,7 @@ bool reload_note_failed(struct reload *reload, uint32_t slot, const char *why)
 	if (!end_one(reload, slot))
 		return false;
 	reload->failed = true;
-	snprintf(reload->error, sizeof(reload->error), "slot %u: %s", slot, why);
+	error_text_set(&reload->error, "slot %u: %s", slot, why);
 	return end_if_over(reload);
 }
 
@@ -127,6 +129,6 @@ bool reload_abandon(struct reload *reload, const char *why)
 	memset(reload->is_running, 0, sizeof(reload->is_running));
 	reload->running = 0;
 	reload->failed = true;
-	snprintf(reload->error, sizeof(reload->error), "%s", why);
+	error_text_set(&reload->error, "%s", why);
 	return end_if_over(reload);
 }

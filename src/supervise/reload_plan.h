@@ -9,11 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "sticky.h"
 
 enum reload_state { RELOAD_IDLE, RELOAD_RUNNING, RELOAD_FAILED, RELOAD_STATE_COUNT };
-
-#define RELOAD_ERROR_SIZE 512
 
 /* All zero: none has run yet. */
 struct reload {
@@ -25,7 +24,7 @@ struct reload {
 	uint32_t running;		     /* how many are in is_running */
 	uint32_t parallel;		     /* how many may be */
 	bool failed;			     /* no further slot begins */
-	char error[RELOAD_ERROR_SIZE];	     /* of the last slot that failed; "" */
+	struct error_text error;	     /* of the last slot that failed; "" */
 };
 
 /*

@@ -26,7 +26,7 @@ static void begin_slot(struct supervised_slot *slot)
 		worker_apply(slot->next, WORKER_SUPERSEDED);
 	if (slot->current && slot->current->state == WORKER_STARTING)
 		worker_apply(slot->current, WORKER_SUPERSEDED);
-	if (slot->current && supervisor->config->reload_order == RELOAD_OLD_FIRST) {
+	if (slot->current && supervisor->config->reload.order == RELOAD_OLD_FIRST) {
 		slot->begin_after_exit = true;
 		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 		return;
@@ -52,7 +52,7 @@ static void end_reload(struct supervisor *supervisor)
 				   "ok", !failed, "done", (int)reload->done, "of", (int)reload->of);
 
 	if (failed)
-		json_object_set_new(fields, "error", json_string(reload->error));
+		json_object_set_new(fields, "error", json_string(reload->error.text));
 	supervisor_note(supervisor, failed ? STICKY_LOG_ERROR : STICKY_LOG_INFO, "reload_ended",
 			fields);
 	if (failed)
@@ -68,7 +68,7 @@ static bool is_reloadable(const struct supervised_slot *slot)
 static void begin_reload(struct supervisor *supervisor, const bool *chosen, const char *why)
 {
 	reload_begin(&supervisor->reload, chosen, STICKY_SLOTS_LIMIT,
-		     supervisor->config->reload_parallel);
+		     supervisor->config->reload.parallel);
 	supervisor->reload_id++;
 	supervisor_note(supervisor, STICKY_LOG_INFO, "reload_begun",
 			json_pack("{s:i, s:i, s:s}", "reload", (int)supervisor->reload_id, "of",
@@ -126,8 +126,9 @@ static void find_full(const struct supervisor *supervisor, bool ret_is_full[STIC
 	uint32_t i;
 
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
-		ret_is_full[i] = supervisor->slots[i] && supervisor->slots[i]->draining_count >=
-								 supervisor->config->max_draining;
+		ret_is_full[i] =
+			supervisor->slots[i] && supervisor->slots[i]->draining_count >=
+							supervisor->config->reload.max_draining;
 }
 
 /* Say once for each reload that it waits. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "common/error_text.h"
 #include "common/log.h"
 #include "common/privilege.h"
 #include "supervise/rolling_reload.h"
@@ -11,8 +12,6 @@
 #include "supervise/slot_socket.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
-
-#define ERROR_SIZE 2048
 
 static void end_workers(struct supervised_slot *slot)
 {
@@ -88,19 +87,19 @@ int slot_restart(struct supervisor *supervisor, uint32_t index)
 
 static int make_slots(struct supervisor *supervisor, uint32_t slots)
 {
-	char why[ERROR_SIZE] = "";
+	struct error_text why = {""};
 	uint32_t i;
 	int error = 0;
 
 	for (i = supervisor->slot_count; i < slots && !error; i++) {
 		error = supervised_slot_add(supervisor, i);
 		if (!error)
-			error = slot_socket_open(supervisor->slots[i], sizeof(why), why);
+			error = slot_socket_open(supervisor->slots[i], &why);
 	}
 	if (!error)
 		return 0;
-	if (why[0])
-		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why);
+	if (why.text[0])
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why.text);
 	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
 		slot_socket_close(supervisor->slots[i]);
 	return error;

@@ -165,7 +165,7 @@ static bool spills(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
-	return worker->has_slot && supervisor->config->when_down == WHEN_DOWN_SPILL &&
+	return worker->has_slot && supervisor->config->waiting.when_down == WHEN_DOWN_SPILL &&
 	       !supervisor->stopping;
 }
 
@@ -287,7 +287,7 @@ static void do_actions(struct worker *worker, unsigned int actions)
 	if (actions & ACTION_STOP_POLITELY)
 		stop_politely(worker);
 	if (actions & ACTION_START_DEADLINE)
-		timer_start(worker->timer, supervisor->config->hard_shutdown_delay_ms);
+		timer_start(worker->timer, supervisor->config->timing.hard_shutdown_delay_ms);
 	if (actions & ACTION_KILL && worker->handle)
 		supervisor->options.backend.ops->kill(worker->handle);
 	if (actions & ACTION_REPLACE)

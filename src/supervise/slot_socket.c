@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sticky.h"
+#include "common/error_text.h"
 #include "common/privilege.h"
 #include "supervise/supervise_internal.h"
 
@@ -105,8 +106,7 @@ static const char *hint(int error)
 	}
 }
 
-int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t error_size,
-		       char *ret_error)
+int slot_socket_listen(const char *form, uint32_t slot, int backlog, struct error_text *ret_error)
 {
 	char address[SLOT_SOCKET_TEXT_SIZE] = "";
 	int fd = slot_socket_address(form, slot, address);
@@ -115,8 +115,8 @@ int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t erro
 		fd = path_of(address) ? open_unix(path_of(address), backlog)
 				      : sticky_listen(address, backlog);
 	if (fd < 0)
-		snprintf(ret_error, error_size, "--slot-listen %.200s: %s\n%s",
-			 address[0] ? address : form, strerror(-fd), hint(fd));
+		error_text_set(ret_error, "--slot-listen %.200s: %s\n%s",
+			       address[0] ? address : form, strerror(-fd), hint(fd));
 	return fd;
 }
 
@@ -131,7 +131,7 @@ void slot_socket_unlisten(const char *form, uint32_t slot, int fd)
 		unlink(path_of(address));
 }
 
-int slot_socket_open(struct supervised_slot *slot, size_t error_size, char *ret_error)
+int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error)
 {
 	const struct config *config = slot->supervisor->config;
 	unsigned int previous;
@@ -140,8 +140,7 @@ int slot_socket_open(struct supervised_slot *slot, size_t error_size, char *ret_
 	if (!config->slot_listen || slot->private_fd >= 0)
 		return 0;
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	fd = slot_socket_listen(config->slot_listen, slot->index, (int)config->backlog, error_size,
-				ret_error);
+	fd = slot_socket_listen(config->slot_listen, slot->index, (int)config->backlog, ret_error);
 	privilege_restore(previous);
 	if (fd < 0)
 		return fd;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
+
 struct supervised_slot;
 
 #define SLOT_SOCKET_TEXT_SIZE 256
@@ -30,12 +32,11 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
  *
  * form       as of slot_socket_address()
  * backlog    as of listen(2)
- * ret_error  what is wrong, and what to do, error_size bytes
+ * ret_error  what is wrong, and what to do
  *
  * Returns the descriptor or -errno.
  */
-int slot_socket_listen(const char *form, uint32_t slot, int backlog, size_t error_size,
-		       char *ret_error);
+int slot_socket_listen(const char *form, uint32_t slot, int backlog, struct error_text *ret_error);
 
 /* Close the socket of a slot, and remove its file. fd: -1 is allowed. */
 void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
@@ -44,7 +45,7 @@ void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
  * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
  * Parameters and results as of slot_socket_listen(), but 0 for success.
  */
-int slot_socket_open(struct supervised_slot *slot, size_t error_size, char *ret_error);
+int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error);
 
 /* Close it, and remove its file. A slot without one is allowed. */
 void slot_socket_close(struct supervised_slot *slot);

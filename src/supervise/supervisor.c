@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/error_text.h"
 #include "common/log.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
@@ -41,7 +42,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 	if (count)
 		backend->ops->measure(backend->context, handles, count, usages);
 	for (i = 0; i < count; i++)
-		if (usages[i].rss_bytes > supervisor->config->max_rss_bytes)
+		if (usages[i].rss_bytes > supervisor->config->reload.max_rss_bytes)
 			rolling_reload_recycle(slots[i], "--max-rss");
 	free(usages);
 }
@@ -49,7 +50,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 /* Let the slots without a worker hold or spill their connections, as --when-down says now. */
 static void apply_when_down(struct supervisor *supervisor)
 {
-	bool spills = supervisor->config->when_down == WHEN_DOWN_SPILL;
+	bool spills = supervisor->config->waiting.when_down == WHEN_DOWN_SPILL;
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++) {
@@ -65,9 +66,10 @@ static void apply_times(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 
-	hold_timeout_set_limits(supervisor->standin, config->max_retries, config->retry_delay_ms,
-				(enum down_answer)config->down_answer);
-	if (config->max_rss_bytes) {
+	hold_timeout_set_limits(supervisor->standin, config->waiting.max_retries,
+				config->waiting.retry_delay_ms,
+				(enum down_answer)config->waiting.down_answer);
+	if (config->reload.max_rss_bytes) {
 		struct timeval period = {.tv_sec = SIZE_CHECK_MS / 1000,
 					 .tv_usec = SIZE_CHECK_MS % 1000 * 1000};
 
@@ -208,13 +210,13 @@ void supervisor_close(struct supervisor *supervisor)
 	free(supervisor);
 }
 
-int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error)
+int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_text *ret_error)
 {
 	uint32_t i;
 	int error = 0;
 
 	for (i = 0; i < supervisor->slot_count && !error; i++)
-		error = slot_socket_open(supervisor->slots[i], error_size, ret_error);
+		error = slot_socket_open(supervisor->slots[i], ret_error);
 	return error;
 }
 
@@ -273,13 +275,14 @@ uint32_t supervisor_slots(const struct supervisor *supervisor)
 	return supervisor->slot_count;
 }
 
-int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, size_t error_size)
+int supervisor_may_leave(const struct supervisor *supervisor, struct error_text *ret_error)
 {
 	uint32_t i;
 
 	if (supervisor->stopping || supervisor->reload.state == RELOAD_RUNNING) {
-		snprintf(ret_error, error_size, "%s; try again when it is over",
-			 supervisor->stopping ? "the instance is stopping" : "a reload is running");
+		error_text_set(ret_error, "%s; try again when it is over",
+			       supervisor->stopping ? "the instance is stopping"
+						    : "a reload is running");
 		return -EBUSY;
 	}
 	for (i = 0; i < supervisor->slot_count; i++) {
@@ -287,8 +290,9 @@ int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, s
 
 		if (slot->current && slot->current->state == WORKER_READY && !slot->next)
 			continue;
-		snprintf(ret_error, error_size,
-			 "slot %u has no ready worker: clients that wait for it would be lost", i);
+		error_text_set(
+			ret_error,
+			"slot %u has no ready worker: clients that wait for it would be lost", i);
 		return -EBUSY;
 	}
 	return 0;

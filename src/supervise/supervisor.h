@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/error_text.h"
 #include "supervise/supervisor_options.h"
 
 /*
@@ -30,11 +31,11 @@ void supervisor_set_config(struct supervisor *supervisor, const struct config *c
 /*
  * Open the sockets of the slots' own addresses (--slot-listen), those that no adopted worker had.
  *
- * ret_error  what is wrong, and what to do; error_size bytes
+ * ret_error  what is wrong, and what to do
  *
  * Returns 0 or -errno.
  */
-int supervisor_open_slot_sockets(struct supervisor *supervisor, size_t error_size, char *ret_error);
+int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_text *ret_error);
 
 /* A listener was added: its sockets are watched, and recorded in the state file. */
 void supervisor_listeners_changed(struct supervisor *supervisor);
@@ -52,10 +53,10 @@ uint32_t supervisor_slots(const struct supervisor *supervisor);
  * May this process be replaced by a newer version now? Not while a slot has no ready worker, or a
  * new one is beginning: connections that wait with us would be lost.
  *
- * ret_error  the reason; error_size bytes; set on -EBUSY alone
+ * ret_error  the reason; set on -EBUSY alone
  *
  * Returns 0 or -EBUSY.
  */
-int supervisor_may_leave(const struct supervisor *supervisor, char *ret_error, size_t error_size);
+int supervisor_may_leave(const struct supervisor *supervisor, struct error_text *ret_error);
 
 #endif

@@ -34,12 +34,9 @@ void supervised_slot_adopt(struct supervisor *supervisor, uint32_t index,
 /* How old a process is, in ms. */
 static uint64_t age_of(const struct worker_record *record)
 {
-	struct timespec now;
-	uint64_t now_ms, start_ms;
+	uint64_t now_ms = clock_boot_ms();
+	uint64_t start_ms = record->process_start * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-	start_ms = record->process_start * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 	return now_ms > start_ms ? now_ms - start_ms : 0;
 }
 
@@ -72,7 +69,8 @@ static void place_draining(struct worker *worker)
 {
 	if (worker->stop_requested) {
 		worker_set_state(worker, WORKER_DRAINING);
-		timer_start(worker->timer, supervisor_of(worker)->config->hard_shutdown_delay_ms);
+		timer_start(worker->timer,
+			    supervisor_of(worker)->config->timing.hard_shutdown_delay_ms);
 		return;
 	}
 	worker_set_state(worker, WORKER_LEAVING);

@@ -29,7 +29,8 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 				      "more deaths than --restart-limit; restart or reload it"));
 		return;
 	}
-	slot->delay_ms = restart_delay_ms(slot->delay_ms, lifetime_ms, config->min_uptime_ms);
+	slot->delay_ms =
+		restart_delay_ms(slot->delay_ms, lifetime_ms, config->timing.min_uptime_ms);
 	slot->restart_at_ms = clock_ms() + slot->delay_ms;
 	timer_start(slot->restart, slot->delay_ms);
 }
@@ -48,9 +49,9 @@ static bool missed_sockets(const struct worker *worker)
 /* The option by which connections are passed to workers here. */
 static const char *passed_by(const struct config *config)
 {
-	if (config->behind_proxy == BEHIND_PROXY_XFF)
+	if (config->proxy.behind == BEHIND_PROXY_XFF)
 		return "--behind-proxy=xff";
-	if (config->behind_proxy == BEHIND_PROXY_PROXY)
+	if (config->proxy.behind == BEHIND_PROXY_PROXY)
 		return "--behind-proxy=proxy";
 	return "steering by user";
 }
@@ -60,7 +61,7 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
 	const struct end_facts facts = {
-		.ready_timeout_ms = config->ready_timeout_ms,
+		.ready_timeout_ms = config->timing.ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
 		.passed_by = passed_by(config),
 		.not_ready_reason = worker->not_ready_reason,

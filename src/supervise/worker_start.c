@@ -74,7 +74,7 @@ static const char *begin_hint(int error)
 
 void worker_begin(struct supervised_slot *slot)
 {
-	struct worker *worker = worker_new(slot, slot->supervisor->config->watchdog_ms);
+	struct worker *worker = worker_new(slot, slot->supervisor->config->timing.watchdog_ms);
 	struct run_exit how = {.code = -1};
 	int error;
 
@@ -108,7 +108,7 @@ void worker_begin(struct supervised_slot *slot)
 static bool must_wait_for_room(struct supervised_slot *slot)
 {
 	bool waited = slot->waits_for_room;
-	uint32_t limit = slot->supervisor->config->max_draining;
+	uint32_t limit = slot->supervisor->config->reload.max_draining;
 
 	slot->waits_for_room = slot->draining_count > limit;
 	if (slot->waits_for_room && !waited)

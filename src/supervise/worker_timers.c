@@ -38,8 +38,8 @@ static bool is_ready_by_uptime(const struct worker *worker)
 void worker_start_ready_timer(struct worker *worker)
 {
 	const struct config *config = supervisor_of(worker)->config;
-	uint64_t limit =
-		is_ready_by_uptime(worker) ? config->min_uptime_ms : config->ready_timeout_ms;
+	uint64_t limit = is_ready_by_uptime(worker) ? config->timing.min_uptime_ms
+						    : config->timing.ready_timeout_ms;
 	uint64_t since = is_ready_by_uptime(worker) && worker->begun_ms ? worker->begun_ms
 									: worker->started_ms;
 	uint64_t age = clock_ms() - since;
@@ -60,7 +60,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	} else if (is_ready_by_uptime(worker)) {
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
-		   supervisor_of(worker)->config->ready_timeout_ms) {
+		   supervisor_of(worker)->config->timing.ready_timeout_ms) {
 		/* The timer was set when it was not known yet that these workers say so themselves.
 		 */
 		worker_start_ready_timer(worker);
@@ -109,7 +109,7 @@ int worker_make_timers(struct worker *worker)
 		if (!worker->watchdog)
 			return -ENOMEM;
 	}
-	if (supervisor->config->max_lifetime_ms) {
+	if (supervisor->config->reload.max_lifetime_ms) {
 		worker->lifetime = evtimer_new(base, on_lifetime, worker);
 		if (!worker->lifetime)
 			return -ENOMEM;
@@ -118,7 +118,7 @@ int worker_make_timers(struct worker *worker)
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;
 		timer_start(worker->lifetime,
-			    restart_age_ms(supervisor->config->max_lifetime_ms, random));
+			    restart_age_ms(supervisor->config->reload.max_lifetime_ms, random));
 	}
 	return 0;
 }

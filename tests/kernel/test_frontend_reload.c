@@ -20,6 +20,7 @@
 #include "../support/groups.h"
 #include "../support/netns.h"
 #include "../support/wait.h"
+#include "common/error_text.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "handoff/frontend.h"
@@ -40,7 +41,7 @@ struct scene {
 	const char *request;
 };
 
-static char error_text[CONFIG_ERROR_SIZE];
+static struct error_text complaint;
 
 static void set(struct config *config, const char *name, const char *value)
 {
@@ -48,7 +49,7 @@ static void set(struct config *config, const char *name, const char *value)
 
 	for (i = 0; strcmp(option_at(i)->doc.name, name); i++)
 		;
-	assert_int_equal(config_set(config, option_at(i)->doc.key, value, name, error_text), 0);
+	assert_int_equal(config_set(config, option_at(i)->doc.key, value, name, &complaint), 0);
 }
 
 /* Each reload changes everything that the dispatchers' rules are made of. */
@@ -88,7 +89,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 					  .config = &scene->config,
 					  .traffic = scene->traffic,
 					  .is_user = true};
-	assert_int_equal(frontend_open(&front, sizeof(error_text), error_text, &scene->front), 0);
+	assert_int_equal(frontend_open(&front, &scene->front, &complaint), 0);
 	assert_int_equal(frontend_start(scene->front), 0);
 }
 
@@ -117,12 +118,12 @@ static void connect_some(const struct scene *scene, int *fds)
 /* As controller_reload() does. */
 static void reload(struct scene *scene, const char *mode, uint32_t number)
 {
-	char names[CONFIG_ERROR_SIZE];
+	char names[CONFIG_NAMES_SIZE];
 	struct config next;
 
 	fill(&next, mode, number);
 	config_replace(&scene->config, &next, sizeof(names), names);
-	assert_int_equal(frontend_apply_config(scene->front, sizeof(error_text), error_text), 0);
+	assert_int_equal(frontend_apply_config(scene->front, &complaint), 0);
 }
 
 static bool are_all_answered(void *context)

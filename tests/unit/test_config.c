@@ -13,13 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/error_text.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char error_text[CONFIG_ERROR_SIZE];
+static struct error_text complaint;
 
 /* The key of a long option; 0: there is none. */
 static int key_of(const char *name)
@@ -38,7 +39,7 @@ static int set(struct config *config, const char *name, const char *value)
 
 	assert_int_not_equal(key_of(name), 0);
 	snprintf(origin, sizeof(origin), "--%s", name);
-	return config_set(config, key_of(name), value, origin, error_text);
+	return config_set(config, key_of(name), value, origin, &complaint);
 }
 
 #define NUMBER(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
@@ -59,41 +60,41 @@ static const struct {
 	{"ready", "notify", NUMBER(ready), READY_NOTIFY},
 	{"ready", "started", NUMBER(ready), READY_STARTED},
 	{"ready", "auto", NUMBER(ready), READY_AUTO},
-	{"min-uptime", "0", NUMBER(min_uptime_ms), 0},
-	{"min-uptime", "5s", NUMBER(min_uptime_ms), 5000},
-	{"ready-timeout", "2m", NUMBER(ready_timeout_ms), 120000},
-	{"hard-shutdown-delay", "720h", NUMBER(hard_shutdown_delay_ms), 2592000000},
-	{"stop-delay", "250", NUMBER(stop_delay_ms), 250},
-	{"watchdog", "10s", NUMBER(watchdog_ms), 10000},
+	{"min-uptime", "0", NUMBER(timing.min_uptime_ms), 0},
+	{"min-uptime", "5s", NUMBER(timing.min_uptime_ms), 5000},
+	{"ready-timeout", "2m", NUMBER(timing.ready_timeout_ms), 120000},
+	{"hard-shutdown-delay", "720h", NUMBER(timing.hard_shutdown_delay_ms), 2592000000},
+	{"stop-delay", "250", NUMBER(timing.stop_delay_ms), 250},
+	{"watchdog", "10s", NUMBER(timing.watchdog_ms), 10000},
 	{"restart-limit", "5/1m", NUMBER(restart_limit.count), 5},
 	{"restart-limit", "63/30s", NUMBER(restart_limit.period_ms), 30000},
-	{"when-down", "spill", NUMBER(when_down), WHEN_DOWN_SPILL},
-	{"when-down", "hold", NUMBER(when_down), WHEN_DOWN_HOLD},
-	{"max-retries", "0", NUMBER(max_retries), 0},
-	{"max-retries", "4000", NUMBER(max_retries), 4000},
-	{"retry-delay", "75ms", NUMBER(retry_delay_ms), 75},
-	{"reload-parallel", "1024", NUMBER(reload_parallel), 1024},
-	{"max-draining", "1", NUMBER(max_draining), 1},
-	{"handshake-grace", "2s", NUMBER(handshake_grace_ms), 2000},
-	{"handshake-grace", "0", NUMBER(handshake_grace_ms), 0},
-	{"reload-order", "old-first", NUMBER(reload_order), RELOAD_OLD_FIRST},
-	{"reload-order", "new-first", NUMBER(reload_order), RELOAD_NEW_FIRST},
-	{"max-rss", "512M", NUMBER(max_rss_bytes), 512 << 20},
-	{"max-rss", "8G", NUMBER(max_rss_bytes), 8ull << 30},
-	{"max-lifetime", "24h", NUMBER(max_lifetime_ms), 86400000},
+	{"when-down", "spill", NUMBER(waiting.when_down), WHEN_DOWN_SPILL},
+	{"when-down", "hold", NUMBER(waiting.when_down), WHEN_DOWN_HOLD},
+	{"max-retries", "0", NUMBER(waiting.max_retries), 0},
+	{"max-retries", "4000", NUMBER(waiting.max_retries), 4000},
+	{"retry-delay", "75ms", NUMBER(waiting.retry_delay_ms), 75},
+	{"reload-parallel", "1024", NUMBER(reload.parallel), 1024},
+	{"max-draining", "1", NUMBER(reload.max_draining), 1},
+	{"handshake-grace", "2s", NUMBER(reload.handshake_grace_ms), 2000},
+	{"handshake-grace", "0", NUMBER(reload.handshake_grace_ms), 0},
+	{"reload-order", "old-first", NUMBER(reload.order), RELOAD_OLD_FIRST},
+	{"reload-order", "new-first", NUMBER(reload.order), RELOAD_NEW_FIRST},
+	{"max-rss", "512M", NUMBER(reload.max_rss_bytes), 512 << 20},
+	{"max-rss", "8G", NUMBER(reload.max_rss_bytes), 8ull << 30},
+	{"max-lifetime", "24h", NUMBER(reload.max_lifetime_ms), 86400000},
 	{"ready", "listening", NUMBER(ready), READY_LISTENING},
 	{"ready", "message", NUMBER(ready), READY_MESSAGE},
-	{"term-after", "5s", NUMBER(term_after_ms), 5000},
-	{"proxy-keepalive", "close", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_CLOSE},
-	{"proxy-keepalive", "warn", NUMBER(proxy_keepalive), PROXY_KEEPALIVE_WARN},
-	{"down-answer", "503", NUMBER(down_answer), DOWN_ANSWER_503},
-	{"down-answer", "close", NUMBER(down_answer), DOWN_ANSWER_CLOSE},
-	{"behind-proxy", "xff", NUMBER(behind_proxy), BEHIND_PROXY_XFF},
-	{"behind-proxy", "proxy", NUMBER(behind_proxy), BEHIND_PROXY_PROXY},
-	{"proxy-header", "keep", NUMBER(proxy_header), PROXY_HEADER_KEEP},
+	{"term-after", "5s", NUMBER(timing.term_after_ms), 5000},
+	{"proxy-keepalive", "close", NUMBER(proxy.keepalive), PROXY_KEEPALIVE_CLOSE},
+	{"proxy-keepalive", "warn", NUMBER(proxy.keepalive), PROXY_KEEPALIVE_WARN},
+	{"down-answer", "503", NUMBER(waiting.down_answer), DOWN_ANSWER_503},
+	{"down-answer", "close", NUMBER(waiting.down_answer), DOWN_ANSWER_CLOSE},
+	{"behind-proxy", "xff", NUMBER(proxy.behind), BEHIND_PROXY_XFF},
+	{"behind-proxy", "proxy", NUMBER(proxy.behind), BEHIND_PROXY_PROXY},
+	{"proxy-header", "keep", NUMBER(proxy.header), PROXY_HEADER_KEEP},
 	{"dispatchers", "16", NUMBER(dispatchers), 16},
-	{"head-timeout", "250ms", NUMBER(head_timeout_ms), 250},
-	{"max-held", "1", NUMBER(max_held), 1},
+	{"head-timeout", "250ms", NUMBER(proxy.head_timeout_ms), 250},
+	{"max-held", "1", NUMBER(waiting.max_held), 1},
 	{"steering", "user", NUMBER(steering), STEERING_USER},
 	{"steering", "kernel", NUMBER(steering), STEERING_KERNEL},
 	{"log-level", "error", NUMBER(log_level), STICKY_LOG_ERROR},
@@ -138,10 +139,10 @@ static const struct {
 	{"config", "/etc/x y.yaml", offsetof(struct config, file)},
 	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
 	{"state-dir", "state", offsetof(struct config, state_dir)},
-	{"chdir", ".", offsetof(struct config, chdir)},
-	{"user", "www:www", offsetof(struct config, user)},
+	{"chdir", ".", offsetof(struct config, identity.chdir)},
+	{"user", "www:www", offsetof(struct config, identity.user)},
 	{"slot-listen", "unix:/run/app/{slot}.sock", offsetof(struct config, slot_listen)},
-	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, client_ip_header)},
+	{"client-ip-header", "CF-Connecting-IP", offsetof(struct config, proxy.client_ip_header)},
 };
 
 static void good_texts_are_taken_and_replaced(void **state)
@@ -313,9 +314,9 @@ static void check_message(size_t i)
 
 	snprintf(origin, sizeof(origin), "--%s: ", bad[i].name);
 	snprintf(value, sizeof(value), "'%s' is not ", bad[i].value);
-	if (strncmp(error_text, origin, strlen(origin)) || !strstr(error_text, value) ||
-	    !strstr(strstr(error_text, value), bad[i].hint))
-		fail_msg("--%s '%s': %s", bad[i].name, bad[i].value, error_text);
+	if (strncmp(complaint.text, origin, strlen(origin)) || !strstr(complaint.text, value) ||
+	    !strstr(strstr(complaint.text, value), bad[i].hint))
+		fail_msg("--%s '%s': %s", bad[i].name, bad[i].value, complaint.text);
 }
 
 static void bad_values_are_refused_and_change_nothing(void **state)
@@ -327,7 +328,7 @@ static void bad_values_are_refused_and_change_nothing(void **state)
 	config_init(&config);
 	for (i = 0; i < COUNT(bad); i++) {
 		before = config;
-		error_text[0] = '\0';
+		complaint.text[0] = '\0';
 		if (set(&config, bad[i].name, bad[i].value) != -EINVAL)
 			fail_msg("--%s '%s' was taken", bad[i].name, bad[i].value);
 		check_message(i);
@@ -380,21 +381,21 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(config.v4_prefix, 32);
 	assert_int_equal(config.v6_prefix, 64);
 	assert_int_equal(config.ready, READY_AUTO);
-	assert_int_equal(config.min_uptime_ms, 1000);
-	assert_int_equal(config.ready_timeout_ms, 30000);
-	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
-	assert_int_equal(config.stop_delay_ms, 0);
-	assert_int_equal(config.watchdog_ms, 0);
+	assert_int_equal(config.timing.min_uptime_ms, 1000);
+	assert_int_equal(config.timing.ready_timeout_ms, 30000);
+	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
+	assert_int_equal(config.timing.stop_delay_ms, 0);
+	assert_int_equal(config.timing.watchdog_ms, 0);
 	assert_int_equal(config.restart_limit.count, 0);
-	assert_int_equal(config.when_down, WHEN_DOWN_HOLD);
-	assert_int_equal(config.max_retries, 20);
-	assert_int_equal(config.retry_delay_ms, 150);
-	assert_int_equal(config.reload_parallel, 1);
-	assert_int_equal(config.max_draining, 8);
-	assert_int_equal(config.handshake_grace_ms, 1500);
-	assert_int_equal(config.reload_order, RELOAD_NEW_FIRST);
-	assert_int_equal(config.max_rss_bytes, 0);
-	assert_int_equal(config.max_lifetime_ms, 0);
+	assert_int_equal(config.waiting.when_down, WHEN_DOWN_HOLD);
+	assert_int_equal(config.waiting.max_retries, 20);
+	assert_int_equal(config.waiting.retry_delay_ms, 150);
+	assert_int_equal(config.reload.parallel, 1);
+	assert_int_equal(config.reload.max_draining, 8);
+	assert_int_equal(config.reload.handshake_grace_ms, 1500);
+	assert_int_equal(config.reload.order, RELOAD_NEW_FIRST);
+	assert_int_equal(config.reload.max_rss_bytes, 0);
+	assert_int_equal(config.reload.max_lifetime_ms, 0);
 	config_fini(&config);
 }
 
@@ -420,8 +421,8 @@ static void an_unknown_key_is_an_error(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set(&config, 'Z', "1", "-Z", error_text), -EINVAL);
-	assert_non_null(strstr(error_text, "-Z"));
+	assert_int_equal(config_set(&config, 'Z', "1", "-Z", &complaint), -EINVAL);
+	assert_non_null(strstr(complaint.text, "-Z"));
 	config_fini(&config);
 }
 
@@ -434,8 +435,8 @@ static void long_values_do_not_overflow_the_message(void **state)
 	memset(value, 'x', sizeof(value) - 1);
 	config_init(&config);
 	assert_int_equal(set(&config, "workers", value), -EINVAL);
-	assert_true(strlen(error_text) < 400);
-	assert_non_null(strstr(error_text, "from 1 to 1024"));
+	assert_true(strlen(complaint.text) < 400);
+	assert_non_null(strstr(complaint.text, "from 1 to 1024"));
 	config_fini(&config);
 }
 
@@ -469,8 +470,8 @@ static void lists_grow_in_their_order(void **state)
 	set(&config, "env-file", "one");
 	set(&config, "env-file", "two");
 	check_list(&config.listen, ":80|[::1]:81|");
-	check_list(&config.env, "A=1|B=|A=a=b c|");
-	check_list(&config.env_files, "one|two|");
+	check_list(&config.identity.env, "A=1|B=|A=a=b c|");
+	check_list(&config.identity.env_files, "one|two|");
 	config_fini(&config);
 	check_list(&config.listen, "");
 }
@@ -492,8 +493,8 @@ static void a_later_source_replaces_what_is_listened_on(void **state)
 	set(&config, "env", "B=2");
 	set(&config, "env-file", "two");
 	check_list(&config.listen, ":3|:4|");
-	check_list(&config.env, "A=1|B=2|");
-	check_list(&config.env_files, "one|two|");
+	check_list(&config.identity.env, "A=1|B=2|");
+	check_list(&config.identity.env_files, "one|two|");
 	config_begin_source(&config);
 	set(&config, "listen", ":5");
 	check_list(&config.listen, ":5|");
@@ -533,14 +534,14 @@ static void variables_are_options(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 	assert_int_equal(config.workers, 4);
-	assert_int_equal(config.min_uptime_ms, 2000);
-	assert_int_equal(config.hard_shutdown_delay_ms, 60000);
+	assert_int_equal(config.timing.min_uptime_ms, 2000);
+	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
 	assert_string_equal(config.name, "web");
 	check_list(&config.listen, ":80|:81|:82|");
-	check_list(&config.env, "A=1 2|B=3|");
-	check_list(&config.env_files, "a file|");
+	check_list(&config.identity.env, "A=1 2|B=3|");
+	check_list(&config.identity.env_files, "a file|");
 	config_fini(&config);
 }
 
@@ -566,7 +567,7 @@ static void every_option_has_its_variable(void **state)
 
 		config_init(&config);
 		spell_variable(numbers[i].name, numbers[i].value, sizeof(variable), variable);
-		assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+		assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 		assert_true(number_at(&config, numbers[i].offset, numbers[i].size) ==
 			    numbers[i].expected);
 		config_fini(&config);
@@ -598,10 +599,10 @@ static void a_bad_variable_is_named(void **state)
 		char *name = strndup(wrong[i].variable, length);
 
 		config_init(&config);
-		assert_int_equal(config_set_from_environment(&config, environment, error_text),
+		assert_int_equal(config_set_from_environment(&config, environment, &complaint),
 				 -EINVAL);
-		if (!strstr(error_text, name) || !strstr(error_text, wrong[i].hint))
-			fail_msg("%s: %s", wrong[i].variable, error_text);
+		if (!strstr(complaint.text, name) || !strstr(complaint.text, wrong[i].hint))
+			fail_msg("%s: %s", wrong[i].variable, complaint.text);
 		free(name);
 		config_fini(&config);
 	}
@@ -614,7 +615,7 @@ static void the_command_line_wins_over_the_environment(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, error_text), 0);
+	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
 	config_begin_source(&config);
 	set(&config, "listen", ":3");
 	set(&config, "workers", "2");

@@ -13,13 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "config/options.h"
 #include "config/sources.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static char path[] = "/tmp/sticky-test-XXXXXX";
-static char error_text[CONFIG_ERROR_SIZE];
+static struct error_text complaint;
 
 static void write_file(const char *content, size_t size)
 {
@@ -34,8 +35,8 @@ static int read_text(struct config *config, const char *content)
 {
 	write_file(content, strlen(content));
 	config_init(config);
-	error_text[0] = '\0';
-	return config_set_from_file(config, path, error_text);
+	complaint.text[0] = '\0';
+	return config_set_from_file(config, path, &complaint);
 }
 
 static void every_form_is_taken(void **state)
@@ -59,13 +60,13 @@ static void every_form_is_taken(void **state)
 	assert_int_equal(config.listen.count, 2);
 	assert_string_equal(config.listen.items[1], ":3001");
 	assert_int_equal(config.workers, 4);
-	assert_int_equal(config.ready_timeout_ms, 5000);
-	assert_int_equal(config.when_down, WHEN_DOWN_SPILL);
-	assert_int_equal(config.max_rss_bytes, 512 << 20);
+	assert_int_equal(config.timing.ready_timeout_ms, 5000);
+	assert_int_equal(config.waiting.when_down, WHEN_DOWN_SPILL);
+	assert_int_equal(config.reload.max_rss_bytes, 512 << 20);
 	assert_int_equal(config.restart_limit.count, 5);
-	assert_int_equal(config.env.count, 2);
-	assert_string_equal(config.env.items[1], "DEBUG=no");
-	assert_string_equal(config.env_files.items[0], "a.env");
+	assert_int_equal(config.identity.env.count, 2);
+	assert_string_equal(config.identity.env.items[1], "DEBUG=no");
+	assert_string_equal(config.identity.env_files.items[0], "a.env");
 	assert_int_equal(config.file_command.count, 3);
 	assert_string_equal(config.file_command.items[2], "--title=a b");
 	config_fini(&config);
@@ -79,7 +80,7 @@ static void other_spellings_are_taken_too(void **state)
 	assert_int_equal(read_text(&config, "listen: :3000\nenv: [A=1, B=x y]\ncommand: ./run\n"),
 			 0);
 	assert_string_equal(config.listen.items[0], ":3000");
-	assert_string_equal(config.env.items[1], "B=x y");
+	assert_string_equal(config.identity.env.items[1], "B=x y");
 	assert_string_equal(config.file_command.items[0], "./run");
 	config_fini(&config);
 	assert_int_equal(read_text(&config, ""), 0);
@@ -136,9 +137,9 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 		int error = read_text(&config, bad[i].content);
 
 		snprintf(expected, sizeof(expected), "%s%s", path, bad[i].place);
-		if (error != -EBADMSG || strncmp(error_text, expected, strlen(expected)) ||
-		    !strstr(error_text, bad[i].what))
-			fail_msg("%s: %d: %s", bad[i].content, error, error_text);
+		if (error != -EBADMSG || strncmp(complaint.text, expected, strlen(expected)) ||
+		    !strstr(complaint.text, bad[i].what))
+			fail_msg("%s: %d: %s", bad[i].content, error, complaint.text);
 		config_fini(&config);
 	}
 }
@@ -162,8 +163,8 @@ static void every_option_can_be_in_the_file(void **state)
 		/* An empty text is wrong for all but addresses, which are looked at later. */
 		assert_int_equal(read_text(&config, content),
 				 option->doc.key == 'l' ? 0 : -EBADMSG);
-		if (error_text[0])
-			assert_non_null(strstr(error_text, option->doc.name));
+		if (complaint.text[0])
+			assert_non_null(strstr(complaint.text, option->doc.name));
 		config_fini(&config);
 	}
 }
@@ -190,9 +191,9 @@ static void no_bytes_break_it(void **state)
 		}
 		write_file(text, size);
 		config_init(&config);
-		error_text[0] = '\0';
-		error = config_set_from_file(&config, path, error_text);
-		assert_true(!error || (error == -EBADMSG && error_text[0]));
+		complaint.text[0] = '\0';
+		error = config_set_from_file(&config, path, &complaint);
+		assert_true(!error || (error == -EBADMSG && complaint.text[0]));
 		config_fini(&config);
 	}
 }
@@ -204,14 +205,14 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_file(&config, "/nonexistent", error_text), -ENOENT);
-	assert_non_null(strstr(error_text, "/nonexistent"));
-	assert_int_equal(config_set_from_file(&config, "/tmp", error_text), -EISDIR);
-	assert_int_equal(config_set_from_file(&config, "/dev/zero", error_text), -EINVAL);
+	assert_int_equal(config_set_from_file(&config, "/nonexistent", &complaint), -ENOENT);
+	assert_non_null(strstr(complaint.text, "/nonexistent"));
+	assert_int_equal(config_set_from_file(&config, "/tmp", &complaint), -EISDIR);
+	assert_int_equal(config_set_from_file(&config, "/dev/zero", &complaint), -EINVAL);
 	memset(large, '#', 1 << 20);
 	write_file(large, 1 << 20);
-	assert_int_equal(config_set_from_file(&config, path, error_text), -EFBIG);
-	assert_non_null(strstr(error_text, "1 MiB"));
+	assert_int_equal(config_set_from_file(&config, path, &complaint), -EFBIG);
+	assert_non_null(strstr(complaint.text, "1 MiB"));
 	free(large);
 	config_fini(&config);
 }
@@ -230,12 +231,12 @@ static void later_sources_win(void **state)
 	(void)state;
 	write_file(content, strlen(content));
 	assert_int_equal(sources_add(&sources, 'c', path), 0);
-	assert_int_equal(sources_load(&sources, &config, error_text), 0);
+	assert_int_equal(sources_load(&sources, &config, &complaint), 0);
 	assert_int_equal(config.workers, 3);
 	assert_int_equal(config.backlog, 2);
 	assert_int_equal(config.listen.count, 1);
 	assert_string_equal(config.listen.items[0], ":2");
-	assert_int_equal(config.env.count, 2);
+	assert_int_equal(config.identity.env.count, 2);
 	assert_string_equal(config.name, "filed");
 	assert_string_equal(config.command[0], "a");
 	config_fini(&config);
@@ -244,11 +245,11 @@ static void later_sources_win(void **state)
 	assert_int_equal(sources_add(&sources, 'l', ":3"), 0);
 	assert_int_equal(sources_add(&sources, 'l', ":33"), 0);
 	sources.command = command;
-	assert_int_equal(sources_load(&sources, &config, error_text), 0);
+	assert_int_equal(sources_load(&sources, &config, &complaint), 0);
 	assert_int_equal(config.workers, 4);
 	assert_int_equal(config.listen.count, 2);
 	assert_string_equal(config.listen.items[0], ":3");
-	assert_int_equal(config.min_uptime_ms, 2000);
+	assert_int_equal(config.timing.min_uptime_ms, 2000);
 	assert_string_equal(config.command[0], "b");
 	config_fini(&config);
 	sources_fini(&sources);
@@ -258,7 +259,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 {
 	struct config running, next;
 	const struct config *before;
-	char names[CONFIG_ERROR_SIZE];
+	char names[CONFIG_NAMES_SIZE];
 
 	(void)state;
 	assert_int_equal(read_text(&running, "listen: ':1'\nworkers: 2\nname: a\nuser: x\n"
@@ -273,7 +274,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 	config_replace(&running, &next, sizeof(names), names);
 	assert_string_equal(names, "listen user v6-prefix");
 	assert_string_equal(before->listen.items[0], ":1");
-	assert_string_equal(before->user, "x");
+	assert_string_equal(before->identity.user, "x");
 	assert_int_equal(before->v6_prefix, 64);
 	assert_int_equal(before->workers, 3);
 	assert_string_equal(before->command[1], "c");
@@ -290,7 +291,7 @@ static void a_takeover_names_what_only_a_start_changes(void **state)
 {
 	uint64_t former[CONFIG_FIXED_MAX], present[CONFIG_FIXED_MAX];
 	struct config config;
-	char names[CONFIG_ERROR_SIZE];
+	char names[CONFIG_NAMES_SIZE];
 
 	(void)state;
 	assert_int_equal(read_text(&config, "listen: ':1'\nuser: a\nworkers: 2\n"), 0);

@@ -46,7 +46,7 @@ static void one_at_a_time(void **state)
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	assert_int_equal(reload.done, 4);
 	assert_int_equal(next_slot(), -1);
-	assert_string_equal(reload.error, "");
+	assert_string_equal(reload.error.text, "");
 }
 
 static void three_at_a_time(void **state)
@@ -111,7 +111,7 @@ static void nobody_chosen_is_over_at_once(void **state)
 	reload_begin(&reload, chosen, 8, 1);
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	assert_int_equal(reload.of, 0);
-	assert_string_equal(reload.error, "");
+	assert_string_equal(reload.error.text, "");
 	assert_int_equal(next_slot(), -1);
 }
 
@@ -131,7 +131,7 @@ static void a_failure_stops_what_has_not_begun(void **state)
 	assert_int_equal(reload.state, RELOAD_FAILED);
 	assert_int_equal(reload.done, 2);
 	assert_int_equal(reload.of, 6);
-	assert_string_equal(reload.error, "slot 1: exit status 3");
+	assert_string_equal(reload.error.text, "slot 1: exit status 3");
 	assert_int_equal(next_slot(), -1);
 }
 
@@ -146,13 +146,13 @@ static void a_failed_one_can_begin_anew(void **state)
 	reload_begin(&reload, chosen, 3, 1);
 	assert_int_equal(reload.state, RELOAD_RUNNING);
 	assert_int_equal(reload.done, 0);
-	assert_string_equal(reload.error, "");
+	assert_string_equal(reload.error.text, "");
 	assert_int_equal(next_slot(), 0);
 }
 
 static void a_long_reason_is_cut(void **state)
 {
-	char why[2 * RELOAD_ERROR_SIZE];
+	char why[2 * ERROR_TEXT_SIZE];
 
 	(void)state;
 	memset(why, 'x', sizeof(why) - 1);
@@ -160,8 +160,8 @@ static void a_long_reason_is_cut(void **state)
 	begin_all(1, 1);
 	next_slot();
 	assert_true(reload_note_failed(&reload, 0, why));
-	assert_int_equal(strlen(reload.error), RELOAD_ERROR_SIZE - 1);
-	assert_memory_equal(reload.error, "slot 0: xxx", 11);
+	assert_int_equal(strlen(reload.error.text), ERROR_TEXT_SIZE - 1);
+	assert_memory_equal(reload.error.text, "slot 0: xxx", 11);
 }
 
 static void a_dropped_one_is_not_begun(void **state)
@@ -192,7 +192,7 @@ static void a_dropped_one_that_runs_makes_room(void **state)
 	assert_true(reload_drop(&reload, 1));
 	assert_int_equal(reload.state, RELOAD_IDLE);
 	assert_int_equal(reload.of, 0);
-	assert_string_equal(reload.error, "");
+	assert_string_equal(reload.error.text, "");
 }
 
 static void dropping_the_last_chosen_one_ends_it(void **state)
@@ -329,7 +329,7 @@ static void compare(const struct model *model)
 	assert_int_equal(reload.state, !model->over ? RELOAD_RUNNING
 				       : failed	    ? RELOAD_FAILED
 						    : RELOAD_IDLE);
-	assert_int_equal(reload.error[0] != '\0', failed != 0);
+	assert_int_equal(reload.error.text[0] != '\0', failed != 0);
 }
 
 static void random_events_keep_the_invariants(void **state)
@@ -370,7 +370,7 @@ static void one_that_is_abandoned_has_failed(void **state)
 	assert_int_equal(next_slot(), 0);
 	assert_true(reload_abandon(&reload, "why"));
 	assert_int_equal(reload.state, RELOAD_FAILED);
-	assert_string_equal(reload.error, "why");
+	assert_string_equal(reload.error.text, "why");
 	assert_int_equal(next_slot(), -1);
 	assert_false(reload_note_ready(&reload, 0));
 	reload_begin(&reload, chosen, 3, 1);

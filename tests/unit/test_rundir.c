@@ -20,12 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "state/rundir.h"
 
 static char base[64];
 static char instance[96]; /* <base>/web */
 static char pid_file[128];
-static char why[512];
+static struct error_text why;
 
 static int make_base(void **state)
 {
@@ -54,9 +55,9 @@ static int remove_base(void **state)
 
 static int take(struct rundir *ret_rundir, pid_t *ret_pid)
 {
-	why[0] = '\0';
+	why.text[0] = '\0';
 	*ret_pid = -1;
-	return rundir_take(base, "web", ret_rundir, ret_pid, why, sizeof(why));
+	return rundir_take(base, "web", ret_rundir, ret_pid, &why);
 }
 
 static long read_pid(void)
@@ -163,7 +164,7 @@ static void other_names_are_free(void **state)
 
 	(void)state;
 	assert_int_equal(take(&rundir, &pid), 0);
-	assert_int_equal(rundir_take(base, "other", &other, &pid, why, sizeof(why)), 0);
+	assert_int_equal(rundir_take(base, "other", &other, &pid, &why), 0);
 	rundir_release(&other);
 	assert_int_equal(read_pid(), getpid());
 	rundir_release(&rundir);
@@ -235,8 +236,8 @@ static void check_refused(int error, const char *reason)
 	pid_t pid;
 
 	assert_int_equal(take(&rundir, &pid), error);
-	if (!strstr(why, base) || !strstr(why, reason))
-		fail_msg("not \"%s\": %s", reason, why);
+	if (!strstr(why.text, base) || !strstr(why.text, reason))
+		fail_msg("not \"%s\": %s", reason, why.text);
 	assert_int_equal(rundir.lock, -5);
 }
 
@@ -356,8 +357,8 @@ static void a_path_that_no_socket_could_have_is_refused(void **state)
 	}
 	dir[sizeof(dir) - 1] = '\0';
 	assert_int_equal(rundir_locate(dir, "web", path), -ENAMETOOLONG);
-	assert_int_equal(rundir_take(dir, "web", &rundir, &pid, why, sizeof(why)), -ENAMETOOLONG);
-	assert_non_null(strstr(why, "--run-dir"));
+	assert_int_equal(rundir_take(dir, "web", &rundir, &pid, &why), -ENAMETOOLONG);
+	assert_non_null(strstr(why.text, "--run-dir"));
 }
 
 static void a_files_path_is_limited_to_its_room(void **state)

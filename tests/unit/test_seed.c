@@ -15,13 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/error_text.h"
 #include "state/seed.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static char dir[64];   /* the state directory */
 static char file[128]; /* <dir>/web/seed */
-static char why[512];
+static struct error_text why;
 static uint8_t seed[STICKY_SEED_SIZE];
 
 static int make_dir(void **state)
@@ -31,7 +32,7 @@ static int make_dir(void **state)
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(file, sizeof(file), "%s/web/seed", dir);
-	why[0] = '\0';
+	why.text[0] = '\0';
 	memset(seed, 0, sizeof(seed));
 	return 0;
 }
@@ -52,8 +53,8 @@ static int remove_dir(void **state)
 
 static int obtain(void)
 {
-	why[0] = '\0';
-	return seed_obtain(dir, "web", seed, why, sizeof(why));
+	why.text[0] = '\0';
+	return seed_obtain(dir, "web", seed, &why);
 }
 
 static void write_file(const char *content, size_t length)
@@ -105,7 +106,7 @@ static void it_is_drawn_once(void **state)
 	memset(seed, 0, sizeof(seed));
 	assert_int_equal(obtain(), 0);
 	assert_memory_equal(seed, first, sizeof(first));
-	assert_string_equal(why, "");
+	assert_string_equal(why.text, "");
 }
 
 static int count_files(void)
@@ -145,7 +146,7 @@ static void another_name_has_another_seed(void **state)
 
 	(void)state;
 	assert_int_equal(obtain(), 0);
-	assert_int_equal(seed_obtain(dir, "other", other, why, sizeof(why)), 0);
+	assert_int_equal(seed_obtain(dir, "other", other, &why), 0);
 	assert_memory_not_equal(seed, other, sizeof(seed));
 }
 
@@ -169,8 +170,8 @@ static void check_refused(const char *content, size_t length, const char *reason
 	write_file(content, length);
 	memset(seed, 0x5a, sizeof(seed));
 	assert_int_equal(obtain(), -EINVAL);
-	if (!strstr(why, file) || !strstr(why, reason) || !strstr(why, "remove it"))
-		fail_msg("%zu bytes: not \"%s\": %s", length, reason, why);
+	if (!strstr(why.text, file) || !strstr(why.text, reason) || !strstr(why.text, "remove it"))
+		fail_msg("%zu bytes: not \"%s\": %s", length, reason, why.text);
 	assert_int_equal(read_back(there, sizeof(there)), length);
 	assert_memory_equal(there, content, length);
 }
@@ -233,8 +234,8 @@ static void one_that_others_can_read_is_refused(void **state)
 	for (i = 0; i < COUNT(modes); i++) {
 		assert_int_equal(chmod(file, modes[i]), 0);
 		assert_int_equal(obtain(), -EPERM);
-		assert_non_null(strstr(why, file));
-		assert_non_null(strstr(why, "chmod 600"));
+		assert_non_null(strstr(why.text, file));
+		assert_non_null(strstr(why.text, "chmod 600"));
 	}
 	assert_int_equal(chmod(file, 0400), 0);
 	assert_int_equal(obtain(), 0);
@@ -250,7 +251,7 @@ static void somebody_elses_is_refused(void **state)
 	write_good(content);
 	assert_int_equal(chown(file, 65534, (gid_t)-1), 0);
 	assert_int_equal(obtain(), -EPERM);
-	assert_non_null(strstr(why, "65534"));
+	assert_non_null(strstr(why.text, "65534"));
 }
 
 static void a_link_is_not_followed(void **state)
@@ -263,7 +264,7 @@ static void a_link_is_not_followed(void **state)
 	assert_int_equal(rename(file, elsewhere), 0);
 	assert_int_equal(symlink(elsewhere, file), 0);
 	assert_int_equal(obtain(), -ELOOP);
-	assert_non_null(strstr(why, file));
+	assert_non_null(strstr(why.text, file));
 	/* Nor one that leads nowhere. */
 	unlink(elsewhere);
 	assert_int_equal(obtain(), -ELOOP);
@@ -278,7 +279,7 @@ static void what_is_no_file_is_refused(void **state)
 	unlink(file);
 	assert_int_equal(mkdir(file, 0700), 0);
 	assert_int_equal(obtain(), -EINVAL);
-	assert_non_null(strstr(why, "not a regular file"));
+	assert_non_null(strstr(why.text, "not a regular file"));
 	rmdir(file);
 	assert_int_equal(mkfifo(file, 0600), 0);
 	assert_int_equal(obtain(), -EINVAL); /* and did not wait for a writer */
@@ -297,11 +298,11 @@ static void one_that_cannot_be_kept_is_drawn_all_the_same(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(obtain(), 1);
-	assert_non_null(strstr(why, path));
+	assert_non_null(strstr(why.text, path));
 	assert_memory_not_equal(seed, zero, sizeof(zero));
 
 	memset(seed, 0, sizeof(seed));
-	assert_int_equal(seed_obtain(path, "web", seed, why, sizeof(why)), 1);
+	assert_int_equal(seed_obtain(path, "web", seed, &why), 1);
 	assert_memory_not_equal(seed, zero, sizeof(zero));
 }
 
@@ -314,7 +315,7 @@ static void a_directory_of_others_is_not_used(void **state)
 	assert_int_equal(mkdir(parent, 0700), 0);
 	assert_int_equal(chmod(parent, 0777), 0);
 	assert_int_equal(obtain(), 1);
-	assert_non_null(strstr(why, "0777"));
+	assert_non_null(strstr(why.text, "0777"));
 	assert_int_equal(access(file, F_OK), -1);
 }
 
@@ -324,8 +325,8 @@ static void a_name_that_is_too_long_is_a_warning(void **state)
 
 	(void)state;
 	memset(name, 'x', sizeof(name) - 1);
-	assert_int_equal(seed_obtain(dir, name, seed, why, sizeof(why)), 1);
-	assert_non_null(strstr(why, "--state-dir"));
+	assert_int_equal(seed_obtain(dir, name, seed, &why), 1);
+	assert_non_null(strstr(why.text, "--state-dir"));
 }
 
 #define SEED_TEST(function) cmocka_unit_test_setup_teardown(function, make_dir, remove_dir)

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/* Opens what workers need: dispatchers, processes or threads, the supervisor. */
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/error_text.h"
+#include "common/exit_code.h"
+#include "common/journal.h"
+#include "common/log.h"
+#include "controller/controller_internal.h"
+#include "handoff/frontend.h"
+#include "node/node_listeners.h"
+#include "node/preload.h"
+#include "node/relay.h"
+#include "process/processes.h"
+#include "state/rundir.h"
+#include "supervise/listeners.h"
+#include "supervise/shutdown.h"
+#include "supervise/supervisor.h"
+
+/* Open the dispatchers, if connections are to be accepted in the controller. */
+int controller_open_front(struct controller *controller)
+{
+	const struct config *config = controller->instance.config;
+	struct frontend_options options = {
+		.base = controller->base,
+		.group = controller->instance.group,
+		.config = config,
+		.traffic = controller->instance.traffic,
+		.is_user = controller->is_user,
+	};
+	struct error_text error;
+	int result;
+
+	if (config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
+		return EXIT_DONE;
+	if (!config->command) {
+		controller_complain(
+			"the demo takes no passed connections: name a COMMAND, or leave "
+			"out --behind-proxy and --steering=user");
+		return EXIT_USAGE;
+	}
+	result = frontend_open(&options, &controller->instance.front, &error);
+	if (!result)
+		return EXIT_DONE;
+	controller_complain("%s", error.text);
+	return result == -EBADMSG ? EXIT_BAD_CONFIG : EXIT_FAILED;
+}
+
+int controller_start_front(struct controller *controller)
+{
+	/* The application of a Node.js worker has not said yet which address it listens on. */
+	bool is_early = !sticky_group_listener_count(controller->instance.group);
+	int error = controller->instance.front && !is_early
+			    ? frontend_start(controller->instance.front)
+			    : 0;
+	uint32_t i;
+
+	/*
+	 * Close the sockets of the program before the upgrade. Connections that came in the
+	 * meantime move to the sockets of this program.
+	 */
+	for (i = 0; i < controller->kept_count; i++)
+		close(controller->kept[i]);
+	controller->kept_count = 0;
+	if (error)
+		controller_complain("cannot accept connections: %s", strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* A Node.js application has said which address it listens on. */
+static void on_listener_added(void *context)
+{
+	struct controller *controller = context;
+	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
+	uint16_t ports[STICKY_LISTENERS_LIMIT];
+
+	processes_set_ports(controller->processes, ports,
+			    listen_ports(controller->instance.group, ports));
+	listen_describe(controller->instance.group, sizeof(addresses), addresses);
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "listening",
+		    json_pack("{s:s}", "on", addresses));
+	supervisor_listeners_changed(controller->instance.supervisor);
+	if (controller_start_front(controller))
+		shutdown_begin(controller->instance.supervisor, true);
+}
+
+static int open_nodeports(struct controller *controller)
+{
+	const struct config *config = controller->instance.config;
+	struct nodeports_options options = {
+		.group = controller->instance.group,
+		.backlog = (int)config->backlog,
+		.is_named = config->listen.count > 0,
+		/*
+		 * Dispatchers get the group's listeners once, when they are opened. So with
+		 * dispatchers no listener can be added after the first one.
+		 */
+		.may_add = !controller->instance.front,
+		.added = on_listener_added,
+		.context = controller,
+	};
+	int error;
+
+	if (!config_is_node(config))
+		return 0;
+	error = rundir_file(controller->rundir.path, "preload.js", sizeof(controller->preload_path),
+			    controller->preload_path);
+	if (!error)
+		error = preload_write(controller->preload_path);
+	if (!error)
+		error = relay_open(&controller->relay);
+	return error ? error : nodeports_open(&options, &controller->nodeports);
+}
+
+static int open_processes(struct controller *controller)
+{
+	struct processes_options options = {
+		.base = controller->base,
+		.config = controller->instance.config,
+		.identity = &controller->identity,
+		.directory = controller->directory,
+		.notify_path = controller->notify_path,
+		.nofile = controller->nofile,
+	};
+	int error = rundir_file(controller->rundir.path, "notify.sock",
+				sizeof(controller->notify_path), controller->notify_path);
+
+	if (!error)
+		error = open_nodeports(controller);
+	options.nodeports = controller->nodeports;
+	options.relay = controller->relay;
+	options.preload = controller->preload_path;
+	options.delivery = frontend_delivery(controller->instance.front);
+	options.port_count = listen_ports(controller->instance.group, options.ports);
+	if (!error)
+		error = processes_open(&options, &controller->processes);
+	if (error) {
+		controller_complain("cannot make %s: %s", controller->notify_path,
+				    strerror(-error));
+		return EXIT_FAILED;
+	}
+	controller->instance.backend = processes_backend(controller->processes);
+	return EXIT_DONE;
+}
+
+static int open_threads(struct controller *controller)
+{
+	int error = controller->threads->open(controller->base, controller->instance.group,
+					      &controller->instance.backend);
+
+	if (error)
+		controller_complain("cannot set up the demo's threads: %s", strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+int controller_open_workers(struct controller *controller)
+{
+	return controller->instance.config->command ? open_processes(controller)
+						    : open_threads(controller);
+}
+
+static void on_finished(void *context, enum supervisor_result result)
+{
+	controller_finish(context, result);
+}
+
+int controller_open_supervisor(struct controller *controller)
+{
+	struct supervisor_options options = {
+		.base = controller->base,
+		.group = controller->instance.group,
+		.backend = controller->instance.backend,
+		.journal = controller->instance.journal,
+		.config = controller->instance.config,
+		.answered = &controller->instance.traffic->delivery.answered,
+		.delivery = frontend_delivery(controller->instance.front),
+		.state_file = &controller->state_file,
+		.finished = on_finished,
+		.context = controller,
+	};
+	int error = supervisor_open(&options, &controller->instance.supervisor);
+
+	if (error)
+		controller_complain("%s", strerror(-error));
+	return error ? EXIT_FAILED : EXIT_DONE;
+}
+
+int controller_open_slot_sockets(struct controller *controller)
+{
+	struct error_text error;
+	int result = supervisor_open_slot_sockets(controller->instance.supervisor, &error);
+
+	if (!result)
+		return EXIT_DONE;
+	/*
+	 * After a takeover workers are serving: if the controller ended here, nothing would watch
+	 * them.
+	 */
+	if (controller->takes_over) {
+		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error.text);
+		return EXIT_DONE;
+	}
+	controller_complain("%s", error.text);
+	return result == -EACCES   ? EXIT_NOT_PERMITTED
+	       : result == -EINVAL ? EXIT_USAGE
+				   : EXIT_FAILED;
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+/* Replaces the program of a running instance, if its state allows that. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "common/error_text.h"
+#include "common/journal.h"
+#include "controller/controller_internal.h"
+#include "controller/upgrade.h"
+#include "handoff/frontend.h"
+#include "state/rundir.h"
+#include "supervise/supervisor.h"
+
+int controller_may_upgrade(struct controller *controller, struct error_text *ret_error)
+{
+	if (!controller->instance.config->command) {
+		error_text_set(
+			ret_error,
+			"upgrade: the demo's workers are threads of this process: they would end "
+			"with its program");
+		return -EBUSY;
+	}
+	if (!controller->pins[0]) {
+		error_text_set(
+			ret_error,
+			"upgrade: the maps are not pinned (see takeover_unavailable in the log)");
+		return -EBUSY;
+	}
+	if (supervisor_may_leave(controller->instance.supervisor, ret_error))
+		return -EBUSY;
+	if (frontend_waiting(controller->instance.front)) {
+		error_text_set(
+			ret_error,
+			"upgrade: connections wait for their workers, and would be lost; try "
+			"again");
+		return -EBUSY;
+	}
+	return upgrade_check(controller->program, ret_error);
+}
+
+static int become_new_program(struct controller *controller)
+{
+	int kept[UPGRADE_KEPT_MAX];
+	uint32_t count = frontend_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
+	struct rlimit limit;
+	int error;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	setrlimit(RLIMIT_NOFILE, &controller->nofile);
+	error = rundir_keep_over_exec(&controller->rundir, true);
+	if (!error)
+		error = upgrade_execute(controller->program, controller->instance.config->arguments,
+					kept, count);
+	rundir_keep_over_exec(&controller->rundir, false);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return error;
+}
+
+/*
+ * An upgrade takes the same way as a crash: the new program takes over what this one leaves. But
+ * the program is replaced in the same process, so that the workers keep their parent.
+ */
+void controller_upgrade(struct controller *controller)
+{
+	int error;
+
+	journal_add(controller->instance.journal, STICKY_LOG_INFO, "upgrading",
+		    json_pack("{s:s}", "program", controller->program));
+	error = frontend_pause(controller->instance.front);
+	if (!error) {
+		error = become_new_program(controller);
+		frontend_resume(controller->instance.front);
+	}
+	journal_add(
+		controller->instance.journal, STICKY_LOG_ERROR, "upgrade_failed",
+		json_pack("{s:s, s:s}", "program", controller->program, "error", strerror(-error)));
+}
