@@ -218,7 +218,7 @@ json_t *status_of_instance(const struct instance *instance)
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
-			"s:I, s:o, s:o}",
+			"s:I, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -228,7 +228,9 @@ json_t *status_of_instance(const struct instance *instance)
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
 			reload_json(instance), "held", count_held(instance, &survey), "counters",
-			counters_json(instance), "workers", workers_json(instance, &survey));
+			counters_json(instance), "workers", workers_json(instance, &survey),
+			"steering_restored",
+			(json_int_t)supervisor_steering_restored(instance->supervisor));
 	survey_fini(&survey);
 	return json;
 }

@@ -56,6 +56,16 @@ static void show_waiting(const json_t *status)
 		       (int)json_integer_value(slot));
 }
 
+/* Somebody took the program away: the stickiness of those clients ended. */
+static void show_restored(const json_t *status)
+{
+	unsigned long long count = number_of(status, "steering_restored");
+
+	if (count)
+		printf("steering was lost and restored %llu times: see 'stickyctl events'\n",
+		       count);
+}
+
 static void show_instance(const json_t *status)
 {
 	const json_t *listeners = json_object_get(status, "listeners");
@@ -79,6 +89,7 @@ static void show_instance(const json_t *status)
 	    strcmp(text_of(status, "steering"), "kernel"))
 		show_front(status);
 	show_waiting(status);
+	show_restored(status);
 	putchar('\n');
 }
 

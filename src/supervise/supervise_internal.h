@@ -22,6 +22,7 @@
 #define NOT_READY_SIZE 192
 
 struct handshake_wait; /* handshake_wait.h */
+struct steering_watch; /* steering_watch.h */
 struct hangup;	       /* socket_hangup.h */
 struct supervised_slot;
 struct supervisor;
@@ -120,6 +121,7 @@ struct supervisor {
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;
+	struct steering_watch *steering;   /* whether the program still runs */
 	struct handshake_wait *handshakes; /* of workers that leave their slot */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */

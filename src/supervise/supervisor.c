@@ -16,6 +16,7 @@
 #include "supervise/handshake_wait.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/steering_watch.h"
 #include "supervise/worker_start.h"
 
 #define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is measured */
@@ -154,6 +155,8 @@ static int make_parts(struct supervisor *supervisor)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
 		error = handshake_wait_open(supervisor, &supervisor->handshakes);
+	if (!error)
+		error = steering_watch_open(supervisor, &supervisor->steering);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -207,6 +210,7 @@ void supervisor_close(struct supervisor *supervisor)
 	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
 	handshake_wait_close(supervisor->handshakes);
+	steering_watch_close(supervisor->steering);
 	free(supervisor);
 }
 
@@ -268,6 +272,11 @@ void supervisor_start(struct supervisor *supervisor)
 bool supervisor_has_started(const struct supervisor *supervisor)
 {
 	return slots_all_were_ready(supervisor);
+}
+
+uint64_t supervisor_steering_restored(const struct supervisor *supervisor)
+{
+	return steering_watch_restored(supervisor->steering);
 }
 
 uint32_t supervisor_slots(const struct supervisor *supervisor)

@@ -46,6 +46,12 @@ void supervisor_start(struct supervisor *supervisor);
 /* Returns true where every slot has been ready at least once. */
 bool supervisor_has_started(const struct supervisor *supervisor);
 
+/*
+ * Returns how often the program was found to place connections no more, and was attached again,
+ * since the supervisor was opened.
+ */
+uint64_t supervisor_steering_restored(const struct supervisor *supervisor);
+
 /* Returns the number of slots. */
 uint32_t supervisor_slots(const struct supervisor *supervisor);
 

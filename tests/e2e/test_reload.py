@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """Rolling reloads: nobody is lost, nobody goes back, and what fails leaves the old one."""
 
-import ctypes
 import os
 import signal
 import socket
@@ -12,11 +11,10 @@ import harness
 from clients import HERE, HalfOpen, ask
 from lifecycle import PARTLY, LifecycleTestCase, Line
 from programs import NOT_RUNNING, USAGE, WORKER
-from workers import start_plain
+from workers import fetch_descriptor, start_plain
 from world import scaled, wait_for
 
 RELOADS = 20
-SYS_PIDFD_GETFD = 438
 
 
 class Rolling(LifecycleTestCase):
@@ -92,18 +90,6 @@ class Rolling(LifecycleTestCase):
                     former.send(signal.SIGTERM)
                     former.wait()
         self.assertGreater(load.counts["unsticky"], 0, load.counts)
-
-
-def fetch_descriptor(pid, number):
-    """A duplicate of another process's descriptor: pidfd_getfd(2)."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
-        if fd < 0:
-            raise OSError(ctypes.get_errno(), "pidfd_getfd")
-        return fd
-    finally:
-        os.close(pidfd)
 
 
 def plain_worker(test, slot, generation):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What tests of workers share."""
 
+import ctypes
 import os
 import signal
 
@@ -11,6 +12,8 @@ from world import wait_for
 # Timers run from the time at which a turn of the controller's loop began: a busy turn makes
 # them fire early.
 EARLY = 0.8
+
+SYS_PIDFD_GETFD = 438
 
 # Sends a datagram to NOTIFY_SOCKET, waits until it was read (else its sender might be gone
 # by then), and makes a file that tells so.
@@ -38,6 +41,18 @@ def start_plain(test, listener, slot, generation, command=WORKER):
     wait_for("the shell to become the worker", lambda: os.path.samefile(
         f"/proc/{worker.pid}/exe", WORKER))
     return worker
+
+
+def fetch_descriptor(pid, number):
+    """A duplicate of another process's descriptor: pidfd_getfd(2)."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
+        if fd < 0:
+            raise OSError(ctypes.get_errno(), "pidfd_getfd")
+        return fd
+    finally:
+        os.close(pidfd)
 
 
 class WorkerTestCase(harness.TestCase):

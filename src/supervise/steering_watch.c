@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "supervise/steering_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/privilege.h"
+#include "supervise/supervise_internal.h"
+
+#define CHECK_SECONDS 3
+/* So many checks without an answer are said. A busy machine misses one now and then. */
+#define UNANSWERED_MAX 10
+
+struct steering_watch {
+	struct supervisor *supervisor;
+	struct event *timer;
+	uint64_t restored;
+	uint32_t unanswered; /* checks in a row */
+};
+
+static void note_lost(struct steering_watch *watch, int listeners)
+{
+	watch->restored++;
+	supervisor_note(
+		watch->supervisor, STICKY_LOG_ERROR, "steering_lost",
+		json_pack("{s:i, s:s, s:s}", "listeners", listeners, "so",
+			  "the program was attached again; in the meantime clients went to "
+			  "any worker",
+			  "hint",
+			  "a worker has detached it, or a process of the same user listens on "
+			  "the same port: run the workers as another user (--user)"));
+}
+
+static void note_unanswered(struct steering_watch *watch, int error)
+{
+	if (++watch->unanswered == UNANSWERED_MAX)
+		report(STICKY_LOG_WARN, "steering_unchecked",
+		       "error=\"%s\" so=\"it is not known whether the program still places "
+		       "connections\" hint=\"does a packet filter drop connections over "
+		       "loopback?\"",
+		       strerror(-error));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	struct steering_watch *watch = context;
+	unsigned int previous;
+	int result;
+
+	(void)fd;
+	(void)what;
+	if (watch->supervisor->stopping)
+		return;
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	result = sticky_group_check(watch->supervisor->options.group);
+	privilege_restore(previous);
+	if (result < 0) {
+		note_unanswered(watch, result);
+		return;
+	}
+	watch->unanswered = 0;
+	if (result > 0)
+		note_lost(watch, result);
+}
+
+int steering_watch_open(struct supervisor *supervisor, struct steering_watch **ret_watch)
+{
+	const struct timeval period = {.tv_sec = CHECK_SECONDS};
+	struct steering_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return -ENOMEM;
+	watch->supervisor = supervisor;
+	watch->timer = event_new(supervisor->options.base, -1, EV_PERSIST, on_timer, watch);
+	if (!watch->timer || event_add(watch->timer, &period)) {
+		steering_watch_close(watch);
+		return -ENOMEM;
+	}
+	*ret_watch = watch;
+	return 0;
+}
+
+void steering_watch_close(struct steering_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->timer)
+		event_free(watch->timer);
+	free(watch);
+}
+
+uint64_t steering_watch_restored(const struct steering_watch *watch)
+{
+	return watch->restored;
+}

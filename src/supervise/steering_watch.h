@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Notices that the program no longer places the group's connections, since a worker detached it or
+ * a foreign process attached its own, and puts that right: sticky_group_check() every few seconds.
+ */
+#ifndef STICKY_SUPERVISE_STEERING_WATCH_H
+#define STICKY_SUPERVISE_STEERING_WATCH_H
+
+#include <stdint.h>
+
+struct steering_watch;
+struct supervisor;
+
+/* Begin to watch. Returns 0 or -ENOMEM. steering_watch_close() ends it. */
+int steering_watch_open(struct supervisor *supervisor, struct steering_watch **ret_watch);
+
+/* NULL is allowed. */
+void steering_watch_close(struct steering_watch *watch);
+
+/* Returns how often the program was found missing, and attached again. */
+uint64_t steering_watch_restored(const struct steering_watch *watch);
+
+#endif

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a worker, or a process of the same user, can do to the group: noticed, and put right."""
+
+import ctypes
+import os
+import signal
+import socket
+import struct
+import time
+
+import harness
+from clients import HERE, ask
+from lifecycle import LifecycleTestCase
+from workers import fetch_descriptor
+from world import scaled
+
+ATTACH_REUSEPORT_CBPF, DETACH_REUSEPORT_BPF = 51, 68
+NOTICED_WITHIN_S = 5
+CLIENTS = [f"127.12.0.{number}" for number in range(1, 65)]
+
+
+def listening_socket_of(pid):
+    """The listening socket of a worker: what it can do to it itself, a duplicate can do, too."""
+    return socket.socket(fileno=fetch_descriptor(pid, 3))
+
+
+class Steering(LifecycleTestCase):
+    def owners(self, instance):
+        return {answer["address"]: answer["slot"] for answer in instance.where(*CLIENTS)}
+
+    def moved(self, owners):
+        """How many clients come to another slot than `where` says."""
+        return sum(ask(HERE, client)["slot"] != slot for client, slot in owners.items())
+
+    def assert_noticed(self, instance, since):
+        instance.wait_status("the loss to be noticed",
+                             lambda status: status["steering_restored"] == 1)
+        self.assertLess(time.monotonic() - since, scaled(NOTICED_WITHIN_S))
+        event = self.events(instance, "steering_lost")[-1]
+        self.assertEqual(event["listeners"], 1)
+        self.assertIn("--user", event["hint"])
+        self.assertEqual(len(instance.log_lines("steering_lost")), 1)
+        self.assertIn("steering was lost", instance.run("status").stdout)
+        self.assertEqual(self.moved(self.owners(instance)), 0)
+
+    def test_a_worker_detaches_the_program(self):
+        instance = self.serve_workers(4)
+        self.assertEqual(self.moved(self.owners(instance)), 0)
+        with listening_socket_of(instance.workers()[1]["pid"]) as worker:
+            began = time.monotonic()
+            worker.setsockopt(socket.SOL_SOCKET, DETACH_REUSEPORT_BPF, 0)
+        self.assert_noticed(instance, began)
+
+    def test_a_foreign_process_attaches_its_own(self):
+        instance = self.serve_workers(4)
+        take_the_last = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 4))
+        with socket.socket() as thief:
+            thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            thief.bind(HERE)
+            thief.listen()
+            began = time.monotonic()
+            thief.setsockopt(socket.SOL_SOCKET, ATTACH_REUSEPORT_CBPF, struct.pack(
+                "HP", 1, ctypes.addressof(take_the_last)))
+            self.assert_noticed(instance, began)
+
+    def test_without_a_controller_it_stays_lost(self):
+        """What the check is for: nothing else ends it."""
+        instance = self.serve_workers(4)
+        owners, pid = self.owners(instance), self.pids(instance)[1]
+        os.kill(instance.pid, signal.SIGSTOP)
+        try:
+            with listening_socket_of(pid) as worker:
+                worker.setsockopt(socket.SOL_SOCKET, DETACH_REUSEPORT_BPF, 0)
+            self.assertGreater(self.moved(owners), len(CLIENTS) // 4)
+        finally:
+            os.kill(instance.pid, signal.SIGCONT)
+        self.assert_noticed(instance, time.monotonic())
+
+    def test_a_check_is_no_connection(self):
+        """The connections by which it is checked come to no worker, and are counted nowhere."""
+        instance = self.serve_workers(2)
+        before = instance.status()["counters"]
+        time.sleep(scaled(7))
+        status = instance.status()
+        self.assertEqual(status["counters"], before)
+        self.assertEqual(status["steering_restored"], 0)
+        self.assertEqual([worker["cpu_ms"] for worker in status["workers"]], [0, 0])
+
+
+if __name__ == "__main__":
+    harness.main()
