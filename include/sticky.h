@@ -691,6 +691,9 @@ int sticky_group_pin(struct sticky_group *group, const char *directory);
  * slots are read from the maps; of the options only the backlog, the log and the functions that
  * raise CAP_BPF are used.
  *
+ * Until sticky_group_finish_adoption() has succeeded, sticky_group_close() leaves the pins as they
+ * are, for another try.
+ *
  * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (the maps are of an incompatible version),
  * or as sticky_group_open().
  */

@@ -117,11 +117,15 @@ static void teardown(struct controller *controller)
 	}
 	journal_close(controller->instance.journal);
 	sticky_group_close(controller->instance.group); /* also removes the group's pins */
-	pins_remove(controller->pins);
+	if (!controller->leaves_files)
+		pins_remove(controller->pins);
 	takeover_fini(&controller->takeover);
 	state_file_close(&controller->state_file);
 	identity_fini(&controller->identity);
-	rundir_release(&controller->rundir);
+	if (controller->leaves_files)
+		rundir_leave(&controller->rundir);
+	else
+		rundir_release(&controller->rundir);
 }
 
 static void report_start(const struct controller *controller)

@@ -45,6 +45,8 @@ struct controller {
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
+	/* what a previous controller left is not ours yet: a start that fails leaves it as it is */
+	bool leaves_files;
 	/* steering by user: all connections are accepted in the controller */
 	bool is_user;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */

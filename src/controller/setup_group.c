@@ -2,6 +2,7 @@
 /* Opens the group: a new one, or that of a previous controller that has died. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/error_text.h"
@@ -49,15 +50,42 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
+/* A previous controller has died, and so have its workers: nobody needs its maps any more. */
+static void remove_stale_pins(const struct controller *controller, const char *path)
+{
+	struct state_file_content *content;
+	char pins[PINS_PATH_SIZE];
+
+	if (state_file_read(path, &content))
+		return;
+	pins_locate(controller->instance.config->name, content->pins_id, pins);
+	if (content->pins_id)
+		pins_remove(pins);
+	free(content);
+}
+
 /* Look for workers that a previous controller of the same name left. */
 int controller_find_takeover(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];
+	int error;
 
 	if (!controller->instance.config->command ||
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
+	/* Before anything is taken over: workers without a controller go on, and can wait. */
+	error = state_file_check_space(path);
+	if (error) {
+		controller->leaves_files = true;
+		controller_complain("cannot make %s: %s; make room there, or choose another "
+				    "--run-dir",
+				    path, strerror(-error));
+		return EXIT_FAILED;
+	}
 	controller->takes_over = takeover_find(path, &controller->takeover) == 0;
+	controller->leaves_files = controller->takes_over;
+	if (!controller->takes_over)
+		remove_stale_pins(controller, path);
 	return EXIT_DONE;
 }
 
@@ -81,7 +109,8 @@ static void adopt_group(struct controller *controller)
 	struct sticky_group_options options = group_options(controller);
 	int error;
 
-	pins_locate(controller->instance.config->name, controller->pins);
+	pins_locate(controller->instance.config->name, controller->takeover.content->pins_id,
+		    controller->pins);
 	error = sticky_group_adopt(&options, controller->pins, &controller->instance.group);
 	if (!error)
 		error = adopt_listeners(controller);
@@ -90,10 +119,13 @@ static void adopt_group(struct controller *controller)
 	report(STICKY_LOG_ERROR, "takeover_failed",
 	       "error=\"%s\" so=\"the previous controller's workers are ended\"", strerror(-error));
 	sticky_group_close(controller->instance.group);
+	pins_remove(controller->pins);
+	controller->pins[0] = '\0';
 	controller->instance.group = NULL;
 	takeover_kill(&controller->takeover);
 	takeover_fini(&controller->takeover);
 	controller->takes_over = false;
+	controller->leaves_files = false;
 }
 
 static void complain_of_kernel(int error)
@@ -234,7 +266,8 @@ static void pin_group(struct controller *controller)
 	int error = -EOPNOTSUPP;
 
 	if (!controller->is_user)
-		error = pins_make(controller->instance.config->name, controller->pins, &why);
+		error = pins_make(controller->instance.config->name,
+				  &controller->state_file.content->pins_id, controller->pins, &why);
 	if (!error) {
 		error = sticky_group_pin(controller->instance.group, controller->pins);
 		if (error) {
@@ -242,8 +275,16 @@ static void pin_group(struct controller *controller)
 			pins_remove(controller->pins);
 		}
 	}
+	if (!error && pins_are_private())
+		report(STICKY_LOG_WARN, "takeover_limited",
+		       "why=\"this process has a mount namespace of its own, as 'ip netns exec' "
+		       "makes "
+		       "one\" so=\"if this controller dies, its workers can be taken over only "
+		       "from "
+		       "that mount namespace\"");
 	if (!error)
 		return;
+	controller->state_file.content->pins_id = 0;
 	report(STICKY_LOG_WARN, "takeover_unavailable",
 	       "why=\"%s\" so=\"if this controller dies its workers can't be taken over\"",
 	       why.text);
@@ -282,6 +323,7 @@ int controller_open_state_file(struct controller *controller)
 		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
+		content->pins_id = controller->takeover.content->pins_id;
 	} else {
 		pin_group(controller);
 	}
@@ -332,13 +374,12 @@ int controller_take_over(struct controller *controller)
 	if (!controller->takes_over)
 		return install_notes(controller);
 	adopt_workers(controller);
-	if (install_notes(controller))
-		return EXIT_FAILED;
 	error = sticky_group_finish_adoption(controller->instance.group);
 	if (error) {
 		controller_complain("cannot take over the previous controller's slots: %s",
 				    strerror(-error));
 		return EXIT_FAILED;
 	}
-	return EXIT_DONE;
+	controller->leaves_files = false;
+	return install_notes(controller);
 }

@@ -11,7 +11,22 @@
 #include "controller/upgrade.h"
 #include "handoff/frontend.h"
 #include "state/rundir.h"
+#include "state/state_file.h"
 #include "supervise/supervisor.h"
+
+/* The new program makes a state file beside this one's. Without room it would end. */
+static int check_space(const struct controller *controller, struct error_text *ret_error)
+{
+	char path[RUNDIR_PATH_SIZE] = "";
+	int error = rundir_file(controller->rundir.path, "slots", sizeof(path), path);
+
+	if (!error)
+		error = state_file_check_space(path);
+	if (error)
+		error_text_set(ret_error, "upgrade: no room for a new state file beside %s: %s",
+			       path, strerror(-error));
+	return error;
+}
 
 int controller_may_upgrade(struct controller *controller, struct error_text *ret_error)
 {
@@ -37,6 +52,8 @@ int controller_may_upgrade(struct controller *controller, struct error_text *ret
 			"again");
 		return -EBUSY;
 	}
+	if (check_space(controller, ret_error))
+		return -ENOSPC;
 	return upgrade_check(controller->program, ret_error);
 }
 

@@ -38,6 +38,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		sticky_group_close(group);
 		return error;
 	}
+	group->adopting = true;
 	group->slot_count = steering_settings(group->steering)->slots;
 	group_learn_of_wake_ups(group);
 	/*
@@ -187,6 +188,7 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 	 */
 	if (!error && !group->dispatchers)
 		error = steering_set_dispatchers(group->steering, 0);
+	group->adopting = error != 0;
 	pthread_mutex_unlock(&group->lock);
 	return error;
 }

@@ -168,6 +168,8 @@ void sticky_group_close(struct sticky_group *group)
 	closing_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
+	if (group->adopting)
+		steering_leave_pins(group->steering);
 	steering_close(group->steering);
 	pthread_mutex_destroy(&group->lock);
 	free(group);

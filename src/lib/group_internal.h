@@ -63,6 +63,7 @@ struct sticky_group {
 	struct closing *closings; /* ordered by due_ns */
 	int timer_fd;		  /* readable when one is due; -1: the functions themselves wait */
 	bool table_is_stale;	  /* is_away of a slot has changed */
+	bool adopting;		  /* sticky_group_finish_adoption() has not succeeded yet */
 	bool checking;		  /* a thread is in sticky_group_check() */
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };

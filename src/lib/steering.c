@@ -217,6 +217,12 @@ int steering_pin(struct steering *steering, const char *directory)
 	return 0;
 }
 
+void steering_leave_pins(struct steering *steering)
+{
+	free(steering->pins);
+	steering->pins = NULL;
+}
+
 /*
  * The settings are read from the map; the table is assumed to be that of all slots, none of them
  * away.

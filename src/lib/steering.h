@@ -47,6 +47,9 @@ bool steering_is_kernel(const struct steering *steering);
  */
 int steering_pin(struct steering *steering, const char *directory);
 
+/* The pins are not ours: steering_close() leaves them as they are. */
+void steering_leave_pins(struct steering *steering);
+
 /*
  * Open steering on the maps that another process has pinned and left. The table in them is assumed
  * to be that of all slots, none of them away; the next steering_set_table() writes it in any case.

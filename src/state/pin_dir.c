@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "state/pin_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -14,14 +17,17 @@
 
 #define BPF_FS "/sys/fs/bpf"
 
-void pins_locate(const char *name, char ret_path[PINS_PATH_SIZE])
+#define ID_TRIES 8 /* another number is drawn where a directory has it already */
+
+void pins_locate(const char *name, uint32_t id, char ret_path[PINS_PATH_SIZE])
 {
 	/* The file system's root is open to all users, as /tmp is: each user has a directory there.
 	 */
 	if (geteuid() == 0)
-		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky/%s", name);
+		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky/%s-%08x", name, id);
 	else
-		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky-%u/%s", geteuid(), name);
+		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky-%u/%s-%08x", geteuid(), name,
+			 id);
 }
 
 static int mount_bpf_fs(void)
@@ -34,7 +40,27 @@ static int mount_bpf_fs(void)
 											  : 0;
 }
 
-int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], struct error_text *ret_error)
+/* Draw a number for which there is no directory. Returns 0 or -errno. */
+static int draw_id(const char *name, uint32_t *ret_id)
+{
+	char path[PINS_PATH_SIZE];
+	uint32_t id = 0;
+	int tries;
+
+	for (tries = 0; tries < ID_TRIES; tries++) {
+		if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != sizeof(id))
+			return -errno;
+		pins_locate(name, id, path);
+		if (id && access(path, F_OK) && errno == ENOENT) {
+			*ret_id = id;
+			return 0;
+		}
+	}
+	return -EEXIST;
+}
+
+int pins_make(const char *name, uint32_t *ret_id, char ret_path[PINS_PATH_SIZE],
+	      struct error_text *ret_error)
 {
 	int error = mount_bpf_fs();
 
@@ -42,8 +68,36 @@ int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], struct error_text
 		error_text_set(ret_error, "no BPF file system at " BPF_FS ": %s", strerror(-error));
 		return error;
 	}
-	pins_locate(name, ret_path);
+	error = draw_id(name, ret_id);
+	if (error) {
+		error_text_set(ret_error, "no number for a directory in " BPF_FS ": %s",
+			       strerror(-error));
+		return error;
+	}
+	pins_locate(name, *ret_id, ret_path);
 	return directory_make(ret_path, 0700, false, ret_error);
+}
+
+bool pins_are_private(void)
+{
+	struct stat ours, first;
+
+	/* PID 1 of this PID namespace: in a container it is the container's own. */
+	return !stat("/proc/self/ns/mnt", &ours) && !stat("/proc/1/ns/mnt", &first) &&
+	       ours.st_ino != first.st_ino;
+}
+
+static void remove_entries(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+
+	if (!directory)
+		return;
+	while ((entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	closedir(directory);
 }
 
 void pins_remove(const char *path)
@@ -53,6 +107,7 @@ void pins_remove(const char *path)
 
 	if (!path[0])
 		return;
+	remove_entries(path);
 	rmdir(path);
 	strcpy(parent, path);
 	slash = strrchr(parent, '/');

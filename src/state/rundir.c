@@ -194,6 +194,13 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	return 0;
 }
 
+void rundir_leave(struct rundir *rundir)
+{
+	if (rundir->lock >= 0)
+		close(rundir->lock);
+	rundir->lock = -1;
+}
+
 void rundir_release(struct rundir *rundir)
 {
 	char path[RUNDIR_PATH_SIZE + 16];
@@ -207,6 +214,5 @@ void rundir_release(struct rundir *rundir)
 		unlink(path);
 	}
 	rmdir(rundir->path);
-	close(rundir->lock);
-	rundir->lock = -1;
+	rundir_leave(rundir);
 }

@@ -54,6 +54,9 @@ int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 /* Remove what the instance made there, and free the name. */
 void rundir_release(struct rundir *rundir);
 
+/* Free the name, and leave all files as they are: for another try to take over. */
+void rundir_leave(struct rundir *rundir);
+
 /* The path of a file in it. Returns 0 or -ENAMETOOLONG. */
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path);
 

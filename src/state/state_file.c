@@ -27,6 +27,18 @@ int state_file_install(const char *path)
 	return rename(new_path, path) ? -errno : 0;
 }
 
+int state_file_check_space(const char *path)
+{
+	struct state_file file;
+	char new_path[PATH_MAX];
+	int error = state_file_create(path, &file);
+
+	if (error)
+		return error;
+	state_file_close(&file);
+	return name_new(path, new_path) || unlink(new_path) ? -errno : 0;
+}
+
 int state_file_create(const char *path, struct state_file *ret_file)
 {
 	struct state_file_content *content;
@@ -39,15 +51,18 @@ int state_file_create(const char *path, struct state_file *ret_file)
 	fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, sizeof(*content)))
-		error = -errno;
+	/* With all of its blocks: a mapping of a file with holes is a SIGBUS where space runs out.
+	 */
+	error = -posix_fallocate(fd, 0, sizeof(*content));
 	content = error ? MAP_FAILED
 			: mmap(NULL, sizeof(*content), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (!error && content == MAP_FAILED)
 		error = -errno;
 	close(fd);
-	if (error)
+	if (error) {
+		unlink(new_path);
 		return error;
+	}
 	content->version = STATE_FILE_VERSION;
 	*ret_file = (struct state_file){.content = content};
 	return 0;

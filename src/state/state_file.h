@@ -14,7 +14,7 @@
 #include "handoff/traffic.h"
 #include "sticky.h"
 
-#define STATE_FILE_VERSION 5
+#define STATE_FILE_VERSION 6
 #define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
 
 /* One worker. `used` is written last, when all other members are set. */
@@ -49,8 +49,8 @@ struct state_file_content {
 	uint32_t workers_speak; /* they send READY=1 */
 	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
 	struct traffic traffic;
-	uint32_t behind_proxy; /* enum behind_proxy: as the workers were begun */
-	uint32_t unused;
+	uint32_t behind_proxy;	   /* enum behind_proxy: as the workers were begun */
+	uint32_t pins_id;	   /* where the maps are pinned: see pin_dir.h; 0: nowhere */
 	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
@@ -69,6 +69,12 @@ struct state_file {
  * Returns 0 or -errno.
  */
 int state_file_create(const char *path, struct state_file *ret_file);
+
+/*
+ * Is there room for a new file beside the one at `path`? Returns 0 or -errno: -ENOSPC, what else
+ * can go wrong in that directory.
+ */
+int state_file_check_space(const char *path);
 
 /* Put the new file in the place of the one at `path`. Returns 0 or -errno. */
 int state_file_install(const char *path);

@@ -150,8 +150,9 @@ class Instance(Program):
         self.name = name
         self.run_dir = pathlib.Path(run_dir or test.run_dir)
         self.bpf_objects = set()
-        selection = ["-n", name] if name != "default" else []
-        super().__init__(test, [*prefix, program, "start", *selection, *arguments],
+        self.selection = [*(["-n", name] if name != "default" else []),
+                          *(["--run-dir", run_dir] if run_dir else [])]
+        super().__init__(test, [*prefix, program, "start", *self.selection, *arguments],
                          env=test.environment(**(env or {})), **options)
 
     @property
@@ -236,8 +237,7 @@ class Instance(Program):
 
     def run(self, *arguments, **options):
         """A command of stickyctl for this instance."""
-        selection = ["-n", self.name] if self.name != "default" else []
-        return self.test.stickyctl(arguments[0], *selection, *arguments[1:], **options)
+        return self.test.stickyctl(arguments[0], *self.selection, *arguments[1:], **options)
 
     def stop(self, *arguments, seconds=DEADLINE_S):
         """`stickyctl stop`; returns the controller's exit status."""

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """The controller dies: its workers serve on, and the next controller goes on with them."""
 
+import contextlib
 import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 
 import harness
@@ -281,6 +283,83 @@ class Takeover(TakeoverTestCase):
         second = self.start_again(instance)
         self.assertEqual(second.wait(), ALREADY_RUNNING)
         self.assertEqual(instance.workers()[0]["state"], "ready")
+
+
+class Apart(TakeoverTestCase):
+    """Instances of one name in different run directories have nothing in common."""
+
+    def test_each_has_maps_of_its_own(self):
+        runs = [self.dir / "run-a", self.dir / "run-b"]
+        ports = ["3000", "3001"]
+        first, second = [
+            self.serve("-w", 2, "-l", f"127.0.0.1:{port}", "--ready", "notify", "--", WORKER,
+                       "--notify", run_dir=run) for run, port in zip(runs, ports)]
+        self.kill_controller(first)
+        self.assertEqual(second.stop(), 0, "it removes its own pins")
+        again = self.start("-w", 2, "-l", "127.0.0.1:3000", "--ready", "notify", "--", WORKER,
+                           "--notify", run_dir=runs[0]).ready()
+        self.assertEqual(len(self.events(again, "worker_adopted")), 2)
+        self.assertEqual(ask(HERE)["gen"], 1)
+        self.assertEqual(again.run("reload", "--wait").returncode, 0)
+        self.assertEqual(ask(HERE)["gen"], 2)
+        self.assertEqual(again.stop(), 0)
+
+    def test_what_the_dead_have_pinned_is_removed(self):
+        instance = self.serve_workers(1)
+        pid = self.pids(instance)[0]
+        self.kill_controller(instance)
+        os.kill(pid, signal.SIGKILL)
+        before = set(world.pins())
+        successor = self.start_again(instance).ready()
+        self.assertEqual(len(before), len(world.pins()))
+        self.assertNotEqual(before, set(world.pins()))
+        self.assertEqual(successor.stop(), 0)
+        self.assertEqual(world.pins(), [])
+
+
+class NoRoom(TakeoverTestCase):
+    """The run directory's file system is full."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_dir = self.dir / "run-small"
+        self.run_dir.mkdir(mode=0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2500k,mode=0700", "tmpfs",
+                        str(self.run_dir)], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(self.run_dir)], check=True)
+
+    def fill(self):
+        with contextlib.suppress(OSError), open(self.run_dir / "ballast", "wb") as ballast:
+            while True:
+                ballast.write(bytes(4096))
+                ballast.flush()
+
+    def test_a_takeover_waits_for_room(self):
+        """An error that names the file, and the workers serve on until there is room."""
+        instance = self.serve_workers(2, run_dir=self.run_dir)
+        pids = self.pids(instance)
+        self.kill_controller(instance)
+        self.fill()
+        failed = self.start_again(instance, run_dir=self.run_dir)
+        self.assertEqual(failed.wait(), FAILED)
+        self.assertIn(f"cannot make {self.run_dir}/default/slots: No space left", failed.errors)
+        self.assertIn(ask(HERE)["pid"], pids)
+        (self.run_dir / "ballast").unlink()
+        successor = self.start_again(instance, run_dir=self.run_dir).ready()
+        self.assertEqual(self.pids(successor), pids)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_an_upgrade_is_refused(self):
+        instance = self.serve_workers(2, run_dir=self.run_dir)
+        pids = self.pids(instance)
+        self.fill()
+        result = instance.run("upgrade")
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn("no room for a new state file", result.stderr)
+        self.assertEqual(self.pids(instance), pids)
+        (self.run_dir / "ballast").unlink()
+        self.assertEqual(instance.run("upgrade").returncode, 0)
+        self.assertEqual(self.pids(instance), pids)
 
 
 class Storm(TakeoverTestCase):
