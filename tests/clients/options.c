@@ -25,6 +25,7 @@ static void usage(FILE *out, int code)
 	      "                       namespace must have the local route 2001:db8::/32\n"
 	      "  --sources N          clients, each with its own address (1000)\n"
 	      "  --skip N             so many addresses are left out in front of theirs\n"
+	      "  --from ADDRESS       the first address is this one, an IPv4 address\n"
 	      "  --connections M      connections of each (1; with --duration: no limit)\n"
 	      "  --concurrency C      open at a time, at most (64; with --rate 4096)\n"
 	      "  --duration SECONDS   begin connections for so long\n"
@@ -34,6 +35,8 @@ static void usage(FILE *out, int code)
 	      "                       are `not_begun`\n"
 	      "  --deadline SECONDS   end of everything, from the start (30; at least the\n"
 	      "                       duration and 10 more)\n"
+	      "  --patience SECONDS   after SIGTERM, wait so long for answers, then end "
+	      "everything\n"
 	      "  --hold               all open at once; tells on stdout when all are connected,\n"
 	      "                       and waits for the answers\n"
 	      "  --banner             send nothing: the worker answers at accept\n"
@@ -55,11 +58,13 @@ enum option_id {
 	OPTION_FAMILY,
 	OPTION_SOURCES,
 	OPTION_SKIP,
+	OPTION_FROM,
 	OPTION_CONNECTIONS,
 	OPTION_CONCURRENCY,
 	OPTION_DURATION,
 	OPTION_RATE,
 	OPTION_DEADLINE,
+	OPTION_PATIENCE,
 	OPTION_HOLD,
 	OPTION_BANNER,
 	OPTION_HTTP,
@@ -75,11 +80,13 @@ static const struct option long_options[] = {
 	{"family", required_argument, NULL, OPTION_FAMILY},
 	{"sources", required_argument, NULL, OPTION_SOURCES},
 	{"skip", required_argument, NULL, OPTION_SKIP},
+	{"from", required_argument, NULL, OPTION_FROM},
 	{"connections", required_argument, NULL, OPTION_CONNECTIONS},
 	{"concurrency", required_argument, NULL, OPTION_CONCURRENCY},
 	{"duration", required_argument, NULL, OPTION_DURATION},
 	{"rate", required_argument, NULL, OPTION_RATE},
 	{"deadline", required_argument, NULL, OPTION_DEADLINE},
+	{"patience", required_argument, NULL, OPTION_PATIENCE},
 	{"hold", no_argument, NULL, OPTION_HOLD},
 	{"banner", no_argument, NULL, OPTION_BANNER},
 	{"http", no_argument, NULL, OPTION_HTTP},
@@ -103,6 +110,9 @@ static void take_option(struct options *options, int id, const char *value)
 	case OPTION_SKIP:
 		options->first = values_count(value, SOURCES_MAX);
 		break;
+	case OPTION_FROM:
+		options->first = values_first(value);
+		break;
 	case OPTION_CONNECTIONS:
 		options->connections = values_count(value, UINT32_MAX);
 		break;
@@ -117,6 +127,9 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_DEADLINE:
 		options->deadline_s = values_positive(value);
+		break;
+	case OPTION_PATIENCE:
+		options->patience_s = values_positive(value);
 		break;
 	case OPTION_HOLD:
 		options->hold = true;
@@ -165,10 +178,11 @@ static void fill_in(struct options *options)
 
 	if (!options->connections && options->duration_s <= 0)
 		options->connections = 1;
-	if (options->sources > SOURCES_MAX - options->first)
+	/* With --from the addresses are the caller's: `first` is outside of 127/8 then. */
+	if (options->first < SOURCES_MAX && options->sources > SOURCES_MAX - options->first)
 		failure_usage("--skip", "beyond the last address");
 	if (options->first && (options->map_path || options->expect_path))
-		failure_usage("--skip", "not with --map or --expect");
+		failure_usage("--skip, --from", "not with --map or --expect");
 	total = options->connections * options->sources;
 	if (options->hold) {
 		if (!total || total > limit)

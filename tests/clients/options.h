@@ -14,7 +14,7 @@ struct options {
 	socklen_t target_length;
 	enum family family;
 	uint32_t sources;
-	uint32_t first;	      /* index of the first of them */
+	uint32_t first;	      /* index of the first of them: see sources_address() */
 	uint64_t connections; /* of each source; 0: until the duration is over */
 	uint32_t concurrency;
 	bool hold;
@@ -24,6 +24,7 @@ struct options {
 	double rate;	   /* connections begun in a second; 0: as fast as they end */
 	double duration_s; /* 0: until all connections have been made */
 	double deadline_s;
+	double patience_s;    /* from SIGTERM on; 0: until the deadline */
 	const char *map_path; /* NULL: none, as the next ones */
 	const char *expect_path;
 	const char *trace_path;

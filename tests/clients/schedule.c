@@ -13,6 +13,7 @@ struct schedule schedule_from(const struct options *options, int64_t start_ns)
 		.start_ns = start_ns,
 		.stop_ns = INT64_MAX,
 		.deadline_ns = start_ns + clock_seconds_ns(options->deadline_s),
+		.patience_ns = clock_seconds_ns(options->patience_s),
 	};
 
 	if (schedule.has_duration)
@@ -42,8 +43,11 @@ bool schedule_is_over(const struct schedule *schedule, uint64_t begun, int64_t n
 
 void schedule_stop(struct schedule *schedule, int64_t now)
 {
-	if (schedule->stop_ns > now)
-		schedule->stop_ns = now;
+	if (schedule->stop_ns <= now)
+		return;
+	schedule->stop_ns = now;
+	if (schedule->patience_ns && now + schedule->patience_ns < schedule->deadline_ns)
+		schedule->deadline_ns = now + schedule->patience_ns;
 }
 
 void schedule_refuse(struct schedule *schedule, int64_t now)

@@ -23,6 +23,7 @@ struct schedule {
 	int64_t start_ns;
 	int64_t stop_ns; /* nothing is due from here on; INT64_MAX: when all are begun */
 	int64_t deadline_ns;
+	int64_t patience_ns; /* from schedule_stop() to the deadline, at most; 0: no limit */
 };
 
 struct schedule schedule_from(const struct options *options, int64_t start_ns);
@@ -36,7 +37,7 @@ int64_t schedule_next_ns(const struct schedule *schedule, uint64_t begun, int64_
  */
 bool schedule_is_over(const struct schedule *schedule, uint64_t begun, int64_t now);
 
-/* Told to end now: as if the duration ended. */
+/* Told to end now: as if the duration ended. The deadline may come earlier, by the patience. */
 void schedule_stop(struct schedule *schedule, int64_t now);
 
 /* There is no place. Those that are due wait for one until the stop, not longer. */

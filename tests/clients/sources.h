@@ -20,7 +20,10 @@ enum family {
 /* An IPv4 address as ::ffff:a.b.c.d; both address and port in network order. */
 void sources_map_v4(uint32_t address, uint16_t port, struct sockaddr_in6 *ret_address);
 
-/* 127.1.0.1 counted up, or 2001:db8:HHHH:LLLL::1, a /64 each. Returns the address's length. */
+/*
+ * 127.1.0.1 counted up, or 2001:db8:HHHH:LLLL::1, a /64 each. Returns the address's length. IPv4
+ * addresses are counted modulo 2^32: every address has its index, and sources_index() finds it.
+ */
 socklen_t sources_address(enum family family, uint32_t index, struct sockaddr_storage *ret_address);
 
 /* A v4-mapped client is written as the IPv4 client that it is: maps can be compared. */

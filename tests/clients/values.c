@@ -31,6 +31,15 @@ uint32_t values_count(const char *text, unsigned long limit)
 	return (uint32_t)value;
 }
 
+uint32_t values_first(const char *text)
+{
+	struct in_addr address;
+
+	if (inet_pton(AF_INET, text, &address) != 1)
+		failure_usage("not an IPv4 address", text);
+	return sources_index(FAMILY_4, text);
+}
+
 enum family values_family(const char *text)
 {
 	int family;

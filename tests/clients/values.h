@@ -14,6 +14,9 @@ double values_positive(const char *text);
 /* A whole number from 1 to the limit. */
 uint32_t values_count(const char *text, unsigned long limit);
 
+/* An IPv4 address, as the index that sources_address() makes that address of. */
+uint32_t values_first(const char *text);
+
 /* "4", "6" or "mapped". */
 enum family values_family(const char *text);
 

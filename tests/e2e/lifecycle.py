@@ -28,10 +28,11 @@ if slowness() > 1:
 class Load:
     """New connections from many clients, all the time, until it is stopped."""
 
-    def __init__(self, test, *arguments, sources=256, rate=2000):
+    def __init__(self, test, *arguments, sources=256, rate=2000, target=HERE, prefix=()):
         self.program = test.program(
-            CLIENTS, "--target", "127.0.0.1:3000", "--sources", sources, "--duration", scaled(120),
-            "--rate", max(1, round(rate / slowness())), "--concurrency", "2000", *arguments)
+            *prefix, CLIENTS, "--target", "{}:{}".format(*target), "--sources", sources,
+            "--duration", scaled(120), "--rate", max(1, round(rate / slowness())),
+            "--concurrency", "2000", *arguments)
 
     def stop(self):
         """Returns its counts."""
