@@ -46,6 +46,8 @@ static void handle_signal(struct loop *loop, struct watch *watch)
 {
 	uint64_t one = 1;
 
+	if (loop->worker->options.exit_on_term)
+		_exit(0);
 	loop_unwatch(loop, watch);
 	if (write(loop->stop.fd, &one, sizeof(one)) != sizeof(one))
 		fail("eventfd");

@@ -35,6 +35,7 @@ static void usage(FILE *out, int code)
 	      "  --fork-child        fork a child that keeps the sockets and does nothing\n"
 	      "  --term-drain        SIGTERM: close the listening sockets, finish the open\n"
 	      "                      connections, exit 0 (this is so without the option too)\n"
+	      "  --term-exit         SIGTERM: exit 0 at once, whatever is open\n"
 	      "  --ignore-term       ignore SIGTERM\n",
 	      out);
 	exit(code);
@@ -65,6 +66,7 @@ enum option_id {
 	OPTION_STDOUT,
 	OPTION_IGNORE_TERM,
 	OPTION_TERM_DRAIN,
+	OPTION_TERM_EXIT,
 	OPTION_FORK_CHILD,
 	OPTION_PRINT_FDS,
 	OPTION_THREADS,
@@ -89,6 +91,7 @@ static const struct option long_options[] = {
 	{"stdout", required_argument, NULL, OPTION_STDOUT},
 	{"ignore-term", no_argument, NULL, OPTION_IGNORE_TERM},
 	{"term-drain", no_argument, NULL, OPTION_TERM_DRAIN},
+	{"term-exit", no_argument, NULL, OPTION_TERM_EXIT},
 	{"fork-child", no_argument, NULL, OPTION_FORK_CHILD},
 	{"print-fds", no_argument, NULL, OPTION_PRINT_FDS},
 	{"threads", required_argument, NULL, OPTION_THREADS},
@@ -142,6 +145,10 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_TERM_DRAIN:
 		options->ignore_term = false;
+		options->exit_on_term = false;
+		break;
+	case OPTION_TERM_EXIT:
+		options->exit_on_term = true;
 		break;
 	case OPTION_FORK_CHILD:
 		options->fork_child = true;

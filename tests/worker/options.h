@@ -12,6 +12,7 @@ struct options {
 	bool notify;
 	bool no_accept;
 	bool ignore_term;
+	bool exit_on_term;
 	bool fork_child;
 	bool print_fds;
 	bool watchdog;
