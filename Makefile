@@ -57,11 +57,12 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/test_*.c))
 TEST_SUPPORT := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 # Programs that the end-to-end tests and the benchmarks run: one C file each in tests/peers/, and a
-# folder each for the worker and the clients.
+# folder each for the worker, the clients and the delay line.
 SMALL_PEERS := $(patsubst tests/peers/%.c,$(BUILD)/tests/peers/%,$(wildcard tests/peers/*.c))
 TEST_CLIENTS := $(BUILD)/tests/peers/clients
 TEST_WORKER := $(BUILD)/tests/peers/worker
-TEST_PEERS := $(SMALL_PEERS) $(TEST_CLIENTS) $(TEST_WORKER)
+TEST_DELAY := $(BUILD)/tests/peers/delay
+TEST_PEERS := $(SMALL_PEERS) $(TEST_CLIENTS) $(TEST_WORKER) $(TEST_DELAY)
 # Benchmarks: one program for each file in bench/, what they share is in bench/lib/.
 BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
@@ -239,7 +240,8 @@ $(SMALL_PEERS): $(BUILD)/%: $(BUILD)/%.o $(LIBSTICKY)
 
 $(TEST_CLIENTS): $(call objects,$(wildcard tests/clients/*.c))
 $(TEST_WORKER): $(call objects,$(wildcard tests/worker/*.c))
-$(TEST_CLIENTS) $(TEST_WORKER):
+$(TEST_DELAY): $(call objects,$(wildcard tests/delay/*.c))
+$(TEST_CLIENTS) $(TEST_WORKER) $(TEST_DELAY):
 	$(call SAY,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lpthread

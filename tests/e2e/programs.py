@@ -21,6 +21,7 @@ BUILD = pathlib.Path(os.environ.get(
 STICKYCTL = BUILD / "stickyctl"
 WORKER = BUILD / "tests" / "peers" / "worker"
 CLIENTS = BUILD / "tests" / "peers" / "clients"
+DELAY = BUILD / "tests" / "peers" / "delay"
 
 # Exit codes, as README.md has them.
 FAILED, USAGE, NOT_RUNNING, ALREADY_RUNNING, NOT_PERMITTED = 1, 2, 3, 5, 77

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The ends of the program that are not a result. */
+#ifndef TESTS_DELAY_FAILURE_H
+#define TESTS_DELAY_FAILURE_H
+
+/* Of the program. 0: every packet was passed on. */
+enum exit_code {
+	EXIT_DROPPED = 1, /* or a system call failed */
+	EXIT_USAGE = 2,
+	EXIT_NO_TUN = 77 /* this machine has no TUN devices for us: a test skips */
+};
+
+/* Print what failed, and errno in words, to stderr; exit with the code. */
+void failure_exit(enum exit_code code, const char *what) __attribute__((noreturn));
+
+#endif

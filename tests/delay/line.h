@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* One direction of the line: packets go from one device to the other, each after the delay. */
+#ifndef TESTS_DELAY_LINE_H
+#define TESTS_DELAY_LINE_H
+
+#include <stdint.h>
+
+#include "ring.h"
+
+struct line {
+	struct ring ring;
+	int from, to; /* descriptors of the devices */
+	int64_t delay_ns;
+	uint64_t passed;
+	uint64_t dropped; /* the ring was full, or the device refused the packet */
+	int64_t late_ns;  /* how long after its time the latest packet left */
+};
+
+/* Allocate the ring for so many packets. A failure ends the program. */
+void line_open(struct line *line, uint32_t packets);
+void line_close(struct line *line);
+
+/* Take what the one device sends. A packet for which there is no place is read and dropped. */
+void line_receive(struct line *line);
+
+/* Write the packets whose time has come to the other device. */
+void line_send(struct line *line);
+
+/* When the next packet is due, by CLOCK_MONOTONIC; INT64_MAX: there is none. */
+int64_t line_next_ns(struct line *line);
+
+#endif
