@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""A delay line: clients that are a real distance away, in a network namespace of their own.
+
+    with DelayLine(self, rtt_ms=40) as line:
+        instance = self.serve("-w", 2, *line.listen, "--", WORKER)
+        load = line.load(rate=1000)
+        ...
+        counts = load.stop()
+
+The server's namespace is that of the test. The clients' namespace belongs to the relay
+(tests/delay/), and goes with it. Every address of 10.100.0.0/16 is a client.
+"""
+
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import unittest
+
+from lifecycle import Load
+from programs import DELAY
+from world import DEADLINE_S, wait_for
+
+DEVICE = "line0"  # the TUN device, on either side
+SERVER = "10.200.0.1"
+CLIENTS = "10.100.0.0/16"
+FIRST_CLIENT = "10.100.0.1"
+PATIENCE_S = 5  # after the load: a client that has no answer by then has timed out
+
+# The device has no IPv6 address, so that it sends nothing by itself. Its queue is long, so that it
+# drops nothing while the relay waits for a processor.
+UP = f"link set dev {DEVICE} addrgenmode none txqueuelen 20000\nlink set dev {DEVICE} up\n"
+SERVER_SIDE = UP + f"addr add {SERVER}/32 dev {DEVICE}\nroute add {CLIENTS} dev {DEVICE}\n"
+CLIENT_SIDE = UP + ("link set dev lo up\n"
+                    f"route add local {CLIENTS} dev lo\nroute add {SERVER}/32 dev {DEVICE}\n")
+
+NO_TUN = 77  # the relay's exit status where it can't have TUN devices
+
+
+def run_ip(commands, prefix=()):
+    subprocess.run([*prefix, "ip", "-batch", "-"], input=commands, text=True, check=True)
+
+
+def dropped_by_device(net_dev):
+    """The packets that the device dropped, received and sent ones, as /proc/PID/net/dev has them."""
+    for line in pathlib.Path(net_dev).read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == DEVICE:
+            fields = numbers.split()
+            return int(fields[3]) + int(fields[11])
+    raise AssertionError(f"no {DEVICE} in {net_dev}")
+
+
+class DelayLine:
+    """Two namespaces, joined by a relay with a fixed delay each way.
+
+    rtt_ms   the round trip
+    packets  how many packets may be on their way in each direction; one more is an error
+    """
+
+    def __init__(self, test, rtt_ms, packets=8192):
+        self.test = test
+        self.rtt_ms = rtt_ms
+        self.packets = packets
+        # A port that no other test uses at this time: a trace of the kernel sees all namespaces.
+        self.target = (SERVER, random.randint(20000, 60000))
+
+    @property
+    def listen(self):
+        """The words of `stickyctl start` that say where to listen."""
+        return ("-l", "{}:{}".format(*self.target))
+
+    @property
+    def client_side(self):
+        """The words in front of a command that is to run in the clients' namespace."""
+        return ("nsenter", f"--net=/proc/{self.relay.pid}/ns/net", "--")
+
+    def __enter__(self):
+        self.relay = self.test.program(DELAY, DEVICE, round(self.rtt_ms * 500), self.packets)
+        wait_for("the relay", lambda: "ready" in self.relay.output or not self.relay.runs)
+        if not self.relay.runs and self.relay.wait() == NO_TUN:
+            raise unittest.SkipTest(f"no delay line: {self.relay.errors.strip()}")
+        run_ip(SERVER_SIDE)
+        run_ip(CLIENT_SIDE, self.client_side)
+        return self
+
+    def __exit__(self, kind, error, trace):
+        try:
+            dropped = (dropped_by_device("/proc/self/net/dev")
+                       + dropped_by_device(f"/proc/{self.relay.pid}/net/dev"))
+        finally:
+            self.relay.send(signal.SIGTERM)
+            status = self.relay.wait()
+        self.counts = json.loads(self.relay.output.splitlines()[-1])
+        if not kind:  # what failed first is told
+            assert not dropped, f"{DEVICE}: {dropped} packets were dropped"
+            assert status == 0, self.relay.errors
+
+    def load(self, *arguments, sources=4000, rate=1000):
+        """Begin so many connections a second, from so many clients, one HTTP request each, until
+        stop() is called: see lifecycle.Load."""
+        return Load(self.test, "--http", "--from", FIRST_CLIENT, "--patience", PATIENCE_S,
+                    *arguments, sources=sources, rate=rate, target=self.target,
+                    prefix=self.client_side)
+
+    def connect_time(self):
+        """How long a TCP handshake takes, in seconds, as a client sees it."""
+        text = CONNECT.format(first=FIRST_CLIENT, target=self.target, limit=DEADLINE_S)
+        result = subprocess.run([*self.client_side, "python3", "-c", text], check=True,
+                                capture_output=True, text=True)
+        return float(result.stdout)
+
+
+CONNECT = """
+import socket, time
+client = socket.socket()
+client.settimeout({limit})
+client.bind(("{first}", 0))
+began = time.monotonic()
+client.connect({target})
+print(time.monotonic() - began)
+"""

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What the tests over a distance share: operations on an instance, one after the other without a
+pause, while clients come through a delay line."""
+
+import dataclasses
+import subprocess
+import time
+
+from delay import DelayLine
+from lifecycle import LifecycleTestCase
+from programs import STICKYCTL, WORKER
+from resets import ResetTrace
+from world import DEADLINE_S, scaled
+
+SLOTS = 2
+RATE = 1000  # connections begun in a second
+READY_BY = ("--ready", "notify", "--min-uptime", "5ms", "--max-retries", str(scaled(20)))
+
+# What the worker does at its stop signal.
+DRAINS = (*READY_BY, "--", WORKER, "--notify")
+STOPS_AT_ONCE = (*READY_BY, "--", WORKER, "--notify", "--term-exit")
+
+
+@dataclasses.dataclass
+class Measured:
+    """What came of it."""
+    counts: dict     # of tests/clients
+    operations: int  # how many there were
+    resets: str      # in words
+
+    @property
+    def started(self):
+        return self.counts["connections"]
+
+    @property
+    def lost(self):
+        return self.started - self.counts["answered"]
+
+    def describe(self):
+        kinds = {name: self.counts[name] for name in
+                 ("refused", "reset", "timeout", "empty", "other_errors") if self.counts[name]}
+        return (f"lost {self.lost} of {self.started} ({self.operations} operations) "
+                f"{kinds or ''}; {self.resets}")
+
+
+class DistanceTestCase(LifecycleTestCase):
+    """Each operation returns when the next one may begin."""
+
+    def well(self, command, *words):
+        # Not by instance.run(): the diagnostics of a failed test would name each of the many.
+        result = subprocess.run([STICKYCTL, command, *map(str, words)], env=self.environment(),
+                                timeout=DEADLINE_S, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+
+    def reload(self, instance):
+        self.well("reload", "--wait")
+
+    def scale(self, instance):
+        for count in (SLOTS + 1, SLOTS):
+            self.well("scale", count)
+            instance.wait_status(f"{count} slots", lambda status: len(
+                status["workers"]) == count and all(
+                    worker["state"] == "ready" for worker in status["workers"]))
+
+    def drain(self, instance):
+        self.well("drain", 0)
+        self.wait_state(instance, "drained")
+        self.well("ready", 0)
+        self.wait_state(instance, "ready")
+
+    def restart(self, instance):
+        generation = self.generations(instance)[0]
+        self.well("restart", 0)
+        self.wait_generation(instance, generation + 1)
+
+    def wait_state(self, instance, state):
+        instance.wait_status(f"slot 0 to be {state}", lambda status: status[
+            "workers"][0]["state"] == state)
+
+    def measure(self, rtt_ms, operate, words, seconds, rate=RATE):
+        """Operate for so many seconds. words: of `stickyctl start`, behind the listener."""
+        with DelayLine(self, rtt_ms) as line, ResetTrace(*line.target) as trace:
+            instance = self.serve("-w", SLOTS, *line.listen, *words)
+            load = line.load(rate=rate)
+            operations, until = 0, time.monotonic() + seconds
+            while time.monotonic() < until:
+                operate(instance)
+                operations += 1
+            counts = load.stop()
+            self.assertEqual(instance.stop("--now"), 0)
+        return Measured(counts, operations, trace.describe())
