@@ -92,7 +92,8 @@ help:
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
 	@echo 'make test-kernels-short  some of them on one old kernel, in some minutes'
-	@echo 'make soak          lifecycle and hand-overs under stress, some minutes'
+	@echo 'make soak          lifecycle and hand-overs under stress, some minutes (TIMES=60: seconds for'
+	@echo '                   each case of the clients at a distance)'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          what has threads under ThreadSanitizer, about 5 minutes'
@@ -314,6 +315,7 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_lifecycle.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_passing.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_socketio.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) python3 -B tests/e2e/soak_distance.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan

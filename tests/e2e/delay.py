@@ -16,11 +16,12 @@ import pathlib
 import random
 import signal
 import subprocess
+import sys
 import unittest
 
 from lifecycle import Load
 from programs import DELAY
-from world import DEADLINE_S, wait_for
+from world import DEADLINE_S, patience, wait_for
 
 DEVICE = "line0"  # the TUN device, on either side
 SERVER = "10.200.0.1"
@@ -100,24 +101,23 @@ class DelayLine:
     def load(self, *arguments, sources=4000, rate=1000):
         """Begin so many connections a second, from so many clients, one HTTP request each, until
         stop() is called: see lifecycle.Load."""
-        return Load(self.test, "--http", "--from", FIRST_CLIENT, "--patience", PATIENCE_S,
+        return Load(self.test, "--http", "--from", FIRST_CLIENT, "--patience", patience(PATIENCE_S),
                     *arguments, sources=sources, rate=rate, target=self.target,
                     prefix=self.client_side)
 
-    def connect_time(self):
-        """How long a TCP handshake takes, in seconds, as a client sees it."""
-        text = CONNECT.format(first=FIRST_CLIENT, target=self.target, limit=DEADLINE_S)
-        result = subprocess.run([*self.client_side, "python3", "-c", text], check=True,
-                                capture_output=True, text=True)
-        return float(result.stdout)
+    def client(self, text):
+        """Run a client in Python: its socket `client` is connected. Returns what it prints."""
+        program = CLIENT.format(first=FIRST_CLIENT, target=self.target, limit=DEADLINE_S) + text
+        return subprocess.run([*self.client_side, sys.executable, "-c", program], check=True,
+                              stdout=subprocess.PIPE, text=True, timeout=2 * DEADLINE_S).stdout
 
 
-CONNECT = """
+CLIENT = """
 import socket, time
 client = socket.socket()
 client.settimeout({limit})
 client.bind(("{first}", 0))
 began = time.monotonic()
 client.connect({target})
-print(time.monotonic() - began)
+connected = time.monotonic()
 """

@@ -16,9 +16,32 @@ SLOTS = 2
 RATE = 1000  # connections begun in a second
 READY_BY = ("--ready", "notify", "--min-uptime", "5ms", "--max-retries", str(scaled(20)))
 
-# What the worker does at its stop signal.
-DRAINS = (*READY_BY, "--", WORKER, "--notify")
-STOPS_AT_ONCE = (*READY_BY, "--", WORKER, "--notify", "--term-exit")
+NODE_SERVER = """
+require('http').createServer((request, response) =>
+  response.end(`slot=${process.env.STICKY_SLOT} gen=${process.env.STICKY_GENERATION}\\n`))
+  .listen(%d, '%s');
+"""
+
+
+# ---- The workers: each function gives the words of `stickyctl start` behind -w ------------------
+
+
+def drains(_, line):
+    """At its stop signal it closes its listening socket, and finishes what it has accepted."""
+    return (*line.listen, *READY_BY, "--", WORKER, "--notify")
+
+
+def stops_at_once(_, line):
+    """At its stop signal it ends, whatever it has accepted."""
+    return (*drains(_, line), "--term-exit")
+
+
+def nodejs(test, line):
+    address, port = line.target
+    return ("--", "node", test.write("server.js", NODE_SERVER % (port, address)))
+
+
+# ---- What is measured ---------------------------------------------------------------------------
 
 
 @dataclasses.dataclass
@@ -77,10 +100,10 @@ class DistanceTestCase(LifecycleTestCase):
         instance.wait_status(f"slot 0 to be {state}", lambda status: status[
             "workers"][0]["state"] == state)
 
-    def measure(self, rtt_ms, operate, words, seconds, rate=RATE):
-        """Operate for so many seconds. words: of `stickyctl start`, behind the listener."""
+    def measure(self, rtt_ms, operate, worker, seconds, rate=RATE):
+        """Operate for so many seconds. worker: one of the functions above."""
         with DelayLine(self, rtt_ms) as line, ResetTrace(*line.target) as trace:
-            instance = self.serve("-w", SLOTS, *line.listen, *words)
+            instance = self.serve("-w", SLOTS, *worker(self, line))
             load = line.load(rate=rate)
             operations, until = 0, time.monotonic() + seconds
             while time.monotonic() < until:

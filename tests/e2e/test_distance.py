@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Nothing is lost, also where clients are a real distance away: a handshake takes a round trip, and
+a slot changes hands in the middle of many. On loopback it hardly ever does.
+
+`make soak` does the same at more distances, with more kinds of workers, for longer."""
+
+import os
+import pathlib
+import signal
+import socket
+import threading
+import unittest
+
+import harness
+from delay import DelayLine
+from distance import DistanceTestCase, drains, stops_at_once
+from resets import ResetTrace
+from workers import start_plain
+from world import patience, wait_for
+
+SECONDS = 1  # of operations for each test
+
+
+class TheLine(DistanceTestCase):
+    """The tool itself."""
+
+    def test_round_trip(self):
+        for rtt_ms in (0, 40):
+            with DelayLine(self, rtt_ms) as line:
+                instance = self.serve("-w", 1, *drains(self, line))
+                took = float(line.client("print(connected - began)"))
+                self.assertEqual(instance.stop(), 0)
+            self.assertGreaterEqual(took, rtt_ms / 1000)
+            self.assertLess(took, rtt_ms / 1000 + patience(5))
+
+    def test_a_full_ring_is_an_error(self):
+        with self.assertRaisesRegex(AssertionError, "packets were dropped: the ring was full"):
+            with DelayLine(self, 40, packets=2) as line:
+                self.serve("-w", 1, *drains(self, line))
+                line.load("--patience", 1, rate=200).stop()
+
+    def test_a_machine_without_tun_devices(self):
+        if os.path.exists("/dev/net/tun"):
+            self.mount("--bind", "/dev/null", "/dev/net/tun")
+        with self.assertRaisesRegex(unittest.SkipTest, "no delay line: delay: .+: .+"):
+            with DelayLine(self, 0):
+                pass
+
+    def test_resets_are_counted(self):
+        """A server that closes a connection with unread data resets it, just this once."""
+        with DelayLine(self, 0) as line, ResetTrace(*line.target) as trace, \
+                socket.create_server(line.target) as listener:
+            if trace.why_not:
+                self.skipTest(trace.why_not)
+            server = threading.Thread(target=reset_one, args=(listener,))
+            server.start()
+            line.client(UNREAD)
+            server.join()
+        self.assertEqual((sum(trace.counts.values()), trace.lost), (1, 0), trace.describe())
+
+
+UNREAD = """
+client.sendall(b"unread")
+try:
+    client.recv(1)
+except ConnectionResetError:
+    pass
+else:
+    raise SystemExit("no reset")
+"""
+
+
+def reset_one(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(1, socket.MSG_PEEK)
+
+
+def half_open():
+    """How many handshakes wait for their last packet, in this namespace."""
+    rows = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(row.split()[3] == "03" for row in rows)
+
+
+class Naive(DistanceTestCase):
+    def test_plain_reuseport_loses_clients(self):
+        """Workers on sockets of their own, the new one first, then SIGTERM to the old one: what
+        is half open on its socket is lost. So the tests below bite."""
+        with DelayLine(self, 40) as line:
+            workers = [self.plain_worker(line, slot, 1) for slot in range(2)]
+            load = line.load()
+            for generation in range(2, 7):
+                for slot in range(2):
+                    old, workers[slot] = workers[slot], self.plain_worker(line, slot, generation)
+                    wait_for("a handshake that has begun", half_open)
+                    old.send(signal.SIGTERM)
+                    old.wait()
+            counts = load.stop()
+        self.assertLess(counts["answered"], counts["connections"], counts)
+
+    def plain_worker(self, line, slot, generation):
+        with socket.create_server(line.target, backlog=1024, reuse_port=True) as listener:
+            return start_plain(self, listener, slot, generation)
+
+
+CASES = {f"{operation}_at_{rtt_ms}_ms": (operation, rtt_ms, stops_at_once)
+         for rtt_ms in (0, 40) for operation in ("reload", "scale", "drain", "restart")}
+CASES["reload_of_draining_workers_at_40_ms"] = ("reload", 40, drains)
+
+
+@harness.tests_of(CASES)
+class NothingIsLost(DistanceTestCase):
+    """Whatever is done to the workers, and though they end at once when they are told to."""
+
+    def check(self, operation, rtt_ms, worker):
+        measured = self.measure(rtt_ms, getattr(self, operation), worker, SECONDS)
+        print(f"# {operation} at {rtt_ms} ms: {measured.describe()}", flush=True)
+        self.assertGreater(measured.operations, 1)
+        self.assertGreater(measured.counts["answered"], 10)
+        self.assertEqual(measured.lost, 0, measured.describe())
+
+
+if __name__ == "__main__":
+    harness.main()
