@@ -44,7 +44,7 @@ def run_ip(commands, prefix=()):
 
 
 def dropped_by_device(net_dev):
-    """The packets that the device dropped, received and sent ones, as /proc/PID/net/dev has them."""
+    """The packets that the device dropped, in both directions: /proc/PID/net/dev."""
     for line in pathlib.Path(net_dev).read_text().splitlines():
         name, _, numbers = line.partition(":")
         if name.strip() == DEVICE:
@@ -99,8 +99,8 @@ class DelayLine:
             assert status == 0, self.relay.errors
 
     def load(self, *arguments, sources=4000, rate=1000):
-        """Begin so many connections a second, from so many clients, one HTTP request each, until
-        stop() is called: see lifecycle.Load."""
+        """Begin so many connections a second, from so many clients, one HTTP request each,
+        until stop() is called: see lifecycle.Load."""
         return Load(self.test, "--http", "--from", FIRST_CLIENT, "--patience", patience(PATIENCE_S),
                     *arguments, sources=sources, rate=rate, target=self.target,
                     prefix=self.client_side)

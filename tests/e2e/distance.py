@@ -14,6 +14,7 @@ from world import DEADLINE_S, scaled
 
 SLOTS = 2
 RATE = 1000  # connections begun in a second
+SPARE_S = 120  # the load is stopped when the operations are over; it ends by itself so much later
 READY_BY = ("--ready", "notify", "--min-uptime", "5ms", "--max-retries", str(scaled(20)))
 
 NODE_SERVER = """
@@ -104,7 +105,7 @@ class DistanceTestCase(LifecycleTestCase):
         """Operate for so many seconds. worker: one of the functions above."""
         with DelayLine(self, rtt_ms) as line, ResetTrace(*line.target) as trace:
             instance = self.serve("-w", SLOTS, *worker(self, line))
-            load = line.load(rate=rate)
+            load = line.load("--duration", seconds + SPARE_S, rate=rate)
             operations, until = 0, time.monotonic() + seconds
             while time.monotonic() < until:
                 operate(instance)

@@ -35,7 +35,7 @@ def mount_tracefs():
 
 
 def remove_abandoned():
-    """Instances of tests that were killed. The kernel refuses to remove one whose trace is open."""
+    """Instances of tests that were killed. The kernel keeps one whose trace is open."""
     for path in INSTANCES.glob(PREFIX + "*"):
         with contextlib.suppress(OSError):
             path.rmdir()
@@ -44,8 +44,8 @@ def remove_abandoned():
 def pattern_of(address, port):
     """A reset of that server in a line of the trace, as kernels before and since 6.9 write it."""
     address = re.escape(address)
-    return re.compile(rf"tcp_send_reset:.*(?: src={address}:{port} | sport={port} .*saddr={address} )"
-                      r".*?state=(\w+)(?: reason=(\w+))?")
+    server = rf"(?: src={address}:{port} | sport={port} .*saddr={address} )"
+    return re.compile(rf"tcp_send_reset:.*{server}.*?state=(\w+)(?: reason=(\w+))?")
 
 
 class ResetTrace:
