@@ -41,6 +41,7 @@ static void usage(FILE *out, int code)
 	      "                       and waits for the answers\n"
 	      "  --banner             send nothing: the worker answers at accept\n"
 	      "  --http               send a GET request\n"
+	      "  --wait MS            send one that tests/worker answers after so long\n"
 	      "  --forwarded          send one that a proxy would, for a client of 198.18/15\n"
 	      "  --map FILE           write `address slot` of each client that was answered\n"
 	      "  --expect FILE        compare with such a file\n"
@@ -68,6 +69,7 @@ enum option_id {
 	OPTION_HOLD,
 	OPTION_BANNER,
 	OPTION_HTTP,
+	OPTION_WAIT,
 	OPTION_FORWARDED,
 	OPTION_MAP,
 	OPTION_EXPECT,
@@ -90,6 +92,7 @@ static const struct option long_options[] = {
 	{"hold", no_argument, NULL, OPTION_HOLD},
 	{"banner", no_argument, NULL, OPTION_BANNER},
 	{"http", no_argument, NULL, OPTION_HTTP},
+	{"wait", required_argument, NULL, OPTION_WAIT},
 	{"forwarded", no_argument, NULL, OPTION_FORWARDED},
 	{"map", required_argument, NULL, OPTION_MAP},
 	{"expect", required_argument, NULL, OPTION_EXPECT},
@@ -139,6 +142,9 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_HTTP:
 		options->http = true;
+		break;
+	case OPTION_WAIT:
+		options->wait_ms = values_count(value, INT_MAX);
 		break;
 	case OPTION_FORWARDED:
 		options->forwarded = true;
@@ -225,10 +231,18 @@ static void write_forwarded(uint32_t client, char request[REQUEST_MAX])
 		 18 + (client >> 16 & 1), client >> 8 & 255, client & 255);
 }
 
+static void write_wait(uint32_t wait_ms, char request[REQUEST_MAX])
+{
+	snprintf(request, REQUEST_MAX,
+		 "GET /?wait=%u HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", wait_ms);
+}
+
 void options_request(const struct options *options, uint32_t client, char ret_request[REQUEST_MAX])
 {
 	if (options->forwarded)
 		write_forwarded(client, ret_request);
+	else if (options->wait_ms)
+		write_wait(options->wait_ms, ret_request);
 	else
 		snprintf(ret_request, REQUEST_MAX, "%s",
 			 options->banner ? ""

@@ -21,6 +21,7 @@ struct options {
 	bool banner;
 	bool http;
 	bool forwarded;
+	uint32_t wait_ms;  /* 0: the answer is wanted at once */
 	double rate;	   /* connections begun in a second; 0: as fast as they end */
 	double duration_s; /* 0: until all connections have been made */
 	double deadline_s;

@@ -101,13 +101,14 @@ class DistanceTestCase(LifecycleTestCase):
         instance.wait_status(f"slot 0 to be {state}", lambda status: status[
             "workers"][0]["state"] == state)
 
-    def measure(self, rtt_ms, operate, worker, seconds, rate=RATE):
-        """Operate for so many seconds. worker: one of the functions above."""
+    def measure(self, rtt_ms, operate, worker, seconds, *load_options, rate=RATE):
+        """Operate for so many seconds, and twice at least. worker: one of the functions above.
+        load_options: of tests/clients."""
         with DelayLine(self, rtt_ms) as line, ResetTrace(*line.target) as trace:
             instance = self.serve("-w", SLOTS, *worker(self, line))
-            load = line.load("--duration", seconds + SPARE_S, rate=rate)
+            load = line.load("--duration", seconds + SPARE_S, *load_options, rate=rate)
             operations, until = 0, time.monotonic() + seconds
-            while time.monotonic() < until:
+            while time.monotonic() < until or operations < 2:
                 operate(instance)
                 operations += 1
             counts = load.stop()
