@@ -37,7 +37,8 @@ class Distances(DistanceTestCase):
     def check(self, rtt_ms, worker, operation):
         if worker == "nodejs" and not HAS_NODE:
             self.skipTest("node: not installed")
-        measured = self.measure(rtt_ms, getattr(self, operation), WORKERS[worker], SECONDS, RATE)
+        measured = self.measure(rtt_ms, getattr(self, operation), WORKERS[worker], SECONDS,
+                                rate=RATE)
         self.found[worker, operation, rtt_ms] = (
             f"{measured.lost} of {measured.started} ({measured.operations})")
         print(f"# {measured.describe()}", flush=True)
