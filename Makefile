@@ -107,7 +107,7 @@ help:
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
 	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
 	@echo 'make bench-guard-update  writes that file anew'
-	@echo 'make install       into DESTDIR and PREFIX (/usr/local)'
+	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
@@ -406,6 +406,7 @@ consumer: all
 		-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))
 	$(Q)g++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -x c++ -fsyntax-only tests/consumer.c
 	$(Q)$(BUILD)/consumer
+	$(Q)BUILD=$(BUILD) MAKE='$(MAKE) --no-print-directory' CC='$(CC)' sh tests/install.sh
 
 # ---- Benchmarks -------------------------------------------------------------------
 # --as-needed: a benchmark depends on what it calls alone, and starts the faster for it.
@@ -452,16 +453,26 @@ bench-guard-update: bench-guard-build
 
 # ---- Installing -------------------------------------------------------------------
 PREFIX ?= /usr/local
-.PHONY: install clean
+.PHONY: install uninstall clean
+LIBDIR ?= $(PREFIX)/lib
+# STICKY_VERSION of the header: what stands between the quotation marks, after any white space.
+VERSION := $(shell sed -n 's/^\#define STICKY_VERSION[[:space:]]*"\(.*\)"/\1/p' include/sticky.h)
+INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsticky.a \
+	$(LIBDIR)/libsticky.so.0 $(LIBDIR)/libsticky.so $(LIBDIR)/pkgconfig/libsticky.pc
 install: all
 	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
 	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
-	install -D -m 644 $(LIBSTICKY) $(DESTDIR)$(PREFIX)/lib/libsticky.a
-	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(PREFIX)/lib/libsticky.so.0
-	ln -sf libsticky.so.0 $(DESTDIR)$(PREFIX)/lib/libsticky.so
-	install -d -m 755 $(DESTDIR)$(PREFIX)/lib/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(shell sed -n 's/^#define STICKY_VERSION "\(.*\)"/\1/p' include/sticky.h)|' \
-		src/lib/libsticky.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libsticky.pc
+	install -D -m 644 $(LIBSTICKY) $(DESTDIR)$(LIBDIR)/libsticky.a
+	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(LIBDIR)/libsticky.so.0
+	ln -sf libsticky.so.0 $(DESTDIR)$(LIBDIR)/libsticky.so
+	install -d -m 755 $(DESTDIR)$(LIBDIR)/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
+		src/lib/libsticky.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
+	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	@$(if $(DESTDIR),,ldconfig || true)
 
 clean:
 	rm -rf $(BUILD)

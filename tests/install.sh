@@ -1,0 +1,36 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# `make install` into an empty tree: a program finds the library by pkg-config, shared and static, and
+# `make uninstall` leaves no file. BUILD, MAKE and CC are those of the Makefile.
+set -eu
+
+tree=$(realpath "$BUILD")/installed
+rm -rf "$tree"
+where="DESTDIR=$tree PREFIX=/usr LIBDIR=/usr/lib/somewhere"
+$MAKE install $where >/dev/null
+
+export PKG_CONFIG_PATH="$tree/usr/lib/somewhere/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tree"
+version=$(pkg-config --modversion libsticky)
+said=$("$tree/usr/bin/stickyctl" version | sed -n '1s/^stickyctl \([0-9.]*\).*/\1/p')
+if [ -z "$version" ] || [ "$version" != "$said" ]; then
+	echo "pkg-config says that the version is '$version', stickyctl says '$said'" >&2
+	exit 1
+fi
+pkg-config --exists 'libsticky >= 0.1'
+
+$CC tests/consumer.c $(pkg-config --cflags --libs libsticky) -o "$tree/shared"
+LD_LIBRARY_PATH="$tree/usr/lib/somewhere" "$tree/shared"
+# The libraries of the machine itself are not below the tree.
+unset PKG_CONFIG_SYSROOT_DIR
+$CC tests/consumer.c -I"$tree/usr/include" "$tree/usr/lib/somewhere/libsticky.a" \
+	$(pkg-config --static --libs-only-l libsticky | sed 's/-lsticky//') -o "$tree/static"
+"$tree/static"
+rm "$tree/shared" "$tree/static"
+
+$MAKE uninstall $where >/dev/null
+left=$(find "$tree" ! -type d)
+if [ -n "$left" ]; then
+	echo "make uninstall left: $left" >&2
+	exit 1
+fi
+rm -rf "$tree"
