@@ -1,71 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "api/status.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "api/survey.h"
 #include "common/clock.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_socket.h"
 #include "supervise/slot_view.h"
-
-/* What `status` gathers before it writes any JSON. */
-struct survey {
-	uint32_t count;
-	struct sticky_slot_info *infos;
-	struct slot_view *views;
-	struct run_usage *usages; /* one for each slot */
-};
-
-static void survey_fini(struct survey *survey)
-{
-	free(survey->infos);
-	free(survey->views);
-	free(survey->usages);
-}
-
-/* Measure the running workers, and store the results by slot. */
-static int measure(const struct instance *instance, struct survey *survey)
-{
-	void **handles = calloc(survey->count, sizeof(*handles));
-	struct run_usage *usages = calloc(survey->count, sizeof(*usages));
-	uint32_t slot, count = 0;
-	int error = handles && usages ? 0 : -1;
-
-	for (slot = 0; !error && slot < survey->count; slot++)
-		if (survey->views[slot].handle)
-			handles[count++] = survey->views[slot].handle;
-	if (!error && count)
-		instance->backend.ops->measure(instance->backend.context, handles, count, usages);
-	for (count = slot = 0; !error && slot < survey->count; slot++)
-		if (survey->views[slot].handle)
-			survey->usages[slot] = usages[count++];
-	free(handles);
-	free(usages);
-	return error;
-}
-
-static int survey_init(const struct instance *instance, struct survey *survey)
-{
-	uint32_t count = sticky_group_slots(instance->group), slot;
-
-	*survey = (struct survey){
-		.count = count,
-		.infos = calloc(count, sizeof(*survey->infos)),
-		.views = calloc(count, sizeof(*survey->views)),
-		.usages = calloc(count, sizeof(*survey->usages)),
-	};
-	if (!survey->infos || !survey->views || !survey->usages)
-		return -1;
-	survey->infos[0].size = sizeof(survey->infos[0]);
-	if (sticky_group_slot_infos(instance->group, count, survey->infos))
-		return -1;
-	for (slot = 0; slot < count; slot++)
-		slot_view_read(instance->supervisor, slot, &survey->views[slot]);
-	return measure(instance, survey);
-}
 
 static json_t *exit_json(const struct slot_view *view)
 {
@@ -126,6 +70,29 @@ static json_t *workers_json(const struct instance *instance, const struct survey
 	for (slot = 0; slot < survey->count; slot++)
 		json_array_append_new(workers, worker_json(instance, survey, slot));
 	return workers;
+}
+
+/* The workers that leave or drain, by slot, the last one first. */
+static json_t *draining_json(const struct survey *survey)
+{
+	json_t *list = json_array();
+	uint32_t i;
+
+	for (i = 0; i < survey->draining_count; i++) {
+		const struct draining_view *view = &survey->draining[i];
+		const struct run_usage *usage = &survey->draining_usages[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:i, s:o, s:I, s:s, s:I, s:i, s:I}", "slot",
+						(int)view->slot, "pid",
+						view->pid ? json_integer(view->pid) : json_null(),
+						"generation", (json_int_t)view->generation, "state",
+						worker_state_name(view->state), "kill_in_ms",
+						(json_int_t)view->kill_in_ms, "connections",
+						(int)usage->connections, "rss_bytes",
+						(json_int_t)usage->rss_bytes));
+	}
+	return list;
 }
 
 static json_t *listeners_json(struct sticky_group *group)
@@ -218,7 +185,7 @@ json_t *status_of_instance(const struct instance *instance)
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
-			"s:I, s:o, s:o, s:I}",
+			"s:I, s:o, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -229,7 +196,7 @@ json_t *status_of_instance(const struct instance *instance)
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
 			reload_json(instance), "held", count_held(instance, &survey), "counters",
 			counters_json(instance), "workers", workers_json(instance, &survey),
-			"steering_restored",
+			"draining", draining_json(&survey), "steering_restored",
 			(json_int_t)supervisor_steering_restored(instance->supervisor));
 	survey_fini(&survey);
 	return json;

@@ -118,6 +118,40 @@ static void show_worker(const json_t *worker)
 	       *words ? "  " : "", words, *exit ? "  last " : "", exit);
 }
 
+#define DRAINING_LINES 10
+
+static void show_draining_worker(const json_t *worker)
+{
+	char rss[DURATION_TEXT_SIZE], left[DURATION_TEXT_SIZE];
+	unsigned long long kill_in_ms = number_of(worker, "kill_in_ms");
+
+	format_bytes(number_of(worker, "rss_bytes"), rss);
+	printf("  slot %d, pid %d, generation %llu, %s: %llu open, %s",
+	       (int)number_of(worker, "slot"), (int)number_of(worker, "pid"),
+	       (unsigned long long)number_of(worker, "generation"), text_of(worker, "state"),
+	       (unsigned long long)number_of(worker, "connections"), rss);
+	if (kill_in_ms) {
+		format_duration(kill_in_ms, left);
+		printf(", killed in %s", left);
+	}
+	putchar('\n');
+}
+
+/* The workers that finish what they have. */
+static void show_draining(const json_t *status)
+{
+	const json_t *draining = json_object_get(status, "draining");
+	size_t count = json_array_size(draining), i;
+
+	if (!count)
+		return;
+	printf("draining, %zu:\n", count);
+	for (i = 0; i < count && i < DRAINING_LINES; i++)
+		show_draining_worker(json_array_get(draining, i));
+	if (count > DRAINING_LINES)
+		printf("  and %zu more: status --json\n", count - DRAINING_LINES);
+}
+
 static void show(const json_t *status)
 {
 	const json_t *workers = json_object_get(status, "workers");
@@ -129,6 +163,7 @@ static void show(const json_t *status)
 	     " MEMORY");
 	for (i = 0; i < json_array_size(workers); i++)
 		show_worker(json_array_get(workers, i));
+	show_draining(status);
 }
 
 int command_status(int argc, char **argv)

@@ -18,6 +18,7 @@
 #include "supervise/worker_exit.h"
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
+#include "supervise/worker_timers.h"
 
 void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 {
@@ -287,7 +288,7 @@ static void do_actions(struct worker *worker, unsigned int actions)
 	if (actions & ACTION_STOP_POLITELY)
 		stop_politely(worker);
 	if (actions & ACTION_START_DEADLINE)
-		timer_start(worker->timer, supervisor->config->timing.hard_shutdown_delay_ms);
+		worker_start_deadline(worker);
 	if (actions & ACTION_KILL && worker->handle)
 		supervisor->options.backend.ops->kill(worker->handle);
 	if (actions & ACTION_REPLACE)

@@ -40,6 +40,43 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	ret_view->handle = worker->handle;
 }
 
+uint32_t draining_count(const struct supervisor *supervisor)
+{
+	uint32_t count = 0, i;
+
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		count += supervisor->slots[i] ? supervisor->slots[i]->draining_count : 0;
+	return count;
+}
+
+static struct draining_view view_draining(const struct worker *worker)
+{
+	uint64_t now = clock_ms();
+
+	return (struct draining_view){
+		.slot = worker->slot->index,
+		.state = worker->state,
+		.pid = pid_of(worker),
+		.generation = worker->generation,
+		.kill_in_ms = worker->kill_at_ms > now ? worker->kill_at_ms - now : 0,
+		.handle = worker->handle,
+	};
+}
+
+uint32_t draining_read(const struct supervisor *supervisor, uint32_t room,
+		       struct draining_view *ret_views)
+{
+	const struct worker *worker;
+	uint32_t count = 0, i;
+
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
+		worker = supervisor->slots[i] ? supervisor->slots[i]->draining : NULL;
+		for (; worker && count < room; worker = worker->next_draining)
+			ret_views[count++] = view_draining(worker);
+	}
+	return count;
+}
+
 const char *slot_view_state(const struct slot_view *view)
 {
 	if (view->has_worker)

@@ -40,6 +40,23 @@ struct slot_view {
  */
 void slot_view_read(const struct supervisor *supervisor, uint32_t slot, struct slot_view *ret_view);
 
+/* A worker that leaves its slot, or has left it. */
+struct draining_view {
+	uint32_t slot;
+	enum worker_state state; /* WORKER_LEAVING or WORKER_DRAINING */
+	pid_t pid;		 /* 0: its process has not begun */
+	uint64_t generation;
+	uint64_t kill_in_ms; /* until it is killed; 0: its deadline has not begun, or is over */
+	void *handle;	     /* for worker_backend_ops; NULL: its process has not begun */
+};
+
+/* Returns how many workers of all slots are draining, also of slots that were scaled away. */
+uint32_t draining_count(const struct supervisor *supervisor);
+
+/* Look at them, at most `room` of them, by slot and the last one first. Returns how many. */
+uint32_t draining_read(const struct supervisor *supervisor, uint32_t room,
+		       struct draining_view *ret_views);
+
 /* Returns "waiting", "drained", "failed", or the name of the worker's state: static. */
 const char *slot_view_state(const struct slot_view *view);
 

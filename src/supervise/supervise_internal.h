@@ -90,6 +90,7 @@ struct worker {
 	bool has_slot;		       /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
+	uint64_t kill_at_ms;	    /* the end of its hard-shutdown delay; 0: it does not run */
 	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
 	struct event *watchdog;	    /* NULL: none wanted */
 	uint32_t watchdog_ms;	    /* as in its environment; 0: none */

@@ -16,6 +16,7 @@
 #include "supervise/worker_channel.h"
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
+#include "supervise/worker_timers.h"
 
 void supervised_slot_adopt(struct supervisor *supervisor, uint32_t index,
 			   const struct slot_record *record)
@@ -69,8 +70,7 @@ static void place_draining(struct worker *worker)
 {
 	if (worker->stop_requested) {
 		worker_set_state(worker, WORKER_DRAINING);
-		timer_start(worker->timer,
-			    supervisor_of(worker)->config->timing.hard_shutdown_delay_ms);
+		worker_start_deadline(worker);
 		return;
 	}
 	worker_set_state(worker, WORKER_LEAVING);

@@ -47,6 +47,14 @@ void worker_start_ready_timer(struct worker *worker)
 	timer_start(worker->timer, age < limit ? limit - age : 0);
 }
 
+void worker_start_deadline(struct worker *worker)
+{
+	uint32_t delay_ms = supervisor_of(worker)->config->timing.hard_shutdown_delay_ms;
+
+	worker->kill_at_ms = clock_ms() + delay_ms;
+	timer_start(worker->timer, delay_ms);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *context)
 {
 	struct worker *worker = context;

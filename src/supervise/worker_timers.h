@@ -19,4 +19,7 @@ int worker_make_timers(struct worker *worker);
  */
 void worker_start_ready_timer(struct worker *worker);
 
+/* The worker has been asked to stop: it is killed after the hard-shutdown delay. */
+void worker_start_deadline(struct worker *worker);
+
 #endif

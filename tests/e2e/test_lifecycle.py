@@ -194,7 +194,17 @@ class Telling(LifecycleTestCase):
                                             "waits_for_slot": None})
         result = instance.run("status", "--json")
         self.assertEqual(json.loads(result.stdout)["workers"][1]["draining"], 1)
+        (draining,) = status["draining"]
+        self.assertEqual((draining["slot"], draining["generation"], draining["state"],
+                          draining["connections"]), (1, 1, "draining", 1))
+        self.assertTrue(0 < draining["kill_in_ms"] <= 60_000, draining)
+        self.assertGreater(draining["rss_bytes"], 0)
+        text = instance.run("status").stdout
+        self.assertIn("draining, 1:", text)
+        self.assertIn(f"slot 1, pid {draining['pid']}, generation 1, draining: 1 open", text)
+        self.assertIn("killed in", text)
         line.socket.close()
+        self.assertEqual(self.wait_drained(instance)["draining"], [])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What `status` gathers of the slots and their workers before it writes any JSON. */
+#ifndef STICKY_API_SURVEY_H
+#define STICKY_API_SURVEY_H
+
+#include <stdint.h>
+
+#include "api/instance.h"
+#include "supervise/slot_view.h"
+
+struct survey {
+	uint32_t count; /* slots; each of the next three arrays has an element for each */
+	struct sticky_slot_info *infos;
+	struct slot_view *views;
+	struct run_usage *usages; /* of the worker that the view shows */
+	uint32_t draining_count;
+	struct draining_view *draining;
+	struct run_usage *draining_usages;
+};
+
+/* Returns 0, or -1: memory is short, or the counters can't be read. survey_fini() frees it. */
+int survey_init(const struct instance *instance, struct survey *survey);
+
+void survey_fini(struct survey *survey);
+
+#endif
