@@ -14,7 +14,7 @@ static int make_path(const char *directory, const char *name, char ret_path[PATH
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int mappin_make(const char *directory, const char *name, const struct bpf_map *map)
+int bpf_pin_make(const char *directory, const char *name, const struct bpf_map *map)
 {
 	char path[PATH_MAX];
 
@@ -28,7 +28,7 @@ int mappin_make(const char *directory, const char *name, const struct bpf_map *m
 	return bpf_obj_pin(bpf_map__fd(map), path);
 }
 
-void mappin_remove(const char *directory, const char *name)
+void bpf_pin_remove(const char *directory, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -36,7 +36,7 @@ void mappin_remove(const char *directory, const char *name)
 		unlink(path);
 }
 
-int mappin_reuse(const char *directory, const char *name, struct bpf_map *map)
+int bpf_pin_reuse(const char *directory, const char *name, struct bpf_map *map)
 {
 	char path[PATH_MAX];
 	struct bpf_map_info info = {0};

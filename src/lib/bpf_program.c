@@ -126,7 +126,7 @@ static int reuse_pins(const char *directory, struct sticky_bpf *skeleton)
 	int error = 0;
 
 	for (map = 0; !error && map < PROGRAM_MAP_COUNT; map++)
-		error = mappin_reuse(directory, map_names[map], find_map(skeleton, map));
+		error = bpf_pin_reuse(directory, map_names[map], find_map(skeleton, map));
 	return error;
 }
 
@@ -208,7 +208,7 @@ int program_pin(const struct loaded_program *program, const struct bpf_access *a
 	int error = 0;
 
 	for (map = 0; !error && map < PROGRAM_MAP_COUNT; map++)
-		error = mappin_make(directory, map_names[map], find_map(program->skeleton, map));
+		error = bpf_pin_make(directory, map_names[map], find_map(program->skeleton, map));
 	bpf_access_end(access, previous);
 	if (error)
 		program_unpin(directory);
@@ -220,5 +220,5 @@ void program_unpin(const char *directory)
 	enum program_map map;
 
 	for (map = 0; map < PROGRAM_MAP_COUNT; map++)
-		mappin_remove(directory, map_names[map]);
+		bpf_pin_remove(directory, map_names[map]);
 }

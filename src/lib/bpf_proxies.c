@@ -69,8 +69,8 @@ static int remove_unwanted(const struct bpf_access *access, int map,
 	return found < 0 ? found : error;
 }
 
-int proxymap_replace(const struct bpf_access *access, int map, const struct sticky_prefix *proxies,
-		     size_t count)
+int bpf_proxies_replace(const struct bpf_access *access, int map,
+			const struct sticky_prefix *proxies, size_t count)
 {
 	struct sticky_proxy_key *keys;
 	size_t i;

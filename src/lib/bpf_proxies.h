@@ -14,7 +14,7 @@
  *
  * Returns 0, -E2BIG, -EINVAL, -ENOMEM, or what bpf(2) says.
  */
-int proxymap_replace(const struct bpf_access *access, int map, const struct sticky_prefix *proxies,
-		     size_t count);
+int bpf_proxies_replace(const struct bpf_access *access, int map,
+			const struct sticky_prefix *proxies, size_t count);
 
 #endif

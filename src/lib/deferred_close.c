@@ -6,8 +6,9 @@
  * socket ends there. If its last packet is handled on one processor while another one closes the
  * socket, the kernel has looked the socket up already, finds it closed, and resets the client. New
  * handshakes begin on the successor, so that after that moment those over short distances are
- * complete. Over longer distances there is a chance left, that a packet comes in the microseconds
- * of the close().
+ * complete. Over longer distances the host waits before it closes the worker:
+ * sticky_worker_leave(). A holding socket, from which nobody accepts, is closed at once, as its
+ * clients wait for that.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -149,7 +150,7 @@ static void do_due(struct sticky_group *group)
 		do_first(group);
 }
 
-void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
+void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets)
 {
 	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
 
@@ -164,21 +165,21 @@ void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *s
 		socket_set_init(sockets);
 }
 
-void closing_flush(struct sticky_group *group)
+void deferred_close_flush(struct sticky_group *group)
 {
 	/* A look may add the next one; their number is limited. */
 	while (group->closings)
 		do_first(group);
 }
 
-void closing_finish(struct sticky_group *group)
+void deferred_close_finish(struct sticky_group *group)
 {
 	/* The group ends: no worker is woken, and no slot looked at again. */
 	group->migration_wakes = 1; /* as if the kernel did it */
-	closing_flush(group);
+	deferred_close_flush(group);
 }
 
-uint32_t closing_queue(const struct sticky_group *group, uint32_t slot)
+uint32_t deferred_close_queue(const struct sticky_group *group, uint32_t slot)
 {
 	const struct closing *closing;
 	uint32_t sum = 0;

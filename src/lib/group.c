@@ -165,7 +165,7 @@ void sticky_group_close(struct sticky_group *group)
 		if (group->reserved[i] >= 0)
 			close(group->reserved[i]);
 	group->refusing = true; /* no queue is moved any more */
-	closing_finish(group);
+	deferred_close_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
 	if (group->adopting)
@@ -462,7 +462,7 @@ static void fill_slot_info(const struct sticky_group *group, uint32_t index,
 		.generation = slot->generation,
 		.holding = !slot->owner,
 		.buckets = steering_count_buckets(group->steering, index),
-		.queue = socket_set_queue(group, present) + closing_queue(group, index),
+		.queue = socket_set_queue(group, present) + deferred_close_queue(group, index),
 		.overflows = slot->overflows + socket_set_overflows(group, present),
 		.steered = sum->steered[index],
 	};
@@ -510,7 +510,7 @@ int sticky_group_refuse(struct sticky_group *group)
 	 * Queues that are about to be moved are moved now, while the maps still have sockets for
 	 * them.
 	 */
-	closing_flush(group);
+	deferred_close_flush(group);
 	group->refusing = true;
 	for (listener = 0; listener < group->listener_count; listener++)
 		for (slot = 0; slot < group->slot_count; slot++) {

@@ -130,16 +130,16 @@ int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set
  * The second half, where the library closes the predecessor's sockets: in a moment, see
  * deferred_close.c. The set is empty afterwards.
  */
-void closing_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets);
+void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets);
 
 /* The number of connections in the queues of a slot's sockets that are about to be closed. */
-uint32_t closing_queue(const struct sticky_group *group, uint32_t slot);
+uint32_t deferred_close_queue(const struct sticky_group *group, uint32_t slot);
 
 /* Do at once what would be due later. */
-void closing_flush(struct sticky_group *group);
+void deferred_close_flush(struct sticky_group *group);
 
 /* The same at the end of the group: no worker is woken any more. */
-void closing_finish(struct sticky_group *group);
+void deferred_close_finish(struct sticky_group *group);
 
 /*
  * Unlock the group. Then, unless the host polls sticky_group_fd(), wait until all sockets are

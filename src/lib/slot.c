@@ -153,7 +153,7 @@ void slot_remove(struct sticky_group *group, uint32_t slot)
 				  strerror(-error));
 	}
 	if (!state->owner)
-		closing_add(group, slot, &state->holding);
+		deferred_close_add(group, slot, &state->holding);
 	state->owner = NULL;
 }
 

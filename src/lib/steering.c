@@ -41,10 +41,10 @@ struct steering {
 	struct loaded_program *program; /* NULL: the kernel does not place connections */
 	uint32_t listener_count;
 	struct sticky_listener_key listeners[STICKY_LISTENERS_LIMIT];
-	char *pins;	       /* the directory; NULL: not pinned */
-	struct plan plan;      /* its present table is the kernel's */
+	char *pins;		  /* the directory; NULL: not pinned */
+	struct table_state table; /* its present table is the kernel's */
 	bool table_is_unknown; /* the kernel's table was written by another process, and may differ
-				  from `plan` */
+				  from `table` */
 	int tables[TABLES];    /* the inner maps, one of them in use; -1: not created */
 	uint32_t table_in_use;
 };
@@ -125,7 +125,8 @@ static int make_tables(struct steering *steering)
 
 static int begin_table(struct steering *steering, bool is_written)
 {
-	struct sticky_table *table = plan_next(&steering->plan, steering->settings.slots, NULL);
+	struct sticky_table *table =
+		table_state_next(&steering->table, steering->settings.slots, NULL);
 	int error = 0;
 
 	if (!table)
@@ -133,7 +134,7 @@ static int begin_table(struct steering *steering, bool is_written)
 	if (!is_written)
 		error = write_table(steering, table);
 	if (!error)
-		plan_take(&steering->plan, table);
+		table_state_take(&steering->table, table);
 	free(table);
 	return error;
 }
@@ -415,13 +416,13 @@ int steering_empty(struct steering *steering, uint32_t listener, uint32_t slot)
 
 int steering_set_table(struct steering *steering, uint32_t slots, const bool *is_away)
 {
-	struct sticky_table *table = plan_next(&steering->plan, slots, is_away);
+	struct sticky_table *table = table_state_next(&steering->table, slots, is_away);
 	uint32_t moved, previous = steering->settings.slots;
 	int error;
 
 	if (!table)
 		return -ENOMEM;
-	moved = table_difference(steering->plan.present.slots, table->slots);
+	moved = table_difference(steering->table.present.slots, table->slots);
 	/*
 	 * The program uses the number of slots for probes only. It is raised after the table has
 	 * grown, and lowered before the table shrinks, so that a probe never chooses a slot that
@@ -434,7 +435,7 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 		error = write_table(steering, table);
 	if (!error) {
 		steering->table_is_unknown = false;
-		plan_take(&steering->plan, table);
+		table_state_take(&steering->table, table);
 	}
 	steering->settings.slots = error ? previous : slots;
 	if (!error || slots < previous) {
@@ -491,7 +492,8 @@ int steering_set_proxies(struct steering *steering, const struct sticky_prefix *
 	if (!steering->program)
 		return 0;
 	steering->settings.proxies_may_go_direct = may_go_direct;
-	error = proxymap_replace(&steering->access, map_of(steering, MAP_PROXIES), proxies, count);
+	error = bpf_proxies_replace(&steering->access, map_of(steering, MAP_PROXIES), proxies,
+				    count);
 	return error ? error : write_settings(steering);
 }
 
@@ -528,12 +530,12 @@ int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_su
 
 uint32_t steering_slot_of(const struct steering *steering, uint32_t bucket)
 {
-	return sticky_table_slot(&steering->plan.present, bucket);
+	return sticky_table_slot(&steering->table.present, bucket);
 }
 
 uint32_t steering_count_buckets(const struct steering *steering, uint32_t slot)
 {
-	return steering->plan.buckets[slot];
+	return steering->table.buckets[slot];
 }
 
 const struct sticky_settings *steering_settings(const struct steering *steering)

@@ -8,7 +8,7 @@
 
 #include "bpf/abi.h"
 
-struct plan {
+struct table_state {
 	struct sticky_table present;
 	uint32_t buckets[STICKY_SLOTS_MAX]; /* how many of its buckets each slot has */
 	uint16_t plain[STICKY_BUCKETS];	    /* the table of plain_slots slots, none of them away */
@@ -22,9 +22,10 @@ struct plan {
  *
  * Returns the table, to be freed by free(); NULL: out of memory.
  */
-struct sticky_table *plan_next(struct plan *plan, uint32_t slots, const bool *is_away);
+struct sticky_table *table_state_next(struct table_state *state, uint32_t slots,
+				      const bool *is_away);
 
 /* This table is in use now. */
-void plan_take(struct plan *plan, const struct sticky_table *table);
+void table_state_take(struct table_state *state, const struct sticky_table *table);
 
 #endif

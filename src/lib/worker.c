@@ -106,7 +106,7 @@ static int ready_locked(struct sticky_worker *worker)
 		return error;
 	slot->owner = worker;
 	if (was_held)
-		closing_add(group, worker->slot, &slot->holding);
+		deferred_close_add(group, worker->slot, &slot->holding);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static int close_locked(struct sticky_worker *worker)
 	int error = leave_locked(worker);
 
 	if (!error)
-		closing_add(worker->group, worker->slot, &worker->sockets);
+		deferred_close_add(worker->group, worker->slot, &worker->sockets);
 	group_remove_worker(worker->group, worker);
 	return error;
 }
