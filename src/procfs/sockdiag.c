@@ -17,13 +17,16 @@
 #define LISTEN_BIT	(1u << STATE_LISTEN)
 #define CONNECTION_BITS (1u << 1 | 1u << 8) /* ESTABLISHED, CLOSE_WAIT */
 /* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
-#define HANDSHAKE_BITS	(1u << 3 | 1u << 12)
-#define RECEIVE_SIZE	32768
+#define HANDSHAKE_BITS (1u << 3 | 1u << 12)
+#define RECEIVE_SIZE   32768
+/* What ends the reading of a dump, beside an error. */
+#define FOUND		1
+#define END		2
 #define CONNECTIONS_MAX (4u << 20)
 
 struct dump;
 
-/* Takes one socket of the dump. Returns 0 to go on, or -errno. */
+/* Takes one socket of the dump. Returns 0 to go on, FOUND: the rest does not matter, or -errno. */
 typedef int read_message_fn(const struct dump *dump, const struct nlmsghdr *header);
 
 struct dump {
@@ -164,13 +167,14 @@ static int read_handshake(const struct dump *dump, const struct nlmsghdr *header
 	return 0;
 }
 
-/* Returns 1 at the end of the dump, 0 if more follows, or -errno. */
+/* Returns END at the end of the dump, 0 if more follows, or what dump->read returned: -errno,
+ * FOUND. */
 static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 {
 	if (header->nlmsg_type == NLMSG_DONE)
-		return 1;
+		return END;
 	if (header->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: 1;
+		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error ?: END;
 	return dump->read(dump, header);
 }
 
@@ -190,7 +194,7 @@ static int read_dump(int fd, const struct dump *dump)
 			int done = read_message(header, dump);
 
 			if (done)
-				return done < 0 ? done : 0;
+				return done == END ? 0 : done;
 		}
 	}
 }
@@ -262,6 +266,23 @@ long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **r
 		qsort(inodes.items, inodes.count, sizeof(*inodes.items), compare);
 	*ret_inodes = inodes.items;
 	return (long)inodes.count;
+}
+
+static int read_any(const struct dump *dump, const struct nlmsghdr *header)
+{
+	return is_at_ports(NLMSG_DATA(header), dump) ? FOUND : 0;
+}
+
+int sockdiag_is_connected(const uint16_t *ports, size_t port_count)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS,
+		.read = read_any,
+	};
+
+	return walk(&dump);
 }
 
 static int compare_cookies(const void *a, const void *b)

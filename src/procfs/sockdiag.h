@@ -44,6 +44,16 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 		  void *context);
 
 /*
+ * Is any connection open at local ports, accepted or waiting to be?
+ *
+ * ports  in host byte order
+ *
+ * Returns 1, 0, or -errno. Costs a walk over the connections of the network namespace, up to the
+ * first one that is found.
+ */
+int sockdiag_is_connected(const uint16_t *ports, size_t port_count);
+
+/*
  * List the handshakes that have begun at local ports and are not over: SYN received, and the last
  * ACK of the client not yet. A handshake by SYN cookies is in no list.
  *

@@ -6,7 +6,12 @@
  * last packet is on its way, the kernel moves the handshake to another socket of the group; but if
  * that packet is handled on one processor while another one closes the socket, the client is reset.
  * So the worker goes on accepting until sock_diag(7) shows none of them any more, at most for
- * --handshake-grace. In a stop, when no other socket takes over, its queue must be empty, too.
+ * --handshake-grace.
+ *
+ * A worker may end at once when it is asked to stop, whatever it has begun. So while any connection
+ * is open at the instance's ports, the worker has half a second for the requests that it has
+ * accepted, also bounded by --handshake-grace. In a stop, when no other socket takes over, its
+ * queue must be empty, too.
  */
 #ifndef STICKY_SUPERVISE_HANDSHAKE_WAIT_H
 #define STICKY_SUPERVISE_HANDSHAKE_WAIT_H

@@ -192,10 +192,11 @@ static void yield_slot(struct worker *worker)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
 
-	if (worker->sockets) {
+	if (worker->sockets)
 		worker_watch_sockets(worker, false);
+	/* In a stop no other worker gets the connections that wait to be passed. */
+	if (worker->sockets && !supervisor->stopping)
 		worker_channel_leave_slot(worker);
-	}
 	if (spills(worker)) {
 		sticky_slot_set_away(supervisor->options.group, worker->slot->index, true);
 		supervisor_flush_later(supervisor);

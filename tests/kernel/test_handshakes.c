@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "procfs/sockdiag.h"
 #include "../support/clients.h"
@@ -126,6 +127,26 @@ static void v6_handshakes_from_their_beginning(void **state)
 	follow("::1");
 }
 
+static void a_connection_is_seen(void **state)
+{
+	struct scene scene;
+	int accepted;
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	begin_handshakes(&scene);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 0);
+	assert_int_equal(number_send(scene.clients[0], 1), 0);
+	/* It waits in the queue; then it is accepted. */
+	assert_int_equal(client_settle(scene.clients[0]), 0);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
+	accepted = client_accept(scene.listening);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
+	assert_int_equal(sockdiag_is_connected(&(uint16_t){1}, 1), 0);
+	close(accepted);
+	strike_scene(&scene);
+}
+
 static void other_ports_do_not_count(void **state)
 {
 	struct scene here, there;
@@ -171,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(v4_handshakes_from_their_beginning),
 		cmocka_unit_test(v6_handshakes_from_their_beginning),
+		cmocka_unit_test(a_connection_is_seen),
 		cmocka_unit_test(other_ports_do_not_count),
 		cmocka_unit_test(more_than_the_limit_are_an_error),
 	};
