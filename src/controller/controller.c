@@ -263,6 +263,7 @@ static int open_nodeports(struct controller *controller)
 	struct nodeports_options options = {
 		.group = controller->instance.group,
 		.backlog = (int)controller->config->backlog,
+		.rights = &controller->rights,
 		.is_named = controller->config->listen.count > 0,
 		/*
 		 * Dispatchers get the group's listeners once, when they are opened. So with

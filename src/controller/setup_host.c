@@ -47,6 +47,7 @@ int controller_find_identity(struct controller *controller)
 		controller_complain("%s", error);
 		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
 	}
+	controller->rights = identity_rights(&controller->identity);
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
 		       controller->identity.name, controller->identity.uid,

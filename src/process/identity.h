@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/user_rights.h"
+
 struct identity {
 	bool change; /* false: workers run as we do, and the rest is unset */
 	uid_t uid;
@@ -29,6 +31,9 @@ struct identity {
  */
 int identity_find(const char *user, struct identity *ret_identity, char *ret_error,
 		  size_t error_size);
+
+/* Returns the rights of these workers; valid as long as the identity is. */
+struct user_rights identity_rights(const struct identity *identity);
 
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);
