@@ -52,8 +52,7 @@ static bool follow(struct walk *walk, int link)
 	if ((size_t)snprintf(walk->rest, sizeof(walk->rest), "%s%s", target, rest) >=
 	    sizeof(walk->rest))
 		return false;
-	return target[0] != '/' ||
-	       enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	return target[0] != '/' || enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
 /* Cut the first name off the rest. Returns false where none is left. */
@@ -98,8 +97,8 @@ bool trusted_path(const char *path)
 	if (strlen(path) >= sizeof(walk.rest))
 		return false;
 	strcpy(walk.rest, path);
-	is_trusted = enter(&walk, open(path[0] == '/' ? "/" : ".",
-				       O_PATH | O_DIRECTORY | O_CLOEXEC));
+	is_trusted =
+		enter(&walk, open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	while (is_trusted && next_name(&walk, name))
 		is_trusted = step(&walk, name);
 	if (walk.directory >= 0)

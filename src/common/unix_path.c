@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const struct unix_path none = {.directory = -1};
-
 static int make_address(const char *path, struct sockaddr_un *ret_address)
 {
 	size_t length = strlen(path);
@@ -34,7 +32,7 @@ static int open_directory(const char *path, struct unix_path *ret_path)
 
 	memcpy(directory, path, length);
 	strcpy(directory + length, length ? "" : "/");
-	*ret_path = none;
+	*ret_path = UNIX_PATH_NONE;
 	strcpy(ret_path->name, path + length + 1);
 	ret_path->directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return ret_path->directory < 0 ? -errno : 0;
@@ -52,7 +50,7 @@ static void note_file(struct unix_path *path)
 
 	if (look(path, &status) || !S_ISSOCK(status.st_mode)) {
 		close(path->directory);
-		*path = none;
+		*path = UNIX_PATH_NONE;
 		return;
 	}
 	path->device = status.st_dev;
@@ -65,14 +63,35 @@ static bool is_the_same(const struct unix_path *path, const struct stat *status)
 	       status->st_ino == path->inode;
 }
 
-static int bind_and_listen(const struct sockaddr_un *address, int backlog)
+/*
+ * The file gets its mode when it is made: a chmod() of its path could change another file that was
+ * put there in the meantime. Of the socket's own mode bind() takes what the umask leaves.
+ */
+static int bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+	mode_t previous;
+	int error;
+
+	if (mode != UNIX_PATH_UMASK && fchmod(fd, mode))
+		return -errno;
+	previous = umask(0);
+	if (mode == UNIX_PATH_UMASK)
+		umask(previous);
+	error = bind(fd, (const void *)address, sizeof(*address)) ? -errno : 0;
+	umask(previous);
+	return error;
+}
+
+static int bind_and_listen(const struct sockaddr_un *address, int backlog, mode_t mode)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (const void *)address, sizeof(*address)) || listen(fd, backlog)) {
+	error = bind_with_mode(fd, address, mode);
+	if (!error && listen(fd, backlog))
 		error = -errno;
+	if (error) {
 		close(fd);
 		return error;
 	}
@@ -83,35 +102,37 @@ static int bind_and_listen(const struct sockaddr_un *address, int backlog)
  * The directory is opened first. If it is exchanged before bind(), the file is not found in it, or
  * is one that the exchange put there: it is removed with the rights of the one who did that.
  */
-static int listen_in(const struct sockaddr_un *address, int backlog, struct unix_path *ret_path)
+static int listen_in(const struct sockaddr_un *address, int backlog, mode_t mode,
+		     struct unix_path *ret_path)
 {
 	int fd, error = open_directory(address->sun_path, ret_path);
 
 	if (error)
 		return error;
-	fd = bind_and_listen(address, backlog);
+	fd = bind_and_listen(address, backlog, mode);
 	if (fd >= 0) {
 		note_file(ret_path);
 		return fd;
 	}
 	close(ret_path->directory);
-	*ret_path = none;
+	*ret_path = UNIX_PATH_NONE;
 	return fd;
 }
 
-int unix_path_listen(const char *path, int backlog, const struct user_rights *rights,
+int unix_path_listen(const char *path, int backlog, mode_t mode, const struct user_rights *rights,
 		     struct unix_path *ret_path)
 {
 	struct user_rights_region region;
 	struct sockaddr_un address;
 	int fd, error = make_address(path, &address);
 
-	*ret_path = none;
+	*ret_path = UNIX_PATH_NONE;
 	if (!error)
 		error = user_rights_begin(rights, &region);
 	if (error)
 		return error;
-	fd = listen_in(&address, backlog, ret_path);
+	fd = listen_in(&address, backlog, mode, ret_path);
+	ret_path->rights = rights;
 	user_rights_end(&region);
 	return fd;
 }
@@ -122,7 +143,7 @@ int unix_path_find(const char *path, const struct user_rights *rights, struct un
 	struct sockaddr_un address;
 	int error = make_address(path, &address);
 
-	*ret_path = none;
+	*ret_path = UNIX_PATH_NONE;
 	if (!error)
 		error = user_rights_begin(rights, &region);
 	if (error)
@@ -130,11 +151,12 @@ int unix_path_find(const char *path, const struct user_rights *rights, struct un
 	error = open_directory(path, ret_path);
 	if (!error)
 		note_file(ret_path);
+	ret_path->rights = rights;
 	user_rights_end(&region);
 	return error;
 }
 
-/* Returns true where nobody accepts at the address any more. */
+/* Returns 0 where no process accepts at the address any more; -EADDRINUSE where one does. */
 static int check_refused(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
@@ -193,19 +215,19 @@ int unix_path_remove_stale(const char *path, const struct user_rights *rights)
 	return error;
 }
 
-int unix_path_remove(struct unix_path *path, const struct user_rights *rights)
+int unix_path_remove(struct unix_path *path)
 {
 	struct user_rights_region region;
 	int error;
 
 	if (path->directory < 0)
 		return 0;
-	error = user_rights_begin(rights, &region);
+	error = user_rights_begin(path->rights, &region);
 	if (!error) {
 		error = unlink_same(path);
 		user_rights_end(&region);
 	}
 	close(path->directory);
-	*path = none;
+	*path = UNIX_PATH_NONE;
 	return error;
 }

@@ -11,10 +11,19 @@
 
 #include "common/user_rights.h"
 
-#define UNIX_PATH_SIZE 108 /* as of sun_path */
+#define UNIX_PATH_SIZE	108 /* as of sun_path */
+#define UNIX_PATH_UMASK ((mode_t)-1)
+
+/* A path without a file. */
+#define UNIX_PATH_NONE                                                                             \
+	(struct unix_path)                                                                         \
+	{                                                                                          \
+		.directory = -1                                                                    \
+	}
 
 struct unix_path {
-	int directory; /* where the file is; -1: there is no file to remove */
+	const struct user_rights *rights; /* it was bound with these; borrowed */
+	int directory;			  /* where the file is; -1: there is no file to remove */
 	char name[UNIX_PATH_SIZE];
 	dev_t device;
 	ino_t inode;
@@ -25,13 +34,15 @@ struct unix_path {
  *
  * path     absolute
  * backlog  for listen()
- * rights   whose rights the directory and the new file are opened and made with
+ * mode     of the file; UNIX_PATH_UMASK: as the umask leaves it
+ * rights   whose rights the directory and the new file are opened and made with; NULL: the
+ *          controller's own. They must stay valid until unix_path_remove().
  *
  * Returns a non-blocking descriptor, which listens; or -EINVAL (the path is not absolute, or names
  * no file), -ENAMETOOLONG, -EADDRINUSE (there is a file), or another -errno. On an error ret_path
  * is set to "no file".
  */
-int unix_path_listen(const char *path, int backlog, const struct user_rights *rights,
+int unix_path_listen(const char *path, int backlog, mode_t mode, const struct user_rights *rights,
 		     struct unix_path *ret_path);
 
 /*
@@ -49,9 +60,9 @@ int unix_path_find(const char *path, const struct user_rights *rights, struct un
 int unix_path_remove_stale(const char *path, const struct user_rights *rights);
 
 /*
- * Remove the file, and forget it. A file that is not there any more, and a path without a file, are
- * allowed. Returns 0 or -errno: the file stays.
+ * Remove the file with the rights that it was bound with, and forget it. A file that is not there
+ * any more, and a path without a file, are allowed. Returns 0 or -errno: the file stays.
  */
-int unix_path_remove(struct unix_path *path, const struct user_rights *rights);
+int unix_path_remove(struct unix_path *path);
 
 #endif

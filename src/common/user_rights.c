@@ -15,7 +15,7 @@
 
 #define BIT(capability) (1u << (capability)) /* CAP_SETGID and CAP_SETUID are below 32 */
 
-/* The C library's setgroups() would change all threads. On 32-bit machines this one has large gids. */
+/* By the system call: the C library's setgroups() would change all threads. */
 #ifdef SYS_setgroups32
 #define SYS_SET_GROUPS SYS_setgroups32
 #else
@@ -127,7 +127,9 @@ int user_rights_begin(const struct user_rights *rights, struct user_rights_regio
 {
 	int error;
 
-	*ret_region = (struct user_rights_region){0};
+	*ret_region = (struct user_rights_region){.is_own = !rights};
+	if (!rights)
+		return 0;
 	error = read_capabilities(ret_region->capabilities);
 	if (error)
 		return error;
@@ -144,6 +146,8 @@ void user_rights_end(struct user_rights_region *region)
 {
 	int kept = errno, error = 0;
 
+	if (region->is_own)
+		return;
 	if (region->changed)
 		error = change_back(region);
 	if (!error)

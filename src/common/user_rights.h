@@ -32,6 +32,7 @@ struct user_rights {
 
 /* What user_rights_end() restores. */
 struct user_rights_region {
+	bool is_own;  /* the rights of the controller: there is nothing to restore */
 	bool changed; /* groups and ids are those of the user */
 	uid_t uid;
 	gid_t gid;
@@ -44,6 +45,8 @@ struct user_rights_region {
 /*
  * Take on the rights of a user. Regions of this kind do not nest, but one may stand in a region of
  * privilege_raise().
+ *
+ * rights  NULL: the controller's own, with whatever capability is effective; nothing changes
  *
  * Returns 0; or -EPERM (the kernel does not let us), -ENOMEM or another -errno: then nothing has
  * changed, and user_rights_end() must not be called.

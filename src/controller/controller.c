@@ -409,6 +409,7 @@ static int open_supervisor(struct controller *controller)
 		.config = controller->config,
 		.answered = &controller->traffic->delivery.answered,
 		.delivery = frontend_delivery(controller->instance.front),
+		.rights = &controller->rights,
 		.state_file = &controller->state_file,
 		.finished = on_finished,
 		.context = controller,

@@ -64,7 +64,8 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 static void report_low_port(const char *address)
 {
 	report(STICKY_LOG_ERROR, "listen_failed",
-	       "on=%s error=\"%s\" hint=\"workers of this user may not bind the port; name it on the "
+	       "on=%s error=\"%s\" hint=\"workers of this user may not bind the port; name it on "
+	       "the "
 	       "command line: -l %s\"",
 	       address, strerror(EACCES), address);
 }

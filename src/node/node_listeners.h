@@ -22,8 +22,8 @@ struct nodeports_options {
 	struct sticky_group *group;
 	int backlog;
 	const struct user_rights *rights; /* of the workers' user */
-	bool is_named; /* -l names the listeners: no other address is steered */
-	bool may_add;  /* more listeners can be added after the first one */
+	bool is_named;			  /* -l names the listeners: no other address is steered */
+	bool may_add;			  /* more listeners can be added after the first one */
 	/* A listener was added to the group. */
 	void (*added)(void *context);
 	void *context;

@@ -95,7 +95,7 @@ static void close_shared(struct sharedports *ports, struct shared *shared)
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): out, then freed */
 	HASH_DEL(ports->shared, shared);
 	close(shared->fd);
-	error = unix_path_remove(&shared->path, ports->rights);
+	error = unix_path_remove(&shared->path);
 	if (error)
 		report(STICKY_LOG_WARN, "socket_file_kept", "key=\"%s\" error=\"%s\"", shared->key,
 		       strerror(-error));
@@ -159,8 +159,8 @@ static int reclaim_or_open(struct sharedports *ports, const struct cluster_query
 
 	shared->fd = reclaim(ports, query);
 	if (shared->fd < 0 && is_path)
-		shared->fd = unix_path_listen(query->address, ports->backlog, ports->rights,
-					      &shared->path);
+		shared->fd = unix_path_listen(query->address, ports->backlog, UNIX_PATH_UMASK,
+					      ports->rights, &shared->path);
 	else if (shared->fd < 0)
 		shared->fd = sharedsocket_open(query, ports->backlog, ports->rights, may_be_low);
 	else {
@@ -188,7 +188,7 @@ static int add_shared(struct sharedports *ports, const struct cluster_query *que
 	if (!shared)
 		return -ENOMEM;
 	strcpy(shared->key, key);
-	shared->path.directory = -1;
+	shared->path = UNIX_PATH_NONE;
 	error = reclaim_or_open(ports, query, may_be_low, shared);
 	if (error) {
 		free(shared);
