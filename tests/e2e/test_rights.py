@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a Node.js worker asks the controller for is done with the rights of the worker's user."""
+"""What the controller does for workers, it does with the rights of the workers' user: what a Node.js
+worker asks for, and what is at paths that this user can change."""
 
 import os
+import pathlib
 import stat
 
 import harness
 from clients import HERE, LISTEN
+from lifecycle import LifecycleTestCase
 from nodejs import NodeTestCase, ask_http
-from privilege import NOBODY
+from privilege import NOBODY, copy_program
+from programs import WORKER
 from world import set_sysctl, wait_for
 
 AS_NOBODY = ("--user", "nobody", "--chdir", "/")
@@ -152,6 +156,122 @@ class Ports(RightsTestCase):
         instance = self.assert_start_fails(self.plain("80"), "EACCES", "-l :80",
                                            arguments=AS_NOBODY)
         self.assertFalse(instance.log_lines("listening"))
+
+
+class OptionsTestCase(LifecycleTestCase):
+    """Paths that the operator named, below a directory that the workers' user can exchange."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = self.directory("home", NOBODY)
+        self.place = self.directory("home/place", NOBODY)
+        self.secret = self.directory("secret", mode=0o700)
+        self.worker = copy_program(WORKER, self.dir)
+
+    directory = RightsTestCase.directory
+
+    def exchange(self):
+        """What a worker can do: its directory leads to one of root now."""
+        self.place.rename(self.home / "moved")
+        self.link(self.place, self.secret)
+
+    def link(self, place, target):
+        place.symlink_to(target)
+        os.chown(place, NOBODY, NOBODY, follow_symlinks=False)
+
+    def serve_one(self, *arguments):
+        return self.serve("-w", "1", *LISTEN, *AS_NOBODY, *arguments, "--", self.worker,
+                          "--notify")
+
+
+class SlotListen(OptionsTestCase):
+    """--slot-listen."""
+
+    def serve_slot(self, place):
+        return self.serve_one("--slot-listen", f"unix:{place}/{{slot}}.sock")
+
+    def test_a_directory_of_root(self):
+        instance = self.serve_slot(self.secret)
+        self.assertEqual(os.stat(self.secret / "0.sock").st_uid, 0)
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual(os.listdir(self.secret), [])
+
+    def test_a_link_of_root(self):
+        (self.dir / "link").symlink_to(self.secret)
+        instance = self.serve_slot(self.dir / "link")
+        self.assertEqual(os.listdir(self.secret), ["0.sock"])
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual(os.listdir(self.secret), [])
+
+    def test_a_directory_of_the_workers_user(self):
+        instance = self.serve_slot(self.place)
+        self.assertEqual(os.stat(self.place / "0.sock").st_uid, NOBODY)
+        self.assertEqual(stat.S_IMODE(os.stat(self.place / "0.sock").st_mode), 0o666)
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual(os.listdir(self.place), [])
+
+    def test_an_exchange_before_the_end(self):
+        instance = self.serve_slot(self.place)
+        (self.secret / "0.sock").write_text("kept")
+        self.exchange()
+        self.assertEqual(instance.stop(), 0)
+        self.assertEqual((self.secret / "0.sock").read_text(), "kept")
+        self.assertEqual(os.listdir(self.home / "moved"), [])
+
+    def test_an_exchange_before_a_slot_is_added(self):
+        instance = self.serve_slot(self.place)
+        self.exchange()
+        self.assertNotEqual(instance.run("scale", "2").returncode, 0)
+        self.assertEqual(os.listdir(self.secret), [])
+        self.assertEqual(instance.stop(), 0)
+
+
+class EnvFile(OptionsTestCase):
+    """--env-file, which is read again at a reload."""
+
+    def reload(self, instance):
+        """Returns how it ended, and whether a worker saw what only root may read."""
+        result = instance.run("reload", "--wait", seconds=15)
+        pid = instance.workers()[0]["pid"]
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+        return result.returncode, b"KEY=secret" in environment
+
+    def serve_file(self, place):
+        (place / "env").write_text("KEY=old\n")
+        return self.serve_one("--env-file", place / "env")
+
+    def set_secret(self, path, text="KEY=secret\n"):
+        path.write_text(text)
+        path.chmod(0o600)
+
+    def test_of_root(self):
+        instance = self.serve_file(self.secret)
+        self.set_secret(self.secret / "env")
+        self.assertEqual(self.reload(instance), (0, True))
+        self.assertEqual(instance.stop(), 0)
+
+    def test_an_exchange(self):
+        instance = self.serve_file(self.place)
+        self.set_secret(self.secret / "env")
+        self.exchange()
+        self.assertEqual(self.reload(instance), (4, False))
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_link(self):
+        instance = self.serve_file(self.place)
+        self.set_secret(self.secret / "other")
+        (self.place / "env").unlink()
+        self.link(self.place / "env", self.secret / "other")
+        self.assertEqual(self.reload(instance), (4, False))
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_fifo(self):
+        """The controller does not wait for somebody who writes to it."""
+        instance = self.serve_file(self.place)
+        (self.place / "env").unlink()
+        os.mkfifo(self.place / "env", 0o666)
+        self.assertEqual(self.reload(instance), (4, False))
+        self.assertEqual(instance.stop(), 0)
 
 
 if __name__ == "__main__":
