@@ -2,7 +2,8 @@
 /*
  * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock
  * and pid. A lock on the pid file says whether the instance lives: a number in a file
- * proves nothing, as it may belong to another process by now.
+ * proves nothing, as it may belong to another process by now. Only our uid and root can open the
+ * pid file, as a process that can read it can also keep the lock from us.
  */
 #ifndef STICKY_STATE_RUNDIR_H
 #define STICKY_STATE_RUNDIR_H
@@ -38,7 +39,8 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
  * A directory that others can write to, or own, is refused: they could answer in our
  * name.
  *
- * Returns 0, -EEXIST (an instance of this name runs), or another -errno.
+ * Returns 0, -EEXIST (an instance of this name runs), -EBUSY (another process holds a read lock on
+ * the pid file), or another -errno.
  */
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		char *ret_error, size_t error_size);
