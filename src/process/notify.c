@@ -79,7 +79,7 @@ static bool receive_one(struct notify *notify)
 	};
 	struct notify_message message;
 	ssize_t length = recvmsg(notify->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	pid_t pid, group;
+	pid_t pid;
 
 	if (length < 0)
 		return errno == EINTR;
@@ -87,9 +87,7 @@ static bool receive_one(struct notify *notify)
 	text[length] = '\0';
 	if (pid <= 0 || header.msg_flags & MSG_TRUNC || notify_parse(text, &message))
 		return true;
-	group = getpgid(pid);
-	if (group > 0)
-		notify->fn(notify->context, group, &message);
+	notify->fn(notify->context, pid, &message);
 	return true;
 }
 
