@@ -65,6 +65,7 @@ static void note_config(struct controller *controller)
 		return;
 	content->configured_slots = controller_wanted_slots(controller->config);
 	content->config_id = config_id(controller->config, controller->directory);
+	content->hard_shutdown_delay_ms = controller->config->hard_shutdown_delay_ms;
 }
 
 /* Check that the files of address ranges can be read, before anything is changed. */

@@ -272,6 +272,7 @@ int controller_open_state_file(struct controller *controller)
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = controller_wanted_slots(controller->config);
 	content->config_id = config_id(controller->config, controller->directory);
+	content->hard_shutdown_delay_ms = controller->config->hard_shutdown_delay_ms;
 	config_fixed_ids(controller->config, content->fixed_ids);
 	if (controller->takes_over) {
 		/*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "state/pin_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -44,6 +45,19 @@ int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], char *ret_error, 
 	}
 	pins_locate(name, ret_path);
 	return directory_make(ret_path, 0700, false, ret_error, error_size);
+}
+
+void pins_clear(const char *path)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+
+	while (directory && (entry = readdir(directory)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	if (directory)
+		closedir(directory);
+	pins_remove(path);
 }
 
 void pins_remove(const char *path)

@@ -20,6 +20,9 @@ void pins_locate(const char *name, char ret_path[PINS_PATH_SIZE]);
  */
 int pins_make(const char *name, char ret_path[PINS_PATH_SIZE], char *ret_error, size_t error_size);
 
+/* Remove the directory with the pins that a controller left when it was killed. */
+void pins_clear(const char *path);
+
 /* Remove the directory, which is empty by then. */
 void pins_remove(const char *path);
 

@@ -219,6 +219,24 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	return 0;
 }
 
+pid_t rundir_owner(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char pid_file[RUNDIR_PATH_SIZE];
+	pid_t owner = 0;
+	int fd;
+
+	if (rundir_file(path, "pid", sizeof(pid_file), pid_file))
+		return 0;
+	fd = open(pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK)
+		owner = lock.l_pid;
+	close(fd);
+	return owner;
+}
+
 void rundir_release(struct rundir *rundir)
 {
 	char path[RUNDIR_PATH_SIZE + 16];
