@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "common/prefixes.h"
+#include "common/regular_file.h"
+
+#define FILE_SIZE_MAX (4 << 20) /* bytes: 16384 ranges, with comments */
 
 static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
 {
@@ -87,11 +90,14 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path, size_t
 
 static int add_file(struct ranges *ranges, const char *path, size_t error_size, char *ret_error)
 {
-	FILE *file = fopen(path, "re");
-	int error;
+	FILE *file;
+	int error = regular_file_open(path, FILE_SIZE_MAX, &file);
 
-	if (!file)
-		return complain(-errno, path, error_size, ret_error);
+	if (error) {
+		snprintf(ret_error, error_size, "--trusted-proxy: %s: %s", path,
+			 regular_file_error(error));
+		return error;
+	}
 	error = add_lines(ranges, file, path, error_size, ret_error);
 	fclose(file);
 	return error;

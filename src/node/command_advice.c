@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/sanitize.h"
+
 #define PATH_SIZE 4096
 
 static const char *base_name(const char *path)
@@ -67,6 +69,8 @@ static char *read_script(const char *directory, const char *name)
 	if (package && !text && !strcmp(name, "start"))
 		text = "node server.js";
 	script = text ? strdup(text) : NULL;
+	if (script)
+		text_clean_line(script); /* it is shown on a terminal */
 	json_decref(package);
 	return script;
 }

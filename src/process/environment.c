@@ -3,13 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "common/regular_file.h"
 #include "common/trusted_path.h"
 #include "common/units.h"
 
@@ -160,57 +158,32 @@ static int read_line(struct environment *environment, char *line, unsigned int s
 	return environment_assign(environment, line, slot, name);
 }
 
-/*
- * Open a file that may have been exchanged for another one: without waiting, as for a FIFO, and of
- * a size that can be read. Returns a descriptor or -errno.
- */
-static int open_regular(const char *path)
-{
-	struct stat status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status))
-		error = -errno;
-	else if (!S_ISREG(status.st_mode) || status.st_size > ENVIRONMENT_FILE_MAX)
-		error = -EFBIG;
-	if (error) {
-		close(fd);
-		return error;
-	}
-	return fd;
-}
-
 /* If the workers' user could let the path lead to any file, it is opened with that user's rights.
  */
-static int open_with_rights(const char *path, const struct user_rights *user)
+static int open_with_rights(const char *path, const struct user_rights *user, FILE **ret_file)
 {
 	struct user_rights_region region;
-	int fd, error = user_rights_begin(user && user->change && !trusted_path(path) ? user : NULL,
-					  &region);
+	int error;
 
+	error = user_rights_begin(user && user->change && !trusted_path(path) ? user : NULL,
+				  &region);
 	if (error)
 		return error;
-	fd = open_regular(path);
+	error = regular_file_open(path, ENVIRONMENT_FILE_MAX, ret_file);
 	user_rights_end(&region);
-	return fd;
+	return error == -EINVAL ? -ENOTSUP : error;
 }
 
 int environment_read_file(struct environment *environment, const char *path,
 			  const struct user_rights *user, unsigned int slot, const char *name)
 {
-	int fd = open_with_rights(path, user), error = 0;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	FILE *file;
 	char *line = NULL;
 	size_t size = 0;
+	int error = open_with_rights(path, user, &file);
 
-	if (fd < 0)
-		return fd;
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
+	if (error)
+		return error;
 	while (!error && getline(&line, &size, file) >= 0)
 		error = read_line(environment, line, slot, name);
 	if (!error && ferror(file))

@@ -45,8 +45,8 @@ int environment_assign(struct environment *environment, const char *assignment, 
  * user  who the workers run as. If this user could let the path lead to any file, the file is
  *       opened with the user's rights. NULL: with the controller's own.
  *
- * Returns 0, -ENOMEM, -EINVAL (it has another line), -EFBIG (it is no regular file, or larger than
- * ENVIRONMENT_FILE_MAX), or another -errno.
+ * Returns 0, -ENOMEM, -EINVAL (it has another line), -ENOTSUP (it is no regular file), -EFBIG (it
+ * is larger than ENVIRONMENT_FILE_MAX), or another -errno.
  */
 int environment_read_file(struct environment *environment, const char *path,
 			  const struct user_rights *user, unsigned int slot, const char *name);

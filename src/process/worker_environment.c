@@ -55,8 +55,10 @@ static const char *explain_env_file(int error)
 	switch (error) {
 	case -EINVAL:
 		return "a line is not NAME=VALUE";
+	case -ENOTSUP:
+		return "it is no regular file";
 	case -EFBIG:
-		return "it is no regular file of at most 1 MiB";
+		return "it is larger than 1 MiB";
 	default:
 		return strerror(-error);
 	}

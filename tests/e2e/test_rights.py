@@ -12,6 +12,7 @@ from clients import HERE, LISTEN
 from lifecycle import LifecycleTestCase
 from nodejs import NodeTestCase, ask_http
 from privilege import NOBODY, copy_program
+from passing import TAKER
 from programs import WORKER
 from world import set_sysctl, wait_for
 
@@ -223,6 +224,43 @@ class SlotListen(OptionsTestCase):
         self.exchange()
         self.assertNotEqual(instance.run("scale", "2").returncode, 0)
         self.assertEqual(os.listdir(self.secret), [])
+        self.assertEqual(instance.stop(), 0)
+
+
+class Config(OptionsTestCase):
+    """A configuration file that another user can change: that is said."""
+
+    def check(self, path, expected):
+        path.write_text("workers: 1\n")
+        instance = self.serve_one("-c", path)
+        self.assertEqual(len(instance.log_lines("config_not_safe", file=path)), expected)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_of_root(self):
+        self.check(self.secret / "config", 0)
+
+    def test_of_the_workers_user(self):
+        self.check(self.place / "config", 1)
+
+    def test_that_a_group_can_write_to(self):
+        (self.secret / "config").touch()
+        (self.secret / "config").chmod(0o660)
+        self.check(self.secret / "config", 1)
+
+
+class TrustedProxies(OptionsTestCase):
+    """--trusted-proxy @FILE, which is read again at a reload."""
+
+    def test_a_fifo(self):
+        """The controller does not wait for somebody who writes to it."""
+        (self.place / "ranges").write_text("127.0.0.0/8\n")
+        instance = self.serve("-w", "1", *LISTEN, *AS_NOBODY, "--behind-proxy", "xff",
+                              "--trusted-proxy", f"@{self.place}/ranges", "--",
+                              copy_program(TAKER, self.dir))
+        (self.place / "ranges").unlink()
+        os.mkfifo(self.place / "ranges", 0o666)
+        result = instance.run("reload", seconds=15)
+        self.assert_message(result, "ranges: not a regular file", code=78)
         self.assertEqual(instance.stop(), 0)
 
 
