@@ -107,3 +107,11 @@ void text_clean_line(char *text)
 {
 	clean(text, false);
 }
+
+void text_clean_value(char *text)
+{
+	clean(text, false);
+	for (; *text; text++)
+		if (*text == '"')
+			*text = '\'';
+}

@@ -13,4 +13,8 @@ void text_clean(char *text);
 /* The same for a text that must stay one line: line ends become '?', too. */
 void text_clean_line(char *text);
 
+/* The same for a value that stands in double quotes in the log: '"', which would end it, becomes
+ * '\''. */
+void text_clean_value(char *text);
+
 #endif

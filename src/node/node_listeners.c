@@ -12,6 +12,7 @@
 #include "supervise/listeners.h"
 #include "common/privilege.h"
 #include "common/log.h"
+#include "common/sanitize.h"
 #include "node/shared_servers.h"
 
 #define FIRST_FD   3 /* listen({fd: 3}) means the first listener, as with socket activation */
@@ -90,6 +91,7 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 		return listener;
 	}
 	if (listener < 0) {
+		text_clean_value(error); /* a worker chose the address in it */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error);
 		return listener;
 	}

@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "common/log.h"
+#include "common/sanitize.h"
 #include "common/unix_path.h"
 #include "node/shared_socket.h"
 
@@ -88,6 +89,17 @@ static int reclaim(struct sharedports *ports, const struct cluster_query *query)
 
 /* ---- Those that are shared ------------------------------------------------------------------ */
 
+/* The key contains the path, which a worker chose. */
+static void report_kept_file(const struct shared *shared, int error)
+{
+	char key[KEY_SIZE];
+
+	strcpy(key, shared->key);
+	text_clean_value(key);
+	report(STICKY_LOG_WARN, "socket_file_kept", "key=\"%s\" error=\"%s\"", key,
+	       strerror(-error));
+}
+
 static void close_shared(struct sharedports *ports, struct shared *shared)
 {
 	int error;
@@ -97,8 +109,7 @@ static void close_shared(struct sharedports *ports, struct shared *shared)
 	close(shared->fd);
 	error = unix_path_remove(&shared->path);
 	if (error)
-		report(STICKY_LOG_WARN, "socket_file_kept", "key=\"%s\" error=\"%s\"", shared->key,
-		       strerror(-error));
+		report_kept_file(shared, error);
 	json_decref(shared->data);
 	free(shared);
 }
@@ -156,23 +167,24 @@ static int reclaim_or_open(struct sharedports *ports, const struct cluster_query
 			   bool may_be_low, struct shared *shared)
 {
 	bool is_path = sharedsocket_is_path(query);
+	int error;
 
 	shared->fd = reclaim(ports, query);
-	if (shared->fd < 0 && is_path)
-		shared->fd = unix_path_listen(query->address, ports->backlog, UNIX_PATH_UMASK,
-					      ports->rights, &shared->path);
-	else if (shared->fd < 0)
-		shared->fd = sharedsocket_open(query, ports->backlog, ports->rights, may_be_low);
-	else {
+	if (shared->fd >= 0) {
 		/*
 		 * It is not known how many workers of a previous controller have this socket. One
 		 * holder is counted for all of them, and never subtracted, so that the socket stays
 		 * open.
 		 */
 		shared->holders = 1;
-		if (is_path)
-			unix_path_find(query->address, ports->rights, &shared->path);
+		error = is_path ? unix_path_find(query->address, ports->rights, &shared->path) : 0;
+		if (error)
+			report_kept_file(shared, error);
+		return 0;
 	}
+	shared->fd = is_path ? unix_path_listen(query->address, ports->backlog, UNIX_PATH_UMASK,
+						ports->rights, &shared->path)
+			     : sharedsocket_open(query, ports->backlog, ports->rights, may_be_low);
 	return shared->fd < 0 ? shared->fd : 0;
 }
 

@@ -155,8 +155,8 @@ void process_kill_all(struct process *process)
 	if (process->reaped)
 		return;
 	survivors_look(&process->survivors, process->pid);
-	process_signal(process, SIGKILL);
 	kill_group(process);
+	process_signal(process, SIGKILL);
 }
 
 /*

@@ -120,9 +120,5 @@ void process_command(pid_t pid, char ret_text[PROCESS_COMMAND_SIZE])
 		read_file(path, PROCESS_COMMAND_SIZE, ret_text);
 		ret_text[strcspn(ret_text, "\n")] = '\0';
 	}
-	/* The process chose this text: it must not end a quoted value of the log. */
-	for (i = 0; ret_text[i]; i++)
-		if (ret_text[i] == '"')
-			ret_text[i] = '\'';
-	text_clean_line(ret_text);
+	text_clean_value(ret_text);
 }

@@ -96,6 +96,15 @@ static void a_line_stays_one(void **state)
 	assert_string_equal(text, "a?b????");
 }
 
+static void a_value_does_not_end_its_quotes(void **state)
+{
+	char text[] = "x\" level=\"error\n";
+
+	(void)state;
+	text_clean_value(text);
+	assert_string_equal(text, "x' level='error?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -106,6 +115,7 @@ int main(void)
 		cmocka_unit_test(characters_that_hide_others_are_replaced),
 		cmocka_unit_test(their_neighbours_stay),
 		cmocka_unit_test(a_line_stays_one),
+		cmocka_unit_test(a_value_does_not_end_its_quotes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
