@@ -116,7 +116,7 @@ bool leftovers_tell(const struct config *config)
 	char directory[RUNDIR_PATH_SIZE];
 	struct leftovers leftovers;
 
-	if (rundir_locate(config->run_dir, config->name, directory) || rundir_owner(directory) ||
+	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
 	    !find(directory, &leftovers))
 		return false;
 	fprintf(stderr,
@@ -242,7 +242,7 @@ bool leftovers_stop(const struct config *config, bool now, int *ret_code)
 	struct rundir rundir;
 	pid_t owner;
 
-	if (rundir_locate(config->run_dir, config->name, directory) || rundir_owner(directory) ||
+	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
 	    !find(directory, &leftovers))
 		return false;
 	/* While the name is ours, no controller can take these workers over. */

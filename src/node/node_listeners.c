@@ -62,6 +62,17 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 		format_exact(query, size, text);
 }
 
+/*
+ * Node.js resolves a name before it asks. The controller must not: it would wait for name servers.
+ * An address with a ':' is never taken for a name.
+ */
+static bool is_numeric(const char *address)
+{
+	struct in_addr v4;
+
+	return !address[0] || strchr(address, ':') || inet_pton(AF_INET, address, &v4) == 1;
+}
+
 static void report_low_port(const char *address)
 {
 	report(STICKY_LOG_ERROR, "listen_failed",
@@ -81,6 +92,8 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 	unsigned int previous;
 	int listener;
 
+	if (!is_numeric(query->address))
+		return -EINVAL;
 	format_address(query, sizeof(address), address);
 	previous = privilege_raise(
 		user_rights_are_of_root(ports->options.rights) ? PRIVILEGE_NET_BIND_SERVICE : 0);

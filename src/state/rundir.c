@@ -219,22 +219,22 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	return 0;
 }
 
-pid_t rundir_owner(const char *path)
+bool rundir_is_taken(const char *path)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char pid_file[RUNDIR_PATH_SIZE];
-	pid_t owner = 0;
+	bool is_taken;
 	int fd;
 
 	if (rundir_file(path, "pid", sizeof(pid_file), pid_file))
-		return 0;
+		return false;
 	fd = open(pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
-		return 0;
-	if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK)
-		owner = lock.l_pid;
+		return false;
+	/* Its pid may be unknown: it is 0 where the controller is in another PID namespace. */
+	is_taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 	close(fd);
-	return owner;
+	return is_taken;
 }
 
 void rundir_release(struct rundir *rundir)

@@ -52,12 +52,11 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 
 /*
- * Returns the pid of the controller that has an instance's directory; 0: none has it, or it can't
- * be told.
+ * Does a controller have an instance's directory? Returns false also where this can't be told.
  *
  * path  as of rundir_locate()
  */
-pid_t rundir_owner(const char *path);
+bool rundir_is_taken(const char *path);
 
 /* Remove what the instance made there, and free the name. */
 void rundir_release(struct rundir *rundir);

@@ -3,6 +3,7 @@
 """What the controller does for workers, it does with the rights of the workers' user: what a Node.js
 worker asks for, and what is at paths that this user can change."""
 
+import errno
 import os
 import pathlib
 import stat
@@ -13,7 +14,7 @@ from lifecycle import LifecycleTestCase
 from nodejs import NodeTestCase, ask_http
 from privilege import NOBODY, copy_program
 from passing import TAKER
-from programs import WORKER
+from programs import WORKER, LogLine
 from world import set_sysctl, wait_for
 
 AS_NOBODY = ("--user", "nobody", "--chdir", "/")
@@ -157,6 +158,43 @@ class Ports(RightsTestCase):
         instance = self.assert_start_fails(self.plain("80"), "EACCES", "-l :80",
                                            arguments=AS_NOBODY)
         self.assertFalse(instance.log_lines("listening"))
+
+
+# Asks the controller by a message of its own, as no listen() would, and then listens.
+ASKS = """
+    process.on('internalMessage', message => {
+      if (message.ack === 7777) console.log('errno', message.errno);
+    });
+    process.send({cmd: 'NODE_CLUSTER', act: 'queryServer', seq: 7777, index: 0, flags: 0, fd: -1,
+                  ...%s});
+    require('http').createServer((request, response) => response.end(who(request.socket) + '\\n'))
+      .listen(3000);
+    """
+
+
+class Queries(RightsTestCase):
+    """What no application asks for, but a hostile worker could."""
+
+    def check(self, query, number):
+        instance = self.serve_node(self.app(ASKS % query), *AS_NOBODY, slots=1)
+        self.assertEqual(instance.output, f"errno {-number}\n")
+        self.assertEqual(instance.status()["listeners"], ["[::]:3000"])
+        for line in instance.errors.splitlines():
+            parsed = LogLine.parse(line)
+            self.assertFalse(parsed and "forged" in parsed.fields, line)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_name_is_not_looked_up(self):
+        self.check("{address: 'localhost', port: 4000, addressType: 4}", errno.EINVAL)
+
+    def test_words_do_not_become_fields_of_the_log(self):
+        self.check("""{address: '::" forged="1', port: 4000, addressType: 6}""", errno.EINVAL)
+
+    def test_a_relative_path(self):
+        self.check("{address: 'x.sock', port: -1, addressType: -1}", errno.EINVAL)
+
+    def test_a_descriptor_of_the_controller(self):
+        self.check("{address: '', port: -1, addressType: -1, fd: 9}", errno.EBADF)
 
 
 class OptionsTestCase(LifecycleTestCase):
