@@ -13,7 +13,6 @@
 
 #define DATAGRAM_SIZE	  4096
 #define DATAGRAMS_AT_ONCE 64 /* then others have their turn in the loop */
-#define FDS_MAX		  16
 
 struct notify {
 	int fd;
@@ -68,7 +67,8 @@ static bool receive_one(struct notify *notify)
 	char text[DATAGRAM_SIZE + 1];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(FD_PASSING_MAX * sizeof(int))];
 	} control;
 	struct iovec part = {.iov_base = text, .iov_len = DATAGRAM_SIZE};
 	struct msghdr header = {
