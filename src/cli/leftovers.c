@@ -144,11 +144,12 @@ static int send_signal(const struct leftover *worker, int signal)
 /* The worker may have left its process group: so both are killed. */
 static int kill_worker(const struct leftover *worker)
 {
-	int error = 0;
+	int error = 0, result;
 
 	if (worker->pidfd >= 0 && kill(-worker->record.pid, SIGKILL) && errno != ESRCH)
 		error = -errno;
-	return send_signal(worker, SIGKILL) ? -errno : error;
+	result = send_signal(worker, SIGKILL);
+	return result ? result : error;
 }
 
 static int ask(const struct leftover *worker)
