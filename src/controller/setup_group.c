@@ -314,6 +314,7 @@ int controller_open_state_file(struct controller *controller)
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = controller_wanted_slots(config);
 	content->config_id = config_id(config, controller->directory);
+	content->hard_shutdown_delay_ms = config->timing.hard_shutdown_delay_ms;
 	config_fixed_ids(config, content->fixed_ids);
 	if (controller->takes_over) {
 		/*

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/timer.h"
+#include "wire/fd_passing.h"
 
 /*
  * Connections that may be sent to a worker before it accepts them. Enough to keep it busy; few
@@ -83,7 +84,7 @@ static bool read_one(struct channel_endpoint *channel)
 	int passed = -1, result = channel_receive(channel->fd, &message, &passed);
 
 	if (passed >= 0)
-		close(passed);
+		fd_passing_discard(passed);
 	if (result == 1)
 		hear(channel, &message);
 	/* The worker closed its end. Epoll would report that again and again. */

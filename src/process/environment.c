@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/regular_file.h"
+#include "common/trusted_path.h"
 #include "common/units.h"
 
 static int add(struct environment *environment, char *item)
@@ -156,16 +158,32 @@ static int read_line(struct environment *environment, char *line, unsigned int s
 	return environment_assign(environment, line, slot, name);
 }
 
-int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
-			  const char *name)
+/* If the workers' user could let the path lead to any file, it is opened with that user's rights.
+ */
+static int open_with_rights(const char *path, const struct user_rights *user, FILE **ret_file)
 {
-	FILE *file = fopen(path, "re");
+	struct user_rights_region region;
+	int error;
+
+	error = user_rights_begin(user && user->change && !trusted_path(path) ? user : NULL,
+				  &region);
+	if (error)
+		return error;
+	error = regular_file_open(path, ENVIRONMENT_FILE_MAX, ret_file);
+	user_rights_end(&region);
+	return error == -EINVAL ? -ENOTSUP : error;
+}
+
+int environment_read_file(struct environment *environment, const char *path,
+			  const struct user_rights *user, unsigned int slot, const char *name)
+{
+	FILE *file;
 	char *line = NULL;
 	size_t size = 0;
-	int error = 0;
+	int error = open_with_rights(path, user, &file);
 
-	if (!file)
-		return -errno;
+	if (error)
+		return error;
 	while (!error && getline(&line, &size, file) >= 0)
 		error = read_line(environment, line, slot, name);
 	if (!error && ferror(file))

@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/user_rights.h"
+
+#define ENVIRONMENT_FILE_MAX (1 << 20) /* bytes */
+
 struct environment {
 	char **items; /* NAME=VALUE; items[count] is NULL */
 	size_t count;
@@ -37,9 +41,14 @@ int environment_assign(struct environment *environment, const char *assignment, 
 /*
  * Set the assignments of a file: lines of NAME=VALUE; empty lines and those that begin with '#'
  * are passed over; a value in single or double quotes loses them.
- * Returns 0, -ENOMEM, or -errno where it can't be read, or has another line: -EINVAL.
+ *
+ * user  who the workers run as. If this user could let the path lead to any file, the file is
+ *       opened with the user's rights. NULL: with the controller's own.
+ *
+ * Returns 0, -ENOMEM, -EINVAL (it has another line), -ENOTSUP (it is no regular file), -EFBIG (it
+ * is larger than ENVIRONMENT_FILE_MAX), or another -errno.
  */
-int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
-			  const char *name);
+int environment_read_file(struct environment *environment, const char *path,
+			  const struct user_rights *user, unsigned int slot, const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. A datagram is believed only
- * from a process of a worker's own process group; the kernel says who sent it.
+ * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. The kernel says who sent a
+ * datagram; the receiver decides whom it believes.
  */
 #ifndef STICKY_PROCESS_NOTIFY_H
 #define STICKY_PROCESS_NOTIFY_H
@@ -20,8 +20,8 @@ struct notify_message {
 	const char *status; /* NULL: not in it */
 };
 
-/* group: the sender's process group. */
-typedef void notify_fn(void *context, pid_t group, const struct notify_message *message);
+/* sender: a process that has not been reaped yet. */
+typedef void notify_fn(void *context, pid_t sender, const struct notify_message *message);
 
 /*
  * Bind the socket.

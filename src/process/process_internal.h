@@ -7,6 +7,7 @@
 #include "process/output.h"
 #include "process/processes.h"
 #include "process/spawn.h"
+#include "process/survivors.h"
 
 #define PREFIX_SIZE 32
 
@@ -14,22 +15,24 @@ struct process {
 	struct processes *processes;
 	struct process *next;
 	struct worker *worker;
-	pid_t pid; /* and process group */
+	pid_t pid; /* and process group, unless the worker has moved itself to another one */
 	bool reaped;
 	int status_fd; /* -1: it runs its program, or said why not */
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
 	int pidfd;		      /* of one that a previous controller began; else -1 */
+	uint64_t start;		      /* when that one began: process_entry.start */
 	struct event *pidfd_event;
 	struct output_tail *tail;	/* of what it printed */
 	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
 	struct output_source *output;
 	struct output_source *error_output;
-	struct node_worker *node; /* NULL: it is none of Node.js */
-	int node_end;		  /* its end of the channel, until it has it; else -1 */
-	struct event *term;	  /* Node.js: when the stop signal follows */
-	struct event *disconnect; /* Node.js: until it is tried again to ask it to finish */
-	uint32_t waited_ms;	  /* until then, since it was to be */
+	struct node_worker *node;   /* NULL: it is none of Node.js */
+	int node_end;		    /* its end of the channel, until it has it; else -1 */
+	struct event *term;	    /* Node.js: when the stop signal follows */
+	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
+	uint32_t waited_ms;	    /* until then, since it was to be */
+	struct survivors survivors; /* its processes outside of its group */
 };
 
 struct processes {
@@ -90,13 +93,25 @@ void process_on_status(evutil_socket_t fd, short what, void *context);
 void process_on_child(evutil_socket_t signal, short what, void *context);
 
 /* For notify_open(), with the processes as the context. */
-void process_on_notify(void *context, pid_t group, const struct notify_message *message);
+void process_on_notify(void *context, pid_t sender, const struct notify_message *message);
 
 /* Close that descriptor. A process without it is allowed. */
 void process_close_status(struct process *process);
 
-/* Send a signal to all processes of its group. A failure is logged. */
-void process_kill_group(struct process *process, int signal);
+/*
+ * Send a signal to the worker's process alone. One that has ended is allowed; any other failure is
+ * logged.
+ */
+void process_signal(struct process *process, int signal);
+
+/*
+ * Kill the worker's process, and all processes of its group. The worker may have left the group: so
+ * both are killed. A failure is logged.
+ */
+void process_kill_all(struct process *process);
+
+/* Kill what is left in the group of a worker whose own process has ended. A failure is logged. */
+void process_kill_rest(struct process *process);
 
 /* Reap all children that have ended: workers, and orphans where we are PID 1 of a container. */
 void process_reap(struct processes *processes);

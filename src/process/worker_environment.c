@@ -50,8 +50,22 @@ static int set_identity(struct environment *environment, const struct identity *
 	return error;
 }
 
+static const char *explain_env_file(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "a line is not NAME=VALUE";
+	case -ENOTSUP:
+		return "it is no regular file";
+	case -EFBIG:
+		return "it is larger than 1 MiB";
+	default:
+		return strerror(-error);
+	}
+}
+
 static int set_assignments(struct environment *environment, const struct config *config,
-			   unsigned int slot)
+			   const struct user_rights *user, unsigned int slot)
 {
 	size_t i;
 	int error = 0;
@@ -59,11 +73,10 @@ static int set_assignments(struct environment *environment, const struct config 
 	for (i = 0; i < config->identity.env_files.count && !error; i++) {
 		const char *file = config->identity.env_files.items[i];
 
-		error = environment_read_file(environment, file, slot, config->name);
+		error = environment_read_file(environment, file, user, slot, config->name);
 		if (error)
 			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
-			       file,
-			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
+			       file, explain_env_file(error));
 	}
 	for (i = 0; i < config->identity.env.count && !error; i++)
 		error = environment_assign(environment, config->identity.env.items[i], slot,
@@ -143,6 +156,7 @@ static int set_node(struct environment *environment, const struct worker_environ
 
 int worker_environment(const struct worker_environment *spec, struct environment *environment)
 {
+	const struct user_rights user = identity_rights(spec->identity);
 	size_t i;
 	int error = environment_init(environment, environ);
 
@@ -154,7 +168,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 	if (!error)
 		error = environment_set(environment, "PWD", spec->directory);
 	if (!error)
-		error = set_assignments(environment, spec->config, spec->slot);
+		error = set_assignments(environment, spec->config, &user, spec->slot);
 	if (!error && spec->port && !environment_get(environment, "PORT"))
 		error = set_number(environment, "PORT", spec->port);
 	if (!error)

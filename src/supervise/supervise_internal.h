@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "common/unix_path.h"
 #include "common/log.h"
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
@@ -64,10 +65,11 @@ struct supervised_slot {
 	uint32_t draining_count; /* of that list; see --max-draining */
 	struct event *restart;	 /* the timer until its next worker begins */
 	uint64_t restart_at_ms;
-	uint32_t delay_ms;	  /* before its present worker; 0: it was the first one */
-	int private_fd;		  /* the socket of its own address; -1: none */
-	bool was_ready;		  /* it has had a READY worker */
-	bool first_worker_failed; /* a worker ended before was_ready */
+	uint32_t delay_ms;	       /* before its present worker; 0: it was the first one */
+	int private_fd;		       /* the socket of its own address; -1: none */
+	struct unix_path private_path; /* its file */
+	bool was_ready;		       /* it has had a READY worker */
+	bool first_worker_failed;      /* a worker ended before was_ready */
 	bool begin_after_exit; /* old-first: the next worker begins when the draining one is gone */
 	bool waits_for_room;   /* the next worker begins when fewer are draining */
 	bool must_recycle;     /* its worker is too old or too large, or is to be restarted */

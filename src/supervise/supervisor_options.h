@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/journal.h"
+#include "common/user_rights.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "state/state_file.h"
@@ -35,10 +36,11 @@ struct supervisor_options {
 	struct sticky_group *group; /* with its listeners */
 	struct worker_backend backend;
 	struct journal *journal;
-	const struct config *config;   /* times and modes; see supervisor_set_config() */
-	uint64_t *answered;	       /* counts clients that were answered in place of a worker */
-	struct delivery *delivery;     /* of connections that we accept; NULL: we accept none */
-	struct state_file *state_file; /* where workers are recorded; may be not open */
+	const struct config *config; /* times and modes; see supervisor_set_config() */
+	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
+	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
+	const struct user_rights *rights; /* of the workers' user */
+	struct state_file *state_file;	  /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
 	void *context; /* of finished() */
 };

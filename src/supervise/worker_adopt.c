@@ -12,6 +12,7 @@
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
 #include "supervise/slot_handover.h"
+#include "supervise/slot_socket.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_messages.h"
@@ -110,7 +111,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker->has_private = adopted->record.private_cookie != 0;
 	if (adopted->private_fd >= 0 && worker->slot->private_fd < 0 &&
 	    index < supervisor->slot_count) {
-		worker->slot->private_fd = adopted->private_fd;
+		slot_socket_adopt(worker->slot, adopted->private_fd);
 		adopted->private_fd = -1;
 	}
 	worker->stop_requested = adopted->record.stop_requested;

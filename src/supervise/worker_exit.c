@@ -122,7 +122,7 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 	struct run_exit how = *exit;
 
 	describe_end(worker, &how);
-	text_clean(how.text);
+	text_clean_line(how.text);
 	note_exit(worker, &how);
 	slot_forget_worker(worker);
 	supervisor->worker_count--;

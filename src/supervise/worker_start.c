@@ -153,6 +153,7 @@ int supervised_slot_add(struct supervisor *supervisor, uint32_t index)
 			return -ENOMEM;
 		}
 		slot->private_fd = -1;
+		slot->private_path = UNIX_PATH_NONE;
 		supervisor->slots[index] = slot;
 	}
 	slot->supervisor = supervisor;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process/environment.h"
@@ -170,7 +171,7 @@ static int read_text(struct environment *environment, const char *text)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	error = environment_read_file(environment, path, 3, "web");
+	error = environment_read_file(environment, path, NULL, 3, "web");
 	unlink(path);
 	return error;
 }
@@ -271,9 +272,29 @@ static void a_file_that_cannot_be_read_is_an_error(void **state)
 
 	(void)state;
 	begin(&environment);
-	assert_int_equal(environment_read_file(&environment, "/tmp/no/such/file", 0, ""), -ENOENT);
-	assert_true(environment_read_file(&environment, "/tmp", 0, "") < 0);
+	assert_int_equal(environment_read_file(&environment, "/tmp/no/such/file", NULL, 0, ""),
+			 -ENOENT);
+	assert_int_equal(environment_read_file(&environment, "/tmp", NULL, 0, ""), -ENOTSUP);
+	/* It has no end. */
+	assert_int_equal(environment_read_file(&environment, "/dev/zero", NULL, 0, ""), -ENOTSUP);
 	assert_int_equal(environment.count, 0);
+	environment_fini(&environment);
+}
+
+/* Nobody writes to it: a blocking open() would not return. */
+static void a_fifo_is_not_waited_for(void **state)
+{
+	char directory[] = "/tmp/sticky-env-XXXXXX", path[64];
+	struct environment environment;
+
+	(void)state;
+	begin(&environment);
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/fifo", directory);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(environment_read_file(&environment, path, NULL, 0, ""), -ENOTSUP);
+	unlink(path);
+	rmdir(directory);
 	environment_fini(&environment);
 }
 
@@ -291,6 +312,7 @@ int main(void)
 		cmocka_unit_test(other_lines_are_refused),
 		cmocka_unit_test(a_long_line_is_read),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_an_error),
+		cmocka_unit_test(a_fifo_is_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
