@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/known_servers.h"
 #include "config/options.h"
 #include "sticky.h"
 #include "common/fnv1a.h"
@@ -112,10 +113,19 @@ bool config_closes_keepalive(const struct config *config)
 
 int config_stop_signal(const struct config *config)
 {
-	/* In the order of the choices of --stop-signal. */
-	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+	/* In the order of the choices of --stop-signal; the first one is `auto`. */
+	static const int signals[] = {0,      SIGTERM, SIGINT,	SIGQUIT,
+				      SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+	const struct known_server *server = config_known_server(config);
 
-	return signals[config->stop_signal];
+	if (config->stop_signal)
+		return signals[config->stop_signal];
+	return server ? server->stop_signal : SIGTERM;
+}
+
+const struct known_server *config_known_server(const struct config *config)
+{
+	return config->stop_signal ? NULL : known_server_find(config->command);
 }
 
 uint64_t config_id(const struct config *config, const char *directory)

@@ -124,6 +124,8 @@ struct config_identity {
 	struct string_list env_files;
 };
 
+struct known_server; /* known_servers.h */
+
 struct config {
 	char *name;
 	char *file;	 /* -c; NULL: none */
@@ -141,7 +143,7 @@ struct config {
 	uint32_t log_level;   /* enum sticky_log_level */
 	char *worker;	      /* for config_worker_mode(); NULL: auto */
 	uint32_t ready;	      /* enum ready_mode */
-	uint32_t stop_signal; /* an index into the choices; see config_stop_signal() */
+	uint32_t stop_signal; /* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;
 	struct config_waiting waiting;
@@ -173,6 +175,12 @@ bool config_closes_keepalive(const struct config *config);
 
 /* Returns the signal that asks a worker to stop, as a number of signal(7). */
 int config_stop_signal(const struct config *config);
+
+/*
+ * Returns the server for whose sake config_stop_signal() is another one than SIGTERM, since
+ * --stop-signal is not given; NULL: there is none.
+ */
+const struct known_server *config_known_server(const struct config *config);
 
 #define CONFIG_RESTART_LIMIT_MAX 63 /* as many ends of workers are remembered for each slot */
 

@@ -104,11 +104,13 @@ static const struct config_option options[] = {
 	  false},
 	 KIND_TIME,
 	 AT(timing.term_after_ms)},
-	{{"stop-signal", KEY_STOP_SIGNAL, "SIGNAL", "The signal that asks a worker to stop (TERM)",
+	{{"stop-signal", KEY_STOP_SIGNAL, "SIGNAL",
+	  "The signal that asks a worker to stop; auto: QUIT for nginx, and likewise for other "
+	  "servers that cut their requests off on TERM; else TERM (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(stop_signal),
-	 .choices = "TERM INT QUIT HUP USR1 USR2"},
+	 .choices = "auto TERM INT QUIT HUP USR1 USR2 WINCH"},
 	{{"min-uptime", KEY_MIN_UPTIME, "TIME",
 	  "A worker that sends no READY=1 is ready after this time; one that ends earlier has "
 	  "crashed, and the next one starts after a delay (1s)",

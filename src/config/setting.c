@@ -132,6 +132,9 @@ static int set_choice(const struct config_option *option, uint32_t *member, cons
 	char words[128];
 	int index = find_choice(option->choices, value);
 
+	/* The name of a signal may have its prefix. */
+	if (index < 0 && !strncmp(value, "SIG", 3))
+		index = find_choice(option->choices, value + 3);
 	if (index < 0) {
 		snprintf(words, sizeof(words), "one of: %s", option->choices);
 		return complain(ret_error, origin, value, words);

@@ -206,8 +206,10 @@ static void stop_signals_are_in_their_order(void **state)
 	static const struct {
 		const char *word;
 		int number;
-	} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT},
-		       {"HUP", SIGHUP},	  {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+	} signals[] = {{"TERM", SIGTERM},   {"INT", SIGINT},	  {"QUIT", SIGQUIT},
+		       {"HUP", SIGHUP},	    {"USR1", SIGUSR1},	  {"USR2", SIGUSR2},
+		       {"WINCH", SIGWINCH}, {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1},
+		       {"auto", SIGTERM}};
 	struct config config;
 	size_t i;
 
@@ -240,7 +242,8 @@ static const struct {
 	{"worker", "node,prefix=a", "auto activation node"},
 	{"worker", "node:sticky-cluster,pre=a", "auto activation node"},
 	{"term-after", "soon", "a time"},
-	{"stop-signal", "SIGTERM", "TERM INT"},
+	{"stop-signal", "SIGKILL", "TERM INT"},
+	{"stop-signal", "SIG", "TERM INT"},
 	{"stop-signal", "KILL", "TERM INT"},
 	{"proxy-keepalive", "no", "auto close warn"},
 	{"down-answer", "504", "502 503 close"},
