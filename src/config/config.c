@@ -50,7 +50,7 @@ void config_begin_source(struct config *config)
 	size_t i;
 
 	for (i = 0; (option = option_at(i)); i++)
-		if (option->kind == KIND_LIST || option->kind == KIND_RANGES)
+		if (option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES)
 			((struct string_list *)((char *)config + option->offset))->overridable =
 				true;
 }

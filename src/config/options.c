@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/suggestion.h"
 #include "sticky.h"
 
 enum {
@@ -71,7 +72,7 @@ static const struct config_option options[] = {
 	  "HOST:PORT, [V6ADDRESS]:PORT, or :PORT for every address; may be repeated (the demo: "
 	  ":8080)",
 	  false},
-	 KIND_LIST,
+	 KIND_ADDRESSES,
 	 AT(listen),
 	 FIXED},
 	{{"workers", 'w', "N",
@@ -283,7 +284,8 @@ static const struct config_option options[] = {
 	{{"max-rss", KEY_MAX_RSS, "SIZE",
 	  "Replace a worker that uses more memory than SIZE, such as 512M or 2G (off)", false},
 	 KIND_SIZE,
-	 AT(reload.max_rss_bytes)},
+	 AT(reload.max_rss_bytes),
+	 1 << 20},
 	{{"max-lifetime", KEY_MAX_LIFETIME, "TIME",
 	  "Replace a worker after 90 to 100% of this time (off)", false},
 	 KIND_TIME,
@@ -364,6 +366,22 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 	return NULL;
 }
 
+const struct config_option *option_nearest(const char *text, size_t length)
+{
+	const struct config_option *nearest = NULL;
+	size_t best = SUGGESTION_NEAR + 1, i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		size_t distance = suggestion_distance(text, length, options[i].doc.name);
+
+		if (distance < best) {
+			best = distance;
+			nearest = &options[i];
+		}
+	}
+	return nearest;
+}
+
 bool option_is_text(const struct config_option *option)
 {
 	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
@@ -372,6 +390,6 @@ bool option_is_text(const struct config_option *option)
 
 bool option_is_list(const struct config_option *option)
 {
-	return option->kind == KIND_LIST || option->kind == KIND_RANGES ||
+	return option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES ||
 	       option->kind == KIND_FILES || option->kind == KIND_ASSIGNMENTS;
 }
