@@ -24,8 +24,10 @@ void output_sink_close(struct output_sink *sink);
  * Pass what comes from a pipe on to a sink.
  *
  * fd      the reading end, closed with the source
- * prefix  written before each line; "": bytes are passed on as they come
- * tail    remembers the last ones, may be shared by two sources
+ * prefix  written before each line; "": none. Lines of several sources are not mixed; one of over
+ *         64 KiB is passed in parts. Without a prefix no byte is added, and none is left out; a
+ * line that has no end is passed after 200 ms tail    remembers the last ones, may be shared by two
+ * sources
  *
  * Returns 0, -ENOMEM or -errno; the descriptor is then still the caller's.
  */
