@@ -50,33 +50,19 @@ static int set_identity(struct environment *environment, const struct identity *
 	return error;
 }
 
-static const char *explain_env_file(int error)
-{
-	switch (error) {
-	case -EINVAL:
-		return "a line is not NAME=VALUE";
-	case -ENOTSUP:
-		return "it is no regular file";
-	case -EFBIG:
-		return "it is larger than 1 MiB";
-	default:
-		return strerror(-error);
-	}
-}
-
 static int set_assignments(struct environment *environment, const struct config *config,
 			   const struct user_rights *user, unsigned int slot)
 {
+	struct error_text why;
 	size_t i;
 	int error = 0;
 
 	for (i = 0; i < config->identity.env_files.count && !error; i++) {
 		const char *file = config->identity.env_files.items[i];
 
-		error = environment_read_file(environment, file, user, slot, config->name);
+		error = environment_read_file(environment, file, user, slot, config->name, &why);
 		if (error)
-			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
-			       file, explain_env_file(error));
+			report(STICKY_LOG_ERROR, "env_file_failed", "error=\"%s\"", why.text);
 	}
 	for (i = 0; i < config->identity.env.count && !error; i++)
 		error = environment_assign(environment, config->identity.env.items[i], slot,

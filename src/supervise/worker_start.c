@@ -67,6 +67,10 @@ static const char *begin_hint(int error)
 		       "pids.max of the cgroup)";
 	case -EMFILE:
 		return "too few descriptors: raise the limit (ulimit -n)";
+	case -EBADMSG:
+	case -ENOTSUP:
+	case -EFBIG:
+		return "an --env-file can't be used: 'env_file_failed' in the log says why";
 	default:
 		return "see 'stickyctl doctor'";
 	}
