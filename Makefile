@@ -317,6 +317,7 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_socketio.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan
