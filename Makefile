@@ -102,6 +102,7 @@ help:
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
+	@echo 'make docs          the files and links that README.md and docs/ name are there'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
 	@echo 'make bench-quick   the same in under 3 minutes'
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
@@ -363,10 +364,11 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers lint compilers consumer
+.PHONY: check format format-check layers docs lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -386,6 +388,9 @@ format-check: deps-lint
 layers:
 	$(call SAY,LAYERS,src/LAYERS)
 	$(Q)python3 -B tests/layers.py
+docs:
+	$(call SAY,DOCS,README.md)
+	$(Q)python3 -B tests/docs.py
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)

@@ -6,7 +6,10 @@
 
 /* Asked to stop: first our duplicates of its sockets are closed, then it is asked. */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
-/* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
+/*
+ * Dead: its slot is left, so that its queue moves at once. The backend has killed what it left
+ * behind, as far as it could; ACTION_KILL is for a backend that has not.
+ */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
 
 static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
