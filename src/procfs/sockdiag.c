@@ -32,7 +32,8 @@ struct dump {
 	uint32_t states; /* one bit for each of the kernel's states */
 	bool with_info;	 /* the kernel also sends the tcp_info of each socket: a larger dump */
 	read_message_fn *read;
-	sockdiag_found_fn *found; /* for read_socket() */
+	sockdiag_found_fn *found;	   /* for read_socket() */
+	sockdiag_listener_fn *on_listener; /* for read_listener() */
 	void *context;
 };
 
@@ -141,11 +142,29 @@ static int read_socket(const struct dump *dump, const struct nlmsghdr *header)
 	return dump->found(dump->context, &found);
 }
 
+static uint64_t cookie_of(const struct inet_diag_msg *socket)
+{
+	return (uint64_t)socket->id.idiag_cookie[1] << 32 | socket->id.idiag_cookie[0];
+}
+
+static int read_listener(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	const struct sockdiag_listener listener = {
+		.cookie = cookie_of(socket),
+		.inode = socket->idiag_inode,
+		.uid = socket->idiag_uid,
+	};
+
+	if (is_at_ports(socket, dump))
+		dump->on_listener(dump->context, &listener);
+	return 0;
+}
+
 static int read_handshake(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
 	struct handshakes *handshakes = dump->context;
-	const uint32_t *cookie = socket->id.idiag_cookie;
 
 	if (!is_at_ports(socket, dump))
 		return 0;
@@ -160,7 +179,7 @@ static int read_handshake(const struct dump *dump, const struct nlmsghdr *header
 		handshakes->cookies = cookies;
 		handshakes->room = room;
 	}
-	handshakes->cookies[handshakes->count++] = (uint64_t)cookie[1] << 32 | cookie[0];
+	handshakes->cookies[handshakes->count++] = cookie_of(socket);
 	return 0;
 }
 
@@ -222,6 +241,21 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 		.with_info = true,
 		.read = read_socket,
 		.found = found,
+		.context = context,
+	};
+
+	return walk(&dump);
+}
+
+int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
+		       void *context)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = LISTEN_BIT,
+		.read = read_listener,
+		.on_listener = found,
 		.context = context,
 	};
 

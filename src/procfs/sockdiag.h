@@ -43,6 +43,25 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
 
+struct sockdiag_listener {
+	uint64_t cookie; /* SO_COOKIE: unique until the kernel boots again */
+	uint32_t inode;
+	uint32_t uid; /* that made the socket */
+};
+
+/* Called with each listening socket. */
+typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener *listener);
+
+/*
+ * Call `found` with each listening socket at local ports, whichever process has it.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace alone.
+ */
+int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
+		       void *context);
+
 /*
  * List the handshakes that have begun at local ports and are not over: SYN received, and the last
  * ACK of the client not yet. A handshake by SYN cookies is in no list.

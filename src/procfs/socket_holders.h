@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Which processes have a socket open, and a duplicate of their descriptor. */
+#ifndef STICKY_PROCFS_SOCKET_HOLDERS_H
+#define STICKY_PROCFS_SOCKET_HOLDERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define COMMAND_SIZE 64
+
+/* Called with each socket of each process: descriptor number and inode number. False: no more. */
+typedef bool socket_holder_fn(void *context, pid_t pid, int number, uint32_t inode);
+
+/*
+ * Call `found` with each socket that a process of this PID namespace has open. Processes whose
+ * descriptors may not be read are left out; see procfd_each_socket() for what that needs.
+ *
+ * Returns 0 or -errno: /proc can't be read. Costs a walk over the descriptors of all processes.
+ */
+int socket_holders_walk(socket_holder_fn *found, void *context);
+
+/*
+ * Duplicate a descriptor of another process: close-on-exec, the caller's.
+ *
+ * cookie  of the socket (SO_COOKIE): the process may have another file at that number by now
+ *
+ * Returns the descriptor; -ESTALE: it is not this socket any more; -EPERM: a process of another
+ * uid, or with capabilities that the caller lacks, needs CAP_SYS_PTRACE; or another -errno.
+ */
+int socket_holder_fetch(pid_t pid, int number, uint64_t cookie);
+
+/* Read the name of a process's program, at most 15 characters. "": the process is gone. */
+void process_command(pid_t pid, char ret_command[COMMAND_SIZE]);
+
+#endif
