@@ -23,6 +23,7 @@
 
 struct handshake_wait; /* handshake_wait.h */
 struct hangup;	       /* socket_hangup.h */
+struct kept_sockets;   /* kept_sockets.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
@@ -84,9 +85,11 @@ struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	void *handle;		       /* of the backend; NULL: it has not begun */
-	enum worker_state state;       /* written by worker_set_state() alone */
-	bool has_slot;		       /* connections of the slot come to it */
+	/* SO_COOKIE of each of them, also when it has left its slot; 0 beyond them */
+	uint64_t cookies[STICKY_LISTENERS_LIMIT];
+	void *handle;		 /* of the backend; NULL: it has not begun */
+	enum worker_state state; /* written by worker_set_state() alone */
+	bool has_slot;		 /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
 	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
@@ -121,6 +124,7 @@ struct supervisor {
 	struct hold_timeout *standin;
 	struct hangup *hangup;
 	struct handshake_wait *handshakes; /* of workers that leave their slot */
+	struct kept_sockets *kept;	   /* of workers that have ended */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
@@ -219,7 +223,7 @@ json_t *worker_fields(const struct worker *worker);
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
 
-/* Record the cookies of the listening sockets that a worker has by now. */
+/* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);
 
 /* Free a worker that is in no list, its timers and its handle. Its sockets must be closed. */

@@ -14,6 +14,7 @@
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -154,6 +155,8 @@ static int make_parts(struct supervisor *supervisor)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
 		error = handshake_wait_open(supervisor, &supervisor->handshakes);
+	if (!error)
+		error = kept_sockets_open(supervisor, &supervisor->kept);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -191,6 +194,7 @@ void supervisor_close(struct supervisor *supervisor)
 
 	if (!supervisor)
 		return;
+	kept_sockets_close(supervisor->kept);
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
 		if (!supervisor->slots[i])
 			continue;

@@ -116,6 +116,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker->stop_requested = adopted->record.stop_requested;
 	worker->generation = adopted->record.generation;
 	worker->started_ms = clock_ms() - age_of(&adopted->record);
+	memcpy(worker->cookies, adopted->record.cookies, sizeof(worker->cookies));
 	return worker;
 }
 

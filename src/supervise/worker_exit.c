@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 #include "common/timer.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -131,6 +132,7 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 		supervisor->hooks->failed(slot, worker, &how);
 	if (slots_all_failed_first(supervisor))
 		supervisor->hooks->start_failed(supervisor, worker, &how);
+	kept_sockets_look_later(supervisor->kept, worker);
 	worker_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);
