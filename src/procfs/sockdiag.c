@@ -34,6 +34,7 @@ struct dump {
 	read_message_fn *read;
 	sockdiag_found_fn *found;	   /* for read_socket() */
 	sockdiag_listener_fn *on_listener; /* for read_listener() */
+	sockdiag_waiting_fn *on_waiting;   /* for read_waiting() */
 	void *context;
 };
 
@@ -161,6 +162,36 @@ static int read_listener(const struct dump *dump, const struct nlmsghdr *header)
 	return 0;
 }
 
+static void peer_of(const struct inet_diag_msg *socket, struct sockaddr_storage *ret_peer)
+{
+	struct sockaddr_in6 *v6 = (void *)ret_peer;
+	struct sockaddr_in *v4 = (void *)ret_peer;
+
+	*ret_peer = (struct sockaddr_storage){.ss_family = socket->idiag_family};
+	if (socket->idiag_family == AF_INET) {
+		v4->sin_port = socket->id.idiag_dport;
+		memcpy(&v4->sin_addr, socket->id.idiag_dst, sizeof(v4->sin_addr));
+	} else {
+		v6->sin6_port = socket->id.idiag_dport;
+		memcpy(&v6->sin6_addr, socket->id.idiag_dst, sizeof(v6->sin6_addr));
+	}
+}
+
+static int read_waiting(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_waiting waiting = {
+		.cookie = cookie_of(socket),
+		.port = ntohs(socket->id.idiag_sport),
+	};
+
+	/* See read_socket(): one with an inode has been accepted. */
+	if (socket->idiag_inode || !is_at_ports(socket, dump))
+		return 0;
+	peer_of(socket, &waiting.peer);
+	return dump->on_waiting(dump->context, &waiting);
+}
+
 static int read_handshake(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
@@ -256,6 +287,21 @@ int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listen
 		.states = LISTEN_BIT,
 		.read = read_listener,
 		.on_listener = found,
+		.context = context,
+	};
+
+	return walk(&dump);
+}
+
+int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
+		     void *context)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS,
+		.read = read_waiting,
+		.on_waiting = found,
 		.context = context,
 	};
 

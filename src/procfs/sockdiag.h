@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /*
  * List the inode numbers of accepted connections at local ports, in ascending order.
@@ -61,6 +62,28 @@ typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener 
  */
 int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
 		       void *context);
+
+/* A connection that waits in the accept queue of a listening socket. */
+struct sockdiag_waiting {
+	uint64_t cookie; /* unique until the kernel boots again */
+	uint16_t port;	 /* the local one, in host byte order */
+	struct sockaddr_storage peer;
+};
+
+/* Called with each such connection. Returns 0 to go on, or -errno to end the walk. */
+typedef int sockdiag_waiting_fn(void *context, const struct sockdiag_waiting *waiting);
+
+/*
+ * Call `found` with each connection at local ports that no process has accepted yet. Which
+ * listening socket it waits for, the kernel does not tell.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * namespace.
+ */
+int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
+		     void *context);
 
 /*
  * List the handshakes that have begun at local ports and are not over: SYN received, and the last

@@ -46,6 +46,53 @@ int socket_holders_walk(socket_holder_fn *found, void *context)
 	return 0;
 }
 
+struct search {
+	uint32_t inode;
+	bool is_found;
+};
+
+static bool look_for(void *context, int number, uint32_t inode)
+{
+	struct search *search = context;
+
+	(void)number;
+	search->is_found = inode == search->inode;
+	return !search->is_found;
+}
+
+/* Returns 1 where the process has it open, 0 where it has not, or -errno. */
+static int has_open(pid_t pid, uint32_t inode)
+{
+	struct search search = {.inode = inode};
+	int error = procfd_each_socket(pid, look_for, &search);
+
+	return error ? error : search.is_found;
+}
+
+int socket_is_held(uint32_t inode, pid_t group)
+{
+	int result = has_open(group, inode), found;
+	const struct dirent *entry;
+	DIR *proc;
+
+	if (result)
+		return result == -ENOENT ? -ESRCH : result;
+	proc = opendir("/proc");
+	if (!proc)
+		return -errno;
+	while (result <= 0 && (entry = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid <= 0 || pid == getpid() || pid == group)
+			continue;
+		found = has_open(pid, inode);
+		if (found == 1 || (found == -EACCES && getpgid(pid) == group))
+			result = found;
+	}
+	closedir(proc);
+	return result;
+}
+
 static bool has_cookie(int fd, uint64_t cookie)
 {
 	socklen_t length = sizeof(cookie);

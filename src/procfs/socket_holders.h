@@ -30,6 +30,17 @@ int socket_holders_walk(socket_holder_fn *found, void *context);
  */
 int socket_holder_fetch(pid_t pid, int number, uint64_t cookie);
 
+/*
+ * Does a process other than the caller have a socket open?
+ *
+ * group  a process group: its descriptors must be readable, for a certain answer
+ *
+ * Returns 1: yes; 0: none does; -EACCES: none was found, but not all descriptors of the group may
+ * be read; or another -errno. Costs a look at the process with the number `group` where that has
+ * it, else a walk over the descriptors of all processes.
+ */
+int socket_is_held(uint32_t inode, pid_t group);
+
 /* Read the name of a process's program, at most 15 characters. "": the process is gone. */
 void process_command(pid_t pid, char ret_command[COMMAND_SIZE]);
 

@@ -177,6 +177,91 @@ static void a_holder_is_found_and_its_socket_shut_down(void **state)
 	assert_int_equal(socket_holder_fetch(search.pid, search.number, scene.cookie), -ESRCH);
 }
 
+static void is_it_held(void **state)
+{
+	struct scene scene;
+	pid_t child, other;
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	other = fork();
+	assert_true(other >= 0);
+	if (!other) {
+		close(scene.listening);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	while (socket_is_held(scene.inode, other)) /* until it has closed its duplicate */
+		usleep(1000);
+	/* That the caller has it does not count; nor whether the holder is of the group. */
+	child = give_to_child(&scene);
+	assert_int_equal(socket_is_held(scene.inode, child), 1);
+	assert_int_equal(socket_is_held(scene.inode, other), 1);
+	end_child(child);
+	assert_int_equal(socket_is_held(scene.inode, other), 0);
+	end_child(other);
+	assert_int_equal(socket_is_held(scene.inode, other), -ESRCH);
+}
+
+/* ---- Waiting connections -------------------------------------------------------------- */
+
+struct waiters {
+	struct sockdiag_waiting last;
+	int count;
+};
+
+static int keep_waiting(void *context, const struct sockdiag_waiting *waiting)
+{
+	struct waiters *waiters = context;
+
+	waiters->last = *waiting;
+	return ++waiters->count == 3 ? -E2BIG : 0;
+}
+
+static int list_waiting(const struct scene *scene, struct waiters *ret_waiters)
+{
+	*ret_waiters = (struct waiters){0};
+	return sockdiag_waiting(&scene->port, 1, keep_waiting, ret_waiters);
+}
+
+static void check_waiting(const char *address)
+{
+	struct sockaddr_storage server, source = {0};
+	socklen_t length = sizeof(server);
+	struct waiters waiters;
+	struct scene scene;
+	int clients[3], accepted, i;
+
+	set_scene(&scene, address);
+	assert_int_equal(getsockname(scene.listening, (void *)&server, &length), 0);
+	assert_int_equal(list_waiting(&scene, &waiters), 0);
+	assert_int_equal(waiters.count, 0);
+	for (i = 0; i < 3; i++) {
+		clients[i] = client_connect(NULL, &server);
+		assert_true(clients[i] >= 0);
+		assert_int_equal(client_settle(clients[i]), 0);
+		assert_int_equal(list_waiting(&scene, &waiters), i == 2 ? -E2BIG : 0);
+		assert_int_equal(waiters.count, i + 1);
+		if (i)
+			continue;
+		assert_int_equal(getsockname(clients[0], (void *)&source, &length), 0);
+		assert_memory_equal(&waiters.last.peer, &source, length);
+		assert_int_equal(waiters.last.port, scene.port);
+	}
+	accepted = client_accept(scene.listening);
+	assert_int_equal(list_waiting(&scene, &waiters), 0);
+	assert_int_equal(waiters.count, 2);
+	close_all((int[]){scene.listening, clients[0], clients[1], clients[2], accepted}, 5);
+}
+
+static void waiting_connections_are_listed(void **state)
+{
+	(void)state;
+	check_waiting("127.0.0.1");
+	check_waiting("::1");
+}
+
 static bool end_at_once(void *context, pid_t pid, int number, uint32_t inode)
 {
 	(void)pid;
@@ -216,6 +301,8 @@ int main(void)
 		cmocka_unit_test(listeners_are_listed),
 		cmocka_unit_test(other_ports_do_not_count),
 		cmocka_unit_test(a_holder_is_found_and_its_socket_shut_down),
+		cmocka_unit_test(is_it_held),
+		cmocka_unit_test(waiting_connections_are_listed),
 		cmocka_unit_test(a_walk_ends_when_it_is_told),
 		cmocka_unit_test(commands),
 	};
