@@ -17,6 +17,7 @@
 #include "supervise/kept_sockets.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_start.h"
 
 #define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is measured */
@@ -154,6 +155,8 @@ static int make_parts(struct supervisor *supervisor)
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
+		error = hang_open(supervisor, &supervisor->hang);
+	if (!error)
 		error = handshake_wait_open(supervisor, &supervisor->handshakes);
 	if (!error)
 		error = kept_sockets_open(supervisor, &supervisor->kept);
@@ -210,6 +213,7 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->size_check);
 	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
+	hang_close(supervisor->hang);
 	handshake_wait_close(supervisor->handshakes);
 	free(supervisor);
 }

@@ -142,6 +142,22 @@ void worker_note(struct worker *worker)
 	state_file_publish(record);
 }
 
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms)
+{
+	const struct worker_hang *hang = worker->hang;
+	uint64_t most, age;
+	uint32_t i;
+
+	if (!hang || !hang->is_hung)
+		return 0;
+	most = hang_watch_age(&hang->passed, now_ms);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		age = hang_watch_age(&hang->sockets[i].watch, now_ms);
+		most = age > most ? age : most;
+	}
+	return most;
+}
+
 static void free_timer(struct event *timer)
 {
 	if (timer)
