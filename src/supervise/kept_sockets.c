@@ -56,11 +56,12 @@ static void add_event(const struct kept_sockets *kept, struct entry *entry, pid_
 		      const char *so, const char *hint)
 {
 	char command[COMMAND_SIZE];
-	json_t *fields = json_pack("{s:i}", "slot", (int)entry->slot);
+	json_t *fields;
 
 	if (entry->is_reported)
 		return;
 	entry->is_reported = true;
+	fields = json_pack("{s:i}", "slot", (int)entry->slot);
 	if (holder) {
 		process_command(holder, command);
 		json_object_set_new(fields, "pid", json_integer(holder));
@@ -319,28 +320,38 @@ void kept_sockets_close(struct kept_sockets *kept)
 	free(kept);
 }
 
-void kept_sockets_look_later(struct kept_sockets *kept, const struct worker *worker)
+static void add(struct kept_sockets *kept, uint32_t slot, pid_t pid, const uint64_t *cookies)
 {
 	struct entry *entry;
 
 	/* Where connections are passed, workers have no listening sockets. */
-	if (!worker->cookies[0])
+	if (!cookies[0])
 		return;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry) {
-		report(STICKY_LOG_WARN, "kept_sockets_not_sought", "slot=%u error=\"%s\"",
-		       worker->slot->index, strerror(ENOMEM));
+		report(STICKY_LOG_WARN, "kept_sockets_not_sought", "slot=%u error=\"%s\"", slot,
+		       strerror(ENOMEM));
 		return;
 	}
 	*entry = (struct entry){
 		.next = kept->entries,
-		.slot = worker->slot->index,
-		.pid = pid_of(worker),
+		.slot = slot,
+		.pid = pid,
 		.since_ms = clock_ms(),
 		.rest_ms = FIRST_LOOK_MS,
 		.due_ms = clock_ms() + FIRST_LOOK_MS,
 	};
-	memcpy(entry->cookies, worker->cookies, sizeof(entry->cookies));
+	memcpy(entry->cookies, cookies, sizeof(entry->cookies));
 	kept->entries = entry;
 	start_timer(kept, clock_ms());
+}
+
+void kept_sockets_look_later(struct kept_sockets *kept, const struct worker *worker)
+{
+	add(kept, worker->slot->index, pid_of(worker), worker->cookies);
+}
+
+void kept_sockets_look_for_record(struct kept_sockets *kept, const struct worker_record *record)
+{
+	add(kept, record->slot, record->pid, record->cookies);
 }

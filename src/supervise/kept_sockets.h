@@ -12,6 +12,7 @@
 struct kept_sockets;
 struct supervisor;
 struct worker;
+struct worker_record; /* state_file.h */
 
 /* Returns 0 or -ENOMEM. kept_sockets_close() frees it. */
 int kept_sockets_open(struct supervisor *supervisor, struct kept_sockets **ret_kept);
@@ -26,5 +27,8 @@ void kept_sockets_close(struct kept_sockets *kept);
  * worker  is not used after the call
  */
 void kept_sockets_look_later(struct kept_sockets *kept, const struct worker *worker);
+
+/* The same for a worker of a previous controller, which has ended while there was no controller. */
+void kept_sockets_look_for_record(struct kept_sockets *kept, const struct worker_record *record);
 
 #endif

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
@@ -171,4 +172,9 @@ int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted)
 	worker_note(worker);
 	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", worker_fields(worker));
 	return 0;
+}
+
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record)
+{
+	kept_sockets_look_for_record(supervisor->kept, record);
 }

@@ -103,6 +103,21 @@ class Kept(LifecycleTestCase):
         self.assertIn("CAP_SYS_PTRACE", event["hint"])
         self.assertEqual(ask(HERE)["gen"], 2)
 
+    def test_a_worker_that_died_while_there_was_no_controller(self):
+        command = self.script("worker.sh", f"{KEEPER}exec {WORKER} --notify")
+        instance = self.serve_workers(2, command=[command])
+        source, = self.sources_of(instance, 0, 1)
+        pid = self.pids(instance)[0]
+        self.kill_controller(instance)
+        os.kill(pid, signal.SIGKILL)
+        # It goes to the socket that the dead worker's program keeps, which nobody accepts from.
+        clients = self.connect([source])
+        successor = self.serve_workers(2, command=[command])
+        answers = self.collect(clients)
+        self.assertIn(b"slot=0 ", answers[0][0] or b"")
+        event, = self.events(successor, "socket_kept")
+        self.assertEqual((event["slot"], event["command"]), (0, "sleep"))
+
     def test_stop(self):
         """The address is free after a stop."""
         instance = self.serve_keepers()
