@@ -138,6 +138,35 @@ static bool on_own_socket(void *context, int number, uint32_t inode)
 	return true;
 }
 
+static bool is_worker_of(const struct supervised_slot *slot, pid_t pid)
+{
+	const struct worker *worker;
+
+	if ((slot->current && pid_of(slot->current) == pid) ||
+	    (slot->next && pid_of(slot->next) == pid))
+		return true;
+	for (worker = slot->draining; worker; worker = worker->next_draining)
+		if (pid_of(worker) == pid)
+			return true;
+	return false;
+}
+
+/*
+ * Is this process a worker that begins? Until it runs its program it has all of our descriptors
+ * open, also a duplicate that we have closed by now.
+ */
+static bool is_beginning(const struct kept_sockets *kept, const struct entry *entry, pid_t pid)
+{
+	uint32_t i;
+
+	if (clock_ms() - entry->since_ms >= GIVE_UP_MS)
+		return false;
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		if (kept->supervisor->slots[i] && is_worker_of(kept->supervisor->slots[i], pid))
+			return true;
+	return false;
+}
+
 /* For socket_holders_walk(): shut a socket down by a duplicate of the holder's descriptor. */
 static bool on_holder(void *context, pid_t pid, int number, uint32_t inode)
 {
@@ -146,7 +175,7 @@ static bool on_holder(void *context, pid_t pid, int number, uint32_t inode)
 	struct entry *entry = entry_of(kept, inode, &index);
 	int fd;
 
-	if (!entry || entry->is_ours || pid == getpid())
+	if (!entry || entry->is_ours || pid == getpid() || is_beginning(kept, entry, pid))
 		return true;
 	entry->holder = pid;
 	fd = socket_holder_fetch(pid, number, entry->cookies[index]);

@@ -93,8 +93,7 @@ static void on_hung(struct worker *worker, uint64_t now_ms)
 	static const char *const so[ON_HANG_COUNT] = {
 		[ON_HANG_REPORT] = "its clients wait until it accepts them, or is replaced",
 		[ON_HANG_SPILL] = "the slot's new clients go to other slots until it accepts again",
-		[ON_HANG_RESTART] = "it is killed and replaced, and its clients wait for the next "
-				    "worker",
+		[ON_HANG_RESTART] = "it is killed and replaced, its clients get the next worker",
 	};
 	uint32_t action = supervisor_of(worker)->config->timing.on_hang;
 
