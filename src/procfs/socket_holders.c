@@ -60,8 +60,7 @@ static bool look_for(void *context, int number, uint32_t inode)
 	return !search->is_found;
 }
 
-/* Returns 1 where the process has it open, 0 where it has not, or -errno. */
-static int has_open(pid_t pid, uint32_t inode)
+int process_has_socket(pid_t pid, uint32_t inode)
 {
 	struct search search = {.inode = inode};
 	int error = procfd_each_socket(pid, look_for, &search);
@@ -71,7 +70,7 @@ static int has_open(pid_t pid, uint32_t inode)
 
 int socket_is_held(uint32_t inode, pid_t group)
 {
-	int result = has_open(group, inode), found;
+	int result = process_has_socket(group, inode), found;
 	const struct dirent *entry;
 	DIR *proc;
 
@@ -85,7 +84,7 @@ int socket_is_held(uint32_t inode, pid_t group)
 
 		if (pid <= 0 || pid == getpid() || pid == group)
 			continue;
-		found = has_open(pid, inode);
+		found = process_has_socket(pid, inode);
 		if (found == 1 || (found == -EACCES && getpgid(pid) == group))
 			result = found;
 	}

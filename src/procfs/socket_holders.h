@@ -31,6 +31,12 @@ int socket_holders_walk(socket_holder_fn *found, void *context);
 int socket_holder_fetch(pid_t pid, int number, uint64_t cookie);
 
 /*
+ * Returns 1 where a process has a socket open, 0 where it has not, or -errno as
+ * procfd_each_socket(). Costs a walk over its descriptors.
+ */
+int process_has_socket(pid_t pid, uint32_t inode);
+
+/*
  * Does a process other than the caller have a socket open?
  *
  * group  a process group: its descriptors must be readable, for a certain answer

@@ -16,28 +16,47 @@
 /* A worker that accepts nothing is checked for a closed socket: ever more rarely, up to this. */
 #define CHECK_MAX_MS 8000
 
-int socket_check_held(const struct worker *worker, int fd)
+/* Threads have no descriptors of their own. */
+static bool is_thread(const struct worker *worker)
+{
+	return !backend_of(worker)->ops->adopt;
+}
+
+/*
+ * Does a process, other than this one, have the socket open? Returns as socket_is_held().
+ *
+ * in_any  false: only the worker's own process is looked at
+ */
+static int is_held(const struct worker *worker, int fd, bool in_any)
 {
 	struct stat status;
 	unsigned int previous;
+	uint32_t inode;
 	int result;
 
-	/* Threads have no descriptors of their own. */
-	if (!backend_of(worker)->ops->adopt)
+	if (is_thread(worker))
 		return 1;
 	if (fstat(fd, &status))
 		return -errno;
+	inode = (uint32_t)status.st_ino;
 	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
-	result = socket_is_held((uint32_t)status.st_ino, pid_of(worker));
+	result = in_any ? socket_is_held(inode, pid_of(worker))
+			: process_has_socket(pid_of(worker), inode);
 	privilege_restore(previous);
 	return result;
+}
+
+void socket_check_begin(const struct worker *worker, struct watched_socket *socket, int fd)
+{
+	/* A look at all processes would be too much here: many workers may begin at a time. */
+	socket->was_held = is_held(worker, fd, false) == 1;
 }
 
 static void check_held(struct worker *worker, struct watched_socket *socket, int fd,
 		       uint64_t now_ms)
 {
 	uint64_t stuck_ms = now_ms - socket->watch.waits_since_ms;
-	int held = socket_check_held(worker, fd);
+	int held = is_held(worker, fd, true);
 
 	socket->was_held |= held == 1;
 	if (held || !socket->was_held) {

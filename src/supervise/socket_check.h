@@ -10,13 +10,11 @@ struct watched_socket; /* supervise_internal.h */
 struct worker;
 
 /*
- * Does a process, other than this one, have a listening socket of a worker open?
+ * Begin to watch a listening socket of a worker that has its slot.
  *
  * fd  our duplicate of the socket
- *
- * Returns 1, also for a worker that is a thread; 0; or -errno: that can't be told.
  */
-int socket_check_held(const struct worker *worker, int fd);
+void socket_check_begin(const struct worker *worker, struct watched_socket *socket, int fd);
 
 /*
  * Has the worker closed this socket? To be called after each look at its queue. It looks only when

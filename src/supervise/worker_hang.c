@@ -400,7 +400,7 @@ static void begin_socket(const struct hang *hang, struct worker *worker, uint32_
 		       worker->slot->index, strerror(-error));
 	if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		socket->limit = info.tcpi_sacked;
-	socket->was_held = socket_check_held(worker, fd) == 1;
+	socket_check_begin(worker, socket, fd);
 }
 
 void hang_begin(struct hang *hang, struct worker *worker)

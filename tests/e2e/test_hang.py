@@ -184,6 +184,17 @@ class Stopped(HangTestCase):
         self.assert_answered(clients, 2)
         self.assertEqual(instance.workers()[0]["hung_ms"], 0)
 
+    def test_after_a_takeover(self):
+        instance = self.serve_hang()
+        self.kill_controller(instance)
+        successor = self.serve_hang()
+        pid = self.stop_worker(successor)
+        clients = self.connect(["127.9.0.1"])
+        self.wait_hung(successor)
+        os.kill(pid, signal.SIGCONT)
+        self.assert_answered(clients, 1)
+        self.wait_event(successor, "worker_recovered")
+
     def test_a_stop_ends(self):
         instance = self.serve_hang(1, "--hard-shutdown-delay", "200ms")
         self.stop_worker(instance)

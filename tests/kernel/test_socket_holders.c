@@ -198,6 +198,9 @@ static void is_it_held(void **state)
 	child = give_to_child(&scene);
 	assert_int_equal(socket_is_held(scene.inode, child), 1);
 	assert_int_equal(socket_is_held(scene.inode, other), 1);
+	assert_int_equal(process_has_socket(child, scene.inode), 1);
+	assert_int_equal(process_has_socket(other, scene.inode), 0);
+	assert_int_equal(process_has_socket(1 << 30, scene.inode), -ENOENT);
 	end_child(child);
 	assert_int_equal(socket_is_held(scene.inode, other), 0);
 	end_child(other);
