@@ -45,7 +45,7 @@ class Kept(LifecycleTestCase):
         self.check_event(instance)
 
     def check_event(self, instance):
-        event, = self.events(instance, "socket_kept")
+        event, = wait_for("the event", lambda: self.events(instance, "socket_kept"))
         self.assertEqual((event["slot"], event["command"]), (0, "sleep"))
         self.assertIn("sleep 1000", world.command_line(event["pid"]))
         self.assertIn("was shut down", event["so"])
@@ -74,9 +74,9 @@ class Kept(LifecycleTestCase):
                                       first="--no-accept")
         self.kill_worker(instance)
         self.wait_generation(instance, 2)
+        self.check_event(instance)
         wait_for("the sockets of the first worker to be gone",
                  lambda: len(world.listening_sockets()) == 3)
-        self.check_event(instance)
 
     def test_crash_with_another_user(self):
         self.worker = copy_program(WORKER, self.dir)
