@@ -14,8 +14,9 @@ from privilege import as_nobody, copy_program, without
 from programs import CLIENTS, STICKYCTL, WORKER
 from world import DEADLINE_S, wait_for
 
-# A program in a session of its own has left the worker's process group, which is killed.
-KEEPER = "setsid sleep 1000 &\n"
+# A program in a session of its own has left the worker's process group, which is killed. The worker
+# waits until it runs.
+KEEPER = 'setsid sleep 1000 &\nuntil read name </proc/$!/comm && [ $name = sleep ]; do :; done\n'
 
 
 class Kept(LifecycleTestCase):
