@@ -7,6 +7,7 @@ import signal
 import sys
 
 import harness
+import world
 from clients import HERE, ask
 from lifecycle import LifecycleTestCase
 from nodejs import LISTENS, SERVER, NodeTestCase, Talk, ask_http
@@ -27,7 +28,7 @@ listener = socket.socket(fileno=3)
 slot, generation = (os.environ["STICKY_" + name] for name in ("SLOT", "GENERATION"))
 def spoil(*unused):
     if generation == "1":
-        print("spoilt", flush=True)
+        os.write(1, b"spoilt\\n")  # print() may be at work at this moment
         exec(sys.argv[1], globals())
 signal.signal(signal.SIGUSR1, spoil)
 print("serves", flush=True)
@@ -61,6 +62,7 @@ class HangTestCase(LifecycleTestCase):
     def stop_worker(self, instance, slot=0):
         pid = self.pids(instance)[slot]
         os.kill(pid, signal.SIGSTOP)
+        wait_for("it to be stopped", lambda: "[T" in (world.command_line(pid) or ""))
         return pid
 
     def wait_hung(self, instance, slot=0):
