@@ -30,6 +30,14 @@ enum when_down {
 	WHEN_DOWN_COUNT
 };
 
+/* What is done about a worker that accepts none of the connections that wait for it. */
+enum on_hang {
+	ON_HANG_REPORT,	 /* it is said, in the log, in events and in status */
+	ON_HANG_SPILL,	 /* its slot's clients go to the other slots until it accepts again */
+	ON_HANG_RESTART, /* it is killed and replaced */
+	ON_HANG_COUNT
+};
+
 /* How workers get their sockets and their connections. */
 enum worker_mode {
 	WORKER_AUTO,	      /* WORKER_NODE where the command is node, else WORKER_ACTIVATION */
@@ -83,6 +91,9 @@ struct config_timing {
 	uint32_t term_after_ms;
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
+	/* a worker that accepts nothing for so long is hung; 0: it never is */
+	uint32_t hang_timeout_ms;
+	uint32_t on_hang; /* enum on_hang */
 };
 
 /* How clients wait while their worker is not there. */

@@ -23,6 +23,8 @@ enum {
 	KEY_USER,
 	KEY_STOP_DELAY,
 	KEY_WATCHDOG,
+	KEY_HANG_TIMEOUT,
+	KEY_ON_HANG,
 	KEY_RESTART_LIMIT,
 	KEY_WHEN_DOWN,
 	KEY_MAX_RETRIES,
@@ -149,6 +151,20 @@ static const struct config_option options[] = {
 	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced (off)", false},
 	 KIND_TIME,
 	 AT(timing.watchdog_ms)},
+	{{"hang-timeout", KEY_HANG_TIMEOUT, "TIME",
+	  "A worker that accepts none of the connections that wait for it for this long is hung; "
+	  "0: none is (10s)",
+	  false},
+	 KIND_TIME,
+	 AT(timing.hang_timeout_ms)},
+	{{"on-hang", KEY_ON_HANG, "WHAT",
+	  "What is done about a worker that is hung: it is reported (report); its slot's clients "
+	  "also go to other slots until it accepts again (spill); it is killed and replaced "
+	  "(restart) (report)",
+	  false},
+	 KIND_CHOICE,
+	 AT(timing.on_hang),
+	 .choices = "report spill restart"},
 	{{"restart-limit", KEY_RESTART_LIMIT, "N/TIME",
 	  "If more than N workers of a slot die within TIME, the slot has failed, until a restart "
 	  "or reload (none)",

@@ -353,6 +353,9 @@ static void adopt_workers(struct controller *controller)
 			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
 			       adopted->record.slot, adopted->record.pid, strerror(-error));
 	}
+	for (i = 0; i < STATE_FILE_WORKERS; i++)
+		if (takeover_has_ended(takeover, &takeover->content->worker[i]))
+			worker_adopt_dead(supervisor, &takeover->content->worker[i]);
 }
 
 /* The state file is complete: put it in the place of the previous controller's. */

@@ -51,6 +51,7 @@ struct worker_endpoint {
 	uint32_t slot;
 	uint32_t limit;
 	uint32_t count; /* sent, and not accepted yet */
+	uint64_t accepted;
 	bool is_blocked;
 	struct event *retry; /* after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;
@@ -499,6 +500,11 @@ uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint)
 	return endpoint->count;
 }
 
+uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint)
+{
+	return endpoint->accepted;
+}
+
 /* Workers accept in order, so that it is nearly always the first one. */
 static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
@@ -524,6 +530,7 @@ void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id)
 		return;
 	close(connection->item.fd);
 	free(connection);
+	endpoint->accepted++;
 	delivery->options.counters->handed_of[endpoint->slot]++;
 	delivery->options.counters->handed++;
 	delivery_pump(delivery, endpoint->slot);

@@ -36,7 +36,10 @@ void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
  */
 void slot_handover_apply_table(struct supervisor *supervisor);
 
-/* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
+/*
+ * Begin or end to watch a worker that has its slot: its listening sockets for a hang-up, and
+ * whether it accepts what waits for it.
+ */
 void worker_watch_sockets(struct worker *worker, bool watch);
 
 /* For hangup_open(): a listening socket of the worker `who` has ended. The worker is replaced. */

@@ -13,6 +13,7 @@
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
 #include "supervise/end_reason.h"
+#include "supervise/hang_watch.h"
 #include "supervise/reload_plan.h"
 #include "supervise/restart_policy.h"
 #include "supervise/supervisor_options.h"
@@ -24,7 +25,9 @@
 
 struct handshake_wait; /* handshake_wait.h */
 struct steering_watch; /* steering_watch.h */
+struct hang;	       /* worker_hang.h */
 struct hangup;	       /* socket_hangup.h */
+struct kept_sockets;   /* kept_sockets.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
@@ -82,14 +85,35 @@ struct supervised_slot {
 	uint32_t killed;
 };
 
+/* One listening socket of a worker that has its slot. */
+struct watched_socket {
+	struct hang_watch watch;
+	uint32_t limit;		  /* of its queue, as it was when the worker got the slot */
+	bool was_held;		  /* a process of the worker had it open at some look */
+	uint64_t next_check_ms;	  /* when to look again whether one has */
+	uint64_t closed_since_ms; /* none has since then; 0: one has */
+};
+
+/* What is known of whether a worker that has its slot accepts connections: worker_hang.c. */
+struct worker_hang {
+	struct watched_socket sockets[STICKY_LISTENERS_LIMIT];
+	struct hang_watch passed; /* connections that the controller passes to it */
+	bool is_hung;		  /* one of these is, and it has been said */
+	bool is_away;		  /* --on-hang=spill: the slot's clients go elsewhere */
+	uint64_t cpu_ms;	  /* that its process had used by cpu_at_ms; see HANG_SPINS */
+	uint64_t cpu_at_ms;
+};
+
 /* A worker, from its start until its process has ended. */
 struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	void *handle;		       /* of the backend; NULL: it has not begun */
-	enum worker_state state;       /* written by worker_set_state() alone */
-	bool has_slot;		       /* connections of the slot come to it */
+	/* SO_COOKIE of each of them, also when it has left its slot; 0 beyond them */
+	uint64_t cookies[STICKY_LISTENERS_LIMIT];
+	void *handle;		 /* of the backend; NULL: it has not begun */
+	enum worker_state state; /* written by worker_set_state() alone */
+	bool has_slot;		 /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
 	uint64_t kill_at_ms;	    /* the end of its hard-shutdown delay; 0: it does not run */
@@ -97,6 +121,7 @@ struct worker {
 	struct event *watchdog;	    /* NULL: none wanted */
 	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
 	struct event *lifetime;	    /* NULL: no limit */
+	struct worker_hang *hang;   /* NULL: it does not have its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it said that its program runs; 0: it did not */
 	bool speaks;	     /* it has sent a notification: it says itself when it is ready */
@@ -125,7 +150,9 @@ struct supervisor {
 	struct hold_timeout *standin;
 	struct hangup *hangup;
 	struct steering_watch *steering;   /* whether the program still runs */
+	struct hang *hang;		   /* of workers that have their slot */
 	struct handshake_wait *handshakes; /* of workers that leave their slot */
+	struct kept_sockets *kept;	   /* of workers that have ended */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
@@ -224,8 +251,11 @@ json_t *worker_fields(const struct worker *worker);
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
 
-/* Record the cookies of the listening sockets that a worker has by now. */
+/* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);
+
+/* Returns for how long a hung worker has accepted nothing, in ms; 0: it is not hung. */
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms);
 
 /* Free a worker that is in no list, its timers and its handle. Its sockets must be closed. */
 void worker_free(struct worker *worker);

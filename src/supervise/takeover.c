@@ -211,6 +211,18 @@ int takeover_find(const char *path, struct takeover *ret_takeover)
 	return 0;
 }
 
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record)
+{
+	uint32_t i;
+
+	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT)
+		return false;
+	for (i = 0; i < takeover->count; i++)
+		if (takeover->workers[i].record.pid == record->pid)
+			return false;
+	return true;
+}
+
 const int *takeover_sockets(const struct takeover *takeover)
 {
 	uint32_t i;

@@ -6,6 +6,7 @@
 #ifndef STICKY_SUPERVISE_TAKEOVER_H
 #define STICKY_SUPERVISE_TAKEOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/state_file.h"
@@ -29,6 +30,12 @@ struct takeover {
  * error the workers that were found are killed.
  */
 int takeover_find(const char *path, struct takeover *ret_takeover);
+
+/*
+ * Returns true where a record of takeover->content is that of a worker that was not found: it has
+ * ended, or has been killed.
+ */
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record);
 
 /*
  * Returns the listening sockets of one worker, one for each listener, which stay the takeover's.

@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
 #include "supervise/supervise_internal.h"
@@ -117,6 +118,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker->stop_requested = adopted->record.stop_requested;
 	worker->generation = adopted->record.generation;
 	worker->started_ms = clock_ms() - age_of(&adopted->record);
+	memcpy(worker->cookies, adopted->record.cookies, sizeof(worker->cookies));
 	return worker;
 }
 
@@ -171,4 +173,9 @@ int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted)
 	worker_note(worker);
 	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", worker_fields(worker));
 	return 0;
+}
+
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record)
+{
+	kept_sockets_look_for_record(supervisor->kept, record);
 }

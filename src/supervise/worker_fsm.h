@@ -31,6 +31,7 @@ enum worker_event {
 	WORKER_HANDSHAKES_OVER, /* none is left on the sockets of a LEAVING worker, or too late */
 	WORKER_SAYS_STOPPING,	/* STOPPING=1: it stops by itself */
 	WORKER_FELL_SILENT,	/* no WATCHDOG=1 for too long */
+	WORKER_CLOSED_SOCKET,	/* it closed its listening socket, and goes on */
 	WORKER_MUST_END,	/* the hard-shutdown delay is over, or a fast stop */
 	WORKER_EXITED,		/* its process (or thread) ended */
 	WORKER_EVENT_COUNT

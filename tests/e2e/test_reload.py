@@ -71,11 +71,12 @@ class Rolling(LifecycleTestCase):
             for fd in kept:
                 os.close(fd)
 
-    def test_a_duplicate_left_open_strands_clients(self):
-        """Why the predecessor's sockets are closed at once: somebody who keeps one keeps all
-        that is queued on it. The same without it, so that nothing else is to blame."""
+    def test_a_duplicate_left_open_strands_nobody(self):
+        """A process that keeps a duplicate of a worker's socket keeps what is queued on it, until
+        the worker has ended: then the socket is shut down."""
         instance = self.serve_workers(2, "--hard-shutdown-delay", "200ms")
-        self.assertEqual(self.queue_then_reload(instance, keep_duplicates=True), 0)
+        self.assertEqual(self.queue_then_reload(instance, keep_duplicates=True), 100)
+        self.assertEqual({event["slot"] for event in self.events(instance, "socket_kept")}, {0, 1})
         self.assertEqual(self.queue_then_reload(instance, keep_duplicates=False), 100)
         self.assertEqual(instance.stop(), 0)
 
