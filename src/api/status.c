@@ -190,7 +190,7 @@ json_t *status_of_instance(const struct instance *instance)
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
-			"s:I, s:o, s:o, s:o, s:I}",
+			"s:I, s:o, s:o, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -201,7 +201,8 @@ json_t *status_of_instance(const struct instance *instance)
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
 			reload_json(instance), "held", count_held(instance, &survey), "counters",
 			counters_json(instance), "workers", workers_json(instance, &survey),
-			"draining", draining_json(&survey), "steering_restored",
+			"draining", draining_json(&survey), "foreign_listeners",
+			supervisor_foreign_listeners(instance->supervisor), "steering_restored",
 			(json_int_t)supervisor_steering_restored(instance->supervisor));
 	survey_fini(&survey);
 	return json;

@@ -66,6 +66,19 @@ static void show_restored(const json_t *status)
 		       count);
 }
 
+static void show_foreign(const json_t *status)
+{
+	const json_t *list = json_object_get(status, "foreign_listeners");
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++) {
+		const json_t *foreign = json_array_get(list, i);
+
+		printf("foreign listener at %s, pid %d: %s\n", text_of(foreign, "address"),
+		       (int)number_of(foreign, "pid"), text_of(foreign, "command"));
+	}
+}
+
 static void show_instance(const json_t *status)
 {
 	const json_t *listeners = json_object_get(status, "listeners");
@@ -90,6 +103,7 @@ static void show_instance(const json_t *status)
 		show_front(status);
 	show_waiting(status);
 	show_restored(status);
+	show_foreign(status);
 	putchar('\n');
 }
 

@@ -154,12 +154,15 @@ static uint64_t cookie_of(const struct inet_diag_msg *socket)
 static int read_listener(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
-	const struct sockdiag_listener listener = {
+	struct sockdiag_listener listener = {
 		.cookie = cookie_of(socket),
 		.inode = socket->idiag_inode,
 		.uid = socket->idiag_uid,
+		.port = ntohs(socket->id.idiag_sport),
+		.family = socket->idiag_family,
 	};
 
+	memcpy(listener.address, socket->id.idiag_src, sizeof(listener.address));
 	if (is_at_ports(socket, dump))
 		dump->on_listener(dump->context, &listener);
 	return 0;

@@ -47,7 +47,10 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 struct sockdiag_listener {
 	uint64_t cookie; /* SO_COOKIE: unique until the kernel boots again */
 	uint32_t inode;
-	uint32_t uid; /* that made the socket */
+	uint32_t uid;	     /* that made the socket */
+	uint16_t port;	     /* the local one, in host byte order */
+	int family;	     /* AF_INET or AF_INET6, of the local address */
+	uint8_t address[16]; /* network order; IPv4: the first 4 bytes */
 };
 
 /* Called with each listening socket. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/sanitize.h"
+#include "supervise/foreign_listeners.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -85,6 +86,7 @@ static void begin_full_reload(struct supervisor *supervisor)
 	for (i = 0; i < supervisor->slot_count; i++)
 		chosen[i] = is_reloadable(supervisor->slots[i]);
 	begin_reload(supervisor, chosen, "request");
+	foreign_listeners_look(supervisor->foreign);
 }
 
 void rolling_reload_fill(struct supervisor *supervisor)

@@ -75,7 +75,7 @@ static const char *hint(int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
-		return "somebody listens there already: stop it, or choose another address";
+		return "another process listens there: stop it, or choose another address";
 	case -EEXIST:
 		return "there is a file that is no socket: remove it, or choose another path";
 	case -ENOENT:

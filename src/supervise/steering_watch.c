@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/privilege.h"
+#include "supervise/foreign_listeners.h"
 #include "supervise/supervise_internal.h"
 
 #define CHECK_SECONDS 3
@@ -23,6 +24,7 @@ struct steering_watch {
 static void note_lost(struct steering_watch *watch, int listeners)
 {
 	watch->restored++;
+	foreign_listeners_look(watch->supervisor->foreign); /* perhaps it is one of these */
 	supervisor_note(
 		watch->supervisor, STICKY_LOG_ERROR, "steering_lost",
 		json_pack("{s:i, s:s, s:s}", "listeners", listeners, "so",

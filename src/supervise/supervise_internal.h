@@ -23,11 +23,12 @@
 #define STATUS_SIZE    256
 #define NOT_READY_SIZE 192
 
-struct handshake_wait; /* handshake_wait.h */
-struct steering_watch; /* steering_watch.h */
-struct hang;	       /* worker_hang.h */
-struct hangup;	       /* socket_hangup.h */
-struct kept_sockets;   /* kept_sockets.h */
+struct handshake_wait;	  /* handshake_wait.h */
+struct foreign_listeners; /* foreign_listeners.h */
+struct steering_watch;	  /* steering_watch.h */
+struct hang;		  /* worker_hang.h */
+struct hangup;		  /* socket_hangup.h */
+struct kept_sockets;	  /* kept_sockets.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
@@ -149,6 +150,7 @@ struct supervisor {
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;
+	struct foreign_listeners *foreign; /* sockets of others at our ports */
 	struct steering_watch *steering;   /* whether the program still runs */
 	struct hang *hang;		   /* of workers that have their slot */
 	struct handshake_wait *handshakes; /* of workers that leave their slot */

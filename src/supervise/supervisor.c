@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/error_text.h"
 #include "common/log.h"
+#include "supervise/foreign_listeners.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_handover.h"
@@ -162,6 +163,8 @@ static int make_parts(struct supervisor *supervisor)
 	if (!error)
 		error = steering_watch_open(supervisor, &supervisor->steering);
 	if (!error)
+		error = foreign_listeners_open(supervisor, &supervisor->foreign);
+	if (!error)
 		error = kept_sockets_open(supervisor, &supervisor->kept);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
@@ -219,6 +222,7 @@ void supervisor_close(struct supervisor *supervisor)
 	hang_close(supervisor->hang);
 	handshake_wait_close(supervisor->handshakes);
 	steering_watch_close(supervisor->steering);
+	foreign_listeners_close(supervisor->foreign);
 	free(supervisor);
 }
 
@@ -259,6 +263,7 @@ void supervisor_listeners_changed(struct supervisor *supervisor)
 		watch_again(supervisor->slots[i]);
 	if (content)
 		content->listeners = sticky_group_listener_count(supervisor->options.group);
+	foreign_listeners_look(supervisor->foreign);
 }
 
 void supervisor_start(struct supervisor *supervisor)
@@ -271,6 +276,7 @@ void supervisor_start(struct supervisor *supervisor)
 		if (!supervisor->slots[i]->current) /* not taken over */
 			supervised_slot_hold(supervisor, i);
 	apply_when_down(supervisor);
+	foreign_listeners_look(supervisor->foreign);
 	if (supervisor->took_over)
 		rolling_reload_fill(supervisor);
 	for (i = 0; i < supervisor->slot_count && !supervisor->took_over; i++)
@@ -280,6 +286,11 @@ void supervisor_start(struct supervisor *supervisor)
 bool supervisor_has_started(const struct supervisor *supervisor)
 {
 	return slots_all_were_ready(supervisor);
+}
+
+json_t *supervisor_foreign_listeners(const struct supervisor *supervisor)
+{
+	return foreign_listeners_json(supervisor->foreign);
 }
 
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor)

@@ -6,6 +6,7 @@
 #ifndef STICKY_SUPERVISE_SUPERVISOR_H
 #define STICKY_SUPERVISE_SUPERVISOR_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,12 @@ bool supervisor_has_started(const struct supervisor *supervisor);
  * since the supervisor was opened.
  */
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor);
+
+/*
+ * Returns the listening sockets of others that were in the way of ours at the last look, a list for
+ * the status document, the caller's.
+ */
+json_t *supervisor_foreign_listeners(const struct supervisor *supervisor);
 
 /* Returns the number of slots. */
 uint32_t supervisor_slots(const struct supervisor *supervisor);

@@ -196,7 +196,7 @@ class Mistakes(SlotListenTestCase):
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(self.path(0)))
             other.listen()
-            self.check(self.form, "0.sock", "in use", "somebody listens", code=FAILED)
+            self.check(self.form, "0.sock", "in use", "another process listens", code=FAILED)
             self.assertTrue(self.path(0).exists())
 
     def test_a_port_in_use(self):
