@@ -49,7 +49,7 @@ static enum connection_head_state find_client(struct connection_head *head,
 	struct client_ip_answer answer;
 	enum client_ip_result result;
 
-	/* A head that comes byte by byte is read again only where a line has ended. */
+	/* A head that arrives byte by byte is parsed again only when another line is complete. */
 	if (head->has_line && length > head->seen &&
 	    !memchr(bytes + head->seen, '\n', length - head->seen))
 		return HEAD_MORE;
@@ -72,7 +72,7 @@ static enum connection_head_state find_client(struct connection_head *head,
 
 /* ---- PROXY protocol ----------------------------------------------------------------- */
 
-/* Read a header that has been peeked at whole. */
+/* Read a header from the socket after the whole of it has been peeked at. */
 static bool take_out(int fd, uint8_t *bytes, size_t length)
 {
 	ssize_t taken;
@@ -109,7 +109,8 @@ static enum connection_head_state find_proxied(struct connection_head *head,
 /* ---- Looking ------------------------------------------------------------------------ */
 
 /*
- * Decide about an incomplete head: the client has closed its half, or has sent HEAD_SIZE_MAX bytes.
+ * Decide about an incomplete head that will not be completed: the client has closed its half, or
+ * has sent HEAD_SIZE_MAX bytes.
  */
 static enum connection_head_state settle_without_more(const struct connection_head *head,
 						      size_t length)
@@ -119,7 +120,10 @@ static enum connection_head_state settle_without_more(const struct connection_he
 	return head->must_speak ? HEAD_BAD : HEAD_KNOWN;
 }
 
-/* Has the client closed, or reset? The bytes that it sent before can still be peeked at. */
+/*
+ * Has the client closed or reset the connection? The bytes that it sent before can still be peeked
+ * at.
+ */
 static short find_end(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};

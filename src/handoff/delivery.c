@@ -16,7 +16,7 @@
 
 /*
  * A client that has waited for less than this may not have sent its first byte yet. The error
- * response then waits for it, to see whether the client speaks TLS.
+ * response is then delayed until the first byte arrives, which shows whether the client speaks TLS.
  */
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
@@ -25,14 +25,14 @@
 
 /* A connection. There may be tens of thousands, so that the structure is kept small. */
 struct connection {
-	TAILQ_ENTRY(connection) in_slot;  /* of the slot while it waits, or of its worker */
-	TAILQ_ENTRY(connection) in_order; /* while it waits, in the order of since_ms */
+	TAILQ_ENTRY(connection) in_slot;  /* in the list of its slot, or of its worker */
+	TAILQ_ENTRY(connection) in_order; /* while it waits: in `waiting`, by since_ms */
 	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
 	uint32_t id; /* of the last message that sent it; 0: it was never sent */
 	uint64_t since_ms;
-	bool is_watched; /* gone_fd reports the client's end */
+	bool is_watched; /* gone_fd reports when the client closes */
 };
 
 TAILQ_HEAD(connection_list, connection);
@@ -50,9 +50,9 @@ struct worker_endpoint {
 	void *context;
 	uint32_t slot;
 	uint32_t limit;
-	uint32_t count; /* sent, and not accepted yet */
+	uint32_t count; /* number of connections that were sent, and not accepted yet */
 	bool is_blocked;
-	struct event *retry; /* after -ENOBUFS, which no event follows */
+	struct event *retry; /* timer: after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;
 };
 
@@ -60,19 +60,19 @@ struct delivery {
 	struct delivery_options options;
 	struct delivery_limits limits;
 	struct delivery_slot slots[STICKY_SLOTS_LIMIT];
-	struct connection_list
-		waiting_for_worker;		 /* the slot has no worker: their time is limited */
-	struct connection_list waiting_for_room; /* the worker has as many as it may be sent */
+	/* connections of a slot without a worker: they wait for a limited time */
+	struct connection_list waiting_for_worker;
+	struct connection_list waiting_for_room; /* the worker may not be sent more at the moment */
 	uint32_t waiting;
 	bool has_given_up; /* see delivery_give_up() */
 	uint32_t next_id;
-	struct event *expiry; /* the first one of waiting_for_worker is due */
-	int gone_fd;	      /* an epoll set: reports waiting clients that close */
+	struct event *expiry; /* timer: the time of the first of waiting_for_worker is over */
+	int gone_fd;	      /* an epoll set, which reports clients that close while they wait */
 	struct event *gone;
-	/* What delivery_submit() shares with other threads, and the lock for it. */
+	/* The list by which other threads submit connections to the loop's thread, and its lock. */
 	pthread_mutex_t lock;
 	struct connection_queue intake;
-	int intake_fd; /* an eventfd: the intake is not empty */
+	int intake_fd; /* an eventfd: readable while the intake is not empty */
 	struct event *arrival;
 };
 
@@ -94,8 +94,8 @@ static uint32_t slot_of(const struct delivery *delivery, const struct delivery_i
 /* ---- Waiting connections ------------------------------------------------------------ */
 
 /*
- * epoll reports errors and hang-ups always. A client that closed only its half still waits for an
- * answer.
+ * epoll reports errors and hang-ups always. EPOLLRDHUP is not asked for: a client that has closed
+ * only its half still waits for an answer.
  */
 static void delivery_watch(struct delivery *delivery, struct connection *connection)
 {
@@ -138,8 +138,8 @@ static struct connection_list *order_of(struct delivery *delivery, uint32_t slot
 }
 
 /*
- * Put a connection that came back in front of those that wait, but behind those that came back as
- * well and had been sent before it.
+ * A worker gave a connection back. Put it in front of the connections that wait, but behind those
+ * that were also given back and had been sent before it.
  */
 static void delivery_give_back(struct delivery_slot *slot, struct connection *connection)
 {
@@ -173,8 +173,8 @@ static void begin_to_wait(struct delivery *delivery, struct connection *connecti
 }
 
 /*
- * The counter is defined as if the slot were looked at every delay_ms. Nothing polls, so that it is
- * computed.
+ * The counter is defined as if the slot were looked at every delay_ms. No timer does that, and so
+ * the number is computed when the wait is over.
  */
 static void count_retries(struct delivery *delivery, const struct connection *connection)
 {
@@ -225,8 +225,8 @@ static void on_expiry(evutil_socket_t fd, short what, void *context)
 }
 
 /*
- * The oldest connection is answered: it has waited the longest, and would be the next one to
- * expire.
+ * The oldest connection is answered with an error. It has waited for the longest time, and its time
+ * would be over first.
  */
 static void keep_to_the_limit(struct delivery *delivery)
 {
@@ -277,7 +277,7 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
 	worker_endpoint_resume(context);
 }
 
-/* Returns false where the worker can't be sent more at the moment. */
+/* Returns false if no more can be sent to the worker at the moment. */
 static bool delivery_pass_on(struct worker_endpoint *endpoint, struct connection *connection)
 {
 	struct delivery *delivery = endpoint->delivery;
@@ -320,10 +320,10 @@ static void delivery_pump(struct delivery *delivery, uint32_t slot)
 }
 
 /*
- * Find the slot of a connection, and send it to the slot's worker. The connection waits if the slot
- * has no worker, or if other connections of the slot wait already.
+ * Find the slot of a connection, and send the connection to the slot's worker. The connection waits
+ * if the slot has no worker, or if other connections of the slot wait already.
  *
- * first  if it has to wait: in front of the others
+ * first  if it has to wait, it waits in front of the others
  */
 static void delivery_place(struct delivery *delivery, struct connection *connection, bool first)
 {
@@ -414,7 +414,9 @@ static void replace_all(struct delivery *delivery, struct connection_list *order
 		if (slot == connection->slot)
 			continue;
 		end_to_wait(delivery, connection);
-		/* It may be sent to a worker at once, and is not to be watched then. */
+		/*
+		 * The connection may be sent to a worker at once. It is not watched any more then.
+		 */
 		delivery_unwatch(delivery, connection);
 		delivery_place(delivery, connection, false);
 	}
@@ -430,7 +432,7 @@ void delivery_table_changed(struct delivery *delivery)
 		delivery_pump(delivery, slot);
 }
 
-/* A slot gets a worker or loses it: its waiting connections change over to the other list. */
+/* A slot gets a worker or loses it. The slot's waiting connections move to the other list. */
 static void set_present(struct delivery *delivery, uint32_t slot, struct worker_endpoint *endpoint)
 {
 	struct delivery_slot *state = &delivery->slots[slot];
@@ -499,7 +501,7 @@ uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint)
 	return endpoint->count;
 }
 
-/* Workers accept in order, so that it is nearly always the first one. */
+/* Workers accept in order. The connection is therefore nearly always the first of the list. */
 static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
 	struct connection *connection;
@@ -537,7 +539,8 @@ void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id)
 	if (!connection)
 		return;
 	/*
-	 * The worker that gives a connection back has no room: it is not sent the same one at once.
+	 * The worker gave the connection back because it has no room. The same connection is not
+	 * sent to it again at once.
 	 */
 	if (delivery->slots[endpoint->slot].present == endpoint)
 		delivery_try_later(endpoint);
@@ -619,8 +622,8 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	delivery->limits = *limits;
 	delivery->gone_fd = delivery->intake_fd = -1;
 	/*
-	 * Workers that are taken over may still answer to ids of the previous controller: begin at
-	 * random.
+	 * Workers that are taken over may still report ids of the previous controller. The ids
+	 * therefore begin at a random number.
 	 */
 	if (getrandom(&delivery->next_id, sizeof(delivery->next_id), GRND_NONBLOCK) < 0)
 		delivery->next_id = (uint32_t)clock_ms();

@@ -15,18 +15,18 @@
 #include "handoff/connection_head.h"
 
 #define EVENTS_MAX   64
-#define ACCEPT_BATCH 64	 /* connections in a row; then pending ones have their turn */
-#define PAUSE_MS     100 /* out of descriptors: time until the next try */
+#define ACCEPT_BATCH 64	 /* accepted in a row, before pending connections are looked at */
+#define PAUSE_MS     100 /* time until the next try after descriptors ran out */
 
 /*
- * How long a sample may keep silent. A proxy sends its head at once; a client of a server that
- * speaks first (SMTP) sends nothing, and waits all that time.
+ * How long the dispatcher waits for the head of a sample. A proxy sends its head at once. A client
+ * of a server that speaks first (SMTP) sends nothing, and is delayed by the whole of this time.
  */
 #define SAMPLE_PATIENCE_MS 200
 
 /* A connection whose head is not complete yet. */
 struct pending {
-	TAILQ_ENTRY(pending) in_order; /* in the order of since_ms */
+	TAILQ_ENTRY(pending) in_order; /* ordered by since_ms */
 	struct connection_head head;
 	uint64_t since_ms;
 };
@@ -37,17 +37,17 @@ struct dispatcher {
 	struct dispatcher_options options;
 	pthread_t thread;
 	int poll_fd;
-	int stop_fd; /* an eventfd: the thread is to end */
+	int stop_fd; /* an eventfd: readable when the thread is to end */
 	bool stopping;
 	bool leaves_queues; /* see dispatcher_leave() */
 	uint32_t patience_ms;
-	bool is_paused; /* does not accept: there was no descriptor */
+	bool is_paused; /* does not accept, as no descriptor was left */
 	uint64_t paused_ms;
 	struct pending_list proxies;
-	struct pending_list samples; /* only looked at: their timeout is shorter */
-	uint32_t pending_count;	     /* written by the thread alone, read by others */
-	pthread_mutex_t lock;	     /* the pointer below, and what dispatcher_leave() sets */
-	const struct dispatch_rules *rules; /* see take_rules() */
+	struct pending_list samples; /* connections of untrusted peers: their timeout is shorter */
+	uint32_t pending_count;	     /* only the thread writes it; other threads read it */
+	pthread_mutex_t lock;	     /* protects `rules`, and what dispatcher_leave() sets */
+	const struct dispatch_rules *rules; /* read by take_rules() */
 	uint8_t bytes[HEAD_SIZE_MAX];
 };
 
@@ -103,7 +103,7 @@ static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_h
 	return true;
 }
 
-/* The present rules, with a reference for the caller. */
+/* Returns the present rules, with a reference for the caller. */
 static const struct dispatch_rules *take_rules(struct dispatcher *dispatcher)
 {
 	const struct dispatch_rules *rules;
@@ -146,7 +146,10 @@ static struct pending_list *list_of(struct dispatcher *dispatcher,
 	return head->is_sample ? &dispatcher->samples : &dispatcher->proxies;
 }
 
-/* Edge-triggered (EPOLLET): peeked bytes stay in the socket, and must not be reported again. */
+/*
+ * The event is edge-triggered (EPOLLET): bytes that were only peeked at stay in the socket, and
+ * must not be reported again.
+ */
 static int wait_for_more(struct dispatcher *dispatcher, const struct connection_head *head)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
@@ -166,7 +169,8 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct connection_
 }
 
 /*
- * The caller has taken the descriptor out of the epoll set before it passes it to another process.
+ * If the descriptor is passed to another process, the caller must take it out of the epoll set
+ * before.
  */
 static void dispatcher_forget(struct dispatcher *dispatcher, struct pending *pending)
 {
@@ -196,7 +200,7 @@ static uint32_t patience_ms(struct dispatcher *dispatcher, const struct connecti
 	return head->is_sample && timeout > SAMPLE_PATIENCE_MS ? SAMPLE_PATIENCE_MS : timeout;
 }
 
-/* When the first connection of a list times out. */
+/* Returns the time at which the first connection of a list times out. */
 static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list *list)
 {
 	const struct pending *first = TAILQ_FIRST(list);
@@ -377,7 +381,7 @@ static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
 		dispatcher_turn(dispatcher, (int)(until - now));
 }
 
-/* Every connection that was accepted is submitted, or closed. */
+/* Every connection that has been accepted is submitted or closed. */
 static void dispatcher_finish(struct dispatcher *dispatcher)
 {
 	uint32_t patience;
@@ -424,7 +428,10 @@ static int open_poll(struct dispatcher *dispatcher)
 	return watch_listeners(dispatcher);
 }
 
-/* Signals belong to the event loop: the new thread inherits a mask that blocks all of them. */
+/*
+ * Signals are handled by the event loop alone: the new thread inherits a mask that blocks all of
+ * them.
+ */
 static int start_thread(struct dispatcher *dispatcher)
 {
 	sigset_t all, previous;
@@ -509,7 +516,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 
 void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
 {
-	/* The thread reads these in dispatcher_finish(). */
+	/* The thread reads these two in dispatcher_finish(). */
 	pthread_mutex_lock(&dispatcher->lock);
 	dispatcher->leaves_queues = true;
 	dispatcher->patience_ms = patience_ms;

@@ -8,15 +8,15 @@
 #include <sys/types.h>
 
 /*
- * Send, without waiting.
+ * Send bytes, without waiting.
  *
- * fd  goes with the first byte; remains the caller's; -1: none
+ * fd  sent with the first byte; remains the caller's; -1: none
  *
  * Returns the number of bytes that were sent, or -errno.
  */
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
 
-/* Close all descriptors that came with a message of a peer that should not send any. */
+/* Close all descriptors that came with a message, as its peer should not send any. */
 void fd_passing_close(struct msghdr *header);
 
 #endif
