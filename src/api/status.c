@@ -72,7 +72,7 @@ static json_t *workers_json(const struct instance *instance, const struct survey
 	return workers;
 }
 
-/* The workers that leave or drain, by slot, the last one first. */
+/* The workers that leave or drain, slot by slot, the last one first. */
 static json_t *draining_json(const struct survey *survey)
 {
 	json_t *list = json_array();

@@ -4,8 +4,9 @@
 #define STICKY_COMMON_SANITIZE_H
 
 /*
- * Make a text fit for a terminal and for JSON, in place. Control characters, except line ends, and
- * bytes that are no UTF-8 become '?'; so do the bytes of a sequence that is cut off at the end.
+ * Make a text safe for a terminal and for JSON, in place. Control characters, except line ends, and
+ * bytes that are not UTF-8 become '?'. The bytes of a sequence that is cut off at the end also
+ * become '?'.
  */
 void text_clean(char *text);
 

@@ -112,7 +112,7 @@ bool config_closes_keepalive(const struct config *config)
 
 int config_stop_signal(const struct config *config)
 {
-	/* In the order of the choices of --stop-signal. */
+	/* The signals, in the order of the choices of --stop-signal. */
 	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
 
 	return signals[config->stop_signal];
