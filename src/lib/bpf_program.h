@@ -35,7 +35,8 @@ struct loaded_program;
  *   -ENOEXEC     the kernel's verifier refuses the program
  *   -ENOENT      nothing is pinned there
  *   -EPROTO      the pinned maps are of another version
- *   -ENOMEM, -EMFILE, -ENFILE refusal.h explains these errors to users. Costs about a millisecond.
+ *   -ENOMEM, -EMFILE, -ENFILE
+ * refusal.h explains these errors to users. Costs about a millisecond.
  */
 int program_load(const struct bpf_access *access, const struct log *log, const char *directory,
 		 struct loaded_program **ret_program);
