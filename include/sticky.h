@@ -519,8 +519,7 @@ int sticky_worker_close(struct sticky_worker *worker);
  */
 int sticky_group_refuse(struct sticky_group *group);
 
-/*
- * ---- Behind a proxy ------------------------------------------------------------------
+/* ---- Behind a proxy ------------------------------------------------------------------
  *
  * All connections of a proxy come from the proxy's address. The client's address is in the bytes
  * that the proxy sends first. Such connections go to *dispatchers*. These are listening sockets

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A process dies, another one goes on with its group: workers, counters, proxies, dispatchers. */
+/* A process dies, and another one takes over its group: workers, counters, proxies, dispatchers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -31,16 +31,16 @@
 #define PROXY	    "127.0.0.9"
 #define OTHER_PROXY "127.0.0.10"
 
-/* On a BPF file system of our own. */
+/* The test mounts a BPF file system here. */
 static char directory[] = "/tmp/test_adopt.XXXXXX";
 static char pins[64];
 
 struct scene {
 	struct sticky_group *group;
 	struct sticky_worker *workers[SLOTS];
-	int fds[SLOTS]; /* of the former process's workers */
+	int fds[SLOTS]; /* descriptors of the previous process's workers */
 	struct sticky_dispatchers *dispatchers;
-	uint32_t count; /* of them */
+	uint32_t count; /* number of these workers */
 };
 
 static struct sticky_prefix single(const char *ip)
@@ -106,7 +106,7 @@ static pid_t start_former(uint32_t dispatchers, bool pin_late, int channel)
 	return pid;
 }
 
-/* It lives until its workers' sockets are here, then it dies at once. */
+/* The previous process runs until its workers' sockets have arrived here, then it dies. */
 static void let_former_live(struct scene *scene, uint32_t dispatchers, bool pin_late)
 {
 	struct channel_message message;
@@ -166,7 +166,7 @@ static void end(struct scene *scene)
 	assert_int_equal(stat(path, &status), -1);
 }
 
-/* The place that a client comes to: a slot, SLOTS for any dispatcher, or -errno. */
+/* Returns the place at which a client arrives: a slot, SLOTS for any dispatcher, or -errno. */
 static int land(const struct scene *scene, const char *ip)
 {
 	struct sockaddr_storage source = address_of(ip, 0);
@@ -207,7 +207,10 @@ static void proxies_survive_and_dispatchers_are_opened_anew(void **state)
 	(void)state;
 	let_former_live(&scene, DISPATCHERS, false);
 	adopt(&scene);
-	/* Those of the former process are gone, and its word on that counts. */
+	/*
+	 * The dispatchers of the previous process are gone, but its setting for that case still
+	 * applies.
+	 */
 	assert_int_equal(land(&scene, PROXY), -ECONNREFUSED);
 	open_dispatchers(&scene, 2);
 	assert_int_equal(land(&scene, PROXY), SLOTS);
@@ -232,7 +235,7 @@ static void who_opens_no_dispatchers_has_none(void **state)
 	check_own_slot(&scene, OTHER_PROXY);
 	assert_int_equal(group_counters(scene.group).dispatched, 0);
 	assert_int_equal(group_counters(scene.group).dropped, 0);
-	/* The list is there still, and they can be opened later. */
+	/* The list of proxies is still there, and dispatchers can be opened later. */
 	open_dispatchers(&scene, DISPATCHERS);
 	assert_int_equal(land(&scene, PROXY), SLOTS);
 	check_own_slot(&scene, OTHER_PROXY);
@@ -269,7 +272,10 @@ static void the_list_is_the_next_ones_to_change(void **state)
 	end(&scene);
 }
 
-/* Whoever was queued at a worker is there still; the next life comes after the former one's. */
+/*
+ * Connections that were queued at a worker are still there. The generation of the next worker
+ * follows that of the previous one.
+ */
 static void workers_go_on(void **state)
 {
 	struct scene scene = {0};
@@ -313,11 +319,11 @@ static void what_is_not_all_there_is_not_taken_over(void **state)
 	}
 	assert_ptr_equal(group, untouched);
 	assert_int_equal(descriptors_count(), before);
-	assert_int_equal(rmdir(pins), 0); /* nothing is left in it */
+	assert_int_equal(rmdir(pins), 0); /* nothing is left in the directory */
 	assert_int_equal(mkdir(pins, 0700), 0);
 }
 
-/* Returns why not, or NULL. */
+/* Returns NULL, or why it is not possible. */
 static const char *mount_pins(void)
 {
 	if (!mkdtemp(directory))

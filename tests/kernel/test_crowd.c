@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Slots change hands all the time, while clients come without a pause: nobody notices. */
+/* A slot changes hands all the time, while clients connect without a pause. No client is lost. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,7 +21,10 @@
 #define SLOTS_MAX 4
 #define CHANGES	  500
 
-/* One change of hands: with a successor beside the life (reload), or after it (crash). */
+/*
+ * One change of hands. The next worker is opened before the previous one is closed (reload), or
+ * after it (crash).
+ */
 static void change_hands(struct sticky_group *group, struct life **life, bool is_reload)
 {
 	struct life *former = *life, *successor = malloc(sizeof(*successor));
@@ -90,8 +93,8 @@ static bool so_many_are_served(void *context)
 }
 
 /*
- * Else most of the changes would be over before the first client came. Fewer of them on a slow
- * machine, so that the changes are as many.
+ * Without this most of the changes would be over before the first client has connected. A slow
+ * machine waits for fewer clients, so that the number of changes stays the same.
  */
 static void wait_for_some_clients(struct crowd *crowd)
 {
@@ -105,7 +108,7 @@ static void check_changes_of_hands(uint32_t slots)
 {
 	struct sticky_group *group = group_start(slots, "127.0.0.1:0");
 	struct life *lives[SLOTS_MAX];
-	static struct crowd crowds[2]; /* a test that fails leaves their threads running */
+	static struct crowd crowds[2]; /* static, as their threads go on after a test that fails */
 	unsigned int seed = 1;
 	uint32_t i;
 
@@ -133,7 +136,7 @@ static void nobody_is_lost_in_500_changes_of_hands(void **state)
 	check_changes_of_hands(SLOTS_MAX);
 }
 
-/* Where every client comes to the slot that changes hands. */
+/* With one slot every client connects to the slot that changes hands. */
 static void nobody_is_lost_in_500_changes_of_the_only_slot(void **state)
 {
 	(void)state;
@@ -147,7 +150,7 @@ static bool somebody_was_refused(void *context)
 	return crowd->refused > 0;
 }
 
-/* The naive way, under the same crowd: the entry is emptied, then filled again. */
+/* Shows the fault under the same load: the entry is emptied first, then filled again. */
 static void an_entry_emptied_first_refuses_clients(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
@@ -171,7 +174,7 @@ static bool somebody_waits(void *context)
 	return listener_queue(*(int *)context) > 0;
 }
 
-/* And the crowd sees it when a socket is closed with somebody in it. */
+/* The same clients also notice it if a socket is closed with connections in its queue. */
 static void a_plain_close_loses_one_of_a_crowd(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");

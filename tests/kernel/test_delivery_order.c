@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Connections come to the worker of their slot in order, and few enough at a time. */
+/* Connections reach the worker of their slot in order, and not too many at a time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -85,7 +85,10 @@ static void only_so_many_are_on_the_way(void **state)
 	fixture_end(&fixture);
 }
 
-/* The duplicate is ours until then, so that a worker that dies takes nobody with it. */
+/*
+ * The controller keeps its duplicate until then. If the worker dies before, its connections are not
+ * lost.
+ */
 static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 {
 	struct delivery_fixture fixture;
@@ -97,7 +100,7 @@ static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 	fixture_submit(&fixture, SLOT, 3);
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 1) &&
 		    fixture_client_waits(&fixture, 2));
-	/* In any order, and each once. */
+	/* They may be accepted in any order, but each counts once. */
 	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
 	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
 	worker_endpoint_refused(fake.outlet, fake.ids[1]);

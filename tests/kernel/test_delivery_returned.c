@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A connection that its worker refuses or leaves goes to the next worker of the slot, in order. */
+/*
+ * A connection that its worker refuses or leaves behind goes to the slot's next worker, in order.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -43,7 +45,7 @@ static void refused_ones_keep_their_order(void **state)
 	fixture_begin(&fixture, limits_patient());
 	fake_worker_start(&fixture, SLOT, 5, &fake);
 	fixture_submit(&fixture, SLOT, 8);
-	/* As a process does that stops: in the order in which it got them. */
+	/* A process that stops gives connections back in the order in which it got them. */
 	for (i = 0; i < 5; i++)
 		worker_endpoint_refused(fake.outlet, fake.ids[i]);
 	fixture_check_waiting(&fixture, SLOT, 8);
@@ -71,7 +73,7 @@ static void what_a_predecessor_refuses_goes_to_the_successor_at_once(void **stat
 	fixture_submit(&fixture, SLOT, 1);
 	assert_int_equal(previous.count, 3);
 	fake_worker_check_got(&next, 1, 3, 1);
-	/* It may still accept what is on the way to it. */
+	/* It may still accept the connections that are on the way to it. */
 	worker_endpoint_accepted(previous.outlet, previous.ids[2]);
 	assert_int_equal(fixture.counters.handed_of[SLOT], 2);
 	worker_endpoint_close(previous.outlet);
@@ -88,7 +90,7 @@ static void what_a_worker_leaves_waits_in_order_for_the_next(void **state)
 	fixture_begin(&fixture, limits_patient());
 	fake_worker_start(&fixture, SLOT, 6, &previous);
 	fixture_submit(&fixture, SLOT, 10);
-	worker_endpoint_accepted(previous.outlet, previous.ids[0]); /* 7 are sent now */
+	worker_endpoint_accepted(previous.outlet, previous.ids[0]); /* 7 is sent now */
 	worker_endpoint_close(previous.outlet);
 	fixture_check_waiting(&fixture, SLOT, 9);
 	fake_worker_start(&fixture, SLOT, CLIENTS, &next);
@@ -97,7 +99,7 @@ static void what_a_worker_leaves_waits_in_order_for_the_next(void **state)
 	fixture_end(&fixture);
 }
 
-/* The usual reload: the next one is there before the previous one goes. */
+/* The usual reload: the next worker exists before the previous one ends. */
 static void what_a_worker_leaves_goes_in_order_to_who_has_the_slot(void **state)
 {
 	struct delivery_fixture fixture;

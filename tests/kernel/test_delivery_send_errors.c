@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A worker's endpoint that can't be sent to: full, out of memory, or gone. */
+/*
+ * A worker to which connections can't be sent: its channel is full, memory is short, or it is gone.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -29,7 +31,7 @@ static void a_full_outlet_is_left_alone_until_it_can_be_sent_to(void **state)
 	worker_endpoint_resume(fake.outlet); /* too early */
 	assert_int_equal(fake.tries, 4);
 	fake.result = 0;
-	/* It is there, and slow: nobody gets an answer for that. */
+	/* The worker exists, but is slow: no client gets an error for that. */
 	fixture_run_for(&fixture, 100);
 	assert_int_equal(fake.tries, 4);
 	fixture_check_waiting(&fixture, SLOT, 5);
@@ -61,7 +63,7 @@ static void a_full_machine_is_tried_again(void **state)
 	fixture_end(&fixture);
 }
 
-/* With a delay of zero it would be asked without end. */
+/* With a delay of zero the endpoint would be called again and again. */
 static void a_full_machine_is_not_asked_without_a_pause(void **state)
 {
 	struct delivery_fixture fixture;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Several threads submit connections at a time. */
+/* Several threads submit connections at the same time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -45,7 +45,7 @@ static bool all_came(void *context)
 	return sum == THREADS * PER_THREAD;
 }
 
-/* Each thread's come in the order in which it submitted them. */
+/* The connections of each thread arrive in the order in which it submitted them. */
 static void check_order_of_threads(const struct fake_worker *fake)
 {
 	uint32_t last[THREADS] = {0}, i;

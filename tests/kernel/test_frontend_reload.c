@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration is replaced again and again while dispatcher threads read heads of
- * connections. The strings of the previous configuration are freed by that: a thread that reads
- * the configuration itself is found by AddressSanitizer and ThreadSanitizer.
+ * The configuration is replaced again and again while dispatcher threads read heads of connections.
+ * That frees the strings of the previous configuration: if a thread read the configuration itself,
+ * AddressSanitizer and ThreadSanitizer would report it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #include "sticky.h"
 
 #define RELOADS	    200
-#define CONNECTIONS 4 /* for each reload */
+#define CONNECTIONS 4 /* number for each reload */
 #define REQUEST	    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
 #define PROXIED	    "PROXY TCP4 203.0.113.9 192.0.2.1 1000 80\r\nGET / HTTP/1.1\r\n\r\n"
 
@@ -52,7 +52,7 @@ static void set(struct config *config, const char *name, const char *value)
 	assert_int_equal(config_set(config, option_at(i)->doc.key, value, name, &complaint), 0);
 }
 
-/* Each reload changes everything that the dispatchers' rules are made of. */
+/* Each reload changes all options from which the dispatchers' rules are made. */
 static void fill(struct config *config, const char *mode, uint32_t number)
 {
 	static char *command[] = {"/usr/bin/node", NULL};
@@ -115,7 +115,7 @@ static void connect_some(const struct scene *scene, int *fds)
 	}
 }
 
-/* As controller_reload() does. */
+/* Replace the configuration as controller_reload() does. */
 static void reload(struct scene *scene, const char *mode, uint32_t number)
 {
 	char names[CONFIG_NAMES_SIZE];
@@ -147,7 +147,7 @@ static void check_mode(const char *mode, const char *request)
 		event_base_loop(scene.base, EVLOOP_NONBLOCK);
 		close_all(fds, CONNECTIONS);
 	}
-	/* No slot has a worker: each connection was read, and got the answer that says so. */
+	/* No slot has a worker: each connection was read, and got the error response for that. */
 	assert_int_equal(wait_until(are_all_answered, &scene), 0);
 	end(&scene);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Least privilege of the controller: what is effective when, and what happens where the kernel
- * refuses to take a capability away. Each test is a process of its own, as nothing comes back.
+ * Least privilege of the controller: which capabilities are effective when, and what happens if the
+ * kernel refuses to take one away. Each test runs in a process of its own, as a capability that was
+ * given up does not come back.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,12 +30,12 @@
 
 #define DONE 0
 
-/* Runs in a child; returns DONE or the line of the check that failed. */
+/* Runs in a child process. Returns DONE, or the line of the check that failed. */
 typedef int life_fn(void);
 
 struct outcome {
-	int status; /* as of waitpid() */
-	int line;   /* what the life returned, -1: it did not return */
+	int status; /* status from waitpid() */
+	int line;   /* what the function returned; -1: it did not return */
 	char log[2048];
 };
 
@@ -83,7 +84,10 @@ static void assert_done(life_fn *life)
 	assert_int_equal(WEXITSTATUS(outcome.status), 0);
 }
 
-/* It exits by itself, with a line in the log, and nothing after the call is run. */
+/*
+ * Check that the child exits by itself, with a line in the log, and that nothing after the call is
+ * run.
+ */
 static void assert_ends_itself(life_fn *life)
 {
 	struct outcome outcome = run(life);
@@ -114,7 +118,7 @@ static int shrink(void)
 	CHECK(effective() == 0);
 	CHECK(caps_read().inheritable == 0);
 	CHECK(caps_read().permitted == (before & kept));
-	/* Twice is once. */
+	/* Doing it twice has the effect of doing it once. */
 	CHECK(privilege_shrink() == 0);
 	CHECK(caps_read().permitted == (before & kept));
 	return DONE;
@@ -167,7 +171,7 @@ static int nest(void)
 	CHECK(effective() == BIT(CAP_BPF));
 	inner = privilege_raise(PRIVILEGE_KILL | PRIVILEGE_NET_BIND_SERVICE);
 	CHECK(effective() == (BIT(CAP_BPF) | BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE)));
-	/* What is effective already must not end with the region that asked for it again. */
+	/* A capability that was effective before must not be lowered when an inner region ends. */
 	innermost = privilege_raise(PRIVILEGE_BPF);
 	privilege_restore(innermost);
 	CHECK(effective() == (BIT(CAP_BPF) | BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE)));
@@ -236,7 +240,7 @@ static int drop_beside(void)
 	pthread_t thread;
 
 	CHECK(privilege_shrink() == 0);
-	/* A thread begins with what is effective in the one that starts it. */
+	/* A new thread has the effective set of the thread that starts it. */
 	previous = privilege_raise(PRIVILEGE_BPF);
 	CHECK(pthread_create(&thread, NULL, drop_in_thread, &sets) == 0);
 	CHECK(pthread_join(thread, NULL) == 0);
@@ -263,7 +267,7 @@ static int shrink_frozen(void)
 	CHECK(privilege_shrink() == -EPERM);
 	after = caps_read();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
-	/* Still consistent: nothing to do, so nothing that can fail. */
+	/* The sets are still consistent. There is nothing to change, and so nothing can fail. */
 	privilege_restore(privilege_raise(PRIVILEGE_BPF));
 	return DONE;
 }

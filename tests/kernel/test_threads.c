@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process with many threads: each has a slot, and lives several lives in it while
- * clients come and others look on. Nothing here may need a lock of its own.
+ * One process with many threads. Each thread has a slot, and opens and closes several workers in
+ * it, while clients connect and other threads read the group's state. The callers use no lock of
+ * their own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,19 +23,19 @@
 
 #define SLOTS	    4
 #define CROWDS	    2
-#define CONNECTIONS 500 /* of each crowd */
-#define PER_LIFE    5	/* connections, after which a worker makes place for the next life */
+#define CONNECTIONS 500 /* number for each group of clients */
+#define PER_LIFE    5	/* number of connections after which a worker is replaced */
 
 struct thread {
 	struct sticky_group *group;
 	uint32_t slot;
-	int stop; /* an eventfd, shared by all */
+	int stop; /* an eventfd that all threads share */
 	pthread_t id;
 	uint32_t lives, served;
 	int error;
 };
 
-/* Returns how many were served, or what the library said. */
+/* Returns how many clients were served, or an error of the library. */
 static int live_once(struct thread *thread)
 {
 	struct sticky_worker *worker;
@@ -70,7 +71,7 @@ static bool is_stopped(int stop)
 	return !nothing_waits(stop);
 }
 
-/* As an operator's status page does. */
+/* Reads the group's state, as the status page of an operator does. */
 static void *look_on(void *context)
 {
 	struct thread *thread = context;
@@ -207,7 +208,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* The host's callback for libbpf's messages is the one thing that all groups share. */
+/* The host's callback for libbpf's messages is the only thing that all groups share. */
 static void libbpf_is_left_as_it_was(void **state)
 {
 	libbpf_print_fn_t former = libbpf_set_print(print_nothing);

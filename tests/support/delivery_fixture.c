@@ -17,7 +17,7 @@
 #include "descriptors.h"
 #include "groups.h"
 
-#define NO_END 60000u /* ms: a budget that no test lives to see */
+#define NO_END 60000u /* in ms; no test takes so long */
 
 struct delivery_limits limits_patient(void)
 {

@@ -10,7 +10,7 @@
 
 #include "clients.h"
 
-/* Wait for a client. Returns 1, 0 (stop), or -errno. */
+/* Wait for a client. Returns 1, 0 (the thread is to stop), or -errno. */
 static int wait_for_client(int listening, int stop)
 {
 	struct pollfd fds[] = {{.fd = listening, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
@@ -68,7 +68,7 @@ int life_end(struct life *life)
 	return sticky_worker_close(life->worker);
 }
 
-/* Was the SYN sent more than once? The client sends nothing else that needs an answer. */
+/* Was the SYN sent more than once? The client sends nothing else that would be retransmitted. */
 static bool was_delayed(int fd)
 {
 	struct tcp_info info = {0};
@@ -115,7 +115,10 @@ int crowd_start(struct crowd *crowd)
 {
 	uint32_t number;
 
-	/* Beforehand: sticky_group_where() waits for the group's lock. */
+	/*
+	 * The slots are computed before the thread starts, as sticky_group_where() waits for the
+	 * group's lock.
+	 */
 	for (number = 0; number < crowd->addresses; number++) {
 		struct sockaddr_storage client =
 			client_address(crowd->family, crowd->first + number);
