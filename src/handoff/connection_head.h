@@ -9,7 +9,7 @@
 #include "wire/channel.h"
 #include "handoff/dispatch_rules.h"
 
-#define HEAD_SIZE_MAX 65536 /* longest head that is read; nginx accepts 32 KB */
+#define CONNECTION_HEAD_SIZE_MAX 65536 /* longest head that is read; nginx accepts 32 KB */
 
 struct connection_head {
 	int fd;
@@ -26,10 +26,10 @@ struct connection_head {
 };
 
 enum connection_head_state {
-	HEAD_MORE,  /* the head is not complete yet */
-	HEAD_KNOWN, /* `client` is final */
-	HEAD_BAD,   /* the PROXY header is missing or wrong */
-	HEAD_GONE   /* the client has closed without sending anything */
+	CONNECTION_HEAD_MORE,  /* the head is not complete yet */
+	CONNECTION_HEAD_KNOWN, /* `client` is final */
+	CONNECTION_HEAD_BAD,   /* the PROXY header is missing or wrong */
+	CONNECTION_HEAD_GONE   /* the client has closed without sending anything */
 };
 
 /* Begin with a connection that was just accepted. */
@@ -40,7 +40,7 @@ void connection_head_begin(struct connection_head *head, int fd, const struct so
  * Look at the bytes that have arrived. If the rules say that the worker does not get the PROXY
  * header, exactly the bytes of the header are read from the socket.
  *
- * bytes  a buffer of HEAD_SIZE_MAX bytes
+ * bytes  a buffer of CONNECTION_HEAD_SIZE_MAX bytes
  */
 enum connection_head_state connection_head_look(struct connection_head *head,
 						const struct dispatch_rules *rules, uint8_t *bytes);

@@ -48,7 +48,7 @@ struct dispatcher {
 	uint32_t pending_count;	     /* only the thread writes it; other threads read it */
 	pthread_mutex_t lock;	     /* protects `rules`, and what dispatcher_leave() sets */
 	const struct dispatch_rules *rules; /* read by take_rules() */
-	uint8_t bytes[HEAD_SIZE_MAX];
+	uint8_t bytes[CONNECTION_HEAD_SIZE_MAX];
 };
 
 static void dispatcher_count(uint64_t *counter)
@@ -86,16 +86,16 @@ static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_h
 	struct dispatch_counters *counters = dispatcher->options.counters;
 
 	switch (state) {
-	case HEAD_MORE:
+	case CONNECTION_HEAD_MORE:
 		return false;
-	case HEAD_KNOWN:
+	case CONNECTION_HEAD_KNOWN:
 		dispatcher_notify(dispatcher, head);
 		dispatcher_submit(dispatcher, head);
 		return true;
-	case HEAD_BAD:
+	case CONNECTION_HEAD_BAD:
 		dispatcher_count(&counters->bad_header);
 		break;
-	case HEAD_GONE:
+	case CONNECTION_HEAD_GONE:
 		dispatcher_count(&counters->client_gone);
 		break;
 	}
@@ -184,7 +184,7 @@ static void on_more(struct dispatcher *dispatcher, struct pending *pending)
 	struct connection_head head = pending->head;
 	enum connection_head_state state = dispatcher_look(dispatcher, &head);
 
-	if (state == HEAD_MORE) {
+	if (state == CONNECTION_HEAD_MORE) {
 		pending->head = head;
 		return;
 	}

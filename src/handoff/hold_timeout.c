@@ -183,14 +183,14 @@ void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 }
 
 int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		      struct hold_timeout **ret_standin)
+		      struct hold_timeout **ret_hold_timeout)
 {
 	struct hold_timeout *hold_timeout = calloc(1, sizeof(*hold_timeout));
 
 	if (!hold_timeout)
 		return -ENOMEM;
 	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .answered = answered};
-	*ret_standin = hold_timeout;
+	*ret_hold_timeout = hold_timeout;
 	return 0;
 }
 

@@ -26,7 +26,7 @@ struct hold_timeout;
  * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
  */
 int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		      struct hold_timeout **ret_standin);
+		      struct hold_timeout **ret_hold_timeout);
 
 /* NULL is allowed. */
 void hold_timeout_close(struct hold_timeout *hold_timeout);

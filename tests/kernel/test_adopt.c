@@ -52,7 +52,7 @@ static struct sticky_prefix single(const char *ip)
 	return prefix;
 }
 
-/* ---- The former process -------------------------------------------------------------------- */
+/* ---- The previous process -------------------------------------------------------------------- */
 
 static int send_worker(struct sticky_group *group, uint32_t slot, int channel)
 {
@@ -68,7 +68,7 @@ static int send_worker(struct sticky_group *group, uint32_t slot, int channel)
 	return error;
 }
 
-static int live(uint32_t dispatchers, bool pin_late, int channel)
+static int previous_process(uint32_t dispatchers, bool pin_late, int channel)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_prefix proxy = single(PROXY);
@@ -98,7 +98,7 @@ static pid_t start_former(uint32_t dispatchers, bool pin_late, int channel)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (live(dispatchers, pin_late, channel))
+		if (previous_process(dispatchers, pin_late, channel))
 			_exit(1);
 		for (;;)
 			pause();
@@ -107,7 +107,7 @@ static pid_t start_former(uint32_t dispatchers, bool pin_late, int channel)
 }
 
 /* The previous process runs until its workers' sockets have arrived here, then it dies. */
-static void let_former_live(struct scene *scene, uint32_t dispatchers, bool pin_late)
+static void run_previous_process(struct scene *scene, uint32_t dispatchers, bool pin_late)
 {
 	struct channel_message message;
 	int ends[2], status;
@@ -205,7 +205,7 @@ static void proxies_survive_and_dispatchers_are_opened_anew(void **state)
 	uint32_t i;
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
 	/*
 	 * The dispatchers of the previous process are gone, but its setting for that case still
@@ -228,7 +228,7 @@ static void who_opens_no_dispatchers_has_none(void **state)
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, true);
+	run_previous_process(&scene, DISPATCHERS, true);
 	adopt(&scene);
 	finish(&scene);
 	check_own_slot(&scene, PROXY);
@@ -247,7 +247,7 @@ static void a_former_process_without_dispatchers_can_be_followed_by_one_with(voi
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, 0, false);
+	run_previous_process(&scene, 0, false);
 	adopt(&scene);
 	check_own_slot(&scene, PROXY);
 	open_dispatchers(&scene, 1);
@@ -262,7 +262,7 @@ static void the_list_is_the_next_ones_to_change(void **state)
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
 	open_dispatchers(&scene, DISPATCHERS);
 	finish(&scene);
@@ -282,7 +282,7 @@ static void workers_go_on(void **state)
 	struct sticky_worker *next;
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
 	finish(&scene);
 	assert_int_equal(group_slot_info(scene.group, 1).generation, 1);
@@ -309,13 +309,13 @@ static void what_is_not_all_there_is_not_taken_over(void **state)
 	(void)state;
 	assert_int_equal(sticky_group_adopt(&options, pins, &group), -ENOENT);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct sticky_group *former = group_start(SLOTS, "127.0.0.1:0");
+		struct sticky_group *previous = group_start(SLOTS, "127.0.0.1:0");
 
-		assert_int_equal(sticky_group_pin(former, pins), 0);
+		assert_int_equal(sticky_group_pin(previous, pins), 0);
 		snprintf(path, sizeof(path), "%s/%s", pins, names[i]);
 		assert_int_equal(unlink(path), 0);
 		assert_int_equal(sticky_group_adopt(&options, pins, &group), -ENOENT);
-		sticky_group_close(former);
+		sticky_group_close(previous);
 	}
 	assert_ptr_equal(group, untouched);
 	assert_int_equal(descriptors_count(), before);

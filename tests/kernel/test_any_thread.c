@@ -93,7 +93,7 @@ static void deal_out(struct storm *storm, uint32_t turn)
 	EXPECT(storm, result == 0, result);
 }
 
-static void live(struct storm *storm, uint32_t turn)
+static void open_and_close_workers(struct storm *storm, uint32_t turn)
 {
 	uint32_t slot = turn % SLOTS_MAX;
 	struct sticky_worker *worker;
@@ -223,15 +223,10 @@ static void ask_without_a_group(struct storm *storm, uint32_t turn)
 
 static void run_storm(struct storm *storm)
 {
-	static turn_fn *const turns[] = {change_slots,
-					 deal_out,
-					 live,
-					 live,
-					 import_a_worker,
-					 add_listeners,
-					 open_dispatchers,
-					 ask,
-					 ask_without_a_group};
+	static turn_fn *const turns[] = {
+		change_slots,	    deal_out,	   open_and_close_workers, open_and_close_workers,
+		import_a_worker,    add_listeners, open_dispatchers,	   ask,
+		ask_without_a_group};
 	struct caller callers[sizeof(turns) / sizeof(turns[0])];
 	size_t i;
 

@@ -75,7 +75,7 @@ static void a_worker_that_comes_in_time_gets_them(void **state)
 	assert_int_equal(fixture.counters.answered, 0);
 	assert_in_range(fixture.counters.retried, 5 * 2, 5 * (3 + SLACK_MS / 30));
 	/* Now the worker is gone, and their time begins. */
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_check_waiting(&fixture, SLOT, 5);
 	fixture_wait_counted(&fixture, &fixture.counters.answered, 5);
 	fixture_end(&fixture);

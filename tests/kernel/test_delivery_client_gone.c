@@ -32,10 +32,10 @@ static void who_goes_away_is_forgotten(void **state)
 	 * The one that is on the way has already been sent: the worker will notice that it is
 	 * closed.
 	 */
-	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 1);
-	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
+	assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 1);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[0]);
 	fake_worker_check_got(&fake, 1, 5, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -69,7 +69,7 @@ static void who_closed_his_half_still_waits(void **state)
 	fixture_check_waiting(&fixture, SLOT, 1);
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	fake_worker_check_got(&fake, 0, 0, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 

@@ -30,7 +30,7 @@ static void beyond_the_limit_the_oldest_gets_his_answer(void **state)
 	assert_int_equal(fixture.counters.answered, 5);
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	fake_worker_check_got(&fake, 0, 5, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -57,7 +57,7 @@ static void beyond_the_limit_a_slow_workers_clients_go_last(void **state)
 	assert_false(fixture_client_waits(&fixture, 1));
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 2));
 	/* one more connection comes back, which is one too many */
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	assert_int_equal(fixture.counters.answered, 3);
 	assert_int_equal(delivery_waiting(fixture.delivery), 4);
 	fixture_end(&fixture);

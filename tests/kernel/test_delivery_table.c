@@ -38,7 +38,7 @@ static void who_waits_moves_with_the_table(void **state)
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	assert_int_equal(fake.count, 30);
 	assert_int_equal(fixture.counters.answered, 0);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -57,7 +57,7 @@ static void close_all_but_one(struct fake_worker *fakes)
 
 	for (slot = 0; slot < SLOTS; slot++)
 		if (slot != SLOT)
-			worker_endpoint_close(fakes[slot].outlet);
+			worker_endpoint_close(fakes[slot].endpoint);
 }
 
 static uint32_t sum_of(const struct fake_worker *fakes)
@@ -147,9 +147,9 @@ static void who_waited_and_was_accepted_may_go_away(void **state)
 	fixture_submit(&fixture, SLOT, 10);
 	fake_worker_open(&fixture, SLOT, CLIENTS, &fake);
 	fake.keeps = true;
-	worker_endpoint_take_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.endpoint);
 	check_accepted_ones_go_away(&fixture, &fake);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -170,8 +170,8 @@ static void who_waits_for_a_slow_worker_moves_with_the_table(void **state)
 	/*
 	 * A connection that is on the way to it may still be accepted. If it comes back, it moves.
 	 */
-	worker_endpoint_accepted(slow.outlet, slow.ids[0]);
-	worker_endpoint_close(slow.outlet);
+	worker_endpoint_accepted(slow.endpoint, slow.ids[0]);
+	worker_endpoint_close(slow.endpoint);
 	assert_int_equal(sum_of(fakes), 11);
 	close_all_but_one(fakes);
 	fixture_end(&fixture);

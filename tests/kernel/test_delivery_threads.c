@@ -86,7 +86,7 @@ static void threads_submit_at_a_time(void **state)
 		assert_int_equal(fakes[slot].count, THREADS * PER_THREAD / SLOTS);
 		check_order_of_threads(&fakes[slot]);
 		fake_worker_accept_all(&fakes[slot], 0);
-		worker_endpoint_close(fakes[slot].outlet);
+		worker_endpoint_close(fakes[slot].endpoint);
 	}
 	assert_int_equal(fixture.counters.handed, THREADS * PER_THREAD);
 	fixture_end(&fixture);

@@ -75,7 +75,7 @@ static bool somebody_was_dropped(void *context)
 }
 
 /* A SYN that finds the slot's queue full is dropped silently, but counted. */
-static void overflows_are_counted_over_all_lives(void **state)
+static void overflows_are_counted_over_all_workers(void **state)
 {
 	struct sticky_group_options options = group_options(SCENE_SLOTS);
 	struct sockaddr_storage client;
@@ -156,7 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_that_was_shut_does_not_get_the_slot),
 		cmocka_unit_test(a_second_listener_that_was_shut_gives_the_first_one_back),
-		cmocka_unit_test(overflows_are_counted_over_all_lives),
+		cmocka_unit_test(overflows_are_counted_over_all_workers),
 		cmocka_unit_test(a_close_without_a_descriptor_to_spare_loses_nothing),
 		cmocka_unit_test(a_close_with_a_descriptor_too_few_loses_nothing),
 	};

@@ -36,7 +36,7 @@ struct scene {
 	struct sticky_group *group;
 	struct config config;
 	struct traffic *traffic;
-	struct frontend *front;
+	struct frontend *frontend;
 	struct sockaddr_storage server;
 	const char *request;
 };
@@ -73,7 +73,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 {
 	struct sticky_group_options options = {
 		.size = sizeof(options), .slots = 2, .engine = STICKY_ENGINE_USER};
-	struct frontend_options front;
+	struct frontend_options frontend;
 
 	*scene = (struct scene){.base = event_base_new(),
 				.traffic = calloc(1, sizeof(*scene->traffic)),
@@ -84,18 +84,18 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 	assert_int_equal(sticky_group_listen(scene->group, "127.0.0.1:0"), 0);
 	scene->server = group_server(scene->group, 0, AF_INET);
 	fill(&scene->config, mode, 0);
-	front = (struct frontend_options){.base = scene->base,
-					  .group = scene->group,
-					  .config = &scene->config,
-					  .traffic = scene->traffic,
-					  .is_user = true};
-	assert_int_equal(frontend_open(&front, &scene->front, &complaint), 0);
-	assert_int_equal(frontend_start(scene->front), 0);
+	frontend = (struct frontend_options){.base = scene->base,
+					     .group = scene->group,
+					     .config = &scene->config,
+					     .traffic = scene->traffic,
+					     .is_user = true};
+	assert_int_equal(frontend_open(&frontend, &scene->frontend, &complaint), 0);
+	assert_int_equal(frontend_start(scene->frontend), 0);
 }
 
 static void end(struct scene *scene)
 {
-	frontend_close(scene->front);
+	frontend_close(scene->frontend);
 	sticky_group_close(scene->group);
 	config_fini(&scene->config);
 	event_base_free(scene->base);
@@ -123,7 +123,7 @@ static void reload(struct scene *scene, const char *mode, uint32_t number)
 
 	fill(&next, mode, number);
 	config_replace(&scene->config, &next, sizeof(names), names);
-	assert_int_equal(frontend_apply_config(scene->front, &complaint), 0);
+	assert_int_equal(frontend_apply_config(scene->frontend, &complaint), 0);
 }
 
 static bool are_all_answered(void *context)

@@ -257,7 +257,7 @@ static void a_port_below_1024_needs_its_capability(void **state)
 }
 
 /* A new worker binds new sockets, and that needs the capability, too. */
-static void a_new_life_below_1024_needs_its_capability(void **state)
+static void a_new_worker_below_1024_needs_its_capability(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:80");
 	uint32_t before = descriptors_count();
@@ -421,7 +421,7 @@ int main(void)
 		cmocka_unit_test(an_address_with_only_time_wait_is_free),
 		cmocka_unit_test(an_address_is_free_again_after_the_group),
 		cmocka_unit_test(a_port_below_1024_needs_its_capability),
-		cmocka_unit_test(a_new_life_below_1024_needs_its_capability),
+		cmocka_unit_test(a_new_worker_below_1024_needs_its_capability),
 		cmocka_unit_test(port_0_is_one_free_port_for_all_slots),
 		cmocka_unit_test(addresses_are_told_as_they_are_bound),
 		cmocka_unit_test(v6_in_brackets_leaves_v4_alone),

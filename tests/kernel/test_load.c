@@ -268,21 +268,21 @@ static uint32_t move_a_queue(int (*bind_first)(struct listener *listener))
 	struct listener listener = {.backlog = 8, .address = address_of("127.0.0.1", 0)};
 	struct waiting line = {0};
 	uint32_t lost;
-	int former, successor;
+	int previous, successor;
 
 	listener.length = address_length(&listener.address);
-	former = bind_first(&listener);
-	assert_true(former >= 0);
-	assert_int_equal(steering_add_listener(group->steering, former), 1);
-	assert_int_equal(listener_listen(&listener, former), 0);
-	assert_int_equal(listener_learn_port(&listener, former), 0);
-	assert_int_equal(steering_put(group->steering, 1, 0, former), 0);
+	previous = bind_first(&listener);
+	assert_true(previous >= 0);
+	assert_int_equal(steering_add_listener(group->steering, previous), 1);
+	assert_int_equal(listener_listen(&listener, previous), 0);
+	assert_int_equal(listener_learn_port(&listener, previous), 0);
+	assert_int_equal(steering_put(group->steering, 1, 0, previous), 0);
 	waiting_add(&line, NULL, 0, &listener.address, 3);
 
 	successor = listener_bind(&listener);
 	assert_int_equal(listener_listen(&listener, successor), 0);
 	assert_int_equal(steering_put(group->steering, 1, 0, successor), 0);
-	close(former);
+	close(previous);
 	waiting_serve(successor);
 	lost = waiting_end(&line);
 	close(successor);

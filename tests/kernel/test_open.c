@@ -267,7 +267,7 @@ static void there_are_so_many_slots(void **state)
 }
 
 /* Open a group with all kinds of objects, use it, and close it. Returns the first error. */
-static int live(void)
+static int use_a_group(void)
 {
 	struct sticky_group_options options = group_options(2);
 	struct sticky_worker *worker = NULL;
@@ -292,10 +292,10 @@ static void a_group_leaves_no_descriptor_behind(void **state)
 	uint32_t before, i;
 
 	(void)state;
-	assert_int_equal(live(), 0);
+	assert_int_equal(use_a_group(), 0);
 	before = descriptors_count();
 	for (i = 0; i < 3; i++)
-		assert_int_equal(live(), 0);
+		assert_int_equal(use_a_group(), 0);
 	assert_int_equal(descriptors_count(), before);
 	sticky_group_close(NULL);
 	assert_int_equal(sticky_worker_close(NULL), 0);
@@ -308,12 +308,12 @@ static void running_out_of_descriptors_leaves_none_behind(void **state)
 	int result = -EMFILE;
 
 	(void)state;
-	assert_int_equal(live(), 0);
+	assert_int_equal(use_a_group(), 0);
 	before = descriptors_count();
 	for (more = 0; result; more++) {
 		assert_in_range(more, 0, 100);
 		descriptors_limit(more);
-		result = live();
+		result = use_a_group();
 		descriptors_unlimit();
 		if (result && result != -EMFILE)
 			fail_msg("%u more: %d (%s)", more, result, strerror(-result));

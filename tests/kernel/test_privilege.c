@@ -31,7 +31,7 @@
 #define DONE 0
 
 /* Runs in a child process. Returns DONE, or the line of the check that failed. */
-typedef int life_fn(void);
+typedef int child_fn(void);
 
 struct outcome {
 	int status; /* status from waitpid() */
@@ -39,17 +39,17 @@ struct outcome {
 	char log[2048];
 };
 
-static void live(life_fn *life, int result_fd, int log_fd)
+static void run_in_child(child_fn *function, int result_fd, int log_fd)
 {
 	int line;
 
 	if (dup2(log_fd, STDERR_FILENO) < 0)
 		_exit(2);
-	line = life();
+	line = function();
 	_exit(write(result_fd, &line, sizeof(line)) == sizeof(line) ? 0 : 2);
 }
 
-static struct outcome run(life_fn *life)
+static struct outcome run(child_fn *function)
 {
 	struct outcome outcome = {.line = -1};
 	int result[2], log[2];
@@ -61,7 +61,7 @@ static struct outcome run(life_fn *life)
 	assert_int_equal(pipe(log), 0);
 	child = fork();
 	if (child == 0)
-		live(life, result[1], log[1]);
+		run_in_child(function, result[1], log[1]);
 	assert_true(child > 0);
 	close(result[1]);
 	close(log[1]);
@@ -75,9 +75,9 @@ static struct outcome run(life_fn *life)
 	return outcome;
 }
 
-static void assert_done(life_fn *life)
+static void assert_done(child_fn *function)
 {
-	struct outcome outcome = run(life);
+	struct outcome outcome = run(function);
 
 	assert_int_equal(outcome.line, DONE);
 	assert_true(WIFEXITED(outcome.status));
@@ -88,9 +88,9 @@ static void assert_done(life_fn *life)
  * Check that the child exits by itself, with a line in the log, and that nothing after the call is
  * run.
  */
-static void assert_ends_itself(life_fn *life)
+static void assert_ends_itself(child_fn *function)
 {
-	struct outcome outcome = run(life);
+	struct outcome outcome = run(function);
 
 	assert_int_equal(outcome.line, -1);
 	assert_true(WIFEXITED(outcome.status));

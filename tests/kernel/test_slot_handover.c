@@ -14,7 +14,7 @@
 #include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
-#include "../support/lives.h"
+#include "../support/worker_threads.h"
 #include "../support/netns.h"
 #include "../support/scene.h"
 #include "../support/wait.h"
@@ -116,16 +116,16 @@ static void wait_until_served(struct waiting *line)
 static void check_sleeping_successor(bool kernel_wakes)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
-	struct life life;
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
+	struct worker_thread serving;
 
 	scene.group->migration_wakes = kernel_wakes && scene.group->migration_wakes;
 	scene_add(&scene, 50);
 	scene_check(&scene, false, 50);
-	assert_int_equal(life_start(scene.group, SCENE_SLOT, &life), 0);
-	assert_int_equal(sticky_worker_close(former), 0);
+	assert_int_equal(worker_thread_start(scene.group, SCENE_SLOT, &serving), 0);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	wait_until_served(&scene.line);
-	assert_int_equal(life_end(&life), 0);
+	assert_int_equal(worker_thread_end(&serving), 0);
 	scene_end(&scene);
 }
 
@@ -194,15 +194,15 @@ static void a_worker_that_leaves_goes_on_accepting(void **state)
 static void a_worker_with_a_successor_has_left(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
 
 	(void)state;
-	assert_int_equal(sticky_worker_leave(former), 0);
+	assert_int_equal(sticky_worker_leave(previous), 0);
 	scene_add(&scene, 5);
 	scene_check(&scene, false, 5);
-	assert_int_equal(sticky_worker_queue(former), 0);
-	assert_int_equal(sticky_worker_close(former), 0);
+	assert_int_equal(sticky_worker_queue(previous), 0);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_end(&scene);
@@ -213,15 +213,15 @@ static void a_plain_close_loses_the_queue(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
 	struct waiting line = {0};
-	int former = plain_listen(&server, SO_REUSEPORT);
+	int previous = plain_listen(&server, SO_REUSEPORT);
 	int successor = plain_listen(&server, SO_REUSEPORT);
 	int queued;
 
 	(void)state;
 	waiting_add(&line, NULL, 0, &server, CLIENTS);
-	queued = listener_queue(former);
+	queued = listener_queue(previous);
 	assert_in_range(queued, CLIENTS / 4, CLIENTS * 3 / 4);
-	close(former);
+	close(previous);
 	assert_int_equal(waiting_serve(successor), CLIENTS - queued);
 	close(successor);
 	assert_int_equal(waiting_end(&line), queued);
@@ -230,7 +230,7 @@ static void a_plain_close_loses_the_queue(void **state)
 static void new_clients_meet_only_the_successor(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *successor = scene_worker(&scene);
 
 	(void)state;
@@ -242,15 +242,15 @@ static void new_clients_meet_only_the_successor(void **state)
 	assert_true(nothing_waits(sticky_worker_fd(successor, 0)));
 
 	/* The previous worker serves some of its queue, and leaves the rest. */
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 0, 20);
-	assert_int_equal(sticky_worker_close(former), 0);
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 0, 20);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	scene_check(&scene, false, 30);
 	waiting_serve_in_order(sticky_worker_fd(successor, 0), 20, 30);
 	assert_int_equal(sticky_worker_close(successor), 0);
 	scene_end(&scene);
 }
 
-static void a_life_that_never_became_ready_changes_nothing(void **state)
+static void a_worker_that_never_became_ready_changes_nothing(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
 	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
@@ -282,20 +282,20 @@ static void ready_twice_is_ready_once(void **state)
 }
 
 /* A previous worker may take its slot back, as when a reload is cancelled. */
-static void a_former_life_can_become_ready_again(void **state)
+static void a_previous_worker_can_become_ready_again(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *successor = worker_start(scene.group, SCENE_SLOT);
 
 	(void)state;
 	scene_add(&scene, 10);
-	assert_int_equal(sticky_worker_ready(former), 0);
+	assert_int_equal(sticky_worker_ready(previous), 0);
 	scene_add(&scene, 10);
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 10, 10);
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 10, 10);
 	assert_int_equal(sticky_worker_close(successor), 0);
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 0, 10);
-	assert_int_equal(sticky_worker_close(former), 0);
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 0, 10);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	scene_end(&scene);
 }
 
@@ -387,9 +387,9 @@ int main(void)
 		cmocka_unit_test(a_sleeping_successor_is_woken),
 		cmocka_unit_test(a_sleeping_successor_is_woken_by_the_library),
 		cmocka_unit_test(new_clients_meet_only_the_successor),
-		cmocka_unit_test(a_life_that_never_became_ready_changes_nothing),
+		cmocka_unit_test(a_worker_that_never_became_ready_changes_nothing),
 		cmocka_unit_test(ready_twice_is_ready_once),
-		cmocka_unit_test(a_former_life_can_become_ready_again),
+		cmocka_unit_test(a_previous_worker_can_become_ready_again),
 		cmocka_unit_test(a_queue_moves_with_the_last_descriptor),
 		cmocka_unit_test(a_host_that_polls_moves_the_queue_itself),
 		cmocka_unit_test(queues_of_two_listeners_move_each_to_its_own),

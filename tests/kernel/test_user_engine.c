@@ -81,7 +81,7 @@ static int land(const struct sticky_dispatchers *dispatchers, uint32_t listener,
  * Everything that a group does, in a child process without privilege. Returns 0, or the line that
  * failed.
  */
-static int live_without_privilege(void)
+static int use_a_group_without_privilege(void)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_dispatchers *dispatchers;
@@ -114,7 +114,7 @@ static void no_privilege_is_needed(void **state)
 
 	(void)state;
 	if (child == 0)
-		_exit(live_without_privilege());
+		_exit(use_a_group_without_privilege());
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);

@@ -263,19 +263,19 @@ static uint32_t move_late(bool kernel_wakes)
 	struct sockaddr_storage server = group_server(group, 0, AF_INET);
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
 	struct waiting line = {0};
-	struct sticky_worker *former, *worker;
+	struct sticky_worker *previous, *worker;
 	int inherited, epoll;
 	uint32_t told;
 
 	assert_true(due.fd >= 0);
 	group->migration_wakes = kernel_wakes;
-	former = worker_start(group, 0);
-	inherited = dup(sticky_worker_fd(former, 0)); /* a process would have such a duplicate */
+	previous = worker_start(group, 0);
+	inherited = dup(sticky_worker_fd(previous, 0)); /* a process would have such a duplicate */
 	waiting_add(&line, group, 0, &server, 5);
 	assert_int_equal(group_wait_queue(group, 0, 5), 0);
 	worker = worker_start(group, 0);
 	epoll = watch_edges(sticky_worker_fd(worker, 0));
-	assert_int_equal(sticky_worker_close(former), 0);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	/* The library closes its own descriptor. Nothing moves, as the other one is open. */
 	while (has_sockets_to_close(group)) {
 		assert_int_equal(poll(&due, 1, 5000), 1);

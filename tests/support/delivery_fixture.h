@@ -86,7 +86,7 @@ void fixture_client_reset(struct delivery_fixture *fixture, uint32_t place);
 
 struct fake_worker {
 	struct delivery_fixture *fixture;
-	struct worker_endpoint *outlet;
+	struct worker_endpoint *endpoint;
 	int result; /* what sending to it returns */
 	uint32_t tries;
 	bool keeps; /* keep the connections open: a real worker has descriptors of its own */

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The configuration file: what it may say, where it is wrong, and what wins over it. */
+/*
+ * The configuration file: its possible contents, the place of an error, and which sources override
+ * it.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -89,7 +92,7 @@ static void other_spellings_are_taken_too(void **state)
 	config_fini(&config);
 }
 
-/* What is wrong is said with its place. */
+/* The message for each error names its place. */
 static const struct {
 	const char *content, *place, *what;
 } bad[] = {
@@ -144,7 +147,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	}
 }
 
-/* All scalar options reach the setter of the command line: none is left out of the file. */
+/* All scalar options of the command line can also be set in the file. */
 static void every_option_can_be_in_the_file(void **state)
 {
 	const struct config_option *option;
@@ -160,7 +163,7 @@ static void every_option_can_be_in_the_file(void **state)
 		for (c = content; *c != ':'; c++)
 			if (*c == '-')
 				*c = '_';
-		/* An empty text is wrong for all but addresses, which are looked at later. */
+		/* An empty text is wrong for all options but addresses, which are checked later. */
 		assert_int_equal(read_text(&config, content),
 				 option->doc.key == 'l' ? 0 : -EBADMSG);
 		if (complaint.text[0])
@@ -279,7 +282,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 	assert_int_equal(before->workers, 3);
 	assert_string_equal(before->command[1], "c");
 
-	/* Processes stay processes. */
+	/* Workers that are processes stay processes. */
 	assert_int_equal(read_text(&next, "listen: ':1'\nname: a\nuser: x\nbacklog: 5\n"), 0);
 	config_replace(&running, &next, sizeof(names), names);
 	assert_string_equal(names, "command");

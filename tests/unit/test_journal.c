@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The journal: the last events in their order, and those who follow. */
+/* The journal keeps the last events in order, and calls its followers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include "sticky.h"
 
 static struct journal *journal;
-static char logged[4096]; /* the line of the last event */
+static char logged[4096]; /* the log line of the last event */
 
 static int open_journal(void **state)
 {
@@ -30,7 +30,7 @@ static int close_journal(void **state)
 	return 0;
 }
 
-/* Add an event; its log line goes into `logged`. */
+/* Add an event. Its log line is stored in `logged`. */
 static void add(const char *event, json_t *fields)
 {
 	int pipe_fds[2], former = dup(STDERR_FILENO);
@@ -55,7 +55,7 @@ static void add_number(int number)
 struct heard {
 	int count;
 	json_int_t first, last;
-	struct journal_follower *follower; /* unfollows while it is told */
+	struct journal_follower *follower; /* it is removed while it is being called */
 	int until;
 };
 
@@ -161,7 +161,10 @@ static void a_workers_words_stay_on_one_line(void **state)
 	assert_non_null(strstr(logged, "a?b?[2J"));
 	assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
 
-	/* Around the size of our line: what does not fit is cut, and nothing is written behind. */
+	/*
+	 * The lengths are around that of the log line: the rest is cut off, and no byte is written
+	 * behind it.
+	 */
 	for (length = 1000; length < sizeof(words); length++) {
 		memset(words, 'w', length);
 		words[length] = '\0';
@@ -224,7 +227,10 @@ static void end_all_others(void *context, const json_t *event)
 			journal_unfollow(journal, others[i]);
 }
 
-/* Whoever is told first ends those before and behind it: they are not told, and not touched. */
+/*
+ * The follower that is called first removes those before and behind it: they are not called, and
+ * not touched.
+ */
 static void one_may_end_others_while_it_is_told(void **state)
 {
 	size_t i;
@@ -237,7 +243,7 @@ static void one_may_end_others_while_it_is_told(void **state)
 	assert_int_equal(told, 1);
 }
 
-/* The journal's end frees those who still follow; here LeakSanitizer looks. */
+/* The journal frees the followers that are left when it is closed. LeakSanitizer checks this. */
 static void those_who_still_follow_are_let_go(void **state)
 {
 	static struct heard heard;

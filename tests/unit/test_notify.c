@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* sd_notify(3)'s datagrams: their text, who sent them, and what came along. */
+/*
+ * The datagrams of sd_notify(3): their text, their sender, and the descriptors that come with them.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -201,7 +203,7 @@ static void a_child_is_known_by_its_group(void **state)
 		setpgid(0, 0);
 		_exit(say("WATCHDOG=1") ? 1 : 0);
 	}
-	/* It has ended, and is not reaped: the kernel still knows its group. */
+	/* It has ended, but has not been reaped: the kernel still knows its group. */
 	assert_int_equal(waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 	notify_drain(notify);
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -226,7 +228,8 @@ static void what_is_unknown_or_too_long_is_passed_over(void **state)
 
 	(void)state;
 	memset(longer + 8, 'x', sizeof(longer) - 8);
-	assert_int_equal(say_with(longer, sizeof(longer), -1), 0); /* cut: not believed */
+	/* it was cut off, and is not believed */
+	assert_int_equal(say_with(longer, sizeof(longer), -1), 0);
 	say("EXTEND_TIMEOUT_USEC=1");
 	say_with("", 0, -1);
 	say_with("READY=1\0\nSTOPPING=1", 19, -1);

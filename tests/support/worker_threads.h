@@ -3,8 +3,8 @@
  * Worker threads that answer each client with their slot, and client threads that connect without a
  * pause and count the results.
  */
-#ifndef TESTS_SUPPORT_LIVES_H
-#define TESTS_SUPPORT_LIVES_H
+#ifndef TESTS_SUPPORT_WORKER_THREADS_H
+#define TESTS_SUPPORT_WORKER_THREADS_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,23 +15,24 @@
 #include "sticky.h"
 
 /* A thread that accepts from a worker's first listener. */
-struct life {
+struct worker_thread {
 	struct sticky_worker *worker;
 	pthread_t thread;
 	int stop; /* an eventfd: readable when the thread is to end */
 };
 
 /* Open a worker, start its thread, make it ready. Returns 0 or -errno. */
-int life_start(struct sticky_group *group, uint32_t slot, struct life *ret_life);
+int worker_thread_start(struct sticky_group *group, uint32_t slot,
+			struct worker_thread *ret_thread);
 
 /* End the thread, and close the worker. Connections may still be in the queue. */
-int life_end(struct life *life);
+int worker_thread_end(struct worker_thread *thread);
 
 /*
  * Accept and answer until `stop` is readable, or until `limit` connections have been answered.
  * Returns the number of connections, or -errno.
  */
-int life_serve(struct sticky_worker *worker, int stop, uint32_t limit);
+int worker_thread_serve(struct sticky_worker *worker, int stop, uint32_t limit);
 
 #define CROWD_MAX 1000
 
