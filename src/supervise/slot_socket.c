@@ -31,7 +31,7 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text)
 	return length < SLOT_SOCKET_TEXT_SIZE ? 0 : -EINVAL;
 }
 
-/* "unix:/path" to its path; NULL: it is another address. */
+/* Returns the path of "unix:/path", or NULL for another address. */
 static const char *path_of(const char *address)
 {
 	return strncmp(address, PREFIX, strlen(PREFIX)) ? NULL : address + strlen(PREFIX);
@@ -48,7 +48,10 @@ static int make_name(const char *path, struct sockaddr_un *ret_name)
 	return 0;
 }
 
-/* A socket's file that is left over refuses connections; any other file is not ours to remove. */
+/*
+ * Connections to the file of a socket that is not used any more are refused: it is removed. Any
+ * other file belongs to another program.
+ */
 static int remove_stale(const struct sockaddr_un *name)
 {
 	struct stat status;

@@ -42,12 +42,12 @@ int slot_socket_listen(const char *form, uint32_t slot, int backlog, struct erro
 void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
 
 /*
- * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
- * Parameters and results as of slot_socket_listen(), but 0 for success.
+ * Open the socket of a slot's own address, if it is to have one (--slot-listen) and has none.
+ * Parameters and results are those of slot_socket_listen(), but 0 for success.
  */
 int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error);
 
-/* Close it, and remove its file. A slot without one is allowed. */
+/* Close the socket of a slot, and remove its file. A slot without one is allowed. */
 void slot_socket_close(struct supervised_slot *slot);
 
 #endif

@@ -4,9 +4,15 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Asked to stop: first our duplicates of its sockets are closed, then it is asked. */
+/*
+ * The worker is to stop: first the controller's duplicates of its sockets are closed, then it is
+ * asked.
+ */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
-/* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
+/*
+ * The worker has ended: the processes that it left are killed, then the slot is left, so that its
+ * queue moves at once.
+ */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
 
 static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
@@ -14,7 +20,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, ACTION_TAKE_SLOT},
 			[WORKER_REFUSED] = {WORKER_STARTING, 0},
-			/* Its exit then counts as a failed start. */
+			/* The worker's exit then counts as a failed start. */
 			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
@@ -27,7 +33,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_READY] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, 0},
-			/* It never had the slot: its exit counts as a failed start, too. */
+			/* It never had the slot. Its exit counts as a failed start, too. */
 			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
 			[WORKER_SUPERSEDED] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
@@ -36,7 +42,9 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, ACTION_LEAVE_SLOT |
 									   ACTION_START_DEADLINE |
 									   ACTION_REPLACE},
-			/* It stays READY until its exit, a moment later: its queue is kept. */
+			/*
+			 * It stays READY until its exit, a moment later, so that its queue is kept.
+			 */
 			[WORKER_FELL_SILENT] = {WORKER_READY, ACTION_KILL},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
