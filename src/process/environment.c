@@ -52,7 +52,7 @@ void environment_fini(struct environment *environment)
 	*environment = (struct environment){0};
 }
 
-/* The index of a variable, or `count`. */
+/* Returns the index of a variable, or `count`. */
 static size_t find(const struct environment *environment, const char *name, size_t length)
 {
 	size_t i;
@@ -75,7 +75,7 @@ void environment_unset(struct environment *environment, const char *name)
 {
 	size_t length = strlen(name), i;
 
-	/* An environment that is handed over may have a variable twice. */
+	/* An inherited environment may have a variable twice. */
 	while ((i = find(environment, name, length)) < environment->count) {
 		free(environment->items[i]);
 		environment->items[i] = environment->items[--environment->count];
@@ -132,7 +132,7 @@ int environment_assign(struct environment *environment, const char *assignment, 
 	return error;
 }
 
-/* Take quotes off both ends of a value, in place. */
+/* Remove the quotes at both ends of a value, in place. */
 static void unquote(char *value)
 {
 	size_t length = strlen(value);

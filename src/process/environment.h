@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's environment, and the argument of execve() that is made of it. */
+/* A worker's environment, which becomes an argument of execve(). */
 #ifndef STICKY_PROCESS_ENVIRONMENT_H
 #define STICKY_PROCESS_ENVIRONMENT_H
 
@@ -15,7 +15,7 @@ struct environment {
 /* Copy an environment, such as environ. Returns 0 or -ENOMEM. */
 int environment_init(struct environment *environment, char *const *from);
 
-/* Free it. All zero is allowed. */
+/* Free the environment. All zero is allowed. */
 void environment_fini(struct environment *environment);
 
 /* Returns a variable's value, valid until the environment changes; NULL: it is not set. */
@@ -24,7 +24,7 @@ const char *environment_get(const struct environment *environment, const char *n
 /* Set a variable to a copy of a value. Returns 0 or -ENOMEM. */
 int environment_set(struct environment *environment, const char *name, const char *value);
 
-/* Remove a variable. One that is not set is allowed. */
+/* Remove a variable. It need not be set. */
 void environment_unset(struct environment *environment, const char *name);
 
 /*
@@ -35,9 +35,9 @@ int environment_assign(struct environment *environment, const char *assignment, 
 		       const char *name);
 
 /*
- * Set the assignments of a file: lines of NAME=VALUE; empty lines and those that begin with '#'
- * are passed over; a value in single or double quotes loses them.
- * Returns 0, -ENOMEM, or -errno where it can't be read, or has another line: -EINVAL.
+ * Set the assignments of a file, which has lines of NAME=VALUE. Empty lines and those that begin
+ * with '#' are ignored. A value in single or double quotes loses them. Returns 0, -ENOMEM, -EINVAL
+ * (another kind of line), or another -errno if the file can't be read.
  */
 int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
 			  const char *name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What becomes of a worker process: what it says, and how it ends. */
+/* The events of a worker process: its messages, and its end. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ void process_close_status(struct process *process)
 	process->status_fd = -1;
 }
 
-/* Returns true where the program runs. */
+/* Returns true if the program runs. */
 static bool read_status(struct process *process)
 {
 	struct spawn_failure failure;
@@ -124,7 +124,10 @@ void process_kill_group(struct process *process, int signal)
 	previous = privilege_raise(PRIVILEGE_KILL);
 	error = kill(-process->pid, signal) ? errno : 0;
 	privilege_restore(previous);
-	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
+	/*
+	 * ESRCH is returned between fork() and setpgid(), which both sides call, or if only a
+	 * zombie is left.
+	 */
 	if (error && error != ESRCH)
 		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(process->worker), process->pid, strerror(error));
@@ -143,7 +146,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 {
 	struct run_exit how;
 
-	/* While the leader is a zombie its number can't be anybody else's group. */
+	/* As long as the leader is a zombie, its number can't be that of another group. */
 	process_kill_group(process, SIGKILL);
 	waitpid(process->pid, NULL, 0);
 	process->reaped = true;
@@ -155,7 +158,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 	worker_exited(process->worker, &how); /* frees the process */
 }
 
-/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+/* Reap all processes that have ended: workers, and orphans if this is PID 1 of a container. */
 void process_reap(struct processes *processes)
 {
 	for (;;) {
@@ -178,7 +181,10 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 
 	(void)signal;
 	(void)what;
-	/* What a process said before it ended counts; who it was is known until it is reaped. */
+	/*
+	 * Messages that a process sent before it ended are handled first: after it is reaped, its
+	 * sender could not be identified.
+	 */
 	notify_drain(processes->notify);
 	process_reap(processes);
 }
@@ -191,7 +197,7 @@ void process_on_notify(void *context, pid_t group, const struct notify_message *
 		return;
 	if (message->status)
 		worker_set_status(process->worker, message->status);
-	/* READY first: a worker that says both at once has been ready. */
+	/* READY comes first: a worker that sends both at once has been ready. */
 	if (message->ready)
 		worker_said(process->worker, WORKER_SAYS_READY);
 	if (message->stopping)
