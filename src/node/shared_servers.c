@@ -22,7 +22,9 @@ struct shared {
 	UT_hash_handle hh;
 };
 
-/* A socket that workers have from a previous controller, and that no query has asked for yet. */
+/*
+ * A socket that workers have got from a previous controller, and that no query has asked for yet.
+ */
 struct orphan {
 	struct orphan *next;
 	uint64_t cookie;
@@ -33,7 +35,7 @@ struct sharedports {
 	int backlog;
 	struct orphan *orphans;
 	struct shared *shared; /* hash by key */
-	bool is_over;	       /* the instance stops: no worker follows */
+	bool is_over;	       /* the instance stops: no other worker follows */
 };
 
 /* ---- Sockets that only workers have -------------------------------------------------------- */
