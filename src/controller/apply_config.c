@@ -12,7 +12,10 @@
 #include "supervise/shutdown.h"
 #include "supervise/slot_commands.h"
 
-/* What the log and the answer to `reload` say of options that can't change while it runs. */
+/*
+ * The hint of the log and of the answer to `reload` about options that can't change while the
+ * instance runs.
+ */
 #define AT_A_START "a stop and a start apply it"
 
 static void scale_to(struct controller *controller, uint32_t slots)

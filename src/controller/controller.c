@@ -82,8 +82,7 @@ static int (*const steps[])(struct controller *controller) = {
 	controller_open_listeners,  open_loop,
 	controller_open_state_file, controller_open_front,
 	controller_open_workers,    controller_open_supervisor,
-	controller_start_front, /* before a takeover installs its program, which would find no
-				   dispatchers */
+	controller_start_front, /* must come before a takeover installs its program */
 	controller_take_over,	    controller_open_slot_sockets,
 	controller_open_api,	    shrink_privilege,
 };

@@ -41,11 +41,13 @@ struct controller {
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
-	struct traffic own_traffic; /* instance.traffic where there is no state file */
+	struct traffic own_traffic; /* used as instance.traffic if there is no state file */
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
-	/* what a previous controller left is not ours yet: a start that fails leaves it as it is */
+	/*
+	 * the files of a previous controller are not this one's yet: if the start fails, they stay
+	 */
 	bool leaves_files;
 	/* steering by user: all connections are accepted in the controller */
 	bool is_user;
@@ -193,7 +195,7 @@ void controller_apply_differences(struct controller *controller);
  *
  * ret_text  on failure the reason; else the options that keep their previous values, or ""
  *
- * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
+ * Returns a result of rolling_reload_begin(), or -EBADMSG, after which nothing has changed.
  */
 int controller_reload(struct controller *controller, struct error_text *ret_text);
 

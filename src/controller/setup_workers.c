@@ -95,8 +95,8 @@ static int open_nodeports(struct controller *controller)
 		.backlog = (int)config->backlog,
 		.is_named = config->listen.count > 0,
 		/*
-		 * Dispatchers get the group's listeners once, when they are opened. So with
-		 * dispatchers no listener can be added after the first one.
+		 * Dispatchers get the group's listeners once, when they are opened. Therefore, with
+		 * dispatchers, no listener can be added after the first one.
 		 */
 		.may_add = !controller->instance.front,
 		.added = on_listener_added,
