@@ -20,8 +20,8 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	struct traffic *traffic;
-	struct frontend *front; /* NULL: the kernel steers all connections */
-	const char *steering;	/* "kernel" or "user" */
+	struct frontend *frontend; /* NULL: the kernel steers all connections */
+	const char *steering;	   /* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
 	uint64_t started_ms;		 /* clock_ms() at the start */
 	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */

@@ -133,7 +133,7 @@ static json_t *counters_json(const struct instance *instance)
 			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
 			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
 			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
-			 "pending_heads", (json_int_t)frontend_pending(instance->front));
+			 "pending_heads", (json_int_t)frontend_pending(instance->frontend));
 }
 
 static json_t *reload_json(const struct instance *instance)
@@ -151,7 +151,7 @@ static json_t *reload_json(const struct instance *instance)
 /* Count the connections that wait in the kernel's queues and in the controller. */
 static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
-	json_int_t held = frontend_waiting(instance->front);
+	json_int_t held = frontend_waiting(instance->frontend);
 	uint32_t slot;
 
 	for (slot = 0; slot < survey->count; slot++)

@@ -29,7 +29,7 @@ static uint64_t number_of(const json_t *json, const char *key)
 }
 
 /* Print the counters of the connections that the controller accepts and passes to workers. */
-static void show_front(const json_t *status)
+static void show_frontend(const json_t *status)
 {
 	const json_t *counters = json_object_get(status, "counters");
 
@@ -90,7 +90,7 @@ static void show_instance(const json_t *status)
 	       (unsigned long long)number_of(status, "held"));
 	if (strcmp(text_of(status, "behind_proxy"), "no") ||
 	    strcmp(text_of(status, "steering"), "kernel"))
-		show_front(status);
+		show_frontend(status);
 	show_waiting(status);
 	show_restored(status);
 	putchar('\n');

@@ -120,7 +120,7 @@ uint32_t controller_wanted_slots(const struct config *config);
 /* ---- setup_workers.c: the dispatchers, the workers and what supervises them ---- */
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
-int controller_open_front(struct controller *controller);
+int controller_open_frontend(struct controller *controller);
 
 /* Open what starts workers: processes for a COMMAND, else threads for the demo. */
 int controller_open_workers(struct controller *controller);
@@ -131,7 +131,7 @@ int controller_open_supervisor(struct controller *controller);
  * Let the dispatchers accept connections, if the group listens already. Must be called before a
  * takeover installs its program, which would find no dispatchers.
  */
-int controller_start_front(struct controller *controller);
+int controller_start_frontend(struct controller *controller);
 
 /* Listen on the private address of each slot. After a takeover, a failure is only logged. */
 int controller_open_slot_sockets(struct controller *controller);

@@ -24,7 +24,7 @@ static void begin_stop(struct controller *controller, bool now)
 	 * whose queue has been found empty.
 	 */
 	sticky_group_refuse(controller->instance.group);
-	frontend_stop(controller->instance.front);
+	frontend_stop(controller->instance.frontend);
 	nodeports_stop(controller->nodeports);
 	shutdown_begin(controller->instance.supervisor, now);
 }
