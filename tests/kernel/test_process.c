@@ -526,7 +526,7 @@ static void a_passed_client_is_who_we_are_told(void **state)
 {
 	struct sockaddr_storage v4 = address_of("203.0.113.9", 4711);
 	struct sockaddr_storage v6 = address_of("2001:db8::9", 4712);
-	const struct sockaddr_storage *told[] = {&v4, &v6};
+	const struct sockaddr_storage *clients[] = {&v4, &v6};
 	struct sockaddr_storage got, nobody = {0};
 	struct scene scene;
 	size_t i;
@@ -534,12 +534,12 @@ static void a_passed_client_is_who_we_are_told(void **state)
 
 	(void)state;
 	begin(&scene, 0, true);
-	for (i = 0; i < COUNT(told); i++) {
+	for (i = 0; i < COUNT(clients); i++) {
 		memset(&got, 0xff, sizeof(got));
-		pass(&scene, 1, told[i]);
+		pass(&scene, 1, clients[i]);
 		fd = take(&scene, &got, SOCK_CLOEXEC);
 		assert_true(fd >= 0);
-		assert_memory_equal(&got, told[i], sizeof(got));
+		assert_memory_equal(&got, clients[i], sizeof(got));
 		close(fd);
 	}
 	memset(&got, 0xff, sizeof(got));
@@ -769,8 +769,7 @@ static void words_that_are_not_for_us_are_passed_over(void **state)
 	end(&scene);
 }
 
-/* ---- What is told
- * ---------------------------------------------------------------------------------- */
+/* ---- Messages to the controller --------------------------------------------------------- */
 
 static void open_notify(struct scene *scene, const char *path)
 {

@@ -72,7 +72,7 @@ static int watch_edges(int fd)
 	return epoll;
 }
 
-static bool is_told(int epoll)
+static bool has_event(int epoll)
 {
 	struct epoll_event event;
 
@@ -95,11 +95,11 @@ static void a_sleeper_is_woken_and_nothing_else_happens(void **state)
 
 	(void)state;
 	assert_true(is_told_by_and_by(epoll));
-	assert_false(is_told(epoll));
+	assert_false(has_event(epoll));
 	for (i = 0; i < 3; i++) {
 		listener_wake(listening);
-		assert_true(is_told(epoll));
-		assert_false(is_told(epoll));
+		assert_true(has_event(epoll));
+		assert_false(has_event(epoll));
 	}
 	fds[1] = client_accept(listening);
 	assert_true(is_peer(fds[1], fds[0]));
@@ -108,7 +108,7 @@ static void a_sleeper_is_woken_and_nothing_else_happens(void **state)
 	assert_int_equal(number, 7);
 	assert_true(nothing_waits(listening));
 	listener_wake(listening); /* nothing is reported if there is no sleeper */
-	assert_false(is_told(epoll));
+	assert_false(has_event(epoll));
 	close_all(fds, 2);
 	close(epoll);
 	close(listening);
@@ -171,8 +171,8 @@ static struct sleeper sleeper_start(uint32_t queued)
 	sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
 	waiting_add(&sleeper.line, sleeper.group, 0, &server, queued);
 	assert_int_equal(group_wait_queue(sleeper.group, 0, queued), 0);
-	is_told(sleeper.epoll);
-	assert_false(is_told(sleeper.epoll));
+	has_event(sleeper.epoll);
+	assert_false(has_event(sleeper.epoll));
 	return sleeper;
 }
 
@@ -191,9 +191,9 @@ static void check_slot_wake(bool kernel_wakes, uint32_t queued, bool is_woken)
 
 	sleeper.group->migration_wakes = kernel_wakes;
 	sticky_slot_wake(sleeper.group, 1); /* there is no such slot: nothing happens */
-	assert_false(is_told(sleeper.epoll));
+	assert_false(has_event(sleeper.epoll));
 	sticky_slot_wake(sleeper.group, 0);
-	assert_int_equal(is_told(sleeper.epoll), is_woken);
+	assert_int_equal(has_event(sleeper.epoll), is_woken);
 	sleeper_end(&sleeper);
 }
 
@@ -223,9 +223,9 @@ static void a_full_queue_is_told_of_too(void **state)
 	assert_int_equal(group_wait_queue(sleeper.group, 0, 3), 0);
 	sleeper.worker = worker_start(sleeper.group, 0);
 	epoll = sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
-	is_told(epoll);
+	has_event(epoll);
 	sticky_slot_wake(sleeper.group, 0);
-	assert_true(is_told(epoll));
+	assert_true(has_event(epoll));
 	sleeper_end(&sleeper);
 }
 
@@ -233,14 +233,14 @@ static void a_full_queue_is_told_of_too(void **state)
 static uint32_t run_until_all_is_done(struct sticky_group *group, int epoll)
 {
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
-	uint32_t told = 0;
+	uint32_t events = 0;
 
 	while (group->closings) {
 		assert_int_equal(poll(&due, 1, 10000), 1);
 		sticky_group_run(group);
-		told += is_told(epoll);
+		events += has_event(epoll);
 	}
-	return told;
+	return events;
 }
 
 static bool has_sockets_to_close(const struct sticky_group *group)
@@ -265,7 +265,7 @@ static uint32_t move_late(bool kernel_wakes)
 	struct waiting line = {0};
 	struct sticky_worker *previous, *worker;
 	int inherited, epoll;
-	uint32_t told;
+	uint32_t events;
 
 	assert_true(due.fd >= 0);
 	group->migration_wakes = kernel_wakes;
@@ -281,16 +281,16 @@ static uint32_t move_late(bool kernel_wakes)
 		assert_int_equal(poll(&due, 1, 5000), 1);
 		sticky_group_run(group);
 	}
-	assert_false(is_told(epoll));
+	assert_false(has_event(epoll));
 	close(inherited);
-	is_told(epoll); /* a kernel that wakes reports it */
-	told = run_until_all_is_done(group, epoll);
+	has_event(epoll); /* a kernel that wakes reports it */
+	events = run_until_all_is_done(group, epoll);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	assert_int_equal(waiting_end(&line), 0);
 	close(epoll);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
-	return told;
+	return events;
 }
 
 static void a_slot_is_looked_at_after_it_changed_hands(void **state)

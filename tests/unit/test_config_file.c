@@ -292,22 +292,22 @@ static void what_cannot_change_is_kept_and_named(void **state)
 
 static void a_takeover_names_what_only_a_start_changes(void **state)
 {
-	uint64_t former[CONFIG_FIXED_MAX], present[CONFIG_FIXED_MAX];
+	uint64_t previous[CONFIG_FIXED_MAX], present[CONFIG_FIXED_MAX];
 	struct config config;
 	char names[CONFIG_NAMES_SIZE];
 
 	(void)state;
 	assert_int_equal(read_text(&config, "listen: ':1'\nuser: a\nworkers: 2\n"), 0);
-	config_fixed_ids(&config, former);
+	config_fixed_ids(&config, previous);
 	config_fini(&config);
 	assert_int_equal(read_text(&config, "listen: ':1'\nuser: b\nworkers: 3\n"), 0);
 	config_fixed_ids(&config, present);
-	config_fixed_differences(former, present, sizeof(names), names);
+	config_fixed_differences(previous, present, sizeof(names), names);
 	assert_string_equal(names, "");
 	config_fini(&config);
 	assert_int_equal(read_text(&config, "listen: [':1', ':2']\nv4_prefix: 24\n"), 0);
 	config_fixed_ids(&config, present);
-	config_fixed_differences(former, present, sizeof(names), names);
+	config_fixed_differences(previous, present, sizeof(names), names);
 	assert_string_equal(names, "listen v4-prefix");
 	config_fini(&config);
 }

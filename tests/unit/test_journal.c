@@ -33,16 +33,16 @@ static int close_journal(void **state)
 /* Add an event. Its log line is stored in `logged`. */
 static void add(const char *event, json_t *fields)
 {
-	int pipe_fds[2], former = dup(STDERR_FILENO);
+	int pipe_fds[2], previous = dup(STDERR_FILENO);
 	ssize_t length;
 
 	assert_int_equal(pipe2(pipe_fds, O_NONBLOCK), 0);
 	dup2(pipe_fds[1], STDERR_FILENO);
 	journal_add(journal, STICKY_LOG_INFO, event, fields);
-	dup2(former, STDERR_FILENO);
+	dup2(previous, STDERR_FILENO);
 	length = read(pipe_fds[0], logged, sizeof(logged) - 1);
 	logged[length > 0 ? length : 0] = '\0';
-	close(former);
+	close(previous);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 }
@@ -214,14 +214,14 @@ static void one_may_unfollow_while_it_is_told(void **state)
 }
 
 static struct journal_follower *others[3];
-static int told;
+static int calls;
 
 static void end_all_others(void *context, const json_t *event)
 {
 	size_t i, self = (size_t)(uintptr_t)context;
 
 	(void)event;
-	told++;
+	calls++;
 	for (i = 0; i < 3; i++)
 		if (i != self)
 			journal_unfollow(journal, others[i]);
@@ -236,11 +236,11 @@ static void one_may_end_others_while_it_is_told(void **state)
 	size_t i;
 
 	(void)state;
-	told = 0;
+	calls = 0;
 	for (i = 0; i < 3; i++)
 		others[i] = journal_follow(journal, end_all_others, (void *)(uintptr_t)i);
 	add_number(0);
-	assert_int_equal(told, 1);
+	assert_int_equal(calls, 1);
 }
 
 /* The journal frees the followers that are left when it is closed. LeakSanitizer checks this. */

@@ -90,13 +90,13 @@ static void check_deaths(uint32_t limit, uint64_t period_ms)
 	size_t i;
 
 	for (i = 0; i < COUNT(at_ms); i++) {
-		bool told;
+		bool too_many;
 
 		now += (uint64_t)(rand() % 20);
 		at_ms[i] = now;
-		told = restart_note_death(&deaths, now, limit, period_ms);
-		if (told != are_too_many(at_ms, i + 1, limit, period_ms))
-			fail_msg("limit %u: death %zu: %d", limit, i, told);
+		too_many = restart_note_death(&deaths, now, limit, period_ms);
+		if (too_many != are_too_many(at_ms, i + 1, limit, period_ms))
+			fail_msg("limit %u: death %zu: %d", limit, i, too_many);
 	}
 }
 

@@ -196,11 +196,11 @@ static void a_damaged_one_is_refused(void **state)
 	(void)state;
 	length = write_good(content);
 	for (i = strlen("sticky-seed 1\n"); i < length; i++) {
-		char former = content[i];
+		char previous = content[i];
 
 		content[i] = 'g';
 		check_refused(content, length, "damaged");
-		content[i] = former;
+		content[i] = previous;
 	}
 	content[length] = '\n';
 	check_refused(content, length + 1, "damaged");
