@@ -52,10 +52,7 @@ static bool is_word_in_any_case(struct text text, const char *word)
 	return length_of(text) == strlen(word) && !strncasecmp(text.start, word, length_of(text));
 }
 
-/*
- * A line fold counts as white space, and a CR alone may be taken for white space: RFC 9112, 2.2 and
- * 5.2.
- */
+/* A line fold counts as white space, and so may a CR alone: RFC 9112, 2.2 and 5.2. */
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -177,10 +174,7 @@ static bool read_version(struct text line, enum version *ret_version)
 	       version.start[7] >= '0' && version.start[7] <= '9';
 }
 
-/*
- * Find the header lines, from here to the empty line. Returns false as long as the empty line has
- * not arrived.
- */
+/* Find the header lines up to the empty line. Returns false until the empty line has arrived. */
 static bool find_fields(struct text text, struct http_head *ret_head)
 {
 	const char *line = text.start, *lf;
@@ -252,10 +246,7 @@ static bool is_zone(struct text text)
 	return text.start == text.end;
 }
 
-/*
- * The address may have a zone ("%eth0"). The zone is dropped, as it names an interface of another
- * machine.
- */
+/* A zone ("%eth0") is dropped: it names an interface of another machine. */
 static bool read_v6(struct text text, struct sockaddr_storage *ret_address)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};

@@ -71,9 +71,8 @@ struct field_text {
 };
 
 /*
- * Returns the least number of bytes that must follow this text to make it an address. IMPOSSIBLE:
- * it can't become an address. The beginning of any address becomes one with one of these endings,
- * of which the shortest is tried first.
+ * Returns the least number of bytes that complete this text to an address; IMPOSSIBLE: none do.
+ * Every beginning of an address is completed by one of these endings. The shortest is tried first.
  */
 static size_t address_lacks(int family, const char *text)
 {
@@ -128,10 +127,7 @@ static size_t field_lacks(enum field field, int family, const char *text)
 					  : port_lacks(text, &ignored);
 }
 
-/*
- * A line for TCP, which may have arrived only in part, and the position up to which it has been
- * read.
- */
+/* A line for TCP, as far as it has arrived, and the position up to which it has been read. */
 struct line {
 	int family;
 	const uint8_t *bytes;
@@ -155,10 +151,7 @@ static enum proxy_header_result take_field(struct line *line, enum field field,
 	lacks = field_lacks(field, line->family, ret_text->text);
 	if (lacks == IMPOSSIBLE || (end && lacks > 0))
 		return proxy_header_refuse(fields[field].why, ret_why);
-	/*
-	 * Two long addresses in the form with dots (::ffff:1.2.3.4) can exceed the length of a
-	 * line.
-	 */
+	/* Two long addresses with dots (::ffff:1.2.3.4) can exceed the length of a line. */
 	if (line->at + size + lacks + fields[field].behind > LINE_MAX_SIZE)
 		return proxy_header_refuse("line too long", ret_why);
 	line->at += size + 1;
@@ -278,10 +271,7 @@ static uint32_t get_u32(const uint8_t *bytes)
 	return (uint32_t)get_u16(bytes) << 16 | (uint32_t)get_u16(bytes + 2);
 }
 
-/*
- * Continue a CRC-32C over `length` more bytes, half a byte at a time. If bytes is NULL, they are
- * all zero.
- */
+/* Continue a CRC-32C over `length` more bytes, by half bytes. NULL stands for zero bytes. */
 static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 {
 	static const uint32_t of_nibble[16] = {
@@ -299,10 +289,7 @@ static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 	return crc;
 }
 
-/*
- * Is the checksum at `at` that of the header? It is computed with zeros in the place of the
- * checksum.
- */
+/* Is the checksum at `at` correct? It is computed with zeros in its own place. */
 static bool checksum_fits(const uint8_t *bytes, size_t total, size_t at)
 {
 	uint32_t crc = UINT32_MAX;
@@ -332,10 +319,7 @@ static size_t block_size(uint8_t family)
 	}
 }
 
-/*
- * Returns what is wrong with version, command and family, as far as they have arrived. NULL:
- * nothing.
- */
+/* Returns what is wrong with version, command and family so far. NULL: nothing. */
 static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 {
 	if (length <= COMMAND_AT)
@@ -351,7 +335,7 @@ static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 	return NULL;
 }
 
-/* Returns what is wrong with the length, as far as it has arrived. NULL: nothing. */
+/* Returns what is wrong with the length so far. NULL: nothing. */
 static const char *find_length_fault(const uint8_t *bytes, size_t length)
 {
 	size_t behind, block;
@@ -367,7 +351,7 @@ static const char *find_length_fault(const uint8_t *bytes, size_t length)
 	return behind < block ? "too short for its addresses" : NULL;
 }
 
-/* Returns what is wrong with the head, as far as it has arrived. NULL: nothing. */
+/* Returns what is wrong with the head so far. NULL: nothing. */
 static const char *find_head_fault(const uint8_t *bytes, size_t length)
 {
 	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
