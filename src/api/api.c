@@ -310,7 +310,8 @@ static void on_request(struct evhttp_request *request, void *context)
 		if (!path || strcmp(path, routes[i].path))
 			continue;
 		if (evhttp_request_get_command(request) != routes[i].method)
-			api_answer_error(request, HTTP_BADMETHOD, "this resource needs another method: GET or POST");
+			api_answer_error(request, HTTP_BADMETHOD,
+					 "this resource needs another method: GET or POST");
 		else
 			routes[i].serve(context, request);
 		return;
