@@ -330,9 +330,9 @@ static __noinline long try_dispatchers(struct sk_reuseport_md *ctx, __u32 first_
 }
 
 /*
- * Select any dispatcher that has a socket. The connections of a proxy differ by their port, which
- * chooses the first one. If there are fewer dispatchers than tries, some are tried again, which
- * does no harm.
+ * Select any dispatcher that has a socket. The connections of a proxy differ by their port. The
+ * first try therefore depends on the packet's hash, which includes the port, or on the port itself.
+ * If there are fewer dispatchers than tries, some are tried again, which does no harm.
  */
 static __always_inline long select_dispatcher(struct sk_reuseport_md *ctx, __u32 first_entry,
 					      __u32 dispatchers)

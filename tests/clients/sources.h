@@ -33,8 +33,8 @@ socklen_t sources_address(enum family family, uint32_t index, struct sockaddr_st
 void sources_text(enum family family, uint32_t index, char ret_text[INET6_ADDRSTRLEN]);
 
 /*
- * The reverse of sources_text(). For any other address the result is an index that no client has:
- * SOURCES_MAX or more, or (IPv6) that of the client in the same /64.
+ * The reverse of sources_text(). For any other IPv4 address the result is an index that no client
+ * has, SOURCES_MAX or more. For another IPv6 address it is the index of the client in the same /64.
  */
 uint32_t sources_index(enum family family, const char *text);
 

@@ -110,7 +110,7 @@ static void ask_reference(const char *head, size_t length, struct reference *ret
 	ret->count = 0;
 	taken = http_parser_execute(&parser, &settings, head, length);
 	if (ret->outcome == COMPLETE)
-		ret->head_bytes = taken + 1; /* it stops in front of the last byte */
+		ret->head_bytes = taken + 1; /* http_parser stops in front of the last byte */
 	else if (HTTP_PARSER_ERRNO(&parser) != HPE_OK)
 		ret->outcome = REFUSED;
 	ret->major = parser.http_major;

@@ -416,7 +416,7 @@ static void check_set(const struct sticky_prefix *list, size_t count)
 		bool expected;
 
 		draw_address(v6.sin6_addr.s6_addr);
-		if (count && rand() % 2) /* the first or last address of a range */
+		if (count && rand() % 2) /* the address in a range's prefix */
 			memcpy(&v6.sin6_addr, list[(size_t)rand() % count].address, 16);
 		expected = is_in_any(list, count, v6.sin6_addr.s6_addr);
 		assert_int_equal(prefixes_contain(&prefixes, (const void *)&v6), expected);
