@@ -252,8 +252,10 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 				  drained);
 	} else {
 		api_answer(request, HTTP_OK,
-			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",
-				     text.text));
+			   json_pack("{s:s, s:i, s:s}", "reload", result ? "queued" : "begun",
+				     "number",
+				     (int)rolling_reload_id(api->instance->supervisor) + result,
+				     "note", text.text));
 	}
 }
 

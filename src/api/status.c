@@ -29,6 +29,11 @@ static json_t *pid_json(const struct slot_view *view)
 	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
 }
 
+static json_t *hung_json(const struct slot_view *view)
+{
+	return view->has_worker ? json_integer((json_int_t)view->hung_ms) : json_null();
+}
+
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
@@ -47,7 +52,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
@@ -58,8 +63,8 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
 		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
-		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view),
-		"slot_listen", slot_listen_json(instance, slot));
+		(int)view->draining, "killed", (int)view->killed, "hung_ms", hung_json(view),
+		"last_exit", exit_json(view), "slot_listen", slot_listen_json(instance, slot));
 }
 
 static json_t *workers_json(const struct instance *instance, const struct survey *survey)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "cli/leftovers.h"
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
@@ -41,6 +42,8 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 	if (fd >= 0)
 		close(fd);
 	if (quietly)
+		return EXIT_NOT_RUNNING;
+	if ((error == ENOENT || error == ECONNREFUSED) && leftovers_tell(config))
 		return EXIT_NOT_RUNNING;
 	if (error == ENOENT || error == ECONNREFUSED) {
 		fprintf(stderr,

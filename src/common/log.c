@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/sanitize.h"
 
 static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_ERROR] = "error",
@@ -82,7 +83,7 @@ static void write_or_lose(const char *line, size_t length)
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)
 {
 	char line[2048];
-	size_t length, i;
+	size_t length;
 
 	if (level > atomic_load(&shown_level))
 		return;
@@ -91,12 +92,8 @@ static void write_line(enum sticky_log_level level, const char *event, const cha
 				   level_names[level], event, *detail ? " " : "", detail);
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
-	/*
-	 * The text may contain output of a worker: its escape sequences must not reach a terminal.
-	 */
-	for (i = 0; i < length; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	/* The text may contain a worker's words: escape sequences must not reach a terminal. */
+	text_clean_line(line);
 	line[length++] = '\n';
 	write_or_lose(line, length);
 }

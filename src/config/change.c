@@ -15,7 +15,7 @@ static size_t size_of(const struct config_option *option)
 	case KIND_TOKEN:
 	case KIND_WORKER:
 		return sizeof(char *);
-	case KIND_LIST:
+	case KIND_ADDRESSES:
 	case KIND_RANGES:
 	case KIND_FILES:
 	case KIND_ASSIGNMENTS:

@@ -30,6 +30,14 @@ enum when_down {
 	WHEN_DOWN_COUNT
 };
 
+/* What is done about a worker that accepts none of the connections that wait for it. */
+enum on_hang {
+	ON_HANG_REPORT,	 /* it is said, in the log, in events and in status */
+	ON_HANG_SPILL,	 /* its slot's clients go to the other slots until it accepts again */
+	ON_HANG_RESTART, /* it is killed and replaced */
+	ON_HANG_COUNT
+};
+
 /* How workers get their sockets and their connections. */
 enum worker_mode {
 	WORKER_AUTO,	      /* WORKER_NODE if the command is node, else WORKER_ACTIVATION */
@@ -83,6 +91,9 @@ struct config_timing {
 	uint32_t term_after_ms;
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
+	/* a worker that accepts nothing for so long is hung; 0: it never is */
+	uint32_t hang_timeout_ms;
+	uint32_t on_hang; /* enum on_hang */
 };
 
 /* How clients wait while their worker is away. */
@@ -126,6 +137,8 @@ struct config_identity {
 	struct string_list env_files;
 };
 
+struct known_server; /* known_servers.h */
+
 struct config {
 	char *name;
 	char *file;	 /* -c; NULL: none */
@@ -143,7 +156,7 @@ struct config {
 	uint32_t log_level;   /* enum sticky_log_level */
 	char *worker;	      /* for config_worker_mode(); NULL: auto */
 	uint32_t ready;	      /* enum ready_mode */
-	uint32_t stop_signal; /* index of the choice; see config_stop_signal() */
+	uint32_t stop_signal; /* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;
 	struct config_waiting waiting;
@@ -178,8 +191,13 @@ bool config_closes_keepalive(const struct config *config);
 /* Returns the signal that asks a worker to stop, as a number of signal(7). */
 int config_stop_signal(const struct config *config);
 
-/* the ends of this many workers are remembered for each slot \ */
-#define CONFIG_RESTART_LIMIT_MAX 63
+/*
+ * Returns the server for whose sake config_stop_signal() is another one than SIGTERM, since
+ * --stop-signal is not given; NULL: there is none.
+ */
+const struct known_server *config_known_server(const struct config *config);
+
+#define CONFIG_RESTART_LIMIT_MAX 63 /* as many ends of workers are remembered for each slot */
 
 /* Set every option to its default. */
 void config_init(struct config *config);

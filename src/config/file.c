@@ -166,6 +166,22 @@ static int set_command(struct reading *reading, const yaml_node_t *value)
 	return error;
 }
 
+/* The nearest option is named as the file has it, with '_' in the place of '-'. */
+static int complain_of_key(const struct reading *reading, const yaml_node_t *key, const char *name)
+{
+	const struct config_option *nearest = option_nearest(name, strlen(name));
+	char spelled[WHAT_SIZE] = "";
+	char *dash;
+
+	if (!nearest)
+		return complain(reading, key, "'%.100s' is no option; see stickyctl start --help",
+				name);
+	snprintf(spelled, sizeof(spelled), "%s", nearest->doc.name);
+	while ((dash = strchr(spelled, '-')))
+		*dash = '_';
+	return complain(reading, key, "'%.100s' is no option; did you mean '%s'?", name, spelled);
+}
+
 static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml_node_t *value)
 {
 	const char *name = text_of(key);
@@ -177,8 +193,7 @@ static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml
 		return set_command(reading, value);
 	option = option_by_spelling(name, strlen(name), tolower);
 	if (!option)
-		return complain(reading, key, "'%.100s' is no option; see stickyctl start --help%s",
-				name, strchr(name, '-') ? " (here with _ for -)" : "");
+		return complain_of_key(reading, key, name);
 	if (option->doc.key == 'c')
 		return complain(reading, key, "a file can't name another one");
 	return set_option(reading, option, value);

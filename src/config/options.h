@@ -10,7 +10,7 @@
 enum option_kind {
 	KIND_TEXT,
 	KIND_NAME, /* the name of an instance */
-	KIND_LIST,
+	KIND_ADDRESSES,
 	KIND_RANGES,	  /* a list of CIDR or @FILE */
 	KIND_TOKEN,	  /* the name of a header field */
 	KIND_WORKER,	  /* a value of --worker */
@@ -64,6 +64,15 @@ const struct config_option *option_by_key(int key);
  * Returns the option, or NULL.
  */
 const struct config_option *option_by_spelling(const char *text, size_t length, int (*spell)(int));
+
+/*
+ * Find the option whose name is nearest to a word that names none: see suggestion.h.
+ *
+ * length  of `text`, in bytes
+ *
+ * Returns NULL where none is near.
+ */
+const struct config_option *option_nearest(const char *text, size_t length);
 
 /* Is the option's member a text that is allocated for it? */
 bool option_is_text(const struct config_option *option);

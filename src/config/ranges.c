@@ -8,6 +8,9 @@
 
 #include "common/error_text.h"
 #include "common/prefixes.h"
+#include "common/regular_file.h"
+
+#define FILE_SIZE_MAX (4 << 20) /* bytes: 16384 ranges, with comments */
 
 static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
 {
@@ -92,11 +95,14 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path,
 
 static int add_file(struct ranges *ranges, const char *path, struct error_text *ret_error)
 {
-	FILE *file = fopen(path, "re");
-	int error;
+	FILE *file;
+	int error = regular_file_open(path, FILE_SIZE_MAX, &file);
 
-	if (!file)
-		return complain(-errno, path, ret_error);
+	if (error) {
+		error_text_set(ret_error, "--trusted-proxy: %s: %s", path,
+			       regular_file_error(error));
+		return error;
+	}
 	error = add_lines(ranges, file, path, ret_error);
 	fclose(file);
 	return error;

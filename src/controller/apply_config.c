@@ -71,6 +71,7 @@ static void note_config(struct controller *controller)
 		return;
 	content->configured_slots = controller_wanted_slots(config);
 	content->config_id = config_id(config, controller->directory);
+	content->hard_shutdown_delay_ms = config->timing.hard_shutdown_delay_ms;
 }
 
 /* Check that the files of address ranges can be read, before anything is changed. */

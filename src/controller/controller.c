@@ -12,6 +12,7 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/privilege.h"
+#include "config/known_servers.h"
 #include "controller/controller_internal.h"
 #include "controller/upgrade.h"
 #include "handoff/error_response.h"
@@ -129,9 +130,13 @@ static void teardown(struct controller *controller)
 
 static void report_start(const struct controller *controller)
 {
+	const struct known_server *server = config_known_server(controller->instance.config);
 	struct sticky_group *group = controller->instance.group;
 	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
 
+	if (server)
+		report(STICKY_LOG_INFO, "stop_signal", "signal=%s because=\"%s\"",
+		       sigabbrev_np(server->stop_signal), server->because);
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
 	       "name=%s pid=%d listen=%s slots=%u steering=%s why=\"%s\" seed_id=%08x "

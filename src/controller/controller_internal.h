@@ -28,6 +28,7 @@ struct controller {
 	const struct thread_host *threads;
 	struct rundir rundir;
 	struct identity identity;
+	struct user_rights rights; /* of the workers' user */
 	uint8_t seed[STICKY_SEED_SIZE];
 	struct rlimit nofile; /* the limits that this process was started with */
 	/* the directory in which stickyctl was started; "": not found */

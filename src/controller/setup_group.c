@@ -317,6 +317,7 @@ int controller_open_state_file(struct controller *controller)
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = controller_wanted_slots(config);
 	content->config_id = config_id(config, controller->directory);
+	content->hard_shutdown_delay_ms = config->timing.hard_shutdown_delay_ms;
 	config_fixed_ids(config, content->fixed_ids);
 	if (controller->takes_over) {
 		/*
@@ -355,6 +356,9 @@ static void adopt_workers(struct controller *controller)
 			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
 			       adopted->record.slot, adopted->record.pid, strerror(-error));
 	}
+	for (i = 0; i < STATE_FILE_WORKERS; i++)
+		if (takeover_has_ended(takeover, &takeover->content->worker[i]))
+			worker_adopt_dead(supervisor, &takeover->content->worker[i]);
 }
 
 /* The state file is complete: put it in the place of the previous controller's. */

@@ -93,6 +93,7 @@ static int open_nodeports(struct controller *controller)
 	struct nodeports_options options = {
 		.group = controller->instance.group,
 		.backlog = (int)config->backlog,
+		.rights = &controller->rights,
 		.is_named = config->listen.count > 0,
 		/*
 		 * Dispatchers get the group's listeners once, when they are opened. Therefore, with
@@ -177,6 +178,7 @@ int controller_open_supervisor(struct controller *controller)
 		.config = controller->instance.config,
 		.answered = &controller->instance.traffic->delivery.answered,
 		.delivery = frontend_delivery(controller->instance.frontend),
+		.rights = &controller->rights,
 		.state_file = &controller->state_file,
 		.finished = on_finished,
 		.context = controller,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/timer.h"
+#include "wire/fd_passing.h"
 
 /*
  * Connections that may be sent to a worker before it accepts them. The number is large enough to
@@ -86,7 +87,7 @@ static bool read_one(struct channel_endpoint *channel)
 	int passed = -1, result = channel_receive(channel->fd, &message, &passed);
 
 	if (passed >= 0)
-		close(passed);
+		fd_passing_discard(passed);
 	if (result == 1)
 		hear(channel, &message);
 	/* The worker closed its end. Epoll would report that again and again. */

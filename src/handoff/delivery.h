@@ -123,6 +123,9 @@ void worker_endpoint_leave_slot(struct worker_endpoint *endpoint);
 /* Connections that were sent to the worker, and that it has not accepted yet. */
 uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint);
 
+/* How many connections the worker has accepted, since its endpoint was opened. */
+uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint);
+
 /* The worker has accepted a connection, or gives it back. Unknown ids are ignored. */
 void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id);
 void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id);

@@ -39,6 +39,7 @@ struct worker_endpoint {
 	uint32_t slot;
 	uint32_t limit;
 	uint32_t count; /* number of connections that were sent, and not accepted yet */
+	uint64_t accepted;
 	bool is_blocked;
 	struct event *retry; /* timer: after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;

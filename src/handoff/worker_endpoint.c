@@ -99,6 +99,11 @@ uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint)
 	return endpoint->count;
 }
 
+uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint)
+{
+	return endpoint->accepted;
+}
+
 /* Workers accept in order. The connection is therefore nearly always the first of the list. */
 static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
@@ -124,6 +129,7 @@ void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id)
 		return;
 	close(connection->item.fd);
 	free(connection);
+	endpoint->accepted++;
 	delivery->options.counters->handed_of[endpoint->slot]++;
 	delivery->options.counters->handed++;
 	delivery_pump(delivery, endpoint->slot);

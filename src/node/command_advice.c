@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/error_text.h"
+#include "common/sanitize.h"
 
 #define PATH_SIZE 4096
 
@@ -69,6 +70,8 @@ static char *read_script(const char *directory, const char *name)
 	if (package && !text && !strcmp(name, "start"))
 		text = "node server.js";
 	script = text ? strdup(text) : NULL;
+	if (script)
+		text_clean_line(script); /* it is shown on a terminal */
 	json_decref(package);
 	return script;
 }

@@ -53,7 +53,7 @@ static ssize_t receive_bytes(int fd, char *bytes, size_t size)
 {
 	union {
 		struct cmsghdr header;
-		char bytes[CMSG_SPACE(8 * sizeof(int))];
+		char bytes[CMSG_SPACE(FD_PASSING_MAX * sizeof(int))];
 	} control;
 	struct iovec part = {.iov_base = bytes, .iov_len = size};
 	struct msghdr header = {.msg_iov = &part,

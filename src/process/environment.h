@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/error_text.h"
+#include "common/user_rights.h"
+
+#define ENVIRONMENT_FILE_MAX (1 << 20) /* bytes */
+
 struct environment {
 	char **items; /* NAME=VALUE; items[count] is NULL */
 	size_t count;
@@ -35,11 +40,18 @@ int environment_assign(struct environment *environment, const char *assignment, 
 		       const char *name);
 
 /*
- * Set the assignments of a file, which has lines of NAME=VALUE. Empty lines and those that begin
- * with '#' are ignored. A value in single or double quotes loses them. Returns 0, -ENOMEM, -EINVAL
- * (another kind of line), or another -errno if the file can't be read.
+ * Set the assignments of a file: see env_file.h.
+ *
+ * user  who the workers run as. If this user could let the path lead to any file, the file is
+ *       opened with the user's rights. NULL: with the controller's own.
+ *
+ * ret_error  what is wrong with the file, with its name and the line; set on an error alone
+ *
+ * Returns 0, -ENOMEM, -EBADMSG (its text), -ENOTSUP (it is no regular file), -EFBIG (it is larger
+ * than ENVIRONMENT_FILE_MAX), or another -errno.
  */
-int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
-			  const char *name);
+int environment_read_file(struct environment *environment, const char *path,
+			  const struct user_rights *user, unsigned int slot, const char *name,
+			  struct error_text *ret_error);
 
 #endif

@@ -133,6 +133,17 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
 	return 0;
 }
 
+struct user_rights identity_rights(const struct identity *identity)
+{
+	return (struct user_rights){
+		.change = identity->change,
+		.uid = identity->uid,
+		.gid = identity->gid,
+		.groups = identity->groups,
+		.group_count = identity->group_count,
+	};
+}
+
 void identity_fini(struct identity *identity)
 {
 	free(identity->groups);

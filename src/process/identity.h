@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "common/error_text.h"
+#include "common/user_rights.h"
 
 struct identity {
 	/* false: workers run as the controller does, and the other members are unset */
@@ -31,6 +32,9 @@ struct identity {
  * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.
  */
 int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error);
+
+/* Returns the rights of these workers; valid as long as the identity is. */
+struct user_rights identity_rights(const struct identity *identity);
 
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);

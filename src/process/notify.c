@@ -12,8 +12,7 @@
 #include "wire/fd_passing.h"
 
 #define DATAGRAM_SIZE	  4096
-#define DATAGRAMS_AT_ONCE 64 /* then other events of the loop are handled */
-#define FDS_MAX		  16
+#define DATAGRAMS_AT_ONCE 64 /* then others have their turn in the loop */
 
 struct notify {
 	int fd;
@@ -68,7 +67,8 @@ static bool receive_one(struct notify *notify)
 	char text[DATAGRAM_SIZE + 1];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(FD_PASSING_MAX * sizeof(int))];
 	} control;
 	struct iovec part = {.iov_base = text, .iov_len = DATAGRAM_SIZE};
 	struct msghdr header = {
@@ -79,7 +79,7 @@ static bool receive_one(struct notify *notify)
 	};
 	struct notify_message message;
 	ssize_t length = recvmsg(notify->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	pid_t pid, group;
+	pid_t pid;
 
 	if (length < 0)
 		return errno == EINTR;
@@ -87,9 +87,7 @@ static bool receive_one(struct notify *notify)
 	text[length] = '\0';
 	if (pid <= 0 || header.msg_flags & MSG_TRUNC || notify_parse(text, &message))
 		return true;
-	group = getpgid(pid);
-	if (group > 0)
-		notify->fn(notify->context, group, &message);
+	notify->fn(notify->context, pid, &message);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. A datagram is accepted only from a
- * process of a worker's process group. The kernel tells which process sent it.
+ * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. The kernel says who sent a
+ * datagram; the receiver decides whom it believes.
  */
 #ifndef STICKY_PROCESS_NOTIFY_H
 #define STICKY_PROCESS_NOTIFY_H
@@ -20,8 +20,8 @@ struct notify_message {
 	const char *status; /* NULL: the datagram has none */
 };
 
-/* group: the sender's process group. */
-typedef void notify_fn(void *context, pid_t group, const struct notify_message *message);
+/* sender: a process that has not been reaped yet. */
+typedef void notify_fn(void *context, pid_t sender, const struct notify_message *message);
 
 /*
  * Bind the socket.

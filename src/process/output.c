@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/timer.h"
 
-/* bytes that wait for the reader; above this no more is read from workers */
-#define SINK_FULL (256 * 1024)
-#define READ_SIZE 16384
-/* a pipe holds 64 KiB, which is four reads; there is more only if a process still writes */
-#define DRAIN_READS    16
-#define LINE_MAX_BYTES 8192
+#define SINK_FULL      (256 * 1024) /* bytes waiting for our reader: stop reading the workers' */
+#define READ_SIZE      16384
+#define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if a process still writes */
+#define LINE_MAX_BYTES 65536 /* a longer line is passed in parts */
+#define SILENCE_MS     200   /* a part of a line waits so long for the rest */
 #define PREFIX_SIZE    32
 #define TAIL_SIZE      2048
 
@@ -37,7 +37,8 @@ struct output_source {
 	struct output_source *next_paused;
 	bool is_paused;
 	char prefix[PREFIX_SIZE];
-	struct evbuffer *line; /* the line that has begun and not ended; used with a prefix */
+	struct event *silence; /* the timer of SILENCE_MS; it runs while `line` has something */
+	struct evbuffer *line; /* begun, not yet ended: others' lines must not come into it */
 };
 
 struct output_tail {
@@ -184,6 +185,32 @@ static void pass_line(struct output_source *source, const char *bytes, size_t le
 	evbuffer_add(source->sink->waiting, bytes, length);
 }
 
+/* Pass on a line that has no end yet. Without a prefix the bytes stay as they are. */
+static void pass_part(struct output_source *source)
+{
+	pass_line(source, "\n", source->prefix[0] ? 1 : 0);
+}
+
+/* With a prefix the rest would get a line of its own: it is waited for. */
+static void wait_for_rest(struct output_source *source)
+{
+	if (evbuffer_get_length(source->line) && !source->prefix[0])
+		timer_start(source->silence, SILENCE_MS);
+	else
+		event_del(source->silence);
+}
+
+static void on_silence(evutil_socket_t fd, short what, void *context)
+{
+	struct output_source *source = context;
+
+	(void)fd;
+	(void)what;
+	if (!source->sink->broken)
+		pass_part(source);
+	flush(source->sink);
+}
+
 static void pass_lines(struct output_source *source, const char *bytes, size_t length)
 {
 	const char *end;
@@ -197,7 +224,8 @@ static void pass_lines(struct output_source *source, const char *bytes, size_t l
 	}
 	evbuffer_add(source->line, bytes, length);
 	if (evbuffer_get_length(source->line) > LINE_MAX_BYTES)
-		pass_line(source, "\n", 1);
+		pass_part(source);
+	wait_for_rest(source);
 }
 
 static void pass(struct output_source *source, const char *bytes, size_t length)
@@ -205,10 +233,7 @@ static void pass(struct output_source *source, const char *bytes, size_t length)
 	tail_add(source->tail, bytes, length);
 	if (source->sink->broken)
 		return;
-	if (source->prefix[0])
-		pass_lines(source, bytes, length);
-	else
-		evbuffer_add(source->sink->waiting, bytes, length);
+	pass_lines(source, bytes, length);
 }
 
 /* Returns false at the end of the pipe, or if nothing is there now. */
@@ -262,9 +287,10 @@ int output_source_open(struct event_base *base, int fd, struct output_sink *sink
 	source->tail = tail;
 	strncpy(source->prefix, prefix, sizeof(source->prefix) - 1);
 	source->line = evbuffer_new();
+	source->silence = evtimer_new(base, on_silence, source);
 	source->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, source);
-	if (!source->line || !source->readable || fcntl(fd, F_SETFL, O_NONBLOCK) ||
-	    event_add(source->readable, NULL)) {
+	if (!source->line || !source->silence || !source->readable ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) || event_add(source->readable, NULL)) {
 		output_source_close(source);
 		return -ENOMEM;
 	}
@@ -307,12 +333,14 @@ void output_source_close(struct output_source *source)
 	if (source->fd >= 0) {
 		output_source_drain(source);
 		if (evbuffer_get_length(source->line))
-			pass_line(source, "\n", 1);
+			pass_part(source);
 		flush(source->sink);
 	}
 	forget_paused(source);
 	if (source->readable)
 		event_free(source->readable);
+	if (source->silence)
+		event_free(source->silence);
 	if (source->line)
 		evbuffer_free(source->line);
 	if (source->fd >= 0)

@@ -28,8 +28,10 @@ void output_sink_close(struct output_sink *sink);
  * Pass the bytes of a pipe on to a sink.
  *
  * fd      the reading end, closed with the source
- * prefix  written before each line; "": bytes are passed on as they come
- * tail    keeps the last bytes; two sources may share one
+ * prefix  written before each line; "": none. Lines of several sources are not mixed; one of over
+ *         64 KiB is passed in parts. Without a prefix no byte is added, and none is left out; a
+ * line that has no end is passed after 200 ms tail    remembers the last ones, may be shared by two
+ * sources
  *
  * Returns 0, -ENOMEM or -errno; the descriptor is then still the caller's.
  */

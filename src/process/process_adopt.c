@@ -20,7 +20,7 @@ static void end_adopted(struct process *process)
 {
 	struct run_exit how = {.code = -1, .text = "ended (how, only its previous parent knows)"};
 
-	process_kill_group(process, SIGKILL);
+	process_kill_rest(process);
 	process->reaped = true;
 	output_source_drain(process->output);
 	output_source_drain(process->error_output);
@@ -132,6 +132,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 {
 	struct processes *processes = context;
 	struct process *process = process_new(processes, worker);
+	struct process_entry entry;
 	int error;
 
 	if (!process) {
@@ -140,6 +141,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 	}
 	process->pid = pid;
 	process->pidfd = pidfd;
+	process->start = process_entry_read(pid, &entry) ? 0 : entry.start;
 	error = process_open_tails(process);
 	if (!error) {
 		process->pidfd_event =

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,23 +115,67 @@ static void describe_exit(const struct process *process, const siginfo_t *info,
 		describe_failure(process, ret_exit);
 }
 
-void process_kill_group(struct process *process, int signal)
+/* Log a failure. ESRCH: it has ended; or the group has no process, as it left, or is a zombie. */
+static void check_sent(const struct process *process, int error)
+{
+	if (error && error != ESRCH)
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+/* The pid of a child is its own until it is reaped. Other processes are known by a pidfd. */
+static int send_signal(const struct process *process, int signal)
+{
+	if (process->pidfd < 0)
+		return kill(process->pid, signal) ? errno : 0;
+	return syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0) ? errno : 0;
+}
+
+void process_signal(struct process *process, int signal)
 {
 	unsigned int previous;
-	int error;
 
 	if (process->reaped)
 		return;
 	previous = privilege_raise(PRIVILEGE_KILL);
-	error = kill(-process->pid, signal) ? errno : 0;
+	check_sent(process, send_signal(process, signal));
 	privilege_restore(previous);
-	/*
-	 * ESRCH is returned between fork() and setpgid(), which both sides call, or if only a
-	 * zombie is left.
-	 */
-	if (error && error != ESRCH)
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+static void kill_group(const struct process *process)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_KILL);
+
+	check_sent(process, kill(-process->pid, SIGKILL) ? errno : 0);
+	privilege_restore(previous);
+}
+
+void process_kill_all(struct process *process)
+{
+	if (process->reaped)
+		return;
+	survivors_look(&process->survivors, process->pid);
+	kill_group(process);
+	process_signal(process, SIGKILL);
+}
+
+/*
+ * While the leader is a zombie its number can't be another group's. But whoever reaps an adopted
+ * worker does not ask the controller: then a later process may have this pid, and lead a group.
+ */
+static bool is_number_reused(const struct process *process)
+{
+	struct process_entry entry;
+
+	return process->pidfd >= 0 && !process_entry_read(process->pid, &entry) &&
+	       entry.start != process->start;
+}
+
+void process_kill_rest(struct process *process)
+{
+	if (!is_number_reused(process))
+		kill_group(process);
+	survivors_report(&process->survivors, worker_slot(process->worker), process->pid);
 }
 
 static struct process *find(const struct processes *processes, pid_t pid)
@@ -146,8 +191,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 {
 	struct run_exit how;
 
-	/* As long as the leader is a zombie, its number can't be that of another group. */
-	process_kill_group(process, SIGKILL);
+	process_kill_rest(process);
 	waitpid(process->pid, NULL, 0);
 	process->reaped = true;
 	read_status(process);
@@ -189,9 +233,23 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 	process_reap(processes);
 }
 
-void process_on_notify(void *context, pid_t group, const struct notify_message *message)
+/*
+ * Whose word is it? That of the worker's process counts, and that of its descendants in its process
+ * group. The group alone proves nothing: a process of another worker can move into it.
+ */
+static struct process *find_sender(const struct processes *processes, pid_t sender)
 {
-	const struct process *process = find(context, group);
+	struct process *process = find(processes, sender);
+
+	if (process)
+		return process;
+	process = find(processes, getpgid(sender));
+	return process && process_descends(sender, process->pid) ? process : NULL;
+}
+
+void process_on_notify(void *context, pid_t sender, const struct notify_message *message)
+{
+	const struct process *process = find_sender(context, sender);
 
 	if (!process)
 		return;

@@ -7,6 +7,7 @@
 #include "process/output.h"
 #include "process/processes.h"
 #include "process/spawn.h"
+#include "process/survivors.h"
 
 #define PREFIX_SIZE 32
 
@@ -14,24 +15,25 @@ struct process {
 	struct processes *processes;
 	struct process *next;
 	struct worker *worker;
-	pid_t pid; /* also the process group */
+	pid_t pid; /* and process group, unless the worker has moved itself to another one */
 	bool reaped;
 	int status_fd; /* -1: the child has reported that its program runs, or why it does not */
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
-	int pidfd;		      /* of a process that a previous controller started; else -1 */
+	int pidfd;		      /* of one that a previous controller began; else -1 */
+	uint64_t start;		      /* when that one began: process_entry.start */
 	struct event *pidfd_event;
 	struct output_tail *tail; /* the last lines that it printed */
 	/* the last lines of its stderr alone, which other output must not displace */
 	struct output_tail *error_tail;
 	struct output_source *output;
 	struct output_source *error_output;
-	struct node_worker *node; /* NULL: not a Node.js worker */
-	/* the worker's end of the channel, until its process has it; else -1 */
-	int node_end;
-	struct event *term;	  /* Node.js: timer until the stop signal */
-	struct event *disconnect; /* Node.js: timer until the next try to ask it to finish */
-	uint32_t waited_ms;	  /* time since the first try */
+	struct node_worker *node;   /* NULL: it is none of Node.js */
+	int node_end;		    /* its end of the channel, until it has it; else -1 */
+	struct event *term;	    /* Node.js: when the stop signal follows */
+	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
+	uint32_t waited_ms;	    /* until then, since it was to be */
+	struct survivors survivors; /* its processes outside of its group */
 };
 
 struct processes {
@@ -94,14 +96,26 @@ void process_on_status(evutil_socket_t fd, short what, void *context);
 /* Handle SIGCHLD. context: the processes. */
 void process_on_child(evutil_socket_t signal, short what, void *context);
 
-/* The callback for notify_open(). context: the processes. */
-void process_on_notify(void *context, pid_t group, const struct notify_message *message);
+/* For notify_open(), with the processes as the context. */
+void process_on_notify(void *context, pid_t sender, const struct notify_message *message);
 
 /* Close that descriptor. A process without it is allowed. */
 void process_close_status(struct process *process);
 
-/* Send a signal to all processes of its group. A failure is logged. */
-void process_kill_group(struct process *process, int signal);
+/*
+ * Send a signal to the worker's process alone. One that has ended is allowed; any other failure is
+ * logged.
+ */
+void process_signal(struct process *process, int signal);
+
+/*
+ * Kill the worker's process, and all processes of its group. The worker may have left the group: so
+ * both are killed. A failure is logged.
+ */
+void process_kill_all(struct process *process);
+
+/* Kill what is left in the group of a worker whose own process has ended. A failure is logged. */
+void process_kill_rest(struct process *process);
 
 /* Reap all children that have ended: workers, and orphans if this is PID 1 of a container. */
 void process_reap(struct processes *processes);

@@ -231,22 +231,15 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 void process_signal_stop(struct process *process)
 {
-	int number = config_stop_signal(process->processes->options.config);
-	unsigned int previous;
-
-	if (process->reaped)
-		return;
-	previous = privilege_raise(PRIVILEGE_KILL);
-	if (kill(process->pid, number))
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(errno));
-	privilege_restore(previous);
+	process_signal(process, config_stop_signal(process->processes->options.config));
 }
 
 static bool process_stop(void *handle)
 {
 	struct process *process = handle;
 
+	if (!process->reaped)
+		survivors_look(&process->survivors, process->pid);
 	if (process->node && process_disconnect(process))
 		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
@@ -255,7 +248,7 @@ static bool process_stop(void *handle)
 
 static void process_kill(void *handle)
 {
-	process_kill_group(handle, SIGKILL);
+	process_kill_all(handle);
 }
 
 void process_release(void *handle)

@@ -51,19 +51,18 @@ static int set_identity(struct environment *environment, const struct identity *
 }
 
 static int set_assignments(struct environment *environment, const struct config *config,
-			   unsigned int slot)
+			   const struct user_rights *user, unsigned int slot)
 {
+	struct error_text why;
 	size_t i;
 	int error = 0;
 
 	for (i = 0; i < config->identity.env_files.count && !error; i++) {
 		const char *file = config->identity.env_files.items[i];
 
-		error = environment_read_file(environment, file, slot, config->name);
+		error = environment_read_file(environment, file, user, slot, config->name, &why);
 		if (error)
-			report(STICKY_LOG_ERROR, "env_file_failed", "file=\"%s\" error=\"%s\"",
-			       file,
-			       error == -EINVAL ? "a line is not NAME=VALUE" : strerror(-error));
+			report(STICKY_LOG_ERROR, "env_file_failed", "error=\"%s\"", why.text);
 	}
 	for (i = 0; i < config->identity.env.count && !error; i++)
 		error = environment_assign(environment, config->identity.env.items[i], slot,
@@ -145,6 +144,7 @@ static int set_node(struct environment *environment, const struct worker_environ
 
 int worker_environment(const struct worker_environment *spec, struct environment *environment)
 {
+	const struct user_rights user = identity_rights(spec->identity);
 	size_t i;
 	int error = environment_init(environment, environ);
 
@@ -156,7 +156,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 	if (!error)
 		error = environment_set(environment, "PWD", spec->directory);
 	if (!error)
-		error = set_assignments(environment, spec->config, spec->slot);
+		error = set_assignments(environment, spec->config, &user, spec->slot);
 	if (!error && spec->port && !environment_get(environment, "PORT"))
 		error = set_number(environment, "PORT", spec->port);
 	if (!error)

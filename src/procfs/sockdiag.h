@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /*
  * List the inode numbers of accepted connections at local ports, in ascending order.
@@ -42,6 +43,47 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
  */
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
+
+struct sockdiag_listener {
+	uint64_t cookie; /* SO_COOKIE: unique until the kernel boots again */
+	uint32_t inode;
+	uint32_t uid; /* that made the socket */
+};
+
+/* Called with each listening socket. */
+typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener *listener);
+
+/*
+ * Call `found` with each listening socket at local ports, whichever process has it.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace alone.
+ */
+int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
+		       void *context);
+
+/* A connection that waits in the accept queue of a listening socket. */
+struct sockdiag_waiting {
+	uint64_t cookie; /* unique until the kernel boots again */
+	uint16_t port;	 /* the local one, in host byte order */
+	struct sockaddr_storage peer;
+};
+
+/* Called with each such connection. Returns 0 to go on, or -errno to end the walk. */
+typedef int sockdiag_waiting_fn(void *context, const struct sockdiag_waiting *waiting);
+
+/*
+ * Call `found` with each connection at local ports that no process has accepted yet. Which
+ * listening socket it waits for, the kernel does not tell.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * namespace.
+ */
+int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
+		     void *context);
 
 /*
  * Is any connection open at local ports, accepted or waiting to be?

@@ -149,7 +149,7 @@ static void add_process(struct walk *walk, int process, pid_t pid)
 		ssize_t length = readlinkat(process, "cwd", usage->cwd, sizeof(usage->cwd) - 1);
 
 		usage->cwd[length > 0 ? length : 0] = '\0';
-		text_clean(usage->cwd);
+		text_clean_line(usage->cwd);
 	}
 }
 

@@ -15,6 +15,8 @@
 #include "common/private_dir.h"
 #include "common/units.h"
 
+#define PID_FILE_MODE 0600
+
 static const char *const files[] = {"control.sock", "notify.sock", "slots",
 				    "slots.new",    "preload.js",  "pid"};
 
@@ -80,7 +82,7 @@ static int lock_pid_file(int fd, pid_t *ret_pid)
 	if (lock.l_type == F_UNLCK)
 		return -EAGAIN; /* the owner ended in between */
 	*ret_pid = lock.l_pid;
-	return -EEXIST;
+	return lock.l_type == F_RDLCK ? -EBUSY : -EEXIST; /* an instance has a write lock */
 }
 
 static int write_pid(int fd)
@@ -121,9 +123,24 @@ int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
 }
 
 /*
- * Open the pid file, or take over the descriptor of the previous program, which has replaced itself
- * by this one with execve(). Opening it a second time and closing that descriptor would release the
- * lock: see fcntl_locking(2).
+ * Nobody else may open the file: whoever can read it can also hold a read lock on it, which keeps
+ * a write lock out. A previous version may have left it with another mode.
+ */
+static int create_pid_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, PID_FILE_MODE), error;
+
+	if (fd < 0 || !fchmod(fd, PID_FILE_MODE))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/*
+ * Open the pid file, or get it from the program that this one has replaced by execve(). Opening it
+ * a second time and closing that descriptor would release the lock: see fcntl_locking(2).
  */
 static int open_pid_file(const char *path)
 {
@@ -136,7 +153,7 @@ static int open_pid_file(const char *path)
 		return (int)fd;
 	}
 	unsetenv(LOCK_VARIABLE);
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	return create_pid_file(path);
 }
 
 static int take_name(struct rundir *rundir, pid_t *ret_pid)
@@ -196,6 +213,13 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	} while ((error == -EAGAIN || error == -ENOENT) && --tries > 0);
 	if (error == -EEXIST)
 		return error;
+	if (error == -EBUSY) {
+		error_text_set(ret_error,
+			       "process %d, which is no instance, holds a lock on %s/pid: end that "
+			       "process",
+			       *ret_pid, rundir.path);
+		return error;
+	}
 	if (error) {
 		error_text_set(ret_error, "cannot write %s/pid: %s", rundir.path, strerror(-error));
 		return error;
@@ -209,6 +233,24 @@ void rundir_leave(struct rundir *rundir)
 	if (rundir->lock >= 0)
 		close(rundir->lock);
 	rundir->lock = -1;
+}
+
+bool rundir_is_taken(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char pid_file[RUNDIR_PATH_SIZE];
+	bool is_taken;
+	int fd;
+
+	if (rundir_file(path, "pid", sizeof(pid_file), pid_file))
+		return false;
+	fd = open(pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	/* Its pid may be unknown: it is 0 where the controller is in another PID namespace. */
+	is_taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+	close(fd);
+	return is_taken;
 }
 
 void rundir_release(struct rundir *rundir)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock and pid. A
- * lock on the pid file says whether the instance runs. The pid in the file does not prove it, as
- * the pid may belong to another process by now.
+ * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock
+ * and pid. A lock on the pid file says whether the instance lives: a number in a file
+ * proves nothing, as it may belong to another process by now. Only our uid and root can open the
+ * pid file, as a process that can read it can also keep the lock from us.
  */
 #ifndef STICKY_STATE_RUNDIR_H
 #define STICKY_STATE_RUNDIR_H
@@ -40,7 +41,8 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
  * A directory that others own or can write to is refused: they could answer in the place of this
  * instance.
  *
- * Returns 0, -EEXIST (an instance of this name runs), or another -errno.
+ * Returns 0, -EEXIST (an instance of this name runs), -EBUSY (another process holds a read lock on
+ * the pid file), or another -errno.
  */
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		struct error_text *ret_error);
@@ -52,7 +54,14 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
  */
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 
-/* Remove the files of the instance, and unlock the name. */
+/*
+ * Does a controller have an instance's directory? Returns false also where this can't be told.
+ *
+ * path  as of rundir_locate()
+ */
+bool rundir_is_taken(const char *path);
+
+/* Remove what the instance made there, and free the name. */
 void rundir_release(struct rundir *rundir);
 
 /* Unlock the name, but leave all files, so that another start can take the instance over. */

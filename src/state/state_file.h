@@ -31,10 +31,9 @@ struct worker_record {
 	 * not noted yet.
 	 */
 	uint64_t process_start;
-	/* whether it has announced that it takes passed connections: see wire/channel.h */
-	uint32_t takes_passed;
-	uint32_t unused;
-	uint64_t private_cookie;		  /* of its slot's own socket; 0: none */
+	uint32_t takes_passed;	 /* it has announced that: see wire/channel.h */
+	uint32_t stop_signal;	 /* that asks it to stop; 0: a version that does not note it */
+	uint64_t private_cookie; /* of its slot's own socket; 0: none */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
 };
 
@@ -53,11 +52,10 @@ struct state_file_content {
 	uint32_t workers_speak; /* whether the slot's workers send READY=1 */
 	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
 	struct traffic traffic;
-	uint32_t behind_proxy; /* enum behind_proxy, as it was when the workers were started */
-	/* directory in which the maps are pinned: see pin_dir.h; 0: none */
-	uint32_t pins_id;
-	/* the number that was last configured, at the start or by a reload */
-	uint64_t configured_slots;
+	uint32_t behind_proxy; /* enum behind_proxy: as the workers were begun */
+	uint32_t pins_id;      /* where the maps are pinned: see pin_dir.h; 0: nowhere */
+	uint32_t hard_shutdown_delay_ms;
+	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct worker_record worker[STATE_FILE_WORKERS];

@@ -12,15 +12,14 @@
 enum end_reason {
 	/* the worker ended by itself, or the supervisor was asked to stop it */
 	END_NONE = 0,
-	END_NOT_READY, /* not READY within --ready-timeout */
-	/* connections are passed to workers, and this one does not accept them */
-	END_TAKES_NO_CONNECTIONS,
-	END_CHANNEL_CLOSED, /* it closed its channel for passed connections, but still runs */
-	/* its listening sockets do not listen, or have stopped to listen */
-	END_NOT_LISTENING,
-	END_SILENT,		/* no WATCHDOG=1 for --watchdog */
-	END_NOT_ANSWERED,	/* a request of Node.js could not be answered */
-	END_NO_ROOM_FOR_SOCKET, /* a listening socket could not be sent to it */
+	END_NOT_READY,		  /* not READY within --ready-timeout */
+	END_TAKES_NO_CONNECTIONS, /* connections are passed to workers, and it takes none */
+	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and goes on */
+	END_NOT_LISTENING,	  /* its listening sockets do not listen, or do not any more */
+	END_HUNG,		  /* it accepted nothing for --hang-timeout */
+	END_SILENT,		  /* no WATCHDOG=1 for --watchdog */
+	END_NOT_ANSWERED,	  /* a request of Node.js's could not be answered */
+	END_NO_ROOM_FOR_SOCKET,	  /* a listening socket could not be sent to it */
 	END_REASON_COUNT
 };
 
@@ -28,6 +27,7 @@ enum end_reason {
 struct end_facts {
 	uint32_t ready_timeout_ms;
 	uint32_t watchdog_ms;
+	uint32_t hang_timeout_ms;
 	const char *passed_by;	      /* the option by which connections are passed */
 	const char *not_ready_reason; /* what was missing for READY; "": not known */
 	/* what the user can do about not_ready_reason; NULL: the general hint for END_NOT_READY */

@@ -16,6 +16,7 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
 #include "supervise/worker_timers.h"
@@ -33,6 +34,10 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 	uint32_t i;
 	int fd, error;
 
+	if (watch)
+		hang_begin(supervisor_of(worker)->hang, worker);
+	else
+		hang_end(supervisor_of(worker)->hang, worker);
 	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
 		error = 0;
 		if (watch)

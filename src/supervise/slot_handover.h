@@ -37,7 +37,8 @@ void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
 void slot_handover_apply_table(struct supervisor *supervisor);
 
 /*
- * Watch the listening sockets of a worker that has its slot for a hang-up, or stop watching them.
+ * Begin or end to watch a worker that has its slot: its listening sockets for a hang-up, and
+ * whether it accepts what waits for it.
  */
 void worker_watch_sockets(struct worker *worker, bool watch);
 

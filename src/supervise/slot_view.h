@@ -14,11 +14,12 @@
 /* One slot at one moment. */
 struct slot_view {
 	enum slot_mode mode;
-	bool has_worker; /* if false, the next six members are unset */
+	bool has_worker; /* false: the next seven members are unset */
 	enum worker_state state;
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
 	uint64_t uptime_ms;
+	uint64_t hung_ms;   /* for so long it has accepted nothing that waits; 0: it is not hung */
 	const char *status; /* STATUS= of the worker; "" */
 	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
 	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
@@ -61,7 +62,7 @@ uint32_t draining_count(const struct supervisor *supervisor);
 uint32_t draining_read(const struct supervisor *supervisor, uint32_t room,
 		       struct draining_view *ret_views);
 
-/* Returns "waiting", "drained", "failed", or the name of the worker's state: static. */
+/* Returns "waiting", "drained", "failed", "hung", or the name of the worker's state: static. */
 const char *slot_view_state(const struct slot_view *view);
 
 #endif

@@ -8,10 +8,12 @@
 
 #include <jansson.h>
 
+#include "common/unix_path.h"
 #include "common/log.h"
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
 #include "supervise/end_reason.h"
+#include "supervise/hang_watch.h"
 #include "supervise/reload_plan.h"
 #include "supervise/restart_policy.h"
 #include "supervise/supervisor_options.h"
@@ -23,7 +25,9 @@
 
 struct handshake_wait; /* handshake_wait.h */
 struct steering_watch; /* steering_watch.h */
+struct hang;	       /* worker_hang.h */
 struct hangup;	       /* socket_hangup.h */
+struct kept_sockets;   /* kept_sockets.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
@@ -67,10 +71,11 @@ struct supervised_slot {
 	uint32_t draining_count; /* of that list; see --max-draining */
 	struct event *restart;	 /* timer: until the slot's next worker begins */
 	uint64_t restart_at_ms;
-	uint32_t delay_ms;	  /* delay before the present worker; 0: it was the first one */
-	int private_fd;		  /* the socket of the slot's own address; -1: none */
-	bool was_ready;		  /* it has had a READY worker */
-	bool first_worker_failed; /* a worker ended before was_ready */
+	uint32_t delay_ms;	       /* before its present worker; 0: it was the first one */
+	int private_fd;		       /* the socket of its own address; -1: none */
+	struct unix_path private_path; /* its file */
+	bool was_ready;		       /* it has had a READY worker */
+	bool first_worker_failed;      /* a worker ended before was_ready */
 	bool begin_after_exit; /* old-first: the next worker begins when the draining one is gone */
 	bool waits_for_room;   /* the next worker begins when fewer are draining */
 	bool must_recycle;     /* its worker is too old or too large, or is to be restarted */
@@ -83,14 +88,35 @@ struct supervised_slot {
 	uint32_t killed;
 };
 
+/* One listening socket of a worker that has its slot. */
+struct watched_socket {
+	struct hang_watch watch;
+	uint32_t limit;		  /* of its queue, as it was when the worker got the slot */
+	bool was_held;		  /* a process of the worker had it open at some look */
+	uint64_t next_check_ms;	  /* when to look again whether one has */
+	uint64_t closed_since_ms; /* none has since then; 0: one has */
+};
+
+/* What is known of whether a worker that has its slot accepts connections: worker_hang.c. */
+struct worker_hang {
+	struct watched_socket sockets[STICKY_LISTENERS_LIMIT];
+	struct hang_watch passed; /* connections that the controller passes to it */
+	bool is_hung;		  /* one of these is, and it has been said */
+	bool is_away;		  /* --on-hang=spill: the slot's clients go elsewhere */
+	uint64_t cpu_ms;	  /* that its process had used by cpu_at_ms; see HANG_SPINS */
+	uint64_t cpu_at_ms;
+};
+
 /* A worker, from its start until its process has ended. */
 struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	void *handle;		       /* of the backend; NULL: it has not begun */
-	enum worker_state state;       /* written by worker_set_state() alone */
-	bool has_slot;		       /* connections of the slot go to it */
+	/* SO_COOKIE of each of them, also when it has left its slot; 0 beyond them */
+	uint64_t cookies[STICKY_LISTENERS_LIMIT];
+	void *handle;		 /* of the backend; NULL: it has not begun */
+	enum worker_state state; /* written by worker_set_state() alone */
+	bool has_slot;		 /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
 	/* when its hard-shutdown delay is over; 0: the delay has not begun */
@@ -98,7 +124,8 @@ struct worker {
 	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
 	struct event *watchdog;	    /* timer; NULL: there is no watchdog */
 	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
-	struct event *lifetime;	    /* timer; NULL: no limit */
+	struct event *lifetime;	    /* NULL: no limit */
+	struct worker_hang *hang;   /* NULL: it does not have its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
@@ -129,8 +156,10 @@ struct supervisor {
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;
-	struct steering_watch *steering;   /* checks whether the program is still attached */
+	struct steering_watch *steering;   /* whether the program still runs */
+	struct hang *hang;		   /* of workers that have their slot */
 	struct handshake_wait *handshakes; /* of workers that leave their slot */
+	struct kept_sockets *kept;	   /* of workers that have ended */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
@@ -234,8 +263,11 @@ json_t *worker_fields(const struct worker *worker);
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
 
-/* Record the cookies of the listening sockets that a worker has now. */
+/* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);
+
+/* Returns for how long a hung worker has accepted nothing, in ms; 0: it is not hung. */
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms);
 
 /* Free a worker that is in no list, its timers and its handle. Its sockets must be closed. */
 void worker_free(struct worker *worker);

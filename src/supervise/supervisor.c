@@ -14,9 +14,11 @@
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/steering_watch.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_start.h"
 
 #define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is measured */
@@ -154,9 +156,13 @@ static int make_parts(struct supervisor *supervisor)
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
+		error = hang_open(supervisor, &supervisor->hang);
+	if (!error)
 		error = handshake_wait_open(supervisor, &supervisor->handshakes);
 	if (!error)
 		error = steering_watch_open(supervisor, &supervisor->steering);
+	if (!error)
+		error = kept_sockets_open(supervisor, &supervisor->kept);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -194,6 +200,7 @@ void supervisor_close(struct supervisor *supervisor)
 
 	if (!supervisor)
 		return;
+	kept_sockets_close(supervisor->kept);
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
 		if (!supervisor->slots[i])
 			continue;
@@ -209,6 +216,7 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->size_check);
 	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
+	hang_close(supervisor->hang);
 	handshake_wait_close(supervisor->handshakes);
 	steering_watch_close(supervisor->steering);
 	free(supervisor);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/journal.h"
+#include "common/user_rights.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "state/state_file.h"
@@ -37,9 +38,9 @@ struct supervisor_options {
 	struct journal *journal;
 	const struct config *config; /* times and modes; see supervisor_set_config() */
 	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
-	/* of connections that the controller accepts; NULL: it accepts none */
-	struct delivery *delivery;
-	struct state_file *state_file; /* workers are recorded there; it may be not open */
+	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
+	const struct user_rights *rights; /* of the workers' user */
+	struct state_file *state_file;	  /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
 	void *context; /* argument of finished() */
 };

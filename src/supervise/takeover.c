@@ -108,11 +108,21 @@ static void close_worker(struct adopted_worker *adopted)
 	}
 }
 
-static void kill_worker(const struct worker_record *record)
+static void check_sent(const struct worker_record *record, int error)
 {
-	if (kill(-record->pid, SIGKILL) && errno != ESRCH)
+	if (error && error != ESRCH)
 		report(STICKY_LOG_WARN, "kill_failed", "slot=%u pid=%d error=\"%s\"", record->slot,
-		       record->pid, strerror(errno));
+		       record->pid, strerror(error));
+}
+
+/* The worker may have left its process group: so both are killed. */
+static void kill_worker(const struct adopted_worker *adopted)
+{
+	const struct worker_record *record = &adopted->record;
+
+	check_sent(record, kill(-record->pid, SIGKILL) ? errno : 0);
+	check_sent(record,
+		   syscall(SYS_pidfd_send_signal, adopted->pidfd, SIGKILL, NULL, 0) ? errno : 0);
 }
 
 /* A worker that was killed keeps its addresses bound until it has ended. */
@@ -163,7 +173,7 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 		return true;
 	/* If the start time of its process was not recorded yet, its sockets identify it. */
 	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
-		kill_worker(record);
+		kill_worker(ret_worker);
 		await_end(ret_worker);
 	}
 	close_worker(ret_worker);
@@ -200,6 +210,18 @@ int takeover_find(const char *path, struct takeover *ret_takeover)
 	return 0;
 }
 
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record)
+{
+	uint32_t i;
+
+	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT)
+		return false;
+	for (i = 0; i < takeover->count; i++)
+		if (takeover->workers[i].record.pid == record->pid)
+			return false;
+	return true;
+}
+
 const int *takeover_sockets(const struct takeover *takeover)
 {
 	uint32_t i;
@@ -215,7 +237,7 @@ void takeover_kill(const struct takeover *takeover)
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		kill_worker(&takeover->workers[i].record);
+		kill_worker(&takeover->workers[i]);
 	for (i = 0; i < takeover->count; i++)
 		await_end(&takeover->workers[i]);
 }

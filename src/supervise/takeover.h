@@ -7,6 +7,7 @@
 #ifndef STICKY_SUPERVISE_TAKEOVER_H
 #define STICKY_SUPERVISE_TAKEOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/state_file.h"
@@ -32,7 +33,13 @@ struct takeover {
 int takeover_find(const char *path, struct takeover *ret_takeover);
 
 /*
- * Returns the listening sockets of one worker, one for each listener. They belong to the takeover.
+ * Returns true where a record of takeover->content is that of a worker that was not found: it has
+ * ended, or has been killed.
+ */
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record);
+
+/*
+ * Returns the listening sockets of one worker, one for each listener, which stay the takeover's.
  * NULL: no worker has any.
  */
 const int *takeover_sockets(const struct takeover *takeover);

@@ -13,7 +13,7 @@ struct worker;
 /* Returns the index of its slot. */
 uint32_t worker_slot(const struct worker *worker);
 
-/* Returns its generation: 1 for the first worker of the group, and one more for each. */
+/* Returns its generation: 1 for the first worker of its slot, and one more for each. */
 uint64_t worker_generation(const struct worker *worker);
 
 /*

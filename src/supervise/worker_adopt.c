@@ -11,7 +11,9 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
+#include "supervise/slot_socket.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_messages.h"
@@ -114,12 +116,13 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker->has_private = adopted->record.private_cookie != 0;
 	if (adopted->private_fd >= 0 && worker->slot->private_fd < 0 &&
 	    index < supervisor->slot_count) {
-		worker->slot->private_fd = adopted->private_fd;
+		slot_socket_adopt(worker->slot, adopted->private_fd);
 		adopted->private_fd = -1;
 	}
 	worker->stop_requested = adopted->record.stop_requested;
 	worker->generation = adopted->record.generation;
 	worker->started_ms = clock_ms() - age_of(&adopted->record);
+	memcpy(worker->cookies, adopted->record.cookies, sizeof(worker->cookies));
 	return worker;
 }
 
@@ -176,4 +179,9 @@ int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted)
 	worker_note(worker);
 	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", worker_fields(worker));
 	return 0;
+}
+
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record)
+{
+	kept_sockets_look_for_record(supervisor->kept, record);
 }

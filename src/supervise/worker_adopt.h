@@ -34,4 +34,10 @@ void supervised_slot_adopt(struct supervisor *supervisor, uint32_t slot,
  */
 int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted);
 
+/*
+ * A worker that is recorded has ended while there was no controller: what still has its listening
+ * sockets open must not keep clients. See kept_sockets.h.
+ */
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record);
+
 #endif

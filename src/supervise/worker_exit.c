@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 #include "common/timer.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -63,6 +64,7 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 	const struct end_facts facts = {
 		.ready_timeout_ms = config->timing.ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
+		.hang_timeout_ms = config->timing.hang_timeout_ms,
 		.passed_by = passed_by(config),
 		.not_ready_reason = worker->not_ready_reason,
 		.not_ready_hint = worker->not_ready_hint,
@@ -122,7 +124,7 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 	struct run_exit how = *exit;
 
 	describe_end(worker, &how);
-	text_clean(how.text);
+	text_clean_line(how.text);
 	note_exit(worker, &how);
 	slot_forget_worker(worker);
 	supervisor->worker_count--;
@@ -131,6 +133,7 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 		supervisor->hooks->failed(slot, worker, &how);
 	if (slots_all_failed_first(supervisor))
 		supervisor->hooks->start_failed(supervisor, worker, &how);
+	kept_sockets_look_later(supervisor->kept, worker);
 	worker_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);

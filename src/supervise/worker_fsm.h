@@ -24,19 +24,17 @@ enum worker_state {
 };
 
 enum worker_event {
-	/* it sent READY=1 or the like; or it sends nothing, and min-uptime has passed */
-	WORKER_BECAME_READY,
-	/* it can't have the slot, for example as its sockets do not listen */
-	WORKER_REFUSED,
-	WORKER_TIMED_OUT,     /* not ready within ready-timeout */
-	WORKER_SUPERSEDED,    /* the slot's next worker has the slot now */
-	WORKER_ASKED_TO_STOP, /* drain, scale, stop: no other worker follows */
-	/* no handshake is left on the sockets of a LEAVING worker, or time is over */
-	WORKER_HANDSHAKES_OVER,
-	WORKER_SAYS_STOPPING, /* STOPPING=1: it stops by itself */
-	WORKER_FELL_SILENT,   /* no WATCHDOG=1 for too long */
-	WORKER_MUST_END,      /* the hard-shutdown delay is over, or a fast stop */
-	WORKER_EXITED,	      /* its process (or thread) has ended */
+	WORKER_BECAME_READY,	/* it said so, or lived for min-uptime where it says nothing */
+	WORKER_REFUSED,		/* it can't have the slot: its sockets do not listen, e.g. */
+	WORKER_TIMED_OUT,	/* not ready within ready-timeout */
+	WORKER_SUPERSEDED,	/* the slot's next worker has it by now */
+	WORKER_ASKED_TO_STOP,	/* drain, scale, stop: no worker follows */
+	WORKER_HANDSHAKES_OVER, /* none is left on the sockets of a LEAVING worker, or too late */
+	WORKER_SAYS_STOPPING,	/* STOPPING=1: it stops by itself */
+	WORKER_FELL_SILENT,	/* no WATCHDOG=1 for too long */
+	WORKER_CLOSED_SOCKET,	/* it closed its listening socket, and goes on */
+	WORKER_MUST_END,	/* the hard-shutdown delay is over, or a fast stop */
+	WORKER_EXITED,		/* its process (or thread) ended */
 	WORKER_EVENT_COUNT
 };
 

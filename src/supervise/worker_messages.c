@@ -86,5 +86,5 @@ void worker_said(struct worker *worker, enum worker_word word)
 void worker_set_status(struct worker *worker, const char *status)
 {
 	snprintf(worker->status, sizeof(worker->status), "%s", status);
-	text_clean(worker->status);
+	text_clean_line(worker->status);
 }

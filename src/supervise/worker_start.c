@@ -70,6 +70,10 @@ static const char *begin_hint(int error)
 		       "pids.max of the cgroup)";
 	case -EMFILE:
 		return "too few descriptors: raise the limit (ulimit -n)";
+	case -EBADMSG:
+	case -ENOTSUP:
+	case -EFBIG:
+		return "an --env-file can't be used: 'env_file_failed' in the log says why";
 	default:
 		return "see 'stickyctl doctor'";
 	}
@@ -156,6 +160,7 @@ int supervised_slot_add(struct supervisor *supervisor, uint32_t index)
 			return -ENOMEM;
 		}
 		slot->private_fd = -1;
+		slot->private_path = UNIX_PATH_NONE;
 		supervisor->slots[index] = slot;
 	}
 	slot->supervisor = supervisor;

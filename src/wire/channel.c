@@ -95,7 +95,7 @@ int channel_receive(int channel, struct channel_message *ret_message, int *ret_f
 		return 0;
 	result = check(&header, ret_message, length, fd);
 	if (result < 0 && fd >= 0) {
-		close(fd);
+		fd_passing_discard(fd);
 		fd = -1;
 	}
 	*ret_fd = fd;

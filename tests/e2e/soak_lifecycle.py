@@ -3,9 +3,12 @@
 """The lifecycle under stress: `make soak`, some minutes. It repeats many times what `make test`
 does a few times, and prints what it costs."""
 
+import os
 import pathlib
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import harness
@@ -18,7 +21,9 @@ from lifecycle import LifecycleTestCase
 from programs import WORKER
 from world import wait_for
 
-LIMIT_S = 900  # limit for a test, instead of that of the harness
+CONNECTIONS = int(os.environ.get("CONNECTIONS") or 100_000)
+BUSY_RATE = 3000
+LIMIT_S = 900  # for a test, instead of the harness's
 
 test_reload.RELOADS = 300
 test_crash.KILLS = 400
@@ -38,6 +43,30 @@ class SoakTestCase(LifecycleTestCase):
 class Reloads(SoakTestCase):
     test_300_reloads = test_reload.Rolling.test_reloads_under_load
     test_the_naive_way_loses_clients = test_reload.Rolling.test_the_naive_way_loses_clients
+
+
+class Busy(SoakTestCase):
+    """A reload every 100 ms, while both processors have something else to do."""
+
+    def test_reloads(self):
+        signal.alarm(round(CONNECTIONS / BUSY_RATE * 2) + 300)
+        for _ in range(os.cpu_count()):
+            self.program(sys.executable, "-c", "while True: pass")
+        instance = self.serve_workers(4)
+        reloads = 0
+        with self.load("--duration", 4 * CONNECTIONS // BUSY_RATE + 60,
+                       rate=BUSY_RATE) as load:
+            until = time.monotonic() + CONNECTIONS / BUSY_RATE
+            while time.monotonic() < until:
+                began = time.monotonic()
+                subprocess.run([instance.arguments[0], "reload", "--wait"], check=True,
+                               env=self.environment(), capture_output=True)
+                reloads += 1
+                time.sleep(max(0, 0.1 - (time.monotonic() - began)))
+        self.say(f"{load.counts['answered']} of {load.counts['connections']} connections answered, "
+                 f"{reloads} reloads, slowest {load.counts['latency_us']['max'] / 1e6:.2f} s")
+        self.assert_nobody_lost(load.counts)
+        self.assertEqual(instance.stop(), 0)
 
 
 class Kills(SoakTestCase):

@@ -69,6 +69,11 @@ static const struct {
 	{"hard-shutdown-delay", "720h", NUMBER(timing.hard_shutdown_delay_ms), 2592000000},
 	{"stop-delay", "250", NUMBER(timing.stop_delay_ms), 250},
 	{"watchdog", "10s", NUMBER(timing.watchdog_ms), 10000},
+	{"hang-timeout", "2500ms", NUMBER(timing.hang_timeout_ms), 2500},
+	{"hang-timeout", "0", NUMBER(timing.hang_timeout_ms), 0},
+	{"on-hang", "report", NUMBER(timing.on_hang), ON_HANG_REPORT},
+	{"on-hang", "spill", NUMBER(timing.on_hang), ON_HANG_SPILL},
+	{"on-hang", "restart", NUMBER(timing.on_hang), ON_HANG_RESTART},
 	{"restart-limit", "5/1m", NUMBER(restart_limit.count), 5},
 	{"restart-limit", "63/30s", NUMBER(restart_limit.period_ms), 30000},
 	{"when-down", "spill", NUMBER(waiting.when_down), WHEN_DOWN_SPILL},
@@ -209,8 +214,10 @@ static void stop_signals_are_in_their_order(void **state)
 	static const struct {
 		const char *word;
 		int number;
-	} signals[] = {{"TERM", SIGTERM}, {"INT", SIGINT},   {"QUIT", SIGQUIT},
-		       {"HUP", SIGHUP},	  {"USR1", SIGUSR1}, {"USR2", SIGUSR2}};
+	} signals[] = {{"TERM", SIGTERM},   {"INT", SIGINT},	  {"QUIT", SIGQUIT},
+		       {"HUP", SIGHUP},	    {"USR1", SIGUSR1},	  {"USR2", SIGUSR2},
+		       {"WINCH", SIGWINCH}, {"SIGTERM", SIGTERM}, {"SIGUSR1", SIGUSR1},
+		       {"auto", SIGTERM}};
 	struct config config;
 	size_t i;
 
@@ -243,7 +250,8 @@ static const struct {
 	{"worker", "node,prefix=a", "auto activation node"},
 	{"worker", "node:sticky-cluster,pre=a", "auto activation node"},
 	{"term-after", "soon", "a time"},
-	{"stop-signal", "SIGTERM", "TERM INT"},
+	{"stop-signal", "SIGKILL", "TERM INT"},
+	{"stop-signal", "SIG", "TERM INT"},
 	{"stop-signal", "KILL", "TERM INT"},
 	{"proxy-keepalive", "no", "auto close warn"},
 	{"down-answer", "504", "502 503 close"},
@@ -286,6 +294,8 @@ static const struct {
 	{"hard-shutdown-delay", "721h", "30 days"},
 	{"stop-delay", "-1", "150ms"},
 	{"watchdog", "off", "150ms"},
+	{"hang-timeout", "long", "150ms"},
+	{"on-hang", "kill", "report spill restart"},
 	{"restart-limit", "5", "5/1m"},
 	{"restart-limit", "64/1m", "at most 63"},
 	{"restart-limit", "5/", "5/1m"},
@@ -389,6 +399,8 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
 	assert_int_equal(config.timing.stop_delay_ms, 0);
 	assert_int_equal(config.timing.watchdog_ms, 0);
+	assert_int_equal(config.timing.hang_timeout_ms, 10000);
+	assert_int_equal(config.timing.on_hang, ON_HANG_REPORT);
 	assert_int_equal(config.restart_limit.count, 0);
 	assert_int_equal(config.waiting.when_down, WHEN_DOWN_HOLD);
 	assert_int_equal(config.waiting.max_retries, 20);

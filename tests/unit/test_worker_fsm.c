@@ -36,6 +36,7 @@ static const struct cell expected[] = {
 	{WORKER_STARTING, WORKER_HANDSHAKES_OVER, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_SAYS_STOPPING, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_FELL_SILENT, WORKER_STARTING, 0},
+	{WORKER_STARTING, WORKER_CLOSED_SOCKET, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_STARTING, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
@@ -48,6 +49,7 @@ static const struct cell expected[] = {
 	{WORKER_READY, WORKER_SAYS_STOPPING, WORKER_DRAINING,
 	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE | ACTION_REPLACE},
 	{WORKER_READY, WORKER_FELL_SILENT, WORKER_READY, ACTION_KILL},
+	{WORKER_READY, WORKER_CLOSED_SOCKET, WORKER_DRAINING, STOP | ACTION_REPLACE},
 	{WORKER_READY, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_READY, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
@@ -60,6 +62,7 @@ static const struct cell expected[] = {
 	{WORKER_LEAVING, WORKER_SAYS_STOPPING, WORKER_DRAINING,
 	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE},
 	{WORKER_LEAVING, WORKER_FELL_SILENT, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_CLOSED_SOCKET, WORKER_LEAVING, 0},
 	{WORKER_LEAVING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_LEAVING, WORKER_EXITED, WORKER_GONE, BURY},
 
@@ -71,6 +74,7 @@ static const struct cell expected[] = {
 	{WORKER_DRAINING, WORKER_HANDSHAKES_OVER, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_SAYS_STOPPING, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_FELL_SILENT, WORKER_DRAINING, 0},
+	{WORKER_DRAINING, WORKER_CLOSED_SOCKET, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_MUST_END, WORKER_DRAINING, ACTION_KILL},
 	{WORKER_DRAINING, WORKER_EXITED, WORKER_GONE, BURY},
 
@@ -82,6 +86,7 @@ static const struct cell expected[] = {
 	{WORKER_GONE, WORKER_HANDSHAKES_OVER, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_SAYS_STOPPING, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_FELL_SILENT, WORKER_GONE, 0},
+	{WORKER_GONE, WORKER_CLOSED_SOCKET, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_MUST_END, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_EXITED, WORKER_GONE, 0},
 };
@@ -169,9 +174,10 @@ static void no_cell_breaks_the_rules(void **state)
 static void names_are_there_and_differ(void **state)
 {
 	static const char *const states[] = {"starting", "ready", "draining", "gone", "leaving"};
-	static const char *const events[] = {
-		"became_ready",	   "refused",	    "timed_out",   "superseded", "asked_to_stop",
-		"handshakes_over", "says_stopping", "fell_silent", "must_end",	 "exited"};
+	static const char *const events[] = {"became_ready",  "refused",       "timed_out",
+					     "superseded",    "asked_to_stop", "handshakes_over",
+					     "says_stopping", "fell_silent",   "closed_socket",
+					     "must_end",      "exited"};
 	size_t i;
 
 	(void)state;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "failure.h"
+#include "tally.h"
 #include "worker.h"
 
 #define HEAD_MAX 16384 /* number of bytes of a request that are kept */
@@ -69,6 +70,7 @@ static bool request_complete(const struct connection *connection)
 static void connection_close(struct connection *connection)
 {
 	close(connection->watch.fd);
+	tally_closed();
 	if (connection->delay.fd >= 0)
 		close(connection->delay.fd);
 	free(connection);
@@ -153,9 +155,11 @@ void connection_open(struct loop *loop, int fd, int listener, const struct socka
 {
 	struct connection *connection;
 
+	tally_accepted();
 	if (loop->worker->options.banner) {
 		answer(loop->worker, fd, listener, peer, false);
 		close(fd);
+		tally_closed();
 		return;
 	}
 	connection = malloc(sizeof(*connection));

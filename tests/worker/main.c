@@ -28,6 +28,7 @@
 #include "failure.h"
 #include "inherited.h"
 #include "listeners.h"
+#include "tally.h"
 #include "timeline.h"
 #include "worker.h"
 
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 	static struct worker worker;
 
 	options_parse(argc, argv, &worker.options);
+	tally_open(worker.options.tally);
 	if (worker.options.print_fds)
 		inherited_print();
 	worker.slot = environment_text("STICKY_SLOT");

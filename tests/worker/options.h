@@ -27,6 +27,7 @@ struct options {
 	bool exits;
 	int exit_code;
 	const char *status;
+	const char *tally; /* a file; NULL: none */
 };
 
 /* Exits on a mistake and after --help. --stdout and --stderr are printed at once. */
