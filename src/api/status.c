@@ -77,7 +77,7 @@ static json_t *workers_json(const struct instance *instance, const struct survey
 	return workers;
 }
 
-/* The workers that leave or drain, by slot, the last one first. */
+/* The workers that leave or drain, slot by slot, the last one first. */
 static json_t *draining_json(const struct survey *survey)
 {
 	json_t *list = json_array();
@@ -138,7 +138,7 @@ static json_t *counters_json(const struct instance *instance)
 			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
 			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
 			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
-			 "pending_heads", (json_int_t)frontend_pending(instance->front));
+			 "pending_heads", (json_int_t)frontend_pending(instance->frontend));
 }
 
 static json_t *reload_json(const struct instance *instance)
@@ -156,7 +156,7 @@ static json_t *reload_json(const struct instance *instance)
 /* Count the connections that wait in the kernel's queues and in the controller. */
 static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
-	json_int_t held = frontend_waiting(instance->front);
+	json_int_t held = frontend_waiting(instance->frontend);
 	uint32_t slot;
 
 	for (slot = 0; slot < survey->count; slot++)

@@ -14,7 +14,7 @@ enum wait { WAIT_NOT, WAIT_READY, WAIT_DRAINED };
 
 struct progress {
 	enum wait wait;
-	bool bar; /* stderr is a terminal */
+	bool bar; /* show a progress bar, as stderr is a terminal */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -29,7 +29,7 @@ static uint64_t number_of(const json_t *json, const char *key)
 }
 
 /* Print the counters of the connections that the controller accepts and passes to workers. */
-static void show_front(const json_t *status)
+static void show_frontend(const json_t *status)
 {
 	const json_t *counters = json_object_get(status, "counters");
 
@@ -46,7 +46,7 @@ static void show_front(const json_t *status)
 	       (unsigned long long)number_of(counters, "pending_heads"));
 }
 
-/* A reload that waits, with what ends that. */
+/* Show a reload that waits, and what it waits for. */
 static void show_waiting(const json_t *status)
 {
 	const json_t *slot = json_object_get(json_object_get(status, "reload"), "waits_for_slot");
@@ -56,7 +56,10 @@ static void show_waiting(const json_t *status)
 		       (int)json_integer_value(slot));
 }
 
-/* Somebody took the program away: the stickiness of those clients ended. */
+/*
+ * Show that another process detached the program, so that clients were not sent to their own
+ * workers for a time.
+ */
 static void show_restored(const json_t *status)
 {
 	unsigned long long count = number_of(status, "steering_restored");
@@ -100,7 +103,7 @@ static void show_instance(const json_t *status)
 	       (unsigned long long)number_of(status, "held"));
 	if (strcmp(text_of(status, "behind_proxy"), "no") ||
 	    strcmp(text_of(status, "steering"), "kernel"))
-		show_front(status);
+		show_frontend(status);
 	show_waiting(status);
 	show_restored(status);
 	show_foreign(status);
@@ -151,7 +154,7 @@ static void show_draining_worker(const json_t *worker)
 	putchar('\n');
 }
 
-/* The workers that finish what they have. */
+/* Show the workers that finish their last connections. */
 static void show_draining(const json_t *status)
 {
 	const json_t *draining = json_object_get(status, "draining");

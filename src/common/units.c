@@ -9,7 +9,7 @@
 
 #define TIME_MAX_MS (30ull * 24 * 3600 * 1000)
 
-/* Read the digits at the start of a text. Returns how many there are, or -ERANGE. */
+/* Read the digits at the start of a text. Returns their number, or -ERANGE. */
 static int read_digits(const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Read a whole decimal number from min to max. Returns 0, -EINVAL (no number) or -ERANGE. */
+/* Read a whole decimal number from min to max. Returns 0, -EINVAL (not a number) or -ERANGE. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 
 /*
@@ -25,7 +25,10 @@ int parse_size(const char *text, uint64_t *ret_bytes);
  */
 int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
 
-/* Is it "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a digit? */
+/*
+ * Is the text "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a
+ * digit?
+ */
 bool is_assignment(const char *text);
 
 #define DURATION_TEXT_SIZE 32

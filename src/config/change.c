@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Replaces one configuration by another: which options change, and which can't. */
+/* Replaces one configuration by another. Says which options change, and which can't. */
 #include <stdio.h>
 #include <string.h>
 
@@ -74,8 +74,8 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 		     size_of(option));
 	}
 	/*
-	 * Whether workers are processes, or threads of this process, is decided at the start for
-	 * good.
+	 * Whether workers are processes or threads of this process is decided at the start, and
+	 * does not change.
 	 */
 	if (!running->command != !next->command) {
 		add_name("command", size, ret_names);

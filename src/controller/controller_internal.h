@@ -42,11 +42,13 @@ struct controller {
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
-	struct traffic own_traffic; /* instance.traffic where there is no state file */
+	struct traffic own_traffic; /* used as instance.traffic if there is no state file */
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
-	/* what a previous controller left is not ours yet: a start that fails leaves it as it is */
+	/*
+	 * the files of a previous controller are not this one's yet: if the start fails, they stay
+	 */
 	bool leaves_files;
 	/* steering by user: all connections are accepted in the controller */
 	bool is_user;
@@ -119,7 +121,7 @@ uint32_t controller_wanted_slots(const struct config *config);
 /* ---- setup_workers.c: the dispatchers, the workers and what supervises them ---- */
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
-int controller_open_front(struct controller *controller);
+int controller_open_frontend(struct controller *controller);
 
 /* Open what starts workers: processes for a COMMAND, else threads for the demo. */
 int controller_open_workers(struct controller *controller);
@@ -130,7 +132,7 @@ int controller_open_supervisor(struct controller *controller);
  * Let the dispatchers accept connections, if the group listens already. Must be called before a
  * takeover installs its program, which would find no dispatchers.
  */
-int controller_start_front(struct controller *controller);
+int controller_start_frontend(struct controller *controller);
 
 /* Listen on the private address of each slot. After a takeover, a failure is only logged. */
 int controller_open_slot_sockets(struct controller *controller);
@@ -194,7 +196,7 @@ void controller_apply_differences(struct controller *controller);
  *
  * ret_text  on failure the reason; else the options that keep their previous values, or ""
  *
- * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
+ * Returns a result of rolling_reload_begin(), or -EBADMSG, after which nothing has changed.
  */
 int controller_reload(struct controller *controller, struct error_text *ret_text);
 

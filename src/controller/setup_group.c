@@ -50,7 +50,7 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
-/* A previous controller has died, and so have its workers: nobody needs its maps any more. */
+/* A previous controller has died, and so have its workers: no process needs its maps any more. */
 static void remove_stale_pins(const struct controller *controller, const char *path)
 {
 	struct state_file_content *content;
@@ -73,7 +73,10 @@ int controller_find_takeover(struct controller *controller)
 	if (!controller->instance.config->command ||
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
-	/* Before anything is taken over: workers without a controller go on, and can wait. */
+	/*
+	 * This is checked before anything is taken over: workers without a controller still serve,
+	 * and can wait.
+	 */
 	error = state_file_check_space(path);
 	if (error) {
 		controller->leaves_files = true;
@@ -233,7 +236,7 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	/* A Node.js application says itself, by listen(), which address it wants. */
+	/* A Node.js application names its address itself, by listen(). */
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;

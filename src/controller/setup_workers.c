@@ -21,7 +21,7 @@
 #include "supervise/supervisor.h"
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
-int controller_open_front(struct controller *controller)
+int controller_open_frontend(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	struct frontend_options options = {
@@ -42,19 +42,19 @@ int controller_open_front(struct controller *controller)
 			"out --behind-proxy and --steering=user");
 		return EXIT_USAGE;
 	}
-	result = frontend_open(&options, &controller->instance.front, &error);
+	result = frontend_open(&options, &controller->instance.frontend, &error);
 	if (!result)
 		return EXIT_DONE;
 	controller_complain("%s", error.text);
 	return result == -EBADMSG ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }
 
-int controller_start_front(struct controller *controller)
+int controller_start_frontend(struct controller *controller)
 {
 	/* The application of a Node.js worker has not said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
-	int error = controller->instance.front && !is_early
-			    ? frontend_start(controller->instance.front)
+	int error = controller->instance.frontend && !is_early
+			    ? frontend_start(controller->instance.frontend)
 			    : 0;
 	uint32_t i;
 
@@ -83,7 +83,7 @@ static void on_listener_added(void *context)
 	journal_add(controller->instance.journal, STICKY_LOG_INFO, "listening",
 		    json_pack("{s:s}", "on", addresses));
 	supervisor_listeners_changed(controller->instance.supervisor);
-	if (controller_start_front(controller))
+	if (controller_start_frontend(controller))
 		shutdown_begin(controller->instance.supervisor, true);
 }
 
@@ -96,10 +96,10 @@ static int open_nodeports(struct controller *controller)
 		.rights = &controller->rights,
 		.is_named = config->listen.count > 0,
 		/*
-		 * Dispatchers get the group's listeners once, when they are opened. So with
-		 * dispatchers no listener can be added after the first one.
+		 * Dispatchers get the group's listeners once, when they are opened. Therefore, with
+		 * dispatchers, no listener can be added after the first one.
 		 */
-		.may_add = !controller->instance.front,
+		.may_add = !controller->instance.frontend,
 		.added = on_listener_added,
 		.context = controller,
 	};
@@ -134,7 +134,7 @@ static int open_processes(struct controller *controller)
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
 	options.preload = controller->preload_path;
-	options.delivery = frontend_delivery(controller->instance.front);
+	options.delivery = frontend_delivery(controller->instance.frontend);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)
 		error = processes_open(&options, &controller->processes);
@@ -177,7 +177,7 @@ int controller_open_supervisor(struct controller *controller)
 		.journal = controller->instance.journal,
 		.config = controller->instance.config,
 		.answered = &controller->instance.traffic->delivery.answered,
-		.delivery = frontend_delivery(controller->instance.front),
+		.delivery = frontend_delivery(controller->instance.frontend),
 		.rights = &controller->rights,
 		.state_file = &controller->state_file,
 		.finished = on_finished,

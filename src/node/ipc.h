@@ -15,7 +15,7 @@
 struct node_ipc;
 
 struct node_ipc_callbacks {
-	/* A message came; borrowed. This callback may close the channel. */
+	/* A message has arrived; it is borrowed. This callback may close the channel. */
 	void (*message)(void *context, const json_t *message);
 	/* The worker has closed its end of the channel. */
 	void (*end)(void *context);

@@ -334,8 +334,8 @@ static void release_shared(struct node_worker *node)
 }
 
 /*
- * Workers of a module are READY when they listen on anything: sticky-cluster's listen on a port
- * that is not used, once they are set up. (sticky-listen's listen nowhere.)
+ * Workers of a module are READY when they listen on any port: workers of sticky-cluster listen on a
+ * port that is not used, once they are set up. (Those of sticky-listen never listen.)
  */
 static void on_listening(struct node_worker *node, const struct cluster_event *event)
 {
@@ -393,7 +393,7 @@ static void on_message(void *context, const json_t *message)
 		on_handle_lost(node);
 		break;
 	case CLUSTER_LEAVING:
-		/* This has the effect of STOPPING=1: the slot's next worker starts now. */
+		/* This has the same effect as STOPPING=1: the slot's next worker starts now. */
 		send_message(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
 		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The build makes it of preload.js. */
+/* The build makes this file of preload.js. */
 static const char text[] =
 #include "node/preload.js.h"
 	;

@@ -146,7 +146,7 @@ static void pass_of_adapter(struct relay_member *member, const json_t *message)
 }
 
 /*
- * Messages about a session that another worker has: a search for that worker goes to all members,
+ * Messages about a session that another worker has. A search for that worker goes to all members;
  * what follows goes to that worker alone.
  */
 static void pass_of_engine(struct relay_member *member, const json_t *message)

@@ -13,7 +13,7 @@
 #include "common/error_text.h"
 #include "common/units.h"
 
-/* The passwd entry of a name or a number; NULL where there is none. */
+/* Returns the passwd entry of a name or number; NULL: there is none. */
 static const struct passwd *find_user(const char *text)
 {
 	const struct passwd *entry = getpwnam(text);
@@ -39,7 +39,7 @@ static int find_group(const char *text, gid_t *ret_gid)
 	return 0;
 }
 
-/* The user's supplementary groups. */
+/* Read the user's supplementary groups. */
 static int find_groups(struct identity *identity)
 {
 	int count = 64;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that is Node.js: its channel, and how it is stopped. */
+/* A worker process that runs Node.js: its channel, and how it is stopped. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,10 @@ static struct node_worker_options options_of(const struct process *process)
 
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
-/* It is not known of a worker that we may not look at: it gets the time of quiet connections. */
+/*
+ * If the controller may not read the worker's descriptors, nothing is known: the worker gets the
+ * time for quiet connections.
+ */
 static enum unread guess(const struct process *process, int error)
 {
 	struct processes *processes = process->processes;
@@ -68,8 +71,8 @@ static enum unread guess(const struct process *process, int error)
 
 /*
  * Is there unread input on connections to the listeners' ports? A connection that was passed, and
- * not answered yet, may not have become a descriptor of the process. Connections of its other
- * servers are its own affair: other workers accept there too, all the time.
+ * not acknowledged yet, may not be a descriptor of the process yet. Connections of its other
+ * servers do not count: other workers accept there, too.
  */
 static enum unread look(const struct process *process)
 {
@@ -86,10 +89,10 @@ static enum unread look(const struct process *process)
 }
 
 /*
- * At the disconnect Node.js closes connections that are idle to it: those whose next request it has
- * not read, and from 26 on those of which it has read nothing (nodejs/node#63470). A client that
- * has just sent its request would get a reset for it. No new connections come to it any more, so
- * what it has is soon read.
+ * At the disconnect Node.js closes the connections that it takes for idle: those whose next request
+ * it has not read, and since version 26 those from which it has read nothing (nodejs/node#63470). A
+ * client that has just sent its request would get a reset for it. No new connections arrive at it
+ * any more, so that it will soon have read from all.
  */
 static bool has_unread(const struct process *process)
 {
@@ -109,7 +112,7 @@ static void look_again(struct process *process)
 	timer_start(process->disconnect, ms);
 }
 
-/* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
+/* A worker that has closed its channel is about to end by itself. Otherwise the signal follows. */
 static void on_disconnect(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
@@ -163,7 +166,10 @@ static void start_term(struct process *process)
 	timer_start(process->term, term_after_ms(process->processes->options.config));
 }
 
-/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+/*
+ * Requests in flight are answered, and idle connections are closed. After that the worker gets the
+ * signal.
+ */
 bool process_disconnect(struct process *process)
 {
 	if (!term_after_ms(process->processes->options.config) ||
@@ -200,7 +206,10 @@ static bool offer_socket(void *context, int number, uint32_t inode)
 	return true;
 }
 
-/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+/*
+ * Find the sockets that the worker shares with other workers. All its sockets are looked at, as
+ * their numbers are not known.
+ */
 static void offer_sockets(struct process *process)
 {
 	int error = procfd_each_socket(process->pid, offer_socket, process);
@@ -216,7 +225,7 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was asked to finish, or will be in a moment. */
+	/* The worker has left its slot: it was asked to finish, or will be in a moment. */
 	else if (!worker_sockets(process->worker))
 		start_term(process);
 	offer_sockets(process);

@@ -31,7 +31,10 @@ static void close_pair(int pair[2])
 		close(pair[1]);
 }
 
-/* On a terminal each line says whose it is; else bytes are passed on as they come. */
+/*
+ * On a terminal each line has the worker's slot in front. Otherwise bytes are passed on as they
+ * come.
+ */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
 {
 	prefix[0] = '\0';
@@ -39,7 +42,7 @@ void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]
 		snprintf(prefix, PREFIX_SIZE, "[%u] ", worker_slot(process->worker));
 }
 
-/* A pipe for one stream of a worker; its reading end goes into a source. */
+/* Open a pipe for one stream of a worker. A source reads from it. */
 static int open_stream(struct process *process, struct output_sink *sink, struct output_tail *tail,
 		       struct output_source **ret_source, int *ret_write_end)
 {
@@ -108,7 +111,9 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 	request.kept_count = SPAWN_KEPT;
 	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
 		request.kept_count += WORKER_CHANNEL_ENDS;
-	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	/*
+	 * The number must be 15 or less: Node.js hides only such descriptors from its own children.
+	 */
 	if (process->node)
 		request.kept[request.kept_count++] = node_worker_fd(process->node);
 	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
@@ -236,7 +241,7 @@ static bool process_stop(void *handle)
 	if (!process->reaped)
 		survivors_look(&process->survivors, process->pid);
 	if (process->node && process_disconnect(process))
-		return false; /* by process_node.c, at once or soon */
+		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
 	return true;
 }
@@ -342,7 +347,7 @@ int processes_open(const struct processes_options *options, struct processes **r
 		processes_close(processes);
 		return error;
 	}
-	/* Children that ended while a newer version took this process over. */
+	/* Children may have ended while a newer version replaced this program. */
 	event_active(processes->child_event, EV_SIGNAL, 1);
 	*ret_processes = processes;
 	return 0;

@@ -20,7 +20,7 @@ static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, i
 	_exit(127);
 }
 
-/* By the system call: the C library keeps the numbers that it uses itself from being reset. */
+/* This uses the system call, as the C library refuses to reset the signals that it uses itself. */
 static void reset_signals(void)
 {
 	static const unsigned char
@@ -34,15 +34,16 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Out of the way of the numbers that the worker gets. Returns the copy or -1. */
+/* Copy a descriptor above the numbers that the worker gets. Returns the copy or -1. */
 static int lift(int fd, int above)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, above);
 }
 
 /*
- * Put every descriptor to its number, and mark all others close-on-exec, also where their opener
- * forgot to. All are copied above the targets first: a source may have another one's target number.
+ * Put every descriptor at its number, and mark all others close-on-exec, even if the code that
+ * opened them did not. All are copied above the target numbers first, as a source may have the
+ * target number of another one.
  */
 static int place_descriptors(const struct spawn_request *request, int *status)
 {
@@ -101,7 +102,7 @@ static void write_pid(char *to)
 	*to = '\0';
 }
 
-/* The last error that says more than "not there". */
+/* Returns the last error that says more than "not there". */
 static int exec_first(const struct spawn_request *request)
 {
 	char *const *file;
@@ -145,7 +146,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 
 	if (pipe2(status, O_CLOEXEC))
 		return -errno;
-	/* No handler of ours may run in the child before they are reset. */
+	/* No handler of the controller may run in the child before the signals are reset. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &previous);
 	pid = fork();
@@ -158,7 +159,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 		close(status[0]);
 		return -error;
 	}
-	/* In both, as either may be first. */
+	/* Both processes do this, as either may be first. */
 	setpgid(pid, pid);
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	*ret_pid = pid;

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "process/spawn.h"
 
-/* What a worker must not take for its own. */
+/* Variables that a worker must not inherit. */
 static const char *const not_inherited[] = {
 	"LISTEN_FDS",
 	"LISTEN_PID",
@@ -70,7 +70,7 @@ static int set_assignments(struct environment *environment, const struct config 
 	return error;
 }
 
-/* sd_listen_fds(3); the names are ours: listen0, listen1, ..., slot. */
+/* The variables of sd_listen_fds(3). The sockets are named listen0, listen1, ..., and slot. */
 static int set_activation(struct environment *environment, uint32_t count, bool has_private)
 {
 	char names[SPAWN_SOCKETS_MAX * 16] = "";
@@ -94,8 +94,10 @@ static int set_activation(struct environment *environment, uint32_t count, bool 
 	return error;
 }
 
-/* sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the worker's group
- * counts. */
+/*
+ * The variables of sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the
+ * worker's group counts.
+ */
 static int set_watchdog(struct environment *environment, const struct config *config)
 {
 	if (!config->timing.watchdog_ms)
@@ -118,8 +120,8 @@ static int set_preload(struct environment *environment, const char *path)
 }
 
 /*
- * As child_process.fork() and cluster.fork() of Node.js set it; and the numbers that workers of
- * recluster and sticky-cluster look for.
+ * Set the variables that child_process.fork() and cluster.fork() of Node.js set, and the numbers
+ * that workers of recluster and sticky-cluster read.
  */
 static int set_node(struct environment *environment, const struct worker_environment *spec)
 {

@@ -19,14 +19,14 @@
 /* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
 #define HANDSHAKE_BITS (1u << 3 | 1u << 12)
 #define RECEIVE_SIZE   32768
-/* What ends the reading of a dump, beside an error. */
+/* Besides an error, this ends the reading of a dump. */
 #define FOUND		1
 #define END		2
 #define CONNECTIONS_MAX (4u << 20)
 
 struct dump;
 
-/* Takes one socket of the dump. Returns 0 to go on, FOUND: the rest does not matter, or -errno. */
+/* Called with one socket of the dump. Returns 0 to go on, FOUND to end the reading, or -errno. */
 typedef int read_message_fn(const struct dump *dump, const struct nlmsghdr *header);
 
 struct dump {
@@ -220,8 +220,10 @@ static int read_handshake(const struct dump *dump, const struct nlmsghdr *header
 	return 0;
 }
 
-/* Returns END at the end of the dump, 0 if more follows, or what dump->read returned: -errno,
- * FOUND. */
+/*
+ * Returns END at the end of the dump, 0 if more follows, or what dump->read returned (-errno or
+ * FOUND).
+ */
 static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 {
 	if (header->nlmsg_type == NLMSG_DONE)
@@ -330,7 +332,7 @@ static int add_found(void *context, const struct sockdiag_socket *socket)
 long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes)
 {
 	struct inodes inodes = {0};
-	/* `status` asks often: it gets neither listening sockets nor their tcp_info. */
+	/* `status` calls this often: the dump contains neither listening sockets nor tcp_info. */
 	const struct dump dump = {
 		.ports = ports,
 		.port_count = port_count,

@@ -23,8 +23,8 @@ struct sockdiag_socket {
 	uint32_t inode;
 	bool listens; /* a listening socket; else an accepted connection */
 	/*
-	 * listening: connections that wait to be accepted; connection: bytes that wait to be read,
-	 * where the end of the stream counts as one byte
+	 * The queue. Of a listening socket: connections that wait to be accepted. Of a connection:
+	 * bytes that wait to be read, where the end of the stream counts as one byte.
 	 */
 	uint32_t queue;
 	uint64_t received; /* bytes received so far on a connection */
@@ -38,8 +38,8 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
  *
  * ports  in host byte order
  *
- * Returns 0, or -errno, also that of `found`. Costs a walk over all TCP sockets of the network
- * namespace.
+ * Returns 0, or -errno. An error of `found` is passed on. Costs a walk over all TCP sockets of the
+ * network namespace.
  */
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
@@ -99,8 +99,8 @@ int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_
 int sockdiag_is_connected(const uint16_t *ports, size_t port_count);
 
 /*
- * List the handshakes that have begun at local ports and are not over: SYN received, and the last
- * ACK of the client not yet. A handshake by SYN cookies is in no list.
+ * List the handshakes that have begun at local ports and are not over: the SYN has arrived, and the
+ * client's last ACK has not. A handshake by SYN cookies is in no list of the kernel.
  *
  * ports        in host byte order
  * limit        the most handshakes to list

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why the supervisor ended a worker, in words: the signal that ended its process would not tell.
- * Pure.
+ * Why the supervisor ended a worker, as text. The signal that ended its process would not tell the
+ * reason. Pure.
  */
 #ifndef STICKY_SUPERVISE_END_REASON_H
 #define STICKY_SUPERVISE_END_REASON_H
@@ -23,14 +23,14 @@ enum end_reason {
 	END_REASON_COUNT
 };
 
-/* What the texts tell. */
+/* Facts for the texts. */
 struct end_facts {
 	uint32_t ready_timeout_ms;
 	uint32_t watchdog_ms;
 	uint32_t hang_timeout_ms;
 	const char *passed_by;	      /* the option by which connections are passed */
-	const char *not_ready_reason; /* what it had yet to do to be READY; "": not known */
-	/* what to do about not_ready_reason; NULL: the general hint for END_NOT_READY */
+	const char *not_ready_reason; /* what was missing for READY; "": not known */
+	/* what the user can do about not_ready_reason; NULL: the general hint for END_NOT_READY */
 	const char *not_ready_hint;
 };
 

@@ -4,7 +4,10 @@
 #include "common/clock.h"
 #include "supervise/supervise_internal.h"
 
-/* Who is shown: the one that has the slot, or will have it; else the last one that drains. */
+/*
+ * The worker that is shown: the one that has the slot, or will have it first; else the last one
+ * that drains.
+ */
 static const struct worker *shown(const struct supervised_slot *slot)
 {
 	return slot->current ? slot->current : slot->draining;

@@ -11,14 +11,14 @@
 #include "supervise/supervise_internal.h"
 
 #define CHECK_SECONDS 3
-/* So many checks without an answer are said. A busy machine misses one now and then. */
+/* This many checks without an answer are reported. A busy machine misses one now and then. */
 #define UNANSWERED_MAX 10
 
 struct steering_watch {
 	struct supervisor *supervisor;
 	struct event *timer;
 	uint64_t restored;
-	uint32_t unanswered; /* checks in a row */
+	uint32_t unanswered; /* number of checks in a row */
 };
 
 static void note_lost(struct steering_watch *watch, int listeners)

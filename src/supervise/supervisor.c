@@ -51,7 +51,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 	free(usages);
 }
 
-/* Let the slots without a worker hold or spill their connections, as --when-down says now. */
+/* Let the slots without a worker hold or spill their connections, as --when-down now says. */
 static void apply_when_down(struct supervisor *supervisor)
 {
 	bool spills = supervisor->config->waiting.when_down == WHEN_DOWN_SPILL;
@@ -271,9 +271,10 @@ void supervisor_start(struct supervisor *supervisor)
 	uint32_t i;
 
 	supervisor->started_ms = clock_ms();
-	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
+	/* all slots were taken over */
+	supervisor->has_started = supervisor_has_started(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
-		if (!supervisor->slots[i]->current) /* not taken over */
+		if (!supervisor->slots[i]->current) /* this slot was not taken over */
 			supervised_slot_hold(supervisor, i);
 	apply_when_down(supervisor);
 	foreign_listeners_look(supervisor->foreign);

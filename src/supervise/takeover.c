@@ -15,16 +15,16 @@
 #include "procfs/process_sockets.h"
 #include "supervise/worker_fsm.h"
 
-#define END_MS 1000 /* how long a worker that was killed may take to end */
+#define END_MS 1000 /* time in which a worker that was killed must end */
 
 static int fetch(int pidfd, int number)
 {
 	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
-#define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
+#define PRIVATE STICKY_LISTENERS_LIMIT /* result of match(): the slot's own socket */
 
-/* Returns the listener whose socket of this worker it is, PRIVATE, or -1: it is none. */
+/* Returns the listener to which this socket of the worker belongs, PRIVATE, or -1. */
 static int match(const struct worker_record *record, uint32_t listeners, int fd)
 {
 	uint64_t cookie;
@@ -39,8 +39,7 @@ static int match(const struct worker_record *record, uint32_t listeners, int fd)
 	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
-/* Fetch a descriptor of a worker, and keep it where it is one of its listening sockets. Returns 1
- * then. */
+/* Fetch a descriptor of a worker. If it is one of its listening sockets, keep it and return 1. */
 static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int number)
 {
 	int fd = fetch(adopted->pidfd, number), index;
@@ -72,7 +71,7 @@ static bool fetch_one(void *context, int number, uint32_t inode)
 	return fetching->wanted != 0;
 }
 
-/* Its sockets may have other numbers by now: all of its descriptors are looked at. */
+/* The sockets may have other numbers by now: all descriptors of the worker are looked at. */
 static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
 	struct fetching fetching = {
@@ -85,7 +84,7 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 
 	if (error)
 		return error;
-	/* A worker may have closed its slot's own socket: it serves all the same. */
+	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */
 	for (i = 0; i < listeners; i++)
 		if (adopted->fds[i] < 0)
 			return -ESRCH;
@@ -126,7 +125,7 @@ static void kill_worker(const struct adopted_worker *adopted)
 		   syscall(SYS_pidfd_send_signal, adopted->pidfd, SIGKILL, NULL, 0) ? errno : 0);
 }
 
-/* A worker that was killed holds its addresses until its end. */
+/* A worker that was killed keeps its addresses bound until it has ended. */
 static void await_end(const struct adopted_worker *adopted)
 {
 	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
@@ -135,8 +134,8 @@ static void await_end(const struct adopted_worker *adopted)
 }
 
 /*
- * Open a pidfd of the recorded process, where it is still there. It is opened before the process
- * is looked at: from then on the pid can't become another process's unnoticed.
+ * Open a pidfd of the recorded process, if it still runs. It is opened before the process is looked
+ * at: after that, another process with the same pid would be noticed.
  */
 static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
@@ -157,7 +156,7 @@ static int open_worker(const struct worker_record *record, struct adopted_worker
 	return 0;
 }
 
-/* Returns true where the worker is to be taken over. */
+/* Returns true if the worker is to be taken over. */
 static bool take_worker(const struct worker_record *record, uint32_t listeners,
 			struct adopted_worker *ret_worker)
 {
@@ -165,14 +164,14 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 	    open_worker(record, ret_worker))
 		return false;
 	if (record->state == WORKER_DRAINING) {
-		/* It may be the last one that has its slot's own socket. */
+		/* It may be the only process that still has its slot's own socket. */
 		if (record->private_cookie)
 			fetch_sockets(ret_worker, 0);
 		return true;
 	}
 	if (record->state == WORKER_READY && !fetch_sockets(ret_worker, listeners))
 		return true;
-	/* Where the start of its process was not recorded yet, its sockets identify it. */
+	/* If the start time of its process was not recorded yet, its sockets identify it. */
 	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
 		kill_worker(ret_worker);
 		await_end(ret_worker);

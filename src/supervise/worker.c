@@ -77,8 +77,8 @@ static bool has_left(enum worker_state state)
 }
 
 /*
- * In the state file a LEAVING worker is DRAINING: whoever takes over finds out by himself whether
- * it has been asked to stop.
+ * In the state file a LEAVING worker is recorded as DRAINING. A controller that takes over reads
+ * from stop_requested whether it has been asked to stop.
  */
 static void record_state(struct worker *worker)
 {

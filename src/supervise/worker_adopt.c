@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Slots and workers that a previous controller left: the supervisor goes on with them. */
+/* The supervisor takes over slots and workers that a previous controller left. */
 #include "supervise/worker_adopt.h"
 
 #include <errno.h>
@@ -65,8 +65,8 @@ static void place_ready(struct worker *worker)
 }
 
 /*
- * Another worker has its slot: it finishes the connections that it has. One that has not been asked
- * to stop may have handshakes on its sockets, which only its process has by now.
+ * Another worker has its slot: this one serves its last connections. If it has not been asked to
+ * stop, there may be handshakes on its sockets, which only its process still has.
  */
 static void place_draining(struct worker *worker)
 {
@@ -79,7 +79,7 @@ static void place_draining(struct worker *worker)
 	handshake_wait_begin(supervisor_of(worker)->handshakes, worker);
 }
 
-/* Returns 1 where the worker has its slot, 0 where it has left it, or -errno. */
+/* Returns 1 if the worker has its slot, 0 if it has left it, or -errno. */
 static int adopt_sockets(struct worker *worker, const struct adopted_worker *adopted)
 {
 	int result;
@@ -89,14 +89,18 @@ static int adopt_sockets(struct worker *worker, const struct adopted_worker *ado
 	result = sticky_worker_adopt(supervisor_of(worker)->options.group, adopted->record.slot,
 				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {
-		/* It was READY, but another worker has the slot: we do not need its sockets. */
+		/*
+		 * It was READY, but another worker has the slot: its sockets are not needed here.
+		 */
 		sticky_worker_close(worker->sockets);
 		worker->sockets = NULL;
 	}
 	return result;
 }
 
-/* A slot that is not there was scaled away: it is made. Returns NULL where memory is short. */
+/*
+ * If the slot does not exist, as it was scaled away, it is made. Returns NULL if memory is short.
+ */
 static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
 	uint32_t index = adopted->record.slot;
@@ -122,7 +126,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	return worker;
 }
 
-/* Returns as adopt_sockets(). */
+/* Returns a result of adopt_sockets(). */
 static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 {
 	const struct worker_backend *backend = backend_of(worker);
@@ -130,14 +134,16 @@ static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 
 	if (has_slot < 0)
 		return has_slot;
-	adopted->pidfd = -1; /* from now on the backend's, also where it fails */
+	adopted->pidfd = -1; /* from now on the backend's, even if it fails */
 	error = backend->ops->adopt(backend->context, worker, adopted->record.pid, pidfd,
 				    &worker->handle);
 	return error ? error : has_slot;
 }
 
-/* Keep what the previous controller knew: whether its workers send notifications, for those to
- * come. */
+/*
+ * Keep what the previous controller knew about its workers: whether they send notifications. That
+ * also applies to workers that are started later.
+ */
 static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {
 	struct supervisor *supervisor = supervisor_of(worker);

@@ -10,12 +10,15 @@
 
 struct supervisor;
 
-/* A worker that a previous controller began, and what was fetched from its process. */
+/*
+ * A worker that a previous controller started, and the descriptors that were fetched from its
+ * process.
+ */
 struct adopted_worker {
 	struct worker_record record;
 	int pidfd;
-	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
-	int private_fd;			 /* its slot's own; -1: none */
+	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, if it is READY; else -1 */
+	int private_fd;			 /* the socket of its slot's own address; -1: none */
 };
 
 /* Take over a slot's history, before supervisor_start(). slot: less than supervisor_slots(). */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How a worker ends, and what follows for its slot. */
+/* How a worker ends, and the consequences for its slot. */
 #include "supervise/worker_exit.h"
 
 #include <inttypes.h>
@@ -37,8 +37,8 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 }
 
 /*
- * Did it perhaps end as it was given no listening socket? Connections are passed here, and it has
- * not announced that it takes them. Its own message would not tell why.
+ * Did the worker perhaps end because it was given no listening socket? Connections are passed here,
+ * and it has not announced that it takes them. Its own message would not tell the reason.
  */
 static bool missed_sockets(const struct worker *worker)
 {
@@ -57,7 +57,7 @@ static const char *passed_by(const struct config *config)
 	return "steering by user";
 }
 
-/* Where the supervisor ended the worker, its reason takes the place of the signal's name. */
+/* If the supervisor ended the worker, its reason replaces the name of the signal. */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
@@ -101,8 +101,8 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 }
 
 /*
- * A worker has ended that the slot's next one waited for: with --reload-order=old-first, or as too
- * many were draining.
+ * The slot's next worker had to wait until this one ended: with --reload-order=old-first, or as too
+ * many workers were draining.
  */
 static void begin_successor(struct supervised_slot *slot)
 {

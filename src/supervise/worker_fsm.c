@@ -4,7 +4,10 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Asked to stop: first our duplicates of its sockets are closed, then it is asked. */
+/*
+ * The worker is to stop: first the controller's duplicates of its sockets are closed, then it is
+ * asked.
+ */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
 /*
  * Dead: its slot is left, so that its queue moves at once. The backend has killed what it left
@@ -17,7 +20,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, ACTION_TAKE_SLOT},
 			[WORKER_REFUSED] = {WORKER_STARTING, 0},
-			/* Its exit then counts as a failed start. */
+			/* The worker's exit then counts as a failed start. */
 			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
@@ -31,7 +34,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_READY] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, 0},
-			/* It never had the slot: its exit counts as a failed start, too. */
+			/* It never had the slot. Its exit counts as a failed start, too. */
 			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
 			[WORKER_SUPERSEDED] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
@@ -40,7 +43,9 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, ACTION_LEAVE_SLOT |
 									   ACTION_START_DEADLINE |
 									   ACTION_REPLACE},
-			/* It stays READY until its exit, a moment later: its queue is kept. */
+			/*
+			 * It stays READY until its exit, a moment later, so that its queue is kept.
+			 */
 			[WORKER_FELL_SILENT] = {WORKER_READY, ACTION_KILL},
 			[WORKER_CLOSED_SOCKET] = {WORKER_DRAINING, STOP_ACTIONS | ACTION_REPLACE},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},

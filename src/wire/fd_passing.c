@@ -7,7 +7,7 @@
 
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd)
 {
-	/* Aligned as cmsg(3) wants it. */
+	/* The control data must be aligned: cmsg(3). */
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];

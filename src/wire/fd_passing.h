@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 /*
- * Send, without waiting.
+ * Send bytes, without waiting.
  *
- * fd  goes with the first byte; remains the caller's; -1: none
+ * fd  sent with the first byte; remains the caller's; -1: none
  *
  * Returns the number of bytes that were sent, or -errno.
  */

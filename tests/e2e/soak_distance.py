@@ -28,7 +28,7 @@ HAS_NODE = shutil.which("node", path=environment()["PATH"])
 
 @harness.tests_of(CASES)
 class Distances(DistanceTestCase):
-    found = {}  # (worker, operation, rtt_ms): what the table says
+    found = {}  # (worker, operation, rtt_ms): the cell of the table
 
     def setUp(self):
         super().setUp()
@@ -46,7 +46,7 @@ class Distances(DistanceTestCase):
 
 
 def print_table(found):
-    """A line for each worker and operation, a column for each distance."""
+    """Print a line for each worker and operation, with a column for each distance."""
     if not found:
         return
     print(f"# lost of started (operations), {SECONDS:g} s each, {RATE} connections a second")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The lifecycle under stress: `make soak`, some minutes. What `make test` does a few times is
-done here as often as it takes to believe it, and what it costs is printed."""
+"""The lifecycle under stress: `make soak`, some minutes. It repeats many times what `make test`
+does a few times, and prints what it costs."""
 
 import os
 import pathlib
@@ -91,7 +91,7 @@ class Holding(SoakTestCase):
 
 
 class Slots(SoakTestCase):
-    """As many slots as there can be."""
+    """The largest possible number of slots."""
 
     def measure(self, what, action):
         began = time.monotonic()

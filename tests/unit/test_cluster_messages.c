@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Node.js's cluster messages: what workers say, and what they want to hear. */
+/* Node.js's cluster messages: those that workers send, and those that they expect. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The caller's. */
+/* The caller frees the value. */
 static json_t *load(const char *text)
 {
 	json_t *message = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -30,7 +30,7 @@ static struct cluster_event read_text(const char *text)
 
 	memset(&event, 0xa5, sizeof(event));
 	cluster_read(message, &event);
-	event.data = NULL; /* it was the message's */
+	event.data = NULL; /* it belonged to the message */
 	json_decref(message);
 	return event;
 }
@@ -160,7 +160,7 @@ static void nothing_is_made_of_junk_in_a_query(void **state)
 	}
 }
 
-/* A path that is cut would be another path. */
+/* A path that is cut off would be another path. */
 static void long_paths_are_known_as_such(void **state)
 {
 	char path[CLUSTER_ADDRESS_SIZE + 1], text[512];
@@ -228,7 +228,7 @@ static void data_is_handed_on(void **state)
 	json_decref(reply);
 }
 
-/* Two that differ in anything are two sockets. */
+/* Two keys that differ in any part stand for two sockets. */
 static void keys_differ_with_each_part(void **state)
 {
 	static const struct cluster_query queries[] = {
@@ -256,7 +256,7 @@ static void keys_differ_with_each_part(void **state)
 		}
 }
 
-/* A port that was closed, or could not be had, and is asked for again: it is the same. */
+/* A port that was closed, or could not be bound, may be requested again: the key is the same. */
 static void the_key_of_a_port_has_no_index(void **state)
 {
 	const struct cluster_query first = {.port = 80, .address_type = 4, .fd = -1};

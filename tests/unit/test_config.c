@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Options: what each takes, what it says of what it does not take, and which source wins. */
+/*
+ * Options: the values that each accepts, the message for other values, and which source overrides
+ * which.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +25,7 @@
 
 static struct error_text complaint;
 
-/* The key of a long option; 0: there is none. */
+/* Returns the key of a long option, or 0 if there is none. */
 static int key_of(const char *name)
 {
 	size_t i;
@@ -44,7 +47,7 @@ static int set(struct config *config, const char *name, const char *value)
 
 #define NUMBER(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
 
-/* Options whose value is a number in the end. */
+/* Options whose value is stored as a number. */
 static const struct {
 	const char *name, *value;
 	size_t offset, size;
@@ -230,7 +233,7 @@ static void stop_signals_are_in_their_order(void **state)
 
 static const struct {
 	const char *name, *value;
-	const char *hint; /* what would be right */
+	const char *hint; /* the values that would be right */
 } bad[] = {
 	{"name", "", "1 to 64"},
 	{"name", ".hidden", "not beginning"},
@@ -317,7 +320,7 @@ static const struct {
 	{"env-file", "", "file"},
 };
 
-/* The message says where it comes from, what it was, and what it should have been. */
+/* The message names the source, the value, and the values that would be right. */
 static void check_message(size_t i)
 {
 	char origin[64], value[64];
@@ -357,7 +360,7 @@ static bool is_among_the_bad(const char *name)
 	return false;
 }
 
-/* A new option gets its lines above. */
+/* A new option must be added to the tables above. */
 static void no_option_is_without_a_test(void **state)
 {
 	size_t i, j;
@@ -557,7 +560,7 @@ static void variables_are_options(void **state)
 	config_fini(&config);
 }
 
-/* "STICKYCTL_" and the option in capitals. */
+/* Write "STICKYCTL_", the option in capitals, and the value. */
 static void spell_variable(const char *option, const char *value, size_t size, char *ret_text)
 {
 	size_t i, length = (size_t)snprintf(ret_text, size, "STICKYCTL_%s=%s", option, value);

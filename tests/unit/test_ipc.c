@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Node.js's IPC channel, over a socket pair: the test is the worker. */
+/* Node.js's IPC channel over a socket pair. The test acts as the worker. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -24,11 +24,12 @@
 struct scene {
 	struct event_base *base;
 	struct node_ipc *ipc;
-	int worker; /* its end */
+	int worker; /* the worker's end */
 	unsigned int messages, ends, drains;
-	char last[256];	       /* the last message, as text */
-	unsigned int close_at; /* the channel is closed within this message's callback; 0: not */
-	size_t last_length;    /* of a string */
+	char last[256]; /* the last message, as text */
+	/* the channel is closed within the callback of this message; 0: it is not */
+	unsigned int close_at;
+	size_t last_length; /* length of the last string */
 	unsigned int descriptors;
 };
 
@@ -111,7 +112,7 @@ static void turn(struct scene *scene)
 	event_base_loop(scene->base, EVLOOP_NONBLOCK);
 }
 
-/* All of it, with turns of the loop in between. */
+/* Write all bytes. The loop runs in between. */
 static void write_bytes(struct scene *scene, const char *bytes, size_t length)
 {
 	unsigned int turns = 0;
@@ -181,7 +182,7 @@ static void junk_is_passed_over(void **state)
 	assert_int_equal(scene->ends, 0);
 }
 
-/* An abstract UNIX path, or what somebody types into a chat. */
+/* A NUL occurs in an abstract UNIX path, or in a text that a user types. */
 static void texts_with_a_nul_are_messages(void **state)
 {
 	struct scene *scene = *state;
@@ -215,7 +216,10 @@ static void huge_lines_are_messages(void **state)
 	assert_int_equal(scene->messages, 3);
 }
 
-/* Whoever sends without end is cut off, and sees it, though it keeps a duplicate of our end. */
+/*
+ * A peer that sends a line without end is cut off. It notices that, although it has a duplicate of
+ * this end.
+ */
 static void a_line_without_end_is_the_end(void **state)
 {
 	struct scene *scene = *state;
@@ -341,7 +345,9 @@ static bool is_same_file(int a, int b)
 	return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* Read with what came before it perhaps, but never with anything behind it. */
+/*
+ * The descriptor may be read together with bytes before its line, but never with bytes behind it.
+ */
 static void a_descriptor_rides_on_its_own_line(void **state)
 {
 	static const char begin[] = "\"before\"\n\"with\"\n";
@@ -369,7 +375,10 @@ static void a_descriptor_rides_on_its_own_line(void **state)
 
 #define MANY 3000
 
-/* A worker that does not read: what is sent waits, whole and in its order, and then is told. */
+/*
+ * The worker does not read. Messages wait, whole and in order, and the callback is called when they
+ * have been sent.
+ */
 static void a_full_buffer_is_waited_for(void **state)
 {
 	struct scene *scene = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Messages between workers, as the primary of @socket.io/cluster-adapter passes them. */
+/* Messages between workers, passed on as the primary of @socket.io/cluster-adapter does. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -70,7 +70,7 @@ static bool say(struct scene *scene, size_t who, const char *text)
 	return result;
 }
 
-/* How often each has heard something since the last look. */
+/* Check how many messages each member has got since the last check. */
 static void check_heard(struct scene *scene, unsigned int a, unsigned int b, unsigned int c)
 {
 	assert_int_equal(scene->ears[0].heard, a);
@@ -101,16 +101,19 @@ static void engines_are_passed_too(void **state)
 			"\"type\":1,\"number\":5}"));
 	check_heard(scene, 0, 1, 0);
 	assert_int_equal(scene->ears[1].last, 5);
-	/* It has not spoken yet, or only to a former controller. */
+	/* It has sent no message yet, or only to a previous controller. */
 	assert_true(
 		say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"a\"}"));
 	check_heard(scene, 1, 1, 0);
-	/* An adapter of that name is somebody else. */
+	/* The message belongs to another module, whose adapter has that name. */
 	say(scene, 0, "{\"source\":\"_sio_adapter\",\"uid\":\"d\",\"type\":3}");
 	check_heard(scene, 0, 1, 1);
 	say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"d\"}");
 	check_heard(scene, 1, 1, 0);
-	/* It is gone: nobody is told of an engine's end, and nobody is taken for it. */
+	/*
+	 * The member is gone: the others get no message about it, and it is not mistaken for
+	 * another one.
+	 */
 	relay_end(scene->ears[1].member);
 	check_heard(scene, 0, 0, 0);
 	say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"b\"}");
@@ -181,7 +184,7 @@ static void one_that_left_hears_nothing(void **state)
 	say(scene, 0,
 	    "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8,"
 	    "\"requesterUid\":\"b\"}");
-	check_heard(scene, 0, 0, 1); /* or it asked a former controller */
+	check_heard(scene, 0, 0, 1); /* it may have sent its request to a previous controller */
 }
 
 static void a_death_is_told(void **state)
@@ -196,7 +199,7 @@ static void a_death_is_told(void **state)
 	check_heard(scene, 0, 0, 0);
 }
 
-/* Names that are never used again don't pile up without bound, and the first ones stay. */
+/* Names that are never used again don't accumulate without bound, and the first ones stay. */
 static void many_names_are_no_harm(void **state)
 {
 	struct scene *scene = *state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Numbers, times, sizes and rates: read, refused, written. */
+/* Numbers, times, sizes and rates are parsed, refused, and written. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,7 +19,7 @@ typedef int parse_fn(const char *text, uint64_t *ret_value);
 struct sample {
 	const char *text;
 	int result;
-	uint64_t value; /* where the result is 0 */
+	uint64_t value; /* the expected value, if the result is 0 */
 };
 
 static void check(parse_fn *parse, const struct sample *samples, size_t count)
@@ -80,7 +80,7 @@ static void times(void **state)
 		{"721h", -ERANGE, 0},
 		{"2592000001ms", -ERANGE, 0},
 		{"43201m", -ERANGE, 0},
-		{"5124095576030431h", -ERANGE, 0}, /* in ms it would go around 2^64 */
+		{"5124095576030431h", -ERANGE, 0}, /* in ms it would exceed 2^64 */
 		{"", -EINVAL, 0},
 		{"s", -EINVAL, 0},
 		{"-1s", -EINVAL, 0},

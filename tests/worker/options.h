@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: what the worker is asked to do, and to do wrong. */
+/* The command line: what the worker does, and which faults it has. */
 #ifndef TESTS_WORKER_OPTIONS_H
 #define TESTS_WORKER_OPTIONS_H
 
