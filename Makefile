@@ -190,12 +190,13 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
-# JavaScript as a C string: src/node/preload.js is a file that editors and linters know.
+# JavaScript as a C string: src/node/stop.js is a file that editors and linters know.
 $(BUILD)/generated/%.js.h: src/%.js
 	$(call SAY,JS,$<)
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/preload.js.h
+$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
+	$(BUILD)/generated/node/keepalive.js.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c

@@ -99,8 +99,9 @@ static const struct config_option options[] = {
 	 AT(worker),
 	 FIXED},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
-	  "Node.js: time from the request to disconnect to the stop signal (half of "
-	  "--hard-shutdown-delay)",
+	  "Node.js: how long connections may go on until the stop signal, or the application's "
+	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "
+	  "answered, at most 5s)",
 	  false},
 	 KIND_TIME,
 	 AT(timing.term_after_ms)},

@@ -12,6 +12,7 @@
 #include "controller/controller.h"
 #include "controller/upgrade.h"
 #include "handoff/frontend.h"
+#include "node/preload.h"
 #include "node/relay.h"
 #include "process/identity.h"
 #include "process/processes.h"
@@ -37,7 +38,7 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
-	char preload_path[RUNDIR_PATH_SIZE];
+	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;

@@ -43,7 +43,12 @@ struct node_worker {
 	 */
 	uint32_t handles[ON_THE_WAY_MAX * 2];
 	uint32_t first_handle, handle_count;
-	bool has_ended; /* the worker has closed its end of the channel */
+	bool has_ended;	   /* the worker has closed its end of the channel */
+	bool has_preload;  /* it has loaded stop.js */
+	bool was_told;	   /* stop.js has been told when the application's handler is to run */
+	bool has_answered; /* stop.js has said what the application handles */
+	bool handles_signal;
+	bool handles_disconnect;
 };
 
 /* ---- Descriptors that have not arrived yet ------------------------------------------------ */
@@ -403,6 +408,14 @@ static void on_message(void *context, const json_t *message)
 	case CLUSTER_WANTS_OUT:
 		worker_wants_out(node->options.worker);
 		break;
+	case CLUSTER_HAS_PRELOAD:
+		node->has_preload = true;
+		break;
+	case CLUSTER_STOP_ANSWER:
+		node->has_answered = true;
+		node->handles_signal = event.handles_signal;
+		node->handles_disconnect = event.handles_disconnect;
+		break;
 	case CLUSTER_OTHER:
 		relay_pass(node->member, message);
 		break;
@@ -419,6 +432,7 @@ static void on_end(void *context)
 
 	node->has_ended = true;
 	relay_end(node->member);
+	node->options.ended(node->options.context);
 }
 
 /*
@@ -513,9 +527,26 @@ bool node_worker_has_ended(const struct node_worker *node)
 	return node->has_ended;
 }
 
-bool node_worker_disconnect(struct node_worker *node)
+bool node_worker_disconnect(struct node_worker *node, const struct cluster_stop *stop)
 {
-	return !node->has_ended && send_message(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+	if (node->has_ended)
+		return false;
+	/* Without this message the worker is asked all the same. */
+	if (stop && !send_message(node, cluster_tell_stop(stop), -1, 0))
+		node->was_told = true;
+	return send_message(node, cluster_disconnect(node->seq++), -1, 0) == 0;
+}
+
+bool node_worker_runs_handler(const struct node_worker *node)
+{
+	if (node->has_answered)
+		return node->handles_signal;
+	return node->was_told && node->has_preload && !node->has_ended;
+}
+
+bool node_worker_handles_disconnect(const struct node_worker *node)
+{
+	return node->handles_disconnect;
 }
 
 void node_worker_ended(struct node_worker *node)

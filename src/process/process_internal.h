@@ -30,6 +30,10 @@ struct process {
 	struct event *term;	  /* Node.js: when the stop signal follows */
 	struct event *disconnect; /* Node.js: until it is tried again to ask it to finish */
 	uint32_t waited_ms;	  /* until then, since it was to be */
+	/* Node.js: until it is looked whether it still runs, though its channel has ended */
+	struct event *linger;
+	bool was_asked;	    /* Node.js: it was asked to finish */
+	bool was_signalled; /* the stop signal was sent */
 };
 
 struct processes {
@@ -79,6 +83,17 @@ void process_adopt_node(struct process *process, int fd);
 
 /* Close that channel and its timers. A process without them is allowed. */
 void process_close_node(struct process *process);
+
+/* ---- process_linger.c: Node.js workers whose channel has ended ---- */
+
+/* Make the timer. Returns 0 or -ENOMEM. */
+int process_open_linger(struct process *process);
+
+/*
+ * The worker has closed its channel, as its servers are closed. If it was asked to finish, and does
+ * not end by itself, it gets the stop signal. The callback `ended` of the node_worker.
+ */
+void process_on_channel_end(void *context);
 
 /* ---- process_events.c ---- */
 

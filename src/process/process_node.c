@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A worker process that is Node.js: its channel, and how it is stopped. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +27,30 @@
 #define UNREAD_MAX_MS 5000
 #define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
 
+/* The longest time for requests that are being answered, until the application's handler runs. */
+#define HANDLER_AFTER_MS 5000
+
+static uint32_t term_after_ms(const struct config *config)
+{
+	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
+		       ? config->timing.hard_shutdown_delay_ms / 2
+		       : config->timing.term_after_ms;
+}
+
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
 
 	(void)fd;
 	(void)what;
+	/* It runs the application's handler itself, once. */
+	if (process->was_signalled || node_worker_runs_handler(process->node))
+		return;
 	process_signal_stop(process);
 	worker_stop_requested(process->worker);
 }
 
-static struct node_worker_options options_of(const struct process *process)
+static struct node_worker_options options_of(struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
 
@@ -47,6 +61,8 @@ static struct node_worker_options options_of(const struct process *process)
 		.ports = options->nodeports,
 		.relay = options->relay,
 		.delivery = options->delivery,
+		.ended = process_on_channel_end,
+		.context = process,
 	};
 }
 
@@ -109,6 +125,39 @@ static void look_again(struct process *process)
 	timer_start(process->disconnect, ms);
 }
 
+/*
+ * Does --term-after say how long connections may go on before the application's handler runs? If it
+ * is left to stickyctl, the handler runs as soon as no request is being answered.
+ */
+static bool is_term_after_given(const struct config *config)
+{
+	return config->timing.term_after_ms != TERM_AFTER_DEFAULT;
+}
+
+static void describe_stop(const struct config *config, struct cluster_stop *ret_stop)
+{
+	int number = config_stop_signal(config);
+	uint32_t after_ms = term_after_ms(config);
+
+	if (!is_term_after_given(config) && after_ms > HANDLER_AFTER_MS)
+		after_ms = HANDLER_AFTER_MS;
+	*ret_stop = (struct cluster_stop){
+		/* Applications that were written for pm2 handle SIGINT alone. */
+		.signals = {number, number == SIGTERM ? SIGINT : 0},
+		.after_ms = after_ms,
+		.when_idle = !is_term_after_given(config),
+	};
+}
+
+static bool disconnect(struct process *process)
+{
+	struct cluster_stop stop;
+
+	describe_stop(process->processes->options.config, &stop);
+	process->was_asked = true;
+	return node_worker_disconnect(process->node, process->was_signalled ? NULL : &stop);
+}
+
 /* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
 static void on_disconnect(evutil_socket_t fd, short what, void *context)
 {
@@ -118,7 +167,7 @@ static void on_disconnect(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (has_unread(process))
 		look_again(process);
-	else if (node_worker_disconnect(process->node))
+	else if (disconnect(process))
 		worker_stop_requested(process->worker);
 }
 
@@ -128,7 +177,7 @@ static int make_timers(struct process *process)
 
 	process->term = evtimer_new(base, on_term, process);
 	process->disconnect = evtimer_new(base, on_disconnect, process);
-	return process->term && process->disconnect ? 0 : -ENOMEM;
+	return process->term && process->disconnect ? process_open_linger(process) : -ENOMEM;
 }
 
 int process_open_node(struct process *process)
@@ -149,13 +198,6 @@ void process_close_node_end(struct process *process)
 	if (process->node_end >= 0)
 		close(process->node_end);
 	process->node_end = -1;
-}
-
-static uint32_t term_after_ms(const struct config *config)
-{
-	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
-		       ? config->timing.hard_shutdown_delay_ms / 2
-		       : config->timing.term_after_ms;
 }
 
 static void start_term(struct process *process)
@@ -187,6 +229,9 @@ void process_close_node(struct process *process)
 	if (process->disconnect)
 		event_free(process->disconnect);
 	process->disconnect = NULL;
+	if (process->linger)
+		event_free(process->linger);
+	process->linger = NULL;
 }
 
 static bool offer_socket(void *context, int number, uint32_t inode)
@@ -217,7 +262,9 @@ void process_adopt_node(struct process *process, int fd)
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
 	/* It has left its slot: it was asked to finish, or will be in a moment. */
-	else if (!worker_sockets(process->worker))
+	else if (!worker_sockets(process->worker)) {
+		process->was_asked = true;
 		start_term(process);
+	}
 	offer_sockets(process);
 }

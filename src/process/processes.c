@@ -136,7 +136,10 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preload = config_closes_keepalive(options->config) ? options->preload : NULL,
+		.preloads[PRELOAD_STOP] = options->preloads[PRELOAD_STOP],
+		.preloads[PRELOAD_KEEPALIVE] = config_closes_keepalive(options->config)
+						       ? options->preloads[PRELOAD_KEEPALIVE]
+						       : NULL,
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -231,6 +234,7 @@ void process_signal_stop(struct process *process)
 
 	if (process->reaped)
 		return;
+	process->was_signalled = true;
 	previous = privilege_raise(PRIVILEGE_KILL);
 	if (kill(process->pid, number))
 		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",

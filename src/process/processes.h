@@ -11,6 +11,7 @@
 #include "handoff/delivery.h"
 #include "process/identity.h"
 #include "node/node_listeners.h"
+#include "node/preload.h"
 #include "supervise/worker_backend.h"
 
 struct processes;
@@ -24,10 +25,10 @@ struct processes_options {
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
 	size_t port_count;
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
-	const char *preload;	     /* a file that Node.js workers load first; NULL: none */
-	struct relay *relay;	     /* between Node.js workers */
-	struct delivery *delivery;   /* for Node.js workers; NULL: nothing is passed on */
-	struct rlimit nofile;	     /* as it was before we raised ours */
+	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
+	struct relay *relay;		     /* between Node.js workers */
+	struct delivery *delivery;	     /* for Node.js workers; NULL: nothing is passed on */
+	struct rlimit nofile;		     /* as it was before we raised ours */
 };
 
 /* Open the backend. options: copied; what they point to must outlive it. Returns 0 or -errno. */

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "node/preload.h"
 #include "process/environment.h"
 #include "process/identity.h"
 
@@ -20,9 +21,10 @@ struct worker_environment {
 	uint16_t port;	       /* PORT, where the environment has none */
 	uint32_t socket_count; /* LISTEN_FDS */
 	bool has_private;      /* one more, of the slot's own */
-	const char *preload;   /* a file that Node.js loads first; NULL: none */
-	bool is_node;	       /* we are its cluster primary: no LISTEN_FDS */
-	bool has_channel;      /* STICKY_CHANNEL, behind what it keeps for us */
+	/* files that Node.js loads first, each NULL or a path */
+	const char *preloads[PRELOAD_COUNT];
+	bool is_node;	  /* we are its cluster primary: no LISTEN_FDS */
+	bool has_channel; /* STICKY_CHANNEL, behind what it keeps for us */
 };
 
 /*

@@ -15,8 +15,14 @@
 #include "common/private_dir.h"
 #include "common/units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots",
-				    "slots.new",    "preload.js",  "pid"};
+static const char *const files[] = {"control.sock",
+				    "notify.sock",
+				    "slots",
+				    "slots.new",
+				    "stickyctl-stop.js",
+				    "stickyctl-keepalive.js",
+				    "preload.js" /* of an older version */,
+				    "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {
