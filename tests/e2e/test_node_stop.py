@@ -46,6 +46,12 @@ class Stop(NodeTestCase):
         self.assertLess(took, seconds, instance.errors)
         return instance.errors
 
+    def ends_soon(self, instance, seconds=SOON_S):
+        """An instance that has been told to stop."""
+        began = time.monotonic()
+        self.assertEqual(instance.wait(), 0)
+        self.assertLess(time.monotonic() - began, seconds, instance.errors)
+
     def how(self, instance):
         return [line.fields["how"] for line in instance.log_lines("worker_exit")]
 
@@ -138,7 +144,7 @@ class Stop(NodeTestCase):
         instance.send(signal.SIGTERM)
         talk.until(b"bye")
         talk.socket.close()
-        self.stop_soon(instance)
+        self.ends_soon(instance)
         self.assertEqual(instance.errors.count("handled"), 1)
         self.assertEqual(self.how(instance), ["exited with code 0"])
 
@@ -164,7 +170,7 @@ class Stop(NodeTestCase):
         self.write("go", "")
         self.assertIn("gen=1", busy.until(b"client="))
         busy.socket.close()
-        self.stop_soon(instance)
+        self.ends_soon(instance)
 
     def test_reload_runs_the_handler_too(self):
         instance = self.serve_node(self.app_with(TIMER, handler("SIGTERM")), slots=2)
@@ -191,7 +197,7 @@ class Stop(NodeTestCase):
         instance.send(signal.SIGTERM)
         wait_for("the handler", lambda: "begins" in instance.errors)
         self.assertGreater(time.monotonic() - began, 0.9)
-        self.stop_soon(instance)
+        self.ends_soon(instance)
         talk.socket.close()
 
     def test_permission_model(self):
