@@ -334,7 +334,8 @@ tsan: deps-test
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
-	src/node/cluster_messages.c src/node/ipc.c src/node/relay.c src/wire/fd_passing.c
+	src/common/sanitize.c src/node/cluster_messages.c src/node/ipc.c src/node/json_scan.c src/node/relay.c \
+	src/node/unheard.c src/wire/fd_passing.c
 
 $(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)

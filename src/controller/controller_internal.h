@@ -14,6 +14,7 @@
 #include "handoff/frontend.h"
 #include "node/preload.h"
 #include "node/relay.h"
+#include "node/unheard.h"
 #include "process/identity.h"
 #include "process/processes.h"
 #include "state/pin_dir.h"
@@ -40,6 +41,7 @@ struct controller {
 	struct processes *processes;
 	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
+	struct unheard unheard;	     /* messages of Node.js workers that no one takes */
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
 	struct traffic own_traffic; /* instance.traffic where there is no state file */

@@ -145,6 +145,7 @@ static int open_processes(struct controller *controller)
 		error = open_nodeports(controller);
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
+	options.unheard = &controller->unheard;
 	for (preload = 0; preload < PRELOAD_COUNT; preload++)
 		options.preloads[preload] = controller->preload_paths[preload];
 	options.delivery = frontend_delivery(controller->instance.front);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/json_scan.h"
+
 #define STOP_CMD "NODE_STICKYCTL" /* of the messages from and to stop.js */
 
 static const char *text_of(const json_t *message, const char *name)
@@ -88,6 +90,29 @@ static void read_stop_answer(const json_t *message, struct cluster_event *event)
 	event->handles_disconnect = json_is_true(json_object_get(message, "disconnect"));
 }
 
+enum cluster_address cluster_address(const char *text, size_t length)
+{
+	static const char *const name = "cmd";
+	static const char prefix[] = "NODE_";
+	enum json_scan_kind kind;
+	struct json_part cmd;
+
+	if (!json_scan(text, length, &name, 1, &cmd, &kind))
+		return CLUSTER_NO_JSON;
+	if (json_part_is(&cmd, "NODE_HANDLE"))
+		return CLUSTER_HANDLE;
+	if (kind == JSON_SCAN_STRING)
+		return length == strlen("\"ready\"") && !memcmp(text, "\"ready\"", length)
+			       ? CLUSTER_TO_PRIMARY
+			       : CLUSTER_APPLICATION;
+	if (cmd.kind == JSON_SCAN_STRING && cmd.length >= strlen(prefix) &&
+	    !memcmp(cmd.text, prefix, strlen(prefix)))
+		return CLUSTER_TO_PRIMARY;
+	return json_part_is(&cmd, "ready") || json_part_is(&cmd, "disconnect")
+		       ? CLUSTER_TO_PRIMARY
+		       : CLUSTER_APPLICATION;
+}
+
 void cluster_read(const json_t *message, struct cluster_event *ret_event)
 {
 	const char *cmd = json_is_object(message) ? text_of(message, "cmd") : "";
@@ -152,6 +177,11 @@ json_t *cluster_socket(json_t *message)
 json_t *cluster_disconnect(json_int_t seq)
 {
 	return json_pack("{s:s, s:s, s:I}", "cmd", "NODE_CLUSTER", "act", "disconnect", "seq", seq);
+}
+
+json_t *cluster_handle_taken(void)
+{
+	return json_pack("{s:s}", "cmd", "NODE_HANDLE_ACK");
 }
 
 json_t *cluster_acknowledge(json_int_t ack, json_int_t seq)

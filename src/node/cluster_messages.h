@@ -27,6 +27,14 @@ enum cluster_kind {
 	CLUSTER_STOP_ANSWER   /* stop.js says what the application handles */
 };
 
+/* For whom a line is. */
+enum cluster_address {
+	CLUSTER_NO_JSON,
+	CLUSTER_TO_PRIMARY,  /* cluster_read() says what it is */
+	CLUSTER_HANDLE,	     /* the application's, with a descriptor */
+	CLUSTER_APPLICATION, /* the application's own: for other workers, or for no one */
+};
+
 #define CLUSTER_ADDRESS_SIZE 108 /* the longest address is a UNIX socket's path */
 
 /* Flags of a query, with libuv's values. */
@@ -59,6 +67,9 @@ struct cluster_event {
 	bool handles_signal;
 	bool handles_disconnect;
 };
+
+/* Find out for whom a line is, without its end. */
+enum cluster_address cluster_address(const char *text, size_t length);
 
 /* Find out what a message means. Texts and data of the event are borrowed from `message`. */
 void cluster_read(const json_t *message, struct cluster_event *ret_event);
@@ -111,6 +122,9 @@ struct cluster_stop {
 
 /* Tell stop.js that the worker is about to be asked to finish. */
 json_t *cluster_tell_stop(const struct cluster_stop *stop);
+
+/* The answer to a descriptor. */
+json_t *cluster_handle_taken(void);
 
 /* An answer without content. */
 json_t *cluster_acknowledge(json_int_t ack, json_int_t seq);

@@ -14,6 +14,7 @@
 
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
+#include "node/not_ready.h"
 #include "common/log.h"
 
 #define ON_THE_WAY_MAX 64
@@ -48,6 +49,8 @@ struct node_worker {
 	bool was_told;	   /* stop.js has been told when the application's handler is to run */
 	bool has_answered; /* stop.js has said what the application handles */
 	bool handles_signal;
+	bool has_sent_handle;
+	bool has_lost; /* messages of other workers were lost, which was told */
 	bool handles_disconnect;
 };
 
@@ -218,33 +221,17 @@ static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZ
 static void note_why_not_ready(struct node_worker *node)
 {
 	char missing[MISSING_SIZE], text[WORDS_SIZE + 2 * MISSING_SIZE];
-	const char *hint = NULL;
+	const struct not_ready facts = {
+		.is_online = node->is_online,
+		.is_of_module = is_of_module(node),
+		.listens = node->listening != 0,
+		.missing = missing,
+		.elsewhere = node->elsewhere,
+	};
+	const char *hint;
 
 	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
-	if (!node->is_online) {
-		snprintf(text, sizeof(text), "no word from Node.js");
-		hint = "name node itself as the command, not npm, npx, yarn or a shell, which does "
-		       "not hand its channel on";
-	} else if (is_of_module(node) || (node->listening && !missing[0])) {
-		snprintf(text, sizeof(text), "it has not said that it is ready");
-		hint = "--ready=message waits for process.send('ready')";
-	} else if (node->elsewhere[0]) {
-		snprintf(text, sizeof(text), "it listens on %s%s%s", node->elsewhere,
-			 missing[0] ? ", and -l names " : "", missing);
-		hint = missing[0] ? "name by -l the address that it listens on; the port that -l "
-				    "names is in its environment as PORT"
-				  : "clients need a port that they know: let the application "
-				    "listen on one";
-	} else if (missing[0] && node->listening) {
-		snprintf(text, sizeof(text), "it does not listen on %s, which -l names", missing);
-		hint = "every address that -l names must be listened on: leave out those that "
-		       "are not";
-	} else {
-		snprintf(text, sizeof(text), "it has not called listen()");
-		hint = "stickyctl does not see listen({exclusive: true}), nor processes that the "
-		       "application starts by cluster.fork(); an application that needs longer to "
-		       "start needs a larger --ready-timeout";
-	}
+	hint = not_ready_text(&facts, sizeof(text), text);
 	worker_not_ready(node->options.worker, text, hint);
 }
 
@@ -372,9 +359,8 @@ static void on_online(struct node_worker *node)
 
 /* ---- Messages of the worker ------------------------------------------------------ */
 
-static void on_message(void *context, const json_t *message)
+static void on_message(struct node_worker *node, const json_t *message)
 {
-	struct node_worker *node = context;
 	struct cluster_event event;
 
 	cluster_read(message, &event);
@@ -417,12 +403,76 @@ static void on_message(void *context, const json_t *message)
 		node->handles_disconnect = event.handles_disconnect;
 		break;
 	case CLUSTER_OTHER:
-		relay_pass(node->member, message);
 		break;
 	case CLUSTER_CLOSED:
 		on_closed(node, &event);
 		break;
 	}
+}
+
+/*
+ * process.send(message, handle): no one takes the descriptor, which was closed as it came. Until it
+ * is acknowledged, Node.js sends nothing more.
+ */
+static void on_handle_sent(struct node_worker *node)
+{
+	send_message(node, cluster_handle_taken(), -1, 0);
+	if (!node->has_sent_handle)
+		report(STICKY_LOG_WARN, "handle_closed",
+		       "slot=%u hint=\"process.send(message, handle) has no receiver: the primary "
+		       "is "
+		       "stickyctl\"",
+		       worker_slot(node->options.worker));
+	node->has_sent_handle = true;
+}
+
+static void note_unheard(const struct node_worker *node, const char *text, size_t length)
+{
+	char kind[UNHEARD_KIND_SIZE];
+	const char *cure;
+
+	if (unheard_note(node->options.unheard, text, length, kind, &cure))
+		report(STICKY_LOG_WARN, "message_unheard", "slot=%u kind=\"%s\" hint=\"%s\"",
+		       worker_slot(node->options.worker), kind, cure);
+}
+
+/*
+ * A text that is no JSON: a previous controller may have read the beginning of this line. The rest
+ * of it has one closing bracket too many.
+ */
+static void on_line(void *context, const char *text, size_t length)
+{
+	struct node_worker *node = context;
+	json_t *message;
+
+	switch (cluster_address(text, length)) {
+	case CLUSTER_TO_PRIMARY:
+		message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		if (message)
+			on_message(node, message);
+		json_decref(message);
+		break;
+	case CLUSTER_HANDLE:
+		on_handle_sent(node);
+		break;
+	case CLUSTER_APPLICATION:
+		if (!relay_pass(node->member, text, length))
+			note_unheard(node, text, length);
+		break;
+	case CLUSTER_NO_JSON:
+		break;
+	}
+}
+
+static void on_too_long(void *context)
+{
+	const struct node_worker *node = context;
+
+	report(STICKY_LOG_WARN, "message_too_long",
+	       "slot=%u limit_mib=%u so=\"the message is lost\" hint=\"send large data by another "
+	       "way "
+	       "than process.send(), or in parts\"",
+	       worker_slot(node->options.worker), NODE_IPC_LINE_MAX >> 20);
 }
 
 /* The worker is about to exit. Its end is reported by the watch on its process. */
@@ -439,20 +489,29 @@ static void on_end(void *context)
  * Send a message of another worker. If this worker does not read, and its queue is full, the
  * message is lost.
  */
-static void relay_to(void *context, const json_t *message)
+static void relay_to(void *context, const char *text, size_t length)
 {
 	struct node_worker *node = context;
+	int error = node->has_ended ? 0 : node_ipc_send_line(node->ipc, text, length);
 
-	if (!node->has_ended)
-		node_ipc_send(node->ipc, json_incref((json_t *)message), -1);
+	if ((error == -ENOBUFS || error == -ENOMEM) && !node->has_lost)
+		report(STICKY_LOG_WARN, "message_lost",
+		       "slot=%u so=\"messages of other workers to this one are lost: it does not "
+		       "read "
+		       "them\"",
+		       worker_slot(node->options.worker));
+	node->has_lost |= error == -ENOBUFS || error == -ENOMEM;
 }
 
 static int open_node(const struct node_worker_options *options, int fd,
 		     struct node_worker **ret_node)
 {
 	struct node_worker *node = calloc(1, sizeof(*node));
-	const struct node_ipc_callbacks callbacks = {
-		.message = on_message, .end = on_end, .drained = on_drained, .context = node};
+	const struct node_ipc_callbacks callbacks = {.line = on_line,
+						     .too_long = on_too_long,
+						     .end = on_end,
+						     .drained = on_drained,
+						     .context = node};
 	int error = 0;
 
 	if (!node)

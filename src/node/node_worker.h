@@ -14,6 +14,7 @@
 #include "handoff/delivery.h"
 #include "node/relay.h"
 #include "node/node_listeners.h"
+#include "node/unheard.h"
 #include "supervise/worker.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_messages.h"
@@ -26,6 +27,7 @@ struct node_worker_options {
 	struct worker *worker;
 	struct nodeports *ports;
 	struct relay *relay;	   /* passes messages between the workers */
+	struct unheard *unheard;   /* of all workers */
 	struct delivery *delivery; /* NULL: no connections are passed */
 	/* The worker has closed its channel. */
 	void (*ended)(void *context);

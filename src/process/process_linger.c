@@ -25,8 +25,7 @@
 static int look(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
-	unsigned int previous =
-		privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
 	int open = connections_are_open(process->pid, options->ports, options->port_count);
 
 	privilege_restore(previous);

@@ -60,6 +60,7 @@ static struct node_worker_options options_of(struct process *process)
 		.worker = process->worker,
 		.ports = options->nodeports,
 		.relay = options->relay,
+		.unheard = options->unheard,
 		.delivery = options->delivery,
 		.ended = process_on_channel_end,
 		.context = process,

@@ -26,6 +26,7 @@ struct processes_options {
 	size_t port_count;
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
 	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
+	struct unheard *unheard;	     /* messages of Node.js workers */
 	struct relay *relay;		     /* between Node.js workers */
 	struct delivery *delivery;	     /* for Node.js workers; NULL: nothing is passed on */
 	struct rlimit nofile;		     /* as it was before we raised ours */
