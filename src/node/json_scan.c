@@ -140,7 +140,7 @@ static bool open_level(struct scan *scan, bool is_object)
 	if (is_object)
 		scan->is_object[level / 8] |= (uint8_t)(1u << level % 8);
 	else
-		scan->is_object[level / 8] &= (uint8_t)~(1u << level % 8);
+		scan->is_object[level / 8] &= (uint8_t) ~(1u << level % 8);
 	scan->depth++;
 	scan->at++;
 	skip_space(scan);

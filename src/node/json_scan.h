@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads some members of a JSON text, and leaves the text as it is. Unlike jansson it takes all that
- * JSON.stringify() of Node.js writes: half of a surrogate pair ("\ud83d"), integers of any size, and
- * deep nesting. Pure.
+ * JSON.stringify() of Node.js writes: half of a surrogate pair ("\ud83d"), integers of any size,
+ * and deep nesting. Pure.
  */
 #ifndef STICKY_NODE_JSON_SCAN_H
 #define STICKY_NODE_JSON_SCAN_H

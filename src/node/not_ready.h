@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 struct not_ready {
-	bool is_online;	       /* Node.js has begun */
-	bool is_of_module;     /* it was written for a module, and says itself that it is ready */
-	bool listens;	       /* on one of the listeners at least */
-	const char *missing;   /* listeners that -l names and on which it does not listen; "": none */
+	bool is_online;	     /* Node.js has begun */
+	bool is_of_module;   /* it was written for a module, and says itself that it is ready */
+	bool listens;	     /* on one of the listeners at least */
+	const char *missing; /* listeners that -l names and on which it does not listen; "": none */
 	const char *elsewhere; /* what else it listens on; "": nothing */
 };
 

@@ -8,7 +8,7 @@
 #include "node/json_scan.h"
 
 /* The first of these members that is a string tells messages apart. */
-static const char *const names[] = {"cmd",   "type",   "topic", "channel", "event",
+static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
 				    "action", "source", "name",	 "msg"};
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -44,7 +44,7 @@ static const char *cure_of(const char *kind)
 
 static const char *name_of_kind(enum json_scan_kind kind)
 {
-	return kind == JSON_SCAN_OBJECT ? "an object without a type"
+	return kind == JSON_SCAN_OBJECT	 ? "an object without a type"
 	       : kind == JSON_SCAN_ARRAY ? "an array"
 					 : "a plain value";
 }

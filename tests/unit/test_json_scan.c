@@ -31,12 +31,31 @@ static bool is_json(const char *text)
 static void values_are_json(void **state)
 {
 	static const char *const good[] = {
-		"null", " true ", "false", "0", "-0", "-1.5e+10", "1E9", "0.25", "\"\"", "\"\\u00e4\\n\\/\"",
-		"[]", "[ ]", "{}", "{ }", "[1,[2,{}],\"]\"]", "{\"a\":[{\"b\":{}}]}",
-		" { \"a\" : 1 , \"b\" : [ ] } ", "\"\xc3\xa4\"",
+		"null",
+		" true ",
+		"false",
+		"0",
+		"-0",
+		"-1.5e+10",
+		"1E9",
+		"0.25",
+		"\"\"",
+		"\"\\u00e4\\n\\/\"",
+		"[]",
+		"[ ]",
+		"{}",
+		"{ }",
+		"[1,[2,{}],\"]\"]",
+		"{\"a\":[{\"b\":{}}]}",
+		" { \"a\" : 1 , \"b\" : [ ] } ",
+		"\"\xc3\xa4\"",
 		/* What jansson refuses. */
-		"\"x\\ud83d\"", "\"\\ude00\"", "10000000000000000000", "{\"a\":-99999999999999999999999}",
-		"\"\\u0000\"", "1e999",
+		"\"x\\ud83d\"",
+		"\"\\ude00\"",
+		"10000000000000000000",
+		"{\"a\":-99999999999999999999999}",
+		"\"\\u0000\"",
+		"1e999",
 	};
 	size_t i;
 
@@ -49,12 +68,55 @@ static void values_are_json(void **state)
 static void anything_else_is_none(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "nul", "nulls", "truefalse", "01", "-", "1.", ".5", "1e", "1e+", "+1", "0x1", "\"",
-		"\"\\\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u12", "\"\\", "\"a\tb\"", "[", "]", "{", "}", "[}", "{]",
-		"[1,]", "[,1]", "[1 2]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "1 2",
-		"[]]", "{}}", "{}{}", "{\"a\":1}x", "'a'", "{\"a\":[1}", "[{\"a\":1]}", "2}",
+		"",
+		" ",
+		"nul",
+		"nulls",
+		"truefalse",
+		"01",
+		"-",
+		"1.",
+		".5",
+		"1e",
+		"1e+",
+		"+1",
+		"0x1",
+		"\"",
+		"\"\\\"",
+		"\"\\x\"",
+		"\"\\u12g4\"",
+		"\"\\u12",
+		"\"\\",
+		"\"a\tb\"",
+		"[",
+		"]",
+		"{",
+		"}",
+		"[}",
+		"{]",
+		"[1,]",
+		"[,1]",
+		"[1 2]",
+		"{,}",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a\":1,}",
+		"{a:1}",
+		"{1:1}",
+		"1 2",
+		"[]]",
+		"{}}",
+		"{}{}",
+		"{\"a\":1}x",
+		"'a'",
+		"{\"a\":[1}",
+		"[{\"a\":1]}",
+		"2}",
 		/* The rest of a line whose beginning was read already. */
-		"{\"a\":1},\"b\":2}", "{\\\"a\\\":1}\"}", "\"b\",\"c\":{}}", "1},\"b\":2}",
+		"{\"a\":1},\"b\":2}",
+		"{\\\"a\\\":1}\"}",
+		"\"b\",\"c\":{}}",
+		"1},\"b\":2}",
 	};
 	size_t i;
 
@@ -80,7 +142,8 @@ static void members_are_found(void **state)
 	enum json_scan_kind kind;
 
 	(void)state;
-	assert_true(scan("{\"c\":{\"a\":1},\"a\":\"x\\ud83d\",\"b\": [1, {\"a\":2}] }", parts, &kind));
+	assert_true(
+		scan("{\"c\":{\"a\":1},\"a\":\"x\\ud83d\",\"b\": [1, {\"a\":2}] }", parts, &kind));
 	assert_int_equal(kind, JSON_SCAN_OBJECT);
 	check_part(&parts[0], JSON_SCAN_STRING, "x\\ud83d");
 	check_part(&parts[1], JSON_SCAN_ARRAY, "[1, {\"a\":2}]");
@@ -98,8 +161,9 @@ static void members_are_found(void **state)
 
 static void only_members_of_the_whole_are_found(void **state)
 {
-	static const char *const without[] = {"[{\"a\":1,\"b\":2}]", "{\"c\":{\"a\":1,\"b\":2}}", "\"a\"",
-					      "{\"\":1,\"aa\":2,\"A\":[\"a\",\"b\"]}", "[\"a\",\"b\"]"};
+	static const char *const without[] = {"[{\"a\":1,\"b\":2}]", "{\"c\":{\"a\":1,\"b\":2}}",
+					      "\"a\"", "{\"\":1,\"aa\":2,\"A\":[\"a\",\"b\"]}",
+					      "[\"a\",\"b\"]"};
 	struct json_part parts[2];
 	size_t i;
 
@@ -130,10 +194,12 @@ static void nesting_has_a_bound(void **state)
 	assert_false(is_json_at_depth(JSON_SCAN_DEPTH_MAX + 1));
 }
 
-/* Each beginning of a text, and each text with one byte changed: jansson takes nothing that is refused. */
+/* Each beginning of a text, and each text with one byte changed: jansson takes nothing that is
+ * refused. */
 static void all_that_jansson_takes_is_taken(void **state)
 {
-	static const char text[] = "{\"a\": [1, -2.5e+3, \"\\u00e4\\\"\", true], \"b\": {\"c\": null}}";
+	static const char text[] =
+		"{\"a\": [1, -2.5e+3, \"\\u00e4\\\"\", true], \"b\": {\"c\": null}}";
 	static const char bytes[] = "{}[]\",:\\ 0-.eEu/tn";
 	char copy[sizeof(text)];
 	size_t i, j;
@@ -148,7 +214,8 @@ static void all_that_jansson_takes_is_taken(void **state)
 			if (j)
 				copy[i] = bytes[j - 1];
 			value = json_loadb(copy, length, JSON_DECODE_ANY, NULL);
-			assert_int_equal(json_scan(copy, length, names, 0, NULL, NULL), value != NULL);
+			assert_int_equal(json_scan(copy, length, names, 0, NULL, NULL),
+					 value != NULL);
 			json_decref(value);
 		}
 }

@@ -36,8 +36,8 @@ static void each_kind_is_told_once(void **state)
 	      "disableClustering");
 	check(&unheard, "{\"channel\":\"rate_limiter_flexible\",\"id\":7}",
 	      "channel rate_limiter_flexible", "RateLimiterMemory");
-	check(&unheard, "{\"type\":\"prom-client:getMetricsReq\"}", "type prom-client:getMetricsReq",
-	      "metrics");
+	check(&unheard, "{\"type\":\"prom-client:getMetricsReq\"}",
+	      "type prom-client:getMetricsReq", "metrics");
 	check(&unheard, "{\"type\":\"axm:monitor\"}", "type axm:monitor", "@pm2/io");
 	check(&unheard, "{\"data\":5}", "an object without a type", "Redis");
 	check(&unheard, "[1]", "an array", "Redis");
