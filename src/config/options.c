@@ -93,7 +93,7 @@ static const struct config_option options[] = {
 	  "How workers get their sockets: activation (LISTEN_FDS), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node, else activation) (auto)",
+	  "if COMMAND is node or a script of it, else activation) (auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),

@@ -80,6 +80,9 @@ int controller_find_identity(struct controller *controller);
 /* Find the working directory of workers. */
 int controller_find_directory(struct controller *controller);
 
+/* Find out whether the command is Node.js, and refuse one that can't work. */
+int controller_look_at_command(struct controller *controller);
+
 /* Read the seed of the hash, or draw a new one and keep it. */
 int controller_obtain_seed(struct controller *controller);
 

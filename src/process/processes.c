@@ -12,6 +12,7 @@
 
 #include "process/path_search.h"
 #include "process/environment.h"
+#include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
@@ -75,15 +76,23 @@ static int spawn(struct process *process, const struct spawn_request *request)
 	return error;
 }
 
+/* The words of a worker's command. They are Node.js's own only where it is run by its name. */
+static int words_of(const struct process *process, struct string_list *ret_words)
+{
+	char *const *command = process->processes->options.config->command;
+
+	return inspect_port_words(command, process->node ? worker_slot(process->worker) : 0,
+				  ret_words);
+}
+
 static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
-	char **command = options->config->command;
+	struct string_list words;
 	struct candidates candidates;
 	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
-		.argv = command,
 		.envp = environment->items,
 		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
 		.directory = options->directory,
@@ -111,12 +120,17 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 	/* At a number of 15 or less: only those does Node.js keep from its own children. */
 	if (process->node)
 		request.kept[request.kept_count++] = node_worker_fd(process->node);
-	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
+	error = words_of(process, &words);
 	if (error)
 		return error;
-	request.files = candidates.files;
-	error = spawn(process, &request);
-	candidates_fini(&candidates);
+	request.argv = words.items;
+	error = candidates_find(words.items[0], environment_get(environment, "PATH"), &candidates);
+	if (!error) {
+		request.files = candidates.files;
+		error = spawn(process, &request);
+		candidates_fini(&candidates);
+	}
+	string_list_fini(&words);
 	return error ? error : watch_status(process);
 }
 

@@ -152,6 +152,9 @@ static int set_node(struct environment *environment, const struct worker_environ
 		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
 	if (!error)
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
+	/* pm2's; the package `config` reads it, and a user may want another value. */
+	if (!error && !environment_get(environment, "NODE_APP_INSTANCE"))
+		error = set_number(environment, "NODE_APP_INSTANCE", spec->slot);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
 		error = set_number(environment, numbers[i], spec->slot);
 	for (i = 0; i < PRELOAD_COUNT && !error; i++)
