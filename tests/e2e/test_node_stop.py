@@ -4,10 +4,11 @@
 
 import signal
 import time
+import unittest
 
 import harness
 from clients import HERE
-from nodejs import LISTENS, SERVER, NodeTestCase, Talk, ask_http
+from nodejs import LISTENS, NODE_VERSION, SERVER, NodeTestCase, Talk, ask_http
 from world import scaled, wait_for
 
 SOON_S = scaled(2)  # the default --term-after is 30 s
@@ -23,6 +24,7 @@ OPEN = {
     "thread": "new (require('worker_threads').Worker)('setInterval(() => {}, 1000)', {eval: true});",
     "watcher": "fs.watch(__dirname, () => {});",
 }
+
 
 # A handler as most applications have it.
 def handler(name, then="process.exit(0)"):
@@ -200,11 +202,14 @@ class Stop(NodeTestCase):
         self.ends_soon(instance)
         talk.socket.close()
 
+    @unittest.skipUnless(NODE_VERSION >= 20, "Node.js 18 has no permission model")
     def test_permission_model(self):
         """The worker may not read the script: it serves, and it ends soon, by the signal."""
         app = self.app_with(TIMER)
-        instance = self.serve_node(app, slots=1, node=(
-            "node", "--experimental-permission", f"--allow-fs-read={app.parent}/*"))
+        options = ["--permission" if NODE_VERSION > 22 else "--experimental-permission",
+                   f"--allow-fs-read={app.parent}/*"]
+        options += ["--allow-net"] if NODE_VERSION > 24 else []
+        instance = self.serve_node(app, slots=1, node=("node", *options))
         self.assertEqual(ask_http(HERE)["slot"], 0)
         self.stop_soon(instance)
         self.assertEqual(self.how(instance), ["was killed by SIGTERM"])
