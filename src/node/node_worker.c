@@ -245,16 +245,6 @@ static void on_message(struct node_worker *node, const json_t *message)
 	}
 }
 
-static void note_unheard(const struct node_worker *node, const char *text, size_t length)
-{
-	char kind[UNHEARD_KIND_SIZE];
-	const char *cure;
-
-	if (unheard_note(node->options.unheard, text, length, kind, &cure))
-		report(STICKY_LOG_WARN, "message_unheard", "slot=%u kind=\"%s\" hint=\"%s\"",
-		       worker_slot(node->options.worker), kind, cure);
-}
-
 /*
  * A text that is no JSON: a previous controller may have read the beginning of this line. The rest
  * of it has one closing bracket too many.
@@ -275,23 +265,14 @@ static void on_line(void *context, const char *text, size_t length)
 		node_on_handle_sent(node);
 		break;
 	case CLUSTER_APPLICATION:
-		if (!relay_pass(node->member, text, length))
-			note_unheard(node, text, length);
+		if (relay_pass(node->member, text, length))
+			node_warn_buffer(node, text, length);
+		else
+			node_warn_unheard(node, text, length);
 		break;
 	case CLUSTER_NO_JSON:
 		break;
 	}
-}
-
-static void on_too_long(void *context)
-{
-	const struct node_worker *node = context;
-
-	report(STICKY_LOG_WARN, "message_too_long",
-	       "slot=%u limit_mib=%u so=\"the message is lost\" hint=\"send large data by another "
-	       "way "
-	       "than process.send(), or in parts\"",
-	       worker_slot(node->options.worker), NODE_IPC_LINE_MAX >> 20);
 }
 
 /* The worker is about to exit. Its end is reported by the watch on its process. */
@@ -327,7 +308,7 @@ static int open_node(const struct node_worker_options *options, int fd,
 {
 	struct node_worker *node = calloc(1, sizeof(*node));
 	const struct node_ipc_callbacks callbacks = {.line = on_line,
-						     .too_long = on_too_long,
+						     .too_long = node_warn_too_long,
 						     .end = on_end,
 						     .drained = node_on_drained,
 						     .context = node};

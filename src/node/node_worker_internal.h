@@ -82,4 +82,15 @@ void node_on_handle_lost(struct node_worker *node);
 /* The application has sent a descriptor. */
 void node_on_handle_sent(struct node_worker *node);
 
+/* ---- node_warnings.c ---- */
+
+/* A message of the application is for no one. Each kind is told once. */
+void node_warn_unheard(const struct node_worker *node, const char *text, size_t length);
+
+/* Tell the first broadcast that holds a Buffer. Nothing for a message without one. */
+void node_warn_buffer(const struct node_worker *node, const char *text, size_t length);
+
+/* A message is longer than NODE_IPC_LINE_MAX. The callback `too_long` of the channel. */
+void node_warn_too_long(void *context);
+
 #endif

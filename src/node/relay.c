@@ -222,6 +222,13 @@ bool relay_pass(struct relay_member *member, const char *text, size_t length)
 	return true;
 }
 
+bool relay_has_buffer(const char *text, size_t length)
+{
+	static const char buffer[] = "{\"type\":\"Buffer\",\"data\":[";
+
+	return memmem(text, length, buffer, strlen(buffer)) != NULL;
+}
+
 /* What the adapter would have sent when closed. The id and the namespace have their escapes. */
 static void say_closed(const struct relay_member *member, const char *uid, const char *nsp)
 {

@@ -43,4 +43,7 @@ void relay_end(struct relay_member *member);
  */
 bool relay_pass(struct relay_member *member, const char *text, size_t length);
 
+/* Does a message hold a Buffer as JSON has it: {"type":"Buffer","data":[...]}? */
+bool relay_has_buffer(const char *text, size_t length);
+
 #endif

@@ -16,7 +16,8 @@
 struct unheard {
 	char kinds[UNHEARD_KINDS_MAX][UNHEARD_KIND_SIZE];
 	size_t count;
-	bool is_full; /* there are more kinds, which was told */
+	bool is_full;	 /* there are more kinds, which was told */
+	bool has_buffer; /* a broadcast held a Buffer, which was told */
 };
 
 /*

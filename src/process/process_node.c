@@ -262,10 +262,12 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was asked to finish, or will be in a moment. */
-	else if (!worker_sockets(process->worker)) {
-		process->was_asked = true;
+	/*
+	 * A worker that has left its slot was asked to finish, or will be in a moment. What it
+	 * answered to the previous controller is not known: its handler may be running, and a
+	 * second signal at once could cut it short. So only --term-after counts for it.
+	 */
+	else if (!worker_sockets(process->worker))
 		start_term(process);
-	}
 	offer_sockets(process);
 }

@@ -44,6 +44,22 @@ class Relayed(NodeTestCase):
         instance.stop()
 
 
+    def test_binary_data_is_told_once(self):
+        instance = self.serve_node(self.app(TALKS + """
+            server.on('request', request => {
+              if (request.url === '/binary') for (let i = 0; i < 3; i++)
+                send('binary', {part: Buffer.from('abc')});
+            });
+            """), slots=2)
+        ask_http(HERE, path="/send")
+        wait_for("the last one", lambda: "plain\n" in instance.errors)
+        self.assertNotIn("binary_broadcast", instance.errors)
+        ask_http(HERE, path="/binary")
+        wait_for("all of them", lambda: instance.errors.count("binary\n") == 3)
+        self.assertEqual(instance.errors.count("binary_broadcast"), 1)
+        instance.stop()
+
+
 class Unheard(NodeTestCase):
     """Messages to the primary, which runs no code of the application."""
 
