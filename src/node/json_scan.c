@@ -137,6 +137,9 @@ static bool open_level(struct scan *scan, bool is_object)
 
 	if (level == JSON_SCAN_DEPTH_MAX)
 		return false;
+	/* The levels above are closed: their bits are free. */
+	if (level % 8 == 0)
+		scan->is_object[level / 8] = 0;
 	if (is_object)
 		scan->is_object[level / 8] |= (uint8_t)(1u << level % 8);
 	else

@@ -99,12 +99,14 @@ static bool is_shim(const char *text, size_t length)
 
 bool node_command_is_script(const char *text, size_t length)
 {
-	const char *end = memchr(text, '\n', length), *at = text + 2, *word;
+	const char *end, *at, *word;
 	size_t word_length;
 
-	end = end ? end : text + length;
 	if (length < 2 || text[0] != '#' || text[1] != '!')
 		return false;
+	end = memchr(text, '\n', length);
+	end = end ? end : text + length;
+	at = text + 2;
 	word_length = next_word(&at, end, &word);
 	if (is_node(word, word_length))
 		return true;
@@ -132,11 +134,13 @@ static size_t read_beginning(const char *path, char text[BEGINNING_SIZE])
 
 static bool is_file_of_node(const char *path)
 {
-	char text[BEGINNING_SIZE], real[PATH_MAX];
+	char text[BEGINNING_SIZE] = "", real[PATH_MAX];
+	size_t length;
 
 	if (realpath(path, real) && is_node(real, strlen(real)))
 		return true;
-	return node_command_is_script(text, read_beginning(path, text));
+	length = read_beginning(path, text);
+	return node_command_is_script(text, length);
 }
 
 /* Find a program as exec() would. Returns false if there is none. */
