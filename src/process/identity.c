@@ -2,15 +2,18 @@
 #include "process/identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 #include "common/error_text.h"
+#include "common/privilege.h"
 #include "common/units.h"
 
 /* The passwd entry of a name or a number; NULL where there is none. */
@@ -131,6 +134,34 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
 	}
 	*ret_identity = identity;
 	return 0;
+}
+
+static bool may_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool identity_may_read(const struct identity *identity, const char *path)
+{
+	unsigned int previous;
+	int uid, gid;
+	bool result;
+
+	if (!identity->change)
+		return may_read(path);
+	previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
+	/* The kernel takes our own capabilities over files away while the user is another one. */
+	gid = setfsgid(identity->gid);
+	uid = setfsuid(identity->uid);
+	result = may_read(path);
+	setfsuid((uid_t)uid);
+	setfsgid((gid_t)gid);
+	privilege_restore(previous);
+	return result;
 }
 
 void identity_fini(struct identity *identity)

@@ -31,6 +31,12 @@ struct identity {
  */
 int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error);
 
+/*
+ * May workers read a file? Asked with their user and group for file access; not with their
+ * supplementary groups, so that the answer may be no where it should be yes.
+ */
+bool identity_may_read(const struct identity *identity, const char *path);
+
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);
 

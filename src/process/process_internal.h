@@ -44,6 +44,7 @@ struct processes {
 	struct output_sink *output;
 	struct output_sink *error_output;
 	bool cannot_look; /* at workers' descriptors, which was said */
+	bool cannot_read; /* workers can't read the script for their stop, which was told */
 };
 
 /* ---- processes.c ---- */
@@ -67,6 +68,12 @@ void process_signal_stop(struct process *process);
 
 /* Open the channel of a Node.js worker. Nothing for any other. Returns 0 or -errno. */
 int process_open_node(struct process *process);
+
+/*
+ * Returns the path of the script that a Node.js worker loads for its stop; NULL: it can't read it.
+ * Node.js would not start then.
+ */
+const char *process_stop_script(const struct process *process);
 
 /* Close our copy of the process's end of that channel. */
 void process_close_node_end(struct process *process);

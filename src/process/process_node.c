@@ -194,6 +194,23 @@ int process_open_node(struct process *process)
 	return error;
 }
 
+const char *process_stop_script(const struct process *process)
+{
+	struct processes *processes = process->processes;
+	const char *path = processes->options.preloads[PRELOAD_STOP];
+
+	if (!process->node || identity_may_read(processes->options.identity, path))
+		return path;
+	if (!processes->cannot_read)
+		report(STICKY_LOG_WARN, "stop_script_unreadable",
+		       "file=\"%s\" so=\"a worker's own handler runs when its servers are closed, "
+		       "or "
+		       "after --term-after\" hint=\"choose a --run-dir that workers can read\"",
+		       path);
+	processes->cannot_read = true;
+	return NULL;
+}
+
 void process_close_node_end(struct process *process)
 {
 	if (process->node_end >= 0)

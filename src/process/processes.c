@@ -150,7 +150,7 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preloads[PRELOAD_STOP] = options->preloads[PRELOAD_STOP],
+		.preloads[PRELOAD_STOP] = process_stop_script(process),
 		.preloads[PRELOAD_KEEPALIVE] = config_closes_keepalive(options->config)
 						       ? options->preloads[PRELOAD_KEEPALIVE]
 						       : NULL,

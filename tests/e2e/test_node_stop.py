@@ -214,6 +214,18 @@ class Stop(NodeTestCase):
         self.stop_soon(instance)
         self.assertEqual(self.how(instance), ["was killed by SIGTERM"])
 
+    def test_a_run_directory_that_the_worker_can_not_read(self):
+        """Node.js would not start with a script that it can't read: it serves without."""
+        closed = self.dir / "closed"
+        closed.mkdir(mode=0o700)
+        self.run_dir = closed / "run"
+        instance = self.serve_node(self.app_with(TIMER), "--user", "nobody", "--chdir", "/",
+                                   slots=1)
+        self.assertEqual(ask_http(HERE)["slot"], 0)
+        self.assertEqual(len(instance.log_lines("stop_script_unreadable")), 1)
+        self.stop_soon(instance)
+        self.assertEqual(self.how(instance), ["was killed by SIGTERM"])
+
     def test_what_children_inherit(self):
         """The options of the user's own environment, and nothing of stickyctl's."""
         app = self.app_with("""
