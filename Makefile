@@ -193,12 +193,13 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
-# JavaScript as a C string: src/node/preload.js is a file that editors and linters know.
+# JavaScript as a C string: src/node/stop.js is a file that editors and linters know.
 $(BUILD)/generated/%.js.h: src/%.js
 	$(call SAY,JS,$<)
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/preload.js.h
+$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
+	$(BUILD)/generated/node/keepalive.js.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c
@@ -340,8 +341,8 @@ tsan: deps-test
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
-	src/common/sanitize.c src/process/env_file.c \
-	src/node/cluster_messages.c src/node/ipc.c src/node/relay.c src/wire/fd_passing.c
+	src/common/sanitize.c src/process/env_file.c src/node/cluster_messages.c src/node/ipc.c \
+	src/node/json_scan.c src/node/relay.c src/node/unheard.c src/wire/fd_passing.c
 
 $(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)

@@ -82,6 +82,7 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 		swap(&running->command, &next->command, sizeof(next->command));
 		swap(&running->file_command, &next->file_command, sizeof(next->file_command));
 	}
+	swap(&running->runs_node, &next->runs_node, sizeof(next->runs_node));
 	swap(running, next, sizeof(*next));
 	config_fini(next);
 }

@@ -90,7 +90,9 @@ enum worker_mode config_worker_mode(const struct config *config)
 		return mode;
 	name = strrchr(config->command[0], '/');
 	name = name ? name + 1 : config->command[0];
-	return !strcmp(name, "node") || !strcmp(name, "nodejs") ? WORKER_NODE : WORKER_ACTIVATION;
+	return config->runs_node || !strcmp(name, "node") || !strcmp(name, "nodejs")
+		       ? WORKER_NODE
+		       : WORKER_ACTIVATION;
 }
 
 const char *config_worker_prefix(const struct config *config)

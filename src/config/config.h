@@ -166,6 +166,8 @@ struct config {
 	char **arguments; /* the words of the command line from "start" on, for upgrade; borrowed */
 	struct string_list file_command;
 	char **command; /* NULL: the demo; borrowed from main()'s argv, or from file_command */
+	/* The program was found to be Node.js, though it has another name; see node_command.h. */
+	bool runs_node;
 };
 
 /* A value of timing.term_after_ms: half of the hard-shutdown delay. */

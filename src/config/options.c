@@ -96,14 +96,15 @@ static const struct config_option options[] = {
 	  "How workers get their sockets: activation (LISTEN_FDS), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node, else activation) (auto)",
+	  "if COMMAND is node or a script of it, else activation) (auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),
 	 FIXED},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
-	  "Node.js: time from the request to disconnect to the stop signal (half of "
-	  "--hard-shutdown-delay)",
+	  "Node.js: how long connections may go on until the stop signal, or the application's "
+	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "
+	  "answered, at most 5s)",
 	  false},
 	 KIND_TIME,
 	 AT(timing.term_after_ms)},

@@ -77,15 +77,14 @@ static int shrink_privilege(struct controller *controller)
 
 /* The steps are done in this order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
-	controller_take_name,	    controller_find_identity,
-	controller_find_directory,  controller_obtain_seed,
-	controller_find_takeover,   controller_open_group,
-	controller_open_listeners,  open_loop,
-	controller_open_state_file, controller_open_frontend,
-	controller_open_workers,    controller_open_supervisor,
-	controller_start_frontend, /* must come before a takeover installs its program */
-	controller_take_over,	    controller_open_slot_sockets,
-	controller_open_api,	    shrink_privilege,
+	controller_take_name,	    controller_find_identity,	  controller_find_directory,
+	controller_look_at_command, controller_obtain_seed,	  controller_find_takeover,
+	controller_open_group,	    controller_open_listeners,	  open_loop,
+	controller_open_state_file, controller_open_frontend,	  controller_open_workers,
+	controller_open_supervisor, controller_start_frontend, /* must come before a takeover
+								  installs its program */
+	controller_take_over,	    controller_open_slot_sockets, controller_open_api,
+	shrink_privilege,
 };
 
 /* Run the loop until the instance ends. Returns an exit code. */

@@ -12,7 +12,9 @@
 #include "controller/controller.h"
 #include "controller/upgrade.h"
 #include "handoff/frontend.h"
+#include "node/preload.h"
 #include "node/relay.h"
+#include "node/unheard.h"
 #include "process/identity.h"
 #include "process/processes.h"
 #include "state/pin_dir.h"
@@ -38,8 +40,9 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
-	char preload_path[RUNDIR_PATH_SIZE];
+	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
+	struct unheard unheard;	     /* messages of Node.js workers that no one takes */
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
 	struct traffic own_traffic; /* used as instance.traffic if there is no state file */
@@ -81,6 +84,9 @@ int controller_find_identity(struct controller *controller);
 
 /* Find the working directory of workers. */
 int controller_find_directory(struct controller *controller);
+
+/* Find out whether the command is Node.js, and refuse one that can't work. */
+int controller_look_at_command(struct controller *controller);
 
 /* Read the seed of the hash, or draw a new one and keep it. */
 int controller_obtain_seed(struct controller *controller);

@@ -10,7 +10,6 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "controller/controller_internal.h"
-#include "node/command_advice.h"
 #include "procfs/cpu_count.h"
 #include "supervise/listeners.h"
 #include "supervise/worker_adopt.h"
@@ -213,20 +212,6 @@ int controller_open_group(struct controller *controller)
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
-/*
- * Is the command one that can't work? npm and the like never can. A shell can be a worker if -l
- * names an address: it may start any kind of server.
- */
-static bool is_in_vain(const struct controller *controller, struct error_text *ret_why)
-{
-	const struct config *config = controller->instance.config;
-	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
-
-	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
-		return false;
-	return advice_of_command(config->command, controller->directory, ret_why);
-}
-
 int controller_open_listeners(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -240,10 +225,6 @@ int controller_open_listeners(struct controller *controller)
 	if (!config->listen.count && config_is_node(config) &&
 	    config_worker_mode(config) == WORKER_NODE)
 		return EXIT_DONE;
-	if (config->command && is_in_vain(controller, &error)) {
-		controller_complain("%s", error.text);
-		return EXIT_USAGE;
-	}
 	if (!config->listen.count && config->command) {
 		controller_complain(
 			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");

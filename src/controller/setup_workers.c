@@ -87,6 +87,21 @@ static void on_listener_added(void *context)
 		shutdown_begin(controller->instance.supervisor, true);
 }
 
+static int write_preloads(struct controller *controller)
+{
+	int preload, error = 0;
+
+	for (preload = 0; preload < PRELOAD_COUNT && !error; preload++) {
+		char *path = controller->preload_paths[preload];
+
+		error = rundir_file(controller->rundir.path, preload_name(preload),
+				    RUNDIR_PATH_SIZE, path);
+		if (!error)
+			error = preload_write(preload, path);
+	}
+	return error;
+}
+
 static int open_nodeports(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -107,10 +122,7 @@ static int open_nodeports(struct controller *controller)
 
 	if (!config_is_node(config))
 		return 0;
-	error = rundir_file(controller->rundir.path, "preload.js", sizeof(controller->preload_path),
-			    controller->preload_path);
-	if (!error)
-		error = preload_write(controller->preload_path);
+	error = write_preloads(controller);
 	if (!error)
 		error = relay_open(&controller->relay);
 	return error ? error : nodeports_open(&options, &controller->nodeports);
@@ -128,12 +140,15 @@ static int open_processes(struct controller *controller)
 	};
 	int error = rundir_file(controller->rundir.path, "notify.sock",
 				sizeof(controller->notify_path), controller->notify_path);
+	int preload;
 
 	if (!error)
 		error = open_nodeports(controller);
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
-	options.preload = controller->preload_path;
+	options.unheard = &controller->unheard;
+	for (preload = 0; preload < PRELOAD_COUNT; preload++)
+		options.preloads[preload] = controller->preload_paths[preload];
 	options.delivery = frontend_delivery(controller->instance.frontend);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)

@@ -36,6 +36,9 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
 /* Returns the rights of these workers; valid as long as the identity is. */
 struct user_rights identity_rights(const struct identity *identity);
 
+/* May workers read a file? It is opened with their rights. */
+bool identity_may_read(const struct identity *identity, const char *path);
+
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);
 

@@ -34,6 +34,10 @@ struct process {
 	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
 	uint32_t waited_ms;	    /* until then, since it was to be */
 	struct survivors survivors; /* its processes outside of its group */
+	/* Node.js: until it is looked whether it still runs, though its channel has ended */
+	struct event *linger;
+	bool was_asked;	    /* Node.js: it was asked to finish */
+	bool was_signalled; /* the stop signal was sent */
 };
 
 struct processes {
@@ -44,6 +48,7 @@ struct processes {
 	struct output_sink *output;
 	struct output_sink *error_output;
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */
+	bool cannot_read; /* workers can't read the script for their stop, which was logged */
 };
 
 /* ---- processes.c ---- */
@@ -71,6 +76,12 @@ void process_signal_stop(struct process *process);
 /* Open the channel of a Node.js worker. Does nothing for other workers. Returns 0 or -errno. */
 int process_open_node(struct process *process);
 
+/*
+ * Returns the path of the script that a Node.js worker loads for its stop; NULL: it can't read it.
+ * Node.js would not start then.
+ */
+const char *process_stop_script(const struct process *process);
+
 /* Close the controller's copy of the process's end of that channel. */
 void process_close_node_end(struct process *process);
 
@@ -86,6 +97,17 @@ void process_adopt_node(struct process *process, int fd);
 
 /* Close that channel and its timers. A process without them is allowed. */
 void process_close_node(struct process *process);
+
+/* ---- process_linger.c: Node.js workers whose channel has ended ---- */
+
+/* Make the timer. Returns 0 or -ENOMEM. */
+int process_open_linger(struct process *process);
+
+/*
+ * The worker has closed its channel, as its servers are closed. If it was asked to finish, and does
+ * not end by itself, it gets the stop signal. The callback `ended` of the node_worker.
+ */
+void process_on_channel_end(void *context);
 
 /* ---- process_events.c ---- */
 

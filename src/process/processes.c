@@ -12,6 +12,7 @@
 
 #include "process/path_search.h"
 #include "process/environment.h"
+#include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
@@ -78,15 +79,23 @@ static int spawn(struct process *process, const struct spawn_request *request)
 	return error;
 }
 
+/* The words of a worker's command. They are Node.js's own only where it is run by its name. */
+static int words_of(const struct process *process, struct string_list *ret_words)
+{
+	char *const *command = process->processes->options.config->command;
+
+	return inspect_port_words(command, process->node ? worker_slot(process->worker) : 0,
+				  ret_words);
+}
+
 static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
-	char **command = options->config->command;
+	struct string_list words;
 	struct candidates candidates;
 	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
-		.argv = command,
 		.envp = environment->items,
 		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
 		.directory = options->directory,
@@ -116,12 +125,17 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 	 */
 	if (process->node)
 		request.kept[request.kept_count++] = node_worker_fd(process->node);
-	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
+	error = words_of(process, &words);
 	if (error)
 		return error;
-	request.files = candidates.files;
-	error = spawn(process, &request);
-	candidates_fini(&candidates);
+	request.argv = words.items;
+	error = candidates_find(words.items[0], environment_get(environment, "PATH"), &candidates);
+	if (!error) {
+		request.files = candidates.files;
+		error = spawn(process, &request);
+		candidates_fini(&candidates);
+	}
+	string_list_fini(&words);
 	return error ? error : watch_status(process);
 }
 
@@ -141,7 +155,10 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preload = config_closes_keepalive(options->config) ? options->preload : NULL,
+		.preloads[PRELOAD_STOP] = process_stop_script(process),
+		.preloads[PRELOAD_KEEPALIVE] = config_closes_keepalive(options->config)
+						       ? options->preloads[PRELOAD_KEEPALIVE]
+						       : NULL,
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -231,6 +248,7 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 void process_signal_stop(struct process *process)
 {
+	process->was_signalled |= !process->reaped;
 	process_signal(process, config_stop_signal(process->processes->options.config));
 }
 

@@ -11,6 +11,7 @@
 #include "handoff/delivery.h"
 #include "process/identity.h"
 #include "node/node_listeners.h"
+#include "node/preload.h"
 #include "supervise/worker_backend.h"
 
 struct processes;
@@ -24,10 +25,11 @@ struct processes_options {
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* the listeners' ports, in their order */
 	size_t port_count;
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: other workers */
-	const char *preload;	     /* a file that Node.js workers load first; NULL: none */
-	struct relay *relay;	     /* passes messages between Node.js workers */
-	struct delivery *delivery;   /* for Node.js workers; NULL: no connections are passed */
-	struct rlimit nofile;	     /* the limit before the controller raised its own */
+	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
+	struct unheard *unheard;	     /* messages of Node.js workers that no part takes */
+	struct relay *relay;		     /* passes messages between Node.js workers */
+	struct delivery *delivery; /* for Node.js workers; NULL: no connections are passed */
+	struct rlimit nofile;	   /* the limit before the controller raised its own */
 };
 
 /*

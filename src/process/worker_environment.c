@@ -105,6 +105,24 @@ static int set_watchdog(struct environment *environment, const struct config *co
 	return set_number(environment, "WATCHDOG_USEC", config->timing.watchdog_ms * 1000ull);
 }
 
+/* Under Node.js's permission model a worker that can't read the script would not start. */
+static bool may_read_no_file(const struct environment *environment, char *const *command)
+{
+	static const char *const options[] = {"--permission", "--experimental-permission"};
+	const char *others = environment_get(environment, "NODE_OPTIONS");
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		char *const *word = command;
+
+		while (*word && strcmp(*word, options[i]))
+			word++;
+		if (*word || (others && strstr(others, options[i])))
+			return true;
+	}
+	return false;
+}
+
 static int set_preload(struct environment *environment, const char *path)
 {
 	const char *previous = environment_get(environment, "NODE_OPTIONS");
@@ -135,10 +153,15 @@ static int set_node(struct environment *environment, const struct worker_environ
 		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
 	if (!error)
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
+	/* pm2's; the package `config` reads it, and a user may want another value. */
+	if (!error && !environment_get(environment, "NODE_APP_INSTANCE"))
+		error = set_number(environment, "NODE_APP_INSTANCE", spec->slot);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
 		error = set_number(environment, numbers[i], spec->slot);
-	if (!error && spec->preload)
-		error = set_preload(environment, spec->preload);
+	for (i = 0; i < PRELOAD_COUNT && !error; i++)
+		if (spec->preloads[i] &&
+		    (i != PRELOAD_STOP || !may_read_no_file(environment, spec->config->command)))
+			error = set_preload(environment, spec->preloads[i]);
 	return error;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "node/preload.h"
 #include "process/environment.h"
 #include "process/identity.h"
 
@@ -20,8 +21,9 @@ struct worker_environment {
 	uint16_t port;	       /* value of PORT, if the environment has none */
 	uint32_t socket_count; /* LISTEN_FDS */
 	bool has_private;      /* one more socket, of the slot's own address */
-	const char *preload;   /* a file that Node.js loads first; NULL: none */
-	bool is_node;	       /* the controller is its cluster primary: no LISTEN_FDS */
+	/* files that Node.js loads first, each NULL or a path */
+	const char *preloads[PRELOAD_COUNT];
+	bool is_node; /* the controller is its cluster primary: no LISTEN_FDS */
 	/* STICKY_CHANNEL, at the number behind the descriptors that the worker keeps */
 	bool has_channel;
 };

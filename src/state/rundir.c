@@ -17,8 +17,14 @@
 
 #define PID_FILE_MODE 0600
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots",
-				    "slots.new",    "preload.js",  "pid"};
+static const char *const files[] = {"control.sock",
+				    "notify.sock",
+				    "slots",
+				    "slots.new",
+				    "stickyctl-stop.js",
+				    "stickyctl-keepalive.js",
+				    "preload.js" /* of an older version */,
+				    "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {

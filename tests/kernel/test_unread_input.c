@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procfs/open_connections.h"
 #include "procfs/unread_input.h"
 #include "../support/clients.h"
 #include "../support/netns.h"
@@ -131,12 +132,34 @@ static void others_do_not_count(void **state)
 	strike_scene(&scene);
 }
 
+static void an_open_connection_is_seen(void **state)
+{
+	struct scene scene;
+	const uint16_t other = 1; /* nobody's */
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
+	connect_client(&scene);
+	/* It waits to be accepted: it is no descriptor of the process. */
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
+	accept_client(&scene);
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 1);
+	assert_int_equal(connections_are_open(getpid(), &other, 1), 0);
+	assert_int_equal(connections_are_open(-1, &scene.port, 1), -ENOENT);
+	close(scene.accepted);
+	scene.accepted = -1;
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
+	strike_scene(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_connection_from_its_beginning),
 		cmocka_unit_test(a_client_that_has_half_closed),
 		cmocka_unit_test(others_do_not_count),
+		cmocka_unit_test(an_open_connection_is_seen),
 	};
 	const char *reason = netns_enter();
 

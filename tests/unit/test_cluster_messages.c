@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "node/cluster_messages.h"
@@ -56,6 +57,8 @@ static void each_kind_is_known(void **state)
 		{"{\"cmd\":\"ready\"}", CLUSTER_SAYS_READY},
 		{"\"ready\"", CLUSTER_SAYS_READY},
 		{"{\"cmd\":\"disconnect\"}", CLUSTER_WANTS_OUT},
+		{"{\"cmd\":\"NODE_STICKYCTL\",\"loaded\":true}", CLUSTER_HAS_PRELOAD},
+		{"{\"cmd\":\"NODE_STICKYCTL\",\"signal\":null}", CLUSTER_STOP_ANSWER},
 	};
 	size_t i;
 
@@ -303,6 +306,41 @@ static void messages_are_as_node_writes_them(void **state)
 	assert_null(cluster_socket(NULL));
 }
 
+static void check_handlers(const char *text, bool signal, bool disconnect)
+{
+	struct cluster_event event = read_text(text);
+
+	assert_int_equal(event.kind, CLUSTER_STOP_ANSWER);
+	assert_int_equal(event.handles_signal, signal);
+	assert_int_equal(event.handles_disconnect, disconnect);
+}
+
+static void the_applications_handlers_are_read(void **state)
+{
+	(void)state;
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":\"SIGTERM\",\"disconnect\":false}",
+		       true, false);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":null,\"disconnect\":true}", false,
+		       true);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":1,\"disconnect\":{}}", false, false);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"loaded\":1}", false, false);
+}
+
+static void workers_are_told_how_they_stop(void **state)
+{
+	const struct cluster_stop both = {
+		.signals = {SIGTERM, SIGINT}, .after_ms = 5000, .when_idle = true};
+	const struct cluster_stop one = {.signals = {SIGQUIT}, .after_ms = UINT32_MAX};
+
+	(void)state;
+	check_text(cluster_tell_stop(&both),
+		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGTERM\",\"SIGINT\"],"
+		   "\"after\":5000,\"idle\":true}");
+	check_text(cluster_tell_stop(&one),
+		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGQUIT\"],\"after\":2147483647,"
+		   "\"idle\":false}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +355,8 @@ int main(void)
 		cmocka_unit_test(keys_differ_with_each_part),
 		cmocka_unit_test(the_key_of_a_port_has_no_index),
 		cmocka_unit_test(messages_are_as_node_writes_them),
+		cmocka_unit_test(the_applications_handlers_are_read),
+		cmocka_unit_test(workers_are_told_how_they_stop),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

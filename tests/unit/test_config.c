@@ -209,6 +209,22 @@ static void the_way_of_workers_is_read(void **state)
 	}
 }
 
+/* What the program's file says counts where --worker leaves it open. */
+static void a_program_that_was_found_to_be_node(void **state)
+{
+	char *command[] = {"./bin/www", NULL};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	config.command = command;
+	config.runs_node = true;
+	assert_int_equal(config_worker_mode(&config), WORKER_NODE);
+	assert_int_equal(set(&config, "worker", "activation"), 0);
+	assert_int_equal(config_worker_mode(&config), WORKER_ACTIVATION);
+	config_fini(&config);
+}
+
 static void stop_signals_are_in_their_order(void **state)
 {
 	static const struct {
@@ -644,6 +660,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_numbers_are_taken),
 		cmocka_unit_test(the_way_of_workers_is_read),
+		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
