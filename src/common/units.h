@@ -39,4 +39,7 @@ void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE]);
 /* Write a size as "812K", "14M" or "12G", rounded down. */
 void format_bytes(uint64_t bytes, char ret_text[DURATION_TEXT_SIZE]);
 
+/* Write a number in at most 5 characters: "12345", "123K", "9.8M", "12G", rounded down. */
+void format_count(uint64_t count, char ret_text[DURATION_TEXT_SIZE]);
+
 #endif

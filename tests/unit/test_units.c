@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include <errno.h>
 
 #include "common/units.h"
@@ -226,6 +228,34 @@ static void bytes_are_written(void **state)
 	}
 }
 
+static void counts_have_at_most_five_characters(void **state)
+{
+	static const struct {
+		uint64_t count;
+		const char *text;
+	} cases[] = {
+		{0, "0"},
+		{99999, "99999"},
+		{100000, "100K"},
+		{999999, "999K"},
+		{1000000, "1.0M"},
+		{9876543, "9.8M"},
+		{12345678, "12M"},
+		{999999999, "999M"},
+		{1000000000, "1.0G"},
+		{UINT64_MAX, "18E"},
+	};
+	char text[DURATION_TEXT_SIZE];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		format_count(cases[i].count, text);
+		assert_string_equal(text, cases[i].text);
+		assert_true(strlen(text) <= 5);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +266,7 @@ int main(void)
 		cmocka_unit_test(bad_rates),
 		cmocka_unit_test(durations_are_written),
 		cmocka_unit_test(bytes_are_written),
+		cmocka_unit_test(counts_have_at_most_five_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
