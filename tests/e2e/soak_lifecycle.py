@@ -23,6 +23,7 @@ from world import wait_for
 
 CONNECTIONS = int(os.environ.get("CONNECTIONS") or 100_000)
 BUSY_RATE = 3000
+RELOADS_FLAT = 5000
 LIMIT_S = 900  # for a test, instead of the harness's
 
 test_reload.RELOADS = 300
@@ -38,6 +39,10 @@ class SoakTestCase(LifecycleTestCase):
 
     def say(self, text):
         print(f"# {text}", flush=True)
+
+    def memory(self, instance):
+        text = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1])
 
 
 class Reloads(SoakTestCase):
@@ -66,6 +71,28 @@ class Busy(SoakTestCase):
         self.say(f"{load.counts['answered']} of {load.counts['connections']} connections answered, "
                  f"{reloads} reloads, slowest {load.counts['latency_us']['max'] / 1e6:.2f} s")
         self.assert_nobody_lost(load.counts)
+        self.assertEqual(instance.stop(), 0)
+
+
+class Flat(SoakTestCase):
+    """What the controller has open, and its memory, after thousands of reloads."""
+
+    def reload(self, instance, count):
+        for _ in range(count):
+            result = subprocess.run([instance.arguments[0], "reload", "--wait"],
+                                    env=self.environment(), capture_output=True, text=True)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.wait_drained(instance)
+        return self.memory(instance)
+
+    def test_5000_reloads(self):
+        instance = self.serve_workers(1)
+        descriptors = instance.descriptors()
+        memory = [self.reload(instance, RELOADS_FLAT // 5) for _ in range(5)]
+        self.say(f"{RELOADS_FLAT} reloads: memory after each fifth {memory} kB")
+        wait_for(lambda: f"{instance.descriptors()} descriptors, before {descriptors}",
+                 lambda: instance.descriptors() <= descriptors)
+        self.assertLess(memory[-1], memory[0] + 256, memory)
         self.assertEqual(instance.stop(), 0)
 
 
@@ -98,10 +125,6 @@ class Slots(SoakTestCase):
         result = action()
         self.say(f"1024 slots: {what}: {(time.monotonic() - began) * 1000:.0f} ms")
         return result
-
-    def memory(self, instance):
-        text = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1])
 
     def test_1024_slots(self):
         instance = self.measure("start", lambda: self.start(
