@@ -155,6 +155,10 @@ class Storm(TakeoverTestCase):
         self.check(load.counts, before)
         self.assertEqual(self.instance.stop(), 0)
 
+    def open_files(self):
+        return sorted(os.readlink(path) for path in pathlib.Path(
+            f"/proc/{self.instance.pid}/fd").iterdir())
+
     def check(self, counts, descriptors):
         accepted, closed = struct.unpack("QQ", self.tally.read_bytes())
         lost = counts["connections"] - counts["answered"]
@@ -166,7 +170,8 @@ class Storm(TakeoverTestCase):
               f"{self.instance.descriptors()} descriptors, before {descriptors}", flush=True)
         self.assertLessEqual(lost, died, counts)
         self.assertEqual(counts["refused"], 0)
-        wait_for(lambda: f"{self.instance.descriptors()} descriptors, before {descriptors}",
+        wait_for(lambda: f"{self.instance.descriptors()} descriptors, before {descriptors}: "
+                         f"{self.open_files()}",
                  lambda: self.instance.descriptors() <= descriptors)
         wait_for(lambda: f"4 workers alone: {world.other_processes()}",
                  lambda: sum(text.startswith(f"{pid} {WORKER}") for pid, text in
