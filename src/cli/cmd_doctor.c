@@ -13,7 +13,9 @@
 
 #include "common/exit_code.h"
 #include "procfs/cpu_count.h"
+#include "cli/client.h"
 #include "cli/command.h"
+#include "cli/json_fields.h"
 #include "sticky.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
@@ -234,6 +236,26 @@ static void check_engine(struct findings *findings)
 			    : "user: by --steering=user, or behind a proxy");
 }
 
+/* An instance of this name that runs: does another process take its connections? */
+static void check_instance(struct findings *findings, const struct config *config)
+{
+	json_t *status = NULL, *foreign;
+
+	if (client_ask_quietly(config, "/v1/status", 5, &status))
+		return;
+	foreign = json_array_get(json_object_get(status, "foreign_listeners"), 0);
+	if (foreign)
+		say(findings, VERDICT_WARNING, "ports",
+		    "end this process, or let it listen elsewhere: it takes connections of the "
+		    "workers",
+		    "pid %llu (%s) listens at %s, too", field_number(foreign, "pid"),
+		    field_text(foreign, "command"), field_text(foreign, "address"));
+	else
+		say(findings, VERDICT_OK, "ports", "", "the workers of '%s' have them alone",
+		    config->name);
+	json_decref(status);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct findings *findings = state->input;
@@ -267,8 +289,9 @@ int command_doctor(int argc, char **argv)
 	size_t i;
 
 	command_parse(&argp, argc, argv, &findings, &config);
-	config_fini(&config);
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](&findings);
+	check_instance(&findings, &config);
+	config_fini(&config);
 	return findings.worst == VERDICT_MISSING ? EXIT_FAILED : EXIT_DONE;
 }

@@ -114,12 +114,16 @@ class Foreign(LifecycleTestCase):
         listener = self.listen("127.0.0.1")
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         self.assertIn("group of sockets", self.assert_found(instance, "127.0.0.1:3000")["so"])
+        doctor = instance.run("doctor").stdout
+        self.assertRegex(doctor, rf"warning +ports +pid {os.getpid()} \(.*\) listens at "
+                                 r"127.0.0.1:3000, too")
         # It is said once; and it is over when it is gone.
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         self.assertEqual(len(self.events(instance, "foreign_listener")), 1)
         listener.close()
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         self.assertEqual(instance.status()["foreign_listeners"], [])
+        self.assertRegex(instance.run("doctor").stdout, r"ok +ports +the workers of 'default'")
 
     def test_at_a_more_specific_address(self):
         instance = self.serve("-w", 2, "-l", "0.0.0.0:3000", "--ready", "notify", "--", WORKER,
