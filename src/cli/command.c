@@ -31,6 +31,9 @@ static const struct command commands[] = {
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
 };
 
+/* Not for users: see bind/keeper_process.h. */
+static const struct command keeper = {"bind-keeper", "", "", command_bind_keeper};
+
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 const struct command *command_at(size_t index)
@@ -45,7 +48,7 @@ const struct command *command_find(const char *name)
 	for (i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
-	return NULL;
+	return strcmp(keeper.name, name) ? NULL : &keeper;
 }
 
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state)

@@ -57,6 +57,7 @@ void config_begin_source(struct config *config)
 static const char *const worker_modes[WORKER_MODE_COUNT] = {
 	[WORKER_AUTO] = "auto",
 	[WORKER_ACTIVATION] = "activation",
+	[WORKER_BIND] = "bind",
 	[WORKER_NODE] = "node",
 	[WORKER_STICKY_LISTEN] = "node:sticky-listen",
 	[WORKER_STICKY_CLUSTER] = "node:sticky-cluster",

@@ -34,6 +34,7 @@ enum when_down {
 enum worker_mode {
 	WORKER_AUTO,	      /* WORKER_NODE where the command is node, else WORKER_ACTIVATION */
 	WORKER_ACTIVATION,    /* by socket activation: LISTEN_FDS */
+	WORKER_BIND,	      /* it binds by itself, and gets its socket in the place of its own */
 	WORKER_NODE,	      /* from the controller, which acts as Node.js's cluster primary */
 	WORKER_STICKY_LISTEN, /* the same, for workers written for the module sticky-listen */
 	WORKER_STICKY_CLUSTER,

@@ -98,8 +98,10 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 
 	if (process->node)
 		fds[request.socket_count++] = process->node_end;
-	while (!process->node && (fds[request.socket_count] = sticky_worker_fd(
-					  sockets, (uint32_t)request.socket_count)) >= 0)
+	request.has_filter = process->bind != NULL;
+	request.filter_channel = process->filter_end;
+	while (options->gives_sockets && (fds[request.socket_count] = sticky_worker_fd(
+						  sockets, (uint32_t)request.socket_count)) >= 0)
 		request.socket_count++;
 	if (worker_private_fd(process->worker) >= 0)
 		fds[request.socket_count++] = worker_private_fd(process->worker);
@@ -116,6 +118,8 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		return error;
 	request.files = candidates.files;
 	error = spawn(process, &request);
+	if (!error && process->bind)
+		bind_worker_set_pid(process->bind, process->pid);
 	candidates_fini(&candidates);
 	return error ? error : watch_status(process);
 }
@@ -145,7 +149,8 @@ static int build_environment(const struct process *process, const struct sticky_
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
 		.port = options->ports[0],
-		.socket_count = count_sockets(sockets),
+		.takes_sockets = options->gives_sockets,
+		.socket_count = options->gives_sockets ? count_sockets(sockets) : 0,
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
@@ -175,12 +180,18 @@ static int begin(struct process *process, struct sticky_worker *sockets)
 				    &process->error_output, &error_output);
 	if (!error)
 		error = process_open_node(process);
+	if (!error && process->processes->options.bind)
+		error = bind_worker_open(process->processes->options.bind, process->worker,
+					 &process->filter_end, &process->bind);
 	if (!error)
 		error = build_environment(process, sockets, &environment);
 	if (!error)
 		error = spawn_with(process, sockets, &environment, output, error_output);
 	environment_fini(&environment);
 	process_close_node_end(process);
+	if (process->filter_end >= 0)
+		close(process->filter_end);
+	process->filter_end = -1;
 	if (output >= 0)
 		close(output);
 	if (error_output >= 0)
@@ -199,6 +210,7 @@ struct process *process_new(struct processes *processes, struct worker *worker)
 	process->status_fd = -1;
 	process->pidfd = -1;
 	process->node_end = -1;
+	process->filter_end = -1;
 	process->failure.stage = SPAWN_STAGE_COUNT;
 	process->next = processes->list;
 	processes->list = process;
@@ -263,6 +275,7 @@ void process_release(void *handle)
 	*link = process->next;
 	process_close_status(process);
 	process_close_node(process);
+	bind_worker_close(process->bind);
 	if (process->pidfd_event)
 		event_free(process->pidfd_event);
 	if (process->pidfd >= 0)

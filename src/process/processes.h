@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "process/identity.h"
+#include "bind/bind_workers.h"
 #include "node/node_listeners.h"
 #include "supervise/worker_backend.h"
 
@@ -25,6 +26,8 @@ struct processes_options {
 	size_t port_count;
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
 	const char *preload;	     /* a file that Node.js workers load first; NULL: none */
+	struct bind_workers *bind;   /* workers bind their addresses themselves; NULL: none does */
+	bool gives_sockets;	     /* workers get their sockets, as LISTEN_FDS */
 	struct relay *relay;	     /* between Node.js workers */
 	struct delivery *delivery;   /* for Node.js workers; NULL: nothing is passed on */
 	struct rlimit nofile;	     /* as it was before we raised ours */

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
+
 /* ---- In the child: async-signal-safe calls only --------------------------------- */
 
 static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, int error)
@@ -44,7 +46,7 @@ static int lift(int fd, int above)
  * Put every descriptor to its number, and mark all others close-on-exec, also where their opener
  * forgot to. All are copied above the targets first: a source may have another one's target number.
  */
-static int place_descriptors(const struct spawn_request *request, int *status)
+static int place_descriptors(const struct spawn_request *request, int *status, int *filter_channel)
 {
 	int count = (int)request->socket_count;
 	int kept = (int)request->kept_count;
@@ -55,6 +57,8 @@ static int place_descriptors(const struct spawn_request *request, int *status)
 	if (lifted < 0)
 		return -1;
 	*status = lifted;
+	if (request->has_filter)
+		*filter_channel = lift(request->filter_channel, above);
 	sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (sources[0] < 0)
 		return -1;
@@ -115,13 +119,24 @@ static int exec_first(const struct spawn_request *request)
 	return error;
 }
 
+/* Last of all: from here on bind() waits for the controller. */
+static int install_filter(const struct spawn_request *request, int channel)
+{
+	int error = request->has_filter ? bind_install(channel) : 0;
+
+	errno = -error;
+	return error;
+}
+
 static void __attribute__((noreturn)) run_child(const struct spawn_request *request, int status)
 {
+	int filter_channel = -1;
+
 	setpgid(0, 0);
 	if (request->noted_pid)
 		*(volatile int32_t *)request->noted_pid = getpid();
 	reset_signals();
-	if (place_descriptors(request, &status))
+	if (place_descriptors(request, &status, &filter_channel))
 		fail(status, SPAWN_DESCRIPTORS, errno);
 	if (setrlimit(RLIMIT_NOFILE, &request->nofile))
 		fail(status, SPAWN_DESCRIPTORS, errno);
@@ -131,6 +146,8 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 		fail(status, SPAWN_DIRECTORY, errno);
 	if (request->listen_pid)
 		write_pid(request->listen_pid);
+	if (install_filter(request, filter_channel))
+		fail(status, SPAWN_FILTER, errno);
 	fail(status, SPAWN_EXEC, exec_first(request));
 }
 

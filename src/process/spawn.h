@@ -7,6 +7,7 @@
 #ifndef STICKY_PROCESS_SPAWN_H
 #define STICKY_PROCESS_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -36,6 +37,8 @@ struct spawn_request {
 	size_t kept_count;
 	int output;	      /* becomes 1 */
 	int error_output;     /* becomes 2 */
+	bool has_filter;      /* it binds its address itself: see bind/bind_worker.h */
+	int filter_channel;   /* where its filter's descriptor goes to */
 	int32_t *noted_pid;   /* in shared memory: where the child notes its pid; NULL: nowhere */
 	struct rlimit nofile; /* its limit of descriptors */
 };
@@ -48,6 +51,7 @@ enum spawn_stage {
 	SPAWN_DESCRIPTORS,
 	SPAWN_IDENTITY,
 	SPAWN_DIRECTORY,
+	SPAWN_FILTER,
 	SPAWN_EXEC,
 	SPAWN_STAGE_COUNT
 };

@@ -18,6 +18,7 @@ struct worker_environment {
 	uint32_t slot;
 	uint64_t generation;
 	uint16_t port;	       /* PORT, where the environment has none */
+	bool takes_sockets;    /* LISTEN_FDS and the like are set */
 	uint32_t socket_count; /* LISTEN_FDS */
 	bool has_private;      /* one more, of the slot's own */
 	const char *preload;   /* a file that Node.js loads first; NULL: none */
