@@ -5,7 +5,8 @@
 
 #include "worker.h"
 
-/* Take what LISTEN_FDS and LISTEN_PID announce; exits where they do not. */
+/* Open what --bind names; else take what LISTEN_FDS and LISTEN_PID announce. Exits where it can't.
+ */
 void listeners_take(struct worker *worker);
 
 /* Let each loop accept from each socket. */

@@ -1,0 +1,562 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""--worker=bind: a server that binds its address itself gets the socket of its slot."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import textwrap
+
+import harness
+import world
+from clients import HERE, LISTEN, ask, is_refused
+from lifecycle import LifecycleTestCase, Line
+from privilege import NOBODY, as_nobody, copy_program
+from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
+from world import wait_for
+
+BIND = ("--worker", "bind")
+BOUND = (WORKER, "--bind", "127.0.0.1:3000")
+SOURCES = [f"127.8.0.{number}" for number in range(1, 61)]
+
+# A server that does what its clients tell it, each in a thread. It answers a line with
+#     slot=S pid=P gen=G result=...
+# and closes where the line was empty.
+BINDER = r"""
+import errno, os, socket, sys, threading, time
+
+def listen(kind, host, port, **options):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server = socket.socket(family, kind)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((host, int(port)))
+    if kind == socket.SOCK_STREAM:
+        server.listen(5)
+    return server
+
+kept = []
+
+def do(words):
+    if words[0] in ("udp", "tcp"):
+        kind = socket.SOCK_DGRAM if words[0] == "udp" else socket.SOCK_STREAM
+        kept.append(listen(kind, *words[1:]))
+    elif words[0] == "unix":
+        server = socket.socket(socket.AF_UNIX)
+        server.bind(words[1].ljust(100, "x") if len(words) > 2 else words[1])
+        server.listen()
+        kept.append(server)
+    elif words[0] == "resolve":
+        socket.getaddrinfo("localhost", 80)
+    return "ok"
+
+def answer(line):
+    words = line.decode().lstrip("+").split()
+    try:
+        result = do(words) if words else "ok"
+    except OSError as error:
+        result = errno.errorcode[error.errno]
+    return "slot=%s pid=%d gen=%s result=%s\n" % (
+        os.environ["STICKY_SLOT"], os.getpid(), os.environ["STICKY_GENERATION"], result)
+
+def serve(client):
+    with client, client.makefile("rb") as lines:
+        for line in lines:
+            client.sendall(answer(line).encode())
+            if not line.startswith(b"+"):
+                break
+
+def accept(server):
+    while True:
+        client, _ = server.accept()
+        threading.Thread(target=serve, args=(client,), daemon=True).start()
+
+for address in sys.argv[1:]:
+    host, _, port = address.rpartition(":")
+    server = listen(socket.SOCK_STREAM, host, port)
+    threading.Thread(target=accept, args=(server,), daemon=True).start()
+while True:
+    time.sleep(1000)
+"""
+
+
+class BindTestCase(LifecycleTestCase):
+    def serve_bound(self, slots, *arguments, command=BOUND, **options):
+        instance = self.serve("-w", slots, *LISTEN, *BIND, *arguments, "--", *command, **options)
+        instance.command = command
+        return instance
+
+    def start_again(self, slots, command=BOUND, *arguments):
+        return self.start("-w", slots, *LISTEN, *BIND, *arguments, "--", *command)
+
+    def binder(self, *addresses):
+        """The command of a server that does what it is told."""
+        return ("python3", "-S", self.write("binder.py", BINDER), *(addresses or ["127.0.0.1:3000"]))
+
+    def assert_sticky(self, instance, address=HERE, sources=SOURCES):
+        places = {place["address"]: place["slot"] for place in instance.where(*sources)}
+        self.assertEqual({source: ask(address, source)["slot"] for source in sources}, places)
+
+    def keeper_of(self, instance):
+        found = [pid for pid, text in world.other_processes().items() if "bind-keeper" in text]
+        self.assertEqual(len(found), 1, world.other_processes())
+        return found[0]
+
+    def assert_failed(self, instance, *words, code=FAILED):
+        self.assertEqual(instance.wait(), code, instance.errors)
+        for word in words:
+            self.assertIn(word, instance.errors)
+
+
+class Lifecycle(BindTestCase):
+    """The same as of workers that take their socket from LISTEN_FDS."""
+
+    def test_sticky(self):
+        instance = self.serve_bound(4)
+        self.assert_sticky(instance)
+        self.assertEqual(set(self.generations(instance)), {1})
+        # Its own socket is no more: the workers' four are all that there is.
+        self.assertEqual(len(world.listening_sockets()), 4)
+        self.assertEqual(instance.stop(), 0)
+        self.assertTrue(is_refused(HERE))
+
+    def test_reload_crash_and_scale_under_load(self):
+        instance = self.serve_bound(3)
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+            killed = self.kill_worker(instance, 1)
+            self.wait_generation(instance, 3, slot=1)
+            self.wait_gone(killed)
+            self.assertEqual(instance.run("scale", "4").returncode, 0)
+            self.wait_all_ready(instance)
+            self.assertEqual(instance.run("restart", "2").returncode, 0)
+            self.wait_generation(instance, 3, slot=2)
+            self.wait_drained(instance)
+        counts = load.counts
+        self.assertEqual(counts["answered"], counts["connections"], counts)
+        self.assert_counters(instance)
+        self.assert_sticky(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_drained_slot(self):
+        instance = self.serve_bound(2)
+        self.assertEqual(instance.run("drain", "1").returncode, 0)
+        instance.wait_status("the drained slot",
+                             lambda status: status["workers"][1]["state"] == "drained")
+        self.assertEqual(instance.run("ready", "1").returncode, 0)
+        self.wait_all_ready(instance)
+        self.assert_sticky(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_ready_when_it_listens(self):
+        """Not after --min-uptime: this server needs longer to bind."""
+        server = self.write("late.py", "import time\ntime.sleep(1)\n" + BINDER)
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--min-uptime", "10ms", "--", "python3", "-S",
+                              server, "127.0.0.1:3000")
+        self.assertGreaterEqual(instance.ready().workers()[0]["uptime_ms"], 1000)
+        ready, = self.events(instance, "worker_state", state="ready")
+        self.assertGreaterEqual(ready["after_ms"], 1000)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_backlog_is_that_of_the_option(self):
+        """The server's own listen() asks for 5."""
+        instance = self.serve_bound(1, "--backlog", "123")
+        found = subprocess.run(["ss", "-ltn"], check=True, capture_output=True, text=True).stdout
+        line, = [line.split() for line in found.splitlines() if "127.0.0.1:3000" in line]
+        self.assertEqual(line[2], "123")
+        self.assertEqual(instance.stop(), 0)
+
+
+class Takeover(BindTestCase):
+    """The filter outlives the controller that answers it."""
+
+    def test_workers_go_on(self):
+        instance = self.serve_bound(3)
+        pids = self.pids(instance)
+        with self.load() as load:
+            self.kill_controller(instance)
+            successor = self.start_again(3).ready()
+            self.assertEqual(self.pids(successor), pids)
+            self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+        self.assert_nobody_lost(load.counts)
+        self.assertNotIn(pids[0], self.pids(successor))
+        self.assert_sticky(successor)
+        self.assertEqual(len([text for text in world.other_processes().values()
+                              if "bind-keeper" in text]), 1)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_binding_without_a_controller(self):
+        """It neither waits nor fails, and is the slot's again under the next controller."""
+        command = self.binder()
+        instance = self.serve_bound(1, command=command)
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.kill_controller(instance)
+        self.assertEqual(line.ask("+udp 127.0.0.1 4000")["result"], "ok")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 4001")["result"], "ok")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "EADDRINUSE")
+        successor = self.start_again(1, command).ready()
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 4002")["result"], "ok")
+        self.kill_controller(successor)
+        self.assertEqual(line.ask("+udp 127.0.0.1 4003")["result"], "ok")
+        third = self.start_again(1, command).ready()
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.assertEqual(third.stop(), 0)
+
+    def test_upgrade(self):
+        command = self.binder()
+        instance = self.serve_bound(2, command=command)
+        pids = self.pids(instance)
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(instance.run("upgrade").returncode, 0)
+        instance.ready()
+        self.assertEqual(self.pids(instance), pids)
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_the_keeper_is_replaced(self):
+        command = self.binder()
+        instance = self.serve_bound(1, command=command)
+        first = self.keeper_of(instance)
+        os.kill(first, signal.SIGKILL)
+        wait_for("another keeper", lambda: instance.log_lines("keeper_lost") and [
+            pid for pid, text in world.other_processes().items()
+            if "bind-keeper" in text and pid != first])
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.kill_controller(instance)
+        self.assertEqual(line.ask("+tcp 127.0.0.1 4001")["result"], "ok")
+        successor = self.start_again(1, command).ready()
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.assertEqual(successor.stop(), 0)
+
+    def test_without_keeper_and_controller_it_fails(self):
+        """The naive way: nobody has the descriptor of the filter."""
+        instance = self.serve_bound(1, command=self.binder())
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(line.ask("+udp 127.0.0.1 4000")["result"], "ok")
+        os.kill(instance.pid, signal.SIGSTOP)
+        os.kill(self.keeper_of(instance), signal.SIGKILL)
+        self.kill_controller(instance)
+        self.assertEqual(line.ask("+udp 127.0.0.1 4001")["result"], "ENOSYS")
+        successor = self.start_again(1, self.binder()).ready()
+        self.assertEqual(len(successor.log_lines("filter_lost")), 1)
+        # Its next worker has a filter again.
+        self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "ok")
+        self.assertEqual(successor.stop(), 0)
+
+    def test_a_process_that_outlives_its_worker(self):
+        """It is in no slot: the kernel does what it binds."""
+        told = self.dir / "told"
+        command = self.script("leaver", textwrap.dedent(f"""
+            setsid python3 -S -c '
+            import os, socket, time
+            os.chdir("{self.dir}")
+            while not os.path.exists("go"): time.sleep(0.01)
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM).bind(("127.0.0.1", 4000))
+            server = socket.socket()
+            server.bind(("127.0.0.1", 4001))
+            server.listen()
+            open("{told}", "w").close()
+            ' &
+            exec {WORKER} --bind 127.0.0.1:3000
+            """))
+        instance = self.serve_bound(1, command=[command])
+        self.kill_worker(instance, 0)
+        self.wait_generation(instance, 2, slot=0)
+        self.write("go", "")
+        wait_for("the process to have bound", told.exists)
+        self.assertEqual(instance.stop(), 0)
+
+
+class Addresses(BindTestCase):
+    def test_two_addresses(self):
+        instance = self.serve_bound(2, "-l", "127.0.0.1:3001", command=(
+            *BOUND, "--bind", "127.0.0.1:3001"))
+        self.assert_sticky(instance)
+        self.assert_sticky(instance, ("127.0.0.1", 3001))
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assert_sticky(instance, ("127.0.0.1", 3001))
+        self.assertEqual(instance.stop(), 0)
+
+    def test_one_of_two_is_not_enough(self):
+        instance = self.start("-w", 1, *LISTEN, "-l", "127.0.0.1:3001", *BIND, "--ready-timeout",
+                              "700ms", "--", *BOUND)
+        self.assert_failed(instance, "it has not bound 127.0.0.1:3001", "--ready-timeout")
+
+    def test_a_wider_address(self):
+        instance = self.serve_bound(2, command=(WORKER, "--bind", "0.0.0.0:3000"))
+        self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
+        self.assert_sticky(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_narrower_address(self):
+        instance = self.serve("-w", 2, "-l", ":3000", *BIND, "--", *BOUND)
+        self.assert_sticky(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_both_families_by_two_sockets(self):
+        """As WEBrick does: each gets the one socket of its slot."""
+        instance = self.serve("-w", 2, "-l", ":3000", *BIND, "--", *self.binder(
+            "0.0.0.0:3000", "::1:3000"))
+        self.assert_sticky(instance)
+        self.assertEqual(ask(("::1", 3000))["result"], "ok")
+        self.assertEqual(instance.stop(), 0)
+
+    def test_without_an_address(self):
+        """The first one that a worker binds becomes the listener."""
+        instance = self.serve("-w", 3, *BIND, "--", *BOUND)
+        self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
+        self.assert_sticky(instance)
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assert_nobody_lost(load.counts)
+        self.kill_controller(instance)
+        successor = self.start("-w", 3, *BIND, "--", *BOUND).ready()
+        self.assert_sticky(successor)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_another_port_of_the_same_server(self):
+        instance = self.serve_bound(1, command=(*BOUND, "--bind", "127.0.0.1:4000"))
+        self.assert_sticky(instance, ("127.0.0.1", 3000))
+        self.assertEqual(ask(("127.0.0.1", 4000))["slot"], 0)
+        self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
+        self.assertEqual(instance.stop(), 0)
+
+    def test_other_families_are_the_workers_own(self):
+        instance = self.serve_bound(1, command=self.binder())
+        line = Line(self, "127.8.0.1")
+        for words in (f"unix {self.dir}/short", f"unix {self.dir}/long long", "udp 127.0.0.1 3000",
+                      "udp ::1 3000", "tcp 127.0.0.2 3000", "tcp 127.0.0.1 0", "resolve"):
+            self.assertEqual(line.ask(f"+{words}")["result"], "ok", words)
+        self.assertEqual(line.ask("+tcp 192.0.2.1 3001")["result"], "EADDRNOTAVAIL")
+        self.assertEqual(instance.stop(), 0)
+
+
+class Children(BindTestCase):
+    def test_children_that_bind(self):
+        """Each of them the same address: they share the socket of their slot."""
+        server = self.write("prefork.py", textwrap.dedent(r"""
+            import os, signal, socket, sys
+            children = []
+            for _ in range(3):
+                pid = os.fork()
+                if not pid:
+                    server = socket.socket()
+                    server.bind(("127.0.0.1", 3000))
+                    server.listen()
+                    while True:
+                        client, _ = server.accept()
+                        client.recv(1)
+                        client.sendall(b"slot=%s child=%d\n" % (
+                            os.environb[b"STICKY_SLOT"], os.getpid()))
+                        client.close()
+                children.append(pid)
+            for pid in children:
+                os.waitpid(pid, 0)
+            """))
+        command = ("python3", "-S", server)
+        instance = self.serve_bound(2, command=command)
+        self.assert_sticky(instance)
+        self.assertEqual(len(world.listening_sockets()), 2)
+        served = {ask(HERE, source)["child"] for source in SOURCES * 5}
+        self.assertGreater(len(served), 2)
+        self.assertEqual(instance.run("reload", "--wait=ready").returncode, 0)
+        self.assert_sticky(instance)
+        # The worker itself has none of the sockets: the next controller finds them in its children.
+        pids = self.pids(instance)
+        self.kill_controller(instance)
+        successor = self.start_again(2, command).ready()
+        self.assertEqual(self.pids(successor), pids)
+        self.assert_sticky(successor)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_a_worker_that_drains(self):
+        """The address is its successor's by now."""
+        instance = self.serve_bound(1, "--hard-shutdown-delay", "2s", command=(
+            "sh", "-c", "trap '' TERM; exec \"$@\"", "-", *self.binder()))
+        line = Line(self, "127.8.0.1")
+        self.assertEqual(line.ask()["gen"], 1)
+        self.assertEqual(instance.run("reload", "--wait=ready").returncode, 0)
+        instance.wait_status("it to drain", lambda status: any(
+            draining["state"] == "draining" for worker in status["workers"]
+            for draining in status["draining"]))
+        self.assertEqual(line.ask("+tcp 127.0.0.1 3000")["result"], "EADDRINUSE")
+        self.assertEqual(line.ask("+tcp 127.0.0.1 4000")["result"], "ok")
+        self.assertEqual(ask(HERE, "127.8.0.1")["gen"], 2)
+        self.assertEqual(instance.stop("--now"), 0)
+
+
+class Sockets(BindTestCase):
+    def test_options_are_kept(self):
+        """What the server has set before its bind() counts on the socket that it gets."""
+        server = self.write("options.py", textwrap.dedent(r"""
+            import fcntl, json, os, socket
+            server = socket.socket()
+            tcp = socket.IPPROTO_TCP
+            names = {"rcvbuf": (socket.SOL_SOCKET, socket.SO_RCVBUF, 50000),
+                     "keepalive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+                     "nodelay": (tcp, socket.TCP_NODELAY, 1),
+                     "keepidle": (tcp, socket.TCP_KEEPIDLE, 77),
+                     "defer": (tcp, socket.TCP_DEFER_ACCEPT, 3),
+                     "fastopen": (tcp, socket.TCP_FASTOPEN, 9)}
+            for level, name, value in names.values():
+                server.setsockopt(level, name, value)
+            server.setblocking(os.environ["STICKY_SLOT"] == "1")
+            os.set_inheritable(server.fileno(), os.environ["STICKY_SLOT"] == "1")
+            def look():
+                found = {key: server.getsockopt(level, name)
+                         for key, (level, name, _) in names.items()}
+                found["nonblock"] = bool(fcntl.fcntl(server, fcntl.F_GETFL) & os.O_NONBLOCK)
+                found["cloexec"] = bool(fcntl.fcntl(server, fcntl.F_GETFD) & 1)
+                return found
+            before = look()
+            server.bind(("127.0.0.1", 3000))
+            server.listen(7)
+            name = os.environ["STICKY_SLOT"]
+            with open(name + ".new", "w") as file:
+                json.dump([before, look()], file)
+            os.rename(name + ".new", name)
+            while True:
+                try:
+                    server.accept()[0].close()
+                except BlockingIOError:
+                    import time; time.sleep(0.05)
+            """))
+        instance = self.serve_bound(2, command=("python3", "-S", server), cwd=self.dir)
+        found = []
+        for slot in "01":
+            path = self.dir / slot
+            wait_for("what it saw", path.exists)
+            before, after = json.loads(path.read_text())
+            self.assertEqual(after, before)
+            found.append(after)
+        self.assertEqual([(each["nonblock"], each["cloexec"]) for each in found],
+                         [(True, True), (False, False)])
+        self.assertEqual(instance.stop(), 0)
+
+    def test_what_the_worker_has(self):
+        """No LISTEN_FDS, and no_new_privs."""
+        instance = self.serve_bound(1, command=(*BOUND, "--print-fds"))
+        lines = [json.loads(line) for line in instance.output.splitlines() if line[:1] == "{"]
+        names = [line["name"] for line in lines if line["kind"] == "env"]
+        self.assertFalse([name for name in names if name.startswith("LISTEN_")])
+        self.assertIn("PORT", names)
+        masks, = [line for line in lines if line["kind"] == "masks"]
+        self.assertEqual(masks["no_new_privs"], 1)
+        open_at_exec = [line["target"] for line in lines if line["kind"] == "fd"]
+        self.assertFalse([target for target in open_at_exec if target.startswith("socket:")])
+        self.assertFalse([target for target in open_at_exec if "seccomp" in target])
+        self.assertEqual(instance.stop(), 0)
+
+
+class Users(BindTestCase):
+    def test_another_user(self):
+        instance = self.serve_bound(2, "--user", "nobody", command=(
+            copy_program(WORKER, self.dir), *BOUND[1:]))
+        status = pathlib.Path(f"/proc/{self.pids(instance)[0]}/status").read_text()
+        self.assertIn(f"Uid:\t{NOBODY}", status)
+        self.assert_sticky(instance)
+        self.kill_controller(instance)
+        successor = self.start("-w", 2, *LISTEN, *BIND, "--user", "nobody", "--",
+                               self.dir / "worker", *BOUND[1:]).ready()
+        self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_a_low_port_with_l(self):
+        """-l names it: the controller's right counts."""
+        worker = copy_program(WORKER, self.dir)
+        instance = self.serve("-w", 1, "-l", "127.0.0.1:80", *BIND, "--user", "nobody", "--",
+                              worker, "--bind", "127.0.0.1:80")
+        self.assertEqual(ask(("127.0.0.1", 80))["slot"], 0)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_low_port_without_l(self):
+        """The worker asks for it: the worker's right counts."""
+        worker = copy_program(WORKER, self.dir)
+        instance = self.start("-w", 1, *BIND, "--user", "nobody", "--", worker, "--bind",
+                              "127.0.0.1:80")
+        self.assert_failed(instance, "CAP_NET_BIND_SERVICE")
+
+    def home(self):
+        home = self.dir / "nobody"
+        home.mkdir()
+        home.chmod(0o777)
+        return {"program": copy_program(STICKYCTL, self.dir), "cwd": "/",
+                "env": {"STICKYCTL_RUN_DIR": home / "run", "STICKYCTL_STATE_DIR": home / "state",
+                        "HOME": home}, "run_dir": home / "run"}
+
+    def test_an_ordinary_user(self):
+        """With CAP_BPF alone, which the kernel's steering needs."""
+        worker = copy_program(WORKER, self.dir)
+        instance = self.serve("-w", 2, *LISTEN, *BIND, "--", worker, *BOUND[1:],
+                              prefix=as_nobody("bpf", "perfmon"), **self.home())
+        self.assert_sticky(instance)
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_without_any_privilege(self):
+        """Steering by user passes connections, which these servers do not take."""
+        home = self.home()
+        instance = self.start("-w", 2, *LISTEN, *BIND, "--", *BOUND, prefix=as_nobody(), **home)
+        self.assert_failed(instance, "CAP_BPF", code=NOT_PERMITTED)
+
+
+# Runs a command below a filter whose descriptor this process keeps.
+LISTENER_ABOVE = r"""
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+steps = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0x7fff0000))
+program = struct.pack("HxxxxxxP", 1, ctypes.addressof(steps))
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+fd = libc.syscall(317 if os.uname().machine == "x86_64" else 277, 1, 8, program)
+assert fd >= 0, os.strerror(ctypes.get_errno())
+pid = os.fork()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+class Refused(BindTestCase):
+    def test_never_binds(self):
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--ready-timeout", "500ms", "--", "sleep",
+                              "1000")
+        self.assert_failed(instance, "it has not bound 127.0.0.1:3000", "--worker=activation",
+                           "--ready-timeout")
+
+    def test_binds_elsewhere(self):
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--ready-timeout", "500ms", "--", WORKER,
+                              "--bind", "127.0.0.1:4000")
+        self.assert_failed(instance, "it has not bound 127.0.0.1:3000, but 127.0.0.1:4000")
+
+    def test_never_listens(self):
+        server = self.write("mute.py", "import socket, time\nserver = socket.socket()\n"
+                            "server.bind(('127.0.0.1', 3000))\ntime.sleep(1000)\n")
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--ready-timeout", "700ms", "--", "python3",
+                              "-S", server)
+        self.assert_failed(instance, "it has bound 127.0.0.1:3000, and not called listen()")
+
+    def test_what_it_can_not_be_combined_with(self):
+        for options, word in ((("--behind-proxy", "xff"), "--behind-proxy"),
+                              (("--steering", "user"), "--steering=user"),
+                              (("--slot-listen", "127.0.0.1:90{slot}"), "--slot-listen")):
+            result = self.stickyctl("start", *LISTEN, *BIND, *options, "--", *BOUND)
+            self.assert_message(result, "--worker=bind", word, code=USAGE)
+
+    def test_another_listener_above(self):
+        result = self.run_program("python3", "-c", LISTENER_ABOVE, STICKYCTL, "start", "-w", "1",
+                                  *LISTEN, *BIND, "--", *BOUND)
+        self.assert_message(result, "--worker=bind", "seccomp", "--worker=activation", code=FAILED)
+
+    def test_the_keeper_is_no_command(self):
+        result = self.stickyctl("bind-keeper")
+        self.assert_message(result, "stickyctl start", code=USAGE)
+
+
+if __name__ == "__main__":
+    harness.main()
