@@ -15,8 +15,8 @@
 #include "common/private_dir.h"
 #include "common/units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots",
-				    "slots.new",    "preload.js",  "bind.sock", "pid"};
+static const char *const files[] = {"control.sock", "notify.sock", "slots", "slots.new",
+				    "preload.js",   "bind.sock",   "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {
