@@ -30,17 +30,22 @@ static int set_filter(unsigned long flags)
 	return fd < 0 ? -errno : fd;
 }
 
+static int set_best_filter(void)
+{
+	int fd = set_filter(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+
+	return fd == -EINVAL ? set_filter(0) : fd;
+}
+
 int bind_install(int channel)
 {
 	char byte = 0;
 	ssize_t sent;
 	int fd;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return -errno;
-	fd = set_filter(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
-	if (fd == -EINVAL)
-		fd = set_filter(0);
+	fd = set_best_filter();
+	if (fd == -EACCES && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		fd = set_best_filter();
 	if (fd < 0)
 		return fd;
 	sent = channel < 0 ? 0 : fd_passing_send(channel, &byte, sizeof(byte), fd);

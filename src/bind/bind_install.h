@@ -5,8 +5,8 @@
 
 /*
  * Install the filter in this process, for good: also for the programs that it runs and the
- * processes that it starts. It sets no_new_privs: from now on execve() of a set-user-ID program
- * gives no rights. Async-signal-safe.
+ * processes that it starts. Without CAP_SYS_ADMIN it sets no_new_privs, as the kernel wants it:
+ * from now on execve() of a set-user-ID program gives no rights. Async-signal-safe.
  *
  * channel  where the filter's descriptor is sent to, with one byte; -1: nowhere
  *

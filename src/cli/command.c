@@ -31,8 +31,11 @@ static const struct command commands[] = {
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
 };
 
-/* Not for users: see bind/keeper_process.h. */
-static const struct command keeper = {"bind-keeper", "", "", command_bind_keeper};
+/* Not for users: see bind/keeper_process.h and process/filter_exec.h. */
+static const struct command internal[] = {
+	{"bind-keeper", "", "", command_bind_keeper},
+	{"bind-exec", "", "", command_bind_exec},
+};
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -48,7 +51,10 @@ const struct command *command_find(const char *name)
 	for (i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
-	return strcmp(keeper.name, name) ? NULL : &keeper;
+	for (i = 0; i < sizeof(internal) / sizeof(internal[0]); i++)
+		if (!strcmp(internal[i].name, name))
+			return &internal[i];
+	return NULL;
 }
 
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state)

@@ -12,6 +12,7 @@
 
 #include "process/path_search.h"
 #include "process/environment.h"
+#include "process/filter_exec.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
@@ -75,12 +76,18 @@ static int spawn(struct process *process, const struct spawn_request *request)
 	return error;
 }
 
+static bool runs_as_root(const struct identity *identity)
+{
+	return identity->change ? identity->uid == 0 : geteuid() == 0;
+}
+
 static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
 	char **command = options->config->command;
 	struct candidates candidates;
+	struct filter_exec filter_exec = {0};
 	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
 		.argv = command,
@@ -117,7 +124,12 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 	if (error)
 		return error;
 	request.files = candidates.files;
-	error = spawn(process, &request);
+	if (request.has_filter && runs_as_root(options->identity))
+		error = filter_exec_init(&request, &filter_exec);
+	request.filter_exec = filter_exec.arguments ? &filter_exec : NULL;
+	if (!error)
+		error = spawn(process, &request);
+	filter_exec_fini(&filter_exec);
 	if (!error && process->bind)
 		bind_worker_set_pid(process->bind, process->pid);
 	candidates_fini(&candidates);

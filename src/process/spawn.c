@@ -10,10 +10,11 @@
 #include <unistd.h>
 
 #include "bind/bind_install.h"
+#include "process/filter_exec.h"
 
 /* ---- In the child: async-signal-safe calls only --------------------------------- */
 
-static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, int error)
+void spawn_fail(int status, enum spawn_stage stage, int error)
 {
 	struct spawn_failure failure = {.stage = stage, .error = error};
 	ssize_t written = write(status, &failure, sizeof(failure));
@@ -90,40 +91,44 @@ static int change_identity(const struct identity *identity)
 	return 0;
 }
 
-static void write_pid(char *to)
+void spawn_write_number(char *to, int number)
 {
 	char digits[SPAWN_PID_DIGITS];
-	pid_t pid = getpid();
 	int count = 0;
 
 	do {
-		digits[count++] = (char)('0' + pid % 10);
-		pid /= 10;
-	} while (pid);
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
 	while (count)
 		*to++ = digits[--count];
 	*to = '\0';
 }
 
 /* The last error that says more than "not there". */
-static int exec_first(const struct spawn_request *request)
+int spawn_exec(char *const *files, char *const *argv, char *const *envp)
 {
 	char *const *file;
 	int error = ENOENT;
 
-	for (file = request->files; *file; file++) {
-		execve(*file, request->argv, request->envp);
+	for (file = files; *file; file++) {
+		execve(*file, argv, envp);
 		if (errno != ENOENT && errno != ENOTDIR)
 			error = errno;
 	}
 	return error;
 }
 
-/* Last of all: from here on bind() waits for the controller. */
-static int install_filter(const struct spawn_request *request, int channel)
+/* Last of all: from here on bind() waits for the controller. By filter_exec.h it does not return.
+ */
+static int install_filter(const struct spawn_request *request, int status, int channel)
 {
-	int error = request->has_filter ? bind_install(channel) : 0;
+	int error = 0;
 
+	if (request->filter_exec)
+		error = filter_exec_run(request->filter_exec, status, channel);
+	else if (request->has_filter)
+		error = bind_install(channel);
 	errno = -error;
 	return error;
 }
@@ -137,18 +142,18 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 		*(volatile int32_t *)request->noted_pid = getpid();
 	reset_signals();
 	if (place_descriptors(request, &status, &filter_channel))
-		fail(status, SPAWN_DESCRIPTORS, errno);
+		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
 	if (setrlimit(RLIMIT_NOFILE, &request->nofile))
-		fail(status, SPAWN_DESCRIPTORS, errno);
+		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
 	if (change_identity(request->identity))
-		fail(status, SPAWN_IDENTITY, errno);
+		spawn_fail(status, SPAWN_IDENTITY, errno);
 	if (chdir(request->directory))
-		fail(status, SPAWN_DIRECTORY, errno);
+		spawn_fail(status, SPAWN_DIRECTORY, errno);
 	if (request->listen_pid)
-		write_pid(request->listen_pid);
-	if (install_filter(request, filter_channel))
-		fail(status, SPAWN_FILTER, errno);
-	fail(status, SPAWN_EXEC, exec_first(request));
+		spawn_write_number(request->listen_pid, getpid());
+	if (install_filter(request, status, filter_channel))
+		spawn_fail(status, SPAWN_FILTER, errno);
+	spawn_fail(status, SPAWN_EXEC, spawn_exec(request->files, request->argv, request->envp));
 }
 
 /* ---- In the parent -------------------------------------------------------------- */

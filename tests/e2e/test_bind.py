@@ -13,7 +13,7 @@ import harness
 import world
 from clients import HERE, LISTEN, ask, is_refused
 from lifecycle import LifecycleTestCase, Line
-from privilege import NOBODY, as_nobody, copy_program
+from privilege import NOBODY, as_nobody, copy_program, without
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
 from world import wait_for
 
@@ -97,6 +97,10 @@ class BindTestCase(LifecycleTestCase):
     def assert_sticky(self, instance, address=HERE, sources=SOURCES):
         places = {place["address"]: place["slot"] for place in instance.where(*sources)}
         self.assertEqual({source: ask(address, source)["slot"] for source in sources}, places)
+
+    def printed(self, instance):
+        """What a worker with --print-fds has printed."""
+        return [json.loads(line) for line in instance.output.splitlines() if line[:1] == "{"]
 
     def keeper_of(self, instance):
         found = [pid for pid, text in world.other_processes().items() if "bind-keeper" in text]
@@ -441,14 +445,15 @@ class Sockets(BindTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_what_the_worker_has(self):
-        """No LISTEN_FDS, and no_new_privs."""
-        instance = self.serve_bound(1, command=(*BOUND, "--print-fds"))
-        lines = [json.loads(line) for line in instance.output.splitlines() if line[:1] == "{"]
+        """No LISTEN_FDS, no descriptor of ours, and all variables."""
+        instance = self.serve_bound(1, "--env", "LD_STRANGE=a", "--env", "SECRET=b",
+                                    command=(*BOUND, "--print-fds"))
+        lines = self.printed(instance)
+        variables = {line["name"]: line["value"] for line in lines if line["kind"] == "env"}
+        self.assertEqual((variables["LD_STRANGE"], variables["SECRET"]), ("a", "b"))
         names = [line["name"] for line in lines if line["kind"] == "env"]
         self.assertFalse([name for name in names if name.startswith("LISTEN_")])
         self.assertIn("PORT", names)
-        masks, = [line for line in lines if line["kind"] == "masks"]
-        self.assertEqual(masks["no_new_privs"], 1)
         open_at_exec = [line["target"] for line in lines if line["kind"] == "fd"]
         self.assertFalse([target for target in open_at_exec if target.startswith("socket:")])
         self.assertFalse([target for target in open_at_exec if "seccomp" in target])
@@ -456,6 +461,32 @@ class Sockets(BindTestCase):
 
 
 class Users(BindTestCase):
+    def masks(self, instance):
+        found, = [line for line in self.printed(instance) if line["kind"] == "masks"]
+        return found
+
+    def compare_with_activation(self, **options):
+        """The capabilities of a worker that has a filter, and of one that has none."""
+        worker = (WORKER, "--notify", "--print-fds")
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", "--", *worker, **options)
+        plain = self.masks(instance)
+        self.assertEqual(instance.stop(), 0)
+        instance = self.serve_bound(1, command=(*BOUND, "--print-fds"), **options)
+        masks = self.masks(instance)
+        self.assertEqual(instance.stop(), 0)
+        for name in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb", "blocked", "ignored"):
+            self.assertEqual(masks.get(name), plain.get(name), name)
+        return masks
+
+    def test_root_keeps_all_that_it_has(self):
+        masks = self.compare_with_activation()
+        self.assertEqual(masks["no_new_privs"], 0)
+
+    def test_root_of_a_container_keeps_its_capabilities(self):
+        """Without CAP_SYS_ADMIN a filter needs no_new_privs."""
+        masks = self.compare_with_activation(prefix=without("sys_admin"))
+        self.assertEqual(masks["no_new_privs"], 1)
+
     def test_another_user(self):
         instance = self.serve_bound(2, "--user", "nobody", command=(
             copy_program(WORKER, self.dir), *BOUND[1:]))
@@ -553,9 +584,11 @@ class Refused(BindTestCase):
                                   *LISTEN, *BIND, "--", *BOUND)
         self.assert_message(result, "--worker=bind", "seccomp", "--worker=activation", code=FAILED)
 
-    def test_the_keeper_is_no_command(self):
-        result = self.stickyctl("bind-keeper")
-        self.assert_message(result, "stickyctl start", code=USAGE)
+    def test_what_is_no_command(self):
+        for words in (["bind-keeper"], ["bind-exec"], ["bind-exec", "9", "9", "5", "1", "a"],
+                      ["bind-exec", "9", "9", "1", "1", "a", "b"]):
+            result = self.stickyctl(*words)
+            self.assert_message(result, "stickyctl start", code=USAGE)
 
 
 if __name__ == "__main__":
