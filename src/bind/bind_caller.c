@@ -112,6 +112,19 @@ static int open_caller(const struct bind_call *call, struct bind_caller *ret_cal
 	return 0;
 }
 
+bool bind_caller_has(const struct bind_call *call, int number, int socket)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+	pid_t pid = procfd_process_of(call->tid);
+	int fd = pid > 0 ? duplicate(pid, number) : -1;
+	bool has = fd >= 0 && bind_is_same_socket(fd, socket);
+
+	privilege_restore(previous);
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 int bind_caller_open(const struct bind_call *call, struct bind_caller *ret_caller)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);

@@ -22,6 +22,9 @@ struct bind_caller {
  */
 int bind_caller_open(const struct bind_call *call, struct bind_caller *ret_caller);
 
+/* Is this socket of ours what the caller has at a number? */
+bool bind_caller_has(const struct bind_call *call, int number, int socket);
+
 /* Are two descriptors the same socket? */
 bool bind_is_same_socket(int a, int b);
 

@@ -13,6 +13,7 @@
 
 struct bind_listeners_options {
 	struct sticky_group *group;
+	bool gives_sockets;	/* workers have them from descriptor 3 on, as LISTEN_FDS, too */
 	bool is_named;		/* -l names the listeners: no other address is steered */
 	bool may_bind_any_port; /* workers may bind ports below 1024 */
 	/* A listener was added to the group. */

@@ -17,7 +17,8 @@
 #include "supervise/worker_messages.h"
 #include "wire/fd_passing.h"
 
-#define WORDS_SIZE 160
+#define WORDS_SIZE   160
+#define FIRST_SOCKET 3 /* sd_listen_fds(3) */
 
 struct bind_worker {
 	struct bind_workers *workers;
@@ -41,6 +42,9 @@ static void note_why_not_ready(struct bind_worker *worker)
 	uint32_t unbound = bind_listeners_all(listeners) & ~worker->bound;
 	char missing[WORDS_SIZE / 2], text[2 * WORDS_SIZE];
 
+	/* It may take its sockets from LISTEN_FDS, and say itself when it is ready. */
+	if (listeners->options.gives_sockets)
+		return;
 	bind_listeners_missing(listeners, unbound ? worker->bound : worker->listening,
 			       sizeof(missing), missing);
 	if (unbound || !missing[0])
@@ -51,11 +55,33 @@ static void note_why_not_ready(struct bind_worker *worker)
 		snprintf(text, sizeof(text), "it has bound %s, and not called listen()", missing);
 	worker_not_ready(worker->worker, text,
 			 "name by -l the address that it binds (the port of -l is in its "
-			 "environment as PORT); a server that takes a socket from LISTEN_FDS wants "
-			 "--worker=activation; a slow start wants a larger --ready-timeout");
+			 "environment as PORT); a server that takes a socket from LISTEN_FDS wants -l "
+			 "and --worker=activation; a slow start wants a larger --ready-timeout");
 }
 
 /* ---- bind() and listen() --------------------------------------------------------------------- */
+
+/*
+ * The worker was given this socket as LISTEN_FDS, and does not use it: /dev/null takes its place in
+ * the process that binds. The queue of a socket moves to the next worker when its last descriptor
+ * is closed, and nobody would close that one.
+ */
+static void take_back(const struct bind_worker *worker, const struct bind_call *call, int socket,
+		      int number)
+{
+	struct bind_call given = *call;
+	int null;
+
+	if (number == call->number || !bind_caller_has(call, number, socket))
+		return;
+	null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	given.number = number;
+	if (null >= 0 && bind_notify_give(worker->notify, &given, null, false))
+		report(STICKY_LOG_DEBUG, "socket_not_taken_back", "slot=%u pid=%d number=%d",
+		       worker_slot(worker->worker), call->tid, number);
+	if (null >= 0)
+		close(null);
+}
 
 /*
  * Its own descriptor becomes the socket of its slot. Returns the errno that bind() ends with, or
@@ -79,6 +105,8 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 		       worker_slot(worker->worker), call->tid, strerror(-error));
 	else
 		worker->bound |= 1u << listener;
+	if (!error && worker->workers->listeners.options.gives_sockets)
+		take_back(worker, call, fd, FIRST_SOCKET + listener);
 	return -error;
 }
 
@@ -148,7 +176,7 @@ static void answer(struct bind_worker *worker, const struct bind_call *call)
 		bind_notify_answer(worker->notify, call, result);
 	note_why_not_ready(worker);
 	all = bind_listeners_all(&worker->workers->listeners);
-	if (worker->listening != before && worker->listening == all)
+	if (worker->listening != before && (worker->listening & worker->bound) == all)
 		worker_said(worker->worker, WORKER_SAYS_LISTENING);
 }
 

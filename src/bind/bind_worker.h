@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker that binds its address itself: a seccomp filter stops its bind() and listen(), and those
- * of the processes that it starts. A bind() of a listener's address gets the socket that the worker
- * has in its slot in the place of the worker's own, and succeeds. Every other call is done by the
- * kernel, as if there were no filter.
+ * A worker that may bind its address itself: a seccomp filter stops its bind() and listen(), and
+ * those of the processes that it starts. A bind() of a listener's address gets the socket that the
+ * worker has in its slot in the place of the worker's own, and succeeds. Every other call is done
+ * by the kernel, as if there were no filter.
  */
 #ifndef STICKY_BIND_BIND_WORKER_H
 #define STICKY_BIND_BIND_WORKER_H

@@ -95,7 +95,8 @@ static const struct config_option options[] = {
 	  "address itself gets its socket in the place of its own), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node, else activation) (auto)",
+	  "if COMMAND is node, bind without -l, else activation or bind, as the server does) "
+	  "(auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),

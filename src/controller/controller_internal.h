@@ -39,6 +39,7 @@ struct controller {
 	struct processes *processes;
 	char preload_path[RUNDIR_PATH_SIZE];
 	struct relay *relay;
+	bool answers_bind;	     /* of workers: see bind/bind_worker.h */
 	struct bind_workers *bind;   /* NULL: the workers do not bind their addresses themselves */
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;

@@ -11,20 +11,35 @@
 #include "controller/controller_internal.h"
 #include "supervise/shutdown.h"
 
-/* Returns what the mode can't be combined with, and the reason; NULL: nothing. */
-static const char *conflict(const struct config *config)
+/* It is no more than an offer: without it workers take their sockets from LISTEN_FDS. */
+static int offer(struct controller *controller)
 {
-	if (config->proxy.behind != BEHIND_NO_PROXY)
-		return "--behind-proxy passes accepted connections to workers, and a server that "
-		       "binds its address itself takes none";
-	if (config->steering == STEERING_USER)
-		return "--steering=user passes accepted connections to workers, and a server that "
-		       "binds its address itself takes none";
-	if (config->slot_listen)
-		return "--slot-listen gives each worker one socket more, by LISTEN_FDS alone";
-	if (config->ready == READY_MESSAGE)
-		return "--ready=message is for Node.js";
-	return NULL;
+	int error = bind_install_try();
+
+	controller->answers_bind = !error;
+	if (error)
+		report(STICKY_LOG_INFO, "bind_not_answered", "why=\"%s\"",
+		       bind_install_reason(error));
+	else
+		report(STICKY_LOG_INFO, "bind_answered",
+		       "so=\"a server that binds an address of -l itself gets the socket of its "
+		       "slot\" hint=\"--worker=activation: without the seccomp filter that this "
+		       "needs\"");
+	return EXIT_DONE;
+}
+
+static int complain(const struct config *config, int error)
+{
+	if (!config->worker || worker_mode_parse(config->worker) == WORKER_AUTO)
+		controller_complain("no address to listen on: name one by -l, e.g. -l "
+				    "127.0.0.1:3000\nthe server can't bind its own here: %s (%s)",
+				    bind_install_reason(error), strerror(-error));
+	else
+		controller_complain("--worker=bind can't work here: %s (%s)\n"
+				    "run a server that takes a socket from LISTEN_FDS "
+				    "(--worker=activation), or one of Node.js (--worker=node)",
+				    bind_install_reason(error), strerror(-error));
+	return error == -EPERM || error == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
 int controller_check_bind(struct controller *controller)
@@ -33,22 +48,20 @@ int controller_check_bind(struct controller *controller)
 	const char *why;
 	int error;
 
+	if (config_helps_with_bind(config))
+		return offer(controller);
 	if (!config->command || config_worker_mode(config) != WORKER_BIND)
 		return EXIT_DONE;
-	why = conflict(config);
+	why = config_bind_conflict(config);
 	if (why) {
 		controller_complain("--worker=bind can't be combined with this: %s", why);
 		return EXIT_USAGE;
 	}
 	error = bind_install_try();
-	if (!error)
-		return EXIT_DONE;
-	controller_complain(
-		"--worker=bind can't work here: %s (%s)\n"
-		"run a server that takes a socket from LISTEN_FDS (--worker=activation), "
-		"or one of Node.js (--worker=node)",
-		bind_install_reason(error), strerror(-error));
-	return error == -EPERM || error == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	if (error)
+		return complain(config, error);
+	controller->answers_bind = true;
+	return EXIT_DONE;
 }
 
 /* May workers bind ports below 1024 by their own rights? Without a user of their own they are what
@@ -63,6 +76,7 @@ int controller_open_bind(struct controller *controller)
 	const struct config *config = controller->instance.config;
 	struct bind_listeners_options options = {
 		.group = controller->instance.group,
+		.gives_sockets = config_worker_mode(config) != WORKER_BIND,
 		.is_named = config->listen.count > 0,
 		.may_bind_any_port = may_bind_any_port(&controller->identity),
 		.added = controller_on_listener_added,
@@ -71,7 +85,7 @@ int controller_open_bind(struct controller *controller)
 	char path[RUNDIR_PATH_SIZE];
 	int error;
 
-	if (config_worker_mode(config) != WORKER_BIND)
+	if (!controller->answers_bind)
 		return 0;
 	error = rundir_file(controller->rundir.path, "bind.sock", sizeof(path), path);
 	if (!error)

@@ -241,12 +241,12 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	if (!config->listen.count && config->command && says_address(config))
-		return EXIT_DONE;
 	if (config->command && is_in_vain(controller, &error)) {
 		controller_complain("%s", error.text);
 		return EXIT_USAGE;
 	}
+	if (!config->listen.count && config->command && says_address(config))
+		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
 		controller_complain("no address to listen on: name one by -l, e.g. -l "
 				    "127.0.0.1:3000, or let the server bind its own by "

@@ -132,7 +132,8 @@ static int open_processes(struct controller *controller)
 	if (!error)
 		error = controller_open_bind(controller);
 	options.bind = controller->bind;
-	options.gives_sockets = !controller->nodeports && !controller->bind;
+	options.gives_sockets =
+		config_worker_mode(controller->instance.config) == WORKER_ACTIVATION;
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
 	options.preload = controller->preload_path;

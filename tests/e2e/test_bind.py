@@ -221,6 +221,13 @@ class Takeover(BindTestCase):
         self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
         self.assertEqual(instance.stop(), 0)
 
+    def test_a_command_that_is_not_there(self):
+        for options in ((), ("--user", "nobody")):
+            result = self.stickyctl("start", "-w", "1", *LISTEN, *BIND, *options, "--",
+                                    "/no/such/server")
+            self.assertEqual(result.returncode, FAILED)
+            self.assertIn("cannot run /no/such/server: No such file", result.stderr)
+
     def test_the_keeper_is_replaced(self):
         command = self.binder()
         instance = self.serve_bound(1, command=command)
@@ -551,6 +558,73 @@ if not pid:
     os.execv(sys.argv[1], sys.argv[1:])
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
+
+
+class Auto(BindTestCase):
+    """Without --worker: whoever binds an address of -l gets its socket; so does LISTEN_FDS."""
+
+    def seccomp(self, pid):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        return next(line.split()[1] for line in status.splitlines() if line[:8] == "Seccomp:")
+
+    def test_a_server_that_binds(self):
+        instance = self.serve("-w", 3, *LISTEN, "--", *BOUND)
+        self.assertEqual(len(instance.log_lines("bind_answered")), 1)
+        self.assert_sticky(instance)
+        for pid in self.pids(instance):
+            # What it was given otherwise is no more: closing its socket must be the last close.
+            self.assertEqual(os.readlink(f"/proc/{pid}/fd/3"), "/dev/null")
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+            self.kill_worker(instance, 0)
+            self.wait_generation(instance, 3, slot=0)
+        self.assertEqual(load.counts["answered"], load.counts["connections"], load.counts)
+        self.kill_controller(instance)
+        successor = self.start("-w", 3, *LISTEN, "--", *BOUND).ready()
+        self.assert_sticky(successor)
+        self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(successor.stop(), 0)
+
+    def test_a_server_that_takes_what_it_is_given(self):
+        instance = self.serve("-w", 2, *LISTEN, "--", WORKER, "--notify")
+        self.assert_sticky(instance)
+        self.assertEqual({self.seccomp(pid) for pid in self.pids(instance)}, {"2"})
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_its_listen_is_no_readiness(self):
+        """A server may call listen() on what it was given, long before it accepts."""
+        server = self.write("early.py", "import socket, time\n"
+                            "socket.socket(fileno=3).listen(5)\ntime.sleep(1000)\n")
+        instance = self.start("-w", 1, *LISTEN, "--min-uptime", "700ms", "--", "python3", "-S",
+                              server).ready()
+        ready, = self.events(instance, "worker_state", state="ready")
+        self.assertGreaterEqual(ready["after_ms"], 600)
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_without_an_address(self):
+        instance = self.serve("-w", 2, "--", *BOUND)
+        self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
+        self.assert_sticky(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_server_that_is_known(self):
+        """No filter, by its name alone."""
+        (self.dir / "gunicorn").symlink_to(WORKER)
+        instance = self.serve("-w", 1, *LISTEN, "--", self.dir / "gunicorn", "--notify")
+        self.assertEqual(self.seccomp(self.pids(instance)[0]), "0")
+        self.assertEqual(instance.log_lines("bind_answered"), [])
+        self.assertEqual(instance.stop(), 0)
+
+    def test_where_bind_can_not_be_answered(self):
+        above = ("python3", "-c", LISTENER_ABOVE)
+        instance = self.start("-w", 1, *LISTEN, "--", WORKER, "--notify", prefix=above).ready()
+        line, = instance.log_lines("bind_not_answered")
+        self.assertIn("seccomp", line.fields["why"])
+        self.assertEqual(self.stickyctl("stop").returncode, 0)
+        instance.wait()
+        result = self.run_program(*above, STICKYCTL, "start", "-w", "1", "--", *BOUND)
+        self.assert_message(result, "-l", "seccomp", code=FAILED)
 
 
 class Refused(BindTestCase):

@@ -156,7 +156,8 @@ class Silent(LifecycleTestCase):
         line = Line(self)
         line.ask()
         instance.run("reload", "--wait")
-        former = instance.log_lines("worker_state", generation=1, state="draining")
+        former = wait_for("it to drain", lambda: instance.log_lines(
+            "worker_state", generation=1, state="draining"))
         os.kill(int(former[0].fields["pid"]), signal.SIGSTOP)
         instance.wait_status("a while", lambda status: status["workers"][0]["uptime_ms"] > 800)
         os.kill(int(former[0].fields["pid"]), signal.SIGCONT)
