@@ -53,10 +53,11 @@ static void note_why_not_ready(struct bind_worker *worker)
 			 worker->elsewhere[0] ? ", but " : "", worker->elsewhere);
 	else
 		snprintf(text, sizeof(text), "it has bound %s, and not called listen()", missing);
-	worker_not_ready(worker->worker, text,
-			 "name by -l the address that it binds (the port of -l is in its "
-			 "environment as PORT); a server that takes a socket from LISTEN_FDS wants -l "
-			 "and --worker=activation; a slow start wants a larger --ready-timeout");
+	worker_not_ready(
+		worker->worker, text,
+		"name by -l the address that it binds (the port of -l is in its "
+		"environment as PORT); a server that takes a socket from LISTEN_FDS wants -l "
+		"and --worker=activation; a slow start wants a larger --ready-timeout");
 }
 
 /* ---- bind() and listen() --------------------------------------------------------------------- */
