@@ -21,7 +21,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	openssl chromium chromium-driver
+	php-cli redis-server openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind

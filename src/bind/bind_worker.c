@@ -84,6 +84,20 @@ static void take_back(const struct bind_worker *worker, const struct bind_call *
 		close(null);
 }
 
+/* The server asked for IPv4, and its socket is one of both families: most servers do not mind. */
+static void say_family(struct bind_worker *worker, const struct bind_caller *caller, int listener)
+{
+	int fd = sticky_worker_fd(worker_sockets(worker->worker), (uint32_t)listener);
+
+	if (worker->workers->family_was_said || bind_is_v6(caller->socket) || !bind_is_v6(fd))
+		return;
+	worker->workers->family_was_said = true;
+	report(STICKY_LOG_INFO, "address_family",
+	       "so=\"the server has asked for IPv4, and sees its clients as ::ffff:A.B.C.D\" "
+	       "hint=\"-l 0.0.0.0:%u\"",
+	       caller->address.port);
+}
+
 /*
  * Its own descriptor becomes the socket of its slot. Returns the errno that bind() ends with, or
  * -errno: the call is over.
@@ -104,11 +118,13 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 	if (error)
 		report(STICKY_LOG_ERROR, "socket_not_given", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(worker->worker), call->tid, strerror(-error));
-	else
-		worker->bound |= 1u << listener;
-	if (!error && worker->workers->listeners.options.gives_sockets)
+	if (error)
+		return -error;
+	worker->bound |= 1u << listener;
+	say_family(worker, caller, listener);
+	if (worker->workers->listeners.options.gives_sockets)
 		take_back(worker, call, fd, FIRST_SOCKET + listener);
-	return -error;
+	return 0;
 }
 
 static void note_elsewhere(struct bind_worker *worker, const struct bind_address *address)

@@ -309,6 +309,9 @@ class Addresses(BindTestCase):
     def test_a_narrower_address(self):
         instance = self.serve("-w", 2, "-l", ":3000", *BIND, "--", *BOUND)
         self.assert_sticky(instance)
+        # Said once, and not of each worker.
+        line, = instance.log_lines("address_family")
+        self.assertIn("-l 0.0.0.0:3000", line.fields["hint"])
         self.assertEqual(instance.stop(), 0)
 
     def test_both_families_by_two_sockets(self):
