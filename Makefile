@@ -337,10 +337,10 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
+FUZZED := src/bind/bind_address.c src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
 	src/node/cluster_messages.c src/node/ipc.c src/node/relay.c src/wire/fd_passing.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/wire/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/bind/*.h src/common/*.h src/handoff/*.h src/node/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \

@@ -34,7 +34,7 @@ struct bind_worker {
 						   steered; "": none */
 };
 
-/* ---- What it has yet to do to be READY ----------------------------------------------------- */
+/* ---- What it has yet to do to be READY --------------------------------------------------- */
 
 static void note_why_not_ready(struct bind_worker *worker)
 {
@@ -60,7 +60,7 @@ static void note_why_not_ready(struct bind_worker *worker)
 		"and --worker=activation; a slow start wants a larger --ready-timeout");
 }
 
-/* ---- bind() and listen() --------------------------------------------------------------------- */
+/* ---- bind() and listen() ----------------------------------------------------------------- */
 
 /*
  * The worker was given this socket as LISTEN_FDS, and does not use it: /dev/null takes its place in
@@ -115,11 +115,11 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 	error = bind_notify_give(worker->notify, call, fd, caller->flags & O_CLOEXEC);
 	if (error == -ENOENT)
 		return error;
-	if (error)
+	if (error) {
 		report(STICKY_LOG_ERROR, "socket_not_given", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(worker->worker), call->tid, strerror(-error));
-	if (error)
 		return -error;
+	}
 	worker->bound |= 1u << listener;
 	say_family(worker, caller, listener);
 	if (worker->workers->listeners.options.gives_sockets)
@@ -197,8 +197,7 @@ static void answer(struct bind_worker *worker, const struct bind_call *call)
 		worker_said(worker->worker, WORKER_SAYS_LISTENING);
 }
 
-/* ---- The filter's descriptor
- * --------------------------------------------------------------------- */
+/* ---- The filter's descriptor ------------------------------------------------------------- */
 
 static void stop_reading(struct bind_worker *worker)
 {
@@ -213,6 +212,14 @@ static void stop_reading(struct bind_worker *worker)
 	worker->notify = -1;
 }
 
+/* Nothing is answered here any more. Whoever calls must not wait for ever: the keeper answers. */
+static void give_up(struct bind_worker *worker)
+{
+	if (worker->notify >= 0)
+		keeper_let_go(worker->workers->keeper, worker->pid);
+	stop_reading(worker);
+}
+
 /* One call a turn of the loop: its answer may change the worker's state. */
 static void on_call(evutil_socket_t fd, short what, void *context)
 {
@@ -222,10 +229,15 @@ static void on_call(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (!error)
+	if (!error) {
 		answer(worker, &call);
-	else if (error != -EAGAIN)
+	} else if (error == -EPIPE) {
 		stop_reading(worker);
+	} else if (error != -EAGAIN) {
+		report(STICKY_LOG_ERROR, "bind_not_received", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(worker->worker), worker->pid, strerror(-error));
+		give_up(worker);
+	}
 }
 
 static int watch(struct bind_worker *worker, int fd, event_callback_fn callback)
@@ -262,7 +274,7 @@ static void on_filter(evutil_socket_t fd, short what, void *context)
 	worker->notify = filter;
 	give_to_keeper(worker);
 	if (watch(worker, filter, on_call))
-		stop_reading(worker);
+		give_up(worker);
 }
 
 void bind_worker_keep(const struct bind_workers *workers)
@@ -274,8 +286,7 @@ void bind_worker_keep(const struct bind_workers *workers)
 			give_to_keeper(worker);
 }
 
-/* ---- Opening and closing
- * ----------------------------------------------------------------------------- */
+/* ---- Opening and closing ----------------------------------------------------------------- */
 
 static struct bind_worker *new_worker(struct bind_workers *workers, struct worker *worker)
 {
@@ -360,8 +371,6 @@ void bind_worker_close(struct bind_worker *worker)
 	for (link = &worker->workers->list; *link != worker;)
 		link = &(*link)->next;
 	*link = worker->next;
-	if (worker->notify >= 0)
-		keeper_let_go(worker->workers->keeper, worker->pid);
-	stop_reading(worker);
+	give_up(worker);
 	free(worker);
 }
