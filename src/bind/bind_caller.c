@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -72,8 +73,9 @@ static int duplicate(pid_t pid, int number)
 static int read_address(const struct bind_call *call, struct bind_caller *caller)
 {
 	char bytes[BIND_FILTER_LENGTH_MAX] = {0};
-	struct iovec here = {bytes, call->length}, there = {(void *)call->address, call->length};
+	struct iovec here = {bytes, call->length}, there = {.iov_len = call->length};
 
+	memcpy(&there.iov_base, &call->address, sizeof(there.iov_base));
 	if (call->length > sizeof(bytes))
 		return -EINVAL;
 	if (process_vm_readv(call->tid, &here, 1, &there, 1, 0) != (ssize_t)call->length)

@@ -243,12 +243,13 @@ int keeper_run(void)
 {
 	struct keeper keeper = {.leader = KEEPER_LEADER};
 
+	bool is_set_up;
+
 	set_apart();
-	if (chdir("/") || !make_room(&keeper))
-		return EXIT_FAILED;
-	while (keeper.leader >= 0 || keeper.count)
+	is_set_up = !chdir("/") && make_room(&keeper);
+	while (is_set_up && (keeper.leader >= 0 || keeper.count))
 		turn(&keeper);
 	free(keeper.kept);
 	free(keeper.polled);
-	return EXIT_DONE;
+	return is_set_up ? EXIT_DONE : EXIT_FAILED;
 }

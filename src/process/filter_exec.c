@@ -129,6 +129,13 @@ static char **join(char **first, size_t first_count, char **second, size_t secon
 	return list;
 }
 
+static void free_plan(struct plan *plan)
+{
+	free(plan->files);
+	free(plan->words);
+	free(plan->environment);
+}
+
 static long number_at(char **argv, enum number number)
 {
 	return strtol(argv[FIRST_NUMBER - 1 + number], NULL, 10);
@@ -167,7 +174,7 @@ static int close_on_exec(const struct plan *plan)
 
 int filter_exec_main(int argc, char **argv)
 {
-	struct plan plan;
+	struct plan plan = {0};
 	int error = read_plan(argc, argv, &plan);
 
 	if (!error)
@@ -175,6 +182,7 @@ int filter_exec_main(int argc, char **argv)
 	if (error) {
 		fprintf(stderr, "stickyctl: %s is started by 'stickyctl start' alone\n",
 			FILTER_EXEC_COMMAND);
+		free_plan(&plan);
 		return EXIT_USAGE;
 	}
 	error = bind_install(plan.channel);
