@@ -76,6 +76,37 @@ static int spawn(struct process *process, const struct spawn_request *request)
 	return error;
 }
 
+/* What becomes 3, 4, ... in the worker. Returns how many. */
+static size_t collect_sockets(const struct process *process, const struct sticky_worker *sockets,
+			      int ret_fds[SPAWN_SOCKETS_MAX])
+{
+	bool gives_sockets = process->processes->options.gives_sockets;
+	size_t count = 0;
+
+	if (process->node)
+		ret_fds[count++] = process->node_end;
+	while (gives_sockets && (ret_fds[count] = sticky_worker_fd(sockets, (uint32_t)count)) >= 0)
+		count++;
+	if (worker_private_fd(process->worker) >= 0)
+		ret_fds[count++] = worker_private_fd(process->worker);
+	return count;
+}
+
+/* What stands behind them. Returns how many. */
+static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEPT_MAX])
+{
+	size_t count = SPAWN_KEPT;
+
+	ret_kept[0] = output_source_fd(process->output);
+	ret_kept[1] = output_source_fd(process->error_output);
+	if (worker_channel_ends(process->worker, ret_kept + SPAWN_KEPT))
+		count += WORKER_CHANNEL_ENDS;
+	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	if (process->node)
+		ret_kept[count++] = node_worker_fd(process->node);
+	return count;
+}
+
 static bool runs_as_root(const struct identity *identity)
 {
 	return identity->change ? identity->uid == 0 : geteuid() == 0;
@@ -98,28 +129,15 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		.sockets = fds,
 		.output = output,
 		.error_output = error_output,
+		.has_filter = process->bind != NULL,
+		.filter_channel = process->filter_end,
 		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
 	int error;
 
-	if (process->node)
-		fds[request.socket_count++] = process->node_end;
-	request.has_filter = process->bind != NULL;
-	request.filter_channel = process->filter_end;
-	while (options->gives_sockets && (fds[request.socket_count] = sticky_worker_fd(
-						  sockets, (uint32_t)request.socket_count)) >= 0)
-		request.socket_count++;
-	if (worker_private_fd(process->worker) >= 0)
-		fds[request.socket_count++] = worker_private_fd(process->worker);
-	request.kept[0] = output_source_fd(process->output);
-	request.kept[1] = output_source_fd(process->error_output);
-	request.kept_count = SPAWN_KEPT;
-	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
-		request.kept_count += WORKER_CHANNEL_ENDS;
-	/* At a number of 15 or less: only those does Node.js keep from its own children. */
-	if (process->node)
-		request.kept[request.kept_count++] = node_worker_fd(process->node);
+	request.socket_count = collect_sockets(process, sockets, fds);
+	request.kept_count = collect_kept(process, request.kept);
 	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
 	if (error)
 		return error;

@@ -661,6 +661,10 @@ class Refused(BindTestCase):
                                   *LISTEN, *BIND, "--", *BOUND)
         self.assert_message(result, "--worker=bind", "seccomp", "--worker=activation", code=FAILED)
 
+    def test_what_doctor_says(self):
+        result = self.run_program("python3", "-c", LISTENER_ABOVE, STICKYCTL, "doctor")
+        self.assertRegex(result.stdout, "warning +bind +another program .*seccomp")
+
     def test_what_is_no_command(self):
         for words in (["bind-keeper"], ["bind-exec"], ["bind-exec", "9", "9", "5", "1", "a"],
                       ["bind-exec", "9", "9", "1", "1", "a", "b"]):
