@@ -3,13 +3,10 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include "bind/bind_filter.h"
 #include "common/privilege.h"
 #include "procfs/process_descriptor.h"
 
@@ -70,31 +67,22 @@ static int duplicate(pid_t pid, int number)
 	return fd < 0 ? -error : fd;
 }
 
-static int read_address(const struct bind_call *call, struct bind_caller *caller)
-{
-	char bytes[BIND_FILTER_LENGTH_MAX] = {0};
-	struct iovec here = {bytes, call->length}, there = {.iov_len = call->length};
-
-	memcpy(&there.iov_base, &call->address, sizeof(there.iov_base));
-	if (call->length > sizeof(bytes))
-		return -EINVAL;
-	if (process_vm_readv(call->tid, &here, 1, &there, 1, 0) != (ssize_t)call->length)
-		return -EFAULT;
-	return bind_address_read(bytes, call->length, bind_is_v6(caller->socket),
-				 bind_is_only_v6(caller->socket), &caller->address);
-}
-
-static int look(const struct bind_call *call, pid_t pid, struct bind_caller *caller)
+static int look(const struct bind_call *call, pid_t pid, const void *bytes, size_t length,
+		struct bind_caller *caller)
 {
 	if (!is_tcp(caller->socket))
 		return -EPROTONOSUPPORT;
 	caller->flags = procfd_flags(pid, call->number);
 	if (caller->flags < 0)
 		return caller->flags;
-	return call->is_listen ? 0 : read_address(call, caller);
+	return call->is_listen
+		       ? 0
+		       : bind_address_read(bytes, length, bind_is_v6(caller->socket),
+					   bind_is_only_v6(caller->socket), &caller->address);
 }
 
-static int open_caller(const struct bind_call *call, struct bind_caller *ret_caller)
+static int open_caller(const struct bind_call *call, const void *bytes, size_t length,
+		       struct bind_caller *ret_caller)
 {
 	struct bind_caller caller = {.socket = -1};
 	pid_t pid = call->tid > 0 ? procfd_process_of(call->tid) : -ESRCH;
@@ -105,7 +93,7 @@ static int open_caller(const struct bind_call *call, struct bind_caller *ret_cal
 	caller.socket = duplicate(pid, call->number);
 	if (caller.socket < 0)
 		return caller.socket;
-	error = look(call, pid, &caller);
+	error = look(call, pid, bytes, length, &caller);
 	if (error) {
 		close(caller.socket);
 		return error;
@@ -127,10 +115,11 @@ bool bind_caller_has(const struct bind_call *call, int number, int socket)
 	return has;
 }
 
-int bind_caller_open(const struct bind_call *call, struct bind_caller *ret_caller)
+int bind_caller_open(const struct bind_call *call, const void *bytes, size_t length,
+		     struct bind_caller *ret_caller)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
-	int error = open_caller(call, ret_caller);
+	int error = open_caller(call, bytes, length, ret_caller);
 
 	privilege_restore(previous);
 	return error;

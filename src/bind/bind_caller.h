@@ -18,9 +18,12 @@ struct bind_caller {
  * Look at the caller's socket, and at the address of its bind(). It may change both at any time:
  * what is read decides only whether it gets the socket that it is to have anyway.
  *
+ * bytes, length  the address, as it was read from the caller's memory; unused for listen()
+ *
  * Returns 0; or -errno: it is no TCP socket, or no such address, or can't be looked at.
  */
-int bind_caller_open(const struct bind_call *call, struct bind_caller *ret_caller);
+int bind_caller_open(const struct bind_call *call, const void *bytes, size_t length,
+		     struct bind_caller *ret_caller);
 
 /* Is this socket of ours what the caller has at a number? */
 bool bind_caller_has(const struct bind_call *call, int number, int socket);

@@ -11,6 +11,7 @@
 
 #include "bind/bind_caller.h"
 #include "bind/bind_notify.h"
+#include "bind/bind_reader.h"
 #include "bind/bind_workers.h"
 #include "common/log.h"
 #include "supervise/worker.h"
@@ -27,8 +28,10 @@ struct bind_worker {
 	pid_t pid;
 	int channel; /* from which the filter's descriptor comes; -1: it has come */
 	int notify;  /* the filter's descriptor; -1: not there yet, or the last caller has ended */
-	struct event *event; /* of the one or the other */
-	uint32_t bound;	     /* listeners, one bit each */
+	struct event *event;   /* of the one or the other */
+	struct bind_call call; /* that is being answered, while there is a reader */
+	struct bind_reader *reader;
+	uint32_t bound; /* listeners, one bit each */
 	uint32_t listening;
 	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* the last address that it bound and that is not
 						   steered; "": none */
@@ -166,12 +169,13 @@ static int on_listen(struct bind_worker *worker, const struct bind_caller *calle
 	return -EOPNOTSUPP;
 }
 
-static int decide(struct bind_worker *worker, const struct bind_call *call)
+static int decide(struct bind_worker *worker, const struct bind_call *call, const void *bytes,
+		  size_t length)
 {
 	struct bind_caller caller;
 	int result;
 
-	if (bind_caller_open(call, &caller))
+	if (bind_caller_open(call, bytes, length, &caller))
 		return -EOPNOTSUPP;
 	if (!bind_notify_is_waiting(worker->notify, call))
 		result = -ENOENT;
@@ -182,10 +186,11 @@ static int decide(struct bind_worker *worker, const struct bind_call *call)
 	return result;
 }
 
-static void answer(struct bind_worker *worker, const struct bind_call *call)
+static void answer(struct bind_worker *worker, const struct bind_call *call, const void *bytes,
+		   size_t length)
 {
 	uint32_t all, before = worker->listening;
-	int result = decide(worker, call);
+	int result = decide(worker, call, bytes, length);
 
 	if (result == -EOPNOTSUPP)
 		bind_notify_continue(worker->notify, call);
@@ -201,6 +206,8 @@ static void answer(struct bind_worker *worker, const struct bind_call *call)
 
 static void stop_reading(struct bind_worker *worker)
 {
+	bind_reader_cancel(worker->reader);
+	worker->reader = NULL;
 	if (worker->event)
 		event_free(worker->event);
 	worker->event = NULL;
@@ -215,9 +222,37 @@ static void stop_reading(struct bind_worker *worker)
 /* Nothing is answered here any more. Whoever calls must not wait for ever: the keeper answers. */
 static void give_up(struct bind_worker *worker)
 {
+	if (worker->reader)
+		bind_notify_continue(worker->notify, &worker->call);
 	if (worker->notify >= 0)
 		keeper_let_go(worker->workers->keeper, worker->pid);
 	stop_reading(worker);
+}
+
+/* The next call is received when this one is answered. */
+static void on_address(void *context, const void *bytes, size_t length)
+{
+	struct bind_worker *worker = context;
+
+	worker->reader = NULL;
+	event_add(worker->event, NULL);
+	answer(worker, &worker->call, bytes, length);
+}
+
+/* Without its address a bind() is none of ours. */
+static void begin_bind(struct bind_worker *worker, const struct bind_call *call)
+{
+	int error =
+		bind_reader_start(worker->workers->base, call, on_address, worker, &worker->reader);
+
+	worker->call = *call;
+	if (!error) {
+		event_del(worker->event);
+		return;
+	}
+	report(STICKY_LOG_ERROR, "bind_not_read", "slot=%u pid=%d error=\"%s\"",
+	       worker_slot(worker->worker), call->tid, strerror(-error));
+	bind_notify_continue(worker->notify, call);
 }
 
 /* One call a turn of the loop: its answer may change the worker's state. */
@@ -229,8 +264,10 @@ static void on_call(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (!error) {
-		answer(worker, &call);
+	if (!error && call.is_listen) {
+		answer(worker, &call, NULL, 0);
+	} else if (!error) {
+		begin_bind(worker, &call);
 	} else if (error == -EPIPE) {
 		stop_reading(worker);
 	} else if (error != -EAGAIN) {

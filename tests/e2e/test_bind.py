@@ -8,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import textwrap
+import time
 
 import harness
 import world
@@ -15,7 +16,7 @@ from clients import HERE, LISTEN, ask, is_refused
 from lifecycle import LifecycleTestCase, Line
 from privilege import NOBODY, as_nobody, copy_program, without
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
-from world import wait_for
+from world import slowness, wait_for
 
 BIND = ("--worker", "bind")
 BOUND = (WORKER, "--bind", "127.0.0.1:3000")
@@ -561,6 +562,62 @@ if not pid:
     os.execv(sys.argv[1], sys.argv[1:])
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
+
+
+# Serves, and then calls bind() with an address in a page that is never filled: whoever reads it,
+# waits.
+STUCK = BINDER.replace("while True:\n    time.sleep(1000)", r"""
+import ctypes, mmap, struct
+libc = ctypes.CDLL(None, use_errno=True)
+page = mmap.mmap(-1, 4096)
+start = ctypes.addressof(ctypes.c_char.from_buffer(page))
+fault = libc.syscall(323 if os.uname().machine == "x86_64" else 282, 0)
+import fcntl
+fcntl.ioctl(fault, 0xc018aa3f, struct.pack("QQQ", 0xaa, 0, 0))
+fcntl.ioctl(fault, 0xc020aa00, struct.pack("QQQQ", start, 4096, 1, 0))
+time.sleep(0.5)
+open("stuck%s" % os.getpid(), "w").close()
+libc.bind(socket.socket().fileno(), ctypes.c_void_p(start), 16)
+""")
+assert STUCK != BINDER
+
+
+class Hostile(BindTestCase):
+    def test_memory_that_can_not_be_read(self):
+        """The controller goes on, and answers the others."""
+        (self.dir / "stuck.py").write_text(STUCK)
+        instance = self.serve_bound(1, "--hard-shutdown-delay", "1s", cwd=self.dir, command=(
+            "python3", "-S", "stuck.py", "127.0.0.1:3000"))
+        pid, = self.pids(instance)
+        wait_for("it to be stuck", (self.dir / f"stuck{pid}").exists)
+        self.assertEqual(ask(HERE)["result"], "ok")
+        for _ in range(20):
+            began = time.monotonic()
+            self.assertEqual(instance.status()["workers"][0]["state"], "ready")
+            self.assertLess(time.monotonic() - began, 0.5 * slowness())
+        self.assertEqual(instance.run("reload", "--wait=ready").returncode, 0)
+        self.assertEqual(ask(HERE)["gen"], 2)
+        instance.stop("--now")
+
+    def test_addresses_that_are_none(self):
+        server = self.write("wrong.py", BINDER.replace("kept = []", r"""
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+one = socket.socket()
+for number, address, length in ((one.fileno(), 0, 16), (one.fileno(), 1 << 63, 28), (-1, 0, 16),
+                                (one.fileno(), 4096, 128), (0, 0, 16), (1 << 30, 0, 16)):
+    assert libc.bind(number, ctypes.c_void_p(address), length) == -1
+    print(errno.errorcode[ctypes.get_errno()], flush=True)
+for number in (-1, 0, 1 << 30):
+    assert libc.listen(number, 5) == -1
+    print(errno.errorcode[ctypes.get_errno()], flush=True)
+kept = []
+"""))
+        instance = self.serve_bound(1, command=("python3", "-S", server, "127.0.0.1:3000"))
+        self.assertEqual(instance.output.split(), [
+            "EFAULT", "EFAULT", "EBADF", "EFAULT", "ENOTSOCK", "EBADF", "EBADF", "ENOTSOCK",
+            "EBADF"])
+        self.assertEqual(instance.stop(), 0)
 
 
 class Auto(BindTestCase):
