@@ -222,8 +222,6 @@ static void stop_reading(struct bind_worker *worker)
 /* Nothing is answered here any more. Whoever calls must not wait for ever: the keeper answers. */
 static void give_up(struct bind_worker *worker)
 {
-	if (worker->reader)
-		bind_notify_continue(worker->notify, &worker->call);
 	if (worker->notify >= 0)
 		keeper_let_go(worker->workers->keeper, worker->pid);
 	stop_reading(worker);
@@ -264,6 +262,8 @@ static void on_call(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	if (!error)
+		keeper_note_call(worker->workers->keeper, worker->pid, call.id);
 	if (!error && call.is_listen) {
 		answer(worker, &call, NULL, 0);
 	} else if (!error) {

@@ -197,17 +197,22 @@ static int wait_for(const struct keeper_link *link, short events)
 	return poll(&poller, 1, WAIT_MS) == 1 ? 0 : -ETIMEDOUT;
 }
 
-static int tell(const struct keeper_link *link, enum keeper_word word, pid_t pid, int fd)
+static int send_message(const struct keeper_link *link, const struct keeper_message *message,
+			int fd)
 {
-	const struct keeper_message message = {word, pid};
 	ssize_t sent;
 
 	if (link->channel < 0)
 		return -ENOTCONN;
-	sent = fd_passing_send(link->channel, &message, sizeof(message), fd);
+	sent = fd_passing_send(link->channel, message, sizeof(*message), fd);
 	if (sent == -EAGAIN && !wait_for(link, POLLOUT))
-		sent = fd_passing_send(link->channel, &message, sizeof(message), fd);
+		sent = fd_passing_send(link->channel, message, sizeof(*message), fd);
 	return sent < 0 ? (int)sent : 0;
+}
+
+static int tell(const struct keeper_link *link, enum keeper_word word, pid_t pid, int fd)
+{
+	return send_message(link, &(struct keeper_message){.word = word, .pid = pid}, fd);
 }
 
 int keeper_keep(struct keeper_link *link, pid_t pid, int fd)
@@ -235,12 +240,22 @@ int keeper_claim(struct keeper_link *link, pid_t pid)
 	return -ENOENT;
 }
 
-void keeper_let_go(struct keeper_link *link, pid_t pid)
+static void note_untold(pid_t pid, int error)
 {
-	int error = tell(link, KEEPER_LET_GO, pid, -1);
-
-	/* Without a keeper, the descriptor was the last: the calls fail, and do not wait. */
 	if (error)
 		report(STICKY_LOG_DEBUG, "keeper_not_told", "pid=%d error=\"%s\"", pid,
 		       strerror(-error));
+}
+
+void keeper_note_call(struct keeper_link *link, pid_t pid, uint64_t id)
+{
+	const struct keeper_message message = {.word = KEEPER_RECEIVED, .pid = pid, .id = id};
+
+	note_untold(pid, send_message(link, &message, -1));
+}
+
+void keeper_let_go(struct keeper_link *link, pid_t pid)
+{
+	/* Without a keeper, the descriptor was the last: the calls fail, and do not wait. */
+	note_untold(pid, tell(link, KEEPER_LET_GO, pid, -1));
 }

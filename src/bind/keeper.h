@@ -4,6 +4,7 @@
 #define STICKY_BIND_KEEPER_H
 
 #include <event2/event.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct keeper_link;
@@ -42,6 +43,12 @@ int keeper_keep(struct keeper_link *link, pid_t pid, int fd);
  * Returns the descriptor; -ENOENT: the keeper has none; or another -errno.
  */
 int keeper_claim(struct keeper_link *link, pid_t pid);
+
+/*
+ * A call was received from a worker's filter. Should this process end before it answers, the keeper
+ * lets the kernel do it: nobody else could receive that call again.
+ */
+void keeper_note_call(struct keeper_link *link, pid_t pid, uint64_t id);
 
 /* The keeper answers it from now on: this process closes its own descriptor. */
 void keeper_let_go(struct keeper_link *link, pid_t pid);

@@ -21,7 +21,8 @@
 struct kept {
 	int fd;
 	pid_t pid;
-	bool is_led; /* the controller answers it, while there is one */
+	bool is_led;	   /* the controller answers it, while there is one */
+	uint64_t received; /* the last call that the controller has received; 0: none */
 };
 
 #define FIRST_KEPT 2 /* in `polled`, behind the listener and the leader */
@@ -76,21 +77,33 @@ static void keep(struct keeper *keeper, pid_t pid, int fd)
 		close(fd);
 		return;
 	}
-	keeper->kept[keeper->count++] = (struct kept){fd, pid, true};
+	keeper->kept[keeper->count++] = (struct kept){.fd = fd, .pid = pid, .is_led = true};
 }
 
 /* ---- The controller ----------------------------------------------------------------- */
 
+/* What the controller has answered meanwhile is not continued: the kernel knows it no more. */
+static void continue_received(struct kept *kept)
+{
+	if (kept->received)
+		bind_notify_continue(kept->fd, &(struct bind_call){.id = kept->received});
+	kept->received = 0;
+}
+
 static void lose_leader(struct keeper *keeper)
 {
+	size_t i;
+
 	close(keeper->leader);
 	keeper->leader = -1;
+	for (i = 0; i < keeper->count; i++)
+		continue_received(&keeper->kept[i]);
 }
 
 static void answer_claim(struct keeper *keeper, pid_t pid)
 {
 	struct kept *kept = find(keeper, pid);
-	struct keeper_message message = {kept ? KEEPER_HAS : KEEPER_LACKS, pid};
+	struct keeper_message message = {.word = kept ? KEEPER_HAS : KEEPER_LACKS, .pid = pid};
 
 	if (fd_passing_send(keeper->leader, &message, sizeof(message), kept ? kept->fd : -1) < 0)
 		lose_leader(keeper);
@@ -112,8 +125,15 @@ static void on_message(struct keeper *keeper, const struct keeper_message *messa
 		break;
 	case KEEPER_LET_GO:
 		kept = find(keeper, message->pid);
-		if (kept)
+		if (kept) {
 			kept->is_led = false;
+			continue_received(kept);
+		}
+		break;
+	case KEEPER_RECEIVED:
+		kept = find(keeper, message->pid);
+		if (kept)
+			kept->received = message->id;
 		break;
 	default:
 		break;

@@ -13,11 +13,13 @@ enum keeper_word {
 	KEEPER_LET_GO = 3, /* the controller does not answer it any more */
 	KEEPER_HAS = 4,	   /* with a descriptor */
 	KEEPER_LACKS = 5,
+	KEEPER_RECEIVED = 6, /* the controller has received a call, and will answer it */
 };
 
 struct keeper_message {
 	uint32_t word; /* enum keeper_word */
 	int32_t pid;   /* of the worker whose filter it is */
+	uint64_t id;   /* of the call that was received */
 };
 
 #endif

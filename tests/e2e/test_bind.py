@@ -15,7 +15,7 @@ import world
 from clients import HERE, LISTEN, ask, is_refused
 from lifecycle import LifecycleTestCase, Line
 from privilege import NOBODY, as_nobody, copy_program, without
-from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
+from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER, children_of
 from world import slowness, wait_for
 
 BIND = ("--worker", "bind")
@@ -564,8 +564,8 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
 
-# Serves, and then calls bind() with an address in a page that is never filled: whoever reads it,
-# waits.
+# Serves, and then calls bind() with an address in a page that is not filled: whoever reads it, waits.
+# With "fill" as its environment's SLOW it is filled when there is a file "go".
 STUCK = BINDER.replace("while True:\n    time.sleep(1000)", r"""
 import ctypes, mmap, struct
 libc = ctypes.CDLL(None, use_errno=True)
@@ -575,9 +575,25 @@ fault = libc.syscall(323 if os.uname().machine == "x86_64" else 282, 0)
 import fcntl
 fcntl.ioctl(fault, 0xc018aa3f, struct.pack("QQQ", 0xaa, 0, 0))
 fcntl.ioctl(fault, 0xc020aa00, struct.pack("QQQQ", start, 4096, 1, 0))
+def fill():
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    whole = ctypes.create_string_buffer(struct.pack("=H", 2) + bytes([0x0f, 0xa0, 127, 0, 0, 1]), 8192)
+    source = mmap.mmap(-1, 4096)
+    source[:16] = whole.raw[:16]
+    fcntl.ioctl(fault, 0xc028aa03, struct.pack("QQQQq", start, ctypes.addressof(
+        ctypes.c_char.from_buffer(source)), 4096, 0, 0))
+
+if os.environ.get("SLOW"):
+    threading.Thread(target=fill, daemon=True).start()
 time.sleep(0.5)
 open("stuck%s" % os.getpid(), "w").close()
-libc.bind(socket.socket().fileno(), ctypes.c_void_p(start), 16)
+late = socket.socket()
+result = libc.bind(late.fileno(), ctypes.c_void_p(start), 16)
+with open("done.new", "w") as file:
+    file.write("%d %s" % (result, late.getsockname()))
+os.rename("done.new", "done")
+time.sleep(1000)
 """)
 assert STUCK != BINDER
 
@@ -598,6 +614,23 @@ class Hostile(BindTestCase):
         self.assertEqual(instance.run("reload", "--wait=ready").returncode, 0)
         self.assertEqual(ask(HERE)["gen"], 2)
         instance.stop("--now")
+
+    def test_a_call_that_a_dead_controller_had_received(self):
+        """Nobody else can receive it: it would wait for ever."""
+        (self.dir / "stuck.py").write_text(STUCK)
+        options = ("-w", 1, *LISTEN, *BIND, "--", "python3", "-S", "stuck.py", "127.0.0.1:3000")
+        instance = self.serve(*options, cwd=self.dir, env={"SLOW": "yes"})
+        pid, = self.pids(instance)
+        others = set(children_of(instance.pid))
+        # The controller's child that reads the address.
+        wait_for("it to be stuck", lambda: set(children_of(instance.pid)) - others)
+        self.kill_controller(instance)
+        self.write("go", "")
+        wait_for("the call to end", (self.dir / "done").exists)
+        self.assertEqual((self.dir / "done").read_text(), "0 ('127.0.0.1', 4000)")
+        successor = self.start(*options, cwd=self.dir).ready()
+        self.assertEqual(self.pids(successor), [pid])
+        self.assertEqual(successor.stop("--now"), 0)
 
     def test_addresses_that_are_none(self):
         server = self.write("wrong.py", BINDER.replace("kept = []", r"""
