@@ -96,7 +96,7 @@ def other_processes():
 
 def is_keeper(pid):
     """Is it the small process that an instance has beside its controller and its workers?"""
-    return "bind-keeper" in command_line(pid)
+    return "bind-keeper" in (command_line(pid) or "")
 
 
 def but_keepers():
