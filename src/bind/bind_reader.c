@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -29,10 +30,13 @@ static void __attribute__((noreturn)) read_and_exit(const struct bind_call *call
 	struct iovec here = {bytes, call->length}, there = {.iov_len = call->length};
 	ssize_t length, written = -1;
 
+	/* A socket or connection of the controller's must not stay open because of this process. */
+	if (dup2(to, STDIN_FILENO) < 0 || syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0))
+		_exit(1);
 	memcpy(&there.iov_base, &call->address, sizeof(there.iov_base));
 	length = process_vm_readv(call->tid, &here, 1, &there, 1, 0);
 	if (length > 0)
-		written = write(to, bytes, (size_t)length);
+		written = write(STDIN_FILENO, bytes, (size_t)length);
 	_exit(written != length);
 }
 

@@ -23,8 +23,8 @@ static int offer(struct controller *controller)
 	else
 		report(STICKY_LOG_INFO, "bind_answered",
 		       "so=\"a server that binds an address of -l itself gets the socket of its "
-		       "slot\" hint=\"--worker=activation: without the seccomp filter that this "
-		       "needs\"");
+		       "slot\" hint=\"--worker=activation: without the seccomp filter for it, and "
+		       "without no_new_privs, with which sudo and the like fail in workers\"");
 	return EXIT_DONE;
 }
 

@@ -30,7 +30,7 @@ USAGE_CASES = {
     "where_of_a_cut_address": (["where", "192.0.2"], "'192.0.2'", "203.0.113.9"),
     "where_of_a_port": (["where", "192.0.2.1:80"], "'192.0.2.1:80'", "203.0.113.9"),
     "help_of_no_command": (["help", "bogus"], "bogus", "stickyctl help"),
-    "no_address": (["start", "--", WORKER], "-l 127.0.0.1:3000"),
+    "no_address": (["start", "--worker", "activation", "--", WORKER], "-l 127.0.0.1:3000"),
     **{f"workers_{name}": (["start", "-w", value], "--workers", f"'{value}'", "1 to 1024")
        for name, value in {"zero": "0", "1025": "1025", "negative": "-1", "junk": "many",
                            "empty": "", "half": "1.5", "huge": "9" * 30,
