@@ -14,7 +14,7 @@ import harness
 import world
 from clients import HERE, LISTEN, ask, is_refused
 from lifecycle import LifecycleTestCase, Line
-from privilege import NOBODY, as_nobody, copy_program, without
+from privilege import NOBODY, as_nobody, copy_program, forbid_seccomp, without
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER, children_of
 from world import slowness, wait_for
 
@@ -228,6 +228,27 @@ class Takeover(BindTestCase):
                                     "/no/such/server")
             self.assertEqual(result.returncode, FAILED)
             self.assertIn("cannot run /no/such/server: No such file", result.stderr)
+
+    def test_what_the_keeper_has(self):
+        """Nothing but its sockets and the filters; and no capability, though it is root's."""
+        instance = self.serve_bound(3)
+        keeper = self.keeper_of(instance)
+        status = pathlib.Path(f"/proc/{keeper}/status").read_text()
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertIn(f"{name}:\t0000000000000000", status)
+        self.assertIn("NoNewPrivs:\t1", status)
+        targets = sorted(os.readlink(f"/proc/{keeper}/fd/{fd}").partition(":[")[0]
+                         for fd in os.listdir(f"/proc/{keeper}/fd"))
+        self.assertEqual(targets, 3 * ["/dev/null"] + 3 * ["anon_inode:seccomp notify"]
+                         + 2 * ["socket"])
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        # Filters of workers that have ended are not kept.
+        wait_for("three filters", lambda: sum(
+            "seccomp" in os.readlink(f"/proc/{keeper}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{keeper}/fd")) == 3)
+        os.kill(keeper, signal.SIGTERM)
+        self.assertEqual(self.keeper_of(instance), keeper)
+        self.assertEqual(instance.stop(), 0)
 
     def test_the_keeper_is_replaced(self):
         command = self.binder()
@@ -750,6 +771,16 @@ class Refused(BindTestCase):
         result = self.run_program("python3", "-c", LISTENER_ABOVE, STICKYCTL, "start", "-w", "1",
                                   *LISTEN, *BIND, "--", *BOUND)
         self.assert_message(result, "--worker=bind", "seccomp", "--worker=activation", code=FAILED)
+
+    def test_where_seccomp_is_forbidden(self):
+        result = self.stickyctl("start", "-w", "1", *LISTEN, *BIND, "--", *BOUND,
+                                preexec_fn=forbid_seccomp)
+        self.assert_message(result, "--worker=bind", "forbids seccomp()", "--worker=activation",
+                            code=NOT_PERMITTED)
+        instance = self.serve("-w", 1, *LISTEN, "--", WORKER, "--notify",
+                              preexec_fn=forbid_seccomp)
+        self.assertEqual(len(instance.log_lines("bind_not_answered")), 1)
+        self.assertEqual(instance.stop(), 0)
 
     def test_what_doctor_says(self):
         result = self.run_program("python3", "-c", LISTENER_ABOVE, STICKYCTL, "doctor")
