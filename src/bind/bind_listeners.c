@@ -11,8 +11,7 @@
 #include "common/privilege.h"
 #include "supervise/listeners.h"
 
-/* Returns 0 or -errno. */
-static int read_bound(int fd, struct bind_address *ret_address)
+int bind_listeners_read(int fd, struct bind_address *ret_address)
 {
 	struct sockaddr_storage name;
 	socklen_t length = sizeof(name);
@@ -28,8 +27,8 @@ static void learn(struct bind_listeners *listeners, const struct sticky_worker *
 	uint32_t count = sticky_group_listener_count(listeners->options.group);
 
 	while (sockets && listeners->count < count &&
-	       !read_bound(sticky_worker_fd(sockets, listeners->count),
-			   &listeners->addresses[listeners->count]))
+	       !bind_listeners_read(sticky_worker_fd(sockets, listeners->count),
+				    &listeners->addresses[listeners->count]))
 		listeners->count++;
 }
 

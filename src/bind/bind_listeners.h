@@ -39,6 +39,9 @@ struct bind_listeners {
 int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_worker *sockets,
 			const struct bind_address *asked, uint32_t bound);
 
+/* Read the address that a TCP socket is bound to. Returns 0 or -errno. */
+int bind_listeners_read(int fd, struct bind_address *ret_address);
+
 /* Returns the set of all listeners, one bit each. */
 uint32_t bind_listeners_all(const struct bind_listeners *listeners);
 

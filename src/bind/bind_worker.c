@@ -151,6 +151,25 @@ static int on_bind(struct bind_worker *worker, const struct bind_call *call,
 	return listener < 0 ? -listener : give(worker, call, caller, listener);
 }
 
+/* It may be what the user wants (a port for metrics), or -l names another port by mistake. */
+static void say_elsewhere(struct bind_worker *worker, int socket)
+{
+	struct bind_workers *workers = worker->workers;
+	struct bind_address address;
+	char text[BIND_ADDRESS_TEXT_SIZE];
+
+	if (bind_listeners_read(socket, &address) || !address.port)
+		return;
+	bind_address_format(&address, text);
+	if (!strcmp(text, workers->elsewhere))
+		return;
+	memcpy(workers->elsewhere, text, sizeof(text));
+	report(STICKY_LOG_INFO, "listens_elsewhere",
+	       "slot=%u pid=%d on=%s so=\"connections to this address are not placed: -l does not "
+	       "name it\"",
+	       worker_slot(worker->worker), worker->pid, text);
+}
+
 /*
  * A socket of the slot listens already. The call succeeds without being done: so the queue keeps
  * the length that --backlog gives it. Returns as on_bind().
@@ -166,6 +185,7 @@ static int on_listen(struct bind_worker *worker, const struct bind_caller *calle
 			worker->listening |= 1u << i;
 			return 0;
 		}
+	say_elsewhere(worker, caller->socket);
 	return -EOPNOTSUPP;
 }
 

@@ -14,6 +14,7 @@ struct bind_workers {
 	struct bind_listeners listeners;
 	struct keeper_link *keeper;
 	struct bind_worker *list;
+	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* of the last `listens_elsewhere`; "": none */
 	bool family_was_said;  /* that the clients' addresses look otherwise than the server expects
 				*/
 	struct event *restart; /* the timer until another keeper is started */

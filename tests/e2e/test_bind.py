@@ -362,6 +362,11 @@ class Addresses(BindTestCase):
         self.assert_sticky(instance, ("127.0.0.1", 3000))
         self.assertEqual(ask(("127.0.0.1", 4000))["slot"], 0)
         self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
+        # Said once, however often it is begun anew.
+        self.kill_worker(instance, 0)
+        self.wait_generation(instance, 2, slot=0)
+        line, = instance.log_lines("listens_elsewhere")
+        self.assertEqual(line.fields["on"], "127.0.0.1:4000")
         self.assertEqual(instance.stop(), 0)
 
     def test_other_families_are_the_workers_own(self):
