@@ -18,8 +18,9 @@
 #include "supervise/worker_messages.h"
 #include "wire/fd_passing.h"
 
-#define WORDS_SIZE   160
-#define FIRST_SOCKET 3 /* sd_listen_fds(3) */
+#define WORDS_SIZE    160
+#define FIRST_SOCKET  3 /* sd_listen_fds(3) */
+#define ELSEWHERE_MAX 16
 
 struct bind_worker {
 	struct bind_workers *workers;
@@ -161,8 +162,9 @@ static void say_elsewhere(struct bind_worker *worker, int socket)
 	if (bind_listeners_read(socket, &address) || !address.port)
 		return;
 	bind_address_format(&address, text);
-	if (!strcmp(text, workers->elsewhere))
+	if (!strcmp(text, workers->elsewhere) || workers->elsewhere_count == ELSEWHERE_MAX)
 		return;
+	workers->elsewhere_count++;
 	memcpy(workers->elsewhere, text, sizeof(text));
 	report(STICKY_LOG_INFO, "listens_elsewhere",
 	       "slot=%u pid=%d on=%s so=\"connections to this address are not placed: -l does not "

@@ -14,6 +14,7 @@ struct bind_workers {
 	struct bind_listeners listeners;
 	struct keeper_link *keeper;
 	struct bind_worker *list;
+	uint32_t elsewhere_count; /* of these events: a worker must not fill the log */
 	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* of the last `listens_elsewhere`; "": none */
 	bool family_was_said;  /* that the clients' addresses look otherwise than the server expects
 				*/

@@ -658,6 +658,14 @@ class Hostile(BindTestCase):
         self.assertEqual(self.pids(successor), [pid])
         self.assertEqual(successor.stop("--now"), 0)
 
+    def test_the_log_is_not_filled(self):
+        instance = self.serve_bound(1, command=self.binder())
+        line = Line(self, "127.8.0.1")
+        for port in range(4000, 4030):
+            self.assertEqual(line.ask(f"+tcp 127.0.0.1 {port}")["result"], "ok")
+        self.assertEqual(len(instance.log_lines("listens_elsewhere")), 16)
+        self.assertEqual(instance.stop(), 0)
+
     def test_addresses_that_are_none(self):
         server = self.write("wrong.py", BINDER.replace("kept = []", r"""
 import ctypes
