@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "cli/leftovers.h"
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
-#define ANSWER_MAX (16u << 20) /* bytes; the status of 1,024 workers has about half a megabyte */
+/* bytes; the status of 1,024 workers takes about half a megabyte \ */
+#define ANSWER_MAX (16u << 20)
 
 static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 {
@@ -41,6 +43,8 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 		close(fd);
 	if (quietly)
 		return EXIT_NOT_RUNNING;
+	if ((error == ENOENT || error == ECONNREFUSED) && leftovers_tell(config))
+		return EXIT_NOT_RUNNING;
 	if (error == ENOENT || error == ECONNREFUSED) {
 		fprintf(stderr,
 			"stickyctl: no instance named '%s' is running (no %s)\n"
@@ -55,7 +59,7 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 static int send_request(int fd, const char *method, const char *target)
 {
 	char request[1024];
-	/* With HTTP/1.0 the server closes the connection behind its answer: no length is needed. */
+	/* With HTTP/1.0 the server closes the connection after its answer: no length is needed. */
 	int length = snprintf(request, sizeof(request),
 			      "%s %s HTTP/1.0\r\nHost: stickyctl\r\nContent-Length: 0\r\n\r\n",
 			      method, target);
@@ -225,7 +229,9 @@ static int read_events(FILE *stream, client_event_fn *fn, void *context, int end
 	return result < 0 ? ended : result;
 }
 
-/* Show the error of an answer that is no stream of events: {"error": ...}. Returns an exit code. */
+/*
+ * Show the error of an answer that is not a stream of events: {"error": ...}. Returns an exit code.
+ */
 static int read_refusal(FILE *stream, int code)
 {
 	json_t *json = json_loadf(stream, 0, NULL);

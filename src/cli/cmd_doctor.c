@@ -32,7 +32,10 @@ struct findings {
 	bool is_verbose;
 };
 
-/* Print the result of one check: verdict, subject, details; and below it the remedy, if not OK. */
+/*
+ * Print the result of one check: verdict, subject and details. If it is not OK, the remedy follows
+ * below.
+ */
 static void __attribute__((format(printf, 5, 6)))
 say(struct findings *findings, enum verdict verdict, const char *what, const char *remedy,
     const char *format, ...)
@@ -133,7 +136,7 @@ static void check_wake_ups(struct findings *findings, struct sticky_group *group
 		    "a moved connection wakes its acceptor (tried)");
 }
 
-/* With --verbose: show the messages of libbpf and of the kernel's verifier. */
+/* With --verbose, show the messages of libbpf and of the kernel's verifier. */
 static void print_message(void *context, enum sticky_log_level level, const char *event,
 			  const char *detail)
 {
@@ -169,7 +172,7 @@ static void check_jit(struct findings *findings)
 {
 	long jit = read_number("/proc/sys/net/core/bpf_jit_enable");
 
-	/* The file can't be read where the JIT is always on, or where only root may read it. */
+	/* The file can't be read if the JIT is always on, or if only root may read it. */
 	say(findings, jit == 0 ? VERDICT_WARNING : VERDICT_OK, "bpf jit",
 	    "sysctl net.core.bpf_jit_enable=1: interpreted programs are several times slower", "%s",
 	    jit == 0  ? "off"

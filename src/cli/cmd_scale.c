@@ -8,7 +8,10 @@
 #include "cli/command.h"
 #include "sticky.h"
 
-/* argp would take "-2" for an option: take it out of the arguments before argp sees them. */
+/*
+ * argp would take "-2" for an option. It is therefore taken out of the arguments before argp sees
+ * them.
+ */
 static const char *take_negative(int *argc, char **argv)
 {
 	const char *found = NULL;
@@ -51,7 +54,7 @@ int command_scale(int argc, char **argv)
 	json_t *answer = NULL;
 	uint64_t number;
 	char target[64];
-	int result;
+	int count, result;
 
 	command_parse(&argp, argc, argv, &slots, &config);
 	if (parse_number(slots + (slots[0] == '+' || slots[0] == '-'), 0, STICKY_SLOTS_LIMIT,
@@ -70,9 +73,9 @@ int command_scale(int argc, char **argv)
 	config_fini(&config);
 	if (result)
 		return result;
-	printf("%d slots, before %d: %d of %d buckets moved, %.2f%% of the clients\n",
-	       (int)json_integer_value(json_object_get(answer, "slots")),
-	       (int)json_integer_value(json_object_get(answer, "from")),
+	count = (int)json_integer_value(json_object_get(answer, "slots"));
+	printf("%d slot%s, before %d: %d of %d buckets moved, %.2f%% of the clients\n", count,
+	       count == 1 ? "" : "s", (int)json_integer_value(json_object_get(answer, "from")),
 	       (int)json_integer_value(json_object_get(answer, "moved_buckets")),
 	       STICKY_BUCKET_COUNT, json_real_value(json_object_get(answer, "percent")));
 	json_decref(answer);

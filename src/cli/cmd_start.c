@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,30 @@ static void list_options(struct argp_option options[OPTIONS_MAX])
 			};
 }
 
+/*
+ * The demo listens on all addresses: it is started only where nothing else can be meant. A misspelt
+ * name has no file, and a file may have lost its command.
+ */
+static bool is_demo_by_mistake(const struct config *config)
+{
+	if (config->command || config->listen.count ||
+	    (!config->file && !strcmp(config->name, "default")))
+		return false;
+	if (config->file)
+		fprintf(stderr,
+			"stickyctl: %s names no command: add 'command: [PROGRAM, ARGUMENT]', or "
+			"write "
+			"it behind --\n",
+			config->file);
+	else
+		fprintf(stderr,
+			"stickyctl: no command: there is no file " SOURCES_DIRECTORY
+			"/%s.yaml that names one, and none behind --\n",
+			config->name);
+	fputs("the demo is started by 'stickyctl start' without -n and -c, or with -l\n", stderr);
+	return true;
+}
+
 /* Run the instance until it ends. Returns an exit code. */
 static int run(const struct config_sources *sources)
 {
@@ -60,7 +85,9 @@ static int run(const struct config_sources *sources)
 	struct error_text error;
 	int result = sources_load(sources, &config, &error);
 
-	if (!result) {
+	if (!result && is_demo_by_mistake(&config)) {
+		result = config.file ? EXIT_BAD_CONFIG : EXIT_USAGE;
+	} else if (!result) {
 		result = controller_run(&config, sources, demo_host());
 	} else {
 		fprintf(stderr, "stickyctl: %s\n", error.text);

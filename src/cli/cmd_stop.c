@@ -9,6 +9,7 @@
 #include "common/exit_code.h"
 #include "cli/client.h"
 #include "cli/command.h"
+#include "cli/leftovers.h"
 
 #define ANSWER_S 10 /* how long a controller without workers may take to answer, or to end */
 
@@ -23,8 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /*
- * The controller sends its answer before it exits. Wait until its process has ended, so that a
- * `start` that follows finds the instance's name free.
+ * The controller sends its answer before it exits. Wait until its process has ended: a `start`
+ * right after this command then finds the instance's name free.
  */
 static int wait_for_end(pid_t pid)
 {
@@ -54,7 +55,8 @@ int command_stop(int argc, char **argv)
 		.parser = parse,
 		.doc = "Refuse new connections, ask the workers to stop, kill those that have not "
 		       "ended after --hard-shutdown-delay, and end the instance. Returns when it "
-		       "has ended. Exit code 0, or 4 if a worker had to be killed.",
+		       "has ended. Exit code 0, or 4 if a worker had to be killed. Workers whose "
+		       "controller was killed are ended, too.",
 	};
 	struct config config;
 	json_t *answer = NULL;
@@ -63,6 +65,10 @@ int command_stop(int argc, char **argv)
 	int result;
 
 	command_parse(&argp, argc, argv, &now, &config);
+	if (leftovers_stop(&config, now, &result)) {
+		config_fini(&config);
+		return result;
+	}
 	result = client_ask(&config, "POST", now ? "/v1/stop?now=1" : "/v1/stop", 0, &answer, &pid);
 	config_fini(&config);
 	if (result)

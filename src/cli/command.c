@@ -69,7 +69,7 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 
 #define SHARED_MAX 8
 
-/* The input of the parsers. argp gives a parser of its own input to each child parser. */
+/* The input of the parsers. The parser of a command gives each child parser its input. */
 struct inputs {
 	const struct argp *own;
 	void *own_input;

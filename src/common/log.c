@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/sanitize.h"
 
 static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_ERROR] = "error",
@@ -46,8 +47,8 @@ static bool has_room(void)
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
 
 	/*
-	 * poll() reports a pipe as writable where PIPE_BUF bytes fit, which is more than a line
-	 * has.
+	 * poll() reports a pipe as writable if PIPE_BUF bytes fit, which is more than the length of
+	 * a line.
 	 */
 	return poll(&poller, 1, 0) == 1;
 }
@@ -76,13 +77,13 @@ static void write_or_lose(const char *line, size_t length)
 		}
 	}
 	written = write(STDERR_FILENO, line, length);
-	(void)written; /* an error of the log can't be logged */
+	(void)written; /* an error of the log itself can't be logged */
 }
 
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)
 {
 	char line[2048];
-	size_t length, i;
+	size_t length;
 
 	if (level > atomic_load(&shown_level))
 		return;
@@ -92,9 +93,7 @@ static void write_line(enum sticky_log_level level, const char *event, const cha
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
 	/* The text may contain a worker's words: escape sequences must not reach a terminal. */
-	for (i = 0; i < length; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	text_clean_line(line);
 	line[length++] = '\n';
 	write_or_lose(line, length);
 }

@@ -5,7 +5,8 @@
 
 #include "sticky.h"
 
-/* Log one event. `format` is that of printf(); control characters are replaced. */
+/* Log one event. `format` is that of printf(). What text_clean_line() replaces is
+ * replaced. */
 void report(enum sticky_log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

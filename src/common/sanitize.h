@@ -4,9 +4,17 @@
 #define STICKY_COMMON_SANITIZE_H
 
 /*
- * Make a text fit for a terminal and for JSON, in place. Control characters, except line ends, and
- * bytes that are no UTF-8 become '?'; so do the bytes of a sequence that is cut off at the end.
+ * Make a text fit for a terminal and for JSON, in place. Each byte of a control character, of a
+ * character that hides others or changes their direction, and each byte that is no UTF-8, becomes
+ * '?'; so do the bytes of a sequence that is cut off at the end. Line ends stay.
  */
 void text_clean(char *text);
+
+/* The same for a text that must stay one line: line ends become '?', too. */
+void text_clean_line(char *text);
+
+/* The same for a value that stands in double quotes in the log: '"', which would end it, becomes
+ * '\''. */
+void text_clean_value(char *text);
 
 #endif

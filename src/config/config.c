@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/known_servers.h"
 #include "config/options.h"
 #include "sticky.h"
 #include "common/fnv1a.h"
@@ -19,7 +20,8 @@ void config_init(struct config *config)
 		.timing = {.min_uptime_ms = 1000,
 			   .ready_timeout_ms = 30000,
 			   .hard_shutdown_delay_ms = 60000,
-			   .term_after_ms = TERM_AFTER_DEFAULT},
+			   .term_after_ms = TERM_AFTER_DEFAULT,
+			   .hang_timeout_ms = 10000},
 		.waiting = {.max_retries = 20, .retry_delay_ms = 150, .max_held = 65536},
 		.proxy = {.head_timeout_ms = 10000},
 		.reload = {.parallel = 1, .max_draining = 8, .handshake_grace_ms = 1500},
@@ -49,7 +51,7 @@ void config_begin_source(struct config *config)
 	size_t i;
 
 	for (i = 0; (option = option_at(i)); i++)
-		if (option->kind == KIND_LIST || option->kind == KIND_RANGES)
+		if (option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES)
 			((struct string_list *)((char *)config + option->offset))->overridable =
 				true;
 }
@@ -102,7 +104,7 @@ enum worker_mode config_worker_mode(const struct config *config)
 
 	if (mode != WORKER_AUTO || !config->command)
 		return mode;
-	if (is_one_of(config->command[0], node))
+	if (config->runs_node || is_one_of(config->command[0], node))
 		return WORKER_NODE;
 	return config->listen.count || config_bind_conflict(config) ? WORKER_ACTIVATION
 								    : WORKER_BIND;
@@ -154,10 +156,19 @@ bool config_closes_keepalive(const struct config *config)
 
 int config_stop_signal(const struct config *config)
 {
-	/* In the order of the choices of --stop-signal. */
-	static const int signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
+	/* In the order of the choices of --stop-signal; the first one is `auto`. */
+	static const int signals[] = {0,      SIGTERM, SIGINT,	SIGQUIT,
+				      SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
+	const struct known_server *server = config_known_server(config);
 
-	return signals[config->stop_signal];
+	if (config->stop_signal)
+		return signals[config->stop_signal];
+	return server ? server->stop_signal : SIGTERM;
+}
+
+const struct known_server *config_known_server(const struct config *config)
+{
+	return config->stop_signal ? NULL : known_server_find(config->command);
 }
 
 uint64_t config_id(const struct config *config, const char *directory)

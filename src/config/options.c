@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "config/suggestion.h"
 #include "sticky.h"
 
 enum {
@@ -22,6 +23,8 @@ enum {
 	KEY_USER,
 	KEY_STOP_DELAY,
 	KEY_WATCHDOG,
+	KEY_HANG_TIMEOUT,
+	KEY_ON_HANG,
 	KEY_RESTART_LIMIT,
 	KEY_WHEN_DOWN,
 	KEY_MAX_RETRIES,
@@ -71,7 +74,7 @@ static const struct config_option options[] = {
 	  "HOST:PORT, [V6ADDRESS]:PORT, or :PORT for every address; may be repeated (the demo: "
 	  ":8080)",
 	  false},
-	 KIND_LIST,
+	 KIND_ADDRESSES,
 	 AT(listen),
 	 FIXED},
 	{{"workers", 'w', "N",
@@ -95,23 +98,26 @@ static const struct config_option options[] = {
 	  "address itself gets its socket in the place of its own), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node, bind without -l, else activation or bind, as the server does) "
-	  "(auto)",
+	  "if COMMAND is node or a script of it, bind without -l, else activation or bind, as "
+	  "the server does) (auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),
 	 FIXED},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
-	  "Node.js: time from the request to disconnect to the stop signal (half of "
-	  "--hard-shutdown-delay)",
+	  "Node.js: how long connections may go on until the stop signal, or the application's "
+	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "
+	  "answered, at most 5s)",
 	  false},
 	 KIND_TIME,
 	 AT(timing.term_after_ms)},
-	{{"stop-signal", KEY_STOP_SIGNAL, "SIGNAL", "The signal that asks a worker to stop (TERM)",
+	{{"stop-signal", KEY_STOP_SIGNAL, "SIGNAL",
+	  "The signal that asks a worker to stop; auto: QUIT for nginx, and likewise for other "
+	  "servers that cut their requests off on TERM; else TERM (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(stop_signal),
-	 .choices = "TERM INT QUIT HUP USR1 USR2"},
+	 .choices = "auto TERM INT QUIT HUP USR1 USR2 WINCH"},
 	{{"min-uptime", KEY_MIN_UPTIME, "TIME",
 	  "A worker that sends no READY=1 is ready after this time; one that ends earlier has "
 	  "crashed, and the next one starts after a delay (1s)",
@@ -149,6 +155,20 @@ static const struct config_option options[] = {
 	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced (off)", false},
 	 KIND_TIME,
 	 AT(timing.watchdog_ms)},
+	{{"hang-timeout", KEY_HANG_TIMEOUT, "TIME",
+	  "A worker that accepts none of the connections that wait for it for this long is hung; "
+	  "0: none is (10s)",
+	  false},
+	 KIND_TIME,
+	 AT(timing.hang_timeout_ms)},
+	{{"on-hang", KEY_ON_HANG, "WHAT",
+	  "What is done about a worker that is hung: it is reported (report); its slot's clients "
+	  "also go to other slots until it accepts again (spill); it is killed and replaced "
+	  "(restart) (report)",
+	  false},
+	 KIND_CHOICE,
+	 AT(timing.on_hang),
+	 .choices = "report spill restart"},
 	{{"restart-limit", KEY_RESTART_LIMIT, "N/TIME",
 	  "If more than N workers of a slot die within TIME, the slot has failed, until a restart "
 	  "or reload (none)",
@@ -284,7 +304,8 @@ static const struct config_option options[] = {
 	{{"max-rss", KEY_MAX_RSS, "SIZE",
 	  "Replace a worker that uses more memory than SIZE, such as 512M or 2G (off)", false},
 	 KIND_SIZE,
-	 AT(reload.max_rss_bytes)},
+	 AT(reload.max_rss_bytes),
+	 1 << 20},
 	{{"max-lifetime", KEY_MAX_LIFETIME, "TIME",
 	  "Replace a worker after 90 to 100% of this time (off)", false},
 	 KIND_TIME,
@@ -365,6 +386,22 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 	return NULL;
 }
 
+const struct config_option *option_nearest(const char *text, size_t length)
+{
+	const struct config_option *nearest = NULL;
+	size_t best = SUGGESTION_NEAR + 1, i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		size_t distance = suggestion_distance(text, length, options[i].doc.name);
+
+		if (distance < best) {
+			best = distance;
+			nearest = &options[i];
+		}
+	}
+	return nearest;
+}
+
 bool option_is_text(const struct config_option *option)
 {
 	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
@@ -373,6 +410,6 @@ bool option_is_text(const struct config_option *option)
 
 bool option_is_list(const struct config_option *option)
 {
-	return option->kind == KIND_LIST || option->kind == KIND_RANGES ||
+	return option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES ||
 	       option->kind == KIND_FILES || option->kind == KIND_ASSIGNMENTS;
 }

@@ -10,6 +10,7 @@
 #include "common/error_text.h"
 #include "common/prefixes.h"
 #include "common/units.h"
+#include "config/listen_address.h"
 
 static int set_text(char **text, const char *value)
 {
@@ -23,7 +24,7 @@ static int set_text(char **text, const char *value)
 }
 
 /*
- * Is it a good name for an instance? The name becomes a directory: it has no '/', does not begin
+ * Is this a valid name for an instance? The name becomes a directory. It has no '/', does not begin
  * with a '.', and has no character that is special to a shell.
  */
 static bool is_instance_name(const char *text)
@@ -65,7 +66,10 @@ static bool is_range(const char *text)
 	return text[0] == '@' ? text[1] != '\0' : prefix_parse(text, &prefix) == 0;
 }
 
-/* A header field's name is a token (RFC 9110, 5.6.2), and of a length that real ones have. */
+/*
+ * Is this a token (RFC 9110, 5.6.2), as the name of a header field must be, and not longer than
+ * real names are?
+ */
 static bool is_header_name(const char *text)
 {
 	size_t length = strlen(text);
@@ -102,11 +106,19 @@ static int set_time(uint32_t *member, const char *value, const char *origin,
 	return 0;
 }
 
-static int set_size(uint64_t *member, const char *value, const char *origin,
-		    struct error_text *ret_error)
+/* 0 switches the option off. A bare number is bytes: one below the least size is a mistake. */
+static int set_size(const struct config_option *option, uint64_t *member, const char *value,
+		    const char *origin, struct error_text *ret_error)
 {
-	if (parse_size(value, member))
+	uint64_t bytes;
+
+	if (parse_size(value, &bytes))
 		return complain(ret_error, origin, value, "a size like 64K, 512M or 2G");
+	if (bytes && bytes < option->min)
+		return complain(
+			ret_error, origin, value,
+			"so much as a process needs: a bare number is bytes; write 512M or 2G");
+	*member = bytes;
 	return 0;
 }
 
@@ -132,6 +144,9 @@ static int set_choice(const struct config_option *option, uint32_t *member, cons
 	char words[128];
 	int index = find_choice(option->choices, value);
 
+	/* The name of a signal may have its prefix. */
+	if (index < 0 && !strncmp(value, "SIG", 3))
+		index = find_choice(option->choices, value + 3);
 	if (index < 0) {
 		snprintf(words, sizeof(words), "one of: %s", option->choices);
 		return complain(ret_error, origin, value, words);
@@ -144,6 +159,7 @@ static int set(struct config *config, const struct config_option *option, const 
 	       const char *origin, struct error_text *ret_error)
 {
 	void *member = (char *)config + option->offset;
+	const char *problem;
 
 	switch (option->kind) {
 	case KIND_NAME:
@@ -163,8 +179,10 @@ static int set(struct config *config, const struct config_option *option, const 
 	case KIND_FILES:
 		return *value ? string_list_add(member, value)
 			      : complain(ret_error, origin, value, "a file");
-	case KIND_LIST:
-		return string_list_override(member, value);
+	case KIND_ADDRESSES:
+		problem = listen_address_problem(value);
+		return problem ? complain(ret_error, origin, value, problem)
+			       : string_list_override(member, value);
 	case KIND_RANGES:
 		if (!is_range(value))
 			return complain(ret_error, origin, value,
@@ -185,7 +203,7 @@ static int set(struct config *config, const struct config_option *option, const 
 	case KIND_TIME:
 		return set_time(member, value, origin, ret_error);
 	case KIND_SIZE:
-		return set_size(member, value, origin, ret_error);
+		return set_size(option, member, value, origin, ret_error);
 	case KIND_RATE:
 		return set_rate(option, member, value, origin, ret_error);
 	case KIND_CHOICE:

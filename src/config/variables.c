@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Options from the environment: --min-uptime is STICKYCTL_MIN_UPTIME. */
+/*
+ * Options from the environment. The variable of --min-uptime, for example, is STICKYCTL_MIN_UPTIME.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -18,9 +20,10 @@
 static int set_from_variable(struct config *config, const struct config_option *option,
 			     const char *value, const char *origin, struct error_text *ret_error)
 {
-	const char *separators = option->kind == KIND_LIST || option->kind == KIND_RANGES ? " \t\n"
-				 : option->kind == KIND_ASSIGNMENTS			  ? "\n"
-											  : NULL;
+	const char *separators = option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES
+					 ? " \t\n"
+				 : option->kind == KIND_ASSIGNMENTS ? "\n"
+								    : NULL;
 	char *copy, *word, *rest;
 	int error = 0;
 
@@ -36,6 +39,18 @@ static int set_from_variable(struct config *config, const struct config_option *
 		error = setting_apply(config, option, word, origin, ret_error);
 	free(copy);
 	return error;
+}
+
+static void complain_of_variable(const char *name, size_t length, const char *origin,
+				 struct error_text *ret_error)
+{
+	const struct config_option *nearest = option_nearest(name, length);
+
+	if (nearest)
+		error_text_set(ret_error, "%s: no such option; did you mean that of --%s?", origin,
+			       nearest->doc.name);
+	else
+		error_text_set(ret_error, "%s: no such option; see stickyctl start --help", origin);
 }
 
 int config_set_from_environment(struct config *config, char *const *environment,
@@ -57,8 +72,7 @@ int config_set_from_environment(struct config *config, char *const *environment,
 			 *environment);
 		option = option_by_spelling(*environment + prefix, length, toupper);
 		if (!option) {
-			error_text_set(ret_error, "%s: no such option; see stickyctl start --help",
-				       origin);
+			complain_of_variable(*environment + prefix, length, origin, ret_error);
 			return -EINVAL;
 		}
 		error = set_from_variable(config, option, equals + 1, origin, ret_error);

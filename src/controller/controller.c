@@ -12,6 +12,7 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/privilege.h"
+#include "config/known_servers.h"
 #include "controller/controller_internal.h"
 #include "controller/upgrade.h"
 #include "handoff/error_response.h"
@@ -76,15 +77,17 @@ static int shrink_privilege(struct controller *controller)
 
 /* The steps are done in this order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
-	controller_take_name,	    controller_find_identity,	  controller_find_directory,
-	controller_obtain_seed,	    controller_check_bind,	  controller_find_takeover,
-	controller_open_group,	    controller_open_listeners,	  open_loop,
-	controller_open_state_file, controller_open_front,	  controller_open_workers,
-	controller_open_supervisor, controller_start_front, /* before a takeover installs its
-							       program, which would find no
-							       dispatchers */
-	controller_take_over,	    controller_open_slot_sockets, controller_open_api,
-	shrink_privilege,
+	controller_take_name,	    controller_find_identity,
+	controller_find_directory,  controller_look_at_command,
+	controller_obtain_seed,	    controller_check_bind,
+	controller_find_takeover,   controller_open_group,
+	controller_open_listeners,  open_loop,
+	controller_open_state_file, controller_open_frontend,
+	controller_open_workers,    controller_open_supervisor,
+	controller_start_frontend, /* must come before a takeover
+				      installs its program */
+	controller_take_over,	    controller_open_slot_sockets,
+	controller_open_api,	    shrink_privilege,
 };
 
 /* Run the loop until the instance ends. Returns an exit code. */
@@ -99,9 +102,9 @@ static int run_loop(struct controller *controller)
 static void teardown(struct controller *controller)
 {
 	api_close(controller->api);
-	frontend_stop(controller->instance.front);
+	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
-	frontend_close(controller->instance.front);
+	frontend_close(controller->instance.frontend);
 	processes_close(controller->processes);
 	bind_workers_close(controller->bind);
 	nodeports_close(controller->nodeports);
@@ -130,9 +133,13 @@ static void teardown(struct controller *controller)
 
 static void report_start(const struct controller *controller)
 {
+	const struct known_server *server = config_known_server(controller->instance.config);
 	struct sticky_group *group = controller->instance.group;
 	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
 
+	if (server)
+		report(STICKY_LOG_INFO, "stop_signal", "signal=%s because=\"%s\"",
+		       sigabbrev_np(server->stop_signal), server->because);
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
 	       "name=%s pid=%d listen=%s slots=%u steering=%s why=\"%s\" seed_id=%08x "

@@ -10,6 +10,7 @@
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
+#include "common/trusted_path.h"
 #include "controller/controller_internal.h"
 #include "state/seed.h"
 
@@ -34,6 +35,27 @@ int controller_take_name(struct controller *controller)
 	return result == -EPERM || result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
+/*
+ * The file names the user that workers run as, and their command. If others can change it, these
+ * can have any program run with the controller's rights at the next start.
+ */
+static void warn_of_config(const struct controller *controller)
+{
+	const char *file = controller->instance.config->file;
+	struct stat status;
+
+	if (!controller->identity.change || !file || stat(file, &status))
+		return;
+	if (trusted_path(file) && (status.st_uid == 0 || status.st_uid == geteuid()) &&
+	    !(status.st_mode & (S_IWGRP | S_IWOTH)))
+		return;
+	report(STICKY_LOG_WARN, "config_not_safe",
+	       "file=\"%s\" why=\"another user can change it, or a directory or link on the way to "
+	       "it\" "
+	       "so=\"this user can have any command run with stickyctl's rights\"",
+	       file);
+}
+
 int controller_find_identity(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -47,10 +69,13 @@ int controller_find_identity(struct controller *controller)
 		controller_complain("%s", error.text);
 		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
 	}
+	controller->rights = identity_rights(&controller->identity);
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",
 		       controller->identity.name, controller->identity.uid,
 		       controller->identity.gid, config->identity.user ? "--user" : "sudo");
+	if (config->identity.user)
+		warn_of_config(controller);
 	return EXIT_DONE;
 }
 

@@ -14,21 +14,21 @@ static int make_path(const char *directory, const char *name, char ret_path[PATH
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
-int mappin_make(const char *directory, const char *name, const struct bpf_map *map)
+int bpf_pin_make(const char *directory, const char *name, const struct bpf_map *map)
 {
 	char path[PATH_MAX];
 
 	if (make_path(directory, name, path))
 		return -ENAMETOOLONG;
 	/*
-	 * An existing pin was left by an instance that has ended: instances use directories of
-	 * their own.
+	 * An existing pin was left by an instance that has ended, as each instance uses a directory
+	 * of its own.
 	 */
 	unlink(path);
 	return bpf_obj_pin(bpf_map__fd(map), path);
 }
 
-void mappin_remove(const char *directory, const char *name)
+void bpf_pin_remove(const char *directory, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -36,7 +36,7 @@ void mappin_remove(const char *directory, const char *name)
 		unlink(path);
 }
 
-int mappin_reuse(const char *directory, const char *name, struct bpf_map *map)
+int bpf_pin_reuse(const char *directory, const char *name, struct bpf_map *map)
 {
 	char path[PATH_MAX];
 	struct bpf_map_info info = {0};

@@ -7,38 +7,39 @@
 #include "lib/table.h"
 
 /*
- * A crash changes which slots are away, and not their number: the plain table is kept, and not
- * computed again.
+ * A crash changes which slots are away, but not their number. The plain table is therefore kept,
+ * and not computed again.
  */
-static void make_plain(struct plan *plan, uint32_t slots)
+static void make_plain(struct table_state *state, uint32_t slots)
 {
-	if (plan->plain_slots && plan->plain_slots <= slots)
-		table_extend(plan->plain_slots, slots, plan->plain);
+	if (state->plain_slots && state->plain_slots <= slots)
+		table_extend(state->plain_slots, slots, state->plain);
 	else
-		table_fill(slots, plan->plain);
-	plan->plain_slots = slots;
+		table_fill(slots, state->plain);
+	state->plain_slots = slots;
 }
 
-struct sticky_table *plan_next(struct plan *plan, uint32_t slots, const bool *is_away)
+struct sticky_table *table_state_next(struct table_state *state, uint32_t slots,
+				      const bool *is_away)
 {
 	struct sticky_table *table = malloc(sizeof(*table));
 
 	if (!table)
 		return NULL;
-	make_plain(plan, slots);
-	memcpy(table->slots, plan->plain, sizeof(table->slots));
+	make_plain(state, slots);
+	memcpy(table->slots, state->plain, sizeof(table->slots));
 	if (is_away)
 		table_spill(slots, is_away, table->slots);
 	table_shorten(table);
 	return table;
 }
 
-void plan_take(struct plan *plan, const struct sticky_table *table)
+void table_state_take(struct table_state *state, const struct sticky_table *table)
 {
 	uint32_t bucket;
 
-	plan->present = *table;
-	memset(plan->buckets, 0, sizeof(plan->buckets));
+	state->present = *table;
+	memset(state->buckets, 0, sizeof(state->buckets));
 	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
-		plan->buckets[table->slots[bucket]]++;
+		state->buckets[table->slots[bucket]]++;
 }

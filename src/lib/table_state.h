@@ -8,11 +8,12 @@
 
 #include "bpf/abi.h"
 
-struct plan {
+struct table_state {
 	struct sticky_table present;
-	uint32_t buckets[STICKY_SLOTS_MAX]; /* how many of its buckets each slot has */
-	uint16_t plain[STICKY_BUCKETS];	    /* the table of plain_slots slots, none of them away */
-	uint32_t plain_slots;		    /* 0: not computed yet */
+	uint32_t buckets[STICKY_SLOTS_MAX]; /* number of buckets of each slot */
+	/* the table of plain_slots slots if none of them is away */
+	uint16_t plain[STICKY_BUCKETS];
+	uint32_t plain_slots; /* 0: not computed yet */
 };
 
 /*
@@ -22,9 +23,10 @@ struct plan {
  *
  * Returns the table, to be freed by free(); NULL: out of memory.
  */
-struct sticky_table *plan_next(struct plan *plan, uint32_t slots, const bool *is_away);
+struct sticky_table *table_state_next(struct table_state *state, uint32_t slots,
+				      const bool *is_away);
 
-/* This table is in use now. */
-void plan_take(struct plan *plan, const struct sticky_table *table);
+/* Note that this table is in use now. */
+void table_state_take(struct table_state *state, const struct sticky_table *table);
 
 #endif

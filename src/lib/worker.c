@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Workers: the lives of a slot. */
+/* The workers of a group. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
 
 	if (listener >= STICKY_LISTENERS_LIMIT)
 		return -EINVAL;
-	/* A listener may be added at this moment. */
+	/* Another thread may be adding a listener. */
 	pthread_mutex_lock(&worker->group->lock);
 	fd = worker->sockets.fd[listener];
 	pthread_mutex_unlock(&worker->group->lock);
@@ -106,7 +106,7 @@ static int ready_locked(struct sticky_worker *worker)
 		return error;
 	slot->owner = worker;
 	if (was_held)
-		closing_add(group, worker->slot, &slot->holding);
+		deferred_close_add(group, worker->slot, &slot->holding);
 	return 0;
 }
 
@@ -155,7 +155,7 @@ static int close_locked(struct sticky_worker *worker)
 	int error = leave_locked(worker);
 
 	if (!error)
-		closing_add(worker->group, worker->slot, &worker->sockets);
+		deferred_close_add(worker->group, worker->slot, &worker->sockets);
 	group_remove_worker(worker->group, worker);
 	return error;
 }

@@ -13,6 +13,7 @@
 #include "common/error_text.h"
 #include "common/privilege.h"
 #include "common/log.h"
+#include "common/sanitize.h"
 #include "node/shared_servers.h"
 
 #define FIRST_FD 3 /* listen({fd: 3}) means the first listener, as with socket activation */
@@ -61,6 +62,30 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 		format_exact(query, size, text);
 }
 
+/*
+ * Node.js resolves a name before it asks. The controller must not: it would wait for name servers.
+ * An address with a ':' is never taken for a name.
+ */
+static bool is_numeric(const char *address)
+{
+	struct in_addr v4;
+
+	return !address[0] || strchr(address, ':') || inet_pton(AF_INET, address, &v4) == 1;
+}
+
+static void report_low_port(const char *address)
+{
+	report(STICKY_LOG_ERROR, "listen_failed",
+	       "on=%s error=\"%s\" hint=\"workers of this user may not bind the port; name it on "
+	       "the "
+	       "command line: -l %s\"",
+	       address, strerror(EACCES), address);
+}
+
+/*
+ * Only a worker of root gets a port that needs CAP_NET_BIND_SERVICE in this way. For others the
+ * command line must name it.
+ */
 static int add_listener(struct nodeports *ports, const struct cluster_query *query)
 {
 	char address[CLUSTER_ADDRESS_SIZE + 16];
@@ -68,11 +93,19 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 	unsigned int previous;
 	int listener;
 
+	if (!is_numeric(query->address))
+		return -EINVAL;
 	format_address(query, sizeof(address), address);
-	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	previous = privilege_raise(
+		user_rights_are_of_root(ports->options.rights) ? PRIVILEGE_NET_BIND_SERVICE : 0);
 	listener = listen_on(ports->options.group, address, &error);
 	privilege_restore(previous);
+	if (listener == -EACCES) {
+		report_low_port(address);
+		return listener;
+	}
 	if (listener < 0) {
+		text_clean_value(error.text); /* a worker chose the address in it */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;
 	}
@@ -253,11 +286,22 @@ void nodeports_stop(struct nodeports *ports)
 		sharedports_stop(ports->shared);
 }
 
+/*
+ * May a worker have this port, although it needs CAP_NET_BIND_SERVICE? A worker of root may. For
+ * others -l must name the number; then the application may have it for UDP, too, as HTTP/3 wants.
+ */
+static bool may_be_low(const struct nodeports *ports, const struct cluster_query *query)
+{
+	return user_rights_are_of_root(ports->options.rights) ||
+	       (ports->options.is_named && find_by_port(ports, query->port) >= 0);
+}
+
 static int share(struct nodeports *ports, const struct cluster_query *query, const json_t *data,
 		 struct nodeport *ret_port)
 {
 	struct nodeport port = {.listener = -1};
-	int error = sharedports_find(ports->shared, query, data, &port.fd, &port.data);
+	int error = sharedports_find(ports->shared, query, may_be_low(ports, query), data, &port.fd,
+				     &port.data);
 
 	if (!error)
 		*ret_port = port;
@@ -294,7 +338,7 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 
 	if (!ports)
 		return -ENOMEM;
-	error = sharedports_open(options->backlog, &ports->shared);
+	error = sharedports_open(options->backlog, options->rights, &ports->shared);
 	if (error) {
 		free(ports);
 		return error;

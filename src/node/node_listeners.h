@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/user_rights.h"
 #include "node/cluster_messages.h"
 #include "sticky.h"
 
@@ -20,8 +21,9 @@ struct nodeports;
 struct nodeports_options {
 	struct sticky_group *group;
 	int backlog;
-	bool is_named; /* -l names the listeners: no other address is steered */
-	bool may_add;  /* more listeners can be added after the first one */
+	const struct user_rights *rights; /* of the workers' user */
+	bool is_named;			  /* -l names the listeners: no other address is steered */
+	bool may_add;			  /* more listeners can be added after the first one */
 	/* A listener was added to the group. */
 	void (*added)(void *context);
 	void *context;

@@ -8,21 +8,27 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "common/log.h"
+#include "common/sanitize.h"
+#include "common/unix_path.h"
 #include "node/shared_socket.h"
 
 #define KEY_SIZE   192
-#define SHARED_MAX 256 /* a limit for applications that ask for ever more servers by mistake */
+#define SHARED_MAX 256	 /* a limit for applications that ask for ever more servers by mistake */
+#define DATA_MAX   65536 /* bytes of JSON */
 
 struct shared {
 	char key[KEY_SIZE];
-	char path[CLUSTER_ADDRESS_SIZE]; /* of a UNIX socket, removed when it is closed; "": none */
+	struct unix_path path; /* of a UNIX socket: its file is removed when it is closed */
 	int fd;
 	uint32_t holders; /* number of workers that have it open */
 	json_t *data;
 	UT_hash_handle hh;
 };
 
-/* A socket that workers have from a previous controller, and that no query has asked for yet. */
+/*
+ * A socket that workers have got from a previous controller, and that no query has asked for yet.
+ */
 struct orphan {
 	struct orphan *next;
 	uint64_t cookie;
@@ -31,9 +37,11 @@ struct orphan {
 
 struct sharedports {
 	int backlog;
+	const struct user_rights *rights; /* of the workers' user */
 	struct orphan *orphans;
+	uint32_t orphan_count;
 	struct shared *shared; /* hash by key */
-	bool is_over;	       /* the instance stops: no worker follows */
+	bool is_over;	       /* the instance stops: no other worker follows */
 };
 
 /* ---- Sockets that only workers have -------------------------------------------------------- */
@@ -52,7 +60,8 @@ void sharedports_offer(struct sharedports *ports, int fd)
 	uint64_t cookie = sharedsocket_cookie(fd);
 	struct orphan *orphan = NULL;
 
-	if (cookie && sharedsocket_is_server(fd) && !is_known(ports, cookie))
+	if (cookie && ports->orphan_count < SHARED_MAX && sharedsocket_is_server(fd) &&
+	    !is_known(ports, cookie))
 		orphan = malloc(sizeof(*orphan));
 	if (!orphan) {
 		close(fd);
@@ -60,6 +69,7 @@ void sharedports_offer(struct sharedports *ports, int fd)
 	}
 	*orphan = (struct orphan){.next = ports->orphans, .cookie = cookie, .fd = fd};
 	ports->orphans = orphan;
+	ports->orphan_count++;
 }
 
 /* Take an orphan that is at the address of a query. Returns its descriptor, or -ENOENT. */
@@ -74,19 +84,34 @@ static int reclaim(struct sharedports *ports, const struct cluster_query *query)
 		return -ENOENT;
 	fd = orphan->fd;
 	*link = orphan->next;
+	ports->orphan_count--;
 	free(orphan);
 	return fd;
 }
 
 /* ---- Those that are shared ------------------------------------------------------------------ */
 
+/* The key contains the path, which a worker chose. */
+static void report_kept_file(const struct shared *shared, int error)
+{
+	char key[KEY_SIZE];
+
+	strcpy(key, shared->key);
+	text_clean_value(key);
+	report(STICKY_LOG_WARN, "socket_file_kept", "key=\"%s\" error=\"%s\"", key,
+	       strerror(-error));
+}
+
 static void close_shared(struct sharedports *ports, struct shared *shared)
 {
+	int error;
+
 	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): out, then freed */
 	HASH_DEL(ports->shared, shared);
 	close(shared->fd);
-	if (shared->path[0])
-		unlink(shared->path);
+	error = unix_path_remove(&shared->path);
+	if (error)
+		report_kept_file(shared, error);
 	json_decref(shared->data);
 	free(shared);
 }
@@ -130,64 +155,89 @@ void sharedports_stop(struct sharedports *ports)
 /* All workers of a server share the data that the first one of them sent. */
 const json_t *sharedports_keep_data(json_t **kept, const json_t *data)
 {
-	if (!*kept && data && !json_is_null(data))
+	if (!*kept && data && !json_is_null(data) &&
+	    json_dumpb(data, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) <= DATA_MAX)
 		*kept = json_deep_copy(data);
 	return *kept;
 }
 
-int sharedports_find(struct sharedports *ports, const struct cluster_query *query,
+/*
+ * Try the orphans first: with reuseAddr a second UDP socket could be bound to the same address, and
+ * each datagram would come to only one of the two.
+ */
+static int reclaim_or_open(struct sharedports *ports, const struct cluster_query *query,
+			   bool may_be_low, struct shared *shared)
+{
+	bool is_path = sharedsocket_is_path(query);
+	int error;
+
+	shared->fd = reclaim(ports, query);
+	if (shared->fd >= 0) {
+		/*
+		 * It is not known how many workers of a previous controller have this socket. One
+		 * holder is counted for all of them, and never subtracted, so that the socket stays
+		 * open.
+		 */
+		shared->holders = 1;
+		error = is_path ? unix_path_find(query->address, ports->rights, &shared->path) : 0;
+		if (error)
+			report_kept_file(shared, error);
+		return 0;
+	}
+	shared->fd = is_path ? unix_path_listen(query->address, ports->backlog, UNIX_PATH_UMASK,
+						ports->rights, &shared->path)
+			     : sharedsocket_open(query, ports->backlog, ports->rights, may_be_low);
+	return shared->fd < 0 ? shared->fd : 0;
+}
+
+static int add_shared(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
+		      const char *key, struct shared **ret_shared)
+{
+	struct shared *shared;
+	int error;
+
+	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
+		return -ENFILE;
+	shared = calloc(1, sizeof(*shared));
+	if (!shared)
+		return -ENOMEM;
+	strcpy(shared->key, key);
+	shared->path = UNIX_PATH_NONE;
+	error = reclaim_or_open(ports, query, may_be_low, shared);
+	if (error) {
+		free(shared);
+		return error;
+	}
+	HASH_ADD_STR(ports->shared, key, shared);
+	*ret_shared = shared;
+	return 0;
+}
+
+int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
 		     const json_t *data, int *ret_fd, const json_t **ret_data)
 {
 	char key[KEY_SIZE];
 	struct shared *shared;
-	bool was_theirs;
-	int fd;
+	int error = 0;
 
 	cluster_key(query, sizeof(key), key);
 	HASH_FIND_STR(ports->shared, key, shared);
-	if (shared) {
-		*ret_fd = shared->fd;
-		*ret_data = sharedports_keep_data(&shared->data, data);
-		return 0;
-	}
-	if (HASH_COUNT(ports->shared) >= SHARED_MAX)
-		return -ENFILE;
-	/*
-	 * Try the orphans first: with reuseAddr a second UDP socket could be bound to the same
-	 * address, and each datagram would come to only one of the two.
-	 */
-	fd = reclaim(ports, query);
-	was_theirs = fd >= 0;
-	if (!was_theirs)
-		fd = sharedsocket_open(query, ports->backlog);
-	if (fd < 0)
-		return fd;
-	shared = calloc(1, sizeof(*shared));
-	if (!shared) {
-		close(fd);
-		return -ENOMEM;
-	}
-	memcpy(shared->key, key, sizeof(key));
-	if (!query->udp && query->port < 0)
-		memcpy(shared->path, query->address, sizeof(shared->path));
-	shared->fd = fd;
-	/*
-	 * It is not known how many workers of a previous controller have this socket. One holder is
-	 * counted for all of them, and never subtracted, so that the socket stays open.
-	 */
-	shared->holders = was_theirs;
-	HASH_ADD_STR(ports->shared, key, shared);
-	*ret_fd = fd;
+	if (!shared)
+		error = add_shared(ports, query, may_be_low, key, &shared);
+	if (error)
+		return error;
+	*ret_fd = shared->fd;
 	*ret_data = sharedports_keep_data(&shared->data, data);
 	return 0;
 }
 
-int sharedports_open(int backlog, struct sharedports **ret_ports)
+int sharedports_open(int backlog, const struct user_rights *rights, struct sharedports **ret_ports)
 {
 	*ret_ports = calloc(1, sizeof(**ret_ports));
 	if (!*ret_ports)
 		return -ENOMEM;
 	(*ret_ports)->backlog = backlog;
+	(*ret_ports)->rights = rights;
 	return 0;
 }
 

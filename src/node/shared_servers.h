@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "common/user_rights.h"
 #include "node/cluster_messages.h"
 
 struct sharedports;
@@ -17,10 +18,11 @@ struct sharedports;
  * Make an empty set of shared sockets.
  *
  * backlog  for listen(), of the sockets that are opened here
+ * rights   of the workers' user, with which they are opened; must outlive the set
  *
  * Returns 0 or -ENOMEM.
  */
-int sharedports_open(int backlog, struct sharedports **ret_ports);
+int sharedports_open(int backlog, const struct user_rights *rights, struct sharedports **ret_ports);
 
 /* Closes all sockets. NULL is allowed. */
 void sharedports_close(struct sharedports *ports);
@@ -34,23 +36,27 @@ void sharedports_offer(struct sharedports *ports, int fd);
 /*
  * Find the shared socket that a query asks for, or open it.
  *
- * data      of the query; that of the first query is kept for all workers
- * ret_fd    stays open here
- * ret_data  borrowed
+ * may_be_low  the port may be one that needs CAP_NET_BIND_SERVICE
+ * data        of the query; that of the first query is kept for all workers
+ * ret_fd      stays open here
+ * ret_data    borrowed
  *
  * Returns 0 or -errno.
  */
-int sharedports_find(struct sharedports *ports, const struct cluster_query *query,
+int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
 		     const json_t *data, int *ret_fd, const json_t **ret_data);
 
-/* See nodeports_hold() and nodeports_release(). */
+/* As nodeports_hold() and nodeports_release(). */
 void sharedports_hold(struct sharedports *ports, const char *key);
 void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted);
 
-/* No worker follows: from now on a socket that no worker has is closed. */
+/* No other worker follows: from now on a socket that no worker has is closed. */
 void sharedports_stop(struct sharedports *ports);
 
-/* Keep a copy of the first data that is not null in `kept`. Returns what is kept; borrowed. */
+/*
+ * Keep a copy of the first data that is not null in `kept`, unless it is larger than 64 KiB: what
+ * Node.js sends there has some hundred bytes. Returns what is kept; borrowed.
+ */
 const json_t *sharedports_keep_data(json_t **kept, const json_t *data);
 
 #endif

@@ -11,25 +11,6 @@
 
 #include "common/privilege.h"
 
-static int open_path(const char *path, int backlog)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	int fd, error;
-
-	if (!*path || strlen(path) >= sizeof(name.sun_path))
-		return -EINVAL;
-	strcpy(name.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (const void *)&name, sizeof(name)) || listen(fd, backlog)) {
-		error = -errno;
-		close(fd);
-		return error;
-	}
-	return fd;
-}
-
 static int resolve(const struct cluster_query *query, struct sockaddr_storage *ret_address)
 {
 	bool is_v6 = query->udp ? query->udp == '6'
@@ -54,7 +35,6 @@ static int bind_address(const struct cluster_query *query)
 {
 	struct sockaddr_storage address;
 	int type = (query->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
-	unsigned int previous;
 	int fd, one = 1, only = (query->flags & CLUSTER_IPV6_ONLY) != 0,
 		error = resolve(query, &address);
 
@@ -67,31 +47,52 @@ static int bind_address(const struct cluster_query *query)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
-	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	error = bind(fd, (const void *)&address,
-		     address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						   : sizeof(struct sockaddr_in))
-			? -errno
-			: 0;
-	privilege_restore(previous);
-	if (error) {
+	if (bind(fd, (const void *)&address,
+		 address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+					       : sizeof(struct sockaddr_in))) {
+		error = -errno;
 		close(fd);
 		return error;
 	}
 	return fd;
 }
 
-int sharedsocket_open(const struct cluster_query *query, int backlog)
+static int bind_with_own_rights(const struct cluster_query *query)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	int fd = bind_address(query);
+
+	privilege_restore(previous);
+	return fd;
+}
+
+static int bind_with_rights(const struct cluster_query *query, const struct user_rights *rights)
+{
+	struct user_rights_region region;
+	int fd, error = user_rights_begin(rights, &region);
+
+	if (error)
+		return error;
+	fd = bind_address(query);
+	user_rights_end(&region);
+	return fd;
+}
+
+bool sharedsocket_is_path(const struct cluster_query *query)
+{
+	return query->fd < 0 && !query->udp && query->port < 0;
+}
+
+int sharedsocket_open(const struct cluster_query *query, int backlog,
+		      const struct user_rights *rights, bool may_be_low)
 {
 	int fd, error;
 
 	if (query->fd >= 0)
 		return -EBADF;
-	if (!query->udp && query->port < 0)
-		return open_path(query->address, backlog);
 	if (query->port < 0 || query->port > 65535)
 		return -EINVAL;
-	fd = bind_address(query);
+	fd = may_be_low ? bind_with_own_rights(query) : bind_with_rights(query, rights);
 	if (fd < 0 || query->udp)
 		return fd;
 	if (listen(fd, backlog)) {

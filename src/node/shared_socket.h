@@ -8,16 +8,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/user_rights.h"
 #include "node/cluster_messages.h"
 
+/* Does the query ask for a UNIX socket? Those are opened by unix_path_listen(). */
+bool sharedsocket_is_path(const struct cluster_query *query);
+
 /*
- * Open and bind the socket that a query asks for; a stream socket listens then.
+ * Open and bind the socket at an address that a query asks for; a stream socket listens then.
  *
- * backlog  for listen()
+ * backlog      for listen()
+ * rights       of the workers' user: the socket is made and bound with these
+ * may_be_low   bind with the controller's rights instead, also a port that needs
+ *              CAP_NET_BIND_SERVICE
  *
- * Returns the descriptor, or -errno.
+ * Returns the descriptor, or -errno; -EACCES: the port needs CAP_NET_BIND_SERVICE.
  */
-int sharedsocket_open(const struct cluster_query *query, int backlog);
+int sharedsocket_open(const struct cluster_query *query, int backlog,
+		      const struct user_rights *rights, bool may_be_low);
 
 /* Does the socket listen, or is it a UDP socket that is not connected? */
 bool sharedsocket_is_server(int fd);

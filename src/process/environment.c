@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/regular_file.h"
+#include "common/trusted_path.h"
 #include "common/units.h"
+#include "process/env_file.h"
 
 static int add(struct environment *environment, char *item)
 {
@@ -52,7 +55,7 @@ void environment_fini(struct environment *environment)
 	*environment = (struct environment){0};
 }
 
-/* The index of a variable, or `count`. */
+/* Returns the index of a variable, or `count`. */
 static size_t find(const struct environment *environment, const char *name, size_t length)
 {
 	size_t i;
@@ -75,7 +78,7 @@ void environment_unset(struct environment *environment, const char *name)
 {
 	size_t length = strlen(name), i;
 
-	/* An environment that is handed over may have a variable twice. */
+	/* An inherited environment may have a variable twice. */
 	while ((i = find(environment, name, length)) < environment->count) {
 		free(environment->items[i]);
 		environment->items[i] = environment->items[--environment->count];
@@ -132,45 +135,102 @@ int environment_assign(struct environment *environment, const char *assignment, 
 	return error;
 }
 
-/* Take quotes off both ends of a value, in place. */
-static void unquote(char *value)
+/* If the workers' user could let the path lead to any file, it is opened with that user's rights.
+ */
+static int open_with_rights(const char *path, const struct user_rights *user, FILE **ret_file)
 {
-	size_t length = strlen(value);
+	struct user_rights_region region;
+	int error;
 
-	if (length < 2 || (value[0] != '"' && value[0] != '\'') || value[length - 1] != value[0])
-		return;
-	memmove(value, value + 1, length - 2);
-	value[length - 2] = '\0';
+	error = user_rights_begin(user && user->change && !trusted_path(path) ? user : NULL,
+				  &region);
+	if (error)
+		return error;
+	error = regular_file_open(path, ENVIRONMENT_FILE_MAX, ret_file);
+	user_rights_end(&region);
+	return error == -EINVAL ? -ENOTSUP : error;
 }
 
-static int read_line(struct environment *environment, char *line, unsigned int slot,
-		     const char *name)
+struct assigning {
+	struct environment *environment;
+	unsigned int slot;
+	const char *name;
+};
+
+static int assign(void *context, const char *name, const char *value)
 {
-	line += strspn(line, " \t");
-	line[strcspn(line, "\r\n")] = '\0';
-	if (!*line || *line == '#')
-		return 0;
-	if (!is_assignment(line))
-		return -EINVAL;
-	unquote(strchr(line, '=') + 1);
-	return environment_assign(environment, line, slot, name);
+	const struct assigning *assigning = context;
+	char *assignment;
+	int error;
+
+	if (asprintf(&assignment, "%s=%s", name, value) < 0)
+		return -ENOMEM;
+	error = environment_assign(assigning->environment, assignment, assigning->slot,
+				   assigning->name);
+	free(assignment);
+	return error;
 }
 
-int environment_read_file(struct environment *environment, const char *path, unsigned int slot,
-			  const char *name)
+static const char *explain(int error)
 {
-	FILE *file = fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0;
-	int error = 0;
+	switch (error) {
+	case -ENOTSUP:
+		return "it is no regular file";
+	case -EFBIG:
+		return "it is larger than 1 MiB";
+	default:
+		return strerror(-error);
+	}
+}
 
-	if (!file)
-		return -errno;
-	while (!error && getline(&line, &size, file) >= 0)
-		error = read_line(environment, line, slot, name);
-	if (!error && ferror(file))
-		error = -EIO;
-	free(line);
-	fclose(file);
+/* Read a file whole. Returns 0, with a text to be freed, or -errno. */
+static int read_text(FILE *file, char **ret_text, size_t *ret_length)
+{
+	char *text = malloc(ENVIRONMENT_FILE_MAX + 1);
+
+	if (!text)
+		return -ENOMEM;
+	*ret_length = fread(text, 1, ENVIRONMENT_FILE_MAX, file);
+	if (ferror(file)) {
+		free(text);
+		return -EIO;
+	}
+	text[*ret_length] = '\0';
+	*ret_text = text;
+	return 0;
+}
+
+static int parse(FILE *file, const char *path, struct assigning *assigning,
+		 struct error_text *ret_error)
+{
+	struct env_file_problem problem;
+	size_t length;
+	char *text;
+	int error = read_text(file, &text, &length);
+
+	if (error)
+		return error;
+	error = env_file_parse(text, length, assign, assigning, &problem);
+	free(text);
+	if (error != -EINVAL)
+		return error;
+	error_text_set(ret_error, "%s:%u: %s", path, problem.line, problem.what);
+	return -EBADMSG;
+}
+
+int environment_read_file(struct environment *environment, const char *path,
+			  const struct user_rights *user, unsigned int slot, const char *name,
+			  struct error_text *ret_error)
+{
+	struct assigning assigning = {environment, slot, name};
+	FILE *file;
+	int error = open_with_rights(path, user, &file);
+
+	if (!error) {
+		error = parse(file, path, &assigning, ret_error);
+		fclose(file);
+	}
+	if (error && error != -EBADMSG)
+		error_text_set(ret_error, "%s: %s", path, explain(error));
 	return error;
 }

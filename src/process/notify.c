@@ -13,7 +13,6 @@
 
 #define DATAGRAM_SIZE	  4096
 #define DATAGRAMS_AT_ONCE 64 /* then others have their turn in the loop */
-#define FDS_MAX		  16
 
 struct notify {
 	int fd;
@@ -47,8 +46,8 @@ int notify_parse(char *text, struct notify_message *ret_message)
 }
 
 /*
- * Take the sender's pid from the control data. Descriptors that came along are closed:
- * systemd-notify(1) sends one with BARRIER=1 and waits for that.
+ * Take the sender's pid from the control data. Descriptors in it are closed: systemd-notify(1)
+ * sends one with BARRIER=1, and waits until it is closed.
  */
 static pid_t read_control(struct msghdr *header)
 {
@@ -62,13 +61,14 @@ static pid_t read_control(struct msghdr *header)
 	return sender.pid;
 }
 
-/* Returns false where nothing is left. */
+/* Returns false if no datagram is left. */
 static bool receive_one(struct notify *notify)
 {
 	char text[DATAGRAM_SIZE + 1];
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(FDS_MAX * sizeof(int))];
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(FD_PASSING_MAX * sizeof(int))];
 	} control;
 	struct iovec part = {.iov_base = text, .iov_len = DATAGRAM_SIZE};
 	struct msghdr header = {
@@ -79,7 +79,7 @@ static bool receive_one(struct notify *notify)
 	};
 	struct notify_message message;
 	ssize_t length = recvmsg(notify->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	pid_t pid, group;
+	pid_t pid;
 
 	if (length < 0)
 		return errno == EINTR;
@@ -87,9 +87,7 @@ static bool receive_one(struct notify *notify)
 	text[length] = '\0';
 	if (pid <= 0 || header.msg_flags & MSG_TRUNC || notify_parse(text, &message))
 		return true;
-	group = getpgid(pid);
-	if (group > 0)
-		notify->fn(notify->context, group, &message);
+	notify->fn(notify->context, pid, &message);
 	return true;
 }
 
@@ -118,7 +116,7 @@ static int bind_path(int fd, const char *path, uid_t uid)
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
 	unlink(path);
-	previous = umask(0177); /* 0600: its owner, and root */
+	previous = umask(0177); /* mode 0600: for its owner and root */
 	error = bind(fd, (const void *)&address, sizeof(address)) ? -errno : 0;
 	umask(previous);
 	if (!error && uid != geteuid() && chown(path, uid, (gid_t)-1))

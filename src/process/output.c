@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/timer.h"
 
 #define SINK_FULL      (256 * 1024) /* bytes waiting for our reader: stop reading the workers' */
 #define READ_SIZE      16384
 #define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if a process still writes */
-#define LINE_MAX_BYTES 8192
+#define LINE_MAX_BYTES 65536 /* a longer line is passed in parts */
+#define SILENCE_MS     200   /* a part of a line waits so long for the rest */
 #define PREFIX_SIZE    32
 #define TAIL_SIZE      2048
 
@@ -24,7 +26,7 @@ struct output_sink {
 	struct event *writable;
 	struct evbuffer *waiting;
 	struct output_source *paused; /* sources that wait for room */
-	bool broken;		      /* it has no reader any more: what comes is thrown away */
+	bool broken;		      /* it has no reader any more: output is discarded */
 };
 
 struct output_source {
@@ -35,11 +37,12 @@ struct output_source {
 	struct output_source *next_paused;
 	bool is_paused;
 	char prefix[PREFIX_SIZE];
-	struct evbuffer *line; /* begun, not yet ended; used with a prefix */
+	struct event *silence; /* the timer of SILENCE_MS; it runs while `line` has something */
+	struct evbuffer *line; /* begun, not yet ended: others' lines must not come into it */
 };
 
 struct output_tail {
-	size_t length; /* of what was ever written */
+	size_t length; /* number of bytes that were ever written */
 	char bytes[TAIL_SIZE];
 };
 
@@ -66,7 +69,10 @@ static void tail_add(struct output_tail *tail, const char *bytes, size_t length)
 
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text)
 {
-	/* One byte less than there is: whether the first one begins a line, the one before says. */
+	/*
+	 * One byte less than there is room: the byte in front tells whether the first one begins a
+	 * line.
+	 */
 	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE - 1;
 	size_t wanted = kept < size - 1 ? kept : size - 1;
 	size_t start = tail->length - wanted, i;
@@ -77,7 +83,9 @@ void output_tail_read(const struct output_tail *tail, size_t size, char *ret_tex
 	ret_text[wanted] = '\0';
 	if (start == 0 || tail->bytes[(start - 1) % TAIL_SIZE] == '\n')
 		return;
-	/* It begins in the middle of a line, which is left out where another one follows. */
+	/*
+	 * The text begins in the middle of a line. That part is left out if another line follows.
+	 */
 	line_end = strchr(ret_text, '\n');
 	if (line_end && line_end[1])
 		memmove(ret_text, line_end + 1, strlen(line_end + 1) + 1);
@@ -112,8 +120,8 @@ static void break_sink(struct output_sink *sink)
 }
 
 /*
- * Write what the reader takes without blocking. The descriptor is blocking, and has to stay
- * so, as others share it: poll() says when a pipe takes PIPE_BUF bytes at once.
+ * Write as much as the reader takes without blocking. The descriptor is blocking, and must stay so,
+ * as other processes share it. poll() tells when a pipe takes PIPE_BUF bytes at once.
  */
 static void flush(struct output_sink *sink)
 {
@@ -124,7 +132,7 @@ static void flush(struct output_sink *sink)
 			break;
 		break_sink(sink);
 	}
-	/* Output is lost rather than that workers wait for their pipes. */
+	/* It is better to lose output than to let workers wait for their pipes. */
 	if (evbuffer_get_length(sink->waiting) && event_add(sink->writable, NULL))
 		break_sink(sink);
 	if (evbuffer_get_length(sink->waiting) < SINK_FULL / 2)
@@ -177,6 +185,32 @@ static void pass_line(struct output_source *source, const char *bytes, size_t le
 	evbuffer_add(source->sink->waiting, bytes, length);
 }
 
+/* Pass on a line that has no end yet. Without a prefix the bytes stay as they are. */
+static void pass_part(struct output_source *source)
+{
+	pass_line(source, "\n", source->prefix[0] ? 1 : 0);
+}
+
+/* With a prefix the rest would get a line of its own: it is waited for. */
+static void wait_for_rest(struct output_source *source)
+{
+	if (evbuffer_get_length(source->line) && !source->prefix[0])
+		timer_start(source->silence, SILENCE_MS);
+	else
+		event_del(source->silence);
+}
+
+static void on_silence(evutil_socket_t fd, short what, void *context)
+{
+	struct output_source *source = context;
+
+	(void)fd;
+	(void)what;
+	if (!source->sink->broken)
+		pass_part(source);
+	flush(source->sink);
+}
+
 static void pass_lines(struct output_source *source, const char *bytes, size_t length)
 {
 	const char *end;
@@ -190,7 +224,8 @@ static void pass_lines(struct output_source *source, const char *bytes, size_t l
 	}
 	evbuffer_add(source->line, bytes, length);
 	if (evbuffer_get_length(source->line) > LINE_MAX_BYTES)
-		pass_line(source, "\n", 1);
+		pass_part(source);
+	wait_for_rest(source);
 }
 
 static void pass(struct output_source *source, const char *bytes, size_t length)
@@ -198,13 +233,10 @@ static void pass(struct output_source *source, const char *bytes, size_t length)
 	tail_add(source->tail, bytes, length);
 	if (source->sink->broken)
 		return;
-	if (source->prefix[0])
-		pass_lines(source, bytes, length);
-	else
-		evbuffer_add(source->sink->waiting, bytes, length);
+	pass_lines(source, bytes, length);
 }
 
-/* Returns false at the end of the pipe, or where there is nothing now. */
+/* Returns false at the end of the pipe, or if nothing is there now. */
 static bool read_some(struct output_source *source)
 {
 	char bytes[READ_SIZE];
@@ -255,9 +287,10 @@ int output_source_open(struct event_base *base, int fd, struct output_sink *sink
 	source->tail = tail;
 	strncpy(source->prefix, prefix, sizeof(source->prefix) - 1);
 	source->line = evbuffer_new();
+	source->silence = evtimer_new(base, on_silence, source);
 	source->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, source);
-	if (!source->line || !source->readable || fcntl(fd, F_SETFL, O_NONBLOCK) ||
-	    event_add(source->readable, NULL)) {
+	if (!source->line || !source->silence || !source->readable ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) || event_add(source->readable, NULL)) {
 		output_source_close(source);
 		return -ENOMEM;
 	}
@@ -300,12 +333,14 @@ void output_source_close(struct output_source *source)
 	if (source->fd >= 0) {
 		output_source_drain(source);
 		if (evbuffer_get_length(source->line))
-			pass_line(source, "\n", 1);
+			pass_part(source);
 		flush(source->sink);
 	}
 	forget_paused(source);
 	if (source->readable)
 		event_free(source->readable);
+	if (source->silence)
+		event_free(source->silence);
 	if (source->line)
 		evbuffer_free(source->line);
 	if (source->fd >= 0)

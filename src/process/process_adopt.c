@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that a previous controller began. */
+/* A worker process that a previous controller started. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,12 +17,12 @@
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
 
-/* The exit status goes to its parent, and that is not us. */
+/* The exit status goes to the parent of the process, which is not this controller. */
 static void end_adopted(struct process *process)
 {
 	struct run_exit how = {.code = -1, .text = "ended (how, only its previous parent knows)"};
 
-	process_kill_group(process, SIGKILL);
+	process_kill_rest(process);
 	process->reaped = true;
 	output_source_drain(process->output);
 	output_source_drain(process->error_output);
@@ -35,14 +35,17 @@ static void on_pidfd(evutil_socket_t fd, short what, void *context)
 	siginfo_t info = {0};
 
 	(void)what;
-	/* Over an upgrade our children stay ours: then it is reaped like any other. */
+	/*
+	 * After an upgrade this controller is still the parent: then the process is reaped like any
+	 * other.
+	 */
 	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
 		process_reap(process->processes);
 	else
 		end_adopted(process);
 }
 
-/* Is this descriptor of ours the same pipe as one of a process's? */
+/* Is this descriptor the same pipe as that descriptor of a process? */
 static bool is_pipe_of(int fd, pid_t pid, int number)
 {
 	struct stat ours, its;
@@ -53,7 +56,10 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
 }
 
-/* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
+/*
+ * Fetch a descriptor of the process by its number, counted from behind the sockets. Returns -1 if
+ * the process has closed it.
+ */
 static int fetch(const struct process *process, int number)
 {
 	const struct processes_options *options = &process->processes->options;
@@ -65,7 +71,10 @@ static int fetch(const struct process *process, int number)
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }
 
-/* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
+/*
+ * Fetch the reading end of a stream, which the worker keeps for a controller that takes over.
+ * Returns NULL if it did not.
+ */
 static struct output_source *fetch_stream(struct process *process, int kept, int stream,
 					  struct output_sink *sink, struct output_tail *tail)
 {
@@ -83,7 +92,7 @@ static struct output_source *fetch_stream(struct process *process, int kept, int
 	return source;
 }
 
-/* Is it one end of a channel? A worker could have put anything there. */
+/* Is the descriptor one end of a channel? A worker could have put any other file there. */
 static bool is_socket(int fd, int wanted)
 {
 	int domain = 0, type = 0;
@@ -94,7 +103,7 @@ static bool is_socket(int fd, int wanted)
 	       type == wanted;
 }
 
-/* Our end of its channel, which it keeps for us. */
+/* Fetch the controller's end of its channel, which the worker keeps for it. */
 static void fetch_channel(struct process *process)
 {
 	bool is_node = process->processes->options.nodeports != NULL;
@@ -124,7 +133,7 @@ static void adopt_filter(struct process *process)
 		       worker_slot(process->worker), process->pid, strerror(-error));
 }
 
-/* Without its streams and its channel the worker's output is lost, but it is served. */
+/* Without its streams and its channel the worker's output is lost, but the worker still serves. */
 static void fetch_from_worker(struct process *process)
 {
 	struct processes *processes = process->processes;
@@ -142,6 +151,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 {
 	struct processes *processes = context;
 	struct process *process = process_new(processes, worker);
+	struct process_entry entry;
 	int error;
 
 	if (!process) {
@@ -150,6 +160,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 	}
 	process->pid = pid;
 	process->pidfd = pidfd;
+	process->start = process_entry_read(pid, &entry) ? 0 : entry.start;
 	error = process_open_tails(process);
 	if (!error) {
 		process->pidfd_event =

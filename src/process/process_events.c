@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-/* What becomes of a worker process: what it says, and how it ends. */
+/* The events of a worker process: its messages, and its end. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ void process_close_status(struct process *process)
 	process->status_fd = -1;
 }
 
-/* Returns true where the program runs. */
+/* Returns true if the program runs. */
 static bool read_status(struct process *process)
 {
 	struct spawn_failure failure;
@@ -118,20 +119,67 @@ static void describe_exit(const struct process *process, const siginfo_t *info,
 		describe_failure(process, ret_exit);
 }
 
-void process_kill_group(struct process *process, int signal)
+/* Log a failure. ESRCH: it has ended; or the group has no process, as it left, or is a zombie. */
+static void check_sent(const struct process *process, int error)
+{
+	if (error && error != ESRCH)
+		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+/* The pid of a child is its own until it is reaped. Other processes are known by a pidfd. */
+static int send_signal(const struct process *process, int signal)
+{
+	if (process->pidfd < 0)
+		return kill(process->pid, signal) ? errno : 0;
+	return syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0) ? errno : 0;
+}
+
+void process_signal(struct process *process, int signal)
 {
 	unsigned int previous;
-	int error;
 
 	if (process->reaped)
 		return;
 	previous = privilege_raise(PRIVILEGE_KILL);
-	error = kill(-process->pid, signal) ? errno : 0;
+	check_sent(process, send_signal(process, signal));
 	privilege_restore(previous);
-	/* ESRCH: between fork() and setpgid(), which both sides call, or a zombie alone. */
-	if (error && error != ESRCH)
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(error));
+}
+
+static void kill_group(const struct process *process)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_KILL);
+
+	check_sent(process, kill(-process->pid, SIGKILL) ? errno : 0);
+	privilege_restore(previous);
+}
+
+void process_kill_all(struct process *process)
+{
+	if (process->reaped)
+		return;
+	survivors_look(&process->survivors, process->pid);
+	kill_group(process);
+	process_signal(process, SIGKILL);
+}
+
+/*
+ * While the leader is a zombie its number can't be another group's. But whoever reaps an adopted
+ * worker does not ask the controller: then a later process may have this pid, and lead a group.
+ */
+static bool is_number_reused(const struct process *process)
+{
+	struct process_entry entry;
+
+	return process->pidfd >= 0 && !process_entry_read(process->pid, &entry) &&
+	       entry.start != process->start;
+}
+
+void process_kill_rest(struct process *process)
+{
+	if (!is_number_reused(process))
+		kill_group(process);
+	survivors_report(&process->survivors, worker_slot(process->worker), process->pid);
 }
 
 static struct process *find(const struct processes *processes, pid_t pid)
@@ -147,8 +195,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 {
 	struct run_exit how;
 
-	/* While the leader is a zombie its number can't be anybody else's group. */
-	process_kill_group(process, SIGKILL);
+	process_kill_rest(process);
 	waitpid(process->pid, NULL, 0);
 	process->reaped = true;
 	read_status(process);
@@ -159,7 +206,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 	worker_exited(process->worker, &how); /* frees the process */
 }
 
-/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+/* Reap all processes that have ended: workers, and orphans if this is PID 1 of a container. */
 void process_reap(struct processes *processes)
 {
 	for (;;) {
@@ -182,20 +229,37 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 
 	(void)signal;
 	(void)what;
-	/* What a process said before it ended counts; who it was is known until it is reaped. */
+	/*
+	 * Messages that a process sent before it ended are handled first: after it is reaped, its
+	 * sender could not be identified.
+	 */
 	notify_drain(processes->notify);
 	process_reap(processes);
 }
 
-void process_on_notify(void *context, pid_t group, const struct notify_message *message)
+/*
+ * Whose word is it? That of the worker's process counts, and that of its descendants in its process
+ * group. The group alone proves nothing: a process of another worker can move into it.
+ */
+static struct process *find_sender(const struct processes *processes, pid_t sender)
 {
-	const struct process *process = find(context, group);
+	struct process *process = find(processes, sender);
+
+	if (process)
+		return process;
+	process = find(processes, getpgid(sender));
+	return process && process_descends(sender, process->pid) ? process : NULL;
+}
+
+void process_on_notify(void *context, pid_t sender, const struct notify_message *message)
+{
+	const struct process *process = find_sender(context, sender);
 
 	if (!process)
 		return;
 	if (message->status)
 		worker_set_status(process->worker, message->status);
-	/* READY first: a worker that says both at once has been ready. */
+	/* READY comes first: a worker that sends both at once has been ready. */
 	if (message->ready)
 		worker_said(process->worker, WORKER_SAYS_READY);
 	if (message->stopping)

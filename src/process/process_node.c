@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that is Node.js: its channel, and how it is stopped. */
+/* A worker process that runs Node.js: its channel, and how it is stopped. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +27,30 @@
 #define UNREAD_MAX_MS 5000
 #define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
 
+/* The longest time for requests that are being answered, until the application's handler runs. */
+#define HANDLER_AFTER_MS 5000
+
+static uint32_t term_after_ms(const struct config *config)
+{
+	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
+		       ? config->timing.hard_shutdown_delay_ms / 2
+		       : config->timing.term_after_ms;
+}
+
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
 
 	(void)fd;
 	(void)what;
+	/* It runs the application's handler itself, once. */
+	if (process->was_signalled || node_worker_runs_handler(process->node))
+		return;
 	process_signal_stop(process);
 	worker_stop_requested(process->worker);
 }
 
-static struct node_worker_options options_of(const struct process *process)
+static struct node_worker_options options_of(struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
 
@@ -46,13 +60,19 @@ static struct node_worker_options options_of(const struct process *process)
 		.worker = process->worker,
 		.ports = options->nodeports,
 		.relay = options->relay,
+		.unheard = options->unheard,
 		.delivery = options->delivery,
+		.ended = process_on_channel_end,
+		.context = process,
 	};
 }
 
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
-/* It is not known of a worker that we may not look at: it gets the time of quiet connections. */
+/*
+ * If the controller may not read the worker's descriptors, nothing is known: the worker gets the
+ * time for quiet connections.
+ */
 static enum unread guess(const struct process *process, int error)
 {
 	struct processes *processes = process->processes;
@@ -68,8 +88,8 @@ static enum unread guess(const struct process *process, int error)
 
 /*
  * Is there unread input on connections to the listeners' ports? A connection that was passed, and
- * not answered yet, may not have become a descriptor of the process. Connections of its other
- * servers are its own affair: other workers accept there too, all the time.
+ * not acknowledged yet, may not be a descriptor of the process yet. Connections of its other
+ * servers do not count: other workers accept there, too.
  */
 static enum unread look(const struct process *process)
 {
@@ -86,10 +106,10 @@ static enum unread look(const struct process *process)
 }
 
 /*
- * At the disconnect Node.js closes connections that are idle to it: those whose next request it has
- * not read, and from 26 on those of which it has read nothing (nodejs/node#63470). A client that
- * has just sent its request would get a reset for it. No new connections come to it any more, so
- * what it has is soon read.
+ * At the disconnect Node.js closes the connections that it takes for idle: those whose next request
+ * it has not read, and since version 26 those from which it has read nothing (nodejs/node#63470). A
+ * client that has just sent its request would get a reset for it. No new connections arrive at it
+ * any more, so that it will soon have read from all.
  */
 static bool has_unread(const struct process *process)
 {
@@ -109,7 +129,40 @@ static void look_again(struct process *process)
 	timer_start(process->disconnect, ms);
 }
 
-/* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
+/*
+ * Does --term-after say how long connections may go on before the application's handler runs? If it
+ * is left to stickyctl, the handler runs as soon as no request is being answered.
+ */
+static bool is_term_after_given(const struct config *config)
+{
+	return config->timing.term_after_ms != TERM_AFTER_DEFAULT;
+}
+
+static void describe_stop(const struct config *config, struct cluster_stop *ret_stop)
+{
+	int number = config_stop_signal(config);
+	uint32_t after_ms = term_after_ms(config);
+
+	if (!is_term_after_given(config) && after_ms > HANDLER_AFTER_MS)
+		after_ms = HANDLER_AFTER_MS;
+	*ret_stop = (struct cluster_stop){
+		/* Applications that were written for pm2 handle SIGINT alone. */
+		.signals = {number, number == SIGTERM ? SIGINT : 0},
+		.after_ms = after_ms,
+		.when_idle = !is_term_after_given(config),
+	};
+}
+
+static bool disconnect(struct process *process)
+{
+	struct cluster_stop stop;
+
+	describe_stop(process->processes->options.config, &stop);
+	process->was_asked = true;
+	return node_worker_disconnect(process->node, process->was_signalled ? NULL : &stop);
+}
+
+/* A worker that has closed its channel is about to end by itself. Otherwise the signal follows. */
 static void on_disconnect(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
@@ -118,7 +171,7 @@ static void on_disconnect(evutil_socket_t fd, short what, void *context)
 	(void)what;
 	if (has_unread(process))
 		look_again(process);
-	else if (node_worker_disconnect(process->node))
+	else if (disconnect(process))
 		worker_stop_requested(process->worker);
 }
 
@@ -128,7 +181,7 @@ static int make_timers(struct process *process)
 
 	process->term = evtimer_new(base, on_term, process);
 	process->disconnect = evtimer_new(base, on_disconnect, process);
-	return process->term && process->disconnect ? 0 : -ENOMEM;
+	return process->term && process->disconnect ? process_open_linger(process) : -ENOMEM;
 }
 
 int process_open_node(struct process *process)
@@ -144,6 +197,23 @@ int process_open_node(struct process *process)
 	return error;
 }
 
+const char *process_stop_script(const struct process *process)
+{
+	struct processes *processes = process->processes;
+	const char *path = processes->options.preloads[PRELOAD_STOP];
+
+	if (!process->node || identity_may_read(processes->options.identity, path))
+		return path;
+	if (!processes->cannot_read)
+		report(STICKY_LOG_WARN, "stop_script_unreadable",
+		       "file=\"%s\" so=\"a worker's own handler runs when its servers are closed, "
+		       "or "
+		       "after --term-after\" hint=\"choose a --run-dir that workers can read\"",
+		       path);
+	processes->cannot_read = true;
+	return NULL;
+}
+
 void process_close_node_end(struct process *process)
 {
 	if (process->node_end >= 0)
@@ -151,19 +221,15 @@ void process_close_node_end(struct process *process)
 	process->node_end = -1;
 }
 
-static uint32_t term_after_ms(const struct config *config)
-{
-	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
-		       ? config->timing.hard_shutdown_delay_ms / 2
-		       : config->timing.term_after_ms;
-}
-
 static void start_term(struct process *process)
 {
 	timer_start(process->term, term_after_ms(process->processes->options.config));
 }
 
-/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+/*
+ * Requests in flight are answered, and idle connections are closed. After that the worker gets the
+ * signal.
+ */
 bool process_disconnect(struct process *process)
 {
 	if (!term_after_ms(process->processes->options.config) ||
@@ -187,6 +253,9 @@ void process_close_node(struct process *process)
 	if (process->disconnect)
 		event_free(process->disconnect);
 	process->disconnect = NULL;
+	if (process->linger)
+		event_free(process->linger);
+	process->linger = NULL;
 }
 
 static bool offer_socket(void *context, int number, uint32_t inode)
@@ -200,7 +269,10 @@ static bool offer_socket(void *context, int number, uint32_t inode)
 	return true;
 }
 
-/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+/*
+ * Find the sockets that the worker shares with other workers. All its sockets are looked at, as
+ * their numbers are not known.
+ */
 static void offer_sockets(struct process *process)
 {
 	int error = procfd_each_socket(process->pid, offer_socket, process);
@@ -216,7 +288,11 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was asked to finish, or will be in a moment. */
+	/*
+	 * A worker that has left its slot was asked to finish, or will be in a moment. What it
+	 * answered to the previous controller is not known: its handler may be running, and a
+	 * second signal at once could cut it short. So only --term-after counts for it.
+	 */
 	else if (!worker_sockets(process->worker))
 		start_term(process);
 	offer_sockets(process);

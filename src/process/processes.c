@@ -13,6 +13,7 @@
 #include "process/path_search.h"
 #include "process/environment.h"
 #include "process/filter_exec.h"
+#include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
@@ -32,7 +33,10 @@ static void close_pair(int pair[2])
 		close(pair[1]);
 }
 
-/* On a terminal each line says whose it is; else bytes are passed on as they come. */
+/*
+ * On a terminal each line has the worker's slot in front. Otherwise bytes are passed on as they
+ * come.
+ */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
 {
 	prefix[0] = '\0';
@@ -40,7 +44,7 @@ void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]
 		snprintf(prefix, PREFIX_SIZE, "[%u] ", worker_slot(process->worker));
 }
 
-/* A pipe for one stream of a worker; its reading end goes into a source. */
+/* Open a pipe for one stream of a worker. A source reads from it. */
 static int open_stream(struct process *process, struct output_sink *sink, struct output_tail *tail,
 		       struct output_source **ret_source, int *ret_write_end)
 {
@@ -67,12 +71,33 @@ static int watch_status(struct process *process)
 	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
 }
 
-static int spawn(struct process *process, const struct spawn_request *request)
+static bool runs_as_root(const struct identity *identity)
+{
+	return identity->change ? identity->uid == 0 : geteuid() == 0;
+}
+
+static int start_child(struct process *process, const struct spawn_request *request)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
 	int error = spawn_start(request, &process->pid, &process->status_fd);
 
 	privilege_restore(previous);
+	if (!error && process->bind)
+		bind_worker_set_pid(process->bind, process->pid);
+	return error;
+}
+
+static int spawn(struct process *process, struct spawn_request *request)
+{
+	struct filter_exec filter_exec = {0};
+	int error = 0;
+
+	if (request->has_filter && runs_as_root(request->identity))
+		error = filter_exec_init(request, &filter_exec);
+	request->filter_exec = filter_exec.arguments ? &filter_exec : NULL;
+	if (!error)
+		error = start_child(process, request);
+	filter_exec_fini(&filter_exec);
 	return error;
 }
 
@@ -107,21 +132,23 @@ static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEP
 	return count;
 }
 
-static bool runs_as_root(const struct identity *identity)
+/* The words of a worker's command. They are Node.js's own only where it is run by its name. */
+static int words_of(const struct process *process, struct string_list *ret_words)
 {
-	return identity->change ? identity->uid == 0 : geteuid() == 0;
+	char *const *command = process->processes->options.config->command;
+
+	return inspect_port_words(command, process->node ? worker_slot(process->worker) : 0,
+				  ret_words);
 }
 
 static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
-	char **command = options->config->command;
+	struct string_list words;
 	struct candidates candidates;
-	struct filter_exec filter_exec = {0};
 	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
-		.argv = command,
 		.envp = environment->items,
 		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
 		.directory = options->directory,
@@ -138,19 +165,17 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 
 	request.socket_count = collect_sockets(process, sockets, fds);
 	request.kept_count = collect_kept(process, request.kept);
-	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
+	error = words_of(process, &words);
 	if (error)
 		return error;
-	request.files = candidates.files;
-	if (request.has_filter && runs_as_root(options->identity))
-		error = filter_exec_init(&request, &filter_exec);
-	request.filter_exec = filter_exec.arguments ? &filter_exec : NULL;
-	if (!error)
+	request.argv = words.items;
+	error = candidates_find(words.items[0], environment_get(environment, "PATH"), &candidates);
+	if (!error) {
+		request.files = candidates.files;
 		error = spawn(process, &request);
-	filter_exec_fini(&filter_exec);
-	if (!error && process->bind)
-		bind_worker_set_pid(process->bind, process->pid);
-	candidates_fini(&candidates);
+		candidates_fini(&candidates);
+	}
+	string_list_fini(&words);
 	return error ? error : watch_status(process);
 }
 
@@ -170,7 +195,10 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preload = config_closes_keepalive(options->config) ? options->preload : NULL,
+		.preloads[PRELOAD_STOP] = process_stop_script(process),
+		.preloads[PRELOAD_KEEPALIVE] = config_closes_keepalive(options->config)
+						       ? options->preloads[PRELOAD_KEEPALIVE]
+						       : NULL,
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -268,31 +296,25 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 void process_signal_stop(struct process *process)
 {
-	int number = config_stop_signal(process->processes->options.config);
-	unsigned int previous;
-
-	if (process->reaped)
-		return;
-	previous = privilege_raise(PRIVILEGE_KILL);
-	if (kill(process->pid, number))
-		report(STICKY_LOG_ERROR, "kill_failed", "slot=%u pid=%d error=\"%s\"",
-		       worker_slot(process->worker), process->pid, strerror(errno));
-	privilege_restore(previous);
+	process->was_signalled |= !process->reaped;
+	process_signal(process, config_stop_signal(process->processes->options.config));
 }
 
 static bool process_stop(void *handle)
 {
 	struct process *process = handle;
 
+	if (!process->reaped)
+		survivors_look(&process->survivors, process->pid);
 	if (process->node && process_disconnect(process))
-		return false; /* by process_node.c, at once or soon */
+		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
 	return true;
 }
 
 static void process_kill(void *handle)
 {
-	process_kill_group(handle, SIGKILL);
+	process_kill_all(handle);
 }
 
 void process_release(void *handle)
@@ -392,7 +414,7 @@ int processes_open(const struct processes_options *options, struct processes **r
 		processes_close(processes);
 		return error;
 	}
-	/* Children that ended while a newer version took this process over. */
+	/* Children may have ended while a newer version replaced this program. */
 	event_active(processes->child_event, EV_SIGNAL, 1);
 	*ret_processes = processes;
 	return 0;

@@ -23,7 +23,7 @@ void spawn_fail(int status, enum spawn_stage stage, int error)
 	_exit(127);
 }
 
-/* By the system call: the C library keeps the numbers that it uses itself from being reset. */
+/* This uses the system call, as the C library refuses to reset the signals that it uses itself. */
 static void reset_signals(void)
 {
 	static const unsigned char
@@ -37,15 +37,16 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Out of the way of the numbers that the worker gets. Returns the copy or -1. */
+/* Copy a descriptor above the numbers that the worker gets. Returns the copy or -1. */
 static int lift(int fd, int above)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, above);
 }
 
 /*
- * Put every descriptor to its number, and mark all others close-on-exec, also where their opener
- * forgot to. All are copied above the targets first: a source may have another one's target number.
+ * Put every descriptor at its number, and mark all others close-on-exec, even if the code that
+ * opened them did not. All are copied above the target numbers first, as a source may have the
+ * target number of another one.
  */
 static int place_descriptors(const struct spawn_request *request, int *status, int *filter_channel)
 {
@@ -105,7 +106,6 @@ void spawn_write_number(char *to, int number)
 	*to = '\0';
 }
 
-/* The last error that says more than "not there". */
 int spawn_exec(char *const *files, char *const *argv, char *const *envp)
 {
 	char *const *file;
@@ -167,7 +167,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 
 	if (pipe2(status, O_CLOEXEC))
 		return -errno;
-	/* No handler of ours may run in the child before they are reset. */
+	/* No handler of the controller may run in the child before the signals are reset. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &previous);
 	pid = fork();
@@ -180,7 +180,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 		close(status[0]);
 		return -error;
 	}
-	/* In both, as either may be first. */
+	/* Both processes do this, as either may be first. */
 	setpgid(pid, pid);
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	*ret_pid = pid;

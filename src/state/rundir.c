@@ -15,8 +15,17 @@
 #include "common/private_dir.h"
 #include "common/units.h"
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots", "slots.new",
-				    "preload.js",   "bind.sock",   "pid"};
+#define PID_FILE_MODE 0600
+
+static const char *const files[] = {"control.sock",
+				    "notify.sock",
+				    "slots",
+				    "slots.new",
+				    "stickyctl-stop.js",
+				    "stickyctl-keepalive.js",
+				    "preload.js" /* of an older version */,
+				    "bind.sock",
+				    "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {
@@ -64,8 +73,8 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
 }
 
 /*
- * Take the lock on the pid file. A POSIX lock: workers don't inherit it over fork(), and
- * F_GETLK tells who has it.
+ * Take the lock on the pid file. It is a POSIX lock: workers don't inherit it over fork(), and
+ * F_GETLK tells which process has it.
  */
 static int lock_pid_file(int fd, pid_t *ret_pid)
 {
@@ -78,9 +87,9 @@ static int lock_pid_file(int fd, pid_t *ret_pid)
 	if (fcntl(fd, F_GETLK, &lock))
 		return -errno;
 	if (lock.l_type == F_UNLCK)
-		return -EAGAIN; /* it ended in between */
+		return -EAGAIN; /* the owner ended in between */
 	*ret_pid = lock.l_pid;
-	return -EEXIST;
+	return lock.l_type == F_RDLCK ? -EBUSY : -EEXIST; /* an instance has a write lock */
 }
 
 static int write_pid(int fd)
@@ -93,7 +102,7 @@ static int write_pid(int fd)
 	return 0;
 }
 
-/* Is the file that we locked still the one of that path? Its last owner may have removed it. */
+/* Is the file that was locked still the one at that path? Its last owner may have removed it. */
 static bool is_current(int fd, const char *path)
 {
 	struct stat ours, there;
@@ -102,7 +111,10 @@ static bool is_current(int fd, const char *path)
 	       ours.st_ino == there.st_ino;
 }
 
-/* The environment variable of a lock that the previous version of this process holds. */
+/*
+ * The environment variable that tells this program of a lock, if the previous version of it (before
+ * execve()) holds one.
+ */
 #define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
 
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
@@ -115,6 +127,22 @@ int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
 	if (!keeps)
 		return unsetenv(LOCK_VARIABLE) ? -errno : 0;
 	return setenv(LOCK_VARIABLE, number, 1) ? -errno : 0;
+}
+
+/*
+ * Nobody else may open the file: whoever can read it can also hold a read lock on it, which keeps
+ * a write lock out. A previous version may have left it with another mode.
+ */
+static int create_pid_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, PID_FILE_MODE), error;
+
+	if (fd < 0 || !fchmod(fd, PID_FILE_MODE))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 /*
@@ -132,7 +160,7 @@ static int open_pid_file(const char *path)
 		return (int)fd;
 	}
 	unsetenv(LOCK_VARIABLE);
-	return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	return create_pid_file(path);
 }
 
 static int take_name(struct rundir *rundir, pid_t *ret_pid)
@@ -159,7 +187,10 @@ static int take_name(struct rundir *rundir, pid_t *ret_pid)
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		struct error_text *ret_error)
 {
-	/* Root's workers, of any user, must reach the notify socket in it. */
+	/*
+	 * Root's workers, which may run as any user, must reach the notify socket in this
+	 * directory.
+	 */
 	mode_t mode = geteuid() == 0 ? 0755 : 0700;
 	struct rundir rundir = {.lock = -1};
 	char base[RUNDIR_PATH_SIZE];
@@ -177,7 +208,10 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	error = directory_make(base, mode, true, ret_error);
 	if (error)
 		return error;
-	/* A second try where an instance that was just ending removed what we made. */
+	/*
+	 * It is tried a second time: an instance that was just ending may have removed the
+	 * directory after it was made.
+	 */
 	do {
 		error = directory_make(rundir.path, mode, false, ret_error);
 		if (error)
@@ -186,6 +220,13 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	} while ((error == -EAGAIN || error == -ENOENT) && --tries > 0);
 	if (error == -EEXIST)
 		return error;
+	if (error == -EBUSY) {
+		error_text_set(ret_error,
+			       "process %d, which is no instance, holds a lock on %s/pid: end that "
+			       "process",
+			       *ret_pid, rundir.path);
+		return error;
+	}
 	if (error) {
 		error_text_set(ret_error, "cannot write %s/pid: %s", rundir.path, strerror(-error));
 		return error;
@@ -201,6 +242,24 @@ void rundir_leave(struct rundir *rundir)
 	rundir->lock = -1;
 }
 
+bool rundir_is_taken(const char *path)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char pid_file[RUNDIR_PATH_SIZE];
+	bool is_taken;
+	int fd;
+
+	if (rundir_file(path, "pid", sizeof(pid_file), pid_file))
+		return false;
+	fd = open(pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	/* Its pid may be unknown: it is 0 where the controller is in another PID namespace. */
+	is_taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
+	close(fd);
+	return is_taken;
+}
+
 void rundir_release(struct rundir *rundir)
 {
 	char path[RUNDIR_PATH_SIZE + 16];
@@ -208,7 +267,10 @@ void rundir_release(struct rundir *rundir)
 
 	if (rundir->lock < 0)
 		return;
-	/* The pid file goes last: while it is there and locked, the name is ours. */
+	/*
+	 * The pid file is removed last. While it exists and is locked, the name belongs to this
+	 * instance.
+	 */
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", rundir->path, files[i]);
 		unlink(path);

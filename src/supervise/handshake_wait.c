@@ -16,11 +16,18 @@
 /* A SYN that was being handled while the slot changed hands is in the list by then. */
 #define FIRST_LOOK_MS 5
 #define LOOK_MS	      10
-/* A look at many connections takes long: it is repeated so rarely that it needs a tenth of the CPU.
+/*
+ * A look at many connections takes long. The next look is delayed so that all looks together need
+ * at most a tenth of a CPU.
  */
 #define REST_FACTOR 10
 #define LOOK_MAX_MS 200
-/* With more than these, in a flood of SYNs, the whole grace is waited for. */
+/* For requests that were accepted: see handshake_wait.h. */
+#define SERVE_MS 500
+/*
+ * If there are more than these, as in a flood of SYNs, the worker waits for the whole
+ * --handshake-grace.
+ */
 #define HANDSHAKES_MAX 65536
 
 struct entry {
@@ -28,13 +35,15 @@ struct entry {
 	struct worker *worker;
 	uint64_t since_ms;
 	struct handshake_set handshakes;
-	bool waits; /* for handshakes; else for its queue alone */
+	/* it has sockets that can have handshakes; else connections are passed to it */
+	bool has_sockets;
 };
 
 struct handshake_wait {
 	struct supervisor *supervisor;
 	struct event *timer;
 	struct entry *entries;
+	bool is_connected; /* at the last look a connection was open, or the look failed */
 };
 
 static void entry_free(struct entry *entry)
@@ -43,7 +52,7 @@ static void entry_free(struct entry *entry)
 	free(entry);
 }
 
-/* In a stop nobody inherits the queue: it is served, at most for the hard-shutdown delay. */
+/* In a stop no other worker gets the queue: it is served, at most for the hard-shutdown delay. */
 static bool has_queue_to_serve(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
@@ -54,47 +63,49 @@ static bool has_queue_to_serve(const struct worker *worker)
 		       supervisor->stop_at_ms + supervisor->config->timing.hard_shutdown_delay_ms;
 }
 
-static bool is_over(const struct entry *entry)
+static bool is_over(const struct handshake_wait *wait, const struct entry *entry)
 {
-	uint32_t grace_ms = supervisor_of(entry->worker)->config->reload.handshake_grace_ms;
-	bool is_late = clock_ms() - entry->since_ms >= grace_ms;
+	uint32_t grace_ms = wait->supervisor->config->reload.handshake_grace_ms;
+	uint64_t waited_ms = clock_ms() - entry->since_ms;
 
-	if (entry->waits && !is_late && !handshake_set_is_over(&entry->handshakes))
-		return false;
+	if (waited_ms < grace_ms) {
+		if (waited_ms < FIRST_LOOK_MS || (wait->is_connected && waited_ms < SERVE_MS))
+			return false;
+		if (entry->has_sockets && !handshake_set_is_over(&entry->handshakes))
+			return false;
+	}
 	return !has_queue_to_serve(entry->worker);
 }
 
-static bool has_handshakes_to_see(const struct handshake_wait *wait)
+static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *ports,
+			       size_t port_count)
 {
-	const struct entry *entry;
-
-	for (entry = wait->entries; entry; entry = entry->next)
-		if (entry->waits)
-			return true;
-	return false;
-}
-
-/* Look which handshakes are left. Where that can't be seen, the whole grace is waited for. */
-static void look(struct handshake_wait *wait)
-{
-	uint16_t ports[STICKY_LISTENERS_LIMIT];
-	size_t port_count = listen_ports(wait->supervisor->options.group, ports);
 	uint64_t *cookies = NULL, now_ms = clock_ms();
 	long count = sockdiag_handshakes(ports, port_count, HANDSHAKES_MAX, &cookies);
 	struct entry *entry;
 
 	for (entry = wait->entries; entry && count >= 0; entry = entry->next)
-		if (entry->waits && now_ms - entry->since_ms >= FIRST_LOOK_MS)
-			/* Without memory it is as if there had been no look. */
+		if (entry->has_sockets && now_ms - entry->since_ms >= FIRST_LOOK_MS)
+			/* If memory is short, it is as if there had been no look. */
 			(void)handshake_set_look(&entry->handshakes, cookies, (size_t)count);
 	free(cookies);
+}
+
+/* Look at the handshakes that are left. If the look fails, the worker waits for the whole time. */
+static void look(struct handshake_wait *wait)
+{
+	uint16_t ports[STICKY_LISTENERS_LIMIT];
+	size_t port_count = listen_ports(wait->supervisor->options.group, ports);
+
+	wait->is_connected = sockdiag_is_connected(ports, port_count) != 0;
+	look_at_handshakes(wait, ports, port_count);
 }
 
 static struct entry *take_one_that_is_over(struct handshake_wait *wait)
 {
 	struct entry **link = &wait->entries, *entry;
 
-	while ((entry = *link) && !is_over(entry))
+	while ((entry = *link) && !is_over(wait, entry))
 		link = &entry->next;
 	if (entry)
 		*link = entry->next;
@@ -120,8 +131,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (has_handshakes_to_see(wait))
-		look(wait);
+	look(wait);
 	rest_ms = (clock_ms() - begun_ms) * REST_FACTOR;
 	end_those_that_are_over(wait);
 	if (!wait->entries)
@@ -163,24 +173,23 @@ void handshake_wait_close(struct handshake_wait *wait)
 /* An adopted worker has sockets that only its process holds: they can have handshakes, too. */
 static bool may_have_handshakes(const struct worker *worker)
 {
-	if (!supervisor_of(worker)->config->reload.handshake_grace_ms)
-		return false;
 	return !worker->sockets || sticky_worker_fd(worker->sockets, 0) >= 0;
 }
 
 void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 {
-	bool waits = may_have_handshakes(worker);
 	struct entry *entry = NULL;
 
-	if (waits || has_queue_to_serve(worker))
+	if (wait->supervisor->config->reload.handshake_grace_ms || has_queue_to_serve(worker))
 		entry = calloc(1, sizeof(*entry));
 	if (!entry) {
 		worker_apply(worker, WORKER_HANDSHAKES_OVER);
 		return;
 	}
-	*entry = (struct entry){
-		.next = wait->entries, .worker = worker, .since_ms = clock_ms(), .waits = waits};
+	*entry = (struct entry){.next = wait->entries,
+				.worker = worker,
+				.since_ms = clock_ms(),
+				.has_sockets = may_have_handshakes(worker)};
 	if (!wait->entries)
 		timer_start(wait->timer, FIRST_LOOK_MS);
 	wait->entries = entry;

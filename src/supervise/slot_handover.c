@@ -16,6 +16,7 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
 #include "supervise/worker_timers.h"
@@ -33,6 +34,10 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 	uint32_t i;
 	int fd, error;
 
+	if (watch)
+		hang_begin(supervisor_of(worker)->hang, worker);
+	else
+		hang_end(supervisor_of(worker)->hang, worker);
 	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
 		error = 0;
 		if (watch)
@@ -53,7 +58,10 @@ void worker_on_hangup(void *who)
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
 	worker_end_because(worker, END_NOT_LISTENING);
-	/* It can't be asked to listen again: it is killed and replaced, as one that fell silent. */
+	/*
+	 * The worker can't be asked to listen again. It is killed and replaced, as one that sends
+	 * no WATCHDOG=1.
+	 */
 	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
@@ -67,8 +75,9 @@ static bool is_listening(int fd)
 }
 
 /*
- * Set --backlog for the worker's queues: its own listen() has set the limit of its program, 511 in
- * Node.js, which a moment without the processor fills. listen() again changes nothing but that.
+ * Set --backlog for the worker's queues. The worker's own listen() has set the limit of its program
+ * (511 in Node.js), and such a queue fills up while the worker does not run for a moment. Another
+ * listen() changes only that limit.
  */
 static void restore_backlog(const struct worker *worker)
 {
@@ -81,7 +90,7 @@ static void restore_backlog(const struct worker *worker)
 			       worker->slot->index, pid_of(worker), strerror(errno));
 }
 
-/* The worker has the slot by now: end what the slot did while it had none. */
+/* The worker has the slot now: end what was done for the slot while it had none. */
 static void note_has_slot(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
@@ -129,7 +138,10 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	worker->has_slot = true;
-	/* Not before: where this worker fails, its predecessor keeps both kinds of connections. */
+	/*
+	 * This comes last: if the steps above fail, the previous worker keeps both kinds of
+	 * connections.
+	 */
 	worker_channel_take_slot(worker);
 	worker_watch_sockets(worker, true);
 	slot->current = worker;
@@ -143,8 +155,8 @@ static void take_slot(struct worker *worker)
 }
 
 /*
- * Close the worker's sockets after the table was applied, at the end of this turn of the loop: the
- * kernel moves their queues by the table.
+ * The worker's sockets are closed at the end of this turn of the loop, after the table was applied:
+ * the kernel moves their queues according to the table.
  */
 static int leave_later(struct worker *worker)
 {
@@ -170,7 +182,7 @@ static bool spills(const struct worker *worker)
 	       !supervisor->stopping;
 }
 
-/* The slot is held from now on; the worker's own sockets stay open, and it accepts there. */
+/* The slot is held from now on. The worker's own sockets stay open, and it still accepts there. */
 static void give_up_slot(struct worker *worker)
 {
 	unsigned int previous;
@@ -185,17 +197,18 @@ static void give_up_slot(struct worker *worker)
 }
 
 /*
- * No handshake begins on the worker's sockets from now on. With --when-down=spill that is so when
- * the table has been applied: see slot_handover_apply_table().
+ * No handshake begins on the worker's sockets from now on. With --when-down=spill this is delayed
+ * until the table has been applied: see slot_handover_apply_table().
  */
 static void yield_slot(struct worker *worker)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
 
-	if (worker->sockets) {
+	if (worker->sockets)
 		worker_watch_sockets(worker, false);
+	/* In a stop no other worker gets the connections that wait to be passed. */
+	if (worker->sockets && !supervisor->stopping)
 		worker_channel_leave_slot(worker);
-	}
 	if (spills(worker)) {
 		sticky_slot_set_away(supervisor->options.group, worker->slot->index, true);
 		supervisor_flush_later(supervisor);
@@ -226,7 +239,7 @@ static void leave_slot(struct worker *worker)
 	worker->has_slot = false;
 }
 
-/* --when-down=spill: the workers that leave their slots have them no more. */
+/* With --when-down=spill: workers that leave their slots lose them now. */
 static void give_up_slots(struct supervisor *supervisor)
 {
 	struct worker *worker;

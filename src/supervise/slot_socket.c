@@ -2,18 +2,17 @@
 #include "supervise/slot_socket.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "sticky.h"
 #include "common/error_text.h"
+#include "common/log.h"
 #include "common/privilege.h"
+#include "common/trusted_path.h"
+#include "common/unix_path.h"
 #include "supervise/supervise_internal.h"
 
 #define PLACE  "{slot}"
@@ -31,59 +30,42 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text)
 	return length < SLOT_SOCKET_TEXT_SIZE ? 0 : -EINVAL;
 }
 
-/* "unix:/path" to its path; NULL: it is another address. */
+/* Returns the path of "unix:/path", or NULL for another address. */
 static const char *path_of(const char *address)
 {
 	return strncmp(address, PREFIX, strlen(PREFIX)) ? NULL : address + strlen(PREFIX);
 }
 
-static int make_name(const char *path, struct sockaddr_un *ret_name)
+/*
+ * Whose rights is the path to be used with? The operator has named it: the controller's own (NULL),
+ * unless the workers' user could let it lead to any directory.
+ */
+static const struct user_rights *rights_for(const struct user_rights *rights, const char *path)
 {
-	*ret_name = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (path[0] != '/')
-		return -EINVAL;
-	if (strlen(path) >= sizeof(ret_name->sun_path))
-		return -ENAMETOOLONG;
-	strcpy(ret_name->sun_path, path);
-	return 0;
+	return !rights->change || trusted_path_of_directory(path) ? NULL : rights;
 }
 
-/* A socket's file that is left over refuses connections; any other file is not ours to remove. */
-static int remove_stale(const struct sockaddr_un *name)
+/* Workers get the socket as it is: accept() of most programs expects one that blocks. */
+static int make_blocking(int fd)
 {
-	struct stat status;
-	int fd, error;
+	int flags = fcntl(fd, F_GETFL);
 
-	if (lstat(name->sun_path, &status))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(status.st_mode))
-		return -EEXIST;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = connect(fd, (const void *)name, sizeof(*name)) ? errno : EADDRINUSE;
-	close(fd);
-	if (error != ECONNREFUSED)
-		return error == EAGAIN ? -EADDRINUSE : -error;
-	return unlink(name->sun_path) && errno != ENOENT ? -errno : 0;
+	return flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) ? -errno : 0;
 }
 
-static int open_unix(const char *path, int backlog)
+static int open_unix(const char *path, int backlog, const struct user_rights *user,
+		     struct unix_path *ret_path)
 {
-	struct sockaddr_un name;
-	int fd, error = make_name(path, &name);
+	const struct user_rights *rights = rights_for(user, path);
+	int fd, error = unix_path_remove_stale(path, rights);
 
-	if (!error)
-		error = remove_stale(&name);
 	if (error)
 		return error;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (const void *)&name, sizeof(name)) || chmod(path, 0666) ||
-	    listen(fd, backlog)) {
-		error = -errno;
+	fd = unix_path_listen(path, backlog, 0666, rights, ret_path);
+	error = fd < 0 ? 0 : make_blocking(fd);
+	if (error) {
 		close(fd);
+		unix_path_remove(ret_path);
 		return error;
 	}
 	return fd;
@@ -93,7 +75,7 @@ static const char *hint(int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
-		return "somebody listens there already: stop it, or choose another address";
+		return "another process listens there: stop it, or choose another address";
 	case -EEXIST:
 		return "there is a file that is no socket: remove it, or choose another path";
 	case -ENOENT:
@@ -106,52 +88,65 @@ static const char *hint(int error)
 	}
 }
 
-int slot_socket_listen(const char *form, uint32_t slot, int backlog, struct error_text *ret_error)
+static int listen_at(const char *address, int backlog, const struct user_rights *rights,
+		     struct unix_path *ret_path)
 {
-	char address[SLOT_SOCKET_TEXT_SIZE] = "";
-	int fd = slot_socket_address(form, slot, address);
-
-	if (!fd)
-		fd = path_of(address) ? open_unix(path_of(address), backlog)
-				      : sticky_listen(address, backlog);
-	if (fd < 0)
-		error_text_set(ret_error, "--slot-listen %.200s: %s\n%s",
-			       address[0] ? address : form, strerror(-fd), hint(fd));
-	return fd;
-}
-
-void slot_socket_unlisten(const char *form, uint32_t slot, int fd)
-{
-	char address[SLOT_SOCKET_TEXT_SIZE];
-
-	if (fd < 0)
-		return;
-	close(fd);
-	if (!slot_socket_address(form, slot, address) && path_of(address))
-		unlink(path_of(address));
+	*ret_path = UNIX_PATH_NONE;
+	if (path_of(address))
+		return open_unix(path_of(address), backlog, rights, ret_path);
+	return sticky_listen(address, backlog);
 }
 
 int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error)
 {
+	const struct supervisor_options *options = &slot->supervisor->options;
 	const struct config *config = slot->supervisor->config;
+	char address[SLOT_SOCKET_TEXT_SIZE] = "";
 	unsigned int previous;
 	int fd;
 
 	if (!config->slot_listen || slot->private_fd >= 0)
 		return 0;
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
-	fd = slot_socket_listen(config->slot_listen, slot->index, (int)config->backlog, ret_error);
+	fd = slot_socket_address(config->slot_listen, slot->index, address);
+	if (!fd)
+		fd = listen_at(address, (int)config->backlog, options->rights, &slot->private_path);
 	privilege_restore(previous);
-	if (fd < 0)
+	if (fd < 0) {
+		error_text_set(ret_error, "--slot-listen %.200s: %s\n%s",
+			       address[0] ? address : config->slot_listen, strerror(-fd), hint(fd));
 		return fd;
+	}
 	slot->private_fd = fd;
 	return 0;
 }
 
+void slot_socket_adopt(struct supervised_slot *slot, int fd)
+{
+	const struct user_rights *rights = slot->supervisor->options.rights;
+	const char *form = slot->supervisor->config->slot_listen;
+	char address[SLOT_SOCKET_TEXT_SIZE];
+	int error = 0;
+
+	slot->private_fd = fd;
+	if (form && !slot_socket_address(form, slot->index, address) && path_of(address))
+		error = unix_path_find(path_of(address), rights_for(rights, path_of(address)),
+				       &slot->private_path);
+	if (error)
+		report(STICKY_LOG_WARN, "slot_file_kept", "slot=%u error=\"%s\"", slot->index,
+		       strerror(-error));
+}
+
 void slot_socket_close(struct supervised_slot *slot)
 {
-	if (slot->private_fd >= 0)
-		slot_socket_unlisten(slot->supervisor->config->slot_listen, slot->index,
-				     slot->private_fd);
+	int error;
+
+	if (slot->private_fd < 0)
+		return;
+	close(slot->private_fd);
 	slot->private_fd = -1;
+	error = unix_path_remove(&slot->private_path);
+	if (error)
+		report(STICKY_LOG_WARN, "slot_file_kept", "slot=%u error=\"%s\"", slot->index,
+		       strerror(-error));
 }

@@ -27,25 +27,19 @@ struct supervised_slot;
 int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
 
 /*
- * Listen on the address of a slot. The file of a UNIX socket that no process listens on any more is
- * replaced. The new one has mode 0666, as systemd's sockets: its directory decides who may connect.
+ * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
+ * The file of a UNIX socket that no process listens on any more is replaced. The new one has mode
+ * 0666, as systemd's sockets: its directory decides who may connect. If the workers' user could
+ * change where the path leads to, it is used with that user's rights.
  *
- * form       as of slot_socket_address()
- * backlog    as of listen(2)
  * ret_error  what is wrong, and what to do
  *
- * Returns the descriptor or -errno.
- */
-int slot_socket_listen(const char *form, uint32_t slot, int backlog, struct error_text *ret_error);
-
-/* Close the socket of a slot, and remove its file. fd: -1 is allowed. */
-void slot_socket_unlisten(const char *form, uint32_t slot, int fd);
-
-/*
- * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
- * Parameters and results as of slot_socket_listen(), but 0 for success.
+ * Returns 0 or -errno.
  */
 int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error);
+
+/* A slot gets the socket that a previous controller opened. fd: taken over. */
+void slot_socket_adopt(struct supervised_slot *slot, int fd);
 
 /* Close it, and remove its file. A slot without one is allowed. */
 void slot_socket_close(struct supervised_slot *slot);

@@ -16,16 +16,16 @@
 #include "procfs/process_sockets.h"
 #include "supervise/worker_fsm.h"
 
-#define END_MS 1000 /* how long a worker that was killed may take to end */
+#define END_MS 1000 /* time in which a worker that was killed must end */
 
 static int fetch(int pidfd, int number)
 {
 	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
-#define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
+#define PRIVATE STICKY_LISTENERS_LIMIT /* result of match(): the slot's own socket */
 
-/* Returns the listener whose socket of this worker it is, PRIVATE, or -1: it is none. */
+/* Returns the listener to which this socket of the worker belongs, PRIVATE, or -1. */
 static int match(const struct worker_record *record, uint32_t listeners, int fd)
 {
 	uint64_t cookie;
@@ -40,8 +40,7 @@ static int match(const struct worker_record *record, uint32_t listeners, int fd)
 	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
-/* Fetch a descriptor of a worker, and keep it where it is one of its listening sockets. Returns 1
- * then. */
+/* Fetch a descriptor of a worker. If it is one of its listening sockets, keep it and return 1. */
 static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int pidfd,
 				int number)
 {
@@ -109,7 +108,7 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);
 	if (error)
 		return error;
-	/* A worker may have closed its slot's own socket: it serves all the same. */
+	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */
 	for (i = 0; i < listeners; i++)
 		if (adopted->fds[i] < 0)
 			return -ESRCH;
@@ -133,14 +132,24 @@ static void close_worker(struct adopted_worker *adopted)
 	}
 }
 
-static void kill_worker(const struct worker_record *record)
+static void check_sent(const struct worker_record *record, int error)
 {
-	if (kill(-record->pid, SIGKILL) && errno != ESRCH)
+	if (error && error != ESRCH)
 		report(STICKY_LOG_WARN, "kill_failed", "slot=%u pid=%d error=\"%s\"", record->slot,
-		       record->pid, strerror(errno));
+		       record->pid, strerror(error));
 }
 
-/* A worker that was killed holds its addresses until its end. */
+/* The worker may have left its process group: so both are killed. */
+static void kill_worker(const struct adopted_worker *adopted)
+{
+	const struct worker_record *record = &adopted->record;
+
+	check_sent(record, kill(-record->pid, SIGKILL) ? errno : 0);
+	check_sent(record,
+		   syscall(SYS_pidfd_send_signal, adopted->pidfd, SIGKILL, NULL, 0) ? errno : 0);
+}
+
+/* A worker that was killed keeps its addresses bound until it has ended. */
 static void await_end(const struct adopted_worker *adopted)
 {
 	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
@@ -149,8 +158,8 @@ static void await_end(const struct adopted_worker *adopted)
 }
 
 /*
- * Open a pidfd of the recorded process, where it is still there. It is opened before the process
- * is looked at: from then on the pid can't become another process's unnoticed.
+ * Open a pidfd of the recorded process, if it still runs. It is opened before the process is looked
+ * at: after that, another process with the same pid would be noticed.
  */
 static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
@@ -171,7 +180,7 @@ static int open_worker(const struct worker_record *record, struct adopted_worker
 	return 0;
 }
 
-/* Returns true where the worker is to be taken over. */
+/* Returns true if the worker is to be taken over. */
 static bool take_worker(const struct worker_record *record, uint32_t listeners,
 			struct adopted_worker *ret_worker)
 {
@@ -179,16 +188,16 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 	    open_worker(record, ret_worker))
 		return false;
 	if (record->state == WORKER_DRAINING) {
-		/* It may be the last one that has its slot's own socket. */
+		/* It may be the only process that still has its slot's own socket. */
 		if (record->private_cookie)
 			fetch_sockets(ret_worker, 0);
 		return true;
 	}
 	if (record->state == WORKER_READY && !fetch_sockets(ret_worker, listeners))
 		return true;
-	/* Where the start of its process was not recorded yet, its sockets identify it. */
+	/* If the start time of its process was not recorded yet, its sockets identify it. */
 	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
-		kill_worker(record);
+		kill_worker(ret_worker);
 		await_end(ret_worker);
 	}
 	close_worker(ret_worker);
@@ -225,6 +234,18 @@ int takeover_find(const char *path, struct takeover *ret_takeover)
 	return 0;
 }
 
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record)
+{
+	uint32_t i;
+
+	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT)
+		return false;
+	for (i = 0; i < takeover->count; i++)
+		if (takeover->workers[i].record.pid == record->pid)
+			return false;
+	return true;
+}
+
 const int *takeover_sockets(const struct takeover *takeover)
 {
 	uint32_t i;
@@ -240,7 +261,7 @@ void takeover_kill(const struct takeover *takeover)
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		kill_worker(&takeover->workers[i].record);
+		kill_worker(&takeover->workers[i]);
 	for (i = 0; i < takeover->count; i++)
 		await_end(&takeover->workers[i]);
 }

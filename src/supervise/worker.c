@@ -3,6 +3,7 @@
 #include "supervise/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -76,8 +77,8 @@ static bool has_left(enum worker_state state)
 }
 
 /*
- * In the state file a LEAVING worker is DRAINING: whoever takes over finds out by himself whether
- * it has been asked to stop.
+ * In the state file a LEAVING worker is recorded as DRAINING. A controller that takes over reads
+ * from stop_requested whether it has been asked to stop.
  */
 static void record_state(struct worker *worker)
 {
@@ -104,16 +105,16 @@ void worker_end_because(struct worker *worker, enum end_reason reason)
 
 void worker_note_sockets(struct worker *worker)
 {
-	struct worker_record *record = worker->record;
 	socklen_t length;
 	uint32_t i;
 	int fd;
 
-	for (i = 0; record && worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0;
-	     i++) {
-		length = sizeof(record->cookies[i]);
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
+	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
+		length = sizeof(worker->cookies[i]);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &worker->cookies[i], &length);
 	}
+	if (worker->record)
+		memcpy(worker->record->cookies, worker->cookies, sizeof(worker->cookies));
 }
 
 void worker_note(struct worker *worker)
@@ -121,6 +122,8 @@ void worker_note(struct worker *worker)
 	struct worker_record *record = state_file_add(supervisor_of(worker)->options.state_file);
 	socklen_t length;
 
+	worker->record = record;
+	worker_note_sockets(worker);
 	if (!record)
 		return;
 	record->slot = worker->slot->index;
@@ -130,15 +133,30 @@ void worker_note(struct worker *worker)
 	record->stop_requested = worker->stop_requested;
 	if (record->pid)
 		record->process_start = state_file_process_start(record->pid);
-	worker->record = record;
 	record_state(worker);
-	worker_note_sockets(worker);
 	length = sizeof(record->private_cookie);
 	if (worker->slot->private_fd >= 0)
 		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
 			   &length);
 	record->takes_passed = worker->outlet != NULL;
+	record->stop_signal = (uint32_t)config_stop_signal(supervisor_of(worker)->config);
 	state_file_publish(record);
+}
+
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms)
+{
+	const struct worker_hang *hang = worker->hang;
+	uint64_t most, age;
+	uint32_t i;
+
+	if (!hang || !hang->is_hung)
+		return 0;
+	most = hang_watch_age(&hang->passed, now_ms);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		age = hang_watch_age(&hang->sockets[i].watch, now_ms);
+		most = age > most ? age : most;
+	}
+	return most;
 }
 
 static void free_timer(struct event *timer)

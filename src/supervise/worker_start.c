@@ -43,7 +43,10 @@ static int begin(struct worker *worker)
 	if (error)
 		return error;
 	worker->generation = worker->slot->generation = sticky_worker_generation(worker->sockets);
-	/* Recorded before it begins: should we be killed in between, the process can be found. */
+	/*
+	 * The worker is recorded before it begins: if the controller is killed in between, the
+	 * process can be found.
+	 */
 	slot_note(worker->slot);
 	worker_note(worker);
 	error = worker_open_channel(worker);
@@ -67,6 +70,10 @@ static const char *begin_hint(int error)
 		       "pids.max of the cgroup)";
 	case -EMFILE:
 		return "too few descriptors: raise the limit (ulimit -n)";
+	case -EBADMSG:
+	case -ENOTSUP:
+	case -EFBIG:
+		return "an --env-file can't be used: 'env_file_failed' in the log says why";
 	default:
 		return "see 'stickyctl doctor'";
 	}
@@ -102,8 +109,8 @@ void worker_begin(struct supervised_slot *slot)
 }
 
 /*
- * A worker that is replaced before its time (STOPPING=1; drain, then ready) leaves one more that
- * drains than a reload would: one too many is waited for.
+ * A worker that is replaced early (STOPPING=1, or drain and then ready) may leave more draining
+ * workers than a reload would. The next worker waits until there are fewer.
  */
 static bool must_wait_for_room(struct supervised_slot *slot)
 {
@@ -153,6 +160,7 @@ int supervised_slot_add(struct supervisor *supervisor, uint32_t index)
 			return -ENOMEM;
 		}
 		slot->private_fd = -1;
+		slot->private_path = UNIX_PATH_NONE;
 		supervisor->slots[index] = slot;
 	}
 	slot->supervisor = supervisor;

@@ -11,8 +11,8 @@
 #include "supervise/worker_channel.h"
 
 /*
- * Is a STARTING worker taken for ready after --min-uptime? Not where it says itself when it is: it
- * has sent a notification, or workers of this instance have before.
+ * Does a STARTING worker count as ready after --min-uptime? It does not if it announces when it is
+ * ready: it has sent a notification, or other workers of this instance have done so.
  */
 static bool is_ready_by_uptime(const struct worker *worker)
 {
@@ -72,7 +72,9 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->timing.ready_timeout_ms) {
-		/* The timer was set when it was not known yet that these workers say so themselves.
+		/*
+		 * The timer was started when it was not known yet that these workers announce when
+		 * they are ready.
 		 */
 		worker_start_ready_timer(worker);
 	} else {

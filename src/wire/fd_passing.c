@@ -7,7 +7,7 @@
 
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd)
 {
-	/* Aligned as cmsg(3) wants it. */
+	/* The control data must be aligned: cmsg(3). */
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -62,6 +62,15 @@ ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret
 	return received;
 }
 
+void fd_passing_discard(int fd)
+{
+	static const struct linger off;
+
+	/* It fails on what is no socket, which has nothing to wait for. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+	close(fd);
+}
+
 void fd_passing_close(struct msghdr *header)
 {
 	struct cmsghdr *passed;
@@ -74,7 +83,7 @@ void fd_passing_close(struct msghdr *header)
 		count = (passed->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
 		for (i = 0; i < count; i++) {
 			memcpy(&fd, CMSG_DATA(passed) + i * sizeof(fd), sizeof(fd));
-			close(fd);
+			fd_passing_discard(fd);
 		}
 	}
 }

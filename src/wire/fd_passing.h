@@ -8,9 +8,9 @@
 #include <sys/types.h>
 
 /*
- * Send, without waiting.
+ * Send bytes, without waiting.
  *
- * fd  goes with the first byte; remains the caller's; -1: none
+ * fd  sent with the first byte; remains the caller's; -1: none
  *
  * Returns the number of bytes that were sent, or -errno.
  */
@@ -26,7 +26,19 @@ ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
  */
 ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret_fd);
 
-/* Close all descriptors that came with a message of a peer that should not send any. */
+/* The most descriptors that a message can have: SCM_MAX_FD of the kernel. */
+#define FD_PASSING_MAX 253
+
+/*
+ * Close a descriptor that a peer sent unasked. SO_LINGER is taken off it first: close() would wait
+ * for a TCP connection to be sent out, as long as the peer likes, also on a non-blocking socket.
+ */
+void fd_passing_discard(int fd);
+
+/*
+ * Discard all descriptors that came with a message of a peer that should not send any. Let there be
+ * room for FD_PASSING_MAX: the kernel closes those that do not fit, and waits for them.
+ */
 void fd_passing_close(struct msghdr *header);
 
 #endif

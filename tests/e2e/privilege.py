@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that may less than we: other users, fewer capabilities, no IPv6."""
+"""Programs with fewer rights than the test: other users, fewer capabilities, no IPv6."""
 
 import ctypes
 import errno
@@ -12,20 +12,21 @@ NOBODY = 65534
 
 
 def as_nobody(*capabilities):
-    """A prefix of a command: as user nobody, with these capabilities and no others."""
+    """The beginning of a command line that runs a command as user nobody, with exactly these
+    capabilities."""
     wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
             f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
 
 
 def without(*capabilities):
-    """A prefix of a command: as root without these capabilities."""
+    """The beginning of a command line that runs a command as root without these capabilities."""
     unwanted = ",".join(f"-{name}" for name in capabilities)
     return ["setpriv", f"--inh-caps={unwanted}", f"--bounding-set={unwanted}"]
 
 
 def copy_program(source, directory):
-    """A copy that other users can run, wherever the build directory is."""
+    """Copy a program to a place where other users can run it."""
     target = pathlib.Path(directory) / pathlib.Path(source).name
     shutil.copy(source, target)
     target.chmod(0o755)
@@ -65,7 +66,7 @@ SOCKET_SYSCALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}
 
 
 def forbid_ipv6():
-    """For Popen's preexec_fn: a machine without IPv6, where socket(AF_INET6) fails."""
+    """For Popen's preexec_fn: simulates a machine without IPv6, on which socket(AF_INET6) fails."""
     install_filter(
         (LOAD, 0, 0, 0), (EQUAL, 0, 3, SOCKET_SYSCALL[os.uname().machine]),  # the number
         (LOAD, 0, 0, 16), (EQUAL, 0, 1, socket.AF_INET6),  # the first argument

@@ -31,6 +31,12 @@ USAGE_CASES = {
     "where_of_a_port": (["where", "192.0.2.1:80"], "'192.0.2.1:80'", "203.0.113.9"),
     "help_of_no_command": (["help", "bogus"], "bogus", "stickyctl help"),
     "no_address": (["start", "--worker", "activation", "--", WORKER], "-l 127.0.0.1:3000"),
+    "a_misspelt_name": (["start", "-n", "wbe"], "no command", "/etc/sticky/wbe.yaml"),
+    "address_port": (["start", "-l", "8000"], "--listen", "'8000'", "write :PORT"),
+    "address_large": (["start", "-l", ":99999"], "--listen", "':99999'", "0 to 65535"),
+    "address_v6": (["start", "-l", "::1:80"], "--listen", "'::1:80'", "in brackets"),
+    "address_brackets": (["start", "-l", "[::1]80"], "--listen", "'[::1]80'", "[V6ADDRESS]:PORT"),
+    "max_rss_bytes": (["start", "--max-rss", "512"], "--max-rss", "'512'", "write 512M"),
     **{f"workers_{name}": (["start", "-w", value], "--workers", f"'{value}'", "1 to 1024")
        for name, value in {"zero": "0", "1025": "1025", "negative": "-1", "junk": "many",
                            "empty": "", "half": "1.5", "huge": "9" * 30,
@@ -69,9 +75,9 @@ class Usage(harness.TestCase):
 
 
 @tests_of({
-    "unknown": ({"STICKYCTL_WORKR": 4}, "STICKYCTL_WORKR", "--help"),
+    "unknown": ({"STICKYCTL_WORKR": 4}, "STICKYCTL_WORKR", "did you mean that of --worker"),
     "empty_name": ({"STICKYCTL_": 4}, "STICKYCTL_", "--help"),
-    "lower_case": ({"STICKYCTL_workers": 4}, "STICKYCTL_workers", "--help"),
+    "lower_case": ({"STICKYCTL_workers": 4}, "STICKYCTL_workers", "did you mean that of --workers"),
     "number": ({"STICKYCTL_WORKERS": "junk"}, "STICKYCTL_WORKERS", "'junk'", "1 to 1024"),
     "time": ({"STICKYCTL_MIN_UPTIME": "junk"}, "STICKYCTL_MIN_UPTIME", "'junk'", "150ms"),
     "name": ({"STICKYCTL_NAME": "a/b"}, "STICKYCTL_NAME", "'a/b'"),

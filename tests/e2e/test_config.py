@@ -89,6 +89,12 @@ class Start(ConfigTestCase):
         result = self.stickyctl("start", "-n", "web")
         self.assert_message(result, "/etc/sticky/web.yaml:1:10", "workers", code=BAD_CONFIG)
 
+    def test_a_file_without_a_command_starts_no_demo(self):
+        for text in ("", "workers: 2\n"):
+            path = self.write("empty.yaml", text)
+            result = self.stickyctl("start", "-c", path)
+            self.assert_message(result, f"{path} names no command", code=BAD_CONFIG)
+
     def test_no_file_for_a_name_is_no_error(self):
         result = self.stickyctl("start", "-n", "nobodys", "--", WORKER)
         self.assertEqual(result.returncode, FAILED)

@@ -208,7 +208,7 @@ class Drain(NodeTestCase):
         app = self.app(SERVER + LISTENS + """
             process.on('SIGTERM', () => console.error('signal'));
             """ + BLOCKS)
-        instance = self.serve_node(app, "--term-after", "100ms", slots=1)
+        instance = self.serve_node(app, "--handshake-grace", "0", "--term-after", "100ms", slots=1)
         busy = self.block(instance)
         clients = self.connect(sources(3), REQUEST)
         instance.send(signal.SIGHUP)

@@ -24,7 +24,7 @@ class SlotsTestCase(LifecycleTestCase):
         """Returns how many buckets it says have moved."""
         result = instance.run("scale", slots)
         self.assertEqual(result.returncode, 0, result.stderr)
-        found = re.search(r"(\d+) slots, before (\d+): (\d+) of 65536 buckets moved, ([\d.]+)%",
+        found = re.search(r"(\d+) slots?, before (\d+): (\d+) of 65536 buckets moved, ([\d.]+)%",
                           result.stdout)
         self.assertTrue(found, result.stdout)
         self.assertAlmostEqual(float(found[4]), 100 * int(found[3]) / BUCKETS, delta=0.01)

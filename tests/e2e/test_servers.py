@@ -8,7 +8,7 @@ import re
 import subprocess
 
 import harness
-from clients import HERE, LISTEN, http_get
+from clients import HERE, LISTEN, client_socket, http_get, read_all
 
 COUNT = 200
 CONNECTIONS = 3
@@ -89,11 +89,10 @@ def application(environ, start_response):
         self.check("--ready", "notify", "--chdir", self.dir, "--", "gunicorn", "--workers", "1",
                    "--worker-tmp-dir", self.dir, "app", slots=2, slot_of=self.own_slot)
 
-    @harness.needs("nginx")
-    def test_nginx(self):
+    def nginx_config(self, server):
         temporary = "".join(f"{kind}_temp_path {self.dir}/{kind};\n" for kind in (
             "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        config = self.write("nginx.conf", f"""
+        return self.write("nginx.conf", f"""
             worker_processes 1;
             events {{}}
             http {{
@@ -101,9 +100,33 @@ def application(environ, start_response):
               {temporary}
               server {{
                 listen 127.0.0.1:3000;
-                return 200 "pid=$pid client=$remote_addr\\n";
+                {server}
               }}
             }}""")
+
+    @harness.needs("nginx")
+    def test_nginx_finishes_a_download(self):
+        """It is asked to stop by QUIT, as nobody said anything else: TERM would cut it off."""
+        size = 1_500_000
+        self.write("file", "x" * size)
+        config = self.nginx_config(f"root {self.dir}; limit_rate 1000k;")
+        instance = self.serve(
+            "-w", 1, "-l", "127.0.0.1:3000", "--min-uptime", "300ms", "--env", "NGINX=3;", "--",
+            "nginx", "-c", config, "-e", self.dir / "error.log", "-g",
+            f"daemon off; user root; pid {self.dir}/nginx.pid;")
+        with client_socket(HERE) as client:
+            client.sendall(b"GET /file HTTP/1.0\r\n\r\n")
+            got = client.recv(1000)
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            got += read_all(client)
+        self.assertEqual(len(got.split(b"\r\n\r\n", 1)[1]), size)
+        (line,) = instance.log_lines("stop_signal")
+        self.assertEqual(line.fields["signal"], "QUIT")
+        self.assertEqual(instance.stop(), 0)
+
+    @harness.needs("nginx")
+    def test_nginx(self):
+        config = self.nginx_config('return 200 "pid=$pid client=$remote_addr\\n";')
         # In the environment what a predecessor would leave there: its listening sockets.
         command = self.script("nginx.sh", f"""
             exec nginx -c {config} -e {self.dir}/error.log \\

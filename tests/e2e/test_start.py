@@ -213,7 +213,8 @@ class Status(harness.TestCase):
             self.assertIn(str(worker["pid"]), row)
             self.assertIn("ready", row)
             self.assertIn("50.00%", row)
-            self.assertIn("all is well", row)
+            self.assertIn("all is well", lines[lines.index(row) + 1])
+        self.assertLessEqual(max(map(len, lines)), 80)
 
     def test_where(self):
         instance = self.serve(*LISTEN, "-w", "4", "--", WORKER, "--notify")

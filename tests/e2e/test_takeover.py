@@ -3,6 +3,7 @@
 """The controller dies: its workers serve on, and the next controller goes on with them."""
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
@@ -14,10 +15,31 @@ import harness
 import world
 from clients import HERE, ask, is_refused
 from lifecycle import WORKERS, LifecycleTestCase, Line
+from privilege import NOBODY
 from programs import ALREADY_RUNNING, FAILED, NOT_RUNNING, STICKYCTL, WORKER
 from world import wait_for
 
 KILLS = 10
+
+
+def lock_as_nobody(path, log):
+    """In a child: wait for a read lock on a file, and hold it. Returns the child's pid."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        with open(path, "rb") as file:
+            os.write(log, b"waits ")
+            fcntl.lockf(file, fcntl.LOCK_SH)
+            os.write(log, b"locked")
+            signal.pause()
+    except PermissionError as error:
+        os.write(log, error.strerror.encode())
+    finally:
+        os._exit(0)
 
 
 class TakeoverTestCase(LifecycleTestCase):
@@ -277,6 +299,22 @@ class Takeover(TakeoverTestCase):
             self.assertGreaterEqual(after["counters"][name], value, name)
         self.assertEqual(after["workers"][1]["killed"], 1)
         successor.stop()
+
+    def test_another_user_can_not_keep_it_out(self):
+        """By waiting for a lock on the pid file: it gets none, and the takeover goes on."""
+        instance = self.serve_workers(1)
+        log = self.dir / "locker"
+        with open(log, "wb") as file:
+            locker = lock_as_nobody(instance.directory / "pid", file.fileno())
+        self.addCleanup(os.waitpid, locker, 0)
+        self.addCleanup(os.kill, locker, signal.SIGKILL)
+        said = wait_for("the locker's word", log.read_text)
+        self.kill_controller(instance)
+        if said == "waits ":
+            wait_for("the lock", lambda: "locked" in log.read_text())
+        successor = self.start_again(instance).ready()
+        self.assertEqual(log.read_text(), "Permission denied")
+        self.assertEqual(successor.stop(), 0)
 
     def test_two_at_once(self):
         instance = self.serve_workers(1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The handshakes that have begun and are not over, by the kernel's word. */
+/* The handshakes that have begun and are not over, as the kernel reports them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "procfs/sockdiag.h"
 #include "../support/clients.h"
@@ -20,8 +21,8 @@
 #define LIMIT	1000
 
 /*
- * A listening socket on which no handshake ends before the client has sent something
- * (TCP_DEFER_ACCEPT), and clients that have sent nothing.
+ * A listening socket on which a handshake does not end before the client has sent data
+ * (TCP_DEFER_ACCEPT), and clients that have sent none.
  */
 struct scene {
 	struct sockaddr_storage server;
@@ -99,7 +100,10 @@ static void follow(const char *address)
 	assert_int_equal(list(&scene.port, 1, &before), CLIENTS);
 	for (i = 1; i < CLIENTS; i++)
 		assert_true(before[i - 1] < before[i]);
-	/* The numbers stay as they are; those of handshakes that are over are gone. */
+	/*
+	 * The numbers of handshakes do not change. Those of handshakes that are over are not in the
+	 * list.
+	 */
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(number_send(scene.clients[i], 1), 0);
 		accepted[i] = client_accept(scene.listening);
@@ -124,6 +128,26 @@ static void v6_handshakes_from_their_beginning(void **state)
 {
 	(void)state;
 	follow("::1");
+}
+
+static void a_connection_is_seen(void **state)
+{
+	struct scene scene;
+	int accepted;
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	begin_handshakes(&scene);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 0);
+	assert_int_equal(number_send(scene.clients[0], 1), 0);
+	/* The connection is in the accept queue; then it is accepted. */
+	assert_int_equal(client_settle(scene.clients[0]), 0);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
+	accepted = client_accept(scene.listening);
+	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
+	assert_int_equal(sockdiag_is_connected(&(uint16_t){1}, 1), 0);
+	close(accepted);
+	strike_scene(&scene);
 }
 
 static void other_ports_do_not_count(void **state)
@@ -171,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(v4_handshakes_from_their_beginning),
 		cmocka_unit_test(v6_handshakes_from_their_beginning),
+		cmocka_unit_test(a_connection_is_seen),
 		cmocka_unit_test(other_ports_do_not_count),
 		cmocka_unit_test(more_than_the_limit_are_an_error),
 	};

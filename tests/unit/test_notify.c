@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* sd_notify(3)'s datagrams: their text, who sent them, and what came along. */
+/*
+ * The datagrams of sd_notify(3): their text, their sender, and the descriptors that come with them.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -114,16 +116,16 @@ static struct event_base *base;
 static struct notify *notify;
 static struct {
 	int count;
-	pid_t group;
+	pid_t sender;
 	struct notify_message message;
 	char status[64];
 } heard;
 
-static void on_message(void *context, pid_t group, const struct notify_message *message)
+static void on_message(void *context, pid_t sender, const struct notify_message *message)
 {
 	assert_ptr_equal(context, &heard);
 	heard.count++;
-	heard.group = group;
+	heard.sender = sender;
 	heard.message = *message;
 	snprintf(heard.status, sizeof(heard.status), "%s", message->status ? message->status : "");
 }
@@ -179,18 +181,18 @@ static int say(const char *text)
 	return say_with(text, strlen(text), -1);
 }
 
-static void a_sender_is_known_by_its_group(void **state)
+static void a_sender_is_known_by_its_pid(void **state)
 {
 	(void)state;
 	assert_int_equal(say("READY=1\nSTATUS=hello"), 0);
 	notify_drain(notify);
 	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.group, getpgrp());
+	assert_int_equal(heard.sender, getpid());
 	assert_true(heard.message.ready);
 	assert_string_equal(heard.status, "hello");
 }
 
-static void a_child_is_known_by_its_group(void **state)
+static void a_child_is_known_by_its_pid(void **state)
 {
 	pid_t child;
 	int status;
@@ -201,13 +203,13 @@ static void a_child_is_known_by_its_group(void **state)
 		setpgid(0, 0);
 		_exit(say("WATCHDOG=1") ? 1 : 0);
 	}
-	/* It has ended, and is not reaped: the kernel still knows its group. */
+	/* It has ended, and is not reaped: the kernel still knows it. */
 	assert_int_equal(waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 	notify_drain(notify);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_int_equal(heard.count, 1);
-	assert_int_equal(heard.group, child);
+	assert_int_equal(heard.sender, child);
 	assert_true(heard.message.alive);
 }
 
@@ -226,7 +228,8 @@ static void what_is_unknown_or_too_long_is_passed_over(void **state)
 
 	(void)state;
 	memset(longer + 8, 'x', sizeof(longer) - 8);
-	assert_int_equal(say_with(longer, sizeof(longer), -1), 0); /* cut: not believed */
+	/* it was cut off, and is not believed */
+	assert_int_equal(say_with(longer, sizeof(longer), -1), 0);
 	say("EXTEND_TIMEOUT_USEC=1");
 	say_with("", 0, -1);
 	say_with("READY=1\0\nSTOPPING=1", 19, -1);
@@ -308,8 +311,8 @@ int main(void)
 		cmocka_unit_test(known_lines_are_read_in_any_order),
 		cmocka_unit_test(texts_without_a_known_line_are_refused),
 		cmocka_unit_test(a_long_text_is_read_whole),
-		SOCKET_TEST(a_sender_is_known_by_its_group),
-		SOCKET_TEST(a_child_is_known_by_its_group),
+		SOCKET_TEST(a_sender_is_known_by_its_pid),
+		SOCKET_TEST(a_child_is_known_by_its_pid),
 		SOCKET_TEST(the_loop_hears_too),
 		SOCKET_TEST(what_is_unknown_or_too_long_is_passed_over),
 		SOCKET_TEST(the_longest_is_heard),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Workers' output: passed on whole, by lines where asked, and blocking nobody. */
+/*
+ * Workers' output is passed on completely, line by line if that is configured, and no process has
+ * to wait.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -26,9 +29,9 @@ static struct output_sink *sink;
 static struct output_source *source;
 static struct output_tail *tail;
 static int source_fd, sink_fd;
-static int worker; /* the worker's end, to write; -1: closed */
-static int reader; /* our reader's end */
-static char *seen; /* what our reader has read */
+static int worker; /* the worker's end, to which the test writes; -1: closed */
+static int reader; /* the end from which the test reads */
+static char *seen; /* the bytes that the test has read */
 static size_t seen_length;
 
 static uint64_t now_ms(void)
@@ -52,7 +55,7 @@ static int open_pipes(void **state)
 	worker = from[1];
 	reader = to[0];
 	fcntl(worker, F_SETFL, O_NONBLOCK);
-	fcntl(reader, F_SETFL, O_NONBLOCK); /* the sink's end stays a blocking one */
+	fcntl(reader, F_SETFL, O_NONBLOCK); /* the other end stays blocking */
 	seen = malloc(4 * MEGABYTE);
 	seen_length = 0;
 	source = NULL;
@@ -89,7 +92,7 @@ static int close_pipes(void **state)
 	return 0;
 }
 
-/* Read what is there, at most `limit` bytes. */
+/* Read the bytes that are there, at most `limit`. */
 static void read_seen(size_t limit)
 {
 	while (limit && seen_length < 4 * MEGABYTE) {
@@ -103,7 +106,7 @@ static void read_seen(size_t limit)
 	}
 }
 
-/* One round of the loop. It must not block, whoever is slow. */
+/* One turn of the loop. It must not block, however slow the reader is. */
 static void turn(void)
 {
 	uint64_t before = now_ms();
@@ -112,7 +115,7 @@ static void turn(void)
 	assert_true(now_ms() - before < DEADLINE_MS / 10);
 }
 
-/* What a worker writes is given, and what our reader sees: `length` bytes. */
+/* Run until the worker's output has been passed on, and `length` bytes have been read. */
 static void settle(size_t length)
 {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
@@ -142,7 +145,7 @@ static void raw_bytes_come_as_they_are(void **state)
 	(void)state;
 	open_source("");
 	say("no end");
-	expect("no end");
+	expect("no end"); /* after a moment, in which the rest could have come */
 	say(" yet\n\n\nx");
 	expect("no end yet\n\n\nx");
 	close_worker();
@@ -160,14 +163,14 @@ static void each_line_gets_the_prefix(void **state)
 	expect("[2] one\n[2] two\n[2] \n");
 	say("ee\nfour");
 	expect("[2] one\n[2] two\n[2] \n[2] three\n");
-	/* The last line is ended where the worker ends. */
+	/* The last line gets a line end when the worker ends. */
 	close_worker();
 	output_source_close(source);
 	source = NULL;
 	expect("[2] one\n[2] two\n[2] \n[2] three\n[2] four\n");
 }
 
-/* Two that write by turns: a line is one worker's. */
+/* Two workers write in turn. Each line comes from one of them. */
 static void lines_of_two_workers_do_not_mix(void **state)
 {
 	struct output_source *other;
@@ -187,7 +190,7 @@ static void lines_of_two_workers_do_not_mix(void **state)
 	output_source_close(other);
 }
 
-/* What is left without the prefixes and the line ends. */
+/* Count the letters, without prefixes and line ends. */
 static size_t count_payload(char letter)
 {
 	size_t i, count = 0;
@@ -208,20 +211,52 @@ static size_t longest_line(void)
 	return longest;
 }
 
+/* A line of 9 KB comes in several reads; a pipe takes 4 KB at once. */
+static void long_raw_lines_of_two_workers_do_not_mix(void **state)
+{
+	static char half[4500];
+	struct output_source *other;
+	size_t i;
+	int from[2];
+
+	(void)state;
+	open_source("");
+	assert_int_equal(pipe(from), 0);
+	assert_int_equal(output_source_open(base, from[0], sink, "", tail, &other), 0);
+	memset(half, 'a', sizeof(half));
+	assert_int_equal(write(worker, half, sizeof(half)), sizeof(half));
+	settle(0);
+	assert_int_equal(write(from[1], "bbb\n", 4), 4);
+	settle(4);
+	half[sizeof(half) - 1] = '\n';
+	assert_int_equal(write(worker, half, sizeof(half)), sizeof(half));
+	settle(4 + 2 * sizeof(half));
+	assert_memory_equal(seen, "bbb\n", 4);
+	for (i = 4; i < seen_length - 1; i++)
+		assert_int_equal(seen[i], 'a');
+	close(from[1]);
+	output_source_close(other);
+}
+
 static void a_line_without_an_end_is_passed_in_parts(void **state)
 {
-	static char text[60000];
+	static char text[140000];
+	size_t written;
 
 	(void)state;
 	open_source("[2] ");
 	memset(text, 'x', sizeof(text));
-	assert_int_equal(write(worker, text, sizeof(text)), sizeof(text));
-	settle(40000);
-	assert_true(count_payload('x') > sizeof(text) - 20000); /* it does not wait for the end */
+	for (written = 0; written < sizeof(text); settle(0)) {
+		ssize_t length = write(worker, text + written, sizeof(text) - written);
+
+		written += length > 0 ? (size_t)length : 0;
+	}
+	settle(sizeof(text) - 70000);
+	assert_true(count_payload('x') > sizeof(text) - 70000); /* it does not wait for the end */
 	say("\nnext\n");
 	settle(sizeof(text) + 12);
 	assert_int_equal(count_payload('x') - 1, sizeof(text)); /* "next" has one */
-	assert_true(longest_line() < 30000);
+	assert_true(longest_line() < 90000);
 	assert_memory_equal(seen, "[2] xxx", 7);
 	assert_memory_equal(seen + seen_length - 10, "\n[2] next\n", 10);
 }
@@ -250,7 +285,7 @@ static int free_lines(void **state)
 	return 0;
 }
 
-/* Write what the pipe takes. Returns how much of the megabyte has been taken. */
+/* Write as much as the pipe takes. Returns how much of the megabyte has been written so far. */
 static size_t push(size_t done)
 {
 	while (done < MEGABYTE) {
@@ -263,7 +298,7 @@ static size_t push(size_t done)
 	return done;
 }
 
-/* While nobody reads: until it goes no further. */
+/* Write until the pipe is full, while no process reads. */
 static size_t push_until_stuck(void)
 {
 	size_t done = 0, before;
@@ -298,7 +333,7 @@ static void a_slow_reader_blocks_nobody_and_loses_nothing(void **state)
 	(void)state;
 	open_source("");
 	done = push_until_stuck();
-	/* The worker's pipe is full, as it would be without us: memory is bounded. */
+	/* The worker's pipe is full, as it would be without the controller: memory is bounded. */
 	assert_true(done < MEGABYTE / 2);
 	pull_slowly(done, MEGABYTE);
 	assert_memory_equal(seen, lines, MEGABYTE);
@@ -322,7 +357,7 @@ static void nor_where_lines_get_a_prefix(void **state)
 	check_prefixed();
 }
 
-/* A worker that ends while our reader is slow: what it said is not lost. */
+/* A worker ends while the reader is slow: its output is not lost. */
 static void what_a_dead_worker_said_is_kept_for_a_slow_reader(void **state)
 {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
@@ -396,9 +431,13 @@ static void the_tail_has_the_last_whole_lines(void **state)
 	open_source("[2] ");
 	expect_tail(64, "");
 	say("one\ntwo\nthree");
-	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not the worker's */
+	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not part of the worker's output */
 	expect_tail(12, "two\nthree");
-	expect_tail(9, "three"); /* "wo\nthree" begins within a line */
+	/*
+	 * "wo
+	 * three" would begin within a line
+	 */
+	expect_tail(9, "three");
 	say("\n");
 	expect_tail(10, "three\n");
 }
@@ -451,6 +490,7 @@ int main(void)
 		OUTPUT_TEST(raw_bytes_come_as_they_are),
 		OUTPUT_TEST(each_line_gets_the_prefix),
 		OUTPUT_TEST(lines_of_two_workers_do_not_mix),
+		OUTPUT_TEST(long_raw_lines_of_two_workers_do_not_mix),
 		OUTPUT_TEST(a_line_without_an_end_is_passed_in_parts),
 		OUTPUT_TEST(a_slow_reader_blocks_nobody_and_loses_nothing),
 		OUTPUT_TEST(nor_where_lines_get_a_prefix),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The run directory: one instance for a name, whatever its files say, and nobody else's. */
+/*
+ * The run directory: one instance for each name, whatever its files contain, and safe from other
+ * users.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -104,7 +107,7 @@ static void check_made_and_removed(mode_t mask)
 	assert_int_equal(read_pid(), getpid());
 	assert_true(fcntl(rundir.lock, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(stat(pid_file, &info), 0);
-	assert_int_equal(info.st_mode & 022, 0);
+	assert_int_equal(info.st_mode & 07777, 0600);
 
 	rundir_release(&rundir);
 	assert_int_equal(rundir.lock, -1);
@@ -120,7 +123,7 @@ static void it_is_made_and_removed(void **state)
 	check_made_and_removed(0277);
 }
 
-/* What becomes of a child that tries to take the name too. */
+/* Returns what happens in a child that tries to take the name, too. */
 static int try_in_a_child(pid_t owner)
 {
 	pid_t child = fork();
@@ -150,7 +153,7 @@ static void a_second_one_is_told_who_has_it(void **state)
 	(void)state;
 	assert_int_equal(take(&rundir, &pid), 0);
 	assert_int_equal(try_in_a_child(getpid()), -EEXIST);
-	assert_int_equal(read_pid(), getpid()); /* and has changed nothing */
+	assert_int_equal(read_pid(), getpid()); /* and has not changed the file */
 	rundir_release(&rundir);
 	assert_int_equal(try_in_a_child(0), 0);
 	assert_int_equal(take(&rundir, &pid), 0);
@@ -170,7 +173,7 @@ static void other_names_are_free(void **state)
 	rundir_release(&rundir);
 }
 
-/* A child that has taken the name; it holds it until it is killed. */
+/* Start a child that takes the name, and keeps it until it is killed. */
 static pid_t start_holder(void)
 {
 	struct rundir rundir;
@@ -208,6 +211,41 @@ static void one_that_was_killed_has_left_its_name(void **state)
 	assert_int_equal(take(&rundir, &pid), 0);
 	assert_int_equal(read_pid(), getpid());
 	rundir_release(&rundir);
+}
+
+/* A previous version has left a file that everybody can read, and a process has a lock on it. */
+static void a_lock_of_a_reader_is_no_instance(void **state)
+{
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+	struct rundir rundir;
+	struct stat info;
+	pid_t reader, pid;
+	int ready[2];
+	char byte;
+
+	(void)state;
+	write_pid("1\n");
+	assert_int_equal(pipe(ready), 0);
+	reader = fork();
+	if (reader == 0) {
+		byte = fcntl(open(pid_file, O_RDONLY), F_SETLK, &lock) ? 'n' : 'y';
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	assert_int_equal(take(&rundir, &pid), -EBUSY);
+	assert_int_equal(pid, reader);
+	assert_non_null(strstr(why.text, "no instance"));
+	kill(reader, SIGKILL);
+	assert_int_equal(waitpid(reader, NULL, 0), reader);
+	assert_int_equal(take(&rundir, &pid), 0);
+	assert_int_equal(stat(pid_file, &info), 0);
+	assert_int_equal(info.st_mode & 07777, 0600);
+	rundir_release(&rundir);
+	close(ready[0]);
+	close(ready[1]);
 }
 
 /* The number in the file lives, but it is not an instance. */
@@ -330,7 +368,7 @@ static void files_of_an_instance_that_was_killed_go_at_release(void **state)
 
 /* ---- Lengths ---------------------------------------------------------------------- */
 
-/* Is there room for "/control.sock" behind it? */
+/* Is there room for "/control.sock" behind the path? */
 static bool fits_a_socket(const char *path)
 {
 	return strlen(path) + strlen("/control.sock") < sizeof(((struct sockaddr_un *)0)->sun_path);
@@ -380,6 +418,7 @@ int main(void)
 		RUNDIR_TEST(a_second_one_is_told_who_has_it),
 		RUNDIR_TEST(other_names_are_free),
 		RUNDIR_TEST(one_that_was_killed_has_left_its_name),
+		RUNDIR_TEST(a_lock_of_a_reader_is_no_instance),
 		RUNDIR_TEST(a_stale_number_proves_nothing),
 		RUNDIR_TEST(directories_that_others_can_write_to_are_refused),
 		RUNDIR_TEST(directories_of_others_are_refused),

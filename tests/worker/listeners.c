@@ -25,7 +25,10 @@ static void pause_ms(unsigned int ms)
 
 static bool is_of_the_connection(int error)
 {
-	/* accept(2): a connection that broke in the queue is reported by the one who accepts it. */
+	/*
+	 * accept(2): a connection that broke in the queue is reported to the process that accepts
+	 * it.
+	 */
 	return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
 }
 
@@ -44,7 +47,7 @@ static void handle_listener(struct loop *loop, struct watch *watch)
 			pause_ms(loop->worker->options.accept_pause_ms);
 			connection_open(loop, fd, watch->fd, &peer);
 			if (loop->worker->options.accept_pause_ms)
-				return; /* so that a signal is seen in between */
+				return; /* signals are handled in between */
 			continue;
 		}
 		if (errno == EAGAIN)

@@ -33,6 +33,7 @@ static void usage(FILE *out, int code)
 	      "  --shut-after MS     shut the own listening sockets down after this\n"
 	      "  --stopping-after MS say STOPPING=1 after this, and stop as by SIGTERM\n"
 	      "  --grow MIB          use so much memory\n"
+	      "  --tally FILE        count accepted and closed connections there\n"
 	      "  --fork-child        fork a child that keeps the sockets and does nothing\n"
 	      "  --term-drain        SIGTERM: close the listening sockets, finish the open\n"
 	      "                      connections, exit 0 (this is so without the option too)\n"
@@ -77,6 +78,7 @@ enum option_id {
 	OPTION_SHUT_AFTER,
 	OPTION_STOPPING_AFTER,
 	OPTION_GROW,
+	OPTION_TALLY,
 	OPTION_HELP
 };
 
@@ -103,6 +105,7 @@ static const struct option long_options[] = {
 	{"shut-after", required_argument, NULL, OPTION_SHUT_AFTER},
 	{"stopping-after", required_argument, NULL, OPTION_STOPPING_AFTER},
 	{"grow", required_argument, NULL, OPTION_GROW},
+	{"tally", required_argument, NULL, OPTION_TALLY},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
 };
@@ -181,6 +184,9 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_GROW:
 		options->grow_mib = option_number(value, 4096);
+		break;
+	case OPTION_TALLY:
+		options->tally = value;
 		break;
 	case OPTION_HELP:
 		usage(stdout, 0);

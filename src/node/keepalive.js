@@ -4,6 +4,14 @@
 // answered with `Connection: close`. An upgrade is no 'request' event, and stays open.
 const passed = new WeakSet();
 
+// A process that the application starts must not look for this file, which goes with the instance.
+if (process.env.NODE_OPTIONS) {
+  const options = process.env.NODE_OPTIONS.replace(
+    / ?--require="[^"]*\/stickyctl-keepalive\.js"/, '');
+  if (options) process.env.NODE_OPTIONS = options;
+  else delete process.env.NODE_OPTIONS;
+}
+
 // A connection that the primary passed is known by the message that it came with.
 process.prependListener('internalMessage', (message, handle) => {
   if (handle && message && message.act === 'newconn') passed.add(handle);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include "config/known_servers.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The sources are the manuals: nginx "Controlling nginx", httpd "Stopping and Restarting",
+ * php-fpm(8), ... */
+static const struct known_server servers[] = {
+	{"nginx", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
+	{"openresty", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
+	{"angie", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
+	{"apache2", SIGWINCH, "httpd finishes its requests on WINCH, and cuts them off on TERM"},
+	{"httpd", SIGWINCH, "httpd finishes its requests on WINCH, and cuts them off on TERM"},
+	{"php-fpm", SIGQUIT, "php-fpm finishes its requests on QUIT, and cuts them off on TERM"},
+	{"unicorn", SIGQUIT, "unicorn finishes its requests on QUIT, and cuts them off on TERM"},
+	{"haproxy", SIGUSR1, "haproxy finishes its connections on USR1, and cuts them off on TERM"},
+	{"lighttpd", SIGINT, "lighttpd finishes its requests on INT, and cuts them off on TERM"},
+	{"uwsgi", SIGINT, "uwsgi begins anew on TERM, unless it has --die-on-term"},
+};
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The program's word: env(1) and its assignments are passed over. */
+static const char *program_of(char *const *command)
+{
+	if (strcmp(base_name(*command), "env"))
+		return *command;
+	for (command++; *command && strchr(*command, '='); command++)
+		;
+	return *command;
+}
+
+/* "php-fpm8.2" is php-fpm; "nginx-exporter" is not nginx. */
+static bool is_named(const char *program, const char *name)
+{
+	size_t length = strlen(name);
+
+	return !strncmp(program, name, length) &&
+	       (!program[length] || isdigit((unsigned char)program[length]));
+}
+
+const struct known_server *known_server_find(char *const *command)
+{
+	const char *program = command && *command ? program_of(command) : NULL;
+	size_t i;
+
+	for (i = 0; program && i < sizeof(servers) / sizeof(servers[0]); i++)
+		if (is_named(base_name(program), servers[i].name))
+			return &servers[i];
+	return NULL;
+}

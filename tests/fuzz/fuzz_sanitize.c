@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A text of a worker is as long after it was cleaned as before, is UTF-8 that jansson accepts, has
+ * no character that hides or turns others, and does not change when it is cleaned again.
+ *
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
+ *     tests/fuzz/fuzz_sanitize.c src/common/sanitize.c -ljansson
+ */
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/sanitize.h"
+
+#define check(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+/* Some of those that must be gone, as UTF-8. */
+static const char *const hidden[] = {
+	"\xc2\x9b",	"\xd8\x9c",	"\xe2\x80\x8b",	    "\xe2\x80\x8e",
+	"\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xae",	    "\xe2\x81\xa6",
+	"\xe2\x81\xa9", "\xef\xbb\xbf", "\xf3\xa0\x80\x81", "\xf3\xa0\x81\xbf",
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_text(const char *text, size_t length)
+{
+	json_t *string = json_string(text);
+	size_t i;
+
+	check(strlen(text) == length && string);
+	for (i = 0; i < length; i++)
+		check(((unsigned char)text[i] >= 0x20 && text[i] != 0x7f) || text[i] == '\n');
+	for (i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+		check(!strstr(text, hidden[i]));
+	json_decref(string);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size + 1), *again;
+	size_t length;
+
+	check(text);
+	memcpy(text, data, size);
+	text[size] = '\0';
+	length = strlen(text);
+	text_clean(text);
+	check_text(text, length);
+	again = strdup(text);
+	check(again);
+	text_clean(again);
+	check(!strcmp(text, again));
+	text_clean_line(again);
+	check_text(again, length);
+	check(!strchr(again, '\n'));
+	free(again);
+	free(text);
+	return 0;
+}
