@@ -9,6 +9,7 @@
 
 #include "common/privilege.h"
 #include "procfs/process_descriptor.h"
+#include "wire/fd_passing.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -54,13 +55,31 @@ bool bind_is_same_socket(int a, int b)
 	       cookies[0] == cookies[1];
 }
 
-/* Returns a duplicate of the caller's descriptor, or -errno. */
+void bind_close_duplicate(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t length = sizeof(peer);
+
+	if (getpeername(fd, (void *)&peer, &length))
+		close(fd);
+	else
+		fd_passing_discard(fd);
+}
+
+/*
+ * Returns a duplicate of the caller's descriptor, or -errno. Only of a socket: the last close() of
+ * another file may wait for a file system of the worker's own (FUSE).
+ */
 static int duplicate(pid_t pid, int number)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), fd, error;
 
 	if (pidfd < 0)
 		return -errno;
+	if (!procfd_is_socket(pid, number)) {
+		close(pidfd);
+		return -ENOTSOCK;
+	}
 	fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	error = errno;
 	close(pidfd);
@@ -95,7 +114,7 @@ static int open_caller(const struct bind_call *call, const void *bytes, size_t l
 		return caller.socket;
 	error = look(call, pid, bytes, length, &caller);
 	if (error) {
-		close(caller.socket);
+		bind_close_duplicate(caller.socket);
 		return error;
 	}
 	*ret_caller = caller;
@@ -111,7 +130,7 @@ bool bind_caller_has(const struct bind_call *call, int number, int socket)
 
 	privilege_restore(previous);
 	if (fd >= 0)
-		close(fd);
+		bind_close_duplicate(fd);
 	return has;
 }
 

@@ -25,6 +25,12 @@ struct bind_caller {
 int bind_caller_open(const struct bind_call *call, const void *bytes, size_t length,
 		     struct bind_caller *ret_caller);
 
+/*
+ * Close a duplicate of a worker's socket. If it is the last one, the close must not wait for what
+ * is still to be sent: of a connection SO_LINGER is taken off.
+ */
+void bind_close_duplicate(int fd);
+
 /* Is this socket of ours what the caller has at a number? */
 bool bind_caller_has(const struct bind_call *call, int number, int socket);
 

@@ -204,7 +204,7 @@ static int decide(struct bind_worker *worker, const struct bind_call *call, cons
 	else
 		result = call->is_listen ? on_listen(worker, &caller)
 					 : on_bind(worker, call, &caller);
-	close(caller.socket);
+	bind_close_duplicate(caller.socket);
 	return result;
 }
 

@@ -97,6 +97,7 @@ static int spawn(struct process *process, struct spawn_request *request)
 	request->filter_exec = filter_exec.arguments ? &filter_exec : NULL;
 	if (!error)
 		error = start_child(process, request);
+	request->filter_exec = NULL;
 	filter_exec_fini(&filter_exec);
 	return error;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Read the number behind a word at the beginning of a line. Returns it, or -errno. */
 static int read_number(const char *path, const char *word, int base)
@@ -36,4 +37,14 @@ int procfd_flags(pid_t pid, int number)
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, number);
 	return read_number(path, "flags:", 8);
+}
+
+bool procfd_is_socket(pid_t pid, int number)
+{
+	static const char socket[] = "socket:[";
+	char path[64], target[sizeof(socket)];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
+	return readlink(path, target, sizeof(target)) == (ssize_t)sizeof(target) &&
+	       !memcmp(target, socket, strlen(socket));
 }
