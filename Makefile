@@ -21,7 +21,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	openssl chromium chromium-driver
+	php-cli redis-server openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
@@ -340,11 +340,11 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
+FUZZED := src/bind/bind_address.c src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
 	src/common/sanitize.c src/process/env_file.c src/node/cluster_messages.c src/node/ipc.c \
 	src/node/json_scan.c src/node/relay.c src/node/unheard.c src/wire/fd_passing.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/bind/*.h src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
 #include "common/exit_code.h"
 #include "procfs/cpu_count.h"
 #include "cli/client.h"
@@ -256,6 +257,16 @@ static void check_instance(struct findings *findings, const struct config *confi
 	json_decref(status);
 }
 
+static void check_bind(struct findings *findings)
+{
+	int error = bind_install_try();
+
+	say(findings, error ? VERDICT_WARNING : VERDICT_OK, "bind",
+	    "servers must take a socket from LISTEN_FDS, or be Node.js", "%s",
+	    error ? bind_install_reason(error)
+		  : "servers that bind their address themselves can be workers");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct findings *findings = state->input;
@@ -282,7 +293,7 @@ int command_doctor(int argc, char **argv)
 	};
 	static void (*const checks[])(struct findings *) = {
 		check_kernel,	   check_capabilities, check_bpf,  check_jit,	 check_bpffs,
-		check_descriptors, check_somaxconn,    check_ipv6, check_engine,
+		check_descriptors, check_somaxconn,    check_ipv6, check_engine, check_bind,
 	};
 	struct findings findings = {0};
 	struct config config;

@@ -67,4 +67,8 @@ int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
 
+/* What a controller runs by itself: these are in no list. */
+int command_bind_keeper(int argc, char **argv);
+int command_bind_exec(int argc, char **argv);
+
 #endif

@@ -59,6 +59,7 @@ void config_begin_source(struct config *config)
 static const char *const worker_modes[WORKER_MODE_COUNT] = {
 	[WORKER_AUTO] = "auto",
 	[WORKER_ACTIVATION] = "activation",
+	[WORKER_BIND] = "bind",
 	[WORKER_NODE] = "node",
 	[WORKER_STICKY_LISTEN] = "node:sticky-listen",
 	[WORKER_STICKY_CLUSTER] = "node:sticky-cluster",
@@ -81,18 +82,57 @@ enum worker_mode worker_mode_parse(const char *text)
 	return (enum worker_mode)mode;
 }
 
+static bool is_one_of(const char *command, const char *const *names)
+{
+	const char *slash = strrchr(command, '/');
+	const char *name = slash ? slash + 1 : command;
+
+	while (*names && strcmp(name, *names))
+		names++;
+	return *names != NULL;
+}
+
+static enum worker_mode given_mode(const struct config *config)
+{
+	return config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;
+}
+
 enum worker_mode config_worker_mode(const struct config *config)
 {
-	enum worker_mode mode = config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;
-	const char *name;
+	static const char *const node[] = {"node", "nodejs", NULL};
+	enum worker_mode mode = given_mode(config);
 
 	if (mode != WORKER_AUTO || !config->command)
 		return mode;
-	name = strrchr(config->command[0], '/');
-	name = name ? name + 1 : config->command[0];
-	return config->runs_node || !strcmp(name, "node") || !strcmp(name, "nodejs")
-		       ? WORKER_NODE
-		       : WORKER_ACTIVATION;
+	if (config->runs_node || is_one_of(config->command[0], node))
+		return WORKER_NODE;
+	return config->listen.count || config_bind_conflict(config) ? WORKER_ACTIVATION
+								    : WORKER_BIND;
+}
+
+bool config_helps_with_bind(const struct config *config)
+{
+	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma",
+					     "nginx",	 "haproxy", NULL};
+
+	return config->command && given_mode(config) == WORKER_AUTO &&
+	       config_worker_mode(config) == WORKER_ACTIVATION && !config_bind_conflict(config) &&
+	       !is_one_of(config->command[0], takers);
+}
+
+const char *config_bind_conflict(const struct config *config)
+{
+	if (config->proxy.behind != BEHIND_NO_PROXY)
+		return "--behind-proxy passes accepted connections to workers, and a server that "
+		       "binds its address itself takes none";
+	if (config->steering == STEERING_USER)
+		return "--steering=user passes accepted connections to workers, and a server that "
+		       "binds its address itself takes none";
+	if (config->slot_listen)
+		return "--slot-listen gives each worker one socket more, by LISTEN_FDS alone";
+	if (config->ready == READY_MESSAGE)
+		return "--ready=message is for Node.js";
+	return NULL;
 }
 
 const char *config_worker_prefix(const struct config *config)

@@ -40,8 +40,9 @@ enum on_hang {
 
 /* How workers get their sockets and their connections. */
 enum worker_mode {
-	WORKER_AUTO,	      /* WORKER_NODE if the command is node, else WORKER_ACTIVATION */
+	WORKER_AUTO,	      /* see config_worker_mode() */
 	WORKER_ACTIVATION,    /* by socket activation: LISTEN_FDS */
+	WORKER_BIND,	      /* it binds by itself, and gets its socket in the place of its own */
 	WORKER_NODE,	      /* from the controller, which acts as Node.js's cluster primary */
 	WORKER_STICKY_LISTEN, /* as WORKER_NODE, for workers written for the module sticky-listen */
 	WORKER_STICKY_CLUSTER,
@@ -173,8 +174,23 @@ struct config {
 /* A value of timing.term_after_ms: half of the hard-shutdown delay. */
 #define TERM_AFTER_DEFAULT UINT32_MAX
 
-/* Returns how workers get their sockets. WORKER_AUTO is resolved and never returned. */
+/*
+ * Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. It is WORKER_NODE
+ * where the command is node, WORKER_BIND where -l names no address, else WORKER_ACTIVATION.
+ */
 enum worker_mode config_worker_mode(const struct config *config);
+
+/*
+ * Is bind() answered of workers that get their sockets as LISTEN_FDS, too? With `auto`, unless the
+ * command is a server that is known to take them.
+ */
+bool config_helps_with_bind(const struct config *config);
+
+/*
+ * Returns what keeps a server from binding its address itself, of the other options; NULL:
+ * nothing does.
+ */
+const char *config_bind_conflict(const struct config *config);
 
 /* Returns the prefix of the messages of sticky-cluster's workers. */
 const char *config_worker_prefix(const struct config *config);

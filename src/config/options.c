@@ -86,17 +86,20 @@ static const struct config_option options[] = {
 	 STICKY_SLOTS_LIMIT},
 	{{"ready", KEY_READY, "HOW",
 	  "When a worker is ready: notify (it has sent READY=1), started (at once), listening "
-	  "(Node.js: it listens), message (Node.js: it has sent \"ready\"), auto (whichever of "
+	  "(it has called listen(), with --worker=node or bind), message (Node.js: it has sent "
+	  "\"ready\"), auto (whichever of "
 	  "these the worker uses, else after --min-uptime) (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(ready),
 	 .choices = "auto notify started listening message"},
 	{{"worker", KEY_WORKER, "MODE",
-	  "How workers get their sockets: activation (LISTEN_FDS), node (stickyctl acts as the "
+	  "How workers get their sockets: activation (LISTEN_FDS), bind (a server that binds its "
+	  "address itself gets its socket in the place of its own), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node or a script of it, else activation) (auto)",
+	  "if COMMAND is node or a script of it, bind without -l, else activation or bind, as "
+	  "the server does) (auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),

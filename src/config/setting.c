@@ -191,7 +191,7 @@ static int set(struct config *config, const struct config_option *option, const 
 	case KIND_WORKER:
 		if (worker_mode_parse(value) == WORKER_MODE_COUNT)
 			return complain(ret_error, origin, value,
-					"one of: auto activation node node:sticky-listen "
+					"one of: auto activation bind node node:sticky-listen "
 					"node:sticky-cluster[,prefix=P]");
 		return set_text(member, value);
 	case KIND_TOKEN:

@@ -42,6 +42,8 @@ struct controller {
 	struct processes *processes;
 	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
+	bool answers_bind;	     /* of workers: see bind/bind_worker.h */
+	struct bind_workers *bind;   /* NULL: the workers do not bind their addresses themselves */
 	struct unheard unheard;	     /* messages of Node.js workers that no one takes */
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
@@ -103,6 +105,20 @@ int controller_obtain_seed(struct controller *controller);
 int controller_choose_directory(const struct controller *controller, const char *chosen,
 				char ret_directory[CONTROLLER_PATH_SIZE],
 				struct error_text *ret_error);
+
+/* ---- setup_bind.c: workers that bind their addresses themselves ---- */
+
+/* Check that they can work here, with the other options. Nothing for other workers. */
+int controller_check_bind(struct controller *controller);
+
+/* Prepare for them. Returns 0 or -errno. */
+int controller_open_bind(struct controller *controller);
+
+/* ---- setup_workers.c ---- */
+
+/* A worker has asked for an address that is now a listener of the group. context: the controller.
+ */
+void controller_on_listener_added(void *context);
 
 /* ---- setup_group.c: the group, new or taken over ---- */
 

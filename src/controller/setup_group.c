@@ -212,6 +212,14 @@ int controller_open_group(struct controller *controller)
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
+/* Does the application say which address it wants: by Node.js's listen(), or by its bind()? */
+static bool says_address(const struct config *config)
+{
+	enum worker_mode mode = config_worker_mode(config);
+
+	return mode == WORKER_NODE || mode == WORKER_BIND;
+}
+
 int controller_open_listeners(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -221,13 +229,13 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	/* A Node.js application names its address itself, by listen(). */
-	if (!config->listen.count && config_is_node(config) &&
-	    config_worker_mode(config) == WORKER_NODE)
+	/* Such an application names its address itself. */
+	if (!config->listen.count && config->command && says_address(config))
 		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
-		controller_complain(
-			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");
+		controller_complain("no address to listen on: name one by -l, e.g. -l "
+				    "127.0.0.1:3000, or let the server bind its own by "
+				    "--worker=bind");
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count)

@@ -70,8 +70,7 @@ int controller_start_frontend(struct controller *controller)
 	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* A Node.js application has said which address it listens on. */
-static void on_listener_added(void *context)
+void controller_on_listener_added(void *context)
 {
 	struct controller *controller = context;
 	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
@@ -115,7 +114,7 @@ static int open_nodeports(struct controller *controller)
 		 * dispatchers, no listener can be added after the first one.
 		 */
 		.may_add = !controller->instance.frontend,
-		.added = on_listener_added,
+		.added = controller_on_listener_added,
 		.context = controller,
 	};
 	int error;
@@ -144,6 +143,11 @@ static int open_processes(struct controller *controller)
 
 	if (!error)
 		error = open_nodeports(controller);
+	if (!error)
+		error = controller_open_bind(controller);
+	options.bind = controller->bind;
+	options.gives_sockets =
+		config_worker_mode(controller->instance.config) == WORKER_ACTIVATION;
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
 	options.unheard = &controller->unheard;

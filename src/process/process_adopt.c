@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "supervise/worker.h"
@@ -61,7 +63,9 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 static int fetch(const struct process *process, int number)
 {
 	const struct processes_options *options = &process->processes->options;
-	int sockets = options->nodeports ? 1 : (int)options->port_count;
+	int sockets = options->nodeports       ? 1
+		      : options->gives_sockets ? (int)options->port_count
+					       : 0;
 	int first = SPAWN_FIRST_SOCKET + sockets + worker_began_with_private(process->worker);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
@@ -115,6 +119,20 @@ static void fetch_channel(struct process *process)
 		close(fd);
 }
 
+/* Without its filter's descriptor the kernel does what it binds. */
+static void adopt_filter(struct process *process)
+{
+	struct bind_workers *workers = process->processes->options.bind;
+	int error =
+		workers ? bind_worker_adopt(workers, process->worker, process->pid, &process->bind)
+			: 0;
+
+	/* With LISTEN_FDS a worker may have none. */
+	if (error && (error != -ENOENT || !process->processes->options.gives_sockets))
+		report(STICKY_LOG_WARN, "filter_lost", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(-error));
+}
+
 /* Without its streams and its channel the worker's output is lost, but the worker still serves. */
 static void fetch_from_worker(struct process *process)
 {
@@ -125,6 +143,7 @@ static void fetch_from_worker(struct process *process)
 	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
 					     process->error_tail);
 	fetch_channel(process);
+	adopt_filter(process);
 	privilege_restore(previous);
 }
 

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "common/log.h"
@@ -20,6 +21,7 @@ static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
 	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
 	[SPAWN_IDENTITY] = "cannot change to the user",
 	[SPAWN_DIRECTORY] = "cannot change to the directory",
+	[SPAWN_FILTER] = "cannot answer its bind()",
 	[SPAWN_EXEC] = "cannot run",
 };
 
@@ -92,6 +94,8 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 
 	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s%s%.100s: %s",
 		 stage_texts[failure->stage], *what ? " " : "", what, strerror(failure->error));
+	if (failure->stage == SPAWN_FILTER)
+		ret_exit->hint = bind_install_reason(-failure->error);
 	if (failure->stage == SPAWN_EXEC)
 		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
 }

@@ -28,9 +28,11 @@ struct process {
 	struct output_tail *error_tail;
 	struct output_source *output;
 	struct output_source *error_output;
-	struct node_worker *node;   /* NULL: it is none of Node.js */
-	int node_end;		    /* its end of the channel, until it has it; else -1 */
-	struct event *term;	    /* Node.js: when the stop signal follows */
+	struct node_worker *node; /* NULL: it is none of Node.js */
+	int node_end;		  /* its end of the channel, until it has it; else -1 */
+	struct bind_worker *bind; /* NULL: it has no filter */
+	int filter_end;	    /* where it sends its filter's descriptor to, until it has begun */
+	struct event *term; /* Node.js: when the stop signal follows */
 	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
 	uint32_t waited_ms;	    /* until then, since it was to be */
 	struct survivors survivors; /* its processes outside of its group */

@@ -12,6 +12,7 @@
 
 #include "process/path_search.h"
 #include "process/environment.h"
+#include "process/filter_exec.h"
 #include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
@@ -70,13 +71,66 @@ static int watch_status(struct process *process)
 	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
 }
 
-static int spawn(struct process *process, const struct spawn_request *request)
+static bool runs_as_root(const struct identity *identity)
+{
+	return identity->change ? identity->uid == 0 : geteuid() == 0;
+}
+
+static int start_child(struct process *process, const struct spawn_request *request)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
 	int error = spawn_start(request, &process->pid, &process->status_fd);
 
 	privilege_restore(previous);
+	if (!error && process->bind)
+		bind_worker_set_pid(process->bind, process->pid);
 	return error;
+}
+
+static int spawn(struct process *process, struct spawn_request *request)
+{
+	struct filter_exec filter_exec = {0};
+	int error = 0;
+
+	if (request->has_filter && runs_as_root(request->identity))
+		error = filter_exec_init(request, &filter_exec);
+	request->filter_exec = filter_exec.arguments ? &filter_exec : NULL;
+	if (!error)
+		error = start_child(process, request);
+	request->filter_exec = NULL;
+	filter_exec_fini(&filter_exec);
+	return error;
+}
+
+/* What becomes 3, 4, ... in the worker. Returns how many. */
+static size_t collect_sockets(const struct process *process, const struct sticky_worker *sockets,
+			      int ret_fds[SPAWN_SOCKETS_MAX])
+{
+	bool gives_sockets = process->processes->options.gives_sockets;
+	size_t count = 0;
+
+	if (process->node)
+		ret_fds[count++] = process->node_end;
+	while (gives_sockets && (ret_fds[count] = sticky_worker_fd(sockets, (uint32_t)count)) >= 0)
+		count++;
+	if (worker_private_fd(process->worker) >= 0)
+		ret_fds[count++] = worker_private_fd(process->worker);
+	return count;
+}
+
+/* What stands behind them. Returns how many. */
+static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEPT_MAX])
+{
+	size_t count = SPAWN_KEPT;
+
+	ret_kept[0] = output_source_fd(process->output);
+	ret_kept[1] = output_source_fd(process->error_output);
+	if (worker_channel_ends(process->worker, ret_kept + SPAWN_KEPT))
+		count += WORKER_CHANNEL_ENDS;
+	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	if (process->node)
+		ret_kept[count++] = node_worker_fd(process->node);
+	return count;
 }
 
 /* The words of a worker's command. They are Node.js's own only where it is run by its name. */
@@ -103,28 +157,15 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		.sockets = fds,
 		.output = output,
 		.error_output = error_output,
+		.has_filter = process->bind != NULL,
+		.filter_channel = process->filter_end,
 		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
 	int error;
 
-	if (process->node)
-		fds[request.socket_count++] = process->node_end;
-	while (!process->node && (fds[request.socket_count] = sticky_worker_fd(
-					  sockets, (uint32_t)request.socket_count)) >= 0)
-		request.socket_count++;
-	if (worker_private_fd(process->worker) >= 0)
-		fds[request.socket_count++] = worker_private_fd(process->worker);
-	request.kept[0] = output_source_fd(process->output);
-	request.kept[1] = output_source_fd(process->error_output);
-	request.kept_count = SPAWN_KEPT;
-	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
-		request.kept_count += WORKER_CHANNEL_ENDS;
-	/*
-	 * The number must be 15 or less: Node.js hides only such descriptors from its own children.
-	 */
-	if (process->node)
-		request.kept[request.kept_count++] = node_worker_fd(process->node);
+	request.socket_count = collect_sockets(process, sockets, fds);
+	request.kept_count = collect_kept(process, request.kept);
 	error = words_of(process, &words);
 	if (error)
 		return error;
@@ -167,7 +208,8 @@ static int build_environment(const struct process *process, const struct sticky_
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
 		.port = options->ports[0],
-		.socket_count = count_sockets(sockets),
+		.takes_sockets = options->gives_sockets,
+		.socket_count = options->gives_sockets ? count_sockets(sockets) : 0,
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
@@ -197,12 +239,18 @@ static int begin(struct process *process, struct sticky_worker *sockets)
 				    &process->error_output, &error_output);
 	if (!error)
 		error = process_open_node(process);
+	if (!error && process->processes->options.bind)
+		error = bind_worker_open(process->processes->options.bind, process->worker,
+					 &process->filter_end, &process->bind);
 	if (!error)
 		error = build_environment(process, sockets, &environment);
 	if (!error)
 		error = spawn_with(process, sockets, &environment, output, error_output);
 	environment_fini(&environment);
 	process_close_node_end(process);
+	if (process->filter_end >= 0)
+		close(process->filter_end);
+	process->filter_end = -1;
 	if (output >= 0)
 		close(output);
 	if (error_output >= 0)
@@ -221,6 +269,7 @@ struct process *process_new(struct processes *processes, struct worker *worker)
 	process->status_fd = -1;
 	process->pidfd = -1;
 	process->node_end = -1;
+	process->filter_end = -1;
 	process->failure.stage = SPAWN_STAGE_COUNT;
 	process->next = processes->list;
 	processes->list = process;
@@ -279,6 +328,7 @@ void process_release(void *handle)
 	*link = process->next;
 	process_close_status(process);
 	process_close_node(process);
+	bind_worker_close(process->bind);
 	if (process->pidfd_event)
 		event_free(process->pidfd_event);
 	if (process->pidfd >= 0)

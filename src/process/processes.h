@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "process/identity.h"
+#include "bind/bind_workers.h"
 #include "node/node_listeners.h"
 #include "node/preload.h"
 #include "supervise/worker_backend.h"
@@ -27,6 +28,8 @@ struct processes_options {
 	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: other workers */
 	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
 	struct unheard *unheard;	     /* messages of Node.js workers that no part takes */
+	struct bind_workers *bind;	     /* bind() of workers is answered; NULL: it is not */
+	bool gives_sockets;		     /* workers get their sockets, as LISTEN_FDS */
 	struct relay *relay;		     /* passes messages between Node.js workers */
 	struct delivery *delivery; /* for Node.js workers; NULL: no connections are passed */
 	struct rlimit nofile;	   /* the limit before the controller raised its own */

@@ -8,6 +8,7 @@
 #ifndef STICKY_PROCESS_SPAWN_H
 #define STICKY_PROCESS_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -18,6 +19,8 @@
 #define SPAWN_KEPT	   2 /* streams */
 #define SPAWN_KEPT_MAX	   4 /* including the ends of a channel */
 #define SPAWN_FIRST_SOCKET 3
+
+struct filter_exec; /* filter_exec.h */
 
 struct spawn_request {
 	char *const *argv;
@@ -37,8 +40,12 @@ struct spawn_request {
 	 */
 	int kept[SPAWN_KEPT_MAX];
 	size_t kept_count;
-	int output;	      /* becomes 1 */
-	int error_output;     /* becomes 2 */
+	int output;	  /* becomes 1 */
+	int error_output; /* becomes 2 */
+	bool has_filter;  /* it may bind its address itself: see bind/bind_worker.h */
+	/* install it by way of another program, which executes this worker's; NULL: do not */
+	const struct filter_exec *filter_exec;
+	int filter_channel;   /* where its filter's descriptor goes to */
 	int32_t *noted_pid;   /* shared memory in which the child writes its pid; NULL: none */
 	struct rlimit nofile; /* limit of descriptors for the child */
 };
@@ -51,6 +58,7 @@ enum spawn_stage {
 	SPAWN_DESCRIPTORS,
 	SPAWN_IDENTITY,
 	SPAWN_DIRECTORY,
+	SPAWN_FILTER,
 	SPAWN_EXEC,
 	SPAWN_STAGE_COUNT
 };
@@ -59,6 +67,17 @@ struct spawn_failure {
 	int stage; /* enum spawn_stage */
 	int error; /* errno */
 };
+
+/* In the child: async-signal-safe calls. */
+
+/* Write why the program can't be run, and exit. */
+void spawn_fail(int status, enum spawn_stage stage, int error) __attribute__((noreturn));
+
+/* Execute the first file that is there. Returns the errno of the failure that says most. */
+int spawn_exec(char *const *files, char *const *argv, char *const *envp);
+
+/* Write a number that is not negative: at most SPAWN_PID_DIGITS, with the NUL. */
+void spawn_write_number(char *to, int number);
 
 /*
  * Start a child.

@@ -194,7 +194,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 		error = set_watchdog(environment, spec->config);
 	if (!error && spec->is_node)
 		return set_node(environment, spec);
-	if (!error)
+	if (!error && spec->takes_sockets)
 		error = set_activation(environment, spec->socket_count, spec->has_private);
 	if (!error && spec->has_channel)
 		error = set_number(environment, CHANNEL_VARIABLE,

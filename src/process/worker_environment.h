@@ -19,6 +19,7 @@ struct worker_environment {
 	uint32_t slot;
 	uint64_t generation;
 	uint16_t port;	       /* value of PORT, if the environment has none */
+	bool takes_sockets;    /* LISTEN_FDS and the like are set */
 	uint32_t socket_count; /* LISTEN_FDS */
 	bool has_private;      /* one more socket, of the slot's own address */
 	/* files that Node.js loads first, each NULL or a path */

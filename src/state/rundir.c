@@ -24,6 +24,7 @@ static const char *const files[] = {"control.sock",
 				    "stickyctl-stop.js",
 				    "stickyctl-keepalive.js",
 				    "preload.js" /* of an older version */,
+				    "bind.sock",
 				    "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)

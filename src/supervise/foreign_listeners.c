@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/privilege.h"
@@ -24,7 +25,8 @@
 struct found {
 	struct sockdiag_listener listener;
 	enum overlap overlap;
-	pid_t pid; /* of a process that has it; 0: not known */
+	pid_t pid;    /* of a process that has it; 0: not known */
+	bool is_copy; /* of a socket of ours, in a child that has not begun its program */
 	char command[PROCESS_COMMAND_SIZE];
 };
 
@@ -174,18 +176,52 @@ static void judge(struct foreign_listeners *foreign, const struct sockets *socke
 	}
 }
 
+/*
+ * Is it a child of ours that still runs our program? It has copies of sockets that we have closed
+ * meanwhile, until it runs another program or ends.
+ */
+static bool is_our_child(pid_t pid)
+{
+	char path[64];
+	struct process_entry entry;
+	struct stat program, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return !process_entry_read(pid, &entry) && entry.parent == getpid() &&
+	       !stat(path, &program) && !stat("/proc/self/exe", &ours) &&
+	       program.st_dev == ours.st_dev && program.st_ino == ours.st_ino;
+}
+
 static bool note_holder(void *context, pid_t pid, int number, uint32_t inode)
 {
 	struct foreign_listeners *foreign = context;
 	uint32_t i;
 
 	(void)number;
-	for (i = 0; i < foreign->count; i++)
-		if (foreign->found[i].listener.inode == inode && !foreign->found[i].pid) {
-			foreign->found[i].pid = pid;
-			process_command(pid, foreign->found[i].command);
-		}
+	for (i = 0; i < foreign->count; i++) {
+		struct found *found = &foreign->found[i];
+
+		if (found->listener.inode != inode || found->pid)
+			continue;
+		found->is_copy |= is_our_child(pid);
+		found->pid = found->is_copy ? 0 : pid;
+		process_command(pid, found->command);
+	}
 	return true;
+}
+
+/*
+ * Forget copies in our own children. A socket that no process has any more was closed meanwhile;
+ * but only root sees the descriptors of all processes.
+ */
+static void forget_copies(struct foreign_listeners *foreign)
+{
+	uint32_t i, count = 0;
+
+	for (i = 0; i < foreign->count; i++)
+		if (foreign->found[i].pid || (!foreign->found[i].is_copy && geteuid() != 0))
+			foreign->found[count++] = foreign->found[i];
+	foreign->count = count;
 }
 
 /* ---- What is said of them -------------------------------------------------------------- */
@@ -249,6 +285,7 @@ static int find(struct foreign_listeners *foreign, const struct sockets *sockets
 	free(is_ours);
 	if (!error && foreign->count)
 		error = socket_holders_walk(note_holder, foreign);
+	forget_copies(foreign);
 	return error;
 }
 

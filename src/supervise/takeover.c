@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "procfs/process_group.h"
 #include "procfs/process_sockets.h"
 #include "supervise/worker_fsm.h"
 
@@ -40,9 +41,10 @@ static int match(const struct worker_record *record, uint32_t listeners, int fd)
 }
 
 /* Fetch a descriptor of a worker. If it is one of its listening sockets, keep it and return 1. */
-static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int number)
+static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int pidfd,
+				int number)
 {
-	int fd = fetch(adopted->pidfd, number), index;
+	int fd = fetch(pidfd, number), index;
 	int *place;
 
 	if (fd < 0)
@@ -60,6 +62,7 @@ static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listene
 struct fetching {
 	struct adopted_worker *adopted;
 	uint32_t listeners, wanted;
+	int pidfd; /* of the process that is looked at */
 };
 
 static bool fetch_one(void *context, int number, uint32_t inode)
@@ -67,21 +70,42 @@ static bool fetch_one(void *context, int number, uint32_t inode)
 	struct fetching *fetching = context;
 
 	(void)inode;
-	fetching->wanted -= fetch_if_wanted(fetching->adopted, fetching->listeners, number);
+	fetching->wanted -=
+		fetch_if_wanted(fetching->adopted, fetching->listeners, fetching->pidfd, number);
 	return fetching->wanted != 0;
 }
 
-/* The sockets may have other numbers by now: all descriptors of the worker are looked at. */
+/* Another process of the worker: one that it has started, and that is in its group. */
+static bool fetch_from_member(void *context, pid_t pid)
+{
+	struct fetching *fetching = context;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		return true;
+	fetching->pidfd = pidfd;
+	procfd_each_socket(pid, fetch_one, fetching);
+	close(pidfd);
+	return fetching->wanted != 0;
+}
+
+/*
+ * Its sockets may have other numbers by now: all of its descriptors are looked at. Where a server
+ * binds its address itself (--worker=bind), its children alone may have them.
+ */
 static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
 	struct fetching fetching = {
 		.adopted = adopted,
 		.listeners = listeners,
 		.wanted = listeners + (adopted->record.private_cookie != 0),
+		.pidfd = adopted->pidfd,
 	};
 	int error = procfd_each_socket(adopted->record.pid, fetch_one, &fetching);
 	uint32_t i;
 
+	if (!error && fetching.wanted)
+		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);
 	if (error)
 		return error;
 	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */

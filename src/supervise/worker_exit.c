@@ -47,6 +47,15 @@ static bool missed_sockets(const struct worker *worker)
 	       worker->channel && !channel_endpoint_speaks(worker->channel);
 }
 
+/* Has a server ended before it said, by its bind(), which address it wants? It may want -l. */
+static bool is_about_its_address(const struct worker *worker)
+{
+	const struct config *config = supervisor_of(worker)->config;
+
+	return worker->state == WORKER_STARTING && !config->listen.count &&
+	       config_worker_mode(config) == WORKER_BIND;
+}
+
 /* The option by which connections are passed to workers here. */
 static const char *passed_by(const struct config *config)
 {
@@ -75,6 +84,8 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 		hint = end_reason_describe(worker->end_reason, &facts, sizeof(how->text),
 					   how->text);
 		how->hint = hint ? hint : how->hint;
+	} else if (!how->hint && is_about_its_address(worker)) {
+		how->hint = worker->not_ready_hint;
 	} else if (!how->hint && missed_sockets(worker)) {
 		how->hint = "steering by user gives it no listening socket, its connections are "
 			    "passed: it wants sticky_process_open() of libsticky; or CAP_BPF, or "

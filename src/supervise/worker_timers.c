@@ -31,6 +31,9 @@ static bool is_ready_by_uptime(const struct worker *worker)
 	if (config_is_node(supervisor->config) &&
 	    (config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN || !worker->begun_ms))
 		return false;
+	/* It is known when such a worker listens. */
+	if (config_worker_mode(supervisor->config) == WORKER_BIND)
+		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
 }

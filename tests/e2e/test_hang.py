@@ -276,8 +276,9 @@ class Spoilt(HangTestCase):
         self.check_closed(instance, self.pids(instance)[0])
 
     def test_listen_0(self):
-        """Its queue would hold one connection: the limit is put right."""
-        instance = self.serve_spoilt("listener.listen(0)")
+        """Its queue would hold one connection: the limit is put right. Where bind() is answered,
+        listen() is, too, and changes nothing."""
+        instance = self.serve_spoilt("listener.listen(0)", "--worker", "activation")
         self.spoil(instance)
         ask(HERE, "127.9.0.1")
         event = self.wait_event(instance, "socket_restored")

@@ -85,7 +85,6 @@ class Runners(NodeTestCase):
     def test_a_shell(self):
         self.refused("sh", "-c", "node app.js", words=("stickyctl start -- node app.js",))
         self.refused("bash", "-c", "cd /app && node app.js", words=("cd /app && node app.js",))
-        self.refused("sh", "-c", "exec ./server", words=("name one by -l",))
 
     def test_a_shell_that_becomes_node(self):
         """Whoever says so gets it: exec keeps the channel."""

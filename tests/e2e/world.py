@@ -95,6 +95,16 @@ def other_processes():
     return {pid: text for pid, text in found.items() if text}
 
 
+def is_keeper(pid):
+    """Is it the small process that an instance has beside its controller and its workers?"""
+    return "bind-keeper" in (command_line(pid) or "")
+
+
+def but_keepers():
+    """All but PID 1, ourselves and keepers."""
+    return {pid: text for pid, text in other_processes().items() if "bind-keeper" not in text}
+
+
 def listening_sockets():
     """Local addresses and ports in hexadecimal, as /proc/net/tcp has them."""
     found = []

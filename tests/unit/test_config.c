@@ -178,8 +178,9 @@ static const struct {
 } workers[] = {
 	{NULL, "node", WORKER_NODE, "sticky-cluster:"},
 	{NULL, "/usr/bin/nodejs", WORKER_NODE, "sticky-cluster:"},
-	{"auto", "/opt/node/server", WORKER_ACTIVATION, "sticky-cluster:"},
-	{"auto", "nodemon", WORKER_ACTIVATION, "sticky-cluster:"},
+	{"auto", "/opt/node/server", WORKER_BIND, "sticky-cluster:"},
+	{"auto", "nodemon", WORKER_BIND, "sticky-cluster:"},
+	{"bind", "node", WORKER_BIND, "sticky-cluster:"},
 	{"activation", "node", WORKER_ACTIVATION, "sticky-cluster:"},
 	{"node", "./mine", WORKER_NODE, "sticky-cluster:"},
 	{"node:sticky-listen", "node", WORKER_STICKY_LISTEN, "sticky-cluster:"},
@@ -205,6 +206,49 @@ static void the_way_of_workers_is_read(void **state)
 		assert_int_equal(config_is_node(&config), workers[i].mode >= WORKER_NODE);
 		config.command = NULL;
 		assert_false(config_is_node(&config));
+		config_fini(&config);
+	}
+}
+
+/* Whoever is named an address by -l has it as LISTEN_FDS, and may bind it, too. */
+static void who_may_bind_by_itself(void **state)
+{
+	static const struct {
+		const char *value, *command, *key, *setting;
+		enum worker_mode mode;
+		bool is_helped;
+	} cases[] = {
+		{NULL, "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{"auto", "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "java", NULL, NULL, WORKER_BIND, false},
+		{"bind", "java", "listen", ":80", WORKER_BIND, false},
+		{"activation", "java", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "/usr/bin/gunicorn", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "node", "listen", ":80", WORKER_NODE, false},
+		/* What can't be combined with it. */
+		{NULL, "java", "behind-proxy", "xff", WORKER_ACTIVATION, false},
+		{NULL, "java", "steering", "user", WORKER_ACTIVATION, false},
+		{NULL, "java", "slot-listen", "127.0.0.1:90{slot}", WORKER_ACTIVATION, false},
+		{NULL, "java", "ready", "message", WORKER_ACTIVATION, false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		char *command[] = {(char *)cases[i].command, NULL};
+		struct config config;
+
+		config_init(&config);
+		config.command = command;
+		if (cases[i].value)
+			assert_int_equal(set(&config, "worker", cases[i].value), 0);
+		if (cases[i].key)
+			assert_int_equal(set(&config, cases[i].key, cases[i].setting), 0);
+		assert_int_equal(config_worker_mode(&config), cases[i].mode);
+		assert_int_equal(config_helps_with_bind(&config), cases[i].is_helped);
+		config.command = NULL;
+		assert_false(config_helps_with_bind(&config));
 		config_fini(&config);
 	}
 }
@@ -260,11 +304,11 @@ static const struct {
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
 	{"slot-listen", "", "ADDRESS"},
-	{"worker", "", "auto activation node"},
-	{"worker", "nod", "auto activation node"},
-	{"worker", "node:sticky", "auto activation node"},
-	{"worker", "node,prefix=a", "auto activation node"},
-	{"worker", "node:sticky-cluster,pre=a", "auto activation node"},
+	{"worker", "", "auto activation bind node"},
+	{"worker", "nod", "auto activation bind node"},
+	{"worker", "node:sticky", "auto activation bind node"},
+	{"worker", "node,prefix=a", "auto activation bind node"},
+	{"worker", "node:sticky-cluster,pre=a", "auto activation bind node"},
 	{"term-after", "soon", "a time"},
 	{"stop-signal", "SIGKILL", "TERM INT"},
 	{"stop-signal", "SIG", "TERM INT"},
@@ -660,6 +704,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_numbers_are_taken),
 		cmocka_unit_test(the_way_of_workers_is_read),
+		cmocka_unit_test(who_may_bind_by_itself),
 		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),

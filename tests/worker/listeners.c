@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bound.h"
 #include "connection.h"
 #include "failure.h"
 
@@ -94,10 +95,24 @@ static void take_listener(struct watch *listener, int fd)
 	*listener = (struct watch){.handle = handle_listener, .fd = fd};
 }
 
+static void open_bound(struct worker *worker)
+{
+	unsigned int i;
+
+	worker->listener_count = worker->options.bind_count;
+	for (i = 0; i < worker->listener_count; i++)
+		worker->listeners[i] = (struct watch){.handle = handle_listener,
+						      .fd = bound_open(worker->options.binds[i])};
+}
+
 void listeners_take(struct worker *worker)
 {
 	unsigned int i;
 
+	if (worker->options.bind_count) {
+		open_bound(worker);
+		return;
+	}
 	check_listen_pid();
 	worker->listener_count = environment_number("LISTEN_FDS");
 	errno = 0;

@@ -5,7 +5,10 @@
 
 #include "worker.h"
 
-/* Take the sockets that LISTEN_FDS and LISTEN_PID announce; exit if there are none. */
+/*
+ * Open what --bind names; else take the sockets that LISTEN_FDS and LISTEN_PID announce. Exit if
+ * there are none.
+ */
 void listeners_take(struct worker *worker);
 
 /* Let each loop accept from each socket. */

@@ -15,6 +15,7 @@ static void usage(FILE *out, int code)
 {
 	fputs("usage: worker [options]      (LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET, STICKY_SLOT,\n"
 	      "                              STICKY_GENERATION in the environment)\n"
+	      "  --bind ADDRESS      listen there, and do not look at LISTEN_FDS; may be repeated\n"
 	      "  --banner            answer at accept, without reading\n"
 	      "  --threads N         so many threads, each accepting from every socket (1)\n"
 	      "  --notify            send READY=1 once set up\n"
@@ -56,6 +57,7 @@ static unsigned int option_number(const char *text, unsigned long limit)
 
 enum option_id {
 	OPTION_BANNER = 1,
+	OPTION_BIND,
 	OPTION_NOTIFY,
 	OPTION_NOTIFY_DELAY,
 	OPTION_STATUS,
@@ -81,6 +83,7 @@ enum option_id {
 };
 
 static const struct option long_options[] = {
+	{"bind", required_argument, NULL, OPTION_BIND},
 	{"banner", no_argument, NULL, OPTION_BANNER},
 	{"notify", no_argument, NULL, OPTION_NOTIFY},
 	{"notify-delay", required_argument, NULL, OPTION_NOTIFY_DELAY},
@@ -112,6 +115,11 @@ static void take_option(struct options *options, int id, const char *value)
 	switch (id) {
 	case OPTION_BANNER:
 		options->banner = true;
+		break;
+	case OPTION_BIND:
+		if (options->bind_count == BINDS_MAX)
+			usage(stderr, EXIT_USAGE);
+		options->binds[options->bind_count++] = value;
 		break;
 	case OPTION_NOTIFY_DELAY:
 		options->notify_delay_ms = option_number(value, INT_MAX);

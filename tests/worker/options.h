@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #define THREADS_MAX 64
+#define BINDS_MAX   4
 
 struct options {
 	bool banner;
@@ -27,7 +28,9 @@ struct options {
 	bool exits;
 	int exit_code;
 	const char *status;
-	const char *tally; /* a file; NULL: none */
+	const char *binds[BINDS_MAX];
+	unsigned int bind_count; /* 0: it takes what LISTEN_FDS announces */
+	const char *tally;	 /* a file; NULL: none */
 };
 
 /* Exits on a mistake and after --help. --stdout and --stderr are printed at once. */
