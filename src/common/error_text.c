@@ -27,3 +27,14 @@ void error_text_add(struct error_text *error, const char *format, ...)
 	vsnprintf(error->text + length, sizeof(error->text) - length, format, args);
 	va_end(args);
 }
+
+void error_text_join_lines(struct error_text *error)
+{
+	struct error_text whole = *error;
+	const char *line = whole.text, *end;
+
+	error->text[0] = '\0';
+	for (; (end = strchr(line, '\n')); line = end + 1)
+		error_text_add(error, "%.*s; ", (int)(end - line), line);
+	error_text_add(error, "%s", line);
+}
