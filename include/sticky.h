@@ -451,7 +451,8 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker);
  * The descriptor belongs to the library, and is closed by sticky_worker_close(). Take it
  * out of your epoll set before that.
  *
- * Returns the descriptor, or -EINVAL: no such listener.
+ * Returns the descriptor, or -EINVAL: no such listener, or the worker does not serve it
+ * (sticky_worker_serve()).
  */
 int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
 
@@ -480,6 +481,21 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
  * 5 ms where a holding socket is closed, unless sticky_group_fd() was called.
  */
 int sticky_worker_ready(struct sticky_worker *worker);
+
+/*
+ * Say whether the worker serves a listener. It serves all of them until it says otherwise. Where it
+ * does not, it has no socket there: while it has the slot, clients of the slot who connect to this
+ * listener are sent to other slots, of which up to 8 are tried. If none of those serves it either,
+ * the client is refused. The worker's listening socket is closed, and what is queued there moves.
+ * With `serves` the worker gets a new socket, and its clients back.
+ *
+ * A worker that sticky_worker_ready() makes the owner of a slot takes over the queues of the
+ * listeners that it serves; the others move to other slots.
+ *
+ * Returns 0 (also where nothing changes), -EINVAL (no such listener), -ESHUTDOWN (the group refuses
+ * connections), or another -errno, and nothing has changed.
+ */
+int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int serves);
 
 /*
  * Leave the slot, and go on accepting: where the worker has the slot, a fresh holding socket
@@ -703,7 +719,8 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 /*
  * Import the next listener, in the order in which the previous process added them.
  *
- * fd  any listening socket of this listener; it is only read
+ * fd  any listening socket of this listener; it is only read. -1: no worker has one any more. The
+ *     listener keeps its index then, and has neither sockets nor an address.
  *
  * Returns its index, -ENOENT (there is no such listener), or another -errno.
  */
@@ -714,7 +731,7 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  *
  * generation  of this worker
  * fds         its listening sockets, one for each listener; they are duplicated, and remain the
- *             caller's
+ *             caller's. -1: the worker does not serve the listener, see sticky_worker_serve()
  *
  * The worker has the slot if the kernel's map has its sockets. Otherwise it is as
  * sticky_worker_open() opens a worker.

@@ -14,7 +14,9 @@
 
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
+#include "node/late_listeners.h"
 #include "common/log.h"
+#include "supervise/slot_handover.h"
 
 #define ON_THE_WAY_MAX 64
 #define KEY_SIZE       192
@@ -37,6 +39,7 @@ struct node_worker {
 	char elsewhere[WORDS_SIZE]; /* text for messages: what else it listens on */
 	/* an object; its keys are those of the shared sockets that the worker has */
 	json_t *shared;
+	struct late_listeners *late; /* NULL: no port can become a listener */
 	bool is_online;
 	/*
 	 * Descriptors that have not arrived yet, in order: a connection's number; 0: other sockets.
@@ -259,6 +262,12 @@ static void note_elsewhere(struct node_worker *node, const struct cluster_query 
 	note_why_not_ready(node);
 }
 
+static void set_held(struct node_worker *node, uint32_t held)
+{
+	node->held = held;
+	worker_note_held(node->options.worker, held);
+}
+
 static void on_query(struct node_worker *node, const struct cluster_event *event)
 {
 	char key[KEY_SIZE];
@@ -289,8 +298,17 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		answer_query(node, event, key, -ECANCELED, NULL, -1);
 		return;
 	}
+	/* It may have been without a socket there, as it did not listen. */
+	if (node->late) {
+		late_listeners_ask(node->late, (uint32_t)port.listener);
+		error = worker_serve(node->options.worker, (uint32_t)port.listener, true);
+	}
+	if (error) {
+		answer_query(node, event, key, error, NULL, -1);
+		return;
+	}
 	describe_asked(&event->query, node->asked[port.listener]);
-	node->held |= 1u << port.listener;
+	set_held(node, node->held | 1u << port.listener);
 	format_key(port.listener, key);
 	if (node->outlet)
 		worker_takes_passed(node->options.worker, node->outlet);
@@ -314,8 +332,11 @@ static void on_closed(struct node_worker *node, const struct cluster_event *even
 	int listener;
 
 	if (sscanf(event->key, KEY_FORMAT, &listener) == 1 && listener >= 0 &&
-	    listener < STICKY_LISTENERS_LIMIT)
-		node->held &= ~(1u << listener);
+	    listener < STICKY_LISTENERS_LIMIT) {
+		set_held(node, node->held & ~(1u << listener));
+		if (node->late)
+			late_listeners_remove(node->late, (uint32_t)listener);
+	}
 	if (!json_object_del(node->shared, event->key))
 		nodeports_release(node->options.ports, event->key, is_followed(node));
 }
@@ -343,12 +364,16 @@ static void on_listening(struct node_worker *node, const struct cluster_event *e
 	uint32_t i;
 
 	describe_asked(&event->query, asked);
-	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		if (node->held & 1u << i && !strcmp(node->asked[i], asked))
-			node->listening |= 1u << i;
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		if (!(node->held & 1u << i) || strcmp(node->asked[i], asked))
+			continue;
+		node->listening |= 1u << i;
+		if (node->late)
+			late_listeners_add(node->late, i);
+	}
 	note_why_not_ready(node);
 	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
-	if (is_of_module(node) || (node->listening && !missing[0]))
+	if (is_of_module(node) || (node->listening && !missing[0] && !node->late))
 		worker_said(node->options.worker, WORKER_SAYS_LISTENING);
 }
 
@@ -399,6 +424,8 @@ static void on_message(void *context, const json_t *message)
 		break;
 	case CLUSTER_SAYS_READY:
 		worker_said(node->options.worker, WORKER_SAYS_MESSAGE);
+		if (node->late)
+			late_listeners_look(node->late);
 		break;
 	case CLUSTER_WANTS_OUT:
 		worker_wants_out(node->options.worker);
@@ -433,6 +460,18 @@ static void relay_to(void *context, const json_t *message)
 		node_ipc_send(node->ipc, json_incref((json_t *)message), -1);
 }
 
+static int open_late(const struct node_worker_options *options, struct late_listeners **ret_late)
+{
+	const struct late_listeners_options late = {
+		.base = options->base,
+		.worker = options->worker,
+		.ports = options->ports,
+		.ready_timeout_ms = options->config->timing.ready_timeout_ms,
+	};
+
+	return late_listeners_open(&late, ret_late);
+}
+
 static int open_node(const struct node_worker_options *options, int fd,
 		     struct node_worker **ret_node)
 {
@@ -451,6 +490,8 @@ static int open_node(const struct node_worker_options *options, int fd,
 	if (!error && options->delivery)
 		error = worker_endpoint_open(options->delivery, worker_slot(options->worker), &ops,
 					     node, ON_THE_WAY_MAX, &node->outlet);
+	if (!error && nodeports_may_grow(options->ports))
+		error = open_late(options, &node->late);
 	if (!error)
 		error = relay_join(options->relay, relay_to, node, &node->member);
 	if (!error)
@@ -472,6 +513,8 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return -errno;
 	error = open_node(options, ends[0], ret_node);
+	if (!error)
+		worker_note_held(options->worker, 0);
 	if (error) {
 		close(ends[0]);
 		close(ends[1]);
@@ -479,6 +522,18 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 	}
 	*ret_child_end = ends[1];
 	return 0;
+}
+
+/* The listeners of which an adopted worker has a socket, a bit each. */
+static uint32_t held_by(const struct node_worker_options *options)
+{
+	const struct sticky_worker *sockets = worker_sockets(options->worker);
+	uint32_t held = 0, i;
+
+	for (i = 0; sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		if (sticky_worker_fd(sockets, i) >= 0)
+			held |= 1u << i;
+	return held;
 }
 
 int node_worker_adopt(const struct node_worker_options *options, int fd,
@@ -492,7 +547,9 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 	 * The worker has its sockets from the previous controller. A second listen() must be
 	 * refused: Node.js throws if it gets the same server twice.
 	 */
-	(*ret_node)->held = nodeports_listeners(options->ports);
+	(*ret_node)->held = held_by(options);
+	if ((*ret_node)->late && (*ret_node)->held)
+		late_listeners_adopt((*ret_node)->late, (*ret_node)->held);
 	if ((*ret_node)->outlet)
 		worker_takes_passed(options->worker, (*ret_node)->outlet);
 	return 0;
@@ -531,6 +588,7 @@ void node_worker_close(struct node_worker *node)
 	worker_endpoint_close(node->outlet);
 	relay_leave(node->member);
 	node_ipc_close(node->ipc);
+	late_listeners_close(node->late);
 	release_shared(node);
 	free(node);
 }

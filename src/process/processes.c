@@ -144,7 +144,8 @@ static int build_environment(const struct process *process, const struct sticky_
 		.notify_path = options->notify_path,
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
-		.port = options->ports[0],
+		/* Without -l the application decides: its first port need not be its main one. */
+		.port = options->config->listen.count ? options->ports[0] : 0,
 		.socket_count = count_sockets(sockets),
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};

@@ -33,8 +33,11 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 	uint32_t i;
 	int fd, error;
 
-	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++) {
 		error = 0;
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd < 0)
+			continue;
 		if (watch)
 			error = hangup_add(hangup, fd, worker);
 		else
@@ -75,10 +78,29 @@ static void restore_backlog(const struct worker *worker)
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
 	uint32_t i;
 
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		if (is_listening(fd) && listen(fd, backlog))
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0 && is_listening(fd) && listen(fd, backlog))
 			report(STICKY_LOG_WARN, "backlog_kept", "slot=%u pid=%d error=\"%s\"",
 			       worker->slot->index, pid_of(worker), strerror(errno));
+	}
+}
+
+int worker_serve(struct worker *worker, uint32_t listener, bool serves)
+{
+	unsigned int previous;
+	int error;
+
+	/* The end of a socket that is closed on purpose must not count as the worker's end. */
+	if (worker->has_slot)
+		worker_watch_sockets(worker, false);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	error = sticky_worker_serve(worker->sockets, listener, serves);
+	privilege_restore(previous);
+	if (worker->has_slot)
+		worker_watch_sockets(worker, true);
+	worker_note_sockets(worker);
+	return error;
 }
 
 /* The worker has the slot by now: end what the slot did while it had none. */

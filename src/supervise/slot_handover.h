@@ -36,6 +36,12 @@ void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
  */
 void slot_handover_apply_table(struct supervisor *supervisor);
 
+/*
+ * Let a worker serve a listener, or not: see sticky_worker_serve(). The worker must have sockets:
+ * worker_sockets(). Returns 0 or -errno, and nothing has changed.
+ */
+int worker_serve(struct worker *worker, uint32_t listener, bool serves);
+
 /* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
 void worker_watch_sockets(struct worker *worker, bool watch);
 

@@ -87,6 +87,7 @@ struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
+	uint32_t not_held;	       /* listeners whose sockets its process has not: a bit each */
 	void *handle;		       /* of the backend; NULL: it has not begun */
 	enum worker_state state;       /* written by worker_set_state() alone */
 	bool has_slot;		       /* connections of the slot come to it */
@@ -223,6 +224,9 @@ json_t *worker_fields(const struct worker *worker);
 
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
+
+/* Returns true where it has listening sockets: not where connections are passed to it alone. */
+bool worker_has_sockets(const struct worker *worker);
 
 /* Record the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);

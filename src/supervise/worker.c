@@ -18,6 +18,17 @@ struct sticky_worker *worker_sockets(const struct worker *worker)
 	return worker->sockets;
 }
 
+bool worker_is_ready(const struct worker *worker)
+{
+	return worker->state == WORKER_READY && worker->slot->current == worker;
+}
+
+void worker_note_held(struct worker *worker, uint32_t held)
+{
+	worker->not_held = ~held;
+	worker_note_sockets(worker);
+}
+
 bool worker_is_superseded(const struct worker *worker)
 {
 	const struct worker *current = worker->slot->current;
@@ -102,18 +113,36 @@ void worker_end_because(struct worker *worker, enum end_reason reason)
 		worker->end_reason = reason;
 }
 
+/* Returns 0 where there is no socket. */
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+		return 0;
+	return cookie;
+}
+
+bool worker_has_sockets(const struct worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		if (sticky_worker_fd(worker->sockets, i) >= 0)
+			return true;
+	return false;
+}
+
 void worker_note_sockets(struct worker *worker)
 {
 	struct worker_record *record = worker->record;
-	socklen_t length;
 	uint32_t i;
-	int fd;
 
-	for (i = 0; record && worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0;
-	     i++) {
-		length = sizeof(record->cookies[i]);
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &record->cookies[i], &length);
-	}
+	for (i = 0; record && worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		record->cookies[i] = worker->not_held & 1u << i
+					     ? 0
+					     : cookie_of(sticky_worker_fd(worker->sockets, i));
 }
 
 void worker_note(struct worker *worker)

@@ -19,6 +19,15 @@ uint64_t worker_generation(const struct worker *worker);
 /* Returns its listening sockets; NULL: it has left its slot, and we have closed ours. */
 struct sticky_worker *worker_sockets(const struct worker *worker);
 
+/* Returns true where it is READY, and has its slot. */
+bool worker_is_ready(const struct worker *worker);
+
+/*
+ * Note which listening sockets its process has, a bit for each listener. A controller that takes
+ * over looks for these. A process has all of them unless this was called.
+ */
+void worker_note_held(struct worker *worker, uint32_t held);
+
 /* Returns true where another worker, which is READY, has its slot. */
 bool worker_is_superseded(const struct worker *worker);
 
