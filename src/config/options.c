@@ -45,6 +45,7 @@ enum {
 	KEY_SLOT_LISTEN,
 	KEY_WORKER,
 	KEY_TERM_AFTER,
+	KEY_NODE_PRELOAD,
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
 	KEY_LOG_LEVEL
@@ -99,6 +100,14 @@ static const struct config_option options[] = {
 	 KIND_WORKER,
 	 AT(worker),
 	 FIXED},
+	{{"node-preload", KEY_NODE_PRELOAD, "HOW",
+	  "Node.js: a script of stickyctl that workers load first, for kept connections at a "
+	  "reload and passed ones: auto (not with Node's permission model, which would refuse "
+	  "it), no (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(node_preload),
+	 .choices = "auto no"},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
 	  "Node.js: time from the request to disconnect to the stop signal (half of "
 	  "--hard-shutdown-delay)",

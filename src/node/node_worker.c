@@ -15,6 +15,7 @@
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
 #include "node/late_listeners.h"
+#include "node/preload_messages.h"
 #include "common/log.h"
 #include "supervise/slot_handover.h"
 
@@ -123,6 +124,21 @@ static json_t *message_of_module(const struct node_worker *node)
 	return json_sprintf("%sconnection", config_worker_prefix(node->options.config));
 }
 
+/*
+ * The client of the PROXY protocol is nowhere else to be seen, once its header was taken out. An
+ * application reads X-Forwarded-For itself.
+ */
+static json_t *message_of_cluster(const struct node_worker *node, const char *key, uint32_t id,
+				  const struct delivery_item *item)
+{
+	const struct config *config = node->options.config;
+	bool is_hidden =
+		item->source == CHANNEL_FROM_PROXY && config->proxy.header == PROXY_HEADER_STRIP;
+
+	return preload_describe(cluster_connection(key, id), config_closes_keepalive(config),
+				is_hidden ? &item->client.any : NULL);
+}
+
 static int pass_connection(void *context, uint32_t id, const struct delivery_item *item)
 {
 	struct node_worker *node = context;
@@ -139,7 +155,7 @@ static int pass_connection(void *context, uint32_t id, const struct delivery_ite
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	format_key(nodeports_listener_of(node->options.ports, item->fd), key);
 	message = is_of_module(node) ? cluster_socket(message_of_module(node))
-				     : cluster_wrap(cluster_connection(key, id), false);
+				     : cluster_wrap(message_of_cluster(node, key, id, item), false);
 	error = send_message(node, message, item->fd, id);
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }
@@ -568,6 +584,12 @@ uint32_t node_worker_on_the_way(const struct node_worker *node)
 bool node_worker_has_ended(const struct node_worker *node)
 {
 	return node->has_ended;
+}
+
+void node_worker_leave(struct node_worker *node, uint32_t idle_ms)
+{
+	if (!node->has_ended)
+		send_message(node, preload_leave(idle_ms), -1, 0);
 }
 
 bool node_worker_disconnect(struct node_worker *node)

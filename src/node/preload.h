@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A script that Node.js workers behind a proxy load first. It answers each request on a passed
- * connection with `Connection: close`, so that the proxy can't send another client's request on it.
+ * A script that Node.js workers load first. It does what Node.js's cluster module does not know of,
+ * at messages of the controller: see preload.js and preload_messages.h.
  */
 #ifndef STICKY_NODE_PRELOAD_H
 #define STICKY_NODE_PRELOAD_H

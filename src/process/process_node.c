@@ -24,7 +24,8 @@
  */
 #define QUIET_MAX_MS  320
 #define UNREAD_MAX_MS 5000
-#define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
+#define IDLE_MS	      5000 /* Node.js itself closes connections that are idle for so long */
+#define FIRST_LOOK_MS 5	   /* doubling, up to QUIET_MAX_MS */
 
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
@@ -158,6 +159,20 @@ static uint32_t term_after_ms(const struct config *config)
 		       : config->timing.term_after_ms;
 }
 
+/*
+ * Idle connections of a worker that another one follows stay open for this time. Their clients may
+ * be sending the next request, and learn by its answer that it was the last one. At a stop of the
+ * instance there is nobody to whom they could turn.
+ */
+static uint32_t idle_ms(const struct process *process)
+{
+	uint32_t limit_ms = term_after_ms(process->processes->options.config) / 2;
+
+	if (worker_is_in_stop(process->worker))
+		return 0;
+	return limit_ms < IDLE_MS ? limit_ms : IDLE_MS;
+}
+
 static void start_term(struct process *process)
 {
 	timer_start(process->term, term_after_ms(process->processes->options.config));
@@ -170,6 +185,7 @@ bool process_disconnect(struct process *process)
 	    node_worker_has_ended(process->node))
 		return false;
 	start_term(process);
+	node_worker_leave(process->node, idle_ms(process));
 	on_disconnect(-1, 0, process);
 	return true;
 }

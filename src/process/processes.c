@@ -136,7 +136,7 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preload = config_closes_keepalive(options->config) ? options->preload : NULL,
+		.preload = config_preloads(options->config) ? options->preload : NULL,
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,

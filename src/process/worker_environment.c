@@ -103,15 +103,37 @@ static int set_watchdog(struct environment *environment, const struct config *co
 	return set_number(environment, "WATCHDOG_USEC", config->timing.watchdog_ms * 1000ull);
 }
 
+/*
+ * Write a word for NODE_OPTIONS between quotation marks: Node.js takes a backslash in front of a
+ * character away.
+ */
+static void quote(const char *path, char *ret_quoted)
+{
+	for (; *path; path++) {
+		if (*path == '"' || *path == '\\')
+			*ret_quoted++ = '\\';
+		*ret_quoted++ = *path;
+	}
+	*ret_quoted = '\0';
+}
+
 static int set_preload(struct environment *environment, const char *path)
 {
 	const char *previous = environment_get(environment, "NODE_OPTIONS");
+	char *quoted = malloc(2 * strlen(path) + 1);
 	char *options;
 	int error;
 
-	if (asprintf(&options, "%s%s--require=\"%s\"", previous ? previous : "",
-		     previous ? " " : "", path) < 0)
+	if (!quoted)
 		return -ENOMEM;
+	quote(path, quoted);
+	error = asprintf(&options, "%s%s--require=\"%s\"", previous ? previous : "",
+			 previous ? " " : "", quoted) < 0
+			? -ENOMEM
+			: 0;
+	free(quoted);
+	if (error)
+		return error;
 	error = environment_set(environment, "NODE_OPTIONS", options);
 	free(options);
 	return error;

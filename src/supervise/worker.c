@@ -18,6 +18,11 @@ struct sticky_worker *worker_sockets(const struct worker *worker)
 	return worker->sockets;
 }
 
+bool worker_is_in_stop(const struct worker *worker)
+{
+	return supervisor_of(worker)->stopping;
+}
+
 bool worker_is_ready(const struct worker *worker)
 {
 	return worker->state == WORKER_READY && worker->slot->current == worker;

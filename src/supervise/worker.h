@@ -19,6 +19,9 @@ uint64_t worker_generation(const struct worker *worker);
 /* Returns its listening sockets; NULL: it has left its slot, and we have closed ours. */
 struct sticky_worker *worker_sockets(const struct worker *worker);
 
+/* Returns true where the whole instance stops. */
+bool worker_is_in_stop(const struct worker *worker);
+
 /* Returns true where it is READY, and has its slot. */
 bool worker_is_ready(const struct worker *worker);
 
