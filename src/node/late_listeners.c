@@ -181,6 +181,9 @@ void late_listeners_ask(struct late_listeners *late, uint32_t listener)
 
 void late_listeners_add(struct late_listeners *late, uint32_t listener)
 {
+	/* Before it is READY this is done when it gets the slot. */
+	if (worker_is_ready(late->options.worker))
+		worker_restore_backlog(late->options.worker);
 	late->listening |= bit(listener);
 	late->due_ms[listener] = 0;
 	if (!late->first_ms)

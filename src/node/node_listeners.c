@@ -21,7 +21,7 @@
 struct nodeports {
 	struct nodeports_options options;
 	struct sharedports *shared;
-	int last_shared; /* the last port that was said to be shared for want of a listener */
+	uint8_t said[65536 / 8];	     /* a bit for each port of which report_shared() told */
 	uint32_t opened[STICKY_SLOTS_LIMIT]; /* by the slot's last READY worker, a bit each */
 	struct nodeports_watch *watches;
 	json_t *data[STICKY_LISTENERS_LIMIT]; /* of queries, for each listener */
@@ -178,9 +178,11 @@ bool nodeports_may_grow(const struct nodeports *ports)
 static void report_shared(struct nodeports *ports, const struct cluster_query *query,
 			  const char *why)
 {
-	if (ports->options.is_named || ports->last_shared == query->port)
+	uint8_t *byte = &ports->said[(uint16_t)query->port / 8], bit = 1u << query->port % 8;
+
+	if (*byte & bit)
 		return;
-	ports->last_shared = query->port;
+	*byte |= bit;
 	report(STICKY_LOG_WARN, "port_shared",
 	       "port=%d why=\"%s\" so=\"any worker gets its connections\" hint=\"name the ports "
 	       "whose clients are to stay with one worker by -l\"",

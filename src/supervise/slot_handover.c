@@ -69,11 +69,8 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
 }
 
-/*
- * Set --backlog for the worker's queues: its own listen() has set the limit of its program, 511 in
- * Node.js, which a moment without the processor fills. listen() again changes nothing but that.
- */
-static void restore_backlog(const struct worker *worker)
+/* listen() again changes nothing but the limit of the queue. */
+void worker_restore_backlog(const struct worker *worker)
 {
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
 	uint32_t i;
@@ -138,7 +135,7 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	hold_timeout_unwatch(supervisor->standin, slot->index);
-	restore_backlog(worker);
+	worker_restore_backlog(worker);
 	error = sticky_worker_ready(worker->sockets);
 	if (error) {
 		/* The worker closed or shut down its socket: it can't serve. */

@@ -42,6 +42,12 @@ void slot_handover_apply_table(struct supervisor *supervisor);
  */
 int worker_serve(struct worker *worker, uint32_t listener, bool serves);
 
+/*
+ * Set --backlog for the worker's queues: its own listen() has set the limit of its program, 511 in
+ * Node.js, which a moment without the processor fills.
+ */
+void worker_restore_backlog(const struct worker *worker);
+
 /* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
 void worker_watch_sockets(struct worker *worker, bool watch);
 

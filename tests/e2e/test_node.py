@@ -355,6 +355,17 @@ class Backlog(NodeTestCase):
         self.assertEqual(self.limits(), {77})
         instance.stop()
 
+    def test_of_a_port_that_comes_later(self):
+        app = self.app("""
+            const http = require('http');
+            http.createServer().listen(4000);
+            setTimeout(() => http.createServer().listen(3000, () => console.log('listens')), 300);
+            """)
+        instance = self.serve_node(app)
+        wait_for("both workers", lambda: instance.output.count("listens") == 2)
+        wait_for("the backlog", lambda: self.limits() == {4096}, 5)
+        instance.stop()
+
     def test_more_than_511_wait(self):
         """All of them in the queue: none has to come again after a second."""
         app = self.app(SERVER + LISTENS + BLOCKS)
