@@ -722,7 +722,8 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
  * fd  any listening socket of this listener; it is only read. -1: no worker has one any more. The
  *     listener keeps its index then, and has neither sockets nor an address.
  *
- * Returns its index, -ENOENT (there is no such listener), or another -errno.
+ * Returns its index, -ENOENT (there is no such listener), -EBADF (-1 in a group that is not being
+ * adopted), or another -errno.
  */
 int sticky_group_adopt_listener(struct sticky_group *group, int fd);
 

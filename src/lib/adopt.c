@@ -78,7 +78,10 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	int index;
 
 	pthread_mutex_lock(&group->lock);
-	index = fd < 0 ? 0 : learn_listener(group, fd, &listener);
+	if (fd >= 0)
+		index = learn_listener(group, fd, &listener);
+	else
+		index = group->adopting ? 0 : -EBADF;
 	if (!index)
 		index = steering_adopt_listener(group->steering, fd);
 	if (index >= 0)
