@@ -178,7 +178,8 @@ bool nodeports_may_grow(const struct nodeports *ports)
 static void report_shared(struct nodeports *ports, const struct cluster_query *query,
 			  const char *why)
 {
-	uint8_t *byte = &ports->said[(uint16_t)query->port / 8], bit = 1u << query->port % 8;
+	uint8_t *byte = &ports->said[(uint16_t)query->port / 8],
+		bit = (uint8_t)(1u << query->port % 8);
 
 	if (*byte & bit)
 		return;

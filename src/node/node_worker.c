@@ -284,6 +284,21 @@ static void set_held(struct node_worker *node, uint32_t held)
 	worker_note_held(node->options.worker, held);
 }
 
+/*
+ * The worker may have been without a socket there, as it did not listen. With steering by user
+ * workers have none at all.
+ */
+static int begin_serving(struct node_worker *node, uint32_t listener)
+{
+	int error = worker_serve(node->options.worker, listener, true);
+
+	if (error && error != -EINVAL)
+		return error;
+	if (node->late)
+		late_listeners_ask(node->late, listener);
+	return 0;
+}
+
 static void on_query(struct node_worker *node, const struct cluster_event *event)
 {
 	char key[KEY_SIZE];
@@ -314,11 +329,7 @@ static void on_query(struct node_worker *node, const struct cluster_event *event
 		answer_query(node, event, key, -ECANCELED, NULL, -1);
 		return;
 	}
-	/* It may have been without a socket there, as it did not listen. */
-	if (node->late) {
-		late_listeners_ask(node->late, (uint32_t)port.listener);
-		error = worker_serve(node->options.worker, (uint32_t)port.listener, true);
-	}
+	error = begin_serving(node, (uint32_t)port.listener);
 	if (error) {
 		answer_query(node, event, key, error, NULL, -1);
 		return;

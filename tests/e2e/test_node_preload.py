@@ -130,8 +130,10 @@ class Environment(NodeTestCase):
     def test_permission_model(self):
         """It may read the application alone, and starts all the same."""
         word = "--permission" if NODE_VERSION >= 24 else "--experimental-permission"
+        net = ["--allow-net"] if NODE_VERSION >= 25 else []
         app = self.app(SERVER + LISTENS)
-        instance = self.serve_node(app, slots=1, node=("node", word, f"--allow-fs-read={app}"))
+        instance = self.serve_node(app, slots=1,
+                                   node=("node", word, *net, f"--allow-fs-read={app}"))
         self.assertEqual(ask_http(HERE)["slot"], 0)
         instance.stop()
 
