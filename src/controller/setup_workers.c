@@ -87,6 +87,20 @@ static void on_listener_added(void *context)
 		shutdown_begin(controller->instance.supervisor, true);
 }
 
+/* Without the script workers serve all the same. */
+static void check_preload(struct controller *controller)
+{
+	int error = preload_check(controller->preload_path, &controller->rights);
+
+	if (!error || !config_preloads(controller->instance.config))
+		return;
+	report(STICKY_LOG_WARN, "preload_unreadable",
+	       "file=\"%s\" error=\"%s\" so=\"workers begin without it, as with "
+	       "--node-preload=no\" hint=\"choose a --run-dir that the workers' user can reach\"",
+	       controller->preload_path, strerror(-error));
+	controller->preload_path[0] = '\0';
+}
+
 static int open_nodeports(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -112,6 +126,8 @@ static int open_nodeports(struct controller *controller)
 	if (!error)
 		error = preload_write(controller->preload_path);
 	if (!error)
+		check_preload(controller);
+	if (!error)
 		error = relay_open(&controller->relay);
 	return error ? error : nodeports_open(&options, &controller->nodeports);
 }
@@ -133,7 +149,7 @@ static int open_processes(struct controller *controller)
 		error = open_nodeports(controller);
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
-	options.preload = controller->preload_path;
+	options.preload = controller->preload_path[0] ? controller->preload_path : NULL;
 	options.delivery = frontend_delivery(controller->instance.front);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)

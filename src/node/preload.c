@@ -12,6 +12,21 @@ static const char text[] =
 #include "node/preload.js.h"
 	;
 
+int preload_check(const char *path, const struct user_rights *rights)
+{
+	struct user_rights_region region;
+	int fd, error = user_rights_begin(rights, &region);
+
+	if (error)
+		return error;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	error = fd < 0 ? -errno : 0;
+	user_rights_end(&region);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 int preload_write(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);

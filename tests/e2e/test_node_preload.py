@@ -126,6 +126,17 @@ class Environment(NodeTestCase):
             self.assertEqual(instance.output.strip(), "false" if arguments else "true")
             instance.stop()
 
+    def test_a_directory_that_the_workers_user_can_not_reach(self):
+        """It starts without the script, and the log says why."""
+        (self.dir / "private").mkdir(mode=0o700)
+        self.run_dir = self.dir / "private" / "run"
+        instance = self.serve_node(self.app(SERVER + LISTENS), "--user", "nobody", "--chdir", "/",
+                                   slots=1)
+        self.assertEqual(ask_http(HERE)["slot"], 0)
+        line, = instance.log_lines("preload_unreadable")
+        self.assertIn("--run-dir", line.fields["hint"])
+        instance.stop()
+
     @unittest.skipIf(NODE_VERSION < 20, "no permission model")
     def test_permission_model(self):
         """It may read the application alone, and starts all the same."""
