@@ -116,6 +116,21 @@ class Environment(NodeTestCase):
         words = '--require="fs" --max-old-space-size=100'
         self.check(words, "--behind-proxy", "xff", "--env", f"NODE_OPTIONS={words}")
 
+    def test_a_child_that_outlives_the_instance(self):
+        """It starts Node.js when the script is gone."""
+        app = self.app(SERVER + LISTENS + """
+            require('child_process').spawn('sh', ['-c', `cd ${__dirname}
+              while [ ! -e go ]; do sleep 0.05; done
+              "${process.execPath}" -p '"fine"' >partly 2>&1
+              mv partly said`], {detached: true, stdio: 'ignore'}).unref();
+            """)
+        instance = self.serve_node(app, "--behind-proxy", "xff", slots=1)
+        self.assertEqual(instance.stop(), 0)
+        self.assertFalse((self.run_dir / "default" / "preload.js").exists())
+        self.write("go", "")
+        wait_for("the child", (self.dir / "said").exists)
+        self.assertEqual((self.dir / "said").read_text(), "fine\n")
+
     def test_not_loaded(self):
         """A worker in a sandbox can't read it."""
         for arguments in ((), ("--node-preload", "no")):
