@@ -210,6 +210,22 @@ class Not(PortsTestCase):
         instance.stop()
 
 
+class OfEachWorker(PortsTestCase):
+    """A port for metrics that names the worker, as docs/nodejs.md says."""
+
+    def test_a_port_for_each_slot(self):
+        app = self.app(SERVE + "serve(3000); serve(9100 + Number(process.env.STICKY_SLOT));")
+        instance = self.serve_node(app, *LISTEN)
+        for generation in (1, 2):
+            for slot in (0, 1):
+                wait_for("its port", lambda: not is_refused(("127.0.0.1", 9100 + slot)))
+                answer = ask_http(("127.0.0.1", 9100 + slot))
+                self.assertEqual((answer["slot"], answer["gen"]), (slot, generation))
+            self.assert_steered(instance)
+            self.reload(instance, "drained")
+        instance.stop()
+
+
 class Shared(PortsTestCase):
     def test_more_than_a_group_has(self):
         """The seventeenth is shared by all, as under Node's own primary."""
