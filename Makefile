@@ -21,7 +21,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	openssl chromium chromium-driver
+	php-cli redis-server openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
@@ -102,6 +102,7 @@ help:
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
+	@echo 'make docs          the files and links that README.md and docs/ name are there'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
 	@echo 'make bench-quick   the same in under 3 minutes'
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
@@ -192,12 +193,13 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
-# JavaScript as a C string: src/node/preload.js is a file that editors and linters know.
+# JavaScript as a C string: src/node/stop.js is a file that editors and linters know.
 $(BUILD)/generated/%.js.h: src/%.js
 	$(call SAY,JS,$<)
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
-$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/preload.js.h
+$(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
+	$(BUILD)/generated/node/preload.js.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c
@@ -317,6 +319,7 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=1 python3 -B tests/e2e/soak_socketio.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan
@@ -337,11 +340,11 @@ tsan: deps-test
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
 FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
-FUZZED := src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
-	src/common/sanitize.c src/process/env_file.c \
-	src/node/cluster_messages.c src/node/ipc.c src/node/relay.c src/wire/fd_passing.c
+FUZZED := src/bind/bind_address.c src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
+	src/common/sanitize.c src/process/env_file.c src/node/cluster_messages.c src/node/ipc.c \
+	src/node/json_scan.c src/node/relay.c src/node/unheard.c src/wire/fd_passing.c
 
-$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
+$(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/bind/*.h src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(CPPFLAGS) \
@@ -362,10 +365,11 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers lint compilers consumer
+.PHONY: check format format-check layers docs lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -385,6 +389,9 @@ format-check: deps-lint
 layers:
 	$(call SAY,LAYERS,src/LAYERS)
 	$(Q)python3 -B tests/layers.py
+docs:
+	$(call SAY,DOCS,README.md)
+	$(Q)python3 -B tests/docs.py
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * What the BPF program and user space agree on: limits, the settings, the
- * counters. Both sides include this file; a change of any layout in it changes
- * STICKY_ABI_VERSION.
+ * What the BPF program and user space agree on: limits, the settings, the counters. Both sides
+ * include this file. A change of any layout in it must change STICKY_ABI_VERSION.
  */
 #ifndef STICKY_BPF_ABI_H
 #define STICKY_BPF_ABI_H
@@ -12,13 +11,15 @@
 #define STICKY_ABI_VERSION 5
 
 /*
- * 65536 buckets: a u16 bucket number is the low half of the hash, and 1,024
- * slots still get 64 buckets each, so that shares differ by 1/64 at most.
+ * 65536 buckets: the number of a bucket is a u16, the low half of the hash. With 1,024 slots each
+ * still gets 64 buckets, so that shares differ by 1/64 at most.
  */
 #define STICKY_BUCKETS	 65536
 #define STICKY_SLOTS_MAX 1024
 
-/* Sockets of dispatchers, which find the client of a proxy's connection: entries after the slots'.
+/*
+ * The number of dispatchers, which find the client of a proxy's connection. Their sockets are in
+ * the entries behind those of the slots.
  */
 #define STICKY_DISPATCHERS_MAX 16
 #define STICKY_ENTRIES_MAX     (STICKY_SLOTS_MAX + STICKY_DISPATCHERS_MAX)
@@ -26,23 +27,23 @@
 /* Listening addresses of a group. */
 #define STICKY_LISTENERS_MAX 16
 
-/* Address ranges of proxies, at most. */
+/* The number of address ranges of proxies, at most. */
 #define STICKY_PROXIES_MAX 16384
-/* Room for two lists: a new one is added before the previous one is removed. */
+/* There is room for two lists: a new one is added before the previous one is removed. */
 #define STICKY_PROXIES_ROOM (2 * STICKY_PROXIES_MAX)
 
-/* How many other slots are tried for a client whose own entry is empty. */
+/* The number of other slots that are tried for a client whose own entry is empty. */
 #define STICKY_PROBES_MAX 8
 
 /*
- * The table, bucket -> slot, with a short form in front of it: a block is 64 buckets in
- * one word. The table proper is 128 KiB, and clients are many, so that nearly every read of it
- * would miss the processor's nearest caches. This was measured to cost more than all the rest of
- * the program. The blocks fill one page. Only a block that contains runs of more than two slots is
- * looked up in the table proper: none at 8 slots, one in thirty at 32.
+ * The table, bucket -> slot, with a short form in front of it: a block is 64 buckets in one word.
+ * The full table is 128 KiB. With many clients nearly every read of it misses the processor's
+ * nearest caches, which was measured to cost more than all the rest of the program. The blocks fill
+ * one page. Only for a block that contains runs of more than two slots, the full table is read:
+ * with 8 slots that is no block, with 32 slots one in thirty.
  *
- * A block's word: the slot of its first buckets (10 bits), the slot of its other buckets (10
- * bits), the number of the first buckets (6 bits); or STICKY_BLOCK_MIXED.
+ * The word of a block contains the slot of its first buckets (10 bits), the slot of its other
+ * buckets (10 bits), the number of the first buckets (6 bits); or it is STICKY_BLOCK_MIXED.
  */
 #define STICKY_BLOCK_BUCKETS	64
 #define STICKY_BLOCKS		(STICKY_BUCKETS / STICKY_BLOCK_BUCKETS)
@@ -55,19 +56,19 @@ struct sticky_table {
 	__u16 slots[STICKY_BUCKETS];
 };
 
-/* The one element of the map `settings`; the program reads it at every run. */
+/* The only element of the map `settings`. The program reads it at every run. */
 struct sticky_settings {
 	__u32 abi_version;
 	__u32 slots;	    /* slots in the table: 1 to STICKY_SLOTS_MAX */
 	__u32 hash_seed[2]; /* the HalfSipHash key, as two host-order words */
-	__u32 v4_mask;	    /* which bits of an IPv4 address are the key; network order */
+	__u32 v4_mask;	    /* which bits of an IPv4 address belong to the key; network order */
 	__u32 v6_mask[4];   /* the same for IPv6; network order */
 	/* The number of dispatchers, to which connections of proxies go; 0: there are no proxies.
 	 */
 	__u32 dispatchers;
 	/*
-	 * One in sample_mask + 1 of the other connections goes to a dispatcher too, which looks at
-	 * it and passes it on to its slot; 0: none.
+	 * One in sample_mask + 1 of the other connections also goes to a dispatcher, which looks at
+	 * it and passes it on to its slot. If it is 0, none does.
 	 */
 	__u32 sample_mask;
 	/*
@@ -75,18 +76,21 @@ struct sticky_settings {
 	 * `listeners` is not read.
 	 */
 	__u32 listeners;
-	/* While no dispatcher has a socket, a proxy's connections go to the slot of its address. */
+	/*
+	 * While no dispatcher has a socket, a proxy's connections go to the slot of the proxy's
+	 * address.
+	 */
 	__u32 proxies_may_go_direct;
 	/*
-	 * The one connection by which user space asks whether this program runs (src/lib/check.c):
-	 * the program refuses it. The port is in network order; 0: no such connection is on its
-	 * way. The address is in network order, IPv4 as ::ffff:0:0/96.
+	 * The source of the test connection by which user space finds out whether this program runs
+	 * (src/lib/check.c). The program refuses that connection. Port and address are in network
+	 * order, IPv4 as ::ffff:0:0/96. If the port is 0, there is no such connection.
 	 */
 	__u32 check_port;
 	__u32 check_address[4];
 };
 
-/* A range of addresses in the map `proxies`; IPv4 as ::ffff:0:0/96 and more bits. */
+/* A range of addresses in the map `proxies`. IPv4 is stored as ::ffff:0:0/96 with more bits. */
 struct sticky_proxy_key {
 	__u32 bits;
 	__u32 address[4]; /* network order */
@@ -100,27 +104,26 @@ struct sticky_listener_key {
 	__u32 port;	  /* host order */
 	__u32 family;	  /* AF_INET or AF_INET6 */
 	__u32 device;	  /* interface that it is bound to: that of a link-local address; 0: none */
-	__u32 unused;	  /* 0: the program writes keys in words of 8 bytes */
+	__u32 unused;	  /* 0, as the program writes keys in words of 8 bytes */
 	__u32 address[4]; /* network order; IPv4: the first word */
 };
 
-/* How a run of the program ended, where it did not simply place a new connection in its own slot.
- */
+/* How a run of the program ended, if it did not simply place a new connection in its own slot. */
 enum sticky_exit {
 	STICKY_EXIT_MIGRATED,		/* moved from a closing socket to its slot's present one */
-	STICKY_EXIT_EMPTY_SLOT,		/* own entry was empty: another slot took it */
+	STICKY_EXIT_EMPTY_SLOT,		/* own entry was empty: another slot got it */
 	STICKY_EXIT_DISPATCHED,		/* to a dispatcher */
 	STICKY_EXIT_DROPPED_EMPTY,	/* own entry and all the probed ones were empty */
-	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table, no listener: not set up yet */
+	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table or no listener: not set up yet */
 	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */
 	STICKY_EXIT_CHECKED, /* the connection of check_port was refused, as it should be */
 	STICKY_EXIT_COUNT
 };
 
-/* The one element, per CPU, of the map `counters`. Counters only grow. */
+/* The element of the map `counters`, one for each CPU. Counters only grow. */
 struct sticky_cpu_counters {
 	__u64 exits[STICKY_EXIT_COUNT];
-	/* New connections placed, by slot: their sum is every normal run. */
+	/* New connections placed in each slot. Their sum is the number of normal runs. */
 	__u64 steered[STICKY_SLOTS_MAX];
 };
 

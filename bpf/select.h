@@ -2,9 +2,9 @@
 /*
  * From a client's address to its bucket: key, hash, bucket, probes.
  *
- * Pure C without a call to anything, compiled into the BPF program and into the
- * library: what the library says of a client is what the kernel does with it,
- * and unit tests run the very code that the kernel runs.
+ * This is pure C that calls nothing. It is compiled into the BPF program and into the library: the
+ * library therefore computes the same slot as the kernel, and unit tests run the same code as the
+ * kernel.
  */
 #ifndef STICKY_BPF_SELECT_H
 #define STICKY_BPF_SELECT_H
@@ -57,11 +57,10 @@ static inline __attribute__((always_inline)) void sticky_sip_round(__u32 v[4])
 }
 
 /*
- * HalfSipHash-1-3 of `words` 32-bit words that lie in memory as bytes: keyed, so
- * that a client can't choose its bucket, and short enough for a SYN. `words` is a
+ * HalfSipHash-1-3 of `words` 32-bit words that lie in memory as bytes. It has a secret key, so that
+ * a client can't choose its bucket, and it is short enough to compute for each SYN. `words` is a
  * constant at every call in the program, so that the loop is unrolled there.
- * https://github.com/veorq/SipHash; Linux calls the same function hsiphash on
- * 32-bit machines.
+ * https://github.com/veorq/SipHash; Linux calls the same function hsiphash on 32-bit machines.
  */
 static inline __attribute__((always_inline)) __u32 sticky_halfsiphash13(const __u32 seed[2],
 									const __u32 *word,
@@ -113,9 +112,9 @@ static inline __attribute__((always_inline)) int sticky_is_v4_mapped(__u32 a0, _
 }
 
 /*
- * The key of an IPv6 address (four words, network order). A v4-mapped one
- * (::ffff:0:0/96) is the IPv4 client that it stands for, so that a client has one
- * slot whether it comes to 0.0.0.0 or to a dual-stack [::].
+ * The key of an IPv6 address (four words, network order). A v4-mapped address (::ffff:0:0/96) gets
+ * the key of its IPv4 address: a client thus has the same slot whether it comes to 0.0.0.0 or to a
+ * dual-stack [::].
  */
 static inline __attribute__((always_inline)) void sticky_key_v6(
 	const struct sticky_settings *settings, const __u32 address[4], struct sticky_key *ret_key)
@@ -131,7 +130,7 @@ static inline __attribute__((always_inline)) void sticky_key_v6(
 	ret_key->words = 4;
 }
 
-/* The hash of a key: its low 16 bits are the bucket, the rest picks the probes. */
+/* The hash of a key. Its low 16 bits are the bucket; the other bits choose the probes. */
 static inline __attribute__((always_inline)) __u32 sticky_key_hash(
 	const struct sticky_settings *settings, const struct sticky_key *key)
 {
@@ -140,7 +139,7 @@ static inline __attribute__((always_inline)) __u32 sticky_key_hash(
 	return sticky_halfsiphash13(settings->hash_seed, key->word, 4);
 }
 
-/* The hash of an IPv4 address (network order): of its key. */
+/* The hash of the key of an IPv4 address (network order). */
 static inline __attribute__((always_inline)) __u32 sticky_hash_v4(
 	const struct sticky_settings *settings, __u32 address)
 {
@@ -168,9 +167,9 @@ static inline __attribute__((always_inline)) __u32 sticky_table_slot(
 }
 
 /*
- * The slot to try in the place of an empty one, for probe 0 .. STICKY_PROBES_MAX-1. While probe <
- * slots - 1 these are distinct other slots. A client always gets the same ones, and the clients of
- * one dead slot get different ones, so that no single slot gets them all. Needs slots >= 2.
+ * The slot to try instead of an empty one, for probe 0 to STICKY_PROBES_MAX-1. While probe < slots
+ * - 1, these are different other slots. A client always gets the same ones. The clients of one
+ * empty slot get different ones, so that no single slot gets them all. Needs slots >= 2.
  */
 static inline __attribute__((always_inline)) __u32 sticky_probe_slot(__u32 hash, __u32 slot,
 								     __u32 slots, __u32 probe)

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The program that the kernel runs for each new connection to a steered address:
- * client -> key -> bucket -> slot -> the slot's present socket.
+ * The program that the kernel runs for each new connection to a steered address: client -> key ->
+ * bucket -> slot -> the slot's present socket.
  *
  * It also runs when a listening socket is closed with connections in it
- * ("/migrate", Linux 5.14): each is moved, in order, to its own slot's present
- * socket. A slot thus changes hands by one map update and a close().
+ * ("/migrate", Linux 5.14). Each connection is moved, in order, to the present socket of its own
+ * slot. A slot thus changes hands by one map update and a close().
  *
- * It never returns SK_PASS without having selected a socket: the kernel would then
- * hash over every socket of the group, those of workers that are not ready among
- * them.
+ * It never returns SK_PASS without having selected a socket: the kernel would then hash over all
+ * sockets of the group, and these include the sockets of workers that are not ready.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -35,9 +34,9 @@ struct {
 } settings SEC(".maps");
 
 /*
- * bucket -> slot: one inner array with one value, a struct sticky_table. A change
- * replaces the inner array whole, so that no run sees half a table. The inner map
- * is declared by value_size: libbpf 1.1 can't determine the size of a struct here.
+ * bucket -> slot: one inner array with one value, a struct sticky_table. A change replaces the
+ * whole inner array, so that no run of the program sees half a table. The inner map is declared by
+ * value_size: libbpf 1.1 can't determine the size of a struct here.
  */
 struct table_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -54,10 +53,10 @@ struct {
 } table SEC(".maps");
 
 /*
- * The sockets of all listeners: listener * STICKY_ENTRIES_MAX + slot, or + 1024 + dispatcher.
- * One loaded program serves every listener, so that a listener which is added later needs
- * neither BPF_PROG_LOAD nor BPF_MAP_CREATE. The kernel refuses a socket of another group than
- * the one that the packet came to, so that a mistake here can't mix listeners up.
+ * The sockets of all listeners. The index is listener * STICKY_ENTRIES_MAX + slot, or + 1024 +
+ * dispatcher. One loaded program serves every listener: a listener that is added later needs
+ * neither BPF_PROG_LOAD nor BPF_MAP_CREATE. If the program selects a socket of another group than
+ * the packet came to, the kernel refuses it. A mistake here can thus not mix listeners up.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
@@ -77,7 +76,10 @@ struct {
 	__type(value, __u32);
 } proxies SEC(".maps");
 
-/* The listener that a listening socket belongs to. Not read while there is only one. */
+/*
+ * The listener that a listening socket belongs to. The map is not read while there is only one
+ * listener.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, STICKY_LISTENERS_MAX);
@@ -120,13 +122,13 @@ static __always_inline __u64 pair(__u32 first, __u32 second)
 #endif
 }
 
-/* What hash_of_client() and the functions that it calls return where no address could be read. */
+/* hash_of_client() and the functions that it calls return this if no address could be read. */
 #define NO_HASH (-1L)
 
 /*
- * (stack) Functions of their own: among other values the compiler would have too few registers
- * for the state of a hash, and would spill it in words of 4 bytes. The hash of a new IPv4
- * connection alone is in sticky_select() itself, which keeps few values before that.
+ * (stack) These are separate functions: within another function the compiler would have too few
+ * registers for the state of a hash, and would spill it in words of 4 bytes. Only the hash of a new
+ * IPv4 connection is computed in sticky_select() itself, which has few values to keep before that.
  */
 static __noinline __u32 hash_v4(const struct sticky_settings *set, __u32 address)
 {
@@ -151,8 +153,8 @@ static __always_inline __u32 hash_v6(const struct sticky_settings *set, __u32 a0
 }
 
 /*
- * (stack) The client of a new IPv6 connection. Extension headers don't move the address. It is
- * never a v4-mapped one: the kernel drops such packets (ip6_rcv_core()).
+ * (stack) The client of a new IPv6 connection. Extension headers don't move the address. The
+ * address is never v4-mapped: the kernel drops such packets (ip6_rcv_core()).
  */
 static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
 					 const struct sticky_settings *set)
@@ -169,12 +171,11 @@ static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
 }
 
 /*
- * The client of a connection that is being moved: a whole accept queue is moved with an
- * empty packet. dst_ip4 of an IPv6 socket means nothing, so that a v4-mapped client is told
- * by its dst_ip6.
+ * The client of a connection that is being moved: a whole accept queue is moved with an empty
+ * packet. dst_ip4 of an IPv6 socket means nothing: a v4-mapped client is recognised by its dst_ip6.
  *
- * The socket pointer is read from the context here and wherever else it is asked for: one
- * that is kept across calls may be spilled to the stack (stack).
+ * The socket pointer is read from the context wherever it is needed: a pointer that is kept across
+ * calls may be spilled to the stack (stack).
  */
 static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
 {
@@ -190,9 +191,8 @@ static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct s
 }
 
 /*
- * The hash of the client's key, 32 bits, or NO_HASH. eth_protocol tells which header the
- * packet has: the socket's family does not, as an IPv4 client of a [::] socket comes in an
- * IPv4 packet.
+ * The hash of the client's key, 32 bits, or NO_HASH. eth_protocol tells which header the packet
+ * has. The socket's family does not, as an IPv4 client of a [::] socket sends IPv4 packets.
  */
 static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
 					   const struct sticky_settings *set)
@@ -232,7 +232,7 @@ static __noinline bool v6_packet_is_of_proxy(struct sk_reuseport_md *ctx)
 	       is_proxy(address[0], address[1], address[2], address[3]);
 }
 
-/* See hash_of_client() and hash_of_moved() for what tells the family. */
+/* hash_of_client() and hash_of_moved() say how the family is found. */
 static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
 {
 	const struct bpf_sock *moved = ctx->migrating_sk;
@@ -265,7 +265,10 @@ static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
 	return PEER_CLIENT;
 }
 
-/* (stack) A struct sticky_listener_key in words. Returns the listener's first entry, or -1. */
+/*
+ * (stack) The arguments are a struct sticky_listener_key in words. Returns the listener's first
+ * entry, or -1.
+ */
 static __noinline long find_entries(__u64 port_family, __u64 device, __u64 address01,
 				    __u64 address23)
 {
@@ -278,8 +281,8 @@ static __noinline long find_entries(__u64 port_family, __u64 device, __u64 addre
 }
 
 /*
- * The first entry of the listener that the packet came to, or -1 where it is not known.
- * ctx->sk is a listening socket of the group, whichever the kernel found first. One that is
+ * Returns the first entry of the listener that the packet came to, or -1 if it is not known.
+ * ctx->sk is a listening socket of the group, whichever the kernel found first. A socket that is
  * being closed still has its address and port, because it was bound to a port by its number
  * (src/lib/listener.h).
  */
@@ -301,8 +304,8 @@ static __always_inline long first_entry(struct sk_reuseport_md *ctx,
 }
 
 /*
- * Returns 0, or the helper's error: -ENOENT where the entry is empty. A long and not a bool
- * (stack): the compiler spills a bool by a store of 4 bytes.
+ * Returns 0, or the helper's error: -ENOENT if the entry is empty. The type is long and not bool,
+ * as the compiler spills a bool by a store of 4 bytes (stack).
  */
 static __always_inline long select_entry(struct sk_reuseport_md *ctx, __u32 entry)
 {
@@ -327,8 +330,9 @@ static __noinline long try_dispatchers(struct sk_reuseport_md *ctx, __u32 first_
 }
 
 /*
- * Select any dispatcher that has a socket. Connections of a proxy differ by their port. With fewer
- * dispatchers than tries some are tried again, which does no harm.
+ * Select any dispatcher that has a socket. The connections of a proxy differ by their port. The
+ * first try therefore depends on the packet's hash, which includes the port, or on the port itself.
+ * If there are fewer dispatchers than tries, some are tried again, which does no harm.
  */
 static __always_inline long select_dispatcher(struct sk_reuseport_md *ctx, __u32 first_entry,
 					      __u32 dispatchers)
@@ -356,7 +360,10 @@ static __noinline int place_with_dispatcher(struct sk_reuseport_md *ctx,
 	return peer == PEER_PROXY && !set->proxies_may_go_direct ? NO_PLACE : NOT_PLACED;
 }
 
-/* A part of select_other_slot(), so that the loop has few values to keep (stack). */
+/*
+ * A part of select_other_slot(). As a separate function it has few values to keep in its loop
+ * (stack).
+ */
 static __noinline long try_other_slot(struct sk_reuseport_md *ctx,
 				      const struct sticky_settings *set, __u32 first_entry,
 				      __u64 hash_slot, __u32 probe)
@@ -369,7 +376,9 @@ static __noinline long try_other_slot(struct sk_reuseport_md *ctx,
 		ctx, first_entry + sticky_probe_slot(hash_slot >> 32, hash_slot, slots, probe));
 }
 
-/* (loop) The slot's entry is empty: its worker died while no controller was there to hold it. */
+/*
+ * (loop) The slot's entry is empty: its worker died while no controller was there to hold the slot.
+ */
 static __noinline long select_other_slot(struct sk_reuseport_md *ctx,
 					 const struct sticky_settings *set, __u32 first_entry,
 					 __u64 hash_slot)
@@ -393,7 +402,7 @@ static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 	return verdict;
 }
 
-/* The table that is in force; NULL: none. */
+/* The table in use; NULL: there is none. */
 static __always_inline const struct sticky_table *find_table(void)
 {
 	const __u64 zero = 0; /* (stack) */
@@ -412,9 +421,9 @@ static __always_inline void count_steered(__u32 slot)
 }
 
 /*
- * Is it the connection by which user space asks whether this program runs? The source port is the
- * first field of the TCP header, where the packet begins here. A connection that is being moved has
- * an empty packet, and is none.
+ * Is this the test connection by which user space finds out whether this program runs? The source
+ * port is the first field of the TCP header, at which the packet begins here. A connection that is
+ * being moved has an empty packet, and can't be the test connection.
  */
 static __noinline long is_check(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
 {

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libsticky: each new TCP connection goes to the worker that owns the client's
- * address, chosen inside the kernel.
+ * libsticky sends each new TCP connection to the worker that owns the client's address. The
+ * worker is chosen inside the kernel.
  *
- * A *group* owns one or more listening addresses and a number of *slots*, stable
- * worker indices 0 .. N-1. A *worker* serves a slot: it is a thread of this process, or
- * a process that this one starts. Each worker has listening sockets of its own, one for
- * each address. Workers follow each other in a slot; each of them is one *life* of the
- * slot, and has a *generation* that counts them. While a slot has no ready worker, its
- * connections wait in a holding socket of the group, and the next ready worker gets them
- * in order.
+ * A *group* owns one or more listening addresses and a number of *slots*. Slots are stable
+ * worker indices, 0 .. N-1. A *worker* serves a slot: it is a thread of this process, or a
+ * process that this one starts. Each worker has listening sockets of its own, one for each
+ * address. Workers follow each other in a slot, and each has a *generation*: a number that
+ * counts the workers of the slot. While a slot has no ready worker, its connections wait in a
+ * holding socket of the group, and the next ready worker gets them in order.
  *
  *     struct sticky_group_options options = { .size = sizeof(options), .slots = 4 };
  *     struct sticky_group *group;
@@ -18,31 +17,32 @@
  *     // for each slot, in a thread of its own:
  *     struct sticky_worker *worker;
  *     sticky_worker_open(group, slot, &worker);
- *     sticky_worker_ready(worker);                  // from now on clients come
+ *     sticky_worker_ready(worker);                  // from now on clients arrive
  *     accept4(sticky_worker_fd(worker, 0), ...);    // an ordinary listening socket
- *     sticky_worker_close(worker);                  // what is queued waits for the next
+ *     sticky_worker_close(worker);                  // the next worker gets its queue
  *
- * Conventions. Functions return 0, or a value >= 0 where they say so, or a negative
- * errno; outputs (ret_...) are untouched on failure. Structures whose first member
+ * Conventions. Functions return 0, or a value >= 0 if their description says so, or a
+ * negative errno. Outputs (ret_...) are untouched on failure. Structures whose first member
  * is `size` can grow in later versions: set it to sizeof(the structure). In options, members
  * that the library does not know must be zero, and members that the caller does not know
- * have their defaults. In outputs, the library writes the members that both know, and
+ * have their defaults. In outputs, the library writes the members that both sides know, and
  * leaves `size` as it is.
  *
- * The library never prints, never exits, starts no thread and owns no loop. Its only
- * global state is a lock: while it loads a BPF program it replaces libbpf's print callback,
- * and restores the previous one; threads do this one after the other. Every descriptor that
- * it opens is close-on-exec.
+ * The library never prints, never exits, starts no thread and owns no event loop.
+ * Its only global state is a lock. While it loads a BPF program it replaces libbpf's print
+ * callback, and restores the previous one afterwards; the lock lets threads do this one after
+ * the other. Every descriptor that the library opens is close-on-exec.
  *
- * Threads: any function may be called from any thread, for the same group too; a lock in the
- * group orders the calls. The exceptions: a group, a worker or dispatchers must not be used
- * by any thread during or after their close, and a struct sticky_process belongs to one
- * thread at a time.
+ * Threads: any function may be called from any thread, also for the same group: a lock in the
+ * group orders the calls. There are two exceptions. No thread may use a group, a worker or
+ * dispatchers during or after their close. A struct sticky_process belongs to one thread at a
+ * time.
  *
  * Privilege: opening a group needs CAP_BPF (or CAP_SYS_ADMIN) and Linux 5.14. After that no
- * call needs it, listeners that are added later included; before Linux 5.19 every call does,
- * see sticky_raise_fn. A listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets of a
- * group must be created under one effective uid, the kernel's rule for SO_REUSEPORT.
+ * call needs CAP_BPF, even if it adds a listener. Before Linux 5.19, however, every call needs
+ * it: see sticky_raise_fn. A listener below port 1024 needs CAP_NET_BIND_SERVICE. All sockets
+ * of a group must be created under one effective uid, which the kernel requires for
+ * SO_REUSEPORT.
  */
 #ifndef STICKY_H
 #define STICKY_H
@@ -67,12 +67,12 @@ extern "C" {
 #define STICKY_BUCKET_COUNT    65536 /* buckets, shared evenly among the slots */
 
 /*
- * Room for any text that the library writes of an address: "[v6%zone]:port", or
- * "v6/prefix", with its end.
+ * Room for any address that the library writes as text, such as "[v6%zone]:port" or "v6/prefix",
+ * with its NUL.
  */
 #define STICKY_ADDRESS_TEXT_SIZE 80
 
-/* Room for what sticky_explain() writes, with its end. */
+/* Room for the text that sticky_explain() writes, with its NUL. */
 #define STICKY_EXPLANATION_SIZE 512
 
 struct sticky_group;
@@ -82,8 +82,7 @@ struct sticky_dispatchers;
 /* How connections get to their slots. */
 enum sticky_engine {
 	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
-	STICKY_ENGINE_USER    /* dispatchers alone, see sticky_dispatchers_open(): needs nothing;
-				 slots have no listening sockets */
+	STICKY_ENGINE_USER    /* dispatchers: no privilege; slots have no listening sockets */
 };
 
 enum sticky_log_level {
@@ -95,78 +94,80 @@ enum sticky_log_level {
 };
 
 /*
- * Gets messages about what a return code can't tell (the verifier's log, which address was
- * in use). Called in the thread that called the library, sometimes with the group's lock
- * held: it must not call the library for the same group.
+ * Gets messages about details that a return code does not contain, such as the verifier's log, or
+ * which address was in use. It is called in the thread that called the library, sometimes with the
+ * group's lock held. It must not call the library for the same group.
  *
  * context  as given in the options
- * event    one word, [a-z_]+, stable: for filters
+ * event    one word, [a-z_]+, which does not change between versions
  * detail   "key=value key=value ...", one line, may be empty
  */
 typedef void sticky_log_fn(void *context, enum sticky_log_level level, const char *event,
 			   const char *detail);
 
 /*
- * For hosts that keep their capabilities lowered: the library calls these before and after each
- * use of bpf(2), in the thread that called the library, sometimes with the group's lock held.
- * Calls nest. Before Linux 5.19 every access to a map needs CAP_BPF where
- * kernel.unprivileged_bpf_disabled is not 0; since then only the opening of a group does.
+ * For hosts that keep their capabilities lowered: the library calls these before and after each use
+ * of bpf(2), in the thread that called the library, sometimes with the group's lock held. Calls
+ * nest. Before Linux 5.19 every access to a map needs CAP_BPF if kernel.unprivileged_bpf_disabled
+ * is not 0. Since 5.19 only the opening of a group needs it.
  *
  * context   options.privilege_context
- * previous  what the raising function returned
+ * previous  the value that the raising function returned
  *
- * The raising function makes CAP_BPF effective if it is permitted. It returns what the restoring
- * function needs to restore the previous state.
+ * The raising function makes CAP_BPF effective if it is permitted. Its return value lets the
+ * restoring function restore the previous state.
  */
 typedef unsigned int sticky_raise_fn(void *context);
 typedef void sticky_restore_fn(void *context, unsigned int previous);
 
 struct sticky_group_options {
-	size_t size;		    /* sizeof(struct sticky_group_options) */
-	uint32_t slots;		    /* 1 to STICKY_SLOTS_LIMIT; required */
-	uint32_t backlog;	    /* of each listening socket, in connections; 0: 4096 */
-	uint32_t v4_prefix;	    /* bits of an IPv4 address that are the key, 1 to 32; 0: 32 */
-	uint32_t v6_prefix;	    /* bits of an IPv6 address that are the key, 1 to 128; 0: 64 */
-	const uint8_t *seed;	    /* STICKY_SEED_SIZE secret bytes, copied; NULL: drawn at random,
-				       so that clients get other slots after a restart */
+	size_t size;	/* sizeof(struct sticky_group_options) */
+	uint32_t slots; /* 1 to STICKY_SLOTS_LIMIT; required */
+	/* length of the accept queue of each listening socket; 0: 4096 */
+	uint32_t backlog;
+	/* bits of an IPv4 address that belong to the key, 1 to 32; 0: 32 */
+	uint32_t v4_prefix;
+	/* bits of an IPv6 address that belong to the key, 1 to 128; 0: 64 */
+	uint32_t v6_prefix;
+	/* STICKY_SEED_SIZE secret bytes, copied; NULL: drawn at random, other ones at each start */
+	const uint8_t *seed;
 	sticky_log_fn *log;	    /* NULL: nothing is reported */
 	void *log_context;	    /* given to `log` */
 	uint32_t engine;	    /* enum sticky_engine */
-	sticky_raise_fn *raise_bpf; /* both or neither: see above */
+	sticky_raise_fn *raise_bpf; /* both must be set, or neither: see sticky_raise_fn */
 	sticky_restore_fn *restore_bpf;
-	void *privilege_context; /* given to both */
+	void *privilege_context; /* passed to both */
 };
 
 /*
- * The version of the library in use, "MAJOR.MINOR.PATCH"; STICKY_VERSION is the
- * header's. Static storage.
+ * The version of the library in use, "MAJOR.MINOR.PATCH". STICKY_VERSION is the version of this
+ * header. The text is in static storage.
  */
 const char *sticky_version(void);
 
 /*
  * Open a group: load the program and its maps, with no address and no socket.
  *
- * options    see above
+ * options    copied
  * ret_group  the new group; sticky_group_close() ends it
  *
  * Returns 0, or
- *   -EINVAL      slots or a prefix out of range, or size too small or with unknown
- *                members set
+ *   -EINVAL      slots or a prefix out of range, or size too small or with unknown members set
  *   -EPERM       no CAP_BPF, or bpf(2) is refused in another way
  *   -EOPNOTSUPP  the kernel is too old (needs Linux 5.14), or without BPF
- *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to
- *                `log` as events "libbpf" of the level STICKY_LOG_DEBUG
+ *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to `log` as
+ *                events "libbpf" of the level STICKY_LOG_DEBUG
  *   -ENOMEM, -EMFILE, -ENFILE
  * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC.
  *
- * Costs some 20 ms: two waits for running programs, and two loads of the program. One of them
- * is for a trial: does this kernel wake a sleeping acceptor for a connection that was moved?
+ * Costs some 20 ms, for two loads of the program and two waits for running programs. One load is
+ * for a test: does this kernel wake a sleeping acceptor when a connection is moved to its socket?
  */
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
 
 /*
- * Explain why sticky_group_open() failed, and what to do about it. Looks at the capabilities,
- * namespaces and filters of this process, and at the kernel.
+ * Explain why sticky_group_open() failed, and what to do about it. The function looks at the
+ * capabilities, namespaces and filters of this process, and at the kernel.
  *
  * error     what sticky_group_open() returned
  * size      bytes at ret_text; STICKY_EXPLANATION_SIZE always suffices
@@ -175,55 +176,55 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 void sticky_explain(int error, size_t size, char *ret_text);
 
 /*
- * Close a group: its holding sockets, program and maps. Connections that wait in
- * holding sockets are reset. Workers must have been closed before. NULL is allowed.
+ * Close a group: its holding sockets, program and maps. Connections that wait in holding sockets
+ * are reset. Workers must have been closed before. NULL is allowed.
  */
 void sticky_group_close(struct sticky_group *group);
 
 /*
- * Add a listening address. From now on its connections are accepted into the holding
- * sockets. If workers are open, each of them gets a socket for it as well, and has to accept
- * from it. Dispatchers must be opened after all listeners have been added.
+ * Add a listening address. From now on its connections are accepted into the holding sockets. If
+ * workers are open, each of them gets a socket for it as well, and has to accept from it.
+ * Dispatchers must be opened after all listeners have been added.
  *
  * address  "HOST:PORT"      an IPv4 address or a name (its first address is taken)
  *          "[V6]:PORT"      an IPv6 address, with %zone if need be; IPv6 only
- *          ":PORT"          every address: dual-stack where IPv6 exists, else 0.0.0.0
+ *          ":PORT"          every address: dual-stack if the machine has IPv6, else 0.0.0.0
  *          PORT 0           a free port: sticky_group_listener_address() tells which
  *
  * Returns the listener's index (0, 1, ... in order of adding), or
  *   -EINVAL         not an address of the form above
- *   -EADDRINUSE     another socket listens there. Without this check a second program of
- *                   the same uid would silently join the group, and take its connections
+ *   -EADDRINUSE     another socket listens there. Without this check a second program of the same
+ *                   uid would join the group unnoticed, and take its connections
  *                   (socket(7), SO_REUSEPORT)
  *   -EADDRNOTAVAIL  no such address on this machine
- *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without
- *                   CAP_NET_BIND_SERVICE
+ *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without CAP_NET_BIND_SERVICE
  *   -EBUSY          dispatchers are open already
  *   -ESHUTDOWN      the group refuses connections (sticky_group_refuse())
  *   -E2BIG          STICKY_LISTENERS_LIMIT reached
  *   -ENOENT         the name has no address
  *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
  *
- * Costs one socket a slot. Needs no CAP_BPF from Linux 5.19 on: the program is loaded already.
+ * Costs one socket for each slot. Needs no CAP_BPF from Linux 5.19 on, as the program is loaded
+ * already.
  */
 int sticky_group_listen(struct sticky_group *group, const char *address);
 
 /*
- * Open a listening socket that belongs to no group, for example for a port of the host itself:
- * bound with SO_REUSEADDR and SO_REUSEPORT, with SO_LOCK_FILTER, close-on-exec.
+ * Open a listening socket that belongs to no group, for example for a port that the host uses
+ * itself. It has SO_REUSEADDR, SO_REUSEPORT and SO_LOCK_FILTER, and is close-on-exec.
  *
  * address  as for sticky_group_listen()
- * backlog  connections; 0: 4096
+ * backlog  length of the accept queue; 0: 4096
  *
- * Returns the descriptor, or -errno as sticky_group_listen().
+ * Returns the descriptor, or an error of sticky_group_listen().
  */
 int sticky_listen(const char *address, uint32_t backlog);
 
-/* The number of listeners that were added. */
+/* The number of listeners that have been added. */
 uint32_t sticky_group_listener_count(struct sticky_group *group);
 
 /*
- * A listener's address as it is bound, e.g. "127.0.0.1:3000", "[::]:8080".
+ * Write the address to which a listener is bound, such as "127.0.0.1:3000", "[::]:8080".
  *
  * listener  its index
  * size      bytes at ret_text; STICKY_ADDRESS_TEXT_SIZE always suffices
@@ -237,29 +238,29 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 uint32_t sticky_group_slots(struct sticky_group *group);
 
 /*
- * Change the number of slots. As few clients as possible move: N -> N+1 moves the new slot's
- * share of the clients and no others, N+1 -> N gives exactly those back.
+ * Change the number of slots. As few clients as possible move: N -> N+1 moves the new slot's share
+ * of the clients and no others, and N+1 -> N gives exactly those back.
  *
  * slots  1 to STICKY_SLOTS_LIMIT
  *
- * A new slot is held until a worker of it is ready. No connection is sent to a removed slot
- * any more. Its worker keeps what it has accepted, and should be closed: what is queued on
- * its sockets then moves to the slots that have these clients now.
+ * A new slot is held until it has a ready worker. No connection is sent to a removed slot any more.
+ * Its worker keeps the connections that it has accepted, and should be closed: the connections in
+ * the queues of its sockets then move to the slots that have these clients now.
  *
- * Returns how many of the STICKY_BUCKET_COUNT buckets moved, or -EINVAL, -EMFILE, -ENFILE,
- * -ENOMEM, or what bpf(2) says: the group is then as it was. Waits for running programs:
- * about 8 ms; a tenth of a second more at 1,024 slots, to compute the table.
+ * Returns how many of the STICKY_BUCKET_COUNT buckets moved, or -EINVAL, -EMFILE, -ENFILE, -ENOMEM,
+ * or another error of bpf(2). After an error the group is as it was. The call waits about 8 ms for
+ * running programs. With 1,024 slots the computation of the table takes another tenth of a second.
  */
 int sticky_group_set_slots(struct sticky_group *group, uint32_t slots);
 
 /*
- * Mark a slot as away, or as back. While it is away its clients are dealt out evenly to the
- * slots that are not away. Nothing changes before sticky_group_apply(), so that several
- * changes cost one update of the table. If all slots are away, each keeps its clients.
+ * Mark a slot as away, or as back. While it is away, its clients are distributed evenly over the
+ * slots that are not away. Nothing changes before sticky_group_apply(): several changes thus cost
+ * one update of the table. If all slots are away, each keeps its clients.
  *
- * A worker that has the slot should be closed after sticky_group_apply(): its queue then
- * moves to the slots that have its clients now. Before a slot is marked as back, its new
- * worker should be ready.
+ * If a worker has the slot, it should be closed after sticky_group_apply(). Its queue then moves to
+ * the slots that have its clients now. Before a slot is marked as back, its new worker should be
+ * ready.
  *
  * Returns 0 or -EINVAL (no such slot).
  */
@@ -267,25 +268,25 @@ int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away
 
 /*
  * Does this kernel wake an acceptor that sleeps in accept() or epoll_wait() when a connection is
- * moved to its socket? This was tried when the group was opened. If the kernel does not, or if it
- * could not be tried, the library wakes the acceptor.
+ * moved to its socket? This was tested when the group was opened. If the kernel does not, or if the
+ * test was not possible, the library wakes the acceptor.
  *
- * Returns 1 (it does), 0 (it does not), or -errno (it could not be tried).
+ * Returns 1 (it does), 0 (it does not), or -errno (the test was not possible).
  */
 int sticky_group_wakes(struct sticky_group *group);
 
 /*
- * Write the table with the changes of sticky_slot_set_away(). Costs about 8 ms, or nothing
- * if there was no change.
+ * Write the table with the changes of sticky_slot_set_away(). Costs about 8 ms, or nothing if there
+ * was no change.
  *
- * Returns how many buckets moved, or what bpf(2) says.
+ * Returns the number of buckets that moved, or an error of bpf(2).
  */
 int sticky_group_apply(struct sticky_group *group);
 
 /*
- * The holding socket of a slot that no worker has: to watch it, and to accept connections that
- * have waited for too long. It is non-blocking, as its queue may be moved at any time. It
- * belongs to the library, and is closed when a worker becomes ready: take it out of your epoll
+ * The holding socket of a slot that no worker has. The caller may watch it, and accept connections
+ * that have waited for too long. The socket is non-blocking, as its queue may be moved at any time.
+ * It belongs to the library, and is closed when a worker becomes ready: take it out of your epoll
  * set before that.
  *
  * Returns the descriptor, -ENOENT (a worker has the slot) or -EINVAL.
@@ -301,14 +302,13 @@ struct sticky_where {
 };
 
 /*
- * Where the kernel sends a client: computed by the code of the BPF program.
+ * Find the slot to which the kernel sends a client. It is computed by the code of the BPF program.
  *
- * client     an AF_INET or AF_INET6 address; its port does not matter; v4-mapped counts
- *            as IPv4
+ * client     an AF_INET or AF_INET6 address; its port does not matter; v4-mapped counts as IPv4
  * ret_where  its `size` must be set
  *
- * Returns 0, -EAFNOSUPPORT (another family) or -EINVAL (size). Costs under 100 ns, but
- * for the key's text. No system call.
+ * Returns 0, -EAFNOSUPPORT (another family) or -EINVAL (size). Costs less than 100 ns, plus the
+ * time to write the key as text. Makes no system call.
  */
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
 		       struct sticky_where *ret_where);
@@ -322,47 +322,49 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address);
 
 /*
- * A number that tells seeds apart without giving them away: the keyed hash of nothing.
- * Two groups with the same id (almost certainly) agree about their clients.
+ * A number that tells seeds apart without revealing them: the keyed hash of an empty text. If two
+ * groups have the same id, they almost certainly have the same seed.
  */
 uint32_t sticky_group_seed_id(struct sticky_group *group);
 
 /*
- * Call this when a process that had sockets of the slot has ended, as the kernel has then moved
- * what was queued on them. On a kernel that does not wake an acceptor for moved connections
+ * Call this when a process that had sockets of the slot has ended: the kernel has then moved the
+ * connections in their queues. On a kernel that does not wake an acceptor for moved connections
  * (sticky_group_wakes()), the slot's worker is woken if connections wait in its queue. On other
  * kernels this does nothing.
  */
 void sticky_slot_wake(struct sticky_group *group, uint32_t slot);
 
 /*
- * A descriptor to poll for reading, and what to call when it is readable: for hosts with a loop.
+ * For hosts with an event loop: a descriptor to poll for reading. When it is readable, call
+ * sticky_group_run().
  *
- * When a slot changes hands the predecessor's sockets are closed a few milliseconds later. If
- * they were closed at once, a handshake whose last packet is being handled on another processor
- * would be reset (inet_csk_complete_hashdance() in the kernel, seen up to Linux 6.18). Before this
- * function is called, the functions that change hands wait for those milliseconds themselves.
- * Afterwards they return at once, and sticky_group_run() closes the sockets.
+ * When a slot changes hands, the sockets of its previous owner are closed a few milliseconds later.
+ * If they were closed at once, a handshake whose last packet is being handled on another processor
+ * would be reset (inet_csk_complete_hashdance() in the kernel, seen up to Linux 6.18). As long as
+ * this function has not been called, the functions by which a slot changes hands wait for those
+ * milliseconds themselves. Afterwards they return at once, and sticky_group_run() closes the
+ * sockets.
  *
  * Returns the descriptor, which belongs to the group, or -EMFILE, -ENFILE, -ENOMEM.
  */
 int sticky_group_fd(struct sticky_group *group);
 
-/* Do what is due. Never blocks. */
+/* Close the sockets that are due, and do other work that was deferred. Never blocks. */
 void sticky_group_run(struct sticky_group *group);
 
-/* What the program counted, all listeners together, since the group was opened. */
+/* What the program has counted since the group was opened, for all listeners together. */
 struct sticky_counters {
-	size_t size;	     /* sizeof(struct sticky_counters) */
-	uint64_t steered;    /* placements of new connections in their own slot. A SYN-cookie
-				ACK counts again: placements are not connections */
+	size_t size; /* sizeof(struct sticky_counters) */
+	/* placements of new connections in their own slot; a SYN-cookie ACK counts again */
+	uint64_t steered;
 	uint64_t migrated;   /* connections moved out of a socket that was closed */
-	uint64_t empty_slot; /* placed in another slot, as their own had no socket */
-	uint64_t dropped;    /* refused: the sum of the three below */
+	uint64_t empty_slot; /* placed in another slot, as their own slot had no socket */
+	uint64_t dropped;    /* refused: the sum of the next three */
 	uint64_t dropped_empty;
 	uint64_t dropped_no_table;
 	uint64_t dropped_unreadable;
-	uint64_t dispatched; /* placed with a dispatcher, to be looked at */
+	uint64_t dispatched; /* placed with a dispatcher, which looks at them */
 };
 
 /*
@@ -370,8 +372,8 @@ struct sticky_counters {
  *
  * ret_counters  its `size` must be set
  *
- * Returns 0, -EINVAL (size), or what bpf(2) says. Costs one system call, and 8 KiB of
- * copying for each possible CPU.
+ * Returns 0, -EINVAL (size), or an error of bpf(2). Costs one system call, and copies 8 KiB for
+ * each possible CPU.
  */
 int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters);
 
@@ -380,28 +382,30 @@ struct sticky_slot_info {
 	size_t size;	     /* sizeof(struct sticky_slot_info) */
 	uint64_t generation; /* of the worker that was opened last; 0: none yet */
 	bool holding;	     /* no worker is ready: connections wait in the holding socket */
-	uint32_t buckets;    /* of the table: its share of the clients */
+	uint32_t buckets;    /* number of buckets in the table: the slot's share of the clients */
 	uint32_t queue;	     /* connections waiting to be accepted, all listeners together */
-	uint64_t overflows;  /* SYNs dropped because a queue was full, all its lives together */
-	uint64_t steered;    /* placements, see struct sticky_counters */
+	/* SYNs dropped because a queue was full, for all workers of the slot so far */
+	uint64_t overflows;
+	uint64_t steered; /* placements, see struct sticky_counters */
 };
 
 /*
- * Does the program still place this group's connections? It stops to do so where a process that has
- * a socket of the group detaches it (SO_DETACH_REUSEPORT_BPF), or where a foreign socket of the
- * same uid attaches a program of its own. Then it is attached again. Each change of hands does so,
- * too; a host calls this every few seconds to notice it in between.
+ * Does the program still place this group's connections? It stops to do so if a process that has a
+ * socket of the group detaches it (SO_DETACH_REUSEPORT_BPF), or if a foreign socket of the same uid
+ * attaches a program of its own. This function then attaches it again. The program is also attached
+ * again whenever a slot changes hands. A host calls this function every few seconds to notice the
+ * loss in between.
  *
- * It connects to each listener, from an address and port that the program refuses for that moment.
- * No worker sees the connection, unless the program is gone: then one of them may see one that is
- * reset.
+ * The function connects to each listener, from an address and port that the program refuses at that
+ * moment. No worker sees the connection, except where the program is not attached any more: then a
+ * worker may accept a connection that is reset.
  *
- * Returns 0: it does, or the kernel places no connections here; a number: for so many listeners it
- * did not, and does again; or
- *   -EAGAIN  no answer within 20 ms: a busy machine, or a packet filter
- *   others   as socket(2), bind(2), connect(2), and as sticky_worker_open()
+ * Returns 0 (the program places connections, or the group does not use it); a number: the program
+ * was attached again for so many listeners; or
+ *   -EAGAIN  no reply within 20 ms: a busy machine, or a packet filter
+ *   others   errors of socket(2), bind(2), connect(2), and of sticky_worker_open()
  *
- * Costs about seven system calls a listener.
+ * Costs about seven system calls for each listener.
  */
 int sticky_group_check(struct sticky_group *group);
 
@@ -411,28 +415,28 @@ int sticky_group_check(struct sticky_group *group);
  * count      slots wanted, from slot 0 on; at most the number of slots
  * ret_infos  count elements; the `size` of the first must be set, and is that of all
  *
- * Returns 0, -EINVAL (count or size), or what bpf(2) says. Costs the reading of the
- * counters and two system calls a socket.
+ * Returns 0, -EINVAL (count or size), or an error of bpf(2). Costs the reading of the counters, and
+ * two system calls for each socket.
  */
 int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 			    struct sticky_slot_info *ret_infos);
 
 /*
- * Begin a life in a slot. The worker gets new listening sockets: bound, listening, in the
- * kernel's group, but in no map. No connection is sent to them before sticky_worker_ready().
+ * Open a worker for a slot. It gets new listening sockets, which are bound and listen. They are in
+ * the kernel's group, but in no map. No connection is sent to them before sticky_worker_ready().
  *
  * slot        0 to slots - 1
  * ret_worker  the new worker; sticky_worker_close() ends it
  *
- * A slot may have several workers at a time: the one that became ready last has the
- * slot, the others are starting, or finishing what they have.
+ * A slot may have several workers at a time. The one that became ready last has the slot. The
+ * others are starting, or serve their last connections.
  *
  * Returns 0, or
  *   -EINVAL      no such slot
  *   -EADDRINUSE  the effective uid is not the one that made the first socket
  *   -EACCES, -ENOMEM, -EMFILE, -ENFILE
  *
- * Costs four system calls a listener.
+ * Costs four system calls for each listener.
  */
 int sticky_worker_open(struct sticky_group *group, uint32_t slot,
 		       struct sticky_worker **ret_worker);
@@ -440,16 +444,16 @@ int sticky_worker_open(struct sticky_group *group, uint32_t slot,
 /* The worker's slot. */
 uint32_t sticky_worker_slot(const struct sticky_worker *worker);
 
-/* The worker's generation: every life of a slot counts one up, from 1. */
+/* The worker's generation: the workers of a slot are counted from 1. */
 uint64_t sticky_worker_generation(const struct sticky_worker *worker);
 
 /*
- * The worker's own listening socket for a listener, to accept from, or to hand to a
- * process that is started: blocking (set O_NONBLOCK if you poll), close-on-exec,
- * with SO_LOCK_FILTER, so that the process can't replace the program.
+ * The worker's own listening socket for a listener. Accept from it, or pass it to a process that
+ * you start. It is blocking (set O_NONBLOCK if you poll) and close-on-exec. It has SO_LOCK_FILTER,
+ * so that the process can't replace the program.
  *
- * The descriptor belongs to the library, and is closed by sticky_worker_close(). Take it
- * out of your epoll set before that.
+ * The descriptor belongs to the library, and is closed by sticky_worker_close(). Take it out of
+ * your epoll set before that.
  *
  * Returns the descriptor, or -EINVAL: no such listener, or the worker does not serve it
  * (sticky_worker_serve()).
@@ -457,28 +461,28 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker);
 int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
 
 /*
- * How many connections wait to be accepted from a worker's own sockets, all listeners
- * together. Costs a system call a listener.
+ * The number of connections that wait to be accepted from a worker's own sockets, for all listeners
+ * together. Costs a system call for each listener.
  */
 uint32_t sticky_worker_queue(const struct sticky_worker *worker);
 
 /*
- * The worker is ready: the slot changes hands. One atomic update of the map for each
- * listener, and new connections come to this worker; then the holding socket, if the
- * slot had one, is closed, and the kernel moves what was waiting in it here, in order.
+ * The worker is ready: the slot changes hands. After one atomic update of the map for each
+ * listener, new connections go to this worker. Then the holding socket, if the slot had one, is
+ * closed, and the kernel moves the connections in its queue here, in order.
  *
- * A worker that had the slot keeps what is in its queue until it is closed; then the
- * kernel moves that here too. Close it soon: connections wait in the queue of a predecessor
- * that does not accept any more.
+ * A worker that had the slot before keeps the connections in its queue until it is closed; then the
+ * kernel moves these here, too. Close it soon, as connections wait in the queue of a previous
+ * worker that does not accept any more.
  *
- * Returns 0 (also where it has the slot already), or
- *   -EINVAL  one of its sockets is not listening any more (shutdown(2) on a listening
- *            socket ends it for good); the slot stays as it was
+ * Returns 0 (also if it has the slot already), or
+ *   -EINVAL     one of its sockets does not listen any more (shutdown(2) on a listening socket
+ *               ends it for good); the slot stays as it was
  *   -ESHUTDOWN  the group refuses connections (sticky_group_refuse())
- *   others   as bpf(2)'s BPF_MAP_UPDATE_ELEM
+ *   others      errors of BPF_MAP_UPDATE_ELEM of bpf(2)
  *
- * Costs one system call a listener, and some microseconds for each connection moved; waits for
- * 5 ms where a holding socket is closed, unless sticky_group_fd() was called.
+ * Costs one system call for each listener, and some microseconds for each connection that is moved.
+ * Waits for 5 ms if a holding socket is closed, unless sticky_group_fd() was called.
  */
 int sticky_worker_ready(struct sticky_worker *worker);
 
@@ -498,47 +502,46 @@ int sticky_worker_ready(struct sticky_worker *worker);
 int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int serves);
 
 /*
- * Leave the slot, and go on accepting: where the worker has the slot, a fresh holding socket
- * takes it. No connection begins on the worker's own sockets from now on. Handshakes that have
- * begun there end there; accept them until they are over, and close the worker then. A worker
- * whose successor is ready has left the slot already.
+ * Leave the slot, but still accept connections. If the worker has the slot, a new holding socket
+ * gets it. From now on no connection begins on the worker's own sockets. Handshakes that have begun
+ * there also end there: accept them until they are over, and close the worker then. A worker whose
+ * slot has been given to another worker has left it already.
  *
- * Returns 0, or a negative errno that tells why no holding socket could be made
- * (-EMFILE, -ENFILE, -ENOMEM): the worker's own sockets then hold the slot, and
- * sticky_worker_fd() has none any more.
+ * Returns 0, or a negative errno that tells why no holding socket could be made (-EMFILE, -ENFILE,
+ * -ENOMEM): the worker's own sockets then hold the slot, and sticky_worker_fd() has none any more.
  *
- * Costs four system calls a listener.
+ * Costs four system calls for each listener.
  */
 int sticky_worker_leave(struct sticky_worker *worker);
 
 /*
- * End a life: where it has the slot, a fresh holding socket takes the slot first; then
- * the worker's sockets are closed. What was queued on them is moved to the slot's
- * present socket once the last descriptor of each is closed: at once for a thread, with
- * the end of the last process that inherited it else. NULL is allowed.
+ * Close a worker. If it has the slot, a new holding socket gets the slot first. Then the worker's
+ * sockets are closed. The connections in their queues are moved to the slot's present socket when
+ * the last descriptor of each socket is closed: for a thread that is at once, else when the last
+ * process that inherited it ends. NULL is allowed.
  *
- * Returns 0, or a negative errno that tells why no holding socket could be made
- * (-EMFILE, -ENFILE, -ENOMEM): the worker's own sockets then stay open and go on
- * holding, nothing is lost, and the worker is gone all the same.
+ * Returns 0, or a negative errno that tells why no holding socket could be made (-EMFILE, -ENFILE,
+ * -ENOMEM). The worker's own sockets then stay open and hold the slot, and no connection is lost.
+ * The worker is freed in any case.
  */
 int sticky_worker_close(struct sticky_worker *worker);
 
 /*
- * Refuse new connections from now on, before the host stops: every slot is emptied, and the
- * kernel answers with RST. What is queued already stays with the workers, to be served. This
+ * Refuse new connections from now on, before the host stops. Every slot is emptied, and the kernel
+ * answers with RST. Connections that are queued already stay with the workers, to be served. This
  * can't be undone.
  *
- * Returns 0, or what bpf(2) says.
+ * Returns 0, or an error of bpf(2).
  */
 int sticky_group_refuse(struct sticky_group *group);
 
 /* ---- Behind a proxy ------------------------------------------------------------------
  *
- * All connections of a proxy come from the proxy's address; the client's address is in what the
- * proxy sends. Such connections go to *dispatchers*. These are listening sockets from which the
- * host accepts; it finds out the client's address, and passes the connection to the worker of
- * that client's slot (sticky_group_where()). The kernel steers all other connections by the
- * address that they come from.
+ * All connections of a proxy come from the proxy's address. The client's address is in the bytes
+ * that the proxy sends first. Such connections go to *dispatchers*. These are listening sockets
+ * from which the host accepts. It finds out the client's address, and passes the connection to the
+ * worker of that client's slot (sticky_group_where()). The kernel steers all other connections by
+ * the address that they come from.
  *
  * With STICKY_ENGINE_USER all connections go to the dispatchers.
  */
@@ -546,10 +549,10 @@ int sticky_group_refuse(struct sticky_group *group);
 /* A range of addresses. */
 struct sticky_prefix {
 	uint8_t address[16]; /* IPv6; IPv4 as ::ffff:a.b.c.d; bits beyond `bits` are 0 */
-	uint8_t bits;	     /* 0 to 128; for IPv4 96 more than is usually written */
+	uint8_t bits;	     /* 0 to 128; for IPv4 the usual number plus 96 */
 };
 
-#define STICKY_DISPATCHERS_LIMIT 16    /* at most */
+#define STICKY_DISPATCHERS_LIMIT 16    /* dispatchers of a group, at most */
 #define STICKY_PROXIES_LIMIT	 16384 /* ranges of proxies, at most */
 
 /*
@@ -559,26 +562,30 @@ struct sticky_prefix {
  * may_go_direct  what happens while there is no dispatcher, as their process has died: a proxy's
  *                connection goes to the slot of the proxy's own address (true), or is refused
  *
- * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or what bpf(2) says. Costs a system call a range.
+ * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or an error of bpf(2). Costs a system call for each
+ * range.
  */
 int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_prefix *proxies,
 			     size_t count, bool may_go_direct);
 
 /*
- * Send some of the other connections to the dispatchers too, so that the host can see whether a
- * proxy is missing in the list. They are to be passed on by the address that they come from.
+ * Also send some of the other connections to the dispatchers, so that the host can see whether a
+ * proxy is missing in the list. The host must pass them on according to the address that they come
+ * from.
  *
  * one_in  a power of two, or 0: none
  *
- * Returns 0, -EINVAL, or what bpf(2) says.
+ * Returns 0, -EINVAL, or an error of bpf(2).
  */
 int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
 
 /*
- * Open the dispatchers' sockets: one for each listener and dispatcher, non-blocking; the kernel
- * spreads connections over them.
+ * Open the dispatchers' sockets, one for each listener and dispatcher. They are non-blocking, and
+ * the kernel spreads connections over them.
  *
- * count  1 to STICKY_DISPATCHERS_LIMIT; after all listeners were added
+ * count  1 to STICKY_DISPATCHERS_LIMIT
+ *
+ * All listeners must have been added before.
  *
  * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (there is no listener),
  * -ESHUTDOWN (the group refuses connections), -EADDRINUSE (STICKY_ENGINE_USER: another socket
@@ -587,13 +594,16 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
 int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 			    struct sticky_dispatchers **ret_dispatchers);
 
-/* A dispatcher's socket for a listener, which belongs to the library. -EINVAL: there is none. */
+/*
+ * Returns a dispatcher's socket for a listener, which belongs to the library, or -EINVAL: there is
+ * none.
+ */
 int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
 			  uint32_t listener);
 
 /*
- * Close the dispatchers' sockets. Accept what is in their queues first: it is not certain that
- * another socket gets it. NULL is allowed.
+ * Close the dispatchers' sockets. Accept the connections in their queues first, as it is not
+ * certain that another socket gets them. NULL is allowed.
  */
 void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
 
@@ -623,16 +633,16 @@ struct sticky_process;
 /*
  * Take over the descriptors that the environment names: LISTEN_FDS with LISTEN_PID
  * (sd_listen_fds(3)), STICKY_CHANNEL; NOTIFY_SOCKET is used later. The listening sockets become
- * non-blocking, all descriptors close-on-exec; the variables stay. Call it once.
+ * non-blocking, and all descriptors close-on-exec. The variables stay. Call this once.
  *
- * Returns 0, -ENOENT (the environment names nothing: the program was not started by a
+ * Returns 0, -ENOENT (the environment names no descriptor: the program was not started by a
  * controller), -EBADF (a descriptor that is named is not open), -EPROTO (the controller is of
  * another version), -EMFILE, -ENOMEM.
  */
 int sticky_process_open(struct sticky_process **ret_process);
 
 /*
- * A descriptor that is readable when there is a connection to accept; level-triggered. It belongs
+ * A descriptor that is readable (level-triggered) while there is a connection to accept. It belongs
  * to the library.
  */
 int sticky_process_fd(const struct sticky_process *process);
@@ -640,8 +650,9 @@ int sticky_process_fd(const struct sticky_process *process);
 /*
  * Accept a connection. The listening sockets and the controller take turns.
  *
- * ret_client  the client's address: as a trusted proxy named it, else the peer's. NULL: not wanted
- * flags       as accept4(2)
+ * ret_client  the client's address: the one that a trusted proxy named, else the peer's; may be
+ *             NULL
+ * flags       those of accept4(2)
  *
  * Take the descriptor out of an epoll set before you close it (EPOLL_CTL_DEL), as most event
  * libraries do. For a moment after this call the controller still has a duplicate, and until that
@@ -654,25 +665,25 @@ int sticky_process_accept(struct sticky_process *process, struct sockaddr_storag
 			  int flags);
 
 /*
- * Announce that the process is ready to serve: READY=1. Returns 0, also where there is no
+ * Announce that the process is ready to serve: READY=1. Returns 0, also if there is no
  * NOTIFY_SOCKET, or -errno.
  */
 int sticky_process_ready(struct sticky_process *process);
 
 /*
- * Stop accepting, and announce it: STOPPING=1. The listening sockets are closed, so that what is
- * queued on them moves to other workers; passed connections that were not accepted are given back
- * to the controller. Returns 0 or -errno.
+ * Stop accepting, and announce it: STOPPING=1. The listening sockets are closed, so that the
+ * connections in their queues move to other workers. Passed connections that were not accepted are
+ * given back to the controller. Returns 0 or -errno.
  */
 int sticky_process_stopping(struct sticky_process *process);
 
-/* The slot of this process; 0 where the environment names none. */
+/* The slot of this process; 0 if the environment names none. */
 uint32_t sticky_process_slot(const struct sticky_process *process);
 
-/* The generation of this process, from 1 on; 0 where the environment names none. */
+/* The generation of this process, from 1 on; 0 if the environment names none. */
 uint64_t sticky_process_generation(const struct sticky_process *process);
 
-/* Close it. Connections that were accepted remain the caller's. NULL is allowed. */
+/* Close the process object. Connections that were accepted remain the caller's. NULL is allowed. */
 void sticky_process_close(struct sticky_process *process);
 
 /* ---- Export and import: another process goes on where this one ends ------------------
@@ -692,10 +703,10 @@ void sticky_process_close(struct sticky_process *process);
  */
 
 /*
- * Export: pin the group's maps, those of listeners that are added later too. They stay when the
- * process dies; sticky_group_close() removes them.
+ * Export: pin the group's maps, which also serve listeners that are added later. The pins stay when
+ * the process dies. sticky_group_close() removes them.
  *
- * directory  exists, on a BPF file system (/sys/fs/bpf/...), and is writable by no other user: a
+ * directory  an existing one on a BPF file system (/sys/fs/bpf/...), writable by no other user: a
  *            process that can open the maps can change where clients go
  *
  * Returns 0, -EPERM (not a BPF file system, or no CAP_BPF), or another -errno.
@@ -711,7 +722,7 @@ int sticky_group_pin(struct sticky_group *group, const char *directory);
  * are, for another try.
  *
  * Returns 0, -ENOENT (nothing is pinned there), -EPROTO (the maps are of an incompatible version),
- * or as sticky_group_open().
+ * or an error of sticky_group_open().
  */
 int sticky_group_adopt(const struct sticky_group_options *options, const char *directory,
 		       struct sticky_group **ret_group);
@@ -734,8 +745,8 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  * fds         its listening sockets, one for each listener; they are duplicated, and remain the
  *             caller's. -1: the worker does not serve the listener, see sticky_worker_serve()
  *
- * The worker has the slot if the kernel's map has its sockets. Otherwise it is as
- * sticky_worker_open() opens a worker.
+ * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
+ * that sticky_worker_open() has just opened.
  *
  * Returns 1 (it has the slot), 0 (it does not), -EINVAL (slot, descriptor), -EMFILE, -ENOMEM.
  */
@@ -743,7 +754,7 @@ int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t gene
 			const int *fds, struct sticky_worker **ret_worker);
 
 /*
- * Import the generation of a slot's last worker: new workers of the slot count up from there.
+ * Import the generation of a slot's last worker. New workers of the slot are counted from there.
  *
  * generation  of the last worker
  *
@@ -752,8 +763,8 @@ int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t gene
 int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation);
 
 /*
- * Finish the import: slots that no imported worker has are held, and this process's program
- * takes the place of the previous one, on the same maps. No connection is lost by that.
+ * Finish the import. Slots that no imported worker has are held. This process's program takes the
+ * place of the previous one, on the same maps. No connection is lost by that.
  *
  * Returns 0 or -errno.
  */

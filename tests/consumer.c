@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program outside of the project's tree: the public header alone, as C99 and as
- * C++11, and the shared library alone.
+ * A program outside of the project's tree. It uses only the public header, as C99 and as C++11, and
+ * only the shared library.
  */
 #include <sticky.h>
 

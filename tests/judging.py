@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a test program's output (TAP, https://testanything.org) and exit status say. Pure."""
+"""Interprets the output (TAP, https://testanything.org) and the exit status of a test program.
+Pure."""
 
 import dataclasses
 import re
@@ -7,7 +8,7 @@ import signal
 
 STATUS_SKIPPED = 77
 
-# cmocka indents its lines, and says "not ok N # SKIP name" of a test that was skipped.
+# cmocka indents its lines, and prints "not ok N # SKIP name" for a skipped test.
 PLAN = re.compile(r"^\s*1\.\.(\d+)\s*(?:#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
 RESULT = re.compile(r"^\s*(not )?ok\b(.*)$")
 SKIP = re.compile(r"#\s*skip\S*\s*(.*)$", re.IGNORECASE)
@@ -19,7 +20,8 @@ class Result:
     passed: int = 0
     failed: int = 0
     reasons: list = dataclasses.field(default_factory=list)  # why tests were skipped
-    faults: list = dataclasses.field(default_factory=list)   # what was wrong with the file
+    # what was wrong with the file as a whole
+    faults: list = dataclasses.field(default_factory=list)
 
     def fault(self, what):
         self.failed += 1
@@ -43,7 +45,7 @@ def describe_status(status):
 
 
 def count_line(line, result):
-    """Count a line of TAP; returns the number of tests where the line announces it."""
+    """Count a line of TAP. If the line announces the number of tests, returns that number."""
     found = PLAN.match(line)
     if found:
         if found[1] == "0" and found[2] is not None:
@@ -63,7 +65,7 @@ def count_line(line, result):
 
 
 def judge(output, status):
-    """The result of a file; `status` as subprocess has it, None after a timeout."""
+    """Returns the result of a file. `status` is that of subprocess; None: there was a timeout."""
     result = Result()
     plan = None
     for line in output.splitlines():

@@ -16,7 +16,7 @@ import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 PUBLIC = "sticky.h"
-GENERATED = "sticky.skel.h"  # what bpftool makes of bpf/sticky.bpf.c
+GENERATED = "sticky.skel.h"  # bpftool makes this file from bpf/sticky.bpf.c
 
 
 def read_layers(path):
@@ -63,7 +63,8 @@ def forbidden(root, layers):
 
 
 def climbing(root, folder, levels):
-    """Within one folder: what includes a header of a higher level, or is in no level."""
+    """Within one folder: finds files that include a header of a higher level, or are in no
+    level."""
     height = {file: -place for place, files in enumerate(levels.values()) for file in files}
     paths = sorted((root / "src" / folder).glob("*.[ch]"))
     for file in sorted(set(height) - {path.stem for path in paths}):

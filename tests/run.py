@@ -50,13 +50,13 @@ SUITES = ("unit", "kernel", "e2e")
 TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240}
 
 PYTHON = [sys.executable, "-B"]
-# --kill-child: whatever a test leaves behind dies with its namespace.
+# --kill-child: all processes that a test leaves behind end with its namespace.
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
 
 # Lines of end-to-end files that say how to run them.
-ALONE = "# Runs alone: "  # what runs beside it would disturb it; the reason follows
-FIRST = "# Takes long."   # begun before others, so that the run does not end with it
+ALONE = "# Runs alone: "  # other tests would disturb it; the reason follows
+FIRST = "# Takes long."  # it is started before others, so that the run does not end with it
 
 
 @dataclasses.dataclass
@@ -71,13 +71,13 @@ class TestFile:
         return slowness.scaled(TIMEOUT_SECONDS[self.suite])
 
     def says(self, line):
-        """Does a line of the file begin so?"""
+        """Does a line of the file begin with this text?"""
         sources = [pathlib.Path(word) for word in self.command if word.endswith(".py")]
         return any(text.startswith(line) for source in sources
                    for text in source.read_text().splitlines())
 
 
-# ---- Which files there are ----------------------------------------------------------------
+# ---- The files of a suite -----------------------------------------------------------------
 
 
 def python_file(suite, path):
@@ -86,7 +86,8 @@ def python_file(suite, path):
 
 
 def suite_files(suite):
-    # By their sources: what is left in the build directory of a test that is gone is not run.
+    # Tests are listed by their sources: a program in the build directory whose source was removed
+    # does not run.
     names = sorted(path.stem for path in (HERE / suite).glob("test_*.c"))
     programs = [BUILD / "tests" / suite / name for name in names]
     files = [TestFile(suite, f"{suite}/{program.name}", [str(program)])
@@ -95,7 +96,8 @@ def suite_files(suite):
 
 
 def choose(file, only):
-    """The file with the command that runs what `only` (ONLY's words) chooses of it, or None."""
+    """Returns the file with the command for what ONLY chooses of it, or None if it chooses
+    nothing."""
     words = [word.partition(":") for word in only]
     if not words or any(part in file.name for part, _, case in words if not case):
         return file
@@ -108,7 +110,7 @@ def chosen_files(suite):
 
 
 def why_not(suite):
-    """Why a suite can't run here, or None."""
+    """Returns why a suite can't run here, or None."""
     if suite != "unit" and os.geteuid() != 0:
         return "needs root"
     return None
@@ -125,10 +127,11 @@ def kill_group(process):
 
 
 def run_program(command, timeout):
-    """Returns the output and the status, None after a timeout."""
+    """Run a program. Returns its output and its status, which is None after a timeout."""
     environment = dict(os.environ, BUILD=str(BUILD), CMOCKA_MESSAGE_OUTPUT="TAP")
     environment.pop("CMOCKA_XML_FILE", None)
-    # A file and not a pipe: what a test leaves running must not keep us waiting.
+    # The output goes to a file and not to a pipe: processes that a test leaves running would keep a
+    # pipe open.
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
@@ -157,12 +160,12 @@ def report(name, result, seconds, output):
     lines += [f"     {fault}" for fault in result.faults]
     if result.failed:
         lines += [f"     | {line}" for line in output.splitlines()]
-    # In one go: files that run beside each other end when they like.
+    # This is one write, as other files end at the same time.
     print("\n".join(lines), flush=True)
 
 
 def run_file(file):
-    """Run and report. Returns the result and the output."""
+    """Run a file, and print its result. Returns the result and the output."""
     start = time.monotonic()
     output, status = run_program(file.command, file.timeout)
     result = judge(output, status)
@@ -182,7 +185,7 @@ def jobs():
 
 
 def run_beside_each_other(files):
-    """Yields (file, result, output) for each, as they end."""
+    """Run files in parallel. Yields (file, result, output) for each, as they end."""
     with concurrent.futures.ThreadPoolExecutor(jobs()) as pool:
         runs = {pool.submit(run_file, file): file for file in files}
         for run in concurrent.futures.as_completed(runs):
@@ -190,7 +193,7 @@ def run_beside_each_other(files):
 
 
 def run_suite(suite):
-    """Yields (file, result, output) for each file."""
+    """Run a suite. Yields (file, result, output) for each file."""
     files = chosen_files(suite)
     reason = why_not(suite) if files else None
     if reason:
@@ -198,7 +201,7 @@ def run_suite(suite):
         report(suite, result, 0, "")
         yield TestFile(suite, suite, []), result, ""
         return
-    # Each end-to-end file has namespaces of its own: several run at a time.
+    # Each end-to-end file has namespaces of its own, and so several can run at the same time.
     alone = [file for file in files if suite != "e2e" or file.says(ALONE)]
     beside = [file for file in files if file not in alone]
     yield from run_beside_each_other(sorted(beside, key=lambda file: not file.says(FIRST)))
@@ -210,7 +213,7 @@ def run_suite(suite):
 
 
 class Repeating:
-    """Failed files, kept for the end, and those that were found to be flaky."""
+    """The failed files, which run again at the end, and those that then pass (flaky ones)."""
 
     def __init__(self, directory, run=run_file):
         self.directory = directory
@@ -228,7 +231,7 @@ class Repeating:
         self.flaky.append(file.name)
 
     def results(self):
-        """Yields the second result of each failed file."""
+        """Yields the result of the second run of each failed file."""
         for file, output in self.failed:
             print(f"AGAIN {file.name}: it failed, see above; its second run follows", flush=True)
             result, _ = self.run(file)
@@ -242,8 +245,7 @@ class Repeating:
 
 
 def run_suites(suites, repeating):
-    """Yields the result that counts of each file. repeating: None where failed files are not run
-    again."""
+    """Yields the final result of each file. repeating: None if failed files are not run again."""
     for suite in suites:
         for file, result, output in run_suite(suite):
             if repeating and result.failed:

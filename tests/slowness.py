@@ -12,14 +12,14 @@ import subprocess
 import time
 
 VARIABLE = "STICKY_TEST_SLOWNESS"
-# What piece_of_work() may take where nothing is scaled: three times of what it took on a virtual
+# The time that piece_of_work() may take without scaling: three times as long as on a virtual
 # machine with 2 processors (Linux 6.18).
 ORDINARY_S = 0.03
 TRIES = 5
 
 
 def piece_of_work():
-    """Programs that start and end, and some computing: what the tests spend their time with."""
+    """Start programs, and compute a little: this is how the tests spend their time."""
     began = time.perf_counter()
     for _ in range(8):
         subprocess.run(["/bin/true"], check=True)
@@ -30,20 +30,20 @@ def piece_of_work():
 
 
 def measure():
-    """The best of some tries, as a machine that is busy for a moment is not slow. Less than twice
-    as slow is ordinary."""
+    """The best of some tries, as a machine may be busy for a moment. A result below 2 counts as an
+    ordinary machine."""
     found = min(piece_of_work() for _ in range(TRIES)) / ORDINARY_S
     return found if found >= 2 else 1.0
 
 
 def export():
-    """Measure once and tell all programs that are started from now on."""
+    """Measure once, and set the environment for all programs that are started from now on."""
     if VARIABLE not in os.environ:
         os.environ[VARIABLE] = f"{measure():.1f}"
 
 
 def slowness():
-    """What was measured; 1 for a test that is run by hand."""
+    """Returns what was measured; 1 if a test is run by hand."""
     try:
         return max(1.0, float(os.environ.get(VARIABLE, 1)))
     except ValueError:
@@ -51,7 +51,7 @@ def slowness():
 
 
 def scaled(seconds):
-    """A deadline in whole seconds where it is one on an ordinary machine."""
+    """Returns the deadline on this machine, in whole seconds, for one on an ordinary machine."""
     if slowness() == 1:
         return seconds
     return math.ceil(seconds * slowness())

@@ -207,6 +207,18 @@ def scale_table(figures, title, parameter, head):
 # ---- All ------------------------------------------------------------------------------------
 
 
+def filter_table(figures):
+    rows = []
+    for figure in figures.find("call_net_ns"):
+        call = figure.parameters["call"]
+        rows.append([call, number(figures.median("call_without_ns", "filter", call=call)),
+                     number(figures.median("call_with_ns", "filter", call=call)),
+                     spread(figure.values)])
+    return Table("The filter of workers that bind themselves, ns a system call",
+                 ["", "without", "with", "difference"], rows,
+                 "The difference round by round. A bind() waits for the controller.")
+
+
 def ratio_tables(figures):
     """By which the report opens."""
     tables = [ratio_table(figures, "C workers", ways.KERNEL, C_WAYS),
@@ -219,6 +231,7 @@ def other_tables(figures):
         closed_table(figures),
         open_table(figures),
         *program_tables(figures),
+        filter_table(figures),
         *hashes.tables(figures),
         reload_table(figures),
         slots_table(figures),

@@ -18,6 +18,8 @@ DEFAULTS = {
     "sources": (997, 199, "client addresses, where not said otherwise"),
     "cost_rounds": (21, 5, "rounds of the program's cost"),
     "cost_runs": (2048, 512, "runs of the program in each of them"),
+    "filter_rounds": (21, 5, "rounds of the filter's cost"),
+    "filter_calls": (300000, 100000, "system calls in each of them"),
     "rounds": (15, 3, "rounds of connections per second"),
     "round_s": (1.0, 0.4, "seconds of each"),
     "warm_up": (5000, 5000, "connections before: a just-in-time compiler needs them"),

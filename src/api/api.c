@@ -39,12 +39,12 @@ struct api {
 	struct api_streams *streams;
 	struct evhttp *http;
 	struct waiter *waiters;
-	unsigned int answers; /* answers to `stop` that are being sent */
+	unsigned int answers; /* number of answers to `stop` that are being sent */
 };
 
 /* ---- Who asks ------------------------------------------------------------------- */
 
-/* The socket's mode keeps other users out already; the peer's uid is checked as well. */
+/* The mode of the socket file keeps other users out already. The peer's uid is checked as well. */
 static bool is_allowed(struct evhttp_request *request)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
@@ -119,7 +119,7 @@ static void serve_stop(struct api *api, struct evhttp_request *request)
 	api->orders.stop(api->orders.context, is_now);
 }
 
-/* Read a number of the query. Returns 0 or -EINVAL. */
+/* Read a number from the query. Returns 0 or -EINVAL. */
 static int query_number(struct evhttp_request *request, const char *name, uint64_t max,
 			uint32_t *ret_number)
 {
@@ -239,7 +239,7 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 	int result;
 
 	evhttp_clear_headers(&query);
-	/* The stream must be there before the reload begins, to get its first event, too. */
+	/* The stream must exist before the reload begins, so that it gets the first event, too. */
 	if (waits)
 		stream = api_stream_hold(api->streams, request);
 	result = api->orders.reload(api->orders.context, &text);
@@ -252,8 +252,10 @@ static void serve_reload(struct api *api, struct evhttp_request *request)
 				  drained);
 	} else {
 		api_answer(request, HTTP_OK,
-			   json_pack("{s:s, s:s}", "reload", result ? "queued" : "begun", "note",
-				     text.text));
+			   json_pack("{s:s, s:i, s:s}", "reload", result ? "queued" : "begun",
+				     "number",
+				     (int)rolling_reload_id(api->instance->supervisor) + result,
+				     "note", text.text));
 	}
 }
 
@@ -310,7 +312,8 @@ static void on_request(struct evhttp_request *request, void *context)
 		if (!path || strcmp(path, routes[i].path))
 			continue;
 		if (evhttp_request_get_command(request) != routes[i].method)
-			api_answer_error(request, HTTP_BADMETHOD, "another method is needed");
+			api_answer_error(request, HTTP_BADMETHOD,
+					 "this resource needs another method: GET or POST");
 		else
 			routes[i].serve(context, request);
 		return;

@@ -25,7 +25,7 @@
 
 struct api;
 
-#define HTTP_BAD_CONFIG 422 /* the HTTP status for which stickyctl exits with 78 */
+#define HTTP_BAD_CONFIG 422 /* the HTTP status at which stickyctl exits with 78 */
 
 /* Callbacks by which the interface asks the controller to act. */
 struct api_orders {
@@ -33,7 +33,10 @@ struct api_orders {
 	void (*stop)(void *context, bool now);
 	/* POST /v1/reload: see controller_reload(). */
 	int (*reload)(void *context, struct error_text *ret_text);
-	/* POST /v1/upgrade: is it possible? Returns 0, or -errno with the reason in ret_error. */
+	/*
+	 * POST /v1/upgrade: is an upgrade possible? Returns 0, or -errno with the reason in
+	 * ret_error.
+	 */
 	int (*may_upgrade)(void *context, struct error_text *ret_error);
 	/* The answer to POST /v1/upgrade has been sent: replace the program. */
 	void (*upgrade)(void *context);
@@ -45,8 +48,8 @@ struct api_orders {
 /*
  * Open the control socket, and serve requests.
  *
- * path      of the socket; an existing one is removed: it belongs to this instance's name
- * instance  what the answers are about; must outlive the interface
+ * path      of the socket; an existing file there is removed, as it belongs to this instance
+ * instance  the instance that the answers describe; must outlive the interface
  *
  * Returns 0 or -errno.
  */

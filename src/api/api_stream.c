@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The stream of a client that does not read ends when this many bytes wait for it. */
+/* If a client does not read, its stream ends when this many bytes wait for it. */
 #define BEHIND_MAX (4u << 20)
 
 struct api_stream {
@@ -15,7 +15,7 @@ struct api_stream {
 	struct api_stream *next;
 	struct evhttp_request *request;
 	struct journal_follower *follower;
-	/* events that wait until it is known which of them are wanted; NULL: known */
+	/* events kept until it is known which of them are wanted; NULL: it is known */
 	json_t *kept;
 	uint32_t reload;  /* send the events of this reload only; 0: all events */
 	const char *last; /* the name of the event that ends the stream; NULL: none */

@@ -10,15 +10,15 @@
 
 #include "common/journal.h"
 
-/* Answer with a JSON value, which is taken over. NULL is answered as an internal error. */
+/* Answer with a JSON value, and free it. NULL is answered as an internal error. */
 void api_answer(struct evhttp_request *request, int code, json_t *json);
 
 /* Answer with {"error": what}. */
 void api_answer_error(struct evhttp_request *request, int code, const char *what);
 
 /*
- * For the close callback of a connection whose request has not been answered yet. libevent may have
- * detached such a request from the connection: it is freed here then.
+ * The close callback of a connection whose request has not been answered yet calls this. libevent
+ * may have detached such a request from the connection; then it is freed here.
  */
 void api_forget(struct evhttp_request *request);
 
@@ -48,7 +48,7 @@ void api_stream_drop(struct api_streams *streams, struct api_stream *stream);
  * Answer with the events of one reload, beginning with those kept so far.
  *
  * reload   the reload's number
- * drained  up to the end of the workers that the reload replaced; else up to its own end
+ * drained  go on until the workers that the reload replaced have ended; else until the reload ends
  */
 void api_stream_reload(struct api_stream *stream, uint32_t reload, bool drained);
 

@@ -17,7 +17,10 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
 	evconnlistener_enable(context);
 }
 
-/* EMFILE, ENFILE, ENOBUFS or ENOMEM: trying again at once would fail, too. */
+/*
+ * The error is EMFILE, ENFILE, ENOBUFS or ENOMEM. If accepting were tried again at once, it would
+ * fail again.
+ */
 static void on_error(struct evconnlistener *listener, void *context)
 {
 	static const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Accepts connections for an HTTP server. If there is no descriptor for a connection, it stays in
- * the kernel's queue, and the socket stays readable. libevent would try again without a pause, and
- * log each failure; so accepting pauses here.
+ * the kernel's queue, and the socket stays readable. libevent alone would try again without a
+ * pause, and log each failure. Therefore this module pauses accepting.
  */
 #ifndef STICKY_API_HTTP_ACCEPT_H
 #define STICKY_API_HTTP_ACCEPT_H
@@ -11,7 +11,7 @@
 
 /*
  * Accept from a listening socket, which the HTTP server takes over. The server may be freed only
- * after the loop has ended. Returns 0; or -ENOMEM, and the socket still belongs to the caller.
+ * after the loop has ended. Returns 0, or -ENOMEM: the socket then still belongs to the caller.
  */
 int accepting_start(struct evhttp *http, int fd);
 

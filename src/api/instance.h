@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a running instance that the API reports on. The controller owns them. */
+/* The parts of a running instance that the API reports about. The controller owns them. */
 #ifndef STICKY_API_INSTANCE_H
 #define STICKY_API_INSTANCE_H
 
@@ -20,11 +20,11 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	struct traffic *traffic;
-	struct frontend *front; /* NULL: the kernel steers all connections */
-	const char *steering;	/* "kernel" or "user" */
+	struct frontend *frontend; /* NULL: the kernel steers all connections */
+	const char *steering;	   /* "kernel" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
 	uint64_t started_ms;		 /* clock_ms() at the start */
-	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; no two controllers have the same */
+	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */
 };
 
 #endif

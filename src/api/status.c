@@ -29,6 +29,11 @@ static json_t *pid_json(const struct slot_view *view)
 	return view->has_worker && view->pid ? json_integer(view->pid) : json_null();
 }
 
+static json_t *hung_json(const struct slot_view *view)
+{
+	return view->has_worker ? json_integer((json_int_t)view->hung_ms) : json_null();
+}
+
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
@@ -47,7 +52,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
@@ -58,8 +63,8 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
 		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
-		(int)view->draining, "killed", (int)view->killed, "last_exit", exit_json(view),
-		"slot_listen", slot_listen_json(instance, slot));
+		(int)view->draining, "killed", (int)view->killed, "hung_ms", hung_json(view),
+		"last_exit", exit_json(view), "slot_listen", slot_listen_json(instance, slot));
 }
 
 static json_t *workers_json(const struct instance *instance, const struct survey *survey)
@@ -72,7 +77,7 @@ static json_t *workers_json(const struct instance *instance, const struct survey
 	return workers;
 }
 
-/* The workers that leave or drain, by slot, the last one first. */
+/* The workers that leave or drain, slot by slot, the last one first. */
 static json_t *draining_json(const struct survey *survey)
 {
 	json_t *list = json_array();
@@ -133,7 +138,7 @@ static json_t *counters_json(const struct instance *instance)
 			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
 			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
 			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
-			 "pending_heads", (json_int_t)frontend_pending(instance->front));
+			 "pending_heads", (json_int_t)frontend_pending(instance->frontend));
 }
 
 static json_t *reload_json(const struct instance *instance)
@@ -151,7 +156,7 @@ static json_t *reload_json(const struct instance *instance)
 /* Count the connections that wait in the kernel's queues and in the controller. */
 static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
-	json_int_t held = frontend_waiting(instance->front);
+	json_int_t held = frontend_waiting(instance->frontend);
 	uint32_t slot;
 
 	for (slot = 0; slot < survey->count; slot++)
@@ -185,7 +190,7 @@ json_t *status_of_instance(const struct instance *instance)
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
-			"s:I, s:o, s:o, s:o, s:I}",
+			"s:I, s:o, s:o, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -196,7 +201,8 @@ json_t *status_of_instance(const struct instance *instance)
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
 			reload_json(instance), "held", count_held(instance, &survey), "counters",
 			counters_json(instance), "workers", workers_json(instance, &survey),
-			"draining", draining_json(&survey), "steering_restored",
+			"draining", draining_json(&survey), "foreign_listeners",
+			supervisor_foreign_listeners(instance->supervisor), "steering_restored",
 			(json_int_t)supervisor_steering_restored(instance->supervisor));
 	survey_fini(&survey);
 	return json;

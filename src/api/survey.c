@@ -12,7 +12,7 @@ void survey_fini(struct survey *survey)
 	free(survey->draining_usages);
 }
 
-/* One measuring of all workers: it walks through /proc once. */
+/* One measurement of all workers, which walks through /proc once. */
 struct measuring {
 	void **handles;
 	struct run_usage **places; /* where the result of each handle goes */
@@ -33,7 +33,7 @@ static void measure_wanted(const struct instance *instance, const struct measuri
 	uint32_t i;
 
 	if (!usages)
-		return; /* the values stay 0, as those that can't be read */
+		return; /* the values stay 0, which stands for "unknown" */
 	instance->backend.ops->measure(instance->backend.context, measuring->handles,
 				       measuring->count, usages);
 	for (i = 0; i < measuring->count; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What `status` gathers of the slots and their workers before it writes any JSON. */
+/* What `status` collects about the slots and their workers before it writes JSON. */
 #ifndef STICKY_API_SURVEY_H
 #define STICKY_API_SURVEY_H
 
@@ -9,7 +9,7 @@
 #include "supervise/slot_view.h"
 
 struct survey {
-	uint32_t count; /* slots; each of the next three arrays has an element for each */
+	uint32_t count; /* number of slots, and of the elements of each of the next three arrays */
 	struct sticky_slot_info *infos;
 	struct slot_view *views;
 	struct run_usage *usages; /* of the worker that the view shows */
@@ -18,7 +18,9 @@ struct survey {
 	struct run_usage *draining_usages;
 };
 
-/* Returns 0, or -1: memory is short, or the counters can't be read. survey_fini() frees it. */
+/*
+ * Returns 0, or -1 if there is no memory, or if the counters can't be read. survey_fini() frees it.
+ */
 int survey_init(const struct instance *instance, struct survey *survey);
 
 void survey_fini(struct survey *survey);

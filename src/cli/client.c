@@ -16,7 +16,8 @@
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
-#define ANSWER_MAX (16u << 20) /* bytes; the status of 1,024 workers has about half a megabyte */
+/* bytes; the status of 1,024 workers takes about half a megabyte \ */
+#define ANSWER_MAX (16u << 20)
 
 static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 {
@@ -58,7 +59,7 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 static int send_request(int fd, const char *method, const char *target)
 {
 	char request[1024];
-	/* With HTTP/1.0 the server closes the connection behind its answer: no length is needed. */
+	/* With HTTP/1.0 the server closes the connection after its answer: no length is needed. */
 	int length = snprintf(request, sizeof(request),
 			      "%s %s HTTP/1.0\r\nHost: stickyctl\r\nContent-Length: 0\r\n\r\n",
 			      method, target);
@@ -228,7 +229,9 @@ static int read_events(FILE *stream, client_event_fn *fn, void *context, int end
 	return result < 0 ? ended : result;
 }
 
-/* Show the error of an answer that is no stream of events: {"error": ...}. Returns an exit code. */
+/*
+ * Show the error of an answer that is not a stream of events: {"error": ...}. Returns an exit code.
+ */
 static int read_refusal(FILE *stream, int code)
 {
 	json_t *json = json_loadf(stream, 0, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The commands' side of the control socket: a command sends one request and reads the answer. */
+/* The client of the control socket: a command sends one request and reads the answer. */
 #ifndef STICKY_CLI_CLIENT_H
 #define STICKY_CLI_CLIENT_H
 
@@ -14,7 +14,7 @@
  * method      "GET" or "POST"
  * target      path and query, such as "/v1/status"
  * timeout_s   how long to wait for the answer, in seconds; 0: without a limit
- * ret_json    the answer, to be freed by the caller; set only where EXIT_DONE is returned
+ * ret_json    the answer, to be freed by the caller; set only if EXIT_DONE is returned
  * ret_pid     the controller's pid; may be NULL; set as soon as the command is connected
  *
  * Writes an error message to stderr. Returns an exit code.
@@ -32,7 +32,7 @@ typedef int client_event_fn(void *context, const json_t *event);
 /*
  * Send a request that is answered by a stream of events, and call `fn` with each event as it comes.
  *
- * ended  the exit code where the controller ends the stream before `fn` does
+ * ended  the exit code if the controller ends the stream before `fn` does
  *
  * Writes an error message to stderr. Returns an exit code.
  */

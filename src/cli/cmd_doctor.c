@@ -11,9 +11,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
 #include "common/exit_code.h"
 #include "procfs/cpu_count.h"
+#include "cli/client.h"
 #include "cli/command.h"
+#include "cli/json_fields.h"
 #include "sticky.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };
@@ -31,7 +34,10 @@ struct findings {
 	bool is_verbose;
 };
 
-/* Print the result of one check: verdict, subject, details; and below it the remedy, if not OK. */
+/*
+ * Print the result of one check: verdict, subject and details. If it is not OK, the remedy follows
+ * below.
+ */
 static void __attribute__((format(printf, 5, 6)))
 say(struct findings *findings, enum verdict verdict, const char *what, const char *remedy,
     const char *format, ...)
@@ -132,7 +138,7 @@ static void check_wake_ups(struct findings *findings, struct sticky_group *group
 		    "a moved connection wakes its acceptor (tried)");
 }
 
-/* With --verbose: show the messages of libbpf and of the kernel's verifier. */
+/* With --verbose, show the messages of libbpf and of the kernel's verifier. */
 static void print_message(void *context, enum sticky_log_level level, const char *event,
 			  const char *detail)
 {
@@ -168,7 +174,7 @@ static void check_jit(struct findings *findings)
 {
 	long jit = read_number("/proc/sys/net/core/bpf_jit_enable");
 
-	/* The file can't be read where the JIT is always on, or where only root may read it. */
+	/* The file can't be read if the JIT is always on, or if only root may read it. */
 	say(findings, jit == 0 ? VERDICT_WARNING : VERDICT_OK, "bpf jit",
 	    "sysctl net.core.bpf_jit_enable=1: interpreted programs are several times slower", "%s",
 	    jit == 0  ? "off"
@@ -231,6 +237,36 @@ static void check_engine(struct findings *findings)
 			    : "user: by --steering=user, or behind a proxy");
 }
 
+/* An instance of this name that runs: does another process take its connections? */
+static void check_instance(struct findings *findings, const struct config *config)
+{
+	json_t *status = NULL, *foreign;
+
+	if (client_ask_quietly(config, "/v1/status", 5, &status))
+		return;
+	foreign = json_array_get(json_object_get(status, "foreign_listeners"), 0);
+	if (foreign)
+		say(findings, VERDICT_WARNING, "ports",
+		    "end this process, or let it listen elsewhere: it takes connections of the "
+		    "workers",
+		    "pid %llu (%s) listens at %s, too", field_number(foreign, "pid"),
+		    field_text(foreign, "command"), field_text(foreign, "address"));
+	else
+		say(findings, VERDICT_OK, "ports", "", "the workers of '%s' have them alone",
+		    config->name);
+	json_decref(status);
+}
+
+static void check_bind(struct findings *findings)
+{
+	int error = bind_install_try();
+
+	say(findings, error ? VERDICT_WARNING : VERDICT_OK, "bind",
+	    "servers must take a socket from LISTEN_FDS, or be Node.js", "%s",
+	    error ? bind_install_reason(error)
+		  : "servers that bind their address themselves can be workers");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct findings *findings = state->input;
@@ -257,15 +293,16 @@ int command_doctor(int argc, char **argv)
 	};
 	static void (*const checks[])(struct findings *) = {
 		check_kernel,	   check_capabilities, check_bpf,  check_jit,	 check_bpffs,
-		check_descriptors, check_somaxconn,    check_ipv6, check_engine,
+		check_descriptors, check_somaxconn,    check_ipv6, check_engine, check_bind,
 	};
 	struct findings findings = {0};
 	struct config config;
 	size_t i;
 
 	command_parse(&argp, argc, argv, &findings, &config);
-	config_fini(&config);
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](&findings);
+	check_instance(&findings, &config);
+	config_fini(&config);
 	return findings.worst == VERDICT_MISSING ? EXIT_FAILED : EXIT_DONE;
 }

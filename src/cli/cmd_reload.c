@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +14,7 @@ enum wait { WAIT_NOT, WAIT_READY, WAIT_DRAINED };
 
 struct progress {
 	enum wait wait;
-	bool bar; /* stderr is a terminal */
+	bool bar; /* show a progress bar, as stderr is a terminal */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -132,6 +133,18 @@ static int on_event(void *context, const json_t *event)
 	return -1;
 }
 
+/* What happens now, and how to see it. */
+static void show_begun(const json_t *answer)
+{
+	bool is_queued = !strcmp(text_of(answer, "reload"), "queued");
+
+	fprintf(stderr, "reload %d %s; follow it by 'stickyctl status' or 'stickyctl events -f'\n",
+		number_of(answer, "number"),
+		is_queued ? "is queued: it begins when the reload that runs is over" : "has begun");
+	if (text_of(answer, "note")[0])
+		fprintf(stderr, "%s\n", text_of(answer, "note"));
+}
+
 static int reload_and_wait(const struct config *config, struct progress *progress)
 {
 	int result = client_follow(config, "POST",
@@ -176,10 +189,8 @@ int command_reload(int argc, char **argv)
 		result = reload_and_wait(&config, &progress);
 	} else {
 		result = client_ask(&config, "POST", "/v1/reload", 10, &answer, NULL);
-		if (!result && !strcmp(text_of(answer, "reload"), "queued"))
-			fputs("queued: it begins when the reload that runs is over\n", stderr);
-		if (!result && text_of(answer, "note")[0])
-			fprintf(stderr, "%s\n", text_of(answer, "note"));
+		if (!result)
+			show_begun(answer);
 		json_decref(answer);
 	}
 	config_fini(&config);

@@ -8,7 +8,10 @@
 #include "cli/command.h"
 #include "sticky.h"
 
-/* argp would take "-2" for an option: take it out of the arguments before argp sees them. */
+/*
+ * argp would take "-2" for an option. It is therefore taken out of the arguments before argp sees
+ * them.
+ */
 static const char *take_negative(int *argc, char **argv)
 {
 	const char *found = NULL;

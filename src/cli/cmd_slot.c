@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* drain, ready, restart: the commands for one slot. */
+/* The commands for one slot: drain, ready, restart. */
 #include <stdio.h>
 
 #include "common/exit_code.h"

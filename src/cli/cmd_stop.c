@@ -24,8 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /*
- * The controller sends its answer before it exits. Wait until its process has ended, so that a
- * `start` that follows finds the instance's name free.
+ * The controller sends its answer before it exits. Wait until its process has ended: a `start`
+ * right after this command then finds the instance's name free.
  */
 static int wait_for_end(pid_t pid)
 {

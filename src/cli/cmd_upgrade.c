@@ -9,7 +9,7 @@
 #include "cli/command.h"
 
 #define DEADLINE_S 30
-/* polling: no event says that the new program has opened its control socket */
+/* This is polled, as no event tells that the new program has opened its control socket. */
 #define LOOK_MS 50
 
 static bool has_started_again(const struct config *config, const char *before, char *version,

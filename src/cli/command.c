@@ -31,6 +31,12 @@ static const struct command commands[] = {
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
 };
 
+/* Not for users: see bind/keeper_process.h and process/filter_exec.h. */
+static const struct command internal[] = {
+	{"bind-keeper", "", "", command_bind_keeper},
+	{"bind-exec", "", "", command_bind_exec},
+};
+
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 const struct command *command_at(size_t index)
@@ -45,6 +51,9 @@ const struct command *command_find(const char *name)
 	for (i = 0; i < COMMAND_COUNT; i++)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
+	for (i = 0; i < sizeof(internal) / sizeof(internal[0]); i++)
+		if (!strcmp(internal[i].name, name))
+			return &internal[i];
 	return NULL;
 }
 
@@ -60,7 +69,7 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 
 #define SHARED_MAX 8
 
-/* The input of the parsers. argp gives a parser of its own input to each child parser. */
+/* The input of the parsers. The parser of a command gives each child parser its input. */
 struct inputs {
 	const struct argp *own;
 	void *own_input;

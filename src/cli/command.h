@@ -17,15 +17,15 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
-/* Returns the command at an index from 0 on; NULL behind the last one. */
+/* Returns the command at an index, which counts from 0; NULL behind the last one. */
 const struct command *command_at(size_t index);
 
 /* Returns the command of this name, or NULL. */
 const struct command *command_find(const char *name);
 
 /*
- * Parse a command's arguments by argp. --help works, and errors are shown, as in all commands; both
- * end the program.
+ * Parse a command's arguments by argp. --help and errors are handled as in all commands: both end
+ * the program.
  *
  * argp    the command's own options, with keys of its own
  * input   passed on to the parser of `argp`
@@ -44,7 +44,7 @@ void command_parse(const struct argp *argp, int argc, char **argv, void *input,
 void command_parse_sources(const struct argp *argp, int argc, char **argv, void *input,
 			   struct config *scratch, struct config_sources *sources);
 
-/* Check the value of a given option, and remember it. A bad value ends the program. */
+/* Check the value of an option, and remember it. A bad value ends the program. */
 void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
 		  struct argp_state *state);
 
@@ -66,5 +66,9 @@ int command_events(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
+
+/* What a controller runs by itself: these are in no list. */
+int command_bind_keeper(int argc, char **argv);
+int command_bind_exec(int argc, char **argv);
 
 #endif

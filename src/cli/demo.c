@@ -19,7 +19,7 @@ struct demo {
 	struct sticky_group *group;
 };
 
-/* The handle of a worker: a worker of the demo is a thread. */
+/* A worker of the demo. It is a thread. */
 struct run {
 	struct worker *worker;
 	struct demo_thread *thread;
@@ -117,8 +117,8 @@ static void last_lines_of_run(const void *context, size_t size, char *ret_text)
 }
 
 /*
- * The resident memory of this process, in bytes. All threads share it, so each worker shows the
- * same number.
+ * The resident memory of this process, in bytes. All threads share it: each worker shows the same
+ * number.
  */
 static uint64_t own_rss(void)
 {
@@ -162,15 +162,15 @@ static const struct worker_backend_ops ops = {
 };
 
 /*
- * The demo's workers are threads. A child process can only be an orphan that was given to us as PID
- * 1 of a container, or a child from before the exec(). With SIGCHLD ignored the kernel removes such
- * a child when it ends.
+ * The demo's workers are threads. A child process can only be an orphan, which becomes a child of
+ * this process if it is PID 1 of a container, or a child from before the exec(). If SIGCHLD is
+ * ignored, the kernel removes such a child when it ends.
  */
 static void bury_orphans(void)
 {
 	signal(SIGCHLD, SIG_IGN);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
-		; /* children that had ended before */
+		; /* these children had ended before */
 }
 
 static int open_demo(struct event_base *base, struct sticky_group *group,

@@ -29,7 +29,10 @@ static char *render_json(const struct demo_facts *facts)
 	return line;
 }
 
-/* The hues of neighbouring slots differ by about the golden angle, so that they look different. */
+/*
+ * The hues of neighbouring slots differ by about the golden angle, so that they are easy to tell
+ * apart.
+ */
 static unsigned int hue_of(uint32_t slot)
 {
 	return slot * 137 % 360;

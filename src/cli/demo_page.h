@@ -26,7 +26,7 @@ struct demo_facts {
  *
  * as_json  as JSON, else as HTML
  *
- * Returns the text, freed by the caller, or NULL if out of memory.
+ * Returns the text, to be freed by the caller, or NULL if out of memory.
  */
 char *demo_page(const struct demo_facts *facts, bool as_json);
 

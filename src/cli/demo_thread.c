@@ -22,15 +22,16 @@
 #include "common/clock.h"
 #include "common/privilege.h"
 
-#define HEADERS_MAX	16384
-#define BODY_MAX	65536
-#define IDLE_SECONDS	15
-#define SILENCE_SECONDS 1 /* at a stop: how long connections without a request are kept */
+#define HEADERS_MAX  16384
+#define BODY_MAX     65536
+#define IDLE_SECONDS 15
+/* at a stop: connections that have sent no request are kept for this time */
+#define SILENCE_SECONDS 1
 
 /* A client's connection that has sent a request and is still open. */
 struct connection {
 	struct demo_thread *thread;
-	struct evhttp_connection *http; /* the key in the hash */
+	struct evhttp_connection *http; /* key of the hash table */
 	UT_hash_handle hh;
 };
 
@@ -74,7 +75,7 @@ static void set_state(struct demo_thread *thread, enum demo_thread_state state)
 
 /* ---- Connections ---------------------------------------------------------------- */
 
-/* May there be an accepted connection on which no request has come yet? */
+/* Can there be an accepted connection on which no request has arrived yet? */
 static bool has_silent_ones(const struct demo_thread *thread)
 {
 	return thread->accepted_count != thread->asked_count && !thread->silence_is_over;
@@ -98,7 +99,10 @@ static void on_connection_closed(struct evhttp_connection *http, void *context)
 	end_if_idle(thread);
 }
 
-/* libevent accepted a connection and asks for a bufferevent; NULL: libevent makes it. */
+/*
+ * libevent has accepted a connection and asks for a bufferevent. With NULL libevent makes one
+ * itself.
+ */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
 	struct demo_thread *thread = context;
@@ -109,8 +113,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 }
 
 /*
- * libevent 2.1 has no callback for a new connection that could name it. So a connection is noted at
- * its first request.
+ * libevent 2.1 has no callback that names a new connection. Therefore a connection is noted at its
+ * first request.
  */
 static void note_connection(struct demo_thread *thread, struct evhttp_connection *http)
 {
@@ -130,7 +134,10 @@ static void note_connection(struct demo_thread *thread, struct evhttp_connection
 	evhttp_connection_set_closecb(http, on_connection_closed, connection);
 }
 
-/* No request has been read in part and no answer written in part: closing loses nothing. */
+/*
+ * No request has been read in part, and no answer has been written in part: nothing is lost if the
+ * connection is closed.
+ */
 static bool is_idle(const struct connection *connection)
 {
 	struct bufferevent *stream = evhttp_connection_get_bufferevent(connection->http);
@@ -168,7 +175,7 @@ static int collect_facts(struct demo_thread *thread, struct evhttp_request *requ
 		error = sticky_group_where(thread->group, (const void *)&client, where);
 	if (error)
 		return error;
-	/* A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d: show a.b.c.d alone. */
+	/* A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d. Only a.b.c.d is shown. */
 	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
 		address += 7;
 	*facts = (struct demo_facts){

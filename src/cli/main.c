@@ -9,7 +9,7 @@
 #include "common/exit_code.h"
 #include "cli/command.h"
 
-/* Options that users try in the place of a command. */
+/* Translate options that users may try instead of a command. */
 static const char *translate(const char *word)
 {
 	if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?"))
@@ -20,8 +20,8 @@ static const char *translate(const char *word)
 }
 
 /*
- * The parent process may have closed some of the first three descriptors. A file opened later would
- * then get such a number, and what is written to stdout or stderr would go into that file.
+ * The parent process may have closed some of the first three descriptors. A file that is opened
+ * later would then get such a number, and output to stdout or stderr would go into that file.
  */
 static bool open_standard_descriptors(void)
 {

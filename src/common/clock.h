@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Returns the time of a clock that never goes back, in milliseconds from some past moment on. */
+/*
+ * Returns the time of a clock that never goes back, in milliseconds since some moment in the past.
+ */
 uint64_t clock_ms(void);
 
 /*
@@ -18,7 +20,7 @@ uint64_t clock_boot_ms(void);
 /*
  * Read the CPU time of a thread or process, in milliseconds.
  *
- * clock  CLOCK_THREAD_CPUTIME_ID, or of pthread_getcpuclockid()
+ * clock  CLOCK_THREAD_CPUTIME_ID, or a clock of pthread_getcpuclockid()
  *
  * Returns 0 or -errno.
  */

@@ -10,7 +10,10 @@ void error_text_set(struct error_text *ret_error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	/* cppcheck-suppress ctuuninitvar; it takes the buffer that is written to for one read */
+	/*
+	 * cppcheck-suppress ctuuninitvar; it takes the buffer, which is written to, for one that is
+	 * read
+	 */
 	vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
 	va_end(args);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The one form of an error message that a function gives to its caller, beside -errno. */
+/* The form in which a function gives an error message to its caller, in addition to -errno. */
 #ifndef STICKY_COMMON_ERROR_TEXT_H
 #define STICKY_COMMON_ERROR_TEXT_H
 
-/* Room for a message that names a long path. What does not fit is cut off. */
+/* The room for a message that names a long path. The rest of a longer message is cut off. */
 #define ERROR_TEXT_SIZE 1024
 
 /*
- * What is wrong and, where it can be said, what to do about it. No line end at its end. The last
- * parameter of a function, ret_error, is set on failure alone.
+ * What is wrong and, if known, what the user can do about it. The text does not end with a newline.
+ * It is the last parameter of a function, named ret_error, and set only if the function fails.
  */
 struct error_text {
 	char text[ERROR_TEXT_SIZE];

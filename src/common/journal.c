@@ -12,7 +12,7 @@
 
 struct journal_follower {
 	struct journal_follower *next;
-	journal_fn *fn; /* NULL: it has left during a delivery, and is freed afterwards */
+	journal_fn *fn; /* NULL: it was removed during a delivery, and is freed afterwards */
 	void *context;
 };
 
@@ -45,7 +45,10 @@ void journal_close(struct journal *journal)
 
 #define VALUE_SIZE 512
 
-/* A '"' within a value in quotes would end it for a program that reads the log: write ' instead. */
+/*
+ * A '"' within a quoted value would end the value for a program that reads the log. It is written
+ * as ' instead.
+ */
 static void copy_without_quotes(const char *text, char copy[VALUE_SIZE])
 {
 	size_t i;
@@ -113,8 +116,8 @@ static void sweep(struct journal *journal)
 }
 
 /*
- * Call each follower with an event. A follower's function may remove itself or another follower: so
- * nothing is removed from the list until the outermost call is done.
+ * Call each follower with an event. A follower's function may remove itself or another follower.
+ * Therefore nothing is removed from the list until the outermost call is done.
  */
 static void tell(struct journal *journal, const json_t *entry)
 {

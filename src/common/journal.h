@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal: what happened, as a sequence of events. The last ones are kept for `stickyctl
+ * The journal is the sequence of events of this instance. The last events are kept for `stickyctl
  * events`, and followers get each new event at once.
  */
 #ifndef STICKY_COMMON_JOURNAL_H
@@ -25,7 +25,7 @@ void journal_close(struct journal *journal);
  *
  * level   of the log line, enum sticky_log_level
  * event   the event's name, one word
- * fields  an object with the event's other fields; taken over; NULL: none
+ * fields  an object with the event's other fields, of which the journal takes ownership; NULL: none
  */
 void journal_add(struct journal *journal, int level, const char *event, json_t *fields);
 

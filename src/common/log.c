@@ -47,8 +47,8 @@ static bool has_room(void)
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
 
 	/*
-	 * poll() reports a pipe as writable where PIPE_BUF bytes fit, which is more than a line
-	 * has.
+	 * poll() reports a pipe as writable if PIPE_BUF bytes fit, which is more than the length of
+	 * a line.
 	 */
 	return poll(&poller, 1, 0) == 1;
 }
@@ -77,7 +77,7 @@ static void write_or_lose(const char *line, size_t length)
 		}
 	}
 	written = write(STDERR_FILENO, line, length);
-	(void)written; /* an error of the log can't be logged */
+	(void)written; /* an error of the log itself can't be logged */
 }
 
 static void write_line(enum sticky_log_level level, const char *event, const char *detail)

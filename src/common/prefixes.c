@@ -10,9 +10,9 @@
 
 #include "common/units.h"
 
-#define V4_BITS 96 /* length of the prefix ::ffff:0:0/96, in bits */
+#define V4_BITS 96 /* length in bits of the prefix ::ffff:0:0/96 */
 
-/* The first 12 bytes of every IPv4 address, for an initializer and for memcmp() and memcpy(). */
+/* The first 12 bytes of every IPv4 address, as an initializer. */
 #define V4_HEAD 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
 
 static const uint8_t v4_head[V4_BITS / 8] = {V4_HEAD};
@@ -74,8 +74,8 @@ static void clear_behind(struct sticky_prefix *prefix)
 }
 
 /*
- * Read an address. Returns the number of leading bits that are fixed for its family, 96 or 0, or
- * -EINVAL.
+ * Read an address. Returns the number of leading bits that all addresses of its family have in
+ * common (96 for IPv4, 0 for IPv6), or -EINVAL if it is not an address.
  */
 static int parse_host(const char *host, uint8_t ret_bytes[16])
 {
@@ -140,14 +140,14 @@ static int compare(const void *left, const void *right)
 	return order ? order : (a->bits > b->bits) - (a->bits < b->bits);
 }
 
-/* Remove ranges that lie within others from a sorted list. Returns how many are left. */
+/* Remove ranges that lie within others from a sorted list. Returns the number of ranges left. */
 static size_t drop_nested(struct sticky_prefix *list, size_t count)
 {
 	size_t kept = 0, i;
 
 	/*
-	 * Two ranges never overlap in part. So a range that lies within any earlier one lies within
-	 * the last one that was kept.
+	 * Two ranges never overlap in part. Therefore a range that lies within any earlier one also
+	 * lies within the last one that was kept.
 	 */
 	for (i = 0; i < count; i++)
 		if (!kept || !covers(&list[kept - 1], list[i].address))

@@ -4,8 +4,8 @@
  * set.
  *
  * Both families share one address space: the IPv4 address a.b.c.d is ::ffff:a.b.c.d (RFC 4291,
- * 2.5.5.2), as on a dual-stack socket. So an IPv6 range that contains ::ffff:0:0/96, such as ::/0,
- * contains all of IPv4, too.
+ * 2.5.5.2), as on a dual-stack socket. Therefore an IPv6 range that contains ::ffff:0:0/96, such as
+ * ::/0, contains all of IPv4, too.
  */
 #ifndef STICKY_COMMON_PREFIXES_H
 #define STICKY_COMMON_PREFIXES_H
@@ -27,8 +27,8 @@ struct prefixes {
  * Addresses are in the form of inet_pton(), without zone, port or brackets. "10.1.2.3/8" means
  * 10.0.0.0/8.
  *
- * Returns 0 or -EINVAL. A range such as "::ffff:10.0.0.0/8" is refused, too: it would contain all
- * of IPv4, and /104 was meant. Pure.
+ * Returns 0 or -EINVAL. A range such as "::ffff:10.0.0.0/8" is also refused: it would contain all
+ * of IPv4, while its author most likely meant /104. Pure.
  */
 int prefix_parse(const char *text, struct sticky_prefix *ret_prefix);
 

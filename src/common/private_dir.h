@@ -11,12 +11,12 @@
 
 /*
  * Make a directory and its parents, and check that no other user can change it: it must belong to
- * our uid or to root, and others must not be able to write to it. A symbolic link in its place must
- * belong to our uid or to root, too.
+ * this process's uid or to root, and others must not be able to write to it. A symbolic link in its
+ * place must belong to this uid or to root, too.
  *
  * mode           of directories that are made; not changed by umask
  * may_be_shared  others may write to the directory if it has the sticky bit, as /tmp has
- * ret_error      what is wrong and what to do
+ * ret_error      what is wrong, and what the user can do about it
  *
  * Returns 0, -EPERM (it belongs to another user, or others can write to it), or another -errno.
  */

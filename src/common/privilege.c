@@ -107,8 +107,8 @@ int privilege_shrink(void)
 		return last_error();
 	permitted = find(CAPNG_PERMITTED);
 	/*
-	 * Clear all sets, including capabilities that this kernel has and this build's headers
-	 * lack.
+	 * Clear all sets. These include capabilities that this kernel has and that the headers of
+	 * this build lack.
 	 */
 	capng_clear(CAPNG_SELECT_CAPS);
 	error = update(CAPNG_ADD, CAPNG_PERMITTED, permitted);

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Least privilege. Once everything is set up, the controller keeps a few capabilities permitted and
- * none effective. It raises what a call needs around that call. The uid stays the same: the kernel
- * lets only sockets of one uid join a reuseport group.
+ * none effective. Around a call that needs a capability it makes that capability effective. The uid
+ * stays the same: the kernel lets only sockets of one uid join a reuseport group.
  *
- *	previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE);
- *	error = sticky_group_set_slots(group, slots);
- *	privilege_restore(previous);
+ *  previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE); error =
+ *  sticky_group_set_slots(group, slots); privilege_restore(previous);
  *
- * Such regions can be nested, and used before privilege_shrink(), too. Everything here changes the
- * calling thread only, as the kernel's capabilities belong to threads.
+ * Such regions can be nested, and can also be used before privilege_shrink(). All functions here
+ * change only the calling thread, as the kernel's capabilities belong to threads.
  */
 #ifndef STICKY_COMMON_PRIVILEGE_H
 #define STICKY_COMMON_PRIVILEGE_H
 
 /* The capabilities that the controller keeps, one bit each. A set of them is an unsigned int. */
 enum privilege {
-	PRIVILEGE_NET_BIND_SERVICE = 1 << 0, /* each worker's sockets are bound anew */
+	PRIVILEGE_NET_BIND_SERVICE = 1 << 0, /* a new worker's sockets are bound to the port */
 	PRIVILEGE_SETUID = 1 << 1,	     /* for --user */
 	PRIVILEGE_SETGID = 1 << 2,
 	PRIVILEGE_KILL = 1 << 3, /* to signal workers of another uid */

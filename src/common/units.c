@@ -9,7 +9,7 @@
 
 #define TIME_MAX_MS (30ull * 24 * 3600 * 1000)
 
-/* Read the digits at the start of a text. Returns how many there are, or -ERANGE. */
+/* Read the digits at the start of a text. Returns their number, or -ERANGE. */
 static int read_digits(const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -147,4 +147,23 @@ void format_bytes(uint64_t bytes, char ret_text[DURATION_TEXT_SIZE])
 		snprintf(ret_text, DURATION_TEXT_SIZE, "%" PRIu64 "M", bytes / 1024 / 1024);
 	else
 		snprintf(ret_text, DURATION_TEXT_SIZE, "%" PRIu64 "G", bytes >> 30);
+}
+
+void format_count(uint64_t count, char ret_text[DURATION_TEXT_SIZE])
+{
+	static const char units[] = {'K', 'M', 'G', 'T', 'P', 'E'};
+	uint64_t unit = 1000;
+	size_t i;
+
+	if (count < 100000) {
+		snprintf(ret_text, DURATION_TEXT_SIZE, "%" PRIu64, count);
+		return;
+	}
+	for (i = 0; count / unit >= 1000; i++)
+		unit *= 1000;
+	if (count / unit < 10)
+		snprintf(ret_text, DURATION_TEXT_SIZE, "%" PRIu64 ".%" PRIu64 "%c", count / unit,
+			 count / (unit / 10) % 10, units[i]);
+	else
+		snprintf(ret_text, DURATION_TEXT_SIZE, "%" PRIu64 "%c", count / unit, units[i]);
 }

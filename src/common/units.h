@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Read a whole decimal number from min to max. Returns 0, -EINVAL (no number) or -ERANGE. */
+/* Read a whole decimal number from min to max. Returns 0, -EINVAL (not a number) or -ERANGE. */
 int parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 
 /*
@@ -25,7 +25,10 @@ int parse_size(const char *text, uint64_t *ret_bytes);
  */
 int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
 
-/* Is it "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a digit? */
+/*
+ * Is the text "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a
+ * digit?
+ */
 bool is_assignment(const char *text);
 
 #define DURATION_TEXT_SIZE 32
@@ -35,5 +38,8 @@ void format_duration(uint64_t ms, char ret_text[DURATION_TEXT_SIZE]);
 
 /* Write a size as "812K", "14M" or "12G", rounded down. */
 void format_bytes(uint64_t bytes, char ret_text[DURATION_TEXT_SIZE]);
+
+/* Write a number in at most 5 characters: "12345", "123K", "9.8M", "12G", rounded down. */
+void format_count(uint64_t count, char ret_text[DURATION_TEXT_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Replaces one configuration by another: which options change, and which can't. */
+/* Replaces one configuration by another. Says which options change, and which can't. */
 #include <stdio.h>
 #include <string.h>
 
@@ -74,14 +74,15 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 		     size_of(option));
 	}
 	/*
-	 * Whether workers are processes, or threads of this process, is decided at the start for
-	 * good.
+	 * Whether workers are processes or threads of this process is decided at the start, and
+	 * does not change.
 	 */
 	if (!running->command != !next->command) {
 		add_name("command", size, ret_names);
 		swap(&running->command, &next->command, sizeof(next->command));
 		swap(&running->file_command, &next->file_command, sizeof(next->file_command));
 	}
+	swap(&running->runs_node, &next->runs_node, sizeof(next->runs_node));
 	swap(running, next, sizeof(*next));
 	config_fini(next);
 }

@@ -20,7 +20,8 @@ void config_init(struct config *config)
 		.timing = {.min_uptime_ms = 1000,
 			   .ready_timeout_ms = 30000,
 			   .hard_shutdown_delay_ms = 60000,
-			   .term_after_ms = TERM_AFTER_DEFAULT},
+			   .term_after_ms = TERM_AFTER_DEFAULT,
+			   .hang_timeout_ms = 10000},
 		.waiting = {.max_retries = 20, .retry_delay_ms = 150, .max_held = 65536},
 		.proxy = {.head_timeout_ms = 10000},
 		.reload = {.parallel = 1, .max_draining = 8, .handshake_grace_ms = 1500},
@@ -58,6 +59,7 @@ void config_begin_source(struct config *config)
 static const char *const worker_modes[WORKER_MODE_COUNT] = {
 	[WORKER_AUTO] = "auto",
 	[WORKER_ACTIVATION] = "activation",
+	[WORKER_BIND] = "bind",
 	[WORKER_NODE] = "node",
 	[WORKER_STICKY_LISTEN] = "node:sticky-listen",
 	[WORKER_STICKY_CLUSTER] = "node:sticky-cluster",
@@ -80,16 +82,57 @@ enum worker_mode worker_mode_parse(const char *text)
 	return (enum worker_mode)mode;
 }
 
+static bool is_one_of(const char *command, const char *const *names)
+{
+	const char *slash = strrchr(command, '/');
+	const char *name = slash ? slash + 1 : command;
+
+	while (*names && strcmp(name, *names))
+		names++;
+	return *names != NULL;
+}
+
+static enum worker_mode given_mode(const struct config *config)
+{
+	return config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;
+}
+
 enum worker_mode config_worker_mode(const struct config *config)
 {
-	enum worker_mode mode = config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;
-	const char *name;
+	static const char *const node[] = {"node", "nodejs", NULL};
+	enum worker_mode mode = given_mode(config);
 
 	if (mode != WORKER_AUTO || !config->command)
 		return mode;
-	name = strrchr(config->command[0], '/');
-	name = name ? name + 1 : config->command[0];
-	return !strcmp(name, "node") || !strcmp(name, "nodejs") ? WORKER_NODE : WORKER_ACTIVATION;
+	if (config->runs_node || is_one_of(config->command[0], node))
+		return WORKER_NODE;
+	return config->listen.count || config_bind_conflict(config) ? WORKER_ACTIVATION
+								    : WORKER_BIND;
+}
+
+bool config_helps_with_bind(const struct config *config)
+{
+	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma",
+					     "nginx",	 "haproxy", NULL};
+
+	return config->command && given_mode(config) == WORKER_AUTO &&
+	       config_worker_mode(config) == WORKER_ACTIVATION && !config_bind_conflict(config) &&
+	       !is_one_of(config->command[0], takers);
+}
+
+const char *config_bind_conflict(const struct config *config)
+{
+	if (config->proxy.behind != BEHIND_NO_PROXY)
+		return "--behind-proxy passes accepted connections to workers, and a server that "
+		       "binds its address itself takes none";
+	if (config->steering == STEERING_USER)
+		return "--steering=user passes accepted connections to workers, and a server that "
+		       "binds its address itself takes none";
+	if (config->slot_listen)
+		return "--slot-listen gives each worker one socket more, by LISTEN_FDS alone";
+	if (config->ready == READY_MESSAGE)
+		return "--ready=message is for Node.js";
+	return NULL;
 }
 
 const char *config_worker_prefix(const struct config *config)
@@ -115,13 +158,14 @@ static bool has_permission_model(char *const *command)
 
 bool config_preloads(const struct config *config)
 {
-	return config_is_node(config) && config_worker_mode(config) == WORKER_NODE &&
-	       config->node_preload != NODE_PRELOAD_NO && !has_permission_model(config->command);
+	return config_is_node(config) && config->node_preload != NODE_PRELOAD_NO &&
+	       !has_permission_model(config->command);
 }
 
 bool config_closes_keepalive(const struct config *config)
 {
-	return config->proxy.behind != BEHIND_NO_PROXY && config_preloads(config) &&
+	return config->proxy.behind != BEHIND_NO_PROXY &&
+	       config_worker_mode(config) == WORKER_NODE && config_preloads(config) &&
 	       config->proxy.keepalive != PROXY_KEEPALIVE_WARN;
 }
 

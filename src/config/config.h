@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the user asked for. One table of options (options.h) serves the configuration file, the
- * environment (STICKYCTL_NAME) and the command line, with the same code for each value. The command
- * line wins over the environment, and both over the file.
+ * The configuration, as the user has given it. One table of options (options.h) serves the
+ * configuration file, the environment (STICKYCTL_NAME) and the command line, and the same code
+ * checks each value. The command line overrides the environment, and both override the file.
  */
 #ifndef STICKY_CONFIG_CONFIG_H
 #define STICKY_CONFIG_CONFIG_H
@@ -15,7 +15,7 @@
 #include "common/stringlist.h"
 
 enum ready_mode {
-	/* by what the worker sends; one that sends nothing is ready after min_uptime */
+	/* when it sends READY=1; a worker that sends nothing is ready after min_uptime */
 	READY_AUTO,
 	READY_NOTIFY,	 /* when it sends READY=1 to NOTIFY_SOCKET */
 	READY_STARTED,	 /* as soon as it runs */
@@ -25,30 +25,39 @@ enum ready_mode {
 };
 
 enum when_down {
-	WHEN_DOWN_HOLD,	 /* a slot without a ready worker: its clients wait for it */
+	WHEN_DOWN_HOLD,	 /* the clients of a slot without a ready worker wait for one */
 	WHEN_DOWN_SPILL, /* its clients go to the other slots in the meantime */
 	WHEN_DOWN_COUNT
 };
 
+/* What is done about a worker that accepts none of the connections that wait for it. */
+enum on_hang {
+	ON_HANG_REPORT,	 /* it is said, in the log, in events and in status */
+	ON_HANG_SPILL,	 /* its slot's clients go to the other slots until it accepts again */
+	ON_HANG_RESTART, /* it is killed and replaced */
+	ON_HANG_COUNT
+};
+
 /* How workers get their sockets and their connections. */
 enum worker_mode {
-	WORKER_AUTO,	      /* WORKER_NODE where the command is node, else WORKER_ACTIVATION */
+	WORKER_AUTO,	      /* see config_worker_mode() */
 	WORKER_ACTIVATION,    /* by socket activation: LISTEN_FDS */
+	WORKER_BIND,	      /* it binds by itself, and gets its socket in the place of its own */
 	WORKER_NODE,	      /* from the controller, which acts as Node.js's cluster primary */
-	WORKER_STICKY_LISTEN, /* the same, for workers written for the module sticky-listen */
+	WORKER_STICKY_LISTEN, /* as WORKER_NODE, for workers written for the module sticky-listen */
 	WORKER_STICKY_CLUSTER,
 	WORKER_MODE_COUNT
 };
 
 enum behind_proxy {
 	BEHIND_NO_PROXY,    /* clients connect directly */
-	BEHIND_PROXY_XFF,   /* a header field says who the client is: X-Forwarded-For */
-	BEHIND_PROXY_PROXY, /* the header of the PROXY protocol says it */
+	BEHIND_PROXY_XFF,   /* a header field names the client: X-Forwarded-For, for example */
+	BEHIND_PROXY_PROXY, /* the header of the PROXY protocol names the client */
 	BEHIND_PROXY_COUNT
 };
 
 enum steering_choice {
-	STEERING_AUTO,	 /* the kernel if it can, else dispatchers */
+	STEERING_AUTO,	 /* STEERING_KERNEL if possible, else STEERING_USER */
 	STEERING_KERNEL, /* the BPF program chooses the worker */
 	STEERING_USER,	 /* dispatchers, in the controller's process, choose the worker */
 	STEERING_COUNT
@@ -61,7 +70,7 @@ enum node_preload {
 };
 
 enum proxy_keepalive {
-	PROXY_KEEPALIVE_AUTO,  /* close for workers of Node.js, else warn */
+	PROXY_KEEPALIVE_AUTO,  /* close for workers of Node.js, else only warn */
 	PROXY_KEEPALIVE_CLOSE, /* each request on a proxy's connection is the last one on it */
 	PROXY_KEEPALIVE_WARN,
 	PROXY_KEEPALIVE_COUNT
@@ -69,12 +78,12 @@ enum proxy_keepalive {
 
 enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_COUNT };
 
-/* What a client gets while its worker is not there. */
+/* The answer that a client gets while its worker is away. */
 enum down_answer { DOWN_ANSWER_502, DOWN_ANSWER_503, DOWN_ANSWER_CLOSE, DOWN_ANSWER_COUNT };
 
 enum reload_order { RELOAD_NEW_FIRST, RELOAD_OLD_FIRST, RELOAD_ORDER_COUNT };
 
-/* At most `count` in any span of period_ms. count 0: no limit. */
+/* At most `count` events in any span of period_ms. If count is 0, there is no limit. */
 struct rate {
 	uint32_t count;
 	uint32_t period_ms;
@@ -85,13 +94,16 @@ struct config_timing {
 	uint32_t min_uptime_ms;
 	uint32_t ready_timeout_ms;
 	uint32_t hard_shutdown_delay_ms;
-	/* Node.js: SIGTERM this long after the disconnect; may be TERM_AFTER_DEFAULT */
+	/* Node.js: SIGTERM follows the disconnect after this time; may be TERM_AFTER_DEFAULT */
 	uint32_t term_after_ms;
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
+	/* a worker that accepts nothing for so long is hung; 0: it never is */
+	uint32_t hang_timeout_ms;
+	uint32_t on_hang; /* enum on_hang */
 };
 
-/* How clients wait while their worker is not there. */
+/* How clients wait while their worker is away. */
 struct config_waiting {
 	uint32_t when_down; /* enum when_down */
 	uint32_t max_retries;
@@ -105,7 +117,7 @@ struct config_waiting {
 struct config_proxy {
 	uint32_t behind;	/* enum behind_proxy */
 	char *client_ip_header; /* NULL: X-Forwarded-For */
-	/* each one CIDR or @FILE; empty: loopback and the private ranges */
+	/* each item is a CIDR or @FILE; empty: loopback and the private ranges */
 	struct string_list trusted;
 	uint32_t keepalive; /* enum proxy_keepalive */
 	uint32_t header;    /* enum proxy_header_choice */
@@ -115,18 +127,20 @@ struct config_proxy {
 /* When and how a running worker is replaced. */
 struct config_reload {
 	uint32_t parallel;
-	uint32_t order;	       /* enum reload_order */
-	uint32_t max_draining; /* workers a slot that may be draining when a reload begins one */
-	uint32_t handshake_grace_ms; /* at most; 0: a predecessor's sockets are closed at once */
-	uint64_t max_rss_bytes;	     /* 0: off */
-	uint32_t max_lifetime_ms;    /* 0: off */
+	uint32_t order; /* enum reload_order */
+	/* limit for workers of a slot that drain when a reload begins another one */
+	uint32_t max_draining;
+	/* longest wait for handshakes; 0: a previous worker's sockets are closed at once */
+	uint32_t handshake_grace_ms;
+	uint64_t max_rss_bytes;	  /* 0: off */
+	uint32_t max_lifetime_ms; /* 0: off */
 };
 
 /* What each worker process starts with. */
 struct config_identity {
 	char *user;		/* USER[:GROUP]; NULL: the user who called sudo, if any */
 	char *chdir;		/* NULL: the directory in which stickyctl was started */
-	struct string_list env; /* each one NAME=VALUE */
+	struct string_list env; /* each item is NAME=VALUE */
 	struct string_list env_files;
 };
 
@@ -160,26 +174,45 @@ struct config {
 	char **arguments; /* the words of the command line from "start" on, for upgrade; borrowed */
 	struct string_list file_command;
 	char **command; /* NULL: the demo; borrowed from main()'s argv, or from file_command */
+	/* The program was found to be Node.js, though it has another name; see node_command.h. */
+	bool runs_node;
 };
 
-/* As timing.term_after_ms: half of the hard-shutdown delay. */
+/* A value of timing.term_after_ms: half of the hard-shutdown delay. */
 #define TERM_AFTER_DEFAULT UINT32_MAX
 
-/* Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. */
+/*
+ * Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. It is WORKER_NODE
+ * where the command is node, WORKER_BIND where -l names no address, else WORKER_ACTIVATION.
+ */
 enum worker_mode config_worker_mode(const struct config *config);
+
+/*
+ * Is bind() answered of workers that get their sockets as LISTEN_FDS, too? With `auto`, unless the
+ * command is a server that is known to take them.
+ */
+bool config_helps_with_bind(const struct config *config);
+
+/*
+ * Returns what keeps a server from binding its address itself, of the other options; NULL:
+ * nothing does.
+ */
+const char *config_bind_conflict(const struct config *config);
 
 /* Returns the prefix of the messages of sticky-cluster's workers. */
 const char *config_worker_prefix(const struct config *config);
 
-/* Returns the mode that a value of --worker names; WORKER_MODE_COUNT: it names none. Pure. */
+/*
+ * Returns the mode that a value of --worker names. WORKER_MODE_COUNT: there is no such mode. Pure.
+ */
 enum worker_mode worker_mode_parse(const char *text);
 
 /* Is the command Node.js, with the controller as its cluster primary? */
 bool config_is_node(const struct config *config);
 
 /*
- * Do the workers load a script of stickyctl first (node/preload.h)? Not with Node.js's permission
- * model in the command: the worker may not read the script then, and would not start.
+ * Do the workers load scripts of stickyctl first (node/preload.h)? Not with Node.js's permission
+ * model in the command: the worker may not read the files then, and would not start.
  */
 bool config_preloads(const struct config *config);
 
@@ -204,8 +237,9 @@ void config_init(struct config *config);
 void config_fini(struct config *config);
 
 /*
- * Returns a hash of what decides which program workers are: command, directory, environment, user.
- * Two configurations with the same hash start the same workers, almost certainly.
+ * Returns a hash of what decides which program the workers run, and how: command, directory,
+ * environment, user. If two configurations have the same hash, they almost certainly start the same
+ * workers.
  */
 uint64_t config_id(const struct config *config, const char *directory);
 
@@ -213,7 +247,7 @@ uint64_t config_id(const struct config *config, const char *directory);
  * Set an option by its key.
  *
  * origin     where the value comes from, for the message: "--workers", "STICKYCTL_WORKERS"
- * ret_error  what is wrong and what would be right
+ * ret_error  what is wrong, and which values are right
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */
@@ -222,19 +256,19 @@ int config_set(struct config *config, int key, const char *value, const char *or
 
 /*
  * Begin the next source of options. If it sets an option that can be given more than once (listen,
- * trusted-proxy), its values replace those of the previous source. Variables for workers (env) are
- * added instead.
+ * trusted-proxy), its values replace those of the previous source. The values of env are added
+ * instead.
  */
 void config_begin_source(struct config *config);
 
 /*
- * Set the options that a YAML file names. The file is a mapping of option names, with '_' in the
- * place of '-', to values. Several values are a list; `env` can be a mapping, too; `command` is a
- * list of the command's words.
+ * Set the options that a YAML file names. The file is a mapping of option names, with '_' instead
+ * of '-', to values. Several values are written as a list. `env` can also be a mapping. `command`
+ * is a list of the command's words.
  *
  * ret_error  what is wrong, with file:line:column
  *
- * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno where the file can't be read.
+ * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno if the file can't be read.
  */
 int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error);
 
@@ -252,8 +286,8 @@ int config_set_from_environment(struct config *config, char *const *environment,
  * Replace a configuration that is in use, except for the options that can't change while an
  * instance runs.
  *
- * running    replaced in place: pointers to it stay valid, pointers to its texts do not
- * next       the new configuration; empty afterwards
+ * running    replaced in place: pointers to the structure stay valid, pointers to its texts do not
+ * next       the new configuration, which is empty afterwards
  * size       of ret_names, in bytes
  * ret_names  options whose values in `next` were not taken, separated by spaces; "": none
  */
@@ -262,8 +296,8 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 #define CONFIG_FIXED_MAX 16
 
 /*
- * Hash the values of the options that a controller which takes over can't change. They are kept in
- * the state file, for the next controller to compare with its own.
+ * Hash the values of the options that do not change when another controller takes over. The state
+ * file keeps the hashes, and the next controller compares them with its own.
  */
 void config_fixed_ids(const struct config *config, uint64_t ret_ids[CONFIG_FIXED_MAX]);
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration file, read by libyaml's documents: each node knows its line and column, and its
- * text goes to the same setter as on the command line. (A library that maps YAML to structs would
- * need a second description of every option.)
+ * The configuration file is read as a document of libyaml. Each node knows its line and column, and
+ * its text is given to the same function as a value of the command line. (A library that maps YAML
+ * to structs would need a second description of every option.)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "config/setting.h"
 
 #define FILE_SIZE_MAX (1 << 20)
-#define WHAT_SIZE     256 /* of a part of an error message, in bytes */
+#define WHAT_SIZE     256 /* room for a part of an error message, in bytes */
 
 /* The file being read, and where error messages go. */
 struct reading {
@@ -50,7 +50,7 @@ static yaml_node_t *node_at(struct reading *reading, int index)
 	return yaml_document_get_node(&reading->document, index);
 }
 
-/* Returns a node's text; NULL if it is no text, or contains a NUL byte. */
+/* Returns a node's text, or NULL if the node is not a text or contains a NUL byte. */
 static const char *text_of(const yaml_node_t *node)
 {
 	const char *text;
@@ -61,7 +61,7 @@ static const char *text_of(const yaml_node_t *node)
 	return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
-/* Is it a key without a value, such as `workers:`? */
+/* Is this a key without a value, such as `workers:`? */
 static bool is_empty(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&
@@ -140,8 +140,8 @@ static int set_option(struct reading *reading, const struct config_option *optio
 }
 
 /*
- * The command must be a list of words: no shell splits it, so it would not be clear whether spaces
- * separate words or belong to one.
+ * The command must be a list of words: no shell splits a text, and it would not be clear whether a
+ * space separates words or belongs to one.
  */
 static int set_command(struct reading *reading, const yaml_node_t *value)
 {
@@ -199,7 +199,7 @@ static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml
 	return set_option(reading, option, value);
 }
 
-/* Refuse a key that stands twice: libyaml would let the second one win without an error. */
+/* Refuse a key that occurs twice: libyaml would use the second one without an error. */
 static int refuse_twice(struct reading *reading, const yaml_node_t *root,
 			const yaml_node_pair_t *second)
 {
@@ -223,7 +223,7 @@ static int set_all(struct reading *reading)
 	int error = 0;
 
 	if (!root || is_empty(root))
-		return 0; /* the file is empty, or has comments alone */
+		return 0; /* the file is empty, or has only comments */
 	if (root->type != YAML_MAPPING_NODE)
 		return complain(reading, root,
 				"'name: value' lines are wanted, as in 'workers: 4'");
@@ -252,7 +252,7 @@ static int complain_of_syntax(const struct reading *reading, const yaml_parser_t
 
 	if (parser->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	/* For a byte that is no UTF-8, libyaml gives an offset, but no line. */
+	/* If a byte is not UTF-8, libyaml reports an offset, but no line. */
 	if (parser->error == YAML_READER_ERROR)
 		error_text_set(reading->error, "%.200s: byte %zu: %s", reading->path,
 			       parser->problem_offset, problem);
@@ -302,8 +302,8 @@ static int parse(struct config *config, const char *path, const char *text, size
 }
 
 /*
- * Read a regular file. Others are refused: reading a pipe could block, and would give nothing at
- * the next reload. Returns the length in bytes, or -errno.
+ * Read a regular file. Other files are refused: reading a pipe could block, and the pipe would be
+ * empty at the next reload. Returns the length in bytes, or -errno.
  */
 static ssize_t read_regular(int fd, char *text, size_t room)
 {

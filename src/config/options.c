@@ -23,6 +23,8 @@ enum {
 	KEY_USER,
 	KEY_STOP_DELAY,
 	KEY_WATCHDOG,
+	KEY_HANG_TIMEOUT,
+	KEY_ON_HANG,
 	KEY_RESTART_LIMIT,
 	KEY_WHEN_DOWN,
 	KEY_MAX_RETRIES,
@@ -85,32 +87,36 @@ static const struct config_option options[] = {
 	 STICKY_SLOTS_LIMIT},
 	{{"ready", KEY_READY, "HOW",
 	  "When a worker is ready: notify (it has sent READY=1), started (at once), listening "
-	  "(Node.js: it listens), message (Node.js: it has sent \"ready\"), auto (whichever of "
+	  "(it has called listen(), with --worker=node or bind), message (Node.js: it has sent "
+	  "\"ready\"), auto (whichever of "
 	  "these the worker uses, else after --min-uptime) (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(ready),
 	 .choices = "auto notify started listening message"},
 	{{"worker", KEY_WORKER, "MODE",
-	  "How workers get their sockets: activation (LISTEN_FDS), node (stickyctl acts as the "
+	  "How workers get their sockets: activation (LISTEN_FDS), bind (a server that binds its "
+	  "address itself gets its socket in the place of its own), node (stickyctl acts as the "
 	  "cluster primary of an unchanged Node.js application), node:sticky-listen or "
 	  "node:sticky-cluster[,prefix=P] (for applications written for these modules), auto (node "
-	  "if COMMAND is node, else activation) (auto)",
+	  "if COMMAND is node or a script of it, bind without -l, else activation or bind, as "
+	  "the server does) (auto)",
 	  false},
 	 KIND_WORKER,
 	 AT(worker),
 	 FIXED},
 	{{"node-preload", KEY_NODE_PRELOAD, "HOW",
-	  "Node.js: a script of stickyctl that workers load first, for kept connections at a "
-	  "reload and passed ones: auto (not with Node's permission model, which would refuse "
-	  "it), no (auto)",
+	  "Node.js: scripts of stickyctl that workers load first, for kept connections at a "
+	  "reload, passed ones, and handlers of the stop signal: auto (not with Node's permission "
+	  "model, which would refuse them), no (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(node_preload),
 	 .choices = "auto no"},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
-	  "Node.js: time from the request to disconnect to the stop signal (half of "
-	  "--hard-shutdown-delay)",
+	  "Node.js: how long connections may go on until the stop signal, or the application's "
+	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "
+	  "answered, at most 5s)",
 	  false},
 	 KIND_TIME,
 	 AT(timing.term_after_ms)},
@@ -158,6 +164,20 @@ static const struct config_option options[] = {
 	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced (off)", false},
 	 KIND_TIME,
 	 AT(timing.watchdog_ms)},
+	{{"hang-timeout", KEY_HANG_TIMEOUT, "TIME",
+	  "A worker that accepts none of the connections that wait for it for this long is hung; "
+	  "0: none is (10s)",
+	  false},
+	 KIND_TIME,
+	 AT(timing.hang_timeout_ms)},
+	{{"on-hang", KEY_ON_HANG, "WHAT",
+	  "What is done about a worker that is hung: it is reported (report); its slot's clients "
+	  "also go to other slots until it accepts again (spill); it is killed and replaced "
+	  "(restart) (report)",
+	  false},
+	 KIND_CHOICE,
+	 AT(timing.on_hang),
+	 .choices = "report spill restart"},
 	{{"restart-limit", KEY_RESTART_LIMIT, "N/TIME",
 	  "If more than N workers of a slot die within TIME, the slot has failed, until a restart "
 	  "or reload (none)",

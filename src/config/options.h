@@ -27,10 +27,11 @@ enum option_kind {
 enum option_change {
 	CHANGES_AT_RELOAD,
 	CHANGES_AT_TAKEOVER, /* when another controller takes over, but not at a reload */
-	CHANGES_AT_START     /* at a new start only: workers and kernel depend on the value */
+	/* only when the instance starts: workers and kernel depend on the value */
+	CHANGES_AT_START
 };
 
-/* One option, as the user sees it. */
+/* The name of an option and its help text. */
 struct option_doc {
 	const char *name; /* the long option, without "--" */
 	int key;	  /* the short option's letter, or a number above 255 */
@@ -42,20 +43,20 @@ struct option_doc {
 struct config_option {
 	struct option_doc doc;
 	enum option_kind kind;
-	size_t offset; /* of its member in struct config */
+	size_t offset; /* offset of its member in struct config */
 	uint64_t min, max;
 	const char *choices; /* "auto notify started": the choices, in the order of the enum */
 	enum option_change change;
 };
 
-/* Returns the option at an index from 0 on; NULL behind the last one. */
+/* Returns the option at an index, which counts from 0; NULL behind the last one. */
 const struct config_option *option_at(size_t index);
 
 /* Returns the option with this key, or NULL. */
 const struct config_option *option_by_key(int key);
 
 /*
- * Find an option by its name as it is written in another source, with '_' in the place of '-'.
+ * Find an option by its name as another source spells it, with '_' instead of '-'.
  *
  * length  of `text`, in bytes
  * spell   toupper for variables of the environment, tolower for the file

@@ -18,7 +18,10 @@ static int add(struct ranges *ranges, const struct sticky_prefix *prefix)
 
 	if (ranges->count == STICKY_PROXIES_LIMIT)
 		return -E2BIG;
-	/* The room doubles when it is full: a cloud provider's list has thousands of ranges. */
+	/*
+	 * The room doubles each time it is full. The list of a cloud provider has thousands of
+	 * ranges.
+	 */
 	if (!(ranges->count & (ranges->count - 1))) {
 		list = realloc(ranges->list,
 			       (ranges->count ? 2 * ranges->count : 1) * sizeof(*list));
@@ -37,7 +40,7 @@ static int add_text(struct ranges *ranges, const char *text)
 	return prefix_parse(text, &prefix) ? -EINVAL : add(ranges, &prefix);
 }
 
-/* Returns the only word of a line; "": the line has none; NULL: it has more than one. */
+/* Returns the only word of a line, "" if the line has none, or NULL if it has more than one. */
 static const char *word_of(char *line)
 {
 	char *end;
@@ -78,7 +81,8 @@ static int add_lines(struct ranges *ranges, FILE *file, const char *path,
 			error = add_text(ranges, word);
 	}
 	/*
-	 * A read error must not end in a shorter list: the proxies behind it would not be trusted.
+	 * After a read error the list would be too short, and proxies that are missing in it would
+	 * not be trusted.
 	 */
 	if (!error && !feof(file))
 		error = errno ? -errno : -EIO;

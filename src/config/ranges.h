@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Address ranges as users name them: CIDR, or names of files that list them. */
+/* Address ranges as users write them: CIDR, or the names of files that list them. */
 #ifndef STICKY_CONFIG_RANGES_H
 #define STICKY_CONFIG_RANGES_H
 
@@ -18,7 +18,7 @@ struct ranges {
  * Read address ranges. A file (@NAME) has one range on each line; empty lines, and the rest of a
  * line behind a '#', are skipped.
  *
- * words       each one CIDR or @FILE; an empty list means loopback and the private ranges
+ * words       each is a CIDR or @FILE; an empty list means loopback and the private ranges
  * ret_ranges  to be freed by ranges_fini()
  * ret_error   file:line and what is wrong
  *

@@ -24,7 +24,7 @@ static int set_text(char **text, const char *value)
 }
 
 /*
- * Is it a good name for an instance? The name becomes a directory: it has no '/', does not begin
+ * Is this a valid name for an instance? The name becomes a directory. It has no '/', does not begin
  * with a '.', and has no character that is special to a shell.
  */
 static bool is_instance_name(const char *text)
@@ -66,7 +66,10 @@ static bool is_range(const char *text)
 	return text[0] == '@' ? text[1] != '\0' : prefix_parse(text, &prefix) == 0;
 }
 
-/* A header field's name is a token (RFC 9110, 5.6.2), and of a length that real ones have. */
+/*
+ * Is this a token (RFC 9110, 5.6.2), as the name of a header field must be, and not longer than
+ * real names are?
+ */
 static bool is_header_name(const char *text)
 {
 	size_t length = strlen(text);
@@ -188,7 +191,7 @@ static int set(struct config *config, const struct config_option *option, const 
 	case KIND_WORKER:
 		if (worker_mode_parse(value) == WORKER_MODE_COUNT)
 			return complain(ret_error, origin, value,
-					"one of: auto activation node node:sticky-listen "
+					"one of: auto activation bind node node:sticky-listen "
 					"node:sticky-cluster[,prefix=P]");
 		return set_text(member, value);
 	case KIND_TOKEN:

@@ -11,7 +11,7 @@
  * Check the value of an option, and set it.
  *
  * origin     where the value comes from, for the message: "--workers", "web.yaml:3:10: workers"
- * ret_error  what is wrong and what would be right
+ * ret_error  what is wrong, and which values are right
  *
  * Returns 0, -EINVAL or -ENOMEM.
  */

@@ -76,8 +76,8 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 	} else if (!error && config.name) {
 		length = snprintf(ret_path, PATH_MAX, "%s/%s.yaml", SOURCES_DIRECTORY, config.name);
 		/*
-		 * A file that exists but can't be read must be an error later: it is not skipped
-		 * here.
+		 * A file that exists but can't be read is not skipped here, so that an error is
+		 * reported later.
 		 */
 		if (access(ret_path, F_OK) && (errno == ENOENT || errno == ENOTDIR))
 			ret_path[0] = '\0';

@@ -29,10 +29,11 @@ int sources_add(struct config_sources *sources, int key, const char *value);
 void sources_fini(struct config_sources *sources);
 
 /*
- * Read all sources: file, environment, command line; a later one wins. The file is the one that -c
- * names; else SOURCES_DIRECTORY/NAME.yaml, if -n names an instance and the file exists.
+ * Read all sources: file, environment, command line. A later one overrides the earlier ones. The
+ * file is the one that -c names; else SOURCES_DIRECTORY/NAME.yaml, if -n names an instance and the
+ * file exists.
  *
- * ret_config  initialized by this call, also where it fails
+ * ret_config  initialized by this call, even if it fails
  * ret_error   what is wrong and where
  *
  * Returns 0, -EINVAL (environment or command line), or an error of config_set_from_file().

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Options from the environment: --min-uptime is STICKYCTL_MIN_UPTIME. */
+/*
+ * Options from the environment. The variable of --min-uptime, for example, is STICKYCTL_MIN_UPTIME.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>

@@ -12,7 +12,10 @@
 #include "supervise/shutdown.h"
 #include "supervise/slot_commands.h"
 
-/* What the log and the answer to `reload` say of options that can't change while it runs. */
+/*
+ * The hint of the log and of the answer to `reload` about options that can't change while the
+ * instance runs.
+ */
 #define AT_A_START "a stop and a start apply it"
 
 static void scale_to(struct controller *controller, uint32_t slots)
@@ -132,7 +135,7 @@ int controller_reload(struct controller *controller, struct error_text *ret_text
 	tell_kept(controller, names, ret_text);
 	supervisor_set_config(supervisor, config);
 	report_set_level((enum sticky_log_level)config->log_level);
-	if (frontend_apply_config(controller->instance.front, &error))
+	if (frontend_apply_config(controller->instance.frontend, &error))
 		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", error.text);
 	result = rolling_reload_begin(supervisor);
 	/* The number of slots set by `scale` stays until the configured number itself changes. */

@@ -78,13 +78,14 @@ static int shrink_privilege(struct controller *controller)
 /* The steps are done in this order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
 	controller_take_name,	    controller_find_identity,
-	controller_find_directory,  controller_obtain_seed,
+	controller_find_directory,  controller_look_at_command,
+	controller_obtain_seed,	    controller_check_bind,
 	controller_find_takeover,   controller_open_group,
 	controller_open_listeners,  open_loop,
-	controller_open_state_file, controller_open_front,
+	controller_open_state_file, controller_open_frontend,
 	controller_open_workers,    controller_open_supervisor,
-	controller_start_front, /* before a takeover installs its program, which would find no
-				   dispatchers */
+	controller_start_frontend, /* must come before a takeover
+				      installs its program */
 	controller_take_over,	    controller_open_slot_sockets,
 	controller_open_api,	    shrink_privilege,
 };
@@ -101,10 +102,11 @@ static int run_loop(struct controller *controller)
 static void teardown(struct controller *controller)
 {
 	api_close(controller->api);
-	frontend_stop(controller->instance.front);
+	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
-	frontend_close(controller->instance.front);
+	frontend_close(controller->instance.frontend);
 	processes_close(controller->processes);
+	bind_workers_close(controller->bind);
 	nodeports_close(controller->nodeports);
 	relay_close(controller->relay);
 	if (!controller->instance.config->command && controller->instance.backend.ops)

@@ -12,7 +12,9 @@
 #include "controller/controller.h"
 #include "controller/upgrade.h"
 #include "handoff/frontend.h"
+#include "node/preload.h"
 #include "node/relay.h"
+#include "node/unheard.h"
 #include "process/identity.h"
 #include "process/processes.h"
 #include "state/pin_dir.h"
@@ -38,15 +40,20 @@ struct controller {
 	struct event_base *base;
 	struct event *signal_events[CONTROLLER_SIGNALS];
 	struct processes *processes;
-	char preload_path[RUNDIR_PATH_SIZE];
+	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
+	bool answers_bind;	     /* of workers: see bind/bind_worker.h */
+	struct bind_workers *bind;   /* NULL: the workers do not bind their addresses themselves */
+	struct unheard unheard;	     /* messages of Node.js workers that no one takes */
 	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
 	struct instance instance;
-	struct traffic own_traffic; /* instance.traffic where there is no state file */
+	struct traffic own_traffic; /* used as instance.traffic if there is no state file */
 	struct state_file state_file;
 	struct takeover takeover; /* what a previous controller left; empty: nothing */
 	bool takes_over;
-	/* what a previous controller left is not ours yet: a start that fails leaves it as it is */
+	/*
+	 * the files of a previous controller are not this one's yet: if the start fails, they stay
+	 */
 	bool leaves_files;
 	/* steering by user: all connections are accepted in the controller */
 	bool is_user;
@@ -80,6 +87,9 @@ int controller_find_identity(struct controller *controller);
 /* Find the working directory of workers. */
 int controller_find_directory(struct controller *controller);
 
+/* Find out whether the command is Node.js, and refuse one that can't work. */
+int controller_look_at_command(struct controller *controller);
+
 /* Read the seed of the hash, or draw a new one and keep it. */
 int controller_obtain_seed(struct controller *controller);
 
@@ -95,6 +105,20 @@ int controller_obtain_seed(struct controller *controller);
 int controller_choose_directory(const struct controller *controller, const char *chosen,
 				char ret_directory[CONTROLLER_PATH_SIZE],
 				struct error_text *ret_error);
+
+/* ---- setup_bind.c: workers that bind their addresses themselves ---- */
+
+/* Check that they can work here, with the other options. Nothing for other workers. */
+int controller_check_bind(struct controller *controller);
+
+/* Prepare for them. Returns 0 or -errno. */
+int controller_open_bind(struct controller *controller);
+
+/* ---- setup_workers.c ---- */
+
+/* A worker has asked for an address that is now a listener of the group. context: the controller.
+ */
+void controller_on_listener_added(void *context);
 
 /* ---- setup_group.c: the group, new or taken over ---- */
 
@@ -119,7 +143,7 @@ uint32_t controller_wanted_slots(const struct config *config);
 /* ---- setup_workers.c: the dispatchers, the workers and what supervises them ---- */
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
-int controller_open_front(struct controller *controller);
+int controller_open_frontend(struct controller *controller);
 
 /* Open what starts workers: processes for a COMMAND, else threads for the demo. */
 int controller_open_workers(struct controller *controller);
@@ -130,7 +154,7 @@ int controller_open_supervisor(struct controller *controller);
  * Let the dispatchers accept connections, if the group listens already. Must be called before a
  * takeover installs its program, which would find no dispatchers.
  */
-int controller_start_front(struct controller *controller);
+int controller_start_frontend(struct controller *controller);
 
 /* Listen on the private address of each slot. After a takeover, a failure is only logged. */
 int controller_open_slot_sockets(struct controller *controller);
@@ -194,7 +218,7 @@ void controller_apply_differences(struct controller *controller);
  *
  * ret_text  on failure the reason; else the options that keep their previous values, or ""
  *
- * Returns as rolling_reload_begin() does, or -EBADMSG, and nothing has changed.
+ * Returns a result of rolling_reload_begin(), or -EBADMSG, after which nothing has changed.
  */
 int controller_reload(struct controller *controller, struct error_text *ret_text);
 

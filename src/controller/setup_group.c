@@ -10,7 +10,6 @@
 #include "common/log.h"
 #include "common/privilege.h"
 #include "controller/controller_internal.h"
-#include "node/command_advice.h"
 #include "procfs/cpu_count.h"
 #include "supervise/listeners.h"
 #include "supervise/worker_adopt.h"
@@ -50,7 +49,7 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
-/* A previous controller has died, and so have its workers: nobody needs its maps any more. */
+/* A previous controller has died, and so have its workers: no process needs its maps any more. */
 static void remove_stale_pins(const struct controller *controller, const char *path)
 {
 	struct state_file_content *content;
@@ -73,7 +72,10 @@ int controller_find_takeover(struct controller *controller)
 	if (!controller->instance.config->command ||
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
-	/* Before anything is taken over: workers without a controller go on, and can wait. */
+	/*
+	 * This is checked before anything is taken over: workers without a controller still serve,
+	 * and can wait.
+	 */
 	error = state_file_check_space(path);
 	if (error) {
 		controller->leaves_files = true;
@@ -210,18 +212,12 @@ int controller_open_group(struct controller *controller)
 	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 }
 
-/*
- * Is the command one that can't work? npm and the like never can. A shell can be a worker if -l
- * names an address: it may start any kind of server.
- */
-static bool is_in_vain(const struct controller *controller, struct error_text *ret_why)
+/* Does the application say which address it wants: by Node.js's listen(), or by its bind()? */
+static bool says_address(const struct config *config)
 {
-	const struct config *config = controller->instance.config;
-	bool is_chosen = config->worker && worker_mode_parse(config->worker) != WORKER_AUTO;
+	enum worker_mode mode = config_worker_mode(config);
 
-	if (is_chosen || (config->listen.count && !advice_is_runner(config->command[0])))
-		return false;
-	return advice_of_command(config->command, controller->directory, ret_why);
+	return mode == WORKER_NODE || mode == WORKER_BIND;
 }
 
 int controller_open_listeners(struct controller *controller)
@@ -233,17 +229,13 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	/* A Node.js application says itself, by listen(), which address it wants. */
-	if (!config->listen.count && config_is_node(config) &&
-	    config_worker_mode(config) == WORKER_NODE)
+	/* Such an application names its address itself. */
+	if (!config->listen.count && config->command && says_address(config))
 		return EXIT_DONE;
-	if (config->command && is_in_vain(controller, &error)) {
-		controller_complain("%s", error.text);
-		return EXIT_USAGE;
-	}
 	if (!config->listen.count && config->command) {
-		controller_complain(
-			"no address to listen on: name one by -l, e.g. -l 127.0.0.1:3000");
+		controller_complain("no address to listen on: name one by -l, e.g. -l "
+				    "127.0.0.1:3000, or let the server bind its own by "
+				    "--worker=bind");
 		return EXIT_USAGE;
 	}
 	if (!config->listen.count)
@@ -353,6 +345,9 @@ static void adopt_workers(struct controller *controller)
 			report(STICKY_LOG_ERROR, "adopt_failed", "slot=%u pid=%d error=\"%s\"",
 			       adopted->record.slot, adopted->record.pid, strerror(-error));
 	}
+	for (i = 0; i < STATE_FILE_WORKERS; i++)
+		if (takeover_has_ended(takeover, &takeover->content->worker[i]))
+			worker_adopt_dead(supervisor, &takeover->content->worker[i]);
 }
 
 /* The state file is complete: put it in the place of the previous controller's. */

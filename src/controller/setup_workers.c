@@ -21,7 +21,7 @@
 #include "supervise/supervisor.h"
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
-int controller_open_front(struct controller *controller)
+int controller_open_frontend(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	struct frontend_options options = {
@@ -42,19 +42,19 @@ int controller_open_front(struct controller *controller)
 			"out --behind-proxy and --steering=user");
 		return EXIT_USAGE;
 	}
-	result = frontend_open(&options, &controller->instance.front, &error);
+	result = frontend_open(&options, &controller->instance.frontend, &error);
 	if (!result)
 		return EXIT_DONE;
 	controller_complain("%s", error.text);
 	return result == -EBADMSG ? EXIT_BAD_CONFIG : EXIT_FAILED;
 }
 
-int controller_start_front(struct controller *controller)
+int controller_start_frontend(struct controller *controller)
 {
 	/* The application of a Node.js worker has not said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
-	int error = controller->instance.front && !is_early
-			    ? frontend_start(controller->instance.front)
+	int error = controller->instance.frontend && !is_early
+			    ? frontend_start(controller->instance.frontend)
 			    : 0;
 	uint32_t i;
 
@@ -70,8 +70,7 @@ int controller_start_front(struct controller *controller)
 	return error ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* A Node.js application has said which address it listens on. */
-static void on_listener_added(void *context)
+void controller_on_listener_added(void *context)
 {
 	struct controller *controller = context;
 	char addresses[STICKY_LISTENERS_LIMIT * (STICKY_ADDRESS_TEXT_SIZE + 1)];
@@ -83,22 +82,23 @@ static void on_listener_added(void *context)
 	journal_add(controller->instance.journal, STICKY_LOG_INFO, "listening",
 		    json_pack("{s:s}", "on", addresses));
 	supervisor_listeners_changed(controller->instance.supervisor);
-	if (controller_start_front(controller))
+	if (controller_start_frontend(controller))
 		shutdown_begin(controller->instance.supervisor, true);
 }
 
-/* Without the script workers serve all the same. */
-static void check_preload(struct controller *controller)
+static int write_preloads(struct controller *controller)
 {
-	int error = preload_check(controller->preload_path, &controller->rights);
+	int preload, error = 0;
 
-	if (!error || !config_preloads(controller->instance.config))
-		return;
-	report(STICKY_LOG_WARN, "preload_unreadable",
-	       "file=\"%s\" error=\"%s\" so=\"workers begin without it, as with "
-	       "--node-preload=no\" hint=\"choose a --run-dir that the workers' user can reach\"",
-	       controller->preload_path, strerror(-error));
-	controller->preload_path[0] = '\0';
+	for (preload = 0; preload < PRELOAD_COUNT && !error; preload++) {
+		char *path = controller->preload_paths[preload];
+
+		error = rundir_file(controller->rundir.path, preload_name(preload),
+				    RUNDIR_PATH_SIZE, path);
+		if (!error)
+			error = preload_write(preload, path);
+	}
+	return error;
 }
 
 static int open_nodeports(struct controller *controller)
@@ -110,23 +110,18 @@ static int open_nodeports(struct controller *controller)
 		.rights = &controller->rights,
 		.is_named = config->listen.count > 0,
 		/*
-		 * Dispatchers get the group's listeners once, when they are opened. So with
-		 * dispatchers no listener can be added after the first one.
+		 * Dispatchers get the group's listeners once, when they are opened. Therefore, with
+		 * dispatchers, no listener can be added after the first one.
 		 */
-		.may_add = !controller->instance.front,
-		.added = on_listener_added,
+		.may_add = !controller->instance.frontend,
+		.added = controller_on_listener_added,
 		.context = controller,
 	};
 	int error;
 
 	if (!config_is_node(config))
 		return 0;
-	error = rundir_file(controller->rundir.path, "preload.js", sizeof(controller->preload_path),
-			    controller->preload_path);
-	if (!error)
-		error = preload_write(controller->preload_path);
-	if (!error)
-		check_preload(controller);
+	error = write_preloads(controller);
 	if (!error)
 		error = relay_open(&controller->relay);
 	return error ? error : nodeports_open(&options, &controller->nodeports);
@@ -144,13 +139,21 @@ static int open_processes(struct controller *controller)
 	};
 	int error = rundir_file(controller->rundir.path, "notify.sock",
 				sizeof(controller->notify_path), controller->notify_path);
+	int preload;
 
 	if (!error)
 		error = open_nodeports(controller);
+	if (!error)
+		error = controller_open_bind(controller);
+	options.bind = controller->bind;
+	options.gives_sockets =
+		config_worker_mode(controller->instance.config) == WORKER_ACTIVATION;
 	options.nodeports = controller->nodeports;
 	options.relay = controller->relay;
-	options.preload = controller->preload_path[0] ? controller->preload_path : NULL;
-	options.delivery = frontend_delivery(controller->instance.front);
+	options.unheard = &controller->unheard;
+	for (preload = 0; preload < PRELOAD_COUNT; preload++)
+		options.preloads[preload] = controller->preload_paths[preload];
+	options.delivery = frontend_delivery(controller->instance.frontend);
 	options.port_count = listen_ports(controller->instance.group, options.ports);
 	if (!error)
 		error = processes_open(&options, &controller->processes);
@@ -193,7 +196,7 @@ int controller_open_supervisor(struct controller *controller)
 		.journal = controller->instance.journal,
 		.config = controller->instance.config,
 		.answered = &controller->instance.traffic->delivery.answered,
-		.delivery = frontend_delivery(controller->instance.front),
+		.delivery = frontend_delivery(controller->instance.frontend),
 		.rights = &controller->rights,
 		.state_file = &controller->state_file,
 		.finished = on_finished,

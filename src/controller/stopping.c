@@ -14,15 +14,17 @@
 /* When all workers have ended: how long clients of `stop` may still take to read their answer. */
 #define LAST_ANSWERS_MS 1000
 
-/* Connections in the controller come first: their workers are about to be asked to stop. */
+/*
+ * Connections in the controller are handled first, as their workers are about to be asked to stop.
+ */
 static void begin_stop(struct controller *controller, bool now)
 {
 	/*
-	 * The group refuses new connections first: else one could still come to a dispatcher whose
-	 * queue has been found empty.
+	 * The group refuses new connections first: otherwise one could still arrive at a dispatcher
+	 * whose queue has been found empty.
 	 */
 	sticky_group_refuse(controller->instance.group);
-	frontend_stop(controller->instance.front);
+	frontend_stop(controller->instance.frontend);
 	nodeports_stop(controller->nodeports);
 	shutdown_begin(controller->instance.supervisor, now);
 }

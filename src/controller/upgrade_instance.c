@@ -45,7 +45,7 @@ int controller_may_upgrade(struct controller *controller, struct error_text *ret
 	}
 	if (supervisor_may_leave(controller->instance.supervisor, ret_error))
 		return -EBUSY;
-	if (frontend_waiting(controller->instance.front)) {
+	if (frontend_waiting(controller->instance.frontend)) {
 		error_text_set(
 			ret_error,
 			"upgrade: connections wait for their workers, and would be lost; try "
@@ -60,7 +60,7 @@ int controller_may_upgrade(struct controller *controller, struct error_text *ret
 static int become_new_program(struct controller *controller)
 {
 	int kept[UPGRADE_KEPT_MAX];
-	uint32_t count = frontend_sockets(controller->instance.front, UPGRADE_KEPT_MAX, kept);
+	uint32_t count = frontend_sockets(controller->instance.frontend, UPGRADE_KEPT_MAX, kept);
 	struct rlimit limit;
 	int error;
 
@@ -85,10 +85,10 @@ void controller_upgrade(struct controller *controller)
 
 	journal_add(controller->instance.journal, STICKY_LOG_INFO, "upgrading",
 		    json_pack("{s:s}", "program", controller->program));
-	error = frontend_pause(controller->instance.front);
+	error = frontend_pause(controller->instance.frontend);
 	if (!error) {
 		error = become_new_program(controller);
-		frontend_resume(controller->instance.front);
+		frontend_resume(controller->instance.frontend);
 	}
 	journal_add(
 		controller->instance.journal, STICKY_LOG_ERROR, "upgrade_failed",

@@ -9,16 +9,19 @@
 #include "wire/fd_passing.h"
 
 /*
- * Connections that may be sent to a worker before it accepts them. Enough to keep it busy; few
- * enough to fit the channel's buffer (by default 278 messages were seen to), and to limit what a
- * worker that hangs can keep.
+ * Connections that may be sent to a worker before it accepts them. The number is large enough to
+ * keep the worker busy. It is small enough to fit the channel's buffer, which was seen to hold 278
+ * messages by default, and to limit how many connections a worker that hangs can keep.
  */
 #define ON_THE_WAY_MAX 128
 
-/* Messages that are handled in one turn of the loop, at most. */
+/* The number of messages that are handled in one turn of the loop, at most. */
 #define READ_MAX 64
 
-/* A process that ends closes its channel first: its end is reported within this time. */
+/*
+ * A process that ends closes its channel first. The supervisor notices the end of the process
+ * within this time.
+ */
 #define END_DELAY_MS 500
 
 struct channel_endpoint {
@@ -28,7 +31,7 @@ struct channel_endpoint {
 	channel_endpoint_hello_fn *hello;
 	channel_endpoint_ended_fn *ended;
 	void *context;
-	struct event *after_end; /* a timer, since the worker's end was closed */
+	struct event *after_end; /* timer: runs from the time at which the worker closed its end */
 	struct event *readable;
 	struct event *writable; /* pending while the channel is full */
 };
@@ -75,8 +78,8 @@ static void hear(struct channel_endpoint *channel, const struct channel_message 
 }
 
 /*
- * A worker may send anything: what is no message of the channel is ignored, and its descriptor is
- * closed.
+ * A worker may send anything. What is not a message of the channel is ignored, and its descriptor
+ * is closed.
  */
 static bool read_one(struct channel_endpoint *channel)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define METHOD_MAX 32 /* bytes; the longest that is registered has 17 */
+#define METHOD_MAX 32 /* bytes; the longest registered method has 17 */
 
 /* A part of the head. It may contain NUL bytes. */
 struct text {
@@ -22,12 +22,12 @@ struct http_head {
 	const char *end;    /* the byte after the empty line */
 };
 
-/* What the header lines say, gathered from the last to the first. */
+/* What the header lines say. They are read from the last to the first. */
 struct findings {
 	const struct prefixes *trusted;
 	bool is_forwarded; /* the header is RFC 7239's */
 	bool has_header;
-	bool is_over; /* no item further left is believed */
+	bool is_over; /* the items further to the left are not believed */
 	bool has_client;
 	struct sockaddr_storage client; /* the item that was read last */
 	bool asks_close;
@@ -52,7 +52,7 @@ static bool is_word_in_any_case(struct text text, const char *word)
 	return length_of(text) == strlen(word) && !strncasecmp(text.start, word, length_of(text));
 }
 
-/* A fold is white space; a CR alone may be taken for it: RFC 9112, 2.2 and 5.2. */
+/* A line fold counts as white space, and so may a CR alone: RFC 9112, 2.2 and 5.2. */
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -78,8 +78,9 @@ static bool is_escaped(const char *start, const char *c)
 }
 
 /*
- * Cut the last part off a list; the separator goes with it. Quoted strings are found from the
- * right: a quote that a client never closes must not swallow what proxies append to it.
+ * Cut the last part off a list, together with the separator in front of it. Quoted strings are
+ * found from the right: if a client does not close a quote, that quote must not swallow what
+ * proxies append to it.
  */
 static struct text cut_last_part(struct text *list, char separator)
 {
@@ -127,7 +128,7 @@ static struct text skip_empty_lines(struct text text)
 	}
 }
 
-/* Whether a request line may go on, or end, like this. */
+/* Can a request line go on, or end, like this? */
 static bool is_request_line_so_far(struct text line)
 {
 	const char *c = line.start;
@@ -148,7 +149,7 @@ static bool is_request_line_so_far(struct text line)
 	return c == line.end || (*c == '\r' && c + 1 == line.end);
 }
 
-/* The version of a complete request line. Returns false where it is no request line. */
+/* Read the version of a complete request line. Returns false if it is not a request line. */
 static bool read_version(struct text line, enum version *ret_version)
 {
 	struct text method, version;
@@ -159,7 +160,7 @@ static bool read_version(struct text line, enum version *ret_version)
 		return false;
 	version = (struct text){memrchr(line.start, ' ', length_of(line)), line.end};
 	if (version.start == method.end) {
-		/* RFC 1945, 4.1: there was no other method then. */
+		/* RFC 1945, 4.1: HTTP/0.9 has no method but GET. */
 		*ret_version = HTTP_0_9;
 		return is_word(method, "GET");
 	}
@@ -173,7 +174,7 @@ static bool read_version(struct text line, enum version *ret_version)
 	       version.start[7] >= '0' && version.start[7] <= '9';
 }
 
-/* The header lines from here to the empty line. Returns false while that has not come. */
+/* Find the header lines up to the empty line. Returns false until the empty line has arrived. */
 static bool find_fields(struct text text, struct http_head *ret_head)
 {
 	const char *line = text.start, *lf;
@@ -189,7 +190,7 @@ static bool find_fields(struct text text, struct http_head *ret_head)
 	return false;
 }
 
-/* CLIENT_IP_FOUND: it is there. */
+/* Returns CLIENT_IP_FOUND if the whole head has arrived. */
 static enum client_ip_result find_head(struct text text, struct http_head *ret_head)
 {
 	struct text line = skip_empty_lines(text);
@@ -245,7 +246,7 @@ static bool is_zone(struct text text)
 	return text.start == text.end;
 }
 
-/* With or without a zone, which is not kept: it names an interface of another machine. */
+/* A zone ("%eth0") is dropped: it names an interface of another machine. */
 static bool read_v6(struct text text, struct sockaddr_storage *ret_address)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
@@ -268,7 +269,7 @@ static bool read_v6(struct text text, struct sockaddr_storage *ret_address)
 	return true;
 }
 
-/* ":" and digits */
+/* Is this text a ":" and digits? */
 static bool is_port(struct text text)
 {
 	const char *c;
@@ -291,7 +292,7 @@ static bool read_bracketed(struct text text, struct sockaddr_storage *ret_addres
 	return read_v6(host, ret_address);
 }
 
-/* An address as proxies write it. */
+/* Read an address in one of the forms that proxies write. */
 static bool read_node(struct text text, struct sockaddr_storage *ret_address)
 {
 	const char *colon;
@@ -313,7 +314,10 @@ static bool read_node(struct text text, struct sockaddr_storage *ret_address)
 	return is_port(port) && read_v4(text, ret_address);
 }
 
-/* RFC 7239, 4: for=1.2.3.4;proto=http;by=... Returns false unless there is one for=. */
+/*
+ * Find the for= parameter of an element, as in "for=1.2.3.4;proto=http;by=...": RFC 7239, 4.
+ * Returns false unless there is exactly one.
+ */
 static bool find_for(struct text element, struct text *ret_node)
 {
 	unsigned int count = 0;
@@ -364,8 +368,8 @@ static void read_connection(struct findings *findings, struct text list)
 }
 
 /*
- * The last field, with the lines that continue it. Lines that continue the request line have no
- * name.
+ * Cut off the last field, with the lines that continue it. Lines that continue the request line
+ * become a field without a name.
  */
 static struct text cut_last_field(struct text *fields)
 {
@@ -407,7 +411,7 @@ static void read_fields(struct findings *findings, struct text fields, const cha
 	}
 }
 
-/* RFC 9112, 9.3. HTTP/0.9 and HTTP/2 have no line here that could ask for it. */
+/* RFC 9112, 9.3. In HTTP/0.9 and HTTP/2 no header line was read that could ask for it. */
 static bool keeps_alive(enum version version, const struct findings *findings)
 {
 	if (findings->asks_close || findings->asks_upgrade)

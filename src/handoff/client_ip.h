@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the address of the client whose request a proxy forwards, in the head of an HTTP/1
- * request, which may have come in part. Pure.
+ * Finds the address of the client whose request a proxy forwards, in the head of an HTTP/1 request
+ * that may have arrived only in part. Pure.
  *
  * Each proxy appends the address that it got the request from. The list is thus read from the
- * right, as long as the proxies that wrote it are trusted: what a client writes in front of it has
- * no effect.
+ * right, as long as the proxies that wrote it are trusted: what a client itself writes at the left
+ * of the list has no effect.
  */
 #ifndef STICKY_HANDOFF_CLIENT_IP_H
 #define STICKY_HANDOFF_CLIENT_IP_H
@@ -19,16 +19,16 @@
 enum client_ip_result {
 	CLIENT_IP_MORE,	    /* the head is not complete: call again with more */
 	CLIENT_IP_FOUND,    /* a trusted proxy names the client */
-	CLIENT_IP_NONE,	    /* the head is complete: the peer's own address counts */
-	CLIENT_IP_NOT_HTTP, /* no HTTP/1 request, whatever follows: do not wait for more */
+	CLIENT_IP_NONE,	    /* the head is complete, and the peer itself is the client */
+	CLIENT_IP_NOT_HTTP, /* this is not an HTTP/1 request: do not wait for more */
 	CLIENT_IP_RESULT_COUNT
 };
 
 struct client_ip_answer {
 	struct sockaddr_storage client; /* AF_INET or AF_INET6, no port, no zone; else AF_UNSPEC */
 	bool keeps_alive;		/* more requests may follow, and no upgrade is asked for */
-	bool has_header;   /* a line of that name is there, whether or not it was believed */
-	size_t head_bytes; /* with the empty line */
+	bool has_header;   /* a line of that name is there, whether it was believed or not */
+	size_t head_bytes; /* length of the head, including the empty line */
 };
 
 /*

@@ -49,30 +49,30 @@ static enum connection_head_state find_client(struct connection_head *head,
 	struct client_ip_answer answer;
 	enum client_ip_result result;
 
-	/* A head that comes byte by byte is read again only where a line has ended. */
+	/* A head that arrives byte by byte is parsed again only when another line is complete. */
 	if (head->has_line && length > head->seen &&
 	    !memchr(bytes + head->seen, '\n', length - head->seen))
-		return HEAD_MORE;
+		return CONNECTION_HEAD_MORE;
 	head->has_line = memchr(bytes, '\n', length) != NULL;
 	result = client_ip_find((const char *)bytes, length, rules->header, &rules->trusted,
 				&head->peer.any, &answer);
 	if (result == CLIENT_IP_MORE)
-		return HEAD_MORE;
+		return CONNECTION_HEAD_MORE;
 	if (result == CLIENT_IP_NOT_HTTP)
-		return HEAD_KNOWN;
+		return CONNECTION_HEAD_KNOWN;
 	if (head->is_sample) {
 		head->is_untrusted_word = answer.has_header && prefix_is_public(&head->peer.any);
-		return HEAD_KNOWN;
+		return CONNECTION_HEAD_KNOWN;
 	}
 	head->keeps_alive = answer.keeps_alive && rules->reports_keepalive;
 	if (result == CLIENT_IP_FOUND)
 		set_client(head, (const void *)&answer.client, CHANNEL_FROM_HEADER);
-	return HEAD_KNOWN;
+	return CONNECTION_HEAD_KNOWN;
 }
 
 /* ---- PROXY protocol ----------------------------------------------------------------- */
 
-/* Read a header that has been peeked at whole. */
+/* Read a header from the socket after the whole of it has been peeked at. */
 static bool take_out(int fd, uint8_t *bytes, size_t length)
 {
 	ssize_t taken;
@@ -94,32 +94,36 @@ static enum connection_head_state find_proxied(struct connection_head *head,
 	if (head->is_sample) {
 		head->is_untrusted_word =
 			result == PROXY_HEADER_FOUND && prefix_is_public(&head->peer.any);
-		return result == PROXY_HEADER_MORE ? HEAD_MORE : HEAD_KNOWN;
+		return result == PROXY_HEADER_MORE ? CONNECTION_HEAD_MORE : CONNECTION_HEAD_KNOWN;
 	}
 	if (result == PROXY_HEADER_MORE)
-		return HEAD_MORE;
+		return CONNECTION_HEAD_MORE;
 	if (result == PROXY_HEADER_BAD)
-		return HEAD_BAD;
+		return CONNECTION_HEAD_BAD;
 	if (rules->strips && !take_out(head->fd, bytes, answer.length))
-		return HEAD_GONE;
+		return CONNECTION_HEAD_GONE;
 	set_client(head, (const void *)&answer.client, CHANNEL_FROM_PROXY);
-	return HEAD_KNOWN;
+	return CONNECTION_HEAD_KNOWN;
 }
 
 /* ---- Looking ------------------------------------------------------------------------ */
 
 /*
- * Decide about an incomplete head: the client has closed its half, or has sent HEAD_SIZE_MAX bytes.
+ * Decide about an incomplete head that will not be completed: the client has closed its half, or
+ * has sent CONNECTION_HEAD_SIZE_MAX bytes.
  */
 static enum connection_head_state settle_without_more(const struct connection_head *head,
 						      size_t length)
 {
 	if (!length)
-		return HEAD_GONE;
-	return head->must_speak ? HEAD_BAD : HEAD_KNOWN;
+		return CONNECTION_HEAD_GONE;
+	return head->must_speak ? CONNECTION_HEAD_BAD : CONNECTION_HEAD_KNOWN;
 }
 
-/* Has the client closed, or reset? The bytes that it sent before can still be peeked at. */
+/*
+ * Has the client closed or reset the connection? The bytes that it sent before can still be peeked
+ * at.
+ */
 static short find_end(int fd)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
@@ -135,23 +139,23 @@ enum connection_head_state connection_head_look(struct connection_head *head,
 	short end;
 
 	if (head->is_plain)
-		return HEAD_KNOWN;
+		return CONNECTION_HEAD_KNOWN;
 	do
-		length = recv(head->fd, bytes, HEAD_SIZE_MAX, MSG_PEEK | MSG_DONTWAIT);
+		length = recv(head->fd, bytes, CONNECTION_HEAD_SIZE_MAX, MSG_PEEK | MSG_DONTWAIT);
 	while (length < 0 && errno == EINTR);
 	if (length < 0)
-		return errno == EAGAIN ? HEAD_MORE : HEAD_GONE;
+		return errno == EAGAIN ? CONNECTION_HEAD_MORE : CONNECTION_HEAD_GONE;
 	if (length == 0)
-		return HEAD_GONE;
+		return CONNECTION_HEAD_GONE;
 	state = rules->mode == DISPATCH_XFF ? find_client(head, rules, bytes, (size_t)length)
 					    : find_proxied(head, rules, bytes, (size_t)length);
-	if (state != HEAD_MORE)
+	if (state != CONNECTION_HEAD_MORE)
 		return state;
 	head->seen = (uint32_t)length;
 	end = find_end(head->fd);
 	if (end & (POLLERR | POLLHUP))
-		return HEAD_GONE;
-	if (length == HEAD_SIZE_MAX || end)
+		return CONNECTION_HEAD_GONE;
+	if (length == CONNECTION_HEAD_SIZE_MAX || end)
 		return settle_without_more(head, (size_t)length);
-	return HEAD_MORE;
+	return CONNECTION_HEAD_MORE;
 }

@@ -9,27 +9,27 @@
 #include "wire/channel.h"
 #include "handoff/dispatch_rules.h"
 
-#define HEAD_SIZE_MAX 65536 /* longer heads are not waited for; nginx accepts 32 KB */
+#define CONNECTION_HEAD_SIZE_MAX 65536 /* longest head that is read; nginx accepts 32 KB */
 
 struct connection_head {
 	int fd;
 	union channel_address peer;
 	union channel_address client; /* the peer, until the head names another address */
 	enum channel_source source;
-	bool is_plain;		/* its head is not read */
+	bool is_plain;		/* the peer is the client: the head is not read */
 	bool must_speak;	/* a trusted peer, which must send a PROXY header */
 	bool is_sample;		/* an untrusted peer: its head is read, and not believed */
-	bool keeps_alive;	/* a notice is due: DISPATCH_KEEPS_ALIVE */
-	bool is_untrusted_word; /* the same: DISPATCH_UNTRUSTED_HEADER */
+	bool keeps_alive;	/* DISPATCH_KEEPS_ALIVE is to be reported */
+	bool is_untrusted_word; /* DISPATCH_UNTRUSTED_HEADER is to be reported */
 	bool has_line;		/* the first line is complete */
-	uint32_t seen;		/* bytes of the last look, which were not enough */
+	uint32_t seen;		/* number of bytes at the last look, which were not enough */
 };
 
 enum connection_head_state {
-	HEAD_MORE,  /* not complete yet */
-	HEAD_KNOWN, /* `client` is final */
-	HEAD_BAD,   /* the PROXY header is missing or wrong */
-	HEAD_GONE   /* the client has closed without sending anything */
+	CONNECTION_HEAD_MORE,  /* the head is not complete yet */
+	CONNECTION_HEAD_KNOWN, /* `client` is final */
+	CONNECTION_HEAD_BAD,   /* the PROXY header is missing or wrong */
+	CONNECTION_HEAD_GONE   /* the client has closed without sending anything */
 };
 
 /* Begin with a connection that was just accepted. */
@@ -37,10 +37,10 @@ void connection_head_begin(struct connection_head *head, int fd, const struct so
 			   const struct dispatch_rules *rules);
 
 /*
- * Look at what has arrived. Where the rules strip a PROXY header, exactly its bytes are read from
- * the socket.
+ * Look at the bytes that have arrived. If the rules say that the worker does not get the PROXY
+ * header, exactly the bytes of the header are read from the socket.
  *
- * bytes  a buffer of HEAD_SIZE_MAX bytes
+ * bytes  a buffer of CONNECTION_HEAD_SIZE_MAX bytes
  */
 enum connection_head_state connection_head_look(struct connection_head *head,
 						const struct dispatch_rules *rules, uint8_t *bytes);

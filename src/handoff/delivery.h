@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Delivery passes connections that were accepted in user space to the workers of their slots. All
- * kinds of workers are served here: how a worker is reached is known to its *worker endpoint*.
+ * Delivery passes connections that were accepted in user space to the workers of their slots. Each
+ * worker has a *worker endpoint*, which knows how connections reach this kind of worker.
  *
- * A connection is passed on at once where its slot has a worker. Otherwise it waits in this
- * process for `retries` times `delay_ms`, and is then answered with an error. The controller keeps
- * its duplicate of the descriptor until the worker has accepted the connection. If the worker dies
+ * A connection is passed on at once where its slot has a worker. Otherwise it waits in this process
+ * for `retries` times `delay_ms`, and is then answered with an error. The controller keeps its
+ * duplicate of the descriptor until the worker has accepted the connection. If the worker dies
  * before that, or gives the connection back, the slot's next worker gets it. Nothing polls: a
- * waiting connection is woken by the worker, by the end of the client, or by a timer.
+ * waiting connection is looked at again when the worker reports something, when the client closes,
+ * or when a timer ends.
  *
  * All functions but delivery_submit() must be called from the thread of the event loop.
  */
@@ -47,7 +48,8 @@ struct delivery_options {
 struct delivery_limits {
 	uint32_t retries;
 	uint32_t delay_ms;
-	uint32_t max_held; /* connections that may wait; beyond it the oldest is answered early */
+	/* connections that may wait; if there are more, the oldest is answered early */
+	uint32_t max_held;
 	enum down_answer answer;
 };
 
@@ -64,12 +66,12 @@ void delivery_set_limits(struct delivery *delivery, const struct delivery_limits
 struct delivery_item {
 	int fd; /* non-blocking */
 	enum channel_source source;
-	union channel_address client; /* decides the slot; the worker learns it too */
+	union channel_address client; /* decides the slot; the worker is told this address, too */
 };
 
 /*
- * Take a connection over. May be called from any thread. Costs a lock, and a system call where the
- * loop sleeps. Returns 0, or -ENOMEM: the descriptor then remains the caller's.
+ * Take a connection over. May be called from any thread. Costs a lock, and a system call if the
+ * intake was empty. Returns 0, or -ENOMEM: the descriptor then remains the caller's.
  */
 int delivery_submit(struct delivery *delivery, const struct delivery_item *item);
 
@@ -80,7 +82,7 @@ void delivery_take_in(struct delivery *delivery);
 void delivery_table_changed(struct delivery *delivery);
 
 /*
- * No worker will be started any more. Submitted connections are placed; from now on a connection
+ * No worker will be started any more. Submitted connections are placed. From now on a connection
  * whose slot has no worker is answered with an error at once.
  */
 void delivery_give_up(struct delivery *delivery);
@@ -121,15 +123,19 @@ void worker_endpoint_leave_slot(struct worker_endpoint *endpoint);
 /* Connections that were sent to the worker, and that it has not accepted yet. */
 uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint);
 
+/* How many connections the worker has accepted, since its endpoint was opened. */
+uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint);
+
 /* The worker has accepted a connection, or gives it back. Unknown ids are ignored. */
 void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id);
 void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id);
 
-/* The worker can be sent to again after -EAGAIN. */
+/* After the endpoint has returned -EAGAIN, connections can be sent to the worker again. */
 void worker_endpoint_resume(struct worker_endpoint *endpoint);
 
 /*
- * The worker has ended: what it had not accepted goes to the slot's next worker. NULL is allowed.
+ * The worker has ended. The connections that it had not accepted go to the slot's next worker. NULL
+ * is allowed.
  */
 void worker_endpoint_close(struct worker_endpoint *endpoint);
 

@@ -20,28 +20,31 @@
 
 enum dispatch_mode {
 	DISPATCH_PEER,	/* the client is the peer: the head is not read */
-	DISPATCH_XFF,	/* X-Forwarded-For, or another header of HTTP, names the client */
+	DISPATCH_XFF,	/* X-Forwarded-For, or another HTTP header, names the client */
 	DISPATCH_PROXY, /* a header of the PROXY protocol names the client */
 	DISPATCH_MODE_COUNT
 };
 
-#define DISPATCH_HEADER_SIZE 64 /* room for the name of a header, with its end */
+#define DISPATCH_HEADER_SIZE 64 /* room for the name of a header, with its NUL */
 
 struct dispatch_rules {
-	uint32_t references; /* atomic; dispatch_rules_ref() and dispatch_rules_unref() alone */
+	/* atomic; only dispatch_rules_ref() and dispatch_rules_unref() use it */
+	uint32_t references;
 	enum dispatch_mode mode;
 	char header[DISPATCH_HEADER_SIZE]; /* DISPATCH_XFF: the header's name */
 	struct prefixes trusted;	   /* peers outside of these ranges are not believed */
-	bool strips;			   /* DISPATCH_PROXY: the worker does not see the header */
-	bool samples;			   /* connections of untrusted peers come to be looked at */
-	bool reports_keepalive;	  /* proxies that keep connections open are worth a warning */
-	uint32_t head_timeout_ms; /* a proxy that has not named its client by then is closed */
+	bool strips;			   /* DISPATCH_PROXY: the worker does not get the header */
+	/* some connections of untrusted peers are sent to the dispatcher, as samples */
+	bool samples;
+	bool reports_keepalive; /* it is worth a warning that a proxy keeps its connections open */
+	/* a connection is closed if its head has not named the client by then */
+	uint32_t head_timeout_ms;
 };
 
 /*
  * Make a snapshot with one reference, which is the caller's.
  *
- * values  copied, but for `references` and `trusted`
+ * values  copied, except for `references` and `trusted`
  * list    the trusted ranges, copied; NULL with a count of 0
  *
  * Returns 0 or -ENOMEM.

@@ -1,228 +1,19 @@
 // SPDX-License-Identifier: MIT
-#include "handoff/dispatcher.h"
+/* The thread of a dispatcher: it accepts connections until it is stopped. */
+#include "handoff/dispatcher_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "handoff/connection_head.h"
 
 #define EVENTS_MAX   64
-#define ACCEPT_BATCH 64	 /* connections in a row; then pending ones have their turn */
-#define PAUSE_MS     100 /* out of descriptors: time until the next try */
-
-/*
- * How long a sample may keep silent. A proxy sends its head at once; a client of a server that
- * speaks first (SMTP) sends nothing, and waits all that time.
- */
-#define SAMPLE_PATIENCE_MS 200
-
-/* A connection whose head is not complete yet. */
-struct pending {
-	TAILQ_ENTRY(pending) in_order; /* in the order of since_ms */
-	struct connection_head head;
-	uint64_t since_ms;
-};
-
-TAILQ_HEAD(pending_list, pending);
-
-struct dispatcher {
-	struct dispatcher_options options;
-	pthread_t thread;
-	int poll_fd;
-	int stop_fd; /* an eventfd: the thread is to end */
-	bool stopping;
-	bool leaves_queues; /* see dispatcher_leave() */
-	uint32_t patience_ms;
-	bool is_paused; /* does not accept: there was no descriptor */
-	uint64_t paused_ms;
-	struct pending_list proxies;
-	struct pending_list samples; /* only looked at: their timeout is shorter */
-	uint32_t pending_count;	     /* written by the thread alone, read by others */
-	pthread_mutex_t lock;	     /* the pointer below, and what dispatcher_leave() sets */
-	const struct dispatch_rules *rules; /* see take_rules() */
-	uint8_t bytes[HEAD_SIZE_MAX];
-};
-
-static void dispatcher_count(uint64_t *counter)
-{
-	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
-
-/* ---- A connection whose head was read ----------------------------------------------- */
-
-static void dispatcher_notify(const struct dispatcher *dispatcher,
-			      const struct connection_head *head)
-{
-	if (head->keeps_alive)
-		dispatcher->options.notice(dispatcher->options.context, DISPATCH_KEEPS_ALIVE,
-					   &head->peer.any);
-	if (head->is_untrusted_word)
-		dispatcher->options.notice(dispatcher->options.context, DISPATCH_UNTRUSTED_HEADER,
-					   &head->peer.any);
-}
-
-static void dispatcher_submit(const struct dispatcher *dispatcher,
-			      const struct connection_head *head)
-{
-	const struct delivery_item item = {
-		.fd = head->fd, .source = head->source, .client = head->client};
-
-	if (delivery_submit(dispatcher->options.delivery, &item))
-		close(head->fd); /* out of memory */
-}
-
-/* Returns false where the head is not complete yet. */
-static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_head *head,
-			      enum connection_head_state state)
-{
-	struct dispatch_counters *counters = dispatcher->options.counters;
-
-	switch (state) {
-	case HEAD_MORE:
-		return false;
-	case HEAD_KNOWN:
-		dispatcher_notify(dispatcher, head);
-		dispatcher_submit(dispatcher, head);
-		return true;
-	case HEAD_BAD:
-		dispatcher_count(&counters->bad_header);
-		break;
-	case HEAD_GONE:
-		dispatcher_count(&counters->client_gone);
-		break;
-	}
-	close(head->fd);
-	return true;
-}
-
-/* The present rules, with a reference for the caller. */
-static const struct dispatch_rules *take_rules(struct dispatcher *dispatcher)
-{
-	const struct dispatch_rules *rules;
-
-	pthread_mutex_lock(&dispatcher->lock);
-	rules = dispatch_rules_ref(dispatcher->rules);
-	pthread_mutex_unlock(&dispatcher->lock);
-	return rules;
-}
-
-static enum connection_head_state dispatcher_look(struct dispatcher *dispatcher,
-						  struct connection_head *head)
-{
-	const struct dispatch_rules *rules = take_rules(dispatcher);
-	enum connection_head_state state = connection_head_look(head, rules, dispatcher->bytes);
-
-	dispatch_rules_unref(rules);
-	return state;
-}
-
-static uint32_t head_timeout_ms(struct dispatcher *dispatcher)
-{
-	const struct dispatch_rules *rules = take_rules(dispatcher);
-	uint32_t timeout = rules->head_timeout_ms;
-
-	dispatch_rules_unref(rules);
-	return timeout;
-}
-
-/* ---- Connections whose head is not complete ----------------------------------------- */
-
-static void set_pending_count(struct dispatcher *dispatcher, uint32_t value)
-{
-	__atomic_store_n(&dispatcher->pending_count, value, __ATOMIC_RELAXED);
-}
-
-static struct pending_list *list_of(struct dispatcher *dispatcher,
-				    const struct connection_head *head)
-{
-	return head->is_sample ? &dispatcher->samples : &dispatcher->proxies;
-}
-
-/* Edge-triggered (EPOLLET): peeked bytes stay in the socket, and must not be reported again. */
-static int wait_for_more(struct dispatcher *dispatcher, const struct connection_head *head)
-{
-	struct pending *pending = calloc(1, sizeof(*pending));
-	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = pending};
-
-	if (!pending)
-		return -ENOMEM;
-	pending->head = *head;
-	pending->since_ms = clock_ms();
-	if (epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_ADD, head->fd, &event)) {
-		free(pending);
-		return -errno;
-	}
-	TAILQ_INSERT_TAIL(list_of(dispatcher, head), pending, in_order);
-	set_pending_count(dispatcher, dispatcher->pending_count + 1);
-	return 0;
-}
-
-/*
- * The caller has taken the descriptor out of the epoll set before it passes it to another process.
- */
-static void dispatcher_forget(struct dispatcher *dispatcher, struct pending *pending)
-{
-	TAILQ_REMOVE(list_of(dispatcher, &pending->head), pending, in_order);
-	set_pending_count(dispatcher, dispatcher->pending_count - 1);
-	free(pending);
-}
-
-static void on_more(struct dispatcher *dispatcher, struct pending *pending)
-{
-	struct connection_head head = pending->head;
-	enum connection_head_state state = dispatcher_look(dispatcher, &head);
-
-	if (state == HEAD_MORE) {
-		pending->head = head;
-		return;
-	}
-	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-	dispatcher_forget(dispatcher, pending);
-	dispatcher_settle(dispatcher, &head, state);
-}
-
-static uint32_t patience_ms(struct dispatcher *dispatcher, const struct connection_head *head)
-{
-	uint32_t timeout = head_timeout_ms(dispatcher);
-
-	return head->is_sample && timeout > SAMPLE_PATIENCE_MS ? SAMPLE_PATIENCE_MS : timeout;
-}
-
-/* When the first connection of a list times out. */
-static uint64_t due_ms(struct dispatcher *dispatcher, const struct pending_list *list)
-{
-	const struct pending *first = TAILQ_FIRST(list);
-
-	return first ? first->since_ms + patience_ms(dispatcher, &first->head) : UINT64_MAX;
-}
-
-/* Close the connections of proxies that have timed out. Samples are submitted instead. */
-static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_list *list)
-{
-	uint64_t now = clock_ms();
-
-	while (due_ms(dispatcher, list) <= now) {
-		struct pending *first = TAILQ_FIRST(list);
-		struct connection_head head = first->head;
-
-		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-		dispatcher_forget(dispatcher, first);
-		if (head.is_sample) {
-			dispatcher_submit(dispatcher, &head);
-			continue;
-		}
-		dispatcher_count(&dispatcher->options.counters->head_timeout);
-		close(head.fd);
-	}
-}
+#define ACCEPT_BATCH 64	 /* accepted in a row, before pending connections are looked at */
+#define PAUSE_MS     100 /* time until the next try after descriptors ran out */
 
 /* ---- Accepting ---------------------------------------------------------------------- */
 
@@ -256,21 +47,6 @@ static int watch_listeners(struct dispatcher *dispatcher)
 	return error;
 }
 
-static void dispatcher_begin(struct dispatcher *dispatcher, int fd,
-			     const struct sockaddr_storage *peer)
-{
-	const struct dispatch_rules *rules = take_rules(dispatcher);
-	struct connection_head head;
-
-	connection_head_begin(&head, fd, (const void *)peer, rules);
-	dispatch_rules_unref(rules);
-	dispatcher_count(&dispatcher->options.counters->accepted);
-	if (dispatcher_settle(dispatcher, &head, dispatcher_look(dispatcher, &head)))
-		return;
-	if (wait_for_more(dispatcher, &head))
-		close(fd);
-}
-
 /* Returns false where the queue is empty, or no descriptor is left. */
 static bool accept_one(struct dispatcher *dispatcher, int listener)
 {
@@ -279,7 +55,7 @@ static bool accept_one(struct dispatcher *dispatcher, int listener)
 	int fd = accept4(listener, (void *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
-		dispatcher_begin(dispatcher, fd, &peer);
+		dispatcher_heads_begin(dispatcher, fd, &peer);
 	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 		unwatch_listeners(dispatcher);
 	return fd >= 0 || errno == ECONNABORTED || errno == EINTR;
@@ -298,10 +74,8 @@ static void accept_some(struct dispatcher *dispatcher, int listener)
 
 static int next_wait_ms(struct dispatcher *dispatcher)
 {
-	uint64_t now = clock_ms(), due = due_ms(dispatcher, &dispatcher->proxies);
+	uint64_t now = clock_ms(), due = dispatcher_heads_due_ms(dispatcher);
 
-	if (due_ms(dispatcher, &dispatcher->samples) < due)
-		due = due_ms(dispatcher, &dispatcher->samples);
 	if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS < due)
 		due = dispatcher->paused_ms + PAUSE_MS;
 	if (due == UINT64_MAX)
@@ -326,23 +100,7 @@ static void dispatcher_handle(struct dispatcher *dispatcher, void *data)
 	else if (is_listener(dispatcher, data))
 		accept_some(dispatcher, *(int *)data);
 	else
-		on_more(dispatcher, data);
-}
-
-static void finish_pending(struct dispatcher *dispatcher, const struct pending_list *list)
-{
-	struct pending *first;
-
-	while ((first = TAILQ_FIRST(list))) {
-		struct connection_head head = first->head;
-
-		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
-		dispatcher_forget(dispatcher, first);
-		if (head.must_speak)
-			close(head.fd);
-		else
-			dispatcher_submit(dispatcher, &head);
-	}
+		dispatcher_heads_look_again(dispatcher, data);
 }
 
 static void accept_all(struct dispatcher *dispatcher)
@@ -361,8 +119,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher, int wait_ms)
 
 	for (i = 0; i < ready; i++)
 		dispatcher_handle(dispatcher, events[i].data.ptr);
-	end_slow_ones(dispatcher, &dispatcher->proxies);
-	end_slow_ones(dispatcher, &dispatcher->samples);
+	dispatcher_heads_end_slow(dispatcher);
 }
 
 /* Wait for the rest of heads that have come in part. */
@@ -377,7 +134,7 @@ static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
 		dispatcher_turn(dispatcher, (int)(until - now));
 }
 
-/* Every connection that was accepted is submitted, or closed. */
+/* Every connection that has been accepted is submitted or closed. */
 static void dispatcher_finish(struct dispatcher *dispatcher)
 {
 	uint32_t patience;
@@ -391,8 +148,7 @@ static void dispatcher_finish(struct dispatcher *dispatcher)
 		await_heads(dispatcher, patience);
 	else
 		accept_all(dispatcher);
-	finish_pending(dispatcher, &dispatcher->proxies);
-	finish_pending(dispatcher, &dispatcher->samples);
+	dispatcher_heads_finish(dispatcher);
 }
 
 static void *dispatcher_run(void *context)
@@ -424,7 +180,10 @@ static int open_poll(struct dispatcher *dispatcher)
 	return watch_listeners(dispatcher);
 }
 
-/* Signals belong to the event loop: the new thread inherits a mask that blocks all of them. */
+/*
+ * Signals are handled by the event loop alone: the new thread inherits a mask that blocks all of
+ * them.
+ */
 static int start_thread(struct dispatcher *dispatcher)
 {
 	sigset_t all, previous;
@@ -509,7 +268,7 @@ void dispatcher_stop(struct dispatcher *dispatcher)
 
 void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
 {
-	/* The thread reads these in dispatcher_finish(). */
+	/* The thread reads these two in dispatcher_finish(). */
 	pthread_mutex_lock(&dispatcher->lock);
 	dispatcher->leaves_queues = true;
 	dispatcher->patience_ms = patience_ms;

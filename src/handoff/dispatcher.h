@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A dispatcher is a thread that accepts connections of proxies, reads in their first bytes who the
- * client is, and submits them for delivery. It peeks (MSG_PEEK), so that the worker gets every
+ * A dispatcher is a thread that accepts connections of proxies, finds the client's address in their
+ * first bytes, and submits them for delivery. It peeks (MSG_PEEK), so that the worker gets every
  * byte; only a PROXY header that is to be stripped is taken out.
  *
  * A connection that has not sent enough yet costs memory and a place in an epoll set, and nothing
- * else: thousands of them slow no other connection down.
+ * else. Thousands of such connections do not slow others down.
  */
 #ifndef STICKY_HANDOFF_DISPATCHER_H
 #define STICKY_HANDOFF_DISPATCHER_H
@@ -16,7 +16,7 @@
 #include "handoff/delivery.h"
 #include "handoff/dispatch_rules.h"
 
-/* What is worth a warning in the log. Reported from the dispatcher's thread. */
+/* What is worth a warning in the log. Notices are reported from the dispatcher's thread. */
 enum dispatch_notice {
 	DISPATCH_KEEPS_ALIVE,	  /* a proxy's connection may carry several clients' requests */
 	DISPATCH_UNTRUSTED_HEADER /* a public peer that is not trusted sends the header */
@@ -56,8 +56,8 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 		     struct dispatcher **ret_dispatcher);
 
 /*
- * Other rules, from the next look at a connection on. The dispatcher takes a reference of its own,
- * and gives up the one to the previous rules.
+ * Set other rules, which apply from the next look at a connection on. The dispatcher takes a
+ * reference of its own to them, and drops its reference to the previous rules.
  */
 void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules);
 
@@ -66,16 +66,16 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher);
 
 /*
  * Stop a dispatcher, and free it. Connections in the queues of its sockets are accepted first.
- * Those whose head is not complete are submitted under the peer's own address, as no time is left
- * to wait; where a PROXY header is required they are closed. Waits for the thread. NULL is
- * allowed.
+ * Those whose head is not complete are submitted under the peer's own address, as there is no time
+ * left to wait. Where a PROXY header is required, they are closed instead. Waits for the thread.
+ * NULL is allowed.
  */
 void dispatcher_stop(struct dispatcher *dispatcher);
 
 /*
- * The same for a program that takes this one's place on the same sockets: the dispatcher stops
- * accepting. A connection that has already been accepted may take up to patience_ms to send its
- * head.
+ * Stop a dispatcher, and free it, because another program takes this one's place on the same
+ * sockets. The dispatcher stops accepting. A connection that has already been accepted may take up
+ * to patience_ms to send its head.
  */
 void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms);
 

@@ -16,15 +16,16 @@
 #define BODY	       "The worker of this client is not available.\n"
 
 /*
- * A connection that waits for the client's first byte; and for its end, once the response is sent.
+ * A connection that is being answered. It first waits for the client's first byte; after the
+ * response it waits until the client closes.
  */
 struct error_response {
-	struct error_response *next; /* in the list of error_response_end_all() */
+	struct error_response *next; /* next one in the list of error_response_end_all() */
 	struct event *event;
 	enum down_answer kind;
 	unsigned int retry_after;
 	bool is_sent;
-	uint64_t until_ms; /* by clock_ms(): when the connection is closed at the latest */
+	uint64_t until_ms; /* by clock_ms(): the connection is closed at this time at the latest */
 };
 
 enum taken { TOOK_NOTHING, TOOK_SOME, TOOK_THE_END };

@@ -15,11 +15,11 @@
 #include "common/log.h"
 
 #define DISPATCHERS_DEFAULT_MAX 4
-#define HEAD_PATIENCE_MS	250 /* for incomplete heads, in frontend_pause() */
+#define HEAD_PATIENCE_MS	250 /* frontend_pause() waits this long for incomplete heads */
 
 /*
- * One in so many connections of other peers is looked at, to find a proxy that is not in the list
- * of trusted ones.
+ * One in so many connections of untrusted peers is looked at, to find a proxy that is missing in
+ * the list of trusted ones.
  */
 #define SAMPLE_ONE_IN	256
 #define SAMPLES_TO_WARN 5
@@ -31,8 +31,8 @@ struct frontend {
 	struct dispatcher *dispatchers[STICKY_DISPATCHERS_LIMIT];
 	int fds[STICKY_DISPATCHERS_LIMIT][STICKY_LISTENERS_LIMIT];
 	uint32_t count;
-	const struct dispatch_rules *rules; /* the dispatchers' present ones */
-	/* Counted by the dispatchers' threads, atomically. */
+	const struct dispatch_rules *rules; /* the rules that the dispatchers have now */
+	/* These are counted by the dispatchers' threads, atomically. */
 	uint32_t keepalive_noticed;
 	uint32_t untrusted_noticed;
 };
@@ -49,7 +49,7 @@ static struct delivery_limits limits_of(const struct config *config)
 	};
 }
 
-/* What the dispatchers need to know of the configuration, copied from it. */
+/* Make the dispatchers' rules: a copy of what they need to know of the configuration. */
 static int make_rules(const struct frontend *frontend, const struct ranges *trusted,
 		      const struct dispatch_rules **ret_rules)
 {
@@ -83,7 +83,7 @@ static uint32_t wanted_dispatchers(const struct config *config)
 
 /* ---- Notices, in the dispatchers' threads: the configuration is not read here ------- */
 
-/* Each notice is logged once: it would be true of every connection of the proxy. */
+/* Each notice is logged once, as it would apply to every connection of the proxy. */
 static bool is_first(uint32_t *noticed, uint32_t after)
 {
 	return __atomic_add_fetch(noticed, 1, __ATOMIC_RELAXED) == after;
@@ -142,13 +142,19 @@ static int send_to_dispatchers(const struct frontend *frontend, const struct ran
 
 	if (config->proxy.behind == BEHIND_NO_PROXY)
 		return 0;
-	/* Without a dispatcher a worker still reads a header itself, but no PROXY protocol. */
+	/*
+	 * If there is no dispatcher, a worker can still read an HTTP header itself, but not the
+	 * PROXY protocol.
+	 */
 	return sticky_group_set_proxies(frontend->options.group, trusted->list, trusted->count,
 					config->proxy.behind == BEHIND_PROXY_XFF ||
 						config->proxy.header == PROXY_HEADER_KEEP);
 }
 
-/* The dispatchers that look at a connection by the previous rules keep these alive until then. */
+/*
+ * Dispatchers that are using the previous rules hold references to them. The rules are freed after
+ * that.
+ */
 static void frontend_set_rules(struct frontend *frontend, const struct dispatch_rules *rules)
 {
 	uint32_t i;
@@ -243,7 +249,7 @@ static int start_dispatcher(struct frontend *frontend, uint32_t index)
 		.counters = &frontend->options.traffic->dispatch,
 		.notice = on_notice,
 		.context = frontend,
-		.thread_begins = privilege_drop, /* it reads what strangers send */
+		.thread_begins = privilege_drop, /* the thread reads what strangers send */
 	};
 	int fd;
 

@@ -24,13 +24,13 @@ struct frontend_options {
 	struct sticky_group *group; /* its listeners have been added */
 	const struct config *config;
 	struct traffic *traffic; /* counters; owned by the caller */
-	bool is_user;		 /* all connections come here, not only those of proxies */
+	bool is_user;		 /* all connections are accepted here, not only those of proxies */
 };
 
 /*
  * Open a frontend. It accepts no connections before frontend_start().
  *
- * ret_error  what is wrong
+ * ret_error  a message for the user
  *
  * Returns 0, -EBADMSG (a file of ranges is bad, or can't be read), or another -errno.
  */
@@ -41,37 +41,39 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 int frontend_start(struct frontend *frontend);
 
 /*
- * Take over a changed configuration: limits, trusted ranges, header. Where a file of ranges can't
- * be read the dispatchers keep their previous rules.
+ * Take over a changed configuration: limits, trusted ranges, header. If a file of ranges can't be
+ * read, the dispatchers keep their previous rules.
  *
- * Returns 0, or -errno with the reason.
+ * Returns 0, or -errno with the reason in ret_error.
  */
 int frontend_apply_config(struct frontend *frontend, struct error_text *ret_error);
 
 /*
- * Stop accepting, for good. Connections that were accepted are passed on, or wait. NULL is allowed.
+ * Stop accepting, for good. Connections that have been accepted are passed on, or wait. NULL is
+ * allowed.
  */
 void frontend_stop(struct frontend *frontend);
 
 /*
- * Stop accepting, as another program is about to take this one's place. Connections that were
- * accepted are passed on; new ones wait in the sockets' queues, in the kernel. NULL is allowed.
+ * Stop accepting, as another program is about to take this one's place. Connections that have been
+ * accepted are passed on. New ones wait in the sockets' queues, in the kernel. NULL is allowed.
  *
- * Returns 0, or -EBUSY: a connection waits in this process, and would be lost with it. The
- * frontend then goes on as before.
+ * Returns 0, or -EBUSY: a connection waits in this process, and would be lost with it. The frontend
+ * then goes on as before.
  */
 int frontend_pause(struct frontend *frontend);
 
 /*
- * Accept again after frontend_pause(), where the other program did not start. A failure is logged.
+ * Accept again after frontend_pause(), because the other program did not start. A failure is
+ * logged.
  */
 void frontend_resume(struct frontend *frontend);
 
 /*
- * The dispatchers' sockets, for the program that takes this one's place. It closes them once it
- * has its own, and the kernel then moves their queues there.
+ * The dispatchers' sockets, for the program that takes this one's place. It closes them once it has
+ * its own, and the kernel then moves their queues there.
  *
- * Returns how many, at most `size`.
+ * Returns their number, at most `size`.
  */
 uint32_t frontend_sockets(const struct frontend *frontend, uint32_t size, int *ret_fds);
 
@@ -81,7 +83,10 @@ void frontend_close(struct frontend *frontend);
 /* NULL where `frontend` is NULL. */
 struct delivery *frontend_delivery(const struct frontend *frontend);
 
-/* For the status: waiting connections, and those whose head is not complete. NULL: 0. */
+/*
+ * For the status: the number of waiting connections, plus those whose head is not complete. NULL:
+ * 0.
+ */
 uint32_t frontend_waiting(const struct frontend *frontend);
 uint32_t frontend_pending(const struct frontend *frontend);
 

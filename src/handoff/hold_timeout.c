@@ -15,7 +15,7 @@
 
 /*
  * A client that has waited for less than this may not have sent its first byte yet. The error
- * response then waits for it, to see whether the client speaks TLS.
+ * response is then delayed until the first byte arrives, which shows whether the client speaks TLS.
  */
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
@@ -28,10 +28,10 @@ struct watch {
 	struct watch *next;
 	uint32_t slot;
 	int fd;
-	uint64_t budget_ms; /* as configured when the slot began to be held */
+	uint64_t budget_ms; /* as configured when the slot lost its worker */
 	uint32_t delay_ms;
-	struct event *arrival; /* a connection came to the empty queue */
-	struct event *sample;  /* runs while the queue is not empty */
+	struct event *arrival; /* event: a connection came to the empty queue */
+	struct event *sample;  /* timer: runs while the queue is not empty */
 	struct queue_age ages;
 };
 
@@ -67,8 +67,8 @@ static bool answer_first(struct watch *watch)
 	queue_age_remove(&watch->ages);
 	++*hold_timeout->answered;
 	/*
-	 * A client that has waited for long without sending a byte does not speak TLS, whose
-	 * clients send first.
+	 * TLS clients send first. A client that has waited for long without sending a byte does not
+	 * speak TLS.
 	 */
 	error_response_send(hold_timeout->base, fd, hold_timeout->answer,
 			    1 + (unsigned int)(watch->budget_ms / 1000),
@@ -85,7 +85,10 @@ static void look(struct watch *watch)
 	queue_age_sample(&watch->ages, now, queue_length(watch->fd));
 	for (due = queue_age_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
 		failed = !answer_first(watch);
-	/* Where event_add() fails for want of memory, the next sample finds an arrival. */
+	/*
+	 * If event_add() fails for want of memory, the timer goes on, and the next sample finds an
+	 * arrival.
+	 */
 	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
 		return;
 	/*
@@ -142,8 +145,8 @@ static int watch_socket(struct hold_timeout *hold_timeout, uint32_t slot, int fd
 	watch->next = hold_timeout->watches;
 	hold_timeout->watches = watch;
 	/*
-	 * Connections may be there already: some kernels report no event for a queue that was
-	 * moved.
+	 * Connections may be in the queue already: some kernels report no event for a queue that
+	 * was moved.
 	 */
 	look(watch);
 	return 0;
@@ -179,14 +182,14 @@ void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 }
 
 int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		      struct hold_timeout **ret_standin)
+		      struct hold_timeout **ret_hold_timeout)
 {
 	struct hold_timeout *hold_timeout = calloc(1, sizeof(*hold_timeout));
 
 	if (!hold_timeout)
 		return -ENOMEM;
 	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .answered = answered};
-	*ret_standin = hold_timeout;
+	*ret_hold_timeout = hold_timeout;
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Answers connections that have waited for too long for a slot without a worker. They wait in the
- * slot's holding sockets, in the kernel. Only those whose time is over are accepted here, and get
- * an error response.
+ * slot's holding sockets, in the kernel. Only the connections that have waited for too long are
+ * accepted here, and get an error response.
  *
  * The queue is first in, first out, and no other code accepts from it, so that samples of its
  * length tell how long each connection has waited (queue_age.h). A connection is answered when it
@@ -26,7 +26,7 @@ struct hold_timeout;
  * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
  */
 int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
-		      struct hold_timeout **ret_standin);
+		      struct hold_timeout **ret_hold_timeout);
 
 /* NULL is allowed. */
 void hold_timeout_close(struct hold_timeout *hold_timeout);
@@ -36,7 +36,7 @@ void hold_timeout_close(struct hold_timeout *hold_timeout);
  *
  * retries   times delay_ms: how long a connection may wait
  * delay_ms  between two samples of a queue
- * answer    what the client gets
+ * answer    what the client gets: an error response, or a plain close()
  */
 void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries, uint32_t delay_ms,
 			     enum down_answer answer);

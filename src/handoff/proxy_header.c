@@ -56,7 +56,7 @@ enum field {
 
 static const struct {
 	char end;
-	uint8_t behind; /* the fewest bytes from its end on: " :: 0 0\r\n" and so on */
+	uint8_t behind; /* number of bytes that follow this field, at least */
 	const char *why;
 } fields[FIELD_COUNT] = {
 	[FIELD_SOURCE] = {' ', 9, "bad source address"},
@@ -65,15 +65,14 @@ static const struct {
 	[FIELD_DESTINATION_PORT] = {'\r', 2, "bad destination port"},
 };
 
-/* Room for an address as text and for one more byte, which makes it too long. */
+/* Room for an address as text and one more byte. An address that fills all of it is too long. */
 struct field_text {
 	char text[INET6_ADDRSTRLEN + 1];
 };
 
 /*
- * The least number of bytes that make an address of this beginning of one; IMPOSSIBLE: it can't
- * become an address. Each beginning becomes one by one of these endings; the shortest is tried
- * first.
+ * Returns the least number of bytes that complete this text to an address; IMPOSSIBLE: none do.
+ * Every beginning of an address is completed by one of these endings. The shortest is tried first.
  */
 static size_t address_lacks(int family, const char *text)
 {
@@ -91,7 +90,7 @@ static size_t address_lacks(int family, const char *text)
 	return IMPOSSIBLE;
 }
 
-/* The same for a port: every beginning of a port is a port, but the empty one. */
+/* Returns the same for a port: the beginning of a port is a port itself, unless it is empty. */
 static size_t port_lacks(const char *text, uint16_t *ret_port)
 {
 	uint32_t port = 0;
@@ -128,7 +127,7 @@ static size_t field_lacks(enum field field, int family, const char *text)
 					  : port_lacks(text, &ignored);
 }
 
-/* A line for TCP, which may have come in part, and how far it has been read. */
+/* A line for TCP, as far as it has arrived, and the position up to which it has been read. */
 struct line {
 	int family;
 	const uint8_t *bytes;
@@ -152,7 +151,7 @@ static enum proxy_header_result take_field(struct line *line, enum field field,
 	lacks = field_lacks(field, line->family, ret_text->text);
 	if (lacks == IMPOSSIBLE || (end && lacks > 0))
 		return proxy_header_refuse(fields[field].why, ret_why);
-	/* Two long addresses with dots in them can be too much for a line. */
+	/* Two long addresses with dots (::ffff:1.2.3.4) can exceed the length of a line. */
 	if (line->at + size + lacks + fields[field].behind > LINE_MAX_SIZE)
 		return proxy_header_refuse("line too long", ret_why);
 	line->at += size + 1;
@@ -193,7 +192,7 @@ static enum proxy_header_result parse_tcp(struct line *line, struct proxy_header
 	return PROXY_HEADER_FOUND;
 }
 
-/* Whatever comes before the CRLF is ignored, a CR or LF alone as well. */
+/* Everything before the CRLF is ignored, even a CR or an LF alone. */
 static enum proxy_header_result parse_unknown(const uint8_t *bytes, size_t length,
 					      struct proxy_header_answer *ret, const char **ret_why)
 {
@@ -244,10 +243,10 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 /* ---- Version 2: binary -------------------------------------------------------------- */
 
 #define SIGNATURE_SIZE 12
-#define COMMAND_AT     12 /* and the version */
-#define FAMILY_AT      13 /* and the transport protocol */
+#define COMMAND_AT     12 /* this byte also contains the version */
+#define FAMILY_AT      13 /* this byte also contains the transport protocol */
 #define LENGTH_AT      14
-#define HEAD_SIZE      16 /* all of these */
+#define HEAD_SIZE      16 /* size of all of these */
 
 #define COMMAND_LOCAL 0x20
 #define COMMAND_PROXY 0x21
@@ -272,7 +271,7 @@ static uint32_t get_u32(const uint8_t *bytes)
 	return (uint32_t)get_u16(bytes) << 16 | (uint32_t)get_u16(bytes + 2);
 }
 
-/* Continue a CRC-32C over `length` more bytes, half a byte at a time. NULL: over zero bytes. */
+/* Continue a CRC-32C over `length` more bytes, by half bytes. NULL stands for zero bytes. */
 static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 {
 	static const uint32_t of_nibble[16] = {
@@ -290,7 +289,7 @@ static uint32_t crc32c_add(uint32_t crc, const uint8_t *bytes, size_t length)
 	return crc;
 }
 
-/* Is the checksum at `at` the header's? It is computed with zeros in its own place. */
+/* Is the checksum at `at` correct? It is computed with zeros in its own place. */
 static bool checksum_fits(const uint8_t *bytes, size_t total, size_t at)
 {
 	uint32_t crc = UINT32_MAX;
@@ -304,7 +303,7 @@ static bool checksum_fits(const uint8_t *bytes, size_t total, size_t at)
 static size_t block_size(uint8_t family)
 {
 	switch (family) {
-	case 0x00: /* unspecified: everything behind the head is TLVs */
+	case 0x00: /* unspecified: all bytes behind the head are TLVs */
 		return 0;
 	case FAMILY_TCP4:
 	case 0x12: /* UDP */
@@ -320,7 +319,7 @@ static size_t block_size(uint8_t family)
 	}
 }
 
-/* What is wrong with version, command and family, as far as they have arrived; NULL: nothing. */
+/* Returns what is wrong with version, command and family so far. NULL: nothing. */
 static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 {
 	if (length <= COMMAND_AT)
@@ -336,7 +335,7 @@ static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 	return NULL;
 }
 
-/* What is wrong with the length, as far as it has arrived; NULL: nothing. */
+/* Returns what is wrong with the length so far. NULL: nothing. */
 static const char *find_length_fault(const uint8_t *bytes, size_t length)
 {
 	size_t behind, block;
@@ -352,7 +351,7 @@ static const char *find_length_fault(const uint8_t *bytes, size_t length)
 	return behind < block ? "too short for its addresses" : NULL;
 }
 
-/* What is wrong with the head, as far as it has arrived; NULL: nothing. */
+/* Returns what is wrong with the head so far. NULL: nothing. */
 static const char *find_head_fault(const uint8_t *bytes, size_t length)
 {
 	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
@@ -366,7 +365,7 @@ static const char *find_head_fault(const uint8_t *bytes, size_t length)
 
 /*
  * Find the checksum among the TLVs. Other TLVs are skipped, malformed ones included. A second
- * checksum is an error: the specification does not say how each of them counts in the other.
+ * checksum is an error: the specification does not say how one is computed where the other stands.
  *
  * length  bytes that have arrived, of `total` bytes
  * ret_at  where the checksum's value is; 0: there is none, so far
@@ -380,8 +379,8 @@ static const char *find_checksum(const uint8_t *bytes, size_t length, size_t tot
 
 	*ret_at = 0;
 	/*
-	 * It is not known where the TLVs begin. With LOCAL the family must be ignored, and it
-	 * decides that.
+	 * The length of the address block is not known, and so neither is the beginning of the
+	 * TLVs. With LOCAL the family must be ignored, although it decides the length of the block.
 	 */
 	if (block == NO_BLOCK || (is_local && block > 0))
 		return NULL;
@@ -400,7 +399,7 @@ static const char *find_checksum(const uint8_t *bytes, size_t length, size_t tot
 	return NULL;
 }
 
-/* A block of addresses: source, destination, their ports. */
+/* Read a block of addresses: source, destination, and their ports. */
 static void set_from_block(int family, size_t address_size, const uint8_t *block,
 			   struct proxy_header_answer *ret)
 {

@@ -37,7 +37,7 @@ void queue_age_sample(struct queue_age *ages, uint64_t now_ms, uint32_t length)
 	uint64_t arrivals = ages->removed + length;
 	uint32_t last;
 
-	/* No arrivals since the last sample, which counts all members already. */
+	/* Nothing has arrived since the last sample, which counts all members already. */
 	if (ages->count ? ages->arrivals[place(ages, ages->count - 1)] == arrivals : !length)
 		return;
 	if (ages->count < ages->room)

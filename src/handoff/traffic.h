@@ -9,11 +9,11 @@
 #include "handoff/dispatcher.h"
 
 /*
- * They lie in the state file, and outlive the controller. The main thread alone writes `delivery`;
- * the dispatchers' threads write the others, atomically.
+ * The counters lie in the state file, and outlive the controller. Only the main thread writes
+ * `delivery`. The dispatchers' threads write the others, atomically.
  */
 struct traffic {
-	struct delivery_counters delivery; /* `answered`: those of hold_timeout.h, too */
+	struct delivery_counters delivery; /* `answered` includes those of hold_timeout.h */
 	struct dispatch_counters dispatch;
 	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
 };

@@ -160,7 +160,10 @@ int sticky_address_parse(const char *text, struct sockaddr_storage *ret_address)
 		host[length - 2] = '\0';
 		hints.ai_family = AF_INET6;
 	} else if (!strchr(text, ':')) {
-		/* getaddrinfo() would take "1" and "0x7f.1" for IPv4 addresses. */
+		/*
+		 * inet_pton() is strict. getaddrinfo() would also take "1" and "0x7f.1" for IPv4
+		 * addresses.
+		 */
 		struct in_addr strict;
 
 		if (inet_pton(AF_INET, text, &strict) != 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses as text: of listeners, and of clients' keys. */
+/* Addresses as text: those of listeners, and those of clients' keys. */
 #ifndef STICKY_LIB_ADDRESS_H
 #define STICKY_LIB_ADDRESS_H
 
@@ -13,9 +13,9 @@
 
 /* A listening address, split into its parts, not yet resolved. */
 struct listen_spec {
-	char host[ADDRESS_HOST_SIZE]; /* without brackets; "": every address */
+	char host[ADDRESS_HOST_SIZE]; /* without brackets; "": all addresses of the machine */
 	uint16_t port;
-	uint8_t is_v6; /* was in brackets */
+	uint8_t is_v6; /* the host was in brackets */
 };
 
 /*
@@ -28,7 +28,7 @@ int listen_spec_parse(const char *text, struct listen_spec *ret_spec);
 int address_format(const struct sockaddr *address, size_t size, char *ret_text);
 
 /*
- * The key of a client, computed by the code that the BPF program uses. Returns 0 or -EAFNOSUPPORT.
+ * Compute the key of a client, by the code that the BPF program uses. Returns 0 or -EAFNOSUPPORT.
  * Pure.
  */
 int address_key(const struct sticky_settings *settings, const struct sockaddr *client,
@@ -38,7 +38,7 @@ int address_key(const struct sticky_settings *settings, const struct sockaddr *c
 int key_format(const struct sticky_settings *settings, const struct sticky_key *key, size_t size,
 	       char *ret_text);
 
-/* The number of leading one bits of a mask that prefix_fill_mask() made. */
+/* Returns the number of leading one bits of a mask that prefix_fill_mask() made. */
 uint32_t mask_prefix(const uint32_t *mask, uint32_t words);
 
 /* Fill a mask of `words` words with `prefix` leading one bits, in network order. */

@@ -42,15 +42,15 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	group->slot_count = steering_settings(group->steering)->slots;
 	group_learn_of_wake_ups(group);
 	/*
-	 * The maps do not say which slots were away, so that the next apply writes the table in any
-	 * case.
+	 * The maps do not say which slots were away. Therefore the next apply writes the table in
+	 * any case.
 	 */
 	group->table_is_stale = true;
 	*ret_group = group;
 	return 0;
 }
 
-/* What a listener's socket tells about the listener. */
+/* Learn from a listener's socket what the listener is. */
 static int learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
 {
 	struct listener listener = {.backlog = (int)group->backlog};
@@ -192,8 +192,8 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 		if (listener_is_known(&group->listeners[i]))
 			error = group_attach(group, i);
 	/*
-	 * The previous process may have had dispatchers. They are gone, and this process may want
-	 * none.
+	 * The previous process may have had dispatchers. They have ended, and this process may not
+	 * want any.
 	 */
 	if (!error && !group->dispatchers)
 		error = steering_set_dispatchers(group->steering, 0);

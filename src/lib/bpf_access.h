@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Access to BPF maps, each call inside of a region in which the host has raised CAP_BPF.
+ * Access to BPF maps. Each call is made inside of a region in which the host has raised CAP_BPF.
  *
- * Before Linux 5.19 every bpf(2) command needs CAP_BPF where kernel.unprivileged_bpf_disabled
- * is not 0, look-ups by descriptor among them (bpf(): sysctl_unprivileged_bpf_disabled). A
- * host that keeps its capabilities lowered says how to raise this one: struct
+ * Before Linux 5.19 every bpf(2) command needs CAP_BPF if kernel.unprivileged_bpf_disabled is not
+ * 0. That includes look-ups by descriptor (in the kernel: bpf(), sysctl_unprivileged_bpf_disabled).
+ * A host that keeps its capabilities lowered says how to raise this one: struct
  * sticky_group_options, raise_bpf. No other file of the library reads or writes a map.
  */
 #ifndef STICKY_LIB_BPF_ACCESS_H
@@ -14,27 +14,27 @@
 
 #include "sticky.h"
 
-/* How the host raises CAP_BPF; all NULL where its calls need nothing raised. */
+/* How the host raises CAP_BPF. All members are NULL if its calls need nothing raised. */
 struct bpf_access {
 	sticky_raise_fn *raise;
 	sticky_restore_fn *restore;
 	void *context;
 };
 
-/* Begin and end a region by hand: around the loading of a program. They nest. */
+/* Begin and end a region explicitly, as around the loading of a program. Regions nest. */
 unsigned int bpf_access_begin(const struct bpf_access *access);
 void bpf_access_end(const struct bpf_access *access, unsigned int previous);
 
 /*
- * bpf(2)'s BPF_MAP_UPDATE_ELEM (BPF_ANY), BPF_MAP_LOOKUP_ELEM, BPF_MAP_DELETE_ELEM and
- * BPF_MAP_GET_NEXT_KEY. Key and value are as large as the map says. Return 0 or -errno.
+ * BPF_MAP_UPDATE_ELEM (BPF_ANY), BPF_MAP_LOOKUP_ELEM, BPF_MAP_DELETE_ELEM and BPF_MAP_GET_NEXT_KEY
+ * of bpf(2). Key and value have the sizes of the map. Return 0 or -errno.
  */
 int bpf_access_update(const struct bpf_access *access, int map, const void *key, const void *value);
 int bpf_access_lookup(const struct bpf_access *access, int map, const void *key, void *ret_value);
 int bpf_access_delete(const struct bpf_access *access, int map, const void *key);
 int bpf_access_next_key(const struct bpf_access *access, int map, const void *key, void *ret_key);
 
-/* A new array of one element. Returns its descriptor or -errno. */
+/* Create an array of one element. Returns its descriptor or -errno. */
 int bpf_access_create_array(const struct bpf_access *access, const char *name, uint32_t value_size);
 
 #endif

@@ -10,12 +10,12 @@
 int bpf_pin_make(const char *directory, const char *name, const struct bpf_map *map);
 
 /*
- * Use a pinned map in the place of a new one. Call it before the skeleton is loaded. Returns 0,
- * -ENOENT, -EPROTO (it is of another version), or another -errno.
+ * Use a pinned map instead of a new one. Must be called before the skeleton is loaded. Returns 0,
+ * -ENOENT, -EPROTO (the pinned map is of another version), or another -errno.
  */
 int bpf_pin_reuse(const char *directory, const char *name, struct bpf_map *map);
 
-/* Remove a pin. A missing one is no error. */
+/* Remove a pin. It is no error if there is none. */
 void bpf_pin_remove(const char *directory, const char *name);
 
 #endif

@@ -46,8 +46,8 @@ static struct bpf_map *find_map(const struct sticky_bpf *skeleton, enum program_
 /* ---- What libbpf and the verifier say ----------------------------------------------- */
 
 /*
- * One loading of a program. libbpf's print callback has no context argument, so that this is a
- * variable of the calling thread.
+ * The state of one loading of a program. libbpf's print callback has no context argument; the state
+ * is therefore a variable of the calling thread.
  */
 struct loading {
 	const struct log *log;
@@ -56,7 +56,7 @@ struct loading {
 
 static _Thread_local struct loading *current;
 
-/* The beginning of the last `lines` lines of a text. */
+/* Returns the beginning of the last `lines` lines of a text. */
 static const char *find_tail(const char *text, size_t length, int lines)
 {
 	const char *at = text + length;
@@ -100,7 +100,7 @@ take_message(enum libbpf_print_level level, const char *format, va_list args)
 }
 
 /*
- * The print callback is global to the process, so that threads load programs one after the other.
+ * The print callback is global to the process. Threads therefore load programs one after the other.
  */
 static pthread_mutex_t libbpf_turn = PTHREAD_MUTEX_INITIALIZER;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads the BPF program and its maps, pins the maps, and finds pinned ones. The one module that
- * uses the skeleton, which bpftool generates from bpf/sticky.bpf.c.
+ * Loads the BPF program and its maps, pins the maps, and finds pinned ones. No other module uses
+ * the skeleton, which bpftool generates from bpf/sticky.bpf.c.
  */
 #ifndef STICKY_LIB_BPF_PROGRAM_H
 #define STICKY_LIB_BPF_PROGRAM_H
@@ -26,7 +26,7 @@ struct loaded_program;
  * Load the program, with new maps or with those that another process pinned.
  *
  * access     copied: CAP_BPF is raised by it
- * log        gets libbpf's messages, and the last lines of a verifier that refuses
+ * log        gets libbpf's messages, and the last lines of the verifier's log if it refuses
  * directory  where maps are pinned; NULL: new maps
  *
  * Returns 0, or
@@ -34,14 +34,17 @@ struct loaded_program;
  *   -EOPNOTSUPP  the kernel is too old, or without BPF
  *   -ENOEXEC     the kernel's verifier refuses the program
  *   -ENOENT      nothing is pinned there
- *   -EPROTO      what is pinned there is another version's
+ *   -EPROTO      the pinned maps are of another version
  *   -ENOMEM, -EMFILE, -ENFILE
- * See refusal.h for the words. Costs about a millisecond.
+ * refusal.h explains these errors to users. Costs about a millisecond.
  */
 int program_load(const struct bpf_access *access, const struct log *log, const char *directory,
 		 struct loaded_program **ret_program);
 
-/* Unload it: the kernel frees maps and program when nothing else uses them. NULL is allowed. */
+/*
+ * Unload the program. The kernel frees maps and program when nothing else uses them. NULL is
+ * allowed.
+ */
 void program_unload(struct loaded_program *program);
 
 /* The descriptors of the program and of its maps. They must not be closed. */
@@ -49,8 +52,8 @@ int program_fd(const struct loaded_program *program);
 int program_map(const struct loaded_program *program, enum program_map map);
 
 /*
- * Pin all maps in a directory, which replaces pins of these names; or remove the pins. Returns 0,
- * or -errno: then no pin is left.
+ * Pin all maps in a directory, and replace existing pins of these names; or remove the pins.
+ * Returns 0, or -errno: then no pin is left.
  */
 int program_pin(const struct loaded_program *program, const struct bpf_access *access,
 		const char *directory);

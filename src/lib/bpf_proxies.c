@@ -32,7 +32,7 @@ static int add_all(const struct bpf_access *access, int map, const struct sticky
 	return error;
 }
 
-/* Collect the ranges in the map that are not in the list. Returns how many, or -errno. */
+/* Collect the ranges that are in the map, but not in the list. Returns their number, or -errno. */
 static int find_unwanted(const struct bpf_access *access, int map,
 			 const struct sticky_proxy_key *keys, size_t count,
 			 struct sticky_proxy_key ret_keys[STICKY_PROXIES_ROOM])
@@ -51,8 +51,8 @@ static int find_unwanted(const struct bpf_access *access, int map,
 }
 
 /*
- * All are collected before the first one is removed, as each removal may change the order of the
- * trie.
+ * All unwanted ranges are collected before the first one is removed, as each removal may change the
+ * order of the trie.
  */
 static int remove_unwanted(const struct bpf_access *access, int map,
 			   const struct sticky_proxy_key *keys, size_t count)

@@ -9,10 +9,10 @@
 #include "sticky.h"
 
 /*
- * Replace the ranges in the map by these. Missing ranges are added before others are removed, so
- * that a range that is in both lists is never missing.
+ * Replace the ranges in the map by a new list. Missing ranges are added before others are removed:
+ * a range that is in both lists is never missing in the map.
  *
- * Returns 0, -E2BIG, -EINVAL, -ENOMEM, or what bpf(2) says.
+ * Returns 0, -E2BIG, -EINVAL, -ENOMEM, or another error of bpf(2).
  */
 int bpf_proxies_replace(const struct bpf_access *access, int map,
 			const struct sticky_prefix *proxies, size_t count);

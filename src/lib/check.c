@@ -2,12 +2,12 @@
 /*
  * Does the program still place this group's connections?
  *
- * The kernel has no call that tells which program a group of sockets has, and two things take it
- * away without a word: SO_DETACH_REUSEPORT_BPF on any socket of the group, and a foreign socket of
- * the same uid that joins the group and attaches its own. So the program is asked by a connection.
- * The settings name its source address and port, and the program refuses exactly that one. Where it
- * is refused the program runs, and no worker has seen anything of it. Where it is accepted the
- * program is gone.
+ * The kernel has no call that tells which program a group of sockets has. Two things detach the
+ * program without notice: SO_DETACH_REUSEPORT_BPF on any socket of the group, and a foreign socket
+ * of the same uid that joins the group and attaches its own program. Therefore the library opens a
+ * test connection to the listener. The settings contain the source address and port of that
+ * connection, and the program refuses exactly this one. If it is refused, the program is attached,
+ * and no worker notices the test. If it is accepted, the program is not attached any more.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,10 +18,13 @@
 
 #include "lib/group_internal.h"
 
-/* The answer comes by loopback, within microseconds; later where ksoftirqd is busy. */
+/* The reply comes over loopback within microseconds, or later if ksoftirqd is busy. */
 #define ANSWER_MS 20
 
-/* The address at which this machine reaches a listener: loopback, where it is bound to all. */
+/*
+ * The address by which this machine reaches a listener: loopback, if the listener is bound to all
+ * addresses.
+ */
 static struct sockaddr_storage address_to_ask(const struct listener *listener)
 {
 	struct sockaddr_storage address = listener->address;
@@ -35,7 +38,7 @@ static struct sockaddr_storage address_to_ask(const struct listener *listener)
 	return address;
 }
 
-/* A socket that is bound to the same address, at a port of the kernel's choice. */
+/* Open a socket that is bound to the same address, at a port that the kernel chooses. */
 static int open_asker(const struct sockaddr_storage *address, socklen_t length,
 		      struct sockaddr_storage *ret_source)
 {
@@ -62,7 +65,10 @@ static int open_asker(const struct sockaddr_storage *address, socklen_t length,
 	return fd;
 }
 
-/* Returns 0: refused, the program runs; 1: accepted, it does not; -EAGAIN: no answer; -errno. */
+/*
+ * Returns 0 (refused: the program runs), 1 (accepted: it does not run), -EAGAIN (no reply), or
+ * another -errno.
+ */
 static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
 {
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
@@ -90,7 +96,7 @@ static int set_check(struct sticky_group *group, const struct sockaddr_storage *
 	return error;
 }
 
-/* Returns as ask(). The group is not locked meanwhile. */
+/* Returns the same as ask(). The group is not locked meanwhile. */
 static int check_listener(struct sticky_group *group, const struct listener *listener)
 {
 	struct sockaddr_storage address = address_to_ask(listener), source;
@@ -101,7 +107,9 @@ static int check_listener(struct sticky_group *group, const struct listener *lis
 	result = set_check(group, &source);
 	if (!result)
 		result = ask(fd, &address, listener->length);
-	/* While it is in the settings, no other connection can come from there. */
+	/*
+	 * While this address and port are in the settings, no other connection can come from there.
+	 */
 	error = set_check(group, NULL);
 	close(fd);
 	return error ? error : result;
@@ -117,7 +125,7 @@ static int restore(struct sticky_group *group, uint32_t index)
 	return error;
 }
 
-/* Returns false where there is nothing to check, or another thread does it. */
+/* Returns false if there is nothing to check, or if another thread is checking. */
 static bool begin(struct sticky_group *group, struct listener *ret_listeners, uint32_t *ret_count)
 {
 	bool begins;

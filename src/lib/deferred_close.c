@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The closing of a predecessor's sockets, by which the kernel moves their queues.
+ * Closes the sockets of a slot's previous owner, by which the kernel moves their queues.
  *
- * They are closed a moment after the slot has changed hands. A handshake that began on the old
- * socket ends there. If its last packet is handled on one processor while another one closes the
- * socket, the kernel has looked the socket up already, finds it closed, and resets the client. New
- * handshakes begin on the successor, so that after that moment those over short distances are
- * complete. Over longer distances the host waits before it closes the worker:
- * sticky_worker_leave(). A holding socket, from which nobody accepts, is closed at once, as its
- * clients wait for that.
+ * The sockets are closed a moment after the slot has changed hands. A handshake that began on the
+ * old socket also ends there. If its last packet is handled on one processor while another one
+ * closes the socket, the kernel has looked the socket up already, finds it closed, and resets the
+ * client. New handshakes begin on the new socket. After that moment the old handshakes with clients
+ * at a short distance are complete. For clients at longer distances the host waits before it closes
+ * the worker: sticky_worker_leave(). A holding socket is closed at once: no process accepts from
+ * it, and its clients wait until their connections are moved.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,9 +22,9 @@
 #define GRACE_NS 5000000ull
 
 /*
- * When to look at a slot's queue after it has changed hands, on a kernel that does not wake an
- * acceptor for a moved connection. A worker process that drains may close its own descriptors at
- * any time, and the kernel moves what was queued on them only then.
+ * When to look at the queue of a slot after the slot has changed hands, on a kernel that does not
+ * wake an acceptor for a moved connection. A worker process that drains may close its own
+ * descriptors at any time, and the kernel moves what was queued on them only then.
  */
 static const uint64_t check_delays_ns[] = {50000000, 200000000, 1000000000, 5000000000};
 
@@ -40,11 +40,14 @@ static uint64_t now_ns(void)
 
 static bool migration_wakes(const struct sticky_group *group)
 {
-	/* Where it could not be tried: an unneeded wake-up does no harm, a missing one does. */
+	/*
+	 * The value is negative if it could not be tried. The library then wakes, too: an unneeded
+	 * wake-up does no harm, a missing one does.
+	 */
 	return group->migration_wakes > 0;
 }
 
-/* Wake the slot's worker if connections are in its queue: the kernel may not have reported them. */
+/* Wake the slot's worker if connections are in its queue. The kernel may not have reported them. */
 static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 {
 	uint32_t i;
@@ -58,8 +61,8 @@ static void wake_if_waiting(struct sticky_group *group, uint32_t slot)
 
 /*
  * Wake the workers to whose sockets the queue of a slot may have been moved. Their queues are read
- * after the move: a connection that comes between a look at the old queue and its close() would be
- * missed.
+ * after the move. A look at the old queue before its close() could miss a connection that arrives
+ * in between.
  */
 static void wake_heirs(struct sticky_group *group, uint32_t slot)
 {
@@ -69,7 +72,7 @@ static void wake_heirs(struct sticky_group *group, uint32_t slot)
 		wake_if_waiting(group, slot);
 		return;
 	}
-	/* The slot is away: its queue may have been moved to any of the others. */
+	/* The slot is away: its queue may have been moved to any of the other slots. */
 	for (heir = 0; heir < group->slot_count; heir++)
 		wake_if_waiting(group, heir);
 }
@@ -82,7 +85,7 @@ static void close_sockets(struct sticky_group *group, uint32_t slot, struct sock
 		wake_heirs(group, slot);
 }
 
-/* Set the timer to the first one that is due. */
+/* Set the timer to the first item that is due. */
 static void arm(const struct sticky_group *group)
 {
 	struct itimerspec when = {0};
@@ -94,7 +97,7 @@ static void arm(const struct sticky_group *group)
 	timerfd_settime(group->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* Insert by due_ns. Returns false where there is no memory. */
+/* Insert an item in the order of due_ns. Returns false if there is no memory. */
 static bool add(struct sticky_group *group, const struct closing *what)
 {
 	struct closing **place = &group->closings;
@@ -113,8 +116,8 @@ static bool add(struct sticky_group *group, const struct closing *what)
 }
 
 /*
- * Schedule one more look at a slot. Not for hosts that don't poll: the calling thread would have to
- * wait for it.
+ * Schedule one more look at a slot. If the host does not poll, nothing is scheduled, as the calling
+ * thread would have to wait for it.
  */
 static void add_check(struct sticky_group *group, uint32_t slot, uint32_t check)
 {
@@ -155,8 +158,9 @@ void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket
 	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
 
 	/*
-	 * What is due is closed first, even if the host is to do that by sticky_group_run(): one
-	 * that makes changes faster than it polls would run out of descriptors.
+	 * Sockets that are due are closed first, even if the host is to do that by
+	 * sticky_group_run(). A host that makes changes faster than it polls would otherwise run
+	 * out of descriptors.
 	 */
 	do_due(group);
 	if (group->refusing || !add(group, &closing))
@@ -167,14 +171,14 @@ void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket
 
 void deferred_close_flush(struct sticky_group *group)
 {
-	/* A look may add the next one; their number is limited. */
+	/* A look may schedule the next one. Their number is limited. */
 	while (group->closings)
 		do_first(group);
 }
 
 void deferred_close_finish(struct sticky_group *group)
 {
-	/* The group ends: no worker is woken, and no slot looked at again. */
+	/* The group ends: no worker is woken, and no slot is looked at again. */
 	group->migration_wakes = 1; /* as if the kernel did it */
 	deferred_close_flush(group);
 }
@@ -190,7 +194,7 @@ uint32_t deferred_close_queue(const struct sticky_group *group, uint32_t slot)
 	return sum;
 }
 
-/* Nanoseconds until the last one is due; 0: there is none, or the host polls. */
+/* Returns the nanoseconds until the last item is due; 0 if there is none, or if the host polls. */
 static uint64_t time_to_wait(const struct sticky_group *group)
 {
 	const struct closing *closing;
@@ -213,7 +217,9 @@ static void sleep_ns(uint64_t wait_ns)
 	struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000),
 				.tv_nsec = (long)(wait_ns % 1000000000)};
 
-	/* If a signal ends the sleep early, the next call closes what was not due yet. */
+	/*
+	 * If a signal ends the sleep early, the next call closes the sockets that were not due yet.
+	 */
 	if (wait_ns)
 		nanosleep(&wait, NULL);
 }

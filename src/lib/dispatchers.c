@@ -60,8 +60,8 @@ static void close_sets(struct sticky_dispatchers *dispatchers)
 }
 
 /*
- * With STICKY_ENGINE_USER an address is only bound so far, and another group of the same uid may
- * have bound it, too. The first one that listens has it.
+ * With STICKY_ENGINE_USER an address is only bound at this point. Another group of the same uid may
+ * have bound it, too. The group that listens first gets it.
  */
 static int check_free(const struct sticky_group *group)
 {
@@ -127,7 +127,7 @@ int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 int sticky_dispatchers_fd(const struct sticky_dispatchers *dispatchers, uint32_t dispatcher,
 			  uint32_t listener)
 {
-	/* Needs no lock: count and sockets stay as they are from the opening to the closing. */
+	/* This needs no lock: count and sockets do not change from the opening to the closing. */
 	if (dispatcher >= dispatchers->count || listener >= STICKY_LISTENERS_LIMIT ||
 	    dispatchers->sets[dispatcher].fd[listener] < 0)
 		return -EINVAL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The group: opening and closing, listeners, and what can be read of a group. */
+/* The group: opening and closing it, its listeners, and functions that report about it. */
 #include "lib/group_internal.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #define DEFAULT_BACKLOG 4096
 
-/* The last member of each structure's first version: it never changes, see sized.h. */
+/* The last member of the first version of each structure. It never changes: see sized.h. */
 #define OPTIONS_FIRST  SIZED_END(struct sticky_group_options, engine)
 #define WHERE_FIRST    SIZED_END(struct sticky_where, slot)
 #define COUNTERS_FIRST SIZED_END(struct sticky_counters, dropped_unreadable)
@@ -72,7 +72,7 @@ static int make_settings(const struct sticky_group_options *options,
 	return 0;
 }
 
-/* Tried with maps of its own, so that the group's counters do not change. */
+/* This is tried with maps of its own. The counters of the group do not change. */
 void group_learn_of_wake_ups(struct sticky_group *group)
 {
 	struct sticky_settings settings = *steering_settings(group->steering);
@@ -177,8 +177,8 @@ void sticky_group_close(struct sticky_group *group)
 }
 
 /*
- * Open a new listener's socket of slot 0: the program is attached to it, and the sockets that
- * follow inherit it.
+ * Open the socket of slot 0 for a new listener. The program is attached to it, and the sockets that
+ * follow inherit the program.
  */
 static int open_first(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
@@ -216,7 +216,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 	return error;
 }
 
-/* Sockets for workers that do not have their slot: they are starting, or draining. */
+/* Open sockets for workers that do not have their slot, as they are starting or draining. */
 static int open_for_workers(struct sticky_group *group, const struct listener *listener,
 			    uint32_t index)
 {
@@ -255,7 +255,9 @@ static void close_listener(struct sticky_group *group, uint32_t index)
 		close_socket(&worker->sockets, index);
 }
 
-/* Where slots have no sockets, bind the address to keep it, for the dispatchers. */
+/*
+ * If slots have no sockets, bind the address for the dispatchers, so that no other process gets it.
+ */
 static int group_reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
 	int fd = listener_bind_first(listener);
@@ -491,7 +493,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 		return -EINVAL;
 	}
 	for (slot = 0; slot < count; slot++) {
-		/* The caller's elements are as large as the caller's header says. */
+		/* The elements of the caller have the size that the caller's header says. */
 		char *element = (char *)ret_infos + slot * size;
 		struct sticky_slot_info info;
 
@@ -510,8 +512,8 @@ int sticky_group_refuse(struct sticky_group *group)
 
 	pthread_mutex_lock(&group->lock);
 	/*
-	 * Queues that are about to be moved are moved now, while the maps still have sockets for
-	 * them.
+	 * Queues that are about to be moved are moved now, while sockets for them are still in the
+	 * maps.
 	 */
 	deferred_close_flush(group);
 	group->refusing = true;

@@ -29,20 +29,21 @@ struct sticky_worker {
 struct slot {
 	struct sticky_worker
 		*owner;		   /* the ready worker that has the slot; NULL: the slot is held */
-	struct socket_set holding; /* open while there is no owner, and only then */
+	struct socket_set holding; /* open while the slot has no owner, and only then */
 	uint64_t generation;	   /* of the worker that was opened last */
 	uint64_t overflows;	   /* SYNs dropped by sockets that are closed by now */
-	bool is_away; /* its clients go to other slots, from the next sticky_group_apply() on */
+	bool is_away; /* its clients go to other slots after the next sticky_group_apply() */
 };
 
-/* Sockets that no slot has any more, and that will be closed in a moment: see deferred_close.c. */
+/* Sockets that belong to no slot any more, and are about to be closed: see deferred_close.c. */
 struct closing {
 	struct closing *next;
 	uint64_t due_ns; /* by CLOCK_MONOTONIC */
 	uint32_t slot;	 /* the slot that had them */
 	struct socket_set sockets;
-	bool is_check;	/* there are no sockets: look at the slot's queue, see deferred_close.c */
-	uint32_t check; /* the number of this look, from 0 on */
+	/* no sockets are closed: only look at the slot's queue, see deferred_close.c */
+	bool is_check;
+	uint32_t check; /* the number of this look, counted from 0 */
 };
 
 struct sticky_group {
@@ -51,29 +52,34 @@ struct sticky_group {
 	struct bpf_access access;
 	struct steering *steering;
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
-	uint32_t address_count;	 /* listeners */
-	uint32_t listener_count; /* listeners for which slots have sockets: all of them, or none */
-	int reserved[STICKY_LISTENERS_LIMIT]; /* bound sockets that keep the address; -1: sockets of
-						 slots do */
+	uint32_t address_count; /* listeners */
+	/* number of listeners for which slots have sockets: all of them, or none */
+	uint32_t listener_count;
+	/* bound sockets that keep the address; -1: the slots' sockets keep it */
+	int reserved[STICKY_LISTENERS_LIMIT];
 	struct sticky_dispatchers *dispatchers; /* NULL: none are open */
 	uint32_t backlog;
 	uint32_t slot_count;
-	struct sticky_worker *workers; /* a list of the open workers */
+	struct sticky_worker *workers; /* list of the open workers */
 	bool refusing;
 	int migration_wakes;	  /* see sticky_group_wakes() */
 	struct closing *closings; /* ordered by due_ns */
-	int timer_fd;		  /* readable when one is due; -1: the functions themselves wait */
-	bool table_is_stale;	  /* is_away of a slot has changed */
-	bool adopting;		  /* sticky_group_finish_adoption() has not succeeded yet */
-	bool checking;		  /* a thread is in sticky_group_check() */
+	/* readable when one is due; -1: the functions wait by themselves */
+	int timer_fd;
+	bool table_is_stale; /* is_away of a slot has changed */
+	bool adopting;	     /* sticky_group_finish_adoption() has not succeeded yet */
+	bool checking;	     /* a thread is in sticky_group_check() */
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };
 
-/* Copy the options of a caller who may know fewer members, or more: see sized.h. */
+/*
+ * Copy the options of a caller. Its structure may have fewer or more members than this library
+ * knows: see sized.h.
+ */
 int group_copy_options(const struct sticky_group_options *options,
 		       struct sticky_group_options *ret_options);
 
-/* A group without steering, listeners and slots. NULL: out of memory. */
+/* Create a group without steering, listeners and slots. Returns NULL if there is no memory. */
 struct sticky_group *group_new(const struct sticky_group_options *options);
 
 /*
@@ -83,15 +89,17 @@ void group_learn_of_wake_ups(struct sticky_group *group);
 
 /*
  * listen(2) on a socket of the group, and lock its program. The program is attached once more
- * before that, for the whole listener: a worker can have detached it (SO_DETACH_REUSEPORT_BPF,
- * which no lock forbids), and so can a foreign socket of the same uid have put its own in its
- * place. Each change of hands thus puts it right.
+ * before that, for the whole listener. A worker may have detached it (SO_DETACH_REUSEPORT_BPF,
+ * which no lock forbids), or a foreign socket of the same uid may have replaced it by a program of
+ * its own. Each time a slot changes hands, the program is thus restored.
  *
  * Returns 0 or -errno. Costs three system calls.
  */
 int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd);
 
-/* Attach the program to a listener once more, by a short-lived socket of it. Returns 0 or -errno.
+/*
+ * Attach the program to a listener once more, through a socket that is opened for this and closed
+ * again. Returns 0 or -errno.
  */
 int group_attach(const struct sticky_group *group, uint32_t listener);
 
@@ -122,28 +130,29 @@ uint32_t socket_set_overflows(const struct sticky_group *group, const struct soc
 void group_add_worker(struct sticky_group *group, struct sticky_worker *worker);
 void group_remove_worker(struct sticky_group *group, const struct sticky_worker *worker);
 
-/* The sockets that are in the map at present for a slot. */
+/* The sockets of a slot that are in the map at present. */
 const struct socket_set *slot_present(const struct slot *slot);
 struct socket_set *slot_present_set(struct slot *slot);
 
 /*
- * The first half of a change of hands: put the successor's sockets in the map. The second half is
- * the closing of the predecessor's sockets, by which the kernel moves their queues.
+ * The first half of a change of hands: put the sockets of the slot's next owner in the map. The
+ * second half is to close the sockets of the previous owner, by which the kernel moves their
+ * queues.
  *
  * On failure the slot stays as it was. Returns 0 or -errno.
  */
 int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor);
 
 /*
- * The second half, where the library closes the predecessor's sockets: in a moment, see
- * deferred_close.c. The set is empty afterwards.
+ * The second half, if the library itself closes the sockets of the previous owner. They are closed
+ * in a moment: see deferred_close.c. The set is empty afterwards.
  */
 void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket_set *sockets);
 
 /* The number of connections in the queues of a slot's sockets that are about to be closed. */
 uint32_t deferred_close_queue(const struct sticky_group *group, uint32_t slot);
 
-/* Do at once what would be due later. */
+/* Close at once all sockets that would be closed later. */
 void deferred_close_flush(struct sticky_group *group);
 
 /* The same at the end of the group: no worker is woken any more. */
@@ -165,9 +174,9 @@ void dispatchers_refuse(struct sticky_group *group);
 int slot_add(struct sticky_group *group, uint32_t slot);
 
 /*
- * Remove a slot that is not in the table any more. Its entries are emptied. Connections in its
- * holding sockets move to the slots that have their buckets now. A worker of the slot keeps its
- * sockets.
+ * Remove a slot that is not in the table any more. Its entries in the map are emptied. Connections
+ * in its holding sockets move to the slots that have its buckets now. A worker of the slot keeps
+ * its sockets.
  */
 void slot_remove(struct sticky_group *group, uint32_t slot);
 

@@ -166,7 +166,10 @@ int listener_learn_port(struct listener *listener, int fd)
 
 void listener_wake(int fd)
 {
-	/* It fails on a socket that does not listen any more: no acceptor sleeps on it. */
+	/*
+	 * shutdown() fails on a socket that does not listen any more. No acceptor sleeps on such a
+	 * socket.
+	 */
 	(void)shutdown(fd, SHUT_WR);
 }
 

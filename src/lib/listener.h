@@ -13,40 +13,39 @@
 struct listener {
 	struct sockaddr_storage address;
 	socklen_t length;
-	bool dual_stack; /* [::] for IPv4 clients too */
+	bool dual_stack; /* [::], which accepts IPv4 clients, too */
 	int backlog;	 /* connections */
 };
 
 /*
- * Look an address up. ":PORT" becomes dual-stack [::] where the machine has IPv6, else
- * 0.0.0.0.
- * Returns 0, or -ENOENT (the name has no address), or what socket(2) says. Blocks on
- * the name server where the host is a name.
+ * Look an address up. ":PORT" becomes dual-stack [::] if the machine has IPv6, else 0.0.0.0.
+ * Returns 0, -ENOENT (the name has no address), or an error of socket(2). If the host is a name,
+ * the call blocks on the name server.
  */
 int listener_resolve(const struct listen_spec *spec, int backlog, struct listener *ret_listener);
 
 /*
- * Is the address free? Tried by a bind(2) with SO_REUSEADDR alone. It fails where any socket
- * listens, that of another group of the same uid included; it succeeds where only TIME_WAIT
- * remains. Returns 0, -EADDRINUSE, or what bind(2) says.
+ * Is the address free? This is tried by a bind(2) with SO_REUSEADDR alone. It fails if any socket
+ * listens there, even one of another group of the same uid. It succeeds if only connections in
+ * TIME_WAIT remain. Returns 0, -EADDRINUSE, or another error of bind(2).
  */
 int listener_check_free(const struct listener *listener);
 
 /*
- * Open a socket of the group: SO_REUSEADDR, SO_REUSEPORT, close-on-exec, bound, not yet listening.
- * Returns the descriptor or -errno.
+ * Open a socket of the group: bound, with SO_REUSEADDR and SO_REUSEPORT, close-on-exec, not
+ * listening yet. Returns the descriptor or -errno.
  */
 int listener_bind(const struct listener *listener);
 
 /*
- * The same for a listener's first socket. Where the port is 0 the kernel chooses one, which is
- * filled in; the socket that is returned is then bound to that port explicitly. This is needed, as
+ * The same for a listener's first socket. If the port is 0, the kernel chooses a port, which is
+ * filled in. The socket that is returned is bound to that port explicitly. This is needed because
  * the kernel clears a port that it chose itself when the socket is closed (inet_put_port(), unless
  * SOCK_BINDPORT_LOCK): the program could not tell which listener's queue it moves.
  */
 int listener_bind_first(struct listener *listener);
 
-/* listen(2), and lock the program that the socket inherited. Returns 0 or -errno. */
+/* Call listen(2), and lock the program that the socket inherited. Returns 0 or -errno. */
 int listener_listen(const struct listener *listener, int fd);
 
 /*
@@ -59,10 +58,11 @@ int listener_lock(int fd);
 int listener_learn_port(struct listener *listener, int fd);
 
 /*
- * Wake all threads that sleep on a listening socket, in accept(), poll() or epoll_wait(), edge-
- * triggered or not: they look at its queue again. Nothing else happens: shutdown(SHUT_WR) of a
- * listening socket changes no state, and calls sk_state_change() (inet_shutdown()). It works
- * through any descriptor of the socket, and also while its queue is full.
+ * Wake all threads that sleep on a listening socket, in accept(), poll() or epoll_wait(),
+ * edge-triggered or not, so that they look at its queue again. Nothing else happens, as
+ * shutdown(SHUT_WR) of a listening socket changes no state, and calls sk_state_change()
+ * (inet_shutdown()). It works through any descriptor of the socket, and also while its queue is
+ * full.
  */
 void listener_wake(int fd);
 
@@ -70,7 +70,8 @@ void listener_wake(int fd);
 int listener_queue(int fd);
 
 /*
- * The number of SYNs that a listening socket dropped because its queue was full; 0 where unknown.
+ * The number of SYNs that a listening socket dropped because its queue was full. It is 0 if
+ * unknown.
  */
 uint32_t listener_overflows(int fd);
 

@@ -10,7 +10,7 @@ struct log {
 	void *context;
 };
 
-/* Report one event; the detail is formatted as by printf, and cut at 1,023 bytes. */
+/* Report one event. The detail is formatted as by printf, and cut at 1,023 bytes. */
 void log_event(const struct log *log, enum sticky_log_level level, const char *event,
 	       const char *format, ...) __attribute__((format(printf, 4, 5)));
 

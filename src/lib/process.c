@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The worker API for processes: descriptors from the environment, and connections from them. */
+/* The API for worker processes: descriptors from the environment, and connections from them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,14 +19,14 @@ struct sticky_process {
 	uint32_t socket_count;
 	int channel; /* -1: there is none */
 	int poll_fd;
-	uint32_t turn; /* counts up; decides which source is tried first: sockets and channel take
-			  turns */
+	/* counts up; odd or even, it decides whether sockets or channel are tried first */
+	uint32_t turn;
 	bool stopping;
 };
 
 /* ---- What the environment says ------------------------------------------------------ */
 
-/* Read a number from the environment. Returns -1 where there is none. */
+/* Read a number from the environment. Returns -1 if there is none. */
 static long long process_variable(const char *name)
 {
 	const char *text = getenv(name);
@@ -70,8 +70,8 @@ static int take_sockets(struct sticky_process *process)
 }
 
 /*
- * The close() alone does not take a descriptor out of the epoll set where the controller or a child
- * has a duplicate: it would be reported again and again.
+ * close() alone does not take a descriptor out of the epoll set if the controller or a child has a
+ * duplicate: the descriptor would be reported again and again.
  */
 static void end_watched(const struct sticky_process *process, int fd)
 {
@@ -87,8 +87,8 @@ static void end_channel(struct sticky_process *process)
 }
 
 /*
- * LISTEN_PID tells for which process the variable is: a child may inherit the variable without the
- * descriptor.
+ * LISTEN_PID tells for which process the variable is meant: a child may inherit the variable
+ * without the descriptor.
  */
 static int take_channel(struct sticky_process *process)
 {
@@ -105,7 +105,7 @@ static int take_channel(struct sticky_process *process)
 	error = channel_send(process->channel, &hello, -1);
 	if (error != -EPIPE && error != -ECONNRESET)
 		return error;
-	/* The controller has ended. The listening sockets, if there are any, go on serving. */
+	/* The controller has ended. The listening sockets, if there are any, serve on. */
 	end_channel(process);
 	return 0;
 }
@@ -185,8 +185,8 @@ static void process_answer(struct sticky_process *process, uint32_t id, enum cha
 		.version = CHANNEL_VERSION, .kind = (uint16_t)kind, .id = id};
 
 	/*
-	 * This does not fail: the buffer has room for more answers than connections can be in
-	 * flight.
+	 * This does not fail: the buffer has room for more reports than connections can be on their
+	 * way.
 	 */
 	channel_send(process->channel, &message, -1);
 }
@@ -322,7 +322,7 @@ int sticky_process_stopping(struct sticky_process *process)
 	process->stopping = true;
 	close_sockets(process);
 	/*
-	 * No more connections can be sent; those that have arrived can still be read, and given
+	 * No more connections can be sent. Those that have arrived can still be read, and given
 	 * back.
 	 */
 	if (process->channel >= 0)

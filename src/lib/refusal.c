@@ -50,10 +50,9 @@ static const char *explain_permission(const struct refusal_facts *facts)
 {
 	if (facts->in_user_namespace)
 		return "BPF is not permitted: the kernel wants CAP_BPF of the first user "
-		       "namespace, "
-		       "and this process is in another one\n"
-		       "run it outside of the container or user namespace, or give up the kernel "
-		       "engine";
+		       "namespace, and this process is in another one\n"
+		       "run it outside of the container or user namespace, or use the user engine "
+		       "(STICKY_ENGINE_USER)";
 	if (!facts->has_capability)
 		return "BPF is not permitted: the capability CAP_BPF is missing\n"
 		       "run it as root or by sudo, or give it the capability: setcap "

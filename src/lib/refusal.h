@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The facts about this process and machine that tell one cause from another. */
+/* The facts about this process and machine by which one cause is told from another. */
 struct refusal_facts {
-	const char *release;	 /* of the kernel, as uname(2) has it */
+	const char *release;	 /* the kernel's release, as uname(2) reports it */
 	bool has_capability;	 /* CAP_BPF or CAP_SYS_ADMIN is effective or permitted */
 	bool in_user_namespace;	 /* not in the initial one, whose capabilities are needed */
 	bool has_seccomp_filter; /* that of a container, for example */
@@ -19,8 +19,8 @@ struct refusal_facts {
 bool refusal_is_kernel_too_old(const char *release);
 
 /*
- * Classify an error of the loading: -EPERM (not permitted), -EOPNOTSUPP (the kernel lacks what is
- * needed), -ENOEXEC (the verifier refuses the program), or the error itself. Pure.
+ * Classify an error of loading the program: -EPERM (not permitted), -EOPNOTSUPP (the kernel lacks a
+ * feature), -ENOEXEC (the verifier refuses the program), or the error itself. Pure.
  *
  * error           what libbpf returned
  * verifier_spoke  the verifier wrote a log, and has thus seen the program: EACCES, EPERM or EINVAL
@@ -29,7 +29,7 @@ bool refusal_is_kernel_too_old(const char *release);
 int refusal_classify(int error, bool verifier_spoke);
 
 /*
- * The cause in a sentence, a newline, and what to do. Pure.
+ * Write the cause in a sentence, a newline, and what the user can do about it. Pure.
  *
  * error  -EPERM, -EOPNOTSUPP, -ENOEXEC or another -errno
  */

@@ -8,13 +8,13 @@ static size_t size_of(const void *theirs)
 {
 	size_t size;
 
-	memcpy(&size, theirs, sizeof(size)); /* elements of an array may not be aligned */
+	memcpy(&size, theirs, sizeof(size)); /* the elements of an array may not be aligned */
 	return size;
 }
 
 /*
- * The size that both know. A size that is no multiple of the alignment ends within a member, which
- * is then left out.
+ * The size that both sides know. If a size is no multiple of the alignment, it ends within a
+ * member, which is then left out.
  */
 static size_t common_size(size_t theirs, size_t first, size_t ours)
 {

@@ -195,7 +195,7 @@ int slot_hold(struct sticky_group *group, uint32_t slot)
 			socket_set_close(&holding);
 	}
 	if (error) {
-		/* The owner's own sockets hold the slot: nothing of its queue is lost. */
+		/* The owner's own sockets hold the slot, so that nothing in its queue is lost. */
 		holding = state->owner->sockets;
 		socket_set_init(&state->owner->sockets);
 	}

@@ -16,7 +16,9 @@
 #include "lib/bpf_proxies.h"
 #include "lib/table.h"
 
-/* sticky.h is for programs that have no bpf/abi.h: the limits stand in both. */
+/*
+ * Programs that include sticky.h do not have bpf/abi.h. The limits are therefore defined in both.
+ */
 _Static_assert(STICKY_BUCKETS == STICKY_BUCKET_COUNT, "bpf/abi.h and sticky.h differ");
 _Static_assert(STICKY_SLOTS_MAX == STICKY_SLOTS_LIMIT, "bpf/abi.h and sticky.h differ");
 _Static_assert(STICKY_LISTENERS_MAX == STICKY_LISTENERS_LIMIT, "bpf/abi.h and sticky.h differ");
@@ -41,11 +43,11 @@ struct steering {
 	struct loaded_program *program; /* NULL: the kernel does not place connections */
 	uint32_t listener_count;
 	struct sticky_listener_key listeners[STICKY_LISTENERS_LIMIT];
-	char *pins;		  /* the directory; NULL: not pinned */
-	struct table_state table; /* its present table is the kernel's */
-	bool table_is_unknown; /* the kernel's table was written by another process, and may differ
-				  from `table` */
-	int tables[TABLES];    /* the inner maps, one of them in use; -1: not created */
+	char *pins;		  /* the directory of the pins; NULL: not pinned */
+	struct table_state table; /* its `present` table is the one in the kernel */
+	/* the kernel's table was written by another process, and may differ from `table` */
+	bool table_is_unknown;
+	int tables[TABLES]; /* the inner maps, one of which is in use; -1: not created */
 	uint32_t table_in_use;
 };
 
@@ -84,9 +86,8 @@ static int write_settings(struct steering *steering)
 }
 
 /*
- * Replace the table whole: the inner map that is not in use is written, and takes the place of the
- * other one. Waits about 8 ms for running programs, so that none reads the previous table
- * afterwards.
+ * Replace the whole table: the inner map that is not in use is written, and takes the place of the
+ * other one. Waits about 8 ms, until no run of the program can read the previous table any more.
  */
 static int write_table(struct steering *steering, const struct sticky_table *table)
 {
@@ -105,8 +106,8 @@ static int write_table(struct steering *steering, const struct sticky_table *tab
 }
 
 /*
- * Both are created at once: creating a map needs CAP_BPF, updating one needs nothing on newer
- * kernels.
+ * Both inner maps are created at once: creating a map needs CAP_BPF, updating one needs no
+ * privilege on newer kernels.
  */
 static int make_tables(struct steering *steering)
 {
@@ -225,7 +226,7 @@ void steering_leave_pins(struct steering *steering)
 }
 
 /*
- * The settings are read from the map; the table is assumed to be that of all slots, none of them
+ * The settings are read from the map. The table is assumed to be that of all slots, none of them
  * away.
  */
 static int read_pinned(struct steering *steering)
@@ -260,7 +261,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 	if (!error)
 		error = read_pinned(steering);
 	if (error) {
-		free(pins); /* only the name: the pins themselves stay */
+		free(pins); /* frees only the name: the pins themselves stay */
 		steering_close(steering);
 		return error;
 	}
@@ -271,7 +272,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 
 /* ---- Listeners ---------------------------------------------------------------------- */
 
-/* What the program finds in the struct bpf_sock of a listener's sockets. */
+/* Read the key of a listener's sockets, as the program finds it in their struct bpf_sock. */
 static int read_key(int socket, struct sticky_listener_key *ret_key)
 {
 	struct sockaddr_in6 v6 = {0}; /* has room for a struct sockaddr_in */
@@ -300,8 +301,8 @@ static int read_key(int socket, struct sticky_listener_key *ret_key)
 }
 
 /*
- * With one listener the program does not look its sockets up. So a second one is put in the map
- * first, and the settings then say that there are two.
+ * With one listener the program does not look its sockets up. Therefore a second listener is put in
+ * the map first, and after that the settings say that there are two.
  */
 static int announce_listener(struct steering *steering, const struct sticky_listener_key *key)
 {
@@ -403,7 +404,8 @@ int steering_put(struct steering *steering, uint32_t listener, uint32_t slot, in
 	uint64_t value = (uint64_t)socket;
 
 	/*
-	 * BPF_ANY replaces atomically. BPF_EXIST would fail once a worker has shut its socket down.
+	 * BPF_ANY replaces atomically. BPF_EXIST would fail after a worker has shut its socket
+	 * down.
 	 */
 	return bpf_access_update(&steering->access, map_of(steering, MAP_ENTRIES), &entry, &value);
 }
@@ -428,9 +430,9 @@ int steering_set_table(struct steering *steering, uint32_t slots, const bool *is
 		return -ENOMEM;
 	moved = table_difference(steering->table.present.slots, table->slots);
 	/*
-	 * The program uses the number of slots for probes only. It is raised after the table has
-	 * grown, and lowered before the table shrinks, so that a probe never chooses a slot that
-	 * does not exist.
+	 * The program uses the number of slots for probes only. The number is raised after the
+	 * table has grown, and lowered before the table shrinks. A probe thus never chooses a slot
+	 * that does not exist.
 	 */
 	if (slots < previous)
 		steering->settings.slots = slots;
@@ -463,7 +465,10 @@ int steering_set_sample(struct steering *steering, uint32_t one_in)
 	return write_settings(steering);
 }
 
-/* The program may read the settings at any moment: the address is there before the port. */
+/*
+ * The program may read the settings at any moment. The address is therefore written before the
+ * port.
+ */
 int steering_set_check(struct steering *steering, const struct sockaddr *source)
 {
 	struct sticky_settings *settings = &steering->settings;

@@ -12,14 +12,14 @@ struct run {
 uint32_t table_share(uint32_t slots, uint32_t slot)
 {
 	/*
-	 * The remainder goes to the lowest slots. So no share grows when a slot is added, and the
-	 * newest slot never gets a bucket of the remainder: growing only takes from the older
+	 * The remainder goes to the lowest slots. When a slot is added, no other share grows, and
+	 * the new slot gets no bucket of the remainder: growing only takes buckets from the older
 	 * slots.
 	 */
 	return STICKY_BUCKETS / slots + (slot < STICKY_BUCKETS % slots);
 }
 
-/* The longest run of each slot; the first one where several are as long. */
+/* Find the longest run of each slot; if several are as long, the first of them. */
 static void find_longest_runs(const uint16_t *table, uint32_t slots, struct run *ret_runs)
 {
 	uint32_t start = 0, bucket;
@@ -56,7 +56,10 @@ static void grow(uint16_t *table, uint32_t slots)
 		surplus[slot] = table_share(old, slot) - table_share(slots, slot);
 		missing += surplus[slot];
 	}
-	/* One round suffices, unless a slot's longest run is shorter than what it has to give. */
+	/*
+	 * One round is enough, unless a slot's longest run is shorter than the number of buckets
+	 * that the slot has to give.
+	 */
 	while (missing > 0) {
 		find_longest_runs(table, old, longest);
 		for (slot = 0; slot < old; slot++) {
@@ -85,7 +88,7 @@ void table_fill(uint32_t slots, uint16_t *ret_table)
 	table_extend(1, slots, ret_table);
 }
 
-/* List the slots that are not away, in order. Returns how many. */
+/* List the slots that are not away, in order. Returns their number. */
 static uint32_t list_present(uint32_t slots, const bool *is_away, uint16_t *ret_present)
 {
 	uint32_t count = 0, slot;

@@ -2,12 +2,12 @@
 /*
  * The table, bucket -> slot, as a pure function of the number of slots.
  *
- * It is grown, not hashed: table(N) is table(N-1) with just enough buckets handed to
- * slot N-1, from each older slot one contiguous run where it has one long enough.
+ * The table is grown, not hashed: table(N) is table(N-1) with just enough buckets handed to slot
+ * N-1. Each older slot hands over one contiguous run, if it has one that is long enough.
  *   - Every slot owns 65536/N buckets, rounded down or up: as even as can be.
  *   - N-1 -> N moves the new slot's buckets and no others: as few as can be.
- *   - Contiguous runs keep the table short as a list of intervals, N(N-1)/2 + 1 of
- *     them, which is what a classic BPF program can be made from.
+ *   - Contiguous runs keep the table short as a list of intervals, N(N-1)/2 + 1 of them, from which
+ *   a classic BPF program can be made.
  */
 #ifndef STICKY_LIB_TABLE_H
 #define STICKY_LIB_TABLE_H
@@ -29,30 +29,30 @@
 void table_fill(uint32_t slots, uint16_t *ret_table);
 
 /*
- * The same, from the table of fewer slots.
+ * The same, starting from the table of fewer slots.
  *
- * from   1 to `slots`: of how many slots `table` is the table
+ * from   the number of slots of `table` so far, 1 to `slots`
  *
  * Costs two passes over the table for each new slot.
  */
 void table_extend(uint32_t from, uint32_t slots, uint16_t *table);
 
-/* Fill in the short form of a table whose `slots` are filled in, see bpf/abi.h. */
+/* Compute the short form of a table whose `slots` are filled in: see bpf/abi.h. */
 void table_shorten(struct sticky_table *table);
 
-/* How many buckets a slot owns in the table of `slots` slots; slot < slots. */
+/* The number of buckets that a slot owns in the table of `slots` slots; slot < slots. */
 uint32_t table_share(uint32_t slots, uint32_t slot);
 
 /*
- * Deal the buckets of slots that are away out to the others, evenly and in runs. The result
- * depends only on the table and on which slots are away: when they are back, every bucket has its
- * owner again.
+ * Give the buckets of slots that are away to the other slots, evenly and in runs. The result
+ * depends only on the table and on which slots are away. When no slot is away any more, every
+ * bucket has its owner again.
  *
- * is_away  `slots` elements; where all slots are away nothing changes
+ * is_away  `slots` elements; if all slots are away, nothing changes
  */
 void table_spill(uint32_t slots, const bool *is_away, uint16_t *table);
 
-/* How many buckets differ between two tables. */
+/* The number of buckets that differ between two tables. */
 uint32_t table_difference(const uint16_t *a, const uint16_t *b);
 
 #endif

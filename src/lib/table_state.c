@@ -7,8 +7,8 @@
 #include "lib/table.h"
 
 /*
- * A crash changes which slots are away, and not their number: the plain table is kept, and not
- * computed again.
+ * A crash changes which slots are away, but not their number. The plain table is therefore kept,
+ * and not computed again.
  */
 static void make_plain(struct table_state *state, uint32_t slots)
 {

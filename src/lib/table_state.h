@@ -10,9 +10,10 @@
 
 struct table_state {
 	struct sticky_table present;
-	uint32_t buckets[STICKY_SLOTS_MAX]; /* how many of its buckets each slot has */
-	uint16_t plain[STICKY_BUCKETS];	    /* the table of plain_slots slots, none of them away */
-	uint32_t plain_slots;		    /* 0: not computed yet */
+	uint32_t buckets[STICKY_SLOTS_MAX]; /* number of buckets of each slot */
+	/* the table of plain_slots slots if none of them is away */
+	uint16_t plain[STICKY_BUCKETS];
+	uint32_t plain_slots; /* 0: not computed yet */
 };
 
 /*
@@ -25,7 +26,7 @@ struct table_state {
 struct sticky_table *table_state_next(struct table_state *state, uint32_t slots,
 				      const bool *is_away);
 
-/* This table is in use now. */
+/* Note that this table is in use now. */
 void table_state_take(struct table_state *state, const struct sticky_table *table);
 
 #endif

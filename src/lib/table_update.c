@@ -7,8 +7,8 @@
 #include "lib/group_internal.h"
 
 /*
- * Write the table of so many slots, less those that are away. Returns how many buckets moved, or
- * -errno.
+ * Write the table of this many slots, without those that are away. Returns the number of buckets
+ * that moved, or -errno.
  */
 static int write_table(struct sticky_group *group, uint32_t slots)
 {
@@ -43,7 +43,10 @@ static int grow(struct sticky_group *group, uint32_t slots)
 	return result;
 }
 
-/* The table sends no connection to the removed slots any more when their queues are moved. */
+/*
+ * When the queues of the removed slots are moved, the table does not send connections to these
+ * slots any more.
+ */
 static int shrink(struct sticky_group *group, uint32_t slots)
 {
 	uint32_t previous = group->slot_count, slot;
@@ -107,8 +110,9 @@ int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t l
 	else if (!group->slots[slot].owner && group->slots[slot].holding.fd[listener] >= 0)
 		fd = group->slots[slot].holding.fd[listener];
 	/*
-	 * Non-blocking, as the queue may be moved between poll() and accept(). Set under the lock:
-	 * another thread may close this descriptor, and open one with the same number.
+	 * The descriptor is non-blocking, as the queue may be moved between poll() and accept().
+	 * The flag is set under the lock: without it another thread could close this descriptor,
+	 * and open one with the same number.
 	 */
 	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
 		fd = -errno;

@@ -11,12 +11,12 @@
 #include "lib/address.h"
 #include "lib/listener.h"
 
-#define HANDSHAKE_LIMIT_MS 1000 /* for the one connection of the trial */
+#define HANDSHAKE_LIMIT_MS 1000 /* for the one connection that is moved */
 
-/* What one try of wake_probe() holds; -1: not open. */
+/* The descriptors of one run of wake_probe(); -1: not open. */
 struct probe {
-	int previous;  /* the listening socket that is closed with a connection in it */
-	int successor; /* the one that the connection is moved to */
+	int previous;  /* the listening socket that is closed while a connection is in its queue */
+	int successor; /* the socket that the connection is moved to */
 	int client;
 	int epoll;
 };
@@ -68,7 +68,9 @@ static int wait_for_queue(int listening_fd)
 	return ready < 0 ? -errno : ready == 0 ? -ETIMEDOUT : 0;
 }
 
-/* Queue a connection on one socket, watch the other, close the first: does the watcher wake? */
+/*
+ * Queue a connection on one socket, watch the other one, close the first one. Is an event reported?
+ */
 static int try_migration(struct steering *steering, uint32_t index, struct listener *listener,
 			 struct probe *probe)
 {
@@ -101,7 +103,7 @@ static int try_migration(struct steering *steering, uint32_t index, struct liste
 
 	close(probe->previous);
 	probe->previous = -1;
-	/* The queue has been moved when close() returns: no time to wait. */
+	/* When close() returns, the queue has been moved: there is no need to wait. */
 	return epoll_wait(probe->epoll, &event, 1, 0);
 }
 

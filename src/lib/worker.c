@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Workers: the lives of a slot. */
+/* The workers of a group. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -74,7 +74,7 @@ int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
 
 	if (listener >= STICKY_LISTENERS_LIMIT)
 		return -EINVAL;
-	/* A listener may be added at this moment. */
+	/* Another thread may be adding a listener. */
 	pthread_mutex_lock(&worker->group->lock);
 	fd = worker->sockets.fd[listener];
 	pthread_mutex_unlock(&worker->group->lock);

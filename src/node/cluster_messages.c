@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "node/cluster_messages.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "node/json_scan.h"
+
+#define STOP_CMD "NODE_STICKYCTL" /* of the messages from and to stop.js */
 
 static const char *text_of(const json_t *message, const char *name)
 {
@@ -77,6 +82,37 @@ static void read_cluster(const json_t *message, struct cluster_event *event)
 	}
 }
 
+static void read_stop_answer(const json_t *message, struct cluster_event *event)
+{
+	event->kind = json_is_true(json_object_get(message, "loaded")) ? CLUSTER_HAS_PRELOAD
+								       : CLUSTER_STOP_ANSWER;
+	event->handles_signal = json_is_string(json_object_get(message, "signal"));
+	event->handles_disconnect = json_is_true(json_object_get(message, "disconnect"));
+}
+
+enum cluster_address cluster_address(const char *text, size_t length)
+{
+	static const char *const name = "cmd";
+	static const char prefix[] = "NODE_";
+	enum json_scan_kind kind;
+	struct json_part cmd;
+
+	if (!json_scan(text, length, &name, 1, &cmd, &kind))
+		return CLUSTER_NO_JSON;
+	if (json_part_is(&cmd, "NODE_HANDLE"))
+		return CLUSTER_HANDLE;
+	if (kind == JSON_SCAN_STRING)
+		return length == strlen("\"ready\"") && !memcmp(text, "\"ready\"", length)
+			       ? CLUSTER_TO_PRIMARY
+			       : CLUSTER_APPLICATION;
+	if (cmd.kind == JSON_SCAN_STRING && cmd.length >= strlen(prefix) &&
+	    !memcmp(cmd.text, prefix, strlen(prefix)))
+		return CLUSTER_TO_PRIMARY;
+	return json_part_is(&cmd, "ready") || json_part_is(&cmd, "disconnect")
+		       ? CLUSTER_TO_PRIMARY
+		       : CLUSTER_APPLICATION;
+}
+
 void cluster_read(const json_t *message, struct cluster_event *ret_event)
 {
 	const char *cmd = json_is_object(message) ? text_of(message, "cmd") : "";
@@ -94,6 +130,8 @@ void cluster_read(const json_t *message, struct cluster_event *ret_event)
 		event.kind = CLUSTER_SAYS_READY;
 	else if (!strcmp(cmd, "disconnect"))
 		event.kind = CLUSTER_WANTS_OUT;
+	else if (!strcmp(cmd, STOP_CMD))
+		read_stop_answer(message, &event);
 	*ret_event = event;
 }
 
@@ -141,7 +179,27 @@ json_t *cluster_disconnect(json_int_t seq)
 	return json_pack("{s:s, s:s, s:I}", "cmd", "NODE_CLUSTER", "act", "disconnect", "seq", seq);
 }
 
+json_t *cluster_handle_taken(void)
+{
+	return json_pack("{s:s}", "cmd", "NODE_HANDLE_ACK");
+}
+
 json_t *cluster_acknowledge(json_int_t ack, json_int_t seq)
 {
 	return json_pack("{s:s, s:I, s:I}", "cmd", "NODE_CLUSTER", "ack", ack, "seq", seq);
+}
+
+json_t *cluster_tell_stop(const struct cluster_stop *stop)
+{
+	json_t *names = json_array();
+	size_t i;
+
+	for (i = 0; i < sizeof(stop->signals) / sizeof(stop->signals[0]); i++)
+		if (stop->signals[i])
+			json_array_append_new(
+				names, json_sprintf("SIG%s", sigabbrev_np(stop->signals[i])));
+	/* A larger number of milliseconds is 1 ms to Node.js's setTimeout(). */
+	return json_pack("{s:s, s:o, s:I, s:b, s:I}", "cmd", STOP_CMD, "signals", names, "after",
+			 (json_int_t)(stop->after_ms > INT32_MAX ? INT32_MAX : stop->after_ms),
+			 "idle", stop->when_idle, "kept", (json_int_t)stop->kept_ms);
 }

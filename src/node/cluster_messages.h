@@ -22,7 +22,17 @@ enum cluster_kind {
 	CLUSTER_HANDLE_TAKEN, /* a descriptor arrived */
 	CLUSTER_HANDLE_LOST,  /* a descriptor did not arrive: the worker had no free one */
 	CLUSTER_SAYS_READY,   /* {"cmd":"ready"}, or the text "ready" */
-	CLUSTER_WANTS_OUT     /* {"cmd":"disconnect"}: the worker asks to be replaced */
+	CLUSTER_WANTS_OUT,    /* {"cmd":"disconnect"}: the worker asks to be replaced */
+	CLUSTER_HAS_PRELOAD,  /* stop.js is loaded: it answers cluster_stop() */
+	CLUSTER_STOP_ANSWER   /* stop.js says what the application handles */
+};
+
+/* For whom a line is. */
+enum cluster_address {
+	CLUSTER_NO_JSON,
+	CLUSTER_TO_PRIMARY,  /* cluster_read() says what it is */
+	CLUSTER_HANDLE,	     /* the application's, with a descriptor */
+	CLUSTER_APPLICATION, /* the application's own: for other workers, or for no one */
 };
 
 #define CLUSTER_ADDRESS_SIZE 108 /* the longest address is a UNIX socket's path */
@@ -53,7 +63,13 @@ struct cluster_event {
 	json_int_t ack;	    /* CLUSTER_ANSWER: the number of the controller's message */
 	bool accepted;	    /* CLUSTER_ANSWER to a connection: was it accepted? */
 	char key[160];	    /* CLUSTER_CLOSED: the key of the server */
+	/* CLUSTER_STOP_ANSWER: the application's handlers */
+	bool handles_signal;
+	bool handles_disconnect;
 };
+
+/* Find out for whom a line is, without its end. */
+enum cluster_address cluster_address(const char *text, size_t length);
 
 /* Find out what a message means. Texts and data of the event are borrowed from `message`. */
 void cluster_read(const json_t *message, struct cluster_event *ret_event);
@@ -95,6 +111,22 @@ json_t *cluster_socket(json_t *message);
 
 /* Ask the worker to finish its connections, and to exit. */
 json_t *cluster_disconnect(json_int_t seq);
+
+/* How a worker is asked to finish: see stop.js. */
+struct cluster_stop {
+	int signals[2]; /* the application's handler of the first of these that it has runs; 0: none
+			 */
+	uint32_t after_ms; /* the latest time for that */
+	bool when_idle;	   /* the handler runs sooner where no request is being answered */
+	/* with when_idle: not before this time, while HTTP clients keep connections */
+	uint32_t kept_ms;
+};
+
+/* Tell stop.js that the worker is about to be asked to finish. */
+json_t *cluster_tell_stop(const struct cluster_stop *stop);
+
+/* The answer to a descriptor. */
+json_t *cluster_handle_taken(void);
 
 /* An answer without content. */
 json_t *cluster_acknowledge(json_int_t ack, json_int_t seq);

@@ -8,6 +8,7 @@
 
 #include "common/error_text.h"
 #include "common/sanitize.h"
+#include "node/node_command.h"
 
 #define PATH_SIZE 4096
 
@@ -25,7 +26,7 @@ static bool is_one_of(const char *word, const char *const *words)
 	return *words != NULL;
 }
 
-bool advice_is_runner(const char *command)
+static bool is_runner(const char *command)
 {
 	static const char *const runners[] = {"npm", "npx", "yarn", "pnpm", "pnpx", NULL};
 
@@ -94,26 +95,132 @@ static void say_instead(const char *script, struct error_text *error)
 		error_text_add(error, "name node itself: stickyctl start -- node server.js");
 }
 
-bool advice_of_command(char *const *command, const char *directory, struct error_text *ret_error)
-{
-	char *script;
+/* ---- Programs that start a script of Node.js --------------------------------------------- */
 
-	if (advice_is_runner(command[0])) {
-		error_text_set(
-			ret_error,
-			"%s starts the application in a process of its own, which gets none of "
-			"the sockets\n",
-			base_name(command[0]));
-		script = read_script(directory, script_of(command));
-		say_instead(script, ret_error);
-		free(script);
-		return true;
+static const struct wrapper {
+	const char *name;
+	const char *what; /* it does instead of running the application itself */
+	const char *node; /* the words that run a script as it does */
+	bool may_listen;  /* with -l it may be a server of another kind */
+} wrappers[] = {
+	{"nodemon",
+	 "starts the application in a process of its own; 'stickyctl reload' restarts it", "node",
+	 false},
+	{"tsx", "starts the application in a process of its own", "node --import tsx", false},
+	{"ts-node-dev", "starts the application in a process of its own",
+	 "node -r ts-node/register", false},
+	{"tsnd", "starts the application in a process of its own", "node -r ts-node/register",
+	 false},
+	{"pm2", "starts the application elsewhere; stickyctl takes its place", "node", false},
+	{"pm2-runtime", "starts the application as its child; stickyctl takes its place", "node",
+	 false},
+	{"forever", "starts the application in a process of its own; stickyctl takes its place",
+	 "node", false},
+	{"bun", "is not Node.js, and can't be the worker of a Node.js cluster", "node", true},
+	{"deno", "is not Node.js, and can't be the worker of a Node.js cluster", "node", true},
+};
+
+static const struct wrapper *find_wrapper(const char *command)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(wrappers) / sizeof(wrappers[0]); i++)
+		if (!strcmp(base_name(command), wrappers[i].name))
+			return &wrappers[i];
+	return NULL;
+}
+
+static bool ends_with(const char *word, const char *end)
+{
+	size_t length = strlen(word), end_length = strlen(end);
+
+	return length >= end_length && !strcmp(word + length - end_length, end);
+}
+
+static bool is_script(const char *word)
+{
+	static const char *const ends[] = {".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"};
+	size_t i;
+
+	/* pm2 reads this one. */
+	if (strstr(word, ".config."))
+		return false;
+	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (ends_with(word, ends[i]))
+			return true;
+	return false;
+}
+
+/* Name the script among the words, and its arguments. Nothing to name: an example. */
+static void say_script(char *const *word, const char *node, struct error_text *error)
+{
+	while (*word && !is_script(*word))
+		word++;
+	if (!*word) {
+		error_text_add(error, "name node itself: stickyctl start -- %s server.js", node);
+		return;
 	}
+	error_text_add(error, "name what it runs: stickyctl start -- %s", node);
+	for (; *word; word++)
+		error_text_add(error, " %s", *word);
+}
+
+/* `node --watch` runs the application in a child, which gets no channel. */
+static bool is_watched(char *const *command)
+{
+	char *const *word = command + 1;
+
+	if (!node_command_is_named_node(command[0]))
+		return false;
+	while (*word && (*word)[0] == '-' && strncmp(*word, "--watch", strlen("--watch")))
+		word++;
+	return *word && (*word)[0] == '-';
+}
+
+/* ---- The advice ------------------------------------------------------------------------ */
+
+static void advise_on_runner(char *const *command, const char *directory, struct error_text *error)
+{
+	char *script = read_script(directory, script_of(command));
+
+	error_text_set(error,
+		       "%s starts the application in a process of its own, which gets none of the "
+		       "sockets\n",
+		       base_name(command[0]));
+	say_instead(script, error);
+	free(script);
+}
+
+static bool advise_on_shell(char *const *command, struct error_text *error)
+{
 	if (!is_shell(command[0]) || !command[1] || strcmp(command[1], "-c") || !command[2] ||
 	    !strstr(command[2], "node "))
 		return false;
-	error_text_set(ret_error, "%s is not the application: Node.js would be its child\n",
+	error_text_set(error, "%s is not the application: Node.js would be its child\n",
 		       base_name(command[0]));
-	say_instead(command[2], ret_error);
+	say_instead(command[2], error);
 	return true;
+}
+
+bool advice_of_command(char *const *command, const char *directory, bool has_address,
+		       struct error_text *ret_error)
+{
+	const struct wrapper *wrapper = find_wrapper(command[0]);
+
+	if (is_runner(command[0])) {
+		advise_on_runner(command, directory, ret_error);
+		return true;
+	}
+	if (is_watched(command)) {
+		error_text_set(ret_error, "node --watch starts the application in a process of its "
+					  "own; 'stickyctl reload' restarts it\n");
+		say_script(command + 1, "node", ret_error);
+		return true;
+	}
+	if (wrapper && (!wrapper->may_listen || !has_address)) {
+		error_text_set(ret_error, "%s %s\n", wrapper->name, wrapper->what);
+		say_script(command + 1, wrapper->node, ret_error);
+		return true;
+	}
+	return !has_address && advise_on_shell(command, ret_error);
 }

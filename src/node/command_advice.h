@@ -8,17 +8,17 @@
 #include "common/error_text.h"
 
 /*
- * Is this a command whose sockets and channel would not reach the application? npm, npx, yarn and
- * pnpm start it in a process of its own. A shell counts only if it starts Node.js.
+ * Is this a command whose sockets and channel would not reach the application? npm, nodemon, tsx,
+ * pm2, `node --watch` and the like start it in a process of its own. A shell counts only if it
+ * starts Node.js. bun and deno are not Node.js, and don't talk to its cluster primary.
  *
- * directory  where workers run; its package.json says what `npm start` runs
- * ret_error  what is wrong, and on a second line what to name instead
+ * directory    where workers run; its package.json says what `npm start` runs
+ * has_address  -l names an address: a shell, bun or deno may be any kind of server, then
+ * ret_error    what is wrong, and on a second line what to name instead
  *
  * Returns false if nothing is wrong.
  */
-bool advice_of_command(char *const *command, const char *directory, struct error_text *ret_error);
-
-/* Is it npm, or one of the programs like it? */
-bool advice_is_runner(const char *command);
+bool advice_of_command(char *const *command, const char *directory, bool has_address,
+		       struct error_text *ret_error);
 
 #endif

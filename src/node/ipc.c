@@ -12,8 +12,8 @@
 #include "wire/fd_passing.h"
 
 #define READ_SIZE 65536
-/* bytes; the channel of a worker that sends a longer line is shut down */
-#define LINE_MAX_SIZE (16u << 20)
+/* bytes; a larger buffer is freed when it is empty */
+#define ROOM_KEPT (1u << 20)
 /* bytes; at most this much waits for a worker that does not read */
 #define QUEUE_MAX    (32u << 20)
 #define READS_A_TURN 16
@@ -42,6 +42,8 @@ struct node_ipc {
 	size_t queued; /* bytes in the queue */
 	char *input;
 	size_t input_length, input_room;
+	size_t searched;  /* so many bytes of the input have no end of a line */
+	bool is_skipping; /* a line that is too long, up to its end */
 	/* a callback is running: node_ipc_close() leaves the freeing to take_lines() */
 	bool is_taking;
 	bool is_closed;
@@ -77,8 +79,6 @@ static bool make_room(struct node_ipc *ipc)
 
 	if (ipc->input_room - ipc->input_length >= READ_SIZE)
 		return true;
-	if (room > 2 * LINE_MAX_SIZE)
-		return false;
 	input = realloc(ipc->input, room);
 	if (!input)
 		return false;
@@ -89,36 +89,52 @@ static bool make_room(struct node_ipc *ipc)
 
 static void take_line(struct node_ipc *ipc, const char *text, size_t length)
 {
-	/*
-	 * A previous controller may have read the beginning of this line. The rest is no valid
-	 * JSON, as it has one closing bracket too many, and is skipped here.
-	 */
-	json_t *message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	if (ipc->is_skipping)
+		ipc->is_skipping = false;
+	else if (length > NODE_IPC_LINE_MAX)
+		ipc->callbacks.too_long(ipc->callbacks.context);
+	else
+		ipc->callbacks.line(ipc->callbacks.context, text, length);
+}
 
-	if (message)
-		ipc->callbacks.message(ipc->callbacks.context, message);
-	json_decref(message);
+/* What is left of the input has no end of a line. */
+static void keep_rest(struct node_ipc *ipc, size_t begin)
+{
+	memmove(ipc->input, ipc->input + begin, ipc->input_length - begin);
+	ipc->input_length -= begin;
+	if (!ipc->is_skipping && ipc->input_length > NODE_IPC_LINE_MAX) {
+		ipc->is_skipping = true;
+		ipc->callbacks.too_long(ipc->callbacks.context);
+	}
+	if (ipc->is_skipping)
+		ipc->input_length = 0;
+	ipc->searched = ipc->input_length;
+	if (!ipc->input_length && ipc->input_room > ROOM_KEPT) {
+		free(ipc->input);
+		ipc->input = NULL;
+		ipc->input_room = 0;
+	}
 }
 
 /* Returns false if a callback closed the channel, which is freed then. */
 static bool take_lines(struct node_ipc *ipc)
 {
-	size_t begin = 0;
+	size_t begin = 0, from = ipc->searched;
 	char *end;
 
 	ipc->is_taking = true;
 	while (!ipc->is_closed &&
-	       (end = memchr(ipc->input + begin, '\n', ipc->input_length - begin))) {
+	       (end = memchr(ipc->input + from, '\n', ipc->input_length - from))) {
 		take_line(ipc, ipc->input + begin, (size_t)(end - ipc->input) - begin);
-		begin = (size_t)(end - ipc->input) + 1;
+		begin = from = (size_t)(end - ipc->input) + 1;
 	}
+	if (!ipc->is_closed)
+		keep_rest(ipc, begin);
 	ipc->is_taking = false;
 	if (ipc->is_closed) {
 		node_ipc_close(ipc);
 		return false;
 	}
-	memmove(ipc->input, ipc->input + begin, ipc->input_length - begin);
-	ipc->input_length -= begin;
 	return true;
 }
 
@@ -227,30 +243,27 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 	/* Any other error means that the channel has ended: reading reports it. */
 }
 
-static struct line *new_line(const json_t *message, int fd)
+/* text: taken over, also on errors; its last byte becomes the end of the line */
+static struct line *new_line(char *text, size_t length, int fd)
 {
-	struct line *line = calloc(1, sizeof(*line));
-	char *text = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
-	size_t length = text ? strlen(text) : 0;
+	struct line *line = text ? calloc(1, sizeof(*line)) : NULL;
 
-	if (!line || !text) {
-		free(line);
+	if (!line) {
 		free(text);
 		return NULL;
 	}
-	text[length] = '\n'; /* in the place of the terminating NUL, which is not needed */
+	text[length] = '\n';
 	line->text = text;
 	line->length = length + 1;
 	line->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	return line;
 }
 
-int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
+static int send_text(struct node_ipc *ipc, char *text, size_t length, int fd)
 {
-	struct line *line = new_line(message, fd);
+	struct line *line = new_line(text, length, fd);
 	int error;
 
-	json_decref(message);
 	if (!line)
 		return -ENOMEM;
 	if (fd >= 0 && line->fd < 0) {
@@ -271,6 +284,24 @@ int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
 	STAILQ_INSERT_TAIL(&ipc->queue, line, next);
 	ipc->queued += line->length;
 	return 0;
+}
+
+int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
+{
+	char *text = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	json_decref(message);
+	/* The place of the terminating NUL, which is not needed, is that of the end of the line. */
+	return send_text(ipc, text, text ? strlen(text) : 0, fd);
+}
+
+int node_ipc_send_line(struct node_ipc *ipc, const char *text, size_t length)
+{
+	char *copy = malloc(length + 1);
+
+	if (copy)
+		memcpy(copy, text, length);
+	return send_text(ipc, copy, length, -1);
 }
 
 bool node_ipc_is_busy(const struct node_ipc *ipc)

@@ -12,11 +12,19 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+/* The longest line that is read, in bytes. */
+#define NODE_IPC_LINE_MAX (16u << 20)
+
 struct node_ipc;
 
 struct node_ipc_callbacks {
-	/* A message came; borrowed. This callback may close the channel. */
-	void (*message)(void *context, const json_t *message);
+	/*
+	 * A line came, without its end; borrowed. It need not be JSON. This callback may close the
+	 * channel.
+	 */
+	void (*line)(void *context, const char *text, size_t length);
+	/* A line is longer than NODE_IPC_LINE_MAX. It is skipped. */
+	void (*too_long)(void *context);
 	/* The worker has closed its end of the channel. */
 	void (*end)(void *context);
 	/* The queue of messages is empty again. */
@@ -28,7 +36,7 @@ struct node_ipc_callbacks {
  * Open the controller's end of a channel.
  *
  * fd  non-blocking; taken over if this succeeds. A previous controller may have read the beginning
- *     of a line from it: the rest of that line is skipped
+ *     of a line from it: the rest of that line comes as a line that is no JSON
  *
  * Returns 0 or -ENOMEM.
  */
@@ -44,6 +52,9 @@ int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbac
  * Returns 0, -ENOBUFS (too much is queued already: nothing was sent), -EPIPE, -EMFILE or -ENOMEM.
  */
 int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd);
+
+/* Send a line that is one JSON value; borrowed. Returns as node_ipc_send(). */
+int node_ipc_send_line(struct node_ipc *ipc, const char *text, size_t length);
 
 /* Are there messages in the queue? */
 bool node_ipc_is_busy(const struct node_ipc *ipc);

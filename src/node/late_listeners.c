@@ -142,6 +142,9 @@ void late_listeners_look(struct late_listeners *late)
 
 	if (!late->first_ms || !worker_sockets(late->options.worker))
 		return;
+	/* It leaves its slot: there may be handshakes on its sockets. */
+	if (late->was_ready && !worker_is_ready(late->options.worker))
+		return;
 	set_due_times(late, now_ms);
 	say_ready(late, now_ms);
 	late->was_ready |= worker_is_ready(late->options.worker);

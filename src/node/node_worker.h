@@ -14,6 +14,7 @@
 #include "handoff/delivery.h"
 #include "node/relay.h"
 #include "node/node_listeners.h"
+#include "node/unheard.h"
 #include "supervise/worker.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_messages.h"
@@ -26,7 +27,11 @@ struct node_worker_options {
 	struct worker *worker;
 	struct nodeports *ports;
 	struct relay *relay;	   /* passes messages between the workers */
+	struct unheard *unheard;   /* of all workers */
 	struct delivery *delivery; /* NULL: no connections are passed */
+	/* The worker has closed its channel. */
+	void (*ended)(void *context);
+	void *context;
 };
 
 /*
@@ -67,8 +72,24 @@ bool node_worker_has_ended(const struct node_worker *node);
  */
 void node_worker_leave(struct node_worker *node, uint32_t idle_ms);
 
-/* Ask the worker to finish its connections and to exit. Returns false if it can't be asked. */
-bool node_worker_disconnect(struct node_worker *node);
+/*
+ * Ask the worker to finish its connections and to exit.
+ *
+ * stop  when the application's own handler of a signal runs; NULL: it is not run
+ *
+ * Returns false if the worker can't be asked.
+ */
+bool node_worker_disconnect(struct node_worker *node, const struct cluster_stop *stop);
+
+/*
+ * Does the worker itself run the application's handler of the stop signal? It was told when, by
+ * node_worker_disconnect(), and the application has such a handler, or the worker has not answered
+ * yet.
+ */
+bool node_worker_runs_handler(const struct node_worker *node);
+
+/* Does the application wait for the end of its channel, to do something then? */
+bool node_worker_handles_disconnect(const struct node_worker *node);
 
 /* The worker's process has ended: inform the other workers. NULL is allowed. */
 void node_worker_ended(struct node_worker *node);

@@ -7,30 +7,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The build makes it of preload.js. */
-static const char text[] =
+/* The build makes these of stop.js and preload.js. */
+static const char stop_text[] =
+#include "node/stop.js.h"
+	;
+static const char connections_text[] =
 #include "node/preload.js.h"
 	;
 
-int preload_check(const char *path, const struct user_rights *rights)
-{
-	struct user_rights_region region;
-	int fd, error = user_rights_begin(rights, &region);
+static const struct {
+	const char *name; /* the scripts find themselves in NODE_OPTIONS by it */
+	const char *text;
+	size_t length;
+} preloads[PRELOAD_COUNT] = {
+	[PRELOAD_STOP] = {"stickyctl-stop.js", stop_text, sizeof(stop_text) - 1},
+	[PRELOAD_CONNECTIONS] = {"stickyctl-preload.js", connections_text,
+				 sizeof(connections_text) - 1},
+};
 
-	if (error)
-		return error;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	error = fd < 0 ? -errno : 0;
-	user_rights_end(&region);
-	if (fd >= 0)
-		close(fd);
-	return error;
+const char *preload_name(enum preload preload)
+{
+	return preloads[preload].name;
 }
 
-int preload_write(const char *path)
+int preload_write(enum preload preload, const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	size_t length = sizeof(text) - 1;
+	size_t length = preloads[preload].length;
 	int error = 0;
 
 	if (fd < 0)
@@ -38,7 +41,7 @@ int preload_write(const char *path)
 	/* fchmod() is not subject to the umask: workers may run as another user. */
 	if (fchmod(fd, 0644))
 		error = -errno;
-	else if (write(fd, text, length) != (ssize_t)length)
+	else if (write(fd, preloads[preload].text, length) != (ssize_t)length)
 		error = -EIO;
 	close(fd);
 	return error;

@@ -2,24 +2,51 @@
 #include "node/relay.h"
 
 #include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "node/json_scan.h"
 
 #define ADAPTER_SOURCE "_sio_adapter" /* marks messages of @socket.io/cluster-adapter */
 #define ENGINE_SOURCE  "_eio"	      /* marks messages of @socket.io/cluster-engine */
 /* for each member; an application has one for each namespace */
 #define UIDS_MAX 4096
+#define ID_SIZE	 256 /* bytes, with the final NUL; a longer id is not noted */
 
 /* Values of socket.io-adapter's MessageType. */
-enum { FETCH_SOCKETS_RESPONSE = 8, SERVER_SIDE_EMIT_RESPONSE = 10, ADAPTER_CLOSE = 13 };
+#define FETCH_SOCKETS_RESPONSE	  "8"
+#define SERVER_SIDE_EMIT_RESPONSE "10"
+#define ADAPTER_CLOSE		  "13"
+
+/* The members of a message by which it is passed on. */
+enum { SOURCE, ENGINE, TYPE, UID, NSP, REQUESTER, SENDER, RECIPIENT, MEMBER_COUNT };
+
+static const char *const member_names[MEMBER_COUNT] = {
+	[SOURCE] = "source",   [ENGINE] = "_source",
+	[TYPE] = "type",       [UID] = "uid",
+	[NSP] = "nsp",	       [REQUESTER] = "requesterUid",
+	[SENDER] = "senderId", [RECIPIENT] = "recipientId",
+};
+
+struct message {
+	const char *text;
+	size_t length;
+	struct json_part parts[MEMBER_COUNT];
+};
 
 struct relay_member {
 	struct relay *relay;
 	struct relay_member *next;
 	relay_send_fn *send;
 	void *context;
-	json_t *uids;	 /* maps the uid of each of its adapters to the adapter's namespace */
-	json_t *engines; /* an object; its keys are the ids of its engines */
+	/*
+	 * Objects: the uid of each of its adapters, with the adapter's namespace; the ids of its
+	 * engines. All these texts have their escapes as they came.
+	 */
+	json_t *uids;
+	json_t *engines;
 };
 
 struct relay {
@@ -81,39 +108,57 @@ void relay_leave(struct relay_member *member)
 	free_member(member);
 }
 
-static const char *text_of(const json_t *message, const char *name)
+/* Copy a string that is an id. Returns false if it is none, or too long. */
+static bool read_id(const struct json_part *part, char id[ID_SIZE])
 {
-	return json_string_value(json_object_get(message, name));
+	if (part->kind != JSON_SCAN_STRING || part->length >= ID_SIZE)
+		return false;
+	memcpy(id, part->text, part->length);
+	id[part->length] = '\0';
+	return true;
 }
 
-static void note(json_t *names, const char *name, const char *of)
+static void note(json_t *names, const struct json_part *name, const char *of)
 {
-	if (name && json_object_size(names) < UIDS_MAX)
-		json_object_set_new(names, name, json_string(of));
+	char id[ID_SIZE];
+
+	if (read_id(name, id) && json_object_size(names) < UIDS_MAX)
+		json_object_set_new(names, id, json_string(of));
 }
 
-static bool is_answer(const json_t *message)
+static bool is_number(const struct json_part *part, const char *number)
 {
-	json_int_t type = json_integer_value(json_object_get(message, "type"));
-
-	return type == FETCH_SOCKETS_RESPONSE || type == SERVER_SIDE_EMIT_RESPONSE;
+	return part->kind == JSON_SCAN_NUMBER && part->length == strlen(number) &&
+	       !memcmp(part->text, number, part->length);
 }
 
-static void pass_to_others(const struct relay_member *member, const json_t *message)
+static bool is_answer(const struct message *message)
+{
+	const struct json_part *type = &message->parts[TYPE];
+
+	return is_number(type, FETCH_SOCKETS_RESPONSE) ||
+	       is_number(type, SERVER_SIDE_EMIT_RESPONSE);
+}
+
+static void pass_to_others(const struct relay_member *member, const char *text, size_t length)
 {
 	const struct relay_member *other;
 
 	for (other = member->relay->members; other; other = other->next)
 		if (other != member)
-			other->send(other->context, message);
+			other->send(other->context, text, length);
 }
 
 /* Returns the member that has sent a message with this uid or engine id, or NULL. */
-static const struct relay_member *find(const struct relay *relay, const char *uid, bool is_engine)
+static const struct relay_member *find(const struct relay *relay, const struct json_part *part,
+				       bool is_engine)
 {
 	const struct relay_member *member = relay->members;
+	char id[ID_SIZE];
 
-	while (member && !json_object_get(is_engine ? member->engines : member->uids, uid))
+	if (!read_id(part, id))
+		return NULL;
+	while (member && !json_object_get(is_engine ? member->engines : member->uids, id))
 		member = member->next;
 	return member;
 }
@@ -122,70 +167,88 @@ static const struct relay_member *find(const struct relay *relay, const char *ui
  * The recipient is unknown if it has sent messages only to a previous controller. The message goes
  * to all other members then, and those that it does not concern ignore it.
  */
-static void pass_to_one(const struct relay_member *member, const char *uid, bool is_engine,
-			const json_t *message)
+static void pass_to_one(const struct relay_member *member, const struct json_part *id,
+			bool is_engine, const struct message *message)
 {
-	const struct relay_member *one = find(member->relay, uid, is_engine);
+	const struct relay_member *one = find(member->relay, id, is_engine);
 
 	if (one)
-		one->send(one->context, message);
+		one->send(one->context, message->text, message->length);
 	else
-		pass_to_others(member, message);
+		pass_to_others(member, message->text, message->length);
 }
 
-static void pass_of_adapter(struct relay_member *member, const json_t *message)
+static void pass_of_adapter(struct relay_member *member, const struct message *message)
 {
-	const char *nsp = text_of(message, "nsp");
-	const char *asker = text_of(message, "requesterUid");
+	const struct json_part *asker = &message->parts[REQUESTER];
+	char nsp[ID_SIZE];
 
-	note(member->uids, text_of(message, "uid"), nsp ? nsp : "/");
+	if (!read_id(&message->parts[NSP], nsp))
+		strcpy(nsp, "/");
+	note(member->uids, &message->parts[UID], nsp);
 	if (!is_answer(message))
-		pass_to_others(member, message);
-	else if (asker)
+		pass_to_others(member, message->text, message->length);
+	else if (asker->kind == JSON_SCAN_STRING)
 		pass_to_one(member, asker, false, message);
 }
 
 /*
- * Messages about a session that another worker has: a search for that worker goes to all members,
+ * Messages about a session that another worker has. A search for that worker goes to all members;
  * what follows goes to that worker alone.
  */
-static void pass_of_engine(struct relay_member *member, const json_t *message)
+static void pass_of_engine(struct relay_member *member, const struct message *message)
 {
-	const char *recipient = text_of(message, "recipientId");
+	const struct json_part *recipient = &message->parts[RECIPIENT];
 
-	note(member->engines, text_of(message, "senderId"), "");
-	if (recipient)
+	note(member->engines, &message->parts[SENDER], "");
+	if (recipient->kind == JSON_SCAN_STRING)
 		pass_to_one(member, recipient, true, message);
 	else
-		pass_to_others(member, message);
+		pass_to_others(member, message->text, message->length);
 }
 
-bool relay_pass(struct relay_member *member, const json_t *message)
+bool relay_pass(struct relay_member *member, const char *text, size_t length)
 {
-	const char *adapter = text_of(message, "source");
-	const char *engine = text_of(message, "_source");
+	struct message message = {.text = text, .length = length};
 
-	if (adapter && !strcmp(adapter, ADAPTER_SOURCE))
-		pass_of_adapter(member, message);
-	else if (engine && !strcmp(engine, ENGINE_SOURCE))
-		pass_of_engine(member, message);
+	if (!json_scan(text, length, member_names, MEMBER_COUNT, message.parts, NULL))
+		return false;
+	if (json_part_is(&message.parts[SOURCE], ADAPTER_SOURCE))
+		pass_of_adapter(member, &message);
+	else if (json_part_is(&message.parts[ENGINE], ENGINE_SOURCE))
+		pass_of_engine(member, &message);
 	else
 		return false;
 	return true;
 }
 
+bool relay_has_buffer(const char *text, size_t length)
+{
+	static const char buffer[] = "{\"type\":\"Buffer\",\"data\":[";
+
+	return memmem(text, length, buffer, strlen(buffer)) != NULL;
+}
+
+/* What the adapter would have sent when closed. The id and the namespace have their escapes. */
+static void say_closed(const struct relay_member *member, const char *uid, const char *nsp)
+{
+	char text[2 * ID_SIZE + 128];
+	int length = snprintf(text, sizeof(text),
+			      "{\"source\":\"" ADAPTER_SOURCE "\",\"uid\":\"%s\",\"nsp\":\"%s\","
+			      "\"type\":" ADAPTER_CLOSE "}",
+			      uid, nsp);
+
+	pass_to_others(member, text, (size_t)length);
+}
+
 void relay_end(struct relay_member *member)
 {
 	const char *uid;
-	json_t *nsp, *message;
+	json_t *nsp;
 
 	json_object_foreach(member->uids, uid, nsp)
 	{
-		message = json_pack("{s:s, s:s, s:O, s:i}", "source", ADAPTER_SOURCE, "uid", uid,
-				    "nsp", nsp, "type", ADAPTER_CLOSE);
-		if (message)
-			pass_to_others(member, message);
-		json_decref(message);
+		say_closed(member, uid, json_string_value(nsp));
 	}
 	json_object_clear(member->uids);
 	json_object_clear(member->engines);

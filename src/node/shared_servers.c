@@ -26,7 +26,9 @@ struct shared {
 	UT_hash_handle hh;
 };
 
-/* A socket that workers have from a previous controller, and that no query has asked for yet. */
+/*
+ * A socket that workers have got from a previous controller, and that no query has asked for yet.
+ */
 struct orphan {
 	struct orphan *next;
 	uint64_t cookie;
@@ -39,7 +41,7 @@ struct sharedports {
 	struct orphan *orphans;
 	uint32_t orphan_count;
 	struct shared *shared; /* hash by key */
-	bool is_over;	       /* the instance stops: no worker follows */
+	bool is_over;	       /* the instance stops: no other worker follows */
 };
 
 /* ---- Sockets that only workers have -------------------------------------------------------- */

@@ -49,11 +49,11 @@ bool sharedports_has(const struct sharedports *ports, const struct cluster_query
 int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
 		     const json_t *data, int *ret_fd, const json_t **ret_data);
 
-/* See nodeports_hold() and nodeports_release(). */
+/* As nodeports_hold() and nodeports_release(). */
 void sharedports_hold(struct sharedports *ports, const char *key);
 void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted);
 
-/* No worker follows: from now on a socket that no worker has is closed. */
+/* No other worker follows: from now on a socket that no worker has is closed. */
 void sharedports_stop(struct sharedports *ports);
 
 /*

@@ -55,7 +55,7 @@ void environment_fini(struct environment *environment)
 	*environment = (struct environment){0};
 }
 
-/* The index of a variable, or `count`. */
+/* Returns the index of a variable, or `count`. */
 static size_t find(const struct environment *environment, const char *name, size_t length)
 {
 	size_t i;
@@ -78,7 +78,7 @@ void environment_unset(struct environment *environment, const char *name)
 {
 	size_t length = strlen(name), i;
 
-	/* An environment that is handed over may have a variable twice. */
+	/* An inherited environment may have a variable twice. */
 	while ((i = find(environment, name, length)) < environment->count) {
 		free(environment->items[i]);
 		environment->items[i] = environment->items[--environment->count];

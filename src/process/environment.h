@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's environment, and the argument of execve() that is made of it. */
+/* A worker's environment, which becomes an argument of execve(). */
 #ifndef STICKY_PROCESS_ENVIRONMENT_H
 #define STICKY_PROCESS_ENVIRONMENT_H
 
@@ -20,7 +20,7 @@ struct environment {
 /* Copy an environment, such as environ. Returns 0 or -ENOMEM. */
 int environment_init(struct environment *environment, char *const *from);
 
-/* Free it. All zero is allowed. */
+/* Free the environment. All zero is allowed. */
 void environment_fini(struct environment *environment);
 
 /* Returns a variable's value, valid until the environment changes; NULL: it is not set. */
@@ -29,7 +29,7 @@ const char *environment_get(const struct environment *environment, const char *n
 /* Set a variable to a copy of a value. Returns 0 or -ENOMEM. */
 int environment_set(struct environment *environment, const char *name, const char *value);
 
-/* Remove a variable. One that is not set is allowed. */
+/* Remove a variable. It need not be set. */
 void environment_unset(struct environment *environment, const char *name);
 
 /*

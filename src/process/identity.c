@@ -2,18 +2,21 @@
 #include "process/identity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <unistd.h>
 
 #include "common/error_text.h"
+#include "common/privilege.h"
 #include "common/units.h"
 
-/* The passwd entry of a name or a number; NULL where there is none. */
+/* Returns the passwd entry of a name or number; NULL: there is none. */
 static const struct passwd *find_user(const char *text)
 {
 	const struct passwd *entry = getpwnam(text);
@@ -39,7 +42,7 @@ static int find_group(const char *text, gid_t *ret_gid)
 	return 0;
 }
 
-/* The user's supplementary groups. */
+/* Read the user's supplementary groups. */
 static int find_groups(struct identity *identity)
 {
 	int count = 64;
@@ -142,6 +145,21 @@ struct user_rights identity_rights(const struct identity *identity)
 		.groups = identity->groups,
 		.group_count = identity->group_count,
 	};
+}
+
+bool identity_may_read(const struct identity *identity, const char *path)
+{
+	const struct user_rights rights = identity_rights(identity);
+	struct user_rights_region region;
+	int fd;
+
+	if (user_rights_begin(identity->change ? &rights : NULL, &region))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	user_rights_end(&region);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 void identity_fini(struct identity *identity)

@@ -12,7 +12,8 @@
 #include "common/user_rights.h"
 
 struct identity {
-	bool change; /* false: workers run as we do, and the rest is unset */
+	/* false: workers run as the controller does, and the other members are unset */
+	bool change;
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups;
@@ -23,9 +24,9 @@ struct identity {
 };
 
 /*
- * Look up "USER", "USER:GROUP", names or numbers.
+ * Look up "USER" or "USER:GROUP". Both can be names or numbers.
  *
- * user        NULL: the user who called sudo, where we are root by sudo; else unchanged
+ * user        NULL: the user who called sudo, if the controller is root by sudo; else unchanged
  * ret_error   what is wrong
  *
  * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.
@@ -34,6 +35,9 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
 
 /* Returns the rights of these workers; valid as long as the identity is. */
 struct user_rights identity_rights(const struct identity *identity);
+
+/* May workers read a file? It is opened with their rights. */
+bool identity_may_read(const struct identity *identity, const char *path);
 
 /* Free what identity_find() allocated. All zero is allowed. */
 void identity_fini(struct identity *identity);

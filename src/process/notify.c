@@ -46,8 +46,8 @@ int notify_parse(char *text, struct notify_message *ret_message)
 }
 
 /*
- * Take the sender's pid from the control data. Descriptors that came along are closed:
- * systemd-notify(1) sends one with BARRIER=1 and waits for that.
+ * Take the sender's pid from the control data. Descriptors in it are closed: systemd-notify(1)
+ * sends one with BARRIER=1, and waits until it is closed.
  */
 static pid_t read_control(struct msghdr *header)
 {
@@ -61,7 +61,7 @@ static pid_t read_control(struct msghdr *header)
 	return sender.pid;
 }
 
-/* Returns false where nothing is left. */
+/* Returns false if no datagram is left. */
 static bool receive_one(struct notify *notify)
 {
 	char text[DATAGRAM_SIZE + 1];
@@ -116,7 +116,7 @@ static int bind_path(int fd, const char *path, uid_t uid)
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
 	unlink(path);
-	previous = umask(0177); /* 0600: its owner, and root */
+	previous = umask(0177); /* mode 0600: for its owner and root */
 	error = bind(fd, (const void *)&address, sizeof(address)) ? -errno : 0;
 	umask(previous);
 	if (!error && uid != geteuid() && chown(path, uid, (gid_t)-1))

@@ -12,12 +12,12 @@
 
 struct notify;
 
-/* What one datagram says. */
+/* The content of a datagram. */
 struct notify_message {
 	bool ready;
 	bool stopping;
 	bool alive;	    /* WATCHDOG=1 */
-	const char *status; /* NULL: not in it */
+	const char *status; /* NULL: the datagram has none */
 };
 
 /* sender: a process that has not been reaped yet. */
@@ -26,7 +26,7 @@ typedef void notify_fn(void *context, pid_t sender, const struct notify_message 
 /*
  * Bind the socket.
  *
- * path  removed first; workers of another user can reach it only where they may pass its
+ * path  an existing file there is removed; workers of another user need search permission for its
  *       directories
  * uid   its owner, who may write to it, as root may
  *
@@ -38,13 +38,15 @@ int notify_open(struct event_base *base, const char *path, uid_t uid, notify_fn 
 /* Close the socket; its file stays. NULL is allowed. */
 void notify_close(struct notify *notify);
 
-/* Handle the messages that have arrived, before a sender is reaped: then it could not be
- * identified. */
+/*
+ * Handle the messages that have arrived. This is done before a process is reaped, as its messages
+ * could not be attributed to it afterwards.
+ */
 void notify_drain(struct notify *notify);
 
 /*
- * Read a datagram's text; it is cut into lines. Pure.
- * Returns 0, or -EINVAL where no line of it is known.
+ * Parse the text of a datagram. The text is cut into lines. Pure. Returns 0, or -EINVAL if none of
+ * its lines is known.
  */
 int notify_parse(char *text, struct notify_message *ret_message);
 

@@ -26,7 +26,7 @@ struct output_sink {
 	struct event *writable;
 	struct evbuffer *waiting;
 	struct output_source *paused; /* sources that wait for room */
-	bool broken;		      /* it has no reader any more: what comes is thrown away */
+	bool broken;		      /* it has no reader any more: output is discarded */
 };
 
 struct output_source {
@@ -42,7 +42,7 @@ struct output_source {
 };
 
 struct output_tail {
-	size_t length; /* of what was ever written */
+	size_t length; /* number of bytes that were ever written */
 	char bytes[TAIL_SIZE];
 };
 
@@ -69,7 +69,10 @@ static void tail_add(struct output_tail *tail, const char *bytes, size_t length)
 
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text)
 {
-	/* One byte less than there is: whether the first one begins a line, the one before says. */
+	/*
+	 * One byte less than there is room: the byte in front tells whether the first one begins a
+	 * line.
+	 */
 	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE - 1;
 	size_t wanted = kept < size - 1 ? kept : size - 1;
 	size_t start = tail->length - wanted, i;
@@ -80,7 +83,9 @@ void output_tail_read(const struct output_tail *tail, size_t size, char *ret_tex
 	ret_text[wanted] = '\0';
 	if (start == 0 || tail->bytes[(start - 1) % TAIL_SIZE] == '\n')
 		return;
-	/* It begins in the middle of a line, which is left out where another one follows. */
+	/*
+	 * The text begins in the middle of a line. That part is left out if another line follows.
+	 */
 	line_end = strchr(ret_text, '\n');
 	if (line_end && line_end[1])
 		memmove(ret_text, line_end + 1, strlen(line_end + 1) + 1);
@@ -115,8 +120,8 @@ static void break_sink(struct output_sink *sink)
 }
 
 /*
- * Write what the reader takes without blocking. The descriptor is blocking, and has to stay
- * so, as others share it: poll() says when a pipe takes PIPE_BUF bytes at once.
+ * Write as much as the reader takes without blocking. The descriptor is blocking, and must stay so,
+ * as other processes share it. poll() tells when a pipe takes PIPE_BUF bytes at once.
  */
 static void flush(struct output_sink *sink)
 {
@@ -127,7 +132,7 @@ static void flush(struct output_sink *sink)
 			break;
 		break_sink(sink);
 	}
-	/* Output is lost rather than that workers wait for their pipes. */
+	/* It is better to lose output than to let workers wait for their pipes. */
 	if (evbuffer_get_length(sink->waiting) && event_add(sink->writable, NULL))
 		break_sink(sink);
 	if (evbuffer_get_length(sink->waiting) < SINK_FULL / 2)
@@ -231,7 +236,7 @@ static void pass(struct output_source *source, const char *bytes, size_t length)
 	pass_lines(source, bytes, length);
 }
 
-/* Returns false at the end of the pipe, or where there is nothing now. */
+/* Returns false at the end of the pipe, or if nothing is there now. */
 static bool read_some(struct output_source *source)
 {
 	char bytes[READ_SIZE];

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a command may be, in the order of PATH. Pure: whether it is there, the child finds out. */
+/*
+ * Lists where a command may be, in the order of PATH. Pure: the child finds out whether it is
+ * there.
+ */
 #ifndef STICKY_PROCESS_PATH_SEARCH_H
 #define STICKY_PROCESS_PATH_SEARCH_H
 
@@ -11,8 +14,10 @@ struct candidates {
 };
 
 /*
- * command  itself where it has a slash
- * path     of the worker's environment; NULL: a default
+ * List the files that a command may mean.
+ *
+ * command  used as it is if it contains a slash
+ * path     PATH of the worker's environment; NULL: a default
  *
  * Returns 0 or -ENOMEM.
  */

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that a previous controller began. */
+/* A worker process that a previous controller started. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "supervise/worker.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
 
-/* The exit status goes to its parent, and that is not us. */
+/* The exit status goes to the parent of the process, which is not this controller. */
 static void end_adopted(struct process *process)
 {
 	struct run_exit how = {.code = -1, .text = "ended (how, only its previous parent knows)"};
@@ -33,14 +35,17 @@ static void on_pidfd(evutil_socket_t fd, short what, void *context)
 	siginfo_t info = {0};
 
 	(void)what;
-	/* Over an upgrade our children stay ours: then it is reaped like any other. */
+	/*
+	 * After an upgrade this controller is still the parent: then the process is reaped like any
+	 * other.
+	 */
 	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
 		process_reap(process->processes);
 	else
 		end_adopted(process);
 }
 
-/* Is this descriptor of ours the same pipe as one of a process's? */
+/* Is this descriptor the same pipe as that descriptor of a process? */
 static bool is_pipe_of(int fd, pid_t pid, int number)
 {
 	struct stat ours, its;
@@ -51,17 +56,25 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 	       ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
 }
 
-/* Its descriptor of a number, from behind the sockets on. -1: it has closed it. */
+/*
+ * Fetch a descriptor of the process by its number, counted from behind the sockets. Returns -1 if
+ * the process has closed it.
+ */
 static int fetch(const struct process *process, int number)
 {
 	const struct processes_options *options = &process->processes->options;
-	int sockets = options->nodeports ? 1 : (int)options->port_count;
+	int sockets = options->nodeports       ? 1
+		      : options->gives_sockets ? (int)options->port_count
+					       : 0;
 	int first = SPAWN_FIRST_SOCKET + sockets + worker_began_with_private(process->worker);
 
 	return (int)syscall(SYS_pidfd_getfd, process->pidfd, first + number, 0);
 }
 
-/* Fetch the reading end of a stream, which the worker keeps for us. NULL: it did not. */
+/*
+ * Fetch the reading end of a stream, which the worker keeps for a controller that takes over.
+ * Returns NULL if it did not.
+ */
 static struct output_source *fetch_stream(struct process *process, int kept, int stream,
 					  struct output_sink *sink, struct output_tail *tail)
 {
@@ -79,7 +92,7 @@ static struct output_source *fetch_stream(struct process *process, int kept, int
 	return source;
 }
 
-/* Is it one end of a channel? A worker could have put anything there. */
+/* Is the descriptor one end of a channel? A worker could have put any other file there. */
 static bool is_socket(int fd, int wanted)
 {
 	int domain = 0, type = 0;
@@ -90,7 +103,7 @@ static bool is_socket(int fd, int wanted)
 	       type == wanted;
 }
 
-/* Our end of its channel, which it keeps for us. */
+/* Fetch the controller's end of its channel, which the worker keeps for it. */
 static void fetch_channel(struct process *process)
 {
 	bool is_node = process->processes->options.nodeports != NULL;
@@ -106,7 +119,21 @@ static void fetch_channel(struct process *process)
 		close(fd);
 }
 
-/* Without its streams and its channel the worker's output is lost, but it is served. */
+/* Without its filter's descriptor the kernel does what it binds. */
+static void adopt_filter(struct process *process)
+{
+	struct bind_workers *workers = process->processes->options.bind;
+	int error =
+		workers ? bind_worker_adopt(workers, process->worker, process->pid, &process->bind)
+			: 0;
+
+	/* With LISTEN_FDS a worker may have none. */
+	if (error && (error != -ENOENT || !process->processes->options.gives_sockets))
+		report(STICKY_LOG_WARN, "filter_lost", "slot=%u pid=%d error=\"%s\"",
+		       worker_slot(process->worker), process->pid, strerror(-error));
+}
+
+/* Without its streams and its channel the worker's output is lost, but the worker still serves. */
 static void fetch_from_worker(struct process *process)
 {
 	struct processes *processes = process->processes;
@@ -116,6 +143,7 @@ static void fetch_from_worker(struct process *process)
 	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
 					     process->error_tail);
 	fetch_channel(process);
+	adopt_filter(process);
 	privilege_restore(previous);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What becomes of a worker process: what it says, and how it ends. */
+/* The events of a worker process: its messages, and its end. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "common/log.h"
@@ -20,6 +21,7 @@ static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
 	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
 	[SPAWN_IDENTITY] = "cannot change to the user",
 	[SPAWN_DIRECTORY] = "cannot change to the directory",
+	[SPAWN_FILTER] = "cannot answer its bind()",
 	[SPAWN_EXEC] = "cannot run",
 };
 
@@ -33,7 +35,7 @@ void process_close_status(struct process *process)
 	process->status_fd = -1;
 }
 
-/* Returns true where the program runs. */
+/* Returns true if the program runs. */
 static bool read_status(struct process *process)
 {
 	struct spawn_failure failure;
@@ -92,6 +94,8 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 
 	snprintf(ret_exit->text, sizeof(ret_exit->text), "%s%s%.100s: %s",
 		 stage_texts[failure->stage], *what ? " " : "", what, strerror(failure->error));
+	if (failure->stage == SPAWN_FILTER)
+		ret_exit->hint = bind_install_reason(-failure->error);
 	if (failure->stage == SPAWN_EXEC)
 		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
 }
@@ -202,7 +206,7 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 	worker_exited(process->worker, &how); /* frees the process */
 }
 
-/* All that ended by now: workers, and as PID 1 of a container others' orphans. */
+/* Reap all processes that have ended: workers, and orphans if this is PID 1 of a container. */
 void process_reap(struct processes *processes)
 {
 	for (;;) {
@@ -225,7 +229,10 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 
 	(void)signal;
 	(void)what;
-	/* What a process said before it ended counts; who it was is known until it is reaped. */
+	/*
+	 * Messages that a process sent before it ended are handled first: after it is reaped, its
+	 * sender could not be identified.
+	 */
 	notify_drain(processes->notify);
 	process_reap(processes);
 }
@@ -252,7 +259,7 @@ void process_on_notify(void *context, pid_t sender, const struct notify_message 
 		return;
 	if (message->status)
 		worker_set_status(process->worker, message->status);
-	/* READY first: a worker that says both at once has been ready. */
+	/* READY comes first: a worker that sends both at once has been ready. */
 	if (message->ready)
 		worker_said(process->worker, WORKER_SAYS_READY);
 	if (message->stopping)

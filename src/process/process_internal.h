@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One worker process, as the files of process/ share it. */
+/* One worker process, as the files of process/ use it. */
 #ifndef STICKY_PROCESS_PROCESS_INTERNAL_H
 #define STICKY_PROCESS_PROCESS_INTERNAL_H
 
@@ -17,22 +17,29 @@ struct process {
 	struct worker *worker;
 	pid_t pid; /* and process group, unless the worker has moved itself to another one */
 	bool reaped;
-	int status_fd; /* -1: it runs its program, or said why not */
+	int status_fd; /* -1: the child has reported that its program runs, or why it does not */
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
 	int pidfd;		      /* of one that a previous controller began; else -1 */
 	uint64_t start;		      /* when that one began: process_entry.start */
 	struct event *pidfd_event;
-	struct output_tail *tail;	/* of what it printed */
-	struct output_tail *error_tail; /* its complaints, which a flood of output must not hide */
+	struct output_tail *tail; /* the last lines that it printed */
+	/* the last lines of its stderr alone, which other output must not displace */
+	struct output_tail *error_tail;
 	struct output_source *output;
 	struct output_source *error_output;
-	struct node_worker *node;   /* NULL: it is none of Node.js */
-	int node_end;		    /* its end of the channel, until it has it; else -1 */
-	struct event *term;	    /* Node.js: when the stop signal follows */
+	struct node_worker *node; /* NULL: it is none of Node.js */
+	int node_end;		  /* its end of the channel, until it has it; else -1 */
+	struct bind_worker *bind; /* NULL: it has no filter */
+	int filter_end;	    /* where it sends its filter's descriptor to, until it has begun */
+	struct event *term; /* Node.js: when the stop signal follows */
 	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
 	uint32_t waited_ms;	    /* until then, since it was to be */
 	struct survivors survivors; /* its processes outside of its group */
+	/* Node.js: until it is looked whether it still runs, though its channel has ended */
+	struct event *linger;
+	bool was_asked;	    /* Node.js: it was asked to finish */
+	bool was_signalled; /* the stop signal was sent */
 };
 
 struct processes {
@@ -42,46 +49,67 @@ struct processes {
 	struct notify *notify;
 	struct output_sink *output;
 	struct output_sink *error_output;
-	bool cannot_look; /* at workers' descriptors, which was said */
+	bool cannot_look; /* workers' descriptors can't be read, which was logged */
+	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
 };
 
 /* ---- processes.c ---- */
 
-/* Make a process that has not begun, and put it in the list. Returns NULL where memory is short. */
+/*
+ * Make a process that has not been started, and put it in the list. Returns NULL if memory is
+ * short.
+ */
 struct process *process_new(struct processes *processes, struct worker *worker);
 
 /* Free a process that has ended. The backend's release(). */
 void process_release(void *handle);
 
-/* Write the prefix of each line of its output. */
+/* Write the prefix of each line of the process's output. */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]);
 
 /* Make the buffers of the last lines of its output. Returns 0 or -ENOMEM. */
 int process_open_tails(struct process *process);
 
-/* Send the stop signal to the leader of the group alone: it stops its own children as it must. */
+/* Send the stop signal to the leader of the group alone. The leader must stop its own children. */
 void process_signal_stop(struct process *process);
 
 /* ---- process_node.c: Node.js workers ---- */
 
-/* Open the channel of a Node.js worker. Nothing for any other. Returns 0 or -errno. */
+/* Open the channel of a Node.js worker. Does nothing for other workers. Returns 0 or -errno. */
 int process_open_node(struct process *process);
 
-/* Close our copy of the process's end of that channel. */
+/*
+ * Returns the path of a script that a Node.js worker loads; NULL: it loads none, also where it
+ * can't read the file. Node.js would not start then.
+ */
+const char *process_preload(const struct process *process, enum preload preload);
+
+/* Close the controller's copy of the process's end of that channel. */
 void process_close_node_end(struct process *process);
 
-/* Ask a Node.js worker to finish. Returns false where the stop signal is to be sent instead. */
+/* Ask a Node.js worker to finish. Returns false if the stop signal must be sent instead. */
 bool process_disconnect(struct process *process);
 
 /*
  * Open the Node.js channel of an adopted worker.
  *
- * fd  our end, as the previous controller left it with the worker; taken over
+ * fd  the controller's end, which the worker has kept; taken over
  */
 void process_adopt_node(struct process *process, int fd);
 
 /* Close that channel and its timers. A process without them is allowed. */
 void process_close_node(struct process *process);
+
+/* ---- process_linger.c: Node.js workers whose channel has ended ---- */
+
+/* Make the timer. Returns 0 or -ENOMEM. */
+int process_open_linger(struct process *process);
+
+/*
+ * The worker has closed its channel, as its servers are closed. If it was asked to finish, and does
+ * not end by itself, it gets the stop signal. The callback `ended` of the node_worker.
+ */
+void process_on_channel_end(void *context);
 
 /* ---- process_events.c ---- */
 
@@ -89,7 +117,7 @@ void process_close_node(struct process *process);
  */
 void process_on_status(evutil_socket_t fd, short what, void *context);
 
-/* For SIGCHLD, with the processes as the context. */
+/* Handle SIGCHLD. context: the processes. */
 void process_on_child(evutil_socket_t signal, short what, void *context);
 
 /* For notify_open(), with the processes as the context. */
@@ -113,7 +141,7 @@ void process_kill_all(struct process *process);
 /* Kill what is left in the group of a worker whose own process has ended. A failure is logged. */
 void process_kill_rest(struct process *process);
 
-/* Reap all children that have ended: workers, and orphans where we are PID 1 of a container. */
+/* Reap all children that have ended: workers, and orphans if this is PID 1 of a container. */
 void process_reap(struct processes *processes);
 
 /* ---- process_adopt.c ---- */

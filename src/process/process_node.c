@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A worker process that is Node.js: its channel, and how it is stopped. */
+/* A worker process that runs Node.js: its channel, and how it is stopped. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +28,30 @@
 #define IDLE_MS	      5000 /* Node.js itself closes connections that are idle for so long */
 #define FIRST_LOOK_MS 5	   /* doubling, up to QUIET_MAX_MS */
 
+/* The longest time for requests that are being answered, until the application's handler runs. */
+#define HANDLER_AFTER_MS 5000
+
+static uint32_t term_after_ms(const struct config *config)
+{
+	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
+		       ? config->timing.hard_shutdown_delay_ms / 2
+		       : config->timing.term_after_ms;
+}
+
 static void on_term(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
 
 	(void)fd;
 	(void)what;
+	/* It runs the application's handler itself, once. */
+	if (process->was_signalled || node_worker_runs_handler(process->node))
+		return;
 	process_signal_stop(process);
 	worker_stop_requested(process->worker);
 }
 
-static struct node_worker_options options_of(const struct process *process)
+static struct node_worker_options options_of(struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
 
@@ -47,13 +61,19 @@ static struct node_worker_options options_of(const struct process *process)
 		.worker = process->worker,
 		.ports = options->nodeports,
 		.relay = options->relay,
+		.unheard = options->unheard,
 		.delivery = options->delivery,
+		.ended = process_on_channel_end,
+		.context = process,
 	};
 }
 
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
-/* It is not known of a worker that we may not look at: it gets the time of quiet connections. */
+/*
+ * If the controller may not read the worker's descriptors, nothing is known: the worker gets the
+ * time for quiet connections.
+ */
 static enum unread guess(const struct process *process, int error)
 {
 	struct processes *processes = process->processes;
@@ -69,8 +89,8 @@ static enum unread guess(const struct process *process, int error)
 
 /*
  * Is there unread input on connections to the listeners' ports? A connection that was passed, and
- * not answered yet, may not have become a descriptor of the process. Connections of its other
- * servers are its own affair: other workers accept there too, all the time.
+ * not acknowledged yet, may not be a descriptor of the process yet. Connections of its other
+ * servers do not count: other workers accept there, too.
  */
 static enum unread look(const struct process *process)
 {
@@ -87,10 +107,10 @@ static enum unread look(const struct process *process)
 }
 
 /*
- * At the disconnect Node.js closes connections that are idle to it: those whose next request it has
- * not read, and from 26 on those of which it has read nothing (nodejs/node#63470). A client that
- * has just sent its request would get a reset for it. No new connections come to it any more, so
- * what it has is soon read.
+ * At the disconnect Node.js closes the connections that it takes for idle: those whose next request
+ * it has not read, and since version 26 those from which it has read nothing (nodejs/node#63470). A
+ * client that has just sent its request would get a reset for it. No new connections arrive at it
+ * any more, so that it will soon have read from all.
  */
 static bool has_unread(const struct process *process)
 {
@@ -110,53 +130,13 @@ static void look_again(struct process *process)
 	timer_start(process->disconnect, ms);
 }
 
-/* One that has closed its channel meanwhile is about to end by itself; else the signal follows. */
-static void on_disconnect(evutil_socket_t fd, short what, void *context)
+/*
+ * Does --term-after say how long connections may go on before the application's handler runs? If it
+ * is left to stickyctl, the handler runs as soon as no request is being answered.
+ */
+static bool is_term_after_given(const struct config *config)
 {
-	struct process *process = context;
-
-	(void)fd;
-	(void)what;
-	if (has_unread(process))
-		look_again(process);
-	else if (node_worker_disconnect(process->node))
-		worker_stop_requested(process->worker);
-}
-
-static int make_timers(struct process *process)
-{
-	struct event_base *base = process->processes->options.base;
-
-	process->term = evtimer_new(base, on_term, process);
-	process->disconnect = evtimer_new(base, on_disconnect, process);
-	return process->term && process->disconnect ? 0 : -ENOMEM;
-}
-
-int process_open_node(struct process *process)
-{
-	struct node_worker_options options = options_of(process);
-	int error;
-
-	if (!options.ports)
-		return 0;
-	error = make_timers(process);
-	if (!error)
-		error = node_worker_open(&options, &process->node_end, &process->node);
-	return error;
-}
-
-void process_close_node_end(struct process *process)
-{
-	if (process->node_end >= 0)
-		close(process->node_end);
-	process->node_end = -1;
-}
-
-static uint32_t term_after_ms(const struct config *config)
-{
-	return config->timing.term_after_ms == TERM_AFTER_DEFAULT
-		       ? config->timing.hard_shutdown_delay_ms / 2
-		       : config->timing.term_after_ms;
+	return config->timing.term_after_ms != TERM_AFTER_DEFAULT;
 }
 
 /*
@@ -173,12 +153,108 @@ static uint32_t idle_ms(const struct process *process)
 	return limit_ms < IDLE_MS ? limit_ms : IDLE_MS;
 }
 
+static void describe_stop(const struct process *process, struct cluster_stop *ret_stop)
+{
+	const struct config *config = process->processes->options.config;
+	int number = config_stop_signal(config);
+	uint32_t after_ms = term_after_ms(config);
+
+	if (!is_term_after_given(config) && after_ms > HANDLER_AFTER_MS)
+		after_ms = HANDLER_AFTER_MS;
+	*ret_stop = (struct cluster_stop){
+		/* Applications that were written for pm2 handle SIGINT alone. */
+		.signals = {number, number == SIGTERM ? SIGINT : 0},
+		.after_ms = after_ms,
+		.when_idle = !is_term_after_given(config),
+		.kept_ms = idle_ms(process),
+	};
+}
+
+static bool disconnect(struct process *process)
+{
+	struct cluster_stop stop;
+
+	describe_stop(process, &stop);
+	process->was_asked = true;
+	return node_worker_disconnect(process->node, process->was_signalled ? NULL : &stop);
+}
+
+/* A worker that has closed its channel is about to end by itself. Otherwise the signal follows. */
+static void on_disconnect(evutil_socket_t fd, short what, void *context)
+{
+	struct process *process = context;
+
+	(void)fd;
+	(void)what;
+	if (has_unread(process))
+		look_again(process);
+	else if (disconnect(process))
+		worker_stop_requested(process->worker);
+}
+
+static int make_timers(struct process *process)
+{
+	struct event_base *base = process->processes->options.base;
+
+	process->term = evtimer_new(base, on_term, process);
+	process->disconnect = evtimer_new(base, on_disconnect, process);
+	return process->term && process->disconnect ? process_open_linger(process) : -ENOMEM;
+}
+
+int process_open_node(struct process *process)
+{
+	struct node_worker_options options = options_of(process);
+	int error;
+
+	if (!options.ports)
+		return 0;
+	error = make_timers(process);
+	if (!error)
+		error = node_worker_open(&options, &process->node_end, &process->node);
+	return error;
+}
+
+/* Workers of a module are left as they are, but for their stop. */
+static bool wants_preload(const struct config *config, enum preload preload)
+{
+	return config_preloads(config) &&
+	       (preload == PRELOAD_STOP || config_worker_mode(config) == WORKER_NODE);
+}
+
+const char *process_preload(const struct process *process, enum preload preload)
+{
+	struct processes *processes = process->processes;
+	const char *path = processes->options.preloads[preload];
+
+	if (!process->node || !wants_preload(processes->options.config, preload))
+		return NULL;
+	if (identity_may_read(processes->options.identity, path))
+		return path;
+	if (!processes->cannot_read)
+		report(STICKY_LOG_WARN, "preload_unreadable",
+		       "file=\"%s\" so=\"workers begin without it, as with --node-preload=no\" "
+		       "hint=\"choose a --run-dir that the workers' user can read\"",
+		       path);
+	processes->cannot_read = true;
+	return NULL;
+}
+
+void process_close_node_end(struct process *process)
+{
+	if (process->node_end >= 0)
+		close(process->node_end);
+	process->node_end = -1;
+}
+
 static void start_term(struct process *process)
 {
 	timer_start(process->term, term_after_ms(process->processes->options.config));
 }
 
-/* Requests in flight finish, idle connections close; what is left then gets the signal. */
+/*
+ * Requests in flight are answered, and idle connections are closed. After that the worker gets the
+ * signal.
+ */
 bool process_disconnect(struct process *process)
 {
 	if (!term_after_ms(process->processes->options.config) ||
@@ -203,6 +279,9 @@ void process_close_node(struct process *process)
 	if (process->disconnect)
 		event_free(process->disconnect);
 	process->disconnect = NULL;
+	if (process->linger)
+		event_free(process->linger);
+	process->linger = NULL;
 }
 
 static bool offer_socket(void *context, int number, uint32_t inode)
@@ -216,7 +295,10 @@ static bool offer_socket(void *context, int number, uint32_t inode)
 	return true;
 }
 
-/* What it shares with the other workers: its sockets are looked at, as its numbers may be any. */
+/*
+ * Find the sockets that the worker shares with other workers. All its sockets are looked at, as
+ * their numbers are not known.
+ */
 static void offer_sockets(struct process *process)
 {
 	int error = procfd_each_socket(process->pid, offer_socket, process);
@@ -232,7 +314,11 @@ void process_adopt_node(struct process *process, int fd)
 
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
-	/* It has left its slot: it was asked to finish, or will be in a moment. */
+	/*
+	 * A worker that has left its slot was asked to finish, or will be in a moment. What it
+	 * answered to the previous controller is not known: its handler may be running, and a
+	 * second signal at once could cut it short. So only --term-after counts for it.
+	 */
 	else if (!worker_sockets(process->worker))
 		start_term(process);
 	offer_sockets(process);

@@ -12,6 +12,8 @@
 
 #include "process/path_search.h"
 #include "process/environment.h"
+#include "process/filter_exec.h"
+#include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
@@ -31,7 +33,10 @@ static void close_pair(int pair[2])
 		close(pair[1]);
 }
 
-/* On a terminal each line says whose it is; else bytes are passed on as they come. */
+/*
+ * On a terminal each line has the worker's slot in front. Otherwise bytes are passed on as they
+ * come.
+ */
 void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
 {
 	prefix[0] = '\0';
@@ -39,7 +44,7 @@ void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]
 		snprintf(prefix, PREFIX_SIZE, "[%u] ", worker_slot(process->worker));
 }
 
-/* A pipe for one stream of a worker; its reading end goes into a source. */
+/* Open a pipe for one stream of a worker. A source reads from it. */
 static int open_stream(struct process *process, struct output_sink *sink, struct output_tail *tail,
 		       struct output_source **ret_source, int *ret_write_end)
 {
@@ -66,24 +71,85 @@ static int watch_status(struct process *process)
 	return process->status_event && !event_add(process->status_event, NULL) ? 0 : -ENOMEM;
 }
 
-static int spawn(struct process *process, const struct spawn_request *request)
+static bool runs_as_root(const struct identity *identity)
+{
+	return identity->change ? identity->uid == 0 : geteuid() == 0;
+}
+
+static int start_child(struct process *process, const struct spawn_request *request)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
 	int error = spawn_start(request, &process->pid, &process->status_fd);
 
 	privilege_restore(previous);
+	if (!error && process->bind)
+		bind_worker_set_pid(process->bind, process->pid);
 	return error;
+}
+
+static int spawn(struct process *process, struct spawn_request *request)
+{
+	struct filter_exec filter_exec = {0};
+	int error = 0;
+
+	if (request->has_filter && runs_as_root(request->identity))
+		error = filter_exec_init(request, &filter_exec);
+	request->filter_exec = filter_exec.arguments ? &filter_exec : NULL;
+	if (!error)
+		error = start_child(process, request);
+	request->filter_exec = NULL;
+	filter_exec_fini(&filter_exec);
+	return error;
+}
+
+/* What becomes 3, 4, ... in the worker. Returns how many. */
+static size_t collect_sockets(const struct process *process, const struct sticky_worker *sockets,
+			      int ret_fds[SPAWN_SOCKETS_MAX])
+{
+	bool gives_sockets = process->processes->options.gives_sockets;
+	size_t count = 0;
+
+	if (process->node)
+		ret_fds[count++] = process->node_end;
+	while (gives_sockets && (ret_fds[count] = sticky_worker_fd(sockets, (uint32_t)count)) >= 0)
+		count++;
+	if (worker_private_fd(process->worker) >= 0)
+		ret_fds[count++] = worker_private_fd(process->worker);
+	return count;
+}
+
+/* What stands behind them. Returns how many. */
+static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEPT_MAX])
+{
+	size_t count = SPAWN_KEPT;
+
+	ret_kept[0] = output_source_fd(process->output);
+	ret_kept[1] = output_source_fd(process->error_output);
+	if (worker_channel_ends(process->worker, ret_kept + SPAWN_KEPT))
+		count += WORKER_CHANNEL_ENDS;
+	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	if (process->node)
+		ret_kept[count++] = node_worker_fd(process->node);
+	return count;
+}
+
+/* The words of a worker's command. They are Node.js's own only where it is run by its name. */
+static int words_of(const struct process *process, struct string_list *ret_words)
+{
+	char *const *command = process->processes->options.config->command;
+
+	return inspect_port_words(command, process->node ? worker_slot(process->worker) : 0,
+				  ret_words);
 }
 
 static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		      const struct environment *environment, int output, int error_output)
 {
 	const struct processes_options *options = &process->processes->options;
-	char **command = options->config->command;
+	struct string_list words;
 	struct candidates candidates;
 	int fds[SPAWN_SOCKETS_MAX];
 	struct spawn_request request = {
-		.argv = command,
 		.envp = environment->items,
 		.listen_pid = (char *)environment_get(environment, "LISTEN_PID"),
 		.directory = options->directory,
@@ -91,32 +157,26 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		.sockets = fds,
 		.output = output,
 		.error_output = error_output,
+		.has_filter = process->bind != NULL,
+		.filter_channel = process->filter_end,
 		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
 	int error;
 
-	if (process->node)
-		fds[request.socket_count++] = process->node_end;
-	while (!process->node && (fds[request.socket_count] = sticky_worker_fd(
-					  sockets, (uint32_t)request.socket_count)) >= 0)
-		request.socket_count++;
-	if (worker_private_fd(process->worker) >= 0)
-		fds[request.socket_count++] = worker_private_fd(process->worker);
-	request.kept[0] = output_source_fd(process->output);
-	request.kept[1] = output_source_fd(process->error_output);
-	request.kept_count = SPAWN_KEPT;
-	if (worker_channel_ends(process->worker, request.kept + SPAWN_KEPT))
-		request.kept_count += WORKER_CHANNEL_ENDS;
-	/* At a number of 15 or less: only those does Node.js keep from its own children. */
-	if (process->node)
-		request.kept[request.kept_count++] = node_worker_fd(process->node);
-	error = candidates_find(command[0], environment_get(environment, "PATH"), &candidates);
+	request.socket_count = collect_sockets(process, sockets, fds);
+	request.kept_count = collect_kept(process, request.kept);
+	error = words_of(process, &words);
 	if (error)
 		return error;
-	request.files = candidates.files;
-	error = spawn(process, &request);
-	candidates_fini(&candidates);
+	request.argv = words.items;
+	error = candidates_find(words.items[0], environment_get(environment, "PATH"), &candidates);
+	if (!error) {
+		request.files = candidates.files;
+		error = spawn(process, &request);
+		candidates_fini(&candidates);
+	}
+	string_list_fini(&words);
 	return error ? error : watch_status(process);
 }
 
@@ -129,6 +189,14 @@ static uint32_t count_sockets(const struct sticky_worker *sockets)
 	return count;
 }
 
+/* Without -l an application of Node.js decides: its first port need not be its main one. */
+static uint16_t port_of(const struct process *process)
+{
+	const struct processes_options *options = &process->processes->options;
+
+	return process->node && !options->config->listen.count ? 0 : options->ports[0];
+}
+
 static int build_environment(const struct process *process, const struct sticky_worker *sockets,
 			     struct environment *environment)
 {
@@ -136,7 +204,8 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preload = config_preloads(options->config) ? options->preload : NULL,
+		.preloads[PRELOAD_STOP] = process_preload(process, PRELOAD_STOP),
+		.preloads[PRELOAD_CONNECTIONS] = process_preload(process, PRELOAD_CONNECTIONS),
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -144,9 +213,9 @@ static int build_environment(const struct process *process, const struct sticky_
 		.notify_path = options->notify_path,
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
-		/* Without -l the application decides: its first port need not be its main one. */
-		.port = options->config->listen.count ? options->ports[0] : 0,
-		.socket_count = count_sockets(sockets),
+		.port = port_of(process),
+		.takes_sockets = options->gives_sockets,
+		.socket_count = options->gives_sockets ? count_sockets(sockets) : 0,
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
@@ -176,12 +245,18 @@ static int begin(struct process *process, struct sticky_worker *sockets)
 				    &process->error_output, &error_output);
 	if (!error)
 		error = process_open_node(process);
+	if (!error && process->processes->options.bind)
+		error = bind_worker_open(process->processes->options.bind, process->worker,
+					 &process->filter_end, &process->bind);
 	if (!error)
 		error = build_environment(process, sockets, &environment);
 	if (!error)
 		error = spawn_with(process, sockets, &environment, output, error_output);
 	environment_fini(&environment);
 	process_close_node_end(process);
+	if (process->filter_end >= 0)
+		close(process->filter_end);
+	process->filter_end = -1;
 	if (output >= 0)
 		close(output);
 	if (error_output >= 0)
@@ -200,6 +275,7 @@ struct process *process_new(struct processes *processes, struct worker *worker)
 	process->status_fd = -1;
 	process->pidfd = -1;
 	process->node_end = -1;
+	process->filter_end = -1;
 	process->failure.stage = SPAWN_STAGE_COUNT;
 	process->next = processes->list;
 	processes->list = process;
@@ -227,6 +303,7 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 void process_signal_stop(struct process *process)
 {
+	process->was_signalled |= !process->reaped;
 	process_signal(process, config_stop_signal(process->processes->options.config));
 }
 
@@ -237,7 +314,7 @@ static bool process_stop(void *handle)
 	if (!process->reaped)
 		survivors_look(&process->survivors, process->pid);
 	if (process->node && process_disconnect(process))
-		return false; /* by process_node.c, at once or soon */
+		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
 	return true;
 }
@@ -257,6 +334,7 @@ void process_release(void *handle)
 	*link = process->next;
 	process_close_status(process);
 	process_close_node(process);
+	bind_worker_close(process->bind);
 	if (process->pidfd_event)
 		event_free(process->pidfd_event);
 	if (process->pidfd >= 0)
@@ -343,7 +421,7 @@ int processes_open(const struct processes_options *options, struct processes **r
 		processes_close(processes);
 		return error;
 	}
-	/* Children that ended while a newer version took this process over. */
+	/* Children may have ended while a newer version replaced this program. */
 	event_active(processes->child_event, EV_SIGNAL, 1);
 	*ret_processes = processes;
 	return 0;

@@ -10,36 +10,44 @@
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "process/identity.h"
+#include "bind/bind_workers.h"
 #include "node/node_listeners.h"
+#include "node/preload.h"
 #include "supervise/worker_backend.h"
 
 struct processes;
 
 struct processes_options {
 	struct event_base *base;
-	const struct config *config;		/* name, command, env: as they are at each start */
+	const struct config *config;		/* name, command and env are read at each start */
 	const struct identity *identity;	/* the user that workers run as */
-	const char *directory;			/* where they run */
-	const char *notify_path;		/* of their NOTIFY_SOCKET */
-	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* of the listeners, in their order */
+	const char *directory;			/* the working directory of workers */
+	const char *notify_path;		/* value of NOTIFY_SOCKET */
+	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* the listeners' ports, in their order */
 	size_t port_count;
-	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: they are none */
-	const char *preload;	     /* a file that Node.js workers load first; NULL: none */
-	struct relay *relay;	     /* between Node.js workers */
-	struct delivery *delivery;   /* for Node.js workers; NULL: nothing is passed on */
-	struct rlimit nofile;	     /* as it was before we raised ours */
+	struct nodeports *nodeports; /* what Node.js workers listen on; NULL: other workers */
+	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
+	struct unheard *unheard;	     /* messages of Node.js workers that no part takes */
+	struct bind_workers *bind;	     /* bind() of workers is answered; NULL: it is not */
+	bool gives_sockets;		     /* workers get their sockets, as LISTEN_FDS */
+	struct relay *relay;		     /* passes messages between Node.js workers */
+	struct delivery *delivery; /* for Node.js workers; NULL: no connections are passed */
+	struct rlimit nofile;	   /* the limit before the controller raised its own */
 };
 
-/* Open the backend. options: copied; what they point to must outlive it. Returns 0 or -errno. */
+/*
+ * Open the backend. options: copied; their pointers must stay valid until it is closed. Returns 0
+ * or -errno.
+ */
 int processes_open(const struct processes_options *options, struct processes **ret_processes);
 
-/* Close it. All processes must have ended. NULL is allowed. */
+/* Close the backend. All processes must have ended. NULL is allowed. */
 void processes_close(struct processes *processes);
 
 /* Returns the backend for the supervisor. */
 struct worker_backend processes_backend(struct processes *processes);
 
-/* The listeners have changed: connections to these ports, in host order, are counted. */
+/* The listeners have changed. Connections to these ports, in host order, are counted. */
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);
 
 #endif

@@ -9,9 +9,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bind/bind_install.h"
+#include "process/filter_exec.h"
+
 /* ---- In the child: async-signal-safe calls only --------------------------------- */
 
-static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, int error)
+void spawn_fail(int status, enum spawn_stage stage, int error)
 {
 	struct spawn_failure failure = {.stage = stage, .error = error};
 	ssize_t written = write(status, &failure, sizeof(failure));
@@ -20,7 +23,7 @@ static void __attribute__((noreturn)) fail(int status, enum spawn_stage stage, i
 	_exit(127);
 }
 
-/* By the system call: the C library keeps the numbers that it uses itself from being reset. */
+/* This uses the system call, as the C library refuses to reset the signals that it uses itself. */
 static void reset_signals(void)
 {
 	static const unsigned char
@@ -34,17 +37,18 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Out of the way of the numbers that the worker gets. Returns the copy or -1. */
+/* Copy a descriptor above the numbers that the worker gets. Returns the copy or -1. */
 static int lift(int fd, int above)
 {
 	return fcntl(fd, F_DUPFD_CLOEXEC, above);
 }
 
 /*
- * Put every descriptor to its number, and mark all others close-on-exec, also where their opener
- * forgot to. All are copied above the targets first: a source may have another one's target number.
+ * Put every descriptor at its number, and mark all others close-on-exec, even if the code that
+ * opened them did not. All are copied above the target numbers first, as a source may have the
+ * target number of another one.
  */
-static int place_descriptors(const struct spawn_request *request, int *status)
+static int place_descriptors(const struct spawn_request *request, int *status, int *filter_channel)
 {
 	int count = (int)request->socket_count;
 	int kept = (int)request->kept_count;
@@ -55,6 +59,8 @@ static int place_descriptors(const struct spawn_request *request, int *status)
 	if (lifted < 0)
 		return -1;
 	*status = lifted;
+	if (request->has_filter)
+		*filter_channel = lift(request->filter_channel, above);
 	sources[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (sources[0] < 0)
 		return -1;
@@ -86,52 +92,68 @@ static int change_identity(const struct identity *identity)
 	return 0;
 }
 
-static void write_pid(char *to)
+void spawn_write_number(char *to, int number)
 {
 	char digits[SPAWN_PID_DIGITS];
-	pid_t pid = getpid();
 	int count = 0;
 
 	do {
-		digits[count++] = (char)('0' + pid % 10);
-		pid /= 10;
-	} while (pid);
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
 	while (count)
 		*to++ = digits[--count];
 	*to = '\0';
 }
 
-/* The last error that says more than "not there". */
-static int exec_first(const struct spawn_request *request)
+int spawn_exec(char *const *files, char *const *argv, char *const *envp)
 {
 	char *const *file;
 	int error = ENOENT;
 
-	for (file = request->files; *file; file++) {
-		execve(*file, request->argv, request->envp);
+	for (file = files; *file; file++) {
+		execve(*file, argv, envp);
 		if (errno != ENOENT && errno != ENOTDIR)
 			error = errno;
 	}
 	return error;
 }
 
+/* Last of all: from here on bind() waits for the controller. By filter_exec.h it does not return.
+ */
+static int install_filter(const struct spawn_request *request, int status, int channel)
+{
+	int error = 0;
+
+	if (request->filter_exec)
+		error = filter_exec_run(request->filter_exec, status, channel);
+	else if (request->has_filter)
+		error = bind_install(channel);
+	errno = -error;
+	return error;
+}
+
 static void __attribute__((noreturn)) run_child(const struct spawn_request *request, int status)
 {
+	int filter_channel = -1;
+
 	setpgid(0, 0);
 	if (request->noted_pid)
 		*(volatile int32_t *)request->noted_pid = getpid();
 	reset_signals();
-	if (place_descriptors(request, &status))
-		fail(status, SPAWN_DESCRIPTORS, errno);
+	if (place_descriptors(request, &status, &filter_channel))
+		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
 	if (setrlimit(RLIMIT_NOFILE, &request->nofile))
-		fail(status, SPAWN_DESCRIPTORS, errno);
+		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
 	if (change_identity(request->identity))
-		fail(status, SPAWN_IDENTITY, errno);
+		spawn_fail(status, SPAWN_IDENTITY, errno);
 	if (chdir(request->directory))
-		fail(status, SPAWN_DIRECTORY, errno);
+		spawn_fail(status, SPAWN_DIRECTORY, errno);
 	if (request->listen_pid)
-		write_pid(request->listen_pid);
-	fail(status, SPAWN_EXEC, exec_first(request));
+		spawn_write_number(request->listen_pid, getpid());
+	if (install_filter(request, status, filter_channel))
+		spawn_fail(status, SPAWN_FILTER, errno);
+	spawn_fail(status, SPAWN_EXEC, spawn_exec(request->files, request->argv, request->envp));
 }
 
 /* ---- In the parent -------------------------------------------------------------- */
@@ -145,7 +167,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 
 	if (pipe2(status, O_CLOEXEC))
 		return -errno;
-	/* No handler of ours may run in the child before they are reset. */
+	/* No handler of the controller may run in the child before the signals are reset. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &previous);
 	pid = fork();
@@ -158,7 +180,7 @@ int spawn_start(const struct spawn_request *request, pid_t *ret_pid, int *ret_st
 		close(status[0]);
 		return -error;
 	}
-	/* In both, as either may be first. */
+	/* Both processes do this, as either may be first. */
 	setpgid(pid, pid);
 	fcntl(status[0], F_SETFL, O_NONBLOCK);
 	*ret_pid = pid;

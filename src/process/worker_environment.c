@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "process/spawn.h"
 
-/* What a worker must not take for its own. */
+/* Variables that a worker must not inherit. */
 static const char *const not_inherited[] = {
 	"LISTEN_FDS",
 	"LISTEN_PID",
@@ -70,7 +70,7 @@ static int set_assignments(struct environment *environment, const struct config 
 	return error;
 }
 
-/* sd_listen_fds(3); the names are ours: listen0, listen1, ..., slot. */
+/* The variables of sd_listen_fds(3). The sockets are named listen0, listen1, ..., and slot. */
 static int set_activation(struct environment *environment, uint32_t count, bool has_private)
 {
 	char names[SPAWN_SOCKETS_MAX * 16] = "";
@@ -94,8 +94,10 @@ static int set_activation(struct environment *environment, uint32_t count, bool 
 	return error;
 }
 
-/* sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the worker's group
- * counts. */
+/*
+ * The variables of sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the
+ * worker's group counts.
+ */
 static int set_watchdog(struct environment *environment, const struct config *config)
 {
 	if (!config->timing.watchdog_ms)
@@ -115,6 +117,24 @@ static void quote(const char *path, char *ret_quoted)
 		*ret_quoted++ = *path;
 	}
 	*ret_quoted = '\0';
+}
+
+/* Under Node.js's permission model a worker that can't read the script would not start. */
+static bool may_read_no_file(const struct environment *environment, char *const *command)
+{
+	static const char *const options[] = {"--permission", "--experimental-permission"};
+	const char *others = environment_get(environment, "NODE_OPTIONS");
+	size_t i;
+
+	for (i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		char *const *word = command;
+
+		while (*word && strcmp(*word, options[i]))
+			word++;
+		if (*word || (others && strstr(others, options[i])))
+			return true;
+	}
+	return false;
 }
 
 static int set_preload(struct environment *environment, const char *path)
@@ -140,8 +160,8 @@ static int set_preload(struct environment *environment, const char *path)
 }
 
 /*
- * As child_process.fork() and cluster.fork() of Node.js set it; and the numbers that workers of
- * recluster and sticky-cluster look for.
+ * Set the variables that child_process.fork() and cluster.fork() of Node.js set, and the numbers
+ * that workers of recluster and sticky-cluster read.
  */
 static int set_node(struct environment *environment, const struct worker_environment *spec)
 {
@@ -155,10 +175,14 @@ static int set_node(struct environment *environment, const struct worker_environ
 		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
 	if (!error)
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
+	/* pm2's; the package `config` reads it, and a user may want another value. */
+	if (!error && !environment_get(environment, "NODE_APP_INSTANCE"))
+		error = set_number(environment, "NODE_APP_INSTANCE", spec->slot);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
 		error = set_number(environment, numbers[i], spec->slot);
-	if (!error && spec->preload)
-		error = set_preload(environment, spec->preload);
+	for (i = 0; i < PRELOAD_COUNT && !error; i++)
+		if (spec->preloads[i] && !may_read_no_file(environment, spec->config->command))
+			error = set_preload(environment, spec->preloads[i]);
 	return error;
 }
 
@@ -191,7 +215,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 		error = set_watchdog(environment, spec->config);
 	if (!error && spec->is_node)
 		return set_node(environment, spec);
-	if (!error)
+	if (!error && spec->takes_sockets)
 		error = set_activation(environment, spec->socket_count, spec->has_private);
 	if (!error && spec->has_channel)
 		error = set_number(environment, CHANNEL_VARIABLE,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a worker finds in its environment: the contract with programs of others. */
+/* The environment of a worker: the interface to the programs of users. */
 #ifndef STICKY_PROCESS_WORKER_ENVIRONMENT_H
 #define STICKY_PROCESS_WORKER_ENVIRONMENT_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "node/preload.h"
 #include "process/environment.h"
 #include "process/identity.h"
 
@@ -17,20 +18,24 @@ struct worker_environment {
 	const char *notify_path;
 	uint32_t slot;
 	uint64_t generation;
-	uint16_t port;	       /* PORT, where the environment has none */
+	uint16_t port;	       /* value of PORT, if the environment has none */
+	bool takes_sockets;    /* LISTEN_FDS and the like are set */
 	uint32_t socket_count; /* LISTEN_FDS */
-	bool has_private;      /* one more, of the slot's own */
-	const char *preload;   /* a file that Node.js loads first; NULL: none */
-	bool is_node;	       /* we are its cluster primary: no LISTEN_FDS */
-	bool has_channel;      /* STICKY_CHANNEL, behind what it keeps for us */
+	bool has_private;      /* one more socket, of the slot's own address */
+	/* files that Node.js loads first, each NULL or a path */
+	const char *preloads[PRELOAD_COUNT];
+	bool is_node; /* the controller is its cluster primary: no LISTEN_FDS */
+	/* STICKY_CHANNEL, at the number behind the descriptors that the worker keeps */
+	bool has_channel;
 };
 
 /*
- * Build it, on top of our own: HOME and the like of another user, --env-file, --env, then what is
- * ours to say. LISTEN_PID is blank, SPAWN_PID_DIGITS wide: the child fills it in.
+ * Build the environment from that of the controller: add HOME and similar variables of another
+ * user, --env-file, --env, and the variables of stickyctl. LISTEN_PID is blank, SPAWN_PID_DIGITS
+ * wide: the child fills it in.
  *
- * Returns 0, -ENOMEM, or why an env file can't be used (which is logged); the environment is the
- * caller's to free in any case.
+ * Returns 0, -ENOMEM, or another -errno if an env file can't be used (which is logged). The caller
+ * must free the environment in any case.
  */
 int worker_environment(const struct worker_environment *spec, struct environment *ret_environment);
 

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Read the inode number of a socket from a link of /proc/PID/fd. Returns false if it is none. */
+/*
+ * Read the inode number of a socket from a link of /proc/PID/fd. Returns false if the link is not a
+ * socket.
+ */
 static bool read_inode(int directory, const char *name, uint32_t *ret_inode)
 {
 	char link[64];

@@ -19,14 +19,14 @@
 /* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
 #define HANDSHAKE_BITS (1u << 3 | 1u << 12)
 #define RECEIVE_SIZE   32768
-/* What ends the reading of a dump, beside an error. */
+/* Besides an error, this ends the reading of a dump. */
 #define FOUND		1
 #define END		2
 #define CONNECTIONS_MAX (4u << 20)
 
 struct dump;
 
-/* Takes one socket of the dump. Returns 0 to go on, FOUND: the rest does not matter, or -errno. */
+/* Called with one socket of the dump. Returns 0 to go on, FOUND to end the reading, or -errno. */
 typedef int read_message_fn(const struct dump *dump, const struct nlmsghdr *header);
 
 struct dump {
@@ -35,7 +35,9 @@ struct dump {
 	uint32_t states; /* one bit for each of the kernel's states */
 	bool with_info;	 /* the kernel also sends the tcp_info of each socket: a larger dump */
 	read_message_fn *read;
-	sockdiag_found_fn *found; /* for read_socket() */
+	sockdiag_found_fn *found;	   /* for read_socket() */
+	sockdiag_listener_fn *on_listener; /* for read_listener() */
+	sockdiag_waiting_fn *on_waiting;   /* for read_waiting() */
 	void *context;
 };
 
@@ -144,11 +146,62 @@ static int read_socket(const struct dump *dump, const struct nlmsghdr *header)
 	return dump->found(dump->context, &found);
 }
 
+static uint64_t cookie_of(const struct inet_diag_msg *socket)
+{
+	return (uint64_t)socket->id.idiag_cookie[1] << 32 | socket->id.idiag_cookie[0];
+}
+
+static int read_listener(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_listener listener = {
+		.cookie = cookie_of(socket),
+		.inode = socket->idiag_inode,
+		.uid = socket->idiag_uid,
+		.port = ntohs(socket->id.idiag_sport),
+		.family = socket->idiag_family,
+	};
+
+	memcpy(listener.address, socket->id.idiag_src, sizeof(listener.address));
+	if (is_at_ports(socket, dump))
+		dump->on_listener(dump->context, &listener);
+	return 0;
+}
+
+static void peer_of(const struct inet_diag_msg *socket, struct sockaddr_storage *ret_peer)
+{
+	struct sockaddr_in6 *v6 = (void *)ret_peer;
+	struct sockaddr_in *v4 = (void *)ret_peer;
+
+	*ret_peer = (struct sockaddr_storage){.ss_family = socket->idiag_family};
+	if (socket->idiag_family == AF_INET) {
+		v4->sin_port = socket->id.idiag_dport;
+		memcpy(&v4->sin_addr, socket->id.idiag_dst, sizeof(v4->sin_addr));
+	} else {
+		v6->sin6_port = socket->id.idiag_dport;
+		memcpy(&v6->sin6_addr, socket->id.idiag_dst, sizeof(v6->sin6_addr));
+	}
+}
+
+static int read_waiting(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_waiting waiting = {
+		.cookie = cookie_of(socket),
+		.port = ntohs(socket->id.idiag_sport),
+	};
+
+	/* See read_socket(): one with an inode has been accepted. */
+	if (socket->idiag_inode || !is_at_ports(socket, dump))
+		return 0;
+	peer_of(socket, &waiting.peer);
+	return dump->on_waiting(dump->context, &waiting);
+}
+
 static int read_handshake(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
 	struct handshakes *handshakes = dump->context;
-	const uint32_t *cookie = socket->id.idiag_cookie;
 
 	if (!is_at_ports(socket, dump))
 		return 0;
@@ -163,12 +216,14 @@ static int read_handshake(const struct dump *dump, const struct nlmsghdr *header
 		handshakes->cookies = cookies;
 		handshakes->room = room;
 	}
-	handshakes->cookies[handshakes->count++] = (uint64_t)cookie[1] << 32 | cookie[0];
+	handshakes->cookies[handshakes->count++] = cookie_of(socket);
 	return 0;
 }
 
-/* Returns END at the end of the dump, 0 if more follows, or what dump->read returned: -errno,
- * FOUND. */
+/*
+ * Returns END at the end of the dump, 0 if more follows, or what dump->read returned (-errno or
+ * FOUND).
+ */
 static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 {
 	if (header->nlmsg_type == NLMSG_DONE)
@@ -232,6 +287,36 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 	return walk(&dump);
 }
 
+int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
+		       void *context)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = LISTEN_BIT,
+		.read = read_listener,
+		.on_listener = found,
+		.context = context,
+	};
+
+	return walk(&dump);
+}
+
+int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
+		     void *context)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS,
+		.read = read_waiting,
+		.on_waiting = found,
+		.context = context,
+	};
+
+	return walk(&dump);
+}
+
 static int compare(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -247,7 +332,7 @@ static int add_found(void *context, const struct sockdiag_socket *socket)
 long sockdiag_connections(const uint16_t *ports, size_t port_count, uint32_t **ret_inodes)
 {
 	struct inodes inodes = {0};
-	/* `status` asks often: it gets neither listening sockets nor their tcp_info. */
+	/* `status` calls this often: the dump contains neither listening sockets nor tcp_info. */
 	const struct dump dump = {
 		.ports = ports,
 		.port_count = port_count,

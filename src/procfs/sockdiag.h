@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /*
  * List the inode numbers of accepted connections at local ports, in ascending order.
@@ -22,8 +23,8 @@ struct sockdiag_socket {
 	uint32_t inode;
 	bool listens; /* a listening socket; else an accepted connection */
 	/*
-	 * listening: connections that wait to be accepted; connection: bytes that wait to be read,
-	 * where the end of the stream counts as one byte
+	 * The queue. Of a listening socket: connections that wait to be accepted. Of a connection:
+	 * bytes that wait to be read, where the end of the stream counts as one byte.
 	 */
 	uint32_t queue;
 	uint64_t received; /* bytes received so far on a connection */
@@ -37,11 +38,55 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
  *
  * ports  in host byte order
  *
- * Returns 0, or -errno, also that of `found`. Costs a walk over all TCP sockets of the network
- * namespace.
+ * Returns 0, or -errno. An error of `found` is passed on. Costs a walk over all TCP sockets of the
+ * network namespace.
  */
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
+
+struct sockdiag_listener {
+	uint64_t cookie; /* SO_COOKIE: unique until the kernel boots again */
+	uint32_t inode;
+	uint32_t uid;	     /* that made the socket */
+	uint16_t port;	     /* the local one, in host byte order */
+	int family;	     /* AF_INET or AF_INET6, of the local address */
+	uint8_t address[16]; /* network order; IPv4: the first 4 bytes */
+};
+
+/* Called with each listening socket. */
+typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener *listener);
+
+/*
+ * Call `found` with each listening socket at local ports, whichever process has it.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace alone.
+ */
+int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
+		       void *context);
+
+/* A connection that waits in the accept queue of a listening socket. */
+struct sockdiag_waiting {
+	uint64_t cookie; /* unique until the kernel boots again */
+	uint16_t port;	 /* the local one, in host byte order */
+	struct sockaddr_storage peer;
+};
+
+/* Called with each such connection. Returns 0 to go on, or -errno to end the walk. */
+typedef int sockdiag_waiting_fn(void *context, const struct sockdiag_waiting *waiting);
+
+/*
+ * Call `found` with each connection at local ports that no process has accepted yet. Which
+ * listening socket it waits for, the kernel does not tell.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * namespace.
+ */
+int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
+		     void *context);
 
 /*
  * Is any connection open at local ports, accepted or waiting to be?
@@ -54,8 +99,8 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 int sockdiag_is_connected(const uint16_t *ports, size_t port_count);
 
 /*
- * List the handshakes that have begun at local ports and are not over: SYN received, and the last
- * ACK of the client not yet. A handshake by SYN cookies is in no list.
+ * List the handshakes that have begun at local ports and are not over: the SYN has arrived, and the
+ * client's last ACK has not. A handshake by SYN cookies is in no list of the kernel.
  *
  * ports        in host byte order
  * limit        the most handshakes to list

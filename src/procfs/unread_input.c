@@ -16,8 +16,8 @@ struct candidate {
 };
 
 /*
- * Bytes that wait on a connection from which the process has read before may be another request, or
- * a part of one. Only if nothing was read yet, it is certain that a client waits.
+ * Only if the process has read nothing from a connection yet, it is certain that a client waits for
+ * it. Otherwise the bytes may be another request, or a part of one.
  */
 static enum unread judge(const struct sockdiag_socket *socket)
 {

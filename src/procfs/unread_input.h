@@ -15,7 +15,7 @@ enum unread {
 	 * slowly.
 	 */
 	UNREAD_QUIET,
-	UNREAD_SOME /* some wait to be accepted, or have sent bytes of which none was read */
+	UNREAD_SOME /* some wait to be accepted, or have sent bytes and none was read */
 };
 
 /*

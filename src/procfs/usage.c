@@ -13,7 +13,10 @@
 #include "procfs/sockdiag.h"
 #include "common/sanitize.h"
 
-/* Accepted connections by inode number, and which of them were already found in a process. */
+/*
+ * Accepted connections by inode number, and for each of them whether it was already found in a
+ * process.
+ */
 struct open_connections {
 	uint32_t *inodes; /* in ascending order */
 	bool *is_counted;
@@ -51,8 +54,8 @@ struct stat_fields {
 };
 
 /*
- * Read /proc/PID/stat, see proc_pid_stat(5). The command's name, in brackets, may contain brackets
- * itself: the other fields begin behind the last ')'.
+ * Read /proc/PID/stat, see proc_pid_stat(5). The command's name, in parentheses, may contain
+ * parentheses itself. The other fields begin behind the last ')'.
  */
 static bool parse_stat(const char *text, struct stat_fields *ret_fields)
 {

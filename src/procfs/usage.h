@@ -11,7 +11,7 @@
 /*
  * Measure process groups: memory and CPU time of all their processes, and the number of their
  * accepted TCP connections. A connection that several processes have open counts once. Costs one
- * walk through /proc for all groups; a value that can't be read stays 0.
+ * walk through /proc for all groups. A value that can't be read stays 0.
  *
  * groups      process group ids
  * ports       of the listeners, in host byte order; connections accepted there are counted

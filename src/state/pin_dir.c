@@ -17,11 +17,13 @@
 
 #define BPF_FS "/sys/fs/bpf"
 
-#define ID_TRIES 8 /* another number is drawn where a directory has it already */
+#define ID_TRIES 8 /* if a directory with this number exists, another number is drawn */
 
 void pins_locate(const char *name, uint32_t id, char ret_path[PINS_PATH_SIZE])
 {
-	/* The file system's root is open to all users, as /tmp is: each user has a directory there.
+	/*
+	 * The root of the file system is open to all users, as /tmp is. Each user has a directory
+	 * there.
 	 */
 	if (geteuid() == 0)
 		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky/%s-%08x", name, id);
@@ -82,7 +84,7 @@ bool pins_are_private(void)
 {
 	struct stat ours, first;
 
-	/* PID 1 of this PID namespace: in a container it is the container's own. */
+	/* This is PID 1 of this PID namespace: in a container it is the container's own. */
 	return !stat("/proc/self/ns/mnt", &ours) && !stat("/proc/1/ns/mnt", &first) &&
 	       ours.st_ino != first.st_ino;
 }
@@ -112,5 +114,5 @@ void pins_remove(const char *path)
 	strcpy(parent, path);
 	slash = strrchr(parent, '/');
 	*slash = '\0';
-	rmdir(parent); /* stays where another instance has pins there */
+	rmdir(parent); /* the directory stays if another instance has pins there */
 }

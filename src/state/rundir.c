@@ -17,8 +17,16 @@
 
 #define PID_FILE_MODE 0600
 
-static const char *const files[] = {"control.sock", "notify.sock", "slots",
-				    "slots.new",    "preload.js",  "pid"};
+static const char *const files[] = {"control.sock",
+				    "notify.sock",
+				    "slots",
+				    "slots.new",
+				    "stickyctl-stop.js",
+				    "stickyctl-preload.js",
+				    "stickyctl-keepalive.js" /* of an older version */,
+				    "preload.js" /* likewise */,
+				    "bind.sock",
+				    "pid"};
 
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 {
@@ -66,8 +74,8 @@ int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PA
 }
 
 /*
- * Take the lock on the pid file. A POSIX lock: workers don't inherit it over fork(), and
- * F_GETLK tells who has it.
+ * Take the lock on the pid file. It is a POSIX lock: workers don't inherit it over fork(), and
+ * F_GETLK tells which process has it.
  */
 static int lock_pid_file(int fd, pid_t *ret_pid)
 {
@@ -80,7 +88,7 @@ static int lock_pid_file(int fd, pid_t *ret_pid)
 	if (fcntl(fd, F_GETLK, &lock))
 		return -errno;
 	if (lock.l_type == F_UNLCK)
-		return -EAGAIN; /* it ended in between */
+		return -EAGAIN; /* the owner ended in between */
 	*ret_pid = lock.l_pid;
 	return lock.l_type == F_RDLCK ? -EBUSY : -EEXIST; /* an instance has a write lock */
 }
@@ -95,7 +103,7 @@ static int write_pid(int fd)
 	return 0;
 }
 
-/* Is the file that we locked still the one of that path? Its last owner may have removed it. */
+/* Is the file that was locked still the one at that path? Its last owner may have removed it. */
 static bool is_current(int fd, const char *path)
 {
 	struct stat ours, there;
@@ -104,7 +112,10 @@ static bool is_current(int fd, const char *path)
 	       ours.st_ino == there.st_ino;
 }
 
-/* The environment variable of a lock that the previous version of this process holds. */
+/*
+ * The environment variable that tells this program of a lock, if the previous version of it (before
+ * execve()) holds one.
+ */
 #define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
 
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
@@ -177,7 +188,10 @@ static int take_name(struct rundir *rundir, pid_t *ret_pid)
 int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir, pid_t *ret_pid,
 		struct error_text *ret_error)
 {
-	/* Root's workers, of any user, must reach the notify socket in it. */
+	/*
+	 * Root's workers, which may run as any user, must reach the notify socket in this
+	 * directory.
+	 */
 	mode_t mode = geteuid() == 0 ? 0755 : 0700;
 	struct rundir rundir = {.lock = -1};
 	char base[RUNDIR_PATH_SIZE];
@@ -195,7 +209,10 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	error = directory_make(base, mode, true, ret_error);
 	if (error)
 		return error;
-	/* A second try where an instance that was just ending removed what we made. */
+	/*
+	 * It is tried a second time: an instance that was just ending may have removed the
+	 * directory after it was made.
+	 */
 	do {
 		error = directory_make(rundir.path, mode, false, ret_error);
 		if (error)
@@ -251,7 +268,10 @@ void rundir_release(struct rundir *rundir)
 
 	if (rundir->lock < 0)
 		return;
-	/* The pid file goes last: while it is there and locked, the name is ours. */
+	/*
+	 * The pid file is removed last. While it exists and is locked, the name belongs to this
+	 * instance.
+	 */
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", rundir->path, files[i]);
 		unlink(path);

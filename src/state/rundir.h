@@ -17,29 +17,29 @@
 #define RUNDIR_PATH_SIZE 4096
 
 struct rundir {
-	char path[RUNDIR_PATH_SIZE]; /* of the instance */
+	char path[RUNDIR_PATH_SIZE]; /* the directory of the instance */
 	int lock;		     /* the pid file, locked; -1: not held */
 };
 
 /*
- * The directory of an instance, whether it exists or not.
+ * Write the path of an instance's directory. The directory need not exist.
  *
- * run_dir  --run-dir, or NULL: root /run/sticky; else $XDG_RUNTIME_DIR/sticky,
- *          /run/user/UID/sticky where it exists, /tmp/sticky-UID
+ * run_dir  value of --run-dir, or NULL for the default: /run/sticky for root; for others
+ *          $XDG_RUNTIME_DIR/sticky, /run/user/UID/sticky if it exists, or /tmp/sticky-UID
  *
- * Returns 0 or -ENAMETOOLONG: its sockets' paths would not fit into a sockaddr_un.
+ * Returns 0 or -ENAMETOOLONG: the paths of its sockets would not fit into a sockaddr_un.
  */
 int rundir_locate(const char *run_dir, const char *name, char ret_path[RUNDIR_PATH_SIZE]);
 
 /*
- * Create it where need be, take the name, and write the pid.
+ * Create the directory if it does not exist, lock the name, and write the pid.
  *
  * run_dir, name  as for rundir_locate()
- * ret_pid        on -EEXIST the pid of the instance that runs
+ * ret_pid        on -EEXIST: the pid of the instance that runs
  * ret_error      what failed
  *
- * A directory that others can write to, or own, is refused: they could answer in our
- * name.
+ * A directory that others own or can write to is refused: they could answer in the place of this
+ * instance.
  *
  * Returns 0, -EEXIST (an instance of this name runs), -EBUSY (another process holds a read lock on
  * the pid file), or another -errno.
@@ -48,8 +48,9 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 		struct error_text *ret_error);
 
 /*
- * Before execve(2) of a newer version in our place: the lock goes along, named in the
- * environment; rundir_take() there finds it. Undone by `keeps` false. Returns 0 or -errno.
+ * Keep the lock over the execve(2) by which a newer version replaces this program. The lock is
+ * named in the environment, and rundir_take() of the new program finds it there. If `keeps` is
+ * false, this is undone. Returns 0 or -errno.
  */
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 
@@ -63,10 +64,10 @@ bool rundir_is_taken(const char *path);
 /* Remove what the instance made there, and free the name. */
 void rundir_release(struct rundir *rundir);
 
-/* Free the name, and leave all files as they are: for another try to take over. */
+/* Unlock the name, but leave all files, so that another start can take the instance over. */
 void rundir_leave(struct rundir *rundir);
 
-/* The path of a file in it. Returns 0 or -ENAMETOOLONG. */
+/* Write the path of a file in the directory. Returns 0 or -ENAMETOOLONG. */
 int rundir_file(const char *path, const char *file, size_t size, char *ret_path);
 
 #endif

@@ -14,7 +14,7 @@
 #include "common/error_text.h"
 #include "common/private_dir.h"
 
-/* The file: this line, then the seed in hex, then a line end. */
+/* The file has this line, then the seed in hex, then a line end. */
 #define HEADER	      "sticky-seed 1\n"
 #define HEADER_LENGTH (sizeof(HEADER) - 1)
 #define FILE_LENGTH   (HEADER_LENGTH + 2 * STICKY_SEED_SIZE + 1)
@@ -34,7 +34,7 @@ static int locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX
 		length = snprintf(ret_dir, PATH_MAX, "%s/.local/state/sticky/%s", home, name);
 	else
 		return -ENOENT;
-	/* Room for the file's name behind it. */
+	/* There must be room for the file's name. */
 	return length < 0 || length > PATH_MAX - 32 ? -ENAMETOOLONG : 0;
 }
 
@@ -61,7 +61,7 @@ static int parse(const char *content, size_t length, uint8_t seed[STICKY_SEED_SI
 	return read_hex(content + HEADER_LENGTH, seed);
 }
 
-/* What is wrong with a content that is not a seed. */
+/* Returns what is wrong with a content that is not a seed. */
 static const char *judge(const char *content, size_t length)
 {
 	size_t word = strcspn(HEADER, " ") + 1;
@@ -156,8 +156,10 @@ static int sync_directory(const char *dir)
 	return error;
 }
 
-/* Whole or not at all: a temporary file, synced, then renamed. We hold the name: no other
- * process writes. */
+/*
+ * The file is written whole or not at all: a temporary file is written, synced, then renamed. No
+ * other process writes it, as this instance has locked the name.
+ */
 static int write_file(const char *dir, const char *path, const uint8_t seed[STICKY_SEED_SIZE])
 {
 	char temporary[PATH_MAX + 32];

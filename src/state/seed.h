@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hash seed: drawn once, kept in <state-dir>/<name>/seed, so that clients keep their
- * workers over a restart, and secret, so that no client can choose a worker.
+ * The hash seed is drawn once and kept in <state-dir>/<name>/seed, so that clients keep their
+ * workers over a restart. It is secret, so that no client can choose a worker.
  */
 #ifndef STICKY_STATE_SEED_H
 #define STICKY_STATE_SEED_H
@@ -13,17 +13,18 @@
 #include "sticky.h"
 
 /*
- * Read the seed, or draw one and keep it.
+ * Read the seed. If there is none, draw one and keep it.
  *
- * state_dir  --state-dir, or NULL: root /var/lib/sticky; else $XDG_STATE_HOME/sticky,
- *            ~/.local/state/sticky
+ * state_dir  value of --state-dir, or NULL for the default: /var/lib/sticky for root; for others
+ *            $XDG_STATE_HOME/sticky, or ~/.local/state/sticky
  * ret_seed   STICKY_SEED_SIZE bytes
- * ret_error  what is wrong and what to do
+ * ret_error  what is wrong, and what the user can do about it
  *
- * Returns 0; 1: drawn, but it could not be kept (ret_error says why): a warning; or
- *   -EINVAL  the file is not a seed of ours: truncated, or of another version
- *   -EPERM   others can read or write the file, or it is another user's
- *   other    it could not be read
+ * Returns 0, or 1: a seed was drawn, but could not be kept, which is a warning (ret_error says
+ * why); or
+ *   -EINVAL  the file is not a seed: it is truncated, or of another version
+ *   -EPERM   others can read or write the file, or it belongs to another user
+ *   other    the file could not be read
  */
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
 		struct error_text *ret_error);

@@ -51,7 +51,9 @@ int state_file_create(const char *path, struct state_file *ret_file)
 	fd = open(new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	/* With all of its blocks: a mapping of a file with holes is a SIGBUS where space runs out.
+	/*
+	 * All blocks are allocated at once. If the file had holes and the disk were full, a write
+	 * to the mapping would raise SIGBUS.
 	 */
 	error = -posix_fallocate(fd, 0, sizeof(*content));
 	content = error ? MAP_FAILED
@@ -139,7 +141,7 @@ struct worker_record *state_file_add(struct state_file *file)
 
 void state_file_publish(struct worker_record *record)
 {
-	/* A SIGKILL may come between any two stores: the order is what the reader relies on. */
+	/* A SIGKILL may come between any two stores, and readers rely on their order. */
 	atomic_signal_fence(memory_order_release);
 	*(volatile uint32_t *)&record->used = 1;
 }

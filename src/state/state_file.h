@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file: what a controller that takes over needs to know of the one that died. It is a
- * shared mapping of the file `slots` in the run directory: what is written there stays, also where
- * the process is killed, and costs a few stores at each change of a worker's state.
+ * The state file contains what a controller that takes over needs to know of the previous one. It
+ * is a shared mapping of the file `slots` in the run directory. What is written there stays, even
+ * if the process is killed. Each change of a worker's state costs a few stores.
  */
 #ifndef STICKY_STATE_STATE_FILE_H
 #define STICKY_STATE_STATE_FILE_H
@@ -22,11 +22,14 @@ struct worker_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
-	int32_t pid;		 /* and process group; 0: it was not forked yet */
-	uint32_t stop_requested; /* it has been asked to stop */
+	int32_t pid;		 /* also of its process group; 0: it was not forked yet */
+	uint32_t stop_requested; /* whether it has been asked to stop */
 	uint32_t state;		 /* enum worker_state */
 	uint32_t watchdog_ms;	 /* as in its environment; 0: none */
-	/* In clock ticks since boot: tells its process from a later one. 0: not noted yet. */
+	/*
+	 * In clock ticks since boot. It tells this process from a later one with the same pid. 0:
+	 * not noted yet.
+	 */
 	uint64_t process_start;
 	uint32_t takes_passed;	 /* it has announced that: see wire/channel.h */
 	uint32_t stop_signal;	 /* that asks it to stop; 0: a version that does not note it */
@@ -46,7 +49,7 @@ struct state_file_content {
 	uint32_t version;
 	uint32_t slots;
 	uint32_t listeners;
-	uint32_t workers_speak; /* they send READY=1 */
+	uint32_t workers_speak; /* whether the slot's workers send READY=1 */
 	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
 	struct traffic traffic;
 	uint32_t behind_proxy; /* enum behind_proxy: as the workers were begun */
@@ -60,20 +63,20 @@ struct state_file_content {
 
 struct state_file {
 	struct state_file_content *content; /* NULL: not open */
-	uint32_t next;			    /* where the search for a free record begins */
+	uint32_t next;			    /* the search for a free record begins here */
 };
 
 /*
- * Make a new file beside the one at `path`, which stays as it is until state_file_install(): should
- * we be killed in between, a complete file is there.
+ * Make a new file beside the one at `path`, which stays as it is until state_file_install(). If the
+ * process is killed in between, a complete file is still there.
  *
  * Returns 0 or -errno.
  */
 int state_file_create(const char *path, struct state_file *ret_file);
 
 /*
- * Is there room for a new file beside the one at `path`? Returns 0 or -errno: -ENOSPC, what else
- * can go wrong in that directory.
+ * Is there room for a new file beside the one at `path`? Returns 0 or -errno: -ENOSPC, or another
+ * error of that directory.
  */
 int state_file_check_space(const char *path);
 
@@ -89,24 +92,24 @@ int state_file_install(const char *path);
  */
 int state_file_read(const char *path, struct state_file_content **ret_content);
 
-/* Unmap the file, which stays. One that is not open is allowed. */
+/* Unmap the file, which stays on disk. A state_file that is not open is allowed. */
 void state_file_close(struct state_file *file);
 
 /*
- * Returns a record for a worker, all zero and not `used` yet. NULL: all are in use, or the file is
- * not open.
+ * Returns a record for a worker, all zero and not `used` yet. Returns NULL if all records are in
+ * use, or if the file is not open.
  */
 struct worker_record *state_file_add(struct state_file *file);
 
-/* Mark a record as used: it is complete. */
+/* Mark a record as used, when all its other members have been set. */
 void state_file_publish(struct worker_record *record);
 
 /* Free a record: its worker has ended. NULL is allowed. */
 void state_file_remove(struct worker_record *record);
 
 /*
- * Returns when a process began, in clock ticks since boot: proc_pid_stat(5), field 22. 0: there is
- * no such process.
+ * Returns when a process was started, in clock ticks since boot: proc_pid_stat(5), field 22.
+ * Returns 0 if there is no such process.
  */
 uint64_t state_file_process_start(int32_t pid);
 

@@ -41,6 +41,12 @@ static const struct end_text texts[] = {
 			.before = "does not listen on the socket that it was given",
 			.hint = "it must accept from descriptor 3 on, and not shut it down",
 		},
+	[END_HUNG] =
+		{
+			.before = "accepted none of the connections that waited for it for ",
+			.after = " ms (--hang-timeout)",
+			.hint = "the event worker_hung says what it did at that time",
+		},
 	[END_SILENT] =
 		{
 			.before = "sent no WATCHDOG=1 for ",
@@ -58,6 +64,8 @@ static void write_detail(enum end_reason reason, const struct end_facts *facts,
 	ret_detail[0] = '\0';
 	if (reason == END_NOT_READY)
 		snprintf(ret_detail, DETAIL_SIZE, "%" PRIu32, facts->ready_timeout_ms);
+	else if (reason == END_HUNG)
+		snprintf(ret_detail, DETAIL_SIZE, "%" PRIu32, facts->hang_timeout_ms);
 	else if (reason == END_SILENT)
 		snprintf(ret_detail, DETAIL_SIZE, "%" PRIu32, facts->watchdog_ms);
 	else if (reason == END_TAKES_NO_CONNECTIONS)

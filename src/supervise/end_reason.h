@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Why the supervisor ended a worker, in words: the signal that ended its process would not tell.
- * Pure.
+ * Why the supervisor ended a worker, as text. The signal that ended its process would not tell the
+ * reason. Pure.
  */
 #ifndef STICKY_SUPERVISE_END_REASON_H
 #define STICKY_SUPERVISE_END_REASON_H
@@ -16,19 +16,21 @@ enum end_reason {
 	END_TAKES_NO_CONNECTIONS, /* connections are passed to workers, and it takes none */
 	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and goes on */
 	END_NOT_LISTENING,	  /* its listening sockets do not listen, or do not any more */
+	END_HUNG,		  /* it accepted nothing for --hang-timeout */
 	END_SILENT,		  /* no WATCHDOG=1 for --watchdog */
 	END_NOT_ANSWERED,	  /* a request of Node.js's could not be answered */
 	END_NO_ROOM_FOR_SOCKET,	  /* a listening socket could not be sent to it */
 	END_REASON_COUNT
 };
 
-/* What the texts tell. */
+/* Facts for the texts. */
 struct end_facts {
 	uint32_t ready_timeout_ms;
 	uint32_t watchdog_ms;
+	uint32_t hang_timeout_ms;
 	const char *passed_by;	      /* the option by which connections are passed */
-	const char *not_ready_reason; /* what it had yet to do to be READY; "": not known */
-	/* what to do about not_ready_reason; NULL: the general hint for END_NOT_READY */
+	const char *not_ready_reason; /* what was missing for READY; "": not known */
+	/* what the user can do about not_ready_reason; NULL: the general hint for END_NOT_READY */
 	const char *not_ready_hint;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handshakes that a worker waits for when it leaves its slot. Those that were there at the
- * first look count; each further look takes away those that are over. Pure: the numbers come from
+ * The handshakes that a worker waits for when it leaves its slot. The set contains the handshakes
+ * of the first look. Each further look removes those that are over. Pure: the numbers come from
  * sockdiag_handshakes().
  */
 #ifndef STICKY_SUPERVISE_HANDSHAKE_SET_H
@@ -13,7 +13,7 @@
 
 /* All zero: no look yet. */
 struct handshake_set {
-	uint64_t *left; /* ascending; NULL: none */
+	uint64_t *left; /* in ascending order; NULL: none */
 	size_t count;
 	bool has_looked;
 };
@@ -28,10 +28,10 @@ struct handshake_set {
  */
 int handshake_set_look(struct handshake_set *set, const uint64_t *now, size_t count);
 
-/* Returns true where there was a look, and all handshakes of the first one are over. */
+/* Returns true if there was a look, and all handshakes of the first one are over. */
 bool handshake_set_is_over(const struct handshake_set *set);
 
-/* Free the list. The set is as new. */
+/* Free the list. The set can be used as a new one. */
 void handshake_set_fini(struct handshake_set *set);
 
 #endif

@@ -16,13 +16,18 @@
 /* A SYN that was being handled while the slot changed hands is in the list by then. */
 #define FIRST_LOOK_MS 5
 #define LOOK_MS	      10
-/* A look at many connections takes long: it is repeated so rarely that it needs a tenth of the CPU.
+/*
+ * A look at many connections takes long. The next look is delayed so that all looks together need
+ * at most a tenth of a CPU.
  */
 #define REST_FACTOR 10
 #define LOOK_MAX_MS 200
 /* For requests that were accepted: see handshake_wait.h. */
 #define SERVE_MS 500
-/* With more than these, in a flood of SYNs, the whole grace is waited for. */
+/*
+ * If there are more than these, as in a flood of SYNs, the worker waits for the whole
+ * --handshake-grace.
+ */
 #define HANDSHAKES_MAX 65536
 
 struct entry {
@@ -30,14 +35,15 @@ struct entry {
 	struct worker *worker;
 	uint64_t since_ms;
 	struct handshake_set handshakes;
-	bool has_sockets; /* on which handshakes can be; else connections are passed to it */
+	/* it has sockets that can have handshakes; else connections are passed to it */
+	bool has_sockets;
 };
 
 struct handshake_wait {
 	struct supervisor *supervisor;
 	struct event *timer;
 	struct entry *entries;
-	bool is_connected; /* at the last look a connection was open, or that was not to be seen */
+	bool is_connected; /* at the last look a connection was open, or the look failed */
 };
 
 static void entry_free(struct entry *entry)
@@ -46,7 +52,7 @@ static void entry_free(struct entry *entry)
 	free(entry);
 }
 
-/* In a stop nobody inherits the queue: it is served, at most for the hard-shutdown delay. */
+/* In a stop no other worker gets the queue: it is served, at most for the hard-shutdown delay. */
 static bool has_queue_to_serve(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
@@ -80,12 +86,12 @@ static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *port
 
 	for (entry = wait->entries; entry && count >= 0; entry = entry->next)
 		if (entry->has_sockets && now_ms - entry->since_ms >= FIRST_LOOK_MS)
-			/* Without memory it is as if there had been no look. */
+			/* If memory is short, it is as if there had been no look. */
 			(void)handshake_set_look(&entry->handshakes, cookies, (size_t)count);
 	free(cookies);
 }
 
-/* Look what is left. Where that can't be seen, the whole time is waited for. */
+/* Look at the handshakes that are left. If the look fails, the worker waits for the whole time. */
 static void look(struct handshake_wait *wait)
 {
 	uint16_t ports[STICKY_LISTENERS_LIMIT];

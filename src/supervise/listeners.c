@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/error_text.h"
+#include "supervise/port_owner.h"
 
 /* What a user can do about an error of sticky_group_listen(). */
 static const char *hint(int error)
@@ -15,7 +16,7 @@ static const char *hint(int error)
 	case -EINVAL:
 		return "not an address: write HOST:PORT, [V6ADDRESS]:PORT or :PORT";
 	case -EADDRINUSE:
-		return "somebody listens there already (see ss -ltnp): stop it, or choose another "
+		return "another process listens there (see ss -ltnp): stop it, or choose another "
 		       "port";
 	case -EADDRNOTAVAIL:
 		return "no interface has this address (see ip address)";
@@ -33,6 +34,18 @@ static const char *hint(int error)
 	}
 }
 
+/* Say who is there already, where that can be seen. */
+static void name_owner(const char *address, struct error_text *ret_error)
+{
+	const char *colon = strrchr(address, ':');
+	struct error_text owner;
+
+	if (colon && port_owner_find((uint16_t)strtoul(colon + 1, NULL, 10), &owner))
+		error_text_set(ret_error,
+			       "cannot listen on %.200s: %s\n%s: stop it, or choose another port",
+			       address, strerror(EADDRINUSE), owner.text);
+}
+
 int listen_on(struct sticky_group *group, const char *address, struct error_text *ret_error)
 {
 	int result = sticky_group_listen(group, address);
@@ -46,6 +59,8 @@ int listen_on(struct sticky_group *group, const char *address, struct error_text
 	else
 		error_text_set(ret_error, "cannot listen on %.200s: %s\n%s", address,
 			       strerror(-result), hint(result));
+	if (result == -EADDRINUSE)
+		name_owner(address, ret_error);
 	return result;
 }
 

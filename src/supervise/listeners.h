@@ -13,9 +13,9 @@
  * Add a listener to a group.
  *
  * address    HOST:PORT, [V6ADDRESS]:PORT or :PORT
- * ret_error  what is wrong and what to do
+ * ret_error  what is wrong, and what the user can do
  *
- * Returns its index or -errno, as sticky_group_listen().
+ * Returns its index, or an error of sticky_group_listen().
  */
 int listen_on(struct sticky_group *group, const char *address, struct error_text *ret_error);
 

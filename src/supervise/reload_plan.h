@@ -17,20 +17,23 @@ enum reload_state { RELOAD_IDLE, RELOAD_RUNNING, RELOAD_FAILED, RELOAD_STATE_COU
 /* All zero: none has run yet. */
 struct reload {
 	enum reload_state state;
-	bool is_chosen[STICKY_SLOTS_LIMIT];  /* still to be done */
-	bool is_running[STICKY_SLOTS_LIMIT]; /* its new worker has begun, and is not ready */
-	uint32_t of;			     /* how many slots this reload has */
-	uint32_t done;			     /* how many of them have a ready new worker */
-	uint32_t running;		     /* how many are in is_running */
-	uint32_t parallel;		     /* how many may be */
-	bool failed;			     /* no further slot begins */
-	struct error_text error;	     /* of the last slot that failed; "" */
+	bool is_chosen[STICKY_SLOTS_LIMIT]; /* slots that are still to be reloaded */
+	/* slots whose new worker has begun, and is not ready yet */
+	bool is_running[STICKY_SLOTS_LIMIT];
+	uint32_t of;		 /* number of slots of this reload */
+	uint32_t done;		 /* number of them that have a ready new worker */
+	uint32_t running;	 /* number of slots in is_running */
+	uint32_t parallel;	 /* limit for `running` */
+	bool failed;		 /* no further slot begins */
+	struct error_text error; /* message about the last slot that failed; "": none */
 };
 
 /*
  * Begin a reload. None may be running.
  *
- * chosen    `slots` elements: true for each slot that is to be reloaded; none: it is over at once
+ * chosen    `slots` elements: true for each slot that is to be reloaded; if there is none, the
+ *           reload
+ *           is over at once
  * slots     at most STICKY_SLOTS_LIMIT
  * parallel  how many new workers may be starting at once, at least 1
  */
@@ -47,7 +50,7 @@ int reload_next(struct reload *reload, const bool *is_full);
 /* Returns the first slot that waits since it is full, or -1: the reload does not wait for one. */
 int reload_waits_for(const struct reload *reload, const bool *is_full);
 
-/* The new worker of a slot is ready. Returns true where that ended the reload. */
+/* The new worker of a slot is ready. Returns true if that ended the reload. */
 bool reload_note_ready(struct reload *reload, uint32_t slot);
 
 /*
@@ -55,19 +58,19 @@ bool reload_note_ready(struct reload *reload, uint32_t slot);
  *
  * why  copied, for the reload's error
  *
- * Returns true where that ended the reload.
+ * Returns true if that ended the reload.
  */
 bool reload_note_failed(struct reload *reload, uint32_t slot, const char *why);
 
-/* A slot leaves the reload: it was removed or drained. Returns true where that ended the reload. */
+/* A slot leaves the reload, as it was removed or drained. Returns true if that ended the reload. */
 bool reload_drop(struct reload *reload, uint32_t slot);
 
 /*
- * End the reload as failed, also where new workers are starting.
+ * End the reload as failed, even while new workers are starting.
  *
  * why  copied, for the reload's error
  *
- * Returns true where it was running.
+ * Returns true if the reload was running.
  */
 bool reload_abandon(struct reload *reload, const char *why);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a slot's next worker begins after one has ended, when a slot is given up, and when a worker
- * is too old. Pure: time and random numbers are parameters.
+ * When a slot's next worker is started after one has ended, when a slot has failed, and when a
+ * worker is too old. Pure: time and random numbers are parameters.
  */
 #ifndef STICKY_SUPERVISE_RESTART_POLICY_H
 #define STICKY_SUPERVISE_RESTART_POLICY_H
@@ -20,7 +20,7 @@
  */
 uint32_t restart_delay_ms(uint32_t previous_ms, uint64_t lifetime_ms, uint64_t min_uptime_ms);
 
-/* How many deaths of a slot are remembered for --restart-limit N/TIME. */
+/* The number of deaths of a slot that are remembered for --restart-limit N/TIME. */
 #define RESTART_DEATHS_MAX 64
 
 /* The last deaths of a slot's workers. All zero: none. */
@@ -30,13 +30,13 @@ struct restart_deaths {
 };
 
 /*
- * Note a death.
+ * Note the death of a worker.
  *
- * now_ms     the time of it, in ms, of a clock that never goes back
+ * now_ms     its time, in ms, of a clock that never goes back
  * limit      how many deaths are allowed, 1 to RESTART_DEATHS_MAX - 1; 0: any number
- * period_ms  within how many ms
+ * period_ms  the period for the limit, in ms
  *
- * Returns true where there were more than `limit` within the last period_ms.
+ * Returns true if there were more than `limit` deaths within the last period_ms.
  */
 bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t limit,
 			uint64_t period_ms);
@@ -46,7 +46,7 @@ bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t
  * began together do not end together.
  *
  * limit_ms  --max-lifetime, in ms
- * random    a random number of the worker's own
+ * random    a random number, a different one for each worker
  *
  * Returns the age in ms.
  */

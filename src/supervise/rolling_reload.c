@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "common/sanitize.h"
+#include "supervise/foreign_listeners.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -85,6 +86,7 @@ static void begin_full_reload(struct supervisor *supervisor)
 	for (i = 0; i < supervisor->slot_count; i++)
 		chosen[i] = is_reloadable(supervisor->slots[i]);
 	begin_reload(supervisor, chosen, "request");
+	foreign_listeners_look(supervisor->foreign);
 }
 
 void rolling_reload_fill(struct supervisor *supervisor)
@@ -104,7 +106,7 @@ void rolling_reload_fill(struct supervisor *supervisor)
 	rolling_reload_drive(supervisor);
 }
 
-/* Replace one worker that is too old or too large. Returns false where there is none. */
+/* Replace one worker that is too old or too large. Returns false if there is none. */
 static bool begin_recycling(struct supervisor *supervisor)
 {
 	bool chosen[STICKY_SLOTS_LIMIT] = {false};
@@ -120,7 +122,7 @@ static bool begin_recycling(struct supervisor *supervisor)
 	return false;
 }
 
-/* In which slots are so many workers draining that no further one may be replaced? */
+/* Find the slots in which so many workers are draining that no further one may be replaced. */
 static void find_full(const struct supervisor *supervisor, bool ret_is_full[STICKY_SLOTS_LIMIT])
 {
 	uint32_t i;
@@ -131,7 +133,7 @@ static void find_full(const struct supervisor *supervisor, bool ret_is_full[STIC
 							supervisor->config->reload.max_draining;
 }
 
-/* Say once for each reload that it waits. */
+/* Report once for each reload that it waits. */
 static void note_waiting(struct supervisor *supervisor, int slot)
 {
 	bool is_new = slot >= 0 && supervisor->waiting_id != supervisor->reload_id;
@@ -228,7 +230,9 @@ void rolling_reload_note_gone(struct supervisor *supervisor)
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
 		if (supervisor->slots[i] && supervisor->slots[i]->draining)
 			return;
-	/* One event for each reload: the next may begin before the old workers of one have ended.
+	/*
+	 * There is one event for each reload: the next one may begin before the old workers of a
+	 * reload have ended.
 	 */
 	while (supervisor->drained_id < supervisor->reload_id)
 		supervisor_note(supervisor, STICKY_LOG_INFO, "reload_drained",

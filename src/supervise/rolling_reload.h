@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reloads, slot by slot: as a user asks, after a take-over, and of workers that are too old or too
- * large. One runs at a time (reload_plan.h); the journal says how it goes on.
+ * Reloads, slot by slot: for a user, after a takeover, and to replace workers that are too old or
+ * too large. One reload runs at a time (reload_plan.h). The journal reports its progress.
  */
 #ifndef STICKY_SUPERVISE_ROLLING_RELOAD_H
 #define STICKY_SUPERVISE_ROLLING_RELOAD_H
@@ -18,41 +18,42 @@ struct worker;
 /*
  * Begin a reload of all slots that are enabled or failed.
  *
- * Returns 0: it has begun; 1: it begins when the one that runs is over; -EBUSY: the instance stops.
+ * Returns 0 (it has begun), 1 (it begins when the running one is over), or -EBUSY (the instance
+ * stops).
  */
 int rolling_reload_begin(struct supervisor *supervisor);
 
-/* Returns the number of the reload that runs, or ran last: 1, 2, ...; 0: none ever did. */
+/* Returns the number of the reload that runs, or ran last: 1, 2, ... 0: there was none yet. */
 uint32_t rolling_reload_id(const struct supervisor *supervisor);
 
-/* Returns how the reload that runs, or ran last, goes on. */
+/* Returns the state of the reload that runs, or ran last. */
 const struct reload *rolling_reload_view(const struct supervisor *supervisor);
 
 /*
- * Returns the slot for which the reload that runs waits, since --max-draining workers are draining
- * there; -1: it waits for none.
+ * Returns the slot that the reload waits for, as --max-draining workers are draining there; -1: it
+ * waits for none.
  */
 int rolling_reload_waits_for(const struct supervisor *supervisor);
 
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
-/* Begin what may begin now; and when a reload is over, the next one. */
+/* Begin the workers that may begin now. When a reload is over, begin the next one. */
 void rolling_reload_drive(struct supervisor *supervisor);
 
-/* The slots without a worker get one by a reload: after a take-over. */
+/* After a takeover: start workers in the slots that have none, by a reload. */
 void rolling_reload_fill(struct supervisor *supervisor);
 
 /*
  * Replace a slot's worker by a reload of that slot.
  *
- * why  for the journal
+ * why  reason for the journal
  */
 void rolling_reload_recycle(struct supervised_slot *slot, const char *why);
 
-/* A slot is not to be reloaded any more. */
+/* Take a slot out of the reload. */
 void rolling_reload_drop(struct supervised_slot *slot);
 
-/* The reload that runs, and the one that waits, end: the instance stops. */
+/* End the reload that runs, and the one that waits, as the instance stops. */
 void rolling_reload_abandon(struct supervisor *supervisor);
 
 /* The slot's new worker is ready. */
@@ -62,7 +63,7 @@ void rolling_reload_note_ready(struct supervised_slot *slot);
 void rolling_reload_note_failed(struct supervised_slot *slot, const struct worker *worker,
 				const struct run_exit *how);
 
-/* A worker has ended. Where it was the last one that a reload replaced, the journal says so. */
+/* A worker has ended. If it was the last one that a reload replaced, the journal reports that. */
 void rolling_reload_note_gone(struct supervisor *supervisor);
 
 #endif

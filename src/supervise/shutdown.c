@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How an instance ends: as asked, or as no worker got ready. */
+/* How an instance ends: on request, or because no worker became ready. */
 #include "supervise/shutdown.h"
 
 #include <stdio.h>

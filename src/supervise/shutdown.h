@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How an instance ends: as asked, or as no worker got ready. */
+/* How an instance ends: on request, or because no worker became ready. */
 #ifndef STICKY_SUPERVISE_SHUTDOWN_H
 #define STICKY_SUPERVISE_SHUTDOWN_H
 
@@ -11,20 +11,20 @@ struct supervisor;
 struct worker;
 
 /*
- * End all workers: politely, and by SIGKILL after the hard-shutdown delay. When none is left,
- * finished() of the options is called, perhaps before this returns.
+ * Ask all workers to stop, and kill them after the hard-shutdown delay. When none is left,
+ * finished() of the options is called, perhaps before this function returns.
  *
- * now  by SIGKILL at once; may follow a polite stop
+ * now  kill them at once; allowed after a first call without `now`
  */
 void shutdown_begin(struct supervisor *supervisor, bool now);
 
-/* Returns true once shutdown_begin() was called, or the first start has failed. */
+/* Returns true if shutdown_begin() was called, or the first start has failed. */
 bool shutdown_has_begun(const struct supervisor *supervisor);
 
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
 /*
- * The first workers of all slots ended, and none was ready: write why to stderr, and stop.
+ * The first workers of all slots ended, and none was ready: write the reason to stderr, and stop.
  *
  * worker  the last one
  * how     how it ended
@@ -32,7 +32,7 @@ bool shutdown_has_begun(const struct supervisor *supervisor);
 void shutdown_fail_start(struct supervisor *supervisor, const struct worker *worker,
 			 const struct run_exit *how);
 
-/* Call finished() of the options, where the instance stops and no worker is left. Once. */
+/* Call finished() of the options if the instance stops and no worker is left. It is called once. */
 void shutdown_finish_if_empty(struct supervisor *supervisor);
 
 #endif

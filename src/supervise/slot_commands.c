@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What users ask of a slot, and of the number of slots. */
+/* Commands for a slot, and for the number of slots. */
 #include "supervise/slot_commands.h"
 
 #include <errno.h>
@@ -24,7 +24,7 @@ static void end_workers(struct supervised_slot *slot)
 		worker_apply(slot->current, WORKER_ASKED_TO_STOP);
 }
 
-/* The slot that a command is about. Returns 0, -EINVAL (no such slot) or -EBUSY (stopping). */
+/* Find the slot for a command. Returns 0, -EINVAL (no such slot) or -EBUSY (the instance stops). */
 static int find_to_command(const struct supervisor *supervisor, uint32_t index,
 			   struct supervised_slot **ret_slot)
 {
@@ -129,7 +129,9 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	moved = make_slots(supervisor, slots);
 	if (moved)
 		return moved;
-	/* The library is about to close these holding sockets: they are watched no more. */
+	/*
+	 * The library is about to close these holding sockets: they must not be watched any more.
+	 */
 	for (i = slots; i < old_slots; i++)
 		hold_timeout_unwatch(supervisor->standin, i);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);

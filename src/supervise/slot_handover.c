@@ -16,6 +16,7 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_messages.h"
 #include "supervise/worker_start.h"
 #include "supervise/worker_timers.h"
@@ -33,6 +34,10 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 	uint32_t i;
 	int fd, error;
 
+	if (watch)
+		hang_begin(supervisor_of(worker)->hang, worker);
+	else
+		hang_end(supervisor_of(worker)->hang, worker);
 	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++) {
 		error = 0;
 		fd = sticky_worker_fd(worker->sockets, i);
@@ -56,7 +61,10 @@ void worker_on_hangup(void *who)
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
 	worker_end_because(worker, END_NOT_LISTENING);
-	/* It can't be asked to listen again: it is killed and replaced, as one that fell silent. */
+	/*
+	 * The worker can't be asked to listen again. It is killed and replaced, as one that sends
+	 * no WATCHDOG=1.
+	 */
 	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
@@ -100,7 +108,7 @@ int worker_serve(struct worker *worker, uint32_t listener, bool serves)
 	return error;
 }
 
-/* The worker has the slot by now: end what the slot did while it had none. */
+/* The worker has the slot now: end what was done for the slot while it had none. */
 static void note_has_slot(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
@@ -148,7 +156,10 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	worker->has_slot = true;
-	/* Not before: where this worker fails, its predecessor keeps both kinds of connections. */
+	/*
+	 * This comes last: if the steps above fail, the previous worker keeps both kinds of
+	 * connections.
+	 */
 	worker_channel_take_slot(worker);
 	worker_watch_sockets(worker, true);
 	slot->current = worker;
@@ -162,8 +173,8 @@ static void take_slot(struct worker *worker)
 }
 
 /*
- * Close the worker's sockets after the table was applied, at the end of this turn of the loop: the
- * kernel moves their queues by the table.
+ * The worker's sockets are closed at the end of this turn of the loop, after the table was applied:
+ * the kernel moves their queues according to the table.
  */
 static int leave_later(struct worker *worker)
 {
@@ -189,7 +200,7 @@ static bool spills(const struct worker *worker)
 	       !supervisor->stopping;
 }
 
-/* The slot is held from now on; the worker's own sockets stay open, and it accepts there. */
+/* The slot is held from now on. The worker's own sockets stay open, and it still accepts there. */
 static void give_up_slot(struct worker *worker)
 {
 	unsigned int previous;
@@ -204,8 +215,8 @@ static void give_up_slot(struct worker *worker)
 }
 
 /*
- * No handshake begins on the worker's sockets from now on. With --when-down=spill that is so when
- * the table has been applied: see slot_handover_apply_table().
+ * No handshake begins on the worker's sockets from now on. With --when-down=spill this is delayed
+ * until the table has been applied: see slot_handover_apply_table().
  */
 static void yield_slot(struct worker *worker)
 {
@@ -246,7 +257,7 @@ static void leave_slot(struct worker *worker)
 	worker->has_slot = false;
 }
 
-/* --when-down=spill: the workers that leave their slots have them no more. */
+/* With --when-down=spill: workers that leave their slots lose them now. */
 static void give_up_slots(struct supervisor *supervisor)
 {
 	struct worker *worker;

@@ -12,8 +12,8 @@ struct supervisor;
 struct worker;
 
 /*
- * Step a worker through the table of worker_fsm.h, and do the actions that follow. All changes of
- * a worker's state begin here, but for the first one of an adopted worker.
+ * Step a worker through the table of worker_fsm.h, and do the actions that follow. All changes of a
+ * worker's state begin here, except for the first one of an adopted worker.
  */
 void worker_apply(struct worker *worker, enum worker_event event);
 
@@ -25,14 +25,14 @@ void worker_apply(struct worker *worker, enum worker_event event);
 void worker_become_ready(struct worker *worker);
 
 /*
- * The stand-in (hold_timeout.h) answers a slot's clients from now on. Nothing where the instance
- * stops. A failure is logged.
+ * From now on a slot's clients get an error response when they have waited for too long
+ * (hold_timeout.h). Does nothing if the instance stops. A failure is logged.
  */
 void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
 
 /*
- * Apply the table, then close the sockets of workers that were to leave after it:
- * --when-down=spill. A failure is logged.
+ * With --when-down=spill: apply the table, then close the sockets of workers that wait for that. A
+ * failure is logged.
  */
 void slot_handover_apply_table(struct supervisor *supervisor);
 
@@ -43,12 +43,15 @@ void slot_handover_apply_table(struct supervisor *supervisor);
 int worker_serve(struct worker *worker, uint32_t listener, bool serves);
 
 /*
- * Set --backlog for the worker's queues: its own listen() has set the limit of its program, 511 in
- * Node.js, which a moment without the processor fills.
+ * Set --backlog for the worker's queues. The worker's own listen() has set the limit of its program
+ * (511 in Node.js), and such a queue fills up while the worker does not run for a moment.
  */
 void worker_restore_backlog(const struct worker *worker);
 
-/* Begin or end to watch the listening sockets of a worker that has its slot for a hang-up. */
+/*
+ * Begin or end to watch a worker that has its slot: its listening sockets for a hang-up, and
+ * whether it accepts what waits for it.
+ */
 void worker_watch_sockets(struct worker *worker, bool watch);
 
 /* For hangup_open(): a listening socket of the worker `who` has ended. The worker is replaced. */

@@ -30,7 +30,7 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text)
 	return length < SLOT_SOCKET_TEXT_SIZE ? 0 : -EINVAL;
 }
 
-/* "unix:/path" to its path; NULL: it is another address. */
+/* Returns the path of "unix:/path", or NULL for another address. */
 static const char *path_of(const char *address)
 {
 	return strncmp(address, PREFIX, strlen(PREFIX)) ? NULL : address + strlen(PREFIX);
@@ -75,7 +75,7 @@ static const char *hint(int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
-		return "somebody listens there already: stop it, or choose another address";
+		return "another process listens there: stop it, or choose another address";
 	case -EEXIST:
 		return "there is a file that is no socket: remove it, or choose another path";
 	case -ENOENT:

@@ -4,7 +4,10 @@
 #include "common/clock.h"
 #include "supervise/supervise_internal.h"
 
-/* Who is shown: the one that has the slot, or will have it; else the last one that drains. */
+/*
+ * The worker that is shown: the one that has the slot, or will have it first; else the last one
+ * that drains.
+ */
 static const struct worker *shown(const struct supervised_slot *slot)
 {
 	return slot->current ? slot->current : slot->draining;
@@ -36,6 +39,7 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	ret_view->pid = worker->handle ? supervisor->options.backend.ops->pid(worker->handle) : 0;
 	ret_view->generation = worker->generation;
 	ret_view->uptime_ms = now - worker->started_ms;
+	ret_view->hung_ms = worker_hung_ms(worker, now);
 	ret_view->status = worker->status;
 	ret_view->handle = worker->handle;
 }
@@ -79,6 +83,8 @@ uint32_t draining_read(const struct supervisor *supervisor, uint32_t room,
 
 const char *slot_view_state(const struct slot_view *view)
 {
+	if (view->has_worker && view->hung_ms)
+		return "hung";
 	if (view->has_worker)
 		return worker_state_name(view->state);
 	switch (view->mode) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What there is to see of a slot, for the status document. */
+/* The state of a slot, for the status document. */
 #ifndef STICKY_SUPERVISE_SLOT_VIEW_H
 #define STICKY_SUPERVISE_SLOT_VIEW_H
 
@@ -14,11 +14,12 @@
 /* One slot at one moment. */
 struct slot_view {
 	enum slot_mode mode;
-	bool has_worker; /* false: the next six members are unset */
+	bool has_worker; /* false: the next seven members are unset */
 	enum worker_state state;
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
 	uint64_t uptime_ms;
+	uint64_t hung_ms;   /* for so long it has accepted nothing that waits; 0: it is not hung */
 	const char *status; /* STATUS= of the worker; "" */
 	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
 	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
@@ -36,7 +37,8 @@ struct slot_view {
  * slot      less than supervisor_slots()
  * ret_view  its pointers are valid until the loop goes on
  *
- * Shown is the worker that has the slot or is to have it first, else the last one that left it.
+ * The view shows the worker that has the slot or will have it first, else the last one that left
+ * it.
  */
 void slot_view_read(const struct supervisor *supervisor, uint32_t slot, struct slot_view *ret_view);
 
@@ -50,14 +52,17 @@ struct draining_view {
 	void *handle;	     /* for worker_backend_ops; NULL: its process has not begun */
 };
 
-/* Returns how many workers of all slots are draining, also of slots that were scaled away. */
+/* Returns the number of draining workers of all slots, including slots that were scaled away. */
 uint32_t draining_count(const struct supervisor *supervisor);
 
-/* Look at them, at most `room` of them, by slot and the last one first. Returns how many. */
+/*
+ * Look at draining workers, at most `room` of them, slot by slot and the last one first. Returns
+ * their number.
+ */
 uint32_t draining_read(const struct supervisor *supervisor, uint32_t room,
 		       struct draining_view *ret_views);
 
-/* Returns "waiting", "drained", "failed", or the name of the worker's state: static. */
+/* Returns "waiting", "drained", "failed", "hung", or the name of the worker's state: static. */
 const char *slot_view_state(const struct slot_view *view);
 
 #endif

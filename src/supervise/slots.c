@@ -10,7 +10,7 @@ void slot_note_killed(struct supervised_slot *slot)
 	slot_note(slot);
 }
 
-/* A worker that was starting beside its predecessor is the slot's current one by now. */
+/* The worker that was started beside the previous one becomes the slot's current worker. */
 static void promote_next(struct supervised_slot *slot)
 {
 	if (slot->current || !slot->next)
@@ -88,7 +88,7 @@ bool slots_all_failed_first(const struct supervisor *supervisor)
 {
 	uint32_t i;
 
-	/* More tries would hide the reason. */
+	/* Further tries would hide the reason. */
 	if (supervisor->started_count || supervisor->stopping)
 		return false;
 	for (i = 0; i < supervisor->slot_count; i++)

@@ -22,7 +22,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	struct epoll_event event;
 
 	(void)what;
-	/* One a turn: what follows may remove others. Level-triggered, it comes again. */
+	/*
+	 * One socket is handled in each turn, as the callback may remove others. The event is
+	 * level-triggered, and comes again.
+	 */
 	if (epoll_wait(fd, &event, 1, 0) == 1)
 		hangup->fn(event.data.ptr);
 }
@@ -65,7 +68,7 @@ void hangup_close(struct hangup *hangup)
 
 int hangup_add(struct hangup *hangup, int fd, void *who)
 {
-	/* No events: EPOLLHUP is always reported. */
+	/* No event is requested: EPOLLHUP is always reported. */
 	struct epoll_event event = {.events = 0, .data.ptr = who};
 
 	return epoll_ctl(hangup->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notices that the program no longer places the group's connections, since a worker detached it or
- * a foreign process attached its own, and puts that right: sticky_group_check() every few seconds.
+ * Notices if the program no longer places the group's connections, because a worker detached it or
+ * a foreign process attached its own, and restores it. It calls sticky_group_check() every few
+ * seconds.
  */
 #ifndef STICKY_SUPERVISE_STEERING_WATCH_H
 #define STICKY_SUPERVISE_STEERING_WATCH_H

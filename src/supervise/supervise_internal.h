@@ -13,6 +13,7 @@
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
 #include "supervise/end_reason.h"
+#include "supervise/hang_watch.h"
 #include "supervise/reload_plan.h"
 #include "supervise/restart_policy.h"
 #include "supervise/supervisor_options.h"
@@ -22,30 +23,35 @@
 #define STATUS_SIZE    256
 #define NOT_READY_SIZE 192
 
-struct handshake_wait; /* handshake_wait.h */
-struct steering_watch; /* steering_watch.h */
-struct hangup;	       /* socket_hangup.h */
+struct handshake_wait;	  /* handshake_wait.h */
+struct foreign_listeners; /* foreign_listeners.h */
+struct steering_watch;	  /* steering_watch.h */
+struct hang;		  /* worker_hang.h */
+struct hangup;		  /* socket_hangup.h */
+struct kept_sockets;	  /* kept_sockets.h */
 struct supervised_slot;
 struct supervisor;
 struct worker;
 
 /*
- * What becomes of a worker, for the operations above it (reload, shutdown). The files that
- * start, hand over and end workers call these, and nothing else of what stands above them.
+ * What happened to a worker, for the operations above it (reload, shutdown). The files that start,
+ * hand over and end workers call these functions, and nothing else of the operations.
  */
 struct lifecycle_hooks {
 	/* The slot's worker has just become ready, and has the slot. */
 	void (*ready)(struct supervised_slot *slot);
-	/* A worker ended before it was ready. It is in no list any more; it is freed after this. */
+	/*
+	 * A worker ended before it was ready. It is in no list any more, and is freed after this.
+	 */
 	void (*failed)(struct supervised_slot *slot, const struct worker *worker,
 		       const struct run_exit *how);
 	/*
 	 * The first workers of all slots ended, and none was ready. worker: the last one, which is
-	 * freed after this; how: how it ended.
+	 * freed after this. how: how it ended.
 	 */
 	void (*start_failed)(struct supervisor *supervisor, const struct worker *worker,
 			     const struct run_exit *how);
-	/* A worker has ended and is freed; its successor may have begun. */
+	/* A worker has ended and is freed. The next worker of its slot may have begun. */
 	void (*gone)(struct supervisor *supervisor);
 	/* No worker is left. */
 	void (*empty)(struct supervisor *supervisor);
@@ -53,17 +59,18 @@ struct lifecycle_hooks {
 	void (*wants_recycle)(struct supervised_slot *slot, const char *why);
 };
 
-/* A slot. Once made it stays, also where it is scaled away, until the supervisor is closed. */
+/* A slot. It exists until the supervisor is closed, even if it is scaled away. */
 struct supervised_slot {
 	struct supervisor *supervisor;
 	uint32_t index;
-	enum slot_mode mode;	 /* written by slot_set_mode() alone */
-	uint64_t generation;	 /* of its last worker */
-	struct worker *current;	 /* has the slot, or will be the first to have it */
-	struct worker *next;	 /* STARTING beside a READY current */
-	struct worker *draining; /* workers that leave it, or left it; the last one first */
+	enum slot_mode mode;	/* written by slot_set_mode() alone */
+	uint64_t generation;	/* of its last worker */
+	struct worker *current; /* has the slot, or will be the first to have it */
+	struct worker *next;	/* STARTING beside a READY current */
+	/* workers that leave the slot, or have left it; the last one first */
+	struct worker *draining;
 	uint32_t draining_count; /* of that list; see --max-draining */
-	struct event *restart;	 /* the timer until its next worker begins */
+	struct event *restart;	 /* timer: until the slot's next worker begins */
 	uint64_t restart_at_ms;
 	uint32_t delay_ms;	       /* before its present worker; 0: it was the first one */
 	int private_fd;		       /* the socket of its own address; -1: none */
@@ -74,7 +81,7 @@ struct supervised_slot {
 	bool waits_for_room;   /* the next worker begins when fewer are draining */
 	bool must_recycle;     /* its worker is too old or too large, or is to be restarted */
 	struct restart_deaths deaths;
-	/* For status. */
+	/* For the status document. */
 	uint64_t restarts;
 	bool has_exit;
 	struct run_exit last_exit;
@@ -82,37 +89,64 @@ struct supervised_slot {
 	uint32_t killed;
 };
 
+/* One listening socket of a worker that has its slot. */
+struct watched_socket {
+	struct hang_watch watch;
+	uint32_t limit;		  /* of its queue, as it was when the worker got the slot */
+	bool was_held;		  /* a process of the worker had it open at some look */
+	uint64_t next_check_ms;	  /* when to look again whether one has */
+	uint64_t closed_since_ms; /* none has since then; 0: one has */
+};
+
+/* What is known of whether a worker that has its slot accepts connections: worker_hang.c. */
+struct worker_hang {
+	struct watched_socket sockets[STICKY_LISTENERS_LIMIT];
+	struct hang_watch passed; /* connections that the controller passes to it */
+	bool is_hung;		  /* one of these is, and it has been said */
+	bool is_away;		  /* --on-hang=spill: the slot's clients go elsewhere */
+	uint64_t cpu_ms;	  /* that its process had used by cpu_at_ms; see HANG_SPINS */
+	uint64_t cpu_at_ms;
+};
+
 /* A worker, from its start until its process has ended. */
 struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	uint32_t not_held;	       /* listeners whose sockets its process has not: a bit each */
-	void *handle;		       /* of the backend; NULL: it has not begun */
-	enum worker_state state;       /* written by worker_set_state() alone */
-	bool has_slot;		       /* connections of the slot come to it */
+	/* SO_COOKIE of each of them, also when it has left its slot; 0 where there is none */
+	uint64_t cookies[STICKY_LISTENERS_LIMIT];
+	uint32_t not_held;	 /* listeners whose sockets its process does not have: a bit each */
+	uint32_t excused;	 /* see worker_excuse() */
+	void *handle;		 /* of the backend; NULL: it has not begun */
+	enum worker_state state; /* written by worker_set_state() alone */
+	bool has_slot;		 /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
-	uint64_t kill_at_ms;	    /* the end of its hard-shutdown delay; 0: it does not run */
+	/* when its hard-shutdown delay is over; 0: the delay has not begun */
+	uint64_t kill_at_ms;
 	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
-	struct event *watchdog;	    /* NULL: none wanted */
+	struct event *watchdog;	    /* timer; NULL: there is no watchdog */
 	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
 	struct event *lifetime;	    /* NULL: no limit */
+	struct worker_hang *hang;   /* NULL: it does not have its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
-	uint64_t begun_ms;	    /* when it said that its program runs; 0: it did not */
-	bool speaks;	     /* it has sent a notification: it says itself when it is ready */
-	bool stop_requested; /* it has been asked to stop */
-	struct channel_endpoint *channel;      /* NULL: no connections are passed here */
-	struct worker_endpoint *outlet;	       /* where they go; NULL: it takes none (yet) */
-	int channel_end;		       /* the worker's, until its process has it; else -1 */
-	bool has_private;		       /* adopted: it began with its slot's own socket */
-	char not_ready_reason[NOT_READY_SIZE]; /* ""; else what it has yet to do */
+	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
+	bool speaks;		    /* it has sent a notification: it announces when it is ready */
+	bool stop_requested;	    /* it has been asked to stop */
+	struct channel_endpoint *channel; /* NULL: no connections are passed here */
+	/* for passed connections; NULL: it takes none (yet) */
+	struct worker_endpoint *outlet;
+	/* the worker's end, until its process has it; else -1 */
+	int channel_end;
+	/* adopted: it was started with its slot's own socket */
+	bool has_private;
+	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
 	const char *not_ready_hint;	       /* NULL: send READY=1 */
 	struct worker_record *record;	       /* in the state file; NULL: none */
 	char status[STATUS_SIZE];
 };
 
-/* Sockets of a worker that left its slot, to be closed once the table was applied. */
+/* Sockets of a worker that has left its slot. They are closed when the table has been applied. */
 struct leaving {
 	struct leaving *next;
 	struct sticky_worker *sockets;
@@ -125,29 +159,32 @@ struct supervisor {
 	const struct config *config;
 	struct hold_timeout *standin;
 	struct hangup *hangup;
+	struct foreign_listeners *foreign; /* sockets of others at our ports */
 	struct steering_watch *steering;   /* whether the program still runs */
+	struct hang *hang;		   /* of workers that have their slot */
 	struct handshake_wait *handshakes; /* of workers that leave their slot */
+	struct kept_sockets *kept;	   /* of workers that have ended */
 	struct reload reload;
 	uint32_t reload_id; /* of the reload that runs, or ran last */
 	bool reload_queued;
 	uint32_t waiting_id;  /* of the last reload that had to wait for a slot */
 	int reload_waits_for; /* that slot; -1: none */
-	uint32_t drained_id;  /* of the last reload whose replaced workers have all ended */
-	bool took_over;	      /* workers of a previous controller */
+	uint32_t drained_id;  /* the last reload whose replaced workers have all ended */
+	bool took_over;	      /* it has taken over workers of a previous controller */
 	bool stopping;
 	uint64_t stop_at_ms;
-	bool killed; /* in the stop a worker outlived the hard-shutdown delay */
+	bool killed; /* during the stop a worker had to be killed after the hard-shutdown delay */
 	bool start_failed;
 	bool finished;
 	bool workers_speak; /* a worker has become ready by a notification */
 	uint32_t slot_count;
 	uint32_t worker_count;
-	uint32_t started_count; /* slots that have been ready */
-	bool has_started;	/* all of them */
+	uint32_t started_count; /* number of slots that have been ready */
+	bool has_started;	/* all slots have been ready */
 	uint64_t started_ms;
 	struct event *flush; /* applies the table at the end of this turn of the loop */
 	struct leaving *leaving;
-	/* the library's descriptor is readable: sticky_group_run() has work to do */
+	/* The library's descriptor is readable: sticky_group_run() has work to do. */
 	struct event *group_due;
 	struct event *size_check;			   /* --max-rss; NULL: off */
 	struct supervised_slot *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
@@ -173,49 +210,54 @@ static inline pid_t pid_of(const struct worker *worker)
 /* Write a slot's mode, and record it in the state file. */
 void slot_set_mode(struct supervised_slot *slot, enum slot_mode mode);
 
-/* Record a slot's history in the state file. Nothing where it is not open. */
+/* Record a slot's history in the state file. Does nothing if the file is not open. */
 void slot_note(const struct supervised_slot *slot);
 
-/* Count a worker that was cut off in what it did, and record that. */
+/* Count a worker that was killed while it had work, and record that. */
 void slot_note_killed(struct supervised_slot *slot);
 
-/* A worker that begins to leave its slot: put it in the list of those that drain. */
+/* A worker begins to leave its slot: put it in the list of draining workers. */
 void slot_move_to_draining(struct worker *worker);
 
-/* Take a worker that ended out of every list of its slot. A worker that is in none is allowed. */
+/*
+ * Take a worker that has ended out of every list of its slot. A worker that is in none is allowed.
+ */
 void slot_forget_worker(struct worker *worker);
 
-/* Returns true where every slot has been ready at least once. */
+/* Returns true if every slot has been ready at least once. */
 bool slots_all_were_ready(const struct supervisor *supervisor);
 
-/* Returns true where the first workers of all slots ended, none was ready, and we do not stop. */
+/*
+ * Returns true if the first workers of all slots ended, none was ready, and the instance does not
+ * stop.
+ */
 bool slots_all_failed_first(const struct supervisor *supervisor);
 
 /* Apply the table at the end of this turn of the loop. */
 void supervisor_flush_later(struct supervisor *supervisor);
 
-/* Add an event to the journal. fields: taken over. */
+/* Add an event to the journal, which takes ownership of `fields`. */
 void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level, const char *event,
 		     json_t *fields);
 
 /* ---- worker.c --------------------------------------------------------------------- */
 
 /*
- * The one function that writes a worker's state, also in its record. A worker that begins to drain
- * moves to the list of those that do.
+ * The only function that writes a worker's state, also in its record. A worker that begins to drain
+ * moves to the list of draining workers.
  */
 void worker_set_state(struct worker *worker, enum worker_state next);
 
 /*
- * Keep why a worker is being ended, for the description of its end. The first reason counts: what
- * comes after it is a consequence.
+ * Keep why a worker is being ended, for the description of its end. The first reason is kept, as
+ * later ones are consequences of it.
  */
 void worker_end_because(struct worker *worker, enum end_reason reason);
 
 /*
  * Add a worker's state to the journal.
  *
- * event  the name of what led to it; NULL: the worker has just begun
+ * event  the name of the event that led to it; NULL: the worker has just begun
  */
 void worker_note_state(const struct worker *worker, const char *event);
 
@@ -225,11 +267,14 @@ json_t *worker_fields(const struct worker *worker);
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
 
-/* Returns true where it has listening sockets: not where connections are passed to it alone. */
+/* Returns true if it has listening sockets: not where connections are only passed to it. */
 bool worker_has_sockets(const struct worker *worker);
 
-/* Record the cookies of the listening sockets that a worker has by now. */
+/* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);
+
+/* Returns for how long a hung worker has accepted nothing, in ms; 0: it is not hung. */
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms);
 
 /* Free a worker that is in no list, its timers and its handle. Its sockets must be closed. */
 void worker_free(struct worker *worker);

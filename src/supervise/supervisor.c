@@ -9,14 +9,17 @@
 #include "common/clock.h"
 #include "common/error_text.h"
 #include "common/log.h"
+#include "supervise/foreign_listeners.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/socket_hangup.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/steering_watch.h"
+#include "supervise/worker_hang.h"
 #include "supervise/worker_start.h"
 
 #define SIZE_CHECK_MS 5000 /* --max-rss: how often memory is measured */
@@ -48,7 +51,7 @@ static void on_size_check(evutil_socket_t fd, short what, void *context)
 	free(usages);
 }
 
-/* Let the slots without a worker hold or spill their connections, as --when-down says now. */
+/* Let the slots without a worker hold or spill their connections, as --when-down now says. */
 static void apply_when_down(struct supervisor *supervisor)
 {
 	bool spills = supervisor->config->waiting.when_down == WHEN_DOWN_SPILL;
@@ -154,9 +157,15 @@ static int make_parts(struct supervisor *supervisor)
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
+		error = hang_open(supervisor, &supervisor->hang);
+	if (!error)
 		error = handshake_wait_open(supervisor, &supervisor->handshakes);
 	if (!error)
 		error = steering_watch_open(supervisor, &supervisor->steering);
+	if (!error)
+		error = foreign_listeners_open(supervisor, &supervisor->foreign);
+	if (!error)
+		error = kept_sockets_open(supervisor, &supervisor->kept);
 	supervisor->flush = event_new(options->base, -1, 0, on_flush, supervisor);
 	supervisor->size_check =
 		event_new(options->base, -1, EV_PERSIST, on_size_check, supervisor);
@@ -194,6 +203,7 @@ void supervisor_close(struct supervisor *supervisor)
 
 	if (!supervisor)
 		return;
+	kept_sockets_close(supervisor->kept);
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
 		if (!supervisor->slots[i])
 			continue;
@@ -209,8 +219,10 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->size_check);
 	hold_timeout_close(supervisor->standin);
 	hangup_close(supervisor->hangup);
+	hang_close(supervisor->hang);
 	handshake_wait_close(supervisor->handshakes);
 	steering_watch_close(supervisor->steering);
+	foreign_listeners_close(supervisor->foreign);
 	free(supervisor);
 }
 
@@ -251,6 +263,7 @@ void supervisor_listeners_changed(struct supervisor *supervisor)
 		watch_again(supervisor->slots[i]);
 	if (content)
 		content->listeners = sticky_group_listener_count(supervisor->options.group);
+	foreign_listeners_look(supervisor->foreign);
 }
 
 void supervisor_start(struct supervisor *supervisor)
@@ -258,11 +271,13 @@ void supervisor_start(struct supervisor *supervisor)
 	uint32_t i;
 
 	supervisor->started_ms = clock_ms();
-	supervisor->has_started = supervisor_has_started(supervisor); /* all taken over */
+	/* all slots were taken over */
+	supervisor->has_started = supervisor_has_started(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
-		if (!supervisor->slots[i]->current) /* not taken over */
+		if (!supervisor->slots[i]->current) /* this slot was not taken over */
 			supervised_slot_hold(supervisor, i);
 	apply_when_down(supervisor);
+	foreign_listeners_look(supervisor->foreign);
 	if (supervisor->took_over)
 		rolling_reload_fill(supervisor);
 	for (i = 0; i < supervisor->slot_count && !supervisor->took_over; i++)
@@ -272,6 +287,11 @@ void supervisor_start(struct supervisor *supervisor)
 bool supervisor_has_started(const struct supervisor *supervisor)
 {
 	return slots_all_were_ready(supervisor);
+}
+
+json_t *supervisor_foreign_listeners(const struct supervisor *supervisor)
+{
+	return foreign_listeners_json(supervisor->foreign);
 }
 
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supervisor: keeps a worker in each slot. Its operations are declared by the files that do
- * them: rolling_reload.h, slot_commands.h, shutdown.h, worker_adopt.h, slot_view.h.
+ * The supervisor keeps a worker in each slot. Its operations are declared in the headers of the
+ * files that implement them: rolling_reload.h, slot_commands.h, shutdown.h, worker_adopt.h,
+ * slot_view.h.
  */
 #ifndef STICKY_SUPERVISE_SUPERVISOR_H
 #define STICKY_SUPERVISE_SUPERVISOR_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,13 +27,16 @@ int supervisor_open(const struct supervisor_options *options, struct supervisor 
 /* Close it. All workers must have ended. NULL is allowed. */
 void supervisor_close(struct supervisor *supervisor);
 
-/* Use other times and modes from now on. config: stays the caller's, until it is replaced. */
+/*
+ * Use other times and modes from now on. The configuration stays the caller's, and is used until
+ * another one is set.
+ */
 void supervisor_set_config(struct supervisor *supervisor, const struct config *config);
 
 /*
  * Open the sockets of the slots' own addresses (--slot-listen), those that no adopted worker had.
  *
- * ret_error  what is wrong, and what to do
+ * ret_error  what is wrong, and what the user can do
  *
  * Returns 0 or -errno.
  */
@@ -43,23 +48,29 @@ void supervisor_listeners_changed(struct supervisor *supervisor);
 /* Begin a worker in each slot that has none. */
 void supervisor_start(struct supervisor *supervisor);
 
-/* Returns true where every slot has been ready at least once. */
+/* Returns true if every slot has been ready at least once. */
 bool supervisor_has_started(const struct supervisor *supervisor);
 
 /*
- * Returns how often the program was found to place connections no more, and was attached again,
- * since the supervisor was opened.
+ * Returns how often the program was found not to place connections any more, and was attached
+ * again, since the supervisor was opened.
  */
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor);
+
+/*
+ * Returns the listening sockets of others that were in the way of ours at the last look, a list for
+ * the status document, the caller's.
+ */
+json_t *supervisor_foreign_listeners(const struct supervisor *supervisor);
 
 /* Returns the number of slots. */
 uint32_t supervisor_slots(const struct supervisor *supervisor);
 
 /*
- * May this process be replaced by a newer version now? Not while a slot has no ready worker, or a
- * new one is beginning: connections that wait with us would be lost.
+ * May this process be replaced by a newer version now? It may not while a slot has no ready worker,
+ * or a new one is starting: connections that wait in this process would be lost.
  *
- * ret_error  the reason; set on -EBUSY alone
+ * ret_error  the reason; set only on -EBUSY
  *
  * Returns 0 or -EBUSY.
  */

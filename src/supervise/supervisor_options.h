@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a supervisor is opened with, and what it may do with a slot. */
+/* The options of a supervisor, and the modes of a slot. */
 #ifndef STICKY_SUPERVISE_SUPERVISOR_OPTIONS_H
 #define STICKY_SUPERVISE_SUPERVISOR_OPTIONS_H
 
@@ -20,7 +20,7 @@ struct supervisor;
 enum supervisor_result {
 	SUPERVISOR_STOPPED,	/* as asked, and every worker ended by itself */
 	SUPERVISOR_KILLED,	/* as asked, but a worker outlived the hard-shutdown delay */
-	SUPERVISOR_START_FAILED /* no slot got ready at the first start */
+	SUPERVISOR_START_FAILED /* no slot became ready at the first start */
 };
 
 /*
@@ -42,14 +42,14 @@ struct supervisor_options {
 	const struct user_rights *rights; /* of the workers' user */
 	struct state_file *state_file;	  /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
-	void *context; /* of finished() */
+	void *context; /* argument of finished() */
 };
 
-/* What a slot is to do. */
+/* The mode of a slot. */
 enum slot_mode {
-	SLOT_ENABLED, /* a worker is kept in it */
-	SLOT_DRAINED, /* none, as the operator asked */
-	SLOT_FAILED,  /* none, as too many of its workers died (--restart-limit) */
+	SLOT_ENABLED, /* it has a worker */
+	SLOT_DRAINED, /* it has none, as the operator asked */
+	SLOT_FAILED,  /* it has none, as too many of its workers died (--restart-limit) */
 	SLOT_REMOVED, /* scaled away; its last workers are draining */
 	SLOT_MODE_COUNT
 };

@@ -12,19 +12,20 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "procfs/process_group.h"
 #include "procfs/process_sockets.h"
 #include "supervise/worker_fsm.h"
 
-#define END_MS 1000 /* how long a worker that was killed may take to end */
+#define END_MS 1000 /* time in which a worker that was killed must end */
 
 static int fetch(int pidfd, int number)
 {
 	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 }
 
-#define PRIVATE STICKY_LISTENERS_LIMIT /* of match(): the slot's own socket */
+#define PRIVATE STICKY_LISTENERS_LIMIT /* result of match(): the slot's own socket */
 
-/* Returns the listener whose socket of this worker it is, PRIVATE, or -1: it is none. */
+/* Returns the listener to which this socket of the worker belongs, PRIVATE, or -1. */
 static int match(const struct worker_record *record, uint32_t listeners, int fd)
 {
 	uint64_t cookie;
@@ -39,11 +40,11 @@ static int match(const struct worker_record *record, uint32_t listeners, int fd)
 	return record->private_cookie == cookie ? PRIVATE : -1;
 }
 
-/* Fetch a descriptor of a worker, and keep it where it is one of its listening sockets. Returns 1
- * then. */
-static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int number)
+/* Fetch a descriptor of a worker. If it is one of its listening sockets, keep it and return 1. */
+static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listeners, int pidfd,
+				int number)
 {
-	int fd = fetch(adopted->pidfd, number), index;
+	int fd = fetch(pidfd, number), index;
 	int *place;
 
 	if (fd < 0)
@@ -61,6 +62,7 @@ static uint32_t fetch_if_wanted(struct adopted_worker *adopted, uint32_t listene
 struct fetching {
 	struct adopted_worker *adopted;
 	uint32_t listeners, wanted;
+	int pidfd; /* of the process that is looked at */
 };
 
 static bool fetch_one(void *context, int number, uint32_t inode)
@@ -68,7 +70,22 @@ static bool fetch_one(void *context, int number, uint32_t inode)
 	struct fetching *fetching = context;
 
 	(void)inode;
-	fetching->wanted -= fetch_if_wanted(fetching->adopted, fetching->listeners, number);
+	fetching->wanted -=
+		fetch_if_wanted(fetching->adopted, fetching->listeners, fetching->pidfd, number);
+	return fetching->wanted != 0;
+}
+
+/* Another process of the worker: one that it has started, and that is in its group. */
+static bool fetch_from_member(void *context, pid_t pid)
+{
+	struct fetching *fetching = context;
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (pidfd < 0)
+		return true;
+	fetching->pidfd = pidfd;
+	procfd_each_socket(pid, fetch_one, fetching);
+	close(pidfd);
 	return fetching->wanted != 0;
 }
 
@@ -82,7 +99,10 @@ static uint32_t count_held(const struct worker_record *record, uint32_t listener
 	return count;
 }
 
-/* Its sockets may have other numbers by now: all of its descriptors are looked at. */
+/*
+ * Its sockets may have other numbers by now: all of its descriptors are looked at. Where a server
+ * binds its address itself (--worker=bind), its children alone may have them.
+ */
 static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
 	uint32_t held = count_held(&adopted->record, listeners), i;
@@ -90,13 +110,16 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 		.adopted = adopted,
 		.listeners = listeners,
 		.wanted = held + (adopted->record.private_cookie != 0),
+		.pidfd = adopted->pidfd,
 	};
 	int error =
 		fetching.wanted ? procfd_each_socket(adopted->record.pid, fetch_one, &fetching) : 0;
 
+	if (!error && fetching.wanted)
+		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);
 	if (error)
 		return error;
-	/* A worker may have closed its slot's own socket: it serves all the same. */
+	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */
 	for (i = 0; i < listeners; i++)
 		if (adopted->record.cookies[i] && adopted->fds[i] < 0)
 			return -ESRCH;
@@ -137,7 +160,7 @@ static void kill_worker(const struct adopted_worker *adopted)
 		   syscall(SYS_pidfd_send_signal, adopted->pidfd, SIGKILL, NULL, 0) ? errno : 0);
 }
 
-/* A worker that was killed holds its addresses until its end. */
+/* A worker that was killed keeps its addresses bound until it has ended. */
 static void await_end(const struct adopted_worker *adopted)
 {
 	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
@@ -146,8 +169,8 @@ static void await_end(const struct adopted_worker *adopted)
 }
 
 /*
- * Open a pidfd of the recorded process, where it is still there. It is opened before the process
- * is looked at: from then on the pid can't become another process's unnoticed.
+ * Open a pidfd of the recorded process, if it still runs. It is opened before the process is looked
+ * at: after that, another process with the same pid would be noticed.
  */
 static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
@@ -168,7 +191,7 @@ static int open_worker(const struct worker_record *record, struct adopted_worker
 	return 0;
 }
 
-/* Returns true where the worker is to be taken over. */
+/* Returns true if the worker is to be taken over. */
 static bool take_worker(const struct worker_record *record, uint32_t listeners,
 			struct adopted_worker *ret_worker)
 {
@@ -176,14 +199,14 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 	    open_worker(record, ret_worker))
 		return false;
 	if (record->state == WORKER_DRAINING) {
-		/* It may be the last one that has its slot's own socket. */
+		/* It may be the only process that still has its slot's own socket. */
 		if (record->private_cookie)
 			fetch_sockets(ret_worker, 0);
 		return true;
 	}
 	if (record->state == WORKER_READY && !fetch_sockets(ret_worker, listeners))
 		return true;
-	/* Where the start of its process was not recorded yet, its sockets identify it. */
+	/* If the start time of its process was not recorded yet, its sockets identify it. */
 	if (record->process_start || !fetch_sockets(ret_worker, listeners)) {
 		kill_worker(ret_worker);
 		await_end(ret_worker);
@@ -223,6 +246,18 @@ int takeover_find(const char *path, struct takeover *ret_takeover)
 	}
 	*ret_takeover = takeover;
 	return 0;
+}
+
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record)
+{
+	uint32_t i;
+
+	if (!record->used || record->slot >= STICKY_SLOTS_LIMIT)
+		return false;
+	for (i = 0; i < takeover->count; i++)
+		if (takeover->workers[i].record.pid == record->pid)
+			return false;
+	return true;
 }
 
 int takeover_socket(const struct takeover *takeover, uint32_t listener)

@@ -1,26 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a controller of the same name left when it died: workers that still serve. They are found
- * by the state file; their listening sockets are fetched from them, and recognised by cookies.
+ * Finds what the previous controller of the same name left when it died: workers that still serve.
+ * They are found by the state file. Their listening sockets are fetched from them, and recognised
+ * by cookies.
  */
 #ifndef STICKY_SUPERVISE_TAKEOVER_H
 #define STICKY_SUPERVISE_TAKEOVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "state/state_file.h"
 #include "supervise/worker_adopt.h"
 
-/* What was found. All zero: nothing. */
+/* The workers that were found. All zero: none. */
 struct takeover {
 	struct state_file_content *content;
-	struct adopted_worker *workers; /* `count` READY and DRAINING ones that still run */
+	struct adopted_worker *workers; /* `count` workers in READY or DRAINING that still run */
 	uint32_t count;
 };
 
 /*
- * Look for the workers of a previous controller. One that is neither READY nor DRAINING is killed:
- * its slot begins anew. Needs CAP_SYS_PTRACE where workers run as another user.
+ * Look for the workers of a previous controller. A worker that is neither READY nor DRAINING is
+ * killed, and its slot gets a new one. Needs CAP_SYS_PTRACE if workers run as another user.
  *
  * path          of the state file
  * ret_takeover  to be freed by takeover_fini(); untouched on an error
@@ -31,15 +33,21 @@ struct takeover {
 int takeover_find(const char *path, struct takeover *ret_takeover);
 
 /*
+ * Returns true where a record of takeover->content is that of a worker that was not found: it has
+ * ended, or has been killed.
+ */
+bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record);
+
+/*
  * Returns a worker's socket of a listener, which stays the takeover's. -1: no worker listens there
  * any more.
  */
 int takeover_socket(const struct takeover *takeover, uint32_t listener);
 
-/* Kill the workers that were found, and wait for their ends, a second each at most. */
+/* Kill the workers that were found, and wait until they have ended, for a second each at most. */
 void takeover_kill(const struct takeover *takeover);
 
-/* Free it, and close the descriptors that were not taken over. All zero is allowed. */
+/* Free the object, and close the descriptors that were not taken over. All zero is allowed. */
 void takeover_fini(struct takeover *takeover);
 
 #endif

@@ -3,6 +3,7 @@
 #include "supervise/worker.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/clock.h"
@@ -32,6 +33,11 @@ void worker_note_held(struct worker *worker, uint32_t held)
 {
 	worker->not_held = ~held;
 	worker_note_sockets(worker);
+}
+
+void worker_excuse(struct worker *worker, uint32_t listeners)
+{
+	worker->excused = listeners;
 }
 
 bool worker_is_superseded(const struct worker *worker)
@@ -92,8 +98,8 @@ static bool has_left(enum worker_state state)
 }
 
 /*
- * In the state file a LEAVING worker is DRAINING: whoever takes over finds out by himself whether
- * it has been asked to stop.
+ * In the state file a LEAVING worker is recorded as DRAINING. A controller that takes over reads
+ * from stop_requested whether it has been asked to stop.
  */
 static void record_state(struct worker *worker)
 {
@@ -139,15 +145,23 @@ bool worker_has_sockets(const struct worker *worker)
 	return false;
 }
 
-void worker_note_sockets(struct worker *worker)
+/* What a controller that takes over must find in the worker's process. */
+static void record_sockets(const struct worker *worker, struct worker_record *record)
 {
-	struct worker_record *record = worker->record;
 	uint32_t i;
 
-	for (i = 0; record && worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
-		record->cookies[i] = worker->not_held & 1u << i
-					     ? 0
-					     : cookie_of(sticky_worker_fd(worker->sockets, i));
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		record->cookies[i] = worker->not_held & 1u << i ? 0 : worker->cookies[i];
+}
+
+void worker_note_sockets(struct worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		worker->cookies[i] = cookie_of(sticky_worker_fd(worker->sockets, i));
+	if (worker->record)
+		record_sockets(worker, worker->record);
 }
 
 void worker_note(struct worker *worker)
@@ -155,6 +169,8 @@ void worker_note(struct worker *worker)
 	struct worker_record *record = state_file_add(supervisor_of(worker)->options.state_file);
 	socklen_t length;
 
+	worker->record = record;
+	worker_note_sockets(worker);
 	if (!record)
 		return;
 	record->slot = worker->slot->index;
@@ -164,9 +180,7 @@ void worker_note(struct worker *worker)
 	record->stop_requested = worker->stop_requested;
 	if (record->pid)
 		record->process_start = state_file_process_start(record->pid);
-	worker->record = record;
 	record_state(worker);
-	worker_note_sockets(worker);
 	length = sizeof(record->private_cookie);
 	if (worker->slot->private_fd >= 0)
 		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
@@ -174,6 +188,22 @@ void worker_note(struct worker *worker)
 	record->takes_passed = worker->outlet != NULL;
 	record->stop_signal = (uint32_t)config_stop_signal(supervisor_of(worker)->config);
 	state_file_publish(record);
+}
+
+uint64_t worker_hung_ms(const struct worker *worker, uint64_t now_ms)
+{
+	const struct worker_hang *hang = worker->hang;
+	uint64_t most, age;
+	uint32_t i;
+
+	if (!hang || !hang->is_hung)
+		return 0;
+	most = hang_watch_age(&hang->passed, now_ms);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		age = hang_watch_age(&hang->sockets[i].watch, now_ms);
+		most = age > most ? age : most;
+	}
+	return most;
 }
 
 static void free_timer(struct event *timer)

@@ -13,10 +13,13 @@ struct worker;
 /* Returns the index of its slot. */
 uint32_t worker_slot(const struct worker *worker);
 
-/* Returns its generation: 1 for the first worker of the group, and one more for each. */
+/* Returns its generation: 1 for the first worker of its slot, and one more for each. */
 uint64_t worker_generation(const struct worker *worker);
 
-/* Returns its listening sockets; NULL: it has left its slot, and we have closed ours. */
+/*
+ * Returns its listening sockets. NULL: it has left its slot, and the controller has closed its
+ * duplicates.
+ */
 struct sticky_worker *worker_sockets(const struct worker *worker);
 
 /* Returns true where the whole instance stops. */
@@ -31,23 +34,30 @@ bool worker_is_ready(const struct worker *worker);
  */
 void worker_note_held(struct worker *worker, uint32_t held);
 
-/* Returns true where another worker, which is READY, has its slot. */
+/*
+ * Note listeners on which the worker does not listen for now, a bit each. Others see to the clients
+ * who wait there: the worker is not taken for hung because of them. By default there are none.
+ */
+void worker_excuse(struct worker *worker, uint32_t listeners);
+
+/* Returns true if another worker, which is READY, has its slot. */
 bool worker_is_superseded(const struct worker *worker);
 
 /* Returns the socket of its slot's own address (--slot-listen); -1: there is none. */
 int worker_private_fd(const struct worker *worker);
 
 /*
- * Returns true where an adopted worker was given that socket when it began. Its other descriptors
- * then have numbers that are one higher.
+ * Returns true if an adopted worker was given that socket at its start. Its other descriptors then
+ * have numbers that are one higher.
  */
 bool worker_began_with_private(const struct worker *worker);
 
 /*
- * Where a child writes its pid before it runs the worker's program: memory that it shares with
- * us. Should we be killed before fork() returns, the next controller finds the process by it.
+ * The place at which a child writes its pid before it runs the worker's program. It is in memory
+ * that the child shares with the controller: if the controller is killed before fork() returns, the
+ * next controller finds the process by it.
  *
- * Returns NULL where the worker has no record in the state file.
+ * Returns NULL if the worker has no record in the state file.
  */
 int32_t *worker_noted_pid(struct worker *worker);
 

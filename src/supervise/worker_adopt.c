@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Slots and workers that a previous controller left: the supervisor goes on with them. */
+/* The supervisor takes over slots and workers that a previous controller left. */
 #include "supervise/worker_adopt.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"
 #include "supervise/supervise_internal.h"
@@ -64,8 +65,8 @@ static void place_ready(struct worker *worker)
 }
 
 /*
- * Another worker has its slot: it finishes the connections that it has. One that has not been asked
- * to stop may have handshakes on its sockets, which only its process has by now.
+ * Another worker has its slot: this one serves its last connections. If it has not been asked to
+ * stop, there may be handshakes on its sockets, which only its process still has.
  */
 static void place_draining(struct worker *worker)
 {
@@ -88,7 +89,7 @@ static bool has_sockets(const struct adopted_worker *adopted)
 	return false;
 }
 
-/* Returns 1 where the worker has its slot, 0 where it has left it, or -errno. */
+/* Returns 1 if the worker has its slot, 0 if it has left it, or -errno. */
 static int adopt_sockets(struct worker *worker, const struct adopted_worker *adopted)
 {
 	uint32_t i;
@@ -101,14 +102,18 @@ static int adopt_sockets(struct worker *worker, const struct adopted_worker *ado
 	result = sticky_worker_adopt(supervisor_of(worker)->options.group, adopted->record.slot,
 				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {
-		/* It was READY, but another worker has the slot: we do not need its sockets. */
+		/*
+		 * It was READY, but another worker has the slot: its sockets are not needed here.
+		 */
 		sticky_worker_close(worker->sockets);
 		worker->sockets = NULL;
 	}
 	return result;
 }
 
-/* A slot that is not there was scaled away: it is made. Returns NULL where memory is short. */
+/*
+ * If the slot does not exist, as it was scaled away, it is made. Returns NULL if memory is short.
+ */
 static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
 	uint32_t index = adopted->record.slot;
@@ -130,10 +135,11 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker->stop_requested = adopted->record.stop_requested;
 	worker->generation = adopted->record.generation;
 	worker->started_ms = clock_ms() - age_of(&adopted->record);
+	memcpy(worker->cookies, adopted->record.cookies, sizeof(worker->cookies));
 	return worker;
 }
 
-/* Returns as adopt_sockets(). */
+/* Returns a result of adopt_sockets(). */
 static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 {
 	const struct worker_backend *backend = backend_of(worker);
@@ -141,14 +147,16 @@ static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 
 	if (has_slot < 0)
 		return has_slot;
-	adopted->pidfd = -1; /* from now on the backend's, also where it fails */
+	adopted->pidfd = -1; /* from now on the backend's, even if it fails */
 	error = backend->ops->adopt(backend->context, worker, adopted->record.pid, pidfd,
 				    &worker->handle);
 	return error ? error : has_slot;
 }
 
-/* Keep what the previous controller knew: whether its workers send notifications, for those to
- * come. */
+/*
+ * Keep what the previous controller knew about its workers: whether they send notifications. That
+ * also applies to workers that are started later.
+ */
 static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {
 	struct supervisor *supervisor = supervisor_of(worker);
@@ -184,4 +192,9 @@ int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted)
 	worker_note(worker);
 	supervisor_note(supervisor, STICKY_LOG_INFO, "worker_adopted", worker_fields(worker));
 	return 0;
+}
+
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record)
+{
+	kept_sockets_look_for_record(supervisor->kept, record);
 }

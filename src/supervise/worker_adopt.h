@@ -10,12 +10,15 @@
 
 struct supervisor;
 
-/* A worker that a previous controller began, and what was fetched from its process. */
+/*
+ * A worker that a previous controller started, and the descriptors that were fetched from its
+ * process.
+ */
 struct adopted_worker {
 	struct worker_record record;
 	int pidfd;
-	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, where it is READY; else -1 */
-	int private_fd;			 /* its slot's own; -1: none */
+	int fds[STICKY_LISTENERS_LIMIT]; /* its listening sockets, if it is READY; else -1 */
+	int private_fd;			 /* the socket of its slot's own address; -1: none */
 };
 
 /* Take over a slot's history, before supervisor_start(). slot: less than supervisor_slots(). */
@@ -30,5 +33,11 @@ void supervised_slot_adopt(struct supervisor *supervisor, uint32_t slot,
  * Returns 0 or -errno: it can't be taken over, and its process is left alone.
  */
 int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted);
+
+/*
+ * A worker that is recorded has ended while there was no controller: what still has its listening
+ * sockets open must not keep clients. See kept_sockets.h.
+ */
+void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker is run: as a process (processes.c), or as a thread of this process (the demo). The
- * supervisor decides what happens, and a backend does it. The backend reports what has become of a
+ * Runs workers: as processes (processes.c), or as threads of this process (the demo). The
+ * supervisor decides what happens, and a backend does it. The backend reports what happened to a
  * worker by the functions of worker_messages.h, worker_channel.h and worker_exit.h, from the
  * controller's own loop.
  */
@@ -26,10 +26,10 @@ struct run_exit {
 	int code;		       /* exit code; -1: ended by a signal */
 	int signal;		       /* 0: ended by itself */
 	char text[RUN_EXIT_TEXT_SIZE]; /* "exited with code 1" */
-	const char *hint;	       /* what to do about it; NULL: nothing known */
+	const char *hint;	       /* what the user can do about it; NULL: not known */
 };
 
-/* What a backend does. `handle` is what start() or adopt() returned for a worker. */
+/* The operations of a backend. `handle` is what start() or adopt() returned for a worker. */
 struct worker_backend_ops {
 	/*
 	 * Begin a worker on its listening sockets.
@@ -51,8 +51,8 @@ struct worker_backend_ops {
 	/*
 	 * Ask the worker to finish the connections that it has, and to end.
 	 *
-	 * Returns true where it has been asked. False: it will be, and worker_stop_requested() is
-	 * called then.
+	 * Returns true if it has been asked. False: it will be asked later, and
+	 * worker_stop_requested() is called then.
 	 */
 	bool (*stop)(void *handle);
 	/* End the worker at once, with every process that it started. */
@@ -62,21 +62,21 @@ struct worker_backend_ops {
 	/* Returns the process id or the thread id; 0: there is none yet. */
 	pid_t (*pid)(const void *handle);
 	/*
-	 * Copy what the worker printed last: whole lines.
+	 * Copy the last lines that the worker printed. Only whole lines are copied.
 	 *
-	 * size  of ret_text, in bytes with the final NUL; "" where it printed nothing
+	 * size  of ret_text, in bytes with the final NUL; "" if it printed nothing
 	 */
 	void (*last_lines)(const void *handle, size_t size, char *ret_text);
 	/*
 	 * Measure what `count` workers use, all at once: it costs a walk through /proc.
 	 *
-	 * ret_usages  `count` elements; zero where a worker could not be measured
+	 * ret_usages  `count` elements; zero if a worker could not be measured
 	 */
 	void (*measure)(void *context, void *const *handles, uint32_t count,
 			struct run_usage *ret_usages);
 };
 
-/* A backend and its own data, the first argument of some operations. */
+/* A backend and its own data, which is the first argument of some operations. */
 struct worker_backend {
 	const struct worker_backend_ops *ops;
 	void *context;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Workers that connections are passed to: each has a channel, and gets its slot's connections. */
+/*
+ * Workers to which connections are passed: each has a channel, by which it gets its slot's
+ * connections.
+ */
 #include "supervise/worker_channel.h"
 
 #include <errno.h>
@@ -9,7 +12,9 @@
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 
-/* The worker announced that it takes connections: that may be all that was missing for READY. */
+/*
+ * The worker announced that it takes connections. This may have been the last condition for READY.
+ */
 static void on_hello(void *context)
 {
 	struct worker *worker = context;

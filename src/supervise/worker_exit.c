@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How a worker ends, and what follows for its slot. */
+/* How a worker ends, and the consequences for its slot. */
 #include "supervise/worker_exit.h"
 
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 #include "common/timer.h"
+#include "supervise/kept_sockets.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
@@ -36,14 +37,23 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 }
 
 /*
- * Did it perhaps end as it was given no listening socket? Connections are passed here, and it has
- * not announced that it takes them. Its own message would not tell why.
+ * Did the worker perhaps end because it was given no listening socket? Connections are passed here,
+ * and it has not announced that it takes them. Its own message would not tell the reason.
  */
 static bool missed_sockets(const struct worker *worker)
 {
 	return worker->state == WORKER_STARTING && worker->sockets && !worker_has_sockets(worker) &&
 	       worker->slot->private_fd < 0 && worker->channel &&
 	       !channel_endpoint_speaks(worker->channel);
+}
+
+/* Has a server ended before it said, by its bind(), which address it wants? It may want -l. */
+static bool is_about_its_address(const struct worker *worker)
+{
+	const struct config *config = supervisor_of(worker)->config;
+
+	return worker->state == WORKER_STARTING && !config->listen.count &&
+	       config_worker_mode(config) == WORKER_BIND;
 }
 
 /* The option by which connections are passed to workers here. */
@@ -56,13 +66,14 @@ static const char *passed_by(const struct config *config)
 	return "steering by user";
 }
 
-/* Where the supervisor ended the worker, its reason takes the place of the signal's name. */
+/* If the supervisor ended the worker, its reason replaces the name of the signal. */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
 	const struct end_facts facts = {
 		.ready_timeout_ms = config->timing.ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
+		.hang_timeout_ms = config->timing.hang_timeout_ms,
 		.passed_by = passed_by(config),
 		.not_ready_reason = worker->not_ready_reason,
 		.not_ready_hint = worker->not_ready_hint,
@@ -73,6 +84,8 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 		hint = end_reason_describe(worker->end_reason, &facts, sizeof(how->text),
 					   how->text);
 		how->hint = hint ? hint : how->hint;
+	} else if (!how->hint && is_about_its_address(worker)) {
+		how->hint = worker->not_ready_hint;
 	} else if (!how->hint && missed_sockets(worker)) {
 		how->hint = "steering by user gives it no listening socket, its connections are "
 			    "passed: it wants sticky_process_open() of libsticky; or CAP_BPF, or "
@@ -99,8 +112,8 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 }
 
 /*
- * A worker has ended that the slot's next one waited for: with --reload-order=old-first, or as too
- * many were draining.
+ * The slot's next worker had to wait until this one ended: with --reload-order=old-first, or as too
+ * many workers were draining.
  */
 static void begin_successor(struct supervised_slot *slot)
 {
@@ -131,6 +144,7 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 		supervisor->hooks->failed(slot, worker, &how);
 	if (slots_all_failed_first(supervisor))
 		supervisor->hooks->start_failed(supervisor, worker, &how);
+	kept_sockets_look_later(supervisor->kept, worker);
 	worker_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
 	begin_successor(slot);

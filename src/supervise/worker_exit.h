@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a worker ends, and what follows for its slot. */
+/* How a worker ends, and the consequences for its slot. */
 #ifndef STICKY_SUPERVISE_WORKER_EXIT_H
 #define STICKY_SUPERVISE_WORKER_EXIT_H
 
@@ -11,15 +11,15 @@ struct supervised_slot;
 struct worker;
 
 /*
- * For the backend: nothing of a worker is left. This frees the worker and its handle.
+ * For the backend: the worker has ended completely. This frees the worker and its handle.
  *
  * exit  how it ended
  */
 void worker_exited(struct worker *worker, const struct run_exit *exit);
 
 /*
- * Begin the slot's next worker after a delay, unless it is not to have one, or too many have died:
- * then the slot fails.
+ * Start the slot's next worker after a delay, unless the slot is not to have one. If too many
+ * workers have died, the slot fails instead.
  *
  * lifetime_ms  how long the worker that ended has lived, in ms
  */

@@ -4,9 +4,15 @@
 #include <assert.h>
 #include <stddef.h>
 
-/* Asked to stop: first our duplicates of its sockets are closed, then it is asked. */
+/*
+ * The worker is to stop: first the controller's duplicates of its sockets are closed, then it is
+ * asked.
+ */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
-/* Dead: what it left behind is killed; then the slot, so that its queue moves at once. */
+/*
+ * Dead: its slot is left, so that its queue moves at once. The backend has killed what it left
+ * behind, as far as it could; ACTION_KILL is for a backend that has not.
+ */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
 
 static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
@@ -14,20 +20,21 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, ACTION_TAKE_SLOT},
 			[WORKER_REFUSED] = {WORKER_STARTING, 0},
-			/* Its exit then counts as a failed start. */
+			/* The worker's exit then counts as a failed start. */
 			[WORKER_TIMED_OUT] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_SUPERSEDED] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_ASKED_TO_STOP] = {WORKER_DRAINING, STOP_ACTIONS},
 			[WORKER_HANDSHAKES_OVER] = {WORKER_STARTING, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_STARTING, 0},
 			[WORKER_FELL_SILENT] = {WORKER_STARTING, 0},
+			[WORKER_CLOSED_SOCKET] = {WORKER_STARTING, 0},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
 		},
 	[WORKER_READY] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, 0},
-			/* It never had the slot: its exit counts as a failed start, too. */
+			/* It never had the slot. Its exit counts as a failed start, too. */
 			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
 			[WORKER_SUPERSEDED] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
@@ -36,8 +43,11 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, ACTION_LEAVE_SLOT |
 									   ACTION_START_DEADLINE |
 									   ACTION_REPLACE},
-			/* It stays READY until its exit, a moment later: its queue is kept. */
+			/*
+			 * It stays READY until its exit, a moment later, so that its queue is kept.
+			 */
 			[WORKER_FELL_SILENT] = {WORKER_READY, ACTION_KILL},
+			[WORKER_CLOSED_SOCKET] = {WORKER_DRAINING, STOP_ACTIONS | ACTION_REPLACE},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS | ACTION_RESTART},
 		},
@@ -52,6 +62,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING,
 						  ACTION_LEAVE_SLOT | ACTION_START_DEADLINE},
 			[WORKER_FELL_SILENT] = {WORKER_LEAVING, 0},
+			[WORKER_CLOSED_SOCKET] = {WORKER_LEAVING, 0},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS},
 		},
@@ -65,6 +76,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_HANDSHAKES_OVER] = {WORKER_DRAINING, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_DRAINING, 0},
 			[WORKER_FELL_SILENT] = {WORKER_DRAINING, 0},
+			[WORKER_CLOSED_SOCKET] = {WORKER_DRAINING, 0},
 			[WORKER_MUST_END] = {WORKER_DRAINING, ACTION_KILL},
 			[WORKER_EXITED] = {WORKER_GONE, EXIT_ACTIONS},
 		},
@@ -78,6 +90,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 			[WORKER_HANDSHAKES_OVER] = {WORKER_GONE, 0},
 			[WORKER_SAYS_STOPPING] = {WORKER_GONE, 0},
 			[WORKER_FELL_SILENT] = {WORKER_GONE, 0},
+			[WORKER_CLOSED_SOCKET] = {WORKER_GONE, 0},
 			[WORKER_MUST_END] = {WORKER_GONE, 0},
 			[WORKER_EXITED] = {WORKER_GONE, 0},
 		},
@@ -95,11 +108,17 @@ static_assert(sizeof(state_names) / sizeof(state_names[0]) == WORKER_STATE_COUNT
 	      "a name for each state");
 
 static const char *const event_names[] = {
-	[WORKER_BECAME_READY] = "became_ready",	  [WORKER_REFUSED] = "refused",
-	[WORKER_TIMED_OUT] = "timed_out",	  [WORKER_SUPERSEDED] = "superseded",
-	[WORKER_ASKED_TO_STOP] = "asked_to_stop", [WORKER_HANDSHAKES_OVER] = "handshakes_over",
-	[WORKER_SAYS_STOPPING] = "says_stopping", [WORKER_FELL_SILENT] = "fell_silent",
-	[WORKER_MUST_END] = "must_end",		  [WORKER_EXITED] = "exited",
+	[WORKER_BECAME_READY] = "became_ready",
+	[WORKER_REFUSED] = "refused",
+	[WORKER_TIMED_OUT] = "timed_out",
+	[WORKER_SUPERSEDED] = "superseded",
+	[WORKER_ASKED_TO_STOP] = "asked_to_stop",
+	[WORKER_HANDSHAKES_OVER] = "handshakes_over",
+	[WORKER_SAYS_STOPPING] = "says_stopping",
+	[WORKER_FELL_SILENT] = "fell_silent",
+	[WORKER_CLOSED_SOCKET] = "closed_socket",
+	[WORKER_MUST_END] = "must_end",
+	[WORKER_EXITED] = "exited",
 };
 
 static_assert(sizeof(event_names) / sizeof(event_names[0]) == WORKER_EVENT_COUNT,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a worker says: by sd_notify, Node.js's channel, or the channel for connections. */
+/* The messages of a worker: by sd_notify, Node.js's channel, or the channel for connections. */
 #include "supervise/worker_messages.h"
 
 #include <stdio.h>
@@ -21,8 +21,7 @@ void worker_stop_requested(struct worker *worker)
 
 void worker_started(struct worker *worker)
 {
-	/* Where connections are passed, the announcement may come a moment later: see on_hello().
-	 */
+	/* If connections are passed, the announcement may come a moment later: see on_hello(). */
 	if (supervisor_of(worker)->config->ready == READY_STARTED && worker_channel_speaks(worker))
 		worker_become_ready(worker);
 }
@@ -35,7 +34,7 @@ static void said_ready(struct worker *worker)
 	worker_become_ready(worker);
 }
 
-/* Which message of Node.js's channel means that the worker is ready? */
+/* Does this message of Node.js's channel mean that the worker is ready? */
 static bool is_ready_by(const struct worker *worker, enum worker_word word)
 {
 	uint32_t wanted = supervisor_of(worker)->config->ready;

@@ -43,7 +43,10 @@ static int begin(struct worker *worker)
 	if (error)
 		return error;
 	worker->generation = worker->slot->generation = sticky_worker_generation(worker->sockets);
-	/* Recorded before it begins: should we be killed in between, the process can be found. */
+	/*
+	 * The worker is recorded before it begins: if the controller is killed in between, the
+	 * process can be found.
+	 */
 	slot_note(worker->slot);
 	worker_note(worker);
 	error = worker_open_channel(worker);
@@ -106,8 +109,8 @@ void worker_begin(struct supervised_slot *slot)
 }
 
 /*
- * A worker that is replaced before its time (STOPPING=1; drain, then ready) leaves one more that
- * drains than a reload would: one too many is waited for.
+ * A worker that is replaced early (STOPPING=1, or drain and then ready) may leave more draining
+ * workers than a reload would. The next worker waits until there are fewer.
  */
 static bool must_wait_for_room(struct supervised_slot *slot)
 {

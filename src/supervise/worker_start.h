@@ -10,7 +10,7 @@ struct supervisor;
 struct worker;
 
 /*
- * Make a slot that is new, enabled and without a worker; or enable again one that was removed.
+ * Make a new slot, enabled and without a worker; or enable a slot again that was removed.
  *
  * index  less than STICKY_SLOTS_LIMIT
  *
@@ -18,12 +18,12 @@ struct worker;
  */
 int supervised_slot_add(struct supervisor *supervisor, uint32_t index);
 
-/* Begin a slot's worker at once, where it is to have one and has none. */
+/* Start a slot's worker at once, if the slot is to have one and has none. */
 void slot_fill(struct supervised_slot *slot);
 
 /*
- * Begin a worker: the slot's current one, or its next one where there is a current one. One that
- * can't begin is treated as one that ended at once.
+ * Start a worker: the slot's current one, or its next one if there is a current one. A worker that
+ * can't be started is treated as one that ended at once.
  */
 void worker_begin(struct supervised_slot *slot);
 
@@ -32,7 +32,7 @@ void worker_begin(struct supervised_slot *slot);
  *
  * watchdog_ms  --watchdog as the worker knows it, in ms; 0: none
  *
- * Returns NULL where memory is short. worker_free() frees it.
+ * Returns NULL if memory is short. worker_free() frees it.
  */
 struct worker *worker_new(struct supervised_slot *slot, uint32_t watchdog_ms);
 

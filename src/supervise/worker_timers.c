@@ -11,8 +11,8 @@
 #include "supervise/worker_channel.h"
 
 /*
- * Is a STARTING worker taken for ready after --min-uptime? Not where it says itself when it is: it
- * has sent a notification, or workers of this instance have before.
+ * Does a STARTING worker count as ready after --min-uptime? It does not if it announces when it is
+ * ready: it has sent a notification, or other workers of this instance have done so.
  */
 static bool is_ready_by_uptime(const struct worker *worker)
 {
@@ -30,6 +30,9 @@ static bool is_ready_by_uptime(const struct worker *worker)
 	 */
 	if (config_is_node(supervisor->config) &&
 	    (config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN || !worker->begun_ms))
+		return false;
+	/* It is known when such a worker listens. */
+	if (config_worker_mode(supervisor->config) == WORKER_BIND)
 		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
 	       !supervisor->workers_speak;
@@ -69,7 +72,9 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->timing.ready_timeout_ms) {
-		/* The timer was set when it was not known yet that these workers say so themselves.
+		/*
+		 * The timer was started when it was not known yet that these workers announce when
+		 * they are ready.
 		 */
 		worker_start_ready_timer(worker);
 	} else {

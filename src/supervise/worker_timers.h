@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker's timers: until it is ready, its deadline, its watchdog, its lifetime. */
+/* The timers of a worker: for its readiness, its deadline, its watchdog and its lifetime. */
 #ifndef STICKY_SUPERVISE_WORKER_TIMERS_H
 #define STICKY_SUPERVISE_WORKER_TIMERS_H
 
 struct worker;
 
 /*
- * Make the timers of a worker that is new; the lifetime's runs from now on. worker_free() frees
- * them.
+ * Make the timers of a new worker. The timer for its lifetime is started. worker_free() frees them.
  *
  * Returns 0 or -ENOMEM, with some of them made.
  */
 int worker_make_timers(struct worker *worker);
 
 /*
- * Start the timer by which a STARTING worker must be ready, or is taken for ready where it says
- * nothing: see --ready. To be repeated when the worker has said something.
+ * Start the timer by which a STARTING worker must be ready, or counts as ready if it sends nothing:
+ * see --ready. This must be called again when the worker has sent something.
  */
 void worker_start_ready_timer(struct worker *worker);
 

@@ -38,7 +38,7 @@ int channel_send(int channel, const struct channel_message *message, int fd)
 	return sent < 0 ? (int)sent : 0;
 }
 
-/* The descriptor that came with a message; -1: none. */
+/* Returns the descriptor that came with a message, or -1 if there is none. */
 static int take_descriptor(struct msghdr *header)
 {
 	struct cmsghdr *passed;
@@ -61,8 +61,8 @@ static int check(const struct msghdr *header, const struct channel_message *mess
 	if (!(header->msg_flags & MSG_CTRUNC))
 		return 1;
 	/*
-	 * The control data did not fit: more than one descriptor was sent, or this process may open
-	 * no more.
+	 * The control data did not fit: the message carried more than one descriptor, or this
+	 * process may not open more.
 	 */
 	return fd >= 0 ? -EPROTO : -EMFILE;
 }
@@ -70,7 +70,7 @@ static int check(const struct msghdr *header, const struct channel_message *mess
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd)
 {
 	struct iovec part = {.iov_base = ret_message, .iov_len = sizeof(*ret_message)};
-	/* Aligned as cmsg(3) wants it. */
+	/* The control data must be aligned: cmsg(3). */
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];

@@ -31,8 +31,8 @@ enum channel_kind {
 /* Where the client's address was found. */
 enum channel_source {
 	CHANNEL_FROM_PEER,   /* the connection's own peer */
-	CHANNEL_FROM_HEADER, /* X-Forwarded-For or the like */
-	CHANNEL_FROM_PROXY   /* PROXY protocol */
+	CHANNEL_FROM_HEADER, /* from X-Forwarded-For or a similar header */
+	CHANNEL_FROM_PROXY   /* from the PROXY protocol */
 };
 
 /* An address, smaller than struct sockaddr_storage. */
@@ -58,7 +58,7 @@ int channel_pair(int ret_ends[2]);
 /*
  * Send a message.
  *
- * fd  the descriptor that goes with it; remains the caller's; -1: none
+ * fd  the descriptor that is sent with it; remains the caller's; -1: none
  *
  * Returns 0, -EAGAIN (the channel is full), -ENOBUFS (no memory, or too many descriptors of this
  * user are in flight), or another -errno: the other end is gone.
@@ -71,7 +71,7 @@ int channel_send(int channel, const struct channel_message *message, int fd);
  * ret_fd  the descriptor, close-on-exec, now the caller's; -1: none
  *
  * Returns 1, 0 (the other end is gone), -EAGAIN, -EMFILE (the descriptor was lost, as this process
- * may open no more; the message tells its id), -EPROTO (not a message of the channel, or of
+ * may not open more; the message contains its id), -EPROTO (not a message of the channel, or of
  * another version), or another -errno.
  */
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd);

@@ -7,7 +7,7 @@
 
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd)
 {
-	/* Aligned as cmsg(3) wants it. */
+	/* The control data must be aligned: cmsg(3). */
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -30,6 +30,36 @@ ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd)
 		sent = sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : sent;
+}
+
+ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret_fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = ret_bytes, .iov_len = length};
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = control.bytes,
+				/* Not CMSG_SPACE(), whose padding has room for a second one. */
+				.msg_controllen = CMSG_LEN(sizeof(int))};
+	const struct cmsghdr *passed;
+	ssize_t received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	if (received < 0)
+		return -errno;
+	passed = CMSG_FIRSTHDR(&header);
+	if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ||
+	    (passed && (passed->cmsg_level != SOL_SOCKET || passed->cmsg_type != SCM_RIGHTS ||
+			passed->cmsg_len != CMSG_LEN(sizeof(int))))) {
+		fd_passing_close(&header);
+		return -EPROTO;
+	}
+	*ret_fd = -1;
+	if (passed)
+		memcpy(ret_fd, CMSG_DATA(passed), sizeof(*ret_fd));
+	return received;
 }
 
 void fd_passing_discard(int fd)

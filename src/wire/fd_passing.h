@@ -8,13 +8,23 @@
 #include <sys/types.h>
 
 /*
- * Send, without waiting.
+ * Send bytes, without waiting.
  *
- * fd  goes with the first byte; remains the caller's; -1: none
+ * fd  sent with the first byte; remains the caller's; -1: none
  *
  * Returns the number of bytes that were sent, or -errno.
  */
 ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
+
+/*
+ * Receive a message, without waiting.
+ *
+ * ret_fd  the descriptor that came with it, close-on-exec; -1: none
+ *
+ * Returns the number of bytes, 0 at the end; -EPROTO: it is longer than `length`, or more came with
+ * it than one descriptor; or another -errno. Outputs are untouched on failure.
+ */
+ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret_fd);
 
 /* The most descriptors that a message can have: SCM_MAX_FD of the kernel. */
 #define FD_PASSING_MAX 253

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A field "name=123". */
+/* Parse a field "name=123". */
 static bool parse_field(const char *text, const char *name, unsigned long limit,
 			uint32_t *ret_value)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What an answer means (tests/worker/main.c): who served it, and whether that is sticky. Pure. */
+/*
+ * Parses the answers of tests/worker/main.c: which worker served, and whether that is sticky. Pure.
+ */
 #ifndef TESTS_CLIENTS_ANSWERS_H
 #define TESTS_CLIENTS_ANSWERS_H
 
@@ -16,24 +18,24 @@ struct answer {
 
 /* What a client has learned from its answers. */
 struct client {
-	int slot;	     /* of its first answer, or NO_SLOT */
-	uint32_t generation; /* the highest of its slot that it met */
+	int slot;	     /* slot of its first answer, or NO_SLOT */
+	uint32_t generation; /* the highest generation of its slot that has answered */
 };
 
 enum stickiness {
 	STICKINESS_KEPT,
-	STICKINESS_LOST,     /* another slot than that of the client's first answer */
-	STICKINESS_BACKWARD, /* an older life of its slot than one that it had met before */
+	STICKINESS_LOST,     /* answered by another slot than the client's first answer */
+	STICKINESS_BACKWARD, /* answered by an older worker of its slot than an earlier answer */
 };
 
-/* Returns false, and leaves *ret_answer alone, where it is no line that names a slot. */
+/* Returns false, and leaves *ret_answer alone, if the text is not a line that names a slot. */
 bool answers_parse(const char *text, struct answer *ret_answer);
 
 /*
- * Compare with what the client knows, and let it learn.
+ * Compare an answer with what the client has learned, and note the answer.
  *
- * known_generation  client->generation as it was when the connection began: connections
- *                   that are open at the same time may meet either life
+ * known_generation  client->generation when the connection began: connections that are open at the
+ *                   same time may be answered by an older or a newer worker
  */
 enum stickiness answers_check(struct client *client, uint32_t known_generation,
 			      const struct answer *answer);

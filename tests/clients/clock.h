@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only clock: CLOCK_MONOTONIC, in nanoseconds. */
+/* All times are those of one clock: CLOCK_MONOTONIC, in nanoseconds. */
 #ifndef TESTS_CLIENTS_CLOCK_H
 #define TESTS_CLIENTS_CLOCK_H
 
@@ -9,7 +9,7 @@
 
 int64_t clock_now_ns(void);
 
-/* A number of seconds that an option gave. */
+/* Convert a number of seconds, as an option has it. */
 int64_t clock_seconds_ns(double seconds);
 
 #endif

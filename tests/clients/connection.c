@@ -34,7 +34,7 @@ static int open_socket(enum family family)
 	return fd;
 }
 
-/* A socket's error is told only once, by whichever call comes first. Returns true. */
+/* The error of a socket is reported only once, by whichever call comes first. Returns true. */
 static bool end_with_errno(struct connection *connection, const char *call)
 {
 	connection->error = errno;

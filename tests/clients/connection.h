@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection, from its own address: it sends the request, and reads until the other end
- * closes. Each step says whether the connection is over; how is then in `error`.
+ * One connection, from its own address: it sends the request, and reads until the other end closes.
+ * Each step returns whether the connection is over. `error` then tells how it ended.
  *
- * No port is used up: the worker closes first, and our close is a reset (SO_LINGER 0), which
- * also ends the worker's TIME_WAIT. So 65,536 connections leave nothing behind.
+ * No port is used up: the worker closes first, and the client closes by a reset (SO_LINGER 0),
+ * which also ends the worker's TIME_WAIT. Even 65,536 connections leave nothing behind.
  */
 #ifndef TESTS_CLIENTS_CONNECTION_H
 #define TESTS_CLIENTS_CONNECTION_H
@@ -20,30 +20,30 @@
 struct connection {
 	int fd; /* -1: not open */
 	uint32_t source;
-	uint32_t known_generation; /* of the client, when this connection began */
-	int64_t due_ns;		   /* when it should have begun: not when it did */
-	bool requested;		   /* connected, and the request is sent */
-	int error;		   /* errno of what ended it; 0: the other end closed it */
-	const char *failed_call;   /* that gave the error */
+	uint32_t known_generation; /* client->generation when this connection began */
+	int64_t due_ns;		   /* when it should have begun, which may be before it did */
+	bool requested;		   /* it is connected, and the request has been sent */
+	int error;		   /* errno of the failure; 0: the other end closed it */
+	const char *failed_call;   /* the call that failed */
 	char request[REQUEST_MAX];
 	size_t length;
 	char answer[ANSWER_MAX]; /* ends with a NUL when the connection is over */
 };
 
 /*
- * Open its socket and connect. `source`, `known_generation` and `due_ns` are the caller's.
- * Returns whether it is over. Its socket is open in either case.
+ * Open the socket, and connect. The caller sets `source`, `known_generation` and `due_ns`. Returns
+ * whether the connection is over. The socket is open in either case.
  */
 bool connection_begin(struct connection *connection, const struct options *options);
 
 /*
- * Send the request, unless it is too early: then `requested` is still false, and it is to be
- * tried again. Over loopback the handshake is over when connect() returns, and the request can
- * go at once. Returns whether the connection is over.
+ * Send the request. If it is too early for that, `requested` stays false, and the call must be
+ * repeated. Over loopback the handshake is over when connect() returns, and the request can be sent
+ * at once. Returns whether the connection is over.
  */
 bool connection_send(struct connection *connection);
 
-/* Read all that has come. Returns whether the connection is over. */
+/* Read all bytes that have arrived. Returns whether the connection is over. */
 bool connection_receive(struct connection *connection);
 
 void connection_end(struct connection *connection);

@@ -13,7 +13,7 @@
 #include "heap.h"
 
 #define EVENTS_MAX   256
-#define REPORTED_MAX 3 /* errors that are told in words; the rest is counted */
+#define REPORTED_MAX 3 /* number of errors that are printed; the others are only counted */
 
 void crowd_init(struct crowd *crowd, const struct options *options, struct result *result,
 		struct trace *trace)
@@ -86,7 +86,7 @@ static void end(struct crowd *crowd, struct connection *connection, enum outcome
 	crowd->free_places[crowd->free_count++] = (uint32_t)(connection - crowd->connections);
 }
 
-/* It is over by itself. */
+/* Count a connection that is over. */
 static void judge(struct crowd *crowd, struct connection *connection)
 {
 	end(crowd, connection,
@@ -129,7 +129,10 @@ void crowd_begin(struct crowd *crowd, int64_t due_ns)
 		watch(crowd, connection);
 }
 
-/* Edge-triggered: both directions are told of once, and tried on every event. */
+/*
+ * The events are edge-triggered: each direction is reported once, and both are tried at every
+ * event.
+ */
 static void handle_event(struct crowd *crowd, struct connection *connection)
 {
 	if (!connection->requested && send_request(crowd, connection))
@@ -143,7 +146,10 @@ void crowd_wait(struct crowd *crowd, int64_t timeout_ns)
 	struct timespec timeout = {.tv_sec = timeout_ns / SECOND_NS,
 				   .tv_nsec = timeout_ns % SECOND_NS};
 	struct epoll_event events[EVENTS_MAX];
-	/* To the nanosecond: at fixed rates a millisecond more would be latency that nobody had. */
+	/*
+	 * The timeout is in nanoseconds: if it were rounded to milliseconds, latencies at fixed
+	 * rates would be too long.
+	 */
 	int count = epoll_pwait2(crowd->epoll, events, EVENTS_MAX, &timeout, NULL);
 	int i;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory, or the end of the program. */
+/* Allocates memory, or ends the program. */
 #ifndef TESTS_CLIENTS_HEAP_H
 #define TESTS_CLIENTS_HEAP_H
 
 #include <stddef.h>
 
-/* Zeroed; never NULL, not even of nothing. The caller's to free(). */
+/* Allocate zeroed memory. Returns no NULL, even for a size of 0. The caller must free() it. */
 void *heap_allocate(size_t count, size_t size);
 
-/* As realloc(3): what is new is not zeroed. */
+/* As realloc(3). New memory is not zeroed. */
 void *heap_resize(void *memory, size_t count, size_t size);
 
 #endif

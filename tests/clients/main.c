@@ -2,13 +2,13 @@
 /*
  * Many clients in one thread: a bounded load generator that checks each answer.
  *
- * Every client has a source address of its own, from which it makes some connections.
- * The answer (tests/worker/main.c) tells which slot served it: a client that sees two
- * slots is counted as unsticky. The last line of stdout is one JSON object in which every
- * outcome is counted; it ends by itself at the deadline. SIGTERM: what is due later is not
- * begun any more, and it ends when those that are open have.
+ * Every client has a source address of its own, from which it makes some connections. The answer
+ * (tests/worker/main.c) tells which slot served the client. A client that is served by two slots is
+ * counted as unsticky. The last line of stdout is one JSON object in which every outcome is
+ * counted. The program ends by itself at the deadline. After SIGTERM no more connections are begun,
+ * and the program ends when the open ones are over.
  *
- * Exit codes: 0 all were answered, and sticky; 1 not; 2 usage.
+ * Exit codes: 0 all were answered, and sticky; 1 some were not; 2 usage.
  */
 #include <signal.h>
 #include <stdbool.h>
@@ -26,7 +26,8 @@
 #include "schedule.h"
 #include "trace.h"
 
-#define BURST_MAX 1024 /* connections begun in one turn, so that answers are read too */
+/* limit of connections begun in one turn, so that answers are read in between */
+#define BURST_MAX 1024
 
 struct run {
 	struct options options;
@@ -35,7 +36,7 @@ struct run {
 	struct result result;
 	struct trace trace;
 	bool told_connected;
-	bool is_past_stop; /* what is answered from now on is not of the rate */
+	bool is_past_stop; /* answers from now on do not count for the rate */
 };
 
 static volatile sig_atomic_t is_told_to_stop;
@@ -61,7 +62,7 @@ static void begin_due(struct run *run)
 	}
 }
 
-/* --hold: whoever waits for us to be queued is told when everybody is. */
+/* With --hold: a line on stdout tells the caller when all connections are queued. */
 static void tell_connected(struct run *run, int64_t now)
 {
 	if (!run->options.hold || run->told_connected || run->crowd.connecting ||
@@ -73,7 +74,10 @@ static void tell_connected(struct run *run, int64_t now)
 	fflush(stdout);
 }
 
-/* A run of a duration has its rate in it; one of so many connections until the last answer. */
+/*
+ * If the run has a duration, that is the time for the rate. If it has a number of connections, the
+ * time ends with the last answer.
+ */
 static void note_rate(struct run *run, int64_t until)
 {
 	run->result.answered_in_time = run->result.outcomes[OUTCOME_ANSWERED];
@@ -87,7 +91,7 @@ static bool is_over(const struct run *run, int64_t now)
 		schedule_is_over(&run->schedule, run->crowd.begun, now));
 }
 
-/* Until the next connection is due, or everything ends. */
+/* Returns the time until the next connection is due, or until everything ends. */
 static int64_t timeout_ns(const struct run *run, int64_t now)
 {
 	int64_t until = run->schedule.deadline_ns;
@@ -139,7 +143,7 @@ static double cpu_seconds(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-/* What is left of the connections, and the numbers that only the end knows. */
+/* End the remaining connections, and fill in the numbers that are known only at the end. */
 static void conclude(struct run *run)
 {
 	const struct options *options = &run->options;
@@ -172,7 +176,7 @@ int main(int argc, char **argv)
 
 	options_parse(argc, argv, &run.options);
 	signal(SIGTERM, on_sigterm);
-	prctl(PR_SET_TIMERSLACK, 1); /* ns: what is due begins when it is */
+	prctl(PR_SET_TIMERSLACK, 1); /* in ns: connections are begun when they are due */
 	run_init(&run);
 	run_loop(&run);
 	conclude(&run);

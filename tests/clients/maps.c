@@ -25,7 +25,7 @@ void maps_write(const char *path, enum family family, const struct client *clien
 		failure_exit("%s", path);
 }
 
-/* expected  `count` slots, by index: those of the file are filled in */
+/* expected  `count` slots, by index; those of the file are filled in */
 static void read_expected(const char *path, enum family family, int *expected, uint32_t count)
 {
 	FILE *file = fopen(path, "re");

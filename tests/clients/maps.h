@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of which client has which slot, a line `ADDRESS SLOT` for each. One that can't be
- * opened, or written, ends the program: failure_exit().
+ * Files that list the slot of each client, as lines of `ADDRESS SLOT`. If a file can't be opened or
+ * written, the program ends: failure_exit().
  */
 #ifndef TESTS_CLIENTS_MAPS_H
 #define TESTS_CLIENTS_MAPS_H
@@ -11,12 +11,12 @@
 #include "answers.h"
 #include "sources.h"
 
-/* clients  by the index of their source; those without an answer are left out */
+/* clients  indexed by their source; those without an answer are left out */
 void maps_write(const char *path, enum family family, const struct client *clients, uint32_t count);
 
 /*
- * Compare with such a file. Returns how many were answered by another slot, or are not in the
- * file. Those that are in it and were not answered do not count.
+ * Compare the clients with such a file. Returns how many were answered by another slot, or are not
+ * in the file. Clients of the file that got no answer do not count.
  */
 uint64_t maps_compare(const char *path, enum family family, const struct client *clients,
 		      uint32_t count);

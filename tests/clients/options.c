@@ -13,7 +13,7 @@
 #define SOURCES_DEFAULT		 1000
 #define CONCURRENCY_DEFAULT	 64
 #define CONCURRENCY_RATE_DEFAULT 4096
-#define SPARE_DESCRIPTORS	 32 /* stdio, epoll, files */
+#define SPARE_DESCRIPTORS	 32 /* for stdio, epoll and files */
 
 static void usage(FILE *out, int code) __attribute__((noreturn));
 
@@ -184,7 +184,7 @@ static void fill_in(struct options *options)
 
 	if (!options->connections && options->duration_s <= 0)
 		options->connections = 1;
-	/* With --from the addresses are the caller's: `first` is outside of 127/8 then. */
+	/* With --from the caller chooses the addresses: `first` is then outside of 127/8. */
 	if (options->first < SOURCES_MAX && options->sources > SOURCES_MAX - options->first)
 		failure_usage("--skip", "beyond the last address");
 	if (options->first && (options->map_path || options->expect_path))
@@ -212,7 +212,7 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		if (id == OPTION_TARGET)
-			target = optarg; /* read when the family is known */
+			target = optarg; /* it is parsed when the family is known */
 		else
 			take_option(&options, id, optarg);
 	if (optind != argc || !target)
@@ -222,7 +222,9 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 	*ret_options = options;
 }
 
-/* The clients that a proxy tells of: 198.18/15, for benchmarks (RFC 2544). */
+/*
+ * The clients that a proxy names are addresses of 198.18/15, the range for benchmarks (RFC 2544).
+ */
 static void write_forwarded(uint32_t client, char request[REQUEST_MAX])
 {
 	snprintf(request, REQUEST_MAX,

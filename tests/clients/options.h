@@ -14,32 +14,32 @@ struct options {
 	socklen_t target_length;
 	enum family family;
 	uint32_t sources;
-	uint32_t first;	      /* index of the first of them: see sources_address() */
-	uint64_t connections; /* of each source; 0: until the duration is over */
+	uint32_t first;	      /* index of the first source: see sources_address() */
+	uint64_t connections; /* number for each source; 0: until the duration is over */
 	uint32_t concurrency;
 	bool hold;
 	bool banner;
 	bool http;
 	bool forwarded;
-	uint32_t wait_ms;  /* 0: the answer is wanted at once */
-	double rate;	   /* connections begun in a second; 0: as fast as they end */
+	uint32_t wait_ms;  /* 0: the answer is requested without a delay */
+	double rate;	   /* connections begun in a second; 0: a new one when another one ends */
 	double duration_s; /* 0: until all connections have been made */
 	double deadline_s;
-	double patience_s;    /* from SIGTERM on; 0: until the deadline */
-	const char *map_path; /* NULL: none, as the next ones */
+	double patience_s;    /* counted from SIGTERM; 0: until the deadline */
+	const char *map_path; /* NULL: none; the same for the next ones */
 	const char *expect_path;
 	const char *trace_path;
 };
 
 /*
- * Read it, fill in what it leaves open, and allow us as many descriptors as we may have.
- * Exits where it is wrong, or where it asks for help.
+ * Parse the command line, fill in defaults, and raise the limit of descriptors as far as allowed.
+ * Exits if an option is wrong, or after --help.
  */
 void options_parse(int argc, char **argv, struct options *ret_options);
 
 #define REQUEST_MAX 128
 
-/* What a connection of a client sends, by the client's index; "" for nothing. */
+/* Write the request of a client's connection, for the client's index. "": nothing is sent. */
 void options_request(const struct options *options, uint32_t client, char ret_request[REQUEST_MAX]);
 
 #endif

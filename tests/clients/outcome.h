@@ -13,10 +13,10 @@ enum outcome {
 	OUTCOME_COUNT
 };
 
-/* What each is called in the result and in a trace: one word. */
+/* The name of each outcome in the result and in a trace: one word. */
 extern const char *const outcome_names[OUTCOME_COUNT];
 
-/* Of an errno value that a system call on the connection gave. */
+/* Returns the outcome for an errno value of a system call on the connection. */
 enum outcome outcome_of_error(int error);
 
 #endif

@@ -79,7 +79,10 @@ static void print_latencies(struct result *result)
 	       percentile(result, 1));
 }
 
-/* The highest latency that is told as this one: to 1/32 of it, as HdrHistogram does. */
+/*
+ * The highest latency that is counted in the same class: classes have a width of 1/32, as in
+ * HdrHistogram.
+ */
 static uint32_t histogram_top(uint32_t us)
 {
 	uint32_t shift = us < 2 * HISTOGRAM_STEPS

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run has come to: everything is counted, and printed as one JSON object. */
+/* The result of a run: everything is counted, and printed as one JSON object. */
 #ifndef TESTS_CLIENTS_RESULT_H
 #define TESTS_CLIENTS_RESULT_H
 
@@ -11,12 +11,15 @@
 #include "outcome.h"
 
 struct result {
-	/* The caller's to fill in. */
+	/* The caller fills these in. */
 	uint64_t begun;
-	uint64_t not_begun;  /* though they should have */
-	uint64_t mismatched; /* clients with another slot than was expected */
+	uint64_t not_begun;  /* connections that should have been begun */
+	uint64_t mismatched; /* clients that were served by another slot than expected */
 	double seconds;
-	/* What the rate is of: those answered while connections were begun, and for how long. */
+	/*
+	 * For the rate: answers that came while connections were begun, and the length of that
+	 * time.
+	 */
 	uint64_t answered_in_time;
 	double begin_seconds;
 	double cpu_seconds; /* of this process */
@@ -25,23 +28,25 @@ struct result {
 	uint64_t unsticky;
 	uint64_t backward;
 	uint64_t per_slot[SLOTS_MAX];
-	uint32_t *latencies_us; /* of the answered ones */
+	uint32_t *latencies_us; /* latencies of the answers */
 	size_t latencies_room;
 };
 
 struct result result_empty(void);
 void result_free(struct result *result);
 
-/* A connection has ended. latency_ns: from when it was due. */
+/* Count a connection that has ended. latency_ns: counted from the time when it was due. */
 void result_count(struct result *result, enum outcome outcome, int64_t latency_ns);
 
-/* What its answer said. */
+/* Count what the answer says. */
 void result_count_answer(struct result *result, uint32_t slot, enum stickiness stickiness);
 
-/* The line on stdout. Sorts the latencies: nothing is to be counted after it. */
+/* Print the line on stdout. This sorts the latencies: nothing may be counted after it. */
 void result_print(struct result *result);
 
-/* All were begun, answered by the right one, and there were any. */
+/*
+ * Returns true if all were begun, all were answered by the right slot, and there was at least one.
+ */
 bool result_is_well(const struct result *result);
 
 #endif

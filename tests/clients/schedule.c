@@ -21,7 +21,7 @@ struct schedule schedule_from(const struct options *options, int64_t start_ns)
 	return schedule;
 }
 
-/* Open loop. */
+/* The time of a connection in an open loop. */
 static int64_t due_ns(const struct schedule *schedule, uint64_t index)
 {
 	return schedule->start_ns + clock_seconds_ns((double)index / schedule->rate);
@@ -56,7 +56,10 @@ void schedule_refuse(struct schedule *schedule, int64_t now)
 		schedule->is_closed = true;
 }
 
-/* By the same rounding as when they were begun: none is missed because of the last digit. */
+/*
+ * This uses the same rounding as when they were begun, so that no connection is missed by a
+ * rounding error.
+ */
 static uint64_t count_due(const struct schedule *schedule, uint64_t from, int64_t end)
 {
 	uint64_t index = from;
@@ -72,7 +75,7 @@ uint64_t schedule_count_missed(const struct schedule *schedule, uint64_t begun)
 
 	if (!schedule->has_duration)
 		return schedule->wanted - begun;
-	/* Closed loop: there is no number that it should have reached. */
+	/* In a closed loop there is no number that it should have reached. */
 	if (schedule->rate <= 0)
 		return 0;
 	return count_due(schedule, begun, stopped ? schedule->stop_ns : schedule->deadline_ns);

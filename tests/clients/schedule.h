@@ -2,10 +2,10 @@
 /*
  * When connections are due, and until when. All times are those of clock_now_ns(). Pure.
  *
- * Open loop (--rate): each has its time, whatever became of those before it. Nothing waits for
- * an answer, so a server that stalls is not asked less, and is not measured less: one that
- * finds no place begins late, and its latency counts from its time. Otherwise one is due
- * whenever there is a place for it.
+ * Open loop (--rate): each connection has its own time, independent of those before it. None waits
+ * for an answer of another one, so that a server that stalls does not get fewer connections. If
+ * there is no place for a connection, it begins late, and its latency counts from the time at which
+ * it was due. Closed loop: a connection is due whenever there is a place for it.
  */
 #ifndef TESTS_CLIENTS_SCHEDULE_H
 #define TESTS_CLIENTS_SCHEDULE_H
@@ -19,31 +19,35 @@ struct schedule {
 	double rate;	 /* as in the options */
 	uint64_t wanted; /* UINT64_MAX: as many as fit in the duration */
 	bool has_duration;
-	bool is_closed; /* by schedule_refuse(): those that are still due are not begun */
+	/* schedule_refuse() was called: connections that are still due are not begun */
+	bool is_closed;
 	int64_t start_ns;
-	int64_t stop_ns; /* nothing is due from here on; INT64_MAX: when all are begun */
+	int64_t stop_ns; /* no connection is due after this; INT64_MAX: until all are begun */
 	int64_t deadline_ns;
-	int64_t patience_ns; /* from schedule_stop() to the deadline, at most; 0: no limit */
+	int64_t patience_ns; /* limit for the time from schedule_stop() to the deadline; 0: none */
 };
 
 struct schedule schedule_from(const struct options *options, int64_t start_ns);
 
-/* When the next one is due, after so many. Not later than now: it should be begun. */
+/*
+ * Returns when the next connection is due, after so many have begun. If that is not later than now,
+ * it should be begun.
+ */
 int64_t schedule_next_ns(const struct schedule *schedule, uint64_t begun, int64_t now);
 
 /*
- * Whether nothing is to be begun any more. After the stop that is not yet so while some that
- * were due before it are left: a turn of the loop takes a while, and in it some become due.
+ * Returns true if no connection is to be begun any more. After the stop there may be some left that
+ * were due before it: a turn of the loop takes a while, and some become due during it.
  */
 bool schedule_is_over(const struct schedule *schedule, uint64_t begun, int64_t now);
 
-/* Told to end now: as if the duration ended. The deadline may come earlier, by the patience. */
+/* End now, as if the duration were over. The deadline may come earlier, by the patience. */
 void schedule_stop(struct schedule *schedule, int64_t now);
 
-/* There is no place. Those that are due wait for one until the stop, not longer. */
+/* There is no place. Connections that are due wait for one until the stop, and not longer. */
 void schedule_refuse(struct schedule *schedule, int64_t now);
 
-/* How many should have begun and did not, when everything is over. */
+/* Returns how many connections should have begun and have not, when everything is over. */
 uint64_t schedule_count_missed(const struct schedule *schedule, uint64_t begun);
 
 #endif

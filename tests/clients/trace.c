@@ -6,7 +6,10 @@
 #include "failure.h"
 #include "heap.h"
 
-/* Some thousand lines. The loop stands still while they are written: far below a millisecond. */
+/*
+ * This is some thousand lines. The loop stands still while they are written, for far less than a
+ * millisecond.
+ */
 #define BUFFER_SIZE (256 * 1024)
 
 struct trace trace_open(const char *path)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The values of options, read from their text. A wrong one ends the program: failure_usage(). */
+/* Parses the values of options. A wrong value ends the program: failure_usage(). */
 #ifndef TESTS_CLIENTS_VALUES_H
 #define TESTS_CLIENTS_VALUES_H
 
@@ -8,21 +8,21 @@
 
 #include "sources.h"
 
-/* A number above 0, of seconds or of anything else, with a fraction or without. */
+/* Parse a number above 0, with or without a fraction. */
 double values_positive(const char *text);
 
-/* A whole number from 1 to the limit. */
+/* Parse a whole number from 1 to the limit. */
 uint32_t values_count(const char *text, unsigned long limit);
 
-/* An IPv4 address, as the index that sources_address() makes that address of. */
+/* Parse an IPv4 address. Returns the index for which sources_address() makes that address. */
 uint32_t values_first(const char *text);
 
-/* "4", "6" or "mapped". */
+/* Parse "4", "6" or "mapped". */
 enum family values_family(const char *text);
 
 /*
- * "HOST:PORT" or "[HOST]:PORT", numbers only. The family decides how the host is read: that
- * of FAMILY_MAPPED is written as IPv4. Returns the address's length.
+ * Parse "HOST:PORT" or "[HOST]:PORT", numbers only. The family decides how the host is read: for
+ * FAMILY_MAPPED it is written as IPv4. Returns the address's length.
  */
 socklen_t values_target(const char *text, enum family family, struct sockaddr_storage *ret_address);
 

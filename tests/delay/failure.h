@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The ends of the program that are not a result. */
+/* Ends the program after an error. */
 #ifndef TESTS_DELAY_FAILURE_H
 #define TESTS_DELAY_FAILURE_H
 
-/* Of the program. 0: every packet was passed on. */
+/* The exit codes of the program. 0: every packet was passed on. */
 enum exit_code {
-	EXIT_DROPPED = 1, /* or a system call failed */
+	EXIT_DROPPED = 1, /* a packet was dropped, or a system call failed */
 	EXIT_USAGE = 2,
-	EXIT_NO_TUN = 77 /* this machine has no TUN devices for us: a test skips */
+	EXIT_NO_TUN = 77 /* this machine has no TUN devices that can be used: a test is skipped */
 };
 
 /* Print what failed, and errno in words, to stderr; exit with the code. */

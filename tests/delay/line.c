@@ -8,7 +8,8 @@
 
 #include "failure.h"
 
-#define BURST_MAX 256 /* packets read in one turn: the other direction has its turn, too */
+/* limit of packets read in one turn, so that the other direction is not delayed */
+#define BURST_MAX 256
 
 static int64_t now_ns(void)
 {

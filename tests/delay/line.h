@@ -20,13 +20,13 @@ struct line {
 void line_open(struct line *line, uint32_t packets);
 void line_close(struct line *line);
 
-/* Take what the one device sends. A packet for which there is no place is read and dropped. */
+/* Take the packets that the one device sends. If there is no room for a packet, it is dropped. */
 void line_receive(struct line *line);
 
 /* Write the packets whose time has come to the other device. */
 void line_send(struct line *line);
 
-/* When the next packet is due, by CLOCK_MONOTONIC; INT64_MAX: there is none. */
+/* Returns when the next packet is due, by CLOCK_MONOTONIC; INT64_MAX: there is none. */
 int64_t line_next_ns(struct line *line);
 
 #endif

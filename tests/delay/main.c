@@ -42,7 +42,7 @@
 struct delay {
 	struct line lines[2];
 	int timer, signals, epoll;
-	int64_t armed_ns; /* what the timer is set to; INT64_MAX: not */
+	int64_t armed_ns; /* time for which the timer is set; INT64_MAX: not set */
 };
 
 static void usage(void) __attribute__((noreturn));
@@ -71,7 +71,7 @@ static void watch(const struct delay *delay, int fd)
 		failure_exit(EXIT_DROPPED, "epoll_ctl");
 }
 
-/* Returns a descriptor that is readable from SIGTERM on. */
+/* Returns a descriptor that is readable after SIGTERM. */
 static int watch_for_sigterm(void)
 {
 	sigset_t set;
@@ -115,7 +115,7 @@ static void open_loop(struct delay *delay)
 	watch(delay, delay->lines[1].from);
 }
 
-/* The timer fires when the next packet is due. An old expiry is forgotten when it is set anew. */
+/* Set the timer for the next packet. An earlier expiry is forgotten when it is set again. */
 static void arm(struct delay *delay)
 {
 	int64_t a = line_next_ns(&delay->lines[0]), b = line_next_ns(&delay->lines[1]);

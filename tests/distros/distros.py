@@ -27,7 +27,7 @@ ROOT = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resol
 JOBS = f"-j{os.cpu_count() or 1}"
 STATUS_SKIPPED = 77
 TIMEOUT_S = 3600
-TAIL_LINES = 40  # of the log of a step that failed
+TAIL_LINES = 40  # of the log of a failed step
 
 # (column, command, is it alone in its network?)
 FULL_STEPS = (
@@ -43,7 +43,7 @@ SHORT_TESTS = (("unit", "kernel"), "BUILD=build/gcc python3 -B tests/run.py unit
 
 
 class Release:
-    """One release of Debian: its tree, and what became of it."""
+    """One release of Debian: its tree, and its results."""
 
     def __init__(self, number):
         self.number = number
@@ -83,7 +83,8 @@ class Release:
         return status == 0, text
 
     def run_steps(self, steps):
-        """One after the other; returns False where one failed, as the next ones need it."""
+        """Run the steps one after the other. Returns False if one failed, as the next ones need
+        it."""
         for column, command, alone in steps:
             passed, text = self.run(column, command, alone)
             self.cells[column] = Step(passed=1) if passed else Step(failed=1)

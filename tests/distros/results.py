@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What became of a release: counts for each column, read from the logs, and the table of them."""
+"""The results for a release: counts for each column, read from the logs, and the table of them."""
 
 import dataclasses
 import re
@@ -27,17 +27,17 @@ class Counts:
 
 
 class Step(Counts):
-    """A step that has no tests in it: one of the three is 1."""
+    """A step that contains no tests: one of the three counts is 1."""
 
     def __str__(self):
         return "passed" if self.passed else "failed" if self.failed else "skipped"
 
 
 class Log:
-    """What tests/run.py printed. Of a file that was tried twice the second time counts."""
+    """The output of tests/run.py. If a file was run twice, the second run counts."""
 
     def __init__(self, text):
-        self.files = {}  # name: (suite, counts, the lines it printed)
+        self.files = {}  # name: (suite, counts, the lines that it printed)
         name = None
         for line in text.splitlines():
             found = FILE.match(line)
@@ -63,7 +63,7 @@ class Log:
                 for line in lines]
 
     def skip_reasons(self):
-        """{reason: how many tests were skipped for it}"""
+        """{reason: the number of tests that were skipped for it}"""
         reasons = {}
         for _, _, lines in self.files.values():
             for line in lines:
@@ -74,7 +74,7 @@ class Log:
 
 
 def print_table(columns, rows):
-    """`rows`: (name, {column: counts}) each. Ends with the sum of everything."""
+    """`rows` are (name, {column: counts}). The last line of the table is the sum."""
     total = Counts()
     lines = [["", *columns]]
     for name, cells in rows:

@@ -9,7 +9,7 @@ from world import wait_for
 
 
 class Activity:
-    """What a process has used from here on: a loop that spins is seen by it."""
+    """What a process has used since this object was made. A loop that spins shows in it."""
 
     TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -26,7 +26,7 @@ class Activity:
         return (int(fields[11]) + int(fields[12])) / self.TICKS, switches
 
     def after(self, seconds):
-        """Once so much time has passed: the share of a processor, and how often a second it
+        """Wait for this time. Returns the share of a processor, and how often a second the process
         went to sleep."""
         wait_for("time to pass", lambda: time.monotonic() > self.began[0] + seconds,
                  seconds + 5)

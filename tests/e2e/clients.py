@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients in the test itself, few and each as the test wants it. Many at once are
-tests/peers/clients."""
+"""Clients within the test's own process: a few, each behaving as the test needs it. For many
+clients at once there is tests/peers/clients."""
 
 import contextlib
 import ctypes
@@ -10,7 +10,7 @@ import struct
 
 from world import DEADLINE_S
 
-# Where most tests listen: the namespace is their own.
+# Most tests listen at this address: each has a network namespace of its own.
 HERE = ("127.0.0.1", 3000)
 LISTEN = ("-l", "127.0.0.1:3000")
 
@@ -32,7 +32,7 @@ def client_socket(address, source=None):
 
 
 def read_all(client):
-    """What comes until the end of the connection."""
+    """Read until the end of the connection."""
     parts = []
     while part := client.recv(65536):
         parts.append(part)
@@ -47,7 +47,7 @@ def read_answer(client):
 
 
 def ask(address, source=None):
-    """One connection to a worker: its answer."""
+    """Open a connection to a worker. Returns its answer."""
     with client_socket(address, source) as client:
         client.sendall(b"\n")
         return read_answer(client)
@@ -65,7 +65,8 @@ def http_get(address, source=None, path="/", **headers):
 
 class HalfOpen:
     """A connection whose handshake is not over: the client does not see the server's SYN-ACK until
-    finish(). A filter on its socket that takes no byte does that; the kernel sends no reset."""
+    finish(). This is done by a filter on its socket that drops every packet; the kernel sends no
+    reset."""
 
     ATTACH_FILTER, DETACH_FILTER = 26, 27
 
@@ -87,7 +88,8 @@ class HalfOpen:
         self.socket.close()
 
     def finish(self):
-        """The SYN-ACK is seen when it is sent again, within a second or two. Then ask."""
+        """Let the client see the SYN-ACK when it is sent again, within a second or two. Then send
+        the request."""
         self.socket.setsockopt(socket.SOL_SOCKET, self.DETACH_FILTER, 0)
         self.socket.settimeout(DEADLINE_S)
         self.socket.sendall(b"\n")
@@ -100,5 +102,5 @@ def is_refused(address, source=None):
     except ConnectionRefusedError:
         return True
     except ConnectionResetError:
-        pass  # it was just about to be closed
+        pass  # it has been closed meanwhile
     return False

@@ -27,7 +27,7 @@ DEVICE = "line0"  # the TUN device, on either side
 SERVER = "10.200.0.1"
 CLIENTS = "10.100.0.0/16"
 FIRST_CLIENT = "10.100.0.1"
-PATIENCE_S = 5  # after the load: a client that has no answer by then has timed out
+PATIENCE_S = 5  # after the load: a client without an answer by then has timed out
 
 # The device has no IPv6 address, so that it sends nothing by itself. Its queue is long, so that it
 # drops nothing while the relay waits for a processor.
@@ -36,7 +36,7 @@ SERVER_SIDE = UP + f"addr add {SERVER}/32 dev {DEVICE}\nroute add {CLIENTS} dev 
 CLIENT_SIDE = UP + ("link set dev lo up\n"
                     f"route add local {CLIENTS} dev lo\nroute add {SERVER}/32 dev {DEVICE}\n")
 
-NO_TUN = 77  # the relay's exit status where it can't have TUN devices
+NO_TUN = 77  # exit status of the relay if it can't have TUN devices
 
 
 def run_ip(commands, prefix=()):
@@ -64,17 +64,18 @@ class DelayLine:
         self.test = test
         self.rtt_ms = rtt_ms
         self.packets = packets
-        # A port that no other test uses at this time: a trace of the kernel sees all namespaces.
+        # A port that no other test uses at the same time: a trace of the kernel covers all
+        # namespaces.
         self.target = (SERVER, random.randint(20000, 60000))
 
     @property
     def listen(self):
-        """The words of `stickyctl start` that say where to listen."""
+        """The arguments of `stickyctl start` that say where to listen."""
         return ("-l", "{}:{}".format(*self.target))
 
     @property
     def client_side(self):
-        """The words in front of a command that is to run in the clients' namespace."""
+        """The beginning of a command line that runs a command in the clients' namespace."""
         return ("nsenter", f"--net=/proc/{self.relay.pid}/ns/net", "--")
 
     def __enter__(self):
@@ -94,19 +95,19 @@ class DelayLine:
             self.relay.send(signal.SIGTERM)
             status = self.relay.wait()
         self.counts = json.loads(self.relay.output.splitlines()[-1])
-        if not kind:  # what failed first is told
+        if not kind:  # the first failure is the one that is reported
             assert not dropped, f"{DEVICE}: {dropped} packets were dropped"
             assert status == 0, self.relay.errors
 
     def load(self, *arguments, sources=4000, rate=1000):
-        """Begin so many connections a second, from so many clients, one HTTP request each,
-        until stop() is called: see lifecycle.Load."""
+        """Start a load of so many connections a second, from so many clients. Each sends one HTTP
+        request. It runs until stop() is called: see lifecycle.Load."""
         return Load(self.test, "--http", "--from", FIRST_CLIENT, "--patience", patience(PATIENCE_S),
                     *arguments, sources=sources, rate=rate, target=self.target,
                     prefix=self.client_side)
 
     def client(self, text):
-        """Run a client in Python: its socket `client` is connected. Returns what it prints."""
+        """Run a client in Python, whose socket `client` is connected. Returns its output."""
         program = CLIENT.format(first=FIRST_CLIENT, target=self.target, limit=DEADLINE_S) + text
         return subprocess.run([*self.client_side, sys.executable, "-c", program], check=True,
                               stdout=subprocess.PIPE, text=True, timeout=2 * DEADLINE_S).stdout

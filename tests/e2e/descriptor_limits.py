@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Taking file descriptors away from a program that runs, and giving them back."""
+"""Takes file descriptors away from a running program, and gives them back."""
 
 import contextlib
 import os
@@ -10,7 +10,8 @@ from process_limits import soft_limit
 from world import wait_for
 
 SETTLED_S = 0.05  # sockets that were replaced are closed 5 ms later
-LOG_BYTES_MAX = 16 << 20  # of a program that complains without end: SIGXFSZ, and no full disk
+# limit for a program that logs without end: it gets SIGXFSZ, and the disk does not fill up
+LOG_BYTES_MAX = 16 << 20
 
 
 def descriptors(pid):
@@ -18,7 +19,7 @@ def descriptors(pid):
 
 
 def settled_descriptors(pid):
-    """What it has open once nothing of that changes any more."""
+    """The number of descriptors that the program has open, once it does not change any more."""
     last, since = None, 0
 
     def look():
@@ -34,8 +35,8 @@ def settled_descriptors(pid):
 
 @contextlib.contextmanager
 def few_descriptors(pid, free):
-    """While the block runs, the program can have this many descriptors besides those that it
-    has open. New ones get the lowest numbers, so that those count which are not in use."""
+    """While the block runs, the program can open only this many descriptors besides those that it
+    has. New descriptors get the lowest free numbers, so that the limit takes gaps into account."""
     previous = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     file_size = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     has = settled_descriptors(pid)

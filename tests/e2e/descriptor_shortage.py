@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests share in which the controller has no file descriptor left."""
+"""The common part of tests in which the controller has no file descriptor left."""
 
 from activity import Activity
 from clients import HERE, ask
@@ -7,17 +7,17 @@ from lifecycle import LifecycleTestCase
 from world import slowness
 
 REFUSED = "Too many open files"  # EMFILE
-SOURCES = [f"127.9.0.{number}" for number in range(1, 33)]  # some for each of a few slots
+SOURCES = [f"127.9.0.{number}" for number in range(1, 33)]  # a few addresses for each slot
 
-# What a loop may use that has nothing to do but to try again now and then. One that spins
-# uses all of a processor, unless others want it too; one that naps has to wake up for it.
+# Limits for a loop that only has to try again now and then. A loop that spins uses a whole
+# processor, unless other processes want it, too. A loop that sleeps for short times wakes up often.
 CPU_MAX = 0.15
 WAKES_MAX = 150
 LOG_LINES_MAX = 40
 
 
 class DescriptorShortageTestCase(LifecycleTestCase):
-    """An instance from which descriptors are taken, and that has as many afterwards."""
+    """An instance whose descriptors are taken away. It must have as many as before afterwards."""
 
     def assert_calm(self, instance, seconds=1):
         lines = instance.errors.count("\n")
@@ -35,7 +35,7 @@ class DescriptorShortageTestCase(LifecycleTestCase):
             self.assertIn(ask(HERE, source)["pid"], pids)
 
     def check_after(self, instance, descriptors):
-        """All is as it was, and a reload works."""
+        """Check that everything is as before, and that a reload works."""
         self.wait_all_ready(instance)
         result = instance.run("reload", "--wait=drained")
         self.assertEqual(result.returncode, 0, result.stderr)

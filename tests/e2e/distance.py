@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the tests over a distance share: operations on an instance, one after the other without a
-pause, while clients come through a delay line."""
+"""The common part of the tests over a distance: operations on an instance follow each other without
+a pause, while clients connect through a delay line."""
 
 import dataclasses
 import subprocess
@@ -14,7 +14,8 @@ from world import DEADLINE_S, scaled
 
 SLOTS = 2
 RATE = 1000  # connections begun in a second
-SPARE_S = 120  # the load is stopped when the operations are over; it ends by itself so much later
+# the load is stopped after the operations; without that it ends by itself this much later
+SPARE_S = 120
 READY_BY = ("--ready", "notify", "--min-uptime", "5ms", "--max-retries", str(scaled(20)))
 
 NODE_SERVER = """
@@ -28,12 +29,13 @@ require('http').createServer((request, response) =>
 
 
 def drains(_, line):
-    """At its stop signal it closes its listening socket, and finishes what it has accepted."""
+    """A worker that closes its listening socket at the stop signal, and serves the connections that
+    it has accepted."""
     return (*line.listen, *READY_BY, "--", WORKER, "--notify")
 
 
 def stops_at_once(_, line):
-    """At its stop signal it ends, whatever it has accepted."""
+    """A worker that ends at its stop signal, even if it has accepted connections."""
     return (*drains(_, line), "--term-exit")
 
 
@@ -47,10 +49,10 @@ def nodejs(test, line):
 
 @dataclasses.dataclass
 class Measured:
-    """What came of it."""
-    counts: dict     # of tests/clients
-    operations: int  # how many there were
-    resets: str      # in words
+    """The results."""
+    counts: dict  # those of tests/clients
+    operations: int  # number of operations
+    resets: str  # the resets, as text
 
     @property
     def started(self):
@@ -68,10 +70,11 @@ class Measured:
 
 
 class DistanceTestCase(LifecycleTestCase):
-    """Each operation returns when the next one may begin."""
+    """Tests in which each operation returns when the next one may begin."""
 
     def well(self, command, *words):
-        # Not by instance.run(): the diagnostics of a failed test would name each of the many.
+        # This does not use instance.run(): the diagnostics of a failed test would list every
+        # command.
         result = subprocess.run([STICKYCTL, command, *map(str, words)], env=self.environment(),
                                 timeout=DEADLINE_S, capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -102,8 +105,8 @@ class DistanceTestCase(LifecycleTestCase):
             "workers"][0]["state"] == state)
 
     def measure(self, rtt_ms, operate, worker, seconds, *load_options, rate=RATE):
-        """Operate for so many seconds, and twice at least. worker: one of the functions above.
-        load_options: of tests/clients."""
+        """Run operations for this many seconds, but at least two of them. worker is one of the
+        functions above; load_options are those of tests/clients."""
         with DelayLine(self, rtt_ms) as line, ResetTrace(*line.target) as trace:
             instance = self.serve("-w", SLOTS, *worker(self, line))
             load = line.load("--duration", seconds + SPARE_S, *load_options, rate=rate)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the end-to-end tests share: namespaces, instances, clients, TAP.
+"""The common part of the end-to-end tests: namespaces, instances, clients, TAP.
 
 A test file ends with `harness.main()`, and is run by tests/run.py as PID 1 of fresh
 network, mount and PID namespaces; run by hand it makes them itself:
@@ -11,7 +11,7 @@ stickyctl puts its files, and must leave nothing behind: no process, no listenin
 socket, no file in the run directory, no BPF program, map or pin, no word of a
 sanitizer. That is checked after each test, and a test that leaves something fails.
 
-Nothing here sleeps and hopes: wait_for() polls a condition up to a deadline.
+No function sleeps for luck: wait_for() polls a condition up to a deadline.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def tests_of(cases):
 
 
 def needs(*programs):
-    """Skip where a program that nobody here wrote is not installed."""
+    """Skip the test if a program that is not part of this project is not installed."""
     missing = [program for program in programs
                if not shutil.which(program, path=environment()["PATH"])]
     return unittest.skipIf(missing, f"{', '.join(missing)}: not installed")
@@ -65,13 +65,13 @@ class TestCase(unittest.TestCase):
         self.dir.chmod(0o755)
         self.run_dir = self.dir / "run"
         self.state_dir = self.dir / "state"
-        # Cleanups run last to first: what the test started ends before it is checked.
+        # Cleanups run from the last to the first: what the test has started ends before the checks.
         self.addCleanup(shutil.rmtree, self.dir)
         self.addCleanup(self._keep_diagnostics)
         self.addCleanup(self._check_sanitizers)
         self.addCleanup(self._check_leftovers)
 
-    # What tests use.
+    # Functions for tests.
 
     def environment(self, **variables):
         return environment(**{"STICKYCTL_RUN_DIR": self.run_dir,
@@ -89,7 +89,7 @@ class TestCase(unittest.TestCase):
         return Program(self, arguments, env=self.environment(**(env or {})), **options)
 
     def run_program(self, *arguments, seconds=DEADLINE_S, **options):
-        """Run a program to its end: returncode, stdout, stderr."""
+        """Run a program until it ends. Returns its exit status, stdout and stderr."""
         program = self.program(*arguments, **options)
         program.wait(seconds)
         return program.result()
@@ -98,30 +98,31 @@ class TestCase(unittest.TestCase):
         return self.run_program(*prefix, program, *arguments, **options)
 
     def clients(self, *arguments, seconds=60):
-        """Run tests/peers/clients; returns its counts."""
+        """Run tests/peers/clients. Returns its counts."""
         result = self.run_program(CLIENTS, *arguments, seconds=seconds)
         lines = result.stdout.splitlines()
         self.assertTrue(lines and lines[-1].startswith("{"), result)
         return json.loads(lines[-1])
 
     def write(self, name, text, mode=0o644):
-        """A file in the test's directory."""
+        """Write a file in the test's directory."""
         path = self.dir / name
         path.write_text(text)
         path.chmod(mode)
         return path
 
     def script(self, name, text):
-        """A shell script that other users can run too."""
+        """Write a shell script that other users can also run."""
         return self.write(name, f"#!/bin/sh\n{text}\n", 0o755)
 
     def mount(self, *arguments):
-        """In our own mount namespace, until the end of the test."""
+        """Mount a file system in the test's mount namespace, until the end of the test."""
         subprocess.run(["mount", *map(str, arguments)], check=True)
         self.addCleanup(subprocess.run, ["umount", "--lazy", str(arguments[-1])], check=True)
 
     def assert_message(self, result, *words, code):
-        """An error as the house wants it: a code, one to three lines that say these words."""
+        """Check an error message of stickyctl: its exit code, one to three lines, and these words
+        in them."""
         lines = [line for line in result.stderr.splitlines() if not LogLine.parse(line)]
         text = "\n".join(lines)
         self.assertEqual(result.returncode, code, result.stderr)
@@ -130,7 +131,7 @@ class TestCase(unittest.TestCase):
         for word in words:
             self.assertIn(word, text)
 
-    # What every test is checked for.
+    # Checks after each test.
 
     def _check_leftovers(self):
         found = []
@@ -156,8 +157,8 @@ class TestCase(unittest.TestCase):
         self.assertFalse(found, "left behind: " + "; ".join(found))
 
     def _remaining_bpf_objects(self):
-        # By id: other tests on this machine have programs of the same name. The kernel
-        # frees them a grace period after the last descriptor and socket.
+        # The objects are compared by id, as other tests on this machine run programs of the same
+        # name. The kernel frees them a grace period after the last descriptor and socket.
         objects = set().union(*(program.bpf_objects for program in self.programs
                                 if isinstance(program, Instance)))
         with contextlib.suppress(AssertionError):
@@ -178,7 +179,7 @@ class TestCase(unittest.TestCase):
 
 
 def run_tests():
-    sys.stdout.reconfigure(errors="backslashreplace")  # programs print what they like
+    sys.stdout.reconfigure(errors="backslashreplace")  # a program may print any bytes
     world.set_up_network()
     world.set_up_bpffs()
     program = unittest.main(module="__main__", testRunner=tap.TapRunner(), exit=False)
@@ -186,12 +187,12 @@ def run_tests():
 
 
 def main():
-    """Run the tests of the file that calls, in namespaces of their own."""
+    """Run the tests of the calling file, in namespaces of their own."""
     if os.getpid() != 1:
         os.execvp(world.NAMESPACES[0], [*world.NAMESPACES, sys.executable, "-B", *sys.argv])
     child = os.fork()
     if child:
         status = world.reap_until_end_of(child)
         sys.exit(status if status >= 0 else 128 - status)
-    # PID 1 ignores signals that it has no handler for; what it starts does not.
+    # PID 1 ignores signals for which it has no handler. The programs that it starts do not.
     sys.exit(run_tests())

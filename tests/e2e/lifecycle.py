@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of the lifecycle share: load, and what it must have seen."""
+"""The common part of the tests of the lifecycle: load, and checks of its results."""
 
 import contextlib
 import json
@@ -16,17 +16,17 @@ from world import DEADLINE_S, scaled, slowness, wait_for
 
 PARTLY = 4  # of the exit codes in README.md
 
-# Serves, says when it is ready, closes its listening sockets at SIGTERM and finishes what is
-# open. It speaks, so --min-uptime is only what tells a crash from an end: short, so that
-# nobody waits for a restart.
+# This worker serves, and says when it is ready. At SIGTERM it closes its listening sockets, and
+# serves what it has accepted. As it sends READY=1, --min-uptime only tells a crash from a normal
+# end. It is short, so that no test waits for a restart.
 WORKERS = (*LISTEN, "--ready", "notify", "--min-uptime", "5ms")
 if slowness() > 1:
-    # A worker of a slow machine needs longer to start than a client would wait by default.
+    # A worker on a slow machine needs longer to start than a client waits by default.
     WORKERS += ("--max-retries", str(scaled(20)))
 
 
 class Load:
-    """New connections from many clients, all the time, until it is stopped."""
+    """New connections from many clients, without a pause, until it is stopped."""
 
     def __init__(self, test, *arguments, sources=256, rate=2000, target=HERE, prefix=()):
         self.program = test.program(
@@ -35,8 +35,8 @@ class Load:
             "--concurrency", "2000", *arguments)
 
     def stop(self):
-        """Returns its counts."""
-        # A while more: what happened last must be seen too.
+        """Stop the load. Returns its counts."""
+        # The load goes on for a moment, so that it also sees the effect of the last operation.
         time.sleep(0.1)
         self.program.send(signal.SIGTERM)
         self.program.wait(DEADLINE_S)
@@ -44,7 +44,7 @@ class Load:
 
 
 class Line:
-    """One connection on which a client stays: a line, an answer, as often as it likes."""
+    """One connection of a client. It sends lines, and reads the answer to each."""
 
     def __init__(self, test, source=None, address=HERE):
         self.socket = client_socket(address, source)
@@ -54,7 +54,7 @@ class Line:
         self.socket.sendall(f"{text}\n".encode())
 
     def read(self):
-        """One line of answer as a dictionary; None at the end of the connection."""
+        """Read one answer as a dictionary; None at the end of the connection."""
         text = b""
         while not text.endswith(b"\n"):
             part = self.socket.recv(4096)
@@ -77,40 +77,42 @@ class Line:
 
 
 class LifecycleTestCase(WorkerTestCase):
-    """Instances whose workers come and go while they are used."""
+    """Instances whose workers start and stop while clients use them."""
 
     def serve_workers(self, slots, *arguments, command=(WORKER, "--notify"), **options):
         return self.serve("-w", slots, *WORKERS, *arguments, "--", *command, **options)
 
     def switchable_worker(self, text):
-        """A worker whose behaviour is the file `mode` in the test's directory, by its name:
-        a shell script of `case` branches; without one that fits it is a good worker."""
+        """A worker whose behaviour depends on the content of the file `mode` in the test's
+        directory. The behaviours are branches of a `case` in a shell script. Without a matching
+        branch the worker is a good one."""
         self.mode_path = self.dir / "mode"
         self.mode("good")
         return self.script_worker(
             f'case $(cat {self.mode_path}) in\n{text}\nesac\nexec $WORKER --notify')
 
     def mode(self, name):
-        """What workers that start from now on do."""
+        """Set the behaviour of workers that are started from now on."""
         temporary = self.dir / "mode.new"
         temporary.write_text(name)
         temporary.rename(self.mode_path)
 
     @contextlib.contextmanager
     def load(self, *arguments, **options):
-        """Load while the block runs. It has `counts` afterwards."""
+        """Run a load during the block. It has `counts` afterwards."""
         load = Load(self, *arguments, **options)
         yield load
         load.counts = load.stop()
 
     def assert_nobody_lost(self, counts, least=100):
-        """Every connection was answered, by its slot, and none by an older life."""
+        """Check that every connection was answered by its slot, and none by an older worker."""
         self.assertGreater(counts["connections"], least / slowness())
         self.assertEqual((counts["answered"], counts["unsticky"], counts["backward"]),
                          (counts["connections"], 0, 0), counts)
 
     def assert_counters(self, instance, **wanted):
-        """The kernel's counters; by default nothing met an empty slot, nothing was dropped."""
+        """Check the kernel's counters. By default no connection found an empty slot, and none was
+        dropped."""
         counters = instance.status()["counters"]
         wanted = {"empty_slot": 0, "dropped": 0, **wanted}
         self.assertEqual({name: counters[name] for name in wanted}, wanted)
@@ -122,7 +124,7 @@ class LifecycleTestCase(WorkerTestCase):
         return [worker["generation"] for worker in instance.workers()]
 
     def events(self, instance, name=None, **fields):
-        """The instance's journal, as `events --json` tells it."""
+        """The instance's journal, as `events --json` prints it."""
         result = instance.run("events", "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         return [event for event in map(json.loads, result.stdout.splitlines())
@@ -135,7 +137,8 @@ class LifecycleTestCase(WorkerTestCase):
             lambda status: status["reload"]["state"] == state)
 
     def wait_all_ready(self, instance, generation=None):
-        """Every slot has a ready worker, of that generation, and no former one is left."""
+        """Wait until every slot has a ready worker of that generation, and no previous worker is
+        left."""
         return instance.wait_status(
             f"all to be ready in generation {generation}",
             lambda status: all(
@@ -147,7 +150,7 @@ class LifecycleTestCase(WorkerTestCase):
             worker["draining"] for worker in status["workers"]))
 
     def connect(self, sources, request=b"\n"):
-        """A connection from each, the request sent: it waits to be accepted."""
+        """Connect from each source, and send a request, which waits to be accepted."""
         clients = []
         for source in sources:
             client = client_socket(HERE, source)
@@ -157,8 +160,8 @@ class LifecycleTestCase(WorkerTestCase):
         return clients
 
     def collect(self, clients, seconds=DEADLINE_S):
-        """What each client gets until the end: [(bytes or None where it broke, when)], in
-        the order of `clients`. The time is time.monotonic()."""
+        """Read until the end of each connection. Returns [(bytes, or None after an error, time)] in
+        the order of `clients`. The time is that of time.monotonic()."""
         results = {}
         with selectors.DefaultSelector() as selector:
             for client in clients:
@@ -175,13 +178,13 @@ class LifecycleTestCase(WorkerTestCase):
         return [results.get(client, (None, time.monotonic())) for client in clients]
 
     def kill_controller(self, instance):
-        """SIGKILL to the controller alone: its workers serve on."""
+        """Send SIGKILL to the controller alone: its workers serve on."""
         instance.note_bpf_objects()
         instance.process.kill()
         instance.process.wait()
 
     def kill_everybody(self):
-        """Whatever a controller left that nobody took over."""
+        """Kill the processes of a controller that were not taken over."""
         for pid in world.other_processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Applications of Node.js with packages from npm: what `npm ci` put into the build directory by
-tests/node/socketio/package-lock.json, and clients that use it."""
+"""Applications of Node.js with packages from npm, and their clients. `npm ci` installs the packages
+of tests/node/socketio/package-lock.json in the build directory."""
 
 import json
 import pathlib
@@ -18,7 +18,7 @@ MODULES = PACKAGES / "socketio" / "node_modules"
 
 
 def why_not(*programs):
-    """Why applications of Node.js can't run here, or None."""
+    """Returns why applications of Node.js can't run here, or None."""
     for program in ("node", *programs):
         if not shutil.which(program, path=environment()["PATH"]):
             return f"{program} is not installed"
@@ -43,7 +43,7 @@ class Crowd:
         return json.loads(wait_for("the clients' report", look, seconds, 0.05)[0])
 
     def finished(self, seconds=60):
-        """What all have seen once they made their round trips: a dictionary for each."""
+        """Wait until all clients have made their round trips. Returns a dictionary for each."""
         return self._line(0, seconds)
 
     def report(self):
@@ -52,7 +52,7 @@ class Crowd:
         return self._line(number, 20)
 
     def wait(self, what, condition, seconds=30):
-        """Until condition(each client) is true for all; returns the report."""
+        """Wait until condition(client) is true for each client. Returns the report."""
         last = []
 
         def look():
@@ -63,7 +63,7 @@ class Crowd:
             [client for client in last if not condition(client)][:3]), look, seconds, 0.2)
 
     def tell(self):
-        """One tells everybody something."""
+        """One client sends a message to all."""
         self.program.send(signal.SIGHUP)
 
     def stop(self):
@@ -72,13 +72,13 @@ class Crowd:
 
 
 class NpmTestCase(NodeTestCase):
-    """Applications of Node.js with packages, under stickyctl, as they are."""
+    """Unchanged applications of Node.js with packages, run by stickyctl."""
 
     def start_node(self, app, *arguments, **options):
         return super().start_node(app, *arguments, env={"NODE_PATH": MODULES}, **options)
 
     def pid_of(self, instance, clients):
-        """Of each client the worker that `where` says: address -> pid."""
+        """The worker of each client, according to `where`: address -> pid."""
         pids = self.pids(instance)
         answers = instance.where(*(client["address"] for client in clients))
         return {answer["address"]: pids[answer["slot"]] for answer in answers}

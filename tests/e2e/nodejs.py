@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of Node.js applications share."""
+"""The common part of the tests of Node.js applications."""
 
 import os
 import pathlib
@@ -12,22 +12,22 @@ from lifecycle import LifecycleTestCase
 from programs import BUILD, environment
 from world import DEADLINE_S, wait_for
 
-PACKAGES = BUILD / "tests" / "node"  # what npm installed, see Makefile
+PACKAGES = BUILD / "tests" / "node"  # packages that npm has installed, see Makefile
 NODE = shutil.which("node", path=environment()["PATH"])
 NODE_VERSION = int(subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True)
                    .stdout[1:].split(".")[0]) if NODE else 0
 
-# Time in which Node.js has begun and run an application's first turn, on a busy machine too: for
-# tests in which the application never gets ready, and is asked for what it did.
+# The time in which Node.js has started and run an application's first turn, also on a busy machine.
+# It is for tests in which the application never gets ready.
 BEGUN_IN = ("--ready-timeout", "2s")
 
-# Of every application here: who answers, and to whom.
+# Every application here answers with the worker that serves, and the client that it serves.
 WHO = """
     const who = socket => `slot=${process.env.STICKY_SLOT} gen=${process.env.STICKY_GENERATION} ` +
       `pid=${process.pid} client=${(socket.remoteAddress || '').replace('::ffff:', '')} `;
     """
 
-# An application that knows nothing of us.
+# An application without any knowledge of stickyctl.
 PLAIN = """
     const http = require('http');
     http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
@@ -65,7 +65,8 @@ SERVER = """
 
 LISTENS = "server.listen(3000);"
 
-# Behind SERVER: its event loop stands still from /block on, until the file `go` is there.
+# To be appended to SERVER: its event loop stands still from a request for /block until the file
+# `go` exists.
 BLOCKS = """
     server.on('request', request => {
       if (request.url !== '/block') return;
@@ -77,13 +78,13 @@ REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 
 
 def fields(text):
-    """The words of an answer, numbers as int."""
+    """The fields of an answer; numbers as int."""
     pairs = dict(word.split("=", 1) for word in text.split() if "=" in word)
     return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}
 
 
 def ask_http(address=HERE, source=None, path="/", **headers):
-    """What a worker says of itself, on a connection of its own."""
+    """Request the worker's fields on a connection of its own."""
     code, _, body = http_get(address, source, path, **headers)
     assert code == 200, (code, body)
     return fields(body)
@@ -94,7 +95,7 @@ def sources(count, network="127.5.0"):
 
 
 class Talk:
-    """One connection on which a client stays; HTTP by hand."""
+    """One connection on which a client stays. It writes HTTP itself."""
 
     def __init__(self, test, source=None, address=HERE):
         self.socket = client_socket(address, source)
@@ -106,7 +107,7 @@ class Talk:
         return self
 
     def until(self, mark):
-        """What came up to a mark, which is taken too."""
+        """Read up to and including a mark."""
         while mark not in self.text:
             part = self.socket.recv(4096)
             if not part:
@@ -125,7 +126,7 @@ class Talk:
         return fields(self.until(b"\n"))
 
     def ended(self):
-        """Does the other side end it?"""
+        """Has the other side closed the connection?"""
         try:
             return not self.socket.recv(4096)
         except ConnectionError:
@@ -133,7 +134,7 @@ class Talk:
 
 
 def no_packages(name):
-    """Why there are none of tests/node/NAME, or None."""
+    """Returns why the packages of tests/node/NAME are missing, or None."""
     directory = PACKAGES / name
     if (directory / "installed").exists():
         return None
@@ -159,7 +160,7 @@ class NodeTestCase(LifecycleTestCase):
         return self.start_node(app, *arguments, **options).ready()
 
     def begin_slow(self):
-        """A client whose request is being answered: until the file `go` is there."""
+        """Begin a request that is answered when the file `go` exists. Returns the client."""
         client = client_socket(HERE)
         self.addCleanup(client.close)
         client.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
@@ -168,13 +169,14 @@ class NodeTestCase(LifecycleTestCase):
         return client
 
     def block(self, instance):
-        """An application with BLOCKS reads nothing any more. Returns the client that did it."""
+        """Stop the event loop of an application with BLOCKS. Returns the client that has done
+        it."""
         clients = self.connect(sources(1), b"GET /block HTTP/1.0\r\n\r\n")
         wait_for("it to be blocked", lambda: "blocked" in instance.errors)
         return clients
 
     def assert_start_fails(self, app, *words, arguments=(), seconds=DEADLINE_S, **options):
-        """The start ends by itself, and says these words."""
+        """Check that the start ends by itself, with these words in its message."""
         instance = self.start_node(app, *arguments, **options)
         code = instance.wait(seconds)
         self.assertNotEqual(code, 0)
@@ -183,8 +185,8 @@ class NodeTestCase(LifecycleTestCase):
         return instance
 
     def assert_steered(self, instance, address=HERE, clients=None):
-        """Every client is served on the slot that `where` names, and the kernel sent it there.
-        Returns the slots."""
+        """Check that every client is served in the slot that `where` names, and that the kernel
+        sent it there. Returns the slots."""
         clients = clients or sources(24)
         expected = {answer["address"]: answer["slot"] for answer in instance.where(*clients)}
         before = instance.status()["counters"]
@@ -192,14 +194,14 @@ class NodeTestCase(LifecycleTestCase):
             answer = ask_http(address, source)
             self.assertEqual((answer["slot"], answer["client"]), (slot, source))
         after = instance.status()["counters"]
-        # A first packet that comes twice is counted twice.
+        # The first packet of a connection counts twice if it comes twice.
         self.assertGreaterEqual(after["steered"] - before["steered"], len(clients))
         self.assertEqual(after["handed"], before["handed"])
         self.assertEqual(after["empty_slot"], before["empty_slot"])
         return set(expected.values())
 
     def assert_slots(self, instance, address=HERE, clients=None):
-        """The same of connections that are passed on by us."""
+        """The same for connections that stickyctl passes on."""
         clients = clients or sources(24)
         for answer in instance.where(*clients):
             self.assertEqual(ask_http(address, answer["address"])["slot"], answer["slot"])

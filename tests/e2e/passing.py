@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests have in common of connections that we accept ourselves and pass to workers."""
+"""The common part of the tests of connections that the controller accepts and passes to workers."""
 
 import contextlib
 import resource
@@ -13,13 +13,13 @@ from world import DEADLINE_S
 
 TAKER = BUILD / "tests" / "peers" / "taker"
 
-# The way in, by which every test can be told to come.
+# Every test can be run with either way of accepting connections.
 USER = ("--steering", "user")
 XFF = ("--behind-proxy", "xff")
 PROXY = ("--behind-proxy", "proxy")
 
-LINE = b"whatever\n"  # no HTTP: the taker answers by a line
-TLS_HELLO = bytes.fromhex("1603010005") + b"\1\0\0\1\0"  # as a TLS client begins
+LINE = b"whatever\n"  # not HTTP: the taker answers with a line
+TLS_HELLO = bytes.fromhex("1603010005") + b"\1\0\0\1\0"  # the beginning of a TLS connection
 PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
 # ---- What clients and proxies send --------------------------------------------------------
@@ -75,7 +75,7 @@ def pieces(data):
 
 
 def parse(text):
-    """The taker's answers in what a client got, each as a dictionary."""
+    """The taker's answers that a client got, each as a dictionary."""
     lines = [line for line in text.decode().splitlines() if line.startswith("slot=")]
     answers = []
     for line in lines:
@@ -91,7 +91,7 @@ def parse(text):
 
 @contextlib.contextmanager
 def many_descriptors(count):
-    """Ours, and those of what is started in the block."""
+    """Raise the limit of descriptors for the test, and for what it starts in the block."""
     former = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = max(former[1], count) if former[1] != resource.RLIM_INFINITY else former[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
@@ -109,7 +109,7 @@ class PassingTestCase(LifecycleTestCase):
                           "--", *(command or (TAKER, "--stay", *taker)), **options)
 
     def start_takers(self, slots, *arguments, taker=(), command=None, **options):
-        """As serve_takers(), and nobody need be ready."""
+        """As serve_takers(), but without waiting for ready workers."""
         return self.start(*self.words(slots, *arguments),
                           "--", *(command or (TAKER, "--stay", *taker)), **options)
 
@@ -118,7 +118,7 @@ class PassingTestCase(LifecycleTestCase):
         return ("-w", slots, *LISTEN, "--ready", "notify", "--min-uptime", "5ms", *arguments)
 
     def taker_script(self, text):
-        """A worker by a shell script; $TAKER is tests/peers/taker."""
+        """A worker that is a shell script; $TAKER is tests/peers/taker."""
         return self.script("taker.sh", f"TAKER={TAKER}\n{text}\nexec $TAKER")
 
     def drain(self, instance, *slots):
@@ -128,7 +128,7 @@ class PassingTestCase(LifecycleTestCase):
             status["workers"][slot]["state"] == "drained" for slot in slots))
 
     def open(self, source=None, text=b"", address=HERE):
-        """A connection whose every write is a packet."""
+        """Open a connection on which each write is a packet."""
         client = client_socket(address, source)
         self.addCleanup(client.close)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -137,7 +137,7 @@ class PassingTestCase(LifecycleTestCase):
         return client
 
     def ask_taker(self, text, source=None):
-        """One connection, to its end: the answers of the taker, or [] ."""
+        """Open one connection, and read to its end. Returns the taker's answers, or []."""
         with client_socket(HERE, source) as client:
             client.sendall(text)
             if b"onnection: close" not in text:
@@ -145,7 +145,7 @@ class PassingTestCase(LifecycleTestCase):
             return parse(read_all(client))
 
     def asked(self, text, source=None):
-        """One connection, one answer."""
+        """Open one connection. Returns its only answer."""
         answer, = self.ask_taker(text, source)
         return answer
 
@@ -164,7 +164,7 @@ class PassingTestCase(LifecycleTestCase):
         return instance.wait_status(f"{count} held", lambda status: status["held"] == count)
 
     def public_of(self, instance, slot, count=1):
-        """Clients behind the proxy that belong to a slot."""
+        """Addresses of clients behind the proxy that belong to a slot."""
         addresses = [f"203.0.{113 + number // 250}.{number % 250 + 1}"
                      for number in range(max(64, count * 8))]
         found = [answer["address"] for answer in instance.where(*addresses)
@@ -176,5 +176,5 @@ class PassingTestCase(LifecycleTestCase):
         return {answer["address"]: answer["slot"] for answer in instance.where(*addresses)}
 
     def assert_read(self, answers, data):
-        """The worker read exactly this."""
+        """Check that the worker has read exactly these bytes."""
         self.assertEqual([(answer["bytes"], answer["sum"]) for answer in answers], pieces(data))

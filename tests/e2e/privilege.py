@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that may less than we: other users, fewer capabilities, no IPv6."""
+"""Programs with fewer rights than the test: other users, fewer capabilities, no IPv6."""
 
 import ctypes
 import errno
@@ -12,20 +12,21 @@ NOBODY = 65534
 
 
 def as_nobody(*capabilities):
-    """A prefix of a command: as user nobody, with these capabilities and no others."""
+    """The beginning of a command line that runs a command as user nobody, with exactly these
+    capabilities."""
     wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
             f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
 
 
 def without(*capabilities):
-    """A prefix of a command: as root without these capabilities."""
+    """The beginning of a command line that runs a command as root without these capabilities."""
     unwanted = ",".join(f"-{name}" for name in capabilities)
     return ["setpriv", f"--inh-caps={unwanted}", f"--bounding-set={unwanted}"]
 
 
 def copy_program(source, directory):
-    """A copy that other users can run, wherever the build directory is."""
+    """Copy a program to a place where other users can run it."""
     target = pathlib.Path(directory) / pathlib.Path(source).name
     shutil.copy(source, target)
     target.chmod(0o755)
@@ -42,16 +43,31 @@ class SockFprog(ctypes.Structure):
     _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.POINTER(SockFilter))]
 
 
+def install_filter(*steps):
+    """For Popen's preexec_fn: classic BPF as a seccomp filter; each step (code, jt, jf, k)."""
+    program = (SockFilter * len(steps))(*steps)
+    argument = SockFprog(len(steps), program)
+    if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(argument), 0, 0):  # PR_SET_SECCOMP
+        raise OSError("seccomp")
+
+
+LOAD, EQUAL, GIVE = 0x20, 0x15, 0x06  # LD|W|ABS, JMP|JEQ|K, RET|K
+REFUSE, ALLOW = 0x00050000, 0x7fff0000
+SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277, "riscv64": 277}
+
+
+def forbid_seccomp():
+    """For Popen's preexec_fn: no further filter can be installed by seccomp(2)."""
+    install_filter((LOAD, 0, 0, 0), (EQUAL, 0, 1, SECCOMP_SYSCALL[os.uname().machine]),
+                   (GIVE, 0, 0, REFUSE | errno.EPERM), (GIVE, 0, 0, ALLOW))
+
+
 SOCKET_SYSCALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}
 
 
 def forbid_ipv6():
-    """For Popen's preexec_fn: a machine without IPv6, where socket(AF_INET6) fails."""
-    load, equal, give = 0x20, 0x15, 0x06  # LD|W|ABS, JMP|JEQ|K, RET|K
-    program = (SockFilter * 6)(
-        (load, 0, 0, 0), (equal, 0, 3, SOCKET_SYSCALL[os.uname().machine]),  # the number
-        (load, 0, 0, 16), (equal, 0, 1, socket.AF_INET6),  # the first argument
-        (give, 0, 0, 0x00050000 | errno.EAFNOSUPPORT), (give, 0, 0, 0x7fff0000))
-    argument = SockFprog(len(program), program)
-    if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(argument), 0, 0):  # PR_SET_SECCOMP
-        raise OSError("seccomp")
+    """For Popen's preexec_fn: simulates a machine without IPv6, on which socket(AF_INET6) fails."""
+    install_filter(
+        (LOAD, 0, 0, 0), (EQUAL, 0, 3, SOCKET_SYSCALL[os.uname().machine]),  # the number
+        (LOAD, 0, 0, 16), (EQUAL, 0, 1, socket.AF_INET6),  # the first argument
+        (GIVE, 0, 0, REFUSE | errno.EAFNOSUPPORT), (GIVE, 0, 0, ALLOW))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many processes a program that runs may have: resource limits and cgroups."""
+"""Limits the number of processes of a running program, by resource limits and cgroups."""
 
 import contextlib
 import pathlib
@@ -11,7 +11,7 @@ from world import wait_for
 
 
 def soft_limit(pid, name):
-    """As /proc/PID/limits tells it: what the kernel goes by."""
+    """A soft limit as in /proc/PID/limits, which is the one that the kernel uses."""
     for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines():
         if line.startswith(name):
             return line[len(name):].split()[0]
@@ -19,7 +19,8 @@ def soft_limit(pid, name):
 
 
 def set_nproc(pid, soft, prefix=()):
-    """RLIMIT_NPROC of a process. Who lacks CAP_SYS_RESOURCE must be its user: `prefix`."""
+    """Set RLIMIT_NPROC of a process. Without CAP_SYS_RESOURCE this needs the process's user:
+    `prefix`."""
     subprocess.run([*prefix, "prlimit", "--pid", str(pid), f"--nproc={soft}:"], check=True)
     assert soft_limit(pid, "Max processes") == str(soft)
 
@@ -29,7 +30,7 @@ def set_nproc_of_nobody(pid, soft):
 
 
 def _pids_parents():
-    """Where a cgroup with a limit of processes may be made: version 1, then 2."""
+    """Directories in which a cgroup with a limit of processes may be made: version 1, then 2."""
     mounts = [line.split() for line in
               pathlib.Path("/proc/self/mounts").read_text().splitlines()]
     own = [line.split(":", 2) for line in
@@ -40,7 +41,8 @@ def _pids_parents():
         elif kind == "cgroup2":
             path = next((path for number, _, path in own if number == "0"), "/")
             here = pathlib.Path(where + path)
-            # Below its own cgroup nothing can be limited while we are in it: its parents.
+            # A cgroup of version 2 can't limit its children while it contains a process, such as
+            # this one. Its parents may.
             while here != pathlib.Path(where):
                 yield here
                 here = here.parent
@@ -48,14 +50,14 @@ def _pids_parents():
 
 
 class PidsCgroup:
-    """A cgroup of our own whose processes are limited."""
+    """A new cgroup that limits the number of its processes."""
 
     def __init__(self, path):
         self.path = path
 
     @classmethod
     def make(cls):
-        """None where this machine lets us have none."""
+        """Make a cgroup. Returns None if this machine does not allow it."""
         for parent in _pids_parents():
             path = parent / f"sticky-e2e-{time.time_ns()}"
             with contextlib.suppress(OSError):
@@ -75,7 +77,7 @@ class PidsCgroup:
 
     @property
     def prefix(self):
-        """Of a command, to run it in there."""
+        """The beginning of a command line that runs a command in the cgroup."""
         return ["sh", "-c", f'echo 0 > {self.path}/cgroup.procs; exec "$@"', "sh"]
 
     def limit(self, number):
@@ -83,6 +85,6 @@ class PidsCgroup:
 
     @property
     def refusals(self):
-        """How many forks the kernel has refused here."""
+        """The number of forks that the kernel has refused in this cgroup."""
         words = (self.path / "pids.events").read_text().split()
         return int(words[words.index("max") + 1])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a test starts, `stickyctl start` above all."""
+"""The programs that a test starts, most of all `stickyctl start`."""
 
 import contextlib
 import datetime
@@ -23,12 +23,12 @@ WORKER = BUILD / "tests" / "peers" / "worker"
 CLIENTS = BUILD / "tests" / "peers" / "clients"
 DELAY = BUILD / "tests" / "peers" / "delay"
 
-# Exit codes, as README.md has them.
+# The exit codes of README.md.
 FAILED, USAGE, NOT_RUNNING, ALREADY_RUNNING, NOT_PERMITTED = 1, 2, 3, 5, 77
 
-SHOWN_BYTES = 6000  # of each output of a test that failed
+SHOWN_BYTES = 6000  # how much of each output is shown after a failed test
 
-# Of the caller's environment, what would steer stickyctl or its workers.
+# Variables of the caller's environment that would affect stickyctl or its workers.
 NOT_INHERITED = re.compile(r"(STICKYCTL_|SUDO_|LISTEN_|XDG_|PYTHON).*|"
                            r"NOTIFY_SOCKET|JOURNAL_STREAM|WATCHDOG_\w+|PORT|NGINX")
 
@@ -37,7 +37,8 @@ NOT_INHERITED = re.compile(r"(STICKYCTL_|SUDO_|LISTEN_|XDG_|PYTHON).*|"
 
 
 def connect_unix(path, timeout=DEADLINE_S):
-    """A stream socket. A full queue is waited for, which a Python timeout would not do."""
+    """Connect to a stream socket. If its queue is full, this waits, which a Python timeout would
+    not do."""
     client = socket.socket(socket.AF_UNIX)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", timeout, 0))
     try:
@@ -60,7 +61,7 @@ class ControlConnection(http.client.HTTPConnection):
         self.sock = connect_unix(self.path, self.timeout)
 
     def ask(self, target, method="GET"):
-        """Returns the HTTP status and the answer's JSON."""
+        """Send a request. Returns the HTTP status and the JSON of the answer."""
         self.request(method, target)
         answer = self.getresponse()
         return answer.status, json.loads(answer.read())
@@ -70,7 +71,8 @@ class ControlConnection(http.client.HTTPConnection):
 
 
 def environment(**variables):
-    """Ours, without what would steer stickyctl; None as a value removes a variable."""
+    """The test's environment, without variables that would affect stickyctl. A value of None
+    removes a variable."""
     result = {name: value for name, value in os.environ.items()
               if not NOT_INHERITED.fullmatch(name)}
     result["PATH"] = result.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
@@ -79,7 +81,7 @@ def environment(**variables):
 
 
 class Program:
-    """A program that a test started, its output in files."""
+    """A program that a test has started. Its output goes to files."""
 
     def __init__(self, test, arguments, *, env=None, stdout=None, stderr=None, **options):
         self.test = test
@@ -112,7 +114,7 @@ class Program:
         self.process.send_signal(number)
 
     def wait(self, seconds=DEADLINE_S):
-        """The exit status; negative: the signal that ended it."""
+        """Wait for the exit status. A negative one is the signal that ended the program."""
         seconds = patience(seconds)
         try:
             return self.process.wait(seconds)
@@ -121,7 +123,7 @@ class Program:
                                  f"{shlex.join(self.arguments)}") from None
 
     def result(self):
-        """Of a program that ended, as run_program() gives it."""
+        """The result of a program that has ended, in the form of run_program()."""
         return subprocess.CompletedProcess(self.arguments, self.process.returncode, self.output,
                                            self.errors)
 
@@ -144,7 +146,7 @@ class Program:
 
 
 class Instance(Program):
-    """`stickyctl start` with arguments. ready() waits until it serves."""
+    """`stickyctl start` with arguments. ready() waits until the instance serves."""
 
     def __init__(self, test, *arguments, name="default", run_dir=None, env=None, prefix=(),
                  program=STICKYCTL, **options):
@@ -165,7 +167,7 @@ class Instance(Program):
         return self.directory / "control.sock"
 
     def control(self):
-        """A connection to the control socket, closed by the caller: use `with closing`."""
+        """Open a connection to the control socket. The caller must close it: use `with closing`."""
         return contextlib.closing(ControlConnection(self.control_path))
 
     def status(self):
@@ -178,7 +180,7 @@ class Instance(Program):
         return self.status()["workers"]
 
     def where(self, *addresses):
-        """Where the clients go, as the control socket tells it: a list, or one answer."""
+        """Ask the control socket to which slots clients go. Returns a list, or one answer."""
         answers = []
         with self.control() as connection:
             for address in addresses:
@@ -194,7 +196,7 @@ class Instance(Program):
             return None
 
     def wait_status(self, what, condition, seconds=DEADLINE_S):
-        """Wait until condition(status) is true; returns that status."""
+        """Wait until condition(status) is true. Returns that status."""
         last = None
 
         def look():
@@ -209,7 +211,7 @@ class Instance(Program):
         return wait_for(lambda: f"{what}; last status {json.dumps(last)}", look, seconds)
 
     def ready(self, slots=None, seconds=DEADLINE_S):
-        """Wait until all workers, or those of some slots, are ready. Returns ourselves."""
+        """Wait until all workers, or those of some slots, are ready. Returns the instance."""
         def all_ready(status):
             return all(worker["state"] == "ready" for worker in status["workers"]
                        if slots is None or worker["slot"] in slots)
@@ -219,11 +221,11 @@ class Instance(Program):
         return self
 
     def note_bpf_objects(self):
-        # What it inherited from an open test is none of ours: the harness holds none.
+        # Descriptors that were inherited from the test do not count: the harness holds none.
         self.bpf_objects |= bpf_objects(self.pid)
 
     def descriptors(self):
-        """How many it has open, once all control connections are closed."""
+        """The number of open descriptors, once all control connections are closed."""
         def connections():
             return sum(line.endswith(f" {self.control_path}") for line in
                        pathlib.Path("/proc/net/unix").read_text().splitlines())
@@ -232,30 +234,32 @@ class Instance(Program):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def wait_descriptors(self, limit):
-        """It has no more than before. Fewer may be: some close a moment after a start."""
+        """Wait until no more descriptors are open than before. There may be fewer, as some are
+        closed a moment after a start."""
         wait_for(lambda: f"{self.descriptors()} descriptors, not {limit}",
                  lambda: self.descriptors() <= limit, 5)
 
     def run(self, *arguments, **options):
-        """A command of stickyctl for this instance."""
+        """Run a command of stickyctl for this instance."""
         return self.test.stickyctl(arguments[0], *self.selection, *arguments[1:], **options)
 
     def stop(self, *arguments, seconds=DEADLINE_S):
-        """`stickyctl stop`; returns the controller's exit status."""
+        """Run `stickyctl stop`. Returns the controller's exit status."""
         self.note_bpf_objects()
         result = self.run("stop", *arguments, seconds=seconds)
-        status = self.wait(1)  # `stop` returns when it is gone
+        status = self.wait(1)  # `stop` returns after the process has ended
         assert result.returncode == status, (result, status)
         return status
 
     def terminate(self, seconds=DEADLINE_S):
-        """SIGTERM; returns the controller's exit status."""
+        """Send SIGTERM. Returns the controller's exit status."""
         self.note_bpf_objects()
         self.send(signal.SIGTERM)
         return self.wait(seconds)
 
     def kill(self):
-        """SIGKILL: it cleans nothing up. Its workers are killed too, else they'd serve on."""
+        """Send SIGKILL, after which the controller can't clean up. Its workers are killed, too, as
+        they would serve on."""
         self.note_bpf_objects()
         orphans = children_of(self.pid)
         self.process.kill()
@@ -273,7 +277,7 @@ class Instance(Program):
         super().close()
 
     def log_lines(self, event, **fields):
-        """Its log's lines of an event whose fields have these values."""
+        """The lines of its log for an event whose fields have these values."""
         found = []
         for line in self.errors.splitlines():
             parsed = LogLine.parse(line)

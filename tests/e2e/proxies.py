@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Proxies that nobody here wrote, before workers that take passed connections."""
+"""Proxies from other projects, in front of workers that take passed connections."""
 
 import ipaddress
 import pathlib
@@ -16,8 +16,8 @@ from world import wait_for
 
 TAKER = BUILD / "tests" / "peers" / "taker"
 
-# Where the instance listens, and where the proxy does. Clients have addresses of their own: of
-# loopback, so that a test that trusts nobody but PROXY sees who they are.
+# The addresses at which the instance and the proxy listen. Clients have loopback addresses of their
+# own, so that a test that trusts only PROXY sees them.
 PROXY = "127.0.0.1"
 BACKEND = ("127.0.0.1", 3000)
 LISTENERS = ("-l", "127.0.0.1:3000", "-l", "[::1]:3000")
@@ -29,8 +29,9 @@ TRUSTED = ("--trusted-proxy", PROXY)
 XFF = ("--behind-proxy", "xff", *TRUSTED)
 PROXIED = ("--behind-proxy", "proxy", *TRUSTED)
 
-# A fault must be seen, and not be tried again; one failed check and nobody is served. Of one
-# thread, which has all idle connections: which one is used next is no matter of luck.
+# The proxy must not repeat a request after a failure, which would hide it, and must not disable a
+# server after one failed check. It has one thread, which has all idle connections: the one that is
+# used next is no matter of luck.
 HAPROXY = """
 global
   nbthread 1
@@ -91,19 +92,20 @@ stream {{
 NGINX_APPENDS = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
 STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
-# What makes a proxy put several clients' requests on one connection, and what ends it.
+# Settings that make a proxy put several clients' requests on one connection, and settings that
+# prevent it.
 HAPROXY_REUSES = ("option forwardfor", "http-reuse always")
 HAPROXY_CLOSES = ("option forwardfor", "option http-server-close", "http-reuse never")
 NGINX_REUSES = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 
 
 def needs_stream():
-    """Skip where nginx can't forward TCP."""
+    """Skip the test if nginx can't forward TCP."""
     return unittest.skipUnless(STREAM_MODULE.exists(), f"{STREAM_MODULE.name}: not installed")
 
 
 def source(family, number):
-    """A client's address, as tests/peers/clients counts them."""
+    """The address of a client, in the numbering of tests/peers/clients."""
     if family == "4":
         return f"127.{1 + (number + 1 >> 16)}.{number + 1 >> 8 & 255}.{number + 1 & 255}"
     return str(ipaddress.ip_address(f"2001:db8:{number >> 16:x}:{number & 65535:x}::1"))
@@ -118,14 +120,16 @@ def target(address):
 
 
 def fields(line):
-    """tests/peers/taker.c's answer; `slot`, `gen`, `pid` and `bytes` as numbers."""
+    """The fields of an answer of tests/peers/taker.c; `slot`, `gen`, `pid` and `bytes` as
+    numbers."""
     pairs = dict(word.split("=", 1) for word in line.split())
     return {name: int(value) if value.isdigit() and name != "sum" else value
             for name, value in pairs.items()}
 
 
 def get(address, from_address=None, *headers, before=b""):
-    """One request on a connection of its own: the worker's answer. Fails unless it is a 200."""
+    """Send one request on a connection of its own. Returns the worker's answer. Fails unless it is
+    a 200."""
     with client_socket(address, from_address) as client:
         lines = ("GET / HTTP/1.1", "Host: test", *headers, "Connection: close", "", "")
         client.sendall(before + "\r\n".join(lines).encode())
@@ -136,13 +140,13 @@ def get(address, from_address=None, *headers, before=b""):
 
 
 class ProxyTestCase(LifecycleTestCase):
-    """Instances of workers that take passed connections, with a proxy before them."""
+    """Instances of workers that take passed connections, with a proxy in front of them."""
 
     def serve_takers(self, *arguments, slots=4, listeners=LISTENERS, taker=()):
         return self.serve("-w", slots, *listeners, "--ready", "notify", "--min-uptime", "5ms",
                           *arguments, "--", TAKER, *taker)
 
-    # Proxies: each is one process, whose end is enough.
+    # Proxies: each is one process, which is killed at the end.
 
     def haproxy(self, *lines, server="", mode="http", port=PORT, backend=BACKEND):
         config = self.write(f"haproxy{port}.cfg", HAPROXY.format(
@@ -172,7 +176,7 @@ class ProxyTestCase(LifecycleTestCase):
                                *command[1:])
 
         def listens():
-            # As /proc/net/tcp has it: a connection would come to the workers.
+            # The address as in /proc/net/tcp: the proxy must not listen where the workers do.
             assert program.runs, f"{command[0]} ended: {program.errors}"
             count = sum(entry.endswith(f":{port:04X}") for entry in world.listening_sockets())
             return count >= len(FRONT)
@@ -181,13 +185,14 @@ class ProxyTestCase(LifecycleTestCase):
         return program
 
     def end_proxy(self, program):
-        """It is not needed any more; what it held open is closed."""
+        """End the proxy, which closes all its connections."""
         program.close()
 
-    # Where clients go.
+    # Which clients go where.
 
     def expected(self, instance, count, family):
-        """client -> slot, as the instance says; and a file of it for tests/peers/clients."""
+        """client -> slot, according to the instance. Also writes it to a file for
+        tests/peers/clients."""
         slots = {answer["address"]: answer["slot"]
                  for answer in instance.where(*sources(count, family))}
         path = self.write(f"expected{family}", "".join(
@@ -195,12 +200,12 @@ class ProxyTestCase(LifecycleTestCase):
         return slots, path
 
     def many(self, address, count, family, *arguments):
-        """A request from each client, many at a time: the load's counts."""
+        """Send a request from each client, many at a time. Returns the counts of the load."""
         return self.clients("--http", "--family", family, "--target", target(address),
                             "--sources", count, *arguments)
 
     def assert_each_on_its_own(self, instance, addresses, count):
-        """Each client of both families is served, by the slot that `where` names."""
+        """Check that each client of both families is served by the slot that `where` names."""
         for family, address in addresses.items():
             slots, path = self.expected(instance, count, family)
             self.assertEqual(set(slots.values()), set(range(4)))
@@ -209,7 +214,7 @@ class ProxyTestCase(LifecycleTestCase):
                              (count, count, 0), counts)
 
     def local_route(self, network):
-        """Every address of a network is ours, until the end of the test."""
+        """Make every address of a network a local one, until the end of the test."""
         subprocess.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
         self.addCleanup(subprocess.run, ["ip", "route", "del", "local", network, "dev", "lo"],
                         check=True)

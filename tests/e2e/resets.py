@@ -3,10 +3,10 @@
 
     with ResetTrace(address, port) as trace:
         ...
-    print(trace.counts)     # or trace.why_not, where there is no such trace
+    print(trace.counts)     # or trace.why_not, if there is no such trace
 
-The trace is that of the whole machine, in an instance of tracefs of its own. The address and the
-port tell whose resets are counted: those that the server there sent.
+The trace covers the whole machine, in an instance of tracefs of its own. Only resets that the
+server at this address and port has sent are counted.
 """
 
 import collections
@@ -21,12 +21,13 @@ TRACEFS = pathlib.Path("/sys/kernel/tracing")
 INSTANCES = TRACEFS / "instances"
 PREFIX = "sticky-test-"
 BUFFER_KB = 4096  # for each processor
-PAUSE_S = 0.05    # between two looks into the buffer
+PAUSE_S = 0.05  # between two reads of the buffer
 TRIES = 10
 
 
 def mount_tracefs():
-    """In the mount namespace of the test. Returns why that can't be, or None."""
+    """Mount tracefs in the mount namespace of the test. Returns why that is not possible, or
+    None."""
     if INSTANCES.is_dir():
         return None
     result = subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], text=True,
@@ -35,14 +36,16 @@ def mount_tracefs():
 
 
 def remove_abandoned():
-    """Instances of tests that were killed. The kernel keeps one whose trace is open."""
+    """Remove trace instances of tests that were killed. The kernel keeps an instance whose trace is
+    open."""
     for path in INSTANCES.glob(PREFIX + "*"):
         with contextlib.suppress(OSError):
             path.rmdir()
 
 
 def pattern_of(address, port):
-    """A reset of that server in a line of the trace, as kernels before and since 6.9 write it."""
+    """Matches a line of the trace for a reset of that server, in the forms of kernels before and
+    since 6.9."""
     address = re.escape(address)
     server = rf"(?: src={address}:{port} | sport={port} .*saddr={address} )"
     return re.compile(rf"tcp_send_reset:.*{server}.*?state=(\w+)(?: reason=(\w+))?")
@@ -76,14 +79,15 @@ class ResetTrace:
         self.path.rmdir()
 
     def _open(self):
-        """Returns why there is no trace, or None."""
+        """Open the trace. Returns why there is none, or None."""
         if not (TRACEFS / "events/tcp/tcp_send_reset").is_dir():
             return "no tracepoint tcp:tcp_send_reset"
         remove_abandoned()
         for number in range(TRIES):
             self.path = INSTANCES / f"{PREFIX}{os.urandom(4).hex()}"
             self.path.mkdir()
-            # Another test may have removed it: it is abandoned until its trace is open.
+            # Another test may have removed it: an instance counts as abandoned until its trace is
+            # open.
             with contextlib.suppress(FileNotFoundError):
                 self.pipe = os.open(self.path / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
                 break
@@ -112,7 +116,7 @@ class ResetTrace:
         self.lost += sum(map(int, re.findall(r"\[LOST (\d+) EVENTS\]", text)))
 
     def describe(self):
-        """In a few words, for people."""
+        """The counts in a few words."""
         if self.why_not:
             return f"resets not counted: {self.why_not}"
         words = [f"{count} {what}" for what, count in self.counts.most_common()] or ["none"]

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The lifecycle under stress: `make soak`, some minutes. What `make test` does a few times is
-done here as often as it takes to believe it, and what it costs is printed."""
+"""The lifecycle under stress: `make soak`, some minutes. It repeats many times what `make test`
+does a few times, and prints what it costs."""
 
+import os
 import pathlib
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import harness
@@ -18,6 +21,9 @@ from lifecycle import LifecycleTestCase
 from programs import WORKER
 from world import wait_for
 
+CONNECTIONS = int(os.environ.get("CONNECTIONS") or 100_000)
+BUSY_RATE = 3000
+RELOADS_FLAT = 5000
 LIMIT_S = 900  # for a test, instead of the harness's
 
 test_reload.RELOADS = 300
@@ -34,10 +40,61 @@ class SoakTestCase(LifecycleTestCase):
     def say(self, text):
         print(f"# {text}", flush=True)
 
+    def memory(self, instance):
+        """In kB, without the pages of files: those of the state file are touched one by one."""
+        text = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
+        return int(re.search(r"RssAnon:\s*(\d+) kB", text)[1])
+
 
 class Reloads(SoakTestCase):
     test_300_reloads = test_reload.Rolling.test_reloads_under_load
     test_the_naive_way_loses_clients = test_reload.Rolling.test_the_naive_way_loses_clients
+
+
+class Busy(SoakTestCase):
+    """A reload every 100 ms, while both processors have something else to do."""
+
+    def test_reloads(self):
+        signal.alarm(round(CONNECTIONS / BUSY_RATE * 2) + 300)
+        for _ in range(os.cpu_count()):
+            self.program(sys.executable, "-c", "while True: pass")
+        instance = self.serve_workers(4)
+        reloads = 0
+        with self.load("--duration", 4 * CONNECTIONS // BUSY_RATE + 60,
+                       rate=BUSY_RATE) as load:
+            until = time.monotonic() + CONNECTIONS / BUSY_RATE
+            while time.monotonic() < until:
+                began = time.monotonic()
+                subprocess.run([instance.arguments[0], "reload", "--wait"], check=True,
+                               env=self.environment(), capture_output=True)
+                reloads += 1
+                time.sleep(max(0, 0.1 - (time.monotonic() - began)))
+        self.say(f"{load.counts['answered']} of {load.counts['connections']} connections answered, "
+                 f"{reloads} reloads, slowest {load.counts['latency_us']['max'] / 1e6:.2f} s")
+        self.assert_nobody_lost(load.counts)
+        self.assertEqual(instance.stop(), 0)
+
+
+class Flat(SoakTestCase):
+    """What the controller has open, and its memory, after thousands of reloads."""
+
+    def reload(self, instance, count):
+        for _ in range(count):
+            result = subprocess.run([instance.arguments[0], "reload", "--wait"],
+                                    env=self.environment(), capture_output=True, text=True)
+            self.assertEqual(result.returncode, 0, result.stderr)
+        self.wait_drained(instance)
+        return self.memory(instance)
+
+    def test_5000_reloads(self):
+        instance = self.serve_workers(1)
+        descriptors = instance.descriptors()
+        memory = [self.reload(instance, RELOADS_FLAT // 5) for _ in range(5)]
+        self.say(f"{RELOADS_FLAT} reloads: memory after each fifth {memory} kB")
+        wait_for(lambda: f"{instance.descriptors()} descriptors, before {descriptors}",
+                 lambda: instance.descriptors() <= descriptors)
+        self.assertLess(memory[-1], memory[0] + 256, memory)
+        self.assertEqual(instance.stop(), 0)
 
 
 class Kills(SoakTestCase):
@@ -62,17 +119,13 @@ class Holding(SoakTestCase):
 
 
 class Slots(SoakTestCase):
-    """As many slots as there can be."""
+    """The largest possible number of slots."""
 
     def measure(self, what, action):
         began = time.monotonic()
         result = action()
         self.say(f"1024 slots: {what}: {(time.monotonic() - began) * 1000:.0f} ms")
         return result
-
-    def memory(self, instance):
-        text = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s*(\d+) kB", text)[1])
 
     def test_1024_slots(self):
         instance = self.measure("start", lambda: self.start(

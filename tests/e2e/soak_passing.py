@@ -10,14 +10,14 @@ import sys
 import harness
 from passing import TAKER, USER, XFF, PassingTestCase, parse, request
 
-LIMIT_S = 300  # for a test, instead of the harness's
+LIMIT_S = 300  # limit for a test, instead of that of the harness
 DEATHS = 50
-STRANDED = 20  # connections of each death
+STRANDED = 20  # connections that are on their way at each death
 HAND_OVERS = 100_000
 LONG = ("--max-retries", "600", "--retry-delay", "100ms")
 
-# A worker that takes connections from its channel, and never says so: all that a death between
-# recvmsg() and the answer leaves. Its descriptors keep the connections' ends from being seen.
+# A worker that takes connections from its channel, but never reports it: this is the state of a
+# worker that dies between recvmsg() and its report. Its descriptors keep the connections open.
 SILENT = """
 import os, socket, struct, sys
 channel = socket.socket(fileno=int(os.environ["STICKY_CHANNEL"]))
@@ -55,7 +55,7 @@ class SoakTestCase(PassingTestCase):
 
 
 class Deaths(SoakTestCase):
-    """Every odd life dies; the even one after it serves, and is killed too."""
+    """Workers with an odd generation die. The next one serves, and is killed, too."""
 
     def serve_mortals(self, odd):
         return self.serve_takers(1, *USER, *LONG, command=[self.taker_script(
@@ -66,7 +66,8 @@ class Deaths(SoakTestCase):
         self.wait_generation(instance, generation)
 
     def check_nobody_lost(self, instance, wait_stranded):
-        """Those that were on their way are served by the next life, once each."""
+        """Check that connections that were on their way are served by the next worker, once
+        each."""
         before = instance.descriptors()
         for generation in range(1, 2 * DEATHS, 2):
             clients = self.connect_some()
@@ -90,7 +91,7 @@ class Deaths(SoakTestCase):
             instance, dispatched=count))
 
     def test_while_it_read(self):
-        """It has their descriptors, and has not said so."""
+        """The worker has their descriptors, but has not reported it."""
         taken = self.dir / "taken"
         script = self.write("silent.py", SILENT)
         instance = self.serve_mortals(f"exec {sys.executable} {script} {taken}")
@@ -102,7 +103,8 @@ class Deaths(SoakTestCase):
         self.check_nobody_lost(instance, wait_taken)
 
     def test_after_it_acknowledged(self):
-        """What it took ends with it, at once; nothing of it is served again, nor by another."""
+        """The connections that it has accepted end with it, at once. No other worker serves them
+        again."""
         instance = self.serve_takers(1, *USER, *LONG)
         before = instance.descriptors()
         for generation in range(1, DEATHS + 1):
@@ -124,7 +126,7 @@ class Deaths(SoakTestCase):
 
 
 class HandOvers(SoakTestCase):
-    """No descriptor is left behind, in nobody's hands."""
+    """No descriptor is left open without an owner."""
 
     def check(self, way, words):
         instance = self.serve_takers(2, *way, command=[TAKER])

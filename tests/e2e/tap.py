@@ -15,7 +15,7 @@ TEST_LIMIT_S = scaled(90)
 
 
 class Alarm:
-    """A test that hangs is ended, with a trace of where it was."""
+    """Ends a test that hangs, with a trace of where it was."""
 
     def __enter__(self):
         signal.signal(signal.SIGALRM, self._ring)
@@ -30,7 +30,7 @@ class Alarm:
 
 
 class TapResult(unittest.TestResult):
-    """One line for each test, diagnostics behind it."""
+    """Prints one line for each test, followed by diagnostics."""
 
     def __init__(self, stream):
         super().__init__()

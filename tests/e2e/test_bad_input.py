@@ -30,7 +30,7 @@ USAGE_CASES = {
     "where_of_a_cut_address": (["where", "192.0.2"], "'192.0.2'", "203.0.113.9"),
     "where_of_a_port": (["where", "192.0.2.1:80"], "'192.0.2.1:80'", "203.0.113.9"),
     "help_of_no_command": (["help", "bogus"], "bogus", "stickyctl help"),
-    "no_address": (["start", "--", WORKER], "-l 127.0.0.1:3000"),
+    "no_address": (["start", "--worker", "activation", "--", WORKER], "-l 127.0.0.1:3000"),
     "a_misspelt_name": (["start", "-n", "wbe"], "no command", "/etc/sticky/wbe.yaml"),
     "address_port": (["start", "-l", "8000"], "--listen", "'8000'", "write :PORT"),
     "address_large": (["start", "-l", ":99999"], "--listen", "':99999'", "0 to 65535"),

@@ -10,7 +10,7 @@ import time
 import harness
 from clients import HERE, ask
 from lifecycle import LifecycleTestCase
-from programs import USAGE, WORKER
+from programs import FAILED, USAGE, WORKER
 from test_takeover import TakeoverTestCase
 from world import scaled, wait_for
 
@@ -97,7 +97,8 @@ class Start(ConfigTestCase):
 
     def test_no_file_for_a_name_is_no_error(self):
         result = self.stickyctl("start", "-n", "nobodys", "--", WORKER)
-        self.assert_message(result, "-l", code=USAGE)
+        self.assertEqual(result.returncode, FAILED)
+        self.assertIn("name by -l", result.stderr)
 
     def test_what_is_wrong_ends_the_start(self):
         self.config(workers="0")

@@ -37,9 +37,9 @@ class Doctor(harness.TestCase):
     def test_here(self):
         findings = self.look(0)
         for what in ("kernel", "CAP_BPF", "CAP_NET_BIND_SERVICE", "bpf program", "wake-ups",
-                     "bpffs", "descriptors", "somaxconn", "steering"):
+                     "bpffs", "descriptors", "somaxconn", "steering", "bind"):
             self.assertIn(what, findings)
-        for what in ("kernel", "CAP_BPF", "bpf program", "steering"):
+        for what in ("kernel", "CAP_BPF", "bpf program", "steering", "bind"):
             self.assertEqual(findings[what][0], "ok", what)
         self.assertNotIn("missing", [verdict for verdict, _ in findings.values()])
 

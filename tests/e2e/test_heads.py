@@ -166,7 +166,7 @@ class Forwarded(Heads):
                     self.assertEqual(answers[0]["client"], client)
 
     def test_a_head_that_is_too_long(self):
-        """What is behind 64 KiB (HEAD_SIZE_MAX) is not waited for."""
+        """What is behind 64 KiB (CONNECTION_HEAD_SIZE_MAX) is not waited for."""
         instance = self.serve_heads(*XFF)
         for pad in (16000, 16384, 40000, 60000):
             with self.subTest(pad=pad):

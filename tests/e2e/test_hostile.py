@@ -12,6 +12,7 @@ import time
 import harness
 from clients import HERE, ask
 from lifecycle import LifecycleTestCase
+from programs import WORKER
 from workers import fetch_descriptor
 from world import scaled
 
@@ -86,6 +87,69 @@ class Steering(LifecycleTestCase):
         self.assertEqual(status["counters"], before)
         self.assertEqual(status["steering_restored"], 0)
         self.assertEqual([worker["cpu_ms"] for worker in status["workers"]], [0, 0])
+
+
+class Foreign(LifecycleTestCase):
+    """Listening sockets of others at our port."""
+
+    def listen(self, address):
+        listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self.addCleanup(listener.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((address, 3000))
+        listener.listen()
+        return listener
+
+    def assert_found(self, instance, address):
+        (found,) = instance.status()["foreign_listeners"]
+        self.assertEqual((found["address"], found["pid"], found["uid"]), (address, os.getpid(), 0))
+        self.assertIn("python", found["command"])
+        (event,) = self.events(instance, "foreign_listener")
+        self.assertEqual((event["address"], event["pid"]), (address, os.getpid()))
+        return event
+
+    def test_in_the_group(self):
+        instance = self.serve_workers(2)
+        self.assertEqual(instance.status()["foreign_listeners"], [])
+        listener = self.listen("127.0.0.1")
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertIn("group of sockets", self.assert_found(instance, "127.0.0.1:3000")["so"])
+        doctor = instance.run("doctor").stdout
+        self.assertRegex(doctor, rf"warning +ports +pid {os.getpid()} \(.*\) listens at "
+                                 r"127.0.0.1:3000, too")
+        # It is said once; and it is over when it is gone.
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertEqual(len(self.events(instance, "foreign_listener")), 1)
+        listener.close()
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertEqual(instance.status()["foreign_listeners"], [])
+        self.assertRegex(instance.run("doctor").stdout, r"ok +ports +the workers of 'default'")
+
+    def test_at_a_more_specific_address(self):
+        instance = self.serve("-w", 2, "-l", "0.0.0.0:3000", "--ready", "notify", "--", WORKER,
+                              "--notify")
+        self.listen("127.0.0.7")
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertIn("not to the workers", self.assert_found(instance, "127.0.0.7:3000")["so"])
+        self.assertIn("foreign listener", instance.run("status").stdout)
+
+    def test_a_start_names_who_is_there(self):
+        self.listen("127.0.0.7")
+        for address in ("127.0.0.7:3000", "0.0.0.0:3000"):
+            result = self.stickyctl("start", "-w", 1, "-l", address, "--", WORKER)
+            self.assertEqual(result.returncode, 1)
+            self.assertRegex(result.stderr, rf"pid {os.getpid()} \(.*python.*\) listens on "
+                                            r"127\.0\.0\.7:3000: stop it, or choose another port")
+
+    def test_what_is_not_in_the_way(self):
+        self.listen("127.0.0.7")
+        instance = self.serve_workers(2)  # at 127.0.0.1 alone
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.kill_worker(instance, 0)
+        self.wait_generation(instance, 3)
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertEqual(instance.status()["foreign_listeners"], [])
+        self.assertEqual(self.events(instance, "foreign_listener"), [])
 
 
 if __name__ == "__main__":

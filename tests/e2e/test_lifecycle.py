@@ -186,8 +186,8 @@ class Telling(LifecycleTestCase):
         line = Line(self, self.sources_of(instance, 1, 1)[0])
         line.ask()
         instance.run("reload", "--wait")
-        status = instance.wait_status("slot 0 to be drained", lambda status: status["workers"][
-            0]["draining"] == 0)
+        status = instance.wait_status("slot 0 to be drained, slot 1 to drain", lambda status: [
+            each["state"] for each in status["draining"]] == ["draining"])
         self.assertEqual([worker["draining"] for worker in status["workers"]], [0, 1])
         self.assertEqual([worker["killed"] for worker in status["workers"]], [0, 0])
         self.assertEqual(status["reload"], {"state": "idle", "done": 2, "of": 2, "error": None,

@@ -564,7 +564,7 @@ class Refused(NodeTestCase):
     def test_somebody_else_has_the_port(self):
         self.hold()
         instance = self.assert_start_fails(self.plain("3000"), "EADDRINUSE",
-                                           "somebody listens there already")
+                                           "stop it, or choose another")
         self.assertEqual(instance.process.returncode, FAILED)
 
     def test_the_application_is_told(self):

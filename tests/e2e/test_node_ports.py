@@ -74,6 +74,22 @@ class Late(PortsTestCase):
         self.assertEqual(instance.stop(), 0)
         self.assertTrue(is_refused(HERE) and is_refused(METRICS))
 
+    def test_a_worker_that_has_not_opened_it_yet_does_not_hang(self):
+        """Its clients wait there for 10 s. It would be killed after --hang-timeout."""
+        app = self.app(SERVE + """
+            serve(9100);
+            setTimeout(serve, process.env.STICKY_SLOT === '1' ? 4000 : 0, 3000);
+            """)
+        instance = self.serve_node(app, "--hang-timeout", "1s", "--on-hang", "restart")
+        wait_for("slot 0 to listen on 3000", lambda: not is_refused(HERE))
+        client = self.sources_of(instance, 1, 1)[0]
+        before = self.pids(instance)
+        answer = ask_http(HERE, client)
+        self.assertEqual((answer["slot"], answer["gen"]), (1, 1))
+        self.assertEqual(instance.log_lines("worker_hung"), [])
+        self.assertEqual(self.pids(instance), before)
+        instance.stop()
+
     def test_a_crash(self):
         """The next worker is ready when it listens on both: until then its clients wait."""
         instance = self.ready_on_both(self.start_node(self.app(LATE), "--max-retries", 100))

@@ -4,12 +4,13 @@
 kept, and that nobody else gets it."""
 
 import json
+import time
 import unittest
 
 import harness
 from clients import HERE, client_socket, read_all
 from nodejs import LISTENS, NODE_VERSION, REQUEST, SERVER, NodeTestCase, Talk, ask_http
-from world import wait_for
+from world import scaled, wait_for
 
 PROXIED = ("--behind-proxy", "proxy")
 
@@ -126,7 +127,7 @@ class Environment(NodeTestCase):
             """)
         instance = self.serve_node(app, "--behind-proxy", "xff", slots=1)
         self.assertEqual(instance.stop(), 0)
-        self.assertFalse((self.run_dir / "default" / "preload.js").exists())
+        self.assertFalse((self.run_dir / "default" / "stickyctl-preload.js").exists())
         self.write("go", "")
         wait_for("the child", (self.dir / "said").exists)
         self.assertEqual((self.dir / "said").read_text(), "fine\n")
@@ -135,7 +136,7 @@ class Environment(NodeTestCase):
         """A worker in a sandbox can't read it."""
         for arguments in ((), ("--node-preload", "no")):
             instance = self.serve_node(self.app(SERVER + LISTENS + """
-                console.log(Object.keys(require.cache).some(name => name.endsWith('preload.js')));
+                console.log(Object.keys(require.cache).some(name => name.endsWith("stickyctl-preload.js")));
                 """), *arguments, slots=1)
             wait_for("a line", lambda: instance.output.strip())
             self.assertEqual(instance.output.strip(), "false" if arguments else "true")
@@ -172,8 +173,8 @@ class Environment(NodeTestCase):
 class Kept(NodeTestCase):
     """A connection that is kept, at a reload."""
 
-    def leave(self, *arguments):
-        app = self.app(SERVER + LISTENS)
+    def leave(self, *arguments, more=""):
+        app = self.app(SERVER + LISTENS + more)
         instance = self.serve_node(app, *arguments, slots=1)
         kept = Talk(self).send()
         kept.until(b"client=127.0.0.1 \n")
@@ -185,7 +186,26 @@ class Kept(NodeTestCase):
     @unittest.skipIf(NODE_VERSION < 19, "Node.js 18 never closes idle connections")
     def test_it_is_told_by_an_answer(self):
         """It was closed at once, whatever the client had just sent."""
-        instance, kept = self.leave()
+        self.is_told()
+
+    @unittest.skipIf(NODE_VERSION < 19, "Node.js 18 never closes idle connections")
+    def test_a_handler_that_exits(self):
+        """The application's handler of SIGTERM does not run before."""
+        self.is_told("process.on('SIGTERM', () => process.exit(0));")
+
+    def test_a_handler_that_exits_at_a_stop_of_the_instance(self):
+        """There is no successor to whom the client could turn: nothing is waited for."""
+        app = self.app(SERVER + LISTENS + "process.on('SIGTERM', () => process.exit(0));")
+        instance = self.serve_node(app, slots=1)
+        kept = Talk(self).send()
+        kept.until(b"client=127.0.0.1 \n")
+        began = time.monotonic()
+        self.assertEqual(instance.stop(), 0)
+        self.assertLess(time.monotonic() - began, scaled(2))
+        self.assertTrue(kept.ended())
+
+    def is_told(self, more=""):
+        instance, kept = self.leave(more=more)
         kept.socket.settimeout(0.5)
         with self.assertRaises(TimeoutError):
             kept.socket.recv(1)

@@ -6,8 +6,8 @@ import json
 
 import harness
 from clients import HERE, LISTEN
-from nodejs import BEGUN_IN, LISTENS, NODE, SERVER, NodeTestCase, ask_http
-from programs import FAILED, USAGE
+from nodejs import BEGUN_IN, LISTENS, NODE, NODE_VERSION, SERVER, WHO, NodeTestCase, ask_http
+from programs import FAILED, USAGE, environment
 
 
 class Runners(NodeTestCase):
@@ -44,6 +44,30 @@ class Runners(NodeTestCase):
             self.refused(*command.split(), words=(f"stickyctl start -- {script}",))
         self.refused("npx", "some-server", words=("npx", "node"))
 
+    def test_programs_that_start_node(self):
+        """With and without -l: they are no worker in either case."""
+        for command, instead in (
+                ("nodemon --exec node app.js 3000", "node app.js 3000"),
+                ("node --watch app.js", "node app.js"),
+                ("/usr/bin/node --watch-path=src --inspect app.js -x", "node app.js -x"),
+                ("tsx watch src/app.ts", "node --import tsx src/app.ts"),
+                ("ts-node-dev --respawn app.ts", "node -r ts-node/register app.ts"),
+                ("pm2 start app.js -i 4", "node app.js -i 4"),
+                ("pm2-runtime ecosystem.config.js", "node server.js"),
+                ("env NODE_ENV=production npx nodemon", "node server.js"),
+                ("node_modules/.bin/nodemon app.mjs", "node app.mjs"),
+                ("forever start app.js", "node app.js")):
+            with self.subTest(command):
+                for arguments in ((), LISTEN):
+                    self.refused(*command.split(), arguments=arguments, words=(
+                        f"stickyctl start -- {instead}",))
+
+    def test_programs_that_are_not_node(self):
+        for command, instead in (("bun run app.ts", "node app.ts"),
+                                 ("deno run -A app.ts", "node app.ts")):
+            self.refused(*command.split(), words=(
+                "is not Node.js", f"stickyctl start -- {instead}"))
+
     def test_bad_packages(self):
         for text in ("", "{", "[]", '{"scripts": 5}', '{"scripts": {"web": 5}}'):
             self.write("package.json", text)
@@ -61,7 +85,6 @@ class Runners(NodeTestCase):
     def test_a_shell(self):
         self.refused("sh", "-c", "node app.js", words=("stickyctl start -- node app.js",))
         self.refused("bash", "-c", "cd /app && node app.js", words=("cd /app && node app.js",))
-        self.refused("sh", "-c", "exec ./server", words=("name one by -l",))
 
     def test_a_shell_that_becomes_node(self):
         """Whoever says so gets it: exec keeps the channel."""
@@ -77,6 +100,84 @@ class Runners(NodeTestCase):
         self.assertEqual(instance.wait(), FAILED)
         self.assertIn("no word from Node.js", instance.errors)
         self.assertIn("name node itself", instance.errors)
+
+
+class Recognised(NodeTestCase):
+    """Node.js by another name: the application's own listen() says where, as always."""
+
+    def serve_by(self, *command, slots=1, **options):
+        instance = self.serve("-w", slots, "--", *command, cwd=self.dir, **options)
+        self.assertEqual(ask_http(HERE)["slot"], 0)
+        return instance
+
+    def script(self, name, line):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line + "\n" + WHO + SERVER + LISTENS)
+        path.chmod(0o755)
+        return path
+
+    def test_scripts(self):
+        for line in ("#!/usr/bin/env node", f"#!{NODE}", "#!/usr/bin/env -S node --no-warnings"):
+            with self.subTest(line):
+                self.serve_by(self.script("bin/www", line)).stop()
+
+    def test_a_relative_path(self):
+        self.script("bin/www", "#!/usr/bin/env node")
+        self.serve_by("./bin/www", env={"PWD": self.dir}).stop()
+
+    def test_env(self):
+        app = self.app(SERVER + LISTENS + "console.error('A is', process.env.A);")
+        instance = self.serve_by("env", "A=1", "node", app)
+        self.assertIn("A is 1", instance.errors)
+        instance.stop()
+
+    def test_links(self):
+        """As npm puts them into node_modules/.bin, and another name of node itself."""
+        script = self.script("node_modules/next/dist/bin/next", "#!/usr/bin/env node")
+        link = self.dir / "node_modules/.bin/next"
+        link.parent.mkdir()
+        link.symlink_to("../next/dist/bin/next")
+        self.serve_by(link, "start").stop()
+        (self.dir / "js").symlink_to(NODE)
+        self.serve_by(self.dir / "js", script).stop()
+
+    def test_what_pnpm_writes(self):
+        script = self.script("next", "#!/usr/bin/env node")
+        shim = self.write("shim", "#!/bin/sh\nbasedir=$(dirname \"$0\")\n"
+                          f"exec node  \"$basedir/{script.name}\" \"$@\"\n")
+        shim.chmod(0o755)
+        self.serve_by(shim).stop()
+
+    def test_found_on_the_path(self):
+        self.script("bin/www", "#!/usr/bin/env node")
+        path = f"{self.dir}/bin:{environment()['PATH']}"
+        self.serve_by("www", env={"PATH": path}).stop()
+
+    def test_a_reload_goes_on_with_it(self):
+        instance = self.serve_by(self.script("www", "#!/usr/bin/env node"))
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assertEqual(ask_http(HERE)["gen"], 2)
+        instance.stop()
+
+    def test_the_slot_as_pm2_names_it(self):
+        app = self.app(SERVER + LISTENS + """
+            console.error('instance <%s>', process.env.NODE_APP_INSTANCE);
+            """)
+        instance = self.serve_node(app, slots=2)
+        for slot in (0, 1):
+            self.assertIn(f"instance <{slot}>", instance.errors)
+        instance.stop()
+        instance = self.serve_node(app, "--env", "NODE_APP_INSTANCE=mine", slots=2)
+        self.assertEqual(instance.errors.count("instance <mine>"), 2)
+        instance.stop()
+
+    def test_debuggers(self):
+        instance = self.serve_node(self.app(SERVER + LISTENS), slots=2,
+                                   node=("node", "--inspect=127.0.0.1:4100"))
+        for port in (4100, 4101):
+            self.assertIn(f"Debugger listening on ws://127.0.0.1:{port}/", instance.errors)
+        instance.stop()
 
 
 class Applications(NodeTestCase):
@@ -128,6 +229,19 @@ class Applications(NodeTestCase):
         app = self.app(SERVER + "server.listen({port: 3000, exclusive: true});")
         self.assert_start_fails(app, "has not called listen()", "exclusive", arguments=BEGUN_IN,
                                 slots=1)
+
+    def test_reuse_port(self):
+        """Older versions of Node.js do not know it, and serve."""
+        app = self.app(SERVER + "server.listen({port: 3000, reusePort: true});")
+        if NODE_VERSION < 23:
+            app = self.app("require('net').Server.prototype.listen = () => {};" + SERVER + LISTENS)
+        self.assert_start_fails(app, "has not called listen()", "reusePort", arguments=BEGUN_IN,
+                                slots=1)
+
+    def test_a_unix_path_alone(self):
+        app = self.app(SERVER + "server.listen(__dirname + '/app.sock');")
+        self.assert_start_fails(app, "it listens on", "app.sock", "process.env.PORT",
+                                arguments=BEGUN_IN, slots=1)
 
     def test_a_process_of_its_own(self):
         """It leaves the listening to a child, which has a cluster of its own."""

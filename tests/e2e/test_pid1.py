@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import harness
+import world
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
 from programs import WORKER, Instance, Program, children_of
@@ -56,7 +57,7 @@ class Container(Instance):
             super().close()
 
     def children(self):
-        return set(children_of(self.init))
+        return {pid for pid in children_of(self.init) if not world.is_keeper(pid)}
 
     def run_inside(self, command):
         subprocess.run(["nsenter", "--target", str(self.init), "--pid", "--mount", "--", "sh",

@@ -14,7 +14,7 @@ from clients import (
     HERE, LISTEN, ask, client_socket, http_get, is_refused, read_all, read_answer)
 from privilege import forbid_ipv6
 from programs import STICKYCTL, WORKER
-from world import files_below, other_processes, wait_for
+from world import but_keepers, files_below, wait_for
 
 # What scripts rely on: the keys of `status --json` and their types.
 NULL = type(None)
@@ -213,7 +213,8 @@ class Status(harness.TestCase):
             self.assertIn(str(worker["pid"]), row)
             self.assertIn("ready", row)
             self.assertIn("50.00%", row)
-            self.assertIn("all is well", row)
+            self.assertIn("all is well", lines[lines.index(row) + 1])
+        self.assertLessEqual(max(map(len, lines)), 80)
 
     def test_where(self):
         instance = self.serve(*LISTEN, "-w", "4", "--", WORKER, "--notify")
@@ -409,7 +410,7 @@ class Stop(harness.TestCase):
     def test_who_outlives_the_delay_is_killed(self):
         instance = self.serve(*LISTEN, "-w", "2", "--hard-shutdown-delay", "300ms", "--",
                               WORKER, "--notify", "--ignore-term", "--fork-child")
-        self.assertEqual(len(other_processes()), 5)
+        self.assertEqual(len(but_keepers()), 5)
         instance.send(signal.SIGTERM)
         self.assertEqual(instance.wait(), 4)
         exits = instance.log_lines("worker_exit")
@@ -443,7 +444,7 @@ class Stop(harness.TestCase):
 
     def test_descendants_of_a_worker_end_with_it(self):
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify", "--fork-child")
-        self.assertEqual(len(other_processes()), 5)
+        self.assertEqual(len(but_keepers()), 5)
         self.assertEqual(instance.terminate(), 0)  # the rest is every test's check
 
     def test_status_while_stopping(self):

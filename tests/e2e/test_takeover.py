@@ -197,7 +197,7 @@ class Takeover(TakeoverTestCase):
         self.kill_controller(instance)
         successor = self.start_again(instance, command=[command]).ready()
         self.assertEqual(self.pids(successor), before)
-        wait_for("the half-made life to be gone", lambda: len(world.other_processes()) == 3)
+        wait_for("the half-made life to be gone", lambda: len(world.but_keepers()) == 3)
         successor.stop()
 
     def test_draining_lives_are_watched(self):

@@ -15,7 +15,7 @@ from clients import HERE, LISTEN, ask, client_socket
 from privilege import NOBODY, as_nobody, copy_program
 from programs import STICKYCTL, WORKER, environment
 from workers import WorkerTestCase
-from world import other_processes, wait_for
+from world import but_keepers, wait_for
 
 def inherited(text):
     """What worker --print-fds printed, by kind; the environment and descriptors as maps."""
@@ -284,7 +284,7 @@ class User(WorkerTestCase):
                               "--ignore-term", "--fork-child")
         self.kill_worker(instance, 1)
         self.wait_generation(instance, 2, slot=1)
-        self.assertEqual(len(other_processes()), 5, "no orphan of the first life")
+        self.assertEqual(len(but_keepers()), 5, "no orphan of the first life")
         self.assertEqual(instance.terminate(), 4)
 
     def test_connections_of_another_users_workers_are_counted(self):

@@ -28,7 +28,7 @@ def serve(context, fd, text):
 
 
 def client_of(address):
-    """A struct sockaddr_storage: the host's part of it."""
+    """The host part of a struct sockaddr_storage."""
     family = int.from_bytes(address[:2], sys.byteorder)
     return socket.inet_ntop(family, address[4:8] if family == socket.AF_INET else address[8:24])
 

@@ -49,7 +49,7 @@ class Browser:
         return self._ask("POST", self._session + path, body)
 
     def open(self, url):
-        """A new tab; returns its page."""
+        """Open a new tab. Returns its page."""
         handle, self._first = self._first, None
         handle = handle or self._post("/window/new", type="tab")["handle"]
         page = Page(self, handle)
@@ -70,11 +70,11 @@ class Page:
         return self.browser._post(path, **body)
 
     def run(self, script, *arguments):
-        """JavaScript: a function's body."""
+        """Run JavaScript, given as the body of a function."""
         return self.post("/execute/sync", script=script, args=arguments)
 
     def text(self, selector):
-        """Of all elements that fit, as a reader sees them."""
+        """The visible text of all matching elements."""
         return self.run("return [...document.querySelectorAll(arguments[0])]"
                         ".map((element) => element.innerText)", selector)
 

@@ -19,7 +19,7 @@ import threading
 from clients import client_socket
 from world import set_sysctl
 
-# The servers' addresses, and the networks of which every address is a client.
+# The servers' addresses, and the networks of the clients: every address in them is a client.
 V4_SERVER, V6_SERVER = "192.0.2.1", "fd00::1"
 V4_CLIENTS, V6_CLIENTS = "198.18.0.0/15", "fd01::/16"
 
@@ -32,7 +32,7 @@ PACKET_MAX = 65536
 
 
 def enter_network(fd=None):
-    """The calling thread moves to a network namespace, a new one where none is given."""
+    """Move the calling thread to a network namespace. Without an argument a new one is made."""
     libc = ctypes.CDLL(None, use_errno=True)
     failed = libc.unshare(CLONE_NEWNET) if fd is None else libc.setns(fd, CLONE_NEWNET)
     if failed:
@@ -48,11 +48,12 @@ def ip(*words):
 
 
 def open_tun():
-    """One end of the wire: a device that gives and takes IP packets; gone when closed."""
+    """Open one end of the wire: a device that takes and delivers IP packets. It is removed when it
+    is closed."""
     tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"wire", IFF_TUN | IFF_NO_PI))
-        # Room for all that comes at once: what finds none is lost.
+        # The queue has room for a burst: packets beyond it would be lost.
         ip("link", "set", "wire", "txqueuelen", "10000", "up")
     except BaseException:
         os.close(tun)
@@ -61,7 +62,7 @@ def open_tun():
 
 
 def tcp_flags(packet):
-    """The flags of a TCP segment, None of anything else: the kernel's IPv6 housekeeping."""
+    """The flags of a TCP segment; None for other packets, such as IPv6 neighbour discovery."""
     version = packet[0] >> 4
     start = (packet[0] & 15) * 4 if version == 4 else 40
     return packet[start + 13] if packet[9 if version == 4 else 6] == IPPROTO_TCP else None
@@ -72,7 +73,7 @@ def destination(packet):
 
 
 class Wire:
-    """Two ends, and a thread that carries packets from each to the other."""
+    """Two devices, and a thread that carries packets between them."""
 
     def __init__(self, test):
         self.forget()
@@ -118,15 +119,16 @@ class Wire:
         finally:
             enter_network(self._here)
 
-    # What tests use.
+    # Functions for tests.
 
     def forget(self):
-        """Count anew."""
-        self.syn_acks = collections.Counter()  # client's address, as bytes -> how many it got
-        self.acks = 0                          # segments without SYN that the servers got
+        """Reset the counts."""
+        # client's address, as bytes -> number of SYN-ACKs that it got
+        self.syn_acks = collections.Counter()
+        self.acks = 0  # segments without SYN that the servers got
 
     def connect(self, address, sources):
-        """A connected client socket for each source. A socket stays in its network."""
+        """Returns a connected client socket for each source. A socket stays in its network."""
         enter_network(self._there)
         try:
             return [client_socket(address, source) for source in sources]
@@ -134,12 +136,12 @@ class Wire:
             enter_network(self._here)
 
     def withhold(self):
-        """From now on only SYNs of the clients arrive, everything else waits here."""
+        """From now on only the clients' SYNs arrive. All other packets are withheld."""
         with self._lock:
             self._withheld = []
 
     def release(self):
-        """What was withheld arrives, in its order, and what comes after it."""
+        """Deliver the withheld packets in order, and all packets after them."""
         with self._lock:
             packets, self._withheld = self._withheld, None
             for packet in packets:
@@ -188,7 +190,7 @@ class Wire:
 
 
 def why_not():
-    """Why there can be no wire here, or None."""
+    """Returns why there can be no wire here, or None."""
     try:
         os.close(os.open("/dev/net/tun", os.O_RDWR))
     except OSError as error:

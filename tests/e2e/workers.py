@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What tests of workers share."""
+"""The common part of the tests of workers."""
 
 import ctypes
 import os
@@ -9,14 +9,14 @@ import harness
 from programs import WORKER, Program
 from world import wait_for
 
-# Timers run from the time at which a turn of the controller's loop began: a busy turn makes
-# them fire early.
+# Timers count from the beginning of the loop turn in which they were started. If that turn takes
+# long, they fire early.
 EARLY = 0.8
 
 SYS_PIDFD_GETFD = 438
 
-# Sends a datagram to NOTIFY_SOCKET, waits until it was read (else its sender might be gone
-# by then), and makes a file that tells so.
+# Sends a datagram to NOTIFY_SOCKET, waits until it has been read (the sender must still exist
+# then), and makes a file as a sign.
 NOTIFY = """
 import os, socket, sys
 sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -31,8 +31,8 @@ open(sys.argv[2], "w").close()
 
 
 def start_plain(test, listener, slot, generation, command=WORKER):
-    """A worker without us, on a listening socket of its own, as SO_REUSEPORT servers do it.
-    command: words of a shell that end in the worker."""
+    """Start a worker without stickyctl, on a listening socket of its own, as a server with
+    SO_REUSEPORT does. command: words for a shell that end with the worker's command."""
     # The shell's pid is the worker's: LISTEN_PID must be right. sh may know one digit only.
     worker = Program(
         test, ["bash", "-c", f"LISTEN_PID=$$ exec {command} 3<&{listener.fileno()}"],
@@ -44,7 +44,7 @@ def start_plain(test, listener, slot, generation, command=WORKER):
 
 
 def fetch_descriptor(pid, number):
-    """A duplicate of another process's descriptor: pidfd_getfd(2)."""
+    """Duplicate another process's descriptor: pidfd_getfd(2)."""
     pidfd = os.pidfd_open(pid)
     try:
         fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
@@ -56,10 +56,10 @@ def fetch_descriptor(pid, number):
 
 
 class WorkerTestCase(harness.TestCase):
-    """What tests of workers have in common."""
+    """The common part of test cases of workers."""
 
     def script_worker(self, text):
-        """A worker by a shell script; $WORKER is tests/peers/worker."""
+        """A worker that is a shell script; $WORKER is tests/peers/worker."""
         return self.script("worker.sh", f"WORKER={WORKER}\n{text}")
 
     def kill_worker(self, instance, slot=0):
@@ -68,7 +68,7 @@ class WorkerTestCase(harness.TestCase):
         return pid
 
     def wait_generation(self, instance, generation, slot=0):
-        """Until a slot's life of that generation is ready; returns the worker's status."""
+        """Wait until the worker of a slot with that generation is ready. Returns its status."""
         status = instance.wait_status(
             f"slot {slot} to be ready in generation {generation}",
             lambda status: (status["workers"][slot]["generation"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The namespaces of a test file, and what can be left behind in them."""
+"""The namespaces of a test file, and what a test may leave behind in them."""
 
 import contextlib
 import ctypes
@@ -21,16 +21,16 @@ NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
 
 
 def patience(seconds):
-    """How long to wait on this machine for what has so long on an ordinary one. DEADLINE_S is
-    that already, so shorter times grow up to it."""
+    """How long to wait on this machine for something that takes so long on an ordinary one.
+    DEADLINE_S is scaled already, and is the upper limit of shorter times."""
     return max(seconds, min(scaled(seconds), DEADLINE_S))
 
 
 def wait_for(what, condition, seconds=DEADLINE_S, interval=0.01):
-    """Poll until condition() is true and return what it gave; fail at the deadline.
+    """Poll until condition() is true. Returns its value; fails at the deadline.
 
-    `what` names it; a function is called at the deadline, to say what was seen last.
-    """
+    `what` names the condition. If it is a function, it is called at the deadline to describe the
+    last state."""
     seconds = patience(seconds)
     deadline = time.monotonic() + seconds
     while True:
@@ -53,13 +53,13 @@ def set_sysctl(name, value):
 def set_up_network():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     set_sysctl("net.ipv6.ip_nonlocal_bind", 1)
-    # Clients of all of this network can be had on loopback.
+    # All addresses of this network can be clients on loopback.
     subprocess.run(["ip", "-6", "route", "add", "local", "2001:db8::/32", "dev", "lo"],
                    check=True)
 
 
 def set_up_bpffs():
-    """A file system for pins of our own: what is pinned, but for the kernel's, is ours."""
+    """Mount a BPF file system for the test: all pins but those of the kernel are the test's."""
     subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=False,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -69,14 +69,15 @@ def pids():
 
 
 def reap_until_end_of(child):
-    """PID 1's duty: orphans come to us. Returns the child's status."""
+    """Reap children, as PID 1 must: orphans become its children. Returns the status of the given
+    child."""
     while True:
         pid, status = os.wait()
         if pid == child:
             return os.waitstatus_to_exitcode(status)
 
 
-# ---- What is looked for after each test -----------------------------------------------
+# ---- Checks after each test -----------------------------------------------------------
 
 
 def command_line(pid):
@@ -89,9 +90,19 @@ def command_line(pid):
 
 
 def other_processes():
-    """All but PID 1 and ourselves."""
+    """The pids of all processes except PID 1 and this one."""
     found = {pid: command_line(pid) for pid in pids() - {1, os.getpid()}}
     return {pid: text for pid, text in found.items() if text}
+
+
+def is_keeper(pid):
+    """Is it the small process that an instance has beside its controller and its workers?"""
+    return "bind-keeper" in (command_line(pid) or "")
+
+
+def but_keepers():
+    """All but PID 1, ourselves and keepers."""
+    return {pid: text for pid, text in other_processes().items() if "bind-keeper" not in text}
 
 
 def listening_sockets():
@@ -110,7 +121,7 @@ def files_below(directory):
 
 
 def pins():
-    """What is pinned; maps.debug and progs.debug are there from the start."""
+    """The pins; maps.debug and progs.debug exist from the start."""
     return [path for path in files_below(BPFFS) if not path.endswith(".debug")]
 
 
@@ -132,7 +143,8 @@ def libbpf():
 
 
 def bpf_object_exists(kind, number):
-    """Is the object in the kernel, whoever keeps it? By bpf(2)'s ..._GET_FD_BY_ID."""
+    """Is the object in the kernel? This is found by BPF_..._GET_FD_BY_ID of bpf(2), whoever keeps
+    it."""
     fd = getattr(libbpf(), f"bpf_{kind}_get_fd_by_id")(ctypes.c_uint32(number))
     if fd < 0:
         return False

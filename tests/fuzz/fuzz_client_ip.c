@@ -15,7 +15,7 @@
 
 #include "handoff/client_ip.h"
 
-#define EACH_BYTE_MAX 200 /* of a shorter input each part is looked at */
+#define EACH_BYTE_MAX 200 /* of a shorter input each part is parsed */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +42,7 @@ static struct look look_at(const struct setting *setting, const uint8_t *data, s
 	struct look look;
 
 	expect(copy || !length);
-	memset(&look, 1, sizeof(look)); /* a bool may be no other byte */
+	memset(&look, 1, sizeof(look)); /* a bool may not be any other byte */
 	if (length)
 		memcpy(copy, data, length);
 	look.result = client_ip_find(copy, length, setting->header, &setting->trusted,
@@ -77,12 +77,12 @@ static void check_answer(const struct look *look, size_t length)
 	}
 	expect(look->answer.has_header);
 	expect(v4->sin_family == AF_INET || v6->sin6_family == AF_INET6);
-	expect(v4->sin_port == 0); /* at the same place in both */
+	expect(v4->sin_port == 0); /* the port is at the same place in both families */
 	expect(v4->sin_family == AF_INET ||
 	       (!IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && !v6->sin6_scope_id));
 }
 
-/* The first `length` bytes of what gave `whole`. */
+/* Check the first `length` bytes of the head whose result was `whole`. */
 static void check_part(const struct setting *setting, const struct look *whole, const uint8_t *data,
 		       size_t length)
 {
@@ -127,7 +127,7 @@ static void check_longer(const struct setting *setting, const struct look *whole
 	free(longer);
 }
 
-/* A stranger's word changes nothing but who is the client. */
+/* If the peer is not trusted, the result is the same, except that the peer itself is the client. */
 static void check_stranger(const struct setting *setting, const struct look *whole,
 			   const uint8_t *data, size_t size)
 {

@@ -13,7 +13,9 @@
 
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
+#include "node/json_scan.h"
 #include "node/relay.h"
+#include "node/unheard.h"
 
 #define check(condition)                                                                           \
 	do {                                                                                       \
@@ -25,14 +27,18 @@
 
 struct worker {
 	struct relay_member *members[MEMBERS];
+	struct unheard unheard;
 	size_t messages, heard, ends;
 };
 
-static void hear(void *context, const json_t *message)
+static void hear(void *context, const char *text, size_t length)
 {
 	struct worker *worker = context;
+	enum json_scan_kind kind;
 
-	check(json_is_object(message));
+	/* A worker would end at a text that is no JSON, or has an end of a line. */
+	check(json_scan(text, length, NULL, 0, NULL, &kind) && kind == JSON_SCAN_OBJECT);
+	check(!memchr(text, '\n', length));
 	worker->heard++;
 }
 
@@ -58,23 +64,71 @@ static void check_reply(const struct cluster_event *event)
 	json_decref(reply);
 }
 
-static void on_message(void *context, const json_t *message)
+static void check_message(const json_t *message)
 {
-	struct worker *worker = context;
 	struct cluster_event event;
-	size_t heard = worker->heard;
 
 	memset(&event, 0xa5, sizeof(event));
 	cluster_read(message, &event);
-	check(event.kind >= CLUSTER_OTHER && event.kind <= CLUSTER_WANTS_OUT);
+	check(event.kind >= CLUSTER_OTHER && event.kind <= CLUSTER_STOP_ANSWER);
 	check(memchr(event.key, '\0', sizeof(event.key)));
 	check(event.kind != CLUSTER_QUERY || json_is_object(message));
 	check_query(&event.query);
 	if (event.kind == CLUSTER_QUERY)
 		check_reply(&event);
-	if (!relay_pass(worker->members[0], message))
+}
+
+static void check_unheard(struct worker *worker, const char *text, size_t length)
+{
+	char kind[UNHEARD_KIND_SIZE];
+	const char *cure;
+
+	if (unheard_note(&worker->unheard, text, length, kind, &cure))
+		check(memchr(kind, '\0', sizeof(kind)) && !strpbrk(kind, "\"\n") && *cure);
+}
+
+/* What jansson takes is taken; and each part lies within the text. */
+static void check_scan(const char *text, size_t length, const json_t *message)
+{
+	static const char *const names[] = {"cmd", "a"};
+	struct json_part parts[2];
+	enum json_scan_kind kind;
+	bool is_json = json_scan(text, length, names, 2, parts, &kind);
+	size_t i;
+
+	/* To jansson a NUL is the end of the text. */
+	check(is_json || !message || memchr(text, '\0', length));
+	for (i = 0; is_json && i < 2; i++) {
+		check(parts[i].kind == JSON_SCAN_ABSENT ||
+		      (parts[i].text >= text && parts[i].length <= length &&
+		       parts[i].text + parts[i].length <= text + length));
+		/* A name with escapes is known to jansson alone. */
+		if (message && parts[i].kind != JSON_SCAN_ABSENT)
+			check(json_object_get(message, names[i]));
+	}
+	check((cluster_address(text, length) == CLUSTER_NO_JSON) == !is_json);
+}
+
+static void on_line(void *context, const char *text, size_t length)
+{
+	struct worker *worker = context;
+	size_t heard = worker->heard;
+	json_t *message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+	check_scan(text, length, message);
+	if (message)
+		check_message(message);
+	json_decref(message);
+	if (!relay_pass(worker->members[0], text, length))
 		check(worker->heard == heard);
+	check_unheard(worker, text, length);
 	worker->messages++;
+}
+
+static void on_too_long(void *context)
+{
+	(void)context;
+	abort(); /* the inputs are shorter */
 }
 
 static void on_end(void *context)
@@ -90,8 +144,11 @@ static void on_drained(void *context)
 static size_t run(const uint8_t *data, size_t size, size_t piece)
 {
 	struct worker worker = {0};
-	const struct node_ipc_callbacks callbacks = {
-		.message = on_message, .end = on_end, .drained = on_drained, .context = &worker};
+	const struct node_ipc_callbacks callbacks = {.line = on_line,
+						     .too_long = on_too_long,
+						     .end = on_end,
+						     .drained = on_drained,
+						     .context = &worker};
 	struct event_base *base = event_base_new();
 	struct node_ipc *ipc;
 	struct relay *relay;

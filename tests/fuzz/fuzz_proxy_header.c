@@ -19,7 +19,7 @@
 			abort();                                                                   \
 	} while (0)
 
-/* Up to here every length is tried, and then some. */
+/* Up to this size every length is tried, above it some. */
 #define CUT_EVERYWHERE 160
 #define CUTS_BEHIND    40
 
@@ -58,7 +58,7 @@ static void check_outcome(const struct outcome *outcome, const uint8_t *bytes, s
 	check_endpoint(&outcome->answer.destination);
 }
 
-/* In a block of just this size. */
+/* Parse the bytes in a block of exactly this size. */
 static struct outcome parse(const uint8_t *bytes, size_t length)
 {
 	struct outcome outcome;
@@ -75,7 +75,7 @@ static struct outcome parse(const uint8_t *bytes, size_t length)
 	return outcome;
 }
 
-/* A line that is waited for has a next byte that would not be refused. */
+/* If more of a line is waited for, there is a next byte that would not be refused. */
 static void check_hope(const uint8_t *bytes, size_t length)
 {
 	uint8_t line[PROXY_HEADER_MAX];
@@ -91,7 +91,7 @@ static void check_hope(const uint8_t *bytes, size_t length)
 	abort();
 }
 
-/* FOUND is answered at its last byte, and not before. */
+/* The result is FOUND at the last byte of the header, and not before. */
 static void check_length(const uint8_t *bytes, const struct outcome *outcome)
 {
 	struct outcome exact = parse(bytes, outcome->answer.length);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A process dies, another one goes on with its group: workers, counters, proxies, dispatchers. */
+/* A process dies, and another one takes over its group: workers, counters, proxies, dispatchers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -31,16 +31,16 @@
 #define PROXY	    "127.0.0.9"
 #define OTHER_PROXY "127.0.0.10"
 
-/* On a BPF file system of our own. */
+/* The test mounts a BPF file system here. */
 static char directory[] = "/tmp/test_adopt.XXXXXX";
 static char pins[64];
 
 struct scene {
 	struct sticky_group *group;
 	struct sticky_worker *workers[SLOTS];
-	int fds[SLOTS]; /* of the former process's workers */
+	int fds[SLOTS]; /* descriptors of the previous process's workers */
 	struct sticky_dispatchers *dispatchers;
-	uint32_t count; /* of them */
+	uint32_t count; /* number of these workers */
 };
 
 static struct sticky_prefix single(const char *ip)
@@ -52,7 +52,7 @@ static struct sticky_prefix single(const char *ip)
 	return prefix;
 }
 
-/* ---- The former process -------------------------------------------------------------------- */
+/* ---- The previous process -------------------------------------------------------------------- */
 
 static int send_worker(struct sticky_group *group, uint32_t slot, int channel)
 {
@@ -68,7 +68,7 @@ static int send_worker(struct sticky_group *group, uint32_t slot, int channel)
 	return error;
 }
 
-static int live(uint32_t dispatchers, bool pin_late, int channel)
+static int previous_process(uint32_t dispatchers, bool pin_late, int channel)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_prefix proxy = single(PROXY);
@@ -98,7 +98,7 @@ static pid_t start_former(uint32_t dispatchers, bool pin_late, int channel)
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (live(dispatchers, pin_late, channel))
+		if (previous_process(dispatchers, pin_late, channel))
 			_exit(1);
 		for (;;)
 			pause();
@@ -106,8 +106,8 @@ static pid_t start_former(uint32_t dispatchers, bool pin_late, int channel)
 	return pid;
 }
 
-/* It lives until its workers' sockets are here, then it dies at once. */
-static void let_former_live(struct scene *scene, uint32_t dispatchers, bool pin_late)
+/* The previous process runs until its workers' sockets have arrived here, then it dies. */
+static void run_previous_process(struct scene *scene, uint32_t dispatchers, bool pin_late)
 {
 	struct channel_message message;
 	int ends[2], status;
@@ -166,7 +166,7 @@ static void end(struct scene *scene)
 	assert_int_equal(stat(path, &status), -1);
 }
 
-/* The place that a client comes to: a slot, SLOTS for any dispatcher, or -errno. */
+/* Returns the place at which a client arrives: a slot, SLOTS for any dispatcher, or -errno. */
 static int land(const struct scene *scene, const char *ip)
 {
 	struct sockaddr_storage source = address_of(ip, 0);
@@ -205,9 +205,12 @@ static void proxies_survive_and_dispatchers_are_opened_anew(void **state)
 	uint32_t i;
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
-	/* Those of the former process are gone, and its word on that counts. */
+	/*
+	 * The dispatchers of the previous process are gone, but its setting for that case still
+	 * applies.
+	 */
 	assert_int_equal(land(&scene, PROXY), -ECONNREFUSED);
 	open_dispatchers(&scene, 2);
 	assert_int_equal(land(&scene, PROXY), SLOTS);
@@ -225,14 +228,14 @@ static void who_opens_no_dispatchers_has_none(void **state)
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, true);
+	run_previous_process(&scene, DISPATCHERS, true);
 	adopt(&scene);
 	finish(&scene);
 	check_own_slot(&scene, PROXY);
 	check_own_slot(&scene, OTHER_PROXY);
 	assert_int_equal(group_counters(scene.group).dispatched, 0);
 	assert_int_equal(group_counters(scene.group).dropped, 0);
-	/* The list is there still, and they can be opened later. */
+	/* The list of proxies is still there, and dispatchers can be opened later. */
 	open_dispatchers(&scene, DISPATCHERS);
 	assert_int_equal(land(&scene, PROXY), SLOTS);
 	check_own_slot(&scene, OTHER_PROXY);
@@ -244,7 +247,7 @@ static void a_former_process_without_dispatchers_can_be_followed_by_one_with(voi
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, 0, false);
+	run_previous_process(&scene, 0, false);
 	adopt(&scene);
 	check_own_slot(&scene, PROXY);
 	open_dispatchers(&scene, 1);
@@ -259,7 +262,7 @@ static void the_list_is_the_next_ones_to_change(void **state)
 	struct scene scene = {0};
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
 	open_dispatchers(&scene, DISPATCHERS);
 	finish(&scene);
@@ -269,14 +272,17 @@ static void the_list_is_the_next_ones_to_change(void **state)
 	end(&scene);
 }
 
-/* Whoever was queued at a worker is there still; the next life comes after the former one's. */
+/*
+ * Connections that were queued at a worker are still there. The generation of the next worker
+ * follows that of the previous one.
+ */
 static void workers_go_on(void **state)
 {
 	struct scene scene = {0};
 	struct sticky_worker *next;
 
 	(void)state;
-	let_former_live(&scene, DISPATCHERS, false);
+	run_previous_process(&scene, DISPATCHERS, false);
 	adopt(&scene);
 	finish(&scene);
 	assert_int_equal(group_slot_info(scene.group, 1).generation, 1);
@@ -303,21 +309,21 @@ static void what_is_not_all_there_is_not_taken_over(void **state)
 	(void)state;
 	assert_int_equal(sticky_group_adopt(&options, pins, &group), -ENOENT);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct sticky_group *former = group_start(SLOTS, "127.0.0.1:0");
+		struct sticky_group *previous = group_start(SLOTS, "127.0.0.1:0");
 
-		assert_int_equal(sticky_group_pin(former, pins), 0);
+		assert_int_equal(sticky_group_pin(previous, pins), 0);
 		snprintf(path, sizeof(path), "%s/%s", pins, names[i]);
 		assert_int_equal(unlink(path), 0);
 		assert_int_equal(sticky_group_adopt(&options, pins, &group), -ENOENT);
-		sticky_group_close(former);
+		sticky_group_close(previous);
 	}
 	assert_ptr_equal(group, untouched);
 	assert_int_equal(descriptors_count(), before);
-	assert_int_equal(rmdir(pins), 0); /* nothing is left in it */
+	assert_int_equal(rmdir(pins), 0); /* nothing is left in the directory */
 	assert_int_equal(mkdir(pins, 0700), 0);
 }
 
-/* Returns why not, or NULL. */
+/* Returns NULL, or why it is not possible. */
 static const char *mount_pins(void)
 {
 	if (!mkdtemp(directory))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * sticky.h: any function may be called from any thread, for the same group too. Here several
- * threads call all of them while slots and listeners change. Under ThreadSanitizer this test fails
- * for every access to the group outside of its lock; without it, for a wrong result, a deadlock,
- * or a descriptor that is left open.
+ * sticky.h says that any function may be called from any thread, also for the same group. Here
+ * several threads call all of them while slots and listeners change. Under ThreadSanitizer this
+ * test fails at every access to the group outside of its lock. Without it, the test fails at a
+ * wrong result, a deadlock, or a descriptor that is left open.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,14 +28,14 @@
 
 #define SLOTS_MAX     6
 #define RUN_MS	      1500
-#define CHANGES_LEAST 10 /* of the number of slots, in that time */
+#define CHANGES_LEAST 10 /* the least number of changes of the number of slots in that time */
 
 struct storm {
 	struct sticky_group *group;
 	atomic_bool stop;
 	atomic_uint changes;
-	atomic_int unexpected; /* the last result that no caller could explain */
-	atomic_int where;      /* the line that got it */
+	atomic_int unexpected; /* the last unexpected result */
+	atomic_int where;      /* the line at which it was returned */
 };
 
 typedef void turn_fn(struct storm *storm, uint32_t turn);
@@ -93,14 +93,15 @@ static void deal_out(struct storm *storm, uint32_t turn)
 	EXPECT(storm, result == 0, result);
 }
 
-static void live(struct storm *storm, uint32_t turn)
+static void open_and_close_workers(struct storm *storm, uint32_t turn)
 {
 	uint32_t slot = turn % SLOTS_MAX;
 	struct sticky_worker *worker;
 	int result = sticky_worker_open(storm->group, slot, &worker), serves;
 
 	if (result) {
-		EXPECT(storm, result == -EINVAL, result); /* the slot is not there at the moment */
+		/* the slot does not exist at the moment */
+		EXPECT(storm, result == -EINVAL, result);
 		return;
 	}
 	EXPECT(storm, sticky_worker_slot(worker) == slot, (int)slot);
@@ -143,7 +144,10 @@ static void add_listeners(struct storm *storm, uint32_t turn)
 	uint32_t count;
 	int result = 0;
 
-	/* One in 20 turns: the last ones come when the test is about to end. */
+	/*
+	 * This is done in one of 20 turns, so that the last listeners are added shortly before the
+	 * end.
+	 */
 	if (turn % 20 == 0) {
 		result = sticky_group_listen(storm->group, "127.0.0.1:0");
 		EXPECT(storm,
@@ -177,7 +181,7 @@ static void open_dispatchers(struct storm *storm, uint32_t turn)
 		return;
 	EXPECT(storm, sticky_dispatchers_fd(dispatchers, 0, 0) >= 0, -1);
 	sticky_dispatchers_close(dispatchers);
-	usleep(5000); /* listeners are added between two openings */
+	usleep(5000); /* listeners can be added between two openings */
 }
 
 static void ask(struct storm *storm, uint32_t turn)
@@ -198,7 +202,7 @@ static void ask(struct storm *storm, uint32_t turn)
 	result = sticky_slot_holding_fd(storm->group, turn % SLOTS_MAX, 0);
 	EXPECT(storm, result >= 0 || result == -ENOENT || result == -EINVAL, result);
 	sticky_group_run(storm->group);
-	/* Not a BPF file system. */
+	/* "/" is not a BPF file system. */
 	result = sticky_group_pin(storm->group, "/");
 	EXPECT(storm, result < 0, result);
 }
@@ -211,7 +215,10 @@ static void ask_without_a_group(struct storm *storm, uint32_t turn)
 	EXPECT(storm, sticky_address_parse("203.0.113.9", &address) == 0, 0);
 	EXPECT(storm, strcmp(sticky_version(), STICKY_VERSION) == 0, 0);
 	sticky_explain(-EPERM, sizeof(text), text);
-	/* Some time after the start: until then the functions themselves wait for what is due. */
+	/*
+	 * Until this call the functions themselves wait for what is due. It comes some time after
+	 * the start.
+	 */
 	if (turn == 20)
 		EXPECT(storm, sticky_group_fd(storm->group) >= 0, -1);
 	usleep(10000);
@@ -221,15 +228,10 @@ static void ask_without_a_group(struct storm *storm, uint32_t turn)
 
 static void run_storm(struct storm *storm)
 {
-	static turn_fn *const turns[] = {change_slots,
-					 deal_out,
-					 live,
-					 live,
-					 import_a_worker,
-					 add_listeners,
-					 open_dispatchers,
-					 ask,
-					 ask_without_a_group};
+	static turn_fn *const turns[] = {
+		change_slots,	    deal_out,	   open_and_close_workers, open_and_close_workers,
+		import_a_worker,    add_listeners, open_dispatchers,	   ask,
+		ask_without_a_group};
 	struct caller callers[sizeof(turns) / sizeof(turns[0])];
 	size_t i;
 
@@ -239,7 +241,7 @@ static void run_storm(struct storm *storm)
 				 0);
 	}
 	usleep((useconds_t)wait_scaled_ms(RUN_MS) * 1000);
-	/* The refusal comes while all of them go on. */
+	/* The refusal comes while all threads are still running. */
 	assert_int_equal(sticky_group_refuse(storm->group), 0);
 	usleep(100000);
 	atomic_store(&storm->stop, true);
@@ -254,7 +256,8 @@ static void any_function_may_be_called_from_any_thread(void **state)
 
 	(void)state;
 	storm.group = group_start(2, "127.0.0.1:0");
-	sticky_group_close(storm.group); /* what libbpf keeps open is open from now on */
+	/* the descriptors that libbpf keeps open are open from now on */
+	sticky_group_close(storm.group);
 	before = descriptors_count();
 	storm.group = group_start(2, "127.0.0.1:0");
 	run_storm(&storm);

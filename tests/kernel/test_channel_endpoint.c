@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker behind a channel: what it says is heard, and nothing that it says does harm. */
+/* A worker behind a channel: its messages are handled, and none of them does harm. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@
 #include "sticky.h"
 
 #define CLIENTS	   400
-#define ON_THE_WAY 128 /* at most, of one channel */
+#define ON_THE_WAY 128 /* limit for a channel */
 
 struct scene {
 	uint32_t before; /* descriptors */
@@ -108,7 +108,7 @@ static void submit(struct scene *scene, uint32_t count)
 	turn(scene);
 }
 
-/* The worker's side. */
+/* The worker reads one message and answers. */
 static uint32_t take(struct scene *scene, uint32_t place)
 {
 	struct channel_message message;
@@ -222,7 +222,7 @@ static void a_full_channel_is_sent_to_once_it_is_not(void **state)
 
 	(void)state;
 	begin(&scene);
-	/* Words of no use to the worker fill it up. */
+	/* Messages that the worker ignores fill the channel. */
 	while (channel_send(channel_endpoint_fd(scene.endpoint), &message, -1) == 0)
 		;
 	submit(&scene, 3);
@@ -255,7 +255,7 @@ static void its_last_words_are_heard(void **state)
 	close_all(&scene.channel, 1);
 	channel_endpoint_close(scene.endpoint);
 	assert_int_equal(scene.counters.handed, 1);
-	assert_int_equal(scene.hellos, 0); /* nobody is there to be told */
+	assert_int_equal(scene.hellos, 0); /* the callback is not called any more */
 	assert_int_equal(delivery_waiting(scene.delivery), 2);
 
 	open_outlet(&scene);
@@ -275,7 +275,10 @@ static void an_end_that_is_gone_is_told_of_once(void **state)
 	close_all(&scene.channel, 1);
 	for (i = 0; i < 3; i++)
 		turn(&scene);
-	/* The loop has nothing to do: it would turn for ever. */
+	/*
+	 * The loop has nothing to do. If the closed end were reported again and again, it would
+	 * never end.
+	 */
 	submit(&scene, 2);
 	assert_int_equal(delivery_waiting(scene.delivery), 2);
 	assert_int_equal(on_the_way(&scene), 0);
@@ -303,7 +306,7 @@ static void send_with(int channel, const void *bytes, size_t length, const int *
 	assert_int_equal(sendmsg(channel, &header, 0), length);
 }
 
-/* However many it sends, the controller has as many descriptors as before. */
+/* However many descriptors the worker sends, the controller has as many as before. */
 static void a_worker_can_not_fill_the_controller_with_descriptors(void **state)
 {
 	struct channel_message message = {.version = CHANNEL_VERSION, .kind = CHANNEL_ACCEPTED};
@@ -326,7 +329,7 @@ static void a_worker_can_not_fill_the_controller_with_descriptors(void **state)
 	}
 	say(&scene, CHANNEL_HELLO, 0);
 	turn(&scene);
-	assert_int_equal(scene.hellos, 1); /* and it is heard still */
+	assert_int_equal(scene.hellos, 1); /* later messages are still handled */
 	close_all(fds, 4);
 	end(&scene);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The program is taken away from a group; it is noticed, and put right. */
+/* The program is detached from a group. The group notices it, and attaches the program again. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -23,7 +23,7 @@
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
 
-/* How many of the clients come to a worker that does not own them? */
+/* Returns how many of the clients arrive at a worker that does not own them. */
 static uint32_t count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
 			    sa_family_t family)
 {
@@ -44,7 +44,7 @@ static uint32_t count_moved(struct sticky_group *group, struct sticky_worker *co
 	return moved;
 }
 
-/* The connection that asked may have been accepted: a worker sees one that was reset. */
+/* A worker may have accepted the test connection, which was reset. */
 static void drain(struct sticky_worker *const *workers)
 {
 	int i;
@@ -61,7 +61,7 @@ static void expect_steered(struct sticky_group *group, struct sticky_worker *con
 
 	assert_int_equal(sticky_group_check(group), 0);
 	after = group_counters(group);
-	/* The connection that asks is none: no counter of connections shows it. */
+	/* The test connection is not counted: no counter has changed. */
 	assert_memory_equal(&after, &before, sizeof(after));
 	assert_true(nothing_waits(sticky_worker_fd(workers[0], 0)));
 	assert_int_equal(count_moved(group, workers, family), 0);
@@ -78,7 +78,7 @@ static void detach_is_put_right(const char *address, sa_family_t family)
 	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
 				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
 			 0);
-	/* The naive way: without a check it stays as it is. */
+	/* Shows the fault: without a check, the clients stay scattered. */
 	assert_true(count_moved(group, workers, family) > CLIENTS / 4);
 	assert_int_equal(sticky_group_check(group), 1);
 	drain(workers);
@@ -128,7 +128,7 @@ static void a_change_of_hands_attaches_it_again(void **state)
 	sticky_group_close(group);
 }
 
-/* A foreign socket in the group with a program that sends all to itself. */
+/* A foreign socket in the group has a program that sends all connections to itself. */
 static void a_foreign_program_is_replaced(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Slots change hands all the time, while clients come without a pause: nobody notices. */
+/* A slot changes hands all the time, while clients connect without a pause. No client is lost. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 #include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
-#include "../support/lives.h"
+#include "../support/worker_threads.h"
 #include "../support/netns.h"
 #include "../support/wait.h"
 #include "sticky.h"
@@ -21,40 +21,43 @@
 #define SLOTS_MAX 4
 #define CHANGES	  500
 
-/* One change of hands: with a successor beside the life (reload), or after it (crash). */
-static void change_hands(struct sticky_group *group, struct life **life, bool is_reload)
+/*
+ * One change of hands. The next worker is opened before the previous one is closed (reload), or
+ * after it (crash).
+ */
+static void change_hands(struct sticky_group *group, struct worker_thread **thread, bool is_reload)
 {
-	struct life *former = *life, *successor = malloc(sizeof(*successor));
-	uint32_t slot = sticky_worker_slot(former->worker);
+	struct worker_thread *previous = *thread, *next = malloc(sizeof(*next));
+	uint32_t slot = sticky_worker_slot(previous->worker);
 
-	assert_non_null(successor);
+	assert_non_null(next);
 	if (is_reload)
-		assert_int_equal(life_start(group, slot, successor), 0);
-	assert_int_equal(life_end(former), 0);
+		assert_int_equal(worker_thread_start(group, slot, next), 0);
+	assert_int_equal(worker_thread_end(previous), 0);
 	if (!is_reload)
-		assert_int_equal(life_start(group, slot, successor), 0);
-	free(former);
-	*life = successor;
+		assert_int_equal(worker_thread_start(group, slot, next), 0);
+	free(previous);
+	*thread = next;
 }
 
-static void start_lives(struct sticky_group *group, struct life **ret_lives)
+static void start_threads(struct sticky_group *group, struct worker_thread **ret_threads)
 {
 	uint32_t slot;
 
 	for (slot = 0; slot < sticky_group_slots(group); slot++) {
-		ret_lives[slot] = malloc(sizeof(*ret_lives[slot]));
-		assert_non_null(ret_lives[slot]);
-		assert_int_equal(life_start(group, slot, ret_lives[slot]), 0);
+		ret_threads[slot] = malloc(sizeof(*ret_threads[slot]));
+		assert_non_null(ret_threads[slot]);
+		assert_int_equal(worker_thread_start(group, slot, ret_threads[slot]), 0);
 	}
 }
 
-static void end_lives(struct sticky_group *group, struct life **lives)
+static void end_threads(struct sticky_group *group, struct worker_thread **threads)
 {
 	uint32_t slot;
 
 	for (slot = 0; slot < sticky_group_slots(group); slot++) {
-		assert_int_equal(life_end(lives[slot]), 0);
-		free(lives[slot]);
+		assert_int_equal(worker_thread_end(threads[slot]), 0);
+		free(threads[slot]);
 	}
 }
 
@@ -90,8 +93,8 @@ static bool so_many_are_served(void *context)
 }
 
 /*
- * Else most of the changes would be over before the first client came. Fewer of them on a slow
- * machine, so that the changes are as many.
+ * Without this most of the changes would be over before the first client has connected. A slow
+ * machine waits for fewer clients, so that the number of changes stays the same.
  */
 static void wait_for_some_clients(struct crowd *crowd)
 {
@@ -104,23 +107,23 @@ static void wait_for_some_clients(struct crowd *crowd)
 static void check_changes_of_hands(uint32_t slots)
 {
 	struct sticky_group *group = group_start(slots, "127.0.0.1:0");
-	struct life *lives[SLOTS_MAX];
-	static struct crowd crowds[2]; /* a test that fails leaves their threads running */
+	struct worker_thread *threads[SLOTS_MAX];
+	static struct crowd crowds[2]; /* static, as their threads go on after a test that fails */
 	unsigned int seed = 1;
 	uint32_t i;
 
-	start_lives(group, lives);
+	start_threads(group, threads);
 	for (i = 0; i < 2; i++)
 		start_crowd(&crowds[i], group, 1000 * i);
 	for (i = 0; i < CHANGES; i++) {
 		int random = rand_r(&seed);
 
 		wait_for_some_clients(&crowds[i % 2]);
-		change_hands(group, &lives[(uint32_t)random / 2 % slots], random % 2);
+		change_hands(group, &threads[(uint32_t)random / 2 % slots], random % 2);
 	}
 	for (i = 0; i < 2; i++)
 		crowd_end(&crowds[i], true);
-	end_lives(group, lives);
+	end_threads(group, threads);
 	for (i = 0; i < 2; i++)
 		check_crowd(&crowds[i]);
 	assert_int_equal(group_counters(group).dropped, 0);
@@ -133,7 +136,7 @@ static void nobody_is_lost_in_500_changes_of_hands(void **state)
 	check_changes_of_hands(SLOTS_MAX);
 }
 
-/* Where every client comes to the slot that changes hands. */
+/* With one slot every client connects to the slot that changes hands. */
 static void nobody_is_lost_in_500_changes_of_the_only_slot(void **state)
 {
 	(void)state;
@@ -147,22 +150,22 @@ static bool somebody_was_refused(void *context)
 	return crowd->refused > 0;
 }
 
-/* The naive way, under the same crowd: the entry is emptied, then filled again. */
+/* Shows the fault under the same load: the entry is emptied first, then filled again. */
 static void an_entry_emptied_first_refuses_clients(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
-	struct life *lives[1];
+	struct worker_thread *threads[1];
 	static struct crowd crowd;
 
 	(void)state;
-	start_lives(group, lives);
+	start_threads(group, threads);
 	start_crowd(&crowd, group, 0);
 	assert_int_equal(steering_empty(group->steering, 0, 0), 0);
 	assert_int_equal(wait_until(somebody_was_refused, &crowd), 0);
-	change_hands(group, &lives[0], true);
+	change_hands(group, &threads[0], true);
 	crowd_end(&crowd, true);
 	assert_int_equal(crowd.error, -ECONNREFUSED);
-	end_lives(group, lives);
+	end_threads(group, threads);
 	sticky_group_close(group);
 }
 
@@ -171,7 +174,7 @@ static bool somebody_waits(void *context)
 	return listener_queue(*(int *)context) > 0;
 }
 
-/* And the crowd sees it when a socket is closed with somebody in it. */
+/* The same clients also notice it if a socket is closed with connections in its queue. */
 static void a_plain_close_loses_one_of_a_crowd(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");

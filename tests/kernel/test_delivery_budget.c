@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How long a connection waits for a worker, and the answer that it gets then. */
+/* How long a connection waits for a worker, and the answer that it gets after that. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -69,13 +69,13 @@ static void a_worker_that_comes_in_time_gets_them(void **state)
 	fixture_run_for(&fixture, 100);
 	fake_worker_start(&fixture, SLOT, 2, &fake);
 	fake_worker_check_got(&fake, 0, 0, 2);
-	/* The others wait for it to accept, however long that takes. */
+	/* The other connections wait until the worker has accepted, however long that takes. */
 	fixture_run_for(&fixture, 400);
 	fixture_check_waiting(&fixture, SLOT, 3);
 	assert_int_equal(fixture.counters.answered, 0);
 	assert_in_range(fixture.counters.retried, 5 * 2, 5 * (3 + SLACK_MS / 30));
-	/* Now it is gone, and their time runs. */
-	worker_endpoint_close(fake.outlet);
+	/* Now the worker is gone, and their time begins. */
+	worker_endpoint_close(fake.endpoint);
 	fixture_check_waiting(&fixture, SLOT, 5);
 	fixture_wait_counted(&fixture, &fixture.counters.answered, 5);
 	fixture_end(&fixture);
@@ -120,7 +120,7 @@ static void the_answer_is_of_the_kind_that_was_asked_for(void **state)
 	check_answer(DOWN_ANSWER_503, "GET", "HTTP/1.1 503 Service Unavailable\r\n");
 	check_answer(DOWN_ANSWER_CLOSE, "GET / HTTP/1.1\r\n\r\n", NULL);
 	check_answer(DOWN_ANSWER_502, "\x16\x03\x01",
-		     NULL); /* no plain text into a TLS handshake */
+		     NULL); /* no plain text is sent into a TLS handshake */
 }
 
 int main(void)

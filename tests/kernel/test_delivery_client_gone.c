@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Clients that go away while their connections wait. */
+/* Clients that close while their connections wait. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -20,18 +20,22 @@ static void who_goes_away_is_forgotten(void **state)
 	fixture_begin(&fixture, limits_patient());
 	fake_worker_start(&fixture, OTHER, 1, &fake);
 	fixture_submit(&fixture, SLOT, 3);
-	fixture_submit(&fixture, OTHER, 3); /* 3 is on the way, 4 and 5 wait for it */
+	/* 3 is on the way to the worker, 4 and 5 wait until it has accepted */
+	fixture_submit(&fixture, OTHER, 3);
 	fixture_client_reset(&fixture, 1);
 	fixture_client_reset(&fixture, 3);
 	fixture_client_reset(&fixture, 4);
 	fixture_wait_counted(&fixture, &fixture.counters.client_gone, 2);
 	fixture_check_waiting(&fixture, SLOT, 2);
 	fixture_check_waiting(&fixture, OTHER, 1);
-	/* The one on the way is the worker's to find out. */
-	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 1);
-	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
+	/*
+	 * The one that is on the way has already been sent: the worker will notice that it is
+	 * closed.
+	 */
+	assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 1);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[0]);
 	fake_worker_check_got(&fake, 1, 5, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -51,7 +55,7 @@ static void many_go_away_at_a_time(void **state)
 	fixture_end(&fixture);
 }
 
-/* It has said all that it had to say, and waits for the answer. */
+/* The client has sent its whole request, and waits for the answer. */
 static void who_closed_his_half_still_waits(void **state)
 {
 	struct delivery_fixture fixture;
@@ -65,7 +69,7 @@ static void who_closed_his_half_still_waits(void **state)
 	fixture_check_waiting(&fixture, SLOT, 1);
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	fake_worker_check_got(&fake, 0, 0, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Giving up, and closing: each connection that waits gets its answer, or ends. */
+/* Giving up and closing: each connection that waits gets an answer, or is closed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -29,12 +29,12 @@ static void once_given_up_nobody_waits_for_nobody(void **state)
 	fixture_check_waiting(&fixture, OTHER, 1);
 	fixture_submit(&fixture, SLOT, 1);
 	assert_int_equal(fixture.counters.answered, 5);
-	/* Who has a worker is served to the end. */
-	worker_endpoint_accepted(fake.outlet, fake.ids[0]);
+	/* A connection of a slot with a worker is still served. */
+	worker_endpoint_accepted(fake.endpoint, fake.ids[0]);
 	fake_worker_check_got(&fake, 1, 4, 1);
-	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[1]);
 	assert_int_equal(fixture.counters.handed, 2);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -49,7 +49,7 @@ static void once_given_up_a_workers_end_is_its_clients_answer(void **state)
 	fixture_submit(&fixture, SLOT, 5);
 	delivery_give_up(fixture.delivery);
 	assert_int_equal(fixture.counters.answered, 0);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	assert_int_equal(delivery_waiting(fixture.delivery), 0);
 	assert_int_equal(fixture.counters.answered, 5);
 	fixture_end(&fixture);
@@ -67,13 +67,13 @@ static void a_close_ends_all_who_are_left(void **state)
 	fake_worker_start(&fixture, OTHER, 1, &fake);
 	fake_worker_start(&fixture, 0, 5, &blocked);
 	blocked.result = -ENOBUFS;
-	fixture_submit(&fixture, SLOT, 2);  /* nobody has it */
-	fixture_submit(&fixture, OTHER, 3); /* on the way, and slow */
-	fixture_submit(&fixture, 0, 2);	    /* to be tried again */
+	fixture_submit(&fixture, SLOT, 2);  /* the slot has no worker */
+	fixture_submit(&fixture, OTHER, 3); /* on the way to a slow worker */
+	fixture_submit(&fixture, 0, 2);	    /* to be sent again later */
 	item = fixture_connect(&fixture, SLOT);
 	assert_int_equal(delivery_submit(fixture.delivery, &item), 0); /* not placed */
-	worker_endpoint_close(fake.outlet);
-	worker_endpoint_close(blocked.outlet);
+	worker_endpoint_close(fake.endpoint);
+	worker_endpoint_close(blocked.endpoint);
 	delivery_close(fixture.delivery);
 	fixture.delivery = NULL;
 	for (i = 0; i < fixture.count; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How many connections may wait, and which of them are answered beyond that. */
+/* How many connections may wait, and which of them are answered if there are more. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -30,11 +30,13 @@ static void beyond_the_limit_the_oldest_gets_his_answer(void **state)
 	assert_int_equal(fixture.counters.answered, 5);
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	fake_worker_check_got(&fake, 0, 5, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
-/* Who waits for a slot that nobody has goes before one whose worker is only slow. */
+/*
+ * Connections of a slot without a worker are answered before those of a slot whose worker is slow.
+ */
 static void beyond_the_limit_a_slow_workers_clients_go_last(void **state)
 {
 	struct delivery_limits limits = limits_patient();
@@ -54,7 +56,8 @@ static void beyond_the_limit_a_slow_workers_clients_go_last(void **state)
 	assert_int_equal(fixture.counters.answered, 2);
 	assert_false(fixture_client_waits(&fixture, 1));
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 2));
-	worker_endpoint_close(fake.outlet); /* one more comes back: one too many */
+	/* one more connection comes back, which is one too many */
+	worker_endpoint_close(fake.endpoint);
 	assert_int_equal(fixture.counters.answered, 3);
 	assert_int_equal(delivery_waiting(fixture.delivery), 4);
 	fixture_end(&fixture);

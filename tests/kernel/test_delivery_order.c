@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Connections come to the worker of their slot in order, and few enough at a time. */
+/* Connections reach the worker of their slot in order, and not too many at a time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,11 +25,11 @@ static void each_worker_gets_its_slots_connections_in_order(void **state)
 		assert_int_equal(fakes[slot].count, 10);
 		for (i = 0; i < 10; i++)
 			assert_int_equal(fakes[slot].places[i], i * SLOTS + slot);
-		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].outlet), 10);
+		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].endpoint), 10);
 		fake_worker_accept_all(&fakes[slot], 0);
-		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].outlet), 0);
+		assert_int_equal(worker_endpoint_on_the_way(fakes[slot].endpoint), 0);
 		assert_int_equal(fixture.counters.handed_of[slot], 10);
-		worker_endpoint_close(fakes[slot].outlet);
+		worker_endpoint_close(fakes[slot].endpoint);
 	}
 	assert_int_equal(fixture.counters.handed, 40);
 	assert_int_equal(delivery_waiting(fixture.delivery), 0);
@@ -49,13 +49,13 @@ static void who_came_before_the_worker_is_first(void **state)
 	fake_worker_open(&fixture, SLOT, CLIENTS, &fake);
 	fixture_check_waiting(&fixture, SLOT, 20);
 	assert_int_equal(fake.tries, 0);
-	worker_endpoint_take_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.endpoint);
 	fake_worker_check_got(&fake, 0, 0, 20);
 	fixture_submit(&fixture, SLOT, 5);
 	fake_worker_check_got(&fake, 20, 23, 5);
 	fixture_check_waiting(&fixture, SLOT, 0);
 	assert_int_equal(delivery_waiting(fixture.delivery), 3);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -72,20 +72,23 @@ static void only_so_many_are_on_the_way(void **state)
 	fake_worker_check_got(&fake, 0, 0, 4);
 	fixture_check_waiting(&fixture, SLOT, 6);
 	for (i = 0; i < 6; i++) {
-		worker_endpoint_accepted(fake.outlet, fake.ids[i]);
+		worker_endpoint_accepted(fake.endpoint, fake.ids[i]);
 		fake_worker_check_got(&fake, 4, 4, i + 1);
-		assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 4);
+		assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 4);
 	}
 	fake_worker_accept_all(&fake, 6);
-	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 0);
+	assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 0);
 	fixture_submit(&fixture, SLOT, 5);
 	fake_worker_check_got(&fake, 10, 10, 4);
 	fixture_check_waiting(&fixture, SLOT, 1);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
-/* The duplicate is ours until then, so that a worker that dies takes nobody with it. */
+/*
+ * The controller keeps its duplicate until then. If the worker dies before, its connections are not
+ * lost.
+ */
 static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 {
 	struct delivery_fixture fixture;
@@ -97,19 +100,19 @@ static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 	fixture_submit(&fixture, SLOT, 3);
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 1) &&
 		    fixture_client_waits(&fixture, 2));
-	/* In any order, and each once. */
-	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
-	worker_endpoint_accepted(fake.outlet, fake.ids[1]);
-	worker_endpoint_refused(fake.outlet, fake.ids[1]);
-	worker_endpoint_accepted(fake.outlet, fake.ids[2] + 1000);
-	worker_endpoint_refused(fake.outlet, 0);
+	/* They may be accepted in any order, but each counts once. */
+	worker_endpoint_accepted(fake.endpoint, fake.ids[1]);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[1]);
+	worker_endpoint_refused(fake.endpoint, fake.ids[1]);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[2] + 1000);
+	worker_endpoint_refused(fake.endpoint, 0);
 	assert_true(fixture_client_ended(&fixture, 1));
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 2));
 	assert_int_equal(fixture.counters.handed, 1);
-	assert_int_equal(worker_endpoint_on_the_way(fake.outlet), 2);
-	worker_endpoint_accepted(fake.outlet, fake.ids[2]);
+	assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 2);
+	worker_endpoint_accepted(fake.endpoint, fake.ids[2]);
 	assert_true(fixture_client_ended(&fixture, 2));
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_check_waiting(&fixture, SLOT, 1);
 	fixture_end(&fixture);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* A worker's endpoint that can't be sent to: full, out of memory, or gone. */
+/*
+ * A worker to which connections can't be sent: its channel is full, memory is short, or it is gone.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -26,17 +28,17 @@ static void a_full_outlet_is_left_alone_until_it_can_be_sent_to(void **state)
 	assert_int_equal(fake.tries, 3);
 	fake_worker_accept_all(&fake, 0);
 	assert_int_equal(fake.tries, 3);
-	worker_endpoint_resume(fake.outlet); /* too early */
+	worker_endpoint_resume(fake.endpoint); /* too early */
 	assert_int_equal(fake.tries, 4);
 	fake.result = 0;
-	/* It is there, and slow: nobody gets an answer for that. */
+	/* The worker exists, but is slow: no client gets an error for that. */
 	fixture_run_for(&fixture, 100);
 	assert_int_equal(fake.tries, 4);
 	fixture_check_waiting(&fixture, SLOT, 5);
 	assert_int_equal(fixture.counters.answered, 0);
-	worker_endpoint_resume(fake.outlet);
+	worker_endpoint_resume(fake.endpoint);
 	fake_worker_check_got(&fake, 2, 2, 5);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -57,11 +59,11 @@ static void a_full_machine_is_tried_again(void **state)
 	assert_int_equal(wait_until(fake_worker_was_sent, &fake), 0);
 	assert_in_range(wait_now_ms() - start, 45, 50 + SLACK_MS);
 	fake_worker_check_got(&fake, 0, 0, 5);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
-/* With a delay of zero it would be asked without end. */
+/* With a delay of zero the endpoint would be called again and again. */
 static void a_full_machine_is_not_asked_without_a_pause(void **state)
 {
 	struct delivery_fixture fixture;
@@ -75,7 +77,7 @@ static void a_full_machine_is_not_asked_without_a_pause(void **state)
 	fixture_run_for(&fixture, 100);
 	assert_in_range(fake.tries, 2, 12);
 	assert_int_equal(fixture.counters.answered, 0);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_wait_counted(&fixture, &fixture.counters.answered, 1);
 	fixture_end(&fixture);
 }
@@ -97,11 +99,11 @@ static void nothing_is_sent_to_an_end_that_is_gone(void **state)
 		fixture_run_for(&fixture, 50);
 		assert_int_equal(fake.tries, 2);
 		fixture_check_waiting(&fixture, SLOT, 3);
-		worker_endpoint_close(fake.outlet);
+		worker_endpoint_close(fake.endpoint);
 		fixture_check_waiting(&fixture, SLOT, 4);
 		fake_worker_start(&fixture, SLOT, CLIENTS, &next);
 		fake_worker_check_got(&next, 0, 0, 4);
-		worker_endpoint_close(next.outlet);
+		worker_endpoint_close(next.endpoint);
 		fixture_end(&fixture);
 	}
 }

@@ -38,7 +38,7 @@ static void who_waits_moves_with_the_table(void **state)
 	fake_worker_start(&fixture, SLOT, CLIENTS, &fake);
 	assert_int_equal(fake.count, 30);
 	assert_int_equal(fixture.counters.answered, 0);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
@@ -57,7 +57,7 @@ static void close_all_but_one(struct fake_worker *fakes)
 
 	for (slot = 0; slot < SLOTS; slot++)
 		if (slot != SLOT)
-			worker_endpoint_close(fakes[slot].outlet);
+			worker_endpoint_close(fakes[slot].endpoint);
 }
 
 static uint32_t sum_of(const struct fake_worker *fakes)
@@ -69,7 +69,10 @@ static uint32_t sum_of(const struct fake_worker *fakes)
 	return sum;
 }
 
-/* Nobody who was passed on is looked after any more: their ends are the workers' to see. */
+/*
+ * Connections that were passed on are not watched any more: their workers notice when they are
+ * closed.
+ */
 static void who_moved_to_a_worker_may_go_away(void **state)
 {
 	struct delivery_fixture fixture;
@@ -96,7 +99,9 @@ static void who_moved_to_a_worker_may_go_away(void **state)
 	fixture_end(&fixture);
 }
 
-/* Its client's end is no business of ours, though the connection is the one that we watched. */
+/*
+ * The delivery ignores it when the client closes, although it had watched this connection before.
+ */
 static void check_accepted_ones_go_away(struct delivery_fixture *fixture, struct fake_worker *fake)
 {
 	uint32_t i;
@@ -131,7 +136,7 @@ static void who_was_accepted_may_go_away(void **state)
 	fixture_end(&fixture);
 }
 
-/* The same where it waited for its own slot's worker. */
+/* The same if the connection waited for the worker of its own slot. */
 static void who_waited_and_was_accepted_may_go_away(void **state)
 {
 	struct delivery_fixture fixture;
@@ -142,13 +147,13 @@ static void who_waited_and_was_accepted_may_go_away(void **state)
 	fixture_submit(&fixture, SLOT, 10);
 	fake_worker_open(&fixture, SLOT, CLIENTS, &fake);
 	fake.keeps = true;
-	worker_endpoint_take_slot(fake.outlet);
+	worker_endpoint_take_slot(fake.endpoint);
 	check_accepted_ones_go_away(&fixture, &fake);
-	worker_endpoint_close(fake.outlet);
+	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
 }
 
-/* A worker that is slow: who waits for it moves too. */
+/* The worker is slow: connections that wait for it move, too. */
 static void who_waits_for_a_slow_worker_moves_with_the_table(void **state)
 {
 	struct delivery_fixture fixture;
@@ -162,9 +167,11 @@ static void who_waits_for_a_slow_worker_moves_with_the_table(void **state)
 	fixture_check_waiting(&fixture, SLOT, 10);
 	set_away(&fixture, true);
 	assert_int_equal(sum_of(fakes), 10);
-	/* What is on the way to it may still be accepted, or comes back, and moves then. */
-	worker_endpoint_accepted(slow.outlet, slow.ids[0]);
-	worker_endpoint_close(slow.outlet);
+	/*
+	 * A connection that is on the way to it may still be accepted. If it comes back, it moves.
+	 */
+	worker_endpoint_accepted(slow.endpoint, slow.ids[0]);
+	worker_endpoint_close(slow.endpoint);
 	assert_int_equal(sum_of(fakes), 11);
 	close_all_but_one(fakes);
 	fixture_end(&fixture);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Several threads submit connections at a time. */
+/* Several threads submit connections at the same time. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -45,7 +45,7 @@ static bool all_came(void *context)
 	return sum == THREADS * PER_THREAD;
 }
 
-/* Each thread's come in the order in which it submitted them. */
+/* The connections of each thread arrive in the order in which it submitted them. */
 static void check_order_of_threads(const struct fake_worker *fake)
 {
 	uint32_t last[THREADS] = {0}, i;
@@ -86,7 +86,7 @@ static void threads_submit_at_a_time(void **state)
 		assert_int_equal(fakes[slot].count, THREADS * PER_THREAD / SLOTS);
 		check_order_of_threads(&fakes[slot]);
 		fake_worker_accept_all(&fakes[slot], 0);
-		worker_endpoint_close(fakes[slot].outlet);
+		worker_endpoint_close(fakes[slot].endpoint);
 	}
 	assert_int_equal(fixture.counters.handed, THREADS * PER_THREAD);
 	fixture_end(&fixture);

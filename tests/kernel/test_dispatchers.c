@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Connections of proxies come to dispatchers, everybody else's to the slot of his own address. */
+/* Connections of proxies go to dispatchers. All others go to the slot of their own address. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -31,10 +31,10 @@ struct scene {
 	struct sticky_group *group;
 	struct sticky_worker *workers[SLOTS];
 	struct sticky_dispatchers *dispatchers;
-	uint32_t count; /* of dispatchers */
+	uint32_t count; /* number of dispatchers */
 };
 
-/* As a user writes it: the bits of IPv4 are counted from its own beginning. */
+/* A range as users write it: the bits of an IPv4 prefix are counted from its own beginning. */
 static struct sticky_prefix range(const char *ip, uint32_t bits)
 {
 	struct sockaddr_storage address = address_of(ip, 0);
@@ -99,7 +99,7 @@ static uint32_t fill_in_fds(const struct scene *scene, uint32_t listener, struct
 	return SLOTS + scene->count;
 }
 
-/* Accept one; the place it came to: a slot, or SLOTS + a dispatcher. */
+/* Accept a connection. Returns where it arrived: a slot, or SLOTS + a dispatcher. */
 static int take(const struct scene *scene, uint32_t listener, int client)
 {
 	struct pollfd fds[SLOTS + STICKY_DISPATCHERS_LIMIT];
@@ -116,7 +116,7 @@ static int take(const struct scene *scene, uint32_t listener, int client)
 	return (int)i;
 }
 
-/* The place, or -errno. */
+/* Connect a client. Returns where it arrived, or -errno. */
 static int land_at(const struct scene *scene, uint32_t listener,
 		   const struct sockaddr_storage *source)
 {
@@ -156,7 +156,7 @@ static void check_own_slot(const struct scene *scene, const char *ip)
 
 /* ---- Ranges ----------------------------------------------------------------------------- */
 
-/* Who comes to the dispatchers, and who to a slot of his own. */
+/* Check which clients arrive at dispatchers, and which at a slot of their own. */
 static void check_sides(struct scene *scene, const char *const *proxies, size_t proxy_count,
 			const char *const *clients, size_t client_count)
 {
@@ -232,7 +232,7 @@ static void a_dual_stack_listener_knows_both_kinds_of_proxies(void **state)
 	scene = begin(":0", 2);
 	check_v4_ranges(&scene);
 	check_v6_ranges(&scene);
-	check_own_slot(&scene, "127.1.0.0"); /* not in the last list */
+	check_own_slot(&scene, "127.1.0.0"); /* it is not in the last list */
 	end(&scene);
 }
 
@@ -250,7 +250,7 @@ static void everybody_may_be_a_proxy(void **state)
 	check_dispatched(&scene, "127.254.3.2");
 	check_own_slot(&scene, "2001:db8::1");
 	check_own_slot(&scene, "::1");
-	/* IPv4 is a part of IPv6 here. */
+	/* IPv4 addresses are a part of IPv6 here. */
 	set_proxies(&scene, &all, 1);
 	check_dispatched(&scene, "127.0.0.1");
 	check_dispatched(&scene, "2001:db8::1");
@@ -369,7 +369,7 @@ static void running_out_of_descriptors_leaves_none_behind(void **state)
 		if (result)
 			assert_int_equal(descriptors_count(), before);
 		if (result)
-			check_own_slot(&scene, "127.0.0.9"); /* there is none yet */
+			check_own_slot(&scene, "127.0.0.9"); /* there is no listener yet */
 	}
 	assert_int_equal(more, 5);
 	scene.count = 4;
@@ -406,7 +406,7 @@ static void a_proxy_without_a_dispatcher_may_go_direct_or_not(void **state)
 	end(&scene);
 }
 
-/* As when a process dies that has some of them: the others take over. */
+/* A process that has some of the dispatchers dies: the others take over. */
 static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 {
 	struct sticky_prefix proxy = range("127.0.0.9", 32);
@@ -415,7 +415,7 @@ static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 
 	(void)state;
 	assert_int_equal(sticky_group_set_proxies(scene.group, &proxy, 1, false), 0);
-	for (i = 0; i < 3; i++) /* listening no more: out of the map */
+	for (i = 0; i < 3; i++) /* it does not listen any more, and is not in the map */
 		assert_int_equal(
 			shutdown(sticky_dispatchers_fd(scene.dispatchers, i, 0), SHUT_RDWR), 0);
 	for (i = 0; i < 20; i++) {
@@ -433,7 +433,10 @@ static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 	end(&scene);
 }
 
-/* Accept first: what is left goes direct where that is allowed, and is reset else. */
+/*
+ * Connections must be accepted before the close. Those that are left go directly to a slot if that
+ * is allowed, else they are reset.
+ */
 static void what_a_dispatcher_leaves_has_no_other_dispatcher(void **state)
 {
 	struct sticky_prefix proxy = range("127.0.0.9", 32);
@@ -460,7 +463,10 @@ static void what_a_dispatcher_leaves_has_no_other_dispatcher(void **state)
 	end(&scene);
 }
 
-/* Who was queued at a worker before it was known as a proxy: its queue moves, and it is known. */
+/*
+ * A client was queued at a worker before its address was in the list of proxies. Its queue moves,
+ * and the program now finds it in the list.
+ */
 static void check_moves_to_dispatcher(const char *address, const char *ip, uint32_t bits)
 {
 	struct sockaddr_storage source = address_of(ip, 0), server;
@@ -518,7 +524,7 @@ static void some_of_the_others_are_looked_at(void **state)
 	(void)state;
 	assert_int_equal(count_samples(&scene, 50), 0);
 	assert_int_equal(sticky_group_set_sample(scene.group, 2), 0);
-	assert_in_range(count_samples(&scene, 400), 100, 300); /* 10 standard deviations */
+	assert_in_range(count_samples(&scene, 400), 100, 300); /* this is 10 standard deviations */
 	assert_int_equal(sticky_group_set_sample(scene.group, 1u << 31), 0);
 	assert_in_range(count_samples(&scene, 50), 0, 1);
 	assert_int_equal(sticky_group_set_sample(scene.group, 0), 0);
@@ -526,7 +532,7 @@ static void some_of_the_others_are_looked_at(void **state)
 	counters = group_counters(scene.group);
 	assert_int_equal(counters.steered + counters.dispatched, 550);
 	assert_int_equal(counters.dropped, 0);
-	/* Without a dispatcher nobody is lost for being looked at. */
+	/* Without a dispatcher no client is lost because it was chosen as a sample. */
 	assert_int_equal(sticky_group_set_sample(scene.group, 2), 0);
 	assert_int_equal(sticky_group_set_proxies(scene.group, NULL, 0, false), 0);
 	close_dispatchers(&scene);
@@ -572,7 +578,7 @@ static void a_sample_that_was_queued_at_a_dispatcher_goes_to_its_slot(void **sta
 	end(&scene);
 }
 
-/* A worker's queue goes to the next worker as a whole. */
+/* A worker's queue moves to the next worker as a whole. */
 static void a_queue_that_moves_is_no_sample(void **state)
 {
 	struct scene scene = begin("127.0.0.1:0", 2);
@@ -611,7 +617,7 @@ static void refusing_is_for_proxies_too(void **state)
 	assert_int_equal(land(&scene, "127.0.0.9"), -ECONNREFUSED);
 	assert_int_equal(land(&scene, "127.0.0.8"), -ECONNREFUSED);
 	assert_int_equal(group_counters(scene.group).dropped, 2);
-	/* What is queued already is to be served. */
+	/* Connections that are queued already must still be served. */
 	assert_true(take(&scene, 0, client) >= SLOTS);
 	close(client);
 	end(&scene);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What goes wrong at a change of hands leaves the slot, and who waits in it, where they were. */
+/*
+ * If something fails while a slot changes hands, the slot and the clients that wait in it stay as
+ * they were.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -33,7 +36,7 @@ static void a_socket_that_was_shut_does_not_get_the_slot(void **state)
 	scene_add(&scene, 10);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 10);
 
-	/* The same where the slot is held. */
+	/* The same if the slot is held. */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	assert_int_equal(sticky_worker_ready(broken), -EINVAL);
 	scene_add(&scene, 10);
@@ -45,7 +48,7 @@ static void a_socket_that_was_shut_does_not_get_the_slot(void **state)
 	scene_end(&scene);
 }
 
-/* All of a life's listeners change hands, or none. */
+/* All of a worker's listeners change hands, or none does. */
 static void a_second_listener_that_was_shut_gives_the_first_one_back(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -71,8 +74,8 @@ static bool somebody_was_dropped(void *context)
 	return group_slot_info(scene->group, SCENE_SLOT).overflows > 0;
 }
 
-/* A SYN that finds its slot's queue full is dropped without a word, but counted. */
-static void overflows_are_counted_over_all_lives(void **state)
+/* A SYN that finds the slot's queue full is dropped silently, but counted. */
+static void overflows_are_counted_over_all_workers(void **state)
 {
 	struct sticky_group_options options = group_options(SCENE_SLOTS);
 	struct sockaddr_storage client;
@@ -86,11 +89,11 @@ static void overflows_are_counted_over_all_lives(void **state)
 	assert_int_equal(sticky_group_open(&options, &scene.group), 0);
 	assert_int_equal(sticky_group_listen(scene.group, "127.0.0.1:0"), 0);
 	scene.server = group_server(scene.group, 0, AF_INET);
-	scene_add(&scene, 5); /* the kernel takes one more than it is told */
+	scene_add(&scene, 5); /* the kernel's queue has room for one more than the backlog */
 	scene_check(&scene, true, 5);
 	assert_int_equal(group_slot_info(scene.group, SCENE_SLOT).overflows, 0);
 
-	client = client_address(AF_INET, scene.line.next - 1); /* of the same slot */
+	client = client_address(AF_INET, scene.line.next - 1); /* a client of the same slot */
 	assert_int_equal(bind(fd, (void *)&client, address_length(&client)), 0);
 	assert_int_equal(connect(fd, (void *)&scene.server, address_length(&scene.server)), -1);
 	assert_int_equal(errno, EINPROGRESS);
@@ -125,7 +128,7 @@ static void a_close_without_a_descriptor_to_spare_loses_nothing(void **state)
 	scene_end(&scene);
 }
 
-/* With two listeners the second holding socket may be the one that can't be made. */
+/* With two listeners it may be the second holding socket that can't be made. */
 static void a_close_with_a_descriptor_too_few_loses_nothing(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -153,7 +156,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_that_was_shut_does_not_get_the_slot),
 		cmocka_unit_test(a_second_listener_that_was_shut_gives_the_first_one_back),
-		cmocka_unit_test(overflows_are_counted_over_all_lives),
+		cmocka_unit_test(overflows_are_counted_over_all_workers),
 		cmocka_unit_test(a_close_without_a_descriptor_to_spare_loses_nothing),
 		cmocka_unit_test(a_close_with_a_descriptor_too_few_loses_nothing),
 	};

@@ -132,9 +132,10 @@ static void discard_does_not_wait(void **state)
 	assert_true(clock_ms() - begun < SOON_MS);
 }
 
-static void on_message(void *context, const json_t *message)
+static void on_line(void *context, const char *text, size_t length)
 {
-	(void)message;
+	(void)text;
+	(void)length;
 	(*(int *)context)++;
 }
 
@@ -146,8 +147,11 @@ static void on_event(void *context)
 static void node_channel(void **state)
 {
 	int ends[2], messages = 0;
-	const struct node_ipc_callbacks callbacks = {
-		.message = on_message, .end = on_event, .drained = on_event, .context = &messages};
+	const struct node_ipc_callbacks callbacks = {.line = on_line,
+						     .too_long = on_event,
+						     .end = on_event,
+						     .drained = on_event,
+						     .context = &messages};
 	struct node_ipc *ipc;
 
 	(void)state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration is replaced again and again while dispatcher threads read heads of
- * connections. The strings of the previous configuration are freed by that: a thread that reads
- * the configuration itself is found by AddressSanitizer and ThreadSanitizer.
+ * The configuration is replaced again and again while dispatcher threads read heads of connections.
+ * That frees the strings of the previous configuration: if a thread read the configuration itself,
+ * AddressSanitizer and ThreadSanitizer would report it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 #include "sticky.h"
 
 #define RELOADS	    200
-#define CONNECTIONS 4 /* for each reload */
+#define CONNECTIONS 4 /* number for each reload */
 #define REQUEST	    "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
 #define PROXIED	    "PROXY TCP4 203.0.113.9 192.0.2.1 1000 80\r\nGET / HTTP/1.1\r\n\r\n"
 
@@ -36,7 +36,7 @@ struct scene {
 	struct sticky_group *group;
 	struct config config;
 	struct traffic *traffic;
-	struct frontend *front;
+	struct frontend *frontend;
 	struct sockaddr_storage server;
 	const char *request;
 };
@@ -52,7 +52,7 @@ static void set(struct config *config, const char *name, const char *value)
 	assert_int_equal(config_set(config, option_at(i)->doc.key, value, name, &complaint), 0);
 }
 
-/* Each reload changes everything that the dispatchers' rules are made of. */
+/* Each reload changes all options from which the dispatchers' rules are made. */
 static void fill(struct config *config, const char *mode, uint32_t number)
 {
 	static char *command[] = {"/usr/bin/node", NULL};
@@ -73,7 +73,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 {
 	struct sticky_group_options options = {
 		.size = sizeof(options), .slots = 2, .engine = STICKY_ENGINE_USER};
-	struct frontend_options front;
+	struct frontend_options frontend;
 
 	*scene = (struct scene){.base = event_base_new(),
 				.traffic = calloc(1, sizeof(*scene->traffic)),
@@ -84,18 +84,18 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 	assert_int_equal(sticky_group_listen(scene->group, "127.0.0.1:0"), 0);
 	scene->server = group_server(scene->group, 0, AF_INET);
 	fill(&scene->config, mode, 0);
-	front = (struct frontend_options){.base = scene->base,
-					  .group = scene->group,
-					  .config = &scene->config,
-					  .traffic = scene->traffic,
-					  .is_user = true};
-	assert_int_equal(frontend_open(&front, &scene->front, &complaint), 0);
-	assert_int_equal(frontend_start(scene->front), 0);
+	frontend = (struct frontend_options){.base = scene->base,
+					     .group = scene->group,
+					     .config = &scene->config,
+					     .traffic = scene->traffic,
+					     .is_user = true};
+	assert_int_equal(frontend_open(&frontend, &scene->frontend, &complaint), 0);
+	assert_int_equal(frontend_start(scene->frontend), 0);
 }
 
 static void end(struct scene *scene)
 {
-	frontend_close(scene->front);
+	frontend_close(scene->frontend);
 	sticky_group_close(scene->group);
 	config_fini(&scene->config);
 	event_base_free(scene->base);
@@ -115,7 +115,7 @@ static void connect_some(const struct scene *scene, int *fds)
 	}
 }
 
-/* As controller_reload() does. */
+/* Replace the configuration as controller_reload() does. */
 static void reload(struct scene *scene, const char *mode, uint32_t number)
 {
 	char names[CONFIG_NAMES_SIZE];
@@ -123,7 +123,7 @@ static void reload(struct scene *scene, const char *mode, uint32_t number)
 
 	fill(&next, mode, number);
 	config_replace(&scene->config, &next, sizeof(names), names);
-	assert_int_equal(frontend_apply_config(scene->front, &complaint), 0);
+	assert_int_equal(frontend_apply_config(scene->frontend, &complaint), 0);
 }
 
 static bool are_all_answered(void *context)
@@ -147,7 +147,7 @@ static void check_mode(const char *mode, const char *request)
 		event_base_loop(scene.base, EVLOOP_NONBLOCK);
 		close_all(fds, CONNECTIONS);
 	}
-	/* No slot has a worker: each connection was read, and got the answer that says so. */
+	/* No slot has a worker: each connection was read, and got the error response for that. */
 	assert_int_equal(wait_until(are_all_answered, &scene), 0);
 	end(&scene);
 }

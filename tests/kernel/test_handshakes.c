@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The handshakes that have begun and are not over, by the kernel's word. */
+/* The handshakes that have begun and are not over, as the kernel reports them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,8 +21,8 @@
 #define LIMIT	1000
 
 /*
- * A listening socket on which no handshake ends before the client has sent something
- * (TCP_DEFER_ACCEPT), and clients that have sent nothing.
+ * A listening socket on which a handshake does not end before the client has sent data
+ * (TCP_DEFER_ACCEPT), and clients that have sent none.
  */
 struct scene {
 	struct sockaddr_storage server;
@@ -100,7 +100,10 @@ static void follow(const char *address)
 	assert_int_equal(list(&scene.port, 1, &before), CLIENTS);
 	for (i = 1; i < CLIENTS; i++)
 		assert_true(before[i - 1] < before[i]);
-	/* The numbers stay as they are; those of handshakes that are over are gone. */
+	/*
+	 * The numbers of handshakes do not change. Those of handshakes that are over are not in the
+	 * list.
+	 */
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(number_send(scene.clients[i], 1), 0);
 		accepted[i] = client_accept(scene.listening);
@@ -137,7 +140,7 @@ static void a_connection_is_seen(void **state)
 	begin_handshakes(&scene);
 	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 0);
 	assert_int_equal(number_send(scene.clients[0], 1), 0);
-	/* It waits in the queue; then it is accepted. */
+	/* The connection is in the accept queue; then it is accepted. */
 	assert_int_equal(client_settle(scene.clients[0]), 0);
 	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
 	accepted = client_accept(scene.listening);

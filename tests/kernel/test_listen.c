@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Listening addresses: taken, refused and why, and that a refusal leaves nothing behind. */
+/*
+ * Listening addresses: which are accepted, which are refused and why, and that a refusal leaves
+ * nothing behind.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -96,7 +99,7 @@ static void names_are_looked_up(void **state)
 	assert_int_equal(sticky_group_listen(group, "localhost:0"), 0);
 	server = address_of("127.0.0.1", group_port(group, 0));
 	client = client_connect(NULL, &server);
-	if (client < 0) { /* the machine's first address for it is ::1 */
+	if (client < 0) { /* on this machine the first address of the name is ::1 */
 		server = address_of("::1", group_port(group, 0));
 		client = client_connect(NULL, &server);
 	}
@@ -126,7 +129,9 @@ static void an_address_of_a_plain_listener_is_in_use(void **state)
 	close(fd);
 }
 
-/* The wildcard, where a more specific address would take connections away from it. */
+/*
+ * The wildcard address is refused if a more specific address would take connections away from it.
+ */
 static void a_port_of_a_more_specific_listener_is_in_use(void **state)
 {
 	struct sockaddr_storage address = address_of("127.0.0.1", 0);
@@ -169,7 +174,9 @@ static void the_same_address_twice_is_in_use(void **state)
 	sticky_group_close(group);
 }
 
-/* Why it is asked beforehand at all: without, a second program joins, and nobody is told. */
+/*
+ * Shows why the address is checked: without the check a second program joins the group unnoticed.
+ */
 static void without_the_check_a_second_program_joins_silently(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -181,17 +188,17 @@ static void without_the_check_a_second_program_joins_silently(void **state)
 	sticky_group_close(group);
 }
 
-/* Leave a connection in TIME_WAIT on the server's side, and nobody listening. */
+/* Leave a connection in TIME_WAIT on the server's side, without a listening socket. */
 static uint16_t leave_time_wait(void)
 {
 	struct sockaddr_storage address = address_of("127.0.0.1", 0);
-	/* As every server does it: the kernel asks for it on both sides. */
+	/* SO_REUSEADDR is set as in every server: the kernel wants it on both sockets. */
 	int listening = plain_listen(&address, SO_REUSEADDR);
 	int client = client_connect(NULL, &address), accepted = client_accept(listening);
 	uint32_t number;
 
 	assert_true(client >= 0 && accepted >= 0);
-	close(accepted); /* who ends first waits */
+	close(accepted); /* the side that closes first goes to TIME_WAIT */
 	assert_int_equal(number_receive(client, &number), -ENODATA);
 	close(client);
 	close(listening);
@@ -214,7 +221,8 @@ static void an_address_with_only_time_wait_is_free(void **state)
 	struct sticky_group *group = open_group(SLOTS);
 
 	(void)state;
-	assert_int_equal(try_plain_bind(port), -EADDRINUSE); /* so it is there */
+	/* this shows that the connection is in TIME_WAIT */
+	assert_int_equal(try_plain_bind(port), -EADDRINUSE);
 	assert_int_equal(sticky_group_listen(group, with_port("127.0.0.1", port)), 0);
 	sticky_group_close(group);
 }
@@ -248,8 +256,8 @@ static void a_port_below_1024_needs_its_capability(void **state)
 	sticky_group_close(group);
 }
 
-/* A worker's new life binds again: the capability is needed then too. */
-static void a_new_life_below_1024_needs_its_capability(void **state)
+/* A new worker binds new sockets, and that needs the capability, too. */
+static void a_new_worker_below_1024_needs_its_capability(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:80");
 	uint32_t before = descriptors_count();
@@ -314,7 +322,7 @@ static void addresses_are_told_as_they_are_bound(void **state)
 	sticky_group_close(group);
 }
 
-/* "[::]" is IPv6 only, so that an IPv4 listener may stand beside it. */
+/* "[::]" is IPv6 only: an IPv4 listener may be opened beside it. */
 static void v6_in_brackets_leaves_v4_alone(void **state)
 {
 	struct sticky_group *group = open_group(2);
@@ -329,7 +337,7 @@ static void v6_in_brackets_leaves_v4_alone(void **state)
 	sticky_group_close(group);
 }
 
-/* A connection to a port that arrives at a socket. */
+/* Check that a connection to a port arrives at a socket. */
 static void check_accepts(int fd, uint16_t port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET,
@@ -365,13 +373,13 @@ static void listeners_may_come_after_workers(void **state)
 	assert_int_equal(sticky_worker_fd(ready, 0), -EINVAL);
 	assert_int_equal(sticky_worker_fd(ready, STICKY_LISTENERS_LIMIT), -EINVAL);
 
-	/* One that waits for it. */
+	/* A second group waits for the address. */
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
 	assert_true(sticky_worker_fd(ready, 0) >= 0);
 	assert_int_equal(sticky_worker_ready(ready), 0);
 	check_accepts(sticky_worker_fd(ready, 0), socket_port(sticky_worker_fd(ready, 0)));
 
-	/* One that has the slot, and one that is starting. */
+	/* One worker has the slot, and one is starting. */
 	assert_int_equal(sticky_worker_open(group, 0, &starting), 0);
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
 	check_accepts(sticky_worker_fd(ready, 1), socket_port(sticky_worker_fd(ready, 1)));
@@ -413,7 +421,7 @@ int main(void)
 		cmocka_unit_test(an_address_with_only_time_wait_is_free),
 		cmocka_unit_test(an_address_is_free_again_after_the_group),
 		cmocka_unit_test(a_port_below_1024_needs_its_capability),
-		cmocka_unit_test(a_new_life_below_1024_needs_its_capability),
+		cmocka_unit_test(a_new_worker_below_1024_needs_its_capability),
 		cmocka_unit_test(port_0_is_one_free_port_for_all_slots),
 		cmocka_unit_test(addresses_are_told_as_they_are_bound),
 		cmocka_unit_test(v6_in_brackets_leaves_v4_alone),

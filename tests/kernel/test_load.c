@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the loading of the program needs, and what later listeners need: CAP_BPF alone, and
- * nothing. One loaded program serves all listeners of a group, and tells them apart.
+ * What privileges the loading of the program needs (CAP_BPF alone), and later listeners (none). One
+ * loaded program serves all listeners of a group, and tells them apart.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@
 
 /* ---- Privileges --------------------------------------------------------------------- */
 
-static uint32_t regions; /* that the library began; it ends each of them */
+static uint32_t regions; /* number of regions that the library has begun; it ends each of them */
 
 static unsigned int raise_bpf(void *context)
 {
@@ -57,7 +57,7 @@ static struct sticky_group_options options_with_regions(void)
 	return options;
 }
 
-/* Nothing is effective; what is permitted stays. */
+/* Make no capability effective. The permitted ones stay permitted. */
 static void lower_all(void)
 {
 	int capability;
@@ -76,7 +76,7 @@ static void raise_all(const struct caps_sets *sets)
 			assert_int_equal(caps_set(capability, true), 0);
 }
 
-/* In a process of its own: a capability that is given up does not come back. */
+/* Run a job in a process of its own: a capability that has been given up does not come back. */
 static int run_child(int (*job)(void))
 {
 	pid_t pid = fork();
@@ -148,7 +148,7 @@ static void a_late_listener_needs_no_capability(void **state)
 	raise_all(&before);
 }
 
-/* The naive way, on such a kernel: without regions nothing works once CAP_BPF is lowered. */
+/* Shows the fault on such a kernel: without regions nothing works once CAP_BPF is lowered. */
 static void without_regions_an_old_kernel_refuses(void **state)
 {
 	const struct caps_sets before = caps_read();
@@ -200,12 +200,12 @@ static void a_region_needs_both_its_ends(void **state)
 
 /* ---- Several listeners, one program --------------------------------------------------- */
 
-/* A listening address, as a listener names it and as its clients do. */
+/* A listening address, as a listener writes it and as its clients write it. */
 struct place {
 	const char *address, *ip;
 };
 
-/* Each listener of a group has the sockets to which its clients come. */
+/* Check that each listener of a group has the sockets at which its clients arrive. */
 static void check_listeners(const struct place *places, uint32_t count)
 {
 	struct sticky_group *group = group_start(SLOTS, places[0].address);
@@ -258,28 +258,31 @@ static void there_are_sixteen_listeners(void **state)
 	check_listeners(places, COUNT(places));
 }
 
-/* One queue of a closing socket, while there are two listeners. Returns how many were lost. */
+/*
+ * Close a socket with a queue while there are two listeners. Returns the number of lost
+ * connections.
+ */
 static uint32_t move_a_queue(int (*bind_first)(struct listener *listener))
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
 	struct listener listener = {.backlog = 8, .address = address_of("127.0.0.1", 0)};
 	struct waiting line = {0};
 	uint32_t lost;
-	int former, successor;
+	int previous, successor;
 
 	listener.length = address_length(&listener.address);
-	former = bind_first(&listener);
-	assert_true(former >= 0);
-	assert_int_equal(steering_add_listener(group->steering, former), 1);
-	assert_int_equal(listener_listen(&listener, former), 0);
-	assert_int_equal(listener_learn_port(&listener, former), 0);
-	assert_int_equal(steering_put(group->steering, 1, 0, former), 0);
+	previous = bind_first(&listener);
+	assert_true(previous >= 0);
+	assert_int_equal(steering_add_listener(group->steering, previous), 1);
+	assert_int_equal(listener_listen(&listener, previous), 0);
+	assert_int_equal(listener_learn_port(&listener, previous), 0);
+	assert_int_equal(steering_put(group->steering, 1, 0, previous), 0);
 	waiting_add(&line, NULL, 0, &listener.address, 3);
 
 	successor = listener_bind(&listener);
 	assert_int_equal(listener_listen(&listener, successor), 0);
 	assert_int_equal(steering_put(group->steering, 1, 0, successor), 0);
-	close(former);
+	close(previous);
 	waiting_serve(successor);
 	lost = waiting_end(&line);
 	close(successor);
@@ -299,7 +302,7 @@ static void the_queue_of_a_port_that_the_kernel_chose_is_moved(void **state)
 	assert_int_equal(move_a_queue(listener_bind_first), 0);
 }
 
-/* The naive way: such a socket has no port any more when it is closed. */
+/* Shows the fault: such a socket has no port any more when it is closed. */
 static void a_socket_bound_to_port_0_loses_its_queue(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program that was compiled with an older sticky.h: its structures have one member less, and
- * what stands behind them in its memory is its own.
+ * A program that was compiled with an older sticky.h. Its structures have one member less, and the
+ * memory behind them must not be touched.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,9 @@
 #include "../support/netns.h"
 #include "sticky.h"
 
-/* As they were: up to `engine`, `slot`, `dropped_unreadable`, `overflows`. */
+/*
+ * The structures as they were: they ended with `engine`, `slot`, `dropped_unreadable`, `overflows`.
+ */
 struct older_options {
 	size_t size;
 	uint32_t slots, backlog, v4_prefix, v6_prefix;
@@ -60,7 +62,7 @@ SAME_PLACE(older_slot_info, sticky_slot_info, overflows);
 
 static struct sticky_group *open_older(void)
 {
-	/* What follows the options is no concern of the library's. */
+	/* The library must not touch what follows the options. */
 	struct {
 		struct older_options options;
 		uint64_t behind[4];
@@ -132,7 +134,7 @@ static void an_array_has_elements_of_the_smaller_size(void **state)
 	sticky_group_close(group);
 }
 
-/* No compiler makes such a size: the member that it would cut through is left alone. */
+/* No compiler makes such a size. A member that ends behind it is left alone. */
 static void a_size_that_ends_within_a_member_leaves_it_out(void **state)
 {
 	struct sticky_group *group = open_older();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a group takes to open, what it hands out, and that it leaves nothing behind. */
+/* What a group needs to open, what it returns, and that it leaves nothing behind. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,7 +28,7 @@
 
 #define LOOKED_AT 1024
 
-/* What the program itself was started with. */
+/* Descriptors that were open when the program was started. */
 static bool open_before[LOOKED_AT];
 
 static void look_at_descriptors(void)
@@ -81,7 +81,7 @@ static void slots_and_prefixes_have_limits(void **state)
 	assert_int_equal(open_result(&options), 0);
 }
 
-/* A caller that was compiled against an older or a newer header. */
+/* The caller was compiled with an older or a newer header. */
 static void options_may_have_another_size(void **state)
 {
 	struct {
@@ -131,8 +131,8 @@ static void answers_check_their_size(void **state)
 }
 
 /*
- * In a child: libbpf remembers what a kernel is able to, as it found it. Returns the
- * negative result of opening a group without CAP_BPF.
+ * This runs in a child process, as libbpf remembers what a kernel can do. Returns the negative
+ * result of opening a group without CAP_BPF.
  */
 static int open_without_privilege(void)
 {
@@ -161,7 +161,7 @@ static void a_group_needs_cap_bpf(void **state)
 	assert_int_equal(open_without_privilege(), -EPERM);
 }
 
-/* Once it is open it needs none: a controller drops it for the time between. */
+/* An open group needs no CAP_BPF: a controller lowers it between its calls. */
 static void an_open_group_works_without_cap_bpf(void **state)
 {
 	struct sticky_group *group;
@@ -184,7 +184,7 @@ static void an_open_group_works_without_cap_bpf(void **state)
 	sticky_group_close(group);
 }
 
-/* A program that takes every connection for the first socket of the group. */
+/* Attach a program that takes every connection for the first socket of the group. */
 static int attach_takeover(int fd)
 {
 	struct sock_filter take_all = {.code = BPF_RET | BPF_K, .k = 0};
@@ -204,7 +204,7 @@ static void a_worker_can_not_replace_the_program(void **state)
 	uint32_t slot;
 
 	(void)state;
-	assert_int_equal(attach_takeover(plain), 0); /* so it would work */
+	assert_int_equal(attach_takeover(plain), 0); /* this shows that the takeover would work */
 	workers_start(group, workers);
 	for (slot = 0; slot < SLOTS; slot++)
 		assert_int_equal(attach_takeover(sticky_worker_fd(workers[slot], 0)), -EPERM);
@@ -229,7 +229,7 @@ static void a_worker_gets_an_ordinary_blocking_socket(void **state)
 	sticky_group_close(group);
 }
 
-/* All that a group opens, seen from a program that is started. */
+/* A program that is started has none of the descriptors that a group opens. */
 static void no_descriptor_survives_exec(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -266,8 +266,8 @@ static void there_are_so_many_slots(void **state)
 	sticky_group_close(group);
 }
 
-/* A whole life of a group, of whatever it takes. Returns the first failure. */
-static int live(void)
+/* Open a group with all kinds of objects, use it, and close it. Returns the first error. */
+static int use_a_group(void)
 {
 	struct sticky_group_options options = group_options(2);
 	struct sticky_worker *worker = NULL;
@@ -292,37 +292,37 @@ static void a_group_leaves_no_descriptor_behind(void **state)
 	uint32_t before, i;
 
 	(void)state;
-	assert_int_equal(live(), 0);
+	assert_int_equal(use_a_group(), 0);
 	before = descriptors_count();
 	for (i = 0; i < 3; i++)
-		assert_int_equal(live(), 0);
+		assert_int_equal(use_a_group(), 0);
 	assert_int_equal(descriptors_count(), before);
 	sticky_group_close(NULL);
 	assert_int_equal(sticky_worker_close(NULL), 0);
 }
 
-/* One more descriptor each time: every call that makes one fails once, in the order of need. */
+/* Allow one more descriptor each time: each call that opens one fails once. */
 static void running_out_of_descriptors_leaves_none_behind(void **state)
 {
 	uint32_t before, more;
 	int result = -EMFILE;
 
 	(void)state;
-	assert_int_equal(live(), 0);
+	assert_int_equal(use_a_group(), 0);
 	before = descriptors_count();
 	for (more = 0; result; more++) {
 		assert_in_range(more, 0, 100);
 		descriptors_limit(more);
-		result = live();
+		result = use_a_group();
 		descriptors_unlimit();
 		if (result && result != -EMFILE)
 			fail_msg("%u more: %d (%s)", more, result, strerror(-result));
 		assert_int_equal(descriptors_count(), before);
 	}
-	assert_true(more > 10); /* or nothing was limited */
+	assert_true(more > 10); /* otherwise nothing was limited */
 }
 
-/* Try with one descriptor more each time, until it works. */
+/* Try with one more descriptor each time, until it works. */
 static int listen_with(struct sticky_group *group, uint32_t more)
 {
 	int result;
@@ -361,7 +361,8 @@ static void what_failed_half_way_can_be_tried_again(void **state)
 		assert_int_equal(descriptors_count(), before);
 		assert_int_equal(sticky_group_listener_count(group), 1);
 	}
-	assert_int_equal(more, SLOTS); /* a socket for each slot: the program is loaded already */
+	/* a socket for each slot, as the program is loaded already */
+	assert_int_equal(more, SLOTS);
 	assert_int_equal(result, 1);
 
 	before = descriptors_count();

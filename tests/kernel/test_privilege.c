@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Least privilege of the controller: what is effective when, and what happens where the kernel
- * refuses to take a capability away. Each test is a process of its own, as nothing comes back.
+ * Least privilege of the controller: which capabilities are effective when, and what happens if the
+ * kernel refuses to take one away. Each test runs in a process of its own, as a capability that was
+ * given up does not come back.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,26 +30,26 @@
 
 #define DONE 0
 
-/* Runs in a child; returns DONE or the line of the check that failed. */
-typedef int life_fn(void);
+/* Runs in a child process. Returns DONE, or the line of the check that failed. */
+typedef int child_fn(void);
 
 struct outcome {
-	int status; /* as of waitpid() */
-	int line;   /* what the life returned, -1: it did not return */
+	int status; /* status from waitpid() */
+	int line;   /* what the function returned; -1: it did not return */
 	char log[2048];
 };
 
-static void live(life_fn *life, int result_fd, int log_fd)
+static void run_in_child(child_fn *function, int result_fd, int log_fd)
 {
 	int line;
 
 	if (dup2(log_fd, STDERR_FILENO) < 0)
 		_exit(2);
-	line = life();
+	line = function();
 	_exit(write(result_fd, &line, sizeof(line)) == sizeof(line) ? 0 : 2);
 }
 
-static struct outcome run(life_fn *life)
+static struct outcome run(child_fn *function)
 {
 	struct outcome outcome = {.line = -1};
 	int result[2], log[2];
@@ -60,7 +61,7 @@ static struct outcome run(life_fn *life)
 	assert_int_equal(pipe(log), 0);
 	child = fork();
 	if (child == 0)
-		live(life, result[1], log[1]);
+		run_in_child(function, result[1], log[1]);
 	assert_true(child > 0);
 	close(result[1]);
 	close(log[1]);
@@ -74,19 +75,22 @@ static struct outcome run(life_fn *life)
 	return outcome;
 }
 
-static void assert_done(life_fn *life)
+static void assert_done(child_fn *function)
 {
-	struct outcome outcome = run(life);
+	struct outcome outcome = run(function);
 
 	assert_int_equal(outcome.line, DONE);
 	assert_true(WIFEXITED(outcome.status));
 	assert_int_equal(WEXITSTATUS(outcome.status), 0);
 }
 
-/* It exits by itself, with a line in the log, and nothing after the call is run. */
-static void assert_ends_itself(life_fn *life)
+/*
+ * Check that the child exits by itself, with a line in the log, and that nothing after the call is
+ * run.
+ */
+static void assert_ends_itself(child_fn *function)
 {
-	struct outcome outcome = run(life);
+	struct outcome outcome = run(function);
 
 	assert_int_equal(outcome.line, -1);
 	assert_true(WIFEXITED(outcome.status));
@@ -114,7 +118,7 @@ static int shrink(void)
 	CHECK(effective() == 0);
 	CHECK(caps_read().inheritable == 0);
 	CHECK(caps_read().permitted == (before & kept));
-	/* Twice is once. */
+	/* Doing it twice has the effect of doing it once. */
 	CHECK(privilege_shrink() == 0);
 	CHECK(caps_read().permitted == (before & kept));
 	return DONE;
@@ -167,7 +171,7 @@ static int nest(void)
 	CHECK(effective() == BIT(CAP_BPF));
 	inner = privilege_raise(PRIVILEGE_KILL | PRIVILEGE_NET_BIND_SERVICE);
 	CHECK(effective() == (BIT(CAP_BPF) | BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE)));
-	/* What is effective already must not end with the region that asked for it again. */
+	/* A capability that was effective before must not be lowered when an inner region ends. */
 	innermost = privilege_raise(PRIVILEGE_BPF);
 	privilege_restore(innermost);
 	CHECK(effective() == (BIT(CAP_BPF) | BIT(CAP_KILL) | BIT(CAP_NET_BIND_SERVICE)));
@@ -236,7 +240,7 @@ static int drop_beside(void)
 	pthread_t thread;
 
 	CHECK(privilege_shrink() == 0);
-	/* A thread begins with what is effective in the one that starts it. */
+	/* A new thread has the effective set of the thread that starts it. */
 	previous = privilege_raise(PRIVILEGE_BPF);
 	CHECK(pthread_create(&thread, NULL, drop_in_thread, &sets) == 0);
 	CHECK(pthread_join(thread, NULL) == 0);
@@ -263,7 +267,7 @@ static int shrink_frozen(void)
 	CHECK(privilege_shrink() == -EPERM);
 	after = caps_read();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
-	/* Still consistent: nothing to do, so nothing that can fail. */
+	/* The sets are still consistent. There is nothing to change, and so nothing can fail. */
 	privilege_restore(privilege_raise(PRIVILEGE_BPF));
 	return DONE;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A process as the worker: what it is given, whom it accepts, and what it says. */
+/*
+ * A process as the worker: the descriptors that it is given, the connections that it accepts, and
+ * the messages that it sends.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -29,14 +32,15 @@
 
 #define FIRST	    3 /* SD_LISTEN_FDS_START */
 #define SOCKETS_MAX 64
-#define HIGH	    200 /* ours, not to be mistaken for what the process is given */
-#define CLIENTS	    128
+/* descriptors of the test, not to be mistaken for those that the process is given */
+#define HIGH	200
+#define CLIENTS 128
 
-/* The other side of the process: as a controller has it. */
+/* The controller's side, as the test plays it. */
 struct scene {
 	uint32_t before;
 	struct sockaddr_storage servers[2];
-	int listening[2]; /* duplicates: the controller keeps them too */
+	int listening[2]; /* duplicates: the controller keeps the sockets, too */
 	int channel;
 	int notify;
 	uint32_t client_count;
@@ -73,7 +77,7 @@ static int move_to(int fd, int target)
 	return moved;
 }
 
-/* As after an exec: at its number, blocking, to be inherited. */
+/* Give a descriptor as over an exec: it has this number, is blocking, and will be inherited. */
 static void give(int fd, int number)
 {
 	assert_int_equal(fcntl(number, F_GETFD), -1);
@@ -98,7 +102,8 @@ static void prepare(struct scene *scene, uint32_t sockets, bool with_channel)
 	uint32_t i;
 
 	memset(scene, 0, sizeof(*scene));
-	close_range(FIRST, UINT32_MAX, 0); /* what a test that failed has left is not given */
+	/* descriptors that a failed test has left open are not given */
+	close_range(FIRST, UINT32_MAX, 0);
 	scene->before = descriptors_count();
 	scene->channel = scene->notify = -1;
 	scene->listening[0] = scene->listening[1] = -1;
@@ -165,7 +170,7 @@ static void end(struct scene *scene)
 	assert_int_equal(descriptors_count(), scene->before);
 }
 
-/* Refused, the output untouched. */
+/* The call is refused, and its output is untouched. */
 static void check_open(int expected)
 {
 	struct sticky_process *untouched = (void *)&expected, *process = untouched;
@@ -214,7 +219,7 @@ static void take_one(struct scene *scene)
 	close(fd);
 }
 
-/* Nobody is there, and nobody who polls is told otherwise. */
+/* There is no connection, and poll() does not report one. */
 static void check_nobody(struct scene *scene, int expected)
 {
 	assert_int_equal(take(scene, NULL, 0), expected);
@@ -245,7 +250,7 @@ static void who_was_given_nothing_is_told_so(void **state)
 	}
 	unsetenv("LISTEN_FDS");
 	check_open(-ENOENT);
-	/* What nobody said is ours stays as it was. */
+	/* A descriptor that is not named stays as it was. */
 	assert_int_equal(fcntl(FIRST, F_GETFD), 0);
 	assert_int_equal(fcntl(FIRST, F_GETFL) & O_NONBLOCK, 0);
 	close_given();
@@ -406,7 +411,7 @@ static void the_slot_and_the_generation_are_told(void **state)
 	end(&scene);
 }
 
-/* The controller died meanwhile: those of the listening socket can be served all the same. */
+/* The controller has died. Connections of the listening socket can still be served. */
 static void a_channel_whose_other_end_is_gone_leaves_the_sockets(void **state)
 {
 	struct scene scene;
@@ -445,7 +450,7 @@ static void either_kind_alone_will_do(void **state)
 	end(&scene);
 }
 
-/* Which source a connection came from; the channel is the last. */
+/* The source that a connection came from; the channel is the last one. */
 static uint32_t source_of(const struct scene *scene, int fd)
 {
 	struct sockaddr_storage own = {0};
@@ -457,7 +462,7 @@ static uint32_t source_of(const struct scene *scene, int fd)
 	return memcmp(&own, &scene->servers[0], sizeof(own)) ? 1 : 0;
 }
 
-/* Nobody waits until another source has no more: of three, each gets every third turn. */
+/* No source has to wait until another one is empty: each of three gets every third turn. */
 static void the_sources_take_turns(void **state)
 {
 	struct scene scene;
@@ -493,7 +498,7 @@ static void add_from(struct scene *scene, uint32_t source)
 		add_client(scene, source);
 }
 
-/* One that is never empty starves nobody. */
+/* A source that is never empty does not keep others from being served. */
 static void a_busy_source_starves_nobody(void **state)
 {
 	struct scene scene;
@@ -521,7 +526,7 @@ static void a_passed_client_is_who_we_are_told(void **state)
 {
 	struct sockaddr_storage v4 = address_of("203.0.113.9", 4711);
 	struct sockaddr_storage v6 = address_of("2001:db8::9", 4712);
-	const struct sockaddr_storage *told[] = {&v4, &v6};
+	const struct sockaddr_storage *clients[] = {&v4, &v6};
 	struct sockaddr_storage got, nobody = {0};
 	struct scene scene;
 	size_t i;
@@ -529,12 +534,12 @@ static void a_passed_client_is_who_we_are_told(void **state)
 
 	(void)state;
 	begin(&scene, 0, true);
-	for (i = 0; i < COUNT(told); i++) {
+	for (i = 0; i < COUNT(clients); i++) {
 		memset(&got, 0xff, sizeof(got));
-		pass(&scene, 1, told[i]);
+		pass(&scene, 1, clients[i]);
 		fd = take(&scene, &got, SOCK_CLOEXEC);
 		assert_true(fd >= 0);
-		assert_memory_equal(&got, told[i], sizeof(got));
+		assert_memory_equal(&got, clients[i], sizeof(got));
 		close(fd);
 	}
 	memset(&got, 0xff, sizeof(got));
@@ -599,12 +604,12 @@ static void the_connection_is_the_one_that_was_passed(void **state)
 	begin(&scene, 1, true);
 	pass(&scene, 5, NULL);
 	assert_int_equal(number_send(scene.clients[0], 4711), 0);
-	check_silence(&scene); /* not before it was accepted */
+	check_silence(&scene); /* the report is not sent before the connection is accepted */
 	fd = take(&scene, NULL, SOCK_CLOEXEC);
 	assert_int_equal(number_receive(fd, &number), 0);
 	assert_int_equal(number, 4711);
 	check_heard(&scene, CHANNEL_ACCEPTED, 5);
-	/* Accepted ones stay when the process object goes. */
+	/* Accepted connections stay open when the process object is closed. */
 	sticky_process_close(scene.process);
 	scene.process = NULL;
 	assert_int_equal(number_send(fd, 4712), 0);
@@ -633,7 +638,7 @@ static void a_passed_one_without_room_goes_back(void **state)
 	check_heard(&scene, CHANNEL_REFUSED, 1);
 	check_silence(&scene);
 	assert_int_equal(descriptors_count(), before);
-	assert_true(has_ended(scene.clients[0])); /* nobody has it in this test */
+	assert_true(has_ended(scene.clients[0])); /* no worker has it in this test */
 	take_one(&scene);
 	check_heard(&scene, CHANNEL_ACCEPTED, 2);
 	end(&scene);
@@ -679,7 +684,7 @@ static void the_controllers_end_is_not_ours(void **state)
 	begin(&scene, 1, true);
 	pass(&scene, 1, NULL);
 	close_all(&scene.channel, 1);
-	/* What it said last is still good. */
+	/* A message that was sent before the end is still valid. */
 	take_one(&scene);
 	check_nobody(&scene, -EAGAIN);
 	add_client(&scene, 0);
@@ -689,7 +694,7 @@ static void the_controllers_end_is_not_ours(void **state)
 	end(&scene);
 }
 
-/* A child of the worker's may have inherited our end. */
+/* A child of the worker may have inherited this end. */
 static void an_end_that_somebody_else_has_too_is_not_polled_for_ever(void **state)
 {
 	struct scene scene;
@@ -704,7 +709,7 @@ static void an_end_that_somebody_else_has_too_is_not_polled_for_ever(void **stat
 	end(&scene);
 }
 
-/* A controller of another version, or nobody that we know: no word of it is believed. */
+/* A controller of another version, or an unknown sender: its messages are ignored. */
 static void check_junk(const void *bytes, size_t length)
 {
 	struct scene scene;
@@ -716,7 +721,7 @@ static void check_junk(const void *bytes, size_t length)
 	add_client(&scene, 0);
 	take_one(&scene);
 	check_nobody(&scene, -EAGAIN);
-	/* It can see that: nothing of what it passes is lost. */
+	/* The controller sees that the end is closed: no connection that it passes is lost. */
 	assert_int_equal(recv(scene.channel, &byte, 1, 0), 0);
 	end(&scene);
 }
@@ -752,7 +757,7 @@ static void words_that_are_not_for_us_are_passed_over(void **state)
 		assert_int_equal(channel_send(scene.channel, &message, -1), 0);
 	check_nobody(&scene, -EAGAIN);
 	check_silence(&scene);
-	message.kind = CHANNEL_ACCEPTED; /* with a descriptor, which nobody may keep */
+	message.kind = CHANNEL_ACCEPTED; /* it carries a descriptor, which must be closed */
 	assert_int_equal(channel_send(scene.channel, &message, file), 0);
 	check_nobody(&scene, -EAGAIN);
 	assert_int_equal(descriptors_count(), before);
@@ -764,8 +769,7 @@ static void words_that_are_not_for_us_are_passed_over(void **state)
 	end(&scene);
 }
 
-/* ---- What is told
- * ---------------------------------------------------------------------------------- */
+/* ---- Messages to the controller --------------------------------------------------------- */
 
 static void open_notify(struct scene *scene, const char *path)
 {
@@ -840,7 +844,7 @@ static void who_can_not_be_told_is_an_error(void **state)
 	too_long[0] = '/';
 	too_long[sizeof(too_long) - 1] = '\0';
 	begin(&scene, 1, false);
-	assert_int_equal(sticky_process_ready(scene.process), 0); /* nobody asks */
+	assert_int_equal(sticky_process_ready(scene.process), 0); /* there is no NOTIFY_SOCKET */
 	setenv("NOTIFY_SOCKET", "", 1);
 	assert_int_equal(sticky_process_ready(scene.process), 0);
 	setenv("NOTIFY_SOCKET", "relative", 1);
@@ -851,7 +855,7 @@ static void who_can_not_be_told_is_an_error(void **state)
 	assert_int_equal(sticky_process_ready(scene.process), -ENOENT);
 	setenv("NOTIFY_SOCKET", "@nobody", 1);
 	assert_int_equal(sticky_process_ready(scene.process), -ECONNREFUSED);
-	/* It stops all the same. */
+	/* The process stops accepting nevertheless. */
 	assert_int_equal(sticky_process_stopping(scene.process), -ECONNREFUSED);
 	check_nobody(&scene, -ESHUTDOWN);
 	end(&scene);
@@ -887,13 +891,14 @@ static void what_was_not_accepted_goes_back(void **state)
 	assert_int_equal(fcntl(FIRST, F_GETFD), -1);
 	assert_int_equal(fcntl(FIRST + 1, F_GETFD), -1);
 	check_nobody(&scene, -ESHUTDOWN);
-	/* From now on the controller is told so by the channel itself: nothing is stranded in it.
+	/*
+	 * From now on the closed channel tells the controller: no connection is left behind in it.
 	 */
 	check_no_more(&scene);
 	end(&scene);
 }
 
-/* The other holders of the listening socket keep it open: nobody is told of its queue here. */
+/* Other processes keep the listening socket open, but its queue is not reported here any more. */
 static void whoever_polls_is_not_told_of_what_is_no_longer_ours(void **state)
 {
 	struct scene scene;
@@ -907,7 +912,7 @@ static void whoever_polls_is_not_told_of_what_is_no_longer_ours(void **state)
 	end(&scene);
 }
 
-/* It has no descriptor to spare, and no listening socket that would give one. */
+/* There is no descriptor left, and no listening socket that could be closed. */
 static void without_room_all_go_back_too(void **state)
 {
 	struct scene scene;

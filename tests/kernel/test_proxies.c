@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The list of proxies changes while they connect: at once, and never to what is in neither list. */
+/*
+ * The list of proxies changes while they connect. The change takes effect at once, and an address
+ * that is in neither list is never sent to a dispatcher.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,7 +31,7 @@
 #define SLOTS	    2
 #define DISPATCHERS 2
 #define REPLACINGS  100
-/* For a full list: twenty times of what was seen under a sanitizer. */
+/* For a full list: twenty times the time that was seen under a sanitizer. */
 #define FULL_MS (uint64_t) wait_scaled_ms(10000)
 
 struct scene {
@@ -52,7 +55,7 @@ static void end(struct scene *scene)
 	sticky_group_close(scene->group);
 }
 
-/* An IPv4 range; host order. */
+/* An IPv4 range; the address is in host order. */
 static struct sticky_prefix range(uint32_t address, uint32_t bits)
 {
 	struct sticky_prefix prefix = {.address = {[10] = 0xff, 0xff},
@@ -63,7 +66,7 @@ static struct sticky_prefix range(uint32_t address, uint32_t bits)
 	return prefix;
 }
 
-/* So many single addresses, every other one. */
+/* Fill a list with single addresses, of which every other one is left out. */
 static void fill(struct sticky_prefix *list, size_t count, uint32_t first)
 {
 	size_t i;
@@ -77,7 +80,7 @@ static void replace(struct scene *scene, const struct sticky_prefix *list, size_
 	assert_int_equal(sticky_group_set_proxies(scene->group, list, count, true), 0);
 }
 
-/* Take one from a dispatcher. Returns whether there was one. */
+/* Accept a connection from a dispatcher. Returns whether there was one. */
 static bool take(const struct scene *scene)
 {
 	uint32_t i;
@@ -93,7 +96,10 @@ static bool take(const struct scene *scene)
 	return false;
 }
 
-/* Does this address come to a dispatcher? Else it is in a holding socket's queue. */
+/*
+ * Does this address arrive at a dispatcher? Otherwise its connection is in the queue of a holding
+ * socket.
+ */
 static bool is_proxy(const struct scene *scene, uint32_t address)
 {
 	struct sockaddr_storage source = address_of("0.0.0.0", 0);
@@ -168,10 +174,10 @@ static void ranges_may_lie_in_each_other_and_be_said_twice(void **state)
 	replace(&scene, list, COUNT(list));
 	assert_true(is_proxy(&scene, BASE + 0x101));
 	assert_true(is_proxy(&scene, BASE + 0xfffff));
-	replace(&scene, list, 4); /* without the widest */
+	replace(&scene, list, 4); /* without the widest range */
 	assert_false(is_proxy(&scene, BASE + 0xfffff));
 	assert_true(is_proxy(&scene, BASE + 0xffff));
-	replace(&scene, list + 1, 1); /* the one in the middle alone */
+	replace(&scene, list + 1, 1); /* only the range in the middle */
 	assert_true(is_proxy(&scene, BASE + 0x101));
 	assert_true(is_proxy(&scene, BASE + 0x1ff));
 	assert_false(is_proxy(&scene, BASE + 0xff));
@@ -211,7 +217,7 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Both lists are in the kernel for a moment; and nobody who has the group waits for long. */
+/* Both lists are in the kernel for a moment, and other users of the group do not wait for long. */
 static void a_full_list_is_replaced_by_another_full_one(void **state)
 {
 	static struct sticky_prefix list[STICKY_PROXIES_LIMIT];
@@ -230,7 +236,7 @@ static void a_full_list_is_replaced_by_another_full_one(void **state)
 	end(&scene);
 }
 
-/* One in two goes, which are all over the list. */
+/* Half of the addresses are removed, spread over the whole list. */
 static void half_of_a_full_list_goes_in_no_time(void **state)
 {
 	static struct sticky_prefix list[STICKY_PROXIES_LIMIT];
@@ -315,7 +321,7 @@ static void a_range_that_stays_is_never_missing(void **state)
 	end(&scene);
 }
 
-/* The lists have no range in common, and yet the proxy is in all of them. */
+/* The lists have no range in common, and yet the proxy's address is in all of them. */
 static void an_address_that_is_in_all_lists_is_never_missing(void **state)
 {
 	const struct sticky_prefix lists[][3] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Clients are turned away when they should be, and only then. */
+/* Clients are refused when they should be, and only then. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -65,12 +65,14 @@ static void refuse_turns_new_clients_away_and_keeps_the_queue(void **state)
 	assert_int_equal(waiting_end(&line), 0);
 	assert_int_equal(sticky_group_refuse(group), 0);
 	workers_close(group, workers);
-	/* Not by the program any more: nobody listens. */
+	/* It is not the program that refuses any more: no socket listens. */
 	assert_int_equal(connect_number(group, 0), -ECONNREFUSED);
 	sticky_group_close(group);
 }
 
-/* A worker has become ready, its queue is on the way to it: that is with the worker too. */
+/*
+ * A worker has become ready, and a queue is about to move to it. These connections are served, too.
+ */
 static void refuse_keeps_a_queue_that_is_about_to_move(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -78,7 +80,8 @@ static void refuse_keeps_a_queue_that_is_about_to_move(void **state)
 	struct waiting line = {0};
 
 	(void)state;
-	assert_true(sticky_group_fd(group) >= 0); /* we poll: nothing is closed before we say so */
+	/* with this descriptor nothing is closed before sticky_group_run() */
+	assert_true(sticky_group_fd(group) >= 0);
 	add_waiting(&line, group, SLOT);
 	worker = worker_start(group, SLOT);
 	assert_int_equal(sticky_group_refuse(group), 0);
@@ -106,7 +109,7 @@ static void refuse_holds_for_a_worker_that_becomes_ready_later(void **state)
 	sticky_group_close(group);
 }
 
-/* The slot that the program tries first in the place of an empty one. */
+/* The slot that the program tries first instead of an empty one. */
 static uint32_t first_other_slot(struct sticky_group *group, const struct sockaddr_storage *client)
 {
 	const struct sticky_settings *settings = steering_settings(group->steering);
@@ -117,7 +120,7 @@ static uint32_t first_other_slot(struct sticky_group *group, const struct sockad
 				 SLOTS, 0);
 }
 
-/* Connect everybody; returns, as bits, where the clients of SLOT went to. */
+/* Connect all clients. Returns, as bits, the slots at which the clients of SLOT arrive. */
 static uint32_t check_one_slot_is_empty(struct sticky_group *group,
 					struct sticky_worker *const *workers)
 {
@@ -151,13 +154,16 @@ static void clients_of_an_empty_slot_go_to_the_others(void **state)
 	workers_start(group, workers);
 	assert_int_equal(steering_empty(group->steering, 0, SLOT), 0);
 	assert_int_equal(steering_empty(group->steering, 0, SLOT), 0);
-	/* To all of them: no neighbour gets the whole share of the dead one. */
+	/* They arrive at all other slots: no single slot gets the whole share of the dead one. */
 	assert_int_equal(check_one_slot_is_empty(group, workers), 0xf & ~(1u << SLOT));
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
 
-/* A worker that ends its own socket hurts its own slot only, and only until its next life. */
+/*
+ * A worker that shuts its own socket down affects only its own slot, and only until the next
+ * worker.
+ */
 static void a_worker_that_shuts_its_socket_empties_its_slot(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A slot changes hands, and nobody who waits in it is lost, or served out of turn. */
+/* A slot changes hands, and no client that waits in it is lost, or served out of order. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 #include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"
-#include "../support/lives.h"
+#include "../support/worker_threads.h"
 #include "../support/netns.h"
 #include "../support/scene.h"
 #include "../support/wait.h"
@@ -46,7 +46,7 @@ static void nobody_comes_before_ready(void **state)
 	scene_end(&scene);
 }
 
-/* The holding queue moves to the first life, what that leaves behind to the next one. */
+/* The holding queue moves to the first worker, and what that one leaves moves to the next one. */
 static void check_queue_moves(const char *address, sa_family_t family)
 {
 	struct scene scene = scene_start(address, family);
@@ -112,20 +112,20 @@ static void wait_until_served(struct waiting *line)
 	line->count = 0;
 }
 
-/* As a Node.js or nginx worker does: it sleeps, and only a wake-up lets it accept. */
+/* The worker sleeps, as one of Node.js or nginx does, and only a wake-up lets it accept. */
 static void check_sleeping_successor(bool kernel_wakes)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
-	struct life life;
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
+	struct worker_thread serving;
 
 	scene.group->migration_wakes = kernel_wakes && scene.group->migration_wakes;
 	scene_add(&scene, 50);
 	scene_check(&scene, false, 50);
-	assert_int_equal(life_start(scene.group, SCENE_SLOT, &life), 0);
-	assert_int_equal(sticky_worker_close(former), 0);
+	assert_int_equal(worker_thread_start(scene.group, SCENE_SLOT, &serving), 0);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	wait_until_served(&scene.line);
-	assert_int_equal(life_end(&life), 0);
+	assert_int_equal(worker_thread_end(&serving), 0);
 	scene_end(&scene);
 }
 
@@ -141,7 +141,7 @@ static void a_sleeping_successor_is_woken_by_the_library(void **state)
 	check_sleeping_successor(false);
 }
 
-/* Until the worker's data comes, the kernel has no connection, only the request for one. */
+/* Until the client's data arrives, the kernel has no connection, but only a request for one. */
 static void half_open_handshakes_move(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -168,7 +168,7 @@ static void half_open_handshakes_move(void **state)
 	scene_end(&scene);
 }
 
-/* The slot is held, and what had begun on the worker's own socket ends there. */
+/* The slot is held, and handshakes that had begun on the worker's own socket end there. */
 static void a_worker_that_leaves_goes_on_accepting(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -182,7 +182,7 @@ static void a_worker_that_leaves_goes_on_accepting(void **state)
 	scene_check(&scene, true, 5);
 	assert_int_equal(sticky_worker_queue(worker), 10);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 4);
-	/* What it has not accepted moves, behind what waits already. */
+	/* Connections that it has not accepted move, behind those that already wait. */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_check(&scene, true, 11);
 	worker = worker_start(scene.group, SCENE_SLOT);
@@ -194,34 +194,34 @@ static void a_worker_that_leaves_goes_on_accepting(void **state)
 static void a_worker_with_a_successor_has_left(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
 
 	(void)state;
-	assert_int_equal(sticky_worker_leave(former), 0);
+	assert_int_equal(sticky_worker_leave(previous), 0);
 	scene_add(&scene, 5);
 	scene_check(&scene, false, 5);
-	assert_int_equal(sticky_worker_queue(former), 0);
-	assert_int_equal(sticky_worker_close(former), 0);
+	assert_int_equal(sticky_worker_queue(previous), 0);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_end(&scene);
 }
 
-/* The naive way, in the same line: two sockets share a port, one of them is closed. */
+/* Shows the fault with the same clients: two sockets share a port, and one of them is closed. */
 static void a_plain_close_loses_the_queue(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
 	struct waiting line = {0};
-	int former = plain_listen(&server, SO_REUSEPORT);
+	int previous = plain_listen(&server, SO_REUSEPORT);
 	int successor = plain_listen(&server, SO_REUSEPORT);
 	int queued;
 
 	(void)state;
 	waiting_add(&line, NULL, 0, &server, CLIENTS);
-	queued = listener_queue(former);
+	queued = listener_queue(previous);
 	assert_in_range(queued, CLIENTS / 4, CLIENTS * 3 / 4);
-	close(former);
+	close(previous);
 	assert_int_equal(waiting_serve(successor), CLIENTS - queued);
 	close(successor);
 	assert_int_equal(waiting_end(&line), queued);
@@ -230,7 +230,7 @@ static void a_plain_close_loses_the_queue(void **state)
 static void new_clients_meet_only_the_successor(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *successor = scene_worker(&scene);
 
 	(void)state;
@@ -241,16 +241,16 @@ static void new_clients_meet_only_the_successor(void **state)
 	waiting_serve_in_order(sticky_worker_fd(successor, 0), 50, 50);
 	assert_true(nothing_waits(sticky_worker_fd(successor, 0)));
 
-	/* The former life serves a part of what it has, and leaves the rest. */
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 0, 20);
-	assert_int_equal(sticky_worker_close(former), 0);
+	/* The previous worker serves some of its queue, and leaves the rest. */
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 0, 20);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	scene_check(&scene, false, 30);
 	waiting_serve_in_order(sticky_worker_fd(successor, 0), 20, 30);
 	assert_int_equal(sticky_worker_close(successor), 0);
 	scene_end(&scene);
 }
 
-static void a_life_that_never_became_ready_changes_nothing(void **state)
+static void a_worker_that_never_became_ready_changes_nothing(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
 	struct sticky_worker *worker = worker_start(scene.group, SCENE_SLOT);
@@ -281,25 +281,25 @@ static void ready_twice_is_ready_once(void **state)
 	scene_end(&scene);
 }
 
-/* A former life may take its slot back: a reload that is called off. */
-static void a_former_life_can_become_ready_again(void **state)
+/* A previous worker may take its slot back, as when a reload is cancelled. */
+static void a_previous_worker_can_become_ready_again(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
-	struct sticky_worker *former = worker_start(scene.group, SCENE_SLOT);
+	struct sticky_worker *previous = worker_start(scene.group, SCENE_SLOT);
 	struct sticky_worker *successor = worker_start(scene.group, SCENE_SLOT);
 
 	(void)state;
 	scene_add(&scene, 10);
-	assert_int_equal(sticky_worker_ready(former), 0);
+	assert_int_equal(sticky_worker_ready(previous), 0);
 	scene_add(&scene, 10);
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 10, 10);
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 10, 10);
 	assert_int_equal(sticky_worker_close(successor), 0);
-	waiting_serve_in_order(sticky_worker_fd(former, 0), 0, 10);
-	assert_int_equal(sticky_worker_close(former), 0);
+	waiting_serve_in_order(sticky_worker_fd(previous, 0), 0, 10);
+	assert_int_equal(sticky_worker_close(previous), 0);
 	scene_end(&scene);
 }
 
-/* The descriptor that a worker's process inherited counts too. */
+/* The descriptor that a worker's process inherited also keeps the socket open. */
 static void a_queue_moves_with_the_last_descriptor(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -346,7 +346,7 @@ static void queues_of_two_listeners_move_each_to_its_own(void **state)
 	scene_end(&scene);
 }
 
-/* A host with a loop is told when to close, and is never made to wait. */
+/* A host with a loop is told when to close, and its calls never wait. */
 static void a_host_that_polls_moves_the_queue_itself(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -359,7 +359,7 @@ static void a_host_that_polls_moves_the_queue_itself(void **state)
 	assert_true(nothing_waits(fd));
 	scene_add(&scene, 20);
 	assert_int_equal(sticky_worker_ready(worker), 0);
-	scene_check(&scene, false, 20); /* wherever they are just now */
+	scene_check(&scene, false, 20); /* whichever queue they are in at this moment */
 
 	assert_int_equal(wait_readable(fd), 0);
 	sticky_group_run(scene.group);
@@ -367,7 +367,7 @@ static void a_host_that_polls_moves_the_queue_itself(void **state)
 	assert_int_equal(sticky_worker_queue(worker), 20);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 20);
 	assert_int_equal(sticky_worker_queue(worker), 0);
-	sticky_group_run(scene.group); /* without need */
+	sticky_group_run(scene.group); /* although nothing is due */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_end(&scene);
 }
@@ -387,9 +387,9 @@ int main(void)
 		cmocka_unit_test(a_sleeping_successor_is_woken),
 		cmocka_unit_test(a_sleeping_successor_is_woken_by_the_library),
 		cmocka_unit_test(new_clients_meet_only_the_successor),
-		cmocka_unit_test(a_life_that_never_became_ready_changes_nothing),
+		cmocka_unit_test(a_worker_that_never_became_ready_changes_nothing),
 		cmocka_unit_test(ready_twice_is_ready_once),
-		cmocka_unit_test(a_former_life_can_become_ready_again),
+		cmocka_unit_test(a_previous_worker_can_become_ready_again),
 		cmocka_unit_test(a_queue_moves_with_the_last_descriptor),
 		cmocka_unit_test(a_host_that_polls_moves_the_queue_itself),
 		cmocka_unit_test(queues_of_two_listeners_move_each_to_its_own),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Each connection goes to the slot that sticky_group_where() names, and nowhere else. */
+/* Each connection goes to the slot that sticky_group_where() names. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -17,10 +17,10 @@
 
 #define SLOTS	    8
 #define CLIENTS	    4096
-#define CONNECTIONS 2 /* of each client; not one after the other */
+#define CONNECTIONS 2 /* number for each client; they are not made one after the other */
 #define NETWORKS    64
 
-/* Connect once; returns the slot of the worker that got it. */
+/* Connect once. Returns the slot of the worker that got the connection. */
 static uint32_t connect_once(struct sticky_worker *const *workers, uint32_t listener,
 			     const struct sockaddr_storage *source,
 			     const struct sockaddr_storage *server)
@@ -37,7 +37,7 @@ static uint32_t connect_once(struct sticky_worker *const *workers, uint32_t list
 	return sticky_worker_slot(workers[worker]);
 }
 
-/* Many clients, each several times; fills in how many connections each slot got. */
+/* Many clients connect, each several times. Fills in how many connections each slot got. */
 static void check_clients(struct sticky_group *group, struct sticky_worker *const *workers,
 			  uint32_t listener, const struct sockaddr_storage *server,
 			  uint32_t *ret_got)
@@ -146,7 +146,7 @@ static void two_listeners_agree(void **state)
 	sticky_group_close(group);
 }
 
-/* All clients of one network have one slot, and more than one network is looked at. */
+/* All clients of one network have the same slot. More than one network is tried. */
 static void check_networks(uint32_t v4_prefix, uint32_t v6_prefix, sa_family_t family,
 			   uint32_t step)
 {
@@ -194,7 +194,7 @@ static void a_v6_prefix_keeps_a_network_together(void **state)
 	check_networks(0, 48, AF_INET6, 65536);
 }
 
-/* The naive way, in the same network: the kernel's own hash knows the client's port too. */
+/* Shows the fault in the same network: the kernel's own hash includes the client's port. */
 static void plain_reuseport_does_not_keep_a_client(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
@@ -240,7 +240,7 @@ static void where_tells_the_key(void **state)
 	sticky_group_close(group);
 }
 
-/* So that clients keep their worker over a restart, which is what a seed is kept for. */
+/* Clients keep their worker over a restart, which is the purpose of a stored seed. */
 static void one_seed_gives_one_answer(void **state)
 {
 	static const uint8_t seed[STICKY_SEED_SIZE] = "another";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process with many threads: each has a slot, and lives several lives in it while
- * clients come and others look on. Nothing here may need a lock of its own.
+ * One process with many threads. Each thread has a slot, and opens and closes several workers in
+ * it, while clients connect and other threads read the group's state. The callers use no lock of
+ * their own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,26 +17,26 @@
 
 #include "../support/clients.h"
 #include "../support/groups.h"
-#include "../support/lives.h"
+#include "../support/worker_threads.h"
 #include "../support/netns.h"
 #include "sticky.h"
 
 #define SLOTS	    4
 #define CROWDS	    2
-#define CONNECTIONS 500 /* of each crowd */
-#define PER_LIFE    5	/* connections, after which a worker makes place for the next life */
+#define CONNECTIONS 500 /* number for each group of clients */
+#define PER_WORKER  5	/* number of connections after which a worker is replaced */
 
 struct thread {
 	struct sticky_group *group;
 	uint32_t slot;
-	int stop; /* an eventfd, shared by all */
+	int stop; /* an eventfd that all threads share */
 	pthread_t id;
-	uint32_t lives, served;
+	uint32_t workers, served;
 	int error;
 };
 
-/* Returns how many were served, or what the library said. */
-static int live_once(struct thread *thread)
+/* Returns how many clients were served, or an error of the library. */
+static int serve_once(struct thread *thread)
 {
 	struct sticky_worker *worker;
 	int served = sticky_worker_open(thread->group, thread->slot, &worker), error;
@@ -43,25 +44,25 @@ static int live_once(struct thread *thread)
 	if (served)
 		return served;
 	error = sticky_worker_ready(worker);
-	served = error ? error : life_serve(worker, thread->stop, PER_LIFE);
+	served = error ? error : worker_thread_serve(worker, thread->stop, PER_WORKER);
 	error = sticky_worker_close(worker);
 	return error ? error : served;
 }
 
-static void *live_and_live_again(void *context)
+static void *serve_again_and_again(void *context)
 {
 	struct thread *thread = context;
 	int served;
 
 	do {
-		served = live_once(thread);
+		served = serve_once(thread);
 		if (served < 0) {
 			thread->error = served;
 			return NULL;
 		}
 		thread->served += (uint32_t)served;
-		thread->lives++;
-	} while (served == PER_LIFE);
+		thread->workers++;
+	} while (served == PER_WORKER);
 	return NULL;
 }
 
@@ -70,7 +71,7 @@ static bool is_stopped(int stop)
 	return !nothing_waits(stop);
 }
 
-/* As an operator's status page does. */
+/* Reads the group's state, as the status page of an operator does. */
 static void *look_on(void *context)
 {
 	struct thread *thread = context;
@@ -97,7 +98,7 @@ static void start_threads(struct sticky_group *group, int stop, struct thread *r
 	for (i = 0; i <= SLOTS; i++) {
 		ret_threads[i] = (struct thread){.group = group, .slot = i, .stop = stop};
 		assert_int_equal(pthread_create(&ret_threads[i].id, NULL,
-						i < SLOTS ? live_and_live_again : look_on,
+						i < SLOTS ? serve_again_and_again : look_on,
 						&ret_threads[i]),
 				 0);
 	}
@@ -117,7 +118,7 @@ static void check_threads(const struct thread *threads)
 
 	for (slot = 0; slot < SLOTS; slot++) {
 		assert_int_equal(threads[slot].error, 0);
-		assert_true(threads[slot].lives > 1);
+		assert_true(threads[slot].workers > 1);
 		served += threads[slot].served;
 	}
 	assert_int_equal(threads[SLOTS].error, 0);
@@ -125,7 +126,7 @@ static void check_threads(const struct thread *threads)
 	assert_int_equal(served, CROWDS * CONNECTIONS);
 }
 
-static void threads_live_and_die_while_clients_come(void **state)
+static void threads_open_and_close_workers_while_clients_come(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
 	int stop = eventfd(0, EFD_CLOEXEC);
@@ -207,10 +208,10 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* The host's callback for libbpf's messages is the one thing that all groups share. */
+/* The host's callback for libbpf's messages is the only thing that all groups share. */
 static void libbpf_is_left_as_it_was(void **state)
 {
-	libbpf_print_fn_t former = libbpf_set_print(print_nothing);
+	libbpf_print_fn_t previous = libbpf_set_print(print_nothing);
 	uint32_t i;
 
 	(void)state;
@@ -218,13 +219,13 @@ static void libbpf_is_left_as_it_was(void **state)
 		run_groups_in_threads();
 		assert_ptr_equal(libbpf_set_print(print_nothing), print_nothing);
 	}
-	libbpf_set_print(former);
+	libbpf_set_print(previous);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threads_live_and_die_while_clients_come),
+		cmocka_unit_test(threads_open_and_close_workers_while_clients_come),
 		cmocka_unit_test(groups_of_several_threads_do_not_disturb_each_other),
 		cmocka_unit_test(libbpf_is_left_as_it_was),
 	};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* With which of its connections a process has not begun, by the kernel's word. */
+/* From which of its connections a process has not read yet, as the kernel reports it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,11 +13,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "procfs/open_connections.h"
 #include "procfs/unread_input.h"
 #include "../support/clients.h"
 #include "../support/netns.h"
 
-/* A connection to a listening socket of ours; both ends are ours, only one has its port. */
+/*
+ * A connection to a listening socket of the test. Both ends are the test's; only one has the
+ * listener's port.
+ */
 struct scene {
 	struct sockaddr_storage server;
 	uint16_t port;
@@ -63,13 +67,13 @@ static void follow_a_connection(const char *address)
 	set_scene(&scene, address);
 	check(&scene, UNREAD_NONE);
 	connect_client(&scene);
-	check(&scene, UNREAD_SOME); /* it waits to be accepted */
+	check(&scene, UNREAD_SOME); /* the connection waits to be accepted */
 	accept_client(&scene);
 	check(&scene, UNREAD_QUIET);
 	assert_int_equal(send(scene.client, "abc", 3, 0), 3);
 	check(&scene, UNREAD_SOME);
 	assert_int_equal(recv(scene.accepted, bytes, 1, 0), 1);
-	check(&scene, UNREAD_QUIET); /* it has begun with it, and more is there */
+	check(&scene, UNREAD_QUIET); /* the process has read from it, and there is more to read */
 	assert_int_equal(recv(scene.accepted, bytes, sizeof(bytes), 0), 2);
 	check(&scene, UNREAD_NONE);
 	assert_int_equal(send(scene.client, "d", 1, 0), 1);
@@ -84,7 +88,7 @@ static void a_connection_from_its_beginning(void **state)
 	follow_a_connection("2001:db8::5");
 }
 
-/* The end of the stream is no byte, but waits to be read as one. */
+/* The end of the stream is no byte, but counts as one byte to be read. */
 static void a_client_that_has_half_closed(void **state)
 {
 	struct scene scene;
@@ -97,7 +101,7 @@ static void a_client_that_has_half_closed(void **state)
 	assert_int_equal(send(scene.client, "abc", 3, 0), 3);
 	assert_int_equal(shutdown(scene.client, SHUT_WR), 0);
 	check(&scene, UNREAD_SOME);
-	/* Which takes the end, too. */
+	/* This also reads the end of the stream. */
 	assert_int_equal(recv(scene.accepted, bytes, sizeof(bytes), 0), 3);
 	check(&scene, UNREAD_NONE);
 	assert_int_equal(recv(scene.accepted, bytes, sizeof(bytes), 0), 0);
@@ -119,12 +123,33 @@ static void others_do_not_count(void **state)
 	connect_client(&scene);
 	assert_int_equal(unread_look(getpid(), &other, 1), UNREAD_NONE);
 	assert_int_equal(unread_look(getpid(), &scene.port, 0), UNREAD_NONE);
-	/* Another process, which has none of these sockets. */
+	/* Another process has none of these sockets. */
 	assert_int_equal(unread_look(child, &scene.port, 1), UNREAD_NONE);
 	check(&scene, UNREAD_SOME);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
 	assert_int_equal(unread_look(child, &scene.port, 1), -ENOENT);
+	strike_scene(&scene);
+}
+
+static void an_open_connection_is_seen(void **state)
+{
+	struct scene scene;
+	const uint16_t other = 1; /* nobody's */
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
+	connect_client(&scene);
+	/* It waits to be accepted: it is no descriptor of the process. */
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
+	accept_client(&scene);
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 1);
+	assert_int_equal(connections_are_open(getpid(), &other, 1), 0);
+	assert_int_equal(connections_are_open(-1, &scene.port, 1), -ENOENT);
+	close(scene.accepted);
+	scene.accepted = -1;
+	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
 	strike_scene(&scene);
 }
 
@@ -134,6 +159,7 @@ int main(void)
 		cmocka_unit_test(a_connection_from_its_beginning),
 		cmocka_unit_test(a_client_that_has_half_closed),
 		cmocka_unit_test(others_do_not_count),
+		cmocka_unit_test(an_open_connection_is_seen),
 	};
 	const char *reason = netns_enter();
 

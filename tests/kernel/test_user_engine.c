@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A group without the kernel's help: no privilege, dispatchers alone, and the same table. */
+/*
+ * A group without the kernel's help: it needs no privilege, has only dispatchers, and uses the same
+ * table.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -49,7 +52,7 @@ static void address_text(struct sticky_group *group, char *ret_text)
 		sticky_group_listener_address(group, 0, STICKY_ADDRESS_TEXT_SIZE, ret_text), 0);
 }
 
-/* Which dispatcher a client comes to, or -errno. */
+/* Returns the dispatcher at which a client arrives, or -errno. */
 static int land(const struct sticky_dispatchers *dispatchers, uint32_t listener,
 		const struct sockaddr_storage *source, const struct sockaddr_storage *server)
 {
@@ -74,8 +77,11 @@ static int land(const struct sticky_dispatchers *dispatchers, uint32_t listener,
 
 /* ---- Opening ------------------------------------------------------------------------------ */
 
-/* Everything that a group does, in a child that may do nothing. Returns 0 or where it failed. */
-static int live_without_privilege(void)
+/*
+ * Everything that a group does, in a child process without privilege. Returns 0, or the line that
+ * failed.
+ */
+static int use_a_group_without_privilege(void)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_dispatchers *dispatchers;
@@ -108,7 +114,7 @@ static void no_privilege_is_needed(void **state)
 
 	(void)state;
 	if (child == 0)
-		_exit(live_without_privilege());
+		_exit(use_a_group_without_privilege());
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
@@ -137,7 +143,7 @@ static void a_free_port_is_learnt(void **state)
 
 	(void)state;
 	assert_true(group_port(group, 0) != 0);
-	/* The address is ours, and nobody listens yet. */
+	/* The address is bound, and no socket listens yet. */
 	assert_int_equal(client_connect(NULL, &server), -ECONNREFUSED);
 	assert_int_equal(sticky_dispatchers_open(group, DISPATCHERS, &dispatchers), 0);
 	assert_in_range(land(dispatchers, 0, NULL, &server), 0, DISPATCHERS - 1);
@@ -157,17 +163,17 @@ static void an_address_has_one_group(void **state)
 	assert_int_equal(sticky_dispatchers_open(group, DISPATCHERS, &dispatchers), 0);
 	assert_int_equal(sticky_group_listen(second, address), -EADDRINUSE);
 	sticky_group_close(second);
-	second = group_start(SLOTS, "127.0.0.1:0"); /* the other kind */
+	second = group_start(SLOTS, "127.0.0.1:0"); /* a group that uses the kernel */
 	assert_int_equal(sticky_group_listen(second, address), -EADDRINUSE);
 	sticky_group_close(second);
 	sticky_dispatchers_close(dispatchers);
 	sticky_group_close(group);
-	/* Gone, and free at once. */
+	/* The address is free at once after the close. */
 	group = start_group(address);
 	sticky_group_close(group);
 }
 
-/* Both are bound before one of them listens: one of them must be told at last. */
+/* Both groups are bound before one of them listens. The other one must get an error then. */
 static void an_address_has_one_group_that_listens(void **state)
 {
 	struct sticky_group *group = start_group("127.0.0.1:0"), *second = open_group();
@@ -184,7 +190,7 @@ static void an_address_has_one_group_that_listens(void **state)
 	assert_int_equal(error, -EADDRINUSE);
 	sticky_group_close(second);
 	sticky_dispatchers_close(dispatchers);
-	/* It can be opened again, though it was closed with connections of its own. */
+	/* They can be opened again, although they were closed with connections in their queues. */
 	assert_int_equal(sticky_dispatchers_open(group, DISPATCHERS, &dispatchers), 0);
 	sticky_dispatchers_close(dispatchers);
 	sticky_group_close(group);
@@ -199,7 +205,7 @@ static void what_there_is_not_is_said(void **state)
 	(void)state;
 	assert_int_equal(sticky_group_pin(group, "/tmp"), -EOPNOTSUPP);
 	assert_int_equal(sticky_dispatchers_open(group, 1, &dispatchers), -EDESTADDRREQ);
-	/* Nobody asks whose connections these are, but the arguments are looked at. */
+	/* The list of proxies has no effect here, but the arguments are checked. */
 	assert_int_equal(sticky_group_set_proxies(group, &prefix, 1, false), 0);
 	prefix.bits = 129;
 	assert_int_equal(sticky_group_set_proxies(group, &prefix, 1, false), -EINVAL);
@@ -284,7 +290,10 @@ static void slots_have_no_sockets(void **state)
 	assert_int_equal(info.buckets, STICKY_BUCKET_COUNT / SLOTS);
 	assert_true(group_slot_info(group, 0).holding);
 
-	/* Another address, while it is open: its dispatchers' only, and so no life waits for it. */
+	/*
+	 * Another address is added while a worker is open. Only dispatchers get its connections,
+	 * and so the worker gets no socket for it.
+	 */
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
 	assert_int_equal(sticky_group_listener_count(group), 2);
 	before = descriptors_count();
@@ -298,7 +307,7 @@ static void slots_have_no_sockets(void **state)
 	sticky_group_close(group);
 }
 
-/* The table is the same as the kernel's, whoever looks into it. */
+/* The table is the same as that of a group that uses the kernel. */
 static void where_is_what_the_kernel_would_say(void **state)
 {
 	struct sticky_group *user = open_group(), *kernel = group_start(SLOTS, "127.0.0.1:0");
@@ -315,7 +324,7 @@ static void where_is_what_the_kernel_would_say(void **state)
 	sticky_group_close(user);
 }
 
-/* How many of some clients have another slot than they had. */
+/* Returns how many of some clients have another slot than before. */
 static uint32_t learn_slots(struct sticky_group *group, uint32_t *slots)
 {
 	uint32_t i, moved = 0;
@@ -354,7 +363,7 @@ static void the_table_changes(void **state)
 	check_nobody_in(slots, SLOTS, true);
 
 	assert_int_equal(sticky_slot_set_away(group, 2, true), 0);
-	assert_int_equal(learn_slots(group, slots), 0); /* not before it is applied */
+	assert_int_equal(learn_slots(group, slots), 0); /* no change before it is applied */
 	assert_int_equal(sticky_group_apply(group), STICKY_BUCKET_COUNT / SLOTS);
 	assert_true(learn_slots(group, slots) > 0);
 	check_nobody_in(slots, 2, true);

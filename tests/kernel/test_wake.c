@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An acceptor that sleeps although connections wait for it, and how it is woken. */
+/* An acceptor that sleeps although connections wait, and how it is woken. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -59,8 +59,8 @@ static void the_probe_is_not_counted(void **state)
 /* ---- One socket ---------------------------------------------------------------------- */
 
 /*
- * An edge-triggered sleeper: it is told of a queue once, and sleeps on while nothing more comes,
- * as every sleeper does on a kernel that does not tell of moved connections.
+ * An edge-triggered sleeper gets one event for a queue, and no more until another connection
+ * arrives. On a kernel that does not report moved connections, all sleepers behave like this.
  */
 static int watch_edges(int fd)
 {
@@ -72,7 +72,7 @@ static int watch_edges(int fd)
 	return epoll;
 }
 
-static bool is_told(int epoll)
+static bool has_event(int epoll)
 {
 	struct epoll_event event;
 
@@ -95,11 +95,11 @@ static void a_sleeper_is_woken_and_nothing_else_happens(void **state)
 
 	(void)state;
 	assert_true(is_told_by_and_by(epoll));
-	assert_false(is_told(epoll));
+	assert_false(has_event(epoll));
 	for (i = 0; i < 3; i++) {
 		listener_wake(listening);
-		assert_true(is_told(epoll));
-		assert_false(is_told(epoll));
+		assert_true(has_event(epoll));
+		assert_false(has_event(epoll));
 	}
 	fds[1] = client_accept(listening);
 	assert_true(is_peer(fds[1], fds[0]));
@@ -107,8 +107,8 @@ static void a_sleeper_is_woken_and_nothing_else_happens(void **state)
 	assert_int_equal(number_receive(fds[1], &number), 0);
 	assert_int_equal(number, 7);
 	assert_true(nothing_waits(listening));
-	listener_wake(listening); /* where nobody waits nobody is told */
-	assert_false(is_told(epoll));
+	listener_wake(listening); /* nothing is reported if there is no sleeper */
+	assert_false(has_event(epoll));
 	close_all(fds, 2);
 	close(epoll);
 	close(listening);
@@ -119,7 +119,7 @@ static void *accept_one(void *argument)
 	return (void *)(intptr_t)accept4(*(int *)argument, NULL, NULL, SOCK_CLOEXEC);
 }
 
-/* A blocking accept() is not disturbed: it looks at its empty queue, and sleeps on. */
+/* A blocking accept() is not disturbed: it looks at its empty queue, and sleeps again. */
 static void a_blocking_accept_goes_on(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
@@ -146,7 +146,7 @@ static void a_socket_that_does_not_listen_is_left_alone(void **state)
 	int listening = plain_listen(&server, 0);
 
 	(void)state;
-	assert_int_equal(shutdown(listening, SHUT_RD), 0); /* as a worker may */
+	assert_int_equal(shutdown(listening, SHUT_RD), 0); /* a worker may do this */
 	listener_wake(listening);
 	listener_wake(-1);
 	close(listening);
@@ -161,7 +161,7 @@ struct sleeper {
 	int epoll;
 };
 
-/* The worker of the only slot, which has been told of `queued` connections, and sleeps. */
+/* The worker of the only slot. It has got the event for `queued` connections, and sleeps. */
 static struct sleeper sleeper_start(uint32_t queued)
 {
 	struct sleeper sleeper = {.group = group_start(1, "127.0.0.1:0")};
@@ -171,8 +171,8 @@ static struct sleeper sleeper_start(uint32_t queued)
 	sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
 	waiting_add(&sleeper.line, sleeper.group, 0, &server, queued);
 	assert_int_equal(group_wait_queue(sleeper.group, 0, queued), 0);
-	is_told(sleeper.epoll);
-	assert_false(is_told(sleeper.epoll));
+	has_event(sleeper.epoll);
+	assert_false(has_event(sleeper.epoll));
 	return sleeper;
 }
 
@@ -191,9 +191,9 @@ static void check_slot_wake(bool kernel_wakes, uint32_t queued, bool is_woken)
 
 	sleeper.group->migration_wakes = kernel_wakes;
 	sticky_slot_wake(sleeper.group, 1); /* there is no such slot: nothing happens */
-	assert_false(is_told(sleeper.epoll));
+	assert_false(has_event(sleeper.epoll));
 	sticky_slot_wake(sleeper.group, 0);
-	assert_int_equal(is_told(sleeper.epoll), is_woken);
+	assert_int_equal(has_event(sleeper.epoll), is_woken);
 	sleeper_end(&sleeper);
 }
 
@@ -205,7 +205,7 @@ static void a_slot_is_woken_where_connections_wait_and_the_kernel_does_not_wake(
 	check_slot_wake(true, 3, false);
 }
 
-/* The queue that is moved is longer than the backlog: a connection would not get in any more. */
+/* The queue that is moved is longer than the backlog: no further connection would get in. */
 static void a_full_queue_is_told_of_too(void **state)
 {
 	struct sticky_group_options options = group_options(1);
@@ -223,24 +223,24 @@ static void a_full_queue_is_told_of_too(void **state)
 	assert_int_equal(group_wait_queue(sleeper.group, 0, 3), 0);
 	sleeper.worker = worker_start(sleeper.group, 0);
 	epoll = sleeper.epoll = watch_edges(sticky_worker_fd(sleeper.worker, 0));
-	is_told(epoll);
+	has_event(epoll);
 	sticky_slot_wake(sleeper.group, 0);
-	assert_true(is_told(epoll));
+	assert_true(has_event(epoll));
 	sleeper_end(&sleeper);
 }
 
-/* As a host's loop would. Returns how often the sleeper was told. */
+/* Run sticky_group_run() as a host's loop does. Returns how often the sleeper got an event. */
 static uint32_t run_until_all_is_done(struct sticky_group *group, int epoll)
 {
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
-	uint32_t told = 0;
+	uint32_t events = 0;
 
 	while (group->closings) {
 		assert_int_equal(poll(&due, 1, 10000), 1);
 		sticky_group_run(group);
-		told += is_told(epoll);
+		events += has_event(epoll);
 	}
-	return told;
+	return events;
 }
 
 static bool has_sockets_to_close(const struct sticky_group *group)
@@ -254,8 +254,8 @@ static bool has_sockets_to_close(const struct sticky_group *group)
 }
 
 /*
- * A process that drains closes its descriptors when it likes, and its queue moves then: a host
- * that polls looks after it. Returns how often the successor was told after that move.
+ * A process that drains may close its descriptors at any time, and its queue moves then. A host
+ * that polls looks after that. Returns how often the next worker got an event after that move.
  */
 static uint32_t move_late(bool kernel_wakes)
 {
@@ -263,34 +263,34 @@ static uint32_t move_late(bool kernel_wakes)
 	struct sockaddr_storage server = group_server(group, 0, AF_INET);
 	struct pollfd due = {.fd = sticky_group_fd(group), .events = POLLIN};
 	struct waiting line = {0};
-	struct sticky_worker *former, *worker;
+	struct sticky_worker *previous, *worker;
 	int inherited, epoll;
-	uint32_t told;
+	uint32_t events;
 
 	assert_true(due.fd >= 0);
 	group->migration_wakes = kernel_wakes;
-	former = worker_start(group, 0);
-	inherited = dup(sticky_worker_fd(former, 0)); /* as a process would have it */
+	previous = worker_start(group, 0);
+	inherited = dup(sticky_worker_fd(previous, 0)); /* a process would have such a duplicate */
 	waiting_add(&line, group, 0, &server, 5);
 	assert_int_equal(group_wait_queue(group, 0, 5), 0);
 	worker = worker_start(group, 0);
 	epoll = watch_edges(sticky_worker_fd(worker, 0));
-	assert_int_equal(sticky_worker_close(former), 0);
-	/* The library closes its own descriptor: nothing moves, the other one is open. */
+	assert_int_equal(sticky_worker_close(previous), 0);
+	/* The library closes its own descriptor. Nothing moves, as the other one is open. */
 	while (has_sockets_to_close(group)) {
 		assert_int_equal(poll(&due, 1, 5000), 1);
 		sticky_group_run(group);
 	}
-	assert_false(is_told(epoll));
+	assert_false(has_event(epoll));
 	close(inherited);
-	is_told(epoll); /* by a kernel that wakes */
-	told = run_until_all_is_done(group, epoll);
+	has_event(epoll); /* a kernel that wakes reports it */
+	events = run_until_all_is_done(group, epoll);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	assert_int_equal(waiting_end(&line), 0);
 	close(epoll);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
-	return told;
+	return events;
 }
 
 static void a_slot_is_looked_at_after_it_changed_hands(void **state)

@@ -114,13 +114,14 @@ class Archive:
         return changed
 
     def update(self):
-        """Fetch the package lists where they are missing or old."""
+        """Fetch the package lists if they are missing or old."""
         changed = self._write_sources()
         stamp = self.directory / "updated"
         if not changed and stamp.exists() and \
                 time.time() - stamp.stat().st_mtime < LISTS_KEPT_S:
             return
-        # A release that a mirror no longer has is an error of apt's; the others count.
+        # If a mirror does not have a release any more, apt reports an error. The other releases are
+        # usable.
         result = self._apt("apt-get", "update")
         if not any((self.directory / "state/lists").glob("*_Packages*")):
             reason = (result.stderr.strip().splitlines() or ["no package lists"])[-1]
@@ -130,7 +131,7 @@ class Archive:
     # Packages.
 
     def _show(self, *names):
-        """All versions of packages."""
+        """Show all versions of packages."""
         found = set()
         for paragraph in self._apt("apt-cache", "show", *names).stdout.split("\n\n"):
             fields = dict(re.findall(r"^(Package|Version|Depends): (.*)$", paragraph,
@@ -151,7 +152,7 @@ class Archive:
         return sorted(packages, key=functools.cmp_to_key(by_version))
 
     def parts(self, package):
-        """The package and those that it was split into: -binary, -modules and -base."""
+        """Returns the package and those into which it is split: -binary, -modules and -base."""
         abi = IMAGE.fullmatch(package.name)["abi"]
         wanted = re.findall(rf"linux-(?:base|binary|modules)-{re.escape(abi)}-[\w-]+",
                             package.depends)

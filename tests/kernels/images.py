@@ -12,7 +12,7 @@ from unavailable import Unavailable
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 FREE_KIB = 400 * 1024  # room for what the tests write
-# Of the build directory, what the tests run; objects and other builds stay behind.
+# The files of the build directory that the tests need. Objects and other builds are left out.
 BUILT = ("stickyctl", "libsticky.a", "libsticky.so", "libsticky.so.0", "bpf", "tests", "bench")
 NOT_RUN = ("*.o", "*.d", "*.corpus")
 
@@ -22,13 +22,13 @@ def last_line(text):
 
 
 def make_ext4(directory, image):
-    """An ext4 image of a directory, with some room."""
+    """Make an ext4 image of a directory, with some free space."""
     used = int(subprocess.run(["du", "-sk", directory], check=True, capture_output=True,
                               text=True).stdout.split()[0])
     files = sum(1 for _ in directory.rglob("*"))
     temporary = image.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    # Without what an older kernel's ext4 cannot mount, or what nobody here needs.
+    # Features that an older kernel's ext4 can't mount, or that are not needed.
     subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum",
                     "-N", str(files + 20000), "-d", directory, temporary,
                     f"{used + used // 8 + FREE_KIB}k"],
@@ -37,7 +37,8 @@ def make_ext4(directory, image):
 
 
 def root_image(directory, packages):
-    """Debian's root file system with these packages; kept until their list changes."""
+    """Make Debian's root file system with these packages. It is kept until the list of packages
+    changes."""
     release = codename()
     wanted = hashlib.sha256(f"required {release} {' '.join(packages)}".encode()).hexdigest()
     image, stamp = directory / "root.ext4", directory / "root.packages"
@@ -67,7 +68,7 @@ def root_image(directory, packages):
 
 
 def source_files():
-    """The files of the source tree, without what is not under version control."""
+    """The files of the source tree that are under version control."""
     listed = subprocess.run(["git", "-c", f"safe.directory={SOURCE}", "-C", SOURCE, "ls-files", "-z",
                              "--cached", "--others", "--exclude-standard"],
                             check=False, capture_output=True)
@@ -78,7 +79,7 @@ def source_files():
 
 
 def tree_image(directory, build):
-    """The source tree and what was built of it, as the guest's /srv."""
+    """Make an image of the source tree and the built files, which is /srv in the guest."""
     staged = directory / "tree"
     shutil.rmtree(staged, ignore_errors=True)
     for name in source_files():

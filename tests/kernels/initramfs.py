@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The first file system of a guest: busybox, init, modules, and what the tests are to do."""
+"""The first file system of a guest: busybox, init, modules, and the settings of the tests."""
 
 import pathlib
 import shutil
@@ -28,7 +28,7 @@ def busybox():
 
 
 def make(path, kernel, settings):
-    """settings: shell variables for guest.sh."""
+    """Make the archive. settings: shell variables for guest.sh."""
     entries = [(name, stat.S_IFDIR | 0o755, b"")
                for name in ("bin", "dev", "proc", "sys", "root", "modules")]
     entries += [("bin/busybox", stat.S_IFREG | 0o755, busybox()),
@@ -36,7 +36,7 @@ def make(path, kernel, settings):
                 ("settings", stat.S_IFREG | 0o644, settings.encode())]
     order = kernel.modules.in_order(REQUIRED + WANTED) if kernel.modules else []
     for number, module in enumerate(order):
-        # The number keeps the order of loading; the name is for messages.
+        # The number gives the order of loading, the name is for messages.
         name = f"modules/{number:03}-{pathlib.PurePath(module).name.split('.ko')[0]}.ko"
         entries.append((name, stat.S_IFREG | 0o644, kernel.modules.content(module)))
     archive = b"".join(entry(name, mode, data, number + 1)

@@ -14,20 +14,20 @@ from archive import IMAGE
 from modules import REQUIRED, WANTED, Modules
 from unavailable import Unavailable
 
-FLAVOURS = ("cloud-amd64", "amd64")  # the second where the first lacks a module
+FLAVOURS = ("cloud-amd64", "amd64")  # the second is used if the first lacks a module
 
 
 @dataclasses.dataclass
 class Kernel:
-    name: str               # as it was asked for
+    name: str  # as the user wrote it
     version: str = ""       # the package's version, or the path
     image: pathlib.Path = None
     modules: Modules = None
-    problem: str = ""       # why it cannot be booted
+    problem: str = ""  # why it can't be booted
 
 
 def choose(packages, name):
-    """The package that a name such as 6.1-oldest stands for."""
+    """Returns the package for a name such as 6.1-oldest."""
     found = re.fullmatch(r"(?:(?P<series>\d+\.\d+)-)?(?P<which>oldest|newest)", name)
     if not found:
         raise Unavailable(f"{name} is no name of a kernel: SERIES-oldest, SERIES-newest, newest, "
@@ -56,7 +56,8 @@ def from_path(path):
 
 
 def parts_of(tree):
-    """The image and the modules of an unpacked kernel; packages from 7.x on have both in usr/lib."""
+    """Returns the image and the modules of an unpacked kernel. Packages from 7.x on have both in
+    usr/lib."""
     root = tree / "usr" if (tree / "usr/lib/modules").exists() else tree
     directories = list((root / "lib/modules").iterdir())
     images = [*(tree / "boot").glob("vmlinuz-*"), *directories[0].glob("vmlinuz")]
@@ -83,7 +84,7 @@ def from_archive(archive, directory, name):
 
 
 def find(archive, directory, name):
-    """A kernel, ready to boot or with the problem that keeps it from that."""
+    """Find a kernel. The result is ready to boot, or says why it can't be booted."""
     try:
         if "/" in name:
             return from_path(name)

@@ -12,7 +12,7 @@ from unavailable import Unavailable
 QEMU = "qemu-system-x86_64"
 CPUS = 2
 RESULTS_BYTES = 256 << 20
-KVM_TRIAL_S = 20    # a guest that KVM can run has said "started" long before
+KVM_TRIAL_S = 20  # a guest that runs with KVM prints "started" much earlier
 START_LIMIT_S = 240  # in software emulation, on a busy machine
 STARTS = 3
 STARTED, DONE = "guest: started", "guest: done"
@@ -21,7 +21,7 @@ ACCELERATED = {True: ["-accel", "kvm", "-cpu", "host"],
 
 
 def check_programs():
-    """Raises Unavailable where a program is missing that a boot needs."""
+    """Raises Unavailable if a program that a boot needs is missing."""
     path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
     missing = [program for program in (QEMU, "busybox", "mmdebstrap", "mke2fs", "depmod")
                if not shutil.which(program, path=path)]
@@ -64,8 +64,8 @@ class Machine:
                 return problem
             say("KVM starts no kernel here: software emulation")
             self.kvm = False
-        # Software emulation with a thread for each processor: a kernel that changes its own code
-        # while it starts may stumble over that, now and then.
+        # Software emulation uses one thread for each processor. A kernel that changes its own code
+        # while it starts may fail with that, now and then.
         for _ in range(STARTS):
             problem = self._boot(kernel, results, False, limit_s, START_LIMIT_S, say)
             if problem != NOT_STARTED:

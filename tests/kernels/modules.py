@@ -6,9 +6,9 @@ import pathlib
 import re
 import subprocess
 
-# Without these the guest does not get as far as the tests.
+# Without these modules the guest can't start the tests.
 REQUIRED = ("virtio_pci", "virtio_blk", "ext4")
-# Tests use these; a test that misses one is skipped, with the reason.
+# Tests use these modules. If one is missing, they are skipped with the reason.
 WANTED = ("tun", "veth", "dummy", "sch_netem", "inet_diag", "tcp_diag", "unix_diag")
 
 
@@ -43,7 +43,8 @@ class Modules:
 
         def add(name):
             path, others = self.needs[name]
-            # modules.dep names the direct needs first: the last one needs none of the others.
+            # modules.dep lists direct dependencies first; the last one depends on none of the
+            # others.
             for other in reversed(others):
                 if self.needs[other][0] not in order:
                     add(other)
@@ -56,7 +57,7 @@ class Modules:
         return order
 
     def content(self, path):
-        """The module, uncompressed: busybox's insmod does not know all compressions."""
+        """Returns the module uncompressed, as busybox's insmod does not know all compressions."""
         data = (self.directory / path).read_bytes()
         if path.endswith(".xz"):
             return lzma.decompress(data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a guest wrote about its suites."""
+"""The results that a guest has written for its suites."""
 
 import dataclasses
 import re
@@ -7,18 +7,18 @@ import subprocess
 
 COUNTS = re.compile(r"(\d+) passed, (\d+) failed, (\d+) skipped")
 FINDING = re.compile(r"(ok|warning|missing)\s+(\S.*?)\s{2,}(\S.*)")
-STEERS_FROM = (5, 14)  # connections move with their slot since
+STEERS_FROM = (5, 14)  # the first version in which connections move with their slot
 
 
 @dataclasses.dataclass
 class Suite:
-    """What became of one suite."""
+    """The result of one suite."""
     name: str
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     seconds: int = 0
-    notes: list = dataclasses.field(default_factory=list)  # of failures and skips
+    notes: list = dataclasses.field(default_factory=list)  # about failures and skips
 
     def counts(self):
         return f"{self.passed}/{self.failed}/{self.skipped}"
@@ -26,14 +26,14 @@ class Suite:
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of one kernel."""
+    """The result of one kernel."""
     kernel: str
     version: str
     release: str = ""
-    problem: str = ""   # why there is nothing, or not everything
+    problem: str = ""  # why results are missing
     unavailable: bool = False
     suites: dict = dataclasses.field(default_factory=dict)
-    doctor: dict = dataclasses.field(default_factory=dict)  # what was looked at: what was found
+    doctor: dict = dataclasses.field(default_factory=dict)  # subject of each check: its result
 
     @property
     def failed(self):
@@ -42,13 +42,13 @@ class Outcome:
 
 
 def supported(release):
-    """Is the kernel one that stickyctl steers on? `release` as uname -r has it."""
+    """Does stickyctl support steering on this kernel? `release` is that of uname -r."""
     found = re.match(r"(\d+)\.(\d+)", release)
     return bool(found) and (int(found[1]), int(found[2])) >= STEERS_FROM
 
 
 def unpack(directory):
-    """Take the guest's tar off its disk."""
+    """Unpack the tar archive that the guest has written to its disk."""
     subprocess.run(["tar", "-C", directory, "--strip-components=1", "-xf", directory / "disk"],
                    check=False, stderr=subprocess.DEVNULL)
     (directory / "disk").unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def doctor_findings(text):
 
 
 def judge_doctor(text, status, release):
-    """The doctor passes where it says what is known of the kernel."""
+    """The check passes if the doctor reports what is known about this kernel."""
     suite = Suite("doctor")
     findings = doctor_findings(text)
     version = ".".join(release.split(".")[:2])
@@ -81,7 +81,7 @@ def judge_doctor(text, status, release):
 
 
 def notes_of(text):
-    """The lines of tests/run.py that tell what failed and what was skipped."""
+    """The lines of tests/run.py about failures and skips."""
     notes, name = [], ""
     for line in text.splitlines():
         found = re.match(r"(ok|FAIL|skip)\s+(\S+/\S+)", line)
@@ -105,7 +105,7 @@ def judge_suite(name, text):
     if found:
         suite.passed, suite.failed, suite.skipped = map(int, found.groups())
     else:
-        # It did not come to its end: what its files had counted until then, and one failure.
+        # The suite did not end: the tests of its files so far are counted, plus one failure.
         for line in lines:
             if re.match(r"(ok|FAIL|skip)\s+\S+/\S+", line):
                 for number, word in re.findall(r"(\d+) (passed|failed|skipped)", line):
@@ -123,13 +123,13 @@ def read(directory, name):
 
 
 def collect(outcome, directory, suites):
-    """Fill an outcome by the files of a results directory."""
+    """Fill an outcome from the files of a results directory."""
     outcome.release = read(directory, "release")
     for name in suites:
         status = read(directory, f"{name}.status")
         text = read(directory, f"{name}.log")
         if not status and not text:
-            continue  # the guest did not come so far, which outcome.problem tells
+            continue  # the guest did not run this suite; outcome.problem says why
         if name == "doctor":
             suite = judge_doctor(text, status, outcome.release)
             outcome.doctor = doctor_findings(text)

@@ -31,7 +31,7 @@ from unavailable import Unavailable
 HERE = pathlib.Path(__file__).resolve().parent
 KERNELS = "5.10-newest 6.1-oldest 6.1-newest 6.12-oldest 6.12-newest 6.16-oldest newest"
 SUITES = "doctor unit kernel e2e"
-ENDING_S = 60  # after the limit
+ENDING_S = 60  # time after the limit in which the guest must end
 
 
 def say(text):
@@ -49,7 +49,7 @@ def parse():
     arguments.kernels = (os.environ.get("KERNELS") or KERNELS).split()
     arguments.suites = (os.environ.get("SUITES") or SUITES).split()
     arguments.only = os.environ.get("ONLY", "")
-    # The page is of whole suites: one of chosen tests would tell less than the page has.
+    # The page shows whole suites. With chosen tests it would lose information.
     if arguments.only:
         arguments.page = None
     if arguments.short:
@@ -67,7 +67,7 @@ def settings(arguments, suites, by_hand):
 
 
 def try_kernel(kernel, host, arguments, directory):
-    """Boot one kernel; returns its outcome."""
+    """Boot one kernel. Returns its outcome."""
     outcome = results.Outcome(kernel.name, kernel.version)
     if kernel.problem:
         outcome.problem, outcome.unavailable = kernel.problem, True
@@ -81,7 +81,7 @@ def try_kernel(kernel, host, arguments, directory):
         suites = [name for name in suites if name == "doctor"]
     say(f"{kernel.name}: {kernel.version}")
     began = time.monotonic()
-    # The guest ends its suites at the limit and writes what it has; the host waits for that.
+    # The guest ends its suites at the limit, and writes what it has. The host waits for that.
     outcome.problem = host.run(kernel, place, settings(arguments, suites, kernel.modules is None),
                                arguments.limit + ENDING_S, lambda line: say(f"  {line}"))
     results.unpack(place)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What `make test-kernels-short` runs: one old kernel and some tests of each kind, in minutes."""
 
-KERNELS = ["6.1-oldest"]  # of those that do not wake a sleeping acceptor
+KERNELS = ["6.1-oldest"]  # one of those that do not wake a sleeping acceptor
 SUITES = ["doctor", "kernel", "e2e"]
-LIMIT_S = 900             # it takes 3 to 5 minutes where nothing else runs
+LIMIT_S = 900  # it takes 3 to 5 minutes if nothing else runs
 
-# For tests/run.py: the kernel suite, and single end-to-end tests.
+# For tests/run.py: the kernel suite, and some end-to-end tests.
 ONLY = """
 kernel/
 e2e/test_node:Addresses.test_workers_of_another_user

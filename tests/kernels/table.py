@@ -26,7 +26,7 @@ def columns(rows):
 
 
 def terminal(outcomes, suites):
-    """The table, then the reasons of failures and skips."""
+    """Print the table, then the reasons of failures and skips."""
     rows = [["kernel", "version", *suites]]
     rows += [[each.kernel, each.version or "-", *cells(each, suites)] for each in outcomes]
     lines = ["passed/failed/skipped", *columns(rows)]
@@ -46,7 +46,7 @@ def wake_ups(outcome):
 
 
 def markdown(outcomes, suites, date):
-    """docs/kernels.md."""
+    """Write docs/kernels.md."""
     head = ["kernel", "the program loads", "a moved connection wakes its acceptor", *suites]
     rows = [head, ["---"] * len(head)]
     for each in outcomes:

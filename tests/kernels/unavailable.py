@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What cannot be had on this machine is an exception with one plain sentence."""
+"""An exception for something that can't be had on this machine. Its message is one plain
+sentence."""
 
 
 class Unavailable(Exception):

@@ -31,15 +31,15 @@
 struct options {
 	int ready_delay_ms;
 	int accept_pause_ms;
-	int accept_max; /* -1: as many as come */
+	int accept_max; /* -1: no limit */
 	bool no_accept;
-	bool stay;	 /* an empty line is a line like others */
-	bool quiet_stop; /* at SIGTERM: exit at once, without a word */
+	bool stay;	 /* an empty line does not close the connection */
+	bool quiet_stop; /* at SIGTERM: exit at once, without giving connections back */
 };
 
 struct client {
 	int fd;
-	int number; /* how many had been accepted by then */
+	int number; /* number of connections that had been accepted by then */
 	struct sockaddr_storage address;
 	size_t length;
 	char bytes[BYTES_MAX];
@@ -92,7 +92,9 @@ static uint32_t sum_of(const char *bytes, size_t length)
 
 static void end(struct client *client)
 {
-	/* First: the controller may not have closed its duplicate yet, see sticky.h. */
+	/*
+	 * This comes first, as the controller may not have closed its duplicate yet: see sticky.h.
+	 */
 	epoll_ctl(poll_fd, EPOLL_CTL_DEL, client->fd, NULL);
 	close(client->fd);
 	free(client);
@@ -131,7 +133,7 @@ static void answer(struct client *client, size_t length, bool is_http)
 	send_all(client, text, (size_t)size);
 }
 
-/* The length of a whole request at the beginning; 0: it is not there yet. */
+/* Returns the length of a whole request at the beginning; 0: it has not arrived yet. */
 static size_t find_request(const struct client *client, bool *is_http)
 {
 	const char *end = memmem(client->bytes, client->length, "\r\n\r\n", 4);
@@ -219,7 +221,8 @@ static void stop(void)
 	int error;
 
 	if (options.quiet_stop)
-		_exit(0); /* with whom it serves: no leak to be told of */
+		/* without cleaning up: LeakSanitizer must not report what is still in use */
+		_exit(0);
 	error = sticky_process_stopping(process);
 	if (error)
 		die("stopping", -error);
@@ -248,7 +251,10 @@ static void run(void)
 				stop();
 			else
 				serve(events[i].data.ptr);
-			/* What came with the same call may have been freed by now: look again. */
+			/*
+			 * Other events of the same call may belong to clients that have been freed:
+			 * wait again.
+			 */
 			if (events[i].data.ptr == &signals)
 				break;
 		}

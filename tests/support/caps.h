@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Capabilities of the calling thread: only the effective set is changed, so that they can come
- * back. */
+/*
+ * Capabilities of the calling thread. Only the effective set is changed, so that capabilities can
+ * be raised again.
+ */
 #ifndef TESTS_SUPPORT_CAPS_H
 #define TESTS_SUPPORT_CAPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All sets of the thread, bit n of each is capability n. Zero where they can't be read. */
+/* All sets of the thread. Bit n of each is capability n. They are zero if they can't be read. */
 struct caps_sets {
 	uint64_t effective, permitted, inheritable;
 };
@@ -23,13 +25,13 @@ int caps_set(int capability, bool effective);
 int caps_keep_only(int capability);
 
 /*
- * From now on capset() fails with EPERM, in this thread and in what it starts: a seccomp filter,
- * which can't be taken away. Returns 0 or -errno.
+ * Make capset() fail with EPERM from now on, in this thread and in what it starts. This is done by
+ * a seccomp filter, which can't be removed. Returns 0 or -errno.
  */
 int caps_freeze(void);
 
 /*
- * Is an open map of use without CAP_BPF? Not before Linux 5.19, where
+ * Can an open map be used without CAP_BPF? Before Linux 5.19 it can't if
  * kernel.unprivileged_bpf_disabled is not 0.
  */
 bool caps_maps_are_free(void);

@@ -20,7 +20,7 @@ struct sockaddr_storage address_of(const char *ip, uint16_t port)
 	struct sockaddr_in6 *v6 = (void *)&address;
 
 	address.ss_family = strchr(ip, ':') ? AF_INET6 : AF_INET;
-	v4->sin_port = htons(port); /* at the same place in both */
+	v4->sin_port = htons(port); /* the port is at the same place in both families */
 	if (inet_pton(address.ss_family, ip,
 		      address.ss_family == AF_INET ? (void *)&v4->sin_addr : &v6->sin6_addr) != 1)
 		assert(!"an IP address");
@@ -47,7 +47,7 @@ struct sockaddr_storage client_address(sa_family_t family, uint32_t number)
 	return address;
 }
 
-/* Not waited for inside of connect(2): a dropped SYN must end in a failure, not in a hang. */
+/* connect(2) itself does not wait here: if a SYN is dropped, the test must fail and not hang. */
 static int connect_with_deadline(int fd, const struct sockaddr_storage *server)
 {
 	int error = 0;
@@ -129,7 +129,7 @@ int plain_listen(struct sockaddr_storage *address, int option)
 
 int number_send(int fd, uint32_t number)
 {
-	/* So few bytes always find room in a socket's buffer. */
+	/* So few bytes always fit into a socket's buffer. */
 	ssize_t sent = send(fd, &number, sizeof(number), MSG_NOSIGNAL);
 
 	if (sent < 0)
@@ -159,7 +159,7 @@ int number_receive(int fd, uint32_t *ret_number)
 	return 0;
 }
 
-/* An IPv4 client has a v4-mapped address at the other end where that is a [::] socket. */
+/* If the server's socket is bound to [::], an IPv4 client has a v4-mapped address there. */
 static void unmap(struct sockaddr_storage *address)
 {
 	struct sockaddr_in6 *v6 = (void *)address;

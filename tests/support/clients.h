@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients with addresses of their own, and the other ends of their connections. */
+/* Clients with addresses of their own, and the server's ends of their connections. */
 #ifndef TESTS_SUPPORT_CLIENTS_H
 #define TESTS_SUPPORT_CLIENTS_H
 
@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* An IP address as text, with a port (host order). */
+/* Make a socket address from an IP address as text and a port in host order. */
 struct sockaddr_storage address_of(const char *ip, uint16_t port);
 
 socklen_t address_length(const struct sockaddr_storage *address);
 
 /*
- * The client of a number, below 65536 * 250: 127.1.0.0 upward, or one /64 after the
- * other from 2001:db8:0:0:: on.
+ * The address of client `number`, which is below 65536 * 250. IPv4 addresses count up from
+ * 127.1.0.0; IPv6 clients have one /64 each, from 2001:db8:0:0:: on.
  */
 struct sockaddr_storage client_address(sa_family_t family, uint32_t number);
 
@@ -30,10 +30,10 @@ int client_connect(const struct sockaddr_storage *source, const struct sockaddr_
 
 /*
  * Wait until a connection is in the accept queue of its listening socket. connect(2) returns when
- * the server has answered, and the last packet of the handshake may be handled later than that, by
- * ksoftirqd. Sends a byte: what has been acknowledged is behind the handshake.
+ * the server has answered, but ksoftirqd may handle the last packet of the handshake later than
+ * that. The function sends a byte: when that is acknowledged, the handshake is over.
  *
- * Returns 0 or -errno: -ETIMEDOUT, or what became of the connection.
+ * Returns 0, or -errno: -ETIMEDOUT, or an error of the connection.
  */
 int client_settle(int fd);
 
@@ -41,9 +41,10 @@ int client_settle(int fd);
 int client_accept(int listening);
 
 /*
- * A listening socket that no group knows, in whose place a test shows the naive way.
+ * Open a listening socket that belongs to no group. Tests use it to show what happens without the
+ * library.
  *
- * address  with port 0 a free one is taken, and filled in
+ * address  if its port is 0, a free one is taken and filled in
  * option   SO_REUSEADDR, SO_REUSEPORT, or 0: none
  *
  * Returns the descriptor or -errno.
@@ -53,13 +54,16 @@ int plain_listen(struct sockaddr_storage *address, int option);
 /* Send a number. Returns 0 or -errno. */
 int number_send(int fd, uint32_t number);
 
-/* Receive one. Returns 0 or -errno: -ECONNRESET, -ETIMEDOUT, -ENODATA where the peer ended. */
+/*
+ * Receive a number. Returns 0 or -errno: -ECONNRESET, -ETIMEDOUT, or -ENODATA if the peer has
+ * closed.
+ */
 int number_receive(int fd, uint32_t *ret_number);
 
 /* Are these the two ends of one connection? */
 bool is_peer(int accepted, int client);
 
-/* Close them; -1 is allowed. */
+/* Close these descriptors; -1 is allowed. */
 void close_all(int *fds, size_t count);
 
 #endif

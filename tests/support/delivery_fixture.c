@@ -17,7 +17,7 @@
 #include "descriptors.h"
 #include "groups.h"
 
-#define NO_END 60000u /* ms: a budget that no test lives to see */
+#define NO_END 60000u /* in ms; no test takes so long */
 
 struct delivery_limits limits_patient(void)
 {
@@ -201,14 +201,15 @@ void fake_worker_open(struct delivery_fixture *fixture, uint32_t slot, uint32_t 
 	memset(fake, 0, sizeof(*fake));
 	fake->fixture = fixture;
 	assert_int_equal(
-		worker_endpoint_open(fixture->delivery, slot, &ops, fake, limit, &fake->outlet), 0);
+		worker_endpoint_open(fixture->delivery, slot, &ops, fake, limit, &fake->endpoint),
+		0);
 }
 
 void fake_worker_start(struct delivery_fixture *fixture, uint32_t slot, uint32_t limit,
 		       struct fake_worker *fake)
 {
 	fake_worker_open(fixture, slot, limit, fake);
-	worker_endpoint_take_slot(fake->outlet);
+	worker_endpoint_take_slot(fake->endpoint);
 }
 
 void fake_worker_check_got(const struct fake_worker *fake, uint32_t from, uint32_t place,
@@ -224,7 +225,7 @@ void fake_worker_check_got(const struct fake_worker *fake, uint32_t from, uint32
 void fake_worker_accept_all(struct fake_worker *fake, uint32_t from)
 {
 	for (; from < fake->count; from++)
-		worker_endpoint_accepted(fake->outlet, fake->ids[from]);
+		worker_endpoint_accepted(fake->endpoint, fake->ids[from]);
 }
 
 bool fake_worker_was_sent(void *context)

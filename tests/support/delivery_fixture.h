@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of src/handoff/delivery.h share: a delivery with its group and event loop, clients
- * whose connections are submitted to it, and workers that remember what they were sent. Main thread
- * only: the functions fail the test.
+ * The common part of the tests of src/handoff/delivery.h: a delivery with its group and event loop,
+ * clients whose connections are submitted to it, and fake workers that record the connections that
+ * they get. The functions fail the test, and must therefore be called from the main thread.
  */
 #ifndef TESTS_SUPPORT_DELIVERY_FIXTURE_H
 #define TESTS_SUPPORT_DELIVERY_FIXTURE_H
@@ -16,14 +16,14 @@
 #include "wait.h"
 
 #define SLOTS	4
-#define SLOT	2 /* the one that most tests look at */
+#define SLOT	2 /* the slot that most tests use */
 #define OTHER	1
 #define CLIENTS 600
-/* Of a loaded machine under a sanitizer: what comes earlier than it should is the fault. */
+/* A loaded machine under a sanitizer may be late by this. Being early is always a fault. */
 #define SLACK_MS ((uint32_t)wait_scaled_ms(1000))
 
 struct delivery_fixture {
-	uint32_t before; /* descriptors that were open at the beginning */
+	uint32_t before; /* number of descriptors that were open at the beginning */
 	struct event_base *base;
 	struct sticky_group *group;
 	struct delivery_counters counters;
@@ -31,11 +31,11 @@ struct delivery_fixture {
 	int listening;
 	struct sockaddr_storage server;
 	uint32_t count; /* clients */
-	uint32_t next;	/* see client_address() */
+	uint32_t next;	/* number of the next client: see client_address() */
 	int clients[CLIENTS];
 };
 
-/* Limits with an answer of 502 that comes later than any test ends. */
+/* Limits with a wait that is longer than any test, and an answer of 502. */
 struct delivery_limits limits_patient(void);
 
 /* Limits with an answer of 503 after retries * delay_ms. */
@@ -43,69 +43,82 @@ struct delivery_limits limits_of_budget(uint32_t retries, uint32_t delay_ms);
 
 void fixture_begin(struct delivery_fixture *fixture, struct delivery_limits limits);
 
-/* Close what is left, wait for answers under way, and check that no descriptor is left. */
+/*
+ * Close everything, wait for error responses that are being sent, and check that no descriptor is
+ * left.
+ */
 void fixture_end(struct delivery_fixture *fixture);
 
-/* Handle the events that are due. */
+/* Handle the events that are due now. */
 void fixture_turn(struct delivery_fixture *fixture);
 
-/* Handle events for so long, for tests in which nothing is to happen. */
+/* Handle events for this time. For tests that check that nothing happens. */
 void fixture_run_for(struct delivery_fixture *fixture, uint64_t ms);
 
-/* A new client's connection, of a slot. The port of its address is the client's place, from 0. */
+/*
+ * Connect a new client that belongs to a slot. The port of its address is its place in `clients`,
+ * from 0 on.
+ */
 struct delivery_item fixture_connect(struct delivery_fixture *fixture, uint32_t slot);
 
-/* Connect and submit so many. */
+/* Connect and submit this many clients of a slot. */
 void fixture_submit(struct delivery_fixture *fixture, uint32_t slot, uint32_t count);
 
 void fixture_check_waiting(struct delivery_fixture *fixture, uint32_t slot, uint32_t count);
 
-/* Wait until one of the fixture's counters has this value, and not more. */
+/* Wait until one of the fixture's counters has this value. A larger value fails the test. */
 void fixture_wait_counted(struct delivery_fixture *fixture, const uint64_t *counter,
 			  uint64_t value);
 
-/* Did the client at a place get an answer that begins so? */
+/* Did the client at this place get an answer that begins with this text? */
 bool fixture_client_got(struct delivery_fixture *fixture, uint32_t place, const char *beginning);
 
-/* Did it get nothing so far, and is its connection open? */
+/* Has the client at this place got nothing so far, and is its connection open? */
 bool fixture_client_waits(struct delivery_fixture *fixture, uint32_t place);
 
-/* Was its connection closed? Waits for that. */
+/* Wait until the connection of the client at this place is closed. Returns false if it is not. */
 bool fixture_client_ended(struct delivery_fixture *fixture, uint32_t place);
 
-/* Let it go away by a reset. */
+/* Let the client at this place reset its connection. */
 void fixture_client_reset(struct delivery_fixture *fixture, uint32_t place);
 
 /* ---- Workers ---------------------------------------------------------------------------- */
 
 struct fake_worker {
 	struct delivery_fixture *fixture;
-	struct worker_endpoint *outlet;
-	int result; /* of sending to it */
+	struct worker_endpoint *endpoint;
+	int result; /* what sending to it returns */
 	uint32_t tries;
-	bool keeps; /* as a worker does: the connection lives on when ours is closed */
+	bool keeps; /* keep the connections open: a real worker has descriptors of its own */
 	int kept[CLIENTS];
 	uint32_t count;
 	uint32_t ids[CLIENTS];
-	uint32_t places[CLIENTS]; /* of the clients */
+	uint32_t places[CLIENTS]; /* the clients' places */
 };
 
-/* limit  connections that may be on the way to it */
+/*
+ * Open a fake worker.
+ *
+ * limit  number of connections that may be on the way to it
+ */
 void fake_worker_open(struct delivery_fixture *fixture, uint32_t slot, uint32_t limit,
 		      struct fake_worker *fake);
 
-/* Open it and let it take the slot. */
+/* Open a fake worker, and let it take the slot. */
 void fake_worker_start(struct delivery_fixture *fixture, uint32_t slot, uint32_t limit,
 		       struct fake_worker *fake);
 
-/* Check that after `from` it got `count` clients, one place after the other, and no more. */
+/*
+ * Check that the fake worker got `count` clients after `from`, one place after the other, and no
+ * more.
+ */
 void fake_worker_check_got(const struct fake_worker *fake, uint32_t from, uint32_t place,
 			   uint32_t count);
 
-/* Let it accept all that it was sent, but for the first `from`. */
+/* Let the fake worker accept all connections that it was sent, except for the first `from`. */
 void fake_worker_accept_all(struct fake_worker *fake, uint32_t from);
 
-/* For wait_until(): was it sent anything? Handles events. */
+/* For wait_until(): was the fake worker sent anything? Handles events. */
 bool fake_worker_was_sent(void *fake);
 
 #endif

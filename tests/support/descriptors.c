@@ -17,7 +17,7 @@ uint32_t descriptors_count(void)
 	while ((entry = readdir(directory)) != NULL)
 		count += entry->d_name[0] != '.';
 	closedir(directory);
-	return count - 1; /* without the directory's own */
+	return count - 1; /* the descriptor of the directory itself is not counted */
 }
 
 static void set_limit(rlim_t limit)
@@ -29,7 +29,10 @@ static void set_limit(rlim_t limit)
 	setrlimit(RLIMIT_NOFILE, &limits);
 }
 
-/* The limit is on the number of a descriptor, and those in use may have gaps between them. */
+/*
+ * The limit applies to the numbers of descriptors, and the numbers in use may have gaps between
+ * them.
+ */
 void descriptors_limit(uint32_t more)
 {
 	rlim_t next = 0;

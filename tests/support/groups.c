@@ -148,7 +148,7 @@ void workers_close(struct sticky_group *group, struct sticky_worker **workers)
 		assert_int_equal(sticky_worker_close(workers[slot]), 0);
 }
 
-/* The place of one that has something to accept, or -ETIMEDOUT. */
+/* Wait for a connection. Returns the index of a socket that has one, or -ETIMEDOUT. */
 static int poll_listening(struct pollfd *fds, uint32_t count)
 {
 	uint32_t i;
@@ -159,7 +159,11 @@ static int poll_listening(struct pollfd *fds, uint32_t count)
 				return (int)i;
 			if (fds[i].revents)
 				fds[i].fd =
-					-1; /* shut: it is always ready, and never has a client */
+					/*
+					 * after shutdown() it is always readable, and never has a
+					 * client
+					 */
+					-1;
 		}
 	return -ETIMEDOUT;
 }

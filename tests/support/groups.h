@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups and their workers, short enough to write in a test. Whatever the library
- * refuses is a failure of the test: call these from its main thread only.
+ * Groups and their workers, in functions that are short to call in a test. If the library returns
+ * an error, they fail the test, and must therefore be called from its main thread.
  */
 #ifndef TESTS_SUPPORT_GROUPS_H
 #define TESTS_SUPPORT_GROUPS_H
@@ -12,26 +12,31 @@
 
 #include "sticky.h"
 
-/* Options with a seed that is always the same. What the library warns of goes to stderr. */
+/* Options with a seed that is always the same. Warnings of the library go to stderr. */
 struct sticky_group_options group_options(uint32_t slots);
 
 /* Open a group that listens on an address. */
 struct sticky_group *group_start(uint32_t slots, const char *address);
 
-/* Is this machine without IPv6? Then a test of it can only be skipped. */
+/* Is this machine without IPv6? Tests that need IPv6 are skipped then. */
 bool group_lacks_v6(void);
 
 /* The port of a listener, in host order. */
 uint16_t group_port(struct sticky_group *group, uint32_t listener);
 
-/* Where a client on this machine reaches a listener: 127.0.0.1 or ::1, and its port. */
+/*
+ * The address at which a client on this machine reaches a listener: 127.0.0.1 or ::1, and its port.
+ */
 struct sockaddr_storage group_server(struct sticky_group *group, uint32_t listener,
 				     sa_family_t family);
 
-/* The slot of a client, as sticky_group_where() says. */
+/* The slot of a client, as sticky_group_where() computes it. */
 uint32_t group_slot_of(struct sticky_group *group, const struct sockaddr_storage *client);
 
-/* The first client from `number` on (see client_address()) that belongs to a slot. */
+/*
+ * The number of the first client, counted from `number` on (see client_address()), that belongs to
+ * a slot.
+ */
 uint32_t group_client_of_slot(struct sticky_group *group, sa_family_t family, uint32_t slot,
 			      uint32_t number);
 
@@ -39,29 +44,29 @@ struct sticky_counters group_counters(struct sticky_group *group);
 
 struct sticky_slot_info group_slot_info(struct sticky_group *group, uint32_t slot);
 
-/* Wait until so many connections are in a slot's queue. Returns 0 or -ETIMEDOUT. */
+/* Wait until this many connections are in a slot's queue. Returns 0 or -ETIMEDOUT. */
 int group_wait_queue(struct sticky_group *group, uint32_t slot, uint32_t queue);
 
-/* A worker that is ready. */
+/* Open a worker, and make it ready. */
 struct sticky_worker *worker_start(struct sticky_group *group, uint32_t slot);
 
-/* One in each slot. */
+/* Open a worker in each slot, and make it ready. */
 void workers_start(struct sticky_group *group, struct sticky_worker **ret_workers);
 
 void workers_close(struct sticky_group *group, struct sticky_worker **workers);
 
 /*
- * Accept what comes to any of the workers.
+ * Accept a connection that comes to any of the workers.
  *
  * workers     one for each slot
- * ret_worker  the place in `workers` of the one that it came to
+ * ret_worker  the index in `workers` of the one that accepted
  *
  * Returns the connection, or -ETIMEDOUT.
  */
 int workers_accept(struct sticky_worker *const *workers, uint32_t count, uint32_t listener,
 		   uint32_t *ret_worker);
 
-/* Has a listening socket nothing to accept? */
+/* Is the accept queue of a listening socket empty? */
 bool nothing_waits(int listening);
 
 #endif

@@ -30,7 +30,7 @@ static void append(struct head_draft *draft, const char *text)
 	append_bytes(draft, text, strlen(text));
 }
 
-/* One of the texts between bars. */
+/* Append one of the texts, which are separated by '|'. */
 static void append_one(struct head_draft *draft, const char *texts)
 {
 	uint32_t count = 1;
@@ -43,7 +43,7 @@ static void append_one(struct head_draft *draft, const char *texts)
 	append_bytes(draft, texts, strcspn(texts, "|"));
 }
 
-/* One in eight lines ends otherwise than those around it. */
+/* One line end in eight differs from that of the other lines. */
 static void append_line_end(struct head_draft *draft)
 {
 	bool is_lf = draft->has_lf_only != (random_below(8) == 0);
@@ -60,7 +60,7 @@ static void append_space(struct head_draft *draft)
 	}
 }
 
-/* Of what was appended last. */
+/* Change the case of letters in the text behind `from`. */
 static void change_case(struct head_draft *draft, size_t from)
 {
 	uint32_t how = random_below(4);
@@ -169,7 +169,7 @@ void head_draw(struct head_draft *draft)
 	while (fields-- > 0)
 		append_field(draft);
 	append_line_end(draft);
-	/* What is behind the head belongs to nobody's header. */
+	/* Text behind the head belongs to no header. */
 	append_one(draft, "||hello, world|\r\n|X-Forwarded-For: 203.0.113.99\r\n\r\n|"
 			  "c\r\nhello, world\r\n0\r\n\r\n|\n\nConnection: close\n\n");
 }
@@ -187,7 +187,8 @@ static void change(struct head_draft *draft)
 {
 	static const char likely[] = "\r\n\n \t,,::;\"\\[]%./0129afFX-\x01\x7f\xff";
 	size_t at = random_below((uint32_t)draft->length);
-	const char *byte = &likely[random_below(sizeof(likely))]; /* a NUL among them */
+	/* the string's NUL is one of the choices */
+	const char *byte = &likely[random_below(sizeof(likely))];
 	char slice[64];
 	size_t size = 1 + random_below((uint32_t)COUNT(slice));
 
@@ -204,13 +205,13 @@ static void change(struct head_draft *draft)
 	case 3:
 		insert(draft, at, &"\r\n\t"[random_below(2)], 1 + random_below(2));
 		break;
-	case 4: /* a piece of it, again elsewhere */
+	case 4: /* insert a piece of the head at another place */
 		size = size < draft->length - at ? size : draft->length - at;
 		memcpy(slice, draft->bytes + at, size);
 		insert(draft, random_below((uint32_t)draft->length), slice, size);
 		break;
 	case 5:
-		draft->length = at + 1; /* the rest is to come */
+		draft->length = at + 1; /* the rest has not arrived yet */
 		break;
 	default:
 		memmove(draft->bytes + at, draft->bytes + at + 1, draft->length - at - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Heads of HTTP/1 requests as proxies send them, and as nobody should: drawn from a grammar with a
- * fixed seed, so that each run of a program sees the same ones.
+ * Heads of HTTP/1 requests, valid and invalid ones. They are drawn from a grammar with a fixed
+ * seed: each run of a program sees the same ones.
  */
 #ifndef TESTS_SUPPORT_HEADS_H
 #define TESTS_SUPPORT_HEADS_H
@@ -18,12 +18,14 @@ struct head_draft {
 };
 
 /*
- * The next one: lines in any case, folded, with odd white space and line ends; several
- * X-Forwarded-For and Connection; perhaps something behind the empty line.
+ * Draw the next head. Its lines have names in any case, folds, odd white space and odd line ends.
+ * There may be several lines of X-Forwarded-For and Connection, and bytes behind the empty line.
  */
 void head_draw(struct head_draft *draft);
 
-/* Up to three small changes: a byte, a line end, a fold, a piece of it twice, the rest not there.
+/*
+ * Make up to three small changes: a byte, a line end, a fold, a piece that is repeated, or the rest
+ * cut off.
  */
 void head_mutate(struct head_draft *draft);
 

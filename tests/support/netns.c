@@ -55,7 +55,7 @@ static int run(char *const argv[])
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* Without IPv6 the tests that want it skip themselves: no reason not to run the others. */
+/* Without IPv6 the tests that need it skip themselves, and the others still run. */
 static void set_v6_up(void)
 {
 	static char *const route[] = {"ip",  "-6", "route", "add", "local", "2001:db8::/32",
@@ -90,11 +90,12 @@ const char *netns_enter(void)
 		return "may not make a network namespace";
 	if (set_lo_up())
 		return "may not set lo up";
-	/* As in a fresh namespace, whatever the host's own setting is. */
+	/* The value of a fresh namespace, whatever the host's own value is. */
 	write_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", "1024");
 	/*
-	 * The kernel's default follows the size of the memory. Beyond it a connection ends without
-	 * TIME_WAIT: its last packets then look for a listener, where the program counts them.
+	 * The kernel's default depends on the size of the memory. If there are more connections in
+	 * TIME_WAIT, a connection ends without TIME_WAIT: its last packets are then looked up as
+	 * new ones, and the program counts them.
 	 */
 	write_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", "262144");
 	set_v6_up();

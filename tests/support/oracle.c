@@ -11,7 +11,7 @@ static bool is_blank_char(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Copy from..to without the blanks around it. */
+/* Copy the text between from and to, without white space around it. */
 static void copy_trimmed(const char *from, const char *to, char *ret_item)
 {
 	while (from < to && is_blank_char(*from))
@@ -22,7 +22,9 @@ static void copy_trimmed(const char *from, const char *to, char *ret_item)
 	ret_item[to - from] = '\0';
 }
 
-/* The forms that client_ip.h names; the first group is the host. */
+/*
+ * The forms of an address that client_ip.h names. The first group of each expression is the host.
+ */
 enum form { FORM_V4, FORM_V6, FORM_BRACKETED, FORM_COUNT };
 
 #define ZONE "(%[!#$%&'*+.^_`|~0-9A-Za-z-]+)?"
@@ -68,7 +70,7 @@ static bool is_form(enum form form, const char *item, void *ret_host)
 	return inet_pton(form == FORM_V4 ? AF_INET : AF_INET6, host, ret_host) == 1;
 }
 
-/* An IPv4 address comes back as the IPv6 one that is mapped to it. */
+/* Read an item of the list. An IPv4 address is returned as a v4-mapped IPv6 address. */
 static bool read_item(char *item, struct in6_addr *ret_address)
 {
 	size_t length = strlen(item);
@@ -82,7 +84,7 @@ static bool read_item(char *item, struct in6_addr *ret_address)
 	       is_form(FORM_BRACKETED, item, ret_address) || is_form(FORM_V6, item, ret_address);
 }
 
-/* prefixes_default(), written down a second time. */
+/* The ranges of prefixes_default(), written down a second time. */
 static bool is_trusted(const struct in6_addr *address)
 {
 	const uint8_t *v4 = &address->s6_addr[12];
@@ -116,8 +118,9 @@ static void expect_option(struct oracle *oracle, const char *option)
 }
 
 /*
- * At every comma. Connection has tokens (RFC 9110, 7.6.1), so that no quote hides one; and in
- * X-Forwarded-For what has a comma in quotes is no address, and neither are its parts.
+ * The value is split at every comma. Connection contains tokens (RFC 9110, 7.6.1), which have no
+ * quotes. In X-Forwarded-For a quoted string with a comma is not an address, and neither are its
+ * parts.
  */
 void oracle_add(struct oracle *oracle, const struct oracle_field *field)
 {

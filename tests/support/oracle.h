@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is the client, and is the connection kept: out of header fields that somebody else has found.
- * What src/handoff/client_ip.h says, written a second time in another way: from left to right, by
- * regular expressions, as slow as it likes.
+ * Finds the client, and whether the connection is kept, in header fields that another parser has
+ * found. This is what src/handoff/client_ip.h specifies, written a second time in another way: from
+ * left to right, with regular expressions, and without regard to speed.
  */
 #ifndef TESTS_SUPPORT_ORACLE_H
 #define TESTS_SUPPORT_ORACLE_H
@@ -14,26 +14,26 @@
 
 struct oracle_field {
 	char name[ORACLE_TEXT_MAX];
-	char value[ORACLE_TEXT_MAX]; /* without the line ends of its folds */
-	unsigned int pieces;	     /* lines that have something of the value in them */
+	char value[ORACLE_TEXT_MAX]; /* without the line ends of folds */
+	unsigned int pieces;	     /* number of lines that contain a part of the value */
 };
 
-/* What the fields say so far; all zero before the first. */
+/* What the fields so far say. All zero before the first field. */
 struct oracle {
 	bool has_header;
 	bool has_client;
-	struct in6_addr client; /* IPv4: mapped */
+	struct in6_addr client; /* IPv4 addresses are v4-mapped */
 	bool asks_close, asks_keep_alive, asks_upgrade;
 };
 
-/* Returns 0 or -1. */
+/* Compile the regular expressions. Returns 0 or -1. */
 int oracle_init(void);
 void oracle_fini(void);
 
-/* In any case. */
+/* Does the field have this name, in upper or lower case? */
 bool oracle_is_named(const struct oracle_field *field, const char *name);
 
-/* The next field, in the order of the head: counts where it is X-Forwarded-For or Connection. */
+/* Add the next field, in the order of the head. Only X-Forwarded-For and Connection count. */
 void oracle_add(struct oracle *oracle, const struct oracle_field *field);
 
 #endif

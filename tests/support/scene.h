@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A group, one slot of it that changes hands, and the clients of that slot who wait in
- * line the while. Main thread only: it fails the test.
+ * A group, one slot of it that changes hands, and clients of that slot that wait meanwhile. The
+ * functions fail the test, and must therefore be called from the main thread.
  */
 #ifndef TESTS_SUPPORT_SCENE_H
 #define TESTS_SUPPORT_SCENE_H
@@ -14,27 +14,37 @@
 #include "waiting.h"
 
 #define SCENE_SLOTS 4
-#define SCENE_SLOT  2 /* the one that changes hands */
+#define SCENE_SLOT  2 /* the slot that changes hands */
 
 struct scene {
 	struct sticky_group *group;
-	struct sockaddr_storage server; /* where its clients connect to */
+	struct sockaddr_storage server; /* the address to which its clients connect */
 	struct waiting line;
 };
 
-/* family  of the clients, who come to the first listener */
+/*
+ * Start a group.
+ *
+ * family  of the clients, which connect to the first listener
+ */
 struct scene scene_start(const char *address, sa_family_t family);
 
-/* Let so many more clients of the slot queue up. */
+/* Let this many more clients of the slot connect and wait. */
 void scene_add(struct scene *scene, uint32_t count);
 
-/* A new life in the slot, not ready. */
+/* Open another worker of the slot, which is not ready. */
 struct sticky_worker *scene_worker(struct scene *scene);
 
-/* Are so many in the slot's present queue, and is that a holding socket's? */
+/*
+ * Check that this many connections are in the slot's present queue, and whether the queue is that
+ * of a holding socket.
+ */
 void scene_check(struct scene *scene, bool holding, uint32_t queue);
 
-/* Everybody in line was served, nobody in all of the scene was refused or sent astray. */
+/*
+ * Check that all waiting clients were served, and that no client was refused or served by another
+ * slot. Close the group.
+ */
 void scene_end(struct scene *scene);
 
 #endif

@@ -42,7 +42,7 @@ void waiting_add(struct waiting *line, struct sticky_group *group, uint32_t slot
 	}
 }
 
-/* Returns the place of the one that was served. */
+/* Serve one client. Returns its place in the line. */
 static uint32_t serve_one(int listening)
 {
 	uint32_t place = UINT32_MAX;
@@ -72,7 +72,7 @@ uint32_t waiting_serve(int listening)
 	return count;
 }
 
-/* For all clients of a line together, once the server's side has ended. */
+/* The time in which all answers or resets of a line arrive, once the server has sent them. */
 #define ON_THE_WAY_MS wait_scaled_ms(500)
 
 static int64_t now_ms(void)
@@ -84,8 +84,8 @@ static int64_t now_ms(void)
 }
 
 /*
- * The server's side has ended when this is called: the client's answer or reset has been sent. On
- * a busy machine it may still be on its way, as the kernel leaves packets to ksoftirqd.
+ * The server has already sent its answer or reset when this is called. On a busy machine the packet
+ * may still be on its way, as the kernel leaves packets to ksoftirqd.
  */
 static int was_served(int client, uint32_t place, int64_t deadline_ms)
 {

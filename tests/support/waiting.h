@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line of clients that wait to be served: each connects, sends its place in the
- * line, and is served when it gets that back. Main thread only: they fail the test.
+ * A line of clients that wait to be served. Each connects and sends its place in the line. It is
+ * served when it gets that number back. The functions fail the test, and must therefore be called
+ * from the main thread.
  */
 #ifndef TESTS_SUPPORT_WAITING_H
 #define TESTS_SUPPORT_WAITING_H
@@ -15,27 +16,33 @@
 
 struct waiting {
 	uint32_t count;
-	uint32_t next; /* the client to try next: see client_address() */
+	uint32_t next; /* number of the next client: see client_address() */
 	int clients[WAITING_MAX];
 };
 
-/* Connect one client, whatever its slot, without sending anything. */
+/* Connect one client of any slot, without sending anything. */
 void waiting_connect(struct waiting *line, const struct sockaddr_storage *server);
 
-/* Let every client from one place on send its place. */
+/* Let every client from this place on send its place. */
 void waiting_send(struct waiting *line, uint32_t from);
 
-/* Connect and send: `count` more clients of a slot. NULL: of no group, hence of any slot. */
+/*
+ * Connect `count` more clients of a slot, and let them send. If group is NULL, they are of any
+ * slot.
+ */
 void waiting_add(struct waiting *line, struct sticky_group *group, uint32_t slot,
 		 const struct sockaddr_storage *server, uint32_t count);
 
-/* Serve so many, which must come in the line's order, beginning with place `from`. */
+/* Serve this many clients. They must come in the order of the line, beginning with place `from`. */
 void waiting_serve_in_order(int listening, uint32_t from, uint32_t count);
 
-/* Serve all who wait now, in whatever order. Returns how many. */
+/* Serve all clients that wait now, in any order. Returns their number. */
 uint32_t waiting_serve(int listening);
 
-/* How many were not served: reset, or left alone. Closes them all, and starts a new line. */
+/*
+ * Close all clients, and begin a new line. Returns the number of clients that were not served:
+ * reset, or without an answer.
+ */
 uint32_t waiting_end(struct waiting *line);
 
 #endif

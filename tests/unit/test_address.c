@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Addresses as text: read, refused, written. */
+/* Addresses as text are parsed, refused, and written. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -119,7 +119,8 @@ static void good_addresses_are_read(void **state)
 		if (sticky_address_parse(good[i].text, &address))
 			fail_msg("\"%s\" was refused", good[i].text);
 		assert_int_equal(address.ss_family, good[i].family);
-		assert_int_equal(v4->sin_port, 0); /* at the same place in both */
+		/* the port is at the same place in both families */
+		assert_int_equal(v4->sin_port, 0);
 		inet_ntop(good[i].family,
 			  good[i].family == AF_INET ? (void *)&v4->sin_addr : &v6->sin6_addr, text,
 			  sizeof(text));
@@ -225,7 +226,7 @@ static void addresses_are_written(void **state)
 
 static void the_longest_address_fits(void **state)
 {
-	/* inet_ntop's longest form, a zone of the longest name's length */
+	/* the longest text of inet_ntop(), with a zone as long as the longest interface name */
 	struct sockaddr_in6 longest =
 		v6_address("1111:2222:3333:4444:5555:6666:7777:8888", 65535, 4294967295u);
 

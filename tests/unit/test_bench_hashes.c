@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The hashes that the benchmark compares ours with are those of the modules: what is
- * expected here was answered by npm's string-hash 1.1.3 and sticky-listen 3.3.0.
+ * The benchmark compares the hash of libsticky with the hashes of other modules. The values
+ * expected here were computed by npm's string-hash 1.1.3 and sticky-listen 3.3.0.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Those that the benchmark looks at itself whenever it starts. */
+/* The values that the benchmark itself checks whenever it starts. */
 static void known_answers_are_right(void **state)
 {
 	const char *wrong = hashes_find_wrong();
@@ -44,7 +44,7 @@ static void djb2_is_that_of_string_hash(void **state)
 		assert_int_equal(hash_djb2(known[i].text, strlen(known[i].text)), known[i].hash);
 }
 
-/* Most seeds make sums above 2^31, and negative ones. */
+/* Most seeds give sums above 2^31, and negative ones. */
 static void int31_is_that_of_sticky_listen(void **state)
 {
 	static const struct {

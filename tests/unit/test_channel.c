@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* The channel: what comes through whole, what does not come through, and no descriptor is left. */
+/*
+ * The channel: which messages arrive whole, which are refused, and that no descriptor is left open.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +24,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* More messages than an endpoint ever has on the way: they must fit a channel. */
+/* A channel must have room for more messages than an endpoint ever has on the way. */
 #define MUST_FIT 128
 
 struct scene {
@@ -52,7 +54,7 @@ static struct channel_message message_of(enum channel_kind kind, uint32_t id)
 	return message;
 }
 
-/* What is received, where it is known what comes out; a descriptor that came is returned. */
+/* Receive a message, and check the result. Returns the descriptor that came with it. */
 static int receive(int channel, int expected)
 {
 	struct channel_message message;
@@ -173,7 +175,7 @@ static void a_client_is_a_v4_or_v6_address_or_nobody(void **state)
 	(void)state;
 	channel_set_client(&message, (void *)&v6);
 	assert_memory_equal(&message.client.v6, &v6, sizeof(struct sockaddr_in6));
-	/* The rest of a longer one is gone. */
+	/* The buffer is as long as an IPv6 address, and the rest of it is cleared. */
 	channel_set_client(&message, (void *)&v4);
 	assert_memory_equal(&message.client, &v4, sizeof(message.client));
 	channel_set_client(&message, (void *)&other);
@@ -183,7 +185,7 @@ static void a_client_is_a_v4_or_v6_address_or_nobody(void **state)
 
 /* ---- What is not ------------------------------------------------------------------------ */
 
-/* Bytes and descriptors, as a stranger may send them. */
+/* Send any bytes and descriptors, as a faulty peer may do. */
 static void send_raw(int channel, const void *bytes, size_t length, const int *fds, size_t count)
 {
 	struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
@@ -207,7 +209,10 @@ static void send_raw(int channel, const void *bytes, size_t length, const int *f
 	assert_int_equal(sendmsg(channel, &header, MSG_NOSIGNAL), length);
 }
 
-/* With a descriptor and without: refused, none is left, and what follows is heard. */
+/*
+ * The bytes are refused with and without a descriptor. No descriptor is left, and the next message
+ * arrives.
+ */
 static void check_refused(const void *bytes, size_t length)
 {
 	struct scene scene = begin();
@@ -266,7 +271,10 @@ static void other_lengths_are_refused(void **state)
 	check_refused(&long_one, sizeof(long_one));
 }
 
-/* An empty datagram is no message, and looks like the end; what came with it must not stay. */
+/*
+ * An empty datagram is not a message, and looks like the end of the channel. The descriptor that
+ * came with it must be closed.
+ */
 static void an_empty_message_leaves_no_descriptor(void **state)
 {
 	struct scene scene = begin();
@@ -282,7 +290,7 @@ static void an_empty_message_leaves_no_descriptor(void **state)
 	end(&scene);
 }
 
-/* Room for one descriptor is room for two: CMSG_SPACE() rounds up. */
+/* A buffer for one descriptor has room for two, as CMSG_SPACE() rounds up. */
 static void more_descriptors_than_one_leave_none(void **state)
 {
 	struct channel_message message = message_of(CHANNEL_CONNECTION, 1);
@@ -353,7 +361,7 @@ static void a_full_channel_says_so_and_can_be_used_again(void **state)
 	end(&scene);
 }
 
-/* The other direction's room is its own: a worker can always answer. */
+/* The other direction has a buffer of its own: a worker can always report. */
 static void a_full_channel_has_room_for_answers(void **state)
 {
 	struct scene scene = begin();
@@ -377,7 +385,7 @@ static void the_other_end_is_gone(void **state)
 	(void)state;
 	assert_int_equal(channel_send(scene.ends[0], &sent, -1), 0);
 	close_all(&scene.ends[0], 1);
-	/* What it said last is heard first; and nobody gets a SIGPIPE. */
+	/* Its last message is read before the end is reported, and no process gets a SIGPIPE. */
 	receive(scene.ends[1], 1);
 	receive(scene.ends[1], 0);
 	receive(scene.ends[1], 0);

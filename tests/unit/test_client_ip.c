@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Whose request a proxy forwards: items, lists, header lines, heads that come in part. */
+/*
+ * Finding the client whose request a proxy forwards: items, lists, header lines, and heads that
+ * arrive in parts.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +25,7 @@
 #define PROXY	     "10.0.0.1"
 #define ROOM	     8192 /* for the longest head here */
 
-/* Where every head lies that is looked into. */
+/* Every head that is parsed is copied to this place. */
 static struct guard guard;
 
 static struct sockaddr_storage address_of(const char *text)
@@ -45,7 +48,7 @@ static bool is_same(const struct client_ip_answer *a, const struct client_ip_ans
 	       a->head_bytes == b->head_bytes;
 }
 
-/* Twice, so that a byte too many on either side is unreadable. */
+/* The head is parsed twice, so that one byte too far on either side is unreadable. */
 static enum client_ip_result find_from(const void *peer, const char *head, size_t length,
 				       const char *header, struct client_ip_answer *ret_answer)
 {
@@ -91,8 +94,8 @@ static void expect_untouched(const struct client_ip_answer *answer)
 }
 
 /*
- * Look into a head that is complete, and into every part of it that may have come so far; then
- * into it with something behind it. Returns what was found in the whole.
+ * Parse a complete head, every part of it that may have arrived so far, and the head with bytes
+ * behind it. Returns the result for the whole head.
  */
 static enum client_ip_result find_in_parts(const char *head, size_t length, const char *header,
 					   struct client_ip_answer *ret_answer)
@@ -123,7 +126,7 @@ static enum client_ip_result find_in_parts(const char *head, size_t length, cons
 	return result;
 }
 
-/* client: NULL: the peer's own address counts */
+/* client  NULL: the peer itself is the client */
 static void expect_client(const char *head, const char *header, const char *client)
 {
 	struct client_ip_answer answer;
@@ -283,29 +286,29 @@ static void lists_are_believed_from_the_right(void **state)
 		{"198.51.100.1, 203.0.113.9", "203.0.113.9"},
 		{"198.51.100.1, 203.0.113.9, 10.0.0.7, 127.0.0.1, fd00::1", "203.0.113.9"},
 		{"10.0.0.9, 203.0.113.9, 10.0.0.7", "203.0.113.9"},
-		/* All are trusted: the farthest. */
+		/* All are trusted: the client is the one farthest to the left. */
 		{"10.0.0.9, 10.0.0.8, 10.0.0.7", "10.0.0.9"},
 		{"192.168.1.1", "192.168.1.1"},
 		{"::ffff:10.0.0.9, ::ffff:10.0.0.7", "10.0.0.9"},
 		{"203.0.113.9, ::ffff:10.0.0.7", "203.0.113.9"},
-		/* What is no address hides all that is left of it. */
+		/* An item that is not an address hides all items to the left of it. */
 		{"203.0.113.9, unknown", NULL},
 		{"203.0.113.9, unknown, 10.0.0.7", "10.0.0.7"},
 		{"203.0.113.9, 10.0.0.9, unknown, 10.0.0.8, 10.0.0.7", "10.0.0.8"},
 		{"unknown, 203.0.113.9", "203.0.113.9"},
 		{"unknown", NULL},
 		{"203.0.113.9 10.0.0.7", NULL},
-		/* An empty item is none. */
+		/* An empty item is ignored. */
 		{"203.0.113.9,", "203.0.113.9"},
 		{",203.0.113.9", "203.0.113.9"},
 		{" , ,203.0.113.9,,10.0.0.7 ,\t, ", "203.0.113.9"},
 		{"", NULL},
 		{",", NULL},
 		{" ,\t, ", NULL},
-		/* White space is of no importance. */
+		/* White space is ignored. */
 		{"\t 203.0.113.9\t ,\t10.0.0.7 \t", "203.0.113.9"},
 		{"203.0.113.9,10.0.0.7", "203.0.113.9"},
-		/* What was quoted is one item, and what was never closed hides nothing. */
+		/* A quoted string is one item. A quote that is never closed hides nothing. */
 		{"\"203.0.113.9\", \"10.0.0.7\"", "203.0.113.9"},
 		{"\"198.51.100.1, 203.0.113.9", "203.0.113.9"},
 		{"\"198.51.100.1, 203.0.113.9, 10.0.0.7", "203.0.113.9"},
@@ -335,7 +338,10 @@ static void forwarded_is_read_by_its_for_parameters(void **state)
 		{"for=203.0.113.9, for=unknown", NULL},
 		{"for=203.0.113.9, for=_hidden, for=10.0.0.7", "10.0.0.7"},
 		{"for=203.0.113.9, for=\"_hidden:80\"", NULL},
-		/* Whoever wrote an element without a client's address does not know the left. */
+		/*
+		 * A proxy that wrote an element without for= is not believed about the elements to
+		 * the left.
+		 */
 		{"for=203.0.113.9, proto=http", NULL},
 		{"for=203.0.113.9, by=10.0.0.8, for=10.0.0.7", "10.0.0.7"},
 		{"for=203.0.113.9, ;", NULL},
@@ -347,13 +353,16 @@ static void forwarded_is_read_by_its_for_parameters(void **state)
 		{"for= 203.0.113.9x", NULL},
 		{"before=203.0.113.9", NULL},
 		{"by=203.0.113.9", NULL},
-		/* A quoted string is one value, whatever is in it. */
+		/* A quoted string is one value, whatever it contains. */
 		{"for=203.0.113.9;host=\"a, for=198.51.100.1;b=c\"", "203.0.113.9"},
 		{"for=203.0.113.9;host=\"a;for=198.51.100.1\"", "203.0.113.9"},
 		{"for=203.0.113.9;host=\"\\\", for=198.51.100.1\"", "203.0.113.9"},
 		{"for=203.0.113.9;host=\"\\\\\", for=10.0.0.7", "203.0.113.9"},
 		{"for=203.0.113.9;host=\"a\\\\\\\", for=198.51.100.1\"", "203.0.113.9"},
-		/* One that a client did not close does not swallow what a proxy appended. */
+		/*
+		 * A quote that a client did not close does not swallow the element that a proxy
+		 * appended.
+		 */
 		{"for=\"198.51.100.1, for=203.0.113.9", "203.0.113.9"},
 		{"for=\"198.51.100.1, for=203.0.113.9;host=\"a\", for=10.0.0.7", "203.0.113.9"},
 	};
@@ -387,7 +396,7 @@ static void the_name_is_whole_and_in_any_case(void **state)
 		{"X-Forwarded-For : 203.0.113.9\r\n", NULL},
 		{"X-Forwarded-For\t: 203.0.113.9\r\n", NULL},
 		{"X-Forwarded-For\r: 203.0.113.9\r\n", NULL},
-		{" X-Forwarded-For: 203.0.113.9\r\n", NULL}, /* behind Host */
+		{" X-Forwarded-For: 203.0.113.9\r\n", NULL}, /* it continues the line of Host */
 		{"X_Forwarded_For: 203.0.113.9\r\n", NULL},
 		{"X-Forwarded-For 203.0.113.9\r\n", NULL},
 		{"X-Forwarded-For\r\n", NULL},
@@ -435,7 +444,7 @@ static void lines_of_the_name_are_one_list(void **state)
 		{"GET / HTTP/1.1\r\n X-Forwarded-For: 203.0.113.9\r\n\r\n", NULL},
 		{"GET / HTTP/1.1\r\n A: b\r\n c\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n",
 		 "203.0.113.9"},
-		/* a line end without CR, here and there */
+		/* some line ends have no CR */
 		{"GET / HTTP/1.1\nX-Forwarded-For: 203.0.113.9\n\n", "203.0.113.9"},
 		{"GET / HTTP/1.1\nX-Forwarded-For: 203.0.113.9\r\nA: b\n\r\n", "203.0.113.9"},
 		{"GET / HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\r\n\n", "203.0.113.9"},
@@ -465,7 +474,9 @@ static void a_header_is_noticed_even_where_it_is_not_believed(void **state)
 
 /* ---- Seen broken in a module that did this before ------------------------------------- */
 
-/* One client, however its proxies write it down: its worker must not change. */
+/*
+ * One client, in all forms in which its proxies may write the address: its worker must not change.
+ */
 static void one_client_is_one_address_however_it_is_written(void **state)
 {
 	static const char *const heads[] = {
@@ -594,7 +605,7 @@ static void before_and_after_http_1_there_is_no_header(void **state)
 	assert_false(answer.keeps_alive);
 }
 
-/* bytes: after how many it is known */
+/* bytes: the number of bytes after which the result is known */
 static void what_is_not_http_is_not_waited_for(void **state)
 {
 #define BYTES(text) text, sizeof(text) - 1
@@ -706,7 +717,7 @@ static void who_keeps_the_connection_is_known(void **state)
 		{"GET / HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n", false},
 		{"GET / HTTP/1.0\r\nConnection: keep-alive, upgrade\r\n\r\n", false},
 		{"GET / HTTP/1.1\r\n\r\nConnection: close\r\n\r\n", true},
-		/* with an answer that is found before all lines were looked at */
+		/* the result is found before all lines have been read */
 		{"GET / HTTP/1.1\r\nConnection: close\r\n" XFF ": 203.0.113.9\r\n\r\n", false},
 		{"GET / HTTP/1.1\r\n" XFF ": 203.0.113.9\r\nConnection: close\r\n\r\n", false},
 	};
@@ -776,7 +787,7 @@ struct draft {
 	char head[4096];
 	size_t length;
 	bool is_forwarded;
-	const char *client; /* what should come out; NULL: the peer's own address */
+	const char *client; /* the expected client; NULL: the peer itself */
 };
 
 static void append(struct draft *draft, const char *text)
@@ -813,7 +824,7 @@ static void append_name(struct draft *draft)
 					  : ONE_OF("X-Forwarded-For:", "x-forwarded-FOR:"));
 }
 
-/* From left to right, in one pass; the module goes from right to left. */
+/* This goes from left to right, in one pass; the module goes from right to left. */
 static void note_item(struct draft *draft, const struct item *item)
 {
 	if (item->kind == UNTRUSTED || (item->kind == TRUSTED && !draft->client))

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Heads of requests, by grammar and then changed at random, read by ours and by http_parser
- * (Debian's libhttp-parser 2.9.4, built with HTTP_PARSER_STRICT=0; what Node.js and many servers
- * had). Where it completes the headers, or waits for more of them, the two must agree:
+ * Heads of requests are made from a grammar, and then changed at random. They are read by
+ * src/handoff/client_ip.c and by http_parser (Debian's libhttp-parser 2.9.4, built with
+ * HTTP_PARSER_STRICT=0, which Node.js and many servers used). If http_parser completes the headers,
+ * or waits for more of them, the two must agree about:
  *
- * - where the head ends;
- * - who is the client: by tests/support/oracle.c, over the fields as http_parser reports them;
- * - whether the connection is kept: with http_should_keep_alive(), and with RFC 9112, 9.3, over
- * these fields. A request that asks for an upgrade keeps nothing by our definition (client_ip.h),
- * so http_parser's answer is taken together with that.
+ * - the end of the head;
+ * - the client, by tests/support/oracle.c, over the fields as http_parser reports them;
+ * - whether the connection is kept, by http_should_keep_alive(), and by RFC 9112, 9.3, over these
+ * fields. By the definition of client_ip.h a connection is not kept if the request asks for an
+ * upgrade. The result of http_parser is combined with that.
  *
- * But for the classes in `classes`, each with who is right and why. What http_parser refuses is not
- * compared: to refuse is the worker's business, and ours has only to choose it.
+ * The exceptions are listed in `classes`, each with the parser that is right, and why. Heads that
+ * http_parser refuses are not compared: it is the worker that refuses requests, and client_ip.c is
+ * only used to choose the worker.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +38,7 @@
 #define XFF	     "X-Forwarded-For"
 #define PROXY	     0x0a000001 /* 10.0.0.1, the peer */
 #define HEADS	     30000
-#define MUTATIONS    6 /* of each head */
+#define MUTATIONS    6 /* number for each head */
 #define FIELDS_MAX   64
 
 /* ---- What http_parser says -------------------------------------------------------------- */
@@ -65,7 +67,9 @@ static int note_name(http_parser *parser, const char *at, size_t length)
 	return 0;
 }
 
-/* It lets a NUL begin a value; for us that is a byte of no meaning like any other. */
+/*
+ * http_parser accepts a NUL at the beginning of a value. client_ip.c treats it like any other byte.
+ */
 static int note_value(http_parser *parser, const char *at, size_t length)
 {
 	struct reference *reference = parser->data;
@@ -106,7 +110,7 @@ static void ask_reference(const char *head, size_t length, struct reference *ret
 	ret->count = 0;
 	taken = http_parser_execute(&parser, &settings, head, length);
 	if (ret->outcome == COMPLETE)
-		ret->head_bytes = taken + 1; /* it stops in front of the last byte */
+		ret->head_bytes = taken + 1; /* http_parser stops in front of the last byte */
 	else if (HTTP_PARSER_ERRNO(&parser) != HPE_OK)
 		ret->outcome = REFUSED;
 	ret->major = parser.http_major;
@@ -147,7 +151,7 @@ static bool is_complete(const struct sample *sample)
 	return sample->result == CLIENT_IP_FOUND || sample->result == CLIENT_IP_NONE;
 }
 
-/* A mapped address must have come as the IPv4 one. */
+/* A mapped address must have been converted to IPv4. */
 static bool is_client(const struct sample *sample, const struct in6_addr *expected)
 {
 	const struct sockaddr_in6 *v6 = (const void *)&sample->answer.client;
@@ -161,10 +165,10 @@ static bool is_client(const struct sample *sample, const struct in6_addr *expect
 
 enum difference {
 	NO_DIFFERENCE,
-	ABOUT_THE_END,	   /* of the head, or whether it is one */
-	ABOUT_THE_CLIENT,  /* ours and the oracle, over http_parser's fields */
+	ABOUT_THE_END,	   /* the end of the head, or whether it is a head at all */
+	ABOUT_THE_CLIENT,  /* client_ip.c and the oracle over http_parser's fields */
 	ABOUT_RFC_KEEPING, /* likewise */
-	ABOUT_KEEPING,	   /* ours and http_should_keep_alive() */
+	ABOUT_KEEPING,	   /* client_ip.c and http_should_keep_alive() */
 };
 
 static bool keeps_by_rfc(const struct sample *sample)
@@ -215,7 +219,7 @@ static enum difference compare(const struct sample *sample)
 
 /* ---- Where they may disagree --------------------------------------------------------------- */
 
-/* In as much as http_parser has read. */
+/* Is there a CR without an LF in the part that http_parser has read? */
 static bool has_cr_alone(const struct sample *sample)
 {
 	size_t end = sample->reference.outcome == COMPLETE ? sample->reference.head_bytes
@@ -294,7 +298,7 @@ static bool has_tab(const struct oracle_field *field)
 	return oracle_is_named(field, "Connection") && strchr(field->value, '\t');
 }
 
-/* An option that is empty, or that does not begin as a token does. */
+/* Is there an option that is empty, or does not begin like a token? */
 static bool has_no_token(const struct oracle_field *field)
 {
 	const char *c = field->value;
@@ -310,7 +314,10 @@ static bool has_no_token(const struct oracle_field *field)
 	return false;
 }
 
-/* An option of which one that http_parser knows is the longer form, and another one behind it. */
+/*
+ * Is there an option that is the beginning of one that http_parser knows, with another option
+ * behind it?
+ */
 static bool has_beginning(const struct oracle_field *field)
 {
 	static const char *const known[] = {"close", "keep-alive", "upgrade"};
@@ -339,8 +346,8 @@ static bool asks_for_both_by_1_0(const struct sample *sample)
 }
 
 /*
- * The first that applies is counted: to the whole head, or to one of its fields. Behind
- * ABOUT_KEEPING no fault of ours can hide: ABOUT_RFC_KEEPING comes first.
+ * The first class that applies to the whole head or to one of its fields is counted. A class of
+ * ABOUT_KEEPING can't hide a fault of client_ip.c, as ABOUT_RFC_KEEPING is compared first.
  */
 static const struct {
 	enum difference difference;
@@ -349,48 +356,62 @@ static const struct {
 	bool (*applies_to)(const struct oracle_field *field);
 } classes[] = {
 	/*
-	 * http_parser, not strict, takes CR and whatever byte follows for a line end: behind the
-	 * last line, behind a name's colon; and CRs in front of the request for empty lines. RFC
-	 * 9112, 2.2: a CR alone is invalid, or a space, and ends no line. Ours is right; what
-	 * http_parser does lets a value bring a header line with it.
+	 * When it is not strict, http_parser takes a CR and any byte behind it for a line end, both
+	 * behind the last line and behind the colon of a name. It takes CRs in front of the request
+	 * for empty lines. By RFC 9112, 2.2, a CR alone is invalid or counts as a space, and never
+	 * ends a line. client_ip.c is right: with http_parser a value could contain a header line.
 	 */
 	{ABOUT_THE_END, "a CR alone ends nothing", has_cr_alone, NULL},
 	{ABOUT_THE_CLIENT, "a CR alone is a space", has_cr_alone, NULL},
 	{ABOUT_RFC_KEEPING, "a CR alone in a Connection", has_cr_alone, NULL},
-	/* RFC 9112, 3.2, RFC 3986: no tab and no form feed in a target. Ours is right. */
+	/*
+	 * RFC 9112, 3.2 and RFC 3986: a target has no tab and no form feed. client_ip.c is right.
+	 */
 	{ABOUT_THE_END, "a control character in the target", has_control_in_target, NULL},
 	/*
-	 * "GET /path" CRLF is all of a request of RFC 1945, 4.1; http_parser reads header lines
-	 * behind it. Ours is right, and the worker gets every byte either way.
+	 * "GET /path" CRLF is a whole request by RFC 1945, 4.1, but http_parser reads header lines
+	 * behind it. client_ip.c is right, and the worker gets every byte either way.
 	 */
 	{ABOUT_THE_END, "HTTP/0.9 has no header lines", is_http_0_9, NULL},
-	/* RFC 9110, 2.5: another major version is another syntax. Ours does not believe it. */
+	/*
+	 * RFC 9110, 2.5: another major version has another syntax. client_ip.c does not believe it.
+	 */
 	{ABOUT_THE_END, "another major version", is_another_major, NULL},
-	/* RFC 9112, 2.3: HTTP in capitals; http_parser, not strict, sees to the H alone. */
+	/*
+	 * RFC 9112, 2.3: HTTP is written in capitals. When it is not strict, http_parser checks
+	 * only the H.
+	 */
 	{ABOUT_THE_END, "another word for HTTP", is_misspelt, NULL},
 
 	/*
-	 * Ours takes quoted strings for whole in every list. RFC 9110, 7.6.1: an option is a token,
-	 * so that a quote is an error, for which there is no rule. Nobody is right.
+	 * client_ip.c takes quoted strings as a whole in every list. By RFC 9110, 7.6.1, an option
+	 * is a token: a quote is an error for which there is no rule. Neither parser is right.
 	 */
 	{ABOUT_RFC_KEEPING, "a quote in a Connection", NULL, has_quote},
 
-	/* RFC 9112, 9.3: close comes first; http_parser looks for keep-alive alone. */
+	/* RFC 9112, 9.3: close comes first. http_parser only looks for keep-alive. */
 	{ABOUT_KEEPING, "HTTP/1.0 with close and keep-alive", asks_for_both_by_1_0, NULL},
-	/* RFC 9112, C.2.2, warns of it; it is a name of its own. Ours is right. */
+	/*
+	 * RFC 9112, C.2.2, warns of it: it is another field than Connection. client_ip.c is right.
+	 */
 	{ABOUT_KEEPING, "Proxy-Connection is no Connection", NULL, is_proxy_connection},
-	/* RFC 9112, 5.1: a server must refuse this; to us it is another name. Both may. */
+	/*
+	 * RFC 9112, 5.1: a server must refuse a space behind the name. client_ip.c takes it for
+	 * another name. Both are allowed.
+	 */
 	{ABOUT_KEEPING, "a space behind the name", NULL, is_spaced},
-	/* "clos, close": http_parser overlooks that comma. Ours is right. */
+	/* "clos, close": http_parser overlooks this comma. client_ip.c is right. */
 	{ABOUT_KEEPING, "the beginning of an option", NULL, has_beginning},
 	/*
-	 * RFC 9110, 5.6.1.2: an empty element is ignored; http_parser ignores what follows it, too.
-	 * Ours is right. For other bytes that are no token there is no rule.
+	 * RFC 9110, 5.6.1.2: an empty element is ignored. http_parser also ignores what follows it.
+	 * client_ip.c is right. There is no rule for other bytes that are not a token.
 	 */
 	{ABOUT_KEEPING, "an option that is no token", NULL, has_no_token},
-	/* RFC 9112, 5.2: a fold is a space; http_parser forgets the option in front of it. */
+	/*
+	 * RFC 9112, 5.2: a fold counts as a space. http_parser forgets the option in front of it.
+	 */
 	{ABOUT_KEEPING, "a folded Connection", NULL, is_folded},
-	/* RFC 9110, 5.6.3: a tab is white space; behind an option http_parser knows spaces only. */
+	/* RFC 9110, 5.6.3: a tab is white space. Behind an option http_parser only knows spaces. */
 	{ABOUT_KEEPING, "a tab behind an option", NULL, has_tab},
 };
 
@@ -478,7 +499,7 @@ static void both_read_the_same(void **state)
 	assert_true(found_count > HEADS / 2);
 }
 
-/* A class that no head falls into any more has no place in the list. */
+/* If no head belongs to a class any more, the class must be removed from the list. */
 static void every_class_occurs(void **state)
 {
 	size_t i;

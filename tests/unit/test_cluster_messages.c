@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Node.js's cluster messages: what workers say, and what they want to hear. */
+/* Node.js's cluster messages: those that workers send, and those that they expect. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -7,13 +7,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "node/cluster_messages.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The caller's. */
+/* The caller frees the value. */
 static json_t *load(const char *text)
 {
 	json_t *message = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -30,7 +31,7 @@ static struct cluster_event read_text(const char *text)
 
 	memset(&event, 0xa5, sizeof(event));
 	cluster_read(message, &event);
-	event.data = NULL; /* it was the message's */
+	event.data = NULL; /* it belonged to the message */
 	json_decref(message);
 	return event;
 }
@@ -56,6 +57,8 @@ static void each_kind_is_known(void **state)
 		{"{\"cmd\":\"ready\"}", CLUSTER_SAYS_READY},
 		{"\"ready\"", CLUSTER_SAYS_READY},
 		{"{\"cmd\":\"disconnect\"}", CLUSTER_WANTS_OUT},
+		{"{\"cmd\":\"NODE_STICKYCTL\",\"loaded\":true}", CLUSTER_HAS_PRELOAD},
+		{"{\"cmd\":\"NODE_STICKYCTL\",\"signal\":null}", CLUSTER_STOP_ANSWER},
 	};
 	size_t i;
 
@@ -160,7 +163,7 @@ static void nothing_is_made_of_junk_in_a_query(void **state)
 	}
 }
 
-/* A path that is cut would be another path. */
+/* A path that is cut off would be another path. */
 static void long_paths_are_known_as_such(void **state)
 {
 	char path[CLUSTER_ADDRESS_SIZE + 1], text[512];
@@ -228,7 +231,7 @@ static void data_is_handed_on(void **state)
 	json_decref(reply);
 }
 
-/* Two that differ in anything are two sockets. */
+/* Two keys that differ in any part stand for two sockets. */
 static void keys_differ_with_each_part(void **state)
 {
 	static const struct cluster_query queries[] = {
@@ -256,7 +259,7 @@ static void keys_differ_with_each_part(void **state)
 		}
 }
 
-/* A port that was closed, or could not be had, and is asked for again: it is the same. */
+/* A port that was closed, or could not be bound, may be requested again: the key is the same. */
 static void the_key_of_a_port_has_no_index(void **state)
 {
 	const struct cluster_query first = {.port = 80, .address_type = 4, .fd = -1};
@@ -303,6 +306,41 @@ static void messages_are_as_node_writes_them(void **state)
 	assert_null(cluster_socket(NULL));
 }
 
+static void check_handlers(const char *text, bool signal, bool disconnect)
+{
+	struct cluster_event event = read_text(text);
+
+	assert_int_equal(event.kind, CLUSTER_STOP_ANSWER);
+	assert_int_equal(event.handles_signal, signal);
+	assert_int_equal(event.handles_disconnect, disconnect);
+}
+
+static void the_applications_handlers_are_read(void **state)
+{
+	(void)state;
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":\"SIGTERM\",\"disconnect\":false}",
+		       true, false);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":null,\"disconnect\":true}", false,
+		       true);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"signal\":1,\"disconnect\":{}}", false, false);
+	check_handlers("{\"cmd\":\"NODE_STICKYCTL\",\"loaded\":1}", false, false);
+}
+
+static void workers_are_told_how_they_stop(void **state)
+{
+	const struct cluster_stop both = {
+		.signals = {SIGTERM, SIGINT}, .after_ms = 5000, .when_idle = true, .kept_ms = 900};
+	const struct cluster_stop one = {.signals = {SIGQUIT}, .after_ms = UINT32_MAX};
+
+	(void)state;
+	check_text(cluster_tell_stop(&both),
+		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGTERM\",\"SIGINT\"],"
+		   "\"after\":5000,\"idle\":true,\"kept\":900}");
+	check_text(cluster_tell_stop(&one),
+		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGQUIT\"],\"after\":2147483647,"
+		   "\"idle\":false,\"kept\":0}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -317,6 +355,8 @@ int main(void)
 		cmocka_unit_test(keys_differ_with_each_part),
 		cmocka_unit_test(the_key_of_a_port_has_no_index),
 		cmocka_unit_test(messages_are_as_node_writes_them),
+		cmocka_unit_test(the_applications_handlers_are_read),
+		cmocka_unit_test(workers_are_told_how_they_stop),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Options: what each takes, what it says of what it does not take, and which source wins. */
+/*
+ * Options: the values that each accepts, the message for other values, and which source overrides
+ * which.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -22,7 +25,7 @@
 
 static struct error_text complaint;
 
-/* The key of a long option; 0: there is none. */
+/* Returns the key of a long option, or 0 if there is none. */
 static int key_of(const char *name)
 {
 	size_t i;
@@ -44,7 +47,7 @@ static int set(struct config *config, const char *name, const char *value)
 
 #define NUMBER(member) offsetof(struct config, member), sizeof(((struct config *)0)->member)
 
-/* Options whose value is a number in the end. */
+/* Options whose value is stored as a number. */
 static const struct {
 	const char *name, *value;
 	size_t offset, size;
@@ -66,6 +69,11 @@ static const struct {
 	{"hard-shutdown-delay", "720h", NUMBER(timing.hard_shutdown_delay_ms), 2592000000},
 	{"stop-delay", "250", NUMBER(timing.stop_delay_ms), 250},
 	{"watchdog", "10s", NUMBER(timing.watchdog_ms), 10000},
+	{"hang-timeout", "2500ms", NUMBER(timing.hang_timeout_ms), 2500},
+	{"hang-timeout", "0", NUMBER(timing.hang_timeout_ms), 0},
+	{"on-hang", "report", NUMBER(timing.on_hang), ON_HANG_REPORT},
+	{"on-hang", "spill", NUMBER(timing.on_hang), ON_HANG_SPILL},
+	{"on-hang", "restart", NUMBER(timing.on_hang), ON_HANG_RESTART},
 	{"restart-limit", "5/1m", NUMBER(restart_limit.count), 5},
 	{"restart-limit", "63/30s", NUMBER(restart_limit.period_ms), 30000},
 	{"when-down", "spill", NUMBER(waiting.when_down), WHEN_DOWN_SPILL},
@@ -172,8 +180,9 @@ static const struct {
 } workers[] = {
 	{NULL, "node", WORKER_NODE, "sticky-cluster:"},
 	{NULL, "/usr/bin/nodejs", WORKER_NODE, "sticky-cluster:"},
-	{"auto", "/opt/node/server", WORKER_ACTIVATION, "sticky-cluster:"},
-	{"auto", "nodemon", WORKER_ACTIVATION, "sticky-cluster:"},
+	{"auto", "/opt/node/server", WORKER_BIND, "sticky-cluster:"},
+	{"auto", "nodemon", WORKER_BIND, "sticky-cluster:"},
+	{"bind", "node", WORKER_BIND, "sticky-cluster:"},
 	{"activation", "node", WORKER_ACTIVATION, "sticky-cluster:"},
 	{"node", "./mine", WORKER_NODE, "sticky-cluster:"},
 	{"node:sticky-listen", "node", WORKER_STICKY_LISTEN, "sticky-cluster:"},
@@ -203,6 +212,65 @@ static void the_way_of_workers_is_read(void **state)
 	}
 }
 
+/* Whoever is named an address by -l has it as LISTEN_FDS, and may bind it, too. */
+static void who_may_bind_by_itself(void **state)
+{
+	static const struct {
+		const char *value, *command, *key, *setting;
+		enum worker_mode mode;
+		bool is_helped;
+	} cases[] = {
+		{NULL, "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{"auto", "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "java", NULL, NULL, WORKER_BIND, false},
+		{"bind", "java", "listen", ":80", WORKER_BIND, false},
+		{"activation", "java", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "/usr/bin/gunicorn", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "node", "listen", ":80", WORKER_NODE, false},
+		/* What can't be combined with it. */
+		{NULL, "java", "behind-proxy", "xff", WORKER_ACTIVATION, false},
+		{NULL, "java", "steering", "user", WORKER_ACTIVATION, false},
+		{NULL, "java", "slot-listen", "127.0.0.1:90{slot}", WORKER_ACTIVATION, false},
+		{NULL, "java", "ready", "message", WORKER_ACTIVATION, false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		char *command[] = {(char *)cases[i].command, NULL};
+		struct config config;
+
+		config_init(&config);
+		config.command = command;
+		if (cases[i].value)
+			assert_int_equal(set(&config, "worker", cases[i].value), 0);
+		if (cases[i].key)
+			assert_int_equal(set(&config, cases[i].key, cases[i].setting), 0);
+		assert_int_equal(config_worker_mode(&config), cases[i].mode);
+		assert_int_equal(config_helps_with_bind(&config), cases[i].is_helped);
+		config.command = NULL;
+		assert_false(config_helps_with_bind(&config));
+		config_fini(&config);
+	}
+}
+
+/* What the program's file says counts where --worker leaves it open. */
+static void a_program_that_was_found_to_be_node(void **state)
+{
+	char *command[] = {"./bin/www", NULL};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	config.command = command;
+	config.runs_node = true;
+	assert_int_equal(config_worker_mode(&config), WORKER_NODE);
+	assert_int_equal(set(&config, "worker", "activation"), 0);
+	assert_int_equal(config_worker_mode(&config), WORKER_ACTIVATION);
+	config_fini(&config);
+}
+
 static void stop_signals_are_in_their_order(void **state)
 {
 	static const struct {
@@ -227,7 +295,7 @@ static void stop_signals_are_in_their_order(void **state)
 
 static const struct {
 	const char *name, *value;
-	const char *hint; /* what would be right */
+	const char *hint; /* the values that would be right */
 } bad[] = {
 	{"name", "", "1 to 64"},
 	{"name", ".hidden", "not beginning"},
@@ -238,11 +306,11 @@ static const struct {
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
 	{"slot-listen", "", "ADDRESS"},
-	{"worker", "", "auto activation node"},
-	{"worker", "nod", "auto activation node"},
-	{"worker", "node:sticky", "auto activation node"},
-	{"worker", "node,prefix=a", "auto activation node"},
-	{"worker", "node:sticky-cluster,pre=a", "auto activation node"},
+	{"worker", "", "auto activation bind node"},
+	{"worker", "nod", "auto activation bind node"},
+	{"worker", "node:sticky", "auto activation bind node"},
+	{"worker", "node,prefix=a", "auto activation bind node"},
+	{"worker", "node:sticky-cluster,pre=a", "auto activation bind node"},
 	{"term-after", "soon", "a time"},
 	{"stop-signal", "SIGKILL", "TERM INT"},
 	{"stop-signal", "SIG", "TERM INT"},
@@ -289,6 +357,8 @@ static const struct {
 	{"hard-shutdown-delay", "721h", "30 days"},
 	{"stop-delay", "-1", "150ms"},
 	{"watchdog", "off", "150ms"},
+	{"hang-timeout", "long", "150ms"},
+	{"on-hang", "kill", "report spill restart"},
 	{"restart-limit", "5", "5/1m"},
 	{"restart-limit", "64/1m", "at most 63"},
 	{"restart-limit", "5/", "5/1m"},
@@ -313,7 +383,7 @@ static const struct {
 	{"env-file", "", "file"},
 };
 
-/* The message says where it comes from, what it was, and what it should have been. */
+/* The message names the source, the value, and the values that would be right. */
 static void check_message(size_t i)
 {
 	char origin[64], value[64];
@@ -353,7 +423,7 @@ static bool is_among_the_bad(const char *name)
 	return false;
 }
 
-/* A new option gets its lines above. */
+/* A new option must be added to the tables above. */
 static void no_option_is_without_a_test(void **state)
 {
 	size_t i, j;
@@ -392,6 +462,8 @@ static void defaults_are_those_of_the_interface(void **state)
 	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
 	assert_int_equal(config.timing.stop_delay_ms, 0);
 	assert_int_equal(config.timing.watchdog_ms, 0);
+	assert_int_equal(config.timing.hang_timeout_ms, 10000);
+	assert_int_equal(config.timing.on_hang, ON_HANG_REPORT);
 	assert_int_equal(config.restart_limit.count, 0);
 	assert_int_equal(config.waiting.when_down, WHEN_DOWN_HOLD);
 	assert_int_equal(config.waiting.max_retries, 20);
@@ -551,7 +623,7 @@ static void variables_are_options(void **state)
 	config_fini(&config);
 }
 
-/* "STICKYCTL_" and the option in capitals. */
+/* Write "STICKYCTL_", the option in capitals, and the value. */
 static void spell_variable(const char *option, const char *value, size_t size, char *ret_text)
 {
 	size_t i, length = (size_t)snprintf(ret_text, size, "STICKYCTL_%s=%s", option, value);
@@ -635,6 +707,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_numbers_are_taken),
 		cmocka_unit_test(the_way_of_workers_is_read),
+		cmocka_unit_test(who_may_bind_by_itself),
+		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),

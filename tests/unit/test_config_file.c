@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The configuration file: what it may say, where it is wrong, and what wins over it. */
+/*
+ * The configuration file: its possible contents, the place of an error, and which sources override
+ * it.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -89,7 +92,7 @@ static void other_spellings_are_taken_too(void **state)
 	config_fini(&config);
 }
 
-/* What is wrong is said with its place. */
+/* The message for each error names its place. */
 static const struct {
 	const char *content, *place, *what;
 } bad[] = {
@@ -147,7 +150,7 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	}
 }
 
-/* All scalar options reach the setter of the command line: none is left out of the file. */
+/* All scalar options of the command line can also be set in the file. */
 static void every_option_can_be_in_the_file(void **state)
 {
 	const struct config_option *option;
@@ -281,7 +284,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 	assert_int_equal(before->workers, 3);
 	assert_string_equal(before->command[1], "c");
 
-	/* Processes stay processes. */
+	/* Workers that are processes stay processes. */
 	assert_int_equal(read_text(&next, "listen: ':1'\nname: a\nuser: x\nbacklog: 5\n"), 0);
 	config_replace(&running, &next, sizeof(names), names);
 	assert_string_equal(names, "command");
@@ -291,22 +294,22 @@ static void what_cannot_change_is_kept_and_named(void **state)
 
 static void a_takeover_names_what_only_a_start_changes(void **state)
 {
-	uint64_t former[CONFIG_FIXED_MAX], present[CONFIG_FIXED_MAX];
+	uint64_t previous[CONFIG_FIXED_MAX], present[CONFIG_FIXED_MAX];
 	struct config config;
 	char names[CONFIG_NAMES_SIZE];
 
 	(void)state;
 	assert_int_equal(read_text(&config, "listen: ':1'\nuser: a\nworkers: 2\n"), 0);
-	config_fixed_ids(&config, former);
+	config_fixed_ids(&config, previous);
 	config_fini(&config);
 	assert_int_equal(read_text(&config, "listen: ':1'\nuser: b\nworkers: 3\n"), 0);
 	config_fixed_ids(&config, present);
-	config_fixed_differences(former, present, sizeof(names), names);
+	config_fixed_differences(previous, present, sizeof(names), names);
 	assert_string_equal(names, "");
 	config_fini(&config);
 	assert_int_equal(read_text(&config, "listen: [':1', ':2']\nv4_prefix: 24\n"), 0);
 	config_fixed_ids(&config, present);
-	config_fixed_differences(former, present, sizeof(names), names);
+	config_fixed_differences(previous, present, sizeof(names), names);
 	assert_string_equal(names, "listen v4-prefix");
 	config_fini(&config);
 }

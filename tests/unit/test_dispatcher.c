@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A dispatcher that can't hear of connections is not started: they would wait for ever. */
+/* A dispatcher that can't watch its sockets is not started: connections would wait for ever. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 {
-	/* epoll takes no regular files and devices such as this one. */
+	/* epoll refuses regular files and devices such as this one. */
 	const int fds[] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
 			   open("/dev/null", O_RDONLY | O_CLOEXEC)};
 	struct dispatch_counters counters = {0};

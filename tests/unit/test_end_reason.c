@@ -13,6 +13,7 @@
 static const struct end_facts facts = {
 	.ready_timeout_ms = 5000,
 	.watchdog_ms = 700,
+	.hang_timeout_ms = 900,
 	.passed_by = "--behind-proxy=xff",
 	.not_ready_reason = "",
 };
@@ -38,6 +39,9 @@ static void the_facts_are_told(void **state)
 	(void)state;
 	end_reason_describe(END_SILENT, &facts, sizeof(text), text);
 	assert_string_equal(text, "sent no WATCHDOG=1 for 700 ms (--watchdog)");
+	end_reason_describe(END_HUNG, &facts, sizeof(text), text);
+	assert_string_equal(text, "accepted none of the connections that waited for it for 900 ms "
+				  "(--hang-timeout)");
 	end_reason_describe(END_TAKES_NO_CONNECTIONS, &facts, sizeof(text), text);
 	assert_string_equal(text, "takes no passed connections, and here they are passed "
 				  "(--behind-proxy=xff)");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A worker's environment: set, taken away, replaced, read from files. */
+/* A worker's environment: variables are set, removed, replaced, and read from files. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -69,7 +69,7 @@ static void variables_are_set_and_replaced(void **state)
 	assert_int_equal(environment.count, 2);
 	check(&environment, "A", "3");
 	check(&environment, "AB", "2");
-	/* The value may be the one that is replaced. */
+	/* The value may be the one that is being replaced. */
 	environment_set(&environment, "A", environment_get(&environment, "A"));
 	check(&environment, "A", "3");
 	environment_fini(&environment);
@@ -96,7 +96,7 @@ static void variables_are_taken_away(void **state)
 	environment_fini(&environment);
 }
 
-/* An environment may name a variable twice; a program may find either. */
+/* An environment may contain a variable twice, and a program may use either of the two. */
 static void a_variable_that_is_there_twice_is_one(void **state)
 {
 	char *const from[] = {"A=1", "B=2", "A=3", "A=4", NULL};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Error messages: written, continued, and cut off where there is no more room. */
+/* Error messages are written, extended, and cut off when there is no more room. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include "common/error_text.h"
 
-/* A message with a guard behind it. */
+/* A message with guard bytes behind it. */
 struct guarded {
 	struct error_text error;
 	char guard[8];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The handshakes that a worker waits for: those of the first look, until all of them are over. */
+/*
+ * The handshakes that a worker waits for are those of the first look. The wait ends when all of
+ * them are over.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -47,7 +50,7 @@ static void later_handshakes_do_not_count(void **state)
 	assert_true(set.left[0] == 9);
 	LOOK(&set, 1, 2, 3, 4, 5, 12);
 	assert_true(handshake_set_is_over(&set));
-	/* What is over does not come back. */
+	/* A handshake that is over does not count again. */
 	LOOK(&set, 3, 5, 9);
 	assert_true(handshake_set_is_over(&set));
 	handshake_set_fini(&set);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The journal: the last events in their order, and those who follow. */
+/* The journal keeps the last events in order, and calls its followers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 #include "sticky.h"
 
 static struct journal *journal;
-static char logged[4096]; /* the line of the last event */
+static char logged[4096]; /* the log line of the last event */
 
 static int open_journal(void **state)
 {
@@ -30,19 +30,19 @@ static int close_journal(void **state)
 	return 0;
 }
 
-/* Add an event; its log line goes into `logged`. */
+/* Add an event. Its log line is stored in `logged`. */
 static void add(const char *event, json_t *fields)
 {
-	int pipe_fds[2], former = dup(STDERR_FILENO);
+	int pipe_fds[2], previous = dup(STDERR_FILENO);
 	ssize_t length;
 
 	assert_int_equal(pipe2(pipe_fds, O_NONBLOCK), 0);
 	dup2(pipe_fds[1], STDERR_FILENO);
 	journal_add(journal, STICKY_LOG_INFO, event, fields);
-	dup2(former, STDERR_FILENO);
+	dup2(previous, STDERR_FILENO);
 	length = read(pipe_fds[0], logged, sizeof(logged) - 1);
 	logged[length > 0 ? length : 0] = '\0';
-	close(former);
+	close(previous);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
 }
@@ -55,7 +55,7 @@ static void add_number(int number)
 struct heard {
 	int count;
 	json_int_t first, last;
-	struct journal_follower *follower; /* unfollows while it is told */
+	struct journal_follower *follower; /* it is removed while it is being called */
 	int until;
 };
 
@@ -161,7 +161,10 @@ static void a_workers_words_stay_on_one_line(void **state)
 	assert_non_null(strstr(logged, "a?b?[2J"));
 	assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
 
-	/* Around the size of our line: what does not fit is cut, and nothing is written behind. */
+	/*
+	 * The lengths are around that of the log line: the rest is cut off, and no byte is written
+	 * behind it.
+	 */
 	for (length = 1000; length < sizeof(words); length++) {
 		memset(words, 'w', length);
 		words[length] = '\0';
@@ -211,33 +214,36 @@ static void one_may_unfollow_while_it_is_told(void **state)
 }
 
 static struct journal_follower *others[3];
-static int told;
+static int calls;
 
 static void end_all_others(void *context, const json_t *event)
 {
 	size_t i, self = (size_t)(uintptr_t)context;
 
 	(void)event;
-	told++;
+	calls++;
 	for (i = 0; i < 3; i++)
 		if (i != self)
 			journal_unfollow(journal, others[i]);
 }
 
-/* Whoever is told first ends those before and behind it: they are not told, and not touched. */
+/*
+ * The follower that is called first removes those before and behind it: they are not called, and
+ * not touched.
+ */
 static void one_may_end_others_while_it_is_told(void **state)
 {
 	size_t i;
 
 	(void)state;
-	told = 0;
+	calls = 0;
 	for (i = 0; i < 3; i++)
 		others[i] = journal_follow(journal, end_all_others, (void *)(uintptr_t)i);
 	add_number(0);
-	assert_int_equal(told, 1);
+	assert_int_equal(calls, 1);
 }
 
-/* The journal's end frees those who still follow; here LeakSanitizer looks. */
+/* The journal frees the followers that are left when it is closed. LeakSanitizer checks this. */
 static void those_who_still_follow_are_let_go(void **state)
 {
 	static struct heard heard;

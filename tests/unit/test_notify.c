@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* sd_notify(3)'s datagrams: their text, who sent them, and what came along. */
+/*
+ * The datagrams of sd_notify(3): their text, their sender, and the descriptors that come with them.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -226,7 +228,8 @@ static void what_is_unknown_or_too_long_is_passed_over(void **state)
 
 	(void)state;
 	memset(longer + 8, 'x', sizeof(longer) - 8);
-	assert_int_equal(say_with(longer, sizeof(longer), -1), 0); /* cut: not believed */
+	/* it was cut off, and is not believed */
+	assert_int_equal(say_with(longer, sizeof(longer), -1), 0);
 	say("EXTEND_TIMEOUT_USEC=1");
 	say_with("", 0, -1);
 	say_with("READY=1\0\nSTOPPING=1", 19, -1);

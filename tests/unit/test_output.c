@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Workers' output: passed on whole, by lines where asked, and blocking nobody. */
+/*
+ * Workers' output is passed on completely, line by line if that is configured, and no process has
+ * to wait.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -26,9 +29,9 @@ static struct output_sink *sink;
 static struct output_source *source;
 static struct output_tail *tail;
 static int source_fd, sink_fd;
-static int worker; /* the worker's end, to write; -1: closed */
-static int reader; /* our reader's end */
-static char *seen; /* what our reader has read */
+static int worker; /* the worker's end, to which the test writes; -1: closed */
+static int reader; /* the end from which the test reads */
+static char *seen; /* the bytes that the test has read */
 static size_t seen_length;
 
 static uint64_t now_ms(void)
@@ -52,7 +55,7 @@ static int open_pipes(void **state)
 	worker = from[1];
 	reader = to[0];
 	fcntl(worker, F_SETFL, O_NONBLOCK);
-	fcntl(reader, F_SETFL, O_NONBLOCK); /* the sink's end stays a blocking one */
+	fcntl(reader, F_SETFL, O_NONBLOCK); /* the other end stays blocking */
 	seen = malloc(4 * MEGABYTE);
 	seen_length = 0;
 	source = NULL;
@@ -89,7 +92,7 @@ static int close_pipes(void **state)
 	return 0;
 }
 
-/* Read what is there, at most `limit` bytes. */
+/* Read the bytes that are there, at most `limit`. */
 static void read_seen(size_t limit)
 {
 	while (limit && seen_length < 4 * MEGABYTE) {
@@ -103,7 +106,7 @@ static void read_seen(size_t limit)
 	}
 }
 
-/* One round of the loop. It must not block, whoever is slow. */
+/* One turn of the loop. It must not block, however slow the reader is. */
 static void turn(void)
 {
 	uint64_t before = now_ms();
@@ -112,7 +115,7 @@ static void turn(void)
 	assert_true(now_ms() - before < DEADLINE_MS / 10);
 }
 
-/* What a worker writes is given, and what our reader sees: `length` bytes. */
+/* Run until the worker's output has been passed on, and `length` bytes have been read. */
 static void settle(size_t length)
 {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
@@ -160,14 +163,14 @@ static void each_line_gets_the_prefix(void **state)
 	expect("[2] one\n[2] two\n[2] \n");
 	say("ee\nfour");
 	expect("[2] one\n[2] two\n[2] \n[2] three\n");
-	/* The last line is ended where the worker ends. */
+	/* The last line gets a line end when the worker ends. */
 	close_worker();
 	output_source_close(source);
 	source = NULL;
 	expect("[2] one\n[2] two\n[2] \n[2] three\n[2] four\n");
 }
 
-/* Two that write by turns: a line is one worker's. */
+/* Two workers write in turn. Each line comes from one of them. */
 static void lines_of_two_workers_do_not_mix(void **state)
 {
 	struct output_source *other;
@@ -187,7 +190,7 @@ static void lines_of_two_workers_do_not_mix(void **state)
 	output_source_close(other);
 }
 
-/* What is left without the prefixes and the line ends. */
+/* Count the letters, without prefixes and line ends. */
 static size_t count_payload(char letter)
 {
 	size_t i, count = 0;
@@ -282,7 +285,7 @@ static int free_lines(void **state)
 	return 0;
 }
 
-/* Write what the pipe takes. Returns how much of the megabyte has been taken. */
+/* Write as much as the pipe takes. Returns how much of the megabyte has been written so far. */
 static size_t push(size_t done)
 {
 	while (done < MEGABYTE) {
@@ -295,7 +298,7 @@ static size_t push(size_t done)
 	return done;
 }
 
-/* While nobody reads: until it goes no further. */
+/* Write until the pipe is full, while no process reads. */
 static size_t push_until_stuck(void)
 {
 	size_t done = 0, before;
@@ -330,7 +333,7 @@ static void a_slow_reader_blocks_nobody_and_loses_nothing(void **state)
 	(void)state;
 	open_source("");
 	done = push_until_stuck();
-	/* The worker's pipe is full, as it would be without us: memory is bounded. */
+	/* The worker's pipe is full, as it would be without the controller: memory is bounded. */
 	assert_true(done < MEGABYTE / 2);
 	pull_slowly(done, MEGABYTE);
 	assert_memory_equal(seen, lines, MEGABYTE);
@@ -354,7 +357,7 @@ static void nor_where_lines_get_a_prefix(void **state)
 	check_prefixed();
 }
 
-/* A worker that ends while our reader is slow: what it said is not lost. */
+/* A worker ends while the reader is slow: its output is not lost. */
 static void what_a_dead_worker_said_is_kept_for_a_slow_reader(void **state)
 {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
@@ -428,9 +431,13 @@ static void the_tail_has_the_last_whole_lines(void **state)
 	open_source("[2] ");
 	expect_tail(64, "");
 	say("one\ntwo\nthree");
-	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not the worker's */
+	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not part of the worker's output */
 	expect_tail(12, "two\nthree");
-	expect_tail(9, "three"); /* "wo\nthree" begins within a line */
+	/*
+	 * "wo
+	 * three" would begin within a line
+	 */
+	expect_tail(9, "three");
 	say("\n");
 	expect_tail(10, "three\n");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Sets of address ranges: read from text, and asked for an address. */
+/* Sets of address ranges are read from text, and tell whether they contain an address. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,8 @@ static struct sockaddr_storage address_of(const char *text)
 	struct sockaddr_in6 *v6 = (void *)&address;
 
 	address.ss_family = strchr(text, ':') ? AF_INET6 : AF_INET;
-	v4->sin_port = htons(4711); /* at the same place in both, and of no importance */
+	/* the port is at the same place in both families, and is ignored */
+	v4->sin_port = htons(4711);
 	if (inet_pton(address.ss_family, text,
 		      address.ss_family == AF_INET ? (void *)&v4->sin_addr : &v6->sin6_addr) != 1)
 		fail_msg("\"%s\" is no address", text);
@@ -77,7 +78,7 @@ static void ranges_are_read(void **state)
 		{"::ffff:0:0/96", "::ffff:0.0.0.0", 96},
 		{"1111:2222:3333:4444:5555:6666:255.255.255.255/128",
 		 "1111:2222:3333:4444:5555:6666:255.255.255.255", 128},
-		/* what is behind the prefix is masked off */
+		/* the bits behind the prefix are cleared */
 		{"10.1.2.3/8", "::ffff:10.0.0.0", 104},
 		{"172.31.255.255/12", "::ffff:172.16.0.0", 108},
 		{"1.2.3.4/0", "::ffff:0.0.0.0", 96},
@@ -136,7 +137,7 @@ static void bad_ranges_are_refused(void **state)
 		":::",
 		"1:2:3:4:5:6:7/112",
 		"1111:2222:3333:4444:5555:6666:255.255.255.2555",
-		/* /104 is meant; masked, it would be all of IPv4 */
+		/* /104 is meant; with the bits cleared it would be all of IPv4 */
 		"::ffff:10.0.0.0/8",
 		"::ffff:10.0.0.0/95",
 		"::ffff:0:0/0",
@@ -246,7 +247,7 @@ static void nested_and_double_ranges_are_dropped(void **state)
 	prefixes_fini(&prefixes);
 }
 
-/* Who fills a prefix by hand need not mask it. */
+/* A caller that fills in a prefix itself need not clear these bits. */
 static void bits_behind_a_prefix_do_not_count(void **state)
 {
 	struct sticky_prefix prefix = prefix_of("10.1.2.3");
@@ -388,7 +389,7 @@ static bool is_in_any(const struct sticky_prefix *list, size_t count, const uint
 	return false;
 }
 
-/* Few bits vary, so that ranges nest, touch and repeat. */
+/* Only a few bits vary, so that ranges are nested, adjacent, or equal. */
 static void draw_address(uint8_t ret_address[16])
 {
 	size_t i;
@@ -415,7 +416,7 @@ static void check_set(const struct sticky_prefix *list, size_t count)
 		bool expected;
 
 		draw_address(v6.sin6_addr.s6_addr);
-		if (count && rand() % 2) /* an edge */
+		if (count && rand() % 2) /* the address in a range's prefix */
 			memcpy(&v6.sin6_addr, list[(size_t)rand() % count].address, 16);
 		expected = is_in_any(list, count, v6.sin6_addr.s6_addr);
 		assert_int_equal(prefixes_contain(&prefixes, (const void *)&v6), expected);
@@ -445,7 +446,7 @@ static void a_set_says_what_a_scan_says(void **state)
 
 		for (i = 0; i < count; i++) {
 			draw_address(list[i].address);
-			/* Short ones would hold everything. */
+			/* Short prefixes would contain all addresses. */
 			list[i].bits = (uint8_t)(rand() % 16 ? 88 + rand() % 41 : rand() % 129);
 		}
 		check_set(list, count);

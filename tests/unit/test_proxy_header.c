@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* PROXY protocol headers: read, refused, waited for. Pure. */
+/* PROXY protocol headers are read, refused, or waited for. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -29,7 +29,10 @@ struct header {
 
 #define SIGNATURE "0d0a0d0a000d0a515549540a"
 
-/* A line as it is; what begins as version 2 does: hexadecimal, with spaces for the eye. */
+/*
+ * A text is used as it is. A text that begins with the signature of version 2 is hexadecimal, with
+ * spaces.
+ */
 static struct header header_of(const char *text)
 {
 	struct header header = {.length = strlen(text)};
@@ -55,10 +58,10 @@ struct outcome {
 	const char *why;
 };
 
-/* Where every header lies that is looked into. */
+/* Every header that is parsed is copied to this place. */
 static struct guard guard;
 
-/* Outputs that must stay untouched are looked at by those who call. */
+/* The callers check the outputs that must stay untouched. */
 static struct outcome parse_at(const uint8_t *bytes, size_t length, const char *untouched_why)
 {
 	struct outcome outcome;
@@ -69,7 +72,7 @@ static struct outcome parse_at(const uint8_t *bytes, size_t length, const char *
 	return outcome;
 }
 
-/* Twice, so that a byte too many on either side is unreadable. */
+/* The header is parsed twice, so that one byte too far on either side is unreadable. */
 static struct outcome parse(const uint8_t *bytes, size_t length)
 {
 	static const char *const untouched_why = "untouched";
@@ -94,7 +97,7 @@ static enum proxy_header_result result_of(const uint8_t *bytes, size_t length)
 	return parse(bytes, length).result;
 }
 
-/* expected: as address_format() writes it; NULL: nobody. */
+/* expected: as address_format() writes it; NULL: no address. */
 static void check_endpoint(const struct sockaddr_storage *endpoint, const char *expected)
 {
 	static const struct sockaddr_storage nobody;
@@ -108,7 +111,7 @@ static void check_endpoint(const struct sockaddr_storage *endpoint, const char *
 	assert_string_equal(text, expected);
 }
 
-/* The first `good` bytes can become a header; one more, and nothing can help. */
+/* The first `good` bytes can become a header. With one more byte they can't, whatever follows. */
 static void check_bad(const uint8_t *bytes, size_t length, size_t good, const char *why)
 {
 	size_t cut;
@@ -131,7 +134,7 @@ static const struct {
 	const char *text;
 	const char *client, *destination;
 } good[] = {
-	/* The specification's example, and the longest of each kind that it names. */
+	/* The specification's example, and the longest header of each kind that it names. */
 	{"PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n", "192.168.0.1:56324",
 	 "192.168.0.11:443"},
 	{"PROXY TCP4 255.255.255.255 255.255.255.255 65535 65535\r\n", "255.255.255.255:65535",
@@ -145,18 +148,20 @@ static const struct {
 	 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
 	 NULL, NULL},
 
-	/* As HAProxy 2.6.12 sent them with send-proxy: TCP4, TCP6, and one v4-mapped. */
+	/*
+	 * These were sent by HAProxy 2.6.12 with send-proxy: TCP4, TCP6, and a v4-mapped address.
+	 */
 	{"PROXY TCP4 192.0.2.9 192.0.2.1 56324 80\r\n", "192.0.2.9:56324", "192.0.2.1:80"},
 	{"PROXY TCP6 2001:db8::9 2001:db8::1 56325 80\r\n", "[2001:db8::9]:56325",
 	 "[2001:db8::1]:80"},
 	{"PROXY TCP6 ::ffff:192.0.2.9 ::ffff:192.0.2.1 56326 81\r\n", "192.0.2.9:56326",
 	 "192.0.2.1:81"},
-	/* Its health check; then curl 7.88.1 with --haproxy-protocol. */
+	/* These were sent by HAProxy's health check, and by curl 7.88.1 with --haproxy-protocol. */
 	{"PROXY TCP4 127.0.0.1 127.0.0.1 34422 7006\r\n", "127.0.0.1:34422", "127.0.0.1:7006"},
 	{"PROXY TCP4 127.0.0.1 127.0.0.1 56327 7007\r\n", "127.0.0.1:56327", "127.0.0.1:7007"},
 	{"PROXY TCP6 ::1 ::1 56340 7008\r\n", "[::1]:56340", "[::1]:7008"},
 
-	/* HAProxy 2.6.12, send-proxy-v2: the same three. */
+	/* The same three headers, sent by HAProxy 2.6.12 with send-proxy-v2. */
 	{SIGNATURE "2111000c c0000209 c0000201 dc07 0050", "192.0.2.9:56327", "192.0.2.1:80"},
 	{SIGNATURE "21210024 20010db8000000000000000000000009 20010db8000000000000000000000001"
 		   "dc08 0050",
@@ -164,7 +169,7 @@ static const struct {
 	{SIGNATURE "21210024 00000000000000000000ffffc0000209 00000000000000000000ffffc0000201"
 		   "dc09 0051",
 	 "192.0.2.9:56329", "192.0.2.1:81"},
-	/* With proxy-v2-options crc32c,unique-id. */
+	/* These were sent with proxy-v2-options crc32c,unique-id. */
 	{SIGNATURE "2111003a c0000209 c0000201 dc0a 0050 030004 67125453 050024"
 		   "39306230336237382d303866612d343036342d623261662d393733356239323364636438",
 	 "192.0.2.9:56330", "192.0.2.1:80"},
@@ -176,7 +181,9 @@ static const struct {
 		   "dc0c 0051 030004 62cbc9bd 050024"
 		   "63313335663464652d313938332d346663652d386264642d346330333532396534303565",
 	 "192.0.2.9:56332", "192.0.2.1:81"},
-	/* Its client came by a UNIX socket: LOCAL. Then health checks, without and with a checksum.
+	/*
+	 * The client was connected by a UNIX socket: LOCAL. The others are health checks, without
+	 * and with a checksum.
 	 */
 	{SIGNATURE "2000002e 030004 f152c789 050024"
 		   "62623664616636392d623764362d343939612d616438622d366630366538313066633163",
@@ -184,12 +191,12 @@ static const struct {
 	{SIGNATURE "20000000", NULL, NULL},
 	{SIGNATURE "20000007 030004 a9b87e8f", NULL, NULL},
 
-	/* The ends of every range. */
+	/* The smallest and largest value of each field. */
 	{"PROXY TCP4 0.0.0.0 0.0.0.0 0 0\r\n", "0.0.0.0:0", "0.0.0.0:0"},
 	{"PROXY TCP6 :: :: 0 0\r\n", "[::]:0", "[::]:0"},
 	{"PROXY TCP4 10.0.0.200 249.250.99.100 1 65529\r\n", "10.0.0.200:1",
 	 "249.250.99.100:65529"},
-	/* An IPv6 address has many forms. */
+	/* An IPv6 address can be written in many forms. */
 	{"PROXY TCP6 1:2:3:4:5:6:7:8 1:2:3:4:5:6:7:: 1 2\r\n", "[1:2:3:4:5:6:7:8]:1",
 	 "[1:2:3:4:5:6:7:0]:2"},
 	{"PROXY TCP6 ::2:3:4:5:6:7:8 0001:0002:0003:0004:0005:0006:0007:0008 1 2\r\n",
@@ -200,12 +207,12 @@ static const struct {
 	{"PROXY TCP6 ::FFFF:1.2.3.4 0:0:0:0:0:ffff:0102:0304 1 2\r\n", "1.2.3.4:1", "1.2.3.4:2"},
 	{"PROXY TCP6 ::ffff:1.2.3.4 ::1 1 2\r\n", "1.2.3.4:1", "[::1]:2"},
 	{"PROXY TCP6 ::1 ::ffff:1.2.3.4 1 2\r\n", "[::1]:1", "1.2.3.4:2"},
-	/* Behind UNKNOWN everything is ignored, a CR or an LF alone as well. */
+	/* Everything behind UNKNOWN is ignored, even a CR or an LF alone. */
 	{"PROXY UNKNOWN \r\n", NULL, NULL},
 	{"PROXY UNKNOWN \r\r\n", NULL, NULL},
 	{"PROXY UNKNOWN  TCP4 999 \n \r \x80\xff PROXY\r\n", NULL, NULL},
 
-	/* UDP, UNIX, and nothing known: nobody whose address could be used. */
+	/* UDP, UNIX and unspecified: there is no address that could be used. */
 	{SIGNATURE "2112000c c0000209 c0000201 dc07 0050", NULL, NULL},
 	{SIGNATURE "21220024 20010db8000000000000000000000009 20010db8000000000000000000000001"
 		   "dc08 0050",
@@ -215,19 +222,22 @@ static const struct {
 	{SIGNATURE "21010000", NULL, NULL},
 	{SIGNATURE "21100000", NULL, NULL},
 	{SIGNATURE "21200004 03000400", NULL, NULL},
-	/* With LOCAL the family is ignored, and whatever comes with it. */
+	/* With LOCAL the family is ignored, and so is all that follows. */
 	{SIGNATURE "20110000", NULL, NULL},
 	{SIGNATURE "2011000c c0000209 c0000201 dc07 0050", NULL, NULL},
 	{SIGNATURE "20110007 030004 00000000", NULL, NULL},
 	{SIGNATURE "20110013 c0000209 c0000201 dc07 0050 030004 00000000", NULL, NULL},
 	{SIGNATURE "20ff0003 ffffff", NULL, NULL},
-	/* TLVs are skipped: good ones, empty ones, and what is none. */
+	/* TLVs are skipped: valid, empty and malformed ones. */
 	{SIGNATURE "21110012 c0000209 c0000201 dc07 0050 040000 040000", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 	{SIGNATURE "21110010 c0000209 c0000201 dc07 0050 04ffffff", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 	{SIGNATURE "2111000e c0000209 c0000201 dc07 0050 0300", "192.0.2.9:56327", "192.0.2.1:80"},
-	/* Not a checksum: inside of another one's value, and a subtype's type. */
+	/*
+	 * These are no checksums: one is within the value of another TLV, one has that type as a
+	 * subtype.
+	 */
 	{SIGNATURE "21110016 c0000209 c0000201 dc07 0050 ea0007 030004 00000000", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 };
@@ -277,7 +287,7 @@ static void no_byte_is_a_beginning(void **state)
 
 static void a_payload_changes_nothing(void **state)
 {
-	/* Each could be taken for more of the header. */
+	/* Each of these could be mistaken for a part of the header. */
 	static const char *const payloads[] = {"GET / HTTP/1.1\r\n", "\n",	 "\r\n", " ", "0",
 					       "PROXY UNKNOWN\r\n",  "\r\n\r\n", "\x03"};
 	size_t i, j;
@@ -319,7 +329,7 @@ static void a_payload_changes_nothing(void **state)
 
 static void bad_lines_are_refused(void **state)
 {
-	/* rest: from the first byte on that can't be there */
+	/* rest: the header from the first wrong byte on */
 	static const struct {
 		const char *begin, *rest, *why;
 	} bad[] = {
@@ -429,7 +439,7 @@ static void bad_lines_are_refused(void **state)
 
 static void bad_binary_headers_are_refused(void **state)
 {
-	/* good: how many bytes of it can become a header */
+	/* good: the number of bytes that can become a header */
 	static const struct {
 		const char *text;
 		size_t good;
@@ -458,7 +468,7 @@ static void bad_binary_headers_are_refused(void **state)
 		{SIGNATURE "2000ffff", 14, LONG},
 		{SIGNATURE "21113ff1", 15, LONG},
 		{SIGNATURE "20113ff1", 15, LONG},
-		/* Checksums: wrong ones only once everything is there. */
+		/* A wrong checksum is noticed only when the whole header has arrived. */
 		{SIGNATURE "21110013 c0000209 c0000201 dc07 0050 030004 00000000", 34, CRC},
 		{SIGNATURE "20000007 030004 a9b87e8e", 22, CRC},
 		{SIGNATURE "20000007 030004 8f7eb8a9", 22, CRC},
@@ -503,12 +513,18 @@ static void a_line_has_107_bytes_at_most(void **state)
 
 static void two_addresses_can_be_too_long(void **state)
 {
-	/* With dots an address can have 45 bytes, and only without them 39 at most. */
+	/*
+	 * With dots (::ffff:1.2.3.4) the text of an address can have 45 bytes; without them it has
+	 * 39 at most.
+	 */
 	static const char whole[] = "PROXY TCP6 1111:2222:3333:4444:5555:6666:111.111.111.111 "
 				    "1111:2222:3333:4444:5555::1.1.1.1 1 65535\r\n";
 	static const char begin[] = "PROXY TCP6 1111:2222:3333:4444:5555:6666:111.111.111.111 "
 				    "1111:2222:3333:4444:5555:6666:111.111.";
-	/* One byte too much, and not to be avoided from the last digit of the address on. */
+	/*
+	 * The line would be one byte too long, which is certain from the last digit of the address
+	 * on.
+	 */
 	static const char tail[] = "111.111 1 1\r\n";
 	char line[128];
 	size_t cut;
@@ -544,7 +560,9 @@ static void a_nul_is_no_end_of_a_field(void **state)
 			 PROXY_HEADER_FOUND);
 }
 
-/* What the specification says of each of a header's first 14 bytes, with 0x21 0x11 in it. */
+/*
+ * What the specification says about each of the first 14 bytes of a header that contains 0x21 0x11.
+ */
 static enum proxy_header_result expect_byte(size_t at, unsigned int value, uint8_t original)
 {
 	if (at < 12)
@@ -590,7 +608,7 @@ static void every_value_of_the_fixed_bytes(void **state)
 			changed.bytes[at] = (uint8_t)value;
 			outcome = parse(changed.bytes, changed.length);
 			assert_int_equal(outcome.result, expected);
-			/* A line could still begin like this. */
+			/* A line of version 1 could still begin like this. */
 			if (at == 0 && value == 'P')
 				continue;
 			if (expected == PROXY_HEADER_FOUND)
@@ -633,7 +651,7 @@ static void every_value_of_the_length(void **state)
 
 /* ---- Checksums --------------------------------------------------------------------- */
 
-/* Bit by bit, as RFC 4960 has it in its appendix B: not the code that is tested. */
+/* Computed bit by bit, as in RFC 4960, appendix B. This is not the code that is tested. */
 static uint32_t crc32c(const uint8_t *bytes, size_t length)
 {
 	uint32_t crc = UINT32_MAX;
@@ -650,7 +668,10 @@ static uint32_t crc32c(const uint8_t *bytes, size_t length)
 
 static void a_changed_bit_breaks_the_checksum(void **state)
 {
-	/* The first of those that HAProxy sent with a checksum: at 31; a unique id from 38 on. */
+	/*
+	 * The first header that HAProxy sent with a checksum. The checksum is at 31, a unique id at
+	 * 38.
+	 */
 	struct header header = header_of(
 		SIGNATURE
 		"2111003a c0000209 c0000201 dc0a 0050 030004 67125453 050024"
@@ -663,7 +684,7 @@ static void a_changed_bit_breaks_the_checksum(void **state)
 		size_t at = bit / 8;
 		struct outcome outcome;
 
-		/* The first TLV's type and length: another header. */
+		/* Type and length of the first TLV: a change makes another header of it. */
 		if (at >= 28 && at < 31)
 			continue;
 		header.bytes[at] ^= (uint8_t)(1 << bit % 8);
@@ -718,7 +739,7 @@ static uint32_t random_below(uint32_t limit)
 	return (uint32_t)(x >> 32) % limit;
 }
 
-/* Whatever the bytes are: MORE, as long as it takes, and then one answer that stays. */
+/* For any bytes the result is MORE for some time, and then one result that does not change. */
 static void check_consistent(const uint8_t *bytes, size_t length)
 {
 	struct outcome last = {.result = PROXY_HEADER_MORE};
@@ -759,7 +780,7 @@ static void mutations_are_answered_consistently(void **state)
 				memmove(header.bytes + at + 1, header.bytes + at,
 					header.length++ - at);
 				break;
-			default: /* not at all */
+			default: /* no change */
 				memmove(header.bytes + at, header.bytes + at + 1,
 					--header.length - at);
 			}
@@ -768,7 +789,7 @@ static void mutations_are_answered_consistently(void **state)
 	}
 }
 
-/* One of all the forms that an IPv6 address can have. Returns behind it. */
+/* Write an IPv6 address in one of all its forms. Returns the end of the text. */
 static char *write_v6(char *text)
 {
 	bool has_dots = random_below(3) == 0, has_gap = random_below(4) > 0;
@@ -826,10 +847,10 @@ static void all_forms_of_addresses_are_taken(void **state)
 	assert_true(refused < 400);
 }
 
-/* Add a byte with which it can still become a header. Returns false where there is none. */
+/* Add a byte with which it can still become a header. Returns false if there is none. */
 static bool grow(struct header *header)
 {
-	/* Digits often, so that addresses become long. */
+	/* Digits are frequent, so that addresses become long. */
 	static const char likely[] = "0123456789abcdefABCDEF:::...111222  \r\n";
 	uint32_t tries, value;
 
@@ -848,8 +869,9 @@ static bool grow(struct header *header)
 }
 
 /*
- * Where MORE is answered there is a next byte that is not refused, from everywhere that one gets
- * to; and a line has an end. So nobody is waited for who could not come.
+ * After each result of MORE there is a next byte that is not refused, whatever the bytes before it
+ * were, and the line ends at last. So no connection is kept waiting for a header that can't be
+ * completed.
  */
 static void nobody_is_waited_for_in_vain(void **state)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* How long those in a queue have waited: nobody is answered early, nobody much too late. */
+/* How long the members of a queue have waited: none is answered early, and none much too late. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -37,7 +37,8 @@ static void who_was_counted_a_budget_ago_is_due(void **state)
 	assert_int_equal(queue_age_due(&ages, 1299, 300), 0);
 	assert_int_equal(queue_age_due(&ages, 1300, 300), 2);
 	queue_age_remove(&ages);
-	assert_int_equal(queue_age_due(&ages, 1300, 300), 1); /* one could not be answered yet */
+	/* one member could not be answered yet */
+	assert_int_equal(queue_age_due(&ages, 1300, 300), 1);
 	queue_age_remove(&ages);
 	assert_int_equal(queue_age_due(&ages, 1300, 300), 0);
 	assert_int_equal(queue_age_due(&ages, 1399, 300), 0);
@@ -45,7 +46,10 @@ static void who_was_counted_a_budget_ago_is_due(void **state)
 	queue_age_fini(&ages);
 }
 
-/* After a look that came late, and after clients that could not be answered at theirs. */
+/*
+ * Members may be due together after a look that came late, or after some could not be answered in
+ * time.
+ */
 static void all_who_are_due_are_due_at_once(void **state)
 {
 	struct queue_age ages;
@@ -56,7 +60,7 @@ static void all_who_are_due_are_due_at_once(void **state)
 	queue_age_sample(&ages, 1100, 5);
 	queue_age_sample(&ages, 1200, 9);
 	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
-	/* Asking changes nothing: they stay due until they have left. */
+	/* Calling it changes nothing: members stay due until they are removed. */
 	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
 	queue_age_remove(&ages);
 	queue_age_sample(&ages, 1451, 8);
@@ -65,7 +69,7 @@ static void all_who_are_due_are_due_at_once(void **state)
 	queue_age_fini(&ages);
 }
 
-/* Wherever the ring's beginning is: no sample gets lost. */
+/* No sample is lost, wherever the ring begins. */
 static void every_first_sample_counts(void **state)
 {
 	uint32_t room, round;
@@ -100,7 +104,7 @@ static void a_budget_of_nothing_is_over_at_once(void **state)
 	queue_age_fini(&ages);
 }
 
-/* While nobody comes, the first sample of those who wait is the one that counts. */
+/* While nothing arrives, the first sample that counts the waiting members stays valid. */
 static void waiting_is_not_made_younger_by_samples(void **state)
 {
 	struct queue_age ages;
@@ -142,7 +146,8 @@ static void a_full_ring_answers_later(void **state)
 	assert_int_equal(queue_age_init(&ages, 2), 0);
 	queue_age_sample(&ages, 0, 1);
 	queue_age_sample(&ages, 10, 2);
-	queue_age_sample(&ages, 20, 3); /* no room: the second one's clients count from now */
+	/* the ring is full: the members of the second sample count from now on */
+	queue_age_sample(&ages, 20, 3);
 	assert_int_equal(queue_age_due(&ages, 100, 100), 1);
 	queue_age_remove(&ages);
 	assert_int_equal(queue_age_due(&ages, 110, 100), 0);
@@ -164,7 +169,7 @@ static void what_was_ended_can_be_ended_again(void **state)
 	queue_age_fini(&ages);
 }
 
-/* ---- The stand-in's way, with a clock of ours --------------------------------------- */
+/* ---- The same calls as in hold_timeout.c, with a simulated clock --------------------- */
 
 #define QUEUE_MAX 4096
 
@@ -175,9 +180,9 @@ struct simulation {
 	uint64_t came_ms[QUEUE_MAX]; /* a ring */
 	uint64_t arrived;
 	uint64_t answered;
-	uint64_t look_ms; /* the next sample; where somebody waits */
-	uint64_t first;	  /* the last one that came to an empty queue */
-	bool is_roomy;	  /* nobody waits longer for lack of room */
+	uint64_t look_ms; /* time of the next sample, if a member waits */
+	uint64_t first;	  /* time of the last arrival at an empty queue */
+	bool is_roomy;	  /* no member waits longer because the ring is full */
 	uint64_t longest_ms;
 	uint64_t shortest_ms;
 };
@@ -204,7 +209,7 @@ static void answer_first(struct simulation *simulation, uint64_t now)
 	queue_age_remove(&simulation->ages);
 }
 
-/* Who came to an empty queue is counted at once, and waits for the budget exactly. */
+/* A member that arrives at an empty queue is counted at once, and waits exactly for the budget. */
 static void check_first(struct simulation *simulation, uint64_t now)
 {
 	if (simulation->first == simulation->answered && simulation->first != UINT64_MAX)
@@ -236,12 +241,15 @@ static void arrive(struct simulation *simulation, uint64_t now)
 	if (is_first)
 		simulation->first = simulation->arrived;
 	simulation->came_ms[simulation->arrived++ % QUEUE_MAX] = now;
-	/* The empty queue wakes the stand-in; those who come later wait for its timer. */
+	/*
+	 * An arrival at the empty queue is an event. Later arrivals are found by the timer's
+	 * samples.
+	 */
 	if (is_first)
 		look(simulation, now);
 }
 
-/* One arrival in `every_ms` on the average; now and then many, now and then none for long. */
+/* One arrival in `every_ms` on average: sometimes many at once, sometimes none for a long time. */
 static void run(struct simulation *simulation, uint64_t end_ms, uint32_t every_ms)
 {
 	uint64_t now, quiet_until = 0;
@@ -304,9 +312,9 @@ static void with_too_little_room_nobody_is_answered_early(void **state)
 		run(&simulation, 30000, 5);
 		assert_int_equal(simulation.answered, simulation.arrived);
 		assert_true(simulation.shortest_ms >= simulation.budget_ms);
-		/* The ring's last sample is at most a budget younger than whom it counts. */
+		/* The last sample in the ring is younger than its members by a budget at most. */
 		assert_true(simulation.longest_ms <= 2 * simulation.budget_ms + 20);
-		/* It is the lack of room that this test is about. */
+		/* This test must have filled the ring. */
 		assert_true(simulation.longest_ms > simulation.budget_ms + 10);
 		queue_age_fini(&simulation.ages);
 	}

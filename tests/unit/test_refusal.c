@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Why the kernel refused the program: each cause has its words. */
+/* Why the kernel refused the program: each cause has its own text. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -27,7 +27,7 @@ static void kernels_before_5_14_are_too_old(void **state)
 		assert_true(refusal_is_kernel_too_old(old[i]));
 	for (i = 0; i < COUNT(recent); i++)
 		assert_false(refusal_is_kernel_too_old(recent[i]));
-	/* What is not understood is tried. */
+	/* A release that is not understood is not refused. */
 	assert_false(refusal_is_kernel_too_old("custom"));
 	assert_false(refusal_is_kernel_too_old(""));
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A rolling reload: in order, so many at once, stopped by a failure, over when it should be. */
+/*
+ * A rolling reload: in order, so many slots at a time, stopped by a failure, and over at the right
+ * time.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -185,7 +188,7 @@ static void a_dropped_one_that_runs_makes_room(void **state)
 	assert_false(reload_drop(&reload, 0));
 	assert_int_equal(reload.of, 1);
 	assert_int_equal(next_slot(), 1);
-	/* What becomes of it later is not the reload's business. */
+	/* Later events of this slot do not concern the reload. */
 	assert_false(reload_note_failed(&reload, 0, "late"));
 	assert_false(reload_note_ready(&reload, 0));
 	assert_int_equal(reload.done, 0);
@@ -213,7 +216,7 @@ static void others_do_not_count(void **state)
 	(void)state;
 	begin_all(2, 2);
 	assert_int_equal(next_slot(), 0);
-	/* 1 is not begun yet, 7 has no part in it */
+	/* slot 1 has not begun yet, and slot 7 is not part of the reload */
 	assert_false(reload_note_ready(&reload, 1));
 	assert_false(reload_note_ready(&reload, 7));
 	assert_false(reload_note_failed(&reload, 7, "no"));
@@ -266,7 +269,7 @@ static void begin_at_random(struct model *model)
 	model->over = count_of(model, TO_BEGIN) == 0;
 }
 
-/* Did what was just said end it? */
+/* Must the last event have ended the reload? */
 static bool ends_now(struct model *model)
 {
 	bool was_over = model->over;
@@ -351,7 +354,7 @@ static void random_events_keep_the_invariants(void **state)
 			compare(&model);
 		}
 		assert_true(model.over);
-		/* And what comes late does nothing. */
+		/* Events that come too late have no effect. */
 		tell(&model, (uint32_t)rand() % MODEL_SLOTS);
 		expect_next(&model);
 		compare(&model);
@@ -385,7 +388,7 @@ static void a_full_slot_waits_and_the_others_go_on(void **state)
 	begin_all(3, 1);
 	assert_int_equal(reload_waits_for(&reload, is_full), 0);
 	assert_int_equal(reload_next(&reload, is_full), 1);
-	/* It waits for the new worker of slot 1, not for room. */
+	/* It waits for the new worker of slot 1, and not for room. */
 	assert_int_equal(reload_waits_for(&reload, is_full), -1);
 	assert_false(reload_note_ready(&reload, 1));
 	assert_int_equal(reload_next(&reload, is_full), -1);

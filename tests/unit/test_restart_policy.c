@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* When a slot's next worker begins, and when there were too many. */
+/* When the next worker of a slot is started, and when too many workers have died. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -32,7 +32,7 @@ static void a_long_life_resets_the_delay(void **state)
 	assert_int_equal(restart_delay_ms(12800, 1000, 1000), 100);
 	assert_int_equal(restart_delay_ms(30000, UINT64_MAX, 1000), 100);
 	assert_int_equal(restart_delay_ms(0, 0, 1000), 100);
-	/* --min-uptime 0: no life is too short. */
+	/* With --min-uptime 0 no worker dies too early. */
 	assert_int_equal(restart_delay_ms(30000, 0, 0), 100);
 	assert_int_equal(restart_delay_ms(UINT32_MAX, 0, 1000), 30000);
 }
@@ -45,8 +45,9 @@ static void more_deaths_than_the_limit_in_the_period_are_told(void **state)
 	assert_false(restart_note_death(&deaths, 1000, 3, 500));
 	assert_false(restart_note_death(&deaths, 1100, 3, 500));
 	assert_false(restart_note_death(&deaths, 1200, 3, 500));
-	assert_true(restart_note_death(&deaths, 1500, 3, 500));	 /* the first is 500 ms old */
-	assert_false(restart_note_death(&deaths, 1601, 3, 500)); /* the second is 501 */
+	assert_true(restart_note_death(&deaths, 1500, 3, 500)); /* the first death is 500 ms old */
+	/* the second death is 501 ms old */
+	assert_false(restart_note_death(&deaths, 1601, 3, 500));
 	assert_false(restart_note_death(&deaths, 9000, 3, 500));
 }
 
@@ -71,7 +72,7 @@ static void without_a_limit_nobody_dies_too_often(void **state)
 		assert_false(restart_note_death(&deaths, 1, 0, UINT64_MAX));
 }
 
-/* The ring against all deaths ever. */
+/* Computes the result from all deaths so far, to compare it with that of the ring. */
 static bool are_too_many(const uint64_t *at_ms, size_t count, uint32_t limit, uint64_t period_ms)
 {
 	uint64_t now = at_ms[count - 1];
@@ -89,13 +90,13 @@ static void check_deaths(uint32_t limit, uint64_t period_ms)
 	size_t i;
 
 	for (i = 0; i < COUNT(at_ms); i++) {
-		bool told;
+		bool too_many;
 
 		now += (uint64_t)(rand() % 20);
 		at_ms[i] = now;
-		told = restart_note_death(&deaths, now, limit, period_ms);
-		if (told != are_too_many(at_ms, i + 1, limit, period_ms))
-			fail_msg("limit %u: death %zu: %d", limit, i, told);
+		too_many = restart_note_death(&deaths, now, limit, period_ms);
+		if (too_many != are_too_many(at_ms, i + 1, limit, period_ms))
+			fail_msg("limit %u: death %zu: %d", limit, i, too_many);
 	}
 }
 
@@ -126,7 +127,7 @@ static void jitter_is_from_90_to_100_percent(void **state)
 		}
 		assert_int_equal(restart_age_ms(limit, 0), limit);
 	}
-	/* It is spread over all of that. */
+	/* The limit is spread over this whole range. */
 	assert_in_range(restart_age_ms(100000, 1023), 90000, 90010);
 	assert_in_range(restart_age_ms(100000, 512), 94990, 95010);
 	assert_in_range(restart_age_ms(100000, UINT32_MAX), 90000, 90010);

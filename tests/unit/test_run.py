@@ -16,11 +16,11 @@ import run
 import tap
 from judging import Result, judge
 
-TIMEOUT = None  # the status of a file that was ended by its deadline
+TIMEOUT = None  # the status of a file that ran into its deadline
 
 
 class Judge(unittest.TestCase):
-    """One file's output and status."""
+    """The judgement about the output and status of a file."""
 
     def check(self, output, status, counts, faults=(), reasons=()):
         result = judge(output, status)
@@ -80,7 +80,7 @@ def a_file(name="e2e/test_user"):
 
 
 class Choose(unittest.TestCase):
-    """ONLY."""
+    """The choice by ONLY."""
 
     def command(self, *only):
         chosen = run.choose(a_file(), only)
@@ -104,7 +104,7 @@ class Choose(unittest.TestCase):
 
 
 class Lines(unittest.TestCase):
-    """What a file says of how to run it."""
+    """The lines of a file that say how to run it."""
 
     def says(self, text, line):
         path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "test_x.py"
@@ -122,7 +122,7 @@ class Lines(unittest.TestCase):
 
 
 class Repeat(unittest.TestCase):
-    """REPEAT_FAILED_ONCE."""
+    """The second run by REPEAT_FAILED_ONCE."""
 
     def setUp(self):
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -145,7 +145,7 @@ class Repeat(unittest.TestCase):
         return self.second, "output of the second run"
 
     def results(self, repeating):
-        """What counts, and what was printed."""
+        """Returns the results that count, and what was printed."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             results = list(run.run_suites(["e2e"], repeating))
         return results, printed.getvalue().splitlines()

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The run directory: one instance for a name, whatever its files say, and nobody else's. */
+/*
+ * The run directory: one instance for each name, whatever its files contain, and safe from other
+ * users.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -120,7 +123,7 @@ static void it_is_made_and_removed(void **state)
 	check_made_and_removed(0277);
 }
 
-/* What becomes of a child that tries to take the name too. */
+/* Returns what happens in a child that tries to take the name, too. */
 static int try_in_a_child(pid_t owner)
 {
 	pid_t child = fork();
@@ -150,7 +153,7 @@ static void a_second_one_is_told_who_has_it(void **state)
 	(void)state;
 	assert_int_equal(take(&rundir, &pid), 0);
 	assert_int_equal(try_in_a_child(getpid()), -EEXIST);
-	assert_int_equal(read_pid(), getpid()); /* and has changed nothing */
+	assert_int_equal(read_pid(), getpid()); /* and has not changed the file */
 	rundir_release(&rundir);
 	assert_int_equal(try_in_a_child(0), 0);
 	assert_int_equal(take(&rundir, &pid), 0);
@@ -170,7 +173,7 @@ static void other_names_are_free(void **state)
 	rundir_release(&rundir);
 }
 
-/* A child that has taken the name; it holds it until it is killed. */
+/* Start a child that takes the name, and keeps it until it is killed. */
 static pid_t start_holder(void)
 {
 	struct rundir rundir;
@@ -365,7 +368,7 @@ static void files_of_an_instance_that_was_killed_go_at_release(void **state)
 
 /* ---- Lengths ---------------------------------------------------------------------- */
 
-/* Is there room for "/control.sock" behind it? */
+/* Is there room for "/control.sock" behind the path? */
 static bool fits_a_socket(const char *path)
 {
 	return strlen(path) + strlen("/control.sock") < sizeof(((struct sockaddr_un *)0)->sun_path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Words from outside, made fit to be shown and to be JSON. */
+/* Text from outside is made safe for terminals and JSON. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ static void control_characters_do_not_reach_a_terminal(void **state)
 	expect("\033[2J\a\t\r\177", "?[2J????");
 	expect("\xc2\x9b"
 	       "31m",
-	       "??31m"); /* CSI, as one character of U+0080 to U+009F */
+	       "??31m"); /* CSI as a single control character (U+0080 to U+009F) */
 }
 
 static void what_is_no_utf8_is_replaced_byte_by_byte(void **state)

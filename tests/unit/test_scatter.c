@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Clients scatter evenly over the slots, whatever their addresses have in common. All
- * seeds are fixed: a result here never changes from run to run.
+ * Clients are spread evenly over the slots, whatever their addresses have in common. All seeds are
+ * fixed: the results are the same in each run.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,11 +41,13 @@ static struct sticky_settings settings_of(uint32_t seed)
 	return settings;
 }
 
-/* The client of a number, as a key. */
+/* Computes the key of a client from its number. */
 typedef void client_fn(const struct sticky_settings *settings, uint32_t number,
 		       struct sticky_key *ret_key);
 
-/* A bijective mix (splitmix's finalizer, 32 bits): distinct numbers stay distinct addresses. */
+/*
+ * A bijective mix (the finalizer of splitmix, 32 bits): different numbers give different addresses.
+ */
 static uint32_t mix(uint32_t x)
 {
 	x = (x ^ x >> 16) * 0x21f0aaadu;
@@ -65,7 +67,7 @@ static void sequential_v4(const struct sticky_settings *settings, uint32_t numbe
 	sticky_key_v4(settings, htonl(0x0a000000 + number), ret_key);
 }
 
-/* One customer of a provider after the other: 2001:db8:0:0::1, 2001:db8:0:1::1, ... */
+/* The customers of a provider, one after the other: 2001:db8:0:0::1, 2001:db8:0:1::1, ... */
 static void sequential_v6(const struct sticky_settings *settings, uint32_t number,
 			  struct sticky_key *ret_key)
 {
@@ -137,7 +139,7 @@ static void sequential_v6_networks_scatter(void **state)
 	check_scatter(sequential_v6);
 }
 
-/* The naive way, by the same measure: every 16th address (one host a rack) modulo the slots. */
+/* Shows the fault by the same measure: every 16th address (one host in a rack) modulo the slots. */
 static void a_plain_modulo_does_not_scatter(void **state)
 {
 	uint32_t counts[SLOTS] = {0}, number;
@@ -148,7 +150,7 @@ static void a_plain_modulo_does_not_scatter(void **state)
 	assert_true(chi_square(counts) > 100 * CHI_SQUARE_LIMIT);
 }
 
-/* What a client finds out about its neighbours under one seed says nothing under the next. */
+/* Which neighbours a client has under one seed says nothing about the next seed. */
 static void two_seeds_agree_no_more_than_by_chance(void **state)
 {
 	struct sticky_settings one = settings_of(0x1111), other = settings_of(0x1112);

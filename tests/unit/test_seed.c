@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The seed: drawn once, kept, secret, and never replaced behind the user's back. */
+/* The seed is drawn once, kept, secret, and never replaced without the user's knowledge. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -162,7 +162,7 @@ static void what_is_written_is_what_is_read(void **state)
 		assert_int_equal(seed[i], 16 * (i % 16) + 10);
 }
 
-/* Refused, with the reason and what to do, and left alone. */
+/* The file is refused with the reason and a remedy, and is not changed. */
 static void check_refused(const char *content, size_t length, const char *reason)
 {
 	char there[256];
@@ -196,15 +196,15 @@ static void a_damaged_one_is_refused(void **state)
 	(void)state;
 	length = write_good(content);
 	for (i = strlen("sticky-seed 1\n"); i < length; i++) {
-		char former = content[i];
+		char previous = content[i];
 
 		content[i] = 'g';
 		check_refused(content, length, "damaged");
-		content[i] = former;
+		content[i] = previous;
 	}
 	content[length] = '\n';
 	check_refused(content, length + 1, "damaged");
-	content[20] = 'A'; /* we write small letters */
+	content[20] = 'A'; /* the library writes small letters */
 	check_refused(content, length, "damaged");
 }
 
@@ -219,7 +219,7 @@ static void another_version_is_refused(void **state)
 		check_refused(texts[i], strlen(texts[i]), "of another version");
 	check_refused("hello, world. hello!\n", 21, "not a seed");
 	length = write_good(content);
-	content[strlen("sticky-seed ")] = '2'; /* all else is as it should be */
+	content[strlen("sticky-seed ")] = '2'; /* everything else is as it should be */
 	check_refused(content, length, "of another version");
 }
 
@@ -265,7 +265,7 @@ static void a_link_is_not_followed(void **state)
 	assert_int_equal(symlink(elsewhere, file), 0);
 	assert_int_equal(obtain(), -ELOOP);
 	assert_non_null(strstr(why.text, file));
-	/* Nor one that leads nowhere. */
+	/* A link to a file that does not exist is refused, too. */
 	unlink(elsewhere);
 	assert_int_equal(obtain(), -ELOOP);
 }
@@ -282,10 +282,10 @@ static void what_is_no_file_is_refused(void **state)
 	assert_non_null(strstr(why.text, "not a regular file"));
 	rmdir(file);
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_int_equal(obtain(), -EINVAL); /* and did not wait for a writer */
+	assert_int_equal(obtain(), -EINVAL); /* the call did not wait for a writer */
 }
 
-/* A warning: the instance runs, and its clients move at the next start. */
+/* This is only a warning: the instance runs, and its clients move at the next start. */
 static void one_that_cannot_be_kept_is_drawn_all_the_same(void **state)
 {
 	static const uint8_t zero[STICKY_SEED_SIZE];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The table: as even as can be, moving as little as can be, and short. */
+/* The table is as even as possible, moves as little as possible, and is short. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -10,9 +10,9 @@
 #include <string.h>
 
 /*
- * The source and not the header: a table of N slots costs N steps of growing, so that to
- * look at each one from 1 to 1,024 they must be grown here, step by step. That
- * table_fill() gives the same is a test of its own.
+ * The source is included, and not the header: a table of N slots takes N steps of growing. To look
+ * at each table from 1 to 1,024 slots, the test grows it step by step. Another test checks that
+ * table_fill() gives the same result.
  */
 #include "lib/table.c"
 
@@ -35,7 +35,7 @@ static void check_shares(const uint16_t *table, uint32_t slots)
 	}
 }
 
-/* From `slots` to one more, only the new slot gets buckets, and no more than its share. */
+/* With one slot more, only the new slot gets buckets, and no more than its share. */
 static void check_growth(const uint16_t *before, const uint16_t *after, uint32_t slots)
 {
 	uint32_t moved = 0, bucket;
@@ -100,7 +100,7 @@ static void a_table_is_the_one_before_it_grown_by_a_slot(void **state)
 	}
 }
 
-/* So that scaling up and down again gives every client its slot back. */
+/* After scaling up and down again, every client has its slot back. */
 static void table_depends_on_nothing_but_the_number_of_slots(void **state)
 {
 	static const uint32_t detour[] = {9, 40, 3, 8, 64, 1};
@@ -115,7 +115,7 @@ static void table_depends_on_nothing_but_the_number_of_slots(void **state)
 	assert_memory_equal(now, next, sizeof(now));
 }
 
-/* In any steps, what is computed from scratch comes out. */
+/* In any number of steps, the result is that of a computation from scratch. */
 static void a_table_can_be_extended(void **state)
 {
 	static const uint32_t steps[] = {1, 2, 2, 3, 8, 33, 130, 130, STICKY_SLOTS_MAX};
@@ -171,7 +171,7 @@ static void shares_add_up(void **state)
 	}
 }
 
-/* What `bucket % slots` would move, by the same comparison: nearly everything. */
+/* Shows how many buckets `bucket % slots` would move, by the same comparison: nearly all. */
 static void a_plain_modulo_would_move_nearly_everything(void **state)
 {
 	uint32_t moved = 0, bucket;

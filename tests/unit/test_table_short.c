@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The table's short form says of every bucket what the table says. The program and the
- * library read it by the same code, so that they would agree about a wrong answer too.
+ * The short form of the table gives the same slot for every bucket as the full table. This is
+ * tested separately, as the program and the library read the short form by the same code and would
+ * agree about a wrong result.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +55,7 @@ static void short_form_agrees_at_any_number_of_slots(void **state)
 	}
 }
 
-/* It is there to spare the program the reading of the table: not if most blocks are mixed. */
+/* The short form spares the program the reading of the full table, unless most blocks are mixed. */
 static void short_form_is_enough_for_nearly_all_at_few_slots(void **state)
 {
 	(void)state;
@@ -97,7 +98,7 @@ static void a_block_may_have_one_border_anywhere(void **state)
 	}
 }
 
-/* A single stranger, who makes two borders unless he stands at an end. */
+/* A single bucket of another slot makes two borders, unless it is at an end of the block. */
 static void a_block_with_two_borders_is_looked_up(void **state)
 {
 	uint32_t stranger, bucket;

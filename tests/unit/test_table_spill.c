@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Spilling: the buckets of those who are away, dealt out evenly, and back. */
+/* Spilling: the buckets of slots that are away are given to the others evenly, and come back. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -55,7 +55,10 @@ static uint32_t count_present(uint32_t slots, const bool *is_away)
 	return count;
 }
 
-/* Who got the buckets of one that is away: each of the others, as many as the next. */
+/*
+ * Check where the buckets of a slot that is away have gone: to each of the other slots, in equal
+ * numbers.
+ */
 static void check_dealt(uint32_t slots, const bool *is_away, uint32_t away)
 {
 	uint32_t least = table_share(slots, away) / count_present(slots, is_away), bucket, slot;
@@ -149,13 +152,13 @@ static void many_slots_are_dealt_too(void **state)
 			is_away[(uint32_t)rand() % numbers[i]] = true;
 		check_spill(numbers[i], is_away);
 	}
-	/* All but one: it gets everything. */
+	/* All slots but one are away: that one gets all buckets. */
 	memset(is_away, 1, sizeof(is_away));
 	is_away[STICKY_SLOTS_MAX - 1] = false;
 	check_spill(STICKY_SLOTS_MAX, is_away);
 }
 
-/* Few runs: a classic BPF program is made from them. */
+/* There are few runs, so that a classic BPF program could be made from them. */
 static void buckets_are_dealt_in_runs(void **state)
 {
 	bool is_away[8] = {false, false, true};
@@ -171,7 +174,7 @@ static void buckets_are_dealt_in_runs(void **state)
 	assert_true(after <= before + 7);
 }
 
-/* What is spilled is a function of who is away now, not of who was. */
+/* The result depends on which slots are away now, and not on those that were away before. */
 static void everybody_comes_back_to_the_owner(void **state)
 {
 	static uint16_t first[STICKY_BUCKETS];

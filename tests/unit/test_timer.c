@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Timers that fire once: in their time, and at once where there is no memory for them. */
+/* Timers that fire once: after their delay, or at once if there is no memory for them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -15,7 +15,7 @@
 
 static bool has_memory = true;
 
-/* libevent keeps its timers in an array that it makes larger by this. */
+/* libevent keeps its timers in an array, which it enlarges by this function. */
 static void *resize(void *memory, size_t size)
 {
 	return has_memory ? realloc(memory, size) : NULL;
@@ -57,9 +57,9 @@ static void it_fires_once_and_not_before_its_time(void **state)
 	timer_start(loop.timer, HOUR_MS);
 	event_base_loop(loop.base, EVLOOP_NONBLOCK);
 	assert_int_equal(loop.fired, 0);
-	/* Anew: what was started before is forgotten. */
+	/* The timer is started again: the first delay does not count any more. */
 	timer_start(loop.timer, 1);
-	event_base_dispatch(loop.base); /* until nothing is pending */
+	event_base_dispatch(loop.base); /* runs until nothing is pending */
 	assert_int_equal(loop.fired, 1);
 	close_loop(&loop);
 }

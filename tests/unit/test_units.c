@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Numbers, times, sizes and rates: read, refused, written. */
+/* Numbers, times, sizes and rates are parsed, refused, and written. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include <string.h>
 
 #include <errno.h>
 
@@ -19,7 +21,7 @@ typedef int parse_fn(const char *text, uint64_t *ret_value);
 struct sample {
 	const char *text;
 	int result;
-	uint64_t value; /* where the result is 0 */
+	uint64_t value; /* the expected value, if the result is 0 */
 };
 
 static void check(parse_fn *parse, const struct sample *samples, size_t count)
@@ -80,7 +82,7 @@ static void times(void **state)
 		{"721h", -ERANGE, 0},
 		{"2592000001ms", -ERANGE, 0},
 		{"43201m", -ERANGE, 0},
-		{"5124095576030431h", -ERANGE, 0}, /* in ms it would go around 2^64 */
+		{"5124095576030431h", -ERANGE, 0}, /* in ms it would exceed 2^64 */
 		{"", -EINVAL, 0},
 		{"s", -EINVAL, 0},
 		{"-1s", -EINVAL, 0},
@@ -226,6 +228,34 @@ static void bytes_are_written(void **state)
 	}
 }
 
+static void counts_have_at_most_five_characters(void **state)
+{
+	static const struct {
+		uint64_t count;
+		const char *text;
+	} cases[] = {
+		{0, "0"},
+		{99999, "99999"},
+		{100000, "100K"},
+		{999999, "999K"},
+		{1000000, "1.0M"},
+		{9876543, "9.8M"},
+		{12345678, "12M"},
+		{999999999, "999M"},
+		{1000000000, "1.0G"},
+		{UINT64_MAX, "18E"},
+	};
+	char text[DURATION_TEXT_SIZE];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		format_count(cases[i].count, text);
+		assert_string_equal(text, cases[i].text);
+		assert_true(strlen(text) <= 5);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +266,7 @@ int main(void)
 		cmocka_unit_test(bad_rates),
 		cmocka_unit_test(durations_are_written),
 		cmocka_unit_test(bytes_are_written),
+		cmocka_unit_test(counts_have_at_most_five_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

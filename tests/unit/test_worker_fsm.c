@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The state machine of a worker: every cell of the table. */
+/* The state machine of a worker: every cell of its table. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,9 +12,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The slot first, so that nobody new comes; then the worker; then the time it has. */
+/*
+ * First the slot is left, so that no new client arrives; then the worker is asked to stop; then its
+ * time runs.
+ */
 #define STOP (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
-/* What the dead left behind is killed, and its queue moves. */
+/* The processes that a dead worker has left are killed, and its queue moves. */
 #define BURY (ACTION_KILL | ACTION_LEAVE_SLOT)
 
 struct cell {
@@ -33,6 +36,7 @@ static const struct cell expected[] = {
 	{WORKER_STARTING, WORKER_HANDSHAKES_OVER, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_SAYS_STOPPING, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_FELL_SILENT, WORKER_STARTING, 0},
+	{WORKER_STARTING, WORKER_CLOSED_SOCKET, WORKER_STARTING, 0},
 	{WORKER_STARTING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_STARTING, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
@@ -45,6 +49,7 @@ static const struct cell expected[] = {
 	{WORKER_READY, WORKER_SAYS_STOPPING, WORKER_DRAINING,
 	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE | ACTION_REPLACE},
 	{WORKER_READY, WORKER_FELL_SILENT, WORKER_READY, ACTION_KILL},
+	{WORKER_READY, WORKER_CLOSED_SOCKET, WORKER_DRAINING, STOP | ACTION_REPLACE},
 	{WORKER_READY, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_READY, WORKER_EXITED, WORKER_GONE, BURY | ACTION_RESTART},
 
@@ -57,6 +62,7 @@ static const struct cell expected[] = {
 	{WORKER_LEAVING, WORKER_SAYS_STOPPING, WORKER_DRAINING,
 	 ACTION_LEAVE_SLOT | ACTION_START_DEADLINE},
 	{WORKER_LEAVING, WORKER_FELL_SILENT, WORKER_LEAVING, 0},
+	{WORKER_LEAVING, WORKER_CLOSED_SOCKET, WORKER_LEAVING, 0},
 	{WORKER_LEAVING, WORKER_MUST_END, WORKER_DRAINING, ACTION_LEAVE_SLOT | ACTION_KILL},
 	{WORKER_LEAVING, WORKER_EXITED, WORKER_GONE, BURY},
 
@@ -68,6 +74,7 @@ static const struct cell expected[] = {
 	{WORKER_DRAINING, WORKER_HANDSHAKES_OVER, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_SAYS_STOPPING, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_FELL_SILENT, WORKER_DRAINING, 0},
+	{WORKER_DRAINING, WORKER_CLOSED_SOCKET, WORKER_DRAINING, 0},
 	{WORKER_DRAINING, WORKER_MUST_END, WORKER_DRAINING, ACTION_KILL},
 	{WORKER_DRAINING, WORKER_EXITED, WORKER_GONE, BURY},
 
@@ -79,6 +86,7 @@ static const struct cell expected[] = {
 	{WORKER_GONE, WORKER_HANDSHAKES_OVER, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_SAYS_STOPPING, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_FELL_SILENT, WORKER_GONE, 0},
+	{WORKER_GONE, WORKER_CLOSED_SOCKET, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_MUST_END, WORKER_GONE, 0},
 	{WORKER_GONE, WORKER_EXITED, WORKER_GONE, 0},
 };
@@ -103,13 +111,13 @@ static void every_cell_is_as_written_here(void **state)
 	}
 }
 
-/* A worker passes through these states in this order; their numbers have another one. */
+/* A worker passes through the states in this order, which differs from that of their numbers. */
 static const int order[WORKER_STATE_COUNT] = {
 	[WORKER_STARTING] = 0, [WORKER_READY] = 1, [WORKER_LEAVING] = 2,
 	[WORKER_DRAINING] = 3, [WORKER_GONE] = 4,
 };
 
-/* What no table, however changed, may break. */
+/* Rules that every version of the table must obey. */
 static void check_rules(enum worker_state from, enum worker_event event)
 {
 	struct worker_step step = worker_fsm_step(from, event);
@@ -117,25 +125,33 @@ static void check_rules(enum worker_state from, enum worker_event event)
 	/* A worker that is gone stays gone. */
 	if (from == WORKER_GONE)
 		assert_true(step.next == WORKER_GONE && step.actions == 0);
-	/* No worker goes back, but one that its slot refuses; and that one is killed. */
+	/*
+	 * No worker goes back to an earlier state, except one that its slot refuses. That worker is
+	 * killed.
+	 */
 	if (order[step.next] < order[from])
 		assert_true(event == WORKER_REFUSED && from == WORKER_READY &&
 			    step.actions == ACTION_KILL);
-	/* The slot is taken by getting ready, and in no other way. */
+	/* The slot is taken when the worker becomes ready, and at no other time. */
 	assert_int_equal(step.next == WORKER_READY && from != WORKER_READY,
 			 (step.actions & ACTION_TAKE_SLOT) != 0);
-	/* A worker that leaves READY yields or leaves the slot, where it had it. */
+	/*
+	 * A worker in READY has the slot. When it leaves that state, it yields or leaves the slot.
+	 */
 	if (from == WORKER_READY && step.next != WORKER_READY && event != WORKER_REFUSED)
 		assert_true(step.actions & (ACTION_YIELD_SLOT | ACTION_LEAVE_SLOT));
-	/* One that has yielded it has sockets, until it drains. */
+	/* A worker that has yielded its slot keeps its sockets until it drains. */
 	assert_int_equal(from != WORKER_LEAVING && step.next == WORKER_LEAVING,
 			 (step.actions & ACTION_YIELD_SLOT) != 0);
 	if (from == WORKER_LEAVING && step.next != WORKER_LEAVING)
 		assert_true(step.actions & ACTION_LEAVE_SLOT);
-	/* No worker follows one that leaves: what follows it has begun already. */
+	/*
+	 * No other worker is started when a worker that leaves the slot ends: its successor has
+	 * been started already.
+	 */
 	if (from == WORKER_LEAVING || from == WORKER_DRAINING)
 		assert_false(step.actions & (ACTION_REPLACE | ACTION_RESTART));
-	/* One that drains has an end: a deadline, or it is killed now. */
+	/* A worker that drains must end: there is a deadline, or it is killed now. */
 	if (from != WORKER_DRAINING && step.next == WORKER_DRAINING)
 		assert_true(step.actions & (ACTION_START_DEADLINE | ACTION_KILL));
 	if (event == WORKER_EXITED)
@@ -158,9 +174,10 @@ static void no_cell_breaks_the_rules(void **state)
 static void names_are_there_and_differ(void **state)
 {
 	static const char *const states[] = {"starting", "ready", "draining", "gone", "leaving"};
-	static const char *const events[] = {
-		"became_ready",	   "refused",	    "timed_out",   "superseded", "asked_to_stop",
-		"handshakes_over", "says_stopping", "fell_silent", "must_end",	 "exited"};
+	static const char *const events[] = {"became_ready",  "refused",       "timed_out",
+					     "superseded",    "asked_to_stop", "handshakes_over",
+					     "says_stopping", "fell_silent",   "closed_socket",
+					     "must_end",      "exited"};
 	size_t i;
 
 	(void)state;

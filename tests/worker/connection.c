@@ -11,12 +11,14 @@
 #include <unistd.h>
 
 #include "failure.h"
+#include "tally.h"
 #include "worker.h"
 
-#define HEAD_MAX 16384 /* bytes of a request that are kept */
+#define HEAD_MAX 16384 /* number of bytes of a request that are kept */
 
 struct connection {
-	struct watch watch; /* first: a watch of handle_connection() is a connection */
+	/* the first member, as handle_connection() converts its watch to a connection */
+	struct watch watch;
 	struct watch delay; /* fd -1: the answer is not delayed */
 	struct sockaddr_storage peer;
 	int listener;
@@ -32,7 +34,7 @@ static const char *peer_text(const struct sockaddr_storage *peer, char text[INET
 			: &((const struct sockaddr_in *)peer)->sin_addr;
 
 	if (!inet_ntop(peer->ss_family, address, text, INET6_ADDRSTRLEN))
-		return "-"; /* a UNIX socket */
+		return "-"; /* the peer is a UNIX socket */
 	return text;
 }
 
@@ -68,6 +70,7 @@ static bool request_complete(const struct connection *connection)
 static void connection_close(struct connection *connection)
 {
 	close(connection->watch.fd);
+	tally_closed();
 	if (connection->delay.fd >= 0)
 		close(connection->delay.fd);
 	free(connection);
@@ -105,7 +108,7 @@ static unsigned int wanted_delay(const struct connection *connection)
 	return found ? (unsigned int)strtoul(found + strlen("wait="), NULL, 10) : 0;
 }
 
-/* Read what there is. Returns whether the connection is over: answered, or given up. */
+/* Read the bytes that are there. Returns whether the connection is over: answered, or given up. */
 static bool serve(const struct worker *worker, struct connection *connection)
 {
 	size_t room = sizeof(connection->head) - 1 - connection->length;
@@ -124,7 +127,7 @@ static bool serve(const struct worker *worker, struct connection *connection)
 	return respond(worker, connection);
 }
 
-/* A whole request that wants to wait: nothing is read until its answer. */
+/* The request asks for a delay: nothing is read until it is answered. */
 static bool begin_delay(struct loop *loop, struct connection *connection)
 {
 	unsigned int delay_ms = wanted_delay(connection);
@@ -152,9 +155,11 @@ void connection_open(struct loop *loop, int fd, int listener, const struct socka
 {
 	struct connection *connection;
 
+	tally_accepted();
 	if (loop->worker->options.banner) {
 		answer(loop->worker, fd, listener, peer, false);
 		close(fd);
+		tally_closed();
 		return;
 	}
 	connection = malloc(sizeof(*connection));
@@ -166,7 +171,8 @@ void connection_open(struct loop *loop, int fd, int listener, const struct socka
 	connection->delay.fd = -1;
 	connection->length = 0;
 	connection->head[0] = '\0';
-	if (serve(loop->worker, connection)) { /* the request often came with the connection */
+	/* the request has often arrived with the connection */
+	if (serve(loop->worker, connection)) {
 		connection_close(connection);
 		return;
 	}

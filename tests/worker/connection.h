@@ -13,7 +13,7 @@
 /*
  * Serve a connection until it is over.
  *
- * fd        non-blocking; the connection's from here on
+ * fd        non-blocking; taken over
  * listener  the descriptor that it was accepted from
  */
 void connection_open(struct loop *loop, int fd, int listener, const struct sockaddr_storage *peer);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of the worker, and what its exit status says. */
+/* Ends the worker after an error; exit codes. */
 #ifndef TESTS_WORKER_FAILURE_H
 #define TESTS_WORKER_FAILURE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* --print-fds: what the worker inherited, as the tests of the controller want to see it. */
+/* --print-fds: what the worker inherited, for the tests of the controller. */
 #ifndef TESTS_WORKER_INHERITED_H
 #define TESTS_WORKER_INHERITED_H
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bound.h"
 #include "connection.h"
 #include "failure.h"
 
@@ -24,7 +25,10 @@ static void pause_ms(unsigned int ms)
 
 static bool is_of_the_connection(int error)
 {
-	/* accept(2): a connection that broke in the queue is reported by the one who accepts it. */
+	/*
+	 * accept(2): a connection that broke in the queue is reported to the process that accepts
+	 * it.
+	 */
 	return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
 }
 
@@ -43,7 +47,7 @@ static void handle_listener(struct loop *loop, struct watch *watch)
 			pause_ms(loop->worker->options.accept_pause_ms);
 			connection_open(loop, fd, watch->fd, &peer);
 			if (loop->worker->options.accept_pause_ms)
-				return; /* so that a signal is seen in between */
+				return; /* signals are handled in between */
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -91,10 +95,24 @@ static void take_listener(struct watch *listener, int fd)
 	*listener = (struct watch){.handle = handle_listener, .fd = fd};
 }
 
+static void open_bound(struct worker *worker)
+{
+	unsigned int i;
+
+	worker->listener_count = worker->options.bind_count;
+	for (i = 0; i < worker->listener_count; i++)
+		worker->listeners[i] = (struct watch){.handle = handle_listener,
+						      .fd = bound_open(worker->options.binds[i])};
+}
+
 void listeners_take(struct worker *worker)
 {
 	unsigned int i;
 
+	if (worker->options.bind_count) {
+		open_bound(worker);
+		return;
+	}
 	check_listen_pid();
 	worker->listener_count = environment_number("LISTEN_FDS");
 	errno = 0;

@@ -5,17 +5,19 @@
 
 #include "worker.h"
 
-/* Take what LISTEN_FDS and LISTEN_PID announce; exits where they do not. */
+/*
+ * Open what --bind names; else take the sockets that LISTEN_FDS and LISTEN_PID announce. Exit if
+ * there are none.
+ */
 void listeners_take(struct worker *worker);
 
 /* Let each loop accept from each socket. */
 void listeners_accept(struct worker *worker);
 
 /*
- * This loop accepts no more; the last loop closes the sockets. Closing is how a worker stops
- * accepting: the kernel then moves what is queued to the slot's next worker. The sockets are taken
- * out of epoll before that: the controller has duplicates of them, so that closing alone would
- * leave them there for good.
+ * This loop stops accepting. The last loop closes the sockets, after which the kernel moves their
+ * queues to the slot's next worker. The sockets are taken out of epoll before: the controller has
+ * duplicates of them, and they would stay in the epoll set otherwise.
  */
 void listeners_close(struct loop *loop);
 

@@ -28,7 +28,7 @@ void loop_start_timer(struct loop *loop, struct watch *timer, unsigned int delay
 {
 	struct itimerspec spec = {
 		.it_value.tv_sec = delay_ms / 1000,
-		/* Zero would disarm the timer: one nanosecond is at once. */
+		/* Zero would disarm the timer. One nanosecond fires at once. */
 		.it_value.tv_nsec = delay_ms ? delay_ms % 1000 * 1000000L : 1,
 	};
 

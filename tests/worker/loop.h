@@ -13,7 +13,7 @@ struct worker;
 
 typedef void watch_fn(struct loop *loop, struct watch *watch);
 
-/* What an epoll event points to. */
+/* The object that an epoll event points to. */
 struct watch {
 	watch_fn *handle;
 	int fd;
@@ -38,7 +38,9 @@ void *loop_run(void *loop);
 void loop_watch(struct loop *loop, struct watch *watch, uint32_t events);
 void loop_unwatch(struct loop *loop, struct watch *watch);
 
-/* Call once, in so many milliseconds. The timer's descriptor is left to the handler. */
+/*
+ * Call the handler once, after this many milliseconds. The handler closes the timer's descriptor.
+ */
 void loop_start_timer(struct loop *loop, struct watch *timer, unsigned int delay_ms,
 		      watch_fn *handle);
 

@@ -28,10 +28,11 @@
 #include "failure.h"
 #include "inherited.h"
 #include "listeners.h"
+#include "tally.h"
 #include "timeline.h"
 #include "worker.h"
 
-/* A child that only keeps sockets open ends by itself, should a test forget it. */
+/* A child that only keeps sockets open ends by itself, in case a test forgets it. */
 #define CHILD_SECONDS 600
 
 static void handle_stop(struct loop *loop, struct watch *watch)
@@ -41,7 +42,7 @@ static void handle_stop(struct loop *loop, struct watch *watch)
 	listeners_close(loop);
 }
 
-/* SIGTERM: every thread has the same eventfd, which is never read, in its loop. */
+/* SIGTERM: all threads have the same eventfd in their loops. It is never read. */
 static void handle_signal(struct loop *loop, struct watch *watch)
 {
 	uint64_t one = 1;
@@ -53,7 +54,7 @@ static void handle_signal(struct loop *loop, struct watch *watch)
 		fail("eventfd");
 }
 
-/* A descendant that the worker forgot: it has the listening sockets, and never accepts. */
+/* A child that the worker has forgotten: it has the listening sockets, and never accepts. */
 static void fork_child(void)
 {
 	pid_t child = fork();
@@ -105,7 +106,7 @@ static void set_up_loops(struct worker *worker)
 	atomic_init(&worker->accepting_loops, worker->options.threads);
 }
 
-/* Memory that counts as used, until the end. */
+/* Use memory until the end. */
 static void grow(unsigned int mib)
 {
 	if (mib && mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE,
@@ -137,6 +138,7 @@ int main(int argc, char **argv)
 	static struct worker worker;
 
 	options_parse(argc, argv, &worker.options);
+	tally_open(worker.options.tally);
 	if (worker.options.print_fds)
 		inherited_print();
 	worker.slot = environment_text("STICKY_SLOT");

@@ -3,7 +3,7 @@
 #ifndef TESTS_WORKER_NOTIFY_H
 #define TESTS_WORKER_NOTIFY_H
 
-/* Send "READY=1" and the like; fails where NOTIFY_SOCKET is unset. */
+/* Send "READY=1" or a similar message. Fails if NOTIFY_SOCKET is not set. */
 void notify(const char *message);
 
 /* Send STATUS=... */

@@ -15,6 +15,7 @@ static void usage(FILE *out, int code)
 {
 	fputs("usage: worker [options]      (LISTEN_FDS, LISTEN_PID, NOTIFY_SOCKET, STICKY_SLOT,\n"
 	      "                              STICKY_GENERATION in the environment)\n"
+	      "  --bind ADDRESS      listen there, and do not look at LISTEN_FDS; may be repeated\n"
 	      "  --banner            answer at accept, without reading\n"
 	      "  --threads N         so many threads, each accepting from every socket (1)\n"
 	      "  --notify            send READY=1 once set up\n"
@@ -32,6 +33,7 @@ static void usage(FILE *out, int code)
 	      "  --shut-after MS     shut the own listening sockets down after this\n"
 	      "  --stopping-after MS say STOPPING=1 after this, and stop as by SIGTERM\n"
 	      "  --grow MIB          use so much memory\n"
+	      "  --tally FILE        count accepted and closed connections there\n"
 	      "  --fork-child        fork a child that keeps the sockets and does nothing\n"
 	      "  --term-drain        SIGTERM: close the listening sockets, finish the open\n"
 	      "                      connections, exit 0 (this is so without the option too)\n"
@@ -55,6 +57,7 @@ static unsigned int option_number(const char *text, unsigned long limit)
 
 enum option_id {
 	OPTION_BANNER = 1,
+	OPTION_BIND,
 	OPTION_NOTIFY,
 	OPTION_NOTIFY_DELAY,
 	OPTION_STATUS,
@@ -75,10 +78,12 @@ enum option_id {
 	OPTION_SHUT_AFTER,
 	OPTION_STOPPING_AFTER,
 	OPTION_GROW,
+	OPTION_TALLY,
 	OPTION_HELP
 };
 
 static const struct option long_options[] = {
+	{"bind", required_argument, NULL, OPTION_BIND},
 	{"banner", no_argument, NULL, OPTION_BANNER},
 	{"notify", no_argument, NULL, OPTION_NOTIFY},
 	{"notify-delay", required_argument, NULL, OPTION_NOTIFY_DELAY},
@@ -100,6 +105,7 @@ static const struct option long_options[] = {
 	{"shut-after", required_argument, NULL, OPTION_SHUT_AFTER},
 	{"stopping-after", required_argument, NULL, OPTION_STOPPING_AFTER},
 	{"grow", required_argument, NULL, OPTION_GROW},
+	{"tally", required_argument, NULL, OPTION_TALLY},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
 };
@@ -109,6 +115,11 @@ static void take_option(struct options *options, int id, const char *value)
 	switch (id) {
 	case OPTION_BANNER:
 		options->banner = true;
+		break;
+	case OPTION_BIND:
+		if (options->bind_count == BINDS_MAX)
+			usage(stderr, EXIT_USAGE);
+		options->binds[options->bind_count++] = value;
 		break;
 	case OPTION_NOTIFY_DELAY:
 		options->notify_delay_ms = option_number(value, INT_MAX);
@@ -173,6 +184,9 @@ static void take_option(struct options *options, int id, const char *value)
 		break;
 	case OPTION_GROW:
 		options->grow_mib = option_number(value, 4096);
+		break;
+	case OPTION_TALLY:
+		options->tally = value;
 		break;
 	case OPTION_HELP:
 		usage(stdout, 0);

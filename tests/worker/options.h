@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: what the worker is asked to do, and to do wrong. */
+/* The command line: what the worker does, and which faults it has. */
 #ifndef TESTS_WORKER_OPTIONS_H
 #define TESTS_WORKER_OPTIONS_H
 
 #include <stdbool.h>
 
 #define THREADS_MAX 64
+#define BINDS_MAX   4
 
 struct options {
 	bool banner;
@@ -27,6 +28,9 @@ struct options {
 	bool exits;
 	int exit_code;
 	const char *status;
+	const char *binds[BINDS_MAX];
+	unsigned int bind_count; /* 0: it takes what LISTEN_FDS announces */
+	const char *tally;	 /* a file; NULL: none */
 };
 
 /* Exits on a mistake and after --help. --stdout and --stderr are printed at once. */

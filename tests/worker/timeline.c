@@ -24,7 +24,7 @@ static void handle_accept_timer(struct loop *loop, struct watch *watch)
 		listeners_accept(loop->worker);
 }
 
-/* WATCHDOG=1 at half of what WATCHDOG_USEC allows: sd_watchdog_enabled(3). */
+/* Send WATCHDOG=1 after half of the time that WATCHDOG_USEC allows: sd_watchdog_enabled(3). */
 static void handle_watchdog(struct loop *loop, struct watch *watch)
 {
 	const char *limit_us = getenv("WATCHDOG_USEC");
@@ -58,7 +58,7 @@ static void handle_stopping_timer(struct loop *loop, struct watch *watch)
 		fail("eventfd");
 }
 
-/* Nothing is closed or drained: this is how a worker ends that a fault has killed. */
+/* Nothing is closed or drained: the worker ends as if a fault had killed it. */
 static void handle_exit_timer(struct loop *loop, struct watch *watch)
 {
 	(void)watch;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "lives.h"
+#include "worker_threads.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,7 +10,7 @@
 
 #include "clients.h"
 
-/* Wait for a client. Returns 1, 0 (stop), or -errno. */
+/* Wait for a client. Returns 1, 0 (the thread is to stop), or -errno. */
 static int wait_for_client(int listening, int stop)
 {
 	struct pollfd fds[] = {{.fd = listening, .events = POLLIN}, {.fd = stop, .events = POLLIN}};
@@ -20,7 +20,7 @@ static int wait_for_client(int listening, int stop)
 	return !fds[1].revents;
 }
 
-int life_serve(struct sticky_worker *worker, int stop, uint32_t limit)
+int worker_thread_serve(struct sticky_worker *worker, int stop, uint32_t limit)
 {
 	int listening = sticky_worker_fd(worker, 0), served = 0, more, error;
 
@@ -38,37 +38,38 @@ int life_serve(struct sticky_worker *worker, int stop, uint32_t limit)
 	return served;
 }
 
-static void *run_life(void *context)
+static void *run_worker_thread(void *context)
 {
-	struct life *life = context;
+	struct worker_thread *thread = context;
 
-	life_serve(life->worker, life->stop, UINT32_MAX);
+	worker_thread_serve(thread->worker, thread->stop, UINT32_MAX);
 	return NULL;
 }
 
-int life_start(struct sticky_group *group, uint32_t slot, struct life *ret_life)
+int worker_thread_start(struct sticky_group *group, uint32_t slot, struct worker_thread *ret_thread)
 {
-	int error = sticky_worker_open(group, slot, &ret_life->worker);
+	int error = sticky_worker_open(group, slot, &ret_thread->worker);
 
 	if (error)
 		return error;
-	ret_life->stop = eventfd(0, EFD_CLOEXEC);
-	if (ret_life->stop < 0 || pthread_create(&ret_life->thread, NULL, run_life, ret_life)) {
-		sticky_worker_close(ret_life->worker);
+	ret_thread->stop = eventfd(0, EFD_CLOEXEC);
+	if (ret_thread->stop < 0 ||
+	    pthread_create(&ret_thread->thread, NULL, run_worker_thread, ret_thread)) {
+		sticky_worker_close(ret_thread->worker);
 		return -EAGAIN;
 	}
-	return sticky_worker_ready(ret_life->worker);
+	return sticky_worker_ready(ret_thread->worker);
 }
 
-int life_end(struct life *life)
+int worker_thread_end(struct worker_thread *thread)
 {
-	eventfd_write(life->stop, 1);
-	pthread_join(life->thread, NULL);
-	close(life->stop);
-	return sticky_worker_close(life->worker);
+	eventfd_write(thread->stop, 1);
+	pthread_join(thread->thread, NULL);
+	close(thread->stop);
+	return sticky_worker_close(thread->worker);
 }
 
-/* Was the SYN sent more than once? The client sends nothing else that needs an answer. */
+/* Was the SYN sent more than once? The client sends nothing else that would be retransmitted. */
 static bool was_delayed(int fd)
 {
 	struct tcp_info info = {0};
@@ -115,7 +116,10 @@ int crowd_start(struct crowd *crowd)
 {
 	uint32_t number;
 
-	/* Beforehand: sticky_group_where() waits for the group's lock. */
+	/*
+	 * The slots are computed before the thread starts, as sticky_group_where() waits for the
+	 * group's lock.
+	 */
 	for (number = 0; number < crowd->addresses; number++) {
 		struct sockaddr_storage client =
 			client_address(crowd->family, crowd->first + number);

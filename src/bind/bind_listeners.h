@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The listeners of a group, for workers that bind their address themselves. Without -l the first
+ * TCP address that a worker binds becomes a listener, and so do other addresses of the same port.
+ */
+#ifndef STICKY_BIND_BIND_LISTENERS_H
+#define STICKY_BIND_BIND_LISTENERS_H
+
+#include <stdbool.h>
+
+#include "bind/bind_address.h"
+#include "sticky.h"
+
+struct bind_listeners_options {
+	struct sticky_group *group;
+	bool gives_sockets;	/* workers have them from descriptor 3 on, as LISTEN_FDS, too */
+	bool is_named;		/* -l names the listeners: no other address is steered */
+	bool may_bind_any_port; /* workers may bind ports below 1024 */
+	/* A listener was added to the group. */
+	void (*added)(void *context);
+	void *context;
+};
+
+struct bind_listeners {
+	struct bind_listeners_options options;
+	struct bind_address addresses[STICKY_LISTENERS_LIMIT];
+	uint32_t count; /* of the addresses that are known */
+};
+
+/*
+ * Find the listener that a bind() is for; without -l, perhaps add it.
+ *
+ * sockets  of the worker; NULL: it has left its slot
+ * bound    the listeners that it has bound, one bit each
+ *
+ * Returns its index; -ENOENT: the bind() is none of ours; or another -errno, which is what the
+ * worker's bind() fails with.
+ */
+int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_worker *sockets,
+			const struct bind_address *asked, uint32_t bound);
+
+/* Read the address that a TCP socket is bound to. Returns 0 or -errno. */
+int bind_listeners_read(int fd, struct bind_address *ret_address);
+
+/* Returns the set of all listeners, one bit each. */
+uint32_t bind_listeners_all(const struct bind_listeners *listeners);
+
+/* Write the addresses that are not in a set, "127.0.0.1:80, [::1]:80"; "": none. */
+void bind_listeners_missing(const struct bind_listeners *listeners, uint32_t set, size_t size,
+			    char *ret_text);
+
+#endif

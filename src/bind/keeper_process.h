@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The keeper: a small process that outlives its controller. It has a duplicate of the descriptor of
+ * each worker's filter. Without a duplicate the kernel would fail every bind() and listen() of the
+ * workers (ENOSYS) from the controller's death on; with a duplicate that nobody reads, they would
+ * wait for ever. So the keeper lets the kernel do them while there is no controller, and gives the
+ * descriptors to the next one.
+ */
+#ifndef STICKY_BIND_KEEPER_PROCESS_H
+#define STICKY_BIND_KEEPER_PROCESS_H
+
+/* The descriptors that the process begins with. */
+#define KEEPER_LISTENER 3 /* where the next controller connects to */
+#define KEEPER_LEADER	4 /* the channel to the controller that started it */
+
+/*
+ * Run until there is no controller, and no process with a filter is left.
+ *
+ * Returns an exit code.
+ */
+int keeper_run(void);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+/* A step of the start: what kind of program the workers' command is. */
+#include <stdlib.h>
+
+#include "common/error_text.h"
+#include "common/exit_code.h"
+#include "controller/controller_internal.h"
+#include "node/command_advice.h"
+#include "node/node_command.h"
+
+/* An empty PATH of the worker's environment is no concern here: exec() reports it. */
+int controller_look_at_command(struct controller *controller)
+{
+	struct config *config = controller->instance.config;
+	struct error_text error;
+
+	/* --worker says what it is. */
+	if (!config->command ||
+	    (config->worker && worker_mode_parse(config->worker) != WORKER_AUTO))
+		return EXIT_DONE;
+	if (advice_of_command(node_command_program(config->command), controller->directory,
+			      config->listen.count > 0, &error)) {
+		controller_complain("%s", error.text);
+		return EXIT_USAGE;
+	}
+	config->runs_node =
+		node_command_is_node(config->command, controller->directory, getenv("PATH"));
+	return EXIT_DONE;
+}

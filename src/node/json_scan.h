@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reads some members of a JSON text, and leaves the text as it is. Unlike jansson it takes all that
+ * JSON.stringify() of Node.js writes: half of a surrogate pair ("\ud83d"), integers of any size,
+ * and deep nesting. Pure.
+ */
+#ifndef STICKY_NODE_JSON_SCAN_H
+#define STICKY_NODE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define JSON_SCAN_DEPTH_MAX 65536 /* a text that is nested more deeply is not taken */
+
+enum json_scan_kind {
+	JSON_SCAN_ABSENT,
+	JSON_SCAN_STRING,
+	JSON_SCAN_NUMBER,
+	JSON_SCAN_WORD, /* true, false, null */
+	JSON_SCAN_ARRAY,
+	JSON_SCAN_OBJECT
+};
+
+/* A part of the text; it ends where the text ends. */
+struct json_part {
+	enum json_scan_kind kind;
+	const char *text; /* a string: without its quotes, and its escapes as they are */
+	size_t length;
+};
+
+/*
+ * Look through a text, which must be one JSON value.
+ *
+ * names      members of the object that the value is; plain ASCII
+ * ret_parts  `count` values, in the order of the names; of a member that comes twice the last one
+ * ret_kind   of the value itself; NULL: not wanted
+ *
+ * Returns false if it is no JSON, or nested too deeply. The outputs are then undefined.
+ */
+bool json_scan(const char *text, size_t length, const char *const *names, size_t count,
+	       struct json_part *ret_parts, enum json_scan_kind *ret_kind);
+
+/* Is it this string? */
+bool json_part_is(const struct json_part *part, const char *text);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "node/unheard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/sanitize.h"
+#include "node/json_scan.h"
+
+/* The first of these members that is a string tells messages apart. */
+static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
+				    "action", "source", "name",	 "msg"};
+
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+static const struct {
+	const char *kind; /* its beginning */
+	const char *cure;
+} cures[] = {
+	{"topic log4js:", "set disableClustering: true in log4js.configure(): each worker then "
+			  "writes its own log, e.g. to stdout"},
+	{"channel rate_limiter_flexible",
+	 "use RateLimiterMemory, as a client always comes to the same worker; or RateLimiterRedis, "
+	 "where a limit is for all workers together"},
+	{"type prom-client:", "let each worker serve the metrics of its own registry, with the "
+			      "label slot=process.env.STICKY_SLOT"},
+	{"type axm:", "this is for pm2: remove @pm2/io (pmx)"},
+	{"type process:", "this is for pm2: remove @pm2/io (pmx)"},
+};
+
+static const char other_cure[] =
+	"the primary is stickyctl, and runs no code of the application: keep in Redis or the like "
+	"what workers share, or send it by a socket.io adapter";
+
+static const char *cure_of(const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
+		if (!strncmp(kind, cures[i].kind, strlen(cures[i].kind)))
+			return cures[i].cure;
+	return other_cure;
+}
+
+static const char *name_of_kind(enum json_scan_kind kind)
+{
+	return kind == JSON_SCAN_OBJECT	 ? "an object without a type"
+	       : kind == JSON_SCAN_ARRAY ? "an array"
+					 : "a plain value";
+}
+
+static void write_kind(const char *name, const char *text, size_t length,
+		       char kind[UNHEARD_KIND_SIZE])
+{
+	char *quote;
+
+	snprintf(kind, UNHEARD_KIND_SIZE, "%s %.*s", name,
+		 length < UNHEARD_KIND_SIZE ? (int)length : UNHEARD_KIND_SIZE, text);
+	text_clean(kind);
+	/* A log line has the kind between quotes. */
+	while ((quote = strpbrk(kind, "\"\n")))
+		*quote = '\'';
+}
+
+static void describe(const char *text, size_t length, char kind[UNHEARD_KIND_SIZE])
+{
+	struct json_part parts[NAMES];
+	enum json_scan_kind whole;
+	size_t i = 0;
+
+	if (!json_scan(text, length, names, NAMES, parts, &whole)) {
+		snprintf(kind, UNHEARD_KIND_SIZE, "no JSON");
+		return;
+	}
+	while (i < NAMES && parts[i].kind != JSON_SCAN_STRING)
+		i++;
+	if (whole == JSON_SCAN_STRING)
+		write_kind("text", text + 1, length - 2, kind);
+	else if (i < NAMES)
+		write_kind(names[i], parts[i].text, parts[i].length, kind);
+	else
+		snprintf(kind, UNHEARD_KIND_SIZE, "%s", name_of_kind(whole));
+}
+
+static bool is_known(const struct unheard *unheard, const char *kind)
+{
+	size_t i;
+
+	for (i = 0; i < unheard->count; i++)
+		if (!strcmp(unheard->kinds[i], kind))
+			return true;
+	return false;
+}
+
+bool unheard_note(struct unheard *unheard, const char *text, size_t length,
+		  char ret_kind[UNHEARD_KIND_SIZE], const char **ret_cure)
+{
+	if (unheard->is_full)
+		return false;
+	describe(text, length, ret_kind);
+	*ret_cure = cure_of(ret_kind);
+	if (is_known(unheard, ret_kind))
+		return false;
+	if (unheard->count < UNHEARD_KINDS_MAX) {
+		memcpy(unheard->kinds[unheard->count++], ret_kind, UNHEARD_KIND_SIZE);
+		return true;
+	}
+	unheard->is_full = true;
+	snprintf(ret_kind, UNHEARD_KIND_SIZE, "more kinds");
+	*ret_cure = other_cure;
+	return true;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* One thread and one descriptor of another process, from /proc. */
+#ifndef STICKY_PROCFS_PROCESS_DESCRIPTOR_H
+#define STICKY_PROCFS_PROCESS_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Returns the process that a thread belongs to, or -errno. */
+pid_t procfd_process_of(pid_t tid);
+
+/*
+ * Returns the flags of a descriptor: those of open(2), with O_CLOEXEC for close-on-exec. Or -errno.
+ * A process of another uid needs CAP_SYS_PTRACE.
+ */
+int procfd_flags(pid_t pid, int number);
+
+/* Is a descriptor of another process a socket? False, too, where it can't be looked at. */
+bool procfd_is_socket(pid_t pid, int number);
+
+#endif

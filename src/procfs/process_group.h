@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* The processes of a process group, from /proc. */
+#ifndef STICKY_PROCFS_PROCESS_GROUP_H
+#define STICKY_PROCFS_PROCESS_GROUP_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Called with each process. Returns false to end the walk. */
+typedef bool procgroup_found_fn(void *context, pid_t pid);
+
+/* Call `found` with each process of a group, in any order. Returns 0 or -errno. */
+int procgroup_each(pid_t group, procgroup_found_fn *found, void *context);
+
+#endif

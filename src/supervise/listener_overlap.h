@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Which of two listening addresses a connection comes to. Pure. */
+#ifndef STICKY_SUPERVISE_LISTENER_OVERLAP_H
+#define STICKY_SUPERVISE_LISTENER_OVERLAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A local address that is listened on. */
+struct listener_place {
+	uint16_t port;
+	int family;	     /* AF_INET or AF_INET6 */
+	uint8_t address[16]; /* network order; IPv4: the first 4 bytes */
+};
+
+enum overlap {
+	OVERLAP_NONE,
+	OVERLAP_SAME,	      /* the same address: one group of sockets */
+	OVERLAP_MORE_SPECIFIC /* the other one gets the connections to its own address */
+};
+
+/*
+ * What does a foreign listener take from one of ours? An IPv6 wildcard is taken for a dual-stack
+ * one.
+ */
+enum overlap listener_overlap(const struct listener_place *ours,
+			      const struct listener_place *foreign);
+
+#endif

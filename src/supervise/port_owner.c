@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#include "supervise/port_owner.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#include "common/privilege.h"
+#include "procfs/process_tree.h"
+#include "procfs/socket_holders.h"
+
+#define SOCKETS_MAX 16
+
+struct search {
+	struct sockdiag_listener found[SOCKETS_MAX];
+	uint32_t count;
+	pid_t pid; /* 0: none yet */
+	struct sockdiag_listener owned;
+};
+
+void listener_format(const struct sockdiag_listener *listener,
+		     char ret_text[STICKY_ADDRESS_TEXT_SIZE])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(listener->family, listener->address, host, sizeof(host));
+	snprintf(ret_text, STICKY_ADDRESS_TEXT_SIZE,
+		 listener->family == AF_INET6 ? "[%s]:%u" : "%s:%u", host, listener->port);
+}
+
+static void add(void *context, const struct sockdiag_listener *listener)
+{
+	struct search *search = context;
+
+	if (search->count < SOCKETS_MAX)
+		search->found[search->count++] = *listener;
+}
+
+static bool note_holder(void *context, pid_t pid, int number, uint32_t inode)
+{
+	struct search *search = context;
+	uint32_t i;
+
+	(void)number;
+	for (i = 0; i < search->count && !search->pid; i++)
+		if (search->found[i].inode == inode) {
+			search->pid = pid;
+			search->owned = search->found[i];
+		}
+	return !search->pid;
+}
+
+bool port_owner_find(uint16_t port, struct error_text *ret_text)
+{
+	char address[STICKY_ADDRESS_TEXT_SIZE], command[PROCESS_COMMAND_SIZE];
+	struct search search = {.count = 0};
+	unsigned int previous;
+	int error;
+
+	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
+	error = sockdiag_listeners(&port, 1, add, &search);
+	if (!error && search.count)
+		error = socket_holders_walk(note_holder, &search);
+	privilege_restore(previous);
+	if (error || !search.pid)
+		return false;
+	listener_format(&search.owned, address);
+	process_command(search.pid, command);
+	error_text_set(ret_text, "pid %d (%s) listens on %s", search.pid, command, address);
+	return true;
+}

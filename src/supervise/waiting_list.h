@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* The connections that wait in the accept queues of all workers, by the kernel's word. */
+#ifndef STICKY_SUPERVISE_WAITING_LIST_H
+#define STICKY_SUPERVISE_WAITING_LIST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sticky.h"
+
+struct waiting {
+	uint64_t cookie;
+	uint32_t slot; /* of the client, by the present table */
+	uint16_t port;
+};
+
+struct waiting_list {
+	struct waiting *items; /* by ascending cookies; NULL: none */
+	size_t count;
+	size_t room;
+	struct sticky_group *group;
+};
+
+/*
+ * List the connections that wait at the group's ports.
+ *
+ * ret_list  to be freed by waiting_list_fini(), also on an error
+ *
+ * Returns 0, -ENOMEM, -E2BIG (more than a million), or another -errno. Costs a walk over all
+ * connections of the network namespace.
+ */
+int waiting_list_read(struct sticky_group *group, struct waiting_list *ret_list);
+
+/*
+ * Copy the numbers of those at a port whose client belongs to a slot; a port of 0: of all.
+ *
+ * ret_cookies  list->count elements, ascending
+ *
+ * Returns how many there are.
+ */
+size_t waiting_list_select(const struct waiting_list *list, uint32_t slot, uint16_t port,
+			   uint64_t *ret_cookies);
+
+void waiting_list_fini(struct waiting_list *list);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* --bind: listening sockets that the worker opens itself, as servers without activation do. */
+#ifndef TESTS_WORKER_BOUND_H
+#define TESTS_WORKER_BOUND_H
+
+/* Open a socket that listens on "HOST:PORT" or "[V6]:PORT". Returns it; exits where it can't. */
+int bound_open(const char *address);
+
+#endif
