@@ -53,10 +53,12 @@ static int add(struct bind_listeners *listeners, const struct bind_address *aske
 									: 0);
 	listener = listen_on(listeners->options.group, text, &error);
 	privilege_restore(previous);
-	if (listener < 0)
+	if (listener < 0) {
+		error_text_join_lines(&error);
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
-	else
-		listeners->options.added(listeners->options.context);
+		return listener;
+	}
+	listeners->options.added(listeners->options.context);
 	return listener;
 }
 

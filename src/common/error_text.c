@@ -10,10 +10,7 @@ void error_text_set(struct error_text *ret_error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	/*
-	 * cppcheck-suppress ctuuninitvar; it takes the buffer, which is written to, for one that is
-	 * read
-	 */
+	/* cppcheck-suppress ctuuninitvar; it takes a buffer that is written for one that is read */
 	vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
 	va_end(args);
 }
@@ -26,4 +23,15 @@ void error_text_add(struct error_text *error, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(error->text + length, sizeof(error->text) - length, format, args);
 	va_end(args);
+}
+
+void error_text_join_lines(struct error_text *error)
+{
+	struct error_text whole = *error;
+	const char *line = whole.text, *end;
+
+	error->text[0] = '\0';
+	for (; (end = strchr(line, '\n')); line = end + 1)
+		error_text_add(error, "%.*s; ", (int)(end - line), line);
+	error_text_add(error, "%s", line);
 }

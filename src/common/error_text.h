@@ -22,4 +22,10 @@ void error_text_set(struct error_text *ret_error, const char *format, ...)
 void error_text_add(struct error_text *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * Put "; " in place of each newline, for a message that stands in one line of the log. A message
+ * that becomes too long is cut off.
+ */
+void error_text_join_lines(struct error_text *error);
+
 #endif

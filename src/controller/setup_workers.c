@@ -221,6 +221,7 @@ int controller_open_slot_sockets(struct controller *controller)
 	 * them.
 	 */
 	if (controller->takes_over) {
+		error_text_join_lines(&error);
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", error.text);
 		return EXIT_DONE;
 	}

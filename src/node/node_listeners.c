@@ -110,6 +110,7 @@ static int add_listener(const struct nodeports *ports, const struct cluster_quer
 	if (listener == -E2BIG)
 		return listener;
 	if (listener < 0) {
+		error_text_join_lines(&error);
 		text_clean_value(error.text); /* a worker chose the address in it */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;

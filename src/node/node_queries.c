@@ -7,6 +7,7 @@
 
 #include "node/node_worker_internal.h"
 #include "node/not_ready.h"
+#include "common/sanitize.h"
 #include "supervise/slot_handover.h"
 
 /* If the answer to a query can't be sent, the worker would wait for ever: it is replaced. */
@@ -54,6 +55,8 @@ void node_note_why_not_ready(struct node_worker *node)
 		.listens = node->listening != 0,
 		.missing = missing,
 		.elsewhere = node->elsewhere,
+		.refused = node->refused,
+		.refused_error = node->refused_error,
 	};
 	const char *hint;
 
@@ -75,6 +78,24 @@ static void note_elsewhere(struct node_worker *node, const struct cluster_query 
 	else
 		snprintf(node->elsewhere + length, sizeof(node->elsewhere) - length, "%sport %d",
 			 query->udp ? "UDP " : "", query->port);
+	node_note_why_not_ready(node);
+}
+
+static void format_address(const struct cluster_query *query, size_t size, char *text)
+{
+	if (query->port < 0)
+		snprintf(text, size, "%s", query->address);
+	else
+		snprintf(text, size, "%s%s%s%s:%d", query->udp ? "UDP " : "",
+			 strchr(query->address, ':') ? "[" : "", query->address,
+			 strchr(query->address, ':') ? "]" : "", query->port);
+	text_clean_value(text); /* the worker chose the address */
+}
+
+static void note_refused(struct node_worker *node, const struct cluster_query *query, int error)
+{
+	format_address(query, sizeof(node->refused), node->refused);
+	node->refused_error = error;
 	node_note_why_not_ready(node);
 }
 
@@ -119,6 +140,7 @@ void node_on_query(struct node_worker *node, const struct cluster_event *event)
 	if (!error && port.listener < 0 && json_object_get(node->shared, key))
 		error = -EADDRINUSE;
 	if (error) {
+		note_refused(node, &event->query, error);
 		answer_query(node, event, key, error, NULL, -1);
 		return;
 	}

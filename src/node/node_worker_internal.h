@@ -31,6 +31,8 @@ struct node_worker {
 	uint32_t held;
 	uint32_t listening;	    /* those of them on which it listens */
 	char elsewhere[WORDS_SIZE]; /* text for messages: what else it listens on */
+	char refused[WORDS_SIZE];   /* the address of the last listen() that failed; "": none */
+	int refused_error;	    /* why, as -errno */
 	/* an object; its keys are those of the shared sockets that the worker has */
 	json_t *shared;
 	struct late_listeners *late; /* NULL: no port can become a listener */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "node/not_ready.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *text_elsewhere(const struct not_ready *facts, size_t size, char *text)
 {
@@ -12,6 +14,26 @@ static const char *text_elsewhere(const struct not_ready *facts, size_t size, ch
 		       "its environment as PORT";
 	return "clients need a TCP port that they know: let the application call "
 	       "listen(process.env.PORT || 3000); a UNIX path or port 0 is not enough";
+}
+
+/* The application may have handled the error and told nobody: then nothing else names the reason.
+ */
+static const char *text_refused(const struct not_ready *facts, size_t size, char *text)
+{
+	snprintf(text, size, "its listen() on %s failed: %s", facts->refused,
+		 strerror(-facts->refused_error));
+	switch (facts->refused_error) {
+	case -EADDRINUSE:
+		return "stop what has the address (if it is another process, the line "
+		       "listen_failed names it), or choose another port";
+	case -EACCES:
+		return "name the address on the command line by -l; a port below 1024 wants root "
+		       "or "
+		       "CAP_NET_BIND_SERVICE";
+	default:
+		return "let the application listen on an address of this host, as in "
+		       "listen(process.env.PORT || 3000)";
+	}
 }
 
 const char *not_ready_text(const struct not_ready *facts, size_t size, char *ret_text)
@@ -25,6 +47,8 @@ const char *not_ready_text(const struct not_ready *facts, size_t size, char *ret
 		snprintf(ret_text, size, "it has not said that it is ready");
 		return "--ready=message waits for process.send('ready')";
 	}
+	if (facts->refused[0])
+		return text_refused(facts, size, ret_text);
 	if (facts->elsewhere[0])
 		return text_elsewhere(facts, size, ret_text);
 	if (facts->missing[0] && facts->listens) {

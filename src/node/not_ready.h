@@ -12,6 +12,9 @@ struct not_ready {
 	bool listens;	     /* on one of the listeners at least */
 	const char *missing; /* listeners that -l names and on which it does not listen; "": none */
 	const char *elsewhere; /* what else it listens on; "": nothing */
+	/* the address of the last listen() that the controller has refused; "": none */
+	const char *refused;
+	int refused_error; /* why, as -errno */
 };
 
 /*

@@ -29,7 +29,7 @@ int state_file_install(const char *path)
 
 int state_file_check_space(const char *path)
 {
-	struct state_file file;
+	struct state_file file = {.content = NULL};
 	char new_path[PATH_MAX];
 	int error = state_file_create(path, &file);
 

@@ -98,8 +98,10 @@ static int make_slots(struct supervisor *supervisor, uint32_t slots)
 	}
 	if (!error)
 		return 0;
-	if (why.text[0])
+	if (why.text[0]) {
+		error_text_join_lines(&why);
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why.text);
+	}
 	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
 		slot_socket_close(supervisor->slots[i]);
 	return error;

@@ -12,7 +12,7 @@ import world
 from clients import HERE, LISTEN, client_socket, read_all
 from programs import CLIENTS, WORKER
 from workers import WorkerTestCase
-from world import DEADLINE_S, scaled, slowness, wait_for
+from world import DEADLINE_S, scaled, slowness, status_of, wait_for
 
 PARTLY = 4  # of the exit codes in README.md
 
@@ -23,6 +23,10 @@ WORKERS = (*LISTEN, "--ready", "notify", "--min-uptime", "5ms")
 if slowness() > 1:
     # A worker on a slow machine needs longer to start than a client waits by default.
     WORKERS += ("--max-retries", str(scaled(20)))
+
+
+def catches(pid, number):
+    return int(status_of(pid)["SigCgt"], 16) >> number - 1 & 1
 
 
 class Load:
@@ -36,6 +40,8 @@ class Load:
 
     def stop(self):
         """Stop the load. Returns its counts."""
+        # Before it catches the signal it would end without its counts.
+        wait_for("the load to catch SIGTERM", lambda: catches(self.program.pid, signal.SIGTERM))
         # The load goes on for a moment, so that it also sees the effect of the last operation.
         time.sleep(0.1)
         self.program.send(signal.SIGTERM)

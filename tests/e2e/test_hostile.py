@@ -14,7 +14,7 @@ from clients import HERE, ask
 from lifecycle import LifecycleTestCase
 from programs import WORKER
 from workers import fetch_descriptor
-from world import scaled
+from world import scaled, status_of, wait_for
 
 ATTACH_REUSEPORT_CBPF, DETACH_REUSEPORT_BPF = 51, 68
 NOTICED_WITHIN_S = 5
@@ -24,6 +24,11 @@ CLIENTS = [f"127.12.0.{number}" for number in range(1, 65)]
 def listening_socket_of(pid):
     """The listening socket of a worker: what it can do to it itself, a duplicate can do, too."""
     return socket.socket(fileno=fetch_descriptor(pid, 3))
+
+
+def sleeps(pids):
+    """How often each process has gone to sleep: once more if a connection wakes it."""
+    return [status_of(pid)["voluntary_ctxt_switches"] for pid in pids]
 
 
 class Steering(LifecycleTestCase):
@@ -81,12 +86,15 @@ class Steering(LifecycleTestCase):
     def test_a_check_is_no_connection(self):
         """The connections by which it is checked come to no worker, and are counted nowhere."""
         instance = self.serve_workers(2)
-        before = instance.status()["counters"]
+        pids = self.pids(instance)
+        wait_for("the workers to sleep", lambda: all(
+            status_of(pid)["State"][0] == "S" for pid in pids))
+        before, slept = instance.status()["counters"], sleeps(pids)
         time.sleep(scaled(7))
         status = instance.status()
         self.assertEqual(status["counters"], before)
         self.assertEqual(status["steering_restored"], 0)
-        self.assertEqual([worker["cpu_ms"] for worker in status["workers"]], [0, 0])
+        self.assertEqual(sleeps(pids), slept)
 
 
 class Foreign(LifecycleTestCase):

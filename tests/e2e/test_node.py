@@ -577,6 +577,20 @@ class Refused(NodeTestCase):
             """)
         self.assert_start_fails(app, "told EADDRINUSE", "exited with code 9")
 
+    def test_an_error_that_the_application_keeps_for_itself(self):
+        """As with Express 5, which hands the error to the callback of listen()."""
+        self.hold()
+        app = self.app("""
+            require('http').createServer().on('error', () => {}).listen(3000);
+            setInterval(() => {}, 1000);
+            """)
+        instance = self.assert_start_fails(
+            app, "its listen() on :3000 failed: Address already in use", "another port",
+            arguments=("--ready-timeout=2s",))
+        # The line of the log names the process that has the port, in one line.
+        self.assertRegex(instance.errors, r'listen_failed why="cannot listen on :3000: Address '
+                                          r'already in use; pid \d+ ')
+
     def test_another_port_that_somebody_has(self):
         self.hold(OTHER)
         app = self.app("""

@@ -263,7 +263,7 @@ class Failing(LifecycleTestCase):
 
     def test_it_hangs(self):
         self.check_failure("echo waiting for the database >&2; exec $WORKER", "ready-timeout",
-                           "--ready-timeout", "700ms", line="waiting for the database")
+                           "--ready-timeout", f"{scaled(700)}ms", line="waiting for the database")
 
     def test_it_can_not_be_run(self):
         self.check_failure("exec kill -SEGV $$", "SIGSEGV")

@@ -26,6 +26,12 @@ def patience(seconds):
     return max(seconds, min(scaled(seconds), DEADLINE_S))
 
 
+def status_of(pid):
+    """The lines of /proc/PID/status by their names."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def wait_for(what, condition, seconds=DEADLINE_S, interval=0.01):
     """Poll until condition() is true. Returns its value; fails at the deadline.
 

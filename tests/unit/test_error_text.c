@@ -65,6 +65,25 @@ static void an_addition_is_cut_off_too(void **state)
 	assert_memory_equal(guarded.guard, "########", sizeof(guarded.guard));
 }
 
+static void lines_become_one(void **state)
+{
+	struct guarded guarded;
+
+	(void)state;
+	memset(&guarded, '#', sizeof(guarded));
+	error_text_set(&guarded.error, "in use\nanother has it: stop it\nthe end");
+	error_text_join_lines(&guarded.error);
+	assert_string_equal(guarded.error.text, "in use; another has it: stop it; the end");
+	error_text_join_lines(&guarded.error);
+	assert_string_equal(guarded.error.text, "in use; another has it: stop it; the end");
+	memset(guarded.error.text, '\n', ERROR_TEXT_SIZE - 1);
+	guarded.error.text[ERROR_TEXT_SIZE - 1] = '\0';
+	error_text_join_lines(&guarded.error);
+	assert_int_equal(strlen(guarded.error.text), ERROR_TEXT_SIZE - 1);
+	assert_memory_equal(guarded.error.text, "; ; ", 4);
+	assert_memory_equal(guarded.guard, "########", sizeof(guarded.guard));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -72,6 +91,7 @@ int main(void)
 		cmocka_unit_test(an_addition_stands_at_the_end),
 		cmocka_unit_test(too_long_a_message_is_cut_off),
 		cmocka_unit_test(an_addition_is_cut_off_too),
+		cmocka_unit_test(lines_become_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
