@@ -199,7 +199,7 @@ $(BUILD)/generated/%.js.h: src/%.js
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
-	$(BUILD)/generated/node/keepalive.js.h
+	$(BUILD)/generated/node/preload.js.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c

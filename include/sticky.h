@@ -455,7 +455,8 @@ uint64_t sticky_worker_generation(const struct sticky_worker *worker);
  * The descriptor belongs to the library, and is closed by sticky_worker_close(). Take it out of
  * your epoll set before that.
  *
- * Returns the descriptor, or -EINVAL: no such listener.
+ * Returns the descriptor, or -EINVAL: no such listener, or the worker does not serve it
+ * (sticky_worker_serve()).
  */
 int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener);
 
@@ -484,6 +485,21 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
  * Waits for 5 ms if a holding socket is closed, unless sticky_group_fd() was called.
  */
 int sticky_worker_ready(struct sticky_worker *worker);
+
+/*
+ * Say whether the worker serves a listener. It serves all of them until it says otherwise. Where it
+ * does not, it has no socket there: while it has the slot, clients of the slot who connect to this
+ * listener are sent to other slots, of which up to 8 are tried. If none of those serves it either,
+ * the client is refused. The worker's listening socket is closed, and what is queued there moves.
+ * With `serves` the worker gets a new socket, and its clients back.
+ *
+ * A worker that sticky_worker_ready() makes the owner of a slot takes over the queues of the
+ * listeners that it serves; the others move to other slots.
+ *
+ * Returns 0 (also where nothing changes), -EINVAL (no such listener), -ESHUTDOWN (the group refuses
+ * connections), or another -errno, and nothing has changed.
+ */
+int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int serves);
 
 /*
  * Leave the slot, but still accept connections. If the worker has the slot, a new holding socket
@@ -714,9 +730,11 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 /*
  * Import the next listener, in the order in which the previous process added them.
  *
- * fd  any listening socket of this listener; it is only read
+ * fd  any listening socket of this listener; it is only read. -1: no worker has one any more. The
+ *     listener keeps its index then, and has neither sockets nor an address.
  *
- * Returns its index, -ENOENT (there is no such listener), or another -errno.
+ * Returns its index, -ENOENT (there is no such listener), -EBADF (-1 in a group that is not being
+ * adopted), or another -errno.
  */
 int sticky_group_adopt_listener(struct sticky_group *group, int fd);
 
@@ -725,7 +743,7 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  *
  * generation  of this worker
  * fds         its listening sockets, one for each listener; they are duplicated, and remain the
- *             caller's
+ *             caller's. -1: the worker does not serve the listener, see sticky_worker_serve()
  *
  * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
  * that sticky_worker_open() has just opened.

@@ -182,11 +182,13 @@ static int on_listen(struct bind_worker *worker, const struct bind_caller *calle
 	uint32_t i;
 	int fd;
 
-	for (i = 0; sockets && (fd = sticky_worker_fd(sockets, i)) >= 0; i++)
-		if (bind_is_same_socket(fd, caller->socket)) {
+	for (i = 0; sockets && i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(sockets, i);
+		if (fd >= 0 && bind_is_same_socket(fd, caller->socket)) {
 			worker->listening |= 1u << i;
 			return 0;
 		}
+	}
 	say_elsewhere(worker, caller->socket);
 	return -EOPNOTSUPP;
 }

@@ -88,6 +88,16 @@ static void show_waiting(const struct progress *progress, const json_t *event)
 		text_of(event, "hint"));
 }
 
+static void show_missing_port(const struct progress *progress, const json_t *event)
+{
+	if (!json_is_true(json_object_get(event, "previous_did")))
+		return;
+	fprintf(stderr,
+		"%sslot %d: the new worker does not listen on %s, as the previous one did; %s\n",
+		progress->bar ? "\n" : "", number_of(event, "slot"), text_of(event, "on"),
+		text_of(event, "so"));
+}
+
 static int on_event(void *context, const json_t *event)
 {
 	const struct progress *progress = context;
@@ -102,6 +112,8 @@ static int on_event(void *context, const json_t *event)
 		show_slot(progress, event);
 	} else if (!strcmp(name, "reload_slot_failed")) {
 		show_failure(progress, event);
+	} else if (!strcmp(name, "not_listened_on")) {
+		show_missing_port(progress, event);
 	} else if (!strcmp(name, "reload_waits")) {
 		show_waiting(progress, event);
 	} else if (!strcmp(name, "reload_drained")) {

@@ -147,10 +147,25 @@ bool config_is_node(const struct config *config)
 	return config->command && config_worker_mode(config) >= WORKER_NODE;
 }
 
+static bool has_permission_model(char *const *command)
+{
+	for (; command && *command; command++)
+		if (!strcmp(*command, "--permission") ||
+		    !strcmp(*command, "--experimental-permission"))
+			return true;
+	return false;
+}
+
+bool config_preloads(const struct config *config)
+{
+	return config_is_node(config) && config->node_preload != NODE_PRELOAD_NO &&
+	       !has_permission_model(config->command);
+}
+
 bool config_closes_keepalive(const struct config *config)
 {
 	return config->proxy.behind != BEHIND_NO_PROXY &&
-	       config_worker_mode(config) == WORKER_NODE &&
+	       config_worker_mode(config) == WORKER_NODE && config_preloads(config) &&
 	       config->proxy.keepalive != PROXY_KEEPALIVE_WARN;
 }
 

@@ -63,6 +63,12 @@ enum steering_choice {
 	STEERING_COUNT
 };
 
+enum node_preload {
+	NODE_PRELOAD_AUTO, /* not with Node.js's permission model */
+	NODE_PRELOAD_NO,
+	NODE_PRELOAD_COUNT
+};
+
 enum proxy_keepalive {
 	PROXY_KEEPALIVE_AUTO,  /* close for workers of Node.js, else only warn */
 	PROXY_KEEPALIVE_CLOSE, /* each request on a proxy's connection is the last one on it */
@@ -152,12 +158,13 @@ struct config {
 	uint32_t backlog;
 	uint32_t v4_prefix;
 	uint32_t v6_prefix;
-	uint32_t steering;    /* enum steering_choice */
-	uint32_t dispatchers; /* 0: one for each CPU that may be used, at most 4 */
-	uint32_t log_level;   /* enum sticky_log_level */
-	char *worker;	      /* for config_worker_mode(); NULL: auto */
-	uint32_t ready;	      /* enum ready_mode */
-	uint32_t stop_signal; /* an index into the choices, 0: auto; see config_stop_signal() */
+	uint32_t steering;     /* enum steering_choice */
+	uint32_t dispatchers;  /* 0: one for each CPU that may be used, at most 4 */
+	uint32_t log_level;    /* enum sticky_log_level */
+	char *worker;	       /* for config_worker_mode(); NULL: auto */
+	uint32_t node_preload; /* enum node_preload */
+	uint32_t ready;	       /* enum ready_mode */
+	uint32_t stop_signal;  /* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;
 	struct config_waiting waiting;
@@ -202,6 +209,12 @@ enum worker_mode worker_mode_parse(const char *text);
 
 /* Is the command Node.js, with the controller as its cluster primary? */
 bool config_is_node(const struct config *config);
+
+/*
+ * Do the workers load scripts of stickyctl first (node/preload.h)? Not with Node.js's permission
+ * model in the command: the worker may not read the files then, and would not start.
+ */
+bool config_preloads(const struct config *config);
 
 /* Are requests on proxies' connections answered with `Connection: close`? */
 bool config_closes_keepalive(const struct config *config);

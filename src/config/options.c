@@ -47,6 +47,7 @@ enum {
 	KEY_SLOT_LISTEN,
 	KEY_WORKER,
 	KEY_TERM_AFTER,
+	KEY_NODE_PRELOAD,
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
 	KEY_LOG_LEVEL
@@ -104,6 +105,14 @@ static const struct config_option options[] = {
 	 KIND_WORKER,
 	 AT(worker),
 	 FIXED},
+	{{"node-preload", KEY_NODE_PRELOAD, "HOW",
+	  "Node.js: scripts of stickyctl that workers load first, for kept connections at a "
+	  "reload, passed ones, and handlers of the stop signal: auto (not with Node's permission "
+	  "model, which would refuse them), no (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(node_preload),
+	 .choices = "auto no"},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
 	  "Node.js: how long connections may go on until the stop signal, or the application's "
 	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "

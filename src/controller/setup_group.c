@@ -93,12 +93,12 @@ int controller_find_takeover(struct controller *controller)
 
 static int adopt_listeners(struct controller *controller)
 {
-	const int *fds = takeover_sockets(&controller->takeover);
 	uint32_t i;
 	int result = 0;
 
 	for (i = 0; i < controller->takeover.content->listeners && result >= 0; i++)
-		result = sticky_group_adopt_listener(controller->instance.group, fds[i]);
+		result = sticky_group_adopt_listener(controller->instance.group,
+						     takeover_socket(&controller->takeover, i));
 	return result < 0 ? result : 0;
 }
 

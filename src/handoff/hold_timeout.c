@@ -157,11 +157,10 @@ int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot)
 	uint32_t listener;
 	int fd, error = 0;
 
-	for (listener = 0; !error; listener++) {
+	for (listener = 0; !error && listener < STICKY_LISTENERS_LIMIT; listener++) {
 		fd = sticky_slot_holding_fd(hold_timeout->group, slot, listener);
-		if (fd < 0)
-			break;
-		error = watch_socket(hold_timeout, slot, fd);
+		if (fd >= 0)
+			error = watch_socket(hold_timeout, slot, fd);
 	}
 	return error;
 }

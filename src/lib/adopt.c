@@ -74,11 +74,14 @@ static int learn_listener(const struct sticky_group *group, int fd, struct liste
 
 int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 {
-	struct listener listener;
+	struct listener listener = {.address = {.ss_family = AF_UNSPEC}};
 	int index;
 
 	pthread_mutex_lock(&group->lock);
-	index = learn_listener(group, fd, &listener);
+	if (fd >= 0)
+		index = learn_listener(group, fd, &listener);
+	else
+		index = group->adopting ? 0 : -EBADF;
 	if (!index)
 		index = steering_adopt_listener(group->steering, fd);
 	if (index >= 0)
@@ -104,8 +107,8 @@ static int duplicate(const struct sticky_group *group, const int *fds, struct so
 
 	socket_set_init(&set);
 	for (i = 0; i < group->listener_count; i++) {
-		set.fd[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-		if (set.fd[i] < 0) {
+		set.fd[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (fds[i] >= 0 && set.fd[i] < 0) {
 			int error = errno == EBADF ? -EINVAL : -errno;
 
 			socket_set_close(&set);
@@ -119,14 +122,19 @@ static int duplicate(const struct sticky_group *group, const int *fds, struct so
 static int adopt_worker(struct sticky_group *group, struct sticky_worker *worker, const int *fds)
 {
 	struct slot *slot = &group->slots[worker->slot];
-	bool has_slot = true;
+	bool has_slot = true, has_any = false;
 	uint32_t i;
 	int error = duplicate(group, fds, &worker->sockets);
 
 	if (error)
 		return error;
-	for (i = 0; i < group->listener_count; i++)
+	for (i = 0; i < group->listener_count; i++) {
+		if (worker->sockets.fd[i] < 0)
+			continue;
+		has_any = true;
 		has_slot &= has_entry(group, worker->slot, i, worker->sockets.fd[i]);
+	}
+	has_slot &= has_any || !group->listener_count;
 	if (slot->generation < worker->generation)
 		slot->generation = worker->generation;
 	group_add_worker(group, worker);
@@ -181,7 +189,8 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 		if (!group->slots[i].owner)
 			error = slot_add(group, i);
 	for (i = 0; i < group->listener_count && !error; i++)
-		error = group_attach(group, i);
+		if (listener_is_known(&group->listeners[i]))
+			error = group_attach(group, i);
 	/*
 	 * The previous process may have had dispatchers. They have ended, and this process may not
 	 * want any.

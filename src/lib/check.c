@@ -155,6 +155,8 @@ int sticky_group_check(struct sticky_group *group)
 	if (!begin(group, listeners, &count))
 		return 0;
 	for (i = 0; i < count && result >= 0; i++) {
+		if (!listener_is_known(&listeners[i]))
+			continue;
 		result = check_listener(group, &listeners[i]);
 		if (result <= 0)
 			continue;

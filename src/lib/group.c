@@ -3,6 +3,7 @@
 #include "lib/group_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -366,7 +367,9 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 	int error = -EINVAL;
 
 	pthread_mutex_lock(&group->lock);
-	if (listener < group->address_count)
+	if (listener < group->address_count && !listener_is_known(&group->listeners[listener]))
+		error = snprintf(ret_text, size, "closed") < (int)size ? 0 : -ENOSPC;
+	else if (listener < group->address_count)
 		error = address_format((const void *)&group->listeners[listener].address, size,
 				       ret_text);
 	pthread_mutex_unlock(&group->lock);

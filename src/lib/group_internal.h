@@ -14,7 +14,8 @@
 
 /* The listening sockets of one worker, or of a held slot: one for each listener of the group. */
 struct socket_set {
-	int fd[STICKY_LISTENERS_LIMIT]; /* -1 beyond the group's listeners */
+	/* -1: beyond the group's listeners, or not served: sticky_worker_serve() */
+	int fd[STICKY_LISTENERS_LIMIT];
 };
 
 struct sticky_worker {
@@ -103,6 +104,13 @@ int group_listen_on(const struct sticky_group *group, const struct listener *lis
 int group_attach(const struct sticky_group *group, uint32_t listener);
 
 void socket_set_init(struct socket_set *set);
+
+/* Is the address known? Not where sticky_group_adopt_listener() got no socket. */
+bool listener_is_known(const struct listener *listener);
+
+/* Open the socket of one listener in a set that has none of it. Returns 0 or -errno. */
+int socket_set_open_one(const struct sticky_group *group, uint32_t listener,
+			struct socket_set *set);
 
 /* Open a set of sockets: bound, listening, and in no map. Returns 0 or -errno. */
 int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set);

@@ -38,6 +38,27 @@ void socket_set_init(struct socket_set *set)
 		set->fd[i] = -1;
 }
 
+bool listener_is_known(const struct listener *listener)
+{
+	return listener->address.ss_family != AF_UNSPEC;
+}
+
+int socket_set_open_one(const struct sticky_group *group, uint32_t listener, struct socket_set *set)
+{
+	const struct listener *what = &group->listeners[listener];
+	int error, fd = listener_bind(what);
+
+	if (fd < 0)
+		return fd;
+	error = group_listen_on(group, what, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	set->fd[listener] = fd;
+	return 0;
+}
+
 int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set)
 {
 	struct socket_set set;
@@ -45,11 +66,9 @@ int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set
 	int error = 0;
 
 	socket_set_init(&set);
-	for (i = 0; !error && i < group->listener_count; i++) {
-		set.fd[i] = listener_bind(&group->listeners[i]);
-		error = set.fd[i] < 0 ? set.fd[i]
-				      : group_listen_on(group, &group->listeners[i], set.fd[i]);
-	}
+	for (i = 0; !error && i < group->listener_count; i++)
+		if (listener_is_known(&group->listeners[i]))
+			error = socket_set_open_one(group, i, &set);
 	if (error) {
 		socket_set_close(&set);
 		return error;
@@ -99,6 +118,13 @@ const struct socket_set *slot_present(const struct slot *slot)
 	return slot->owner ? &slot->owner->sockets : &slot->holding;
 }
 
+/* Put a socket into the slot's entry of a listener; -1: the entry becomes empty. */
+static int put_or_empty(const struct sticky_group *group, uint32_t listener, uint32_t slot, int fd)
+{
+	return fd < 0 ? steering_empty(group->steering, listener, slot)
+		      : steering_put(group->steering, listener, slot, fd);
+}
+
 int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor)
 {
 	const struct socket_set *present = slot_present(&group->slots[slot]);
@@ -106,14 +132,14 @@ int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set
 	int error = 0;
 
 	for (listener = 0; listener < group->listener_count; listener++) {
-		error = steering_put(group->steering, listener, slot, successor->fd[listener]);
+		error = put_or_empty(group, listener, slot, successor->fd[listener]);
 		if (error)
 			break;
 	}
 	if (!error)
 		return 0;
 	while (listener-- > 0) {
-		int undo = steering_put(group->steering, listener, slot, present->fd[listener]);
+		int undo = put_or_empty(group, listener, slot, present->fd[listener]);
 
 		if (undo)
 			log_event(&group->log, STICKY_LOG_ERROR, "slot_empty",
@@ -133,7 +159,7 @@ int slot_add(struct sticky_group *group, uint32_t slot)
 	state->is_away = false;
 	error = socket_set_open(group, &state->holding);
 	for (listener = 0; !error && listener < group->listener_count; listener++)
-		error = steering_put(group->steering, listener, slot, state->holding.fd[listener]);
+		error = put_or_empty(group, listener, slot, state->holding.fd[listener]);
 	if (error)
 		slot_remove(group, slot);
 	return error;

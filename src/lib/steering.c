@@ -366,6 +366,10 @@ int steering_adopt_listener(struct steering *steering, int socket)
 
 	if (steering->listener_count == STICKY_LISTENERS_LIMIT)
 		return -E2BIG;
+	if (socket < 0) {
+		steering->listeners[steering->listener_count] = (struct sticky_listener_key){0};
+		return (int)steering->listener_count++;
+	}
 	error = read_key(socket, &key);
 	if (!error)
 		error = bpf_access_lookup(&steering->access, map_of(steering, MAP_LISTENERS), &key,

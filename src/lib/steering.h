@@ -63,7 +63,7 @@ int steering_adopt(const char *directory, const struct bpf_access *access, const
 /*
  * Take over the next listener of the previous process, in the order in which it added them.
  *
- * socket  bound to the listener's address
+ * socket  bound to the listener's address; -1: there is none, and the listener gets no sockets
  *
  * Returns its index, or -ENOENT (the maps don't have this address), -EPROTO (the listener is not
  * the next one), -E2BIG or another -errno.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The workers of a group. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,64 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker)
 	queue = socket_set_queue(worker->group, &worker->sockets);
 	pthread_mutex_unlock(&worker->group->lock);
 	return queue;
+}
+
+/* The socket is closed in a moment; the kernel then moves its queue to other slots. */
+static int stop_serving(struct sticky_worker *worker, uint32_t listener)
+{
+	struct sticky_group *group = worker->group;
+	struct socket_set dropped;
+	int error = 0;
+
+	if (group->slots[worker->slot].owner == worker)
+		error = steering_empty(group->steering, listener, worker->slot);
+	if (error)
+		return error;
+	socket_set_init(&dropped);
+	dropped.fd[listener] = worker->sockets.fd[listener];
+	worker->sockets.fd[listener] = -1;
+	deferred_close_add(group, worker->slot, &dropped);
+	return 0;
+}
+
+static int begin_serving(struct sticky_worker *worker, uint32_t listener)
+{
+	struct sticky_group *group = worker->group;
+	struct socket_set opened;
+	int error;
+
+	socket_set_init(&opened);
+	error = socket_set_open_one(group, listener, &opened);
+	if (!error && group->slots[worker->slot].owner == worker)
+		error = steering_put(group->steering, listener, worker->slot, opened.fd[listener]);
+	if (error) {
+		socket_set_close(&opened);
+		return error;
+	}
+	worker->sockets.fd[listener] = opened.fd[listener];
+	return 0;
+}
+
+static int serve_locked(struct sticky_worker *worker, uint32_t listener, bool serves)
+{
+	if (listener >= worker->group->listener_count ||
+	    !listener_is_known(&worker->group->listeners[listener]))
+		return -EINVAL;
+	if (worker->group->refusing)
+		return -ESHUTDOWN;
+	if (serves == (worker->sockets.fd[listener] >= 0))
+		return 0;
+	return serves ? begin_serving(worker, listener) : stop_serving(worker, listener);
+}
+
+int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int serves)
+{
+	int error;
+
+	pthread_mutex_lock(&worker->group->lock);
+	error = serve_locked(worker, listener, serves != 0);
+	group_unlock_and_settle(worker->group);
+	return error;
 }
 
 static int ready_locked(struct sticky_worker *worker)

@@ -199,7 +199,7 @@ json_t *cluster_tell_stop(const struct cluster_stop *stop)
 			json_array_append_new(
 				names, json_sprintf("SIG%s", sigabbrev_np(stop->signals[i])));
 	/* A larger number of milliseconds is 1 ms to Node.js's setTimeout(). */
-	return json_pack("{s:s, s:o, s:I, s:b}", "cmd", STOP_CMD, "signals", names, "after",
+	return json_pack("{s:s, s:o, s:I, s:b, s:I}", "cmd", STOP_CMD, "signals", names, "after",
 			 (json_int_t)(stop->after_ms > INT32_MAX ? INT32_MAX : stop->after_ms),
-			 "idle", stop->when_idle);
+			 "idle", stop->when_idle, "kept", (json_int_t)stop->kept_ms);
 }

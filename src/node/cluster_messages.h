@@ -118,6 +118,8 @@ struct cluster_stop {
 			 */
 	uint32_t after_ms; /* the latest time for that */
 	bool when_idle;	   /* the handler runs sooner where no request is being answered */
+	/* with when_idle: not before this time, while HTTP clients keep connections */
+	uint32_t kept_ms;
 };
 
 /* Tell stop.js that the worker is about to be asked to finish. */

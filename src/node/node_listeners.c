@@ -21,7 +21,9 @@
 struct nodeports {
 	struct nodeports_options options;
 	struct sharedports *shared;
-	int main_port; /* the first port that the application asked for; 0: none yet */
+	uint8_t said[65536 / 8];	     /* a bit for each port of which report_shared() told */
+	uint32_t opened[STICKY_SLOTS_LIMIT]; /* by the slot's last READY worker, a bit each */
+	struct nodeports_watch *watches;
 	json_t *data[STICKY_LISTENERS_LIMIT]; /* of queries, for each listener */
 };
 
@@ -86,10 +88,11 @@ static void report_low_port(const char *address)
  * Only a worker of root gets a port that needs CAP_NET_BIND_SERVICE in this way. For others the
  * command line must name it.
  */
-static int add_listener(struct nodeports *ports, const struct cluster_query *query)
+static int add_listener(const struct nodeports *ports, const struct cluster_query *query)
 {
 	char address[CLUSTER_ADDRESS_SIZE + 16];
 	struct error_text error;
+	struct nodeports_watch *watch, *next;
 	unsigned int previous;
 	int listener;
 
@@ -104,14 +107,19 @@ static int add_listener(struct nodeports *ports, const struct cluster_query *que
 		report_low_port(address);
 		return listener;
 	}
+	if (listener == -E2BIG)
+		return listener;
 	if (listener < 0) {
 		error_text_join_lines(&error);
 		text_clean_value(error.text); /* a worker chose the address in it */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;
 	}
-	ports->main_port = query->port;
 	ports->options.added(ports->options.context);
+	for (watch = ports->watches; watch; watch = next) {
+		next = watch->next;
+		watch->added(watch);
+	}
 	return listener;
 }
 
@@ -162,12 +170,46 @@ static int find_by_fd(const struct nodeports *ports, int fd)
 										      : -EBADF;
 }
 
-/* Without -l the first port is steered, and other addresses of that same port can be added. */
-static bool may_add(const struct nodeports *ports, int port)
+bool nodeports_may_grow(const struct nodeports *ports)
 {
-	if (ports->options.is_named)
-		return false;
-	return !ports->main_port || (port == ports->main_port && ports->options.may_add);
+	return !ports->options.is_named && ports->options.may_add;
+}
+
+/* Say once for each port that it is no listener, though -l does not leave it out. */
+static void report_shared(struct nodeports *ports, const struct cluster_query *query,
+			  const char *why)
+{
+	uint8_t *byte = &ports->said[(uint16_t)query->port / 8],
+		bit = (uint8_t)(1u << query->port % 8);
+
+	if (*byte & bit)
+		return;
+	*byte |= bit;
+	report(STICKY_LOG_WARN, "port_shared",
+	       "port=%d why=\"%s\" so=\"any worker gets its connections\" hint=\"name the ports "
+	       "whose clients are to stay with one worker by -l\"",
+	       query->port, why);
+}
+
+/* -ENOENT: the port is to be shared. */
+static int add_if_possible(struct nodeports *ports, const struct cluster_query *query)
+{
+	int listener;
+
+	/* Workers of a previous controller share it. It can't be bound anew beside them. */
+	if (ports->options.is_named || sharedports_has(ports->shared, query))
+		return -ENOENT;
+	if (!ports->options.may_add && sticky_group_listener_count(ports->options.group)) {
+		report_shared(
+			ports, query,
+			"where connections are passed, the first address alone is a listener");
+		return -ENOENT;
+	}
+	listener = add_listener(ports, query);
+	if (listener != -E2BIG)
+		return listener;
+	report_shared(ports, query, "a group has no more listeners");
+	return -ENOENT;
 }
 
 /* Returns the listener that a query means; -ENOENT: the query is for a shared socket. */
@@ -185,7 +227,7 @@ static int find_listener(struct nodeports *ports, const struct cluster_query *qu
 		listener = find_free(ports, query->port, held);
 	if (listener >= 0)
 		return listener;
-	return may_add(ports, query->port) ? add_listener(ports, query) : -ENOENT;
+	return add_if_possible(ports, query);
 }
 
 int nodeports_listener_of(const struct nodeports *ports, int fd)
@@ -225,6 +267,47 @@ uint32_t nodeports_listeners(const struct nodeports *ports)
 	_Static_assert(STICKY_LISTENERS_LIMIT < 32, "a bit each");
 
 	return (1u << sticky_group_listener_count(ports->options.group)) - 1;
+}
+
+void nodeports_address(const struct nodeports *ports, uint32_t listener, size_t size,
+		       char *ret_text)
+{
+	sticky_group_listener_address(ports->options.group, listener, size, ret_text);
+}
+
+/* ---- What the workers of a slot listen on ------------------------------------------------ */
+
+void nodeports_watch(struct nodeports *ports, struct nodeports_watch *watch)
+{
+	watch->next = ports->watches;
+	ports->watches = watch;
+}
+
+void nodeports_unwatch(struct nodeports *ports, const struct nodeports_watch *watch)
+{
+	struct nodeports_watch **link = &ports->watches;
+
+	while (*link && *link != watch)
+		link = &(*link)->next;
+	if (*link)
+		*link = watch->next;
+}
+
+void nodeports_remember(struct nodeports *ports, uint32_t slot, uint32_t listening)
+{
+	ports->opened[slot] = listening;
+}
+
+uint32_t nodeports_wanted(const struct nodeports *ports, uint32_t slot)
+{
+	uint32_t common = UINT32_MAX, i;
+
+	if (ports->opened[slot])
+		return ports->opened[slot];
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		if (ports->opened[i])
+			common &= ports->opened[i];
+	return common == UINT32_MAX ? 0 : common;
 }
 
 void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
@@ -334,7 +417,6 @@ int nodeports_find(struct nodeports *ports, const struct cluster_query *query, u
 int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports)
 {
 	struct nodeports *ports = calloc(1, sizeof(*ports));
-	uint16_t numbers[STICKY_LISTENERS_LIMIT];
 	int error;
 
 	if (!ports)
@@ -345,12 +427,6 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 		return error;
 	}
 	ports->options = *options;
-	/*
-	 * After a takeover: the listeners that the application had asked the previous controller
-	 * for.
-	 */
-	if (listen_ports(options->group, numbers))
-		ports->main_port = numbers[0];
 	*ret_ports = ports;
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Node.js applications listen on. The address that clients connect to is a listener of the
- * group: each worker has a socket of its own there. All workers share one socket for each other
- * server of the application (a port for metrics, a UNIX socket, UDP), as with Node.js's own
- * primary.
+ * What Node.js applications listen on. Without -l each TCP port of the application is a listener of
+ * the group, with -l those that it names: each worker has a socket of its own there. All workers
+ * share one socket for each other server of the application (a UNIX socket, UDP, port 0), as with
+ * Node.js's own primary.
  */
 #ifndef STICKY_NODE_NODE_LISTENERS_H
 #define STICKY_NODE_NODE_LISTENERS_H
@@ -80,6 +80,34 @@ void nodeports_stop(struct nodeports *ports);
 
 /* Returns the index of the listener that a connection came to. */
 int nodeports_listener_of(const struct nodeports *ports, int fd);
+
+/* Is told of each listener that is added. */
+struct nodeports_watch {
+	struct nodeports_watch *next;
+	void (*added)(struct nodeports_watch *watch);
+	void *context; /* of added() */
+};
+
+/* Begin and end to watch. The structure is the caller's. */
+void nodeports_watch(struct nodeports *ports, struct nodeports_watch *watch);
+void nodeports_unwatch(struct nodeports *ports, const struct nodeports_watch *watch);
+
+/* Does each TCP port of the application become a listener? Not with -l, nor with dispatchers. */
+bool nodeports_may_grow(const struct nodeports *ports);
+
+/* Note on which listeners the READY worker of a slot listens, a bit each. */
+void nodeports_remember(struct nodeports *ports, uint32_t slot, uint32_t listening);
+
+/*
+ * Returns the listeners that a new worker of a slot should listen on, a bit each: those of the
+ * slot's last READY worker; in a new slot those that the workers of all other slots have. 0: none
+ * is known.
+ */
+uint32_t nodeports_wanted(const struct nodeports *ports, uint32_t slot);
+
+/* Write the address of a listener. */
+void nodeports_address(const struct nodeports *ports, uint32_t listener, size_t size,
+		       char *ret_text);
 
 /* Returns the set of all listeners of the group, one bit each. */
 uint32_t nodeports_listeners(const struct nodeports *ports);

@@ -65,6 +65,21 @@ static json_t *message_of_module(const struct node_worker *node)
 	return json_sprintf("%sconnection", config_worker_prefix(node->options.config));
 }
 
+/*
+ * The client of the PROXY protocol is nowhere else to be seen, once its header was taken out. An
+ * application reads X-Forwarded-For itself.
+ */
+static json_t *message_of_cluster(const struct node_worker *node, const char *key, uint32_t id,
+				  const struct delivery_item *item)
+{
+	const struct config *config = node->options.config;
+	bool is_hidden =
+		item->source == CHANNEL_FROM_PROXY && config->proxy.header == PROXY_HEADER_STRIP;
+
+	return preload_describe(cluster_connection(key, id), config_closes_keepalive(config),
+				is_hidden ? &item->client.any : NULL);
+}
+
 static int pass_connection(void *context, uint32_t id, const struct delivery_item *item)
 {
 	struct node_worker *node = context;
@@ -80,8 +95,9 @@ static int pass_connection(void *context, uint32_t id, const struct delivery_ite
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	node_format_key(nodeports_listener_of(node->options.ports, item->fd), key);
-	message = node_is_of_module(node) ? cluster_socket(message_of_module(node))
-					  : cluster_wrap(cluster_connection(key, id), false);
+	message = node_is_of_module(node)
+			  ? cluster_socket(message_of_module(node))
+			  : cluster_wrap(message_of_cluster(node, key, id, item), false);
 	error = node_send(node, message, item->fd, id);
 	return error == -EMFILE || error == -ENOMEM ? -ENOBUFS : error;
 }

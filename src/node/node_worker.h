@@ -64,6 +64,15 @@ uint32_t node_worker_on_the_way(const struct node_worker *node);
 bool node_worker_has_ended(const struct node_worker *node);
 
 /*
+ * Tell the worker that it is about to be asked to finish: from now on it answers each request with
+ * `Connection: close`.
+ *
+ * idle_ms  for so long connections stay open that are idle. Should the message be lost, they are
+ *          closed at once.
+ */
+void node_worker_leave(struct node_worker *node, uint32_t idle_ms);
+
+/*
  * Ask the worker to finish its connections and to exit.
  *
  * stop  when the application's own handler of a signal runs; NULL: it is not run

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* One Node.js worker, as node_worker.c and node_passing.c share it. */
+/* One Node.js worker, as node_worker.c and the files beside it share it. */
 #ifndef STICKY_NODE_NODE_WORKER_INTERNAL_H
 #define STICKY_NODE_NODE_WORKER_INTERNAL_H
 
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
+#include "node/late_listeners.h"
 #include "node/node_worker.h"
+#include "node/preload_messages.h"
 
 #define ON_THE_WAY_MAX 64
 #define KEY_SIZE       192
@@ -33,6 +35,7 @@ struct node_worker {
 	int refused_error;	    /* why, as -errno */
 	/* an object; its keys are those of the shared sockets that the worker has */
 	json_t *shared;
+	struct late_listeners *late; /* NULL: no port can become a listener */
 	bool is_online;
 	/*
 	 * Descriptors that have not arrived yet, in order: a connection's number; 0: other sockets.
@@ -83,6 +86,23 @@ void node_on_handle_lost(struct node_worker *node);
 
 /* The application has sent a descriptor. */
 void node_on_handle_sent(struct node_worker *node);
+
+/* ---- node_queries.c: on what the worker listens ---- */
+
+/* Note what the worker has yet to do to be READY, for the message if it never does. */
+void node_note_why_not_ready(struct node_worker *node);
+
+/* The worker asks for a socket. */
+void node_on_query(struct node_worker *node, const struct cluster_event *event);
+
+/* It listens on a socket that it has asked for. */
+void node_on_listening(struct node_worker *node, const struct cluster_event *event);
+
+/* It has closed a server. */
+void node_on_closed(struct node_worker *node, const struct cluster_event *event);
+
+/* Release the shared sockets that the worker has. */
+void node_release_shared(struct node_worker *node);
 
 /* ---- node_warnings.c ---- */
 

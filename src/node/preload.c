@@ -7,12 +7,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The build makes these of stop.js and keepalive.js. */
+/* The build makes these of stop.js and preload.js. */
 static const char stop_text[] =
 #include "node/stop.js.h"
 	;
-static const char keepalive_text[] =
-#include "node/keepalive.js.h"
+static const char connections_text[] =
+#include "node/preload.js.h"
 	;
 
 static const struct {
@@ -21,8 +21,8 @@ static const struct {
 	size_t length;
 } preloads[PRELOAD_COUNT] = {
 	[PRELOAD_STOP] = {"stickyctl-stop.js", stop_text, sizeof(stop_text) - 1},
-	[PRELOAD_KEEPALIVE] = {"stickyctl-keepalive.js", keepalive_text,
-			       sizeof(keepalive_text) - 1},
+	[PRELOAD_CONNECTIONS] = {"stickyctl-preload.js", connections_text,
+				 sizeof(connections_text) - 1},
 };
 
 const char *preload_name(enum preload preload)

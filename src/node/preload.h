@@ -6,11 +6,8 @@
 enum preload {
 	/* The worker says which signals the application handles, and calls the handler in time. */
 	PRELOAD_STOP,
-	/*
-	 * Behind a proxy: each request on a passed connection is answered with `Connection: close`,
-	 * so that the proxy can't send another client's request on it.
-	 */
-	PRELOAD_KEEPALIVE,
+	/* Kept connections at a reload, and passed connections: see preload_messages.h. */
+	PRELOAD_CONNECTIONS,
 	PRELOAD_COUNT
 };
 

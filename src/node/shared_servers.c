@@ -89,6 +89,19 @@ static int reclaim(struct sharedports *ports, const struct cluster_query *query)
 	return fd;
 }
 
+bool sharedports_has(const struct sharedports *ports, const struct cluster_query *query)
+{
+	const struct orphan *orphan = ports->orphans;
+	char key[KEY_SIZE];
+	struct shared *shared;
+
+	cluster_key(query, sizeof(key), key);
+	HASH_FIND_STR(ports->shared, key, shared);
+	while (orphan && !sharedsocket_is_at(orphan->fd, query))
+		orphan = orphan->next;
+	return shared || orphan;
+}
+
 /* ---- Those that are shared ------------------------------------------------------------------ */
 
 /* The key contains the path, which a worker chose. */

@@ -33,6 +33,9 @@ void sharedports_close(struct sharedports *ports);
  */
 void sharedports_offer(struct sharedports *ports, int fd);
 
+/* Is there such a socket already, here or in a worker of a previous controller? */
+bool sharedports_has(const struct sharedports *ports, const struct cluster_query *query);
+
 /*
  * Find the shared socket that a query asks for, or open it.
  *

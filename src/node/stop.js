@@ -8,7 +8,7 @@ const disconnectListeners = process.listenerCount('disconnect');
 // A process that the application starts must not look for this file, which goes with the instance.
 if (process.env.NODE_OPTIONS) {
   const options = process.env.NODE_OPTIONS.replace(
-    / ?--require="[^"]*\/stickyctl-stop\.js"/, '');
+    / ?--require="(?:[^"\\]|\\.)*\/stickyctl-stop\.js"/, '');
   if (options) process.env.NODE_OPTIONS = options;
   else delete process.env.NODE_OPTIONS;
 }
@@ -39,8 +39,10 @@ function handlesDisconnect() {
 }
 
 // The handler runs once: when the last server has closed, or `after` milliseconds have passed, or,
-// with `idle`, when no request is being answered.
-function signalWhenIdle(signal, { after, idle }) {
+// with `idle`, when no request is being answered. Connections that HTTP clients keep are not cut
+// short by it before `kept` milliseconds.
+function signalWhenIdle(signal, { after, idle, kept }) {
+  const keptUntil = Date.now() + kept;
   const deadline = setTimeout(run, after);
   const poll = setInterval(look, POLL_MS);
   let done = false;
@@ -51,7 +53,7 @@ function signalWhenIdle(signal, { after, idle }) {
   look();
 
   function look() {
-    if (idle && !answersRequest()) run();
+    if (idle && !answersRequest() && (Date.now() >= keptUntil || !keepsConnection())) run();
   }
 
   function run() {
@@ -66,7 +68,16 @@ function signalWhenIdle(signal, { after, idle }) {
 // Is a request being answered? Inside TLS and HTTP/2 that can't be seen: their connections count. An
 // upgraded connection (a WebSocket) and one of a plain TCP server answer no request.
 function answersRequest() {
+  return connections().some(connection => Boolean(connection._httpMessage ||
+    connection.server.setSecureContext || connection.server.updateSettings));
+}
+
+// Only a connection that may bring another request has a parser of HTTP.
+function keepsConnection() {
+  return connections().some(connection => Boolean(connection.parser));
+}
+
+function connections() {
   const handles = process._getActiveHandles ? process._getActiveHandles() : [];
-  return handles.some(handle => handle && handle.server && handle.remoteAddress !== undefined &&
-    Boolean(handle._httpMessage || handle.server.setSecureContext || handle.server.updateSettings));
+  return handles.filter(handle => handle && handle.server && handle.remoteAddress !== undefined);
 }

@@ -50,7 +50,7 @@ struct processes {
 	struct output_sink *output;
 	struct output_sink *error_output;
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */
-	bool cannot_read; /* workers can't read the script for their stop, which was logged */
+	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
 };
 
 /* ---- processes.c ---- */
@@ -79,10 +79,10 @@ void process_signal_stop(struct process *process);
 int process_open_node(struct process *process);
 
 /*
- * Returns the path of the script that a Node.js worker loads for its stop; NULL: it can't read it.
- * Node.js would not start then.
+ * Returns the path of a script that a Node.js worker loads; NULL: it loads none, also where it
+ * can't read the file. Node.js would not start then.
  */
-const char *process_stop_script(const struct process *process);
+const char *process_preload(const struct process *process, enum preload preload);
 
 /* Close the controller's copy of the process's end of that channel. */
 void process_close_node_end(struct process *process);

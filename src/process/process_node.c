@@ -25,7 +25,8 @@
  */
 #define QUIET_MAX_MS  320
 #define UNREAD_MAX_MS 5000
-#define FIRST_LOOK_MS 5 /* doubling, up to QUIET_MAX_MS */
+#define IDLE_MS	      5000 /* Node.js itself closes connections that are idle for so long */
+#define FIRST_LOOK_MS 5	   /* doubling, up to QUIET_MAX_MS */
 
 /* The longest time for requests that are being answered, until the application's handler runs. */
 #define HANDLER_AFTER_MS 5000
@@ -138,8 +139,23 @@ static bool is_term_after_given(const struct config *config)
 	return config->timing.term_after_ms != TERM_AFTER_DEFAULT;
 }
 
-static void describe_stop(const struct config *config, struct cluster_stop *ret_stop)
+/*
+ * Idle connections of a worker that another one follows stay open for this time. Their clients may
+ * be sending the next request, and learn by its answer that it was the last one. At a stop of the
+ * instance there is nobody to whom they could turn.
+ */
+static uint32_t idle_ms(const struct process *process)
 {
+	uint32_t limit_ms = term_after_ms(process->processes->options.config) / 2;
+
+	if (worker_is_in_stop(process->worker))
+		return 0;
+	return limit_ms < IDLE_MS ? limit_ms : IDLE_MS;
+}
+
+static void describe_stop(const struct process *process, struct cluster_stop *ret_stop)
+{
+	const struct config *config = process->processes->options.config;
 	int number = config_stop_signal(config);
 	uint32_t after_ms = term_after_ms(config);
 
@@ -150,6 +166,7 @@ static void describe_stop(const struct config *config, struct cluster_stop *ret_
 		.signals = {number, number == SIGTERM ? SIGINT : 0},
 		.after_ms = after_ms,
 		.when_idle = !is_term_after_given(config),
+		.kept_ms = idle_ms(process),
 	};
 }
 
@@ -157,7 +174,7 @@ static bool disconnect(struct process *process)
 {
 	struct cluster_stop stop;
 
-	describe_stop(process->processes->options.config, &stop);
+	describe_stop(process, &stop);
 	process->was_asked = true;
 	return node_worker_disconnect(process->node, process->was_signalled ? NULL : &stop);
 }
@@ -197,18 +214,26 @@ int process_open_node(struct process *process)
 	return error;
 }
 
-const char *process_stop_script(const struct process *process)
+/* Workers of a module are left as they are, but for their stop. */
+static bool wants_preload(const struct config *config, enum preload preload)
+{
+	return config_preloads(config) &&
+	       (preload == PRELOAD_STOP || config_worker_mode(config) == WORKER_NODE);
+}
+
+const char *process_preload(const struct process *process, enum preload preload)
 {
 	struct processes *processes = process->processes;
-	const char *path = processes->options.preloads[PRELOAD_STOP];
+	const char *path = processes->options.preloads[preload];
 
-	if (!process->node || identity_may_read(processes->options.identity, path))
+	if (!process->node || !wants_preload(processes->options.config, preload))
+		return NULL;
+	if (identity_may_read(processes->options.identity, path))
 		return path;
 	if (!processes->cannot_read)
-		report(STICKY_LOG_WARN, "stop_script_unreadable",
-		       "file=\"%s\" so=\"a worker's own handler runs when its servers are closed, "
-		       "or "
-		       "after --term-after\" hint=\"choose a --run-dir that workers can read\"",
+		report(STICKY_LOG_WARN, "preload_unreadable",
+		       "file=\"%s\" so=\"workers begin without it, as with --node-preload=no\" "
+		       "hint=\"choose a --run-dir that the workers' user can read\"",
 		       path);
 	processes->cannot_read = true;
 	return NULL;
@@ -236,6 +261,7 @@ bool process_disconnect(struct process *process)
 	    node_worker_has_ended(process->node))
 		return false;
 	start_term(process);
+	node_worker_leave(process->node, idle_ms(process));
 	on_disconnect(-1, 0, process);
 	return true;
 }

@@ -189,6 +189,14 @@ static uint32_t count_sockets(const struct sticky_worker *sockets)
 	return count;
 }
 
+/* Without -l an application of Node.js decides: its first port need not be its main one. */
+static uint16_t port_of(const struct process *process)
+{
+	const struct processes_options *options = &process->processes->options;
+
+	return process->node && !options->config->listen.count ? 0 : options->ports[0];
+}
+
 static int build_environment(const struct process *process, const struct sticky_worker *sockets,
 			     struct environment *environment)
 {
@@ -196,10 +204,8 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
-		.preloads[PRELOAD_STOP] = process_stop_script(process),
-		.preloads[PRELOAD_KEEPALIVE] = config_closes_keepalive(options->config)
-						       ? options->preloads[PRELOAD_KEEPALIVE]
-						       : NULL,
+		.preloads[PRELOAD_STOP] = process_preload(process, PRELOAD_STOP),
+		.preloads[PRELOAD_CONNECTIONS] = process_preload(process, PRELOAD_CONNECTIONS),
 		.has_channel = worker_channel_ends(process->worker, ends),
 		.config = options->config,
 		.identity = options->identity,
@@ -207,7 +213,7 @@ static int build_environment(const struct process *process, const struct sticky_
 		.notify_path = options->notify_path,
 		.slot = worker_slot(process->worker),
 		.generation = worker_generation(process->worker),
-		.port = options->ports[0],
+		.port = port_of(process),
 		.takes_sockets = options->gives_sockets,
 		.socket_count = options->gives_sockets ? count_sockets(sockets) : 0,
 		.has_private = worker_private_fd(process->worker) >= 0,

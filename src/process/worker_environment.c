@@ -105,6 +105,20 @@ static int set_watchdog(struct environment *environment, const struct config *co
 	return set_number(environment, "WATCHDOG_USEC", config->timing.watchdog_ms * 1000ull);
 }
 
+/*
+ * Write a word for NODE_OPTIONS between quotation marks: Node.js takes a backslash in front of a
+ * character away.
+ */
+static void quote(const char *path, char *ret_quoted)
+{
+	for (; *path; path++) {
+		if (*path == '"' || *path == '\\')
+			*ret_quoted++ = '\\';
+		*ret_quoted++ = *path;
+	}
+	*ret_quoted = '\0';
+}
+
 /* Under Node.js's permission model a worker that can't read the script would not start. */
 static bool may_read_no_file(const struct environment *environment, char *const *command)
 {
@@ -126,12 +140,20 @@ static bool may_read_no_file(const struct environment *environment, char *const 
 static int set_preload(struct environment *environment, const char *path)
 {
 	const char *previous = environment_get(environment, "NODE_OPTIONS");
+	char *quoted = malloc(2 * strlen(path) + 1);
 	char *options;
 	int error;
 
-	if (asprintf(&options, "%s%s--require=\"%s\"", previous ? previous : "",
-		     previous ? " " : "", path) < 0)
+	if (!quoted)
 		return -ENOMEM;
+	quote(path, quoted);
+	error = asprintf(&options, "%s%s--require=\"%s\"", previous ? previous : "",
+			 previous ? " " : "", quoted) < 0
+			? -ENOMEM
+			: 0;
+	free(quoted);
+	if (error)
+		return error;
 	error = environment_set(environment, "NODE_OPTIONS", options);
 	free(options);
 	return error;
@@ -159,8 +181,7 @@ static int set_node(struct environment *environment, const struct worker_environ
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)
 		error = set_number(environment, numbers[i], spec->slot);
 	for (i = 0; i < PRELOAD_COUNT && !error; i++)
-		if (spec->preloads[i] &&
-		    (i != PRELOAD_STOP || !may_read_no_file(environment, spec->config->command)))
+		if (spec->preloads[i] && !may_read_no_file(environment, spec->config->command))
 			error = set_preload(environment, spec->preloads[i]);
 	return error;
 }

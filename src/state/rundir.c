@@ -22,8 +22,9 @@ static const char *const files[] = {"control.sock",
 				    "slots",
 				    "slots.new",
 				    "stickyctl-stop.js",
-				    "stickyctl-keepalive.js",
-				    "preload.js" /* of an older version */,
+				    "stickyctl-preload.js",
+				    "stickyctl-keepalive.js" /* of an older version */,
+				    "preload.js" /* likewise */,
 				    "bind.sock",
 				    "pid"};
 

@@ -173,7 +173,7 @@ void handshake_wait_close(struct handshake_wait *wait)
 /* An adopted worker has sockets that only its process holds: they can have handshakes, too. */
 static bool may_have_handshakes(const struct worker *worker)
 {
-	return !worker->sockets || sticky_worker_fd(worker->sockets, 0) >= 0;
+	return !worker->sockets || worker_has_sockets(worker);
 }
 
 void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)

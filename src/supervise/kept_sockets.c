@@ -350,12 +350,22 @@ void kept_sockets_close(struct kept_sockets *kept)
 	free(kept);
 }
 
+static bool has_cookie(const uint64_t *cookies)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (cookies[i])
+			return true;
+	return false;
+}
+
 static void add(struct kept_sockets *kept, uint32_t slot, pid_t pid, const uint64_t *cookies)
 {
 	struct entry *entry;
 
 	/* Where connections are passed, workers have no listening sockets. */
-	if (!cookies[0])
+	if (!has_cookie(cookies))
 		return;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry) {

@@ -38,8 +38,11 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 		hang_begin(supervisor_of(worker)->hang, worker);
 	else
 		hang_end(supervisor_of(worker)->hang, worker);
-	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++) {
 		error = 0;
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd < 0)
+			continue;
 		if (watch)
 			error = hangup_add(hangup, fd, worker);
 		else
@@ -74,20 +77,35 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
 }
 
-/*
- * Set --backlog for the worker's queues. The worker's own listen() has set the limit of its program
- * (511 in Node.js), and such a queue fills up while the worker does not run for a moment. Another
- * listen() changes only that limit.
- */
-static void restore_backlog(const struct worker *worker)
+/* listen() again changes nothing but the limit of the queue. */
+void worker_restore_backlog(const struct worker *worker)
 {
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
 	uint32_t i;
 
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		if (is_listening(fd) && listen(fd, backlog))
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0 && is_listening(fd) && listen(fd, backlog))
 			report(STICKY_LOG_WARN, "backlog_kept", "slot=%u pid=%d error=\"%s\"",
 			       worker->slot->index, pid_of(worker), strerror(errno));
+	}
+}
+
+int worker_serve(struct worker *worker, uint32_t listener, bool serves)
+{
+	unsigned int previous;
+	int error;
+
+	/* The end of a socket that is closed on purpose must not count as the worker's end. */
+	if (worker->has_slot)
+		worker_watch_sockets(worker, false);
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	error = sticky_worker_serve(worker->sockets, listener, serves);
+	privilege_restore(previous);
+	if (worker->has_slot)
+		worker_watch_sockets(worker, true);
+	worker_note_sockets(worker);
+	return error;
 }
 
 /* The worker has the slot now: end what was done for the slot while it had none. */
@@ -125,7 +143,7 @@ static void take_slot(struct worker *worker)
 		return;
 	}
 	hold_timeout_unwatch(supervisor->standin, slot->index);
-	restore_backlog(worker);
+	worker_restore_backlog(worker);
 	error = sticky_worker_ready(worker->sockets);
 	if (error) {
 		/* The worker closed or shut down its socket: it can't serve. */

@@ -37,6 +37,18 @@ void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot);
 void slot_handover_apply_table(struct supervisor *supervisor);
 
 /*
+ * Let a worker serve a listener, or not: see sticky_worker_serve(). The worker must have sockets:
+ * worker_sockets(). Returns 0 or -errno, and nothing has changed.
+ */
+int worker_serve(struct worker *worker, uint32_t listener, bool serves);
+
+/*
+ * Set --backlog for the worker's queues. The worker's own listen() has set the limit of its program
+ * (511 in Node.js), and such a queue fills up while the worker does not run for a moment.
+ */
+void worker_restore_backlog(const struct worker *worker);
+
+/*
  * Begin or end to watch a worker that has its slot: its listening sockets for a hang-up, and
  * whether it accepts what waits for it.
  */

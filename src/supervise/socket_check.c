@@ -93,7 +93,7 @@ static void note_restored(const struct worker *worker, enum sticky_log_level lev
 			error ? "socket_not_restored" : "socket_restored", fields);
 }
 
-/* The worker has called listen() again, with its own limit: see restore_backlog(). */
+/* The worker has called listen() again, with its own limit: see worker_restore_backlog(). */
 static void restore_limit(const struct worker *worker, const struct watched_socket *socket, int fd,
 			  uint32_t limit)
 {

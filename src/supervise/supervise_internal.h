@@ -113,8 +113,10 @@ struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	/* SO_COOKIE of each of them, also when it has left its slot; 0 beyond them */
+	/* SO_COOKIE of each of them, also when it has left its slot; 0 where there is none */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT];
+	uint32_t not_held;	 /* listeners whose sockets its process does not have: a bit each */
+	uint32_t excused;	 /* see worker_excuse() */
 	void *handle;		 /* of the backend; NULL: it has not begun */
 	enum worker_state state; /* written by worker_set_state() alone */
 	bool has_slot;		 /* connections of the slot come to it */
@@ -264,6 +266,9 @@ json_t *worker_fields(const struct worker *worker);
 
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
+
+/* Returns true if it has listening sockets: not where connections are only passed to it. */
+bool worker_has_sockets(const struct worker *worker);
 
 /* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
 void worker_note_sockets(struct worker *worker);

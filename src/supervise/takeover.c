@@ -89,20 +89,31 @@ static bool fetch_from_member(void *context, pid_t pid)
 	return fetching->wanted != 0;
 }
 
+/* How many listening sockets does its process have? */
+static uint32_t count_held(const struct worker_record *record, uint32_t listeners)
+{
+	uint32_t count = 0, i;
+
+	for (i = 0; i < listeners; i++)
+		count += record->cookies[i] != 0;
+	return count;
+}
+
 /*
  * Its sockets may have other numbers by now: all of its descriptors are looked at. Where a server
  * binds its address itself (--worker=bind), its children alone may have them.
  */
 static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
+	uint32_t held = count_held(&adopted->record, listeners), i;
 	struct fetching fetching = {
 		.adopted = adopted,
 		.listeners = listeners,
-		.wanted = listeners + (adopted->record.private_cookie != 0),
+		.wanted = held + (adopted->record.private_cookie != 0),
 		.pidfd = adopted->pidfd,
 	};
-	int error = procfd_each_socket(adopted->record.pid, fetch_one, &fetching);
-	uint32_t i;
+	int error =
+		fetching.wanted ? procfd_each_socket(adopted->record.pid, fetch_one, &fetching) : 0;
 
 	if (!error && fetching.wanted)
 		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);
@@ -110,9 +121,9 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 		return error;
 	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */
 	for (i = 0; i < listeners; i++)
-		if (adopted->fds[i] < 0)
+		if (adopted->record.cookies[i] && adopted->fds[i] < 0)
 			return -ESRCH;
-	return 0;
+	return listeners && !held ? -ESRCH : 0;
 }
 
 static void close_worker(struct adopted_worker *adopted)
@@ -215,7 +226,10 @@ static int take_workers(struct takeover *takeover)
 	for (i = 0; i < STATE_FILE_WORKERS; i++)
 		takeover->count += take_worker(&content->worker[i], content->listeners,
 					       &takeover->workers[takeover->count]);
-	return takeover_sockets(takeover) ? 0 : -ENOENT;
+	for (i = 0; i < content->listeners; i++)
+		if (takeover_socket(takeover, i) >= 0)
+			return 0;
+	return -ENOENT;
 }
 
 int takeover_find(const char *path, struct takeover *ret_takeover)
@@ -246,14 +260,14 @@ bool takeover_has_ended(const struct takeover *takeover, const struct worker_rec
 	return true;
 }
 
-const int *takeover_sockets(const struct takeover *takeover)
+int takeover_socket(const struct takeover *takeover, uint32_t listener)
 {
 	uint32_t i;
 
 	for (i = 0; i < takeover->count; i++)
-		if (takeover->workers[i].fds[0] >= 0)
-			return takeover->workers[i].fds;
-	return NULL;
+		if (takeover->workers[i].fds[listener] >= 0)
+			return takeover->workers[i].fds[listener];
+	return -1;
 }
 
 void takeover_kill(const struct takeover *takeover)

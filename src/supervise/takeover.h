@@ -39,10 +39,10 @@ int takeover_find(const char *path, struct takeover *ret_takeover);
 bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record);
 
 /*
- * Returns the listening sockets of one worker, one for each listener, which stay the takeover's.
- * NULL: no worker has any.
+ * Returns a worker's socket of a listener, which stays the takeover's. -1: no worker listens there
+ * any more.
  */
-const int *takeover_sockets(const struct takeover *takeover);
+int takeover_socket(const struct takeover *takeover, uint32_t listener);
 
 /* Kill the workers that were found, and wait until they have ended, for a second each at most. */
 void takeover_kill(const struct takeover *takeover);

@@ -19,6 +19,27 @@ struct sticky_worker *worker_sockets(const struct worker *worker)
 	return worker->sockets;
 }
 
+bool worker_is_in_stop(const struct worker *worker)
+{
+	return supervisor_of(worker)->stopping;
+}
+
+bool worker_is_ready(const struct worker *worker)
+{
+	return worker->state == WORKER_READY && worker->slot->current == worker;
+}
+
+void worker_note_held(struct worker *worker, uint32_t held)
+{
+	worker->not_held = ~held;
+	worker_note_sockets(worker);
+}
+
+void worker_excuse(struct worker *worker, uint32_t listeners)
+{
+	worker->excused = listeners;
+}
+
 bool worker_is_superseded(const struct worker *worker)
 {
 	const struct worker *current = worker->slot->current;
@@ -103,18 +124,44 @@ void worker_end_because(struct worker *worker, enum end_reason reason)
 		worker->end_reason = reason;
 }
 
+/* Returns 0 where there is no socket. */
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t length = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length))
+		return 0;
+	return cookie;
+}
+
+bool worker_has_sockets(const struct worker *worker)
+{
+	uint32_t i;
+
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		if (sticky_worker_fd(worker->sockets, i) >= 0)
+			return true;
+	return false;
+}
+
+/* What a controller that takes over must find in the worker's process. */
+static void record_sockets(const struct worker *worker, struct worker_record *record)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		record->cookies[i] = worker->not_held & 1u << i ? 0 : worker->cookies[i];
+}
+
 void worker_note_sockets(struct worker *worker)
 {
-	socklen_t length;
 	uint32_t i;
-	int fd;
 
-	for (i = 0; worker->sockets && (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++) {
-		length = sizeof(worker->cookies[i]);
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &worker->cookies[i], &length);
-	}
+	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++)
+		worker->cookies[i] = cookie_of(sticky_worker_fd(worker->sockets, i));
 	if (worker->record)
-		memcpy(worker->record->cookies, worker->cookies, sizeof(worker->cookies));
+		record_sockets(worker, worker->record);
 }
 
 void worker_note(struct worker *worker)

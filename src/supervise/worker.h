@@ -22,6 +22,24 @@ uint64_t worker_generation(const struct worker *worker);
  */
 struct sticky_worker *worker_sockets(const struct worker *worker);
 
+/* Returns true where the whole instance stops. */
+bool worker_is_in_stop(const struct worker *worker);
+
+/* Returns true where it is READY, and has its slot. */
+bool worker_is_ready(const struct worker *worker);
+
+/*
+ * Note which listening sockets its process has, a bit for each listener. A controller that takes
+ * over looks for these. A process has all of them unless this was called.
+ */
+void worker_note_held(struct worker *worker, uint32_t held);
+
+/*
+ * Note listeners on which the worker does not listen for now, a bit each. Others see to the clients
+ * who wait there: the worker is not taken for hung because of them. By default there are none.
+ */
+void worker_excuse(struct worker *worker, uint32_t listeners);
+
 /* Returns true if another worker, which is READY, has its slot. */
 bool worker_is_superseded(const struct worker *worker);
 

@@ -79,13 +79,26 @@ static void place_draining(struct worker *worker)
 	handshake_wait_begin(supervisor_of(worker)->handshakes, worker);
 }
 
+static bool has_sockets(const struct adopted_worker *adopted)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (adopted->fds[i] >= 0)
+			return true;
+	return false;
+}
+
 /* Returns 1 if the worker has its slot, 0 if it has left it, or -errno. */
 static int adopt_sockets(struct worker *worker, const struct adopted_worker *adopted)
 {
+	uint32_t i;
 	int result;
 
-	if (adopted->fds[0] < 0)
+	if (!has_sockets(adopted))
 		return 0;
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		worker->not_held |= adopted->fds[i] < 0 ? 1u << i : 0;
 	result = sticky_worker_adopt(supervisor_of(worker)->options.group, adopted->record.slot,
 				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {

@@ -42,9 +42,9 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
  */
 static bool missed_sockets(const struct worker *worker)
 {
-	return worker->state == WORKER_STARTING && worker->sockets &&
-	       sticky_worker_fd(worker->sockets, 0) < 0 && worker->slot->private_fd < 0 &&
-	       worker->channel && !channel_endpoint_speaks(worker->channel);
+	return worker->state == WORKER_STARTING && worker->sockets && !worker_has_sockets(worker) &&
+	       worker->slot->private_fd < 0 && worker->channel &&
+	       !channel_endpoint_speaks(worker->channel);
 }
 
 /* Has a server ended before it said, by its bind(), which address it wants? It may want -l. */

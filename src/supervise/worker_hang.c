@@ -149,6 +149,8 @@ static bool look_at_socket(struct worker *worker, uint32_t listener, int fd, uin
 	/* On a listening socket these are the queue's length and its limit. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		return false;
+	if (worker->excused & 1u << listener)
+		info.tcpi_unacked = 0;
 	hang_watch_queue(&socket->watch, now_ms, info.tcpi_unacked);
 	socket_restore(worker, socket, fd, info.tcpi_sacked);
 	return info.tcpi_unacked;
@@ -170,9 +172,11 @@ static int find_closed(struct worker *worker, uint64_t now_ms)
 	uint32_t i;
 	int fd;
 
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		if (socket_check_closed(worker, &worker->hang->sockets[i], fd, now_ms))
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0 && socket_check_closed(worker, &worker->hang->sockets[i], fd, now_ms))
 			return fd;
+	}
 	return -1;
 }
 
@@ -183,8 +187,11 @@ static bool look_at_worker(const struct hang *hang, struct worker *worker, uint6
 	uint32_t i;
 	int fd;
 
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		waits |= look_at_socket(worker, i, fd, now_ms);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0)
+			waits |= look_at_socket(worker, i, fd, now_ms);
+	}
 	if (waits && find_closed(worker, now_ms) >= 0) {
 		note_hung(worker, HANG_CLOSED_SOCKET, 0,
 			  "its slot is held, and its next worker begins");
@@ -414,8 +421,11 @@ void hang_begin(struct hang *hang, struct worker *worker)
 		       worker->slot->index, strerror(ENOMEM));
 		return;
 	}
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		begin_socket(hang, worker, i, fd);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0)
+			begin_socket(hang, worker, i, fd);
+	}
 	if (!evtimer_pending(hang->timer, NULL))
 		rest_while_idle(hang);
 }
@@ -427,8 +437,11 @@ void hang_end(struct hang *hang, struct worker *worker)
 
 	if (!worker->hang)
 		return;
-	for (i = 0; (fd = sticky_worker_fd(worker->sockets, i)) >= 0; i++)
-		queue_alarm_remove(hang->alarm, fd);
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
+		fd = sticky_worker_fd(worker->sockets, i);
+		if (fd >= 0)
+			queue_alarm_remove(hang->alarm, fd);
+	}
 	set_away(worker, false);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		hang_watch_fini(&worker->hang->sockets[i].watch);

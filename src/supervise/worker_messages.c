@@ -60,6 +60,21 @@ void worker_not_ready(struct worker *worker, const char *what, const char *hint)
 	worker->not_ready_hint = hint;
 }
 
+void worker_lacks_listener(struct worker *worker, const char *address, bool had_it)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+	json_t *fields = worker_fields(worker);
+
+	if (supervisor->reload.is_running[worker->slot->index])
+		json_object_set_new(fields, "reload", json_integer(supervisor->reload_id));
+	json_object_set_new(fields, "on", json_string(address));
+	json_object_set_new(fields, "previous_did", json_boolean(had_it));
+	json_object_set_new(fields, "so",
+			    json_string("its clients go to other workers there, until it listens"));
+	supervisor_note(supervisor_of(worker), had_it ? STICKY_LOG_WARN : STICKY_LOG_INFO,
+			"not_listened_on", fields);
+}
+
 void worker_wants_out(struct worker *worker)
 {
 	if (worker->slot->current == worker && worker->state == WORKER_READY)

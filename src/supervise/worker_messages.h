@@ -3,6 +3,8 @@
 #ifndef STICKY_SUPERVISE_WORKER_MESSAGES_H
 #define STICKY_SUPERVISE_WORKER_MESSAGES_H
 
+#include <stdbool.h>
+
 #include "supervise/end_reason.h"
 
 struct worker;
@@ -38,6 +40,14 @@ void worker_lost(struct worker *worker, enum end_reason reason);
  * hint  what the user can do about it: static
  */
 void worker_not_ready(struct worker *worker, const char *what, const char *hint);
+
+/*
+ * The worker does not listen on an address, and other workers get its clients there. Added to the
+ * journal.
+ *
+ * had_it  the slot's previous worker listened there: a warning
+ */
+void worker_lacks_listener(struct worker *worker, const char *address, bool had_it);
 
 /* The worker asks to be replaced. Does nothing if it is not READY in its slot. */
 void worker_wants_out(struct worker *worker);

@@ -5,21 +5,26 @@ a slot changes hands in the middle of many. On loopback it hardly ever does.
 
 `make soak` does the same at more distances, with more kinds of workers, for longer."""
 
+import json
 import os
 import pathlib
 import signal
 import socket
+import sys
 import threading
+import time
 import unittest
 
 import harness
-from delay import DelayLine
-from distance import DistanceTestCase, drains, stops_at_once
+from delay import FIRST_CLIENT, DelayLine
+from distance import DistanceTestCase, drains, nodejs, stops_at_once
+from nodejs import NODE_VERSION
 from resets import ResetTrace
 from workers import start_plain
 from world import patience, wait_for
 
 SECONDS = 0.8    # of operations for each test
+KEEPING = pathlib.Path(__file__).parent / "keeping.py"
 ANSWER_MS = 200  # the time that a slow answer takes: many reloads
 
 
@@ -128,6 +133,34 @@ class SlowAnswers(JudgingTestCase):
     def test_reload_at_40_ms(self):
         self.assert_nothing_lost("reload, slow answers", self.measure(
             40, self.reload, drains, SECONDS, "--wait", ANSWER_MS))
+
+
+@unittest.skipUnless(NODE_VERSION >= 19, "Node.js 18 leaves idle connections open, or is not there")
+class KeptConnections(DistanceTestCase):
+    """Requests on connections that are kept: the client may send one while the server closes the
+    connection, and gets a reset for it."""
+
+    CLIENTS = 100
+    PAUSE_MS = 400
+    RELOADS = 5
+
+    def test_reload_at_100_ms(self):
+        with DelayLine(self, 100) as line:
+            instance = self.serve("-w", 2, *nodejs(self, line))
+            keeping = self.program(*line.client_side, sys.executable, "-B", KEEPING, *line.target,
+                                   FIRST_CLIENT, self.CLIENTS, self.PAUSE_MS)
+            wait_for("the clients", lambda: "begun" in keeping.output)
+            for _ in range(self.RELOADS):
+                time.sleep(0.6)  # their connections are kept by then, most of them
+                self.reload(instance)
+            time.sleep(0.6)
+            keeping.send(signal.SIGTERM)
+            keeping.wait()
+            self.assertEqual(instance.stop("--now"), 0)
+        counts = json.loads(keeping.output.splitlines()[-1])
+        print(f"# kept connections at 100 ms, {self.RELOADS} reloads: {counts}", flush=True)
+        self.assertGreater(counts["kept"], 100)
+        self.assertEqual(counts["lost"], 0, counts)
 
 
 if __name__ == "__main__":

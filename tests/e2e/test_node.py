@@ -175,21 +175,6 @@ class Others(NodeTestCase):
         instance.stop()
         self.assertTrue(is_refused(OTHER))
 
-    def test_the_first_one_is_the_one_that_is_steered(self):
-        """Where nothing is named."""
-        app = self.app("""
-            const http = require('http');
-            http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
-              .listen(3000, () => http.createServer((request, response) => response.end('up'))
-                .listen(4000));
-            """)
-        instance = self.serve_node(app)
-        self.assert_steered(instance)
-        self.assertEqual(len(instance.status()["listeners"]), 1)
-        wait_for("the other port", lambda: not is_refused(OTHER))
-        self.assertEqual(http_get(OTHER)[2], "up")
-        instance.stop()
-
     def test_unix_path(self):
         app = self.app(PATH_AND_PORT)
         instance = self.serve_node(app, env={"SOCKET": self.dir / "app.sock"})
@@ -368,6 +353,17 @@ class Backlog(NodeTestCase):
     def test_as_named(self):
         instance = self.serve_node(self.plain("3000"), "--backlog", "77")
         self.assertEqual(self.limits(), {77})
+        instance.stop()
+
+    def test_of_a_port_that_comes_later(self):
+        app = self.app("""
+            const http = require('http');
+            http.createServer().listen(4000);
+            setTimeout(() => http.createServer().listen(3000, () => console.log('listens')), 300);
+            """)
+        instance = self.serve_node(app)
+        wait_for("both workers", lambda: instance.output.count("listens") == 2)
+        wait_for("the backlog", lambda: self.limits() == {4096}, 5)
         instance.stop()
 
     def test_more_than_511_wait(self):

@@ -187,6 +187,32 @@ class Gone(ControllerTestCase):
         self.assertEqual(successor.workers()[0]["restarts"], 0)
         successor.stop()
 
+    def test_a_named_server_that_is_closed_meanwhile(self):
+        """Its worker goes on, and gets the socket of the next controller when it listens again."""
+        app = self.app(SERVER + LISTENS + """
+            const other = http.createServer((request, response) =>
+              response.end(who(request.socket) + '\\n'));
+            other.listen(4000, '127.0.0.1');
+            server.on('request', request => {
+              if (request.url === '/close') other.close(() => console.error('closed'));
+              if (request.url === '/open') other.listen(4000, '127.0.0.1');
+            });
+            """)
+        named = (*LISTEN, "-l", "127.0.0.1:4000")
+        instance = self.serve_node(app, *named)
+        before = instance.workers()
+        client = self.sources_of(instance, 1, 1)[0]
+        ask_http(HERE, client, "/close")
+        wait_for("it to be closed", lambda: "closed" in instance.errors)
+        self.kill_controller(instance)
+        successor = self.start_again(app, *named)
+        self.assert_same(successor, before)
+        self.assertEqual(ask_http(METRICS, client)["slot"], 0)
+        ask_http(HERE, client, "/open")
+        wait_for("it to listen", lambda: ask_http(METRICS, client)["slot"] == 1)
+        self.assert_steered(successor, METRICS)
+        successor.stop()
+
     def test_a_worker_that_starts_meanwhile_is_replaced(self):
         """Its question was read by one that is dead."""
         app = self.app(SERVER + """

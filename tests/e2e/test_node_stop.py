@@ -222,7 +222,7 @@ class Stop(NodeTestCase):
         instance = self.serve_node(self.app_with(TIMER), "--user", "nobody", "--chdir", "/",
                                    slots=1)
         self.assertEqual(ask_http(HERE)["slot"], 0)
-        self.assertEqual(len(instance.log_lines("stop_script_unreadable")), 1)
+        self.assertEqual(len(instance.log_lines("preload_unreadable")), 1)
         self.stop_soon(instance)
         self.assertEqual(self.how(instance), ["was killed by SIGTERM"])
 

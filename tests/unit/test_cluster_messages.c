@@ -329,16 +329,16 @@ static void the_applications_handlers_are_read(void **state)
 static void workers_are_told_how_they_stop(void **state)
 {
 	const struct cluster_stop both = {
-		.signals = {SIGTERM, SIGINT}, .after_ms = 5000, .when_idle = true};
+		.signals = {SIGTERM, SIGINT}, .after_ms = 5000, .when_idle = true, .kept_ms = 900};
 	const struct cluster_stop one = {.signals = {SIGQUIT}, .after_ms = UINT32_MAX};
 
 	(void)state;
 	check_text(cluster_tell_stop(&both),
 		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGTERM\",\"SIGINT\"],"
-		   "\"after\":5000,\"idle\":true}");
+		   "\"after\":5000,\"idle\":true,\"kept\":900}");
 	check_text(cluster_tell_stop(&one),
 		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGQUIT\"],\"after\":2147483647,"
-		   "\"idle\":false}");
+		   "\"idle\":false,\"kept\":0}");
 }
 
 int main(void)

@@ -1,0 +1,91 @@
+'use strict';
+// Written by stickyctl: what a worker's process does for it besides Node.js's cluster module. It
+// acts on messages of the controller alone. Until one comes, nothing of Node.js is changed.
+//
+// - A passed connection (--behind-proxy, --steering=user): each request is answered with
+//   `Connection: close` where a proxy could put several clients' requests on one connection
+//   (--proxy-keepalive=close). With the PROXY protocol the socket's remote address is the client's.
+// - The worker is to finish: the next request on each kept connection is answered with
+//   `Connection: close`, and idle connections are closed only after a while. A client that sends
+//   its next request while the server closes the connection would get a reset.
+
+const closing = new WeakSet(); // handles of connections whose requests are answered with `close`
+let isLeaving = false;
+let channel = null; // of requests, while they are looked at
+
+forgetOwnWords();
+if (process.send)
+  process.prependListener('internalMessage', onMessage);
+
+function onMessage(message, handle) {
+  if (!message) return;
+  if (message.cmd === 'NODE_STICKY' && message.act === 'leave') leave(message.idleMs);
+  if (handle && message.act === 'newconn' && message.sticky) describe(handle, message.sticky);
+}
+
+// Child processes do not get the script: it is of no use to them, and may be gone by then.
+function forgetOwnWords() {
+  const { realpathSync } = require('fs');
+  const own = realpathSync(__filename);
+  const isOwn = path => {
+    try {
+      return realpathSync(path.replace(/\\(.)/g, '$1')) === own;
+    } catch {
+      return false; // a file of somebody else, which is not there
+    }
+  };
+  const all = process.env.NODE_OPTIONS || '';
+  const others = all.replace(/ ?--require="((?:[^"\\]|\\.)*)"/g,
+                             (words, path) => isOwn(path) ? '' : words);
+  if (others) process.env.NODE_OPTIONS = others;
+  else delete process.env.NODE_OPTIONS;
+}
+
+function describe(handle, { close, client }) {
+  if (close) {
+    closing.add(handle);
+    watchRequests();
+  }
+  if (client) {
+    handle.getpeername = address => {
+      Object.assign(address, client);
+      return 0;
+    };
+  }
+}
+
+// An upgrade is no request in this sense: its connection stays open.
+function watchRequests() {
+  if (channel) return;
+  channel = require('diagnostics_channel').channel('http.server.request.start');
+  channel.subscribe(({ response, socket }) => {
+    if (isLeaving || closing.has(handleOf(socket))) response.shouldKeepAlive = false;
+  });
+}
+
+function handleOf(socket) {
+  // The handle of a TLS connection is that of the connection beneath it.
+  const below = socket && (socket._parent || socket);
+  return below && below._handle || {};
+}
+
+// Node.js calls closeIdleConnections() when the cluster's primary asks a worker to finish.
+function leave(idleMs) {
+  const until = Date.now() + idleMs;
+
+  if (isLeaving) return;
+  isLeaving = true;
+  watchRequests();
+  for (const name of ['http', 'https']) {
+    const { prototype } = require(name).Server;
+    const { closeIdleConnections } = prototype;
+
+    if (!closeIdleConnections) continue;
+    prototype.closeIdleConnections = function () {
+      const restMs = until - Date.now();
+
+      if (restMs <= 0) closeIdleConnections.call(this);
+      else setTimeout(() => closeIdleConnections.call(this), restMs).unref();
+    };
+  }
+}
