@@ -19,7 +19,7 @@
 #include "handoff/frontend.h"
 #include "state/pin_dir.h"
 #include "state/state_file.h"
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 #include "supervise/supervisor.h"
 
 void controller_complain(const char *format, ...)

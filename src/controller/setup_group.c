@@ -11,7 +11,7 @@
 #include "common/privilege.h"
 #include "controller/controller_internal.h"
 #include "procfs/cpu_count.h"
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 #include "supervise/worker_adopt.h"
 
 uint32_t controller_wanted_slots(const struct config *config)

@@ -16,7 +16,7 @@
 #include "node/relay.h"
 #include "process/processes.h"
 #include "state/rundir.h"
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 #include "supervise/shutdown.h"
 #include "supervise/supervisor.h"
 

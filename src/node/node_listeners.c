@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 #include "common/error_text.h"
 #include "common/privilege.h"
 #include "common/log.h"

@@ -13,9 +13,9 @@
 #include "procfs/process_tree.h"
 #include "procfs/sockdiag.h"
 #include "procfs/socket_holders.h"
-#include "supervise/listener_overlap.h"
-#include "supervise/listeners.h"
-#include "supervise/port_owner.h"
+#include "policy/listener_overlap.h"
+#include "listen/listeners.h"
+#include "listen/port_owner.h"
 #include "supervise/supervise_internal.h"
 
 #define FOREIGN_MAX  8	/* that are said; more of them tell no more */

@@ -14,7 +14,7 @@
 #include "procfs/process_tree.h"
 #include "procfs/sockdiag.h"
 #include "procfs/socket_holders.h"
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 #include "supervise/supervise_internal.h"
 
 /* By then the library has closed our own duplicates: see sticky_group_fd(). */

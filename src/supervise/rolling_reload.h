@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "supervise/reload_plan.h"
+#include "policy/reload_plan.h"
 #include "supervise/worker_backend.h"
 
 struct supervised_slot;

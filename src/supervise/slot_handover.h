@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 struct supervisor;
 struct worker;

@@ -9,7 +9,7 @@
 
 #include "supervise/supervisor_options.h"
 #include "supervise/worker_backend.h"
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 /* One slot at one moment. */
 struct slot_view {

@@ -12,13 +12,13 @@
 #include "common/log.h"
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"
-#include "supervise/end_reason.h"
-#include "supervise/hang_watch.h"
-#include "supervise/reload_plan.h"
-#include "supervise/restart_policy.h"
+#include "policy/end_reason.h"
+#include "policy/hang_watch.h"
+#include "policy/reload_plan.h"
+#include "policy/restart_policy.h"
 #include "supervise/supervisor_options.h"
 #include "supervise/worker.h"
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 #define STATUS_SIZE    256
 #define NOT_READY_SIZE 192

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "procfs/process_group.h"
 #include "procfs/process_sockets.h"
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 #define END_MS 1000 /* time in which a worker that was killed must end */
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "procfs/sockdiag.h"
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 
 #define WAITING_MAX (1u << 20)
 

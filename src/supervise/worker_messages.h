@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "supervise/end_reason.h"
+#include "policy/end_reason.h"
 
 struct worker;
 

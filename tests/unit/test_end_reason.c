@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "supervise/end_reason.h"
+#include "policy/end_reason.h"
 
 static const struct end_facts facts = {
 	.ready_timeout_ms = 5000,

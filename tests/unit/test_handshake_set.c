@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "supervise/handshake_set.h"
+#include "policy/handshake_set.h"
 
 #define LOOK(set, ...)                                                                             \
 	do {                                                                                       \

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "supervise/hang_cause.h"
+#include "policy/hang_cause.h"
 
 static void causes_by_what_the_process_does(void **state)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "supervise/hang_watch.h"
+#include "policy/hang_watch.h"
 
 #define TIMEOUT 1000
 #define LIST(...)                                                                                  \

@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "supervise/listener_overlap.h"
+#include "policy/listener_overlap.h"
 
 static struct listener_place place(const char *address, uint16_t port)
 {

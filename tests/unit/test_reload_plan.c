@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "supervise/reload_plan.h"
+#include "policy/reload_plan.h"
 
 static struct reload reload;
 

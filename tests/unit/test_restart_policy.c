@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "supervise/restart_policy.h"
+#include "policy/restart_policy.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

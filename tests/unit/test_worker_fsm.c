@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

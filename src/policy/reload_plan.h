@@ -3,8 +3,8 @@
  * The plan of a rolling reload: which slot is next, how many at once, when it is over. Pure:
  * rolling_reload.c begins the workers, and reports what has become of them.
  */
-#ifndef STICKY_SUPERVISE_RELOAD_PLAN_H
-#define STICKY_SUPERVISE_RELOAD_PLAN_H
+#ifndef STICKY_POLICY_RELOAD_PLAN_H
+#define STICKY_POLICY_RELOAD_PLAN_H
 
 #include <stdbool.h>
 #include <stdint.h>

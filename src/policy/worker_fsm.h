@@ -3,8 +3,8 @@
  * The state machine of a worker as a table: state x event -> next state, actions. Pure:
  * slot_handover.c does the actions.
  */
-#ifndef STICKY_SUPERVISE_WORKER_FSM_H
-#define STICKY_SUPERVISE_WORKER_FSM_H
+#ifndef STICKY_POLICY_WORKER_FSM_H
+#define STICKY_POLICY_WORKER_FSM_H
 
 #include <stdbool.h>
 #include <stdint.h>

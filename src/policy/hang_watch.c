@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/hang_watch.h"
+#include "policy/hang_watch.h"
 
 /* The worker has accepted a connection, or none waits: all begins anew. */
 static enum hang_change begin_anew(struct hang_watch *watch, uint64_t now_ms, uint32_t queue)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/end_reason.h"
+#include "policy/end_reason.h"
 
 #include <assert.h>
 #include <inttypes.h>

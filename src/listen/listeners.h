@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The listeners of an instance: opened, with error messages that say what to do, and described. */
-#ifndef STICKY_SUPERVISE_LISTENERS_H
-#define STICKY_SUPERVISE_LISTENERS_H
+#ifndef STICKY_LISTEN_LISTENERS_H
+#define STICKY_LISTEN_LISTENERS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/handshake_set.h"
+#include "policy/handshake_set.h"
 
 #include <errno.h>
 #include <stdlib.h>

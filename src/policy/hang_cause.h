@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Why a worker accepts nothing, in words. Pure: what its process does comes from procfs. */
-#ifndef STICKY_SUPERVISE_HANG_CAUSE_H
-#define STICKY_SUPERVISE_HANG_CAUSE_H
+#ifndef STICKY_POLICY_HANG_CAUSE_H
+#define STICKY_POLICY_HANG_CAUSE_H
 
 #include <stdint.h>
 

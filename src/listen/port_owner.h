@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who listens at a port, for messages. */
-#ifndef STICKY_SUPERVISE_PORT_OWNER_H
-#define STICKY_SUPERVISE_PORT_OWNER_H
+#ifndef STICKY_LISTEN_PORT_OWNER_H
+#define STICKY_LISTEN_PORT_OWNER_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/port_owner.h"
+#include "listen/port_owner.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

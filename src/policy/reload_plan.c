@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/reload_plan.h"
+#include "policy/reload_plan.h"
 
 #include <assert.h>
 #include <stdio.h>

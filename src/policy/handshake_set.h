@@ -4,8 +4,8 @@
  * of the first look. Each further look removes those that are over. Pure: the numbers come from
  * sockdiag_handshakes().
  */
-#ifndef STICKY_SUPERVISE_HANDSHAKE_SET_H
-#define STICKY_SUPERVISE_HANDSHAKE_SET_H
+#ifndef STICKY_POLICY_HANDSHAKE_SET_H
+#define STICKY_POLICY_HANDSHAKE_SET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which of two listening addresses a connection comes to. Pure. */
-#ifndef STICKY_SUPERVISE_LISTENER_OVERLAP_H
-#define STICKY_SUPERVISE_LISTENER_OVERLAP_H
+#ifndef STICKY_POLICY_LISTENER_OVERLAP_H
+#define STICKY_POLICY_LISTENER_OVERLAP_H
 
 #include <stdbool.h>
 #include <stdint.h>

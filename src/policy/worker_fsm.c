@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/worker_fsm.h"
+#include "policy/worker_fsm.h"
 
 #include <assert.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/hang_cause.h"
+#include "policy/hang_cause.h"
 
 #include <assert.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/listeners.h"
+#include "listen/listeners.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "common/error_text.h"
-#include "supervise/port_owner.h"
+#include "listen/port_owner.h"
 
 /* What a user can do about an error of sticky_group_listen(). */
 static const char *hint(int error)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/restart_policy.h"
+#include "policy/restart_policy.h"
 
 #include <assert.h>
 

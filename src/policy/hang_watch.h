@@ -8,14 +8,14 @@
  * list that are not in the second one have been accepted. Connections that are passed by the
  * controller need no list, as the worker acknowledges each.
  */
-#ifndef STICKY_SUPERVISE_HANG_WATCH_H
-#define STICKY_SUPERVISE_HANG_WATCH_H
+#ifndef STICKY_POLICY_HANG_WATCH_H
+#define STICKY_POLICY_HANG_WATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "supervise/handshake_set.h"
+#include "policy/handshake_set.h"
 
 /* One queue of one worker. All zero: no look yet. hang_watch_fini() frees it. */
 struct hang_watch {

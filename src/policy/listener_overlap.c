@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/listener_overlap.h"
+#include "policy/listener_overlap.h"
 
 #include <string.h>
 #include <sys/socket.h>

@@ -3,8 +3,8 @@
  * When a slot's next worker is started after one has ended, when a slot has failed, and when a
  * worker is too old. Pure: time and random numbers are parameters.
  */
-#ifndef STICKY_SUPERVISE_RESTART_POLICY_H
-#define STICKY_SUPERVISE_RESTART_POLICY_H
+#ifndef STICKY_POLICY_RESTART_POLICY_H
+#define STICKY_POLICY_RESTART_POLICY_H
 
 #include <stdbool.h>
 #include <stdint.h>

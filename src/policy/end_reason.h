@@ -3,8 +3,8 @@
  * Why the supervisor ended a worker, as text. The signal that ended its process would not tell the
  * reason. Pure.
  */
-#ifndef STICKY_SUPERVISE_END_REASON_H
-#define STICKY_SUPERVISE_END_REASON_H
+#ifndef STICKY_POLICY_END_REASON_H
+#define STICKY_POLICY_END_REASON_H
 
 #include <stddef.h>
 #include <stdint.h>
