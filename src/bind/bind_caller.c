@@ -76,7 +76,7 @@ static int duplicate(pid_t pid, int number)
 
 	if (pidfd < 0)
 		return -errno;
-	if (!procfd_is_socket(pid, number)) {
+	if (!process_has_socket_at(pid, number)) {
 		close(pidfd);
 		return -ENOTSOCK;
 	}
@@ -91,7 +91,7 @@ static int look(const struct bind_call *call, pid_t pid, const void *bytes, size
 {
 	if (!is_tcp(caller->socket))
 		return -EPROTONOSUPPORT;
-	caller->flags = procfd_flags(pid, call->number);
+	caller->flags = process_descriptor_flags(pid, call->number);
 	if (caller->flags < 0)
 		return caller->flags;
 	return call->is_listen
@@ -104,7 +104,7 @@ static int open_caller(const struct bind_call *call, const void *bytes, size_t l
 		       struct bind_caller *ret_caller)
 {
 	struct bind_caller caller = {.socket = -1};
-	pid_t pid = call->tid > 0 ? procfd_process_of(call->tid) : -ESRCH;
+	pid_t pid = call->tid > 0 ? process_of_thread(call->tid) : -ESRCH;
 	int error;
 
 	if (pid <= 0)
@@ -124,7 +124,7 @@ static int open_caller(const struct bind_call *call, const void *bytes, size_t l
 bool bind_caller_has(const struct bind_call *call, int number, int socket)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
-	pid_t pid = procfd_process_of(call->tid);
+	pid_t pid = process_of_thread(call->tid);
 	int fd = pid > 0 ? duplicate(pid, number) : -1;
 	bool has = fd >= 0 && bind_is_same_socket(fd, socket);
 

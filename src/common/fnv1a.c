@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-uint64_t textid_add_bytes(uint64_t id, const void *bytes, size_t size)
+uint64_t fnv1a_add_bytes(uint64_t id, const void *bytes, size_t size)
 {
 	const unsigned char *byte = bytes;
 
@@ -12,17 +12,16 @@ uint64_t textid_add_bytes(uint64_t id, const void *bytes, size_t size)
 	return id;
 }
 
-uint64_t textid_add(uint64_t id, const char *text)
+uint64_t fnv1a_add(uint64_t id, const char *text)
 {
-	return text ? textid_add_bytes(id, text, strlen(text) + 1)
-		    : textid_add_bytes(id, "\xff", 1);
+	return text ? fnv1a_add_bytes(id, text, strlen(text) + 1) : fnv1a_add_bytes(id, "\xff", 1);
 }
 
-uint64_t textid_add_list(uint64_t id, const struct string_list *list)
+uint64_t fnv1a_add_list(uint64_t id, const struct string_list *list)
 {
 	size_t i;
 
 	for (i = 0; i < list->count; i++)
-		id = textid_add(id, list->items[i]);
-	return textid_add(id, NULL);
+		id = fnv1a_add(id, list->items[i]);
+	return fnv1a_add(id, NULL);
 }

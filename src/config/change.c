@@ -37,10 +37,10 @@ static uint64_t id_of(const struct config_option *option, const struct config *c
 	const void *member = (const char *)config + option->offset;
 
 	if (option_is_list(option))
-		return textid_add_list(TEXTID_BEGIN, member);
+		return fnv1a_add_list(TEXTID_BEGIN, member);
 	if (option_is_text(option))
-		return textid_add(TEXTID_BEGIN, *(char *const *)member);
-	return textid_add_bytes(TEXTID_BEGIN, member, size_of(option));
+		return fnv1a_add(TEXTID_BEGIN, *(char *const *)member);
+	return fnv1a_add_bytes(TEXTID_BEGIN, member, size_of(option));
 }
 
 static void add_name(const char *name, size_t size, char *names)

@@ -192,9 +192,9 @@ uint64_t config_id(const struct config *config, const char *directory)
 	char **word;
 
 	for (word = config->command; word && *word; word++)
-		id = textid_add(id, *word);
-	id = textid_add(id, directory);
-	id = textid_add(id, config->identity.user);
-	id = textid_add_list(id, &config->identity.env);
-	return textid_add_list(id, &config->identity.env_files);
+		id = fnv1a_add(id, *word);
+	id = fnv1a_add(id, directory);
+	id = fnv1a_add(id, config->identity.user);
+	id = fnv1a_add_list(id, &config->identity.env);
+	return fnv1a_add_list(id, &config->identity.env_files);
 }

@@ -107,7 +107,7 @@ static void teardown(struct controller *controller)
 	frontend_close(controller->instance.frontend);
 	processes_close(controller->processes);
 	bind_workers_close(controller->bind);
-	nodeports_close(controller->nodeports);
+	node_listeners_close(controller->node_listeners);
 	relay_close(controller->relay);
 	if (!controller->instance.config->command && controller->instance.backend.ops)
 		controller->threads->close(&controller->instance.backend);

@@ -42,10 +42,10 @@ struct controller {
 	struct processes *processes;
 	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
-	bool answers_bind;	     /* of workers: see bind/bind_worker.h */
-	struct bind_workers *bind;   /* NULL: the workers do not bind their addresses themselves */
-	struct unheard unheard;	     /* messages of Node.js workers that no one takes */
-	struct nodeports *nodeports; /* NULL: the workers are not of Node.js */
+	bool answers_bind;	   /* of workers: see bind/bind_worker.h */
+	struct bind_workers *bind; /* NULL: the workers do not bind their addresses themselves */
+	struct unheard unheard;	   /* messages of Node.js workers that no one takes */
+	struct node_listeners *node_listeners; /* NULL: the workers are not of Node.js */
 	struct instance instance;
 	struct traffic own_traffic; /* used as instance.traffic if there is no state file */
 	struct state_file state_file;

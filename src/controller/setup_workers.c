@@ -104,7 +104,7 @@ static int write_preloads(struct controller *controller)
 static int open_nodeports(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
-	struct nodeports_options options = {
+	struct node_listeners_options options = {
 		.group = controller->instance.group,
 		.backlog = (int)config->backlog,
 		.rights = &controller->rights,
@@ -124,7 +124,7 @@ static int open_nodeports(struct controller *controller)
 	error = write_preloads(controller);
 	if (!error)
 		error = relay_open(&controller->relay);
-	return error ? error : nodeports_open(&options, &controller->nodeports);
+	return error ? error : node_listeners_open(&options, &controller->node_listeners);
 }
 
 static int open_processes(struct controller *controller)
@@ -148,7 +148,7 @@ static int open_processes(struct controller *controller)
 	options.bind = controller->bind;
 	options.gives_sockets =
 		config_worker_mode(controller->instance.config) == WORKER_ACTIVATION;
-	options.nodeports = controller->nodeports;
+	options.node_listeners = controller->node_listeners;
 	options.relay = controller->relay;
 	options.unheard = &controller->unheard;
 	for (preload = 0; preload < PRELOAD_COUNT; preload++)

@@ -25,7 +25,7 @@ static void begin_stop(struct controller *controller, bool now)
 	 */
 	sticky_group_refuse(controller->instance.group);
 	frontend_stop(controller->instance.frontend);
-	nodeports_stop(controller->nodeports);
+	node_listeners_stop(controller->node_listeners);
 	shutdown_begin(controller->instance.supervisor, now);
 }
 

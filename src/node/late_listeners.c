@@ -16,7 +16,7 @@
 
 struct late_listeners {
 	struct late_listeners_options options;
-	struct nodeports_watch watch;
+	struct node_listeners_watch watch;
 	struct event *timer;
 	uint64_t opened_ms;
 	uint64_t first_ms;  /* when it listened on its first port; 0: not yet */
@@ -35,7 +35,7 @@ static uint32_t bit(uint32_t listener)
 
 static uint32_t lacking(const struct late_listeners *late)
 {
-	return nodeports_listeners(late->options.ports) & ~late->asked & ~late->listening;
+	return node_listeners_listeners(late->options.ports) & ~late->asked & ~late->listening;
 }
 
 /* Does the worker have a socket there? */
@@ -59,7 +59,7 @@ static uint64_t due_from(const struct late_listeners *late, uint64_t now_ms)
 
 static void set_due_times(struct late_listeners *late, uint64_t now_ms)
 {
-	uint32_t left = nodeports_listeners(late->options.ports) & ~late->listening, i;
+	uint32_t left = node_listeners_listeners(late->options.ports) & ~late->listening, i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (left & bit(i) && !late->due_ms[i])
@@ -80,7 +80,7 @@ static void give_up(struct late_listeners *late, uint32_t listener)
 		       worker_slot(worker), listener, strerror(-error));
 		return;
 	}
-	nodeports_address(late->options.ports, listener, sizeof(address), address);
+	node_listeners_address(late->options.ports, listener, sizeof(address), address);
 	worker_lacks_listener(worker, address, (late->wanted & bit(listener)) != 0);
 }
 
@@ -127,7 +127,7 @@ static void say_ready(struct late_listeners *late, uint64_t now_ms)
 static void start_timer(struct late_listeners *late, uint64_t now_ms)
 {
 	uint64_t next_ms = UINT64_MAX;
-	uint32_t left = nodeports_listeners(late->options.ports) & ~late->listening, i;
+	uint32_t left = node_listeners_listeners(late->options.ports) & ~late->listening, i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (left & bit(i) && late->due_ms[i] > now_ms && late->due_ms[i] < next_ms)
@@ -151,8 +151,8 @@ void late_listeners_look(struct late_listeners *late)
 	if (late->was_ready)
 		give_up_what_is_over(late, now_ms);
 	if (worker_is_ready(late->options.worker))
-		nodeports_remember(late->options.ports, worker_slot(late->options.worker),
-				   late->listening);
+		node_listeners_remember(late->options.ports, worker_slot(late->options.worker),
+					late->listening);
 	start_timer(late, now_ms);
 }
 
@@ -164,7 +164,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 }
 
 /* Another worker has opened a port. */
-static void on_added(struct nodeports_watch *watch)
+static void on_added(struct node_listeners_watch *watch)
 {
 	late_listeners_look(watch->context);
 }
@@ -174,7 +174,7 @@ void late_listeners_adopt(struct late_listeners *late, uint32_t listening)
 	late->listening = listening;
 	late->first_ms = clock_ms();
 	late->was_ready = true;
-	nodeports_remember(late->options.ports, worker_slot(late->options.worker), listening);
+	node_listeners_remember(late->options.ports, worker_slot(late->options.worker), listening);
 }
 
 void late_listeners_ask(struct late_listeners *late, uint32_t listener)
@@ -211,14 +211,14 @@ int late_listeners_open(const struct late_listeners_options *options,
 		return -ENOMEM;
 	late->options = *options;
 	late->opened_ms = clock_ms();
-	late->wanted = nodeports_wanted(options->ports, worker_slot(options->worker));
+	late->wanted = node_listeners_wanted(options->ports, worker_slot(options->worker));
 	late->timer = evtimer_new(options->base, on_timer, late);
 	if (!late->timer) {
 		free(late);
 		return -ENOMEM;
 	}
-	late->watch = (struct nodeports_watch){.added = on_added, .context = late};
-	nodeports_watch(options->ports, &late->watch);
+	late->watch = (struct node_listeners_watch){.added = on_added, .context = late};
+	node_listeners_watch(options->ports, &late->watch);
 	*ret_late = late;
 	return 0;
 }
@@ -227,7 +227,7 @@ void late_listeners_close(struct late_listeners *late)
 {
 	if (!late)
 		return;
-	nodeports_unwatch(late->options.ports, &late->watch);
+	node_listeners_unwatch(late->options.ports, &late->watch);
 	event_free(late->timer);
 	free(late);
 }

@@ -27,7 +27,7 @@ struct late_listeners;
 struct late_listeners_options {
 	struct event_base *base;
 	struct worker *worker;
-	struct nodeports *ports;
+	struct node_listeners *ports;
 	uint32_t ready_timeout_ms;
 };
 

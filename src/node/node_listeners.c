@@ -18,18 +18,18 @@
 
 #define FIRST_FD 3 /* listen({fd: 3}) means the first listener, as with socket activation */
 
-struct nodeports {
-	struct nodeports_options options;
+struct node_listeners {
+	struct node_listeners_options options;
 	struct sharedports *shared;
 	uint8_t said[65536 / 8];	     /* a bit for each port of which report_shared() told */
 	uint32_t opened[STICKY_SLOTS_LIMIT]; /* by the slot's last READY worker, a bit each */
-	struct nodeports_watch *watches;
+	struct node_listeners_watch *watches;
 	json_t *data[STICKY_LISTENERS_LIMIT]; /* of queries, for each listener */
 };
 
 /* ---- Listeners of the group ------------------------------------------------------------- */
 
-static int find_by_port(const struct nodeports *ports, int port)
+static int find_by_port(const struct node_listeners *ports, int port)
 {
 	uint16_t numbers[STICKY_LISTENERS_LIMIT];
 	size_t count = listen_ports(ports->options.group, numbers), i;
@@ -88,11 +88,11 @@ static void report_low_port(const char *address)
  * Only a worker of root gets a port that needs CAP_NET_BIND_SERVICE in this way. For others the
  * command line must name it.
  */
-static int add_listener(const struct nodeports *ports, const struct cluster_query *query)
+static int add_listener(const struct node_listeners *ports, const struct cluster_query *query)
 {
 	char address[CLUSTER_ADDRESS_SIZE + 16];
 	struct error_text error;
-	struct nodeports_watch *watch, *next;
+	struct node_listeners_watch *watch, *next;
 	unsigned int previous;
 	int listener;
 
@@ -123,7 +123,7 @@ static int add_listener(const struct nodeports *ports, const struct cluster_quer
 	return listener;
 }
 
-static int find_text(const struct nodeports *ports, const char *wanted)
+static int find_text(const struct node_listeners *ports, const char *wanted)
 {
 	uint32_t count = sticky_group_listener_count(ports->options.group), i;
 	char text[STICKY_ADDRESS_TEXT_SIZE];
@@ -136,7 +136,7 @@ static int find_text(const struct nodeports *ports, const char *wanted)
 	return -1;
 }
 
-static int find_exact(const struct nodeports *ports, const struct cluster_query *query)
+static int find_exact(const struct node_listeners *ports, const struct cluster_query *query)
 {
 	char wanted[CLUSTER_ADDRESS_SIZE + 16];
 	int listener;
@@ -151,7 +151,7 @@ static int find_exact(const struct nodeports *ports, const struct cluster_query 
 }
 
 /* Returns a listener of the port: the first that the worker lacks; else the first one; -1: none. */
-static int find_free(const struct nodeports *ports, int port, uint32_t held)
+static int find_free(const struct node_listeners *ports, int port, uint32_t held)
 {
 	uint16_t numbers[STICKY_LISTENERS_LIMIT];
 	size_t count = listen_ports(ports->options.group, numbers), i;
@@ -162,7 +162,7 @@ static int find_free(const struct nodeports *ports, int port, uint32_t held)
 	return find_by_port(ports, port);
 }
 
-static int find_by_fd(const struct nodeports *ports, int fd)
+static int find_by_fd(const struct node_listeners *ports, int fd)
 {
 	int listener = fd - FIRST_FD;
 
@@ -170,13 +170,13 @@ static int find_by_fd(const struct nodeports *ports, int fd)
 										      : -EBADF;
 }
 
-bool nodeports_may_grow(const struct nodeports *ports)
+bool node_listeners_may_grow(const struct node_listeners *ports)
 {
 	return !ports->options.is_named && ports->options.may_add;
 }
 
 /* Say once for each port that it is no listener, though -l does not leave it out. */
-static void report_shared(struct nodeports *ports, const struct cluster_query *query,
+static void report_shared(struct node_listeners *ports, const struct cluster_query *query,
 			  const char *why)
 {
 	uint8_t *byte = &ports->said[(uint16_t)query->port / 8],
@@ -192,7 +192,7 @@ static void report_shared(struct nodeports *ports, const struct cluster_query *q
 }
 
 /* -ENOENT: the port is to be shared. */
-static int add_if_possible(struct nodeports *ports, const struct cluster_query *query)
+static int add_if_possible(struct node_listeners *ports, const struct cluster_query *query)
 {
 	int listener;
 
@@ -213,7 +213,8 @@ static int add_if_possible(struct nodeports *ports, const struct cluster_query *
 }
 
 /* Returns the listener that a query means; -ENOENT: the query is for a shared socket. */
-static int find_listener(struct nodeports *ports, const struct cluster_query *query, uint32_t held)
+static int find_listener(struct node_listeners *ports, const struct cluster_query *query,
+			 uint32_t held)
 {
 	int listener;
 
@@ -230,7 +231,7 @@ static int find_listener(struct nodeports *ports, const struct cluster_query *qu
 	return add_if_possible(ports, query);
 }
 
-int nodeports_listener_of(const struct nodeports *ports, int fd)
+int node_listeners_listener_of(const struct node_listeners *ports, int fd)
 {
 	union {
 		struct sockaddr any;
@@ -262,30 +263,30 @@ int nodeports_listener_of(const struct nodeports *ports, int fd)
 	return listener < 0 ? 0 : listener;
 }
 
-uint32_t nodeports_listeners(const struct nodeports *ports)
+uint32_t node_listeners_listeners(const struct node_listeners *ports)
 {
 	_Static_assert(STICKY_LISTENERS_LIMIT < 32, "a bit each");
 
 	return (1u << sticky_group_listener_count(ports->options.group)) - 1;
 }
 
-void nodeports_address(const struct nodeports *ports, uint32_t listener, size_t size,
-		       char *ret_text)
+void node_listeners_address(const struct node_listeners *ports, uint32_t listener, size_t size,
+			    char *ret_text)
 {
 	sticky_group_listener_address(ports->options.group, listener, size, ret_text);
 }
 
 /* ---- What the workers of a slot listen on ------------------------------------------------ */
 
-void nodeports_watch(struct nodeports *ports, struct nodeports_watch *watch)
+void node_listeners_watch(struct node_listeners *ports, struct node_listeners_watch *watch)
 {
 	watch->next = ports->watches;
 	ports->watches = watch;
 }
 
-void nodeports_unwatch(struct nodeports *ports, const struct nodeports_watch *watch)
+void node_listeners_unwatch(struct node_listeners *ports, const struct node_listeners_watch *watch)
 {
-	struct nodeports_watch **link = &ports->watches;
+	struct node_listeners_watch **link = &ports->watches;
 
 	while (*link && *link != watch)
 		link = &(*link)->next;
@@ -293,12 +294,12 @@ void nodeports_unwatch(struct nodeports *ports, const struct nodeports_watch *wa
 		*link = watch->next;
 }
 
-void nodeports_remember(struct nodeports *ports, uint32_t slot, uint32_t listening)
+void node_listeners_remember(struct node_listeners *ports, uint32_t slot, uint32_t listening)
 {
 	ports->opened[slot] = listening;
 }
 
-uint32_t nodeports_wanted(const struct nodeports *ports, uint32_t slot)
+uint32_t node_listeners_wanted(const struct node_listeners *ports, uint32_t slot)
 {
 	uint32_t common = UINT32_MAX, i;
 
@@ -310,8 +311,8 @@ uint32_t nodeports_wanted(const struct nodeports *ports, uint32_t slot)
 	return common == UINT32_MAX ? 0 : common;
 }
 
-void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
-		       char *ret_text)
+void node_listeners_missing(const struct node_listeners *ports, uint32_t listening, size_t size,
+			    char *ret_text)
 {
 	uint32_t count = sticky_group_listener_count(ports->options.group), i;
 	char text[STICKY_ADDRESS_TEXT_SIZE];
@@ -333,7 +334,7 @@ void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t
  * Is it a worker's own socket at one of the listeners? Such a socket must not be kept open here:
  * its queue moves to the next worker when its last descriptor is closed.
  */
-static bool is_steered(const struct nodeports *ports, int fd)
+static bool is_steered(const struct node_listeners *ports, int fd)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
@@ -346,7 +347,7 @@ static bool is_steered(const struct nodeports *ports, int fd)
 	return find_by_port(ports, ntohs(((struct sockaddr_in *)&address)->sin_port)) >= 0;
 }
 
-void nodeports_offer(struct nodeports *ports, int fd)
+void node_listeners_offer(struct node_listeners *ports, int fd)
 {
 	if (is_steered(ports, fd))
 		close(fd);
@@ -354,17 +355,17 @@ void nodeports_offer(struct nodeports *ports, int fd)
 		sharedports_offer(ports->shared, fd);
 }
 
-void nodeports_hold(struct nodeports *ports, const char *key)
+void node_listeners_hold(struct node_listeners *ports, const char *key)
 {
 	sharedports_hold(ports->shared, key);
 }
 
-void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted)
+void node_listeners_release(struct node_listeners *ports, const char *key, bool is_wanted)
 {
 	sharedports_release(ports->shared, key, is_wanted);
 }
 
-void nodeports_stop(struct nodeports *ports)
+void node_listeners_stop(struct node_listeners *ports)
 {
 	if (ports)
 		sharedports_stop(ports->shared);
@@ -374,14 +375,14 @@ void nodeports_stop(struct nodeports *ports)
  * May a worker have this port, although it needs CAP_NET_BIND_SERVICE? A worker of root may. For
  * others -l must name the number; then the application may have it for UDP, too, as HTTP/3 wants.
  */
-static bool may_be_low(const struct nodeports *ports, const struct cluster_query *query)
+static bool may_be_low(const struct node_listeners *ports, const struct cluster_query *query)
 {
 	return user_rights_are_of_root(ports->options.rights) ||
 	       (ports->options.is_named && find_by_port(ports, query->port) >= 0);
 }
 
-static int share(struct nodeports *ports, const struct cluster_query *query, const json_t *data,
-		 struct nodeport *ret_port)
+static int share(struct node_listeners *ports, const struct cluster_query *query,
+		 const json_t *data, struct nodeport *ret_port)
 {
 	struct nodeport port = {.listener = -1};
 	int error = sharedports_find(ports->shared, query, may_be_low(ports, query), data, &port.fd,
@@ -394,8 +395,8 @@ static int share(struct nodeports *ports, const struct cluster_query *query, con
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
-int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
-		   const json_t *data, struct nodeport *ret_port)
+int node_listeners_find(struct node_listeners *ports, const struct cluster_query *query,
+			uint32_t held, const json_t *data, struct nodeport *ret_port)
 {
 	int listener;
 
@@ -414,9 +415,10 @@ int nodeports_find(struct nodeports *ports, const struct cluster_query *query, u
 	return 0;
 }
 
-int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports)
+int node_listeners_open(const struct node_listeners_options *options,
+			struct node_listeners **ret_ports)
 {
-	struct nodeports *ports = calloc(1, sizeof(*ports));
+	struct node_listeners *ports = calloc(1, sizeof(*ports));
 	int error;
 
 	if (!ports)
@@ -431,7 +433,7 @@ int nodeports_open(const struct nodeports_options *options, struct nodeports **r
 	return 0;
 }
 
-void nodeports_close(struct nodeports *ports)
+void node_listeners_close(struct node_listeners *ports)
 {
 	size_t i;
 

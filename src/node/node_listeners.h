@@ -16,9 +16,9 @@
 #include "node/cluster_messages.h"
 #include "sticky.h"
 
-struct nodeports;
+struct node_listeners;
 
-struct nodeports_options {
+struct node_listeners_options {
 	struct sticky_group *group;
 	int backlog;
 	const struct user_rights *rights; /* of the workers' user */
@@ -37,17 +37,18 @@ struct nodeport {
 };
 
 /* Begin with the listeners that the group has. Returns 0 or -ENOMEM. */
-int nodeports_open(const struct nodeports_options *options, struct nodeports **ret_ports);
+int node_listeners_open(const struct node_listeners_options *options,
+			struct node_listeners **ret_ports);
 
 /* Close all shared sockets. NULL is allowed. */
-void nodeports_close(struct nodeports *ports);
+void node_listeners_close(struct node_listeners *ports);
 
 /*
  * Offer a socket of a worker that a previous controller started. If a query later asks for the
  * address of this socket, the socket is shared again, as another one could not be bound. Takes `fd`
  * over, and closes it if it is no server's socket.
  */
-void nodeports_offer(struct nodeports *ports, int fd);
+void node_listeners_offer(struct node_listeners *ports, int fd);
 
 /*
  * Find the listener or the shared socket that a query asks for, or open it.
@@ -57,8 +58,8 @@ void nodeports_offer(struct nodeports *ports, int fd);
  *
  * Returns 0 or -errno, which the application gets as the error of its listen().
  */
-int nodeports_find(struct nodeports *ports, const struct cluster_query *query, uint32_t held,
-		   const json_t *data, struct nodeport *ret_port);
+int node_listeners_find(struct node_listeners *ports, const struct cluster_query *query,
+			uint32_t held, const json_t *data, struct nodeport *ret_port);
 
 /*
  * A worker has opened, or closed, the shared socket with this key (cluster_key()). When the last
@@ -69,51 +70,51 @@ int nodeports_find(struct nodeports *ports, const struct cluster_query *query, u
  *            asked to stop. (A worker that stops on its own decision closes its servers before
  *            that, with is_wanted false.)
  */
-void nodeports_hold(struct nodeports *ports, const char *key);
-void nodeports_release(struct nodeports *ports, const char *key, bool is_wanted);
+void node_listeners_hold(struct node_listeners *ports, const char *key);
+void node_listeners_release(struct node_listeners *ports, const char *key, bool is_wanted);
 
 /*
  * The instance stops, and starts no more workers: from now on a socket that no worker has is
  * closed. NULL is allowed.
  */
-void nodeports_stop(struct nodeports *ports);
+void node_listeners_stop(struct node_listeners *ports);
 
 /* Returns the index of the listener that a connection came to. */
-int nodeports_listener_of(const struct nodeports *ports, int fd);
+int node_listeners_listener_of(const struct node_listeners *ports, int fd);
 
 /* Is told of each listener that is added. */
-struct nodeports_watch {
-	struct nodeports_watch *next;
-	void (*added)(struct nodeports_watch *watch);
+struct node_listeners_watch {
+	struct node_listeners_watch *next;
+	void (*added)(struct node_listeners_watch *watch);
 	void *context; /* of added() */
 };
 
 /* Begin and end to watch. The structure is the caller's. */
-void nodeports_watch(struct nodeports *ports, struct nodeports_watch *watch);
-void nodeports_unwatch(struct nodeports *ports, const struct nodeports_watch *watch);
+void node_listeners_watch(struct node_listeners *ports, struct node_listeners_watch *watch);
+void node_listeners_unwatch(struct node_listeners *ports, const struct node_listeners_watch *watch);
 
 /* Does each TCP port of the application become a listener? Not with -l, nor with dispatchers. */
-bool nodeports_may_grow(const struct nodeports *ports);
+bool node_listeners_may_grow(const struct node_listeners *ports);
 
 /* Note on which listeners the READY worker of a slot listens, a bit each. */
-void nodeports_remember(struct nodeports *ports, uint32_t slot, uint32_t listening);
+void node_listeners_remember(struct node_listeners *ports, uint32_t slot, uint32_t listening);
 
 /*
  * Returns the listeners that a new worker of a slot should listen on, a bit each: those of the
  * slot's last READY worker; in a new slot those that the workers of all other slots have. 0: none
  * is known.
  */
-uint32_t nodeports_wanted(const struct nodeports *ports, uint32_t slot);
+uint32_t node_listeners_wanted(const struct node_listeners *ports, uint32_t slot);
 
 /* Write the address of a listener. */
-void nodeports_address(const struct nodeports *ports, uint32_t listener, size_t size,
-		       char *ret_text);
+void node_listeners_address(const struct node_listeners *ports, uint32_t listener, size_t size,
+			    char *ret_text);
 
 /* Returns the set of all listeners of the group, one bit each. */
-uint32_t nodeports_listeners(const struct nodeports *ports);
+uint32_t node_listeners_listeners(const struct node_listeners *ports);
 
 /* Write the addresses that -l names and that are not in the set `listening`; "": none. */
-void nodeports_missing(const struct nodeports *ports, uint32_t listening, size_t size,
-		       char *ret_text);
+void node_listeners_missing(const struct node_listeners *ports, uint32_t listening, size_t size,
+			    char *ret_text);
 
 #endif

@@ -94,7 +94,7 @@ static int pass_connection(void *context, uint32_t id, const struct delivery_ite
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	node_format_key(nodeports_listener_of(node->options.ports, item->fd), key);
+	node_format_key(node_listeners_listener_of(node->options.ports, item->fd), key);
 	message = node_is_of_module(node)
 			  ? cluster_socket(message_of_module(node))
 			  : cluster_wrap(message_of_cluster(node, key, id, item), false);
@@ -108,26 +108,26 @@ void node_on_drained(void *context)
 {
 	struct node_worker *node = context;
 
-	if (node->outlet)
-		worker_endpoint_resume(node->outlet);
+	if (node->endpoint)
+		worker_endpoint_resume(node->endpoint);
 }
 
 void node_on_answer(struct node_worker *node, const struct cluster_event *event)
 {
-	if (!node->outlet || event->ack <= 0 || event->ack >= FIRST_SEQ)
+	if (!node->endpoint || event->ack <= 0 || event->ack >= FIRST_SEQ)
 		return;
 	if (event->accepted)
-		worker_endpoint_accepted(node->outlet, (uint32_t)event->ack);
+		worker_endpoint_accepted(node->endpoint, (uint32_t)event->ack);
 	else
-		worker_endpoint_refused(node->outlet, (uint32_t)event->ack);
+		worker_endpoint_refused(node->endpoint, (uint32_t)event->ack);
 }
 
 void node_on_handle_taken(struct node_worker *node)
 {
 	uint32_t id = next_handle(node);
 
-	if (id && node->outlet && node_is_of_module(node))
-		worker_endpoint_accepted(node->outlet, id);
+	if (id && node->endpoint && node_is_of_module(node))
+		worker_endpoint_accepted(node->endpoint, id);
 }
 
 /*
@@ -138,8 +138,8 @@ void node_on_handle_lost(struct node_worker *node)
 {
 	uint32_t id = next_handle(node);
 
-	if (id && node->outlet)
-		worker_endpoint_refused(node->outlet, id);
+	if (id && node->endpoint)
+		worker_endpoint_refused(node->endpoint, id);
 	else
 		worker_lost(node->options.worker, END_NO_ROOM_FOR_SOCKET);
 }

@@ -60,7 +60,7 @@ void node_note_why_not_ready(struct node_worker *node)
 	};
 	const char *hint;
 
-	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	node_listeners_missing(node->options.ports, node->listening, sizeof(missing), missing);
 	hint = not_ready_text(&facts, sizeof(text), text);
 	worker_not_ready(node->options.worker, text, hint);
 }
@@ -129,8 +129,8 @@ void node_on_query(struct node_worker *node, const struct cluster_event *event)
 {
 	char key[KEY_SIZE];
 	struct nodeport port;
-	int error =
-		nodeports_find(node->options.ports, &event->query, node->held, event->data, &port);
+	int error = node_listeners_find(node->options.ports, &event->query, node->held, event->data,
+					&port);
 
 	cluster_key(&event->query, sizeof(key), key);
 	/*
@@ -147,7 +147,7 @@ void node_on_query(struct node_worker *node, const struct cluster_event *event)
 	if (port.listener < 0) {
 		note_elsewhere(node, &event->query);
 		if (!json_object_set_new(node->shared, key, json_true()))
-			nodeports_hold(node->options.ports, key);
+			node_listeners_hold(node->options.ports, key);
 		answer_query(node, event, key, 0, port.data, port.fd);
 		return;
 	}
@@ -164,8 +164,8 @@ void node_on_query(struct node_worker *node, const struct cluster_event *event)
 	describe_asked(&event->query, node->asked[port.listener]);
 	set_held(node, node->held | 1u << port.listener);
 	node_format_key(port.listener, key);
-	if (node->outlet)
-		worker_takes_passed(node->options.worker, node->outlet);
+	if (node->endpoint)
+		worker_takes_passed(node->options.worker, node->endpoint);
 	answer_query(node, event, key, 0, port.data, socket_of(node, port.listener));
 }
 
@@ -192,7 +192,7 @@ void node_on_closed(struct node_worker *node, const struct cluster_event *event)
 			late_listeners_remove(node->late, (uint32_t)listener);
 	}
 	if (!json_object_del(node->shared, event->key))
-		nodeports_release(node->options.ports, event->key, is_followed(node));
+		node_listeners_release(node->options.ports, event->key, is_followed(node));
 }
 
 void node_release_shared(struct node_worker *node)
@@ -202,8 +202,8 @@ void node_release_shared(struct node_worker *node)
 
 	json_object_foreach(node->shared, key, value)
 	{
-		nodeports_release(node->options.ports, key,
-				  !worker_is_superseded(node->options.worker));
+		node_listeners_release(node->options.ports, key,
+				       !worker_is_superseded(node->options.worker));
 	}
 	json_decref(node->shared);
 }
@@ -226,7 +226,7 @@ void node_on_listening(struct node_worker *node, const struct cluster_event *eve
 			late_listeners_add(node->late, i);
 	}
 	node_note_why_not_ready(node);
-	nodeports_missing(node->options.ports, node->listening, sizeof(missing), missing);
+	node_listeners_missing(node->options.ports, node->listening, sizeof(missing), missing);
 	if (node_is_of_module(node) || (node->listening && !missing[0] && !node->late))
 		worker_said(node->options.worker, WORKER_SAYS_LISTENING);
 }

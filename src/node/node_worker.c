@@ -17,7 +17,7 @@ static void on_online(struct node_worker *node)
 	node->is_online = true;
 	node_note_why_not_ready(node);
 	if (node_is_of_module(node))
-		worker_takes_passed(node->options.worker, node->outlet);
+		worker_takes_passed(node->options.worker, node->endpoint);
 	/* A worker written for sticky-listen may send nothing more. */
 	worker_said(node->options.worker,
 		    config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN
@@ -171,8 +171,8 @@ static int open_node(const struct node_worker_options *options, int fd,
 	if (!error && options->delivery)
 		error = worker_endpoint_open(options->delivery, worker_slot(options->worker),
 					     &node_endpoint_ops, node, ON_THE_WAY_MAX,
-					     &node->outlet);
-	if (!error && nodeports_may_grow(options->ports))
+					     &node->endpoint);
+	if (!error && node_listeners_may_grow(options->ports))
 		error = open_late(options, &node->late);
 	if (!error)
 		error = relay_join(options->relay, relay_to, node, &node->member);
@@ -234,8 +234,8 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 		late_listeners_adopt((*ret_node)->late, (*ret_node)->held);
 		worker_excuse(options->worker, ~(*ret_node)->held);
 	}
-	if ((*ret_node)->outlet)
-		worker_takes_passed(options->worker, (*ret_node)->outlet);
+	if ((*ret_node)->endpoint)
+		worker_takes_passed(options->worker, (*ret_node)->endpoint);
 	return 0;
 }
 
@@ -246,7 +246,7 @@ int node_worker_fd(const struct node_worker *node)
 
 uint32_t node_worker_on_the_way(const struct node_worker *node)
 {
-	return node->outlet ? worker_endpoint_on_the_way(node->outlet) : 0;
+	return node->endpoint ? worker_endpoint_on_the_way(node->endpoint) : 0;
 }
 
 bool node_worker_has_ended(const struct node_worker *node)
@@ -292,7 +292,7 @@ void node_worker_close(struct node_worker *node)
 {
 	if (!node)
 		return;
-	worker_endpoint_close(node->outlet);
+	worker_endpoint_close(node->endpoint);
 	relay_leave(node->member);
 	node_ipc_close(node->ipc);
 	late_listeners_close(node->late);

@@ -25,7 +25,7 @@ struct node_worker_options {
 	const struct config *config;
 	struct event_base *base;
 	struct worker *worker;
-	struct nodeports *ports;
+	struct node_listeners *ports;
 	struct relay *relay;	   /* passes messages between the workers */
 	struct unheard *unheard;   /* of all workers */
 	struct delivery *delivery; /* NULL: no connections are passed */

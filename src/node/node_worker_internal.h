@@ -23,7 +23,7 @@
 struct node_worker {
 	struct node_worker_options options;
 	struct node_ipc *ipc;
-	struct worker_endpoint *outlet; /* NULL: no connections are passed */
+	struct worker_endpoint *endpoint; /* NULL: no connections are passed */
 	struct relay_member *member;
 	json_int_t seq;
 	char asked[STICKY_LISTENERS_LIMIT][KEY_SIZE]; /* key of the query for each listener */

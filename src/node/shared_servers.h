@@ -49,7 +49,7 @@ bool sharedports_has(const struct sharedports *ports, const struct cluster_query
 int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
 		     const json_t *data, int *ret_fd, const json_t **ret_data);
 
-/* As nodeports_hold() and nodeports_release(). */
+/* As node_listeners_hold() and node_listeners_release(). */
 void sharedports_hold(struct sharedports *ports, const char *key);
 void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted);
 

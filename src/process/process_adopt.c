@@ -63,7 +63,7 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 static int fetch(const struct process *process, int number)
 {
 	const struct processes_options *options = &process->processes->options;
-	int sockets = options->nodeports       ? 1
+	int sockets = options->node_listeners  ? 1
 		      : options->gives_sockets ? (int)options->port_count
 					       : 0;
 	int first = SPAWN_FIRST_SOCKET + sockets + worker_began_with_private(process->worker);
@@ -106,7 +106,7 @@ static bool is_socket(int fd, int wanted)
 /* Fetch the controller's end of its channel, which the worker keeps for it. */
 static void fetch_channel(struct process *process)
 {
-	bool is_node = process->processes->options.nodeports != NULL;
+	bool is_node = process->processes->options.node_listeners != NULL;
 	int fd = fetch(process, is_node ? SPAWN_KEPT : SPAWN_KEPT + 1);
 
 	if (fd < 0)

@@ -59,7 +59,7 @@ static struct node_worker_options options_of(struct process *process)
 		.config = options->config,
 		.base = options->base,
 		.worker = process->worker,
-		.ports = options->nodeports,
+		.ports = options->node_listeners,
 		.relay = options->relay,
 		.unheard = options->unheard,
 		.delivery = options->delivery,
@@ -291,7 +291,7 @@ static bool offer_socket(void *context, int number, uint32_t inode)
 
 	(void)inode;
 	if (fd >= 0)
-		nodeports_offer(process->processes->options.nodeports, fd);
+		node_listeners_offer(process->processes->options.node_listeners, fd);
 	return true;
 }
 
@@ -301,7 +301,7 @@ static bool offer_socket(void *context, int number, uint32_t inode)
  */
 static void offer_sockets(struct process *process)
 {
-	int error = procfd_each_socket(process->pid, offer_socket, process);
+	int error = process_each_socket(process->pid, offer_socket, process);
 
 	if (error)
 		report(STICKY_LOG_WARN, "sockets_unknown", "pid=%d error=\"%s\"", process->pid,

@@ -374,7 +374,7 @@ static void processes_measure(void *context, void *const *handles, uint32_t coun
 	for (i = 0; i < count; i++)
 		groups[i] = process_pid(handles[i]);
 	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
-	procusage_measure(groups, count, options->ports, options->port_count, ret_usages);
+	usage_measure(groups, count, options->ports, options->port_count, ret_usages);
 	privilege_restore(previous);
 	free(groups);
 }

@@ -37,7 +37,7 @@ int connections_are_open(pid_t pid, const uint16_t *ports, size_t port_count)
 	int error = count < 0 ? (int)count : 0;
 
 	if (look.count)
-		error = procfd_each_socket(pid, look_at, &look);
+		error = process_each_socket(pid, look_at, &look);
 	free(inodes);
 	return error ? error : look.is_found;
 }

@@ -23,7 +23,7 @@ static int read_number(const char *path, const char *word, int base)
 	return result;
 }
 
-pid_t procfd_process_of(pid_t tid)
+pid_t process_of_thread(pid_t tid)
 {
 	char path[64];
 
@@ -31,7 +31,7 @@ pid_t procfd_process_of(pid_t tid)
 	return read_number(path, "Tgid:", 10);
 }
 
-int procfd_flags(pid_t pid, int number)
+int process_descriptor_flags(pid_t pid, int number)
 {
 	char path[64];
 
@@ -39,7 +39,7 @@ int procfd_flags(pid_t pid, int number)
 	return read_number(path, "flags:", 8);
 }
 
-bool procfd_is_socket(pid_t pid, int number)
+bool process_has_socket_at(pid_t pid, int number)
 {
 	static const char socket[] = "socket:[";
 	char path[64], target[sizeof(socket)];

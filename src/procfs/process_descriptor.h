@@ -7,15 +7,15 @@
 #include <sys/types.h>
 
 /* Returns the process that a thread belongs to, or -errno. */
-pid_t procfd_process_of(pid_t tid);
+pid_t process_of_thread(pid_t tid);
 
 /*
  * Returns the flags of a descriptor: those of open(2), with O_CLOEXEC for close-on-exec. Or -errno.
  * A process of another uid needs CAP_SYS_PTRACE.
  */
-int procfd_flags(pid_t pid, int number);
+int process_descriptor_flags(pid_t pid, int number);
 
 /* Is a descriptor of another process a socket? False, too, where it can't be looked at. */
-bool procfd_is_socket(pid_t pid, int number);
+bool process_has_socket_at(pid_t pid, int number);
 
 #endif

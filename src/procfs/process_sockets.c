@@ -23,7 +23,7 @@ static bool read_inode(int directory, const char *name, uint32_t *ret_inode)
 	return sscanf(link, "socket:[%" SCNu32 "]", ret_inode) == 1;
 }
 
-int procfd_each_socket(pid_t pid, procfd_found_fn *found, void *context)
+int process_each_socket(pid_t pid, process_socket_found_fn *found, void *context)
 {
 	const struct dirent *entry;
 	bool goes_on = true;

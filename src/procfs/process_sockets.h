@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /* Called with a socket's descriptor number and inode number. Returns false to end the walk. */
-typedef bool procfd_found_fn(void *context, int number, uint32_t inode);
+typedef bool process_socket_found_fn(void *context, int number, uint32_t inode);
 
 /*
  * Call `found` with each socket that a process has open.
@@ -16,6 +16,6 @@ typedef bool procfd_found_fn(void *context, int number, uint32_t inode);
  * Returns 0 or -errno: -ENOENT if the process is gone; -EACCES if its descriptors may not be read.
  * A process of another uid, or with capabilities that the caller lacks, needs CAP_SYS_PTRACE.
  */
-int procfd_each_socket(pid_t pid, procfd_found_fn *found, void *context);
+int process_each_socket(pid_t pid, process_socket_found_fn *found, void *context);
 
 #endif

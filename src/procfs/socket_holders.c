@@ -39,7 +39,7 @@ int socket_holders_walk(socket_holder_fn *found, void *context)
 		walk.pid = (pid_t)strtol(entry->d_name, NULL, 10);
 		/* A process may end, or may not be read: then it is left out. */
 		if (walk.pid > 0)
-			(void)procfd_each_socket(walk.pid, on_socket, &walk);
+			(void)process_each_socket(walk.pid, on_socket, &walk);
 	}
 	closedir(proc);
 	return 0;
@@ -62,7 +62,7 @@ static bool look_for(void *context, int number, uint32_t inode)
 int process_has_socket(pid_t pid, uint32_t inode)
 {
 	struct search search = {.inode = inode};
-	int error = procfd_each_socket(pid, look_for, &search);
+	int error = process_each_socket(pid, look_for, &search);
 
 	return error ? error : search.is_found;
 }

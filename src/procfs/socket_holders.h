@@ -12,7 +12,7 @@ typedef bool socket_holder_fn(void *context, pid_t pid, int number, uint32_t ino
 
 /*
  * Call `found` with each socket that a process of this PID namespace has open. Processes whose
- * descriptors may not be read are left out; see procfd_each_socket() for what that needs.
+ * descriptors may not be read are left out; see process_each_socket() for what that needs.
  *
  * Returns 0 or -errno: /proc can't be read. Costs a walk over the descriptors of all processes.
  */
@@ -30,7 +30,7 @@ int socket_holder_fetch(pid_t pid, int number, uint64_t cookie);
 
 /*
  * Returns 1 where a process has a socket open, 0 where it has not, or -errno as
- * procfd_each_socket(). Costs a walk over its descriptors.
+ * process_each_socket(). Costs a walk over its descriptors.
  */
 int process_has_socket(pid_t pid, uint32_t inode);
 

@@ -79,7 +79,7 @@ int unread_look(pid_t pid, const uint16_t *ports, size_t port_count)
 	int error = sockdiag_walk(ports, port_count, note, &look.candidates);
 
 	if (!error && look.candidates)
-		error = procfd_each_socket(pid, look_at, &look);
+		error = process_each_socket(pid, look_at, &look);
 	forget(look.candidates);
 	return error ? error : (int)look.most;
 }

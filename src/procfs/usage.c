@@ -175,8 +175,8 @@ static void walk_proc(struct walk *walk)
 	closedir(proc);
 }
 
-void procusage_measure(const pid_t *groups, uint32_t count, const uint16_t *ports,
-		       size_t port_count, struct run_usage *ret_usages)
+void usage_measure(const pid_t *groups, uint32_t count, const uint16_t *ports, size_t port_count,
+		   struct run_usage *ret_usages)
 {
 	struct walk walk = {.groups = groups, .count = count, .usages = ret_usages};
 	long connections = sockdiag_connections(ports, port_count, &walk.connections.inodes);

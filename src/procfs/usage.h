@@ -17,7 +17,7 @@
  * ports       of the listeners, in host byte order; connections accepted there are counted
  * ret_usages  `count` elements, zeroed by the caller
  */
-void procusage_measure(const pid_t *groups, uint32_t count, const uint16_t *ports,
-		       size_t port_count, struct run_usage *ret_usages);
+void usage_measure(const pid_t *groups, uint32_t count, const uint16_t *ports, size_t port_count,
+		   struct run_usage *ret_usages);
 
 #endif

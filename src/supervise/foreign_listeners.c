@@ -278,7 +278,7 @@ static int find(struct foreign_listeners *foreign, const struct sockets *sockets
 {
 	bool *is_ours = calloc(sockets->count + 1, sizeof(*is_ours));
 	struct own own = {sockets, is_ours};
-	int error = is_ours ? procfd_each_socket(getpid(), note_own, &own) : -ENOMEM;
+	int error = is_ours ? process_each_socket(getpid(), note_own, &own) : -ENOMEM;
 
 	if (!error)
 		judge(foreign, sockets, is_ours);

@@ -231,7 +231,7 @@ static void look(struct kept_sockets *kept, bool is_last)
 	if (!one_listens(kept))
 		return;
 	previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
-	error = is_last ? 0 : procfd_each_socket(getpid(), on_own_socket, kept);
+	error = is_last ? 0 : process_each_socket(getpid(), on_own_socket, kept);
 	if (!error)
 		error = socket_holders_walk(on_holder, kept);
 	privilege_restore(previous);

@@ -39,7 +39,7 @@ static void refuse(struct supervisor *supervisor)
 	supervisor->stop_at_ms = clock_ms();
 	rolling_reload_abandon(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
-		hold_timeout_unwatch(supervisor->standin, i);
+		hold_timeout_unwatch(supervisor->hold_timeout, i);
 	error = sticky_group_refuse(supervisor->options.group);
 	if (error)
 		report(STICKY_LOG_WARN, "refuse_failed", "error=\"%s\"", strerror(-error));

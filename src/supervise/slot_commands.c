@@ -135,7 +135,7 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	 * The library is about to close these holding sockets: they must not be watched any more.
 	 */
 	for (i = slots; i < old_slots; i++)
-		hold_timeout_unwatch(supervisor->standin, i);
+		hold_timeout_unwatch(supervisor->hold_timeout, i);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
 	privilege_restore(previous);

@@ -23,7 +23,7 @@
 
 void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 {
-	if (!supervisor->stopping && hold_timeout_watch(supervisor->standin, slot))
+	if (!supervisor->stopping && hold_timeout_watch(supervisor->hold_timeout, slot))
 		report(STICKY_LOG_ERROR, "hold_timeout_failed", "slot=%u error=\"%s\"", slot,
 		       strerror(ENOMEM));
 }
@@ -142,7 +142,7 @@ static void take_slot(struct worker *worker)
 		refuse(worker, END_TAKES_NO_CONNECTIONS);
 		return;
 	}
-	hold_timeout_unwatch(supervisor->standin, slot->index);
+	hold_timeout_unwatch(supervisor->hold_timeout, slot->index);
 	worker_restore_backlog(worker);
 	error = sticky_worker_ready(worker->sockets);
 	if (error) {

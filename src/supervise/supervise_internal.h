@@ -135,7 +135,7 @@ struct worker {
 	bool stop_requested;	    /* it has been asked to stop */
 	struct channel_endpoint *channel; /* NULL: no connections are passed here */
 	/* for passed connections; NULL: it takes none (yet) */
-	struct worker_endpoint *outlet;
+	struct worker_endpoint *endpoint;
 	/* the worker's end, until its process has it; else -1 */
 	int channel_end;
 	/* adopted: it was started with its slot's own socket */
@@ -157,7 +157,7 @@ struct supervisor {
 	struct supervisor_options options;
 	const struct lifecycle_hooks *hooks;
 	const struct config *config;
-	struct hold_timeout *standin;
+	struct hold_timeout *hold_timeout;
 	struct hangup *hangup;
 	struct foreign_listeners *foreign; /* sockets of others at our ports */
 	struct steering_watch *steering;   /* whether the program still runs */

@@ -70,7 +70,7 @@ static void apply_times(struct supervisor *supervisor)
 {
 	const struct config *config = supervisor->config;
 
-	hold_timeout_set_limits(supervisor->standin, config->waiting.max_retries,
+	hold_timeout_set_limits(supervisor->hold_timeout, config->waiting.max_retries,
 				config->waiting.retry_delay_ms,
 				(enum down_answer)config->waiting.down_answer);
 	if (config->reload.max_rss_bytes) {
@@ -153,7 +153,7 @@ static int make_parts(struct supervisor *supervisor)
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
 	error = hold_timeout_open(options->base, options->group, options->answered,
-				  &supervisor->standin);
+				  &supervisor->hold_timeout);
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
 	if (!error)
@@ -217,7 +217,7 @@ void supervisor_close(struct supervisor *supervisor)
 		event_free(supervisor->flush);
 	if (supervisor->size_check)
 		event_free(supervisor->size_check);
-	hold_timeout_close(supervisor->standin);
+	hold_timeout_close(supervisor->hold_timeout);
 	hangup_close(supervisor->hangup);
 	hang_close(supervisor->hang);
 	handshake_wait_close(supervisor->handshakes);
@@ -245,7 +245,7 @@ static void watch_again(struct supervised_slot *slot)
 		worker_watch_sockets(current, false);
 		worker_watch_sockets(current, true);
 	} else if (!supervisor->stopping) {
-		hold_timeout_unwatch(supervisor->standin, slot->index);
+		hold_timeout_unwatch(supervisor->hold_timeout, slot->index);
 		supervised_slot_hold(supervisor, slot->index);
 	}
 	if (current)

@@ -84,7 +84,7 @@ static bool fetch_from_member(void *context, pid_t pid)
 	if (pidfd < 0)
 		return true;
 	fetching->pidfd = pidfd;
-	procfd_each_socket(pid, fetch_one, fetching);
+	process_each_socket(pid, fetch_one, fetching);
 	close(pidfd);
 	return fetching->wanted != 0;
 }
@@ -112,8 +112,8 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 		.wanted = held + (adopted->record.private_cookie != 0),
 		.pidfd = adopted->pidfd,
 	};
-	int error =
-		fetching.wanted ? procfd_each_socket(adopted->record.pid, fetch_one, &fetching) : 0;
+	int error = fetching.wanted ? process_each_socket(adopted->record.pid, fetch_one, &fetching)
+				    : 0;
 
 	if (!error && fetching.wanted)
 		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);

@@ -185,7 +185,7 @@ void worker_note(struct worker *worker)
 	if (worker->slot->private_fd >= 0)
 		getsockopt(worker->slot->private_fd, SOL_SOCKET, SO_COOKIE, &record->private_cookie,
 			   &length);
-	record->takes_passed = worker->outlet != NULL;
+	record->takes_passed = worker->endpoint != NULL;
 	record->stop_signal = (uint32_t)config_stop_signal(supervisor_of(worker)->config);
 	state_file_publish(record);
 }

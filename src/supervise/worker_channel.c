@@ -24,9 +24,9 @@ static void on_hello(void *context)
 		worker_become_ready(worker);
 }
 
-void worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet)
+void worker_takes_passed(struct worker *worker, struct worker_endpoint *endpoint)
 {
-	worker->outlet = outlet;
+	worker->endpoint = endpoint;
 	if (worker->record)
 		worker->record->takes_passed = true;
 }
@@ -44,7 +44,7 @@ static void on_ended(void *context)
 	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
-static int open_outlet(struct worker *worker, int fd)
+static int open_endpoint(struct worker *worker, int fd)
 {
 	const struct supervisor_options *options = &supervisor_of(worker)->options;
 
@@ -62,7 +62,7 @@ int worker_open_channel(struct worker *worker)
 	error = channel_pair(ends);
 	if (error)
 		return error;
-	error = open_outlet(worker, ends[0]);
+	error = open_endpoint(worker, ends[0]);
 	if (error) {
 		close(ends[0]);
 		close(ends[1]);
@@ -92,7 +92,7 @@ int worker_adopt_channel(struct worker *worker, int fd)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return -EOPNOTSUPP;
-	return open_outlet(worker, fd);
+	return open_endpoint(worker, fd);
 }
 
 bool worker_channel_speaks(struct worker *worker)
@@ -102,27 +102,27 @@ bool worker_channel_speaks(struct worker *worker)
 	/* Its announcement may have arrived together with the message that it is ready. */
 	if (worker->channel)
 		channel_endpoint_hear(worker->channel);
-	return worker->outlet != NULL;
+	return worker->endpoint != NULL;
 }
 
 void worker_channel_take_slot(struct worker *worker)
 {
-	if (worker->outlet)
-		worker_endpoint_take_slot(worker->outlet);
+	if (worker->endpoint)
+		worker_endpoint_take_slot(worker->endpoint);
 }
 
 void worker_channel_leave_slot(struct worker *worker)
 {
-	if (worker->outlet)
-		worker_endpoint_leave_slot(worker->outlet);
+	if (worker->endpoint)
+		worker_endpoint_leave_slot(worker->endpoint);
 }
 
 uint32_t worker_channel_queue(const struct worker *worker)
 {
 	struct delivery *delivery = supervisor_of(worker)->options.delivery;
 
-	if (!delivery || !worker->outlet)
+	if (!delivery || !worker->endpoint)
 		return 0;
 	return delivery_waiting_of(delivery, worker->slot->index) +
-	       worker_endpoint_on_the_way(worker->outlet);
+	       worker_endpoint_on_the_way(worker->endpoint);
 }

@@ -32,7 +32,7 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
 int worker_adopt_channel(struct worker *worker, int fd);
 
 /* The worker takes passed connections through this endpoint, which stays the caller's. */
-void worker_takes_passed(struct worker *worker, struct worker_endpoint *outlet);
+void worker_takes_passed(struct worker *worker, struct worker_endpoint *endpoint);
 
 /*
  * Open the channel of a worker that is about to start. Does nothing if no connections are passed,

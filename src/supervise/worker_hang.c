@@ -160,9 +160,9 @@ static bool look_at_passed(const struct hang *hang, struct worker *worker, uint6
 {
 	uint32_t queue = worker_channel_queue(worker);
 
-	if (worker->outlet)
+	if (worker->endpoint)
 		hang_watch_count(&worker->hang->passed, now_ms, timeout_of(hang), queue,
-				 worker_endpoint_accepted_count(worker->outlet));
+				 worker_endpoint_accepted_count(worker->endpoint));
 	return queue;
 }
 
