@@ -79,6 +79,7 @@ static void what_is_no_address_is_refused(void **state)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(80)};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+	struct sockaddr_in6 v4_for_v6 = {0};
 	struct bind_address address;
 
 	(void)state;
@@ -88,7 +89,9 @@ static void what_is_no_address_is_refused(void **state)
 	assert_int_equal(bind_address_read(&v6, 24, true, false, &address), 0);
 	/* The family of the address is not that of the socket. */
 	assert_int_equal(bind_address_read(&v6, sizeof(v6), false, false, &address), -EINVAL);
-	assert_int_equal(bind_address_read(&v4, 28, true, false, &address), -EINVAL);
+	memcpy(&v4_for_v6, &v4, sizeof(v4));
+	assert_int_equal(bind_address_read(&v4_for_v6, sizeof(v4_for_v6), true, false, &address),
+			 -EINVAL);
 	v4.sin_family = AF_UNIX;
 	assert_int_equal(bind_address_read(&v4, sizeof(v4), false, false, &address), -EINVAL);
 }
