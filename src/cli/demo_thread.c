@@ -18,7 +18,7 @@
 #include <uthash.h>
 
 #include "api/http_accept.h"
-#include "cli/demo_page.h"
+#include "cli/demo_answer.h"
 #include "common/clock.h"
 #include "common/privilege.h"
 
@@ -146,92 +146,23 @@ static bool is_idle(const struct connection *connection)
 	       evbuffer_get_length(bufferevent_get_output(stream)) == 0;
 }
 
-/* ---- The page ------------------------------------------------------------------- */
-
-/* The port of the group's first listener. */
-static uint16_t port_of(struct sticky_group *group)
-{
-	char text[STICKY_ADDRESS_TEXT_SIZE];
-	const char *colon;
-
-	if (sticky_group_listener_address(group, 0, sizeof(text), text))
-		return 0;
-	colon = strrchr(text, ':');
-	return (uint16_t)strtoul(colon + 1, NULL, 10);
-}
-
-static int collect_facts(struct demo_thread *thread, struct evhttp_request *request,
-			 struct sticky_where *where, struct demo_facts *facts)
-{
-	struct evhttp_connection *http = evhttp_request_get_connection(request);
-	struct sockaddr_storage client;
-	ev_uint16_t port;
-	char *address;
-	int error;
-
-	evhttp_connection_get_peer(http, &address, &port);
-	error = sticky_address_parse(address, &client);
-	if (!error)
-		error = sticky_group_where(thread->group, (const void *)&client, where);
-	if (error)
-		return error;
-	/* A dual-stack socket shows an IPv4 client as ::ffff:a.b.c.d. Only a.b.c.d is shown. */
-	if (!strncmp(address, "::ffff:", 7) && strchr(address, '.'))
-		address += 7;
-	*facts = (struct demo_facts){
-		.slot = thread->slot,
-		.slots = sticky_group_slots(thread->group),
-		.generation = thread->generation,
-		.process = getpid(),
-		.thread = atomic_load(&thread->id),
-		.client = address,
-		.key = where->key,
-		.bucket = where->bucket,
-		.port = port_of(thread->group),
-		.served = ++thread->served,
-	};
-	return 0;
-}
-
-static void send_answer(struct evhttp_request *request, const char *text, bool as_json)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
-	struct evbuffer *body = evbuffer_new();
-
-	if (!body || evbuffer_add(body, text, strlen(text))) {
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-		if (body)
-			evbuffer_free(body);
-		return;
-	}
-	evhttp_add_header(headers, "Content-Type",
-			  as_json ? "application/json" : "text/html; charset=utf-8");
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	evhttp_add_header(headers, "Vary", "Accept");
-	evhttp_send_reply(request, HTTP_OK, NULL, body);
-	evbuffer_free(body);
-}
-
 static void on_request(struct evhttp_request *request, void *context)
 {
 	struct demo_thread *thread = context;
-	struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-	bool as_json = demo_wants_json(evhttp_find_header(headers, "Accept"));
-	struct sticky_where where = {.size = sizeof(where)};
-	struct demo_facts facts;
-	char *text = NULL;
 
 	note_connection(thread, evhttp_request_get_connection(request));
 	if (thread->stopping)
 		evhttp_add_header(evhttp_request_get_output_headers(request), "Connection",
 				  "close");
-	if (collect_facts(thread, request, &where, &facts) == 0)
-		text = demo_page(&facts, as_json);
-	if (text)
-		send_answer(request, text, as_json);
-	else
-		evhttp_send_error(request, HTTP_INTERNAL, NULL);
-	free(text);
+	if (demo_answer(request, thread->group,
+			&(const struct demo_facts){
+				.slot = thread->slot,
+				.generation = thread->generation,
+				.process = getpid(),
+				.thread = atomic_load(&thread->id),
+				.served = thread->served + 1,
+			}))
+		thread->served++;
 }
 
 /* ---- The thread ----------------------------------------------------------------- */
