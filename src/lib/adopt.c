@@ -32,7 +32,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	if (!group)
 		return -ENOMEM;
 	if (!group->backlog)
-		group->backlog = 4096;
+		group->backlog = GROUP_DEFAULT_BACKLOG;
 	error = steering_adopt(directory, &group->access, &group->log, &group->steering);
 	if (error) {
 		sticky_group_close(group);

@@ -12,6 +12,9 @@
 #include "lib/steering.h"
 #include "sticky.h"
 
+/* The length of an accept queue, if the host does not say one. */
+#define GROUP_DEFAULT_BACKLOG 4096
+
 /* The listening sockets of one worker, or of a held slot: one for each listener of the group. */
 struct socket_set {
 	/* -1: beyond the group's listeners, or not served: sticky_worker_serve() */
