@@ -29,9 +29,10 @@
  * leaves `size` as it is.
  *
  * The library never prints, never exits, starts no thread and owns no event loop.
- * Its only global state is a lock. While it loads a BPF program it replaces libbpf's print
- * callback, and restores the previous one afterwards; the lock lets threads do this one after
- * the other. Every descriptor that the library opens is close-on-exec.
+ * It has no state but that of its groups, so that several groups, and several copies of the
+ * library, work beside each other. It contains a copy of libbpf of its own: a host that uses
+ * libbpf, too, keeps its version of it and its print callback. Every descriptor that the library
+ * opens is close-on-exec.
  *
  * Threads: any function may be called from any thread, also for the same group: a lock in the
  * group orders the calls. There are two exceptions. No thread may use a group, a worker or
