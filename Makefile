@@ -44,7 +44,8 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
+# DEBUG=1: a worker that is used after its close is reported, see src/lib/worker_debug.c.
+CPPFLAGS := -D_GNU_SOURCE $(if $(filter 1,$(DEBUG)),-DSTICKY_DEBUG) -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
 # libbpf is not among them: each library contains a copy of its own, see PRIVATE_BPF.
@@ -267,6 +268,10 @@ $(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTRO
 
 # A host that uses libbpf itself, of which the library takes no notice.
 $(BUILD)/tests/kernel/test_threads: TEST_LIBS := -lbpf
+# The library for debugging, for the tests of misuse.
+$(BUILD)/debug/libsticky.so.0: $(LIBSTICKY_SO)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/debug DEBUG=1 $@
+
 # What ours is compared with.
 $(BUILD)/tests/unit/test_client_ip_differential: TEST_LIBS := -lhttp_parser
 
@@ -299,7 +304,7 @@ $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-
 .PHONY: test test-unit test-kernel test-e2e programs test-programs node-packages
 node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
 # Everything that a compiler makes.
-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
+programs: all $(BUILD)/debug/libsticky.so.0 $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
 test-programs: programs node-packages
 
 # REPEAT_FAILED_ONCE: .ci/run sets it, and sudo would not pass it on.
@@ -460,7 +465,7 @@ check-abi check-abi-update: all
 # --as-needed: a benchmark depends on what it calls alone, and starts the faster for it.
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lbpf $(CTL_LIBS) $(LIB_LIBS)
 
 # What bench/rig/settings.py reads from the environment; sudo would not pass it on.
 BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": .*/\1/p' bench/rig/settings.py | tr a-z A-Z)

@@ -34,6 +34,14 @@
  * libbpf, too, keeps its version of it and its print callback. Every descriptor that the library
  * opens is close-on-exec.
  *
+ * Errors: sticky_strerror() gives the cause and the remedy of each.
+ *
+ * Fork: a child that fork(2) made has the descriptors of its parent's group. It may accept from
+ * sticky_worker_fd(), and find slots by sticky_group_where(). Functions that change something
+ * return -ECHILD there, as the parent would not know of the change; sticky_worker_close() and
+ * sticky_group_close() close the descriptors of the child, and leave those of the parent and the
+ * kernel's maps as they are. A child may open a group of its own.
+ *
  * Threads: any function may be called from any thread, also for the same group: a lock in the
  * group orders the calls. There are two exceptions. No thread may use a group, a worker or
  * dispatchers during or after their close. A struct sticky_process belongs to one thread at a
@@ -175,6 +183,16 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
  * ret_text  a line with the cause, a newline, a line with the remedy
  */
 void sticky_explain(int error, size_t size, char *ret_text);
+
+/*
+ * Explain an error that a function of this library returned: the cause, a semicolon, and the
+ * remedy. Where the cause is a refusal of bpf(2), sticky_explain() says more.
+ *
+ * error  a negative errno; its positive value and 0 are understood, too
+ *
+ * Returns a text in static storage, on one line.
+ */
+const char *sticky_strerror(int error);
 
 /*
  * Close a group: its holding sockets, program and maps. Connections that wait in holding sockets
@@ -749,7 +767,13 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
  * that sticky_worker_open() has just opened.
  *
- * Returns 1 (it has the slot), 0 (it does not), -EINVAL (slot, descriptor), -EMFILE, -ENOMEM.
+ * Returns 1 (it has the slot), 0 (it does not), or
+ *   -EINVAL        no such slot, or a descriptor that is not open
+ *   -ENOTSOCK      a descriptor that is not a socket
+ *   -EAFNOSUPPORT  a socket of another family than the listener
+ *   -EBUSY         the worker that has the slot has the same socket
+ *   -EMFILE, -ENOMEM
+ * A socket that does not listen any more is found by sticky_worker_ready().
  */
 int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation,
 			const int *fds, struct sticky_worker **ret_worker);

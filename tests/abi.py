@@ -11,6 +11,7 @@ function or a member at the end of a sized structure may be added; another chang
 programs that were built before, and needs a new soname. The list is that of a 64-bit machine.
 
 The static library must have the same symbols and no others, and the header must declare each of them.
+Each error that the header names must have its text in src/lib/errors.c.
 """
 
 import difflib
@@ -26,6 +27,7 @@ BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build"))
 CC = os.environ.get("CC", "gcc").split()
 LIST = ROOT / "src" / "lib" / "libsticky.abi"
 HEADER = ROOT / "include" / "sticky.h"
+ERRORS = ROOT / "src" / "lib" / "errors.c"
 SHARED = BUILD / "libsticky.so.0"
 STATIC = BUILD / "static" / "libsticky.a"
 
@@ -108,6 +110,9 @@ def faults(symbols, lines):
         yield f"{SHARED.name} exports {name}, which sticky.h does not declare"
     for name in sorted(declared - names):
         yield f"sticky.h declares {name}, which {SHARED.name} does not export"
+    explained = set(re.findall(r"\{(E[A-Z0-9]+),", ERRORS.read_text()))
+    for name in sorted(set(re.findall(r"-(E[A-Z0-9]+)\b", HEADER.read_text())) - explained):
+        yield f"sticky.h names -{name}, which sticky_strerror() does not explain"
     for name in sorted(set(static_symbols()) ^ names):
         yield f"only one of {SHARED.name} and {STATIC.name} has {name}"
 

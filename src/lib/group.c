@@ -88,9 +88,9 @@ int sticky_group_wakes(struct sticky_group *group)
 {
 	int wakes;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	wakes = group->migration_wakes;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return wakes;
 }
 
@@ -101,7 +101,10 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 
 	if (!group)
 		return NULL;
-	pthread_mutex_init(&group->lock, NULL);
+	if (group_lock_init(group)) {
+		free(group);
+		return NULL;
+	}
 	group->log = (struct log){.fn = options->log, .context = options->log_context};
 	group->access = (struct bpf_access){.raise = options->raise_bpf,
 					    .restore = options->restore_bpf,
@@ -155,6 +158,7 @@ void sticky_group_close(struct sticky_group *group)
 		return;
 	for (slot = 0; slot < group->slot_count; slot++)
 		socket_set_close(&group->slots[slot].holding);
+	worker_free_closed(group);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (group->reserved[i] >= 0)
 			close(group->reserved[i]);
@@ -162,10 +166,10 @@ void sticky_group_close(struct sticky_group *group)
 	deferred_close_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
-	if (group->adopting)
+	if (group->adopting || group_is_inherited(group))
 		steering_leave_pins(group->steering);
 	steering_close(group->steering);
-	pthread_mutex_destroy(&group->lock);
+	group_lock_fini(group);
 	free(group);
 }
 int sticky_group_refuse(struct sticky_group *group)
@@ -173,7 +177,9 @@ int sticky_group_refuse(struct sticky_group *group)
 	uint32_t listener, slot;
 	int error = 0;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	/*
 	 * Queues that are about to be moved are moved now, while sockets for them are still in the
 	 * maps.
@@ -187,6 +193,6 @@ int sticky_group_refuse(struct sticky_group *group)
 			error = failed ? failed : error;
 		}
 	dispatchers_refuse(group);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }

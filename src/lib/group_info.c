@@ -17,9 +17,9 @@ uint32_t sticky_group_slots(struct sticky_group *group)
 {
 	uint32_t count;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	count = group->slot_count;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return count;
 }
 
@@ -34,14 +34,14 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 
 	if (ret_where->size < WHERE_FIRST)
 		return -EINVAL;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	settings = *steering_settings(group->steering);
 	error = address_key(&settings, client, &key);
 	if (!error) {
 		where.bucket = sticky_hash_bucket(sticky_key_hash(&settings, &key));
 		where.slot = steering_slot_of(group->steering, where.bucket);
 	}
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (!error && wants_key)
 		error = key_format(&settings, &key, sizeof(where.key), where.key);
 	if (error)
@@ -53,9 +53,9 @@ uint32_t sticky_group_seed_id(struct sticky_group *group)
 {
 	uint32_t id;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	id = sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return id;
 }
 
@@ -124,9 +124,9 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 	if (error)
 		return error;
 	size = ret_infos[0].size;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	if (count > group->slot_count) {
-		pthread_mutex_unlock(&group->lock);
+		group_unlock(group);
 		return -EINVAL;
 	}
 	for (slot = 0; slot < count; slot++) {
@@ -138,6 +138,6 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 		memcpy(element, &size, sizeof(size));
 		sized_write(&info, INFO_FIRST, sizeof(info), element);
 	}
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return 0;
 }

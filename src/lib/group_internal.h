@@ -26,7 +26,8 @@ struct sticky_worker {
 	uint32_t slot;
 	uint64_t generation;
 	struct socket_set sockets;
-	struct sticky_worker *next; /* in the group's list of open workers */
+	struct sticky_worker *next; /* in the group's list of open workers, or of closed ones */
+	bool is_open;		    /* for worker_check() */
 };
 
 struct slot {
@@ -50,7 +51,8 @@ struct closing {
 };
 
 struct sticky_group {
-	pthread_mutex_t lock; /* protects everything below that can change */
+	pthread_mutex_t lock;	  /* protects everything below that can change: group_lock() */
+	unsigned char *fork_mark; /* a page that is wiped in a child: see group_lock.c */
 	struct log log;
 	struct bpf_access access;
 	struct steering *steering;
@@ -64,6 +66,7 @@ struct sticky_group {
 	uint32_t backlog;
 	uint32_t slot_count;
 	struct sticky_worker *workers; /* list of the open workers */
+	struct sticky_worker *closed;  /* list of the closed ones, with STICKY_DEBUG alone */
 	bool refusing;
 	int migration_wakes;	  /* see sticky_group_wakes() */
 	struct closing *closings; /* ordered by due_ns */
@@ -74,6 +77,23 @@ struct sticky_group {
 	bool checking;	     /* a thread is in sticky_group_check() */
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };
+
+/* Prepare the lock. Returns 0 or -ENOMEM. */
+int group_lock_init(struct sticky_group *group);
+void group_lock_fini(struct sticky_group *group);
+
+/*
+ * Is this process a child of the one that opened the group? Functions that change something return
+ * -ECHILD then. Makes no system call.
+ */
+bool group_is_inherited(const struct sticky_group *group);
+
+/*
+ * Lock and unlock the group. In a child they do nothing: the lock may be locked there for ever, by
+ * a thread that only the parent has.
+ */
+void group_lock(struct sticky_group *group);
+void group_unlock(struct sticky_group *group);
 
 /*
  * Copy the options of a caller. Its structure may have fewer or more members than this library
@@ -132,6 +152,20 @@ uint32_t socket_set_overflows(const struct sticky_group *group, const struct soc
  */
 void group_add_worker(struct sticky_group *group, struct sticky_worker *worker);
 void group_remove_worker(struct sticky_group *group, const struct sticky_worker *worker);
+
+/*
+ * The end of a closed worker. It is freed at once, except where the library was built for debugging
+ * (STICKY_DEBUG): then it is kept until the end of its group, so that worker_check() finds out that
+ * it is used after its close.
+ */
+void worker_retire(struct sticky_worker *worker);
+void worker_free_closed(struct sticky_group *group);
+
+/*
+ * With STICKY_DEBUG: if the worker has been closed, print the function that was called, and
+ * abort(3). Otherwise this does nothing.
+ */
+void worker_check(const struct sticky_worker *worker, const char *function);
 
 /* The sockets of a slot that are in the map at present. */
 const struct socket_set *slot_present(const struct slot *slot);

@@ -145,14 +145,16 @@ int sticky_group_listen(struct sticky_group *group, const char *address)
 	struct listener listener;
 	int error;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	error = listen_spec_parse(address, &spec);
 	if (!error)
 		error = listener_resolve(&spec, (int)group->backlog, &listener);
 	if (error)
 		return error;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = listen_locked(group, &listener);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -186,9 +188,9 @@ uint32_t sticky_group_listener_count(struct sticky_group *group)
 {
 	uint32_t count;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	count = group->address_count;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return count;
 }
 
@@ -197,12 +199,12 @@ int sticky_group_listener_address(struct sticky_group *group, uint32_t listener,
 {
 	int error = -EINVAL;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	if (listener < group->address_count && !listener_is_known(&group->listeners[listener]))
 		error = snprintf(ret_text, size, "closed") < (int)size ? 0 : -ENOSPC;
 	else if (listener < group->address_count)
 		error = address_format((const void *)&group->listeners[listener].address, size,
 				       ret_text);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
