@@ -41,6 +41,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		return error;
 	}
 	group->adopting = true;
+	lookup_refresh(group);
 	group->slot_count = steering_settings(group->steering)->slots;
 	group_learn_of_wake_ups(group);
 	/*
@@ -52,10 +53,10 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	return 0;
 }
 
-/* Learn from a listener's socket what the listener is. */
-static int learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
+int group_learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
 {
-	struct listener listener = {.backlog = (int)group->backlog};
+	struct listener listener = {.preparation = group->preparation,
+				    .backlog = (int)group->backlog};
 	int v6_only = 0, is_listening = 0;
 	socklen_t length = sizeof(is_listening);
 
@@ -69,6 +70,7 @@ static int learn_listener(const struct sticky_group *group, int fd, struct liste
 	if (listener.address.ss_family == AF_INET6 &&
 	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &length))
 		return -errno;
+	listener.preparation.listener = group->address_count;
 	listener.dual_stack = listener.address.ss_family == AF_INET6 && !v6_only;
 	*ret_listener = listener;
 	return 0;
@@ -83,7 +85,7 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 		return -ECHILD;
 	group_lock(group);
 	if (fd >= 0)
-		index = learn_listener(group, fd, &listener);
+		index = group_learn_listener(group, fd, &listener);
 	else
 		index = group->adopting ? 0 : -EBADF;
 	if (!index)

@@ -101,7 +101,9 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 
 	if (!group)
 		return NULL;
-	if (group_lock_init(group)) {
+	group->lookup = calloc(1, sizeof(*group->lookup));
+	if (!group->lookup || group_lock_init(group)) {
+		free(group->lookup);
 		free(group);
 		return NULL;
 	}
@@ -110,6 +112,8 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 					    .restore = options->restore_bpf,
 					    .context = options->privilege_context};
 	group->backlog = options->backlog;
+	group->preparation =
+		(struct preparation){.fn = options->prepare, .context = options->prepare_context};
 	group->timer_fd = -1;
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_init(&group->slots[slot].holding);
@@ -144,6 +148,7 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 		sticky_group_close(group);
 		return error;
 	}
+	lookup_refresh(group);
 	if (steering_is_kernel(group->steering))
 		group_learn_of_wake_ups(group);
 	*ret_group = group;
@@ -170,6 +175,7 @@ void sticky_group_close(struct sticky_group *group)
 		steering_leave_pins(group->steering);
 	steering_close(group->steering);
 	group_lock_fini(group);
+	free(group->lookup);
 	free(group);
 }
 int sticky_group_refuse(struct sticky_group *group)

@@ -28,25 +28,29 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 {
 	bool wants_key = ret_where->size >= SIZED_END(struct sticky_where, key);
 	struct sticky_where where = {0};
-	struct sticky_settings settings;
-	struct sticky_key key;
+	struct lookup_result found;
 	int error;
 
 	if (ret_where->size < WHERE_FIRST)
 		return -EINVAL;
-	group_lock(group);
-	settings = *steering_settings(group->steering);
-	error = address_key(&settings, client, &key);
-	if (!error) {
-		where.bucket = sticky_hash_bucket(sticky_key_hash(&settings, &key));
-		where.slot = steering_slot_of(group->steering, where.bucket);
-	}
-	group_unlock(group);
-	if (!error && wants_key)
-		error = key_format(&settings, &key, sizeof(where.key), where.key);
+	error = lookup_find(group, client, true, &found);
+	if (error)
+		return error;
+	where.bucket = found.bucket;
+	where.slot = found.slot;
+	if (wants_key)
+		error = key_format(&found.settings, &found.key, sizeof(where.key), where.key);
 	if (error)
 		return error;
 	return sized_write(&where, WHERE_FIRST, wants_key ? sizeof(where) : WHERE_FIRST, ret_where);
+}
+
+int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client)
+{
+	struct lookup_result found;
+	int error = lookup_find(group, client, false, &found);
+
+	return error ? error : (int)found.slot;
 }
 
 uint32_t sticky_group_seed_id(struct sticky_group *group)
@@ -69,29 +73,45 @@ static uint64_t sum_steered(const struct sticky_cpu_counters *count)
 	return sum;
 }
 
-int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters)
+/* Fill in a caller's counters, whose size has been checked. */
+static int write_counters(const struct sticky_cpu_counters *sum,
+			  struct sticky_counters *ret_counters)
+{
+	struct sticky_counters counters = {
+		.steered = sum_steered(sum),
+		.migrated = sum->exits[STICKY_EXIT_MIGRATED],
+		.empty_slot = sum->exits[STICKY_EXIT_EMPTY_SLOT],
+		.dropped_empty = sum->exits[STICKY_EXIT_DROPPED_EMPTY],
+		.dropped_no_table = sum->exits[STICKY_EXIT_DROPPED_NO_TABLE],
+		.dropped_unreadable = sum->exits[STICKY_EXIT_DROPPED_UNREADABLE],
+		.dispatched = sum->exits[STICKY_EXIT_DISPATCHED],
+	};
+
+	counters.dropped =
+		counters.dropped_empty + counters.dropped_no_table + counters.dropped_unreadable;
+	return sized_write(&counters, COUNTERS_FIRST, sizeof(counters), ret_counters);
+}
+
+int sticky_group_statistics(struct sticky_group *group, struct sticky_counters *ret_counters,
+			    uint32_t count, uint64_t *ret_steered)
 {
 	struct sticky_cpu_counters sum;
-	struct sticky_counters counters;
+	uint32_t slot;
 	int error;
 
-	if (ret_counters->size < COUNTERS_FIRST)
+	if (ret_counters->size < COUNTERS_FIRST || count > STICKY_SLOTS_LIMIT)
 		return -EINVAL;
 	error = steering_count(group->steering, &sum);
 	if (error)
 		return error;
-	counters = (struct sticky_counters){
-		.steered = sum_steered(&sum),
-		.migrated = sum.exits[STICKY_EXIT_MIGRATED],
-		.empty_slot = sum.exits[STICKY_EXIT_EMPTY_SLOT],
-		.dropped_empty = sum.exits[STICKY_EXIT_DROPPED_EMPTY],
-		.dropped_no_table = sum.exits[STICKY_EXIT_DROPPED_NO_TABLE],
-		.dropped_unreadable = sum.exits[STICKY_EXIT_DROPPED_UNREADABLE],
-		.dispatched = sum.exits[STICKY_EXIT_DISPATCHED],
-	};
-	counters.dropped =
-		counters.dropped_empty + counters.dropped_no_table + counters.dropped_unreadable;
-	return sized_write(&counters, COUNTERS_FIRST, sizeof(counters), ret_counters);
+	for (slot = 0; slot < count; slot++)
+		ret_steered[slot] = sum.steered[slot];
+	return write_counters(&sum, ret_counters);
+}
+
+int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters)
+{
+	return sticky_group_statistics(group, ret_counters, 0, NULL);
 }
 
 static void fill_slot_info(const struct sticky_group *group, uint32_t index,

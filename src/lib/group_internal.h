@@ -9,6 +9,7 @@
 
 #include "lib/listener.h"
 #include "lib/log.h"
+#include "lib/lookup.h"
 #include "lib/steering.h"
 #include "sticky.h"
 
@@ -56,6 +57,7 @@ struct sticky_group {
 	struct log log;
 	struct bpf_access access;
 	struct steering *steering;
+	struct lookup *lookup; /* has a lock of its own */
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
 	/* number of listeners for which slots have sockets: all of them, or none */
@@ -64,6 +66,7 @@ struct sticky_group {
 	int reserved[STICKY_LISTENERS_LIMIT];
 	struct sticky_dispatchers *dispatchers; /* NULL: none are open */
 	uint32_t backlog;
+	struct preparation preparation; /* without the listener */
 	uint32_t slot_count;
 	struct sticky_worker *workers; /* list of the open workers */
 	struct sticky_worker *closed;  /* list of the closed ones, with STICKY_DEBUG alone */
@@ -104,6 +107,12 @@ int group_copy_options(const struct sticky_group_options *options,
 
 /* Create a group without steering, listeners and slots. Returns NULL if there is no memory. */
 struct sticky_group *group_new(const struct sticky_group_options *options);
+
+/*
+ * Learn from a listening socket what its listener is, and make it the group's next one. Returns 0,
+ * -EINVAL (it does not listen, or has no address), or another -errno.
+ */
+int group_learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener);
 
 /*
  * Find out whether this kernel wakes a sleeping acceptor when a connection is moved to its socket.

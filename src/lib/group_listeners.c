@@ -2,6 +2,7 @@
 /* The listening addresses of a group, and sockets that belong to no group. */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/address.h"
@@ -115,18 +116,26 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 	return error;
 }
 
-static int listen_locked(struct sticky_group *group, struct listener *listener)
+/* May a listener be added now? Returns 0 or -errno. */
+static int check_addable(const struct sticky_group *group)
 {
-	uint32_t index = group->address_count;
-	bool is_steered = steering_is_kernel(group->steering);
-	int error;
-
 	if (group->dispatchers)
 		return -EBUSY;
 	if (group->refusing)
 		return -ESHUTDOWN;
-	if (index == STICKY_LISTENERS_LIMIT)
-		return -E2BIG;
+	return group->address_count == STICKY_LISTENERS_LIMIT ? -E2BIG : 0;
+}
+
+static int listen_locked(struct sticky_group *group, struct listener *listener)
+{
+	uint32_t index = group->address_count;
+	bool is_steered = steering_is_kernel(group->steering);
+	int error = check_addable(group);
+
+	if (error)
+		return error;
+	listener->preparation = group->preparation;
+	listener->preparation.listener = index;
 	error = listener_check_free(listener);
 	if (!error)
 		error = is_steered ? open_all(group, listener, index)
@@ -156,6 +165,87 @@ int sticky_group_listen(struct sticky_group *group, const char *address)
 	error = listen_locked(group, &listener);
 	group_unlock(group);
 	return error;
+}
+
+/* ---- A listening socket of the host ------------------------------------------------------ */
+
+/* Open the socket of a slot beside that of the host. It joins the host's group. */
+static int join_slot(struct sticky_group *group, const struct listener *listener, uint32_t index,
+		     uint32_t slot)
+{
+	int fd = listener_bind(listener), error;
+
+	if (fd < 0)
+		return fd;
+	slot_present_set(&group->slots[slot])->fd[index] = fd;
+	/* The program is attached by the socket of slot 0, which is locked after that. */
+	error = slot ? listener_listen(listener, fd) : (listen(fd, listener->backlog) ? -errno : 0);
+	return error ? error : steering_put(group->steering, index, slot, fd);
+}
+
+/*
+ * The program is attached when all slots have their sockets: before that, the kernel spreads new
+ * connections over the host's socket and those of the slots, and none is refused.
+ */
+static int join_all(struct sticky_group *group, const struct listener *listener, uint32_t index)
+{
+	int first, attached, error = 0;
+	uint32_t slot;
+
+	for (slot = 0; slot < group->slot_count && !error; slot++)
+		error = join_slot(group, listener, index, slot);
+	first = slot_present(&group->slots[0])->fd[index];
+	attached = error ? error : steering_add_listener(group->steering, first);
+	if (attached >= 0) {
+		error = listener_lock(first);
+		if (!error)
+			error = open_for_workers(group, listener, index);
+		if (error)
+			steering_remove_last_listener(group->steering);
+	} else {
+		error = attached;
+	}
+	if (error)
+		close_listener(group, index);
+	return error;
+}
+
+static int listen_socket_locked(struct sticky_group *group, int fd)
+{
+	uint32_t index = group->address_count;
+	bool is_steered = steering_is_kernel(group->steering);
+	struct listener listener;
+	int error = check_addable(group), reuse = 1;
+
+	if (!error)
+		error = group_learn_listener(group, fd, &listener);
+	if (error)
+		return error;
+	if (listener.address.ss_family != AF_INET && listener.address.ss_family != AF_INET6)
+		return -EAFNOSUPPORT;
+	/* The kernel looks at this when the other sockets are bound: inet_csk_bind_conflict(). */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)))
+		return -errno;
+	error = is_steered ? join_all(group, &listener, index)
+			   : group_reserve(group, &listener, index);
+	if (error)
+		return error;
+	group->listeners[index] = listener;
+	group->address_count++;
+	group->listener_count += is_steered;
+	return (int)index;
+}
+
+int sticky_group_listen_socket(struct sticky_group *group, int fd)
+{
+	int result;
+
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
+	result = listen_socket_locked(group, fd);
+	group_unlock(group);
+	return result;
 }
 
 int sticky_listen(const char *address, uint32_t backlog)

@@ -19,8 +19,10 @@ static int write_table(struct sticky_group *group, uint32_t slots)
 	for (slot = 0; slot < slots; slot++)
 		is_away[slot] = slot < group->slot_count && group->slots[slot].is_away;
 	moved = steering_set_table(group->steering, slots, is_away);
-	if (moved >= 0)
+	if (moved >= 0) {
 		group->table_is_stale = false;
+		lookup_refresh(group);
+	}
 	return moved;
 }
 
