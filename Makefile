@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # ---- What must be installed: the one place that names it (Debian 12 and 13) ---------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
-TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
+TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
@@ -358,6 +358,8 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) \
+		python3 -B tests/e2e/test_examples.py Threads
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan
@@ -368,7 +370,7 @@ asan: deps-test
 # crowd and of kills under load are left out: they measure memory and speed.
 TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeover Upgrade) \
 	$(addprefix e2e/test_delivery:,Answers Workers) $(addprefix e2e/test_start:,Demo Workers Stop) \
-	e2e/test_proxies:Sticky
+	e2e/test_proxies:Sticky e2e/test_examples:Threads
 tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-programs
