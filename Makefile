@@ -18,8 +18,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # ---- What must be installed: the one place that names it (Debian 12 and 13) ---------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
-	libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
-TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev python3 iproute2
+	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
+TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
@@ -44,10 +44,12 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-CPPFLAGS := -D_GNU_SOURCE -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
+# DEBUG=1: a worker that is used after its close is reported, see src/lib/worker_debug.c.
+CPPFLAGS := -D_GNU_SOURCE $(if $(filter 1,$(DEBUG)),-DSTICKY_DEBUG) -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
-LIB_LIBS := -lbpf -lpthread
+# libbpf is not among them: each library contains a copy of its own, see PRIVATE_BPF.
+LIB_LIBS := -lelf -lz -lpthread
 CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
 
 LIB_SOURCES := $(wildcard src/lib/*.c src/wire/*.c)
@@ -68,17 +70,26 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-LIB_OBJECTS := $(call objects,$(LIB_SOURCES))
+# Only src/lib/bpf_*.c call libbpf. They are linked with a copy of it whose symbols nothing else sees:
+# a host may use another version of libbpf, and keeps its own print callback. Debian's libbpf.a is
+# built for programs: it refers to stderr as no shared library can, and as nothing here prints, it gets
+# a variable of bpf_program.c instead.
+BPF_OBJECTS := $(call objects,$(wildcard src/lib/bpf_*.c))
+PRIVATE_BPF := $(BUILD)/private_bpf.o
+LIB_OBJECTS := $(filter-out $(BPF_OBJECTS),$(call objects,$(LIB_SOURCES))) $(PRIVATE_BPF)
 CONTROLLER_OBJECTS := $(call objects,$(CONTROLLER_SOURCES))
 CLI_OBJECTS := $(call objects,$(CLI_SOURCES))
 
 STICKYCTL := $(BUILD)/stickyctl
 LIBSTICKY := $(BUILD)/libsticky.a
+# What is installed: one object, in which only sticky_* is global. build/libsticky.a is for the tests,
+# which also call what is private.
+LIBSTICKY_INSTALLED := $(BUILD)/static/libsticky.a
 LIBSTICKY_SO := $(BUILD)/libsticky.so.0
 CONTROLLER := $(BUILD)/libcontroller.a
 
 .PHONY: all help
-all: $(STICKYCTL) $(LIBSTICKY) $(LIBSTICKY_SO)
+all: $(STICKYCTL) $(LIBSTICKY) $(LIBSTICKY_SO) $(LIBSTICKY_INSTALLED)
 
 help:
 	@echo 'make               build build/stickyctl, build/libsticky.a and build/libsticky.so.0'
@@ -103,6 +114,8 @@ help:
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
 	@echo 'make docs          the files and links that README.md and docs/ name are there'
+	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
+	@echo 'make check-abi-update  writes that file anew'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
 	@echo 'make bench-quick   the same in under 3 minutes'
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
@@ -207,6 +220,25 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+# $(1): the objects. A relocatable link, without what a sanitizer would add.
+relink = $(CC) -r -nostdlib -o $@.whole $(1)
+
+$(PRIVATE_BPF): $(BPF_OBJECTS)
+	$(call SAY,RELINK,$@)
+	$(Q)archive=$$($(CC) -print-file-name=libbpf.a) && test -f "$$archive" || \
+		{ echo 'libbpf.a is missing: make deps' >&2; exit 1; }; \
+	nm -g --defined-only "$$archive" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p' > $@.names && \
+	$(call relink,$^ "$$archive") && \
+	objcopy --localize-symbols=$@.names --redefine-sym stderr=bpf_program_no_stream $@.whole $@
+	$(Q)rm -f $@.whole
+
+$(LIBSTICKY_INSTALLED): $(LIB_OBJECTS)
+	$(call SAY,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)$(call relink,$^) && \
+		objcopy --wildcard --keep-global-symbol='sticky_*' $@.whole $(@D)/sticky.o && \
+		rm -f $@ $@.whole && ar rcs $@ $(@D)/sticky.o
+
 $(LIBSTICKY): $(LIB_OBJECTS)
 $(CONTROLLER): $(CONTROLLER_OBJECTS)
 $(BUILD)/lib%.a:
@@ -233,6 +265,12 @@ start: deps
 $(UNIT_TESTS) $(KERNEL_TESTS): $(BUILD)/%: $(BUILD)/%.o $(TEST_SUPPORT) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(TEST_LIBS) $(CTL_LIBS) $(LIB_LIBS)
+
+# A host that uses libbpf itself, of which the library takes no notice.
+$(BUILD)/tests/kernel/test_threads: TEST_LIBS := -lbpf
+# The library for debugging, for the tests of misuse.
+$(BUILD)/debug/libsticky.so.0: $(LIBSTICKY_SO)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/debug DEBUG=1 $@
 
 # What ours is compared with.
 $(BUILD)/tests/unit/test_client_ip_differential: TEST_LIBS := -lhttp_parser
@@ -266,7 +304,7 @@ $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-
 .PHONY: test test-unit test-kernel test-e2e programs test-programs node-packages
 node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
 # Everything that a compiler makes.
-programs: all $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
+programs: all $(BUILD)/debug/libsticky.so.0 $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
 test-programs: programs node-packages
 
 # REPEAT_FAILED_ONCE: .ci/run sets it, and sudo would not pass it on.
@@ -320,6 +358,8 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) \
+		python3 -B tests/e2e/test_examples.py Threads
 
 # ---- Sanitizers -------------------------------------------------------------------
 .PHONY: asan tsan
@@ -330,7 +370,7 @@ asan: deps-test
 # crowd and of kills under load are left out: they measure memory and speed.
 TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeover Upgrade) \
 	$(addprefix e2e/test_delivery:,Answers Workers) $(addprefix e2e/test_start:,Demo Workers Stop) \
-	e2e/test_proxies:Sticky
+	e2e/test_proxies:Sticky e2e/test_examples:Threads
 tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-programs
@@ -373,6 +413,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
+	@$(MAKE) --no-print-directory check-abi
 	@$(MAKE) --no-print-directory bench-guard
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
 	@$(MAKE) --no-print-directory asan
@@ -416,11 +457,17 @@ consumer: all
 	$(Q)$(BUILD)/consumer
 	$(Q)BUILD=$(BUILD) MAKE='$(MAKE) --no-print-directory' CC='$(CC)' sh tests/install.sh
 
+# What programs that were built before depend on: symbols, structures, declarations.
+.PHONY: check-abi check-abi-update
+check-abi check-abi-update: all
+	$(call SAY,ABI,src/lib/libsticky.abi)
+	$(Q)BUILD=$(BUILD) CC='$(CC)' python3 -B tests/abi.py $(if $(filter %-update,$@),--update)
+
 # ---- Benchmarks -------------------------------------------------------------------
 # --as-needed: a benchmark depends on what it calls alone, and starts the faster for it.
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BENCH_LIB) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lbpf $(CTL_LIBS) $(LIB_LIBS)
 
 # What bench/rig/settings.py reads from the environment; sudo would not pass it on.
 BENCH_SETTINGS = $(shell sed -n 's/^    "\([a-z_]*\)": .*/\1/p' bench/rig/settings.py | tr a-z A-Z)
@@ -470,7 +517,7 @@ INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsti
 install: all
 	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
 	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
-	install -D -m 644 $(LIBSTICKY) $(DESTDIR)$(LIBDIR)/libsticky.a
+	install -D -m 644 $(LIBSTICKY_INSTALLED) $(DESTDIR)$(LIBDIR)/libsticky.a
 	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(LIBDIR)/libsticky.so.0
 	ln -sf libsticky.so.0 $(DESTDIR)$(LIBDIR)/libsticky.so
 	install -d -m 755 $(DESTDIR)$(LIBDIR)/pkgconfig

@@ -29,9 +29,18 @@
  * leaves `size` as it is.
  *
  * The library never prints, never exits, starts no thread and owns no event loop.
- * Its only global state is a lock. While it loads a BPF program it replaces libbpf's print
- * callback, and restores the previous one afterwards; the lock lets threads do this one after
- * the other. Every descriptor that the library opens is close-on-exec.
+ * It has no state but that of its groups, so that several groups, and several copies of the
+ * library, work beside each other. It contains a copy of libbpf of its own: a host that uses
+ * libbpf, too, keeps its version of it and its print callback. Every descriptor that the library
+ * opens is close-on-exec.
+ *
+ * Errors: sticky_strerror() gives the cause and the remedy of each.
+ *
+ * Fork: a child that fork(2) made has the descriptors of its parent's group. It may accept from
+ * sticky_worker_fd(), and find slots by sticky_group_where(). Functions that change something
+ * return -ECHILD there, as the parent would not know of the change; sticky_worker_close() and
+ * sticky_group_close() close the descriptors of the child, and leave those of the parent and the
+ * kernel's maps as they are. A child may open a group of its own.
  *
  * Threads: any function may be called from any thread, also for the same group: a lock in the
  * group orders the calls. There are two exceptions. No thread may use a group, a worker or
@@ -120,6 +129,23 @@ typedef void sticky_log_fn(void *context, enum sticky_log_level level, const cha
 typedef unsigned int sticky_raise_fn(void *context);
 typedef void sticky_restore_fn(void *context, unsigned int previous);
 
+/*
+ * Prepares a socket of the group for the host: called between socket(2) and bind(2) for each socket
+ * that the group binds, those of workers, of held slots and of dispatchers, and short-lived ones
+ * that find out whether an address is free. It may set options such as TCP_DEFER_ACCEPT,
+ * TCP_FASTOPEN, IP_FREEBIND, IP_TRANSPARENT, SO_BINDTODEVICE or SO_MARK. All sockets of a listener
+ * must be prepared alike. It is called in the thread that called the library, with the group's lock
+ * held, and must not call the library for the same group.
+ *
+ * context   options.prepare_context
+ * listener  index of the listener
+ * fd        the socket; it must not be closed
+ *
+ * Returns 0, or a negative errno: the socket is closed then, and the function that wanted it
+ * returns this error.
+ */
+typedef int sticky_prepare_fn(void *context, uint32_t listener, int fd);
+
 struct sticky_group_options {
 	size_t size;	/* sizeof(struct sticky_group_options) */
 	uint32_t slots; /* 1 to STICKY_SLOTS_LIMIT; required */
@@ -136,7 +162,9 @@ struct sticky_group_options {
 	uint32_t engine;	    /* enum sticky_engine */
 	sticky_raise_fn *raise_bpf; /* both must be set, or neither: see sticky_raise_fn */
 	sticky_restore_fn *restore_bpf;
-	void *privilege_context; /* passed to both */
+	void *privilege_context;    /* passed to both */
+	sticky_prepare_fn *prepare; /* NULL: sockets have the library's options alone */
+	void *prepare_context;	    /* passed to it */
 };
 
 /*
@@ -176,6 +204,16 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 void sticky_explain(int error, size_t size, char *ret_text);
 
 /*
+ * Explain an error that a function of this library returned: the cause, a semicolon, and the
+ * remedy. Where the cause is a refusal of bpf(2), sticky_explain() says more.
+ *
+ * error  a negative errno; its positive value and 0 are understood, too
+ *
+ * Returns a text in static storage, on one line.
+ */
+const char *sticky_strerror(int error);
+
+/*
  * Close a group: its holding sockets, program and maps. Connections that wait in holding sockets
  * are reset. Workers must have been closed before. NULL is allowed.
  */
@@ -208,6 +246,28 @@ void sticky_group_close(struct sticky_group *group);
  * already.
  */
 int sticky_group_listen(struct sticky_group *group, const char *address);
+
+/*
+ * Add the address of a listening socket that the host has already, for example one of systemd's
+ * socket activation. Each slot gets a socket of its own beside it, which `prepare` gives the
+ * options that the host's socket has. The host must not accept from its socket any more, and closes
+ * it after this call: the kernel then moves the connections in its queue to their slots. No client
+ * is refused meanwhile. Connections that come during the call may be placed in any slot.
+ *
+ * fd  bound to an IPv4 or IPv6 address, listening, created under the effective uid of this process.
+ *     It gets SO_REUSEPORT, and remains the caller's
+ *
+ * With STICKY_ENGINE_USER the socket must be closed before the dispatchers are opened.
+ *
+ * Returns the listener's index, or
+ *   -EINVAL        it does not listen
+ *   -EBADF, -ENOTSOCK
+ *   -EAFNOSUPPORT  neither IPv4 nor IPv6
+ *   -EADDRINUSE    it was created under another uid; or it has connections, and neither
+ *                  SO_REUSEADDR (which systemd sets) nor SO_REUSEPORT
+ *   others         errors of sticky_group_listen()
+ */
+int sticky_group_listen_socket(struct sticky_group *group, int fd);
 
 /*
  * Open a listening socket that belongs to no group, for example for a port that the host uses
@@ -314,6 +374,14 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 		       struct sticky_where *ret_where);
 
 /*
+ * The slot of a client, and nothing else: for the host's hot path. See sticky_group_where().
+ *
+ * Returns the slot or -EAFNOSUPPORT. Costs some 30 ns. Makes no system call, and never waits for a
+ * thread that changes the group.
+ */
+int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client);
+
+/*
  * Read an IP address without a port: "203.0.113.9", "2001:db8::1", "[2001:db8::1]",
  * "fe80::1%eth0". Names are not looked up.
  *
@@ -376,6 +444,21 @@ struct sticky_counters {
  * each possible CPU.
  */
 int sticky_group_counters(struct sticky_group *group, struct sticky_counters *ret_counters);
+
+/*
+ * Read the counters, and the placements of each slot, for the host's own metrics. The kernel counts
+ * in any case: nothing is added to the path of a connection.
+ *
+ * ret_counters  its `size` must be set
+ * count         slots wanted, from slot 0 on, 0 to STICKY_SLOTS_LIMIT
+ * ret_steered   count elements: placements in each slot, see struct sticky_counters; NULL if count
+ *               is 0
+ *
+ * Returns 0, -EINVAL (count or size), or an error of bpf(2). Costs what sticky_group_counters()
+ * costs, and looks at no socket.
+ */
+int sticky_group_statistics(struct sticky_group *group, struct sticky_counters *ret_counters,
+			    uint32_t count, uint64_t *ret_steered);
 
 /* One slot at this moment. */
 struct sticky_slot_info {
@@ -748,7 +831,13 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
  * that sticky_worker_open() has just opened.
  *
- * Returns 1 (it has the slot), 0 (it does not), -EINVAL (slot, descriptor), -EMFILE, -ENOMEM.
+ * Returns 1 (it has the slot), 0 (it does not), or
+ *   -EINVAL        no such slot, or a descriptor that is not open
+ *   -ENOTSOCK      a descriptor that is not a socket
+ *   -EAFNOSUPPORT  a socket of another family than the listener
+ *   -EBUSY         the worker that has the slot has the same socket
+ *   -EMFILE, -ENOMEM
+ * A socket that does not listen any more is found by sticky_worker_ready().
  */
 int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t generation,
 			const int *fds, struct sticky_worker **ret_worker);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# `make install` into an empty tree: a program finds the library by pkg-config, shared and static, and
-# `make uninstall` leaves no file. BUILD, MAKE and CC are those of the Makefile.
+# `make install` into an empty tree: a program finds the library by pkg-config, shared and static; the
+# host's libbpf is not involved; and `make uninstall` leaves no file. BUILD, MAKE and CC are those of the
+# Makefile.
 set -eu
 
 tree=$(realpath "$BUILD")/installed
@@ -17,6 +18,22 @@ if [ -z "$version" ] || [ "$version" != "$said" ]; then
 	exit 1
 fi
 pkg-config --exists 'libsticky >= 0.1'
+
+# Neither library wants the libbpf of the machine, or shows that it contains one.
+library="$tree/usr/lib/somewhere/libsticky.so.0"
+if readelf -d "$library" | grep -q 'NEEDED.*libbpf' ||
+	pkg-config --print-requires-private libsticky | grep -q libbpf ||
+	nm -D --defined-only "$library" | grep -qv ' sticky_\| A LIBSTICKY_' ||
+	nm -g --defined-only "$tree/usr/lib/somewhere/libsticky.a" | grep ' [A-Z] ' | grep -qv ' sticky_'
+then
+	echo 'the libraries show more than sticky_*, or want libbpf' >&2
+	exit 1
+fi
+soname=$(readelf -d "$library" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
+if [ "$(readlink "$tree/usr/lib/somewhere/libsticky.so")" != "$soname" ]; then
+	echo "libsticky.so does not lead to the soname $soname" >&2
+	exit 1
+fi
 
 $CC tests/consumer.c $(pkg-config --cflags --libs libsticky) -o "$tree/shared"
 LD_LIBRARY_PATH="$tree/usr/lib/somewhere" "$tree/shared"

@@ -13,9 +13,11 @@ int sticky_group_pin(struct sticky_group *group, const char *directory)
 {
 	int error;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	error = steering_pin(group->steering, directory);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -32,13 +34,14 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	if (!group)
 		return -ENOMEM;
 	if (!group->backlog)
-		group->backlog = 4096;
+		group->backlog = GROUP_DEFAULT_BACKLOG;
 	error = steering_adopt(directory, &group->access, &group->log, &group->steering);
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
 	group->adopting = true;
+	lookup_refresh(group);
 	group->slot_count = steering_settings(group->steering)->slots;
 	group_learn_of_wake_ups(group);
 	/*
@@ -50,10 +53,10 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 	return 0;
 }
 
-/* Learn from a listener's socket what the listener is. */
-static int learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
+int group_learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener)
 {
-	struct listener listener = {.backlog = (int)group->backlog};
+	struct listener listener = {.preparation = group->preparation,
+				    .backlog = (int)group->backlog};
 	int v6_only = 0, is_listening = 0;
 	socklen_t length = sizeof(is_listening);
 
@@ -67,6 +70,7 @@ static int learn_listener(const struct sticky_group *group, int fd, struct liste
 	if (listener.address.ss_family == AF_INET6 &&
 	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &length))
 		return -errno;
+	listener.preparation.listener = group->address_count;
 	listener.dual_stack = listener.address.ss_family == AF_INET6 && !v6_only;
 	*ret_listener = listener;
 	return 0;
@@ -77,9 +81,11 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	struct listener listener = {.address = {.ss_family = AF_UNSPEC}};
 	int index;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	if (fd >= 0)
-		index = learn_listener(group, fd, &listener);
+		index = group_learn_listener(group, fd, &listener);
 	else
 		index = group->adopting ? 0 : -EBADF;
 	if (!index)
@@ -87,17 +93,47 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	if (index >= 0)
 		group->listeners[group->address_count++] = listener;
 	group->listener_count = group->address_count;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return index;
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie;
+	socklen_t length = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) ? 0 : cookie;
+}
+
+/* Does the worker that has the slot have this socket already? */
+static bool is_adopted(const struct sticky_group *group, uint32_t slot, uint32_t listener, int fd)
+{
+	const struct sticky_worker *owner = group->slots[slot].owner;
+
+	return owner && owner->sockets.fd[listener] >= 0 &&
+	       cookie_of(owner->sockets.fd[listener]) == cookie_of(fd);
+}
+
+/* Can this be the socket of a worker for the listener? Returns 0 or -errno. */
+static int check_socket(const struct sticky_group *group, uint32_t slot, uint32_t listener, int fd)
+{
+	const struct listener *what = &group->listeners[listener];
+	int family;
+	socklen_t length = sizeof(family);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length))
+		return errno == EBADF ? -EINVAL : -errno;
+	if (listener_is_known(what) && family != what->address.ss_family)
+		return -EAFNOSUPPORT;
+	return is_adopted(group, slot, listener, fd) ? -EBUSY : 0;
 }
 
 static bool has_entry(const struct sticky_group *group, uint32_t slot, uint32_t listener, int fd)
 {
-	uint64_t cookie, entry;
-	socklen_t length = sizeof(cookie);
+	uint64_t entry;
 
-	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) == 0 &&
-	       steering_cookie(group->steering, listener, slot, &entry) == 0 && cookie == entry;
+	return steering_cookie(group->steering, listener, slot, &entry) == 0 &&
+	       entry == cookie_of(fd);
 }
 
 static int duplicate(const struct sticky_group *group, const int *fds, struct socket_set *ret_set)
@@ -124,8 +160,13 @@ static int adopt_worker(struct sticky_group *group, struct sticky_worker *worker
 	struct slot *slot = &group->slots[worker->slot];
 	bool has_slot = true, has_any = false;
 	uint32_t i;
-	int error = duplicate(group, fds, &worker->sockets);
+	int error = 0;
 
+	for (i = 0; i < group->listener_count && !error; i++)
+		if (fds[i] >= 0)
+			error = check_socket(group, worker->slot, i, fds[i]);
+	if (!error)
+		error = duplicate(group, fds, &worker->sockets);
 	if (error)
 		return error;
 	for (i = 0; i < group->listener_count; i++) {
@@ -149,17 +190,20 @@ int sticky_worker_adopt(struct sticky_group *group, uint32_t slot, uint64_t gene
 	struct sticky_worker *worker;
 	int result;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (slot >= STICKY_SLOTS_LIMIT)
 		return -EINVAL;
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
 		return -ENOMEM;
 	worker->group = group;
+	worker->is_open = true;
 	worker->slot = slot;
 	worker->generation = generation;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	result = adopt_worker(group, worker, fds);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (result < 0) {
 		free(worker);
 		return result;
@@ -172,10 +216,12 @@ int sticky_slot_adopt(struct sticky_group *group, uint32_t slot, uint64_t genera
 {
 	if (slot >= STICKY_SLOTS_LIMIT)
 		return -EINVAL;
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	if (group->slots[slot].generation < generation)
 		group->slots[slot].generation = generation;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return 0;
 }
 
@@ -184,7 +230,9 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 	uint32_t i;
 	int error = 0;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	for (i = 0; i < group->slot_count && !error; i++)
 		if (!group->slots[i].owner)
 			error = slot_add(group, i);
@@ -198,6 +246,6 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 	if (!error && !group->dispatchers)
 		error = steering_set_dispatchers(group->steering, 0);
 	group->adopting = error != 0;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }

@@ -2,6 +2,7 @@
 #include "lib/bpf_access.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 unsigned int bpf_access_begin(const struct bpf_access *access)
 {
@@ -57,4 +58,9 @@ int bpf_access_create_array(const struct bpf_access *access, const char *name, u
 
 	bpf_access_end(access, previous);
 	return map;
+}
+
+int bpf_access_cpus(void)
+{
+	return libbpf_num_possible_cpus();
 }

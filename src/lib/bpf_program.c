@@ -3,7 +3,6 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,23 +99,16 @@ take_message(enum libbpf_print_level level, const char *format, va_list args)
 }
 
 /*
- * The print callback is global to the process. Threads therefore load programs one after the other.
+ * This copy of libbpf belongs to the library alone (PRIVATE_BPF in the Makefile). Its print
+ * callback is set once, before anything can use it.
  */
-static pthread_mutex_t libbpf_turn = PTHREAD_MUTEX_INITIALIZER;
-
-static libbpf_print_fn_t begin_libbpf(struct loading *loading)
+static void __attribute__((constructor(101))) set_print_callback(void)
 {
-	pthread_mutex_lock(&libbpf_turn);
-	current = loading;
-	return libbpf_set_print(take_message);
+	libbpf_set_print(take_message);
 }
 
-static void end_libbpf(libbpf_print_fn_t previous)
-{
-	libbpf_set_print(previous);
-	current = NULL;
-	pthread_mutex_unlock(&libbpf_turn);
-}
+/* The Makefile puts this in the place of stderr in libbpf, which never uses it: see above. */
+FILE *bpf_program_no_stream;
 
 /* ---- Loading ------------------------------------------------------------------------ */
 
@@ -161,16 +153,15 @@ int program_load(const struct bpf_access *access, const struct log *log, const c
 {
 	struct loaded_program *program = calloc(1, sizeof(*program));
 	struct loading loading = {.log = log};
-	libbpf_print_fn_t print;
 	unsigned int previous;
 	int error;
 
 	if (!program)
 		return -ENOMEM;
 	previous = bpf_access_begin(access);
-	print = begin_libbpf(&loading);
+	current = &loading;
 	error = open_and_load(directory, &program->skeleton);
-	end_libbpf(print);
+	current = NULL;
 	bpf_access_end(access, previous);
 	if (error) {
 		free(program);

@@ -90,9 +90,9 @@ static int set_check(struct sticky_group *group, const struct sockaddr_storage *
 {
 	int error;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = steering_set_check(group->steering, (const void *)source);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -119,9 +119,9 @@ static int restore(struct sticky_group *group, uint32_t index)
 {
 	int error;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = group->refusing ? 0 : group_attach(group, index);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -130,20 +130,20 @@ static bool begin(struct sticky_group *group, struct listener *ret_listeners, ui
 {
 	bool begins;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	begins = !group->checking && !group->refusing && steering_is_kernel(group->steering);
 	group->checking |= begins;
 	*ret_count = group->listener_count;
 	memcpy(ret_listeners, group->listeners, sizeof(group->listeners));
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return begins;
 }
 
 static void end(struct sticky_group *group)
 {
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	group->checking = false;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 }
 
 int sticky_group_check(struct sticky_group *group)
@@ -152,6 +152,8 @@ int sticky_group_check(struct sticky_group *group)
 	uint32_t count, i;
 	int lost = 0, result = 0;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (!begin(group, listeners, &count))
 		return 0;
 	for (i = 0; i < count && result >= 0; i++) {

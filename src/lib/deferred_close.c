@@ -229,10 +229,10 @@ static void look_again(struct sticky_group *group)
 	uint32_t slot;
 
 	sleep_ns(SECOND_LOOK_NS);
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	for (slot = 0; slot < group->slot_count; slot++)
 		wake_if_waiting(group, slot);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 }
 
 void group_unlock_and_settle(struct sticky_group *group)
@@ -240,35 +240,37 @@ void group_unlock_and_settle(struct sticky_group *group)
 	uint64_t wait_ns = time_to_wait(group);
 	bool polls = group->timer_fd >= 0, has_closed = group->closings;
 
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (polls)
 		return;
 	sleep_ns(wait_ns);
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	do_due(group);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (has_closed && !migration_wakes(group))
 		look_again(group);
 }
 
 void sticky_slot_wake(struct sticky_group *group, uint32_t slot)
 {
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	if (!migration_wakes(group))
 		wake_if_waiting(group, slot);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 }
 
 int sticky_group_fd(struct sticky_group *group)
 {
 	int fd;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	if (group->timer_fd < 0)
 		group->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	fd = group->timer_fd < 0 ? -errno : group->timer_fd;
 	arm(group);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return fd;
 }
 
@@ -277,12 +279,14 @@ void sticky_group_run(struct sticky_group *group)
 	uint64_t count;
 	ssize_t length;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return; /* the timer is the parent's, too */
+	group_lock(group);
 	if (group->timer_fd >= 0) {
 		length = read(group->timer_fd, &count, sizeof(count));
 		(void)length; /* EAGAIN: nothing is due */
 	}
 	do_due(group);
 	arm(group);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 }

@@ -106,6 +106,8 @@ int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 	struct sticky_dispatchers *dispatchers;
 	int error;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (count < 1 || count > STICKY_DISPATCHERS_LIMIT)
 		return -EINVAL;
 	dispatchers = calloc(1, sizeof(*dispatchers));
@@ -113,9 +115,9 @@ int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 		return -ENOMEM;
 	dispatchers->group = group;
 	dispatchers->count = count;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = open_locked(group, dispatchers);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (error) {
 		free(dispatchers);
 		return error;
@@ -152,11 +154,12 @@ void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers)
 	if (!dispatchers)
 		return;
 	group = dispatchers->group;
-	pthread_mutex_lock(&group->lock);
-	dispatchers_refuse(group);
+	group_lock(group);
+	if (!group_is_inherited(group))
+		dispatchers_refuse(group);
 	close_sets(dispatchers);
 	group->dispatchers = NULL;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	free(dispatchers);
 }
 
@@ -166,14 +169,16 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
 	size_t i;
 	int error;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (count > STICKY_PROXIES_LIMIT)
 		return -E2BIG;
 	for (i = 0; i < count; i++)
 		if (proxies[i].bits > 128)
 			return -EINVAL;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = steering_set_proxies(group->steering, proxies, count, may_go_direct);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -181,10 +186,12 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in)
 {
 	int error;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (one_in & (one_in - 1) || one_in == 1)
 		return -EINVAL;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = steering_set_sample(group->steering, one_in);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }

@@ -9,8 +9,12 @@
 
 #include "lib/listener.h"
 #include "lib/log.h"
+#include "lib/lookup.h"
 #include "lib/steering.h"
 #include "sticky.h"
+
+/* The length of an accept queue, if the host does not say one. */
+#define GROUP_DEFAULT_BACKLOG 4096
 
 /* The listening sockets of one worker, or of a held slot: one for each listener of the group. */
 struct socket_set {
@@ -23,7 +27,8 @@ struct sticky_worker {
 	uint32_t slot;
 	uint64_t generation;
 	struct socket_set sockets;
-	struct sticky_worker *next; /* in the group's list of open workers */
+	struct sticky_worker *next; /* in the group's list of open workers, or of closed ones */
+	bool is_open;		    /* for worker_check() */
 };
 
 struct slot {
@@ -47,10 +52,12 @@ struct closing {
 };
 
 struct sticky_group {
-	pthread_mutex_t lock; /* protects everything below that can change */
+	pthread_mutex_t lock;	  /* protects everything below that can change: group_lock() */
+	unsigned char *fork_mark; /* a page that is wiped in a child: see group_lock.c */
 	struct log log;
 	struct bpf_access access;
 	struct steering *steering;
+	struct lookup *lookup; /* has a lock of its own */
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
 	/* number of listeners for which slots have sockets: all of them, or none */
@@ -59,8 +66,10 @@ struct sticky_group {
 	int reserved[STICKY_LISTENERS_LIMIT];
 	struct sticky_dispatchers *dispatchers; /* NULL: none are open */
 	uint32_t backlog;
+	struct preparation preparation; /* without the listener */
 	uint32_t slot_count;
 	struct sticky_worker *workers; /* list of the open workers */
+	struct sticky_worker *closed;  /* list of the closed ones, with STICKY_DEBUG alone */
 	bool refusing;
 	int migration_wakes;	  /* see sticky_group_wakes() */
 	struct closing *closings; /* ordered by due_ns */
@@ -72,6 +81,23 @@ struct sticky_group {
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };
 
+/* Prepare the lock. Returns 0 or -ENOMEM. */
+int group_lock_init(struct sticky_group *group);
+void group_lock_fini(struct sticky_group *group);
+
+/*
+ * Is this process a child of the one that opened the group? Functions that change something return
+ * -ECHILD then. Makes no system call.
+ */
+bool group_is_inherited(const struct sticky_group *group);
+
+/*
+ * Lock and unlock the group. In a child they do nothing: the lock may be locked there for ever, by
+ * a thread that only the parent has.
+ */
+void group_lock(struct sticky_group *group);
+void group_unlock(struct sticky_group *group);
+
 /*
  * Copy the options of a caller. Its structure may have fewer or more members than this library
  * knows: see sized.h.
@@ -81,6 +107,12 @@ int group_copy_options(const struct sticky_group_options *options,
 
 /* Create a group without steering, listeners and slots. Returns NULL if there is no memory. */
 struct sticky_group *group_new(const struct sticky_group_options *options);
+
+/*
+ * Learn from a listening socket what its listener is, and make it the group's next one. Returns 0,
+ * -EINVAL (it does not listen, or has no address), or another -errno.
+ */
+int group_learn_listener(const struct sticky_group *group, int fd, struct listener *ret_listener);
 
 /*
  * Find out whether this kernel wakes a sleeping acceptor when a connection is moved to its socket.
@@ -129,6 +161,20 @@ uint32_t socket_set_overflows(const struct sticky_group *group, const struct soc
  */
 void group_add_worker(struct sticky_group *group, struct sticky_worker *worker);
 void group_remove_worker(struct sticky_group *group, const struct sticky_worker *worker);
+
+/*
+ * The end of a closed worker. It is freed at once, except where the library was built for debugging
+ * (STICKY_DEBUG): then it is kept until the end of its group, so that worker_check() finds out that
+ * it is used after its close.
+ */
+void worker_retire(struct sticky_worker *worker);
+void worker_free_closed(struct sticky_group *group);
+
+/*
+ * With STICKY_DEBUG: if the worker has been closed, print the function that was called, and
+ * abort(3). Otherwise this does nothing.
+ */
+void worker_check(const struct sticky_worker *worker, const char *function);
 
 /* The sockets of a slot that are in the map at present. */
 const struct socket_set *slot_present(const struct slot *slot);

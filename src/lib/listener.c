@@ -76,6 +76,9 @@ static int open_socket(const struct listener *listener)
 	error = set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (!error && listener->address.ss_family == AF_INET6)
 		error = set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, !listener->dual_stack);
+	if (!error && listener->preparation.fn)
+		error = listener->preparation.fn(listener->preparation.context,
+						 listener->preparation.listener, fd);
 	if (error) {
 		close(fd);
 		return error;

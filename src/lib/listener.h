@@ -8,9 +8,18 @@
 #include <sys/socket.h>
 
 #include "lib/address.h"
+#include "sticky.h"
+
+/* The host's function that sets options of a socket before bind(2): see sticky_prepare_fn. */
+struct preparation {
+	sticky_prepare_fn *fn; /* NULL: none */
+	void *context;
+	uint32_t listener; /* index of the listener */
+};
 
 /* A listening address, ready to bind. */
 struct listener {
+	struct preparation preparation;
 	struct sockaddr_storage address;
 	socklen_t length;
 	bool dual_stack; /* [::], which accepts IPv4 clients, too */

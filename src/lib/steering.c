@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "lib/steering.h"
 
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -508,7 +507,7 @@ int steering_set_proxies(struct steering *steering, const struct sticky_prefix *
 
 int steering_count(struct steering *steering, struct sticky_cpu_counters *ret_sum)
 {
-	int cpus = libbpf_num_possible_cpus();
+	int cpus = bpf_access_cpus();
 	struct sticky_cpu_counters sum = {0};
 	struct sticky_cpu_counters *each;
 	uint32_t zero = 0;

@@ -19,8 +19,10 @@ static int write_table(struct sticky_group *group, uint32_t slots)
 	for (slot = 0; slot < slots; slot++)
 		is_away[slot] = slot < group->slot_count && group->slots[slot].is_away;
 	moved = steering_set_table(group->steering, slots, is_away);
-	if (moved >= 0)
+	if (moved >= 0) {
 		group->table_is_stale = false;
+		lookup_refresh(group);
+	}
 	return moved;
 }
 
@@ -64,9 +66,11 @@ int sticky_group_set_slots(struct sticky_group *group, uint32_t slots)
 {
 	int result = 0;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	if (slots < 1 || slots > STICKY_SLOTS_LIMIT)
 		return -EINVAL;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	if (slots > group->slot_count)
 		result = grow(group, slots);
 	else if (slots < group->slot_count)
@@ -79,13 +83,15 @@ int sticky_slot_set_away(struct sticky_group *group, uint32_t slot, bool is_away
 {
 	int error = -EINVAL;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	if (slot < group->slot_count) {
 		group->table_is_stale |= group->slots[slot].is_away != is_away;
 		group->slots[slot].is_away = is_away;
 		error = 0;
 	}
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return error;
 }
 
@@ -93,10 +99,12 @@ int sticky_group_apply(struct sticky_group *group)
 {
 	int moved = 0;
 
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group))
+		return -ECHILD;
+	group_lock(group);
 	if (group->table_is_stale)
 		moved = write_table(group, group->slot_count);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return moved;
 }
 
@@ -104,7 +112,7 @@ int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t l
 {
 	int fd = -ENOENT;
 
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	if (slot >= group->slot_count || listener >= group->listener_count)
 		fd = -EINVAL;
 	else if (!group->slots[slot].owner && group->slots[slot].holding.fd[listener] >= 0)
@@ -116,6 +124,6 @@ int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t l
 	 */
 	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
 		fd = -errno;
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	return fd;
 }

@@ -33,6 +33,7 @@ static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_
 	if (error)
 		return error;
 	worker->group = group;
+	worker->is_open = true;
 	worker->slot = slot;
 	worker->generation = ++group->slots[slot].generation;
 	group_add_worker(group, worker);
@@ -44,12 +45,14 @@ int sticky_worker_open(struct sticky_group *group, uint32_t slot, struct sticky_
 	struct sticky_worker *worker;
 	int error;
 
+	if (group_is_inherited(group))
+		return -ECHILD;
 	worker = calloc(1, sizeof(*worker));
 	if (!worker)
 		return -ENOMEM;
-	pthread_mutex_lock(&group->lock);
+	group_lock(group);
 	error = open_locked(group, slot, worker);
-	pthread_mutex_unlock(&group->lock);
+	group_unlock(group);
 	if (error) {
 		free(worker);
 		return error;
@@ -60,11 +63,13 @@ int sticky_worker_open(struct sticky_group *group, uint32_t slot, struct sticky_
 
 uint32_t sticky_worker_slot(const struct sticky_worker *worker)
 {
+	worker_check(worker, __func__);
 	return worker->slot;
 }
 
 uint64_t sticky_worker_generation(const struct sticky_worker *worker)
 {
+	worker_check(worker, __func__);
 	return worker->generation;
 }
 
@@ -72,12 +77,13 @@ int sticky_worker_fd(const struct sticky_worker *worker, uint32_t listener)
 {
 	int fd;
 
+	worker_check(worker, __func__);
 	if (listener >= STICKY_LISTENERS_LIMIT)
 		return -EINVAL;
 	/* Another thread may be adding a listener. */
-	pthread_mutex_lock(&worker->group->lock);
+	group_lock(worker->group);
 	fd = worker->sockets.fd[listener];
-	pthread_mutex_unlock(&worker->group->lock);
+	group_unlock(worker->group);
 	return fd < 0 ? -EINVAL : fd;
 }
 
@@ -85,9 +91,10 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker)
 {
 	uint32_t queue;
 
-	pthread_mutex_lock(&worker->group->lock);
+	worker_check(worker, __func__);
+	group_lock(worker->group);
 	queue = socket_set_queue(worker->group, &worker->sockets);
-	pthread_mutex_unlock(&worker->group->lock);
+	group_unlock(worker->group);
 	return queue;
 }
 
@@ -143,7 +150,10 @@ int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int ser
 {
 	int error;
 
-	pthread_mutex_lock(&worker->group->lock);
+	worker_check(worker, __func__);
+	if (group_is_inherited(worker->group))
+		return -ECHILD;
+	group_lock(worker->group);
 	error = serve_locked(worker, listener, serves != 0);
 	group_unlock_and_settle(worker->group);
 	return error;
@@ -173,7 +183,10 @@ int sticky_worker_ready(struct sticky_worker *worker)
 {
 	int error;
 
-	pthread_mutex_lock(&worker->group->lock);
+	worker_check(worker, __func__);
+	if (group_is_inherited(worker->group))
+		return -ECHILD;
+	group_lock(worker->group);
 	error = ready_locked(worker);
 	group_unlock_and_settle(worker->group);
 	return error;
@@ -203,9 +216,12 @@ int sticky_worker_leave(struct sticky_worker *worker)
 {
 	int error;
 
-	pthread_mutex_lock(&worker->group->lock);
+	worker_check(worker, __func__);
+	if (group_is_inherited(worker->group))
+		return -ECHILD;
+	group_lock(worker->group);
 	error = leave_locked(worker);
-	pthread_mutex_unlock(&worker->group->lock);
+	group_unlock(worker->group);
 	return error;
 }
 
@@ -226,10 +242,18 @@ int sticky_worker_close(struct sticky_worker *worker)
 
 	if (!worker)
 		return 0;
+	worker_check(worker, __func__);
 	group = worker->group;
-	pthread_mutex_lock(&group->lock);
+	if (group_is_inherited(group)) {
+		/* The parent has the slot: only the descriptors of this process are closed. */
+		socket_set_close(&worker->sockets);
+		group_remove_worker(group, worker);
+		worker_retire(worker);
+		return 0;
+	}
+	group_lock(group);
 	error = close_locked(worker);
 	group_unlock_and_settle(group);
-	free(worker);
+	worker_retire(worker);
 	return error;
 }

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the library says to a host that calls it wrongly, and that nothing is left behind. The debug
+ * build of the shared library aborts when a worker is used after its close.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../support/clients.h"
+#include "../support/descriptors.h"
+#include "../support/groups.h"
+#include "../support/netns.h"
+#include "../support/wait.h"
+#include "sticky.h"
+
+#define SLOTS  4
+#define QUEUED 20
+
+/* ---- Arguments ------------------------------------------------------------------------------ */
+
+static void a_slot_that_does_not_exist_is_refused(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	uint32_t before = descriptors_count();
+	struct sticky_worker *worker;
+
+	(void)state;
+	assert_int_equal(sticky_worker_open(group, SLOTS, &worker), -EINVAL);
+	assert_int_equal(sticky_worker_open(group, UINT32_MAX, &worker), -EINVAL);
+	assert_int_equal(sticky_slot_set_away(group, SLOTS, true), -EINVAL);
+	assert_int_equal(sticky_slot_holding_fd(group, SLOTS, 0), -EINVAL);
+	assert_int_equal(sticky_slot_adopt(group, STICKY_SLOTS_LIMIT, 1), -EINVAL);
+	assert_int_equal(sticky_group_set_slots(group, 0), -EINVAL);
+	assert_int_equal(sticky_group_set_slots(group, STICKY_SLOTS_LIMIT + 1), -EINVAL);
+	sticky_slot_wake(group, SLOTS);
+	assert_int_equal(descriptors_count(), before);
+	sticky_group_close(group);
+}
+
+static void a_worker_whose_socket_does_not_listen_is_not_ready(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	uint32_t before = descriptors_count();
+	struct sticky_worker *worker;
+
+	(void)state;
+	assert_int_equal(sticky_worker_open(group, 0, &worker), 0);
+	assert_int_equal(shutdown(sticky_worker_fd(worker, 0), SHUT_RD), 0);
+	assert_int_equal(sticky_worker_ready(worker), -EINVAL);
+	assert_true(group_slot_info(group, 0).holding);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	assert_int_equal(descriptors_count(), before);
+	sticky_group_close(group);
+}
+
+/* A socket of the kind, bound to the address of the listener where that is possible. */
+static int open_socket(int family, int type)
+{
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void sockets_that_cannot_be_of_a_worker_are_refused(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker = worker_start(group, 0), *untouched = worker, *again = worker;
+	int v4 = open_socket(AF_INET, SOCK_STREAM), local = open_socket(AF_UNIX, SOCK_STREAM);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC), closed = 1 << 20;
+	int own = sticky_worker_fd(worker, 0);
+	uint32_t before = descriptors_count();
+
+	(void)state;
+	assert_int_equal(sticky_worker_adopt(group, 0, 7, &local, &again), -EAFNOSUPPORT);
+	assert_int_equal(sticky_worker_adopt(group, 0, 7, &file, &again), -ENOTSOCK);
+	assert_int_equal(sticky_worker_adopt(group, 0, 7, &closed, &again), -EINVAL);
+	assert_int_equal(sticky_worker_adopt(group, 0, 7, &own, &again), -EBUSY);
+	assert_int_equal(sticky_worker_adopt(group, STICKY_SLOTS_LIMIT, 7, &own, &again), -EINVAL);
+	assert_int_equal(sticky_group_adopt_listener(group, v4), -EINVAL); /* it does not listen */
+	assert_int_equal(sticky_group_adopt_listener(group, -1), -EBADF);
+	assert_ptr_equal(again, untouched);
+	assert_int_equal(descriptors_count(), before);
+
+	/* The socket is one that the program never saw, and has not the listener's address. */
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, &v4, &again), 0);
+	assert_int_equal(sticky_worker_ready(again), -EINVAL);
+	assert_int_equal(sticky_worker_close(again), 0);
+	assert_int_equal(descriptors_count(), before);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	close(v4);
+	close(local);
+	close(file);
+	sticky_group_close(group);
+}
+
+static void the_same_twice_is_harmless_or_refused(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker = worker_start(group, 0);
+	struct sticky_dispatchers *dispatchers, *more;
+	char address[STICKY_ADDRESS_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	assert_int_equal(sticky_worker_serve(worker, 0, true), 0);
+	assert_int_equal(sticky_group_listener_address(group, 0, sizeof(address), address), 0);
+	assert_int_equal(sticky_group_listen(group, address), -EADDRINUSE);
+	assert_int_equal(sticky_worker_leave(worker), 0);
+	assert_int_equal(sticky_worker_leave(worker), 0);
+	assert_int_equal(sticky_dispatchers_open(group, 1, &dispatchers), 0);
+	assert_int_equal(sticky_dispatchers_open(group, 1, &more), -EBUSY);
+	sticky_dispatchers_close(dispatchers);
+	assert_int_equal(sticky_group_refuse(group), 0);
+	assert_int_equal(sticky_group_refuse(group), 0);
+	assert_int_equal(sticky_worker_ready(worker), -ESHUTDOWN);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
+/* ---- Ends ----------------------------------------------------------------------------------- */
+
+static void a_close_with_queued_connections_leaves_nothing(void **state)
+{
+	uint32_t before = descriptors_count(), i, number;
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sockaddr_storage server = group_server(group, 0, AF_INET);
+	struct sticky_worker *worker = worker_start(group, 2);
+	int clients[QUEUED];
+
+	(void)state;
+	for (i = 0; i < QUEUED; i++) {
+		struct sockaddr_storage client = client_address(AF_INET, i);
+
+		clients[i] = client_connect(&client, &server);
+		assert_true(clients[i] >= 0);
+	}
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+	for (i = 0; i < QUEUED; i++)
+		assert_int_equal(number_receive(clients[i], &number), -ECONNRESET);
+	close_all(clients, QUEUED);
+	assert_int_equal(descriptors_count(), before);
+}
+
+static void without_descriptors_a_slot_keeps_its_worker(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker = worker_start(group, 0), *another;
+	uint32_t before = descriptors_count();
+
+	(void)state;
+	descriptors_limit(0);
+	assert_int_equal(sticky_worker_open(group, 0, &another), -EMFILE);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), -EMFILE);
+	assert_int_equal(sticky_group_set_slots(group, SLOTS + 1), -EMFILE);
+	descriptors_unlimit();
+	assert_int_equal(sticky_group_slots(group), SLOTS);
+	assert_int_equal(descriptors_count(), before);
+	assert_false(group_slot_info(group, 0).holding);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
+/* ---- A forked child -------------------------------------------------------------------------- */
+
+/* Try to change the group of the parent. Returns the line of the first result that is not right. */
+static int meddle(struct sticky_group *group, struct sticky_worker *worker)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_worker *another;
+	struct sticky_group *own;
+
+	if (sticky_worker_open(group, 1, &another) != -ECHILD)
+		return __LINE__;
+	if (sticky_worker_ready(worker) != -ECHILD || sticky_worker_leave(worker) != -ECHILD)
+		return __LINE__;
+	if (sticky_group_listen(group, "127.0.0.1:0") != -ECHILD)
+		return __LINE__;
+	if (sticky_group_set_slots(group, 2) != -ECHILD || sticky_group_refuse(group) != -ECHILD)
+		return __LINE__;
+	if (sticky_slot_set_away(group, 0, true) != -ECHILD || sticky_group_apply(group) != -ECHILD)
+		return __LINE__;
+	if (sticky_worker_fd(worker, 0) < 0 || sticky_group_slots(group) != SLOTS)
+		return __LINE__;
+	if (sticky_group_open(&options, &own))
+		return __LINE__;
+	sticky_group_close(own);
+	if (sticky_worker_close(worker))
+		return __LINE__;
+	sticky_group_close(group);
+	return 0;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void a_child_does_not_change_the_group_of_its_parent(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sockaddr_storage server = group_server(group, 0, AF_INET), client;
+	struct sticky_worker *worker = worker_start(group, 0);
+	int status, fd, accepted;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(meddle(group, worker) ? 1 : 0);
+	status = wait_for(pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+
+	/* The worker still has its slot. */
+	assert_false(group_slot_info(group, 0).holding);
+	client = client_address(AF_INET, group_client_of_slot(group, AF_INET, 0, 0));
+	fd = client_connect(&client, &server);
+	assert_int_equal(wait_readable(sticky_worker_fd(worker, 0)), 0);
+	accepted = client_accept(sticky_worker_fd(worker, 0));
+	assert_true(is_peer(accepted, fd));
+	close(accepted);
+	close(fd);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
+/* ---- Use after close, with the debug build ----------------------------------------------------
+ */
+
+struct debug_library {
+	void *handle;
+	int (*open)(const struct sticky_group_options *options, struct sticky_group **ret_group);
+	int (*worker_open)(struct sticky_group *group, uint32_t slot,
+			   struct sticky_worker **ret_worker);
+	int (*worker_ready)(struct sticky_worker *worker);
+	int (*worker_close)(struct sticky_worker *worker);
+	void (*close)(struct sticky_group *group);
+};
+
+static void find(const struct debug_library *library, const char *name, void *ret_function)
+{
+	void *address = dlsym(library->handle, name);
+
+	assert_non_null(address);
+	memcpy(ret_function, &address, sizeof(address)); /* as dlsym(3) recommends */
+}
+
+static void load(struct debug_library *library)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/debug/libsticky.so.0",
+		 getenv("BUILD") ? getenv("BUILD") : ".");
+	library->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!library->handle)
+		fail_msg("%s", dlerror());
+	find(library, "sticky_group_open", &library->open);
+	find(library, "sticky_worker_open", &library->worker_open);
+	find(library, "sticky_worker_ready", &library->worker_ready);
+	find(library, "sticky_worker_close", &library->worker_close);
+	find(library, "sticky_group_close", &library->close);
+}
+
+/* In a child: use a worker, and once more after its close if that is wanted. */
+static void use_worker(const struct debug_library *library, bool too_late, int log)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_worker *worker;
+	struct sticky_group *group;
+
+	dup2(log, STDERR_FILENO);
+	if (library->open(&options, &group) || library->worker_open(group, 3, &worker) ||
+	    library->worker_ready(worker) || library->worker_close(worker))
+		_exit(1);
+	if (too_late)
+		library->worker_ready(worker);
+	library->close(group);
+	_exit(0);
+}
+
+static int run_debug(const struct debug_library *library, bool too_late, size_t size, char *text)
+{
+	int ends[2], status;
+	ssize_t length;
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		use_worker(library, too_late, ends[1]);
+	close(ends[1]);
+	status = wait_for(pid);
+	length = read(ends[0], text, size - 1);
+	text[length > 0 ? length : 0] = '\0';
+	close(ends[0]);
+	return status;
+}
+
+static void the_debug_build_aborts_on_a_closed_worker(void **state)
+{
+	struct debug_library library;
+	char text[512];
+	int status;
+
+	(void)state;
+	load(&library);
+	status = run_debug(&library, false, sizeof(text), text);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_string_equal(text, "");
+	status = run_debug(&library, true, sizeof(text), text);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	assert_string_equal(text, "libsticky: sticky_worker_ready() was called with a worker of "
+				  "the slot 3 that has been closed\n");
+	dlclose(library.handle);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_slot_that_does_not_exist_is_refused),
+		cmocka_unit_test(a_worker_whose_socket_does_not_listen_is_not_ready),
+		cmocka_unit_test(sockets_that_cannot_be_of_a_worker_are_refused),
+		cmocka_unit_test(the_same_twice_is_harmless_or_refused),
+		cmocka_unit_test(a_close_with_queued_connections_leaves_nothing),
+		cmocka_unit_test(without_descriptors_a_slot_keeps_its_worker),
+		cmocka_unit_test(a_child_does_not_change_the_group_of_its_parent),
+		cmocka_unit_test(the_debug_build_aborts_on_a_closed_worker),
+	};
+	const char *reason = netns_enter();
+
+	if (reason)
+		return netns_skip(reason);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
