@@ -69,6 +69,13 @@ enum node_preload {
 	NODE_PRELOAD_COUNT
 };
 
+/* Of the messages between the controller and Node.js workers. */
+enum node_serialization {
+	NODE_SERIALIZATION_JSON,
+	NODE_SERIALIZATION_ADVANCED, /* V8's, which keeps Buffers, Maps and Dates */
+	NODE_SERIALIZATION_COUNT
+};
+
 enum proxy_keepalive {
 	PROXY_KEEPALIVE_AUTO,  /* close for workers of Node.js, else only warn */
 	PROXY_KEEPALIVE_CLOSE, /* each request on a proxy's connection is the last one on it */
@@ -158,13 +165,14 @@ struct config {
 	uint32_t backlog;
 	uint32_t v4_prefix;
 	uint32_t v6_prefix;
-	uint32_t steering;     /* enum steering_choice */
-	uint32_t dispatchers;  /* 0: one for each CPU that may be used, at most 4 */
-	uint32_t log_level;    /* enum sticky_log_level */
-	char *worker;	       /* for config_worker_mode(); NULL: auto */
-	uint32_t node_preload; /* enum node_preload */
-	uint32_t ready;	       /* enum ready_mode */
-	uint32_t stop_signal;  /* an index into the choices, 0: auto; see config_stop_signal() */
+	uint32_t steering;	/* enum steering_choice */
+	uint32_t dispatchers;	/* 0: one for each CPU that may be used, at most 4 */
+	uint32_t log_level;	/* enum sticky_log_level */
+	char *worker;		/* for config_worker_mode(); NULL: auto */
+	uint32_t node_preload;	/* enum node_preload */
+	uint32_t serialization; /* enum node_serialization */
+	uint32_t ready;		/* enum ready_mode */
+	uint32_t stop_signal;	/* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;
 	struct config_waiting waiting;

@@ -48,6 +48,7 @@ enum {
 	KEY_WORKER,
 	KEY_TERM_AFTER,
 	KEY_NODE_PRELOAD,
+	KEY_SERIALIZATION,
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
 	KEY_LOG_LEVEL
@@ -113,6 +114,13 @@ static const struct config_option options[] = {
 	 KIND_CHOICE,
 	 AT(node_preload),
 	 .choices = "auto no"},
+	{{"serialization", KEY_SERIALIZATION, "HOW",
+	  "Node.js: the format of messages between workers, as in cluster.setupPrimary(): json, "
+	  "advanced (which keeps Buffers, Maps and Dates as they are) (json)",
+	  false},
+	 KIND_CHOICE,
+	 AT(serialization),
+	 .choices = "json advanced"},
 	{{"term-after", KEY_TERM_AFTER, "TIME",
 	  "Node.js: how long connections may go on until the stop signal, or the application's "
 	  "handler of it (half of --hard-shutdown-delay; with a handler: until no request is being "

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "node/json_scan.h"
-
 #define STOP_CMD "NODE_STICKYCTL" /* of the messages from and to stop.js */
 
 static const char *text_of(const json_t *message, const char *name)
@@ -90,25 +88,22 @@ static void read_stop_answer(const json_t *message, struct cluster_event *event)
 	event->handles_disconnect = json_is_true(json_object_get(message, "disconnect"));
 }
 
-enum cluster_address cluster_address(const char *text, size_t length)
+enum cluster_address cluster_address(const struct node_message *message)
 {
 	static const char *const name = "cmd";
 	static const char prefix[] = "NODE_";
-	enum json_scan_kind kind;
-	struct json_part cmd;
+	struct node_message_texts texts;
+	struct json_part cmd, whole;
 
-	if (!json_scan(text, length, &name, 1, &cmd, &kind))
-		return CLUSTER_NO_JSON;
+	if (!node_message_scan(message, &name, 1, &cmd, &whole, &texts))
+		return CLUSTER_NO_VALUE;
 	if (json_part_is(&cmd, "NODE_HANDLE"))
 		return CLUSTER_HANDLE;
-	if (kind == JSON_SCAN_STRING)
-		return length == strlen("\"ready\"") && !memcmp(text, "\"ready\"", length)
-			       ? CLUSTER_TO_PRIMARY
-			       : CLUSTER_APPLICATION;
 	if (cmd.kind == JSON_SCAN_STRING && cmd.length >= strlen(prefix) &&
 	    !memcmp(cmd.text, prefix, strlen(prefix)))
 		return CLUSTER_TO_PRIMARY;
-	return json_part_is(&cmd, "ready") || json_part_is(&cmd, "disconnect")
+	return json_part_is(&cmd, "ready") || json_part_is(&cmd, "disconnect") ||
+			       json_part_is(&whole, "ready")
 		       ? CLUSTER_TO_PRIMARY
 		       : CLUSTER_APPLICATION;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "node/node_message.h"
+
 enum cluster_kind {
 	CLUSTER_OTHER,	   /* no message of the cluster module: the application's own */
 	CLUSTER_ONLINE,	   /* the worker runs */
@@ -27,9 +29,9 @@ enum cluster_kind {
 	CLUSTER_STOP_ANSWER   /* stop.js says what the application handles */
 };
 
-/* For whom a line is. */
+/* For whom a message is. */
 enum cluster_address {
-	CLUSTER_NO_JSON,
+	CLUSTER_NO_VALUE,    /* it is no value of its format */
 	CLUSTER_TO_PRIMARY,  /* cluster_read() says what it is */
 	CLUSTER_HANDLE,	     /* the application's, with a descriptor */
 	CLUSTER_APPLICATION, /* the application's own: for other workers, or for no one */
@@ -68,8 +70,8 @@ struct cluster_event {
 	bool handles_disconnect;
 };
 
-/* Find out for whom a line is, without its end. */
-enum cluster_address cluster_address(const char *text, size_t length);
+/* Find out for whom a message is. */
+enum cluster_address cluster_address(const struct node_message *message);
 
 /* Find out what a message means. Texts and data of the event are borrowed from `message`. */
 void cluster_read(const json_t *message, struct cluster_event *ret_event);

@@ -9,20 +9,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/node_input.h"
+#include "node/v8_value.h"
 #include "wire/fd_passing.h"
 
 #define READ_SIZE 65536
-/* bytes; a larger buffer is freed when it is empty */
-#define ROOM_KEPT (1u << 20)
 /* bytes; at most this much waits for a worker that does not read */
 #define QUEUE_MAX    (32u << 20)
 #define READS_A_TURN 16
 #define RETRY_MS     10
 
-/* A line that is being sent. */
+/* A message that is being sent. */
 struct line {
 	STAILQ_ENTRY(line) next;
-	char *text;
+	char *text; /* with the end of the line, or the length in front */
 	size_t length, sent;
 	int fd; /* sent with the first byte; -1: none, or already sent */
 };
@@ -40,11 +40,8 @@ struct node_ipc {
 		*retry;
 	struct line_queue queue;
 	size_t queued; /* bytes in the queue */
-	char *input;
-	size_t input_length, input_room;
-	size_t searched;  /* so many bytes of the input have no end of a line */
-	bool is_skipping; /* a line that is too long, up to its end */
-	/* a callback is running: node_ipc_close() leaves the freeing to take_lines() */
+	struct node_input input;
+	/* a callback is running: node_ipc_close() leaves the freeing to take_messages() */
 	bool is_taking;
 	bool is_closed;
 };
@@ -72,69 +69,26 @@ static ssize_t receive_bytes(int fd, char *bytes, size_t size)
 	return length < 0 ? -errno : length;
 }
 
-static bool make_room(struct node_ipc *ipc)
-{
-	size_t room = ipc->input_room ? 2 * ipc->input_room : 2 * READ_SIZE;
-	char *input;
-
-	if (ipc->input_room - ipc->input_length >= READ_SIZE)
-		return true;
-	input = realloc(ipc->input, room);
-	if (!input)
-		return false;
-	ipc->input = input;
-	ipc->input_room = room;
-	return true;
-}
-
-static void take_line(struct node_ipc *ipc, const char *text, size_t length)
-{
-	if (ipc->is_skipping)
-		ipc->is_skipping = false;
-	else if (length > NODE_IPC_LINE_MAX)
-		ipc->callbacks.too_long(ipc->callbacks.context);
-	else
-		ipc->callbacks.line(ipc->callbacks.context, text, length);
-}
-
-/* What is left of the input has no end of a line. */
-static void keep_rest(struct node_ipc *ipc, size_t begin)
-{
-	memmove(ipc->input, ipc->input + begin, ipc->input_length - begin);
-	ipc->input_length -= begin;
-	if (!ipc->is_skipping && ipc->input_length > NODE_IPC_LINE_MAX) {
-		ipc->is_skipping = true;
-		ipc->callbacks.too_long(ipc->callbacks.context);
-	}
-	if (ipc->is_skipping)
-		ipc->input_length = 0;
-	ipc->searched = ipc->input_length;
-	if (!ipc->input_length && ipc->input_room > ROOM_KEPT) {
-		free(ipc->input);
-		ipc->input = NULL;
-		ipc->input_room = 0;
-	}
-}
-
 /* Returns false if a callback closed the channel, which is freed then. */
-static bool take_lines(struct node_ipc *ipc)
+static bool take_messages(struct node_ipc *ipc)
 {
-	size_t begin = 0, from = ipc->searched;
-	char *end;
+	enum node_input_result result;
+	struct node_message message;
 
 	ipc->is_taking = true;
 	while (!ipc->is_closed &&
-	       (end = memchr(ipc->input + from, '\n', ipc->input_length - from))) {
-		take_line(ipc, ipc->input + begin, (size_t)(end - ipc->input) - begin);
-		begin = from = (size_t)(end - ipc->input) + 1;
+	       (result = node_input_next(&ipc->input, &message)) != NODE_INPUT_NEEDS_MORE) {
+		if (result == NODE_INPUT_MESSAGE)
+			ipc->callbacks.message(ipc->callbacks.context, &message);
+		else
+			ipc->callbacks.too_long(ipc->callbacks.context);
 	}
-	if (!ipc->is_closed)
-		keep_rest(ipc, begin);
 	ipc->is_taking = false;
 	if (ipc->is_closed) {
 		node_ipc_close(ipc);
 		return false;
 	}
+	node_input_settle(&ipc->input);
 	return true;
 }
 
@@ -150,11 +104,13 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct node_ipc *ipc = context;
 	ssize_t length;
+	char *room;
 	int reads;
 
 	(void)what;
 	for (reads = 0; reads < READS_A_TURN; reads++) {
-		if (!make_room(ipc)) {
+		room = node_input_room(&ipc->input, READ_SIZE);
+		if (!room) {
 			/*
 			 * The worker may have a duplicate of the controller's end, so that closing
 			 * it would not reach the worker as an end of the stream. shutdown() does.
@@ -163,15 +119,15 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 			end_channel(ipc);
 			return;
 		}
-		length = receive_bytes(fd, ipc->input + ipc->input_length, READ_SIZE);
+		length = receive_bytes(fd, room, READ_SIZE);
 		if (length == -EAGAIN)
 			return;
 		if (length <= 0) {
 			end_channel(ipc);
 			return;
 		}
-		ipc->input_length += (size_t)length;
-		if (!take_lines(ipc))
+		node_input_add(&ipc->input, (size_t)length);
+		if (!take_messages(ipc))
 			return;
 	}
 }
@@ -243,22 +199,22 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 	/* Any other error means that the channel has ended: reading reports it. */
 }
 
-/* text: taken over, also on errors; its last byte becomes the end of the line */
+/* text: taken over, also on errors */
 static struct line *new_line(char *text, size_t length, int fd)
 {
-	struct line *line = text ? calloc(1, sizeof(*line)) : NULL;
+	struct line *line = calloc(1, sizeof(*line));
 
 	if (!line) {
 		free(text);
 		return NULL;
 	}
-	text[length] = '\n';
 	line->text = text;
-	line->length = length + 1;
+	line->length = length;
 	line->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	return line;
 }
 
+/* text: a whole message; taken over, also on errors */
 static int send_text(struct node_ipc *ipc, char *text, size_t length, int fd)
 {
 	struct line *line = new_line(text, length, fd);
@@ -286,22 +242,67 @@ static int send_text(struct node_ipc *ipc, char *text, size_t length, int fd)
 	return 0;
 }
 
-int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
+static void write_length(char *header, size_t length)
+{
+	int i;
+
+	for (i = 0; i < NODE_MESSAGE_HEADER; i++)
+		header[i] = (char)(length >> (8 * (NODE_MESSAGE_HEADER - 1 - i)));
+}
+
+static int write_advanced(const json_t *message, char **ret_text, size_t *ret_length)
+{
+	int error = v8_from_json(message, NODE_MESSAGE_HEADER, ret_text, ret_length);
+
+	if (!error)
+		write_length(*ret_text, *ret_length - NODE_MESSAGE_HEADER);
+	return error;
+}
+
+static int write_json(const json_t *message, char **ret_text, size_t *ret_length)
 {
 	char *text = json_dumps(message, JSON_COMPACT | JSON_ENCODE_ANY);
 
-	json_decref(message);
+	if (!text)
+		return -ENOMEM;
 	/* The place of the terminating NUL, which is not needed, is that of the end of the line. */
-	return send_text(ipc, text, text ? strlen(text) : 0, fd);
+	*ret_length = strlen(text) + 1;
+	text[*ret_length - 1] = '\n';
+	*ret_text = text;
+	return 0;
 }
 
-int node_ipc_send_line(struct node_ipc *ipc, const char *text, size_t length)
+int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd)
 {
-	char *copy = malloc(length + 1);
+	char *text = NULL;
+	size_t length = 0;
+	int error = ipc->input.format == NODE_FORMAT_JSON ? write_json(message, &text, &length)
+							  : write_advanced(message, &text, &length);
 
-	if (copy)
-		memcpy(copy, text, length);
-	return send_text(ipc, copy, length, -1);
+	json_decref(message);
+	return error ? error : send_text(ipc, text, length, fd);
+}
+
+int node_ipc_pass(struct node_ipc *ipc, const struct node_message *message)
+{
+	bool is_json = message->format == NODE_FORMAT_JSON;
+	size_t header = is_json ? 0 : NODE_MESSAGE_HEADER, length = header + message->length;
+	json_t *value;
+	char *text;
+
+	if (message->format != ipc->input.format) {
+		value = node_message_load(message);
+		return value ? node_ipc_send(ipc, value, -1) : -EBADMSG;
+	}
+	text = malloc(length + 1);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text + header, message->bytes, message->length);
+	if (is_json)
+		text[length++] = '\n';
+	else
+		write_length(text, message->length);
+	return send_text(ipc, text, length, -1);
 }
 
 bool node_ipc_is_busy(const struct node_ipc *ipc)
@@ -316,8 +317,8 @@ int node_ipc_fd(const struct node_ipc *ipc)
 
 /* ---- Open and close ------------------------------------------------------------------------- */
 
-int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbacks *callbacks,
-		  struct node_ipc **ret_ipc)
+int node_ipc_open(struct event_base *base, const struct node_ipc_end *end,
+		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc)
 {
 	struct node_ipc *ipc = calloc(1, sizeof(*ipc));
 
@@ -325,15 +326,16 @@ int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbac
 		return -ENOMEM;
 	ipc->callbacks = *callbacks;
 	ipc->fd = -1;
+	node_input_init(&ipc->input, end->format, end->is_adopted);
 	STAILQ_INIT(&ipc->queue);
-	ipc->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ipc);
-	ipc->writable = event_new(base, fd, EV_WRITE, on_writable, ipc);
+	ipc->readable = event_new(base, end->fd, EV_READ | EV_PERSIST, on_readable, ipc);
+	ipc->writable = event_new(base, end->fd, EV_WRITE, on_writable, ipc);
 	ipc->retry = evtimer_new(base, on_writable, ipc);
 	if (!ipc->readable || !ipc->writable || !ipc->retry || event_add(ipc->readable, NULL)) {
 		node_ipc_close(ipc);
 		return -ENOMEM;
 	}
-	ipc->fd = fd;
+	ipc->fd = end->fd;
 	*ret_ipc = ipc;
 	return 0;
 }
@@ -359,6 +361,6 @@ void node_ipc_close(struct node_ipc *ipc)
 		event_free(ipc->retry);
 	if (ipc->fd >= 0)
 		close(ipc->fd);
-	free(ipc->input);
+	node_input_fini(&ipc->input);
 	free(ipc);
 }

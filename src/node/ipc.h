@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parent's side of Node.js's IPC channel: a UNIX stream socket with one JSON value on each
- * line. A descriptor is sent with the first byte of its line. Messages that can't be sent at once
- * are queued, and always sent as whole lines: a part of a line would end the channel in Node.js.
- * See lib/internal/child_process.js of Node.js, with NODE_CHANNEL_SERIALIZATION_MODE=json.
+ * The parent's side of Node.js's IPC channel: a UNIX stream socket with messages in one of two
+ * formats (node_message.h). A descriptor is sent with the first byte of its message. Messages that
+ * can't be sent at once are queued, and always sent as a whole: a part of one would end the channel
+ * in Node.js. See lib/internal/child_process.js of Node.js, and serialization.js beside it.
  */
 #ifndef STICKY_NODE_IPC_H
 #define STICKY_NODE_IPC_H
@@ -12,18 +12,17 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* The longest line that is read, in bytes. */
-#define NODE_IPC_LINE_MAX (16u << 20)
+#include "node/node_message.h"
 
 struct node_ipc;
 
 struct node_ipc_callbacks {
 	/*
-	 * A line came, without its end; borrowed. It need not be JSON. This callback may close the
-	 * channel.
+	 * A message came; borrowed. Its bytes need not be a value of its format. This callback may
+	 * close the channel.
 	 */
-	void (*line)(void *context, const char *text, size_t length);
-	/* A line is longer than NODE_IPC_LINE_MAX. It is skipped. */
+	void (*message)(void *context, const struct node_message *message);
+	/* A message is longer than NODE_MESSAGE_MAX (node_input.h). It is skipped. */
 	void (*too_long)(void *context);
 	/* The worker has closed its end of the channel. */
 	void (*end)(void *context);
@@ -32,16 +31,25 @@ struct node_ipc_callbacks {
 	void *context;
 };
 
+struct node_ipc_end {
+	int fd; /* non-blocking; taken over if node_ipc_open() succeeds */
+	enum node_format format;
+	/*
+	 * A previous controller may have read the beginning of a message. The rest of it comes as
+	 * a message that is no JSON; with NODE_FORMAT_ADVANCED it is left out.
+	 */
+	bool is_adopted;
+};
+
 /*
  * Open the controller's end of a channel.
  *
- * fd  non-blocking; taken over if this succeeds. A previous controller may have read the beginning
- *     of a line from it: the rest of that line comes as a line that is no JSON
+ * end  what it is
  *
  * Returns 0 or -ENOMEM.
  */
-int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbacks *callbacks,
-		  struct node_ipc **ret_ipc);
+int node_ipc_open(struct event_base *base, const struct node_ipc_end *end,
+		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc);
 
 /*
  * Send a message.
@@ -49,12 +57,17 @@ int node_ipc_open(struct event_base *base, int fd, const struct node_ipc_callbac
  * message  taken over, also on errors
  * fd       a descriptor to send with it; a duplicate is sent, and the caller keeps it; -1: none
  *
- * Returns 0, -ENOBUFS (too much is queued already: nothing was sent), -EPIPE, -EMFILE or -ENOMEM.
+ * Returns 0, -ENOBUFS (too much is queued already: nothing was sent), -EPIPE, -EMFILE, -ENOMEM, or
+ * -E2BIG (it is nested too deeply for v8_from_json()).
  */
 int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd);
 
-/* Send a line that is one JSON value; borrowed. Returns as node_ipc_send(). */
-int node_ipc_send_line(struct node_ipc *ipc, const char *text, size_t length);
+/*
+ * Send the bytes of another worker's message; borrowed. If it has the other format it is converted.
+ *
+ * Returns as node_ipc_send(), or -EBADMSG: it can't be converted.
+ */
+int node_ipc_pass(struct node_ipc *ipc, const struct node_message *message);
 
 /* Are there messages in the queue? */
 bool node_ipc_is_busy(const struct node_ipc *ipc);

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: MIT
 /* Warnings about what a Node.js worker sends: what is lost, and what arrives changed. */
 #include "common/log.h"
+#include "node/node_input.h"
 #include "node/node_worker_internal.h"
 
-void node_warn_unheard(const struct node_worker *node, const char *text, size_t length)
+void node_warn_unheard(const struct node_worker *node, const struct node_message *message)
 {
 	char kind[UNHEARD_KIND_SIZE];
 	const char *cure;
 
-	if (unheard_note(node->options.unheard, text, length, kind, &cure))
+	if (unheard_note(node->options.unheard, message, kind, &cure))
 		report(STICKY_LOG_WARN, "message_unheard", "slot=%u kind=\"%s\" hint=\"%s\"",
 		       worker_slot(node->options.worker), kind, cure);
 }
 
 /* JSON has no binary data: to the clients of other workers it arrives as an object. */
-void node_warn_buffer(const struct node_worker *node, const char *text, size_t length)
+void node_warn_buffer(const struct node_worker *node, const struct node_message *message)
 {
 	struct unheard *told = node->options.unheard;
 
-	if (told->has_buffer || !relay_has_buffer(text, length))
+	if (told->has_buffer || !relay_has_buffer(message))
 		return;
 	told->has_buffer = true;
 	report(STICKY_LOG_WARN, "binary_broadcast",
 	       "slot=%u so=\"a Buffer arrives at the other workers as {type: 'Buffer', data: "
 	       "[...]}\" "
-	       "hint=\"send it as a base64 text, or use an adapter that keeps binary data, e.g. "
-	       "that "
-	       "of Redis\"",
+	       "hint=\"--serialization advanced keeps Buffers as they are\"",
 	       worker_slot(node->options.worker));
 }
 
@@ -38,5 +37,5 @@ void node_warn_too_long(void *context)
 	       "slot=%u limit_mib=%u so=\"the message is lost\" hint=\"send large data by another "
 	       "way "
 	       "than process.send(), or in parts\"",
-	       worker_slot(node->options.worker), NODE_IPC_LINE_MAX >> 20);
+	       worker_slot(node->options.worker), NODE_MESSAGE_MAX >> 20);
 }

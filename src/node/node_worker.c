@@ -81,17 +81,17 @@ static void on_message(struct node_worker *node, const json_t *message)
 }
 
 /*
- * A text that is no JSON: a previous controller may have read the beginning of this line. The rest
- * of it has one closing bracket too many.
+ * Bytes that are no value: a previous controller may have read the beginning of this message. The
+ * rest of a line of JSON has one closing bracket too many.
  */
-static void on_line(void *context, const char *text, size_t length)
+static void on_bytes(void *context, const struct node_message *bytes)
 {
 	struct node_worker *node = context;
 	json_t *message;
 
-	switch (cluster_address(text, length)) {
+	switch (cluster_address(bytes)) {
 	case CLUSTER_TO_PRIMARY:
-		message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		message = node_message_load(bytes);
 		if (message)
 			on_message(node, message);
 		json_decref(message);
@@ -100,12 +100,12 @@ static void on_line(void *context, const char *text, size_t length)
 		node_on_handle_sent(node);
 		break;
 	case CLUSTER_APPLICATION:
-		if (relay_pass(node->member, text, length))
-			node_warn_buffer(node, text, length);
+		if (relay_pass(node->member, bytes))
+			node_warn_buffer(node, bytes);
 		else
-			node_warn_unheard(node, text, length);
+			node_warn_unheard(node, bytes);
 		break;
-	case CLUSTER_NO_JSON:
+	case CLUSTER_NO_VALUE:
 		break;
 	}
 }
@@ -122,20 +122,25 @@ static void on_end(void *context)
 
 /*
  * Send a message of another worker. If this worker does not read, and its queue is full, the
- * message is lost.
+ * message is lost; also if the other worker began with the other --serialization, and the message
+ * has something that can't be converted.
  */
-static void relay_to(void *context, const char *text, size_t length)
+static void relay_to(void *context, const struct node_message *message)
 {
 	struct node_worker *node = context;
-	int error = node->has_ended ? 0 : node_ipc_send_line(node->ipc, text, length);
+	int error = node->has_ended ? 0 : node_ipc_pass(node->ipc, message);
 
-	if ((error == -ENOBUFS || error == -ENOMEM) && !node->has_lost)
-		report(STICKY_LOG_WARN, "message_lost",
-		       "slot=%u so=\"messages of other workers to this one are lost: it does not "
-		       "read "
-		       "them\"",
-		       worker_slot(node->options.worker));
-	node->has_lost |= error == -ENOBUFS || error == -ENOMEM;
+	if (!error || error == -EPIPE)
+		return;
+	if (!node->has_lost)
+		report(STICKY_LOG_WARN, "message_lost", "slot=%u so=\"%s\"",
+		       worker_slot(node->options.worker),
+		       error == -ENOBUFS || error == -ENOMEM
+			       ? "messages of other workers to this one are lost: it does not "
+				 "read them"
+			       : "messages of workers with another --serialization can't be "
+				 "converted, until a reload has replaced them");
+	node->has_lost = true;
 }
 
 static int open_late(const struct node_worker_options *options, struct late_listeners **ret_late)
@@ -150,15 +155,23 @@ static int open_late(const struct node_worker_options *options, struct late_list
 	return late_listeners_open(&late, ret_late);
 }
 
-static int open_node(const struct node_worker_options *options, int fd,
+static enum node_format format_of(const struct worker *worker)
+{
+	return worker_serialization(worker) == NODE_SERIALIZATION_ADVANCED ? NODE_FORMAT_ADVANCED
+									   : NODE_FORMAT_JSON;
+}
+
+static int open_node(const struct node_worker_options *options, int fd, bool is_adopted,
 		     struct node_worker **ret_node)
 {
 	struct node_worker *node = calloc(1, sizeof(*node));
-	const struct node_ipc_callbacks callbacks = {.line = on_line,
+	const struct node_ipc_callbacks callbacks = {.message = on_bytes,
 						     .too_long = node_warn_too_long,
 						     .end = on_end,
 						     .drained = node_on_drained,
 						     .context = node};
+	const struct node_ipc_end end = {
+		.fd = fd, .format = format_of(options->worker), .is_adopted = is_adopted};
 	int error = 0;
 
 	if (!node)
@@ -177,7 +190,7 @@ static int open_node(const struct node_worker_options *options, int fd,
 	if (!error)
 		error = relay_join(options->relay, relay_to, node, &node->member);
 	if (!error)
-		error = node_ipc_open(options->base, fd, &callbacks, &node->ipc);
+		error = node_ipc_open(options->base, &end, &callbacks, &node->ipc);
 	if (error) {
 		node_worker_close(node);
 		return error;
@@ -194,7 +207,7 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends))
 		return -errno;
-	error = open_node(options, ends[0], ret_node);
+	error = open_node(options, ends[0], false, ret_node);
 	if (!error)
 		worker_note_held(options->worker, 0);
 	if (error) {
@@ -221,7 +234,7 @@ static uint32_t held_by(const struct node_worker_options *options)
 int node_worker_adopt(const struct node_worker_options *options, int fd,
 		      struct node_worker **ret_node)
 {
-	int error = open_node(options, fd, ret_node);
+	int error = open_node(options, fd, true, ret_node);
 
 	if (error)
 		return error;

@@ -107,12 +107,12 @@ void node_release_shared(struct node_worker *node);
 /* ---- node_warnings.c ---- */
 
 /* A message of the application is for no one. Each kind is told once. */
-void node_warn_unheard(const struct node_worker *node, const char *text, size_t length);
+void node_warn_unheard(const struct node_worker *node, const struct node_message *message);
 
 /* Tell the first broadcast that holds a Buffer. Nothing for a message without one. */
-void node_warn_buffer(const struct node_worker *node, const char *text, size_t length);
+void node_warn_buffer(const struct node_worker *node, const struct node_message *message);
 
-/* A message is longer than NODE_IPC_LINE_MAX. The callback `too_long` of the channel. */
+/* A message is longer than NODE_MESSAGE_MAX. The callback `too_long` of the channel. */
 void node_warn_too_long(void *context);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/json_scan.h"
-
 #define ADAPTER_SOURCE "_sio_adapter" /* marks messages of @socket.io/cluster-adapter */
 #define ENGINE_SOURCE  "_eio"	      /* marks messages of @socket.io/cluster-engine */
 /* for each member; an application has one for each namespace */
@@ -31,8 +29,7 @@ static const char *const member_names[MEMBER_COUNT] = {
 };
 
 struct message {
-	const char *text;
-	size_t length;
+	const struct node_message *whole;
 	struct json_part parts[MEMBER_COUNT];
 };
 
@@ -140,13 +137,13 @@ static bool is_answer(const struct message *message)
 	       is_number(type, SERVER_SIDE_EMIT_RESPONSE);
 }
 
-static void pass_to_others(const struct relay_member *member, const char *text, size_t length)
+static void pass_to_others(const struct relay_member *member, const struct node_message *message)
 {
 	const struct relay_member *other;
 
 	for (other = member->relay->members; other; other = other->next)
 		if (other != member)
-			other->send(other->context, text, length);
+			other->send(other->context, message);
 }
 
 /* Returns the member that has sent a message with this uid or engine id, or NULL. */
@@ -173,9 +170,9 @@ static void pass_to_one(const struct relay_member *member, const struct json_par
 	const struct relay_member *one = find(member->relay, id, is_engine);
 
 	if (one)
-		one->send(one->context, message->text, message->length);
+		one->send(one->context, message->whole);
 	else
-		pass_to_others(member, message->text, message->length);
+		pass_to_others(member, message->whole);
 }
 
 static void pass_of_adapter(struct relay_member *member, const struct message *message)
@@ -187,7 +184,7 @@ static void pass_of_adapter(struct relay_member *member, const struct message *m
 		strcpy(nsp, "/");
 	note(member->uids, &message->parts[UID], nsp);
 	if (!is_answer(message))
-		pass_to_others(member, message->text, message->length);
+		pass_to_others(member, message->whole);
 	else if (asker->kind == JSON_SCAN_STRING)
 		pass_to_one(member, asker, false, message);
 }
@@ -204,29 +201,33 @@ static void pass_of_engine(struct relay_member *member, const struct message *me
 	if (recipient->kind == JSON_SCAN_STRING)
 		pass_to_one(member, recipient, true, message);
 	else
-		pass_to_others(member, message->text, message->length);
+		pass_to_others(member, message->whole);
 }
 
-bool relay_pass(struct relay_member *member, const char *text, size_t length)
+bool relay_pass(struct relay_member *member, const struct node_message *message)
 {
-	struct message message = {.text = text, .length = length};
+	_Static_assert(MEMBER_COUNT <= NODE_MESSAGE_PARTS_MAX, "room for all parts");
+	struct node_message_texts texts;
+	struct message read = {.whole = message};
+	struct json_part whole;
 
-	if (!json_scan(text, length, member_names, MEMBER_COUNT, message.parts, NULL))
+	if (!node_message_scan(message, member_names, MEMBER_COUNT, read.parts, &whole, &texts))
 		return false;
-	if (json_part_is(&message.parts[SOURCE], ADAPTER_SOURCE))
-		pass_of_adapter(member, &message);
-	else if (json_part_is(&message.parts[ENGINE], ENGINE_SOURCE))
-		pass_of_engine(member, &message);
+	if (json_part_is(&read.parts[SOURCE], ADAPTER_SOURCE))
+		pass_of_adapter(member, &read);
+	else if (json_part_is(&read.parts[ENGINE], ENGINE_SOURCE))
+		pass_of_engine(member, &read);
 	else
 		return false;
 	return true;
 }
 
-bool relay_has_buffer(const char *text, size_t length)
+bool relay_has_buffer(const struct node_message *message)
 {
 	static const char buffer[] = "{\"type\":\"Buffer\",\"data\":[";
 
-	return memmem(text, length, buffer, strlen(buffer)) != NULL;
+	return message->format == NODE_FORMAT_JSON &&
+	       memmem(message->bytes, message->length, buffer, strlen(buffer)) != NULL;
 }
 
 /* What the adapter would have sent when closed. The id and the namespace have their escapes. */
@@ -237,8 +238,9 @@ static void say_closed(const struct relay_member *member, const char *uid, const
 			      "{\"source\":\"" ADAPTER_SOURCE "\",\"uid\":\"%s\",\"nsp\":\"%s\","
 			      "\"type\":" ADAPTER_CLOSE "}",
 			      uid, nsp);
+	const struct node_message message = {NODE_FORMAT_JSON, text, (size_t)length};
 
-	pass_to_others(member, text, (size_t)length);
+	pass_to_others(member, &message);
 }
 
 void relay_end(struct relay_member *member)

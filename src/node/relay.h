@@ -3,7 +3,7 @@
  * Messages between workers, as setupPrimary() of @socket.io/cluster-adapter and of
  * @socket.io/cluster-engine pass them on in Node.js's primary. A message goes to all other workers;
  * an answer goes to the worker that asked, which is known by the ids in its earlier messages. The
- * text of a message is passed on as it came.
+ * bytes of a message are passed on as they came.
  */
 #ifndef STICKY_NODE_RELAY_H
 #define STICKY_NODE_RELAY_H
@@ -11,11 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "node/node_message.h"
+
 struct relay;
 struct relay_member;
 
-/* Sends a message to a member's worker: one JSON value, without the end of the line. Borrowed. */
-typedef void relay_send_fn(void *context, const char *text, size_t length);
+/* Sends a message to a member's worker, whose format may be the other one. Borrowed. */
+typedef void relay_send_fn(void *context, const struct node_message *message);
 
 /* Make a relay without members. Returns 0 or -ENOMEM. */
 int relay_open(struct relay **ret_relay);
@@ -38,12 +40,12 @@ void relay_leave(struct relay_member *member);
 void relay_end(struct relay_member *member);
 
 /*
- * Pass on a worker's message. Returns false if it is no message of these two modules, or no JSON
- * (json_scan.h): a worker would end at a text that is none.
+ * Pass on a worker's message. Returns false if it is no message of these two modules, or no value
+ * of its format: a worker would end at bytes that are none.
  */
-bool relay_pass(struct relay_member *member, const char *text, size_t length);
+bool relay_pass(struct relay_member *member, const struct node_message *message);
 
 /* Does a message hold a Buffer as JSON has it: {"type":"Buffer","data":[...]}? */
-bool relay_has_buffer(const char *text, size_t length);
+bool relay_has_buffer(const struct node_message *message);
 
 #endif

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/sanitize.h"
-#include "node/json_scan.h"
 
 /* The first of these members that is a string tells messages apart. */
 static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
@@ -62,24 +61,26 @@ static void write_kind(const char *name, const char *text, size_t length,
 		*quote = '\'';
 }
 
-static void describe(const char *text, size_t length, char kind[UNHEARD_KIND_SIZE])
+static void describe(const struct node_message *message, char kind[UNHEARD_KIND_SIZE])
 {
-	struct json_part parts[NAMES];
-	enum json_scan_kind whole;
+	_Static_assert(NAMES <= NODE_MESSAGE_PARTS_MAX, "room for all parts");
+	struct node_message_texts texts;
+	struct json_part parts[NAMES], whole;
 	size_t i = 0;
 
-	if (!json_scan(text, length, names, NAMES, parts, &whole)) {
-		snprintf(kind, UNHEARD_KIND_SIZE, "no JSON");
+	if (!node_message_scan(message, names, NAMES, parts, &whole, &texts)) {
+		snprintf(kind, UNHEARD_KIND_SIZE,
+			 message->format == NODE_FORMAT_JSON ? "no JSON" : "no value of V8");
 		return;
 	}
 	while (i < NAMES && parts[i].kind != JSON_SCAN_STRING)
 		i++;
-	if (whole == JSON_SCAN_STRING)
-		write_kind("text", text + 1, length - 2, kind);
+	if (whole.kind == JSON_SCAN_STRING)
+		write_kind("text", whole.text, whole.length, kind);
 	else if (i < NAMES)
 		write_kind(names[i], parts[i].text, parts[i].length, kind);
 	else
-		snprintf(kind, UNHEARD_KIND_SIZE, "%s", name_of_kind(whole));
+		snprintf(kind, UNHEARD_KIND_SIZE, "%s", name_of_kind(whole.kind));
 }
 
 static bool is_known(const struct unheard *unheard, const char *kind)
@@ -92,12 +93,12 @@ static bool is_known(const struct unheard *unheard, const char *kind)
 	return false;
 }
 
-bool unheard_note(struct unheard *unheard, const char *text, size_t length,
+bool unheard_note(struct unheard *unheard, const struct node_message *message,
 		  char ret_kind[UNHEARD_KIND_SIZE], const char **ret_cure)
 {
 	if (unheard->is_full)
 		return false;
-	describe(text, length, ret_kind);
+	describe(message, ret_kind);
 	*ret_cure = cure_of(ret_kind);
 	if (is_known(unheard, ret_kind))
 		return false;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "node/node_message.h"
+
 #define UNHEARD_KINDS_MAX 16
 #define UNHEARD_KIND_SIZE 64
 
@@ -23,14 +25,13 @@ struct unheard {
 /*
  * Note a message.
  *
- * text      JSON
  * ret_kind  what tells it from others, e.g. "topic log4js:message"; without control characters
  * ret_cure  what to do about it; static
  *
  * Returns true the first time that a message of this kind comes; and once more when there are more
  * than UNHEARD_KINDS_MAX kinds, with the kind "more kinds".
  */
-bool unheard_note(struct unheard *unheard, const char *text, size_t length,
+bool unheard_note(struct unheard *unheard, const struct node_message *message,
 		  char ret_kind[UNHEARD_KIND_SIZE], const char **ret_cure);
 
 #endif

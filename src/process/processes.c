@@ -204,6 +204,7 @@ static int build_environment(const struct process *process, const struct sticky_
 	int ends[WORKER_CHANNEL_ENDS];
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
+		.serialization = worker_serialization(process->worker),
 		.preloads[PRELOAD_STOP] = process_preload(process, PRELOAD_STOP),
 		.preloads[PRELOAD_CONNECTIONS] = process_preload(process, PRELOAD_CONNECTIONS),
 		.has_channel = worker_channel_ends(process->worker, ends),

@@ -167,12 +167,17 @@ static int set_node(struct environment *environment, const struct worker_environ
 {
 	static const char *const numbers[] = {"WORKER_ID", "NODE_WORKER_ID",
 					      "stickycluster_worker_index"};
+	static const char *const modes[NODE_SERIALIZATION_COUNT] = {
+		[NODE_SERIALIZATION_JSON] = "json",
+		[NODE_SERIALIZATION_ADVANCED] = "advanced",
+	};
 	uint64_t unique = spec->generation * STICKY_SLOTS_LIMIT + spec->slot + 1;
 	size_t i;
 	int error = set_number(environment, "NODE_CHANNEL_FD", SPAWN_FIRST_SOCKET);
 
 	if (!error)
-		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
+		error = environment_set(environment, "NODE_CHANNEL_SERIALIZATION_MODE",
+					modes[spec->serialization]);
 	if (!error)
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
 	/* pm2's; the package `config` reads it, and a user may want another value. */

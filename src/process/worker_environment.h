@@ -24,7 +24,8 @@ struct worker_environment {
 	bool has_private;      /* one more socket, of the slot's own address */
 	/* files that Node.js loads first, each NULL or a path */
 	const char *preloads[PRELOAD_COUNT];
-	bool is_node; /* the controller is its cluster primary: no LISTEN_FDS */
+	uint32_t serialization; /* enum node_serialization */
+	bool is_node;		/* the controller is its cluster primary: no LISTEN_FDS */
 	/* STICKY_CHANNEL, at the number behind the descriptors that the worker keeps */
 	bool has_channel;
 };

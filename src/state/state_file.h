@@ -31,7 +31,10 @@ struct worker_record {
 	 * not noted yet.
 	 */
 	uint64_t process_start;
-	uint32_t takes_passed;	 /* it has announced that: see wire/channel.h */
+	uint16_t takes_passed; /* it has announced that: see wire/channel.h */
+	/* enum node_serialization, as in its environment; 0, too: a version that does not note it
+	 */
+	uint16_t serialization;
 	uint32_t stop_signal;	 /* that asks it to stop; 0: a version that does not note it */
 	uint64_t private_cookie; /* of its slot's own socket; 0: none */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */

@@ -127,6 +127,7 @@ struct worker {
 	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
 	struct event *watchdog;	    /* timer; NULL: there is no watchdog */
 	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
+	uint32_t serialization;	    /* enum node_serialization, as in its environment */
 	struct event *lifetime;	    /* NULL: no limit */
 	struct worker_hang *hang;   /* NULL: it does not have its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */

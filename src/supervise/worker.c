@@ -62,6 +62,11 @@ bool worker_began_with_private(const struct worker *worker)
 	return worker->has_private;
 }
 
+uint32_t worker_serialization(const struct worker *worker)
+{
+	return worker->serialization;
+}
+
 int worker_private_fd(const struct worker *worker)
 {
 	return worker->slot->private_fd;
@@ -177,6 +182,7 @@ void worker_note(struct worker *worker)
 	record->generation = worker->generation;
 	record->pid = pid_of(worker);
 	record->watchdog_ms = worker->watchdog_ms;
+	record->serialization = (uint16_t)worker->serialization;
 	record->stop_requested = worker->stop_requested;
 	if (record->pid)
 		record->process_start = state_file_process_start(record->pid);

@@ -52,6 +52,9 @@ int worker_private_fd(const struct worker *worker);
  */
 bool worker_began_with_private(const struct worker *worker);
 
+/* Returns the format of a Node.js worker's messages, an enum node_serialization. */
+uint32_t worker_serialization(const struct worker *worker);
+
 /*
  * The place at which a child writes its pid before it runs the worker's program. It is in memory
  * that the child shares with the controller: if the controller is killed before fork() returns, the

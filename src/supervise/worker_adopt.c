@@ -126,6 +126,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	worker = worker_new(supervisor->slots[index], adopted->record.watchdog_ms);
 	if (!worker)
 		return NULL;
+	worker->serialization = adopted->record.serialization;
 	worker->has_private = adopted->record.private_cookie != 0;
 	if (adopted->private_fd >= 0 && worker->slot->private_fd < 0 &&
 	    index < supervisor->slot_count) {

@@ -90,6 +90,7 @@ void worker_begin(struct supervised_slot *slot)
 		slot_schedule_restart(slot, 0);
 		return;
 	}
+	worker->serialization = slot->supervisor->config->serialization;
 	if (slot->current)
 		slot->next = worker;
 	else

@@ -3,7 +3,8 @@
  * What a Node.js worker may send, in pieces of any size: its lines are messages whatever the
  * pieces, what is read of a message lies within bounds, and none of it is an end of the program.
  *
- * The first byte says how large the pieces are.
+ * The first byte says how large the pieces are, which format the messages have, and whether a
+ * previous controller may have read the beginning.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,8 +15,10 @@
 #include "node/cluster_messages.h"
 #include "node/ipc.h"
 #include "node/json_scan.h"
+#include "node/node_message.h"
 #include "node/relay.h"
 #include "node/unheard.h"
+#include "node/v8_value.h"
 
 #define check(condition)                                                                           \
 	do {                                                                                       \
@@ -29,16 +32,20 @@ struct worker {
 	struct relay_member *members[MEMBERS];
 	struct unheard unheard;
 	size_t messages, heard, ends;
+	enum node_format format;
 };
 
-static void hear(void *context, const char *text, size_t length)
+static void hear(void *context, const struct node_message *message)
 {
 	struct worker *worker = context;
-	enum json_scan_kind kind;
+	struct node_message_texts texts;
+	struct json_part whole;
 
-	/* A worker would end at a text that is no JSON, or has an end of a line. */
-	check(json_scan(text, length, NULL, 0, NULL, &kind) && kind == JSON_SCAN_OBJECT);
-	check(!memchr(text, '\n', length));
+	/* A worker would end at bytes that are no value, or at a text with an end of a line. */
+	check(node_message_scan(message, NULL, 0, NULL, &whole, &texts));
+	check(whole.kind == JSON_SCAN_OBJECT);
+	check(message->format == NODE_FORMAT_ADVANCED ||
+	      !memchr(message->bytes, '\n', message->length));
 	worker->heard++;
 }
 
@@ -78,18 +85,20 @@ static void check_message(const json_t *message)
 		check_reply(&event);
 }
 
-static void check_unheard(struct worker *worker, const char *text, size_t length)
+static void check_unheard(struct worker *worker, const struct node_message *message)
 {
 	char kind[UNHEARD_KIND_SIZE];
 	const char *cure;
 
-	if (unheard_note(&worker->unheard, text, length, kind, &cure))
+	if (unheard_note(&worker->unheard, message, kind, &cure))
 		check(memchr(kind, '\0', sizeof(kind)) && !strpbrk(kind, "\"\n") && *cure);
 }
 
 /* What jansson takes is taken; and each part lies within the text. */
-static void check_scan(const char *text, size_t length, const json_t *message)
+static void check_json(const struct node_message *bytes, const json_t *message)
 {
+	const char *text = bytes->bytes;
+	size_t length = bytes->length;
 	static const char *const names[] = {"cmd", "a"};
 	struct json_part parts[2];
 	enum json_scan_kind kind;
@@ -106,29 +115,52 @@ static void check_scan(const char *text, size_t length, const json_t *message)
 		if (message && parts[i].kind != JSON_SCAN_ABSENT)
 			check(json_object_get(message, names[i]));
 	}
-	check((cluster_address(text, length) == CLUSTER_NO_JSON) == !is_json);
+	check((cluster_address(bytes) == CLUSTER_NO_VALUE) == !is_json);
 }
 
-static void on_line(void *context, const char *text, size_t length)
+/* What becomes JSON is a value; and it can be written again, and read with the same members. */
+static void check_advanced(const struct node_message *bytes, const json_t *message)
+{
+	bool is_value = !node_message_check_advanced(bytes->bytes, bytes->length);
+	json_t *again = NULL;
+	char *written;
+	size_t length;
+
+	check((cluster_address(bytes) == CLUSTER_NO_VALUE) <= !is_value || !message);
+	if (!message)
+		return;
+	check(is_value);
+	if (v8_from_json(message, 0, &written, &length))
+		return; /* a Buffer below the deepest level */
+	if (!v8_to_json(written, length, &again))
+		check(json_equal(message, again));
+	json_decref(again);
+	free(written);
+}
+
+static void on_bytes(void *context, const struct node_message *bytes)
 {
 	struct worker *worker = context;
 	size_t heard = worker->heard;
-	json_t *message = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_t *message = node_message_load(bytes);
 
-	check_scan(text, length, message);
+	if (bytes->format == NODE_FORMAT_JSON)
+		check_json(bytes, message);
+	else
+		check_advanced(bytes, message);
 	if (message)
 		check_message(message);
 	json_decref(message);
-	if (!relay_pass(worker->members[0], text, length))
+	if (!relay_pass(worker->members[0], bytes))
 		check(worker->heard == heard);
-	check_unheard(worker, text, length);
+	check_unheard(worker, bytes);
 	worker->messages++;
 }
 
 static void on_too_long(void *context)
 {
-	(void)context;
-	abort(); /* the inputs are shorter */
+	/* Lines are as long as the inputs; frames say how long they are. */
+	check(((struct worker *)context)->format == NODE_FORMAT_ADVANCED);
 }
 
 static void on_end(void *context)
@@ -141,10 +173,10 @@ static void on_drained(void *context)
 	(void)context;
 }
 
-static size_t run(const uint8_t *data, size_t size, size_t piece)
+static size_t run(const uint8_t *data, size_t size, size_t piece, struct node_ipc_end end)
 {
-	struct worker worker = {0};
-	const struct node_ipc_callbacks callbacks = {.line = on_line,
+	struct worker worker = {.format = end.format};
+	const struct node_ipc_callbacks callbacks = {.message = on_bytes,
 						     .too_long = on_too_long,
 						     .end = on_end,
 						     .drained = on_drained,
@@ -158,7 +190,8 @@ static size_t run(const uint8_t *data, size_t size, size_t piece)
 	for (i = 0; i < MEMBERS; i++)
 		check(!relay_join(relay, hear, &worker, &worker.members[i]));
 	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends));
-	check(!node_ipc_open(base, ends[0], &callbacks, &ipc));
+	end.fd = ends[0];
+	check(!node_ipc_open(base, &end, &callbacks, &ipc));
 	while (size) {
 		size_t length = size < piece ? size : piece;
 
@@ -181,11 +214,18 @@ static size_t run(const uint8_t *data, size_t size, size_t piece)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct node_ipc_end end;
 	size_t piece;
 
 	if (!size)
 		return 0;
-	piece = 1u + data[0];
-	check(run(data + 1, size - 1, piece) == run(data + 1, size - 1, 16384));
+	piece = 1u + (data[0] & 0x3f);
+	end.format = data[0] & 0x40 ? NODE_FORMAT_ADVANCED : NODE_FORMAT_JSON;
+	end.is_adopted = data[0] & 0x80;
+	/* A search for the beginning may take what is not complete yet for a message. */
+	if (end.format == NODE_FORMAT_ADVANCED && end.is_adopted)
+		run(data + 1, size - 1, piece, end);
+	else
+		check(run(data + 1, size - 1, piece, end) == run(data + 1, size - 1, 16384, end));
 	return 0;
 }

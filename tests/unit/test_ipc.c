@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "node/ipc.h"
+#include "node/node_input.h"
 
 #define TURNS_MAX 100000
 #define MEGABYTE  (1u << 20)
@@ -24,6 +25,7 @@
 struct scene {
 	struct event_base *base;
 	struct node_ipc *ipc;
+	struct node_ipc_end end;
 	int worker; /* the worker's end */
 	unsigned int messages, ends, drains, too_long;
 	char last[256]; /* the last message, as text */
@@ -44,13 +46,13 @@ static unsigned int count_descriptors(void)
 	return count;
 }
 
-static void on_line(void *context, const char *text, size_t length)
+static void on_message(void *context, const struct node_message *message)
 {
 	struct scene *scene = context;
 
 	scene->messages++;
-	snprintf(scene->last, sizeof(scene->last), "%.*s", (int)length, text);
-	scene->last_length = length;
+	snprintf(scene->last, sizeof(scene->last), "%.*s", (int)message->length, message->bytes);
+	scene->last_length = message->length;
 	if (scene->close_at == scene->messages) {
 		node_ipc_close(scene->ipc);
 		scene->ipc = NULL;
@@ -74,7 +76,7 @@ static void on_drained(void *context)
 
 static void open_ipc(struct scene *scene)
 {
-	const struct node_ipc_callbacks callbacks = {.line = on_line,
+	const struct node_ipc_callbacks callbacks = {.message = on_message,
 						     .too_long = on_too_long,
 						     .end = on_end,
 						     .drained = on_drained,
@@ -84,7 +86,8 @@ static void open_ipc(struct scene *scene)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
 			 0);
 	scene->worker = ends[1];
-	assert_int_equal(node_ipc_open(scene->base, ends[0], &callbacks, &scene->ipc), 0);
+	scene->end.fd = ends[0];
+	assert_int_equal(node_ipc_open(scene->base, &scene->end, &callbacks, &scene->ipc), 0);
 	assert_int_equal(node_ipc_fd(scene->ipc), ends[0]);
 }
 
@@ -204,9 +207,9 @@ static void a_line_that_is_too_long_is_skipped(void **state)
 	write_text(scene, "{\"whole\":1}\n");
 	assert_int_equal(scene->messages, 1);
 	assert_string_equal(scene->last, "{\"whole\":1}");
-	check_huge(scene, NODE_IPC_LINE_MAX - 2);
+	check_huge(scene, NODE_MESSAGE_MAX - 2);
 	assert_int_equal(scene->messages, 2);
-	check_huge(scene, NODE_IPC_LINE_MAX - 1);
+	check_huge(scene, NODE_MESSAGE_MAX - 1);
 	assert_int_equal(scene->messages, 2);
 	assert_int_equal(scene->too_long, 2);
 	check_huge(scene, 40 * MEGABYTE);
@@ -219,13 +222,63 @@ static void a_line_that_is_too_long_is_skipped(void **state)
 static void lines_are_sent_as_they_are(void **state)
 {
 	static const char text[] = "{ \"a\":\"x\\ud83d\", \"b\":1e19 }";
+	const struct node_message message = {NODE_FORMAT_JSON, text, strlen(text)};
 	struct scene *scene = *state;
 	char got[64];
 
-	assert_int_equal(node_ipc_send_line(scene->ipc, text, strlen(text)), 0);
+	assert_int_equal(node_ipc_pass(scene->ipc, &message), 0);
 	assert_int_equal(recv(scene->worker, got, sizeof(got), 0), sizeof(text));
 	assert_memory_equal(got, text, sizeof(text) - 1);
 	assert_int_equal(got[sizeof(text) - 1], '\n');
+}
+
+/* ---- V8's format ------------------------------------------------------------------------------
+ */
+
+static int set_up_advanced(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	if (!scene)
+		return -1;
+	scene->descriptors = count_descriptors();
+	scene->base = event_base_new();
+	scene->end.format = NODE_FORMAT_ADVANCED;
+	open_ipc(scene);
+	*state = scene;
+	return 0;
+}
+
+static void advanced_messages_come(void **state)
+{
+	static const char bytes[] = "\0\0\0\5\xff\x0f\"\1a\0\0\0\3\xff\x0fT";
+	struct scene *scene = *state;
+
+	write_bytes(scene, bytes, sizeof(bytes) - 2);
+	assert_int_equal(scene->messages, 1);
+	assert_int_equal(scene->last_length, 5);
+	write_bytes(scene, bytes + sizeof(bytes) - 2, 1);
+	assert_int_equal(scene->messages, 2);
+	assert_string_equal(scene->last, "\xff\x0fT");
+}
+
+static void advanced_messages_are_sent(void **state)
+{
+	static const char wanted[] = "\0\0\0\x06\xff\x0d\"\2hi"
+				     "\0\0\0\5\xff\x0f\"\1a"
+				     "\0\0\0\4\xff\x0dI\x02";
+	const struct node_message as_it_is = {NODE_FORMAT_ADVANCED, "\xff\x0f\"\1a", 5};
+	const struct node_message of_json = {NODE_FORMAT_JSON, "1", 1};
+	const struct node_message bad = {NODE_FORMAT_JSON, "{", 1};
+	struct scene *scene = *state;
+	char got[64];
+
+	assert_int_equal(node_ipc_send(scene->ipc, json_string("hi"), -1), 0);
+	assert_int_equal(node_ipc_pass(scene->ipc, &as_it_is), 0);
+	assert_int_equal(node_ipc_pass(scene->ipc, &of_json), 0);
+	assert_int_equal(node_ipc_pass(scene->ipc, &bad), -EBADMSG);
+	assert_int_equal(recv(scene->worker, got, sizeof(got), 0), sizeof(wanted) - 1);
+	assert_memory_equal(got, wanted, sizeof(wanted) - 1);
 }
 
 static void its_descriptors_are_closed(void **state)
@@ -460,6 +513,9 @@ int main(void)
 		TEST(huge_lines_are_messages),
 		TEST(a_line_that_is_too_long_is_skipped),
 		TEST(lines_are_sent_as_they_are),
+		cmocka_unit_test_setup_teardown(advanced_messages_come, set_up_advanced, tear_down),
+		cmocka_unit_test_setup_teardown(advanced_messages_are_sent, set_up_advanced,
+						tear_down),
 		TEST(its_descriptors_are_closed),
 		TEST(the_end_is_told_once),
 		TEST(what_was_said_before_the_end_counts),

@@ -26,15 +26,15 @@ struct scene {
 	struct ear ears[MEMBERS];
 };
 
-static void hear(void *context, const char *text, size_t length)
+static void hear(void *context, const struct node_message *message)
 {
 	struct ear *ear = context;
-	json_t *message = json_loadb(text, length, 0, NULL);
+	json_t *value = node_message_load(message);
 
 	ear->heard++;
-	ear->last = json_integer_value(json_object_get(message, "number"));
-	snprintf(ear->text, sizeof(ear->text), "%.*s", (int)length, text);
-	json_decref(message);
+	ear->last = json_integer_value(json_object_get(value, "number"));
+	snprintf(ear->text, sizeof(ear->text), "%.*s", (int)message->length, message->bytes);
+	json_decref(value);
 }
 
 static int set_up(void **state)
@@ -65,7 +65,9 @@ static int tear_down(void **state)
 
 static bool say(struct scene *scene, size_t who, const char *text)
 {
-	return relay_pass(scene->ears[who].member, text, strlen(text));
+	const struct node_message message = {NODE_FORMAT_JSON, text, strlen(text)};
+
+	return relay_pass(scene->ears[who].member, &message);
 }
 
 /* Check how many messages each member has got since the last check. */
@@ -255,6 +257,32 @@ static void ids_with_escapes(void **state)
 		"\"type\":13}");
 }
 
+/* A message in V8's format is known by the same members, and its ids are those of JSON. */
+static void advanced_messages_are_passed(void **state)
+{
+	static const char broadcast[] = "\xff\x0fo\"\6source\"\x0c_sio_adapter\"\3uidc\2b\0"
+					"\"\3nsp\"\2/\"\"\4typeI\6\"\1b\\\0\x0a\1x{\5";
+	const struct node_message message = {NODE_FORMAT_ADVANCED, broadcast,
+					     sizeof(broadcast) - 1};
+	const struct node_message cut = {NODE_FORMAT_ADVANCED, broadcast, sizeof(broadcast) - 2};
+	struct scene *scene = *state;
+
+	assert_true(relay_pass(scene->ears[1].member, &message));
+	check_heard(scene, 1, 0, 1);
+	assert_memory_equal(scene->ears[0].text, broadcast, 2);
+	assert_false(relay_pass(scene->ears[1].member, &cut));
+	check_heard(scene, 0, 0, 0);
+	assert_false(relay_has_buffer(&message));
+	/* An answer to it, of a worker with JSON. */
+	say(scene, 0, "{\"source\":\"_sio_adapter\",\"type\":8,\"requesterUid\":\"b\"}");
+	check_heard(scene, 0, 1, 0);
+	relay_end(scene->ears[1].member);
+	check_heard(scene, 1, 0, 1);
+	assert_string_equal(scene->ears[0].text,
+			    "{\"source\":\"_sio_adapter\",\"uid\":\"b\",\"nsp\":\"/\\\"\","
+			    "\"type\":13}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_names_are_no_harm, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(texts_are_passed_as_they_came, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(ids_with_escapes, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(advanced_messages_are_passed, set_up, tear_down),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

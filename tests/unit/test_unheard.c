@@ -16,7 +16,9 @@ static const char *cure;
 
 static bool note(struct unheard *unheard, const char *text)
 {
-	return unheard_note(unheard, text, strlen(text), kind, &cure);
+	const struct node_message message = {NODE_FORMAT_JSON, text, strlen(text)};
+
+	return unheard_note(unheard, &message, kind, &cure);
 }
 
 static void check(struct unheard *unheard, const char *text, const char *wanted, const char *word)
