@@ -376,7 +376,7 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 /*
  * The slot of a client, and nothing else: for the host's hot path. See sticky_group_where().
  *
- * Returns the slot or -EAFNOSUPPORT. Costs some 30 ns. Makes no system call, and never waits for a
+ * Returns the slot or -EAFNOSUPPORT. Costs some 15 ns. Makes no system call, and never waits for a
  * thread that changes the group.
  */
 int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client);
