@@ -113,7 +113,9 @@ help:
 	@echo 'make format        reformat; make format-check only looks'
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
-	@echo 'make docs          the files and links that README.md and docs/ name are there'
+	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
+	@echo '                   are those of sticky.h'
+	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
@@ -406,7 +408,7 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs lint compilers consumer
+.PHONY: check format format-check layers docs man lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
@@ -434,6 +436,11 @@ layers:
 docs:
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
+	$(Q)python3 -B docs/man.py --check
+# docs/man/*.3, from the comments of include/sticky.h.
+man:
+	$(call SAY,MAN,docs/man)
+	$(Q)python3 -B docs/man.py
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)
@@ -515,6 +522,11 @@ LIBDIR ?= $(PREFIX)/lib
 VERSION := $(shell sed -n 's/^\#define STICKY_VERSION[[:space:]]*"\(.*\)"/\1/p' include/sticky.h)
 INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsticky.a \
 	$(LIBDIR)/libsticky.so.0 $(LIBDIR)/libsticky.so $(LIBDIR)/pkgconfig/libsticky.pc
+MANDIR ?= $(PREFIX)/share/man
+MAN_PAGES := $(wildcard docs/man/*.3)
+# A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
+MAN_INSTALLED := $(addprefix $(MANDIR)/man3/,$(notdir $(MAN_PAGES)) \
+	$(shell sed 's/ .*/.3/' docs/man/aliases))
 install: all
 	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
 	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
@@ -525,9 +537,14 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		src/lib/libsticky.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
+	install -d -m 755 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3
+	while read -r name page; do \
+		ln -sf "$$page.3" "$(DESTDIR)$(MANDIR)/man3/$$name.3" || exit 1; \
+	done < docs/man/aliases
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED))
 	@$(if $(DESTDIR),,ldconfig || true)
 
 clean:

@@ -25,7 +25,7 @@ from rig.figures import Figures
 from rig.processes import ENDING, Failure
 from rig.settings import BUILD, DEFAULTS, BadSetting, Settings
 
-SECTIONS = ("program", "filter", "serving", "hashing", "reloading", "scaling")
+SECTIONS = ("program", "library", "filter", "serving", "hashing", "reloading", "scaling")
 FAILED, USAGE, NOT_PERMITTED = 1, 2, 77
 
 

@@ -19,6 +19,14 @@ if [ -z "$version" ] || [ "$version" != "$said" ]; then
 fi
 pkg-config --exists 'libsticky >= 0.1'
 
+# Each function has its manual page.
+for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p' src/lib/libsticky.abi); do
+	if ! grep -q "$name" "$tree/usr/share/man/man3/$name.3"; then
+		echo "no manual page for $name" >&2
+		exit 1
+	fi
+done
+
 # Neither library wants the libbpf of the machine, or shows that it contains one.
 library="$tree/usr/lib/somewhere/libsticky.so.0"
 if readelf -d "$library" | grep -q 'NEEDED.*libbpf' ||

@@ -219,6 +219,28 @@ def filter_table(figures):
                  "The difference round by round. A bind() waits for the controller.")
 
 
+LIBRARY_ROWS = {
+    "library_open_ms": "sticky_group_open(), ms",
+    "library_listen_ms": "sticky_group_listen(), ms",
+    "library_ready_us": "sticky_worker_ready(), us",
+    "library_new_us": "from its call to a new client's connection, us",
+    "library_waiting_us": "from its call to a client that waited, us",
+    "library_resize_ms": "sticky_group_set_slots(), one slot, ms",
+    "library_lookup_ns": "sticky_group_slot_of(), ns",
+    "library_where_ns": "sticky_group_where(), with the key as text, ns",
+    "library_counters_us": "sticky_group_statistics(), us",
+    "library_heap_bytes": "memory of the process for each slot, bytes",
+}
+
+
+def library_table(figures):
+    rows = [[text, *(spread(figures.values(name, "library", slots=slots)) for slots in (8, 1024))]
+            for name, text in LIBRARY_ROWS.items() if figures.find(name)]
+    return Table("What the library costs its host", ["", "8 slots", "1,024 slots"], rows,
+                 "The kernel's memory for sockets and maps is not counted. Clients that waited come "
+                 "when the holding socket is closed, 5 ms after the hand-over.")
+
+
 def ratio_tables(figures):
     """By which the report opens."""
     tables = [ratio_table(figures, "C workers", ways.KERNEL, C_WAYS),
@@ -231,6 +253,7 @@ def other_tables(figures):
         closed_table(figures),
         open_table(figures),
         *program_tables(figures),
+        library_table(figures),
         filter_table(figures),
         *hashes.tables(figures),
         reload_table(figures),

@@ -18,6 +18,8 @@ DEFAULTS = {
     "sources": (997, 199, "client addresses, where not said otherwise"),
     "cost_rounds": (21, 5, "rounds of the program's cost"),
     "cost_runs": (2048, 512, "runs of the program in each of them"),
+    "library_rounds": (21, 5, "rounds of the library's cost"),
+    "library_lookups": (1000000, 200000, "look-ups in each of them"),
     "filter_rounds": (21, 5, "rounds of the filter's cost"),
     "filter_calls": (300000, 100000, "system calls in each of them"),
     "rounds": (15, 3, "rounds of connections per second"),

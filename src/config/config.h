@@ -153,6 +153,14 @@ struct config_identity {
 
 struct known_server; /* known_servers.h */
 
+/* Options of the listening sockets: see socket(7), tcp(7), ip(7). */
+struct config_sockets {
+	uint32_t defer_accept_s; /* TCP_DEFER_ACCEPT; 0: off */
+	uint32_t fastopen;	 /* TCP_FASTOPEN; 0: off */
+	uint32_t freebind;	 /* IP_FREEBIND: 0 or 1 */
+	char *bind_device;	 /* SO_BINDTODEVICE; NULL: none */
+};
+
 struct config {
 	char *name;
 	char *file;	 /* -c; NULL: none */
@@ -161,6 +169,7 @@ struct config {
 	struct string_list listen;
 	/* a private address for each slot, with {slot} in its name; NULL: none */
 	char *slot_listen;
+	struct config_sockets sockets;
 	uint32_t workers; /* number of slots; 0: one for each CPU that may be used */
 	uint32_t backlog;
 	uint32_t v4_prefix;

@@ -51,7 +51,11 @@ enum {
 	KEY_SERIALIZATION,
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
-	KEY_LOG_LEVEL
+	KEY_LOG_LEVEL,
+	KEY_TCP_DEFER_ACCEPT,
+	KEY_TCP_FASTOPEN,
+	KEY_FREEBIND,
+	KEY_BIND_DEVICE
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -362,6 +366,33 @@ static const struct config_option options[] = {
 	 FIXED,
 	 .min = 1,
 	 .max = 128},
+	{{"tcp-defer-accept", KEY_TCP_DEFER_ACCEPT, "SECONDS",
+	  "A connection comes to the worker with its first bytes, or after this time; 0: at once "
+	  "(0)",
+	  false},
+	 KIND_NUMBER,
+	 AT(sockets.defer_accept_s),
+	 FIXED,
+	 .max = 3600},
+	{{"tcp-fastopen", KEY_TCP_FASTOPEN, "N",
+	  "TCP Fast Open: at most N connections that wait for the end of their handshake, at each "
+	  "socket; 0: none (0)",
+	  false},
+	 KIND_NUMBER,
+	 AT(sockets.fastopen),
+	 FIXED,
+	 .max = 65535},
+	{{"freebind", KEY_FREEBIND, "HOW",
+	  "Listen also on an address that this machine does not have yet: no, yes (no)", false},
+	 KIND_CHOICE,
+	 AT(sockets.freebind),
+	 FIXED,
+	 .choices = "no yes"},
+	{{"bind-device", KEY_BIND_DEVICE, "NAME",
+	  "Accept only what comes in by this network device (any)", false},
+	 KIND_TEXT,
+	 AT(sockets.bind_device),
+	 FIXED},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

@@ -222,4 +222,13 @@ void controller_apply_differences(struct controller *controller);
  */
 int controller_reload(struct controller *controller, struct error_text *ret_text);
 
+/*
+ * Set the options of the configuration on a socket of the group: see sticky_prepare_fn.
+ *
+ * context  the configuration, which is never modified where these options are concerned
+ *
+ * Returns 0 or -errno.
+ */
+int controller_prepare_socket(void *context, uint32_t listener, int fd);
+
 #endif

@@ -34,7 +34,7 @@ static void restore_bpf(void *context, unsigned int previous)
 
 static struct sticky_group_options group_options(const struct controller *controller)
 {
-	const struct config *config = controller->instance.config;
+	struct config *config = controller->instance.config;
 
 	return (struct sticky_group_options){
 		.size = sizeof(struct sticky_group_options),
@@ -46,6 +46,8 @@ static struct sticky_group_options group_options(const struct controller *contro
 		.log = report_from_library,
 		.raise_bpf = raise_bpf,
 		.restore_bpf = restore_bpf,
+		.prepare = controller_prepare_socket,
+		.prepare_context = config,
 	};
 }
 
