@@ -132,10 +132,9 @@ static void discard_does_not_wait(void **state)
 	assert_true(clock_ms() - begun < SOON_MS);
 }
 
-static void on_line(void *context, const char *text, size_t length)
+static void on_message(void *context, const struct node_message *message)
 {
-	(void)text;
-	(void)length;
+	(void)message;
 	(*(int *)context)++;
 }
 
@@ -147,16 +146,18 @@ static void on_event(void *context)
 static void node_channel(void **state)
 {
 	int ends[2], messages = 0;
-	const struct node_ipc_callbacks callbacks = {.line = on_line,
+	const struct node_ipc_callbacks callbacks = {.message = on_message,
 						     .too_long = on_event,
 						     .end = on_event,
 						     .drained = on_event,
 						     .context = &messages};
+	struct node_ipc_end end = {.format = NODE_FORMAT_JSON};
 	struct node_ipc *ipc;
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	assert_int_equal(node_ipc_open(base, ends[0], &callbacks, &ipc), 0);
+	end.fd = ends[0];
+	assert_int_equal(node_ipc_open(base, &end, &callbacks, &ipc), 0);
 	send_with(ends[1], "1\n", 2, MANY);
 	assert_true(turn() < SOON_MS);
 	assert_int_equal(messages, 1);
