@@ -17,13 +17,13 @@
 
 struct parent {
 	json_t *value; /* an object or array; borrowed */
-	char *name;    /* of the member whose value follows */
-	bool is_last;  /* an array whose elements are over: its members are left out */
+	bool is_last;  /* an array with members behind its elements, which JSON does not have */
 };
 
 struct conversion {
 	struct v8_reader reader;
 	json_t *root;
+	char *name; /* of the member whose value follows; NULL: none */
 	size_t depth, values;
 	struct parent parents[V8_JSON_DEPTH_MAX];
 };
@@ -119,8 +119,9 @@ static json_t *make_value(const struct v8_token *token, int *ret_error)
 	}
 }
 
-static int take_name(struct parent *parent, const struct v8_token *token)
+static int take_name(struct conversion *conversion, const struct v8_token *token)
 {
+	struct parent *parent = &conversion->parents[conversion->depth - 1];
 	size_t length;
 	int error;
 
@@ -128,8 +129,8 @@ static int take_name(struct parent *parent, const struct v8_token *token)
 	/* A name that is a number is an index, which no message of the cluster module has. */
 	if (token->kind != V8_STRING)
 		return -EBADMSG;
-	parent->name = copy_text(token, &length, &error);
-	if (!error && strlen(parent->name) != length)
+	conversion->name = copy_text(token, &length, &error);
+	if (!error && strlen(conversion->name) != length)
 		error = -EBADMSG;
 	return error;
 }
@@ -150,10 +151,10 @@ static int add(struct conversion *conversion, json_t *value, bool is_undefined)
 	else if (json_is_array(parent->value))
 		result = json_array_append(parent->value, value) ? -ENOMEM : 0;
 	else if (!is_undefined)
-		result = json_object_set(parent->value, parent->name, value) ? -ENOMEM : 0;
+		result = json_object_set(parent->value, conversion->name, value) ? -ENOMEM : 0;
 	json_decref(value);
-	free(parent->name);
-	parent->name = NULL;
+	free(conversion->name);
+	conversion->name = NULL;
 	return result;
 }
 
@@ -183,7 +184,7 @@ static int take_token(struct conversion *conversion, const struct v8_token *toke
 		return 0;
 	}
 	if (token->is_name)
-		return take_name(&conversion->parents[conversion->depth - 1], token);
+		return take_name(conversion, token);
 	return take_value(conversion, token);
 }
 
@@ -206,11 +207,11 @@ int v8_to_json(const void *bytes, size_t length, json_t **ret_value)
 	int result = v8_reader_init(&conversion.reader, bytes, length);
 
 	conversion.root = NULL;
+	conversion.name = NULL;
 	conversion.depth = conversion.values = 0;
 	if (!result)
 		result = convert(&conversion);
-	while (conversion.depth)
-		free(conversion.parents[--conversion.depth].name);
+	free(conversion.name);
 	if (!result)
 		*ret_value = conversion.root;
 	else

@@ -132,7 +132,7 @@ static void discard_does_not_wait(void **state)
 	assert_true(clock_ms() - begun < SOON_MS);
 }
 
-static void on_node_message(void *context, const struct node_message *message)
+static void on_message(void *context, const struct node_message *message)
 {
 	(void)message;
 	(*(int *)context)++;
@@ -146,7 +146,7 @@ static void on_event(void *context)
 static void node_channel(void **state)
 {
 	int ends[2], messages = 0;
-	const struct node_ipc_callbacks callbacks = {.message = on_node_message,
+	const struct node_ipc_callbacks callbacks = {.message = on_message,
 						     .too_long = on_event,
 						     .end = on_event,
 						     .drained = on_event,

@@ -258,9 +258,12 @@ static void texts_are_those_of_json(void **state)
 
 /* ---- What Node.js reads ---------------------------------------------------------------------- */
 
-static const char *const sent[] = {
+static const char handle[] =
 	"{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\","
-	"\"errno\":-98,\"key\":\"sticky:0\",\"ack\":1,\"data\":null,\"seq\":1099511627776}}",
+	"\"errno\":-98,\"key\":\"sticky:0\",\"ack\":1,\"data\":null,\"seq\":1099511627776}}";
+
+static const char *const sent[] = {
+	handle,
 	"[0,-1,63,64,-64,-65,2147483647,-2147483648,2147483648,1.5,true,false,null,[],{}]",
 	"[\"\",\"abc\",\"\xc3\xa4\",\"\xe2\x82\xac\",\"\xf0\x9f\x98\x80\"]",
 	"{\"\xc3\xa4\":\"\xe2\x82\xac\",\"0\":{\"a\":[{\"b\":[1,2,3]}]}}",
