@@ -37,7 +37,9 @@ class Leftovers(TakeoverTestCase):
         return instance
 
     def assert_ended(self):
-        self.assertEqual([command_line(pid) for pid in self.left], [None] * len(self.left))
+        # They are zombies until PID 1 has reaped them.
+        wait_for(lambda: f"the end of {[command_line(pid) for pid in self.left]}",
+                 lambda: not any(command_line(pid) for pid in self.left))
         self.assertTrue(is_refused(HERE))
 
     def test_status(self):

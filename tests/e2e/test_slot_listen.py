@@ -92,6 +92,7 @@ class SlotListen(SlotListenTestCase):
                 self.assertEqual(answer["slot"], 1)
                 generations.add(answer["gen"])
             self.assertEqual(reload.wait(), 0)
+            generations.add(self.ask_slot(1)["gen"])
         self.assertGreater(len(generations), 3)
         self.assertEqual(instance.stop(), 0)
 
