@@ -7,7 +7,8 @@
 #include "common/sanitize.h"
 #include "node/json_scan.h"
 
-/* The first of these members that is a string tells messages apart. */
+/* The first of these members that is a string tells messages apart; or one for which there is a
+ * cure: rate-limiter-flexible's first message has a type beside its channel. */
 static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
 				    "action", "source", "name",	 "msg"};
 
@@ -66,18 +67,25 @@ static void describe(const char *text, size_t length, char kind[UNHEARD_KIND_SIZ
 {
 	struct json_part parts[NAMES];
 	enum json_scan_kind whole;
-	size_t i = 0;
+	size_t i, first = NAMES;
 
 	if (!json_scan(text, length, names, NAMES, parts, &whole)) {
 		snprintf(kind, UNHEARD_KIND_SIZE, "no JSON");
 		return;
 	}
-	while (i < NAMES && parts[i].kind != JSON_SCAN_STRING)
-		i++;
+	for (i = 0; i < NAMES; i++) {
+		if (parts[i].kind != JSON_SCAN_STRING)
+			continue;
+		write_kind(names[i], parts[i].text, parts[i].length, kind);
+		if (cure_of(kind) != other_cure)
+			return;
+		if (first == NAMES)
+			first = i;
+	}
 	if (whole == JSON_SCAN_STRING)
 		write_kind("text", text + 1, length - 2, kind);
-	else if (i < NAMES)
-		write_kind(names[i], parts[i].text, parts[i].length, kind);
+	else if (first < NAMES)
+		write_kind(names[first], parts[first].text, parts[first].length, kind);
 	else
 		snprintf(kind, UNHEARD_KIND_SIZE, "%s", name_of_kind(whole));
 }
