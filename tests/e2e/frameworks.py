@@ -2,10 +2,10 @@
 """The common part of the tests of applications that nobody here wrote: what each must do."""
 
 from nodeapps import NpmTestCase
-from nodejs import PACKAGES
+from nodejs import PACKAGES, ask_http, sources
 from proxies import FRONT, PROXIED, ProxyTestCase
 
-COUNT = 500  # clients of each family
+COUNT = 500  # clients
 SLOTS = 4    # as ProxyTestCase.assert_each_on_its_own() wants
 DIRECT = {"4": ("127.0.0.1", 3000)}
 
@@ -23,7 +23,7 @@ class FrameworkTestCase(NpmTestCase, ProxyTestCase):
             for _ in range(2):
                 result = instance.run("reload", "--wait=drained", seconds=60)
                 self.assertEqual(result.returncode, 0, result.stderr)
-        self.assert_nobody_lost(load.counts)
+        self.assert_nobody_lost(load.counts, least=20)
         self.assertEqual(self.generations(instance), SLOTS * [3])
         self.assert_counters(instance, answered_502=0)
         self.stop_soon(instance)
@@ -36,13 +36,15 @@ class FrameworkTestCase(NpmTestCase, ProxyTestCase):
         address, and reloads lose nothing."""
         instance = self.serve_node(app, *PROXIED, *arguments, slots=SLOTS, **options)
         proxy = self.haproxy("option http-server-close", server="send-proxy-v2")
-        front = {"4": FRONT["4"]}
-        self.assert_each_on_its_own(instance, front, COUNT)
-        self.assert_slots(instance, FRONT["4"])
+        self.assert_each_on_its_own(instance, {"4": FRONT["4"]}, COUNT)
+        for wanted in instance.where(*sources(24)):
+            answer = ask_http(FRONT["4"], wanted["address"])
+            self.assertEqual((answer["slot"], answer["client"]),
+                             (wanted["slot"], wanted["address"]))
         with self.load("--http", rate=200, target=FRONT["4"]) as load:
             result = instance.run("reload", "--wait=drained", seconds=60)
             self.assertEqual(result.returncode, 0, result.stderr)
-        self.assert_nobody_lost(load.counts)
+        self.assert_nobody_lost(load.counts, least=20)
         self.assertEqual(instance.status()["counters"]["bad_proxy_header"], 0)
         self.end_proxy(proxy)
         self.stop_soon(instance)
