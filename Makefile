@@ -99,6 +99,7 @@ help:
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
+	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
@@ -303,7 +304,12 @@ endef
 $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
 	$(npm_ci)
 
-.PHONY: test test-unit test-kernel test-e2e programs test-programs node-packages
+# What make test-node-matrix alone installs.
+NODE_HEAVY := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
+	$(wildcard tests/node/heavy/*/package-lock.json))
+
+.PHONY: test test-unit test-kernel test-e2e programs test-programs node-packages node-heavy
+node-heavy: $(NODE_HEAVY)
 node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
 # Everything that a compiler makes.
 programs: all $(BUILD)/debug/libsticky.so.0 $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
@@ -322,8 +328,8 @@ test-unit test-kernel test-e2e: deps-test
 NODE_VERSIONS ?= 18 20 22 24 26
 .PHONY: test-node-matrix
 test-node-matrix: deps-test
-	@$(MAKE) --no-print-directory test-programs
-	@BUILD=$(abspath $(BUILD)) SUDO='$(SUDO)' tests/node/matrix.sh $(NODE_VERSIONS)
+	@$(MAKE) --no-print-directory test-programs node-heavy
+	@BUILD=$(abspath $(BUILD)) SUDO='$(SUDO)' ONLY='$(ONLY)' tests/node/matrix.sh $(NODE_VERSIONS)
 
 # What is tried is the last commit, in trees of files below $(BUILD)/distros: nothing is installed on
 # this machine but what makes the trees.

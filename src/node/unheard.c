@@ -6,7 +6,8 @@
 
 #include "common/sanitize.h"
 
-/* The first of these members that is a string tells messages apart. */
+/* The first of these members that is a string tells messages apart; or one for which there is a
+ * cure: rate-limiter-flexible's first message has a type beside its channel. */
 static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
 				    "action", "source", "name",	 "msg"};
 
@@ -61,25 +62,40 @@ static void write_kind(const char *name, const char *text, size_t length,
 		*quote = '\'';
 }
 
+/* Writes the kind by the first member that has a cure, else by the first one. False: it has none.
+ */
+static bool write_member(const struct json_part parts[NAMES], char kind[UNHEARD_KIND_SIZE])
+{
+	size_t i, first = NAMES;
+
+	for (i = 0; i < NAMES; i++) {
+		if (parts[i].kind != JSON_SCAN_STRING)
+			continue;
+		write_kind(names[i], parts[i].text, parts[i].length, kind);
+		if (cure_of(kind) != other_cure)
+			return true;
+		if (first == NAMES)
+			first = i;
+	}
+	if (first < NAMES)
+		write_kind(names[first], parts[first].text, parts[first].length, kind);
+	return first < NAMES;
+}
+
 static void describe(const struct node_message *message, char kind[UNHEARD_KIND_SIZE])
 {
 	_Static_assert(NAMES <= NODE_MESSAGE_PARTS_MAX, "room for all parts");
 	struct node_message_texts texts;
 	struct json_part parts[NAMES], whole;
-	size_t i = 0;
 
 	if (!node_message_scan(message, names, NAMES, parts, &whole, &texts)) {
 		snprintf(kind, UNHEARD_KIND_SIZE,
 			 message->format == NODE_FORMAT_JSON ? "no JSON" : "no value of V8");
 		return;
 	}
-	while (i < NAMES && parts[i].kind != JSON_SCAN_STRING)
-		i++;
 	if (whole.kind == JSON_SCAN_STRING)
 		write_kind("text", whole.text, whole.length, kind);
-	else if (i < NAMES)
-		write_kind(names[i], parts[i].text, parts[i].length, kind);
-	else
+	else if (!write_member(parts, kind))
 		snprintf(kind, UNHEARD_KIND_SIZE, "%s", name_of_kind(whole.kind));
 }
 

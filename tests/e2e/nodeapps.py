@@ -74,8 +74,11 @@ class Crowd:
 class NpmTestCase(NodeTestCase):
     """Unchanged applications of Node.js with packages, run by stickyctl."""
 
-    def start_node(self, app, *arguments, **options):
-        return super().start_node(app, *arguments, env={"NODE_PATH": MODULES}, **options)
+    modules = MODULES
+
+    def start_node(self, app, *arguments, env=None, **options):
+        return super().start_node(app, *arguments, env={"NODE_PATH": self.modules, **(env or {})},
+                                  **options)
 
     def pid_of(self, instance, clients):
         """The worker of each client, according to `where`: address -> pid."""

@@ -5,12 +5,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 import unittest
 
 from clients import HERE, client_socket, http_get
 from lifecycle import LifecycleTestCase
 from programs import BUILD, environment
-from world import DEADLINE_S, wait_for
+from world import DEADLINE_S, scaled, wait_for
 
 PACKAGES = BUILD / "tests" / "node"  # packages that npm has installed, see Makefile
 NODE = shutil.which("node", path=environment()["PATH"])
@@ -20,6 +21,8 @@ NODE_VERSION = int(subprocess.run([NODE, "--version"], capture_output=True, text
 # The time in which Node.js has started and run an application's first turn, also on a busy machine.
 # It is for tests in which the application never gets ready.
 BEGUN_IN = ("--ready-timeout", "2s")
+
+SOON_S = scaled(2)  # for a stop; the default --term-after is 30 s
 
 # Every application here answers with the worker that serves, and the client that it serves.
 WHO = """
@@ -167,6 +170,18 @@ class NodeTestCase(LifecycleTestCase):
         while b"begun" not in client.recv(4096):
             pass
         return client
+
+    def stop_soon(self, instance, seconds=SOON_S):
+        """Returns what the workers and stickyctl said."""
+        began = time.monotonic()
+        self.assertEqual(instance.stop(), 0)
+        took = time.monotonic() - began
+        self.assertLess(took, seconds, instance.errors)
+        return instance.errors
+
+    def how(self, instance):
+        """How its workers have ended."""
+        return [line.fields["how"] for line in instance.log_lines("worker_exit")]
 
     def block(self, instance):
         """Stop the event loop of an application with BLOCKS. Returns the client that has done

@@ -8,10 +8,8 @@ import unittest
 
 import harness
 from clients import HERE
-from nodejs import LISTENS, NODE_VERSION, SERVER, NodeTestCase, Talk, ask_http
-from world import scaled, wait_for
-
-SOON_S = scaled(2)  # the default --term-after is 30 s
+from nodejs import LISTENS, NODE_VERSION, SERVER, SOON_S, NodeTestCase, Talk, ask_http
+from world import wait_for
 
 TIMER = "setInterval(() => {}, 1000);"
 
@@ -40,22 +38,11 @@ class Stop(NodeTestCase):
     def app_with(self, *parts):
         return self.app("const net = require('net');" + SERVER + LISTENS + "".join(parts))
 
-    def stop_soon(self, instance, seconds=SOON_S):
-        """Returns what the workers and stickyctl said."""
-        began = time.monotonic()
-        self.assertEqual(instance.stop(), 0)
-        took = time.monotonic() - began
-        self.assertLess(took, seconds, instance.errors)
-        return instance.errors
-
     def ends_soon(self, instance, seconds=SOON_S):
         """An instance that has been told to stop."""
         began = time.monotonic()
         self.assertEqual(instance.wait(), 0)
         self.assertLess(time.monotonic() - began, seconds, instance.errors)
-
-    def how(self, instance):
-        return [line.fields["how"] for line in instance.log_lines("worker_exit")]
 
     def assert_stops_soon(self, *parts, arguments=(), slots=2, **options):
         instance = self.serve_node(self.app_with(*parts), *arguments, slots=slots, **options)

@@ -59,6 +59,7 @@ class Sessions(SocketioTestCase):
         instance = self.serve_node(APPLICATION, slots=SLOTS)
         self.check_sessions(instance, transports)
         self.assertEqual([worker["restarts"] for worker in instance.workers()], SLOTS * [0])
+        self.stop_soon(instance)
 
 
 class Naive(SocketioTestCase):
@@ -159,6 +160,22 @@ class Asked(SocketioTestCase):
         instance = self.serve_node(APPLICATION, "--term-after", "500ms",
                                    "--hard-shutdown-delay", "4s", slots=SLOTS)
         self.assert_counted(instance, 20)
+
+
+class Redis(SocketioTestCase):
+    """With @socket.io/redis-adapter: what one worker says reaches the clients of all, by Redis."""
+
+    @unittest.skipIf(nodeapps.why_not("redis-server"), nodeapps.why_not("redis-server"))
+    def test_sessions(self):
+        self.program("redis-server", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+                     cwd=self.dir)
+        wait_for("Redis to listen", listening_sockets)
+        instance = self.serve_node(SOURCES / "app-redis.js", slots=SLOTS)
+        self.check_sessions(instance, ["polling"])
+        result = instance.run("reload", "--wait=drained")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.check_sessions(instance, ["polling", "websocket"], network="127.20")
+        self.stop_soon(instance)
 
 
 class Proxied(SocketioTestCase):

@@ -38,6 +38,10 @@ static void each_kind_is_told_once(void **state)
 	      "disableClustering");
 	check(&unheard, "{\"channel\":\"rate_limiter_flexible\",\"id\":7}",
 	      "channel rate_limiter_flexible", "RateLimiterMemory");
+	/* What there is a cure for comes before what is named first. */
+	assert_false(note(&unheard, "{\"channel\":\"rate_limiter_flexible\",\"type\":\"init\"}"));
+	assert_string_equal(kind, "channel rate_limiter_flexible");
+	check(&unheard, "{\"channel\":\"ours\",\"type\":\"init\"}", "type init", "Redis");
 	check(&unheard, "{\"type\":\"prom-client:getMetricsReq\"}",
 	      "type prom-client:getMetricsReq", "metrics");
 	check(&unheard, "{\"type\":\"axm:monitor\"}", "type axm:monitor", "@pm2/io");

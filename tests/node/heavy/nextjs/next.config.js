@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+module.exports = { output: 'standalone', outputFileTracingRoot: __dirname,
+                   turbopack: { root: __dirname } };
