@@ -79,10 +79,29 @@ struct sticky_group;
 struct sticky_worker;
 struct sticky_dispatchers;
 
-/* How connections get to their slots. */
+/* How connections get to their slots. sticky_group_abilities() tells what follows from it. */
 enum sticky_engine {
 	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
-	STICKY_ENGINE_USER    /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_USER,   /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_COUNT
+};
+
+/* What a group can do, which depends on its engine: bits of sticky_group_abilities(). */
+enum sticky_ability {
+	/* Workers have listening sockets. Without: every connection comes to the dispatchers. */
+	STICKY_CAN_GIVE_SOCKETS = 1,
+	/*
+	 * Each worker has sockets of its own, and the queue of a socket that is closed moves to the
+	 * slot's next one. Without: a slot keeps one socket for each listener, which all its
+	 * workers share.
+	 */
+	STICKY_CAN_MOVE_QUEUES = 2,
+	/* sticky_group_counters() counts. Without: the counters are zero. */
+	STICKY_CAN_COUNT = 4,
+	/* Another process can take the group over: sticky_group_pin(), sticky_group_adopt(). */
+	STICKY_CAN_SURVIVE = 8,
+	/* Dispatchers can be opened: sticky_dispatchers_open(). */
+	STICKY_CAN_DISPATCH = 16
 };
 
 enum sticky_log_level {
@@ -219,6 +238,9 @@ int sticky_group_listen(struct sticky_group *group, const char *address);
  * Returns the descriptor, or an error of sticky_group_listen().
  */
 int sticky_listen(const char *address, uint32_t backlog);
+
+/* What the group can do: bits of enum sticky_ability. They never change. Costs nothing. */
+uint32_t sticky_group_abilities(const struct sticky_group *group);
 
 /* The number of listeners that have been added. */
 uint32_t sticky_group_listener_count(struct sticky_group *group);

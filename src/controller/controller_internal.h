@@ -55,8 +55,6 @@ struct controller {
 	 * the files of a previous controller are not this one's yet: if the start fails, they stay
 	 */
 	bool leaves_files;
-	/* steering by user: all connections are accepted in the controller */
-	bool is_user;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
 	int kept[UPGRADE_KEPT_MAX]; /* open sockets of the program before an upgrade */
@@ -136,6 +134,13 @@ int controller_open_state_file(struct controller *controller);
 
 /* Adopt the workers of a previous controller, and put the state file in its place. */
 int controller_take_over(struct controller *controller);
+
+/*
+ * Can the group's engine do this? Of a group that is open.
+ *
+ * ability  of enum sticky_ability
+ */
+bool controller_can(const struct controller *controller, enum sticky_ability ability);
 
 /* Returns the number of slots that the configuration asks for. */
 uint32_t controller_wanted_slots(const struct config *config);

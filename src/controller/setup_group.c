@@ -140,10 +140,14 @@ static void complain_of_kernel(int error)
 			    why);
 }
 
-static void set_steering(struct controller *controller, bool is_user, const char *reason)
+bool controller_can(const struct controller *controller, enum sticky_ability ability)
 {
-	controller->is_user = is_user;
-	controller->instance.steering = is_user ? "user" : "kernel";
+	return (sticky_group_abilities(controller->instance.group) & ability) != 0;
+}
+
+static void set_steering(struct controller *controller, const char *engine, const char *reason)
+{
+	controller->instance.steering = engine;
 	snprintf(controller->instance.steering_reason, sizeof(controller->instance.steering_reason),
 		 "%s", reason);
 }
@@ -171,7 +175,7 @@ static int open_user_group(struct controller *controller, struct sticky_group_op
 		controller_complain("%s", strerror(-error));
 		return EXIT_FAILED;
 	}
-	set_steering(controller, true, reason);
+	set_steering(controller, "user", reason);
 	return EXIT_DONE;
 }
 
@@ -182,7 +186,7 @@ int controller_open_group(struct controller *controller)
 	char why[STICKY_EXPLANATION_SIZE];
 	int error;
 
-	set_steering(controller, false,
+	set_steering(controller, "kernel",
 		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
 	/*
 	 * A takeover keeps the kernel's steering, also if the configuration now says otherwise: the
@@ -254,10 +258,10 @@ int controller_open_listeners(struct controller *controller)
 static void pin_group(struct controller *controller)
 {
 	struct error_text why = {
-		"with steering by user, the sockets are closed when the controller ends"};
+		"with this engine, the group's sockets are closed when the controller ends"};
 	int error = -EOPNOTSUPP;
 
-	if (!controller->is_user)
+	if (controller_can(controller, STICKY_CAN_SURVIVE))
 		error = pins_make(controller->instance.config->name,
 				  &controller->state_file.content->pins_id, controller->pins, &why);
 	if (!error) {

@@ -91,7 +91,7 @@ static int set_check(struct sticky_group *group, const struct sockaddr_storage *
 	int error;
 
 	pthread_mutex_lock(&group->lock);
-	error = steering_set_check(group->steering, (const void *)source);
+	error = engine_set_check(group->engine, (const void *)source);
 	pthread_mutex_unlock(&group->lock);
 	return error;
 }
@@ -120,7 +120,8 @@ static int restore(struct sticky_group *group, uint32_t index)
 	int error;
 
 	pthread_mutex_lock(&group->lock);
-	error = group->refusing ? 0 : group_attach(group, index);
+	error = group->refusing ? 0
+				: engine_restore(group->engine, index, &group->listeners[index]);
 	pthread_mutex_unlock(&group->lock);
 	return error;
 }
@@ -131,7 +132,8 @@ static bool begin(struct sticky_group *group, struct listener *ret_listeners, ui
 	bool begins;
 
 	pthread_mutex_lock(&group->lock);
-	begins = !group->checking && !group->refusing && steering_is_kernel(group->steering);
+	begins = !group->checking && !group->refusing &&
+		 engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS);
 	group->checking |= begins;
 	*ret_count = group->listener_count;
 	memcpy(ret_listeners, group->listeners, sizeof(group->listeners));

@@ -43,7 +43,7 @@ static int fill_in_options(struct sticky_group_options *options)
 		options->v6_prefix = 64;
 	if (options->slots < 1 || options->slots > STICKY_SLOTS_LIMIT || options->v4_prefix > 32 ||
 	    options->v6_prefix > 128 || options->backlog > INT32_MAX ||
-	    options->engine > STICKY_ENGINE_USER || !options->raise_bpf != !options->restore_bpf)
+	    options->engine >= STICKY_ENGINE_COUNT || !options->raise_bpf != !options->restore_bpf)
 		return -EINVAL;
 	return 0;
 }
@@ -75,15 +75,15 @@ static int make_settings(const struct sticky_group_options *options,
 /* This is tried with maps of its own. The counters of the group do not change. */
 void group_learn_of_wake_ups(struct sticky_group *group)
 {
-	struct sticky_settings settings = *steering_settings(group->steering);
-	struct steering *steering;
+	struct sticky_settings settings = *engine_settings(group->engine);
+	struct engine *engine;
 	int wakes;
 
 	settings.slots = 1;
-	wakes = steering_open(&settings, &group->access, &group->log, &steering);
+	wakes = engine_open_kernel(&settings, &group->access, &group->log, &engine);
 	if (!wakes) {
-		wakes = wake_probe(steering);
-		steering_close(steering);
+		wakes = wake_probe(engine);
+		engine_close(engine);
 	}
 	if (wakes < 0)
 		log_event(&group->log, STICKY_LOG_WARN, "wake_probe_failed", "error=\"%s\"",
@@ -122,6 +122,14 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 	return group;
 }
 
+static int open_engine(struct sticky_group *group, uint32_t engine,
+		       const struct sticky_settings *settings)
+{
+	if (engine == STICKY_ENGINE_USER)
+		return engine_open_user(settings, &group->engine);
+	return engine_open_kernel(settings, &group->access, &group->log, &group->engine);
+}
+
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group)
 {
 	struct sticky_group_options opts;
@@ -141,14 +149,12 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	if (!group)
 		return -ENOMEM;
 	group->slot_count = opts.slots;
-	error = opts.engine == STICKY_ENGINE_USER
-			? steering_open_user(&settings, &group->steering)
-			: steering_open(&settings, &group->access, &group->log, &group->steering);
+	error = open_engine(group, opts.engine, &settings);
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
-	if (steering_is_kernel(group->steering))
+	if (engine_can(group->engine, STICKY_CAN_MOVE_QUEUES))
 		group_learn_of_wake_ups(group);
 	*ret_group = group;
 	return 0;
@@ -170,8 +176,8 @@ void sticky_group_close(struct sticky_group *group)
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
 	if (group->adopting)
-		steering_leave_pins(group->steering);
-	steering_close(group->steering);
+		engine_leave_pins(group->engine);
+	engine_close(group->engine);
 	pthread_mutex_destroy(&group->lock);
 	free(group);
 }
@@ -187,14 +193,14 @@ static int open_first(struct sticky_group *group, struct listener *listener, uin
 	if (fd < 0)
 		return fd;
 	slot_present_set(&group->slots[0])->fd[index] = fd;
-	attached = steering_add_listener(group->steering, fd);
+	attached = engine_add_listener(group->engine, fd);
 	if (attached < 0)
 		return attached;
 	error = listener_listen(listener, fd);
 	if (!error)
-		error = steering_put(group->steering, index, 0, fd);
+		error = engine_put(group->engine, index, 0, fd);
 	if (error)
-		steering_remove_last_listener(group->steering);
+		engine_remove_last_listener(group->engine);
 	return error;
 }
 
@@ -211,7 +217,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 		slot_present_set(&group->slots[slot])->fd[index] = fd;
 		error = group_listen_on(group, listener, fd);
 		if (!error)
-			error = steering_put(group->steering, index, slot, fd);
+			error = engine_put(group->engine, index, slot, fd);
 	}
 	return error;
 }
@@ -277,7 +283,7 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 		if (!error)
 			error = open_for_workers(group, listener, index);
 		if (error)
-			steering_remove_last_listener(group->steering);
+			engine_remove_last_listener(group->engine);
 	}
 	if (error)
 		close_listener(group, index);
@@ -287,7 +293,7 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 static int listen_locked(struct sticky_group *group, struct listener *listener)
 {
 	uint32_t index = group->address_count;
-	bool is_steered = steering_is_kernel(group->steering);
+	bool has_sockets = engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS);
 	int error;
 
 	if (group->dispatchers)
@@ -298,13 +304,13 @@ static int listen_locked(struct sticky_group *group, struct listener *listener)
 		return -E2BIG;
 	error = listener_check_free(listener);
 	if (!error)
-		error = is_steered ? open_all(group, listener, index)
-				   : group_reserve(group, listener, index);
+		error = has_sockets ? open_all(group, listener, index)
+				    : group_reserve(group, listener, index);
 	if (error)
 		return error;
 	group->listeners[index] = *listener;
 	group->address_count++;
-	group->listener_count += is_steered;
+	group->listener_count += has_sockets;
 	return (int)index;
 }
 
@@ -349,6 +355,11 @@ int sticky_listen(const char *address, uint32_t backlog)
 		return error;
 	}
 	return fd;
+}
+
+uint32_t sticky_group_abilities(const struct sticky_group *group)
+{
+	return group->engine->ops->abilities;
 }
 
 uint32_t sticky_group_listener_count(struct sticky_group *group)
@@ -398,11 +409,11 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 	if (ret_where->size < WHERE_FIRST)
 		return -EINVAL;
 	pthread_mutex_lock(&group->lock);
-	settings = *steering_settings(group->steering);
+	settings = *engine_settings(group->engine);
 	error = address_key(&settings, client, &key);
 	if (!error) {
 		where.bucket = sticky_hash_bucket(sticky_key_hash(&settings, &key));
-		where.slot = steering_slot_of(group->steering, where.bucket);
+		where.slot = engine_slot_of(group->engine, where.bucket);
 	}
 	pthread_mutex_unlock(&group->lock);
 	if (!error && wants_key)
@@ -417,7 +428,7 @@ uint32_t sticky_group_seed_id(struct sticky_group *group)
 	uint32_t id;
 
 	pthread_mutex_lock(&group->lock);
-	id = sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
+	id = sticky_halfsiphash13(engine_settings(group->engine)->hash_seed, NULL, 0);
 	pthread_mutex_unlock(&group->lock);
 	return id;
 }
@@ -440,7 +451,7 @@ int sticky_group_counters(struct sticky_group *group, struct sticky_counters *re
 
 	if (ret_counters->size < COUNTERS_FIRST)
 		return -EINVAL;
-	error = steering_count(group->steering, &sum);
+	error = engine_count(group->engine, &sum);
 	if (error)
 		return error;
 	counters = (struct sticky_counters){
@@ -466,7 +477,7 @@ static void fill_slot_info(const struct sticky_group *group, uint32_t index,
 	*ret_info = (struct sticky_slot_info){
 		.generation = slot->generation,
 		.holding = !slot->owner,
-		.buckets = steering_count_buckets(group->steering, index),
+		.buckets = engine_count_buckets(group->engine, index),
 		.queue = socket_set_queue(group, present) + deferred_close_queue(group, index),
 		.overflows = slot->overflows + socket_set_overflows(group, present),
 		.steered = sum->steered[index],
@@ -483,7 +494,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 
 	if (count < 1 || ret_infos[0].size < INFO_FIRST)
 		return -EINVAL;
-	error = steering_count(group->steering, &sum);
+	error = engine_count(group->engine, &sum);
 	if (error)
 		return error;
 	size = ret_infos[0].size;
@@ -519,7 +530,7 @@ int sticky_group_refuse(struct sticky_group *group)
 	group->refusing = true;
 	for (listener = 0; listener < group->listener_count; listener++)
 		for (slot = 0; slot < group->slot_count; slot++) {
-			int failed = steering_empty(group->steering, listener, slot);
+			int failed = engine_empty(group->engine, listener, slot);
 
 			error = failed ? failed : error;
 		}

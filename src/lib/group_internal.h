@@ -9,7 +9,7 @@
 
 #include "lib/listener.h"
 #include "lib/log.h"
-#include "lib/steering.h"
+#include "lib/engine.h"
 #include "sticky.h"
 
 /* The listening sockets of one worker, or of a held slot: one for each listener of the group. */
@@ -50,7 +50,7 @@ struct sticky_group {
 	pthread_mutex_t lock; /* protects everything below that can change */
 	struct log log;
 	struct bpf_access access;
-	struct steering *steering;
+	struct engine *engine;
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
 	/* number of listeners for which slots have sockets: all of them, or none */
@@ -79,7 +79,7 @@ struct sticky_group {
 int group_copy_options(const struct sticky_group_options *options,
 		       struct sticky_group_options *ret_options);
 
-/* Create a group without steering, listeners and slots. Returns NULL if there is no memory. */
+/* Create a group without an engine, listeners and slots. Returns NULL if there is no memory. */
 struct sticky_group *group_new(const struct sticky_group_options *options);
 
 /*
@@ -96,12 +96,6 @@ void group_learn_of_wake_ups(struct sticky_group *group);
  * Returns 0 or -errno. Costs three system calls.
  */
 int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd);
-
-/*
- * Attach the program to a listener once more, through a socket that is opened for this and closed
- * again. Returns 0 or -errno.
- */
-int group_attach(const struct sticky_group *group, uint32_t listener);
 
 void socket_set_init(struct socket_set *set);
 

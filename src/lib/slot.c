@@ -9,25 +9,12 @@
 
 int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd)
 {
-	int error = 0;
+	int error;
 
 	if (listen(fd, listener->backlog))
 		return -errno;
-	if (steering_is_kernel(group->steering))
-		error = steering_attach(group->steering, fd);
+	error = engine_attach(group->engine, fd);
 	return error ? error : listener_lock(fd);
-}
-
-int group_attach(const struct sticky_group *group, uint32_t listener)
-{
-	int fd = listener_bind(&group->listeners[listener]);
-	int error;
-
-	if (fd < 0)
-		return fd;
-	error = listen(fd, 1) ? -errno : steering_attach(group->steering, fd);
-	close(fd);
-	return error;
 }
 
 void socket_set_init(struct socket_set *set)
@@ -121,8 +108,8 @@ const struct socket_set *slot_present(const struct slot *slot)
 /* Put a socket into the slot's entry of a listener; -1: the entry becomes empty. */
 static int put_or_empty(const struct sticky_group *group, uint32_t listener, uint32_t slot, int fd)
 {
-	return fd < 0 ? steering_empty(group->steering, listener, slot)
-		      : steering_put(group->steering, listener, slot, fd);
+	return fd < 0 ? engine_empty(group->engine, listener, slot)
+		      : engine_put(group->engine, listener, slot, fd);
 }
 
 int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor)
@@ -171,7 +158,7 @@ void slot_remove(struct sticky_group *group, uint32_t slot)
 	uint32_t listener;
 
 	for (listener = 0; listener < group->listener_count; listener++) {
-		int error = steering_empty(group->steering, listener, slot);
+		int error = engine_empty(group->engine, listener, slot);
 
 		if (error)
 			log_event(&group->log, STICKY_LOG_WARN, "empty_failed",

@@ -18,7 +18,7 @@ static int write_table(struct sticky_group *group, uint32_t slots)
 
 	for (slot = 0; slot < slots; slot++)
 		is_away[slot] = slot < group->slot_count && group->slots[slot].is_away;
-	moved = steering_set_table(group->steering, slots, is_away);
+	moved = engine_set_table(group->engine, slots, is_away);
 	if (moved >= 0)
 		group->table_is_stale = false;
 	return moved;

@@ -99,7 +99,7 @@ static int stop_serving(struct sticky_worker *worker, uint32_t listener)
 	int error = 0;
 
 	if (group->slots[worker->slot].owner == worker)
-		error = steering_empty(group->steering, listener, worker->slot);
+		error = engine_empty(group->engine, listener, worker->slot);
 	if (error)
 		return error;
 	socket_set_init(&dropped);
@@ -118,7 +118,7 @@ static int begin_serving(struct sticky_worker *worker, uint32_t listener)
 	socket_set_init(&opened);
 	error = socket_set_open_one(group, listener, &opened);
 	if (!error && group->slots[worker->slot].owner == worker)
-		error = steering_put(group->steering, listener, worker->slot, opened.fd[listener]);
+		error = engine_put(group->engine, listener, worker->slot, opened.fd[listener]);
 	if (error) {
 		socket_set_close(&opened);
 		return error;
