@@ -195,9 +195,8 @@ int engine_set_check(struct engine *engine, const struct sockaddr *source)
 
 int engine_judge_check(struct engine *engine, uint32_t listener, bool was_refused)
 {
-	return engine->ops->judge_check
-		       ? engine->ops->judge_check(engine, listener, was_refused)
-		       : !was_refused;
+	return engine->ops->judge_check ? engine->ops->judge_check(engine, listener, was_refused)
+					: !was_refused;
 }
 
 int engine_watch(struct engine *engine, int epoll)

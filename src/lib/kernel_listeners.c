@@ -58,8 +58,8 @@ static int read_key(int socket, struct sticky_listener_key *ret_key)
 static int announce_listener(struct kernel_engine *kernel, const struct sticky_listener_key *key)
 {
 	uint32_t index = kernel->engine.listener_count;
-	int error = bpf_access_update(&kernel->access, kernel_map(kernel, MAP_LISTENERS), key,
-				      &index);
+	int error =
+		bpf_access_update(&kernel->access, kernel_map(kernel, MAP_LISTENERS), key, &index);
 
 	if (error)
 		return error;
