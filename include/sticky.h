@@ -81,8 +81,9 @@ struct sticky_dispatchers;
 
 /* How connections get to their slots. sticky_group_abilities() tells what follows from it. */
 enum sticky_engine {
-	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
-	STICKY_ENGINE_USER,   /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_KERNEL,  /* a BPF program: needs CAP_BPF and Linux 5.14 */
+	STICKY_ENGINE_USER,    /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_CLASSIC, /* a classic BPF program: no privilege, Linux 4.6; few slots */
 	STICKY_ENGINE_COUNT
 };
 
@@ -238,6 +239,20 @@ int sticky_group_listen(struct sticky_group *group, const char *address);
  * Returns the descriptor, or an error of sticky_group_listen().
  */
 int sticky_listen(const char *address, uint32_t backlog);
+
+/*
+ * The number of slots that a group of this engine can have here, at most.
+ *
+ * engine  enum sticky_engine
+ *
+ * With STICKY_ENGINE_CLASSIC the table is a part of the program, whose size the kernel limits: by
+ * 4,096 instructions, and by net.core.optmem_max. Programs are tried, which costs some
+ * milliseconds.
+ *
+ * Returns the number, -EINVAL (no such engine), -EOPNOTSUPP (this kernel has no
+ * SO_ATTACH_REUSEPORT_CBPF) or another -errno.
+ */
+int sticky_engine_slots_max(uint32_t engine);
 
 /* What the group can do: bits of enum sticky_ability. They never change. Costs nothing. */
 uint32_t sticky_group_abilities(const struct sticky_group *group);
@@ -432,6 +447,17 @@ struct sticky_slot_info {
 int sticky_group_check(struct sticky_group *group);
 
 /*
+ * Replace the sockets that do not listen any more, where the workers of a slot share them (without
+ * STICKY_CAN_MOVE_QUEUES): a worker has called shutdown(2) on one. Until then clients of other
+ * slots, too, may come to wrong workers, as the kernel has changed the order of the group's
+ * sockets. sticky_worker_open() does the same.
+ *
+ * Workers that are open keep the sockets that they have. Returns the number of sockets that were
+ * replaced, or -errno.
+ */
+int sticky_group_repair(struct sticky_group *group);
+
+/*
  * Read the state of all slots.
  *
  * count      slots wanted, from slot 0 on; at most the number of slots
@@ -611,7 +637,7 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
  *
  * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (there is no listener),
  * -ESHUTDOWN (the group refuses connections), -EADDRINUSE (STICKY_ENGINE_USER: another socket
- * listens there), -EMFILE, or another -errno.
+ * listens there), -EOPNOTSUPP (without STICKY_CAN_DISPATCH), -EMFILE, or another -errno.
  */
 int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 			    struct sticky_dispatchers **ret_dispatchers);

@@ -38,10 +38,9 @@ static void emit(struct classic_code *code, uint16_t operation, uint32_t k)
 static void jump_if(struct classic_code *code, uint16_t condition, uint32_t k, uint8_t yes,
 		    uint8_t no)
 {
-	classic_emit(code, (struct sock_filter){.code = BPF_JMP | condition | BPF_K,
-						.jt = yes,
-						.jf = no,
-						.k = k});
+	classic_emit(code,
+		     (struct sock_filter){
+			     .code = BPF_JMP | condition | BPF_K, .jt = yes, .jf = no, .k = k});
 }
 
 /* Emit a jump whose target follows later: classic_land(). Returns its place. */

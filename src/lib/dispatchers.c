@@ -78,6 +78,8 @@ static int open_locked(struct sticky_group *group, struct sticky_dispatchers *di
 	uint32_t index;
 	int error;
 
+	if (!engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	if (!group->address_count)
 		return -EDESTADDRREQ;
 	if (group->dispatchers)
@@ -169,6 +171,8 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
 	for (i = 0; i < count; i++)
 		if (proxies[i].bits > 128)
 			return -EINVAL;
+	if (count && !engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	pthread_mutex_lock(&group->lock);
 	error = engine_set_proxies(group->engine, proxies, count, may_go_direct);
 	pthread_mutex_unlock(&group->lock);
@@ -181,6 +185,8 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in)
 
 	if (one_in & (one_in - 1) || one_in == 1)
 		return -EINVAL;
+	if (one_in && !engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	pthread_mutex_lock(&group->lock);
 	error = engine_set_sample(group->engine, one_in);
 	pthread_mutex_unlock(&group->lock);

@@ -114,7 +114,7 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 					    .restore = options->restore_bpf,
 					    .context = options->privilege_context};
 	group->backlog = options->backlog;
-	group->timer_fd = -1;
+	group->timer_fd = group->poll_fd = -1;
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_init(&group->slots[slot].holding);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
@@ -127,6 +127,8 @@ static int open_engine(struct sticky_group *group, uint32_t engine,
 {
 	if (engine == STICKY_ENGINE_USER)
 		return engine_open_user(settings, &group->engine);
+	if (engine == STICKY_ENGINE_CLASSIC)
+		return engine_open_classic(settings, &group->engine);
 	return engine_open_kernel(settings, &group->access, &group->log, &group->engine);
 }
 
@@ -156,8 +158,17 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	}
 	if (engine_can(group->engine, STICKY_CAN_MOVE_QUEUES))
 		group_learn_of_wake_ups(group);
+	else
+		group->migration_wakes = 1; /* no queue moves, and no acceptor needs waking */
 	*ret_group = group;
 	return 0;
+}
+
+int sticky_engine_slots_max(uint32_t engine)
+{
+	if (engine >= STICKY_ENGINE_COUNT)
+		return -EINVAL;
+	return engine == STICKY_ENGINE_CLASSIC ? engine_classic_slots_max() : STICKY_SLOTS_LIMIT;
 }
 
 void sticky_group_close(struct sticky_group *group)
@@ -166,7 +177,7 @@ void sticky_group_close(struct sticky_group *group)
 
 	if (!group)
 		return;
-	for (slot = 0; slot < group->slot_count; slot++)
+	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_close(&group->slots[slot].holding);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (group->reserved[i] >= 0)
@@ -175,11 +186,20 @@ void sticky_group_close(struct sticky_group *group)
 	deferred_close_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
+	if (group->poll_fd >= 0)
+		close(group->poll_fd);
 	if (group->adopting)
 		engine_leave_pins(group->engine);
 	engine_close(group->engine);
 	pthread_mutex_destroy(&group->lock);
 	free(group);
+}
+
+/* The set that a new socket of a slot belongs to. */
+static struct socket_set *slot_own_set(struct sticky_group *group, uint32_t slot)
+{
+	return group_shares_sockets(group) ? &group->slots[slot].holding
+					   : slot_present_set(&group->slots[slot]);
 }
 
 /*
@@ -192,7 +212,7 @@ static int open_first(struct sticky_group *group, struct listener *listener, uin
 
 	if (fd < 0)
 		return fd;
-	slot_present_set(&group->slots[0])->fd[index] = fd;
+	slot_own_set(group, 0)->fd[index] = fd;
 	attached = engine_add_listener(group->engine, fd);
 	if (attached < 0)
 		return attached;
@@ -214,7 +234,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 
 		if (fd < 0)
 			return fd;
-		slot_present_set(&group->slots[slot])->fd[index] = fd;
+		slot_own_set(group, slot)->fd[index] = fd;
 		error = group_listen_on(group, listener, fd);
 		if (!error)
 			error = engine_put(group->engine, index, slot, fd);
@@ -222,7 +242,7 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 	return error;
 }
 
-/* Open sockets for workers that do not have their slot, as they are starting or draining. */
+/* Workers share their slot's socket, or get one if they do not have their slot. */
 static int open_for_workers(struct sticky_group *group, const struct listener *listener,
 			    uint32_t index)
 {
@@ -232,6 +252,13 @@ static int open_for_workers(struct sticky_group *group, const struct listener *l
 	for (worker = group->workers; worker; worker = worker->next) {
 		if (worker->sockets.fd[index] >= 0)
 			continue;
+		if (group_shares_sockets(group)) {
+			error = socket_set_duplicate_one(&group->slots[worker->slot].holding, index,
+							 &worker->sockets);
+			if (error)
+				return error;
+			continue;
+		}
 		fd = listener_bind(listener);
 		if (fd < 0)
 			return fd;
@@ -282,6 +309,8 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 		error = open_rest(group, listener, index);
 		if (!error)
 			error = open_for_workers(group, listener, index);
+		if (!error)
+			error = engine_finish_listener(group->engine, index, listener);
 		if (error)
 			engine_remove_last_listener(group->engine);
 	}
@@ -534,6 +563,11 @@ int sticky_group_refuse(struct sticky_group *group)
 
 			error = failed ? failed : error;
 		}
+	for (listener = 0; listener < group->listener_count; listener++) {
+		int failed = engine_commit(group->engine, listener);
+
+		error = failed ? failed : error;
+	}
 	dispatchers_refuse(group);
 	pthread_mutex_unlock(&group->lock);
 	return error;

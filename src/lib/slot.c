@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* How a slot changes hands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,12 @@ int group_listen_on(const struct sticky_group *group, const struct listener *lis
 		return -errno;
 	error = engine_attach(group->engine, fd);
 	return error ? error : listener_lock(fd);
+}
+
+bool group_shares_sockets(const struct sticky_group *group)
+{
+	return engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS) &&
+	       !engine_can(group->engine, STICKY_CAN_MOVE_QUEUES);
 }
 
 void socket_set_init(struct socket_set *set)
@@ -42,6 +49,20 @@ int socket_set_open_one(const struct sticky_group *group, uint32_t listener, str
 		close(fd);
 		return error;
 	}
+	set->fd[listener] = fd;
+	return 0;
+}
+
+int socket_set_duplicate_one(const struct socket_set *from, uint32_t listener,
+			     struct socket_set *set)
+{
+	int fd;
+
+	if (from->fd[listener] < 0)
+		return 0;
+	fd = fcntl(from->fd[listener], F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
 	set->fd[listener] = fd;
 	return 0;
 }
@@ -118,6 +139,8 @@ int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set
 	uint32_t listener;
 	int error = 0;
 
+	if (group_shares_sockets(group))
+		return shared_give(group, slot, successor);
 	for (listener = 0; listener < group->listener_count; listener++) {
 		error = put_or_empty(group, listener, slot, successor->fd[listener]);
 		if (error)
@@ -144,6 +167,8 @@ int slot_add(struct sticky_group *group, uint32_t slot)
 
 	state->owner = NULL;
 	state->is_away = false;
+	if (group_shares_sockets(group))
+		return shared_open(group, slot);
 	error = socket_set_open(group, &state->holding);
 	for (listener = 0; !error && listener < group->listener_count; listener++)
 		error = put_or_empty(group, listener, slot, state->holding.fd[listener]);
@@ -165,7 +190,8 @@ void slot_remove(struct sticky_group *group, uint32_t slot)
 				  "slot=%u listener=%u error=\"%s\"", slot, listener,
 				  strerror(-error));
 	}
-	if (!state->owner)
+	/* A socket that is shared stays in the group: its place is another one's otherwise. */
+	if (!state->owner && !group_shares_sockets(group))
 		deferred_close_add(group, slot, &state->holding);
 	state->owner = NULL;
 }
@@ -174,8 +200,13 @@ int slot_hold(struct sticky_group *group, uint32_t slot)
 {
 	struct slot *state = &group->slots[slot];
 	struct socket_set holding;
-	int error = socket_set_open(group, &holding);
+	int error;
 
+	if (group_shares_sockets(group)) {
+		state->owner = NULL;
+		return shared_hold(group, slot);
+	}
+	error = socket_set_open(group, &holding);
 	if (!error) {
 		error = slot_give(group, slot, &holding);
 		if (error)

@@ -44,8 +44,8 @@ static void set_up(struct program *program, uint32_t slots, uint32_t v4_prefix, 
 	uint32_t slot;
 
 	memset(program, 0, sizeof(*program));
-	program->settings = (struct sticky_settings){.slots = slots,
-						     .hash_seed = {0x03020100, 0xf7e6d5c4}};
+	program->settings =
+		(struct sticky_settings){.slots = slots, .hash_seed = {0x03020100, 0xf7e6d5c4}};
 	prefix_fill_mask(v4_prefix, 1, &program->settings.v4_mask);
 	prefix_fill_mask(v6_prefix, 4, program->settings.v6_mask);
 	table_fill(slots, program->slots);
