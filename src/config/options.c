@@ -50,7 +50,8 @@ enum {
 	KEY_NODE_PRELOAD,
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
-	KEY_LOG_LEVEL
+	KEY_LOG_LEVEL,
+	KEY_REQUIRE_ENGINE
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -264,13 +265,14 @@ static const struct config_option options[] = {
 	 .min = 1,
 	 .max = 1 << 20},
 	{{"steering", KEY_STEERING, "HOW",
-	  "kernel (the BPF program), user (threads that accept connections and pass them on, "
-	  "without privileges), auto (kernel, if possible) (auto)",
+	  "kernel (the BPF program), classic (a classic BPF program, without privileges), user "
+	  "(threads that accept connections and pass them on, without privileges), auto (the first "
+	  "one that is possible) (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(steering),
 	 FIXED,
-	 .choices = "auto kernel user"},
+	 .choices = "auto kernel user classic"},
 	{{"log-level", KEY_LOG_LEVEL, "LEVEL",
 	  "The least important messages that are logged: error, warn, info, debug (info)", false},
 	 KIND_CHOICE,
@@ -354,6 +356,14 @@ static const struct config_option options[] = {
 	 FIXED,
 	 .min = 1,
 	 .max = 128},
+	{{"require-engine", KEY_REQUIRE_ENGINE, "ENGINE",
+	  "Do not start without it: kernel (the BPF program), classic (that, or a classic BPF "
+	  "program), any (any)",
+	  false},
+	 KIND_CHOICE,
+	 AT(require_engine),
+	 FIXED,
+	 .choices = "any kernel classic"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

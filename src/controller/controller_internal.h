@@ -118,6 +118,22 @@ int controller_open_bind(struct controller *controller);
  */
 void controller_on_listener_added(void *context);
 
+/* ---- setup_engine.c: how connections get to their slots ---- */
+
+/*
+ * Open a new group, by the engine that the configuration asks for, or the first one that is
+ * possible. Returns an exit code, after an error message.
+ */
+int controller_open_new_group(struct controller *controller, struct sticky_group_options *options);
+
+/*
+ * Note which engine the group has, for the log and the status.
+ *
+ * engine  enum sticky_engine
+ * reason  copied
+ */
+void controller_set_engine(struct controller *controller, uint32_t engine, const char *reason);
+
 /* ---- setup_group.c: the group, new or taken over ---- */
 
 /* Look for workers that a previous controller of the same name left. */

@@ -212,8 +212,7 @@ static void leave_out(const struct classic_listener *listener, uint32_t count, u
 
 		if (listener->serves[owner])
 			continue;
-		slots[bucket] =
-			serving[(uint64_t)dealt[owner]++ * servers / share[owner]];
+		slots[bucket] = serving[(uint64_t)dealt[owner]++ * servers / share[owner]];
 	}
 }
 

@@ -45,9 +45,8 @@ static void classic_close(struct engine *engine)
 
 /* ---- Programs ----------------------------------------------------------------------- */
 
-static struct classic_program *make_program(const struct classic_engine *classic,
-					    uint32_t listener, const uint16_t *slots,
-					    uint32_t count)
+static struct classic_program *make_program(const struct classic_engine *classic, uint32_t listener,
+					    const uint16_t *slots, uint32_t count)
 {
 	return classic_listener_program(&classic->listeners[listener], &classic->engine.settings,
 					slots, count);

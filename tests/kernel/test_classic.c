@@ -249,8 +249,8 @@ static void *connect_all_the_time(void *context)
 		int fd = client_connect(&source, &load->server);
 
 		/* The worker sends its slot. */
-		load->lost += fd < 0 || number_receive(fd, &number) ||
-			      number != load->count % CLIENTS;
+		load->lost +=
+			fd < 0 || number_receive(fd, &number) || number != load->count % CLIENTS;
 		if (fd >= 0)
 			close(fd);
 	}
