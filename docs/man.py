@@ -37,7 +37,7 @@ GROUPS = {
         "sticky_strerror", "sticky_explain", "sticky_version")),
     "sticky_slot": ("slots of a group", ("sticky_slot", "sticky_group_slots",
                                          "sticky_group_set_slots", "sticky_group_apply")),
-    "sticky_group": ("groups of listening sockets", ("sticky_group", "sticky_listen",
+    "sticky_group": ("groups of listening sockets", ("sticky_group", "sticky_engine", "sticky_listen",
                                                      "struct sticky_group_options", "sticky_log_fn",
                                                      "sticky_raise_fn", "sticky_restore_fn",
                                                      "sticky_prepare_fn")),

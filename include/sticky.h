@@ -88,10 +88,30 @@ struct sticky_group;
 struct sticky_worker;
 struct sticky_dispatchers;
 
-/* How connections get to their slots. */
+/* How connections get to their slots. sticky_group_abilities() tells what follows from it. */
 enum sticky_engine {
-	STICKY_ENGINE_KERNEL, /* a BPF program: needs CAP_BPF and Linux 5.14 */
-	STICKY_ENGINE_USER    /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_KERNEL,  /* a BPF program: needs CAP_BPF and Linux 5.14 */
+	STICKY_ENGINE_USER,    /* dispatchers: no privilege; slots have no listening sockets */
+	STICKY_ENGINE_CLASSIC, /* a classic BPF program: no privilege, Linux 4.6; few slots */
+	STICKY_ENGINE_COUNT
+};
+
+/* What a group can do, which depends on its engine: bits of sticky_group_abilities(). */
+enum sticky_ability {
+	/* Workers have listening sockets. Without: every connection comes to the dispatchers. */
+	STICKY_CAN_GIVE_SOCKETS = 1,
+	/*
+	 * Each worker has sockets of its own, and the queue of a socket that is closed moves to the
+	 * slot's next one. Without: a slot keeps one socket for each listener, which all its
+	 * workers share.
+	 */
+	STICKY_CAN_MOVE_QUEUES = 2,
+	/* sticky_group_counters() counts. Without: the counters are zero. */
+	STICKY_CAN_COUNT = 4,
+	/* Another process can take the group over: sticky_group_pin(), sticky_group_adopt(). */
+	STICKY_CAN_SURVIVE = 8,
+	/* Dispatchers can be opened: sticky_dispatchers_open(). */
+	STICKY_CAN_DISPATCH = 16
 };
 
 enum sticky_log_level {
@@ -263,6 +283,8 @@ int sticky_group_listen(struct sticky_group *group, const char *address);
  *   -EINVAL        it does not listen
  *   -EBADF, -ENOTSOCK
  *   -EAFNOSUPPORT  neither IPv4 nor IPv6
+ *   -EOPNOTSUPP    workers share the sockets of their slot (STICKY_ENGINE_CLASSIC): the kernel does
+ *                  not move the queue of the host's socket
  *   -EADDRINUSE    it was created under another uid; or it has connections, and neither
  *                  SO_REUSEADDR (which systemd sets) nor SO_REUSEPORT
  *   others         errors of sticky_group_listen()
@@ -279,6 +301,23 @@ int sticky_group_listen_socket(struct sticky_group *group, int fd);
  * Returns the descriptor, or an error of sticky_group_listen().
  */
 int sticky_listen(const char *address, uint32_t backlog);
+
+/*
+ * The number of slots that a group of this engine can have here, at most.
+ *
+ * engine  enum sticky_engine
+ *
+ * With STICKY_ENGINE_CLASSIC the table is a part of the program, whose size the kernel limits: by
+ * 4,096 instructions, and by net.core.optmem_max. Programs are tried, which costs some
+ * milliseconds.
+ *
+ * Returns the number, -EINVAL (no such engine), -EOPNOTSUPP (this kernel has no
+ * SO_ATTACH_REUSEPORT_CBPF) or another -errno.
+ */
+int sticky_engine_slots_max(uint32_t engine);
+
+/* What the group can do: bits of enum sticky_ability. They never change. Costs nothing. */
+uint32_t sticky_group_abilities(const struct sticky_group *group);
 
 /* The number of listeners that have been added. */
 uint32_t sticky_group_listener_count(struct sticky_group *group);
@@ -493,6 +532,17 @@ struct sticky_slot_info {
 int sticky_group_check(struct sticky_group *group);
 
 /*
+ * Replace the sockets that do not listen any more, where the workers of a slot share them (without
+ * STICKY_CAN_MOVE_QUEUES): a worker has called shutdown(2) on one. Until then clients of other
+ * slots, too, may come to wrong workers, as the kernel has changed the order of the group's
+ * sockets. sticky_worker_open() does the same.
+ *
+ * Workers that are open keep the sockets that they have. Returns the number of sockets that were
+ * replaced, or -errno.
+ */
+int sticky_group_repair(struct sticky_group *group);
+
+/*
  * Read the state of all slots.
  *
  * count      slots wanted, from slot 0 on; at most the number of slots
@@ -672,7 +722,7 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
  *
  * Returns 0, -EINVAL, -EBUSY (they are open already), -EDESTADDRREQ (there is no listener),
  * -ESHUTDOWN (the group refuses connections), -EADDRINUSE (STICKY_ENGINE_USER: another socket
- * listens there), -EMFILE, or another -errno.
+ * listens there), -EOPNOTSUPP (without STICKY_CAN_DISPATCH), -EMFILE, or another -errno.
  */
 int sticky_dispatchers_open(struct sticky_group *group, uint32_t count,
 			    struct sticky_dispatchers **ret_dispatchers);

@@ -21,8 +21,10 @@ struct instance {
 	struct journal *journal;
 	struct traffic *traffic;
 	struct frontend *frontend; /* NULL: the kernel steers all connections */
-	const char *steering;	   /* "kernel" or "user" */
+	const char *steering;	   /* "kernel", "classic" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
+	/* what would let the BPF program be used, where it could not be; "": nothing to do */
+	char steering_remedy[STICKY_EXPLANATION_SIZE];
 	uint64_t started_ms;		 /* clock_ms() at the start */
 	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */
 };

@@ -189,13 +189,18 @@ json_t *status_of_instance(const struct instance *instance)
 
 	if (survey_init(instance, &survey) == 0)
 		json = json_pack(
-			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:i, s:i, s:o, s:o, "
+			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:o, s:i, "
+			"s:i, s:o, s:o, "
 			"s:I, s:o, s:o, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
-			instance->steering_reason, "behind_proxy", behind_proxy_name(instance),
-			"uptime_ms", (json_int_t)(clock_ms() - instance->started_ms), "listeners",
+			instance->steering_reason, "steering_remedy", instance->steering_remedy,
+			"counts_placements",
+			(sticky_group_abilities(instance->group) & STICKY_CAN_COUNT) != 0,
+			"passes_connections", instance->frontend != NULL, "behind_proxy",
+			behind_proxy_name(instance), "uptime_ms",
+			(json_int_t)(clock_ms() - instance->started_ms), "listeners",
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",

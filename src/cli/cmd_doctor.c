@@ -227,14 +227,23 @@ static void check_ipv6(struct findings *findings)
 		close(fd);
 }
 
+/* Which engine --steering=auto would choose. */
 static void check_engine(struct findings *findings)
 {
-	say(findings, findings->loads ? VERDICT_OK : VERDICT_WARNING, "steering",
-	    "each connection is accepted by stickyctl and passed on, which workers must support "
-	    "(sticky_process_open); the lines above say what steering in the kernel needs",
-	    "%s",
-	    findings->loads ? "kernel: the program loads here"
-			    : "user: by --steering=user, or behind a proxy");
+	int most = sticky_engine_slots_max(STICKY_ENGINE_CLASSIC);
+
+	if (findings->loads)
+		say(findings, VERDICT_OK, "steering", "", "kernel: the program loads here");
+	else if (most > 0)
+		say(findings, VERDICT_WARNING, "steering",
+		    "it needs no privilege; the lines above say what the kernel engine needs, "
+		    "which moves waiting connections, and takes 1024 slots",
+		    "classic: a classic BPF program, for up to %d slots", most);
+	else
+		say(findings, VERDICT_WARNING, "steering",
+		    "each connection is accepted by stickyctl and passed on, which workers must "
+		    "support (sticky_process_open); the lines above say what the others need",
+		    "user: by --steering=user, behind a proxy, or for Node.js");
 }
 
 /* An instance of this name that runs: does another process take its connections? */

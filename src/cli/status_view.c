@@ -29,9 +29,6 @@ static void show_frontend(const struct view *view)
 {
 	const json_t *counters = json_object_get(view->status, "counters");
 
-	if (strcmp(field_text(view->status, "steering"), "kernel"))
-		fprintf(view->out, "steering by %s: %s\n", field_text(view->status, "steering"),
-			field_text(view->status, "steering_reason"));
 	fprintf(view->out,
 		"behind a proxy: %s; accepted %llu, passed on %llu\n"
 		"wrong headers %llu, too slow %llu; silent now %llu\n",
@@ -53,6 +50,24 @@ static void show_listeners(const struct view *view)
 	putc('\n', view->out);
 }
 
+static bool counts_placements(const json_t *status)
+{
+	return json_is_true(json_object_get(status, "counts_placements"));
+}
+
+/* Where the BPF program is not used: why not, and what would help. */
+static void show_engine(const struct view *view)
+{
+	const char *remedy = field_text(view->status, "steering_remedy");
+
+	if (!strcmp(field_text(view->status, "steering"), "kernel"))
+		return;
+	fprintf(view->out, "steering by %s: %s\n", field_text(view->status, "steering"),
+		field_text(view->status, "steering_reason"));
+	if (remedy[0])
+		fprintf(view->out, "for the kernel's: %s\n", remedy);
+}
+
 static void show_instance(const struct view *view)
 {
 	const json_t *counters = json_object_get(view->status, "counters");
@@ -64,11 +79,12 @@ static void show_instance(const struct view *view)
 		field_number(view->status, "pid"), uptime, field_text(view->status, "steering"),
 		field_text(view->status, "seed_id"));
 	show_listeners(view);
-	fprintf(view->out,
-		"placed %llu, moved %llu, empty slot %llu, refused %llu; waiting now %llu\n",
-		field_number(counters, "steered"), field_number(counters, "migrated"),
-		field_number(counters, "empty_slot"), field_number(counters, "dropped"),
-		field_number(view->status, "held"));
+	show_engine(view);
+	if (counts_placements(view->status))
+		fprintf(view->out, "placed %llu, moved %llu, empty slot %llu, refused %llu; ",
+			field_number(counters, "steered"), field_number(counters, "migrated"),
+			field_number(counters, "empty_slot"), field_number(counters, "dropped"));
+	fprintf(view->out, "waiting now %llu\n", field_number(view->status, "held"));
 	if (view->passes)
 		show_frontend(view);
 }
@@ -139,7 +155,10 @@ static void show_worker(const struct view *view, const json_t *worker)
 	show_state(view, field_text(worker, "state"));
 	fprintf(view->out, " %5llu %8s %6.2f%%", field_number(worker, "generation"), uptime,
 		100.0 * (double)field_number(worker, "buckets") / BUCKETS);
-	show_count(view, 6, field_number(worker, "steered"));
+	if (counts_placements(view->status))
+		show_count(view, 6, field_number(worker, "steered"));
+	else
+		fprintf(view->out, " %6s", "-");
 	if (view->passes)
 		show_count(view, 6, field_number(worker, "handed"));
 	show_count(view, 5, field_number(worker, "queue"));
@@ -182,8 +201,7 @@ static void show_draining(const struct view *view)
 
 static bool passes_connections(const json_t *status)
 {
-	return strcmp(field_text(status, "behind_proxy"), "no") != 0 ||
-	       strcmp(field_text(status, "steering"), "kernel") != 0;
+	return json_is_true(json_object_get(status, "passes_connections"));
 }
 
 void status_view(const json_t *status, bool colour, FILE *out)

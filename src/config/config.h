@@ -57,11 +57,15 @@ enum behind_proxy {
 };
 
 enum steering_choice {
-	STEERING_AUTO,	 /* STEERING_KERNEL if possible, else STEERING_USER */
-	STEERING_KERNEL, /* the BPF program chooses the worker */
-	STEERING_USER,	 /* dispatchers, in the controller's process, choose the worker */
+	STEERING_AUTO,	  /* the first one of the next three that is possible here */
+	STEERING_KERNEL,  /* the BPF program chooses the worker */
+	STEERING_USER,	  /* dispatchers, in the controller's process, choose the worker */
+	STEERING_CLASSIC, /* a classic BPF program does, without privilege */
 	STEERING_COUNT
 };
+
+/* The engine without which the start fails: --require-engine. */
+enum engine_requirement { REQUIRE_ANY, REQUIRE_KERNEL, REQUIRE_CLASSIC, REQUIRE_COUNT };
 
 enum node_preload {
 	NODE_PRELOAD_AUTO, /* not with Node.js's permission model */
@@ -174,14 +178,15 @@ struct config {
 	uint32_t backlog;
 	uint32_t v4_prefix;
 	uint32_t v6_prefix;
-	uint32_t steering;	/* enum steering_choice */
-	uint32_t dispatchers;	/* 0: one for each CPU that may be used, at most 4 */
-	uint32_t log_level;	/* enum sticky_log_level */
-	char *worker;		/* for config_worker_mode(); NULL: auto */
-	uint32_t node_preload;	/* enum node_preload */
-	uint32_t serialization; /* enum node_serialization */
-	uint32_t ready;		/* enum ready_mode */
-	uint32_t stop_signal;	/* an index into the choices, 0: auto; see config_stop_signal() */
+	uint32_t steering;	 /* enum steering_choice */
+	uint32_t require_engine; /* enum engine_requirement */
+	uint32_t dispatchers;	 /* 0: one for each CPU that may be used, at most 4 */
+	uint32_t log_level;	 /* enum sticky_log_level */
+	char *worker;		 /* for config_worker_mode(); NULL: auto */
+	uint32_t node_preload;	 /* enum node_preload */
+	uint32_t serialization;	 /* enum node_serialization */
+	uint32_t ready;		 /* enum ready_mode */
+	uint32_t stop_signal;	 /* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;
 	struct config_waiting waiting;

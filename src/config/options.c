@@ -55,7 +55,8 @@ enum {
 	KEY_TCP_DEFER_ACCEPT,
 	KEY_TCP_FASTOPEN,
 	KEY_FREEBIND,
-	KEY_BIND_DEVICE
+	KEY_BIND_DEVICE,
+	KEY_REQUIRE_ENGINE
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -276,13 +277,14 @@ static const struct config_option options[] = {
 	 .min = 1,
 	 .max = 1 << 20},
 	{{"steering", KEY_STEERING, "HOW",
-	  "kernel (the BPF program), user (threads that accept connections and pass them on, "
-	  "without privileges), auto (kernel, if possible) (auto)",
+	  "kernel (the BPF program), classic (a classic BPF program, without privileges), user "
+	  "(threads that accept connections and pass them on, without privileges), auto (the first "
+	  "one that is possible) (auto)",
 	  false},
 	 KIND_CHOICE,
 	 AT(steering),
 	 FIXED,
-	 .choices = "auto kernel user"},
+	 .choices = "auto kernel user classic"},
 	{{"log-level", KEY_LOG_LEVEL, "LEVEL",
 	  "The least important messages that are logged: error, warn, info, debug (info)", false},
 	 KIND_CHOICE,
@@ -393,6 +395,14 @@ static const struct config_option options[] = {
 	 KIND_TEXT,
 	 AT(sockets.bind_device),
 	 FIXED},
+	{{"require-engine", KEY_REQUIRE_ENGINE, "ENGINE",
+	  "Do not start without it: kernel (the BPF program), classic (that, or a classic BPF "
+	  "program), any (any)",
+	  false},
+	 KIND_CHOICE,
+	 AT(require_engine),
+	 FIXED,
+	 .choices = "any kernel classic"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

@@ -55,8 +55,6 @@ struct controller {
 	 * the files of a previous controller are not this one's yet: if the start fails, they stay
 	 */
 	bool leaves_files;
-	/* steering by user: all connections are accepted in the controller */
-	bool is_user;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
 	int kept[UPGRADE_KEPT_MAX]; /* open sockets of the program before an upgrade */
@@ -120,6 +118,22 @@ int controller_open_bind(struct controller *controller);
  */
 void controller_on_listener_added(void *context);
 
+/* ---- setup_engine.c: how connections get to their slots ---- */
+
+/*
+ * Open a new group, by the engine that the configuration asks for, or the first one that is
+ * possible. Returns an exit code, after an error message.
+ */
+int controller_open_new_group(struct controller *controller, struct sticky_group_options *options);
+
+/*
+ * Note which engine the group has, for the log and the status.
+ *
+ * engine  enum sticky_engine
+ * reason  copied
+ */
+void controller_set_engine(struct controller *controller, uint32_t engine, const char *reason);
+
 /* ---- setup_group.c: the group, new or taken over ---- */
 
 /* Look for workers that a previous controller of the same name left. */
@@ -136,6 +150,13 @@ int controller_open_state_file(struct controller *controller);
 
 /* Adopt the workers of a previous controller, and put the state file in its place. */
 int controller_take_over(struct controller *controller);
+
+/*
+ * Can the group's engine do this? Of a group that is open.
+ *
+ * ability  of enum sticky_ability
+ */
+bool controller_can(const struct controller *controller, enum sticky_ability ability);
 
 /* Returns the number of slots that the configuration asks for. */
 uint32_t controller_wanted_slots(const struct config *config);

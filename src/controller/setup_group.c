@@ -132,86 +132,27 @@ static void adopt_group(struct controller *controller)
 	controller->leaves_files = false;
 }
 
-static void complain_of_kernel(int error)
+bool controller_can(const struct controller *controller, enum sticky_ability ability)
 {
-	char why[STICKY_EXPLANATION_SIZE];
-
-	sticky_explain(error, sizeof(why), why);
-	controller_complain("the kernel cannot place connections: %s\n"
-			    "(or --steering=user, for workers that take passed connections)",
-			    why);
-}
-
-static void set_steering(struct controller *controller, bool is_user, const char *reason)
-{
-	controller->is_user = is_user;
-	controller->instance.steering = is_user ? "user" : "kernel";
-	snprintf(controller->instance.steering_reason, sizeof(controller->instance.steering_reason),
-		 "%s", reason);
-}
-
-/*
- * May the instance do without the kernel's steering? Behind a proxy most connections are accepted
- * in the controller anyway, so all of them can be; and workers of Node.js always take passed
- * connections.
- */
-static bool may_do_without(const struct config *config, int error)
-{
-	return config->steering == STEERING_AUTO &&
-	       (config->proxy.behind != BEHIND_NO_PROXY || config_is_node(config)) &&
-	       (error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC);
-}
-
-static int open_user_group(struct controller *controller, struct sticky_group_options *options,
-			   const char *reason)
-{
-	int error;
-
-	options->engine = STICKY_ENGINE_USER;
-	error = sticky_group_open(options, &controller->instance.group);
-	if (error) {
-		controller_complain("%s", strerror(-error));
-		return EXIT_FAILED;
-	}
-	set_steering(controller, true, reason);
-	return EXIT_DONE;
+	return (sticky_group_abilities(controller->instance.group) & ability) != 0;
 }
 
 int controller_open_group(struct controller *controller)
 {
 	struct sticky_group_options options = group_options(controller);
-	const struct config *config = controller->instance.config;
-	char why[STICKY_EXPLANATION_SIZE];
-	int error;
 
-	set_steering(controller, false,
-		     "CAP_BPF and Linux 5.14 or later: the kernel places each connection");
 	/*
 	 * A takeover keeps the kernel's steering, also if the configuration now says otherwise: the
 	 * running workers depend on the kernel's maps.
 	 */
 	if (controller->takes_over)
 		adopt_group(controller);
-	if (controller->takes_over)
-		return EXIT_DONE;
-	if (config->steering == STEERING_USER)
-		return open_user_group(controller, &options, "--steering=user");
-	if (config->command && config_worker_mode(config) > WORKER_NODE)
-		return open_user_group(
-			controller, &options,
-			"the workers' module takes passed connections, not listening sockets");
-	error = sticky_group_open(&options, &controller->instance.group);
-	if (!error)
-		return EXIT_DONE;
-	if (may_do_without(config, error)) {
-		sticky_explain(error, sizeof(why), why);
-		/* keep the cause only: the remedy is shown by `doctor` */
-		*strchr(why, '\n') = '\0';
-		report(STICKY_LOG_WARN, "steering_by_user", "why=\"%s\"", why);
-		return open_user_group(controller, &options, why);
-	}
-	complain_of_kernel(error);
-	return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	if (!controller->takes_over)
+		return controller_open_new_group(controller, &options);
+	controller_set_engine(controller, STICKY_ENGINE_KERNEL,
+			      "the maps of the previous controller: the kernel places each "
+			      "connection");
+	return EXIT_DONE;
 }
 
 /* Does the application say which address it wants: by Node.js's listen(), or by its bind()? */
@@ -256,10 +197,10 @@ int controller_open_listeners(struct controller *controller)
 static void pin_group(struct controller *controller)
 {
 	struct error_text why = {
-		"with steering by user, the sockets are closed when the controller ends"};
+		"with this engine, the group's sockets are closed when the controller ends"};
 	int error = -EOPNOTSUPP;
 
-	if (!controller->is_user)
+	if (controller_can(controller, STICKY_CAN_SURVIVE))
 		error = pins_make(controller->instance.config->name,
 				  &controller->state_file.content->pins_id, controller->pins, &why);
 	if (!error) {

@@ -29,12 +29,12 @@ int controller_open_frontend(struct controller *controller)
 		.group = controller->instance.group,
 		.config = config,
 		.traffic = controller->instance.traffic,
-		.is_user = controller->is_user,
+		.accepts_all = !controller_can(controller, STICKY_CAN_GIVE_SOCKETS),
 	};
 	struct error_text error;
 	int result;
 
-	if (config->proxy.behind == BEHIND_NO_PROXY && !controller->is_user)
+	if (config->proxy.behind == BEHIND_NO_PROXY && !options.accepts_all)
 		return EXIT_DONE;
 	if (!config->command) {
 		controller_complain(

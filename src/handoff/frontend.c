@@ -62,7 +62,7 @@ static int make_rules(const struct frontend *frontend, const struct ranges *trus
 	struct dispatch_rules rules = {
 		.mode = modes[config->proxy.behind],
 		.strips = config->proxy.header == PROXY_HEADER_STRIP,
-		.samples = !frontend->options.is_user,
+		.samples = !frontend->options.accepts_all,
 		.reports_keepalive = !config_closes_keepalive(config),
 		.head_timeout_ms = config->proxy.head_timeout_ms,
 	};
@@ -278,7 +278,7 @@ int frontend_start(struct frontend *frontend)
 
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_dispatchers_open(frontend->options.group, wanted, &frontend->sockets);
-	if (!error && !frontend->options.is_user)
+	if (!error && !frontend->options.accepts_all)
 		error = sticky_group_set_sample(frontend->options.group, SAMPLE_ONE_IN);
 	privilege_restore(previous);
 	return error ? error : start_dispatchers(frontend);

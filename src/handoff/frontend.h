@@ -24,7 +24,7 @@ struct frontend_options {
 	struct sticky_group *group; /* its listeners have been added */
 	const struct config *config;
 	struct traffic *traffic; /* counters; owned by the caller */
-	bool is_user;		 /* all connections are accepted here, not only those of proxies */
+	bool accepts_all;	 /* all connections are accepted here, not only those of proxies */
 };
 
 /*

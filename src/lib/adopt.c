@@ -16,7 +16,7 @@ int sticky_group_pin(struct sticky_group *group, const char *directory)
 	if (group_is_inherited(group))
 		return -ECHILD;
 	group_lock(group);
-	error = steering_pin(group->steering, directory);
+	error = engine_pin(group->engine, directory);
 	group_unlock(group);
 	return error;
 }
@@ -35,14 +35,14 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		return -ENOMEM;
 	if (!group->backlog)
 		group->backlog = GROUP_DEFAULT_BACKLOG;
-	error = steering_adopt(directory, &group->access, &group->log, &group->steering);
+	error = engine_adopt(directory, &group->access, &group->log, &group->engine);
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
 	group->adopting = true;
 	lookup_refresh(group);
-	group->slot_count = steering_settings(group->steering)->slots;
+	group->slot_count = engine_settings(group->engine)->slots;
 	group_learn_of_wake_ups(group);
 	/*
 	 * The maps do not say which slots were away. Therefore the next apply writes the table in
@@ -89,7 +89,7 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 	else
 		index = group->adopting ? 0 : -EBADF;
 	if (!index)
-		index = steering_adopt_listener(group->steering, fd);
+		index = engine_adopt_listener(group->engine, fd);
 	if (index >= 0)
 		group->listeners[group->address_count++] = listener;
 	group->listener_count = group->address_count;
@@ -132,8 +132,7 @@ static bool has_entry(const struct sticky_group *group, uint32_t slot, uint32_t 
 {
 	uint64_t entry;
 
-	return steering_cookie(group->steering, listener, slot, &entry) == 0 &&
-	       entry == cookie_of(fd);
+	return engine_cookie(group->engine, listener, slot, &entry) == 0 && entry == cookie_of(fd);
 }
 
 static int duplicate(const struct sticky_group *group, const int *fds, struct socket_set *ret_set)
@@ -238,13 +237,13 @@ int sticky_group_finish_adoption(struct sticky_group *group)
 			error = slot_add(group, i);
 	for (i = 0; i < group->listener_count && !error; i++)
 		if (listener_is_known(&group->listeners[i]))
-			error = group_attach(group, i);
+			error = engine_restore(group->engine, i, &group->listeners[i]);
 	/*
 	 * The previous process may have had dispatchers. They have ended, and this process may not
 	 * want any.
 	 */
 	if (!error && !group->dispatchers)
-		error = steering_set_dispatchers(group->steering, 0);
+		error = engine_set_dispatchers(group->engine, 0);
 	group->adopting = error != 0;
 	group_unlock(group);
 	return error;

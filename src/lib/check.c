@@ -6,8 +6,9 @@
  * program without notice: SO_DETACH_REUSEPORT_BPF on any socket of the group, and a foreign socket
  * of the same uid that joins the group and attaches its own program. Therefore the library opens a
  * test connection to the listener. The settings contain the source address and port of that
- * connection, and the program refuses exactly this one. If it is refused, the program is attached,
- * and no worker notices the test. If it is accepted, the program is not attached any more.
+ * connection, and the program refuses exactly this one, or sends it to a socket of its own. If it
+ * does (engine_judge_check()), the program is attached, and no worker notices the test. Otherwise
+ * the program is not attached any more.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -22,47 +23,44 @@
 #define ANSWER_MS 20
 
 /*
- * The address by which this machine reaches a listener: loopback, if the listener is bound to all
- * addresses.
+ * Open the socket of the test connection, bound to an address and port.
+ *
+ * source  if its port is 0, the kernel chooses one, which is filled in
  */
-static struct sockaddr_storage address_to_ask(const struct listener *listener)
+static int open_asker(struct sockaddr_storage *source, socklen_t length)
 {
-	struct sockaddr_storage address = listener->address;
-	struct sockaddr_in6 *v6 = (void *)&address;
-	struct sockaddr_in *v4 = (void *)&address;
-
-	if (address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-		v6->sin6_addr = in6addr_loopback;
-	if (address.ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
-
-/* Open a socket that is bound to the same address, at a port that the kernel chooses. */
-static int open_asker(const struct sockaddr_storage *address, socklen_t length,
-		      struct sockaddr_storage *ret_source)
-{
-	struct sockaddr_storage source = *address;
-	struct sockaddr_in6 *v6 = (void *)&source;
-	struct sockaddr_in *v4 = (void *)&source;
 	struct linger reset = {.l_onoff = 1};
-	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(source->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), yes = 1;
 
 	if (fd < 0)
 		return -errno;
-	if (source.ss_family == AF_INET6)
-		v6->sin6_port = 0;
-	else
-		v4->sin_port = 0;
 	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) ||
-	    bind(fd, (const void *)&source, length) || getsockname(fd, (void *)&source, &length)) {
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) ||
+	    bind(fd, (const void *)source, length) || getsockname(fd, (void *)source, &length)) {
 		int error = -errno;
 
 		close(fd);
 		return error;
 	}
-	*ret_source = source;
 	return fd;
+}
+
+/* The same address as the one that is asked, and any port, unless the engine wants another. */
+static struct sockaddr_storage choose_source(struct sticky_group *group, uint32_t index,
+					     const struct sockaddr_storage *address)
+{
+	struct sockaddr_storage source = *address;
+	struct sockaddr_in6 *v6 = (void *)&source;
+	struct sockaddr_in *v4 = (void *)&source;
+
+	if (source.ss_family == AF_INET6)
+		v6->sin6_port = 0;
+	else
+		v4->sin_port = 0;
+	group_lock(group);
+	engine_check_source(group->engine, index, &source);
+	group_unlock(group);
+	return source;
 }
 
 /*
@@ -83,7 +81,8 @@ static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
 	}
 	if (error == ECONNREFUSED)
 		return 0;
-	return error ? -error : 1;
+	/* A reset comes after the connection was established. */
+	return error && error != ECONNRESET ? -error : 1;
 }
 
 static int set_check(struct sticky_group *group, const struct sockaddr_storage *source)
@@ -91,22 +90,39 @@ static int set_check(struct sticky_group *group, const struct sockaddr_storage *
 	int error;
 
 	group_lock(group);
-	error = steering_set_check(group->steering, (const void *)source);
+	error = engine_set_check(group->engine, (const void *)source);
 	group_unlock(group);
 	return error;
 }
 
-/* Returns the same as ask(). The group is not locked meanwhile. */
-static int check_listener(struct sticky_group *group, const struct listener *listener)
+static int judge(struct sticky_group *group, uint32_t index, bool was_refused)
 {
-	struct sockaddr_storage address = address_to_ask(listener), source;
-	int fd = open_asker(&address, listener->length, &source), result, error;
+	int result;
+
+	group_lock(group);
+	result = engine_judge_check(group->engine, index, was_refused);
+	group_unlock(group);
+	return result;
+}
+
+/*
+ * Returns 0 (the program runs), 1 (it does not run) or -errno. The group is not locked while the
+ * kernel is asked.
+ */
+static int check_listener(struct sticky_group *group, uint32_t index,
+			  const struct listener *listener)
+{
+	struct sockaddr_storage address = listener_reach(listener);
+	struct sockaddr_storage source = choose_source(group, index, &address);
+	int fd = open_asker(&source, listener->length), result, error;
 
 	if (fd < 0)
 		return fd;
 	result = set_check(group, &source);
 	if (!result)
 		result = ask(fd, &address, listener->length);
+	if (result >= 0)
+		result = judge(group, index, !result);
 	/*
 	 * While this address and port are in the settings, no other connection can come from there.
 	 */
@@ -120,7 +136,8 @@ static int restore(struct sticky_group *group, uint32_t index)
 	int error;
 
 	group_lock(group);
-	error = group->refusing ? 0 : group_attach(group, index);
+	error = group->refusing ? 0
+				: engine_restore(group->engine, index, &group->listeners[index]);
 	group_unlock(group);
 	return error;
 }
@@ -131,7 +148,8 @@ static bool begin(struct sticky_group *group, struct listener *ret_listeners, ui
 	bool begins;
 
 	group_lock(group);
-	begins = !group->checking && !group->refusing && steering_is_kernel(group->steering);
+	begins = !group->checking && !group->refusing &&
+		 engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS);
 	group->checking |= begins;
 	*ret_count = group->listener_count;
 	memcpy(ret_listeners, group->listeners, sizeof(group->listeners));
@@ -159,7 +177,7 @@ int sticky_group_check(struct sticky_group *group)
 	for (i = 0; i < count && result >= 0; i++) {
 		if (!listener_is_known(&listeners[i]))
 			continue;
-		result = check_listener(group, &listeners[i]);
+		result = check_listener(group, i, &listeners[i]);
 		if (result <= 0)
 			continue;
 		lost++;

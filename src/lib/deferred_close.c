@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -157,6 +158,11 @@ void deferred_close_add(struct sticky_group *group, uint32_t slot, struct socket
 {
 	struct closing closing = {.due_ns = now_ns() + GRACE_NS, .slot = slot, .sockets = *sockets};
 
+	if (group_shares_sockets(group)) {
+		/* They are duplicates. The sockets themselves stay open, and nothing moves. */
+		socket_set_close(sockets);
+		return;
+	}
 	/*
 	 * Sockets that are due are closed first, even if the host is to do that by
 	 * sticky_group_run(). A host that makes changes faster than it polls would otherwise run
@@ -259,19 +265,41 @@ void sticky_slot_wake(struct sticky_group *group, uint32_t slot)
 	group_unlock(group);
 }
 
+/* What the host polls: an epoll instance with the timer and the engine's own sockets. */
+static int open_poll(struct sticky_group *group)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = epoll_create1(EPOLL_CLOEXEC), timer, error;
+
+	if (fd < 0)
+		return -errno;
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	error = timer < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, timer, &event) ? -errno : 0;
+	if (!error)
+		error = engine_watch(group->engine, fd);
+	if (error) {
+		if (timer >= 0)
+			close(timer);
+		close(fd);
+		return error;
+	}
+	group->timer_fd = timer;
+	group->poll_fd = fd;
+	return 0;
+}
+
 int sticky_group_fd(struct sticky_group *group)
 {
-	int fd;
+	int error = 0;
 
 	if (group_is_inherited(group))
 		return -ECHILD;
 	group_lock(group);
-	if (group->timer_fd < 0)
-		group->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	fd = group->timer_fd < 0 ? -errno : group->timer_fd;
+	if (group->poll_fd < 0)
+		error = open_poll(group);
 	arm(group);
 	group_unlock(group);
-	return fd;
+	return error ? error : group->poll_fd;
 }
 
 void sticky_group_run(struct sticky_group *group)
@@ -288,5 +316,6 @@ void sticky_group_run(struct sticky_group *group)
 	}
 	do_due(group);
 	arm(group);
+	engine_run(group->engine);
 	group_unlock(group);
 }

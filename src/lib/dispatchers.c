@@ -42,9 +42,7 @@ static int open_set(struct sticky_group *group, uint32_t index, struct socket_se
 		if (fd < 0)
 			return fd;
 		set->fd[i] = fd;
-		if (!steering_is_kernel(group->steering))
-			continue;
-		error = steering_put(group->steering, i, STICKY_SLOTS_MAX + index, fd);
+		error = engine_put(group->engine, i, STICKY_SLOTS_MAX + index, fd);
 		if (error)
 			return error;
 	}
@@ -68,7 +66,7 @@ static int check_free(const struct sticky_group *group)
 	uint32_t i;
 	int error = 0;
 
-	if (steering_is_kernel(group->steering))
+	if (engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS))
 		return 0;
 	for (i = 0; i < group->address_count && !error; i++)
 		error = listener_check_free(&group->listeners[i]);
@@ -80,6 +78,8 @@ static int open_locked(struct sticky_group *group, struct sticky_dispatchers *di
 	uint32_t index;
 	int error;
 
+	if (!engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	if (!group->address_count)
 		return -EDESTADDRREQ;
 	if (group->dispatchers)
@@ -92,7 +92,7 @@ static int open_locked(struct sticky_group *group, struct sticky_dispatchers *di
 	for (index = 0; index < dispatchers->count && !error; index++)
 		error = open_set(group, index, &dispatchers->sets[index]);
 	if (!error)
-		error = steering_set_dispatchers(group->steering, dispatchers->count);
+		error = engine_set_dispatchers(group->engine, dispatchers->count);
 	if (error)
 		close_sets(dispatchers);
 	else
@@ -140,11 +140,11 @@ void dispatchers_refuse(struct sticky_group *group)
 {
 	uint32_t listener, index;
 
-	if (!group->dispatchers || !steering_is_kernel(group->steering))
+	if (!group->dispatchers)
 		return;
 	for (listener = 0; listener < group->address_count; listener++)
 		for (index = 0; index < group->dispatchers->count; index++)
-			steering_empty(group->steering, listener, STICKY_SLOTS_MAX + index);
+			engine_empty(group->engine, listener, STICKY_SLOTS_MAX + index);
 }
 
 void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers)
@@ -176,8 +176,10 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
 	for (i = 0; i < count; i++)
 		if (proxies[i].bits > 128)
 			return -EINVAL;
+	if (count && !engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	group_lock(group);
-	error = steering_set_proxies(group->steering, proxies, count, may_go_direct);
+	error = engine_set_proxies(group->engine, proxies, count, may_go_direct);
 	group_unlock(group);
 	return error;
 }
@@ -190,8 +192,10 @@ int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in)
 		return -ECHILD;
 	if (one_in & (one_in - 1) || one_in == 1)
 		return -EINVAL;
+	if (one_in && !engine_can(group->engine, STICKY_CAN_DISPATCH))
+		return -EOPNOTSUPP;
 	group_lock(group);
-	error = steering_set_sample(group->steering, one_in);
+	error = engine_set_sample(group->engine, one_in);
 	group_unlock(group);
 	return error;
 }

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -57,6 +58,21 @@ static bool is_locked_down(void)
 	return strstr(line, "[confidentiality]");
 }
 
+/*
+ * The runtimes leave these marks: Kubernetes the address of its API in the environment, Podman and
+ * Docker a file each, systemd the id of the service's run.
+ */
+static enum refusal_place find_place(void)
+{
+	if (getenv("KUBERNETES_SERVICE_HOST"))
+		return PLACE_KUBERNETES;
+	if (access("/run/.containerenv", F_OK) == 0)
+		return PLACE_PODMAN;
+	if (access("/.dockerenv", F_OK) == 0)
+		return PLACE_DOCKER;
+	return getenv("INVOCATION_ID") ? PLACE_SYSTEMD : PLACE_HOST;
+}
+
 void sticky_explain(int error, size_t size, char *ret_text)
 {
 	struct utsname name = {.release = "unknown"};
@@ -65,6 +81,7 @@ void sticky_explain(int error, size_t size, char *ret_text)
 		.in_user_namespace = in_user_namespace(),
 		.has_seccomp_filter = prctl(PR_GET_SECCOMP) == 2,
 		.is_locked_down = is_locked_down(),
+		.place = find_place(),
 	};
 
 	uname(&name);

@@ -36,7 +36,7 @@ static int fill_in_options(struct sticky_group_options *options)
 		options->v6_prefix = 64;
 	if (options->slots < 1 || options->slots > STICKY_SLOTS_LIMIT || options->v4_prefix > 32 ||
 	    options->v6_prefix > 128 || options->backlog > INT32_MAX ||
-	    options->engine > STICKY_ENGINE_USER || !options->raise_bpf != !options->restore_bpf)
+	    options->engine >= STICKY_ENGINE_COUNT || !options->raise_bpf != !options->restore_bpf)
 		return -EINVAL;
 	return 0;
 }
@@ -68,15 +68,15 @@ static int make_settings(const struct sticky_group_options *options,
 /* This is tried with maps of its own. The counters of the group do not change. */
 void group_learn_of_wake_ups(struct sticky_group *group)
 {
-	struct sticky_settings settings = *steering_settings(group->steering);
-	struct steering *steering;
+	struct sticky_settings settings = *engine_settings(group->engine);
+	struct engine *engine;
 	int wakes;
 
 	settings.slots = 1;
-	wakes = steering_open(&settings, &group->access, &group->log, &steering);
+	wakes = engine_open_kernel(&settings, &group->access, &group->log, &engine);
 	if (!wakes) {
-		wakes = wake_probe(steering);
-		steering_close(steering);
+		wakes = wake_probe(engine);
+		engine_close(engine);
 	}
 	if (wakes < 0)
 		log_event(&group->log, STICKY_LOG_WARN, "wake_probe_failed", "error=\"%s\"",
@@ -114,12 +114,22 @@ struct sticky_group *group_new(const struct sticky_group_options *options)
 	group->backlog = options->backlog;
 	group->preparation =
 		(struct preparation){.fn = options->prepare, .context = options->prepare_context};
-	group->timer_fd = -1;
+	group->timer_fd = group->poll_fd = -1;
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_init(&group->slots[slot].holding);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		group->reserved[i] = -1;
 	return group;
+}
+
+static int open_engine(struct sticky_group *group, uint32_t engine,
+		       const struct sticky_settings *settings)
+{
+	if (engine == STICKY_ENGINE_USER)
+		return engine_open_user(settings, &group->engine);
+	if (engine == STICKY_ENGINE_CLASSIC)
+		return engine_open_classic(settings, &group->engine);
+	return engine_open_kernel(settings, &group->access, &group->log, &group->engine);
 }
 
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group)
@@ -141,18 +151,25 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 	if (!group)
 		return -ENOMEM;
 	group->slot_count = opts.slots;
-	error = opts.engine == STICKY_ENGINE_USER
-			? steering_open_user(&settings, &group->steering)
-			: steering_open(&settings, &group->access, &group->log, &group->steering);
+	error = open_engine(group, opts.engine, &settings);
 	if (error) {
 		sticky_group_close(group);
 		return error;
 	}
 	lookup_refresh(group);
-	if (steering_is_kernel(group->steering))
+	if (engine_can(group->engine, STICKY_CAN_MOVE_QUEUES))
 		group_learn_of_wake_ups(group);
+	else
+		group->migration_wakes = 1; /* no queue moves, and no acceptor needs waking */
 	*ret_group = group;
 	return 0;
+}
+
+int sticky_engine_slots_max(uint32_t engine)
+{
+	if (engine >= STICKY_ENGINE_COUNT)
+		return -EINVAL;
+	return engine == STICKY_ENGINE_CLASSIC ? engine_classic_slots_max() : STICKY_SLOTS_LIMIT;
 }
 
 void sticky_group_close(struct sticky_group *group)
@@ -161,7 +178,7 @@ void sticky_group_close(struct sticky_group *group)
 
 	if (!group)
 		return;
-	for (slot = 0; slot < group->slot_count; slot++)
+	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_close(&group->slots[slot].holding);
 	worker_free_closed(group);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
@@ -171,13 +188,21 @@ void sticky_group_close(struct sticky_group *group)
 	deferred_close_finish(group);
 	if (group->timer_fd >= 0)
 		close(group->timer_fd);
+	if (group->poll_fd >= 0)
+		close(group->poll_fd);
 	if (group->adopting || group_is_inherited(group))
-		steering_leave_pins(group->steering);
-	steering_close(group->steering);
+		engine_leave_pins(group->engine);
+	engine_close(group->engine);
 	group_lock_fini(group);
 	free(group->lookup);
 	free(group);
 }
+
+uint32_t sticky_group_abilities(const struct sticky_group *group)
+{
+	return group->engine->ops->abilities;
+}
+
 int sticky_group_refuse(struct sticky_group *group)
 {
 	uint32_t listener, slot;
@@ -194,10 +219,15 @@ int sticky_group_refuse(struct sticky_group *group)
 	group->refusing = true;
 	for (listener = 0; listener < group->listener_count; listener++)
 		for (slot = 0; slot < group->slot_count; slot++) {
-			int failed = steering_empty(group->steering, listener, slot);
+			int failed = engine_empty(group->engine, listener, slot);
 
 			error = failed ? failed : error;
 		}
+	for (listener = 0; listener < group->listener_count; listener++) {
+		int failed = engine_commit(group->engine, listener);
+
+		error = failed ? failed : error;
+	}
 	dispatchers_refuse(group);
 	group_unlock(group);
 	return error;

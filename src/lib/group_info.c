@@ -58,7 +58,7 @@ uint32_t sticky_group_seed_id(struct sticky_group *group)
 	uint32_t id;
 
 	group_lock(group);
-	id = sticky_halfsiphash13(steering_settings(group->steering)->hash_seed, NULL, 0);
+	id = sticky_halfsiphash13(engine_settings(group->engine)->hash_seed, NULL, 0);
 	group_unlock(group);
 	return id;
 }
@@ -101,7 +101,7 @@ int sticky_group_statistics(struct sticky_group *group, struct sticky_counters *
 
 	if (ret_counters->size < COUNTERS_FIRST || count > STICKY_SLOTS_LIMIT)
 		return -EINVAL;
-	error = steering_count(group->steering, &sum);
+	error = engine_count(group->engine, &sum);
 	if (error)
 		return error;
 	for (slot = 0; slot < count; slot++)
@@ -123,7 +123,7 @@ static void fill_slot_info(const struct sticky_group *group, uint32_t index,
 	*ret_info = (struct sticky_slot_info){
 		.generation = slot->generation,
 		.holding = !slot->owner,
-		.buckets = steering_count_buckets(group->steering, index),
+		.buckets = engine_count_buckets(group->engine, index),
 		.queue = socket_set_queue(group, present) + deferred_close_queue(group, index),
 		.overflows = slot->overflows + socket_set_overflows(group, present),
 		.steered = sum->steered[index],
@@ -140,7 +140,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
 
 	if (count < 1 || ret_infos[0].size < INFO_FIRST)
 		return -EINVAL;
-	error = steering_count(group->steering, &sum);
+	error = engine_count(group->engine, &sum);
 	if (error)
 		return error;
 	size = ret_infos[0].size;

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/engine.h"
 #include "lib/listener.h"
 #include "lib/log.h"
 #include "lib/lookup.h"
-#include "lib/steering.h"
 #include "sticky.h"
 
 /* The length of an accept queue, if the host does not say one. */
@@ -33,11 +33,17 @@ struct sticky_worker {
 
 struct slot {
 	struct sticky_worker
-		*owner;		   /* the ready worker that has the slot; NULL: the slot is held */
-	struct socket_set holding; /* open while the slot has no owner, and only then */
-	uint64_t generation;	   /* of the worker that was opened last */
-	uint64_t overflows;	   /* SYNs dropped by sockets that are closed by now */
-	bool is_away; /* its clients go to other slots after the next sticky_group_apply() */
+		*owner; /* the ready worker that has the slot; NULL: the slot is held */
+	/*
+	 * open while the slot has no owner, and only then; or, where workers share the slot's
+	 * sockets (group_shares_sockets()), as long as the group is
+	 */
+	struct socket_set holding;
+	/* the shared sockets have O_NONBLOCK, since sticky_slot_holding_fd() */
+	bool is_nonblocking;
+	uint64_t generation; /* of the worker that was opened last */
+	uint64_t overflows;  /* SYNs dropped by sockets that are closed by now */
+	bool is_away;	     /* its clients go to other slots after the next sticky_group_apply() */
 };
 
 /* Sockets that belong to no slot any more, and are about to be closed: see deferred_close.c. */
@@ -56,7 +62,7 @@ struct sticky_group {
 	unsigned char *fork_mark; /* a page that is wiped in a child: see group_lock.c */
 	struct log log;
 	struct bpf_access access;
-	struct steering *steering;
+	struct engine *engine;
 	struct lookup *lookup; /* has a lock of its own */
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
@@ -75,6 +81,7 @@ struct sticky_group {
 	struct closing *closings; /* ordered by due_ns */
 	/* readable when one is due; -1: the functions wait by themselves */
 	int timer_fd;
+	int poll_fd;	     /* sticky_group_fd(); -1: the host does not poll */
 	bool table_is_stale; /* is_away of a slot has changed */
 	bool adopting;	     /* sticky_group_finish_adoption() has not succeeded yet */
 	bool checking;	     /* a thread is in sticky_group_check() */
@@ -105,7 +112,7 @@ void group_unlock(struct sticky_group *group);
 int group_copy_options(const struct sticky_group_options *options,
 		       struct sticky_group_options *ret_options);
 
-/* Create a group without steering, listeners and slots. Returns NULL if there is no memory. */
+/* Create a group without an engine, listeners and slots. Returns NULL if there is no memory. */
 struct sticky_group *group_new(const struct sticky_group_options *options);
 
 /*
@@ -130,10 +137,10 @@ void group_learn_of_wake_ups(struct sticky_group *group);
 int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd);
 
 /*
- * Attach the program to a listener once more, through a socket that is opened for this and closed
- * again. Returns 0 or -errno.
+ * Do all workers of a slot have the same sockets, those in `holding`? A worker then has duplicates
+ * of their descriptors.
  */
-int group_attach(const struct sticky_group *group, uint32_t listener);
+bool group_shares_sockets(const struct sticky_group *group);
 
 void socket_set_init(struct socket_set *set);
 
@@ -146,6 +153,13 @@ int socket_set_open_one(const struct sticky_group *group, uint32_t listener,
 
 /* Open a set of sockets: bound, listening, and in no map. Returns 0 or -errno. */
 int socket_set_open(const struct sticky_group *group, struct socket_set *ret_set);
+
+/*
+ * Duplicate the socket of one listener, if there is one, into a set that has none of it. Returns 0
+ * or -errno.
+ */
+int socket_set_duplicate_one(const struct socket_set *from, uint32_t listener,
+			     struct socket_set *set);
 
 void socket_set_close(struct socket_set *set);
 
@@ -175,6 +189,30 @@ void worker_free_closed(struct sticky_group *group);
  * abort(3). Otherwise this does nothing.
  */
 void worker_check(const struct sticky_worker *worker, const char *function);
+
+/* ---- shared.c: where all workers of a slot share its sockets ---- */
+
+/* Open the sockets of a slot that it does not have, and let the engine know all of them. */
+int shared_open(struct sticky_group *group, uint32_t slot);
+
+/*
+ * Open a worker's sockets: duplicates of the slot's. Sockets that do not listen any more are
+ * replaced before. Returns 0 or -errno.
+ */
+int shared_open_worker(struct sticky_group *group, uint32_t slot, struct socket_set *ret_set);
+
+/*
+ * Send a slot's connections to it, of the listeners of which `served` has a socket, and put that in
+ * force. Returns 0; -EINVAL: one of the sockets does not listen; or another -errno, and nothing has
+ * changed.
+ */
+int shared_give(struct sticky_group *group, uint32_t slot, const struct socket_set *served);
+
+/*
+ * The slot has no worker any more: send it the connections of all listeners, to wait. Returns 0 or
+ * -errno.
+ */
+int shared_hold(struct sticky_group *group, uint32_t slot);
 
 /* The sockets of a slot that are in the map at present. */
 const struct socket_set *slot_present(const struct slot *slot);

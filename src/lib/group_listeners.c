@@ -8,6 +8,13 @@
 #include "lib/address.h"
 #include "lib/group_internal.h"
 
+/* The set that a new socket of a slot belongs to. */
+static struct socket_set *slot_own_set(struct sticky_group *group, uint32_t slot)
+{
+	return group_shares_sockets(group) ? &group->slots[slot].holding
+					   : slot_present_set(&group->slots[slot]);
+}
+
 /*
  * Open the socket of slot 0 for a new listener. The program is attached to it, and the sockets that
  * follow inherit the program.
@@ -18,15 +25,15 @@ static int open_first(struct sticky_group *group, struct listener *listener, uin
 
 	if (fd < 0)
 		return fd;
-	slot_present_set(&group->slots[0])->fd[index] = fd;
-	attached = steering_add_listener(group->steering, fd);
+	slot_own_set(group, 0)->fd[index] = fd;
+	attached = engine_add_listener(group->engine, fd);
 	if (attached < 0)
 		return attached;
 	error = listener_listen(listener, fd);
 	if (!error)
-		error = steering_put(group->steering, index, 0, fd);
+		error = engine_put(group->engine, index, 0, fd);
 	if (error)
-		steering_remove_last_listener(group->steering);
+		engine_remove_last_listener(group->engine);
 	return error;
 }
 
@@ -40,15 +47,15 @@ static int open_rest(struct sticky_group *group, const struct listener *listener
 
 		if (fd < 0)
 			return fd;
-		slot_present_set(&group->slots[slot])->fd[index] = fd;
+		slot_own_set(group, slot)->fd[index] = fd;
 		error = group_listen_on(group, listener, fd);
 		if (!error)
-			error = steering_put(group->steering, index, slot, fd);
+			error = engine_put(group->engine, index, slot, fd);
 	}
 	return error;
 }
 
-/* Open sockets for workers that do not have their slot, as they are starting or draining. */
+/* Workers share their slot's socket, or get one if they do not have their slot. */
 static int open_for_workers(struct sticky_group *group, const struct listener *listener,
 			    uint32_t index)
 {
@@ -58,6 +65,13 @@ static int open_for_workers(struct sticky_group *group, const struct listener *l
 	for (worker = group->workers; worker; worker = worker->next) {
 		if (worker->sockets.fd[index] >= 0)
 			continue;
+		if (group_shares_sockets(group)) {
+			error = socket_set_duplicate_one(&group->slots[worker->slot].holding, index,
+							 &worker->sockets);
+			if (error)
+				return error;
+			continue;
+		}
 		fd = listener_bind(listener);
 		if (fd < 0)
 			return fd;
@@ -108,8 +122,10 @@ static int open_all(struct sticky_group *group, struct listener *listener, uint3
 		error = open_rest(group, listener, index);
 		if (!error)
 			error = open_for_workers(group, listener, index);
+		if (!error)
+			error = engine_finish_listener(group->engine, index, listener);
 		if (error)
-			steering_remove_last_listener(group->steering);
+			engine_remove_last_listener(group->engine);
 	}
 	if (error)
 		close_listener(group, index);
@@ -129,7 +145,7 @@ static int check_addable(const struct sticky_group *group)
 static int listen_locked(struct sticky_group *group, struct listener *listener)
 {
 	uint32_t index = group->address_count;
-	bool is_steered = steering_is_kernel(group->steering);
+	bool has_sockets = engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS);
 	int error = check_addable(group);
 
 	if (error)
@@ -138,13 +154,13 @@ static int listen_locked(struct sticky_group *group, struct listener *listener)
 	listener->preparation.listener = index;
 	error = listener_check_free(listener);
 	if (!error)
-		error = is_steered ? open_all(group, listener, index)
-				   : group_reserve(group, listener, index);
+		error = has_sockets ? open_all(group, listener, index)
+				    : group_reserve(group, listener, index);
 	if (error)
 		return error;
 	group->listeners[index] = *listener;
 	group->address_count++;
-	group->listener_count += is_steered;
+	group->listener_count += has_sockets;
 	return (int)index;
 }
 
@@ -180,7 +196,7 @@ static int join_slot(struct sticky_group *group, const struct listener *listener
 	slot_present_set(&group->slots[slot])->fd[index] = fd;
 	/* The program is attached by the socket of slot 0, which is locked after that. */
 	error = slot ? listener_listen(listener, fd) : (listen(fd, listener->backlog) ? -errno : 0);
-	return error ? error : steering_put(group->steering, index, slot, fd);
+	return error ? error : engine_put(group->engine, index, slot, fd);
 }
 
 /*
@@ -195,13 +211,13 @@ static int join_all(struct sticky_group *group, const struct listener *listener,
 	for (slot = 0; slot < group->slot_count && !error; slot++)
 		error = join_slot(group, listener, index, slot);
 	first = slot_present(&group->slots[0])->fd[index];
-	attached = error ? error : steering_add_listener(group->steering, first);
+	attached = error ? error : engine_add_listener(group->engine, first);
 	if (attached >= 0) {
 		error = listener_lock(first);
 		if (!error)
 			error = open_for_workers(group, listener, index);
 		if (error)
-			steering_remove_last_listener(group->steering);
+			engine_remove_last_listener(group->engine);
 	} else {
 		error = attached;
 	}
@@ -213,7 +229,7 @@ static int join_all(struct sticky_group *group, const struct listener *listener,
 static int listen_socket_locked(struct sticky_group *group, int fd)
 {
 	uint32_t index = group->address_count;
-	bool is_steered = steering_is_kernel(group->steering);
+	bool has_sockets = engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS);
 	struct listener listener;
 	int error = check_addable(group), reuse = 1;
 
@@ -221,18 +237,21 @@ static int listen_socket_locked(struct sticky_group *group, int fd)
 		error = group_learn_listener(group, fd, &listener);
 	if (error)
 		return error;
+	/* The host's socket would be one that the engine does not count, and its queue stays. */
+	if (group_shares_sockets(group))
+		return -EOPNOTSUPP;
 	if (listener.address.ss_family != AF_INET && listener.address.ss_family != AF_INET6)
 		return -EAFNOSUPPORT;
 	/* The kernel looks at this when the other sockets are bound: inet_csk_bind_conflict(). */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)))
 		return -errno;
-	error = is_steered ? join_all(group, &listener, index)
-			   : group_reserve(group, &listener, index);
+	error = has_sockets ? join_all(group, &listener, index)
+			    : group_reserve(group, &listener, index);
 	if (error)
 		return error;
 	group->listeners[index] = listener;
 	group->address_count++;
-	group->listener_count += is_steered;
+	group->listener_count += has_sockets;
 	return (int)index;
 }
 

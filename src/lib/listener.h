@@ -75,6 +75,12 @@ int listener_learn_port(struct listener *listener, int fd);
  */
 void listener_wake(int fd);
 
+/*
+ * The address by which this machine reaches a listener: loopback, if the listener is bound to all
+ * addresses.
+ */
+struct sockaddr_storage listener_reach(const struct listener *listener);
+
 /* The number of connections in a listening socket's accept queue, or -errno. */
 int listener_queue(int fd);
 

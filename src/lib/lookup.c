@@ -13,9 +13,9 @@ void lookup_refresh(struct sticky_group *group)
 	struct lookup_table *table = &lookup->tables[spare];
 
 	/* Only this function, under the group's lock, writes tables: nobody reads the spare one. */
-	table->settings = *steering_settings(group->steering);
+	table->settings = *engine_settings(group->engine);
 	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
-		table->slots[bucket] = (uint16_t)steering_slot_of(group->steering, bucket);
+		table->slots[bucket] = (uint16_t)engine_slot_of(group->engine, bucket);
 	pthread_mutex_lock(&lookup->lock);
 	lookup->present = spare;
 	pthread_mutex_unlock(&lookup->lock);

@@ -46,17 +46,33 @@ int refusal_classify(int error, bool verifier_spoke)
 	}
 }
 
+/* How to give the process CAP_BPF. */
+static const char *const grants[PLACE_COUNT] = {
+	[PLACE_HOST] = "run it as root or by sudo, or give it the capability: setcap "
+		       "cap_bpf,cap_net_bind_service+ep stickyctl; in a container: --cap-add BPF",
+	[PLACE_DOCKER] = "give the container the capability: docker run --cap-add BPF, for a user "
+			 "other than root also --security-opt seccomp=PROFILE and file "
+			 "capabilities on stickyctl (make install SETCAP=1)",
+	[PLACE_PODMAN] = "give the container the capability: podman run --cap-add BPF, not "
+			 "rootless; for a user other than root also file capabilities on "
+			 "stickyctl (make install SETCAP=1)",
+	[PLACE_KUBERNETES] = "give the container the capability: securityContext: {capabilities: "
+			     "{add: [BPF]}}; for runAsNonRoot also file capabilities on stickyctl "
+			     "(make install SETCAP=1)",
+	[PLACE_SYSTEMD] = "give the service the capability: AmbientCapabilities=CAP_BPF "
+			  "CAP_NET_BIND_SERVICE in its unit",
+};
+
+/* Returns NULL if the capability is missing. */
 static const char *explain_permission(const struct refusal_facts *facts)
 {
 	if (facts->in_user_namespace)
 		return "BPF is not permitted: the kernel wants CAP_BPF of the first user "
 		       "namespace, and this process is in another one\n"
-		       "run it outside of the container or user namespace, or use the user engine "
-		       "(STICKY_ENGINE_USER)";
+		       "run it outside of the container or user namespace; no capability that is "
+		       "given to it in there helps";
 	if (!facts->has_capability)
-		return "BPF is not permitted: the capability CAP_BPF is missing\n"
-		       "run it as root or by sudo, or give it the capability: setcap "
-		       "cap_bpf,cap_net_bind_service+ep stickyctl; in a container: --cap-add BPF";
+		return NULL; /* see refusal_explain() */
 	if (facts->has_seccomp_filter)
 		return "BPF is not permitted: CAP_BPF is there, but a seccomp filter refuses "
 		       "bpf(2)\n"
@@ -96,8 +112,12 @@ void refusal_explain(int error, const struct refusal_facts *facts, size_t size, 
 			 "please report it with the verifier's last lines, which --log-level=debug "
 			 "shows",
 			 facts->release);
-	else if (error == -EPERM)
+	else if (error == -EPERM && explain_permission(facts))
 		snprintf(ret_text, size, "%s", explain_permission(facts));
+	else if (error == -EPERM)
+		snprintf(ret_text, size,
+			 "BPF is not permitted: the capability CAP_BPF is missing\n%s",
+			 grants[facts->place]);
 	else
 		snprintf(ret_text, size, "the BPF program cannot be loaded: %s\nsee 'dmesg'",
 			 strerror(-error));

@@ -6,6 +6,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Where the process runs, as far as the way to give it a capability depends on it. */
+enum refusal_place {
+	PLACE_HOST, /* or in a container of an unknown kind */
+	PLACE_DOCKER,
+	PLACE_PODMAN,
+	PLACE_KUBERNETES,
+	PLACE_SYSTEMD, /* a service of it */
+	PLACE_COUNT
+};
+
 /* The facts about this process and machine by which one cause is told from another. */
 struct refusal_facts {
 	const char *release;	 /* the kernel's release, as uname(2) reports it */
@@ -13,6 +23,7 @@ struct refusal_facts {
 	bool in_user_namespace;	 /* not in the initial one, whose capabilities are needed */
 	bool has_seccomp_filter; /* that of a container, for example */
 	bool is_locked_down;	 /* lockdown(7) at level "confidentiality" */
+	enum refusal_place place;
 };
 
 /* Is this kernel older than Linux 5.14, the first one with migration? Pure. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* How a slot changes hands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,25 +10,18 @@
 
 int group_listen_on(const struct sticky_group *group, const struct listener *listener, int fd)
 {
-	int error = 0;
+	int error;
 
 	if (listen(fd, listener->backlog))
 		return -errno;
-	if (steering_is_kernel(group->steering))
-		error = steering_attach(group->steering, fd);
+	error = engine_attach(group->engine, fd);
 	return error ? error : listener_lock(fd);
 }
 
-int group_attach(const struct sticky_group *group, uint32_t listener)
+bool group_shares_sockets(const struct sticky_group *group)
 {
-	int fd = listener_bind(&group->listeners[listener]);
-	int error;
-
-	if (fd < 0)
-		return fd;
-	error = listen(fd, 1) ? -errno : steering_attach(group->steering, fd);
-	close(fd);
-	return error;
+	return engine_can(group->engine, STICKY_CAN_GIVE_SOCKETS) &&
+	       !engine_can(group->engine, STICKY_CAN_MOVE_QUEUES);
 }
 
 void socket_set_init(struct socket_set *set)
@@ -55,6 +49,20 @@ int socket_set_open_one(const struct sticky_group *group, uint32_t listener, str
 		close(fd);
 		return error;
 	}
+	set->fd[listener] = fd;
+	return 0;
+}
+
+int socket_set_duplicate_one(const struct socket_set *from, uint32_t listener,
+			     struct socket_set *set)
+{
+	int fd;
+
+	if (from->fd[listener] < 0)
+		return 0;
+	fd = fcntl(from->fd[listener], F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return -errno;
 	set->fd[listener] = fd;
 	return 0;
 }
@@ -121,8 +129,8 @@ const struct socket_set *slot_present(const struct slot *slot)
 /* Put a socket into the slot's entry of a listener; -1: the entry becomes empty. */
 static int put_or_empty(const struct sticky_group *group, uint32_t listener, uint32_t slot, int fd)
 {
-	return fd < 0 ? steering_empty(group->steering, listener, slot)
-		      : steering_put(group->steering, listener, slot, fd);
+	return fd < 0 ? engine_empty(group->engine, listener, slot)
+		      : engine_put(group->engine, listener, slot, fd);
 }
 
 int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set *successor)
@@ -131,6 +139,8 @@ int slot_give(struct sticky_group *group, uint32_t slot, const struct socket_set
 	uint32_t listener;
 	int error = 0;
 
+	if (group_shares_sockets(group))
+		return shared_give(group, slot, successor);
 	for (listener = 0; listener < group->listener_count; listener++) {
 		error = put_or_empty(group, listener, slot, successor->fd[listener]);
 		if (error)
@@ -157,6 +167,8 @@ int slot_add(struct sticky_group *group, uint32_t slot)
 
 	state->owner = NULL;
 	state->is_away = false;
+	if (group_shares_sockets(group))
+		return shared_open(group, slot);
 	error = socket_set_open(group, &state->holding);
 	for (listener = 0; !error && listener < group->listener_count; listener++)
 		error = put_or_empty(group, listener, slot, state->holding.fd[listener]);
@@ -171,14 +183,15 @@ void slot_remove(struct sticky_group *group, uint32_t slot)
 	uint32_t listener;
 
 	for (listener = 0; listener < group->listener_count; listener++) {
-		int error = steering_empty(group->steering, listener, slot);
+		int error = engine_empty(group->engine, listener, slot);
 
 		if (error)
 			log_event(&group->log, STICKY_LOG_WARN, "empty_failed",
 				  "slot=%u listener=%u error=\"%s\"", slot, listener,
 				  strerror(-error));
 	}
-	if (!state->owner)
+	/* A socket that is shared stays in the group: its place is another one's otherwise. */
+	if (!state->owner && !group_shares_sockets(group))
 		deferred_close_add(group, slot, &state->holding);
 	state->owner = NULL;
 }
@@ -187,8 +200,13 @@ int slot_hold(struct sticky_group *group, uint32_t slot)
 {
 	struct slot *state = &group->slots[slot];
 	struct socket_set holding;
-	int error = socket_set_open(group, &holding);
+	int error;
 
+	if (group_shares_sockets(group)) {
+		state->owner = NULL;
+		return shared_hold(group, slot);
+	}
+	error = socket_set_open(group, &holding);
 	if (!error) {
 		error = slot_give(group, slot, &holding);
 		if (error)

@@ -18,7 +18,7 @@ static int write_table(struct sticky_group *group, uint32_t slots)
 
 	for (slot = 0; slot < slots; slot++)
 		is_away[slot] = slot < group->slot_count && group->slots[slot].is_away;
-	moved = steering_set_table(group->steering, slots, is_away);
+	moved = engine_set_table(group->engine, slots, is_away);
 	if (moved >= 0) {
 		group->table_is_stale = false;
 		lookup_refresh(group);
@@ -108,12 +108,18 @@ int sticky_group_apply(struct sticky_group *group)
 	return moved;
 }
 
+/* A slot that was removed still has its sockets, where they are shared. */
+static bool may_hold(const struct sticky_group *group, uint32_t slot)
+{
+	return slot < (group_shares_sockets(group) ? STICKY_SLOTS_LIMIT : group->slot_count);
+}
+
 int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t listener)
 {
 	int fd = -ENOENT;
 
 	group_lock(group);
-	if (slot >= group->slot_count || listener >= group->listener_count)
+	if (!may_hold(group, slot) || listener >= group->listener_count)
 		fd = -EINVAL;
 	else if (!group->slots[slot].owner && group->slots[slot].holding.fd[listener] >= 0)
 		fd = group->slots[slot].holding.fd[listener];
@@ -124,6 +130,8 @@ int sticky_slot_holding_fd(struct sticky_group *group, uint32_t slot, uint32_t l
 	 */
 	if (fd >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK))
 		fd = -errno;
+	else if (fd >= 0)
+		group->slots[slot].is_nonblocking = true;
 	group_unlock(group);
 	return fd;
 }

@@ -37,13 +37,13 @@ static int open_client(const struct listener *listener)
 	return fd;
 }
 
-static uint32_t slot_of_loopback(const struct steering *steering)
+static uint32_t slot_of_loopback(const struct engine *engine)
 {
-	const struct sticky_settings *settings = steering_settings(steering);
+	const struct sticky_settings *settings = engine_settings(engine);
 	struct sticky_key key;
 
 	sticky_key_v4(settings, htonl(INADDR_LOOPBACK), &key);
-	return steering_slot_of(steering, sticky_hash_bucket(sticky_key_hash(settings, &key)));
+	return engine_slot_of(engine, sticky_hash_bucket(sticky_key_hash(settings, &key)));
 }
 
 static int watch(struct probe *probe)
@@ -71,16 +71,16 @@ static int wait_for_queue(int listening_fd)
 /*
  * Queue a connection on one socket, watch the other one, close the first one. Is an event reported?
  */
-static int try_migration(struct steering *steering, uint32_t index, struct listener *listener,
+static int try_migration(struct engine *engine, uint32_t index, struct listener *listener,
 			 struct probe *probe)
 {
-	uint32_t slot = slot_of_loopback(steering);
+	uint32_t slot = slot_of_loopback(engine);
 	struct epoll_event event;
 	int error;
 
 	error = listener_listen(listener, probe->previous);
 	if (!error)
-		error = steering_put(steering, index, slot, probe->previous);
+		error = engine_put(engine, index, slot, probe->previous);
 	if (error)
 		return error;
 	probe->client = open_client(listener);
@@ -95,7 +95,7 @@ static int try_migration(struct steering *steering, uint32_t index, struct liste
 		return probe->successor;
 	error = listener_listen(listener, probe->successor);
 	if (!error)
-		error = steering_put(steering, index, slot, probe->successor);
+		error = engine_put(engine, index, slot, probe->successor);
 	if (!error)
 		error = watch(probe);
 	if (error)
@@ -117,7 +117,7 @@ static void close_probe(struct probe *probe)
 			close(fds[i]);
 }
 
-int wake_probe(struct steering *steering)
+int wake_probe(struct engine *engine)
 {
 	struct probe probe = {-1, -1, -1, -1};
 	struct listener listener = {.backlog = 8};
@@ -130,13 +130,13 @@ int wake_probe(struct steering *steering)
 	probe.previous = listener_bind_first(&listener);
 	if (probe.previous < 0)
 		return probe.previous;
-	index = steering_add_listener(steering, probe.previous);
+	index = engine_add_listener(engine, probe.previous);
 	if (index < 0) {
 		close_probe(&probe);
 		return index;
 	}
-	result = try_migration(steering, (uint32_t)index, &listener, &probe);
+	result = try_migration(engine, (uint32_t)index, &listener, &probe);
 	close_probe(&probe);
-	steering_remove_last_listener(steering);
+	engine_remove_last_listener(engine);
 	return result;
 }

@@ -10,16 +10,16 @@
 #ifndef STICKY_LIB_WAKE_H
 #define STICKY_LIB_WAKE_H
 
-#include "lib/steering.h"
+#include "lib/engine.h"
 
 /*
  * Find out by moving a connection on a loopback address, with a listener that is removed
  * afterwards.
  *
- * steering  open; its counters change
+ * engine  open; its counters change
  *
  * Returns 1 (yes), 0 (no), or -errno if it could not be tried (there is no loopback interface).
  */
-int wake_probe(struct steering *steering);
+int wake_probe(struct engine *engine);
 
 #endif

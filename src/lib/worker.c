@@ -29,7 +29,8 @@ static int open_locked(struct sticky_group *group, uint32_t slot, struct sticky_
 
 	if (slot >= group->slot_count)
 		return -EINVAL;
-	error = socket_set_open(group, &worker->sockets);
+	error = group_shares_sockets(group) ? shared_open_worker(group, slot, &worker->sockets)
+					    : socket_set_open(group, &worker->sockets);
 	if (error)
 		return error;
 	worker->group = group;
@@ -98,15 +99,25 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker)
 	return queue;
 }
 
+/* Send the clients of the worker's slot who connect to this listener elsewhere. */
+static int empty_entry(const struct sticky_worker *worker, uint32_t listener)
+{
+	struct sticky_group *group = worker->group;
+	int error;
+
+	if (group->slots[worker->slot].owner != worker)
+		return 0;
+	error = engine_empty(group->engine, listener, worker->slot);
+	return error ? error : engine_commit(group->engine, listener);
+}
+
 /* The socket is closed in a moment; the kernel then moves its queue to other slots. */
 static int stop_serving(struct sticky_worker *worker, uint32_t listener)
 {
 	struct sticky_group *group = worker->group;
 	struct socket_set dropped;
-	int error = 0;
+	int error = empty_entry(worker, listener);
 
-	if (group->slots[worker->slot].owner == worker)
-		error = steering_empty(group->steering, listener, worker->slot);
 	if (error)
 		return error;
 	socket_set_init(&dropped);
@@ -123,9 +134,15 @@ static int begin_serving(struct sticky_worker *worker, uint32_t listener)
 	int error;
 
 	socket_set_init(&opened);
-	error = socket_set_open_one(group, listener, &opened);
+	if (group_shares_sockets(group))
+		error = socket_set_duplicate_one(&group->slots[worker->slot].holding, listener,
+						 &opened);
+	else
+		error = socket_set_open_one(group, listener, &opened);
 	if (!error && group->slots[worker->slot].owner == worker)
-		error = steering_put(group->steering, listener, worker->slot, opened.fd[listener]);
+		error = engine_put(group->engine, listener, worker->slot, opened.fd[listener]);
+	if (!error)
+		error = engine_commit(group->engine, listener);
 	if (error) {
 		socket_set_close(&opened);
 		return error;
@@ -174,7 +191,7 @@ static int ready_locked(struct sticky_worker *worker)
 	if (error)
 		return error;
 	slot->owner = worker;
-	if (was_held)
+	if (was_held && !group_shares_sockets(group))
 		deferred_close_add(group, worker->slot, &slot->holding);
 	return 0;
 }
@@ -229,7 +246,8 @@ static int close_locked(struct sticky_worker *worker)
 {
 	int error = leave_locked(worker);
 
-	if (!error)
+	/* After an error they hold the slot, unless they are duplicates. */
+	if (!error || group_shares_sockets(worker->group))
 		deferred_close_add(worker->group, worker->slot, &worker->sockets);
 	group_remove_worker(worker->group, worker);
 	return error;

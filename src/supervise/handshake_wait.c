@@ -52,15 +52,42 @@ static void entry_free(struct entry *entry)
 	free(entry);
 }
 
-/* In a stop no other worker gets the queue: it is served, at most for the hard-shutdown delay. */
-static bool has_queue_to_serve(const struct worker *worker)
+/*
+ * Does no other worker get the queue? It is so in a stop, and where a slot was removed that keeps
+ * its socket.
+ */
+static bool is_last(const struct worker *worker)
+{
+	return supervisor_of(worker)->stopping ||
+	       (worker->slot->mode == SLOT_REMOVED &&
+		supervisor_shares_sockets(supervisor_of(worker)));
+}
+
+/* Such a worker serves its queue, at most for the hard-shutdown delay. */
+static bool has_queue_to_serve(const struct worker *worker, uint64_t since_ms)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
-	return supervisor->stopping && worker->sockets &&
+	if (supervisor->stopping)
+		since_ms = supervisor->stop_at_ms;
+	return is_last(worker) && worker->sockets &&
 	       (sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
-	       clock_ms() <
-		       supervisor->stop_at_ms + supervisor->config->timing.hard_shutdown_delay_ms;
+	       clock_ms() < since_ms + supervisor->config->timing.hard_shutdown_delay_ms;
+}
+
+/*
+ * Do new connections come to the worker until it closes its sockets? It shares them with the slot's
+ * next worker. No handshake is lost when it closes its descriptor, and the sooner it is asked to,
+ * the fewer connections it gets.
+ */
+static bool goes_on_receiving(const struct worker *worker)
+{
+	const struct supervisor *supervisor = supervisor_of(worker);
+	const struct worker *current = worker->slot->current;
+	bool has_successor = current && current != worker && current->has_slot;
+
+	return supervisor_shares_sockets(supervisor) && !is_last(worker) &&
+	       (has_successor || supervisor->config->waiting.when_down != WHEN_DOWN_SPILL);
 }
 
 static bool is_over(const struct handshake_wait *wait, const struct entry *entry)
@@ -74,7 +101,7 @@ static bool is_over(const struct handshake_wait *wait, const struct entry *entry
 		if (entry->has_sockets && !handshake_set_is_over(&entry->handshakes))
 			return false;
 	}
-	return !has_queue_to_serve(entry->worker);
+	return !has_queue_to_serve(entry->worker, entry->since_ms);
 }
 
 static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *ports,
@@ -180,7 +207,8 @@ void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 {
 	struct entry *entry = NULL;
 
-	if (wait->supervisor->config->reload.handshake_grace_ms || has_queue_to_serve(worker))
+	if (!goes_on_receiving(worker) && (wait->supervisor->config->reload.handshake_grace_ms ||
+					   has_queue_to_serve(worker, clock_ms())))
 		entry = calloc(1, sizeof(*entry));
 	if (!entry) {
 		worker_apply(worker, WORKER_HANDSHAKES_OVER);

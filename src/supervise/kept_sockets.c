@@ -388,6 +388,9 @@ static void add(struct kept_sockets *kept, uint32_t slot, pid_t pid, const uint6
 
 void kept_sockets_look_later(struct kept_sockets *kept, const struct worker *worker)
 {
+	/* The socket of a slot that keeps it goes on to listen for the next worker. */
+	if (supervisor_shares_sockets(kept->supervisor) && !kept->supervisor->stopping)
+		return;
 	add(kept, worker->slot->index, pid_of(worker), worker->cookies);
 }
 

@@ -38,7 +38,7 @@ static void refuse(struct supervisor *supervisor)
 	supervisor->stopping = true;
 	supervisor->stop_at_ms = clock_ms();
 	rolling_reload_abandon(supervisor);
-	for (i = 0; i < supervisor->slot_count; i++)
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) /* also slots that were removed */
 		hold_timeout_unwatch(supervisor->hold_timeout, i);
 	error = sticky_group_refuse(supervisor->options.group);
 	if (error)

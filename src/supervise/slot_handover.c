@@ -23,6 +23,15 @@
 
 void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 {
+	/*
+	 * Where sockets are shared, a process of the slot accepts from the same socket, and may
+	 * rely on its being blocking.
+	 */
+	if (supervisor_shares_sockets(supervisor)) {
+		if (slot_has_worker(supervisor->slots[slot]))
+			return;
+		hold_timeout_unwatch(supervisor->hold_timeout, slot);
+	}
 	if (!supervisor->stopping && hold_timeout_watch(supervisor->hold_timeout, slot))
 		report(STICKY_LOG_ERROR, "hold_timeout_failed", "slot=%u error=\"%s\"", slot,
 		       strerror(ENOMEM));
@@ -57,7 +66,17 @@ void worker_on_hangup(void *who)
 {
 	struct worker *worker = who;
 
+	unsigned int previous;
+	int error;
+
 	worker_watch_sockets(worker, false);
+	/* Where sockets are shared, clients of other slots may come to wrong workers until then. */
+	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
+	error = sticky_group_repair(supervisor_of(worker)->options.group);
+	privilege_restore(previous);
+	if (error < 0)
+		report(STICKY_LOG_ERROR, "repair_failed", "slot=%u error=\"%s\"",
+		       worker->slot->index, strerror(-error));
 	report(STICKY_LOG_ERROR, "socket_ended", "slot=%u pid=%d so=\"the worker is replaced\"",
 	       worker->slot->index, pid_of(worker));
 	worker_end_because(worker, END_NOT_LISTENING);

@@ -71,6 +71,11 @@ void slot_set_mode(struct supervised_slot *slot, enum slot_mode mode)
 	slot_note(slot);
 }
 
+bool slot_has_worker(const struct supervised_slot *slot)
+{
+	return slot->current || slot->next || slot->draining;
+}
+
 bool slots_all_were_ready(const struct supervisor *supervisor)
 {
 	uint32_t i;

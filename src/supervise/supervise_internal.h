@@ -206,6 +206,17 @@ static inline pid_t pid_of(const struct worker *worker)
 	return worker->handle ? backend_of(worker)->ops->pid(worker->handle) : 0;
 }
 
+/*
+ * Do all workers of a slot share the slot's listening sockets? The queue then stays with the slot,
+ * and connections come to a worker that leaves, too, until it has closed its descriptors.
+ */
+static inline bool supervisor_shares_sockets(const struct supervisor *supervisor)
+{
+	uint32_t abilities = sticky_group_abilities(supervisor->options.group);
+
+	return (abilities & STICKY_CAN_GIVE_SOCKETS) && !(abilities & STICKY_CAN_MOVE_QUEUES);
+}
+
 /* ---- slots.c ---------------------------------------------------------------------- */
 
 /* Write a slot's mode, and record it in the state file. */
@@ -224,6 +235,9 @@ void slot_move_to_draining(struct worker *worker);
  * Take a worker that has ended out of every list of its slot. A worker that is in none is allowed.
  */
 void slot_forget_worker(struct worker *worker);
+
+/* Is there any process of this slot, in whatever state? */
+bool slot_has_worker(const struct supervised_slot *slot);
 
 /* Returns true if every slot has been ready at least once. */
 bool slots_all_were_ready(const struct supervisor *supervisor);

@@ -147,6 +147,8 @@ void worker_exited(struct worker *worker, const struct run_exit *exit)
 	kept_sockets_look_later(supervisor->kept, worker);
 	worker_free(worker);
 	sticky_slot_wake(supervisor->options.group, slot->index);
+	if (supervisor_shares_sockets(supervisor))
+		supervised_slot_hold(supervisor, slot->index);
 	begin_successor(slot);
 	supervisor->hooks->gone(supervisor);
 	if (!supervisor->worker_count)

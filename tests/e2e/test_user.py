@@ -114,10 +114,13 @@ class Unprivileged(PassingTestCase):
                     child.rename(self.dir / f"nobody{len(how)}")
 
     def test_root_without_bpf(self):
-        """The same for root in a container. Without a proxy auto is the kernel, or nothing."""
+        """The same for root in a container. Behind a proxy, a classic program can't be used."""
         prefix = without("bpf", "sys_admin")
-        result = self.stickyctl("start", *LISTEN, "--", TAKER, prefix=prefix)
-        self.assert_message(result, "CAP_BPF", code=NOT_PERMITTED)
+        for how in (("--require-engine", "kernel"), (*XFF, "--require-engine", "classic")):
+            result = self.stickyctl("start", *LISTEN, *how, "--", TAKER, prefix=prefix)
+            self.assert_message(result, "CAP_BPF", code=NOT_PERMITTED)
+        result = self.stickyctl("start", *LISTEN, *XFF, "--steering", "classic", "--", TAKER)
+        self.assert_message(result, "--behind-proxy", code=USAGE)
         instance = self.serve_takers(2, *XFF, prefix=prefix)
         status = instance.status()
         self.assertEqual(status["steering"], "user")

@@ -160,7 +160,7 @@ static void an_entry_emptied_first_refuses_clients(void **state)
 	(void)state;
 	start_threads(group, threads);
 	start_crowd(&crowd, group, 0);
-	assert_int_equal(steering_empty(group->steering, 0, 0), 0);
+	assert_int_equal(engine_empty(group->engine, 0, 0), 0);
 	assert_int_equal(wait_until(somebody_was_refused, &crowd), 0);
 	change_hands(group, &threads[0], true);
 	crowd_end(&crowd, true);

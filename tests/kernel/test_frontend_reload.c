@@ -88,7 +88,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 					     .group = scene->group,
 					     .config = &scene->config,
 					     .traffic = scene->traffic,
-					     .is_user = true};
+					     .accepts_all = true};
 	assert_int_equal(frontend_open(&frontend, &scene->frontend, &complaint), 0);
 	assert_int_equal(frontend_start(scene->frontend), 0);
 }

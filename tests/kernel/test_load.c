@@ -273,20 +273,20 @@ static uint32_t move_a_queue(int (*bind_first)(struct listener *listener))
 	listener.length = address_length(&listener.address);
 	previous = bind_first(&listener);
 	assert_true(previous >= 0);
-	assert_int_equal(steering_add_listener(group->steering, previous), 1);
+	assert_int_equal(engine_add_listener(group->engine, previous), 1);
 	assert_int_equal(listener_listen(&listener, previous), 0);
 	assert_int_equal(listener_learn_port(&listener, previous), 0);
-	assert_int_equal(steering_put(group->steering, 1, 0, previous), 0);
+	assert_int_equal(engine_put(group->engine, 1, 0, previous), 0);
 	waiting_add(&line, NULL, 0, &listener.address, 3);
 
 	successor = listener_bind(&listener);
 	assert_int_equal(listener_listen(&listener, successor), 0);
-	assert_int_equal(steering_put(group->steering, 1, 0, successor), 0);
+	assert_int_equal(engine_put(group->engine, 1, 0, successor), 0);
 	close(previous);
 	waiting_serve(successor);
 	lost = waiting_end(&line);
 	close(successor);
-	steering_remove_last_listener(group->steering);
+	engine_remove_last_listener(group->engine);
 	sticky_group_close(group);
 	return lost;
 }

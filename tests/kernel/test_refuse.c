@@ -112,7 +112,7 @@ static void refuse_holds_for_a_worker_that_becomes_ready_later(void **state)
 /* The slot that the program tries first instead of an empty one. */
 static uint32_t first_other_slot(struct sticky_group *group, const struct sockaddr_storage *client)
 {
-	const struct sticky_settings *settings = steering_settings(group->steering);
+	const struct sticky_settings *settings = engine_settings(group->engine);
 	struct sticky_key key;
 
 	assert_int_equal(address_key(settings, (const void *)client, &key), 0);
@@ -152,8 +152,8 @@ static void clients_of_an_empty_slot_go_to_the_others(void **state)
 
 	(void)state;
 	workers_start(group, workers);
-	assert_int_equal(steering_empty(group->steering, 0, SLOT), 0);
-	assert_int_equal(steering_empty(group->steering, 0, SLOT), 0);
+	assert_int_equal(engine_empty(group->engine, 0, SLOT), 0);
+	assert_int_equal(engine_empty(group->engine, 0, SLOT), 0);
 	/* They arrive at all other slots: no single slot gets the whole share of the dead one. */
 	assert_int_equal(check_one_slot_is_empty(group, workers), 0xf & ~(1u << SLOT));
 	workers_close(group, workers);
@@ -194,7 +194,7 @@ static void everybody_is_refused_when_all_slots_are_empty(void **state)
 	(void)state;
 	workers_start(group, workers);
 	for (slot = 0; slot < SLOTS; slot++)
-		assert_int_equal(steering_empty(group->steering, 0, slot), 0);
+		assert_int_equal(engine_empty(group->engine, 0, slot), 0);
 	check_everybody_is_refused(group);
 	assert_int_equal(group_counters(group).empty_slot, 0);
 	workers_close(group, workers);
@@ -207,7 +207,7 @@ static void a_group_of_one_empty_slot_refuses(void **state)
 	struct sticky_worker *worker = worker_start(group, 0);
 
 	(void)state;
-	assert_int_equal(steering_empty(group->steering, 0, 0), 0);
+	assert_int_equal(engine_empty(group->engine, 0, 0), 0);
 	check_everybody_is_refused(group);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);

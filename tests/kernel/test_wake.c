@@ -35,11 +35,11 @@ static void the_probe_has_an_answer(void **state)
 	(void)state;
 	assert_int_equal(sticky_group_open(&options, &group), 0);
 	before = descriptors_count();
-	wakes = wake_probe(group->steering);
+	wakes = wake_probe(group->engine);
 	assert_in_range(wakes, 0, 1);
 	assert_int_equal(wakes, group->migration_wakes);
 	for (i = 0; i < 20; i++)
-		assert_int_equal(wake_probe(group->steering), wakes);
+		assert_int_equal(wake_probe(group->engine), wakes);
 	assert_int_equal(descriptors_count(), before);
 	sticky_group_close(group);
 }

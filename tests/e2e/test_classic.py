@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Without privilege: a classic BPF program steers. The tests of the kernel's engine, as nobody."""
+
+import os
+import pathlib
+import signal
+import socket
+
+import harness
+import lifecycle
+import nodejs
+import test_crash
+import test_node
+import test_steering
+import workers
+from clients import HERE, LISTEN, HalfOpen, ask, is_refused
+from privilege import NOBODY, as_nobody, copy_program
+from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
+from world import wait_for
+
+CLIENTS = 50
+
+
+class Nobody:
+    """stickyctl runs as nobody, with an empty bounding set, and steers by a classic program."""
+
+    HOW = ("--steering", "classic")
+
+    def setUp(self):
+        super().setUp()
+        for directory in (self.dir, self.run_dir, self.state_dir):
+            directory.mkdir(exist_ok=True, parents=True)
+            os.chown(directory, NOBODY, NOBODY)
+        self.program_copy = copy_program(STICKYCTL, self.dir)
+
+    def prefix(self):
+        return [*as_nobody(), "--bounding-set=-all"]
+
+    def start(self, *arguments, prefix=(), **options):
+        options.setdefault("program", self.program_copy)
+        return super().start(*self.HOW, *arguments, prefix=[*self.prefix(), *prefix], **options)
+
+    def assert_unprivileged(self, pid):
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
+            self.assertIn(f"{name}:\t0000000000000000", status)
+        self.assertIn("Uid:\t65534\t65534\t65534\t65534", status)
+
+
+class Steering(Nobody, test_steering.Steering):
+    """The same stickiness, the same `where`, the same scatter."""
+
+    def test_v4(self):
+        instance = self.serve_workers("-l", test_steering.V4)
+        self.assert_unprivileged(instance.pid)
+        self.assertEqual(instance.status()["steering"], "classic")
+        self.assert_sticky(instance, test_steering.V4, "4", test_steering.v4_source)
+
+    def test_the_same_slot_as_under_root(self):
+        mine = self.serve_workers("-l", test_steering.V4)
+        addresses = [f"203.0.113.{number}" for number in range(200)] + ["2001:db8::1"]
+        first = [answer["slot"] for answer in mine.where(*addresses)]
+        self.assertEqual(mine.terminate(), 0)
+        for directory in (self.run_dir, self.state_dir):
+            for path in [directory, *directory.rglob("*")]:
+                os.chown(path, 0, 0)
+        root = harness.TestCase.start(self, "-w", test_steering.SLOTS, "-l", test_steering.V4,
+                                      "--steering", "kernel", "--", WORKER, "--notify").ready()
+        self.assertEqual([answer["slot"] for answer in root.where(*addresses)], first)
+        self.assertEqual(root.terminate(), 0)
+
+
+class Killed(Nobody, test_crash.Killed):
+    """Workers that die under load. One that is starting may serve: that is weaker here."""
+
+    test_none_is_served_before_ready = None
+    test_a_forked_child_keeps_nothing = None
+
+
+class Rolling(Nobody, lifecycle.LifecycleTestCase):
+    def test_reloads_under_load(self):
+        instance = self.serve_workers(4)
+        with self.load() as load:
+            for _ in range(10):
+                result = instance.run("reload", "--wait")
+                self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_nobody_lost(load.counts, least=200)
+        self.assertEqual(self.generations(instance), [11] * 4)
+        self.assertEqual(sum(worker["restarts"] for worker in instance.workers()), 0)
+        self.wait_drained(instance)
+
+    def test_the_old_worker_is_asked_to_stop_at_once(self):
+        """It shares its socket: each moment longer it gets clients of the new one."""
+        instance = self.serve_workers(2, "--handshake-grace", "20s")
+        with HalfOpen(HERE):
+            self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+            self.wait_drained(instance)
+
+    def test_what_waits_is_served_by_the_next_worker(self):
+        """Workers hang, with clients in their queues. The next ones get them."""
+        instance = self.serve_workers(2, "--hard-shutdown-delay", "200ms")
+        for pid in self.pids(instance):
+            os.kill(pid, signal.SIGSTOP)
+        clients = self.connect([f"127.11.0.{number}" for number in range(1, CLIENTS + 1)])
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        answers = [text for text, _ in self.collect(clients) if text]
+        self.assertEqual(len(answers), CLIENTS)
+
+    def test_old_first(self):
+        instance = self.serve_workers(2, "--reload-order", "old-first")
+        with self.load() as load:
+            self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assert_nobody_lost(load.counts)
+        self.assertEqual(self.generations(instance), [2, 2])
+
+    def test_scale(self):
+        instance = self.serve_workers(2)
+        with self.load() as load:
+            for slots in (5, 3, 6, 2):
+                result = instance.run("scale", slots)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.wait_all_ready(instance)
+        # Clients move, as they do at each change of the number; none is lost.
+        self.assertEqual(load.counts["answered"], load.counts["connections"], load.counts)
+        self.assertEqual(len(instance.workers()), 2)
+
+    def test_stop_under_load(self):
+        """New connections are reset while the workers end."""
+        instance = self.serve_workers(2)
+        self.assertEqual(instance.run("stop").returncode, 0)
+        self.assertEqual(instance.wait(), 0)
+        self.assertTrue(is_refused(HERE))
+
+    def test_a_controller_that_is_killed_takes_its_workers_along(self):
+        """The next one can't take them over: it ends them, and begins anew."""
+        instance = self.serve_workers(2)
+        pids = self.pids(instance)
+        instance.kill()
+        again = self.serve_workers(2)
+        self.assertFalse(set(pids) & set(self.pids(again)))
+        for pid in pids:
+            self.assertFalse(os.path.exists(f"/proc/{pid}"))
+        self.assertEqual(again.terminate(), 0)
+
+
+class Holding(Nobody, lifecycle.LifecycleTestCase):
+    """Clients of a slot without a process."""
+
+    BUDGET = ("--max-retries", "4", "--retry-delay", "100ms")
+
+    def wait_empty(self, instance, slot):
+        """Until no process of the slot is left."""
+        instance.wait_status("an empty slot", lambda status: status["workers"][slot][
+            "pid"] is None and not status["draining"])
+
+    def test_they_are_answered_in_time(self):
+        instance = self.serve_workers(2, *self.BUDGET)
+        self.assertEqual(instance.run("drain", 1).returncode, 0)
+        self.wait_empty(instance, 1)
+        sources = self.sources_of(instance, 1, 20)
+        results = self.collect(self.connect(sources, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+        for answer, _ in results:
+            self.assertIn(b"502 Bad Gateway", answer)
+        self.assertEqual(instance.status()["counters"]["answered_502"], 20)
+        # The other slot goes on, and this one comes back.
+        self.assertEqual(ask(HERE, self.sources_of(instance, 0, 1)[0])["slot"], 0)
+        self.assertEqual(instance.run("ready", 1).returncode, 0)
+        self.wait_generation(instance, 2, slot=1)
+        self.assertEqual(ask(HERE, sources[0])["slot"], 1)
+
+    def test_they_wait_for_the_next_worker(self):
+        instance = self.serve_workers(2)
+        self.assertEqual(instance.run("drain", 1).returncode, 0)
+        self.wait_empty(instance, 1)
+        clients = self.connect(self.sources_of(instance, 1, 20))
+        self.assertEqual(instance.run("ready", 1).returncode, 0)
+        answers = [text for text, _ in self.collect(clients) if text]
+        self.assertEqual(len(answers), 20)
+        self.assertEqual(instance.status()["counters"]["answered_502"], 0)
+
+    def test_spill(self):
+        instance = self.serve_workers(3, "--when-down", "spill")
+        sources = self.sources_of(instance, 1, 20)
+        self.assertEqual(instance.run("drain", 1).returncode, 0)
+        self.wait_empty(instance, 1)
+        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {0, 2})
+        self.assertEqual([instance.where(source)["slot"] == 1 for source in sources],
+                         [False] * 20)
+        self.assertEqual(instance.run("ready", 1).returncode, 0)
+        self.wait_generation(instance, 2, slot=1)
+        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {1})
+
+
+class Choice(Nobody, lifecycle.LifecycleTestCase):
+    """Which engine there is, and what is said of it."""
+
+    HOW = ()
+
+    def test_auto_takes_it(self):
+        instance = self.serve_workers(2, env={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+        status = instance.status()
+        self.assertEqual(status["steering"], "classic")
+        self.assertIn("CAP_BPF", status["steering_reason"])
+        self.assertIn("securityContext", status["steering_remedy"])
+        self.assertFalse(status["counts_placements"])
+        line, = instance.log_lines("steering_by_classic")
+        self.assertIn("securityContext", line.fields["hint"])
+        text = instance.run("status").stdout
+        self.assertIn("steering by classic: BPF is not permitted", text)
+        self.assertNotIn("placed", text)
+        self.assertEqual(instance.terminate(), 0)
+
+    def refused(self, *arguments, code=FAILED, words=()):
+        result = self.stickyctl("start", *LISTEN, *arguments, "--", WORKER, prefix=self.prefix(),
+                                program=self.program_copy)
+        self.assert_message(result, *words, code=code)
+
+    def test_a_requirement_is_kept(self):
+        self.refused("--require-engine", "kernel", words=["CAP_BPF"], code=NOT_PERMITTED)
+        self.refused("--require-engine", "kernel", "--steering", "classic", code=USAGE,
+                     words=["--require-engine"])
+        self.refused("--require-engine", "classic", "--steering", "user",
+                     words=["--require-engine"])
+        instance = self.serve_workers(1, "--require-engine", "classic")
+        self.assertEqual(instance.status()["steering"], "classic")
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_too_many_slots(self):
+        self.refused("-w", "400", words=["400 slots", "fit", "-w"])
+        instance = self.serve_workers(2)
+        result = instance.run("scale", "400")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertEqual(len(instance.workers()), 2)
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_doctor(self):
+        result = self.stickyctl("doctor", prefix=self.prefix(), program=self.program_copy)
+        self.assertRegex(result.stdout, r"steering +classic: .* up to \d\d slots")
+
+
+class Node(Nobody, nodejs.NodeTestCase):
+    """An unchanged application of Node.js."""
+
+    def test_unchanged(self):
+        instance = self.serve_node(self.plain("3000"), slots=3, cwd="/")
+        self.assertEqual(instance.status()["steering"], "classic")
+        self.assert_steered(instance)
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assert_steered(instance)
+        self.kill_worker(instance, 1)
+        self.wait_generation(instance, 3, slot=1)
+        self.assert_steered(instance)
+        self.assertEqual(instance.terminate(), 0)
+
+
+class NodePorts(Nobody, test_node.Again):
+    """Ports that an application closes, and listens on again. Where none listens any more, clients
+    are reset here and not refused: test_a_port_that_all_have_closed_is_reset."""
+
+    test_a_port_at_the_stop = None
+    test_a_port_that_all_have_closed = None
+
+    def is_reset(self, address):
+        """Does a connection end without a byte?"""
+        try:
+            return not ask(address)
+        except (ConnectionResetError, ConnectionRefusedError):
+            return True
+
+    def test_a_port_that_all_have_closed_is_reset(self):
+        instance = self.serve_node(self.app(nodejs.SERVER_OF_TWO), slots=2, cwd="/")
+        self.assert_steered(instance, ("127.0.0.1", 3001))
+        for source in (self.sources_of(instance, slot, 1)[0] for slot in (0, 1)):
+            nodejs.ask_http(HERE, source, "/close")
+        wait_for("it to be reset", lambda: self.is_reset(("127.0.0.1", 3001)))
+        self.assert_steered(instance)
+        self.assertEqual(instance.terminate(), 0)
+
+
+class NodeAddresses(Nobody, test_node.Addresses):
+    test_workers_of_another_user = None  # nobody can't change the user
+    # A worker shares the socket before it is ready, and accepts when it likes.
+    test_ready_when_all_that_is_named_is_listened_on = None
+
+
+class Misuse(Nobody, lifecycle.LifecycleTestCase):
+    """Programs on this machine that want the clients."""
+
+    def join(self, uid):
+        """Listen beside the workers, and take all connections, as a user. The socket stays open as
+        long as the program."""
+        code = ("import ctypes, socket, struct, sys\n"
+                "s = socket.socket()\n"
+                "s.setsockopt(socket.SOL_SOCKET, 15, 1)\n"
+                "s.bind(('127.0.0.1', 3000))\n"
+                "s.listen()\n"
+                "take = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0))\n"
+                "s.setsockopt(socket.SOL_SOCKET, 51, struct.pack('HP', 1,\n"
+                "             ctypes.addressof(take)))\n"
+                "print('joined', flush=True)\n"
+                "sys.stdin.read()\n")
+        return self.run_program("setpriv", f"--reuid={uid}", "--clear-groups", "python3", "-c",
+                                code)
+
+    def test_another_user_can_not_join(self):
+        instance = self.serve_workers(4)
+        result = self.join(12345)
+        self.assertIn("Address already in use", result.stderr)
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_one_of_the_same_user_is_noticed_and_put_right(self):
+        """Only a separate uid prevents it."""
+        instance = self.serve_workers(4)
+        sources = self.sources_of(instance, 3, 20)
+        self.assertEqual(self.join(NOBODY).stdout, "joined\n")
+        # Its program stays attached after its end.
+        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {0})
+        instance.wait_status("the loss to be noticed", lambda status: status[
+            "steering_restored"])
+        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {3})
+        self.assertTrue(instance.log_lines("steering_lost"))
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_a_worker_that_shuts_its_socket_down(self):
+        """Its slot gets another one, and the others keep their clients."""
+        instance = self.serve_workers(4, "--min-uptime", "20ms")
+        fd = workers.fetch_descriptor(instance.workers()[1]["pid"], 3)
+        with socket.socket(fileno=fd) as listening:
+            listening.shutdown(socket.SHUT_RD)
+        self.wait_generation(instance, 2, slot=1)
+        for slot in range(4):
+            for source in self.sources_of(instance, slot, 5):
+                self.assertEqual(ask(HERE, source)["slot"], slot)
+        self.assertTrue(instance.log_lines("socket_replaced"))
+        self.assertEqual(instance.terminate(), 0)
+
+if __name__ == "__main__":
+    harness.main()
