@@ -313,5 +313,6 @@ void sticky_group_run(struct sticky_group *group)
 	do_due(group);
 	arm(group);
 	engine_run(group->engine);
+	shared_run(group);
 	pthread_mutex_unlock(&group->lock);
 }

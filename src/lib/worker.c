@@ -162,6 +162,7 @@ int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int ser
 
 	pthread_mutex_lock(&worker->group->lock);
 	error = serve_locked(worker, listener, serves != 0);
+	shared_watch(worker->group, worker->slot);
 	group_unlock_and_settle(worker->group);
 	return error;
 }
@@ -192,6 +193,7 @@ int sticky_worker_ready(struct sticky_worker *worker)
 
 	pthread_mutex_lock(&worker->group->lock);
 	error = ready_locked(worker);
+	shared_watch(worker->group, worker->slot);
 	group_unlock_and_settle(worker->group);
 	return error;
 }

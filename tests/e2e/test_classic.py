@@ -262,11 +262,11 @@ class NodePorts(Nobody, test_node.Again):
     test_a_port_that_all_have_closed = None
 
     def is_reset(self, address):
-        """Does a connection end without a byte?"""
         try:
-            return not ask(address)
-        except (ConnectionResetError, ConnectionRefusedError):
+            nodejs.ask_http(address)
+        except ConnectionResetError:
             return True
+        return False
 
     def test_a_port_that_all_have_closed_is_reset(self):
         instance = self.serve_node(self.app(nodejs.SERVER_OF_TWO), slots=2, cwd="/")
