@@ -109,6 +109,7 @@ help:
 	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
+	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
@@ -467,6 +468,9 @@ LIBDIR ?= $(PREFIX)/lib
 VERSION := $(shell sed -n 's/^\#define STICKY_VERSION[[:space:]]*"\(.*\)"/\1/p' include/sticky.h)
 INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsticky.a \
 	$(LIBDIR)/libsticky.so.0 $(LIBDIR)/libsticky.so $(LIBDIR)/pkgconfig/libsticky.pc
+# SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
+SETCAP ?= 0
+FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
 install: all
 	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
 	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
@@ -477,6 +481,7 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		src/lib/libsticky.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
+	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
