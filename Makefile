@@ -125,6 +125,7 @@ help:
 	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
+	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
@@ -533,6 +534,9 @@ MAN_PAGES := $(wildcard docs/man/*.3)
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
 MAN_INSTALLED := $(addprefix $(MANDIR)/man3/,$(notdir $(MAN_PAGES)) \
 	$(shell sed 's/ .*/.3/' docs/man/aliases))
+# SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
+SETCAP ?= 0
+FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
 install: all
 	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
 	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
@@ -548,6 +552,7 @@ install: all
 	while read -r name page; do \
 		ln -sf "$$page.3" "$(DESTDIR)$(MANDIR)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases
+	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED))

@@ -52,6 +52,14 @@ $CC tests/consumer.c -I"$tree/usr/include" "$tree/usr/lib/somewhere/libsticky.a"
 "$tree/static"
 rm "$tree/shared" "$tree/static"
 
+# Only root may give a file capabilities, and not on every file system.
+if [ "$(id -u)" = 0 ] && command -v getcap >/dev/null && $MAKE install SETCAP=1 $where >/dev/null 2>&1; then
+	case $(getcap "$tree/usr/bin/stickyctl") in
+	*cap_bpf*) ;;
+	*) echo "make install SETCAP=1 gave no file capabilities" >&2; exit 1 ;;
+	esac
+fi
+
 $MAKE uninstall $where >/dev/null
 left=$(find "$tree" ! -type d)
 if [ -n "$left" ]; then

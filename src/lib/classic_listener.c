@@ -135,17 +135,24 @@ int classic_listener_watch(const struct classic_listener *listener, int epoll)
 	return -errno;
 }
 
-static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
-	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+union peer {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
-	if (a->ss_family != b->ss_family)
+/* Does a connection come from where test connections come from? */
+static bool is_check(const struct classic_listener *listener, const union peer *peer)
+{
+	const struct sockaddr_in6 *v6 = (const void *)&listener->check;
+	const struct sockaddr_in *v4 = (const void *)&listener->check;
+
+	if (peer->any.sa_family != listener->check.ss_family)
 		return false;
-	if (a->ss_family == AF_INET6)
-		return a6->sin6_port == b6->sin6_port &&
-		       !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr));
-	return a4->sin_port == b4->sin_port && a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	if (peer->any.sa_family == AF_INET6)
+		return peer->v6.sin6_port == v6->sin6_port &&
+		       !memcmp(&peer->v6.sin6_addr, &v6->sin6_addr, sizeof(v6->sin6_addr));
+	return peer->v4.sin_port == v4->sin_port && peer->v4.sin_addr.s_addr == v4->sin_addr.s_addr;
 }
 
 static bool serves_any(const struct classic_listener *listener, uint32_t count)
@@ -161,12 +168,12 @@ static bool serves_any(const struct classic_listener *listener, uint32_t count)
 void classic_listener_reset(struct classic_listener *listener)
 {
 	const struct linger reset = {.l_onoff = 1};
-	struct sockaddr_storage peer;
+	union peer peer = {.v6 = {0}};
 	socklen_t length = sizeof(peer);
 	int fd;
 
-	while ((fd = accept4(listener->spare, (void *)&peer, &length, SOCK_CLOEXEC)) >= 0) {
-		if (is_same(&peer, &listener->check))
+	while ((fd = accept4(listener->spare, &peer.any, &length, SOCK_CLOEXEC)) >= 0) {
+		if (is_check(listener, &peer))
 			listener->was_checked = true;
 		else
 			listener->has_strays |= serves_any(listener, STICKY_SLOTS_LIMIT);

@@ -317,5 +317,6 @@ void sticky_group_run(struct sticky_group *group)
 	do_due(group);
 	arm(group);
 	engine_run(group->engine);
+	shared_run(group);
 	group_unlock(group);
 }

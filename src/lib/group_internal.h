@@ -214,6 +214,19 @@ int shared_give(struct sticky_group *group, uint32_t slot, const struct socket_s
  */
 int shared_hold(struct sticky_group *group, uint32_t slot);
 
+/*
+ * A slot's worker, or what it serves, has changed: watch the sockets of listeners that the worker
+ * does not serve, for shared_run(). Does nothing where sockets are not shared, or the host does not
+ * poll.
+ */
+void shared_watch(struct sticky_group *group, uint32_t slot);
+
+/*
+ * Reset the connections that wait at listeners that the slot's worker does not serve: they came
+ * before the program was replaced, and no process accepts them.
+ */
+void shared_run(struct sticky_group *group);
+
 /* The sockets of a slot that are in the map at present. */
 const struct socket_set *slot_present(const struct slot *slot);
 struct socket_set *slot_present_set(struct slot *slot);

@@ -189,6 +189,18 @@ struct sockaddr_storage listener_reach(const struct listener *listener)
 	return address;
 }
 
+void listener_reset_all(int fd)
+{
+	const struct linger reset = {.l_onoff = 1};
+	int connection;
+
+	while ((connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		/* If this fails, the client sees the end of the connection instead of a reset. */
+		(void)setsockopt(connection, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		close(connection);
+	}
+}
+
 int listener_queue(int fd)
 {
 	struct tcp_info info;

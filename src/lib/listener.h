@@ -81,6 +81,9 @@ void listener_wake(int fd);
  */
 struct sockaddr_storage listener_reach(const struct listener *listener);
 
+/* Accept and reset all connections that wait in a listening socket, which is non-blocking. */
+void listener_reset_all(int fd);
+
 /* The number of connections in a listening socket's accept queue, or -errno. */
 int listener_queue(int fd);
 

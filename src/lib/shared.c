@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -46,6 +47,13 @@ int shared_open(struct sticky_group *group, uint32_t slot)
 	return error;
 }
 
+/* Also where the socket is not watched. A worker's duplicate would keep it in the epoll set. */
+static void unwatch(const struct sticky_group *group, int fd)
+{
+	if (group->poll_fd >= 0)
+		epoll_ctl(group->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /*
  * Close the sockets that do not listen any more. All of them are found before the first new one is
  * opened, as each one that left has changed the order of those that were there. Returns their
@@ -63,6 +71,7 @@ static int drop_dead(struct sticky_group *group)
 			if (*fd < 0 || is_listening(*fd))
 				continue;
 			engine_lose(group->engine, listener, slot);
+			unwatch(group, *fd);
 			close(*fd);
 			*fd = -1;
 			dropped++;
@@ -129,7 +138,7 @@ int shared_open_worker(struct sticky_group *group, uint32_t slot, struct socket_
 
 	socket_set_init(&set);
 	error = error < 0 ? error : 0;
-	if (!error && state->is_nonblocking)
+	if (!error && state->is_nonblocking && !state->owner)
 		error = make_blocking(state);
 	for (listener = 0; listener < group->listener_count && !error; listener++)
 		error = socket_set_duplicate_one(&state->holding, listener, &set);
@@ -183,4 +192,49 @@ int shared_hold(struct sticky_group *group, uint32_t slot)
 	int error = repair(group);
 
 	return error < 0 ? error : tell(group, slot, &group->slots[slot].holding);
+}
+
+/* ---- Listeners that a slot's worker does not serve ------------------------------------- */
+
+static bool is_unserved(const struct slot *slot, uint32_t listener)
+{
+	return slot->owner && slot->owner->sockets.fd[listener] < 0 &&
+	       slot->holding.fd[listener] >= 0;
+}
+
+void shared_watch(struct sticky_group *group, uint32_t slot)
+{
+	struct slot *state = &group->slots[slot];
+	struct epoll_event event = {.events = EPOLLIN};
+	uint32_t listener;
+
+	if (!group_shares_sockets(group) || group->poll_fd < 0)
+		return;
+	for (listener = 0; listener < group->listener_count; listener++) {
+		int fd = state->holding.fd[listener];
+
+		if (!is_unserved(state, listener)) {
+			if (fd >= 0)
+				unwatch(group, fd);
+			continue;
+		}
+		if ((fcntl(fd, F_SETFL, O_NONBLOCK) ||
+		     epoll_ctl(group->poll_fd, EPOLL_CTL_ADD, fd, &event)) &&
+		    errno != EEXIST)
+			log_event(&group->log, STICKY_LOG_WARN, "socket_not_watched",
+				  "slot=%u listener=%u error=%d", slot, listener, errno);
+		state->is_nonblocking = true;
+	}
+}
+
+void shared_run(struct sticky_group *group)
+{
+	uint32_t slot, listener;
+
+	if (!group_shares_sockets(group))
+		return;
+	for (slot = 0; slot < group->slot_count; slot++)
+		for (listener = 0; listener < group->listener_count; listener++)
+			if (is_unserved(&group->slots[slot], listener))
+				listener_reset_all(group->slots[slot].holding.fd[listener]);
 }

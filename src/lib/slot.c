@@ -204,6 +204,7 @@ int slot_hold(struct sticky_group *group, uint32_t slot)
 
 	if (group_shares_sockets(group)) {
 		state->owner = NULL;
+		shared_watch(group, slot);
 		return shared_hold(group, slot);
 	}
 	error = socket_set_open(group, &holding);

@@ -172,6 +172,7 @@ int sticky_worker_serve(struct sticky_worker *worker, uint32_t listener, int ser
 		return -ECHILD;
 	group_lock(worker->group);
 	error = serve_locked(worker, listener, serves != 0);
+	shared_watch(worker->group, worker->slot);
 	group_unlock_and_settle(worker->group);
 	return error;
 }
@@ -205,6 +206,7 @@ int sticky_worker_ready(struct sticky_worker *worker)
 		return -ECHILD;
 	group_lock(worker->group);
 	error = ready_locked(worker);
+	shared_watch(worker->group, worker->slot);
 	group_unlock_and_settle(worker->group);
 	return error;
 }

@@ -574,9 +574,21 @@ class Users(BindTestCase):
         self.assertEqual(instance.terminate(), 0)
 
     def test_without_any_privilege(self):
-        """Steering by user passes connections, which these servers do not take."""
+        """A classic program steers: their workers get the socket of their slot."""
+        instance = self.serve_bound(2, prefix=as_nobody(), **self.home())
+        self.assertEqual(instance.status()["steering"], "classic")
+        self.assert_sticky(instance)
+        self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
+        self.assert_sticky(instance)
+        self.kill_worker(instance, 1)
+        self.wait_generation(instance, 3, slot=1)
+        self.assert_sticky(instance)
+        self.assertEqual(instance.terminate(), 0)
+
+    def test_without_the_engine_that_is_required(self):
         home = self.home()
-        instance = self.start("-w", 2, *LISTEN, *BIND, "--", *BOUND, prefix=as_nobody(), **home)
+        instance = self.start("-w", 2, *LISTEN, *BIND, "--require-engine", "kernel", "--", *BOUND,
+                              prefix=as_nobody(), **home)
         self.assert_failed(instance, "CAP_BPF", code=NOT_PERMITTED)
 
 

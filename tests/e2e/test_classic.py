@@ -78,6 +78,16 @@ class Killed(Nobody, test_crash.Killed):
     test_a_forked_child_keeps_nothing = None
 
 
+class Starting(Nobody, lifecycle.LifecycleTestCase):
+    def test_a_worker_may_serve_before_it_is_ready(self):
+        """Its socket is the slot's, from the start."""
+        instance = self.start("-w", "1", *LISTEN, "--ready", "notify", "--", WORKER)
+        instance.wait_status("a worker", lambda status: status["workers"][0]["pid"])
+        self.assertEqual(ask(HERE)["gen"], 1)
+        self.assertEqual(instance.workers()[0]["state"], "starting")
+        self.assertEqual(instance.stop("--now"), 0)
+
+
 class Rolling(Nobody, lifecycle.LifecycleTestCase):
     def test_reloads_under_load(self):
         instance = self.serve_workers(4)
@@ -262,11 +272,11 @@ class NodePorts(Nobody, test_node.Again):
     test_a_port_that_all_have_closed = None
 
     def is_reset(self, address):
-        """Does a connection end without a byte?"""
         try:
-            return not ask(address)
-        except (ConnectionResetError, ConnectionRefusedError):
+            nodejs.ask_http(address)
+        except ConnectionResetError:
             return True
+        return False
 
     def test_a_port_that_all_have_closed_is_reset(self):
         instance = self.serve_node(self.app(nodejs.SERVER_OF_TWO), slots=2, cwd="/")

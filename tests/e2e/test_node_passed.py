@@ -64,7 +64,7 @@ class Passed(NodeTestCase):
         for directory in (self.run_dir, self.state_dir):
             directory.mkdir()
             os.chown(directory, 65534, 65534)
-        instance = self.start_node(self.app(SERVER + LISTENS), program=program,
+        instance = self.start_node(self.app(SERVER + LISTENS), "--steering", "user", program=program,
                                    prefix=as_nobody(), cwd="/tmp", env={"PWD": "/tmp"})
         instance.ready()
         self.assertEqual(instance.status()["steering"], "user")
