@@ -76,7 +76,7 @@ static int duplicate(pid_t pid, int number)
 
 	if (pidfd < 0)
 		return -errno;
-	if (!process_has_socket_at(pid, number)) {
+	if (!process_descriptor_is_socket(pid, number)) {
 		close(pidfd);
 		return -ENOTSOCK;
 	}

@@ -35,7 +35,7 @@ static uint32_t bit(uint32_t listener)
 
 static uint32_t lacking(const struct late_listeners *late)
 {
-	return node_listeners_listeners(late->options.ports) & ~late->asked & ~late->listening;
+	return node_listeners_all(late->options.ports) & ~late->asked & ~late->listening;
 }
 
 /* Does the worker have a socket there? */
@@ -59,7 +59,7 @@ static uint64_t due_from(const struct late_listeners *late, uint64_t now_ms)
 
 static void set_due_times(struct late_listeners *late, uint64_t now_ms)
 {
-	uint32_t left = node_listeners_listeners(late->options.ports) & ~late->listening, i;
+	uint32_t left = node_listeners_all(late->options.ports) & ~late->listening, i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (left & bit(i) && !late->due_ms[i])
@@ -127,7 +127,7 @@ static void say_ready(struct late_listeners *late, uint64_t now_ms)
 static void start_timer(struct late_listeners *late, uint64_t now_ms)
 {
 	uint64_t next_ms = UINT64_MAX;
-	uint32_t left = node_listeners_listeners(late->options.ports) & ~late->listening, i;
+	uint32_t left = node_listeners_all(late->options.ports) & ~late->listening, i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (left & bit(i) && late->due_ms[i] > now_ms && late->due_ms[i] < next_ms)

@@ -20,7 +20,7 @@
 
 struct node_listeners {
 	struct node_listeners_options options;
-	struct sharedports *shared;
+	struct shared_servers *shared;
 	uint8_t said[65536 / 8];	     /* a bit for each port of which report_shared() told */
 	uint32_t opened[STICKY_SLOTS_LIMIT]; /* by the slot's last READY worker, a bit each */
 	struct node_listeners_watch *watches;
@@ -197,7 +197,7 @@ static int add_if_possible(struct node_listeners *ports, const struct cluster_qu
 	int listener;
 
 	/* Workers of a previous controller share it. It can't be bound anew beside them. */
-	if (ports->options.is_named || sharedports_has(ports->shared, query))
+	if (ports->options.is_named || shared_servers_has(ports->shared, query))
 		return -ENOENT;
 	if (!ports->options.may_add && sticky_group_listener_count(ports->options.group)) {
 		report_shared(
@@ -231,7 +231,7 @@ static int find_listener(struct node_listeners *ports, const struct cluster_quer
 	return add_if_possible(ports, query);
 }
 
-int node_listeners_listener_of(const struct node_listeners *ports, int fd)
+int node_listeners_index_of(const struct node_listeners *ports, int fd)
 {
 	union {
 		struct sockaddr any;
@@ -263,7 +263,7 @@ int node_listeners_listener_of(const struct node_listeners *ports, int fd)
 	return listener < 0 ? 0 : listener;
 }
 
-uint32_t node_listeners_listeners(const struct node_listeners *ports)
+uint32_t node_listeners_all(const struct node_listeners *ports)
 {
 	_Static_assert(STICKY_LISTENERS_LIMIT < 32, "a bit each");
 
@@ -352,23 +352,23 @@ void node_listeners_offer(struct node_listeners *ports, int fd)
 	if (is_steered(ports, fd))
 		close(fd);
 	else
-		sharedports_offer(ports->shared, fd);
+		shared_servers_offer(ports->shared, fd);
 }
 
 void node_listeners_hold(struct node_listeners *ports, const char *key)
 {
-	sharedports_hold(ports->shared, key);
+	shared_servers_hold(ports->shared, key);
 }
 
 void node_listeners_release(struct node_listeners *ports, const char *key, bool is_wanted)
 {
-	sharedports_release(ports->shared, key, is_wanted);
+	shared_servers_release(ports->shared, key, is_wanted);
 }
 
 void node_listeners_stop(struct node_listeners *ports)
 {
 	if (ports)
-		sharedports_stop(ports->shared);
+		shared_servers_stop(ports->shared);
 }
 
 /*
@@ -382,11 +382,11 @@ static bool may_be_low(const struct node_listeners *ports, const struct cluster_
 }
 
 static int share(struct node_listeners *ports, const struct cluster_query *query,
-		 const json_t *data, struct nodeport *ret_port)
+		 const json_t *data, struct node_listener *ret_port)
 {
-	struct nodeport port = {.listener = -1};
-	int error = sharedports_find(ports->shared, query, may_be_low(ports, query), data, &port.fd,
-				     &port.data);
+	struct node_listener port = {.listener = -1};
+	int error = shared_servers_find(ports->shared, query, may_be_low(ports, query), data,
+					&port.fd, &port.data);
 
 	if (!error)
 		*ret_port = port;
@@ -396,7 +396,7 @@ static int share(struct node_listeners *ports, const struct cluster_query *query
 /* ---- Both ------------------------------------------------------------------------------------ */
 
 int node_listeners_find(struct node_listeners *ports, const struct cluster_query *query,
-			uint32_t held, const json_t *data, struct nodeport *ret_port)
+			uint32_t held, const json_t *data, struct node_listener *ret_port)
 {
 	int listener;
 
@@ -410,8 +410,8 @@ int node_listeners_find(struct node_listeners *ports, const struct cluster_query
 	/* One process can't have two servers at the same address. */
 	if (held & 1u << listener)
 		return -EADDRINUSE;
-	*ret_port = (struct nodeport){listener, -1,
-				      sharedports_keep_data(&ports->data[listener], data)};
+	*ret_port = (struct node_listener){listener, -1,
+					   shared_servers_keep_data(&ports->data[listener], data)};
 	return 0;
 }
 
@@ -423,7 +423,7 @@ int node_listeners_open(const struct node_listeners_options *options,
 
 	if (!ports)
 		return -ENOMEM;
-	error = sharedports_open(options->backlog, options->rights, &ports->shared);
+	error = shared_servers_open(options->backlog, options->rights, &ports->shared);
 	if (error) {
 		free(ports);
 		return error;
@@ -439,7 +439,7 @@ void node_listeners_close(struct node_listeners *ports)
 
 	if (!ports)
 		return;
-	sharedports_close(ports->shared);
+	shared_servers_close(ports->shared);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		json_decref(ports->data[i]);
 	free(ports);

@@ -30,7 +30,7 @@ struct node_listeners_options {
 };
 
 /* The answer to a query. */
-struct nodeport {
+struct node_listener {
 	int listener;	    /* index of the group's listener; -1: a shared socket */
 	int fd;		    /* of the shared socket; stays open here */
 	const json_t *data; /* data that all workers of this server share */
@@ -59,7 +59,7 @@ void node_listeners_offer(struct node_listeners *ports, int fd);
  * Returns 0 or -errno, which the application gets as the error of its listen().
  */
 int node_listeners_find(struct node_listeners *ports, const struct cluster_query *query,
-			uint32_t held, const json_t *data, struct nodeport *ret_port);
+			uint32_t held, const json_t *data, struct node_listener *ret_port);
 
 /*
  * A worker has opened, or closed, the shared socket with this key (cluster_key()). When the last
@@ -80,7 +80,7 @@ void node_listeners_release(struct node_listeners *ports, const char *key, bool 
 void node_listeners_stop(struct node_listeners *ports);
 
 /* Returns the index of the listener that a connection came to. */
-int node_listeners_listener_of(const struct node_listeners *ports, int fd);
+int node_listeners_index_of(const struct node_listeners *ports, int fd);
 
 /* Is told of each listener that is added. */
 struct node_listeners_watch {
@@ -111,7 +111,7 @@ void node_listeners_address(const struct node_listeners *ports, uint32_t listene
 			    char *ret_text);
 
 /* Returns the set of all listeners of the group, one bit each. */
-uint32_t node_listeners_listeners(const struct node_listeners *ports);
+uint32_t node_listeners_all(const struct node_listeners *ports);
 
 /* Write the addresses that -l names and that are not in the set `listening`; "": none. */
 void node_listeners_missing(const struct node_listeners *ports, uint32_t listening, size_t size,

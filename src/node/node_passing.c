@@ -94,7 +94,7 @@ static int pass_connection(void *context, uint32_t id, const struct delivery_ite
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	node_format_key(node_listeners_listener_of(node->options.ports, item->fd), key);
+	node_format_key(node_listeners_index_of(node->options.ports, item->fd), key);
 	message = node_is_of_module(node)
 			  ? cluster_socket(message_of_module(node))
 			  : cluster_wrap(message_of_cluster(node, key, id, item), false);

@@ -128,7 +128,7 @@ static int begin_serving(struct node_worker *node, uint32_t listener)
 void node_on_query(struct node_worker *node, const struct cluster_event *event)
 {
 	char key[KEY_SIZE];
-	struct nodeport port;
+	struct node_listener port;
 	int error = node_listeners_find(node->options.ports, &event->query, node->held, event->data,
 					&port);
 

@@ -35,7 +35,7 @@ struct orphan {
 	int fd;
 };
 
-struct sharedports {
+struct shared_servers {
 	int backlog;
 	const struct user_rights *rights; /* of the workers' user */
 	struct orphan *orphans;
@@ -46,7 +46,7 @@ struct sharedports {
 
 /* ---- Sockets that only workers have -------------------------------------------------------- */
 
-static bool is_known(const struct sharedports *ports, uint64_t cookie)
+static bool is_known(const struct shared_servers *ports, uint64_t cookie)
 {
 	const struct orphan *orphan = ports->orphans;
 
@@ -55,7 +55,7 @@ static bool is_known(const struct sharedports *ports, uint64_t cookie)
 	return orphan != NULL;
 }
 
-void sharedports_offer(struct sharedports *ports, int fd)
+void shared_servers_offer(struct shared_servers *ports, int fd)
 {
 	uint64_t cookie = sharedsocket_cookie(fd);
 	struct orphan *orphan = NULL;
@@ -73,7 +73,7 @@ void sharedports_offer(struct sharedports *ports, int fd)
 }
 
 /* Take an orphan that is at the address of a query. Returns its descriptor, or -ENOENT. */
-static int reclaim(struct sharedports *ports, const struct cluster_query *query)
+static int reclaim(struct shared_servers *ports, const struct cluster_query *query)
 {
 	struct orphan **link = &ports->orphans, *orphan;
 	int fd;
@@ -89,7 +89,7 @@ static int reclaim(struct sharedports *ports, const struct cluster_query *query)
 	return fd;
 }
 
-bool sharedports_has(const struct sharedports *ports, const struct cluster_query *query)
+bool shared_servers_has(const struct shared_servers *ports, const struct cluster_query *query)
 {
 	const struct orphan *orphan = ports->orphans;
 	char key[KEY_SIZE];
@@ -115,7 +115,7 @@ static void report_kept_file(const struct shared *shared, int error)
 	       strerror(-error));
 }
 
-static void close_shared(struct sharedports *ports, struct shared *shared)
+static void close_shared(struct shared_servers *ports, struct shared *shared)
 {
 	int error;
 
@@ -129,7 +129,7 @@ static void close_shared(struct sharedports *ports, struct shared *shared)
 	free(shared);
 }
 
-void sharedports_hold(struct sharedports *ports, const char *key)
+void shared_servers_hold(struct shared_servers *ports, const char *key)
 {
 	struct shared *shared;
 
@@ -138,7 +138,7 @@ void sharedports_hold(struct sharedports *ports, const char *key)
 		shared->holders++;
 }
 
-void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted)
+void shared_servers_release(struct shared_servers *ports, const char *key, bool is_wanted)
 {
 	struct shared *shared;
 
@@ -148,7 +148,7 @@ void sharedports_release(struct sharedports *ports, const char *key, bool is_wan
 }
 
 /* Close the sockets that at most `holders` workers have open. */
-static void close_those(struct sharedports *ports, uint32_t holders)
+static void close_those(struct shared_servers *ports, uint32_t holders)
 {
 	struct shared *shared, *next;
 
@@ -159,14 +159,14 @@ static void close_those(struct sharedports *ports, uint32_t holders)
 	}
 }
 
-void sharedports_stop(struct sharedports *ports)
+void shared_servers_stop(struct shared_servers *ports)
 {
 	ports->is_over = true;
 	close_those(ports, 0);
 }
 
 /* All workers of a server share the data that the first one of them sent. */
-const json_t *sharedports_keep_data(json_t **kept, const json_t *data)
+const json_t *shared_servers_keep_data(json_t **kept, const json_t *data)
 {
 	if (!*kept && data && !json_is_null(data) &&
 	    json_dumpb(data, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) <= DATA_MAX)
@@ -178,7 +178,7 @@ const json_t *sharedports_keep_data(json_t **kept, const json_t *data)
  * Try the orphans first: with reuseAddr a second UDP socket could be bound to the same address, and
  * each datagram would come to only one of the two.
  */
-static int reclaim_or_open(struct sharedports *ports, const struct cluster_query *query,
+static int reclaim_or_open(struct shared_servers *ports, const struct cluster_query *query,
 			   bool may_be_low, struct shared *shared)
 {
 	bool is_path = sharedsocket_is_path(query);
@@ -203,8 +203,8 @@ static int reclaim_or_open(struct sharedports *ports, const struct cluster_query
 	return shared->fd < 0 ? shared->fd : 0;
 }
 
-static int add_shared(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
-		      const char *key, struct shared **ret_shared)
+static int add_shared(struct shared_servers *ports, const struct cluster_query *query,
+		      bool may_be_low, const char *key, struct shared **ret_shared)
 {
 	struct shared *shared;
 	int error;
@@ -226,8 +226,8 @@ static int add_shared(struct sharedports *ports, const struct cluster_query *que
 	return 0;
 }
 
-int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
-		     const json_t *data, int *ret_fd, const json_t **ret_data)
+int shared_servers_find(struct shared_servers *ports, const struct cluster_query *query,
+			bool may_be_low, const json_t *data, int *ret_fd, const json_t **ret_data)
 {
 	char key[KEY_SIZE];
 	struct shared *shared;
@@ -240,11 +240,12 @@ int sharedports_find(struct sharedports *ports, const struct cluster_query *quer
 	if (error)
 		return error;
 	*ret_fd = shared->fd;
-	*ret_data = sharedports_keep_data(&shared->data, data);
+	*ret_data = shared_servers_keep_data(&shared->data, data);
 	return 0;
 }
 
-int sharedports_open(int backlog, const struct user_rights *rights, struct sharedports **ret_ports)
+int shared_servers_open(int backlog, const struct user_rights *rights,
+			struct shared_servers **ret_ports)
 {
 	*ret_ports = calloc(1, sizeof(**ret_ports));
 	if (!*ret_ports)
@@ -254,7 +255,7 @@ int sharedports_open(int backlog, const struct user_rights *rights, struct share
 	return 0;
 }
 
-void sharedports_close(struct sharedports *ports)
+void shared_servers_close(struct shared_servers *ports)
 {
 	struct orphan *orphan;
 

@@ -12,7 +12,7 @@
 #include "common/user_rights.h"
 #include "node/cluster_messages.h"
 
-struct sharedports;
+struct shared_servers;
 
 /*
  * Make an empty set of shared sockets.
@@ -22,19 +22,20 @@ struct sharedports;
  *
  * Returns 0 or -ENOMEM.
  */
-int sharedports_open(int backlog, const struct user_rights *rights, struct sharedports **ret_ports);
+int shared_servers_open(int backlog, const struct user_rights *rights,
+			struct shared_servers **ret_ports);
 
 /* Closes all sockets. NULL is allowed. */
-void sharedports_close(struct sharedports *ports);
+void shared_servers_close(struct shared_servers *ports);
 
 /*
  * Add a socket that workers have from a previous controller. Takes `fd` over, and closes it if it
  * is no server's socket.
  */
-void sharedports_offer(struct sharedports *ports, int fd);
+void shared_servers_offer(struct shared_servers *ports, int fd);
 
 /* Is there such a socket already, here or in a worker of a previous controller? */
-bool sharedports_has(const struct sharedports *ports, const struct cluster_query *query);
+bool shared_servers_has(const struct shared_servers *ports, const struct cluster_query *query);
 
 /*
  * Find the shared socket that a query asks for, or open it.
@@ -46,20 +47,20 @@ bool sharedports_has(const struct sharedports *ports, const struct cluster_query
  *
  * Returns 0 or -errno.
  */
-int sharedports_find(struct sharedports *ports, const struct cluster_query *query, bool may_be_low,
-		     const json_t *data, int *ret_fd, const json_t **ret_data);
+int shared_servers_find(struct shared_servers *ports, const struct cluster_query *query,
+			bool may_be_low, const json_t *data, int *ret_fd, const json_t **ret_data);
 
 /* As node_listeners_hold() and node_listeners_release(). */
-void sharedports_hold(struct sharedports *ports, const char *key);
-void sharedports_release(struct sharedports *ports, const char *key, bool is_wanted);
+void shared_servers_hold(struct shared_servers *ports, const char *key);
+void shared_servers_release(struct shared_servers *ports, const char *key, bool is_wanted);
 
 /* No other worker follows: from now on a socket that no worker has is closed. */
-void sharedports_stop(struct sharedports *ports);
+void shared_servers_stop(struct shared_servers *ports);
 
 /*
  * Keep a copy of the first data that is not null in `kept`, unless it is larger than 64 KiB: what
  * Node.js sends there has some hundred bytes. Returns what is kept; borrowed.
  */
-const json_t *sharedports_keep_data(json_t **kept, const json_t *data);
+const json_t *shared_servers_keep_data(json_t **kept, const json_t *data);
 
 #endif

@@ -25,8 +25,8 @@ struct processes_options {
 	const char *notify_path;		/* value of NOTIFY_SOCKET */
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* the listeners' ports, in their order */
 	size_t port_count;
-	struct node_listeners
-		*node_listeners; /* what Node.js workers listen on; NULL: other workers */
+	/* what Node.js workers listen on; NULL: other workers */
+	struct node_listeners *node_listeners;
 	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
 	struct unheard *unheard;	     /* messages of Node.js workers that no part takes */
 	struct bind_workers *bind;	     /* bind() of workers is answered; NULL: it is not */

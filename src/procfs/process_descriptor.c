@@ -39,7 +39,7 @@ int process_descriptor_flags(pid_t pid, int number)
 	return read_number(path, "flags:", 8);
 }
 
-bool process_has_socket_at(pid_t pid, int number)
+bool process_descriptor_is_socket(pid_t pid, int number)
 {
 	static const char socket[] = "socket:[";
 	char path[64], target[sizeof(socket)];

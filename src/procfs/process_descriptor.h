@@ -16,6 +16,6 @@ pid_t process_of_thread(pid_t tid);
 int process_descriptor_flags(pid_t pid, int number);
 
 /* Is a descriptor of another process a socket? False, too, where it can't be looked at. */
-bool process_has_socket_at(pid_t pid, int number);
+bool process_descriptor_is_socket(pid_t pid, int number);
 
 #endif

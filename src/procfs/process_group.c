@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-int procgroup_each(pid_t group, procgroup_found_fn *found, void *context)
+int process_group_each(pid_t group, process_group_found_fn *found, void *context)
 {
 	const struct dirent *entry;
 	DIR *directory = opendir("/proc");

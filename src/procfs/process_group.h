@@ -7,9 +7,9 @@
 #include <sys/types.h>
 
 /* Called with each process. Returns false to end the walk. */
-typedef bool procgroup_found_fn(void *context, pid_t pid);
+typedef bool process_group_found_fn(void *context, pid_t pid);
 
 /* Call `found` with each process of a group, in any order. Returns 0 or -errno. */
-int procgroup_each(pid_t group, procgroup_found_fn *found, void *context);
+int process_group_each(pid_t group, process_group_found_fn *found, void *context);
 
 #endif

@@ -116,7 +116,7 @@ static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 				    : 0;
 
 	if (!error && fetching.wanted)
-		error = procgroup_each(adopted->record.pid, fetch_from_member, &fetching);
+		error = process_group_each(adopted->record.pid, fetch_from_member, &fetching);
 	if (error)
 		return error;
 	/* A worker may have closed its slot's own socket. It is taken over nevertheless. */

@@ -19,7 +19,7 @@ def descriptors(pid):
 
 
 def settled_descriptors(pid):
-    """The number of descriptors that the program has open, once it does not change any more."""
+    """The descriptors that the program has open, once they do not change any more."""
     last, since = None, 0
 
     def look():
@@ -36,7 +36,8 @@ def settled_descriptors(pid):
 @contextlib.contextmanager
 def few_descriptors(pid, free):
     """While the block runs, the program can open only this many descriptors besides those that it
-    has. New descriptors get the lowest free numbers, so that the limit takes gaps into account."""
+    has. Yields how many it has. New descriptors get the lowest free numbers, so that the limit takes
+    gaps into account."""
     previous = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     file_size = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     has = settled_descriptors(pid)
@@ -45,7 +46,7 @@ def few_descriptors(pid, free):
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, previous[1]))
     assert soft_limit(pid, "Max open files") == str(limit)
     try:
-        yield
+        yield len(has)
     finally:
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, previous)

@@ -224,13 +224,17 @@ class Instance(Program):
         # Descriptors that were inherited from the test do not count: the harness holds none.
         self.bpf_objects |= bpf_objects(self.pid)
 
-    def descriptors(self):
-        """The number of open descriptors, once all control connections are closed."""
+    def wait_control_closed(self):
+        """Wait until all control connections are closed."""
         def connections():
             return sum(line.endswith(f" {self.control_path}") for line in
                        pathlib.Path("/proc/net/unix").read_text().splitlines())
 
         wait_for("the control connections to be closed", lambda: connections() == 1)
+
+    def descriptors(self):
+        """The number of open descriptors, once all control connections are closed."""
+        self.wait_control_closed()
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def wait_descriptors(self, limit):

@@ -157,12 +157,13 @@ class Storm(TakeoverTestCase):
         self.assertEqual(self.instance.stop(), 0)
 
     def open_files(self):
+        """What the controller has open, once all control connections are closed."""
+        self.instance.wait_control_closed()
         return sorted(os.readlink(path) for path in pathlib.Path(
             f"/proc/{self.instance.pid}/fd").iterdir())
 
     def kept_files(self):
         """The open files but for pidfds: a worker that was taken over has one, a child has none."""
-        self.instance.descriptors()  # waits until the control connections are closed
         return [name for name in self.open_files() if name != PIDFD]
 
     def check(self, counts, descriptors):

@@ -108,7 +108,7 @@ class StickyServers:
         self.test = test
         self.instance = test.serve(
             "-l", f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}", "-w", SLOTS,
-            "--ready", "notify", "--hard-shutdown-delay", "200ms", "--", command)
+            "--ready", "notify", "--hard-shutdown-delay", "2s", "--", command)
 
     def pids(self):
         return self.test.pids(self.instance)

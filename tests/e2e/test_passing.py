@@ -11,7 +11,7 @@ import time
 
 import harness
 from clients import HERE, client_socket, is_refused, read_all
-from descriptor_limits import few_descriptors, settled_descriptors
+from descriptor_limits import few_descriptors
 from descriptor_shortage import DescriptorShortageTestCase
 from lifecycle import Line
 from passing import (PROXY, USER, XFF, PassingTestCase, forwarded, parse, proxy_v1, request)
@@ -441,8 +441,7 @@ class Few(DescriptorShortageTestCase, Passing):
         # Without that of the connection, nor of who asked for the status.
         self.wait_counters(instance, handed=1)
         instance.wait_descriptors(before)
-        descriptors = len(settled_descriptors(instance.pid))
-        with few_descriptors(instance.pid, free):
+        with few_descriptors(instance.pid, free) as descriptors:
             # Those for whom there is room are idle: they keep it.
             idle = [self.open() for _ in range(free)]
             if free:

@@ -57,7 +57,7 @@ class Container(Instance):
             super().close()
 
     def children(self):
-        return {pid for pid in children_of(self.init) if not world.is_keeper(pid)}
+        return set(children_of(self.init)) & world.but_keepers().keys()
 
     def run_inside(self, command):
         subprocess.run(["nsenter", "--target", str(self.init), "--pid", "--mount", "--", "sh",

@@ -101,13 +101,17 @@ def other_processes():
     return {pid: text for pid, text in found.items() if text}
 
 
-def is_keeper(pid):
-    """Is it the small process that an instance has beside its controller and its workers?"""
-    return "bind-keeper" in (command_line(pid) or "")
+def keeper_begins():
+    """Has a keeper still the command line of its controller, as between its fork and its exec?"""
+    starts = [text.split(" ", 1)[1].rpartition(" [")[0] for text in other_processes().values()
+              if "/stickyctl start " in text]
+    return len(starts) != len(set(starts))
 
 
 def but_keepers():
-    """All but PID 1, ourselves and keepers."""
+    """All but PID 1, ourselves and keepers, the small processes that instances have beside their
+    controllers and their workers."""
+    wait_for("the keepers to begin", lambda: not keeper_begins())
     return {pid: text for pid, text in other_processes().items() if "bind-keeper" not in text}
 
 

@@ -21,19 +21,19 @@
 #define LIMIT 256
 
 static const struct user_rights own;
-static struct sharedports *ports;
+static struct shared_servers *ports;
 static char directory[] = "/tmp/sticky-shared-XXXXXX";
 
 static int open_ports(void **state)
 {
 	(void)state;
-	return sharedports_open(16, &own, &ports);
+	return shared_servers_open(16, &own, &ports);
 }
 
 static int close_ports(void **state)
 {
 	(void)state;
-	sharedports_close(ports);
+	shared_servers_close(ports);
 	return 0;
 }
 
@@ -57,7 +57,7 @@ static int find(const struct cluster_query *query, const json_t *data, const jso
 	const json_t *kept;
 	int fd;
 
-	return sharedports_find(ports, query, false, data, &fd, ret_data ? ret_data : &kept);
+	return shared_servers_find(ports, query, false, data, &fd, ret_data ? ret_data : &kept);
 }
 
 static void a_server_more_than_the_limit_is_refused(void **state)
@@ -118,7 +118,7 @@ static void sockets_of_a_worker_are_kept_up_to_the_limit(void **state)
 
 		assert_true(fd >= 0);
 		assert_int_equal(listen(fd, 1), 0);
-		sharedports_offer(ports, fd);
+		shared_servers_offer(ports, fd);
 	}
 	assert_int_equal(count_descriptors() - before, LIMIT);
 }
@@ -156,7 +156,7 @@ static void a_file_that_is_there_stays(void **state)
 	assert_int_equal(find(&query, NULL, NULL), 0);
 	assert_int_equal(stat(path, &status), 0);
 	assert_true(S_ISSOCK(status.st_mode));
-	sharedports_stop(ports);
+	shared_servers_stop(ports);
 	assert_int_equal(access(path, F_OK), -1);
 	rmdir(directory);
 }

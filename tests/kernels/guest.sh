@@ -4,7 +4,7 @@
 # writes their output to the third disk, as a tar archive, after each of them. The settings are
 # those of the host: SUITES, ONLY, LIMIT_S, UNPRIVILEGED_BPF.
 
-# Emulated processors: see tests/e2e/resets.py for why nothing is traced.
+# Nothing is traced, as the guest's processors may be emulated: see tests/e2e/resets.py.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 STICKY_TEST_NO_TRACE=1
 export PATH HOME LANG PYTHONDONTWRITEBYTECODE STICKY_TEST_NO_TRACE
