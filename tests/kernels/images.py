@@ -13,7 +13,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parents[1]
 FREE_KIB = 400 * 1024  # room for what the tests write
 # The files of the build directory that the tests need. Objects and other builds are left out.
-BUILT = ("stickyctl", "libsticky.a", "libsticky.so", "libsticky.so.0", "bpf", "tests", "bench")
+BUILT = ("stickyctl", "libsticky.a", "libsticky.so", "libsticky.so.0", "debug/libsticky.so.0", "bpf",
+         "tests", "bench")
 NOT_RUN = ("*.o", "*.d", "*.corpus")
 
 
