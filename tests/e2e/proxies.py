@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import unittest
 
-import world
 from clients import client_socket, read_all
 from lifecycle import LifecycleTestCase
+from listening import listeners_at
 from programs import BUILD, environment
 from world import wait_for
 
@@ -176,10 +176,8 @@ class ProxyTestCase(LifecycleTestCase):
                                *command[1:])
 
         def listens():
-            # The address as in /proc/net/tcp: the proxy must not listen where the workers do.
             assert program.runs, f"{command[0]} ended: {program.errors}"
-            count = sum(entry.endswith(f":{port:04X}") for entry in world.listening_sockets())
-            return count >= len(FRONT)
+            return listeners_at(port) >= len(FRONT)
 
         wait_for(f"{command[0]} to listen", listens)
         return program

@@ -15,6 +15,7 @@ import harness
 import world
 from clients import HERE, LISTEN, ask, is_refused
 from lifecycle import LifecycleTestCase, Line
+from listening import listening_sockets
 from privilege import NOBODY, as_nobody, copy_program, forbid_seccomp, without
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER, children_of
 from world import slowness, wait_for
@@ -123,7 +124,7 @@ class Lifecycle(BindTestCase):
         self.assert_sticky(instance)
         self.assertEqual(set(self.generations(instance)), {1})
         # Its own socket is no more: the workers' four are all that there is.
-        self.assertEqual(len(world.listening_sockets()), 4)
+        self.assertEqual(len(listening_sockets()), 4)
         self.assertEqual(instance.stop(), 0)
         self.assertTrue(is_refused(HERE))
 
@@ -140,7 +141,10 @@ class Lifecycle(BindTestCase):
             self.wait_generation(instance, 3, slot=2)
             self.wait_drained(instance)
         counts = load.counts
-        self.assertEqual(counts["answered"], counts["connections"], counts)
+        # The worker that was killed can have accepted one connection: it accepts one at a time.
+        lost = counts["reset"] + counts["empty"]
+        self.assertEqual(counts["answered"] + lost, counts["connections"], counts)
+        self.assertLessEqual(lost, 1, counts)
         self.assert_counters(instance)
         self.assert_sticky(instance)
         self.assertEqual(instance.stop(), 0)
@@ -168,6 +172,8 @@ class Lifecycle(BindTestCase):
     def test_backlog_is_that_of_the_option(self):
         """The server's own listen() asks for 5."""
         instance = self.serve_bound(1, "--backlog", "123")
+        # The socket that held the slot is closed a moment later.
+        wait_for("one listening socket", lambda: len(listening_sockets()) == 1)
         found = subprocess.run(["ss", "-ltn"], check=True, capture_output=True, text=True).stdout
         line, = [line.split() for line in found.splitlines() if "127.0.0.1:3000" in line]
         self.assertEqual(line[2], "123")
@@ -410,7 +416,7 @@ class Children(BindTestCase):
         command = ("python3", "-S", server)
         instance = self.serve_bound(2, command=command)
         self.assert_sticky(instance)
-        self.assertEqual(len(world.listening_sockets()), 2)
+        self.assertEqual(len(listening_sockets()), 2)
         served = {ask(HERE, source)["child"] for source in SOURCES * 5}
         self.assertGreater(len(served), 2)
         self.assertEqual(instance.run("reload", "--wait=ready").returncode, 0)

@@ -126,7 +126,9 @@ class Crash(DescriptorShortageTestCase):
                 self.assertIn(ask(HERE, self.sources_held(control, 0))["pid"], before)
         (answer, _), = self.collect(waiting)
         self.assertIn(b"slot=1 ", answer)
-        self.assertEqual(len(instance.log_lines("holding_failed", slot=1, error=REFUSED)), 1)
+        # The controller can notice that a descriptor of the dead worker is closed before it notices
+        # its end: then there is one for a socket that holds the slot.
+        self.assertLessEqual(len(instance.log_lines("holding_failed", slot=1, error=REFUSED)), 1)
         for line in instance.log_lines("worker_exit", slot=1)[1:]:
             self.assert_refused_line(line)
         self.check_after(instance, descriptors)

@@ -10,6 +10,7 @@ import harness
 import world
 from clients import HERE, ask
 from lifecycle import LifecycleTestCase
+from listening import listening_sockets
 from privilege import as_nobody, copy_program, without
 from programs import CLIENTS, STICKYCTL, WORKER
 from world import DEADLINE_S, wait_for
@@ -34,8 +35,8 @@ class Kept(LifecycleTestCase):
 
     def wait_one_listener(self):
         """Every listening socket but that of the slot's worker is gone."""
-        wait_for(lambda: f"one listening socket: {world.listening_sockets()}",
-                 lambda: len(world.listening_sockets()) == 1)
+        wait_for(lambda: f"one listening socket: {listening_sockets()}",
+                 lambda: len(listening_sockets()) == 1)
 
     def check_crash(self, instance):
         clients = self.connect([f"127.9.0.{number}" for number in range(1, 51)])
@@ -77,7 +78,7 @@ class Kept(LifecycleTestCase):
         self.wait_generation(instance, 2)
         self.check_event(instance)
         wait_for("the sockets of the first worker to be gone",
-                 lambda: len(world.listening_sockets()) == 3)
+                 lambda: len(listening_sockets()) == 3)
 
     def test_crash_with_another_user(self):
         self.worker = copy_program(WORKER, self.dir)
@@ -123,7 +124,7 @@ class Kept(LifecycleTestCase):
         """The address is free after a stop."""
         instance = self.serve_keepers()
         self.assertEqual(instance.stop(), 0)
-        self.assertEqual(world.listening_sockets(), [])
+        self.assertEqual(listening_sockets(), [])
 
     def test_programs_that_keep_nothing_are_not_named(self):
         command = self.script("worker.sh", "setsid sleep 1000 3<&- &\n"

@@ -270,7 +270,7 @@ class Gone(ControllerTestCase):
         descriptors, memory = self.open_fds(pid), rss_kib(pid)
         for number in range(1500):
             ask_http(HERE)
-        self.assertLessEqual(self.open_fds(pid), descriptors)
+        wait_for("its last connections to be closed", lambda: self.open_fds(pid) <= descriptors)
         self.assertLess(rss_kib(pid) - memory, 24 << 10)
         self.start_again(app, slots=1).stop()
 

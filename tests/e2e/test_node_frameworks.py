@@ -12,9 +12,10 @@ import harness
 from clients import HERE, LISTEN, http_get
 from frameworks import SLOTS, FrameworkTestCase
 from harness import needs
+from listening import listeners_at
 from nodejs import BEGUN_IN, NODE_VERSION, Talk, fields, no_packages, sources
 from proxies import FRONT, PROXIED
-from world import listening_sockets, wait_for
+from world import wait_for
 
 EXPRESS = """
     const app = require('express')();
@@ -182,8 +183,7 @@ class Faults(ApplicationTestCase):
         """It gives the error of listen() to its callback, and lives on: the reason is told at once,
         and is that of the failed start."""
         blocker = self.program("node", "-e", "require('net').createServer().listen(3000)")
-        wait_for("the port to be taken", lambda: any(
-            address.endswith(":0BB8") for address in listening_sockets()))
+        wait_for("the port to be taken", lambda: listeners_at(3000))
         self.assert_start_fails(self.app(EXPRESS + "app.listen(3000, () => {});"), "listen_failed",
                                 "its listen() on :3000 failed: Address already in use",
                                 arguments=BEGUN_IN)

@@ -21,8 +21,8 @@ import threading
 import unittest
 
 import harness
-import world
 from clients import HERE, LISTEN, client_socket, read_all
+from listening import listening_sockets
 from programs import BUILD, DEADLINE_S, environment
 from world import wait_for
 
@@ -433,8 +433,7 @@ class ProxyDifferential(harness.TestCase):
               server one {BEHIND_HAPROXY[0]}:{BEHIND_HAPROXY[1]} send-proxy-v2
 """)
         self.program("haproxy", "-db", "-f", config)  # one process, in the foreground
-        wait_for("HAProxy to listen", lambda: f"0100007F:{BY_HAPROXY[1]:04X}" in
-                 world.listening_sockets())
+        wait_for("HAProxy to listen", lambda: BY_HAPROXY in listening_sockets())
         self.serve(*LISTEN, "-w", 1, "--behind-proxy", "proxy", "--", TAKER)
 
     def compare(self, header, seen):

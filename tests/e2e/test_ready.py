@@ -10,9 +10,10 @@ import time
 
 import harness
 from clients import HERE, LISTEN, ask, client_socket, read_answer
+from listening import listening_sockets
 from programs import WORKER
 from workers import EARLY, NOTIFY, WorkerTestCase
-from world import DEADLINE_S, listening_sockets, wait_for
+from world import DEADLINE_S, wait_for
 
 def is_nobody_there():
     return not listening_sockets()

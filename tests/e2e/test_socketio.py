@@ -9,8 +9,9 @@ import unittest
 import harness
 import nodeapps
 from clients import HERE, http_get
+from listening import listeners_at, listening_sockets
 from nodeapps import SOURCES, Crowd, NpmTestCase
-from world import listening_sockets, wait_for
+from world import wait_for
 
 CLIENTS = 100
 ROUNDS = 10
@@ -185,8 +186,7 @@ class Proxied(SocketioTestCase):
         instance = self.serve_node(
             APPLICATION, "--behind-proxy", how, "--trusted-proxy", "127.0.0.1/32", slots=SLOTS)
         self.program(*proxy)
-        wait_for("the proxy to listen", lambda: any(
-            address.endswith(f":{BEHIND:04X}") for address in listening_sockets()))
+        wait_for("the proxy to listen", lambda: listeners_at(BEHIND))
         for number, (name, (transports,)) in enumerate(WAYS.items()):
             with self.subTest(name):
                 self.check_sessions(instance, transports, port=BEHIND,

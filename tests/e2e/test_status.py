@@ -86,6 +86,8 @@ class Status(LifecycleTestCase):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
         self.mode("slow")
         self.kill_worker(instance, 0)
+        instance.wait_status("it to be gone", lambda status: status["workers"][0][
+            "state"] != "ready")
         self.assertEqual(instance.run("status", "--ready").returncode, 1)
         instance.run("drain", 0)
         instance.wait_status("it to be drained", lambda status: status["workers"][0][

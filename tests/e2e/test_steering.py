@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stickiness, by 4,096 clients with an address each and ten connections each: every
+"""Stickiness, by 4,096 clients with an address each and several connections each: every
 client is always served by the same slot, the one that `where` names."""
 
 import ipaddress
@@ -9,11 +9,13 @@ import random
 
 import harness
 from clients import ask
+from listening import listening_sockets
 from programs import WORKER
-from world import listening_sockets, wait_for
+from world import wait_for
 
 SOURCES = 4096
-CONNECTIONS = 10
+CONNECTIONS = 3
+MANY_CONNECTIONS = 10
 SLOTS = 8
 V4, V6, BOTH = "127.0.0.1:3000", "[::1]:3000", ":3000"
 
@@ -63,9 +65,10 @@ class Steering(harness.TestCase):
             self.assertLess(abs(count - share), 5 * (share * (1 - 1 / SLOTS)) ** 0.5,
                             f"slot {slot} has {count} clients")
 
-    def assert_sticky(self, instance, target, family, source_of):
+    def assert_sticky(self, instance, target, family, source_of, connections=CONNECTIONS):
         expected = self.expect(instance, source_of)
-        found, counts = self.run_clients(target, "--expect", expected, family=family)
+        found, counts = self.run_clients(target, "--expect", expected, family=family,
+                                         connections=connections)
         self.assertEqual(counts["mismatched"], 0, counts)
         self.assertEqual(len(found), SOURCES)
         self.assert_spread(found)
@@ -73,7 +76,7 @@ class Steering(harness.TestCase):
 
     def test_v4(self):
         instance = self.serve_workers("-l", V4)
-        _, counts = self.assert_sticky(instance, V4, "4", v4_source)
+        _, counts = self.assert_sticky(instance, V4, "4", v4_source, MANY_CONNECTIONS)
         status = instance.status()
         # The program counts placements: as connections, but for SYN cookies.
         steered = {str(worker["slot"]): worker["steered"] for worker in status["workers"]}

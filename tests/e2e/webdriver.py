@@ -5,7 +5,8 @@ import base64
 import http.client
 import json
 
-from world import listening_sockets, wait_for
+from listening import listeners_at
+from world import wait_for
 
 PORT = 9515
 ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
@@ -21,8 +22,7 @@ class Browser:
         home.mkdir()
         test.program("chromedriver", f"--port={PORT}",
                      env={"HOME": home, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home})
-        wait_for("chromedriver to listen", lambda: any(
-            address.endswith(f":{PORT:04X}") for address in listening_sockets()))
+        wait_for("chromedriver to listen", lambda: listeners_at(PORT))
         options = {"args": [*ARGUMENTS, f"--user-data-dir={home}/profile"]}
         answer = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": {
             "browserName": "chrome", "goog:chromeOptions": options}}})

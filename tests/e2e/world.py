@@ -115,17 +115,6 @@ def but_keepers():
     return {pid: text for pid, text in other_processes().items() if "bind-keeper" not in text}
 
 
-def listening_sockets():
-    """Local addresses and ports in hexadecimal, as /proc/net/tcp has them."""
-    found = []
-    for table in ("tcp", "tcp6"):
-        path = pathlib.Path("/proc/net", table)
-        if path.exists():
-            rows = [line.split() for line in path.read_text().splitlines()[1:]]
-            found += [row[1] for row in rows if row[3] == "0A"]
-    return found
-
-
 def files_below(directory):
     return sorted(str(path) for path in pathlib.Path(directory).rglob("*"))
 
