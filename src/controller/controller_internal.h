@@ -57,8 +57,7 @@ struct controller {
 	bool leaves_files;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
-	int kept[UPGRADE_KEPT_MAX]; /* open sockets of the program before an upgrade */
-	uint32_t kept_count;
+	struct upgrade_legacy legacy; /* what the program before an upgrade has passed on */
 	struct api *api;
 	struct event *stop_timer; /* for --stop-delay */
 	bool stop_announced;

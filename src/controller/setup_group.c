@@ -313,6 +313,7 @@ int controller_take_over(struct controller *controller)
 	if (!controller->takes_over)
 		return install_notes(controller);
 	adopt_workers(controller);
+	frontend_end_takeover(controller->instance.frontend);
 	error = sticky_group_finish_adoption(controller->instance.group);
 	if (error) {
 		controller_complain("cannot take over the previous controller's slots: %s",

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "common/error_text.h"
 #include "common/journal.h"
@@ -45,13 +44,6 @@ int controller_may_upgrade(struct controller *controller, struct error_text *ret
 	}
 	if (supervisor_may_leave(controller->instance.supervisor, ret_error))
 		return -EBUSY;
-	if (frontend_waiting(controller->instance.frontend)) {
-		error_text_set(
-			ret_error,
-			"upgrade: connections wait for their workers, and would be lost; try "
-			"again");
-		return -EBUSY;
-	}
 	if (check_space(controller, ret_error))
 		return -ENOSPC;
 	return upgrade_check(controller->program, ret_error);
@@ -59,19 +51,20 @@ int controller_may_upgrade(struct controller *controller, struct error_text *ret
 
 static int become_new_program(struct controller *controller)
 {
-	int kept[UPGRADE_KEPT_MAX];
-	uint32_t count = frontend_sockets(controller->instance.frontend, UPGRADE_KEPT_MAX, kept);
-	struct rlimit limit;
-	int error;
+	struct frontend *frontend = controller->instance.frontend;
+	struct upgrade_legacy legacy = {.nofile = controller->nofile};
+	int error = frontend_pause(frontend, &legacy.carried);
 
-	getrlimit(RLIMIT_NOFILE, &limit);
-	setrlimit(RLIMIT_NOFILE, &controller->nofile);
+	if (error)
+		return error;
+	legacy.kept_count = frontend_sockets(frontend, UPGRADE_KEPT_MAX, legacy.kept);
 	error = rundir_keep_over_exec(&controller->rundir, true);
 	if (!error)
 		error = upgrade_execute(controller->program, controller->instance.config->arguments,
-					kept, count);
+					&legacy);
 	rundir_keep_over_exec(&controller->rundir, false);
-	setrlimit(RLIMIT_NOFILE, &limit);
+	frontend_resume(frontend, &legacy.carried);
+	carried_fini(&legacy.carried);
 	return error;
 }
 
@@ -85,11 +78,7 @@ void controller_upgrade(struct controller *controller)
 
 	journal_add(controller->instance.journal, STICKY_LOG_INFO, "upgrading",
 		    json_pack("{s:s}", "program", controller->program));
-	error = frontend_pause(controller->instance.frontend);
-	if (!error) {
-		error = become_new_program(controller);
-		frontend_resume(controller->instance.frontend);
-	}
+	error = become_new_program(controller);
 	journal_add(
 		controller->instance.journal, STICKY_LOG_ERROR, "upgrade_failed",
 		json_pack("{s:s, s:s}", "program", controller->program, "error", strerror(-error)));
