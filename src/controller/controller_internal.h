@@ -3,6 +3,7 @@
 #ifndef STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 #define STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -192,6 +193,14 @@ int controller_open_api(struct controller *controller);
  * message.
  */
 int controller_watch_signals(struct controller *controller);
+
+/*
+ * Keep these signals pending. The program that follows has no handlers before its own
+ * controller_watch_signals(), and would be ended by them.
+ *
+ * ret_previous  the signal mask to restore, should no program follow
+ */
+void controller_hold_signals(sigset_t *ret_previous);
 
 /* Undo controller_watch_signals(), also where it failed or was not called. */
 void controller_unwatch_signals(struct controller *controller);

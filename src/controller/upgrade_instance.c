@@ -53,16 +53,19 @@ static int become_new_program(struct controller *controller)
 {
 	struct frontend *frontend = controller->instance.frontend;
 	struct upgrade_legacy legacy = {.nofile = controller->nofile};
+	sigset_t previous;
 	int error = frontend_pause(frontend, &legacy.carried);
 
 	if (error)
 		return error;
+	controller_hold_signals(&previous);
 	legacy.kept_count = frontend_sockets(frontend, UPGRADE_KEPT_MAX, legacy.kept);
 	error = rundir_keep_over_exec(&controller->rundir, true);
 	if (!error)
 		error = upgrade_execute(controller->program, controller->instance.config->arguments,
 					&legacy);
 	rundir_keep_over_exec(&controller->rundir, false);
+	sigprocmask(SIG_SETMASK, &previous, NULL);
 	frontend_resume(frontend, &legacy.carried);
 	carried_fini(&legacy.carried);
 	return error;
