@@ -101,6 +101,7 @@ static int run_loop(struct controller *controller)
 
 static void teardown(struct controller *controller)
 {
+	controller_close_upgrade(controller);
 	api_close(controller->api);
 	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
@@ -168,6 +169,7 @@ int controller_run(struct config *config, const struct config_sources *sources,
 	controller->threads = threads;
 	controller->rundir.lock = -1;
 	controller->instance.traffic = &controller->own_traffic;
+	controller->ambient = privilege_ambient();
 	upgrade_take_legacy(&controller->legacy);
 	controller_raise_descriptor_limit(controller);
 	if (upgrade_find_program(controller->program))

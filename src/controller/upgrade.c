@@ -3,20 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/units.h"
-
-#define CHECK_MS 5000
 
 /* The environment variables by which the new program learns of the descriptors that it gets. */
 #define KEPT_VARIABLE	 "STICKY_UPGRADE_SOCKETS"
@@ -30,59 +23,6 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 		return -errno;
 	ret_path[length] = '\0';
 	return 0;
-}
-
-/* Wait for a child, at most CHECK_MS, then kill it. Returns its exit code, or -ETIMEDOUT. */
-static int wait_for(pid_t pid)
-{
-	struct pollfd end = {.events = POLLIN};
-	int status = 0, ready;
-
-	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	ready = end.fd < 0 ? 0 : poll(&end, 1, CHECK_MS);
-	if (end.fd >= 0)
-		close(end.fd);
-	if (ready != 1)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	if (ready != 1)
-		return -ETIMEDOUT;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-/* Start `stickyctl version`, with /dev/null as stdout. Returns the pid, or -errno. */
-static pid_t start_version(const char *path)
-{
-	char program[] = "stickyctl", word[] = "version";
-	char *arguments[] = {program, word, NULL};
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error)
-		return -error;
-	error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", 1, 0);
-	if (!error)
-		error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error ? -error : pid;
-}
-
-int upgrade_check(const char *path, struct error_text *ret_error)
-{
-	pid_t pid = start_version(path);
-	int code;
-
-	if (pid < 0) {
-		error_text_set(ret_error, "cannot run %s: %s", path, strerror(-pid));
-		return pid;
-	}
-	code = wait_for(pid);
-	if (!code)
-		return 0;
-	error_text_set(ret_error, "%s does not work: 'version' %s", path,
-		       code == -ETIMEDOUT ? "does not end" : "fails");
-	return -ENOEXEC;
 }
 
 /*

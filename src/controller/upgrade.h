@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "common/error_text.h"
 #include "handoff/carried.h"
 
 #define UPGRADE_PATH_SIZE 4096
@@ -17,15 +16,6 @@
  * replaced, the kernel does not give its path any more. Returns 0 or -errno.
  */
 int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE]);
-
-/*
- * Can the program that is now at `path` be run? It is asked for its version, and has 5 s to answer.
- *
- * ret_error  why it can't
- *
- * Returns 0 or -errno.
- */
-int upgrade_check(const char *path, struct error_text *ret_error);
 
 #define UPGRADE_KEPT_MAX 256
 
