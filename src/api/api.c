@@ -269,6 +269,7 @@ static void on_upgrade_answered(struct evhttp_connection *connection, void *cont
 
 static void serve_upgrade(struct api *api, struct evhttp_request *request)
 {
+	uint32_t number = api->instance->upgrade.number + 1;
 	struct error_text error;
 
 	if (api->orders.may_upgrade(api->orders.context, &error)) {
@@ -277,9 +278,11 @@ static void serve_upgrade(struct api *api, struct evhttp_request *request)
 	}
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_upgrade_answered,
 				      api);
+	/* The upgrade begins when the client has its answer, and waits for no other request. */
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
 	api_answer(request, HTTP_OK,
-		   json_pack("{s:s, s:s}", "upgrade", "begun", "started_at",
-			     api->instance->started_at));
+		   json_pack("{s:s, s:i, s:s}", "upgrade", "begun", "number", (int)number,
+			     "started_at", api->instance->started_at));
 }
 
 static const struct route {

@@ -8,7 +8,9 @@
  *   POST /v1/stop[?now=1]                 answered when all workers have ended
  *   POST /v1/reload[?wait=ready|drained]  with wait: its events, one line each, up to its end
  *   POST /v1/scale?slots=N|+N|-N          answered with the number of buckets that moved
- *   POST /v1/upgrade                      answered before the program is replaced
+ *   POST /v1/upgrade                      answered before it begins, with its number: it has
+ *                                         succeeded when the status has another "started_at", and
+ *                                         failed when "upgrade" there says so of this number
  *   POST /v1/drain?slot=N  /v1/ready?slot=N  /v1/restart?slot=N
  *
  * An error is {"error": "what is wrong"} with a status of 400 or above: 400 for a bad value, 403
@@ -38,7 +40,10 @@ struct api_orders {
 	 * ret_error.
 	 */
 	int (*may_upgrade)(void *context, struct error_text *ret_error);
-	/* The answer to POST /v1/upgrade has been sent: replace the program. */
+	/*
+	 * The answer to POST /v1/upgrade has been sent: replace the program. The result is in the
+	 * instance's `upgrade`.
+	 */
 	void (*upgrade)(void *context);
 	/* The last answer of api_answer_stop() has been sent. */
 	void (*answered)(void *context);

@@ -3,15 +3,25 @@
 #ifndef STICKY_API_INSTANCE_H
 #define STICKY_API_INSTANCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/clock.h"
+#include "common/error_text.h"
 #include "config/config.h"
 #include "handoff/frontend.h"
 #include "state/state_file.h"
 #include "sticky.h"
 #include "supervise/supervisor.h"
 #include "supervise/worker_backend.h"
+
+/* The last attempt to replace the program by another one. One that succeeds ends this program. */
+struct upgrade_state {
+	uint32_t number; /* attempts since this program began */
+	bool is_running;
+	struct error_text error; /* "": it has not failed */
+	int exit_code;		 /* where it has failed: that of `stickyctl upgrade` */
+};
 
 struct instance {
 	struct config *config; /* replaced in place at a reload */
@@ -25,6 +35,7 @@ struct instance {
 	char steering_reason[STICKY_EXPLANATION_SIZE];
 	/* what would let the BPF program be used, where it could not be; "": nothing to do */
 	char steering_remedy[STICKY_EXPLANATION_SIZE];
+	struct upgrade_state upgrade;
 	uint64_t started_ms;		 /* clock_ms() at the start */
 	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */
 };

@@ -153,6 +153,20 @@ static json_t *reload_json(const struct instance *instance)
 			 "waits_for_slot", slot < 0 ? json_null() : json_integer(slot));
 }
 
+static json_t *upgrade_json(const struct instance *instance)
+{
+	const struct upgrade_state *upgrade = &instance->upgrade;
+	bool has_failed = upgrade->error.text[0];
+
+	return json_pack("{s:s, s:i, s:o, s:o}", "state",
+			 upgrade->is_running ? "running"
+			 : has_failed	     ? "failed"
+					     : "idle",
+			 "number", (int)upgrade->number, "error",
+			 has_failed ? json_string(upgrade->error.text) : json_null(), "exit_code",
+			 has_failed ? json_integer(upgrade->exit_code) : json_null());
+}
+
 /* Count the connections that wait in the kernel's queues and in the controller. */
 static json_int_t count_held(const struct instance *instance, const struct survey *survey)
 {
@@ -191,7 +205,7 @@ json_t *status_of_instance(const struct instance *instance)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:o, s:i, "
 			"s:i, s:o, s:o, "
-			"s:I, s:o, s:o, s:o, s:o, s:I}",
+			"s:o, s:I, s:o, s:o, s:o, s:o, s:I}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -204,9 +218,10 @@ json_t *status_of_instance(const struct instance *instance)
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",
 			json_sprintf("%08x", sticky_group_seed_id(instance->group)), "reload",
-			reload_json(instance), "held", count_held(instance, &survey), "counters",
-			counters_json(instance), "workers", workers_json(instance, &survey),
-			"draining", draining_json(&survey), "foreign_listeners",
+			reload_json(instance), "upgrade", upgrade_json(instance), "held",
+			count_held(instance, &survey), "counters", counters_json(instance),
+			"workers", workers_json(instance, &survey), "draining",
+			draining_json(&survey), "foreign_listeners",
 			supervisor_foreign_listeners(instance->supervisor), "steering_restored",
 			(json_int_t)supervisor_steering_restored(instance->supervisor));
 	survey_fini(&survey);

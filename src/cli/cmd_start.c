@@ -11,6 +11,7 @@
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "cli/demo.h"
+#include "cli/start.h"
 
 #define OPTIONS_MAX 64
 
@@ -78,8 +79,7 @@ static bool is_demo_by_mistake(const struct config *config)
 	return true;
 }
 
-/* Run the instance until it ends. Returns an exit code. */
-static int run(const struct config_sources *sources)
+static int run(const struct config_sources *sources, start_fn *fn)
 {
 	struct config config;
 	struct error_text error;
@@ -88,7 +88,7 @@ static int run(const struct config_sources *sources)
 	if (!result && is_demo_by_mistake(&config)) {
 		result = config.file ? EXIT_BAD_CONFIG : EXIT_USAGE;
 	} else if (!result) {
-		result = controller_run(&config, sources, demo_host());
+		result = fn(&config, sources);
 	} else {
 		fprintf(stderr, "stickyctl: %s\n", error.text);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
@@ -97,7 +97,7 @@ static int run(const struct config_sources *sources)
 	return result;
 }
 
-int command_start(int argc, char **argv)
+int start_by(int argc, char **argv, start_fn *fn)
 {
 	struct argp_option options[OPTIONS_MAX] = {{0}};
 	const struct argp argp = {
@@ -124,8 +124,19 @@ int command_start(int argc, char **argv)
 	command_parse_sources(&argp, argc, argv, &start, &start.scratch, &start.sources);
 	argv[0] = word; /* main() had set it to "stickyctl start" for argp */
 	start.sources.arguments = argv;
-	result = run(&start.sources);
+	result = run(&start.sources, fn);
 	config_fini(&start.scratch);
 	sources_fini(&start.sources);
 	return result;
+}
+
+/* Run the instance until it ends. */
+static int run_instance(struct config *config, const struct config_sources *sources)
+{
+	return controller_run(config, sources, demo_host());
+}
+
+int command_start(int argc, char **argv)
+{
+	return start_by(argc, argv, run_instance);
 }

@@ -31,10 +31,11 @@ static const struct command commands[] = {
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
 };
 
-/* Not for users: see bind/keeper_process.h and process/filter_exec.h. */
+/* Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h. */
 static const struct command internal[] = {
 	{"bind-keeper", "", "", command_bind_keeper},
 	{"bind-exec", "", "", command_bind_exec},
+	{"upgrade-check", "", "", command_upgrade_check},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -70,5 +70,6 @@ int command_help(int argc, char **argv);
 /* What a controller runs by itself: these are in no list. */
 int command_bind_keeper(int argc, char **argv);
 int command_bind_exec(int argc, char **argv);
+int command_upgrade_check(int argc, char **argv);
 
 #endif

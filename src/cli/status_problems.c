@@ -51,6 +51,17 @@ static void look_at_reload(struct problems *problems, const json_t *status)
 		    (int)json_integer_value(slot));
 }
 
+static void look_at_upgrade(struct problems *problems, const json_t *status)
+{
+	const json_t *upgrade = json_object_get(status, "upgrade");
+
+	if (!strcmp(field_text(upgrade, "state"), "failed"))
+		say(problems,
+		    "the last upgrade failed: %s\n  the controller goes on as before; 'stickyctl "
+		    "upgrade' tries again",
+		    field_text(upgrade, "error"));
+}
+
 static void look_at_steering(struct problems *problems, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "foreign_listeners");
@@ -106,6 +117,7 @@ void status_problems(const json_t *status, const char *begin, const char *end, F
 	size_t i;
 
 	look_at_reload(&problems, status);
+	look_at_upgrade(&problems, status);
 	look_at_steering(&problems, status);
 	for (i = 0; i < json_array_size(workers); i++)
 		look_at_worker(&problems, json_array_get(workers, i));

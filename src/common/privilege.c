@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -128,6 +129,48 @@ unsigned int privilege_raise(unsigned int set)
 void privilege_restore(unsigned int previous)
 {
 	int error = make_effective(previous);
+
+	if (error)
+		refuse_to_go_on(error);
+}
+
+unsigned int privilege_ambient(void)
+{
+	unsigned int set = 0;
+	size_t i;
+
+	for (i = 0; i < KEPT; i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, kept[i].number, 0, 0) == 1)
+			set |= kept[i].bit;
+	return set;
+}
+
+/* A capability can be ambient only while it is inheritable. */
+static int make_inheritable(capng_act_t action, unsigned int set)
+{
+	int error = update(action, CAPNG_INHERITABLE, set);
+
+	return error ? error : apply();
+}
+
+void privilege_pass_on(unsigned int ambient)
+{
+	unsigned int set = ambient & find(CAPNG_PERMITTED);
+	size_t i;
+	int error = set ? make_inheritable(CAPNG_ADD, set) : 0;
+
+	for (i = 0; i < KEPT && !error; i++)
+		if (set & kept[i].bit &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[i].number, 0, 0))
+			error = -errno;
+	if (error)
+		report(STICKY_LOG_ERROR, "privilege_not_passed_on", "error=\"%s\"",
+		       strerror(-error));
+}
+
+void privilege_end_passing_on(unsigned int ambient)
+{
+	int error = ambient ? make_inheritable(CAPNG_DROP, ambient) : 0;
 
 	if (error)
 		refuse_to_go_on(error);

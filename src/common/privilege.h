@@ -47,6 +47,25 @@ unsigned int privilege_raise(unsigned int set);
 void privilege_restore(unsigned int previous);
 
 /*
+ * Returns the capabilities that any program has which this process runs (ambient ones: see
+ * capabilities(7)), as a service manager gives them to one that is not root's. privilege_shrink()
+ * takes them away.
+ */
+unsigned int privilege_ambient(void);
+
+/*
+ * Let the next program that this thread runs have these capabilities, as this one had them. One
+ * that is not permitted is left out.
+ */
+void privilege_pass_on(unsigned int ambient);
+
+/*
+ * End that: no program has them any more. If the kernel refuses, the process logs the error and
+ * exits, as workers would have them.
+ */
+void privilege_end_passing_on(unsigned int ambient);
+
+/*
  * Give up all capabilities for good, in a thread that reads what clients send. If the kernel
  * refuses, the process logs the error and exits.
  */

@@ -101,6 +101,7 @@ static int run_loop(struct controller *controller)
 
 static void teardown(struct controller *controller)
 {
+	controller_close_upgrade(controller);
 	api_close(controller->api);
 	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
@@ -125,6 +126,7 @@ static void teardown(struct controller *controller)
 	takeover_fini(&controller->takeover);
 	state_file_close(&controller->state_file);
 	identity_fini(&controller->identity);
+	carried_fini(&controller->legacy.carried);
 	if (controller->leaves_files)
 		rundir_leave(&controller->rundir);
 	else
@@ -167,7 +169,8 @@ int controller_run(struct config *config, const struct config_sources *sources,
 	controller->threads = threads;
 	controller->rundir.lock = -1;
 	controller->instance.traffic = &controller->own_traffic;
-	controller->kept_count = upgrade_take_kept(controller->kept);
+	controller->ambient = privilege_ambient();
+	upgrade_take_legacy(&controller->legacy);
 	controller_raise_descriptor_limit(controller);
 	if (upgrade_find_program(controller->program))
 		controller->program[0] = '\0';

@@ -31,4 +31,13 @@ struct thread_host {
 int controller_run(struct config *config, const struct config_sources *sources,
 		   const struct thread_host *threads);
 
+/*
+ * Could this program be the next controller of the instance, in the place of the one that runs? The
+ * first steps of the start are done, up to the group of that controller, of which nothing is
+ * changed.
+ *
+ * Writes error messages to stderr. Returns an exit code.
+ */
+int controller_check_upgrade(struct config *config, const struct config_sources *sources);
+
 #endif

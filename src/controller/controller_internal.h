@@ -3,6 +3,7 @@
 #ifndef STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 #define STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/resource.h>
 
@@ -57,8 +58,9 @@ struct controller {
 	bool leaves_files;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
-	int kept[UPGRADE_KEPT_MAX]; /* open sockets of the program before an upgrade */
-	uint32_t kept_count;
+	struct upgrade_legacy legacy;	 /* what the program before an upgrade has passed on */
+	unsigned int ambient;		 /* privilege_ambient() at the start */
+	struct upgrade_attempt *upgrade; /* NULL: none is running */
 	struct api *api;
 	struct event *stop_timer; /* for --stop-delay */
 	bool stop_announced;
@@ -194,6 +196,14 @@ int controller_open_api(struct controller *controller);
  */
 int controller_watch_signals(struct controller *controller);
 
+/*
+ * Keep these signals pending. The program that follows has no handlers before its own
+ * controller_watch_signals(), and would be ended by them.
+ *
+ * ret_previous  the signal mask to restore, should no program follow
+ */
+void controller_hold_signals(sigset_t *ret_previous);
+
 /* Undo controller_watch_signals(), also where it failed or was not called. */
 void controller_unwatch_signals(struct controller *controller);
 
@@ -225,9 +235,21 @@ void controller_leave_loop(struct controller *controller, const struct timeval *
 int controller_may_upgrade(struct controller *controller, struct error_text *ret_error);
 
 /*
- * Replace the program. Returns only on failure, which is logged; the instance goes on as before.
+ * Begin to replace the program: ask it first whether it can go on, and wait for what can't be left
+ * to it. If it can't, instance.upgrade says why, and the instance goes on as before.
  */
 void controller_upgrade(struct controller *controller);
+
+/* Forget an upgrade that is running. */
+void controller_close_upgrade(struct controller *controller);
+
+/* ---- setup_group.c: of a program that is not the controller yet ---- */
+
+/*
+ * Could this program take over the group of the controller that runs? Nothing of it is changed.
+ * Returns an exit code, after an error message.
+ */
+int controller_check_group(struct controller *controller);
 
 /* ---- apply_config.c: a changed configuration ---- */
 

@@ -132,6 +132,50 @@ static void adopt_group(struct controller *controller)
 	controller->leaves_files = false;
 }
 
+static int check_maps(struct controller *controller, const struct state_file_content *content)
+{
+	struct sticky_group_options options = group_options(controller);
+	struct sticky_group *group;
+	char pins[PINS_PATH_SIZE];
+	char why[STICKY_EXPLANATION_SIZE];
+	int error;
+
+	pins_locate(controller->instance.config->name, content->pins_id, pins);
+	error = sticky_group_adopt(&options, pins, &group);
+	if (!error) {
+		sticky_group_close(group); /* the pins stay, as the group was not adopted wholly */
+		return EXIT_DONE;
+	}
+	if (error == -EPROTO)
+		snprintf(why, sizeof(why), "they are of another version");
+	else
+		sticky_explain(error, sizeof(why), why);
+	controller_complain("it can't use the maps of the controller that runs: %s", why);
+	return error == -EPERM || error == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+}
+
+int controller_check_group(struct controller *controller)
+{
+	const struct config *config = controller->instance.config;
+	struct state_file_content *content;
+	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE];
+	int error = rundir_locate(config->run_dir, config->name, directory), result;
+
+	if (!error)
+		error = rundir_file(directory, "slots", sizeof(path), path);
+	if (!error)
+		error = state_file_read(path, &content);
+	if (error) {
+		controller_complain(
+			"it can't read the state of the controller that runs: %s: %s", path,
+			error == -EPROTO ? "it is of another version" : strerror(-error));
+		return EXIT_FAILED;
+	}
+	result = check_maps(controller, content);
+	free(content);
+	return result;
+}
+
 bool controller_can(const struct controller *controller, enum sticky_ability ability)
 {
 	return (sticky_group_abilities(controller->instance.group) & ability) != 0;
@@ -313,6 +357,7 @@ int controller_take_over(struct controller *controller)
 	if (!controller->takes_over)
 		return install_notes(controller);
 	adopt_workers(controller);
+	frontend_end_takeover(controller->instance.frontend);
 	error = sticky_group_finish_adoption(controller->instance.group);
 	if (error) {
 		controller_complain("cannot take over the previous controller's slots: %s",

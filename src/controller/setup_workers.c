@@ -51,20 +51,25 @@ int controller_open_frontend(struct controller *controller)
 
 int controller_start_frontend(struct controller *controller)
 {
+	struct frontend *frontend = controller->instance.frontend;
+	struct upgrade_legacy *legacy = &controller->legacy;
 	/* The application of a Node.js worker has not said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
-	int error = controller->instance.frontend && !is_early
-			    ? frontend_start(controller->instance.frontend)
-			    : 0;
 	uint32_t i;
+	int error;
+
+	/* Connections that wait already come before those that are accepted from now on. */
+	frontend_take_in(frontend, &legacy->carried);
+	carried_fini(&legacy->carried);
+	error = frontend && !is_early ? frontend_start(frontend) : 0;
 
 	/*
 	 * Close the sockets of the program before the upgrade. Connections that came in the
 	 * meantime move to the sockets of this program.
 	 */
-	for (i = 0; i < controller->kept_count; i++)
-		close(controller->kept[i]);
-	controller->kept_count = 0;
+	for (i = 0; i < legacy->kept_count; i++)
+		close(legacy->kept[i]);
+	legacy->kept_count = 0;
 	if (error)
 		controller_complain("cannot accept connections: %s", strerror(-error));
 	return error ? EXIT_FAILED : EXIT_DONE;

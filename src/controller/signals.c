@@ -75,6 +75,32 @@ static void ignore_signals(void)
 		signal(ignored[i], SIG_IGN);
 }
 
+static sigset_t handled_signals(void)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < CONTROLLER_SIGNALS; i++)
+		sigaddset(&set, signals[i]);
+	return set;
+}
+
+void controller_hold_signals(sigset_t *ret_previous)
+{
+	sigset_t set = handled_signals();
+
+	sigprocmask(SIG_BLOCK, &set, ret_previous);
+}
+
+/* Those that came during an upgrade are handled now. */
+static void let_signals_in(void)
+{
+	sigset_t set = handled_signals();
+
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int controller_watch_signals(struct controller *controller)
 {
 	size_t i;
@@ -89,6 +115,7 @@ int controller_watch_signals(struct controller *controller)
 			return EXIT_FAILED;
 		}
 	}
+	let_signals_in();
 	return EXIT_DONE;
 }
 

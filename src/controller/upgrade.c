@@ -3,20 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/error_text.h"
+#include "common/log.h"
+#include "common/units.h"
 
-#define CHECK_MS      5000
-#define KEPT_VARIABLE "STICKY_UPGRADE_SOCKETS"
+/* The environment variables by which the new program learns of the descriptors that it gets. */
+#define KEPT_VARIABLE	 "STICKY_UPGRADE_SOCKETS"
+#define CARRIED_VARIABLE "STICKY_UPGRADE_CONNECTIONS"
 
 int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 {
@@ -28,61 +25,8 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 	return 0;
 }
 
-/* Wait for a child, at most CHECK_MS, then kill it. Returns its exit code, or -ETIMEDOUT. */
-static int wait_for(pid_t pid)
-{
-	struct pollfd end = {.events = POLLIN};
-	int status = 0, ready;
-
-	end.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	ready = end.fd < 0 ? 0 : poll(&end, 1, CHECK_MS);
-	if (end.fd >= 0)
-		close(end.fd);
-	if (ready != 1)
-		kill(pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	if (ready != 1)
-		return -ETIMEDOUT;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-/* Start `stickyctl version`, with /dev/null as stdout. Returns the pid, or -errno. */
-static pid_t start_version(const char *path)
-{
-	char program[] = "stickyctl", word[] = "version";
-	char *arguments[] = {program, word, NULL};
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error)
-		return -error;
-	error = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", 1, 0);
-	if (!error)
-		error = posix_spawn(&pid, path, &actions, NULL, arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error ? -error : pid;
-}
-
-int upgrade_check(const char *path, struct error_text *ret_error)
-{
-	pid_t pid = start_version(path);
-	int code;
-
-	if (pid < 0) {
-		error_text_set(ret_error, "cannot run %s: %s", path, strerror(-pid));
-		return pid;
-	}
-	code = wait_for(pid);
-	if (!code)
-		return 0;
-	error_text_set(ret_error, "%s does not work: 'version' %s", path,
-		       code == -ETIMEDOUT ? "does not end" : "fails");
-	return -ENOEXEC;
-}
-
 /*
- * Put the numbers of the descriptors into the environment. upgrade_take_kept() reads them before
+ * Put the numbers of the descriptors into the environment. upgrade_take_legacy() reads them before
  * any worker is started.
  */
 static int set_kept(const int *kept, uint32_t count)
@@ -108,7 +52,7 @@ static void unset_kept(const int *kept, uint32_t count)
 	unsetenv(KEPT_VARIABLE);
 }
 
-uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX])
+static uint32_t take_kept(int ret_kept[UPGRADE_KEPT_MAX])
 {
 	const char *text = getenv(KEPT_VARIABLE);
 	uint32_t count = 0;
@@ -128,11 +72,36 @@ uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX])
 	return count;
 }
 
-static int execute(const char *path, char *const *arguments)
+static void take_carried(struct carried *ret_carried)
+{
+	const char *text = getenv(CARRIED_VARIABLE);
+	uint64_t fd;
+	int error;
+
+	*ret_carried = (struct carried){0};
+	if (text && parse_number(text, STDERR_FILENO + 1, INT32_MAX, &fd) == 0) {
+		error = carried_read((int)fd, ret_carried);
+		if (error)
+			report(STICKY_LOG_ERROR, "connections_lost", "error=\"%s\"",
+			       strerror(-error));
+		close((int)fd);
+	}
+	unsetenv(CARRIED_VARIABLE);
+}
+
+void upgrade_take_legacy(struct upgrade_legacy *ret_legacy)
+{
+	ret_legacy->kept_count = take_kept(ret_legacy->kept);
+	take_carried(&ret_legacy->carried);
+}
+
+static int execute(const char *path, char *const *arguments, const struct rlimit *nofile)
 {
 	char program[] = "stickyctl";
+	struct rlimit present;
 	size_t count = 0;
 	char **all;
+	int error;
 
 	while (arguments[count])
 		count++;
@@ -141,17 +110,47 @@ static int execute(const char *path, char *const *arguments)
 		return -ENOMEM;
 	all[0] = program;
 	memcpy(all + 1, arguments, count * sizeof(*all));
+	/* Descriptors above a lower limit stay open, but no new one can be had. */
+	getrlimit(RLIMIT_NOFILE, &present);
+	setrlimit(RLIMIT_NOFILE, nofile);
 	execv(path, all);
+	error = -errno;
+	setrlimit(RLIMIT_NOFILE, &present);
 	free(all);
-	return -errno;
+	return error;
 }
 
-int upgrade_execute(const char *path, char *const *arguments, const int *kept, uint32_t count)
+/* Let the connections stay open, and tell the new program which file names them. */
+static int set_carried(const struct carried *carried, int file)
 {
-	int error = set_kept(kept, count);
+	char number[16];
+	int error = carried_keep(carried, true);
 
+	if (error)
+		return error;
+	snprintf(number, sizeof(number), "%d", file);
+	return fcntl(file, F_SETFD, 0) || setenv(CARRIED_VARIABLE, number, 1) ? -errno : 0;
+}
+
+static void unset_carried(const struct carried *carried)
+{
+	carried_keep(carried, false);
+	unsetenv(CARRIED_VARIABLE);
+}
+
+int upgrade_execute(const char *path, char *const *arguments, const struct upgrade_legacy *legacy)
+{
+	int file = carried_write(&legacy->carried), error;
+
+	if (file < 0)
+		return file;
+	error = set_kept(legacy->kept, legacy->kept_count);
 	if (!error)
-		error = execute(path, arguments);
-	unset_kept(kept, count);
+		error = set_carried(&legacy->carried, file);
+	if (!error)
+		error = execute(path, arguments, &legacy->nofile);
+	unset_carried(&legacy->carried);
+	unset_kept(legacy->kept, legacy->kept_count);
+	close(file);
 	return error;
 }

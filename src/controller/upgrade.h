@@ -5,8 +5,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
-#include "common/error_text.h"
+#include "handoff/carried.h"
 
 #define UPGRADE_PATH_SIZE 4096
 
@@ -16,29 +17,24 @@
  */
 int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE]);
 
-/*
- * Can the program that is now at `path` be run? It is asked for its version, and has 5 s to answer.
- *
- * ret_error  why it can't
- *
- * Returns 0 or -errno.
- */
-int upgrade_check(const char *path, struct error_text *ret_error);
-
 #define UPGRADE_KEPT_MAX 256
+
+/* What the new program gets of this one. */
+struct upgrade_legacy {
+	int kept[UPGRADE_KEPT_MAX]; /* descriptors of listening sockets */
+	uint32_t kept_count;
+	struct carried carried; /* connections */
+	struct rlimit nofile;	/* the limits of descriptors that it begins with */
+};
 
 /*
  * Replace this program by the one at `path`. Returns only on failure: -errno.
  *
  * arguments  the words of the command line from "start" on
- * kept       descriptors that the new program gets: `count` of them, at most UPGRADE_KEPT_MAX
  */
-int upgrade_execute(const char *path, char *const *arguments, const int *kept, uint32_t count);
+int upgrade_execute(const char *path, char *const *arguments, const struct upgrade_legacy *legacy);
 
-/*
- * Get the descriptors that the previous program passed on in `kept`. Returns how many there are, at
- * most UPGRADE_KEPT_MAX.
- */
-uint32_t upgrade_take_kept(int ret_kept[UPGRADE_KEPT_MAX]);
+/* Get what the previous program has passed on, or nothing. */
+void upgrade_take_legacy(struct upgrade_legacy *ret_legacy);
 
 #endif

@@ -75,6 +75,56 @@ void delivery_take_in(struct delivery *delivery)
 	on_arrival(delivery->intake_fd, EV_READ, delivery);
 }
 
+static int carry_all(const struct connection_list *list, const struct worker_endpoint *sent_to,
+		     struct carried *carried)
+{
+	const struct connection *connection;
+	int error = 0;
+
+	for (connection = TAILQ_FIRST(list); connection && !error;
+	     connection = TAILQ_NEXT(connection, in_slot)) {
+		struct carried_connection entry = {.item = connection->item};
+
+		if (sent_to) {
+			entry.slot = sent_to->slot;
+			entry.id = connection->id;
+			entry.generation = sent_to->generation;
+		}
+		error = carried_add(carried, &entry);
+	}
+	return error;
+}
+
+int delivery_carry(const struct delivery *delivery, struct carried *carried)
+{
+	const struct worker_endpoint *endpoint;
+	uint32_t slot;
+	int error = 0;
+
+	for (slot = 0; slot < STICKY_SLOTS_LIMIT && !error; slot++)
+		error = carry_all(&delivery->slots[slot].waiting, NULL, carried);
+	for (endpoint = LIST_FIRST(&delivery->endpoints); endpoint && !error;
+	     endpoint = LIST_NEXT(endpoint, in_delivery))
+		if (endpoint->generation)
+			error = carry_all(&endpoint->on_the_way, endpoint, carried);
+	return error;
+}
+
+int delivery_expect(struct delivery *delivery, const struct carried_connection *sent)
+{
+	return carried_add(&delivery->expected, sent);
+}
+
+void delivery_end_expecting(struct delivery *delivery)
+{
+	size_t i;
+
+	for (i = 0; i < delivery->expected.count; i++)
+		if (delivery->expected.items[i].item.fd >= 0)
+			close(delivery->expected.items[i].item.fd);
+	carried_fini(&delivery->expected);
+}
+
 void delivery_give_up(struct delivery *delivery)
 {
 	delivery->has_given_up = true;
@@ -188,6 +238,7 @@ int delivery_open(const struct delivery_options *options, const struct delivery_
 	pthread_mutex_init(&delivery->lock, NULL);
 	TAILQ_INIT(&delivery->waiting_for_worker);
 	TAILQ_INIT(&delivery->waiting_for_room);
+	LIST_INIT(&delivery->endpoints);
 	STAILQ_INIT(&delivery->intake);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		TAILQ_INIT(&delivery->slots[slot].waiting);
@@ -222,6 +273,7 @@ void delivery_close(struct delivery *delivery)
 	if (!delivery)
 		return;
 	delivery_wait_close(delivery);
+	delivery_end_expecting(delivery);
 	close_intake(delivery);
 	pthread_mutex_destroy(&delivery->lock);
 	free(delivery);

@@ -23,6 +23,8 @@
 #include "handoff/error_response.h"
 #include "sticky.h"
 
+struct carried; /* see carried.h */
+struct carried_connection;
 struct delivery;
 struct worker_endpoint;
 
@@ -78,6 +80,21 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 /* Place all connections that have been submitted, without waiting for the event loop. */
 void delivery_take_in(struct delivery *delivery);
 
+/*
+ * Add the connections that wait to `carried`, slot by slot, in their order, and those that are on
+ * the way to workers. They stay here, too. Returns 0 or -ENOMEM.
+ */
+int delivery_carry(const struct delivery *delivery, struct carried *carried);
+
+/*
+ * The program before an upgrade has sent this connection to a worker: worker_endpoint_name() of
+ * that worker will take it over. Returns 0, or -ENOMEM: the descriptor then remains the caller's.
+ */
+int delivery_expect(struct delivery *delivery, const struct carried_connection *sent);
+
+/* All workers have been taken over. Connections of others are closed: they may have been served. */
+void delivery_end_expecting(struct delivery *delivery);
+
 /* The table has changed: waiting connections may belong to other slots. */
 void delivery_table_changed(struct delivery *delivery);
 
@@ -113,6 +130,13 @@ struct worker_endpoint_ops {
 int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 			 const struct worker_endpoint_ops *ops, void *context, uint32_t on_the_way,
 			 struct worker_endpoint **ret_endpoint);
+
+/*
+ * Say which worker this is, so that after an upgrade the connections that are on the way to it are
+ * known to be. Those that the previous program has sent to it are on the way here, too, from now
+ * on. May be called again.
+ */
+void worker_endpoint_name(struct worker_endpoint *endpoint, uint64_t generation);
 
 /* From now on this worker gets the slot's connections, and its predecessor gets none. */
 void worker_endpoint_take_slot(struct worker_endpoint *endpoint);

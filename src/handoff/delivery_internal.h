@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "handoff/carried.h"
 #include "handoff/delivery.h"
 
 /* A connection. There may be tens of thousands, so that the structure is kept small. */
@@ -33,10 +34,12 @@ struct delivery_slot {
 };
 
 struct worker_endpoint {
+	LIST_ENTRY(worker_endpoint) in_delivery;
 	struct delivery *delivery;
 	const struct worker_endpoint_ops *ops;
 	void *context;
 	uint32_t slot;
+	uint64_t generation; /* of the worker; 0: it has not been named */
 	uint32_t limit;
 	uint32_t count; /* number of connections that were sent, and not accepted yet */
 	uint64_t accepted;
@@ -44,6 +47,8 @@ struct worker_endpoint {
 	struct event *retry; /* timer: after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;
 };
+
+LIST_HEAD(endpoint_list, worker_endpoint);
 
 struct delivery {
 	struct delivery_options options;
@@ -53,7 +58,9 @@ struct delivery {
 	struct connection_list waiting_for_worker;
 	struct connection_list waiting_for_room; /* the worker may not be sent more at the moment */
 	uint32_t waiting;
-	bool has_given_up; /* see delivery_give_up() */
+	struct endpoint_list endpoints;
+	struct carried expected; /* see delivery_expect(); those that were taken over have no fd */
+	bool has_given_up;	 /* see delivery_give_up() */
 	uint32_t next_id;
 	struct event *expiry; /* timer: the time of the first of waiting_for_worker is over */
 	int gone_fd;	      /* an epoll set, which reports clients that close while they wait */

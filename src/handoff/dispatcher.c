@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -54,10 +55,12 @@ static bool accept_one(struct dispatcher *dispatcher, int listener)
 	socklen_t length = sizeof(peer);
 	int fd = accept4(listener, (void *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		__atomic_fetch_add(&dispatcher->options.counters->accepted, 1, __ATOMIC_RELAXED);
 		dispatcher_heads_begin(dispatcher, fd, &peer);
-	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		unwatch_listeners(dispatcher);
+	}
 	return fd >= 0 || errno == ECONNABORTED || errno == EINTR;
 }
 
@@ -122,33 +125,37 @@ static void dispatcher_turn(struct dispatcher *dispatcher, int wait_ms)
 	dispatcher_heads_end_slow(dispatcher);
 }
 
-/* Wait for the rest of heads that have come in part. */
-static void await_heads(struct dispatcher *dispatcher, uint32_t patience)
-{
-	uint64_t until = clock_ms() + patience, now;
-
-	epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, dispatcher->stop_fd, NULL);
-	if (!dispatcher->is_paused)
-		unwatch_listeners(dispatcher);
-	while (dispatcher->pending_count && (now = clock_ms()) < until)
-		dispatcher_turn(dispatcher, (int)(until - now));
-}
-
-/* Every connection that has been accepted is submitted or closed. */
+/* Every connection that has been accepted is submitted or closed, unless another program follows.
+ */
 static void dispatcher_finish(struct dispatcher *dispatcher)
 {
-	uint32_t patience;
 	bool leaves_queues;
 
 	pthread_mutex_lock(&dispatcher->lock);
 	leaves_queues = dispatcher->leaves_queues;
-	patience = dispatcher->patience_ms;
 	pthread_mutex_unlock(&dispatcher->lock);
 	if (leaves_queues)
-		await_heads(dispatcher, patience);
-	else
-		accept_all(dispatcher);
+		return;
+	accept_all(dispatcher);
 	dispatcher_heads_finish(dispatcher);
+}
+
+static void begin_with_accepted(struct dispatcher *dispatcher)
+{
+	size_t i;
+
+	for (i = 0; i < dispatcher->options.accepted_count; i++) {
+		struct sockaddr_storage peer = {0};
+		socklen_t length = sizeof(peer);
+
+		/* A client that has reset the connection has no address any more. */
+		if (getpeername(dispatcher->accepted[i], (void *)&peer, &length))
+			close(dispatcher->accepted[i]);
+		else
+			dispatcher_heads_begin(dispatcher, dispatcher->accepted[i], &peer);
+	}
+	free(dispatcher->accepted);
+	dispatcher->accepted = NULL;
 }
 
 static void *dispatcher_run(void *context)
@@ -157,6 +164,7 @@ static void *dispatcher_run(void *context)
 
 	if (dispatcher->options.thread_begins)
 		dispatcher->options.thread_begins();
+	begin_with_accepted(dispatcher);
 	while (!dispatcher->stopping) {
 		dispatcher_turn(dispatcher, next_wait_ms(dispatcher));
 		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= clock_ms())
@@ -198,8 +206,23 @@ static int start_thread(struct dispatcher *dispatcher)
 	return -error;
 }
 
+static int copy_accepted(struct dispatcher *dispatcher)
+{
+	const struct dispatcher_options *options = &dispatcher->options;
+
+	if (!options->accepted_count)
+		return 0;
+	dispatcher->accepted = calloc(options->accepted_count, sizeof(*dispatcher->accepted));
+	if (!dispatcher->accepted)
+		return -ENOMEM;
+	memcpy(dispatcher->accepted, options->accepted,
+	       options->accepted_count * sizeof(*dispatcher->accepted));
+	return 0;
+}
+
 static void free_dispatcher(struct dispatcher *dispatcher)
 {
+	free(dispatcher->accepted);
 	if (dispatcher->poll_fd >= 0)
 		close(dispatcher->poll_fd);
 	if (dispatcher->stop_fd >= 0)
@@ -223,7 +246,9 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 	TAILQ_INIT(&dispatcher->proxies);
 	TAILQ_INIT(&dispatcher->samples);
 	pthread_mutex_init(&dispatcher->lock, NULL);
-	error = open_poll(dispatcher);
+	error = copy_accepted(dispatcher);
+	if (!error)
+		error = open_poll(dispatcher);
 	if (!error)
 		error = start_thread(dispatcher);
 	if (error) {
@@ -250,6 +275,7 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher)
 	return __atomic_load_n(&dispatcher->pending_count, __ATOMIC_RELAXED);
 }
 
+/* The thread ends once it has done what dispatcher_finish() says. */
 static void end_thread(struct dispatcher *dispatcher)
 {
 	uint64_t one = 1;
@@ -257,21 +283,26 @@ static void end_thread(struct dispatcher *dispatcher)
 
 	(void)written;
 	pthread_join(dispatcher->thread, NULL);
-	free_dispatcher(dispatcher);
 }
 
 void dispatcher_stop(struct dispatcher *dispatcher)
 {
-	if (dispatcher)
-		end_thread(dispatcher);
+	if (!dispatcher)
+		return;
+	end_thread(dispatcher);
+	free_dispatcher(dispatcher);
 }
 
-void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms)
+int dispatcher_leave(struct dispatcher *dispatcher, struct carried *carried)
 {
-	/* The thread reads these two in dispatcher_finish(). */
+	int error;
+
+	/* The thread reads this in dispatcher_finish(). */
 	pthread_mutex_lock(&dispatcher->lock);
 	dispatcher->leaves_queues = true;
-	dispatcher->patience_ms = patience_ms;
 	pthread_mutex_unlock(&dispatcher->lock);
 	end_thread(dispatcher);
+	error = dispatcher_heads_leave(dispatcher, carried);
+	free_dispatcher(dispatcher);
+	return error;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "handoff/carried.h"
 #include "handoff/delivery.h"
 #include "handoff/dispatch_rules.h"
 
@@ -41,6 +42,9 @@ struct dispatcher_options {
 	dispatch_notice_fn *notice;
 	void *context;
 	void (*thread_begins)(void); /* called first in the new thread; may be NULL */
+	/* Connections that were accepted before, and whose heads are looked at first. */
+	const int *accepted; /* copied; the descriptors are taken over if the start succeeds */
+	size_t accepted_count;
 };
 
 struct dispatcher;
@@ -74,9 +78,12 @@ void dispatcher_stop(struct dispatcher *dispatcher);
 
 /*
  * Stop a dispatcher, and free it, because another program takes this one's place on the same
- * sockets. The dispatcher stops accepting. A connection that has already been accepted may take up
- * to patience_ms to send its head.
+ * sockets. The dispatcher stops accepting. Connections whose head is not complete are added to
+ * `carried`. Nothing of their heads has been read out of the sockets, so that another dispatcher
+ * can begin with them anew. Waits for the thread, which waits for nothing.
+ *
+ * Returns 0, or -ENOMEM: those that could not be added are closed.
  */
-void dispatcher_leave(struct dispatcher *dispatcher, uint32_t patience_ms);
+int dispatcher_leave(struct dispatcher *dispatcher, struct carried *carried);
 
 #endif

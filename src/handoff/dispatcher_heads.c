@@ -151,7 +151,6 @@ void dispatcher_heads_begin(struct dispatcher *dispatcher, int fd,
 
 	connection_head_begin(&head, fd, (const void *)peer, rules);
 	dispatch_rules_unref(rules);
-	dispatcher_count(&dispatcher->options.counters->accepted);
 	if (dispatcher_settle(dispatcher, &head, dispatcher_look(dispatcher, &head)))
 		return;
 	if (wait_for_more(dispatcher, &head))
@@ -241,4 +240,32 @@ void dispatcher_heads_finish(struct dispatcher *dispatcher)
 {
 	finish_pending(dispatcher, &dispatcher->proxies);
 	finish_pending(dispatcher, &dispatcher->samples);
+}
+
+static int leave_pending(struct dispatcher *dispatcher, const struct pending_list *list,
+			 struct carried *carried)
+{
+	struct pending *first;
+	int error = 0, result;
+
+	while ((first = TAILQ_FIRST(list))) {
+		const struct carried_connection connection = {.item.fd = first->head.fd};
+
+		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, connection.item.fd, NULL);
+		dispatcher_forget(dispatcher, first);
+		result = carried_add(carried, &connection);
+		if (result) {
+			close(connection.item.fd);
+			error = result;
+		}
+	}
+	return error;
+}
+
+int dispatcher_heads_leave(struct dispatcher *dispatcher, struct carried *carried)
+{
+	int proxies = leave_pending(dispatcher, &dispatcher->proxies, carried);
+	int samples = leave_pending(dispatcher, &dispatcher->samples, carried);
+
+	return proxies ? proxies : samples;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The state of a dispatcher, which dispatcher.c and dispatcher_heads.c share. No other file
- * includes it. All functions here are called in the dispatcher's thread.
+ * includes it. All functions here are called in the dispatcher's thread, or after its end.
  */
 #ifndef STICKY_HANDOFF_DISPATCHER_INTERNAL_H
 #define STICKY_HANDOFF_DISPATCHER_INTERNAL_H
@@ -28,13 +28,13 @@ struct dispatcher {
 	int stop_fd; /* an eventfd: readable when the thread is to end */
 	bool stopping;
 	bool leaves_queues; /* see dispatcher_leave() */
-	uint32_t patience_ms;
-	bool is_paused; /* does not accept, as no descriptor was left */
+	int *accepted;	    /* options.accepted, until the thread has begun with them */
+	bool is_paused;	    /* does not accept, as no descriptor was left */
 	uint64_t paused_ms;
 	struct pending_list proxies;
 	struct pending_list samples; /* connections of untrusted peers: their timeout is shorter */
 	uint32_t pending_count;	     /* only the thread writes it; other threads read it */
-	pthread_mutex_t lock;	     /* protects `rules`, and what dispatcher_leave() sets */
+	pthread_mutex_t lock;	     /* protects `rules` and `leaves_queues` */
 	const struct dispatch_rules *rules; /* read by take_rules() in dispatcher_heads.c */
 	uint8_t bytes[CONNECTION_HEAD_SIZE_MAX];
 };
@@ -59,5 +59,8 @@ uint64_t dispatcher_heads_due_ms(struct dispatcher *dispatcher);
 
 /* No time is left to wait: submit or close all connections whose heads are not complete. */
 void dispatcher_heads_finish(struct dispatcher *dispatcher);
+
+/* Leave them to another program instead: see dispatcher_leave(). */
+int dispatcher_heads_leave(struct dispatcher *dispatcher, struct carried *carried);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config/ranges.h"
 #include "handoff/dispatcher.h"
@@ -15,7 +16,6 @@
 #include "common/log.h"
 
 #define DISPATCHERS_DEFAULT_MAX 4
-#define HEAD_PATIENCE_MS	250 /* frontend_pause() waits this long for incomplete heads */
 
 /*
  * One in so many connections of untrusted peers is looked at, to find a proxy that is missing in
@@ -31,6 +31,12 @@ struct frontend {
 	struct dispatcher *dispatchers[STICKY_DISPATCHERS_LIMIT];
 	int fds[STICKY_DISPATCHERS_LIMIT][STICKY_LISTENERS_LIMIT];
 	uint32_t count;
+	/*
+	 * connections whose heads the first dispatcher looks at when it starts: a previous program
+	 * has accepted them, or dispatchers that have left
+	 */
+	int *accepted;
+	size_t accepted_count;
 	const struct dispatch_rules *rules; /* the rules that the dispatchers have now */
 	/* These are counted by the dispatchers' threads, atomically. */
 	uint32_t keepalive_noticed;
@@ -241,6 +247,14 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 	return 0;
 }
 
+/* They are a dispatcher's now. */
+static void forget_accepted(struct frontend *frontend)
+{
+	free(frontend->accepted);
+	frontend->accepted = NULL;
+	frontend->accepted_count = 0;
+}
+
 static int start_dispatcher(struct frontend *frontend, uint32_t index)
 {
 	struct dispatcher_options options = {
@@ -250,12 +264,17 @@ static int start_dispatcher(struct frontend *frontend, uint32_t index)
 		.notice = on_notice,
 		.context = frontend,
 		.thread_begins = privilege_drop, /* the thread reads what strangers send */
+		.accepted = frontend->accepted,
+		.accepted_count = frontend->accepted_count,
 	};
-	int fd;
+	int fd, error;
 
 	while ((fd = sticky_dispatchers_fd(frontend->sockets, index, options.fd_count)) >= 0)
 		frontend->fds[index][options.fd_count++] = fd;
-	return dispatcher_start(&options, frontend->rules, &frontend->dispatchers[index]);
+	error = dispatcher_start(&options, frontend->rules, &frontend->dispatchers[index]);
+	if (!error)
+		forget_accepted(frontend);
+	return error;
 }
 
 static int start_dispatchers(struct frontend *frontend)
@@ -305,10 +324,73 @@ void frontend_stop(struct frontend *frontend)
 		delivery_give_up(frontend->delivery);
 }
 
-void frontend_resume(struct frontend *frontend)
+static void close_accepted(struct frontend *frontend)
 {
-	int error = frontend && frontend->sockets ? start_dispatchers(frontend) : 0;
+	size_t i;
 
+	for (i = 0; i < frontend->accepted_count; i++)
+		close(frontend->accepted[i]);
+	forget_accepted(frontend);
+}
+
+/* Let the first dispatcher that starts look at this connection's head. */
+static void add_accepted(struct frontend *frontend, int fd)
+{
+	int *larger = realloc(frontend->accepted,
+			      (frontend->accepted_count + 1) * sizeof(*frontend->accepted));
+
+	if (!larger) {
+		close(fd);
+		return;
+	}
+	frontend->accepted = larger;
+	frontend->accepted[frontend->accepted_count++] = fd;
+}
+
+static void take_in_one(struct frontend *frontend, const struct carried_connection *connection)
+{
+	const struct delivery_item *item = &connection->item;
+	int error = 0;
+
+	if (!frontend)
+		error = -EOPNOTSUPP;
+	else if (!carried_has_client(connection))
+		add_accepted(frontend, item->fd);
+	else if (connection->id)
+		error = delivery_expect(frontend->delivery, connection);
+	else
+		error = delivery_submit(frontend->delivery, item);
+	if (error)
+		close(item->fd);
+}
+
+void frontend_take_in(struct frontend *frontend, const struct carried *carried)
+{
+	size_t i;
+
+	for (i = 0; i < carried->count; i++)
+		take_in_one(frontend, &carried->items[i]);
+}
+
+void frontend_end_takeover(struct frontend *frontend)
+{
+	if (frontend)
+		delivery_end_expecting(frontend->delivery);
+}
+
+void frontend_resume(struct frontend *frontend, const struct carried *carried)
+{
+	int error = 0;
+	size_t i;
+
+	if (!frontend)
+		return;
+	/* The others still wait in the delivery. */
+	for (i = 0; i < carried->count; i++)
+		if (!carried_has_client(&carried->items[i]))
+			add_accepted(frontend, carried->items[i].item.fd);
+	if (frontend->sockets)
+		error = start_dispatchers(frontend);
 	if (error)
 		report(STICKY_LOG_ERROR, "dispatchers_failed",
 		       "error=\"%s\" hint=\"connections of proxies wait; stickyctl upgrade tries "
@@ -316,20 +398,29 @@ void frontend_resume(struct frontend *frontend)
 		       strerror(-error));
 }
 
-int frontend_pause(struct frontend *frontend)
+int frontend_pause(struct frontend *frontend, struct carried *ret_carried)
 {
+	struct carried carried = {0};
+	int error = 0, result;
 	uint32_t i;
 
-	if (!frontend)
-		return 0;
-	for (i = 0; i < frontend->count; i++)
-		dispatcher_leave(frontend->dispatchers[i], HEAD_PATIENCE_MS);
-	frontend->count = 0;
-	delivery_take_in(frontend->delivery);
-	if (!delivery_waiting(frontend->delivery))
-		return 0;
-	frontend_resume(frontend);
-	return -EBUSY;
+	for (i = 0; frontend && i < frontend->count; i++) {
+		result = dispatcher_leave(frontend->dispatchers[i], &carried);
+		error = result ? result : error;
+	}
+	if (frontend) {
+		frontend->count = 0;
+		delivery_take_in(frontend->delivery);
+		result = delivery_carry(frontend->delivery, &carried);
+		error = result ? result : error;
+	}
+	if (error) {
+		frontend_resume(frontend, &carried);
+		carried_fini(&carried);
+		return error;
+	}
+	*ret_carried = carried;
+	return 0;
 }
 
 uint32_t frontend_sockets(const struct frontend *frontend, uint32_t size, int *ret_fds)
@@ -353,6 +444,7 @@ void frontend_close(struct frontend *frontend)
 	if (!frontend)
 		return;
 	frontend_stop(frontend);
+	close_accepted(frontend);
 	delivery_close(frontend->delivery);
 	dispatch_rules_unref(frontend->rules);
 	free(frontend);

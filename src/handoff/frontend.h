@@ -13,6 +13,7 @@
 
 #include "common/error_text.h"
 #include "config/config.h"
+#include "handoff/carried.h"
 #include "handoff/delivery.h"
 #include "handoff/traffic.h"
 #include "sticky.h"
@@ -55,19 +56,32 @@ int frontend_apply_config(struct frontend *frontend, struct error_text *ret_erro
 void frontend_stop(struct frontend *frontend);
 
 /*
- * Stop accepting, as another program is about to take this one's place. Connections that have been
- * accepted are passed on. New ones wait in the sockets' queues, in the kernel. NULL is allowed.
+ * Stop accepting, as another program is about to take this one's place. New connections wait in the
+ * sockets' queues, in the kernel. NULL is allowed.
  *
- * Returns 0, or -EBUSY: a connection waits in this process, and would be lost with it. The frontend
- * then goes on as before.
+ * ret_carried  the connections that have been accepted, and that wait in this process: for the
+ *              worker of their slot, or for the rest of their head. Freed by the caller
+ *
+ * Returns 0, or -ENOMEM: the frontend then goes on as before.
  */
-int frontend_pause(struct frontend *frontend);
+int frontend_pause(struct frontend *frontend, struct carried *ret_carried);
 
 /*
  * Accept again after frontend_pause(), because the other program did not start. A failure is
- * logged.
+ * logged. NULL is allowed.
+ *
+ * carried  what frontend_pause() has returned
  */
-void frontend_resume(struct frontend *frontend);
+void frontend_resume(struct frontend *frontend, const struct carried *carried);
+
+/*
+ * Go on with the connections that the program before an upgrade has carried over, before
+ * frontend_start(). They are closed if `frontend` is NULL.
+ */
+void frontend_take_in(struct frontend *frontend, const struct carried *carried);
+
+/* All workers of the previous program have been taken over. NULL is allowed. */
+void frontend_end_takeover(struct frontend *frontend);
 
 /*
  * The dispatchers' sockets, for the program that takes this one's place. It closes them once it has

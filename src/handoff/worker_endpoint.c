@@ -79,8 +79,40 @@ int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 		free(endpoint);
 		return -ENOMEM;
 	}
+	LIST_INSERT_HEAD(&delivery->endpoints, endpoint, in_delivery);
 	*ret_endpoint = endpoint;
 	return 0;
+}
+
+/* If there is no memory, the connection is closed here. The worker has it nevertheless. */
+static void take_over(struct worker_endpoint *endpoint, struct carried_connection *sent)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+
+	if (!connection) {
+		close(sent->item.fd);
+	} else {
+		*connection =
+			(struct connection){.item = sent->item, .slot = sent->slot, .id = sent->id};
+		TAILQ_INSERT_TAIL(&endpoint->on_the_way, connection, in_slot);
+		endpoint->count++;
+	}
+	sent->item.fd = -1;
+}
+
+void worker_endpoint_name(struct worker_endpoint *endpoint, uint64_t generation)
+{
+	struct carried *expected = &endpoint->delivery->expected;
+	size_t i;
+
+	endpoint->generation = generation;
+	for (i = 0; i < expected->count; i++) {
+		struct carried_connection *sent = &expected->items[i];
+
+		if (sent->item.fd >= 0 && sent->slot == endpoint->slot &&
+		    sent->generation == generation)
+			take_over(endpoint, sent);
+	}
 }
 
 void worker_endpoint_take_slot(struct worker_endpoint *endpoint)
@@ -171,6 +203,7 @@ void worker_endpoint_close(struct worker_endpoint *endpoint)
 		TAILQ_REMOVE(&endpoint->on_the_way, connection, in_slot);
 		delivery_place(delivery, connection, true);
 	}
+	LIST_REMOVE(endpoint, in_delivery);
 	event_free(endpoint->retry);
 	free(endpoint);
 }

@@ -262,6 +262,11 @@ uint32_t node_worker_on_the_way(const struct node_worker *node)
 	return node->endpoint ? worker_endpoint_on_the_way(node->endpoint) : 0;
 }
 
+bool node_worker_has_unsent(const struct node_worker *node)
+{
+	return !node->has_ended && node_ipc_is_busy(node->ipc);
+}
+
 bool node_worker_has_ended(const struct node_worker *node)
 {
 	return node->has_ended;

@@ -60,6 +60,9 @@ int node_worker_fd(const struct node_worker *node);
 /* Returns how many passed connections the worker has not answered yet. */
 uint32_t node_worker_on_the_way(const struct node_worker *node);
 
+/* Do messages wait for the worker to read the earlier ones? */
+bool node_worker_has_unsent(const struct node_worker *node);
+
 /* Has the worker closed its channel? It is about to end then, or gets no more messages. */
 bool node_worker_has_ended(const struct node_worker *node);
 

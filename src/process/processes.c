@@ -428,6 +428,19 @@ int processes_open(const struct processes_options *options, struct processes **r
 	return 0;
 }
 
+bool processes_find_unread(const struct processes *processes, pid_t *ret_pid, uint32_t *ret_slot)
+{
+	const struct process *process = processes->list;
+
+	while (process && !(process->node && node_worker_has_unsent(process->node)))
+		process = process->next;
+	if (!process)
+		return false;
+	*ret_pid = process->pid;
+	*ret_slot = worker_slot(process->worker);
+	return true;
+}
+
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count)
 {
 	memcpy(processes->options.ports, ports, count * sizeof(*ports));

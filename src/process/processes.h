@@ -48,6 +48,15 @@ void processes_close(struct processes *processes);
 /* Returns the backend for the supervisor. */
 struct worker_backend processes_backend(struct processes *processes);
 
+/*
+ * Find a Node.js worker for which messages wait in this process, until it has read earlier ones.
+ *
+ * ret_pid, ret_slot  of the worker, if there is one
+ *
+ * Returns true if there is one.
+ */
+bool processes_find_unread(const struct processes *processes, pid_t *ret_pid, uint32_t *ret_slot);
+
 /* The listeners have changed. Connections to these ports, in host order, are counted. */
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);
 

@@ -27,6 +27,9 @@ static void on_hello(void *context)
 void worker_takes_passed(struct worker *worker, struct worker_endpoint *endpoint)
 {
 	worker->endpoint = endpoint;
+	/* A module's worker acknowledges connections in their order, and not by their ids. */
+	if (config_worker_mode(supervisor_of(worker)->config) <= WORKER_NODE)
+		worker_endpoint_name(endpoint, worker->generation);
 	if (worker->record)
 		worker->record->takes_passed = true;
 }

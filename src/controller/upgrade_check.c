@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+/* Whether this program could be the next controller of an instance that runs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/error_text.h"
+#include "common/exit_code.h"
+#include "common/log.h"
+#include "config/ranges.h"
+#include "controller/controller.h"
+#include "controller/controller_internal.h"
+
+/* A reload keeps the previous ranges where the file can't be read. A start needs it. */
+static int check_ranges(struct controller *controller)
+{
+	const struct config *config = controller->instance.config;
+	struct error_text error;
+	struct ranges ranges;
+
+	if (config->proxy.behind == BEHIND_NO_PROXY)
+		return EXIT_DONE;
+	if (ranges_read(&config->proxy.trusted, &ranges, &error)) {
+		controller_complain("%s", error.text);
+		return EXIT_BAD_CONFIG;
+	}
+	ranges_fini(&ranges);
+	return EXIT_DONE;
+}
+
+/* Those of the start's steps that open nothing, and what later ones need. */
+static int (*const steps[])(struct controller *controller) = {
+	controller_find_identity, controller_find_directory, controller_look_at_command,
+	controller_obtain_seed,	  controller_check_bind,     check_ranges,
+	controller_check_group,
+};
+
+int controller_check_upgrade(struct config *config, const struct config_sources *sources)
+{
+	struct controller *controller = calloc(1, sizeof(*controller));
+	int result = EXIT_DONE;
+	size_t step;
+
+	if (!controller) {
+		controller_complain("%s", strerror(ENOMEM));
+		return EXIT_FAILED;
+	}
+	report_set_level(STICKY_LOG_ERROR);
+	controller->instance.config = config;
+	controller->sources = sources;
+	controller->rundir.lock = -1;
+	for (step = 0; !result && step < sizeof(steps) / sizeof(steps[0]); step++)
+		result = steps[step](controller);
+	identity_fini(&controller->identity);
+	free(controller);
+	return result;
+}
