@@ -180,7 +180,7 @@ def jobs():
     """End-to-end files that run at a time: they wait more than they compute, but for those on a
     slow machine, under software emulation."""
     cpus = os.cpu_count() or 1
-    ordinary = min(2 * cpus, 8) if slowness.slowness() < 4 else cpus
+    ordinary = min(2 * cpus + 1, 8) if slowness.slowness() < 4 else cpus
     return int(os.environ.get("JOBS", 0)) or ordinary
 
 

@@ -21,6 +21,7 @@ import sys
 import harness
 from clients import read_answer
 from lifecycle import LifecycleTestCase
+from listening import listening_sockets
 from programs import WORKER
 from wire import V4_SERVER, V6_SERVER, Wire, why_not
 from workers import start_plain
@@ -117,6 +118,8 @@ class StickyServers:
         """Until the former workers have ended."""
         result = self.instance.run("reload", "--wait=drained")
         self.test.assertEqual(result.returncode, 0, result.stderr)
+        # The controller closes the former sockets a moment after their workers.
+        wait_for("a socket for each slot", lambda: len(listening_sockets()) == SLOTS)
 
     def check_answers(self, sources, answers):
         """Each client has its answer, from its slot's new life."""

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Workers that live, and accept none of the connections that wait for them."""
 
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Each TCP port of a Node.js application is steered, whichever it opens first, and whenever."""
 
 import harness
