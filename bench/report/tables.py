@@ -6,7 +6,8 @@ from rig import ways
 from . import hashes
 from .table import Table, ms, number, spread
 
-C_WAYS = (ways.KERNEL, ways.THREADS, ways.PLAIN, ways.USER, ways.XFF, ways.NGINX, ways.HAPROXY)
+C_WAYS = (ways.KERNEL, ways.THREADS, ways.PLAIN, ways.CLASSIC, ways.USER, ways.XFF, ways.NGINX,
+          ways.HAPROXY)
 NODE_WAYS = (ways.NODE, ways.NODE_XFF, ways.CLUSTER, ways.LISTEN, ways.STICKY_CLUSTER,
              ways.SOCKETIO)
 NOT_STICKY = {ways.PLAIN, ways.CLUSTER, ways.SOCKETIO}

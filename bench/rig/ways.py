@@ -318,7 +318,8 @@ def ask(port, source):
 # ---- All that are compared -----------------------------------------------------------
 
 PLAIN, KERNEL, THREADS = "plain SO_REUSEPORT", "stickyctl, kernel", "libsticky, threads"
-USER, XFF = "stickyctl, user", "stickyctl, X-Forwarded-For"
+CLASSIC, USER = "stickyctl, classic", "stickyctl, user"
+XFF = "stickyctl, X-Forwarded-For"
 NGINX, HAPROXY = "nginx", "HAProxy"
 NODE, NODE_XFF = "stickyctl, Node.js", "stickyctl, Node.js, X-Forwarded-For"
 CLUSTER, LISTEN, STICKY_CLUSTER, SOCKETIO = (
@@ -331,6 +332,7 @@ def all_ways(workers):
         Plain(PLAIN, 3000, workers),
         Stickyctl(KERNEL, 3100, workers, *notify),
         Threads(THREADS, 3200, workers),
+        Stickyctl(CLASSIC, 4300, workers, *notify, "--steering", "classic"),
         Stickyctl(USER, 3300, workers, *notify, "--steering", "user"),
         Stickyctl(XFF, 3400, workers, *notify, "--behind-proxy", "xff", forwarded=True),
         Nginx(NGINX, 3500, workers),
