@@ -316,6 +316,20 @@ int sticky_listen(const char *address, uint32_t backlog);
  */
 int sticky_engine_slots_max(uint32_t engine);
 
+/*
+ * What is known against an engine on this kernel.
+ *
+ * engine  enum sticky_engine
+ *
+ * There is one such case. Kernels without the fix of CVE-2026-52910 free a classic program at once
+ * when a group of STICKY_ENGINE_CLASSIC gets another one, and the machine can crash in rare cases.
+ * A group gets another program when its number of slots changes, when a slot begins or ends to be
+ * left out, and when it begins to refuse connections; not when a slot changes hands.
+ *
+ * Returns a sentence that never changes, or NULL: nothing is known. Costs one system call.
+ */
+const char *sticky_engine_caveat(uint32_t engine);
+
 /* What the group can do: bits of enum sticky_ability. They never change. Costs nothing. */
 uint32_t sticky_group_abilities(const struct sticky_group *group);
 

@@ -246,6 +246,17 @@ static void check_engine(struct findings *findings)
 		    "user: by --steering=user, behind a proxy, or for Node.js");
 }
 
+/* Only where there is something to say: the kernel engine is not concerned. */
+static void check_classic(struct findings *findings)
+{
+	const char *caveat = sticky_engine_caveat(STICKY_ENGINE_CLASSIC);
+
+	if (caveat)
+		say(findings, VERDICT_WARNING, "classic",
+		    "update the kernel, or use --steering=kernel, or --steering=user", "%s",
+		    caveat);
+}
+
 /* An instance of this name that runs: does another process take its connections? */
 static void check_instance(struct findings *findings, const struct config *config)
 {
@@ -301,8 +312,9 @@ int command_doctor(int argc, char **argv)
 		       "Exit code 1 if something is missing.",
 	};
 	static void (*const checks[])(struct findings *) = {
-		check_kernel,	   check_capabilities, check_bpf,  check_jit,	 check_bpffs,
-		check_descriptors, check_somaxconn,    check_ipv6, check_engine, check_bind,
+		check_kernel, check_capabilities, check_bpf,	   check_jit,
+		check_bpffs,  check_descriptors,  check_somaxconn, check_ipv6,
+		check_engine, check_classic,	  check_bind,
 	};
 	struct findings findings = {0};
 	struct config config;

@@ -125,6 +125,16 @@ static bool may_use_classic(const struct config *config)
 	       (config->steering == STEERING_AUTO && config->proxy.behind == BEHIND_NO_PROXY);
 }
 
+/*
+ * Is the engine that accepts every connection the better one? It is where the kernel is known to
+ * have a fault that a classic program can meet.
+ */
+static bool is_user_better(const struct config *config)
+{
+	return sticky_engine_caveat(STICKY_ENGINE_CLASSIC) && may_use_user(config) &&
+	       config->require_engine == REQUIRE_ANY;
+}
+
 static bool is_required(const struct config *config, uint32_t engine)
 {
 	if (config->require_engine == REQUIRE_KERNEL)
@@ -183,6 +193,17 @@ static void note_fallback(const struct choice *choice, uint32_t engine, const ch
 	       "why=\"%s\" hint=\"%s\"", why, remedy);
 }
 
+static void warn_of_kernel(void)
+{
+	const char *caveat = sticky_engine_caveat(STICKY_ENGINE_CLASSIC);
+
+	if (caveat)
+		report(STICKY_LOG_WARN, "kernel_fault",
+		       "what=\"%s\" hint=\"update the kernel, or use --steering=kernel, or "
+		       "--steering=user\"",
+		       caveat);
+}
+
 /* Try the engines that need no privilege, after the BPF program could not be used. */
 static int fall_back(struct choice *choice)
 {
@@ -191,9 +212,11 @@ static int fall_back(struct choice *choice)
 	const char *remedy;
 
 	explain(choice->kernel_error, why, &remedy);
-	if (may_use_classic(config) && is_required(config, STICKY_ENGINE_CLASSIC)) {
+	if (may_use_classic(config) && is_required(config, STICKY_ENGINE_CLASSIC) &&
+	    !is_user_better(config)) {
 		choice->classic_error = open_engine(choice, STICKY_ENGINE_CLASSIC);
 		if (!choice->classic_error) {
+			warn_of_kernel();
 			controller_set_engine(choice->controller, STICKY_ENGINE_CLASSIC, why);
 			note_fallback(choice, STICKY_ENGINE_CLASSIC, why, remedy);
 			return EXIT_DONE;
@@ -215,6 +238,7 @@ static int open_classic(struct choice *choice)
 	choice->classic_error = open_engine(choice, STICKY_ENGINE_CLASSIC);
 	if (choice->classic_error)
 		return complain(choice);
+	warn_of_kernel();
 	controller_set_engine(choice->controller, STICKY_ENGINE_CLASSIC, "--steering=classic");
 	return EXIT_DONE;
 }

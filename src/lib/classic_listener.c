@@ -52,6 +52,8 @@ void classic_listener_fini(struct classic_listener *listener)
 	if (listener->reserved >= 0)
 		close(listener->reserved);
 	listener->spare = listener->reserved = -1;
+	free(listener->attached);
+	listener->attached = NULL;
 }
 
 /* ---- The spare socket --------------------------------------------------------------- */
@@ -281,4 +283,29 @@ struct classic_program *classic_listener_program(const struct classic_listener *
 	program->error = classic_program_make(&spec, program->code, &program->length);
 	free(served);
 	return program;
+}
+
+static bool is_same(const struct classic_program *a, const struct classic_program *b)
+{
+	return a && a->length == b->length &&
+	       !memcmp(a->code, b->code, a->length * sizeof(a->code[0]));
+}
+
+int classic_listener_attach(struct classic_listener *listener, struct classic_program *program,
+			    bool anew)
+{
+	int error = program->error;
+
+	if (error || (!anew && is_same(listener->attached, program))) {
+		free(program);
+		return error;
+	}
+	error = classic_attach(listener->spare, program);
+	if (error) {
+		free(program);
+		return error;
+	}
+	free(listener->attached);
+	listener->attached = program;
+	return 0;
 }

@@ -24,6 +24,8 @@ struct classic_listener {
 	 * connection the same socket, which may be the spare one.
 	 */
 	bool has_strays;
+	/* the last program that was attached by classic_listener_attach(); NULL: none */
+	struct classic_program *attached;
 	bool has_device;  /* SO_BINDTODEVICE: a test connection does not get there */
 	bool was_checked; /* the test connection has arrived at the spare socket */
 };
@@ -59,6 +61,18 @@ void classic_listener_lose(struct classic_listener *listener, uint32_t slot);
 struct classic_program *classic_listener_program(const struct classic_listener *listener,
 						 const struct sticky_settings *settings,
 						 const uint16_t *slots, uint32_t count);
+
+/*
+ * Attach a program, unless the same one is attached: kernels without the fix of CVE-2026-52910
+ * (kernel_version.h) must not replace a program more often than is needed.
+ *
+ * program  belongs to the listener afterwards, also after an error; its `error` is returned
+ * anew     also where the same one was attached: another process may have detached it
+ *
+ * Returns 0, or an error of classic_attach() or of classic_program_make().
+ */
+int classic_listener_attach(struct classic_listener *listener, struct classic_program *program,
+			    bool anew);
 
 /* Add the spare socket to an epoll instance. Returns 0 or -errno. */
 int classic_listener_watch(const struct classic_listener *listener, int epoll);

@@ -52,38 +52,41 @@ static struct classic_program *make_program(const struct classic_engine *classic
 					slots, count);
 }
 
-/* Attach a program to one listener. It is the program of the table that is in force. */
-static int commit(struct classic_engine *classic, uint32_t listener)
+/*
+ * Attach a program to one listener, if it has another one, or `anew`. It is the program of the
+ * table that is in force.
+ */
+static int commit(struct classic_engine *classic, uint32_t listener, bool anew)
 {
-	const struct classic_listener *what = &classic->listeners[listener];
+	struct classic_listener *what = &classic->listeners[listener];
 	struct classic_program *program;
-	int error;
 
 	if (what->spare < 0)
 		return 0; /* it has only begun: classic_finish_listener() follows */
 	program = make_program(classic, listener, classic->engine.table.present.slots,
 			       classic->engine.settings.slots);
-	if (!program)
-		return -ENOMEM;
-	error = program->error ? program->error : classic_attach(what->spare, program);
-	free(program);
-	return error;
+	return program ? classic_listener_attach(what, program, anew) : -ENOMEM;
 }
 
 static int classic_commit(struct engine *engine, uint32_t listener)
 {
-	return commit(of(engine), listener);
+	return commit(of(engine), listener, false);
 }
 
-/* Attach the programs of a new table to all listeners. Returns the number of those attached. */
-static uint32_t attach_all(const struct classic_engine *classic,
-			   struct classic_program *const *programs, int *ret_error)
+/*
+ * Attach the programs of a new table to all listeners. What is attached, and what has failed, is
+ * NULL in `programs` afterwards. Returns the number of those attached.
+ */
+static uint32_t attach_all(struct classic_engine *classic, struct classic_program **programs,
+			   int *ret_error)
 {
 	uint32_t i;
 
 	*ret_error = 0;
-	for (i = 0; i < classic->engine.listener_count && !*ret_error; i++)
-		*ret_error = classic_attach(classic->listeners[i].spare, programs[i]);
+	for (i = 0; i < classic->engine.listener_count && !*ret_error; i++) {
+		*ret_error = classic_listener_attach(&classic->listeners[i], programs[i], false);
+		programs[i] = NULL;
+	}
 	return *ret_error ? i - 1 : i;
 }
 
@@ -107,7 +110,7 @@ static int classic_install(struct engine *engine, const struct sticky_table *tab
 	if (!error)
 		attached = attach_all(classic, programs, &error);
 	for (i = 0; error && i < attached; i++)
-		commit(classic, i);
+		commit(classic, i, false);
 	for (i = 0; i < engine->listener_count; i++)
 		free(programs[i]);
 	return error;
@@ -132,7 +135,7 @@ static int classic_finish_listener(struct engine *engine, uint32_t listener,
 
 	if (!error && classic->epoll >= 0)
 		error = classic_listener_watch(what, classic->epoll);
-	return error ? error : commit(classic, listener);
+	return error ? error : commit(classic, listener, false);
 }
 
 static void classic_remove_last_listener(struct engine *engine)
@@ -143,7 +146,7 @@ static void classic_remove_last_listener(struct engine *engine)
 static int classic_restore(struct engine *engine, uint32_t listener, const struct listener *address)
 {
 	(void)address;
-	return commit(of(engine), listener);
+	return commit(of(engine), listener, true);
 }
 
 static int classic_put(struct engine *engine, uint32_t listener, uint32_t slot, int socket)

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "lib/address.h"
+#include "lib/kernel_version.h"
 #include "lib/sized.h"
 #include "lib/wake.h"
 
@@ -170,6 +172,18 @@ int sticky_engine_slots_max(uint32_t engine)
 	if (engine >= STICKY_ENGINE_COUNT)
 		return -EINVAL;
 	return engine == STICKY_ENGINE_CLASSIC ? engine_classic_slots_max() : STICKY_SLOTS_LIMIT;
+}
+
+const char *sticky_engine_caveat(uint32_t engine)
+{
+	struct utsname name;
+
+	if (engine != STICKY_ENGINE_CLASSIC || uname(&name) ||
+	    kernel_frees_programs_safely(name.release, name.version))
+		return NULL;
+	return "this kernel has not, or is not known to have, the fix of CVE-2026-52910: it can "
+	       "crash when a classic BPF program is replaced (by scale, drain, --when-down=spill "
+	       "and stop)";
 }
 
 void sticky_group_close(struct sticky_group *group)

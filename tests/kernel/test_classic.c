@@ -280,7 +280,7 @@ static void serve_some(struct sticky_group *group, struct sticky_worker *const *
 	}
 }
 
-static void programs_are_replaced_without_a_gap(void **state)
+static void slots_change_hands_without_a_gap(void **state)
 {
 	struct sticky_group *group = open_group(SLOTS, "127.0.0.1:0");
 	struct sticky_worker *workers[SLOTS], *successor;
@@ -512,6 +512,29 @@ static void a_detached_program_is_attached_again(void **state)
 	sticky_group_close(group);
 }
 
+/* Some kernels must not replace programs often: kernel_version.h. */
+static void a_change_of_hands_attaches_nothing(void **state)
+{
+	struct sticky_group *group = open_group(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *workers[SLOTS], *successor;
+	int none = 0;
+
+	(void)state;
+	workers_start(group, workers);
+	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	assert_int_equal(sticky_worker_open(group, 0, &successor), 0);
+	assert_int_equal(sticky_worker_ready(successor), 0);
+	assert_int_equal(sticky_worker_close(workers[0]), 0);
+	workers[0] = successor;
+	/* An attach would have ended this. */
+	assert_true(count_scattered(group, workers) > CLIENTS / 4);
+	expect_noticed(group, workers);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
 static void a_foreign_program_is_replaced(void **state)
 {
 	struct sock_filter code[] = {{.code = BPF_RET | BPF_K, .k = 1}};
@@ -581,7 +604,7 @@ int main(void)
 		cmocka_unit_test(listeners_agree),
 		cmocka_unit_test(a_slot_keeps_its_queue_when_its_worker_ends),
 		cmocka_unit_test(the_next_worker_gets_blocking_sockets),
-		cmocka_unit_test(programs_are_replaced_without_a_gap),
+		cmocka_unit_test(slots_change_hands_without_a_gap),
 		cmocka_unit_test(clients_of_a_slot_that_is_away_go_to_others),
 		cmocka_unit_test(slots_are_added_and_removed),
 		cmocka_unit_test(a_removed_slot_can_be_emptied_by_the_host),
@@ -589,6 +612,7 @@ int main(void)
 		cmocka_unit_test(too_many_slots_are_refused_with_the_number_that_fits),
 		cmocka_unit_test(a_group_that_refuses_resets),
 		cmocka_unit_test(a_detached_program_is_attached_again),
+		cmocka_unit_test(a_change_of_hands_attaches_nothing),
 		cmocka_unit_test(a_foreign_program_is_replaced),
 		cmocka_unit_test(a_socket_that_was_shut_down_is_replaced),
 	};
