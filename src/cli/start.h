@@ -1,10 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of `stickyctl start`, which `stickyctl upgrade-check` has, too. */
+/* The command line of `stickyctl start`, which `check` and `upgrade-check` have, too. */
 #ifndef STICKY_CLI_START_H
 #define STICKY_CLI_START_H
 
+#include <argp.h>
+
 #include "config/config.h"
+#include "config/options.h"
+#include "config/problems.h"
 #include "config/sources.h"
+
+/* The options of the command line. */
+struct start_line {
+	struct config scratch; /* each option is set here, to check its value */
+	struct config_sources sources;
+};
+
+/* The argp parser of the options of `start` and of the workers' command. state->input is `line`. */
+error_t start_line_parse(struct start_line *line, int key, char *arg, struct argp_state *state);
+
+/*
+ * List the options of `start`, but for those that every command has.
+ *
+ * flags        of struct argp_option, for each
+ * ret_options  all zero before; the last one stays so
+ */
+void start_line_options(int flags, struct argp_option ret_options[OPTIONS_LIMIT]);
+
+/* Free the options. */
+void start_line_fini(struct start_line *line);
+
+/*
+ * Does a configuration name neither a command nor anything that says that the demo is meant? It
+ * listens on all addresses, and is not started by mistake.
+ */
+bool start_lacks_command(const struct config *config);
 
 /* Called with the configuration. Returns an exit code. */
 typedef int start_fn(struct config *config, const struct config_sources *sources);

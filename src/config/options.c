@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "config/options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -406,10 +407,16 @@ static const struct config_option options[] = {
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+_Static_assert(OPTION_COUNT < OPTIONS_LIMIT, "arrays of OPTIONS_LIMIT have room for all options");
 
 const struct config_option *option_at(size_t index)
 {
 	return index < OPTION_COUNT ? &options[index] : NULL;
+}
+
+size_t option_index(const struct config_option *option)
+{
+	return (size_t)(option - options);
 }
 
 const struct config_option *option_by_key(int key)
@@ -418,6 +425,16 @@ const struct config_option *option_by_key(int key)
 
 	for (i = 0; i < OPTION_COUNT; i++)
 		if (options[i].doc.key == key)
+			return &options[i];
+	return NULL;
+}
+
+const struct config_option *option_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < OPTION_COUNT; i++)
+		if (!strcmp(options[i].doc.name, name))
 			return &options[i];
 	return NULL;
 }
@@ -442,6 +459,15 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 		if (is_spelled(options[i].doc.name, text, length, spell))
 			return &options[i];
 	return NULL;
+}
+
+void option_spell(const struct config_option *option, char ret_name[OPTION_SPELLED_SIZE])
+{
+	char *dash;
+
+	snprintf(ret_name, OPTION_SPELLED_SIZE, "%s", option->doc.name);
+	while ((dash = strchr(ret_name, '-')))
+		*dash = '_';
 }
 
 const struct config_option *option_nearest(const char *text, size_t length)

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include "cli/check_print.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "config/setting_text.h"
+#include "procfs/cpu_count.h"
+#include "state/rundir.h"
+
+#define VALUE_WIDTH  38 /* the origin stands behind this column */
+#define DEFAULT_SIZE 256
+
+/* Does YAML read the word as it is, and as a text or a plain number? */
+static bool is_plain(const char *text)
+{
+	return *text && *text != '-' &&
+	       strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") ==
+		       strlen(text);
+}
+
+/* A text of JSON is one of YAML, too. */
+static void write_word(const char *text, FILE *stream)
+{
+	json_t *json = is_plain(text) ? NULL : json_string(text);
+
+	if (json)
+		json_dumpf(json, stream, JSON_ENCODE_ANY);
+	else
+		fputs(text, stream);
+	json_decref(json);
+}
+
+static void write_words(char *const *words, FILE *stream)
+{
+	size_t i;
+
+	putc('[', stream);
+	for (i = 0; words && words[i]; i++) {
+		fputs(i ? ", " : "", stream);
+		write_word(words[i], stream);
+	}
+	putc(']', stream);
+}
+
+/* The names alone of NAME=VALUE. */
+static void write_names(const struct string_list *list, FILE *stream)
+{
+	size_t i;
+
+	fputs("# env: values are not shown:", stream);
+	for (i = 0; i < list->count; i++)
+		fprintf(stream, " %.*s", (int)strcspn(list->items[i], "="), list->items[i]);
+}
+
+/* What stickyctl chooses where no value is given. */
+static void write_choice(const struct config *config, const struct config_option *option,
+			 FILE *stream)
+{
+	char text[RUNDIR_PATH_SIZE] = "", *slash;
+
+	if (!strcmp(option->doc.name, "workers"))
+		snprintf(text, sizeof(text), "%u", cpus_usable());
+	else if (!strcmp(option->doc.name, "dispatchers"))
+		snprintf(text, sizeof(text), "%u", cpus_usable() < 4 ? cpus_usable() : 4);
+	else if (!strcmp(option->doc.name, "run-dir") &&
+		 !rundir_locate(NULL, config->name, text) && (slash = strrchr(text, '/')))
+		*slash = '\0';
+	if (!text[0])
+		setting_default(option, DEFAULT_SIZE, text);
+	fprintf(stream, "%s", text[0] ? text : "none");
+}
+
+static void write_value(const struct config *config, const struct config_option *option,
+			const char *name, FILE *stream)
+{
+	char text[RUNDIR_PATH_SIZE];
+
+	if (option_is_list(option) && setting_list(config, option)->count) {
+		if (option->kind == KIND_ASSIGNMENTS) {
+			write_names(setting_list(config, option), stream);
+			return;
+		}
+		fprintf(stream, "%s: ", name);
+		write_words(setting_list(config, option)->items, stream);
+	} else if (setting_text(config, option, sizeof(text), text)) {
+		fprintf(stream, "%s: ", name);
+		write_word(text, stream);
+	} else {
+		fprintf(stream, "# %s: ", name);
+		write_choice(config, option, stream);
+	}
+}
+
+static void write_line(char *text, const char *origin, FILE *stream)
+{
+	fprintf(stream, "%-*s # %s\n", VALUE_WIDTH, text, origin);
+}
+
+static void print_option(const struct config *config, const struct origins *origins,
+			 const struct config_option *option, FILE *stream)
+{
+	char name[OPTION_SPELLED_SIZE], origin[ORIGIN_TEXT_SIZE];
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	if (!memory)
+		return;
+	option_spell(option, name);
+	write_value(config, option, name, memory);
+	fclose(memory);
+	origin_describe(origins, option, origin);
+	write_line(text, origin, stream);
+	free(text);
+}
+
+static void print_command(const struct config *config, const struct origins *origins, FILE *stream)
+{
+	bool is_given = origins->sources->command != NULL;
+
+	if (!config->command) {
+		write_line((char[]){"# command: none, the demo"}, "default", stream);
+		return;
+	}
+	fputs("command: ", stream);
+	write_words(config->command, stream);
+	if (is_given)
+		fputs(" # command line\n", stream);
+	else
+		fprintf(stream, " # %s:%zu\n", origins->file, origins->report->command.line);
+}
+
+void check_print(const struct config *config, const struct origins *origins, FILE *stream)
+{
+	const struct config_option *option;
+	size_t i;
+
+	for (i = 0; (option = option_at(i)); i++)
+		if (option->doc.key != 'c')
+			print_option(config, origins, option, stream);
+	print_command(config, origins, stream);
+}

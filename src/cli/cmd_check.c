@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/check_files.h"
+#include "cli/check_print.h"
+#include "cli/command.h"
+#include "cli/start.h"
+#include "common/exit_code.h"
+#include "config/contradictions.h"
+#include "config/file_report.h"
+
+enum { KEY_PRINT = 'P' + 512 };
+
+struct check {
+	struct start_line line;
+	bool print;
+	struct config config;
+	struct file_report report; /* its problems are all mistakes */
+	struct problems notes;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct check *check = state->input;
+
+	if (key != KEY_PRINT)
+		return start_line_parse(&check->line, key, arg, state);
+	check->print = true;
+	return 0;
+}
+
+/* `check` alone asks for nothing: no file belongs to the name `default`. */
+static bool has_nothing(const struct check *check)
+{
+	const struct config_sources *sources = &check->line.sources;
+
+	return !check->config.file && !check->print && !sources->command && !sources->given_count;
+}
+
+static void find_mistakes(struct check *check, const struct origins *origins)
+{
+	struct problems *mistakes = &check->report.problems;
+
+	contradictions_find(&check->config, origins, mistakes, &check->notes);
+	check_files(&check->config, origins, mistakes, &check->notes);
+	if (check->config.file && start_lacks_command(&check->config) &&
+	    !check->report.command.line)
+		problems_add(&check->notes,
+			     "%s names no command: add 'command: [PROGRAM, ARGUMENT]', or write it "
+			     "behind -- at the start",
+			     check->config.file);
+}
+
+static void tell(const char *prefix, const struct problems *problems)
+{
+	size_t i;
+
+	for (i = 0; i < problems->texts.count; i++)
+		fprintf(stderr, "%s%s\n", prefix, problems->texts.items[i]);
+	if (problems->more)
+		fprintf(stderr, "and %zu more\n", problems->more);
+}
+
+static int judge(const struct check *check)
+{
+	const char *what = check->config.file ? check->config.file : "the command line";
+	size_t count = problems_count(&check->report.problems);
+
+	tell("", &check->report.problems);
+	tell("note: ", &check->notes);
+	if (count) {
+		fprintf(stderr, "stickyctl: %s: %zu mistake%s\n", what, count,
+			count == 1 ? "" : "s");
+		return EXIT_BAD_CONFIG;
+	}
+	if (!check->print)
+		printf("%s: no mistakes\n", what);
+	return EXIT_DONE;
+}
+
+static int look(struct check *check)
+{
+	struct origins origins = {.sources = &check->line.sources, .report = &check->report};
+	int error = sources_read(&check->line.sources, &check->config, &check->report);
+
+	origins.file = check->config.file;
+	if (has_nothing(check)) {
+		fputs("stickyctl: which file? name one by -c FILE, or an instance by -n NAME for "
+		      "/etc/sticky/NAME.yaml\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	if (!error || error == -EBADMSG)
+		find_mistakes(check, &origins);
+	if (check->print && (!error || error == -EBADMSG))
+		check_print(&check->config, &origins, stdout);
+	return judge(check);
+}
+
+int command_check(int argc, char **argv)
+{
+	struct argp_option options[OPTIONS_LIMIT + 1] = {
+		{.name = "print",
+		 .key = KEY_PRINT,
+		 .doc = "Show what would be in force, and where each value comes from"},
+		{.name = "config",
+		 .key = 'c',
+		 .arg = "FILE",
+		 .doc = "The file (/etc/sticky/NAME.yaml, if -n is given)"},
+	};
+	const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.args_doc = "[-- COMMAND [ARG...]]",
+		.doc = "Show all mistakes of a configuration file, with line and column, and what "
+		       "it names that is not there. Takes the options of 'stickyctl start', too, "
+		       "and the environment. Nothing is started. Exit code 0, or 78 if there is a "
+		       "mistake; a note is none.",
+	};
+	struct check check = {0};
+	int result;
+
+	start_line_options(OPTION_HIDDEN, options + 2);
+	command_parse_sources(&argp, argc, argv, &check, &check.line.scratch, &check.line.sources);
+	result = look(&check);
+	config_fini(&check.config);
+	problems_fini(&check.report.problems);
+	problems_fini(&check.notes);
+	start_line_fini(&check.line);
+	return result;
+}
