@@ -158,9 +158,9 @@ static bool is_program(const struct look *look, const char *file)
 	const char *directory = look->config->identity.chdir;
 	char path[PATH_MAX];
 	struct stat status;
-	int length = snprintf(path, sizeof(path), "%s%s%s",
-			      directory && file[0] != '/' ? directory : "",
-			      directory && file[0] != '/' ? "/" : "", file);
+	int length =
+		snprintf(path, sizeof(path), "%s%s%s", directory && file[0] != '/' ? directory : "",
+			 directory && file[0] != '/' ? "/" : "", file);
 
 	return length > 0 && (size_t)length < sizeof(path) && !stat(path, &status) &&
 	       S_ISREG(status.st_mode) && !access(path, X_OK);

@@ -66,8 +66,8 @@ static void write_choice(const struct config *config, const struct config_option
 		snprintf(text, sizeof(text), "%u", cpus_usable());
 	else if (!strcmp(option->doc.name, "dispatchers"))
 		snprintf(text, sizeof(text), "%u", cpus_usable() < 4 ? cpus_usable() : 4);
-	else if (!strcmp(option->doc.name, "run-dir") &&
-		 !rundir_locate(NULL, config->name, text) && (slash = strrchr(text, '/')))
+	else if (!strcmp(option->doc.name, "run-dir") && !rundir_locate(NULL, config->name, text) &&
+		 (slash = strrchr(text, '/')))
 		*slash = '\0';
 	if (!text[0])
 		setting_default(option, DEFAULT_SIZE, text);

@@ -99,17 +99,22 @@ static int look(struct check *check)
 	return judge(check);
 }
 
+const struct argp_option command_check_options[] = {
+	{.name = "print",
+	 .key = KEY_PRINT,
+	 .doc = "Show what would be in force, and where each value comes from"},
+	{.name = "config",
+	 .key = 'c',
+	 .arg = "FILE",
+	 .doc = "The file (/etc/sticky/NAME.yaml, if -n is given)"},
+	{0},
+};
+
+#define OWN_COUNT (sizeof(command_check_options) / sizeof(command_check_options[0]) - 1)
+
 int command_check(int argc, char **argv)
 {
-	struct argp_option options[OPTIONS_LIMIT + 1] = {
-		{.name = "print",
-		 .key = KEY_PRINT,
-		 .doc = "Show what would be in force, and where each value comes from"},
-		{.name = "config",
-		 .key = 'c',
-		 .arg = "FILE",
-		 .doc = "The file (/etc/sticky/NAME.yaml, if -n is given)"},
-	};
+	struct argp_option options[START_OPTIONS_MAX + OWN_COUNT];
 	const struct argp argp = {
 		.options = options,
 		.parser = parse,
@@ -122,7 +127,8 @@ int command_check(int argc, char **argv)
 	struct check check = {0};
 	int result;
 
-	start_line_options(OPTION_HIDDEN, options + 2);
+	memcpy(options, command_check_options, OWN_COUNT * sizeof(options[0]));
+	start_line_options(OPTION_HIDDEN, options + OWN_COUNT);
 	command_parse_sources(&argp, argc, argv, &check, &check.line.scratch, &check.line.sources);
 	result = look(&check);
 	config_fini(&check.config);

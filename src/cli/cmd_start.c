@@ -69,7 +69,7 @@ static int run(const struct config_sources *sources, start_fn *fn)
 
 int start_by(int argc, char **argv, start_fn *fn)
 {
-	struct argp_option options[OPTIONS_LIMIT] = {{0}};
+	struct argp_option options[START_OPTIONS_MAX];
 	const struct argp argp = {
 		.options = options,
 		.parser = parse,

@@ -10,6 +10,8 @@
 #include "config/problems.h"
 #include "config/sources.h"
 
+#define START_OPTIONS_MAX (OPTIONS_LIMIT + 16)
+
 /* The options of the command line. */
 struct start_line {
 	struct config scratch; /* each option is set here, to check its value */
@@ -23,9 +25,9 @@ error_t start_line_parse(struct start_line *line, int key, char *arg, struct arg
  * List the options of `start`, but for those that every command has.
  *
  * flags        of struct argp_option, for each
- * ret_options  all zero before; the last one stays so
+ * ret_options  with titles of groups between them, unless they are hidden; {0} behind the last one
  */
-void start_line_options(int flags, struct argp_option ret_options[OPTIONS_LIMIT]);
+void start_line_options(int flags, struct argp_option ret_options[START_OPTIONS_MAX]);
 
 /* Free the options. */
 void start_line_fini(struct start_line *line);

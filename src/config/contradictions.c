@@ -69,9 +69,8 @@ static const char *only_with_proxy_protocol(const struct config *config)
 
 static const char *only_behind_proxy(const struct config *config)
 {
-	return config->proxy.behind != BEHIND_NO_PROXY
-		       ? NULL
-		       : "it has no effect without --behind-proxy";
+	return config->proxy.behind != BEHIND_NO_PROXY ? NULL
+						       : "it has no effect without --behind-proxy";
 }
 
 /* With --worker=auto the program itself tells, and it is not looked at here. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The configuration file is read as a document of libyaml. Each node knows its line and column, and
- * its text is given to the same function as a value of the command line. A mistake does not end the reading:
- * all of a file's mistakes are told at once. (A library that maps YAML
- * to structs would need a second description of every option.)
+ * its text is given to the same function as a value of the command line. A mistake does not end the
+ * reading: all of a file's mistakes are told at once. (A library that maps YAML to structs would
+ * need a second description of every option.)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -372,9 +372,9 @@ int config_set_from_file(struct config *config, const char *path, struct file_re
 	free(text);
 	if (length < 0)
 		problems_add(&report->problems, "cannot read %.300s: %s", path,
-			     error == -EINVAL	? "not a regular file"
-			     : error == -EFBIG	? "larger than 1 MiB"
-						: strerror(-error));
+			     error == -EINVAL  ? "not a regular file"
+			     : error == -EFBIG ? "larger than 1 MiB"
+					       : strerror(-error));
 	else if (error == -ENOMEM)
 		problems_add(&report->problems, "%.300s: out of memory", path);
 	return error;

@@ -29,7 +29,8 @@ size_t problems_count(const struct problems *problems);
  * file      names the file in the advice on the others; NULL: there is none
  * ret_text  untouched if there are no mistakes
  */
-void problems_sum_up(const struct problems *problems, const char *file, struct error_text *ret_text);
+void problems_sum_up(const struct problems *problems, const char *file,
+		     struct error_text *ret_text);
 
 /* Free the texts. The list is empty afterwards. */
 void problems_fini(struct problems *problems);

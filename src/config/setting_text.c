@@ -15,20 +15,21 @@ static void write_in_units(uint64_t number, const struct unit *units, size_t siz
 {
 	while (number % units->factor)
 		units++;
-	snprintf(ret_text, size, "%" PRIu64 "%s", number / units->factor, number ? units->name : "");
+	snprintf(ret_text, size, "%" PRIu64 "%s", number / units->factor,
+		 number ? units->name : "");
 }
 
 static void write_time(uint32_t ms, size_t size, char *ret_text)
 {
-	static const struct unit units[] = {
-		{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
+	static const struct unit units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}};
 
 	write_in_units(ms, units, size, ret_text);
 }
 
 static void write_size(uint64_t bytes, size_t size, char *ret_text)
 {
-	static const struct unit units[] = {{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
+	static const struct unit units[] = {
+		{"G", 1 << 30}, {"M", 1 << 20}, {"K", 1 << 10}, {"", 1}};
 
 	write_in_units(bytes, units, size, ret_text);
 }
