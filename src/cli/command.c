@@ -21,6 +21,8 @@ static const struct command commands[] = {
 	{"status", "", "Show the instance and its workers", command_status,
 	 "  stickyctl status --watch\n  stickyctl status -n web --ready && echo all are ready",
 	 command_status_options, false},
+	{"list", "", "Show the instances that run", command_list,
+	 "  stickyctl list\n  stickyctl list --json", command_list_options, false},
 	{"reload", "", "Replace the workers, losing no connection", command_reload,
 	 "  stickyctl reload --wait\n  stickyctl reload -n web --wait=drained",
 	 command_reload_options, false},
