@@ -14,7 +14,7 @@ static void show_all(void)
 	puts("stickyctl: each client's connections go to the same worker, chosen in the kernel");
 	for (i = 0; (command = command_at(i)); i++) {
 		snprintf(words, sizeof(words), "%s %s", command->name, command->arguments);
-		printf("  stickyctl %-21s %s\n", words, command->summary);
+		printf("  stickyctl %-24s %s\n", words, command->summary);
 	}
 	puts("Try it: 'stickyctl start', then open http://localhost:8080/\n"
 	     "'stickyctl help COMMAND' shows a command's options.");

@@ -14,7 +14,7 @@
 #include "common/exit_code.h"
 
 static const struct command commands[] = {
-	{"start", "[-- COMMAND...]", "Run COMMAND as workers, or the built-in demo", command_start,
+	{"start", "[-- COMMAND...]", "Run COMMAND as workers, or the demo", command_start,
 	 "  stickyctl start -w 4 -- node server.js\n  stickyctl start -l :8000 -w 4 -- gunicorn "
 	 "app:application",
 	 NULL, true},
@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	{"events", "", "Show the last events, and follow new ones", command_events,
 	 "  stickyctl events --follow\n  stickyctl events -n web --json | tail -1",
 	 command_events_options, false},
-	{"stop", "", "Ask the workers to stop, then end the instance", command_stop,
+	{"stop", "", "Stop the workers, then the instance", command_stop,
 	 "  stickyctl stop\n  stickyctl stop -n web --now", command_stop_options, false},
 	{"where", "ADDRESS", "Show which worker a client goes to", command_where,
 	 "  stickyctl where 203.0.113.9\n  stickyctl where -n web --json 2001:db8::1",
@@ -49,17 +49,25 @@ static const struct command commands[] = {
 	 true},
 	{"doctor", "", "Check what this machine can do, and lacks", command_doctor,
 	 "  stickyctl doctor\n  sudo stickyctl doctor --verbose", command_doctor_options, false},
+	{"completion", "bash|zsh|fish", "Write the completion of a shell", command_completion,
+	 "  eval \"$(stickyctl completion bash)\"\n"
+	 "  stickyctl completion fish > ~/.config/fish/completions/stickyctl.fish",
+	 NULL, false},
 	{"version", "", "Show the version", command_version,
 	 "  stickyctl version\n  stickyctl --version", NULL, false},
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help,
 	 "  stickyctl help start\n  stickyctl status --help", NULL, false},
 };
 
-/* Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h. */
+/*
+ * Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h,
+ * completion.h.
+ */
 static const struct command internal[] = {
 	{.name = "bind-keeper", .run = command_bind_keeper},
 	{.name = "bind-exec", .run = command_bind_exec},
 	{.name = "upgrade-check", .run = command_upgrade_check},
+	{.name = "complete-words", .run = command_complete_words},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -12,7 +12,7 @@
 struct command {
 	const char *name;
 	const char *arguments; /* the arguments behind the options, as help shows them */
-	const char *summary;   /* for the list of commands: at most 46 characters */
+	const char *summary;   /* for the list of commands: at most 43 characters */
 	/* argv[0] is "stickyctl NAME". Returns an exit code. */
 	int (*run)(int argc, char **argv);
 	const char *examples; /* two lines for --help, each indented by two spaces */
@@ -84,6 +84,7 @@ int command_restart(int argc, char **argv);
 int command_upgrade(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_completion(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
@@ -92,5 +93,6 @@ int command_help(int argc, char **argv);
 int command_bind_keeper(int argc, char **argv);
 int command_bind_exec(int argc, char **argv);
 int command_upgrade_check(int argc, char **argv);
+int command_complete_words(int argc, char **argv);
 
 #endif
