@@ -117,6 +117,7 @@ help:
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
 	@echo '                   are those of sticky.h'
 	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
+	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
@@ -423,7 +424,7 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man lint compilers consumer
+.PHONY: check format format-check layers docs man schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
@@ -456,6 +457,11 @@ docs:
 man:
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
+
+# docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
+schema: all
+	$(call SAY,SCHEMA,docs/sticky.schema.json)
+	$(Q)$(STICKYCTL) check --schema > docs/sticky.schema.json
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)

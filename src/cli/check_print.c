@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/check_print.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,9 +11,10 @@
 #include "config/setting_text.h"
 #include "procfs/cpu_count.h"
 #include "state/rundir.h"
+#include "state/seed.h"
 
-#define VALUE_WIDTH  38 /* the origin stands behind this column */
-#define DEFAULT_SIZE 256
+#define VALUE_WIDTH 38 /* the origin stands behind this column */
+#define CHOICE_SIZE PATH_MAX
 
 /* Does YAML read the word as it is, and as a text or a plain number? */
 static bool is_plain(const char *text)
@@ -56,21 +58,38 @@ static void write_names(const struct string_list *list, FILE *stream)
 		fprintf(stream, " %.*s", (int)strcspn(list->items[i], "="), list->items[i]);
 }
 
+/* Cut the instance's name off. */
+static void cut_name(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+}
+
+/* The help text has the whole rule for the default, and the first part of it is enough here. */
+static void write_rule(const struct config_option *option, char text[CHOICE_SIZE])
+{
+	setting_default(option, CHOICE_SIZE, text);
+	text[strcspn(text, ";")] = '\0';
+}
+
 /* What stickyctl chooses where no value is given. */
 static void write_choice(const struct config *config, const struct config_option *option,
 			 FILE *stream)
 {
-	char text[RUNDIR_PATH_SIZE] = "", *slash;
+	char text[CHOICE_SIZE] = "";
 
 	if (!strcmp(option->doc.name, "workers"))
 		snprintf(text, sizeof(text), "%u", cpus_usable());
 	else if (!strcmp(option->doc.name, "dispatchers"))
 		snprintf(text, sizeof(text), "%u", cpus_usable() < 4 ? cpus_usable() : 4);
-	else if (!strcmp(option->doc.name, "run-dir") && !rundir_locate(NULL, config->name, text) &&
-		 (slash = strrchr(text, '/')))
-		*slash = '\0';
+	else if (!strcmp(option->doc.name, "run-dir") && !rundir_locate(NULL, config->name, text))
+		cut_name(text);
+	else if (!strcmp(option->doc.name, "state-dir") && !seed_locate(NULL, config->name, text))
+		cut_name(text);
 	if (!text[0])
-		setting_default(option, DEFAULT_SIZE, text);
+		write_rule(option, text);
 	fprintf(stream, "%s", text[0] ? text : "none");
 }
 
@@ -95,7 +114,7 @@ static void write_value(const struct config *config, const struct config_option 
 	}
 }
 
-static void write_line(char *text, const char *origin, FILE *stream)
+static void write_line(const char *text, const char *origin, FILE *stream)
 {
 	fprintf(stream, "%-*s # %s\n", VALUE_WIDTH, text, origin);
 }
@@ -120,18 +139,24 @@ static void print_option(const struct config *config, const struct origins *orig
 
 static void print_command(const struct config *config, const struct origins *origins, FILE *stream)
 {
-	bool is_given = origins->sources->command != NULL;
+	char origin[ORIGIN_TEXT_SIZE] = "default";
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
 
-	if (!config->command) {
-		write_line((char[]){"# command: none, the demo"}, "default", stream);
+	if (!memory)
 		return;
-	}
-	fputs("command: ", stream);
-	write_words(config->command, stream);
-	if (is_given)
-		fputs(" # command line\n", stream);
-	else
-		fprintf(stream, " # %s:%zu\n", origins->file, origins->report->command.line);
+	fputs(config->command ? "command: " : "# command: none, the demo", memory);
+	if (config->command)
+		write_words(config->command, memory);
+	fclose(memory);
+	if (origins->sources->command)
+		snprintf(origin, sizeof(origin), "command line");
+	else if (config->command)
+		snprintf(origin, sizeof(origin), "%.200s:%zu", origins->file,
+			 origins->report->command.line);
+	write_line(text, origin, stream);
+	free(text);
 }
 
 void check_print(const struct config *config, const struct origins *origins, FILE *stream)

@@ -5,17 +5,19 @@
 
 #include "cli/check_files.h"
 #include "cli/check_print.h"
+#include "cli/check_schema.h"
 #include "cli/command.h"
 #include "cli/start.h"
 #include "common/exit_code.h"
 #include "config/contradictions.h"
 #include "config/file_report.h"
 
-enum { KEY_PRINT = 'P' + 512 };
+enum { KEY_PRINT = 'P' + 512, KEY_SCHEMA };
 
 struct check {
 	struct start_line line;
 	bool print;
+	bool schema;
 	struct config config;
 	struct file_report report; /* its problems are all mistakes */
 	struct problems notes;
@@ -25,9 +27,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct check *check = state->input;
 
-	if (key != KEY_PRINT)
+	if (key == KEY_PRINT)
+		check->print = true;
+	else if (key == KEY_SCHEMA)
+		check->schema = true;
+	else
 		return start_line_parse(&check->line, key, arg, state);
-	check->print = true;
 	return 0;
 }
 
@@ -80,6 +85,18 @@ static int judge(const struct check *check)
 	return EXIT_DONE;
 }
 
+static int print_schema(void)
+{
+	json_t *schema = check_schema();
+	bool is_written =
+		schema && !json_dumpf(schema, stdout, JSON_INDENT(2)) && putchar('\n') != EOF;
+
+	json_decref(schema);
+	if (!is_written)
+		fputs("stickyctl: the schema can't be written\n", stderr);
+	return is_written ? EXIT_DONE : EXIT_FAILED;
+}
+
 static int look(struct check *check)
 {
 	struct origins origins = {.sources = &check->line.sources, .report = &check->report};
@@ -103,6 +120,9 @@ const struct argp_option command_check_options[] = {
 	{.name = "print",
 	 .key = KEY_PRINT,
 	 .doc = "Show what would be in force, and where each value comes from"},
+	{.name = "schema",
+	 .key = KEY_SCHEMA,
+	 .doc = "Show a JSON schema of the file, for editors, and do nothing else"},
 	{.name = "config",
 	 .key = 'c',
 	 .arg = "FILE",
@@ -130,7 +150,7 @@ int command_check(int argc, char **argv)
 	memcpy(options, command_check_options, OWN_COUNT * sizeof(options[0]));
 	start_line_options(OPTION_HIDDEN, options + OWN_COUNT);
 	command_parse_sources(&argp, argc, argv, &check, &check.line.scratch, &check.line.sources);
-	result = look(&check);
+	result = check.schema ? print_schema() : look(&check);
 	config_fini(&check.config);
 	problems_fini(&check.report.problems);
 	problems_fini(&check.notes);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/sanitize.h"
+
 void problems_add(struct problems *problems, const char *format, ...)
 {
 	struct error_text line;
@@ -12,6 +14,7 @@ void problems_add(struct problems *problems, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line.text, sizeof(line.text), format, args);
 	va_end(args);
+	text_clean_line(line.text);
 	if (problems->texts.count == PROBLEMS_MAX || string_list_add(&problems->texts, line.text))
 		problems->more++;
 }

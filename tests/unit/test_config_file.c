@@ -175,8 +175,8 @@ static void all_mistakes_are_told_at_once(void **state)
 				      "workers: 3\n"
 				      "backlog: 16\n"
 				      "command: run it\n";
-	static const char *const places[] = {":1:10: ", ":2:1: ", ":3:10: ", ":3:22: ", ":4:13: ",
-					     ":4:19: ", ":5:14: ", ":6:1: ", ":8:10: "};
+	static const char *const places[] = {":1:10: ", ":2:1: ",  ":3:10: ", ":3:22: ", ":4:13: ",
+					     ":4:19: ", ":5:14: ", ":6:1: ",  ":8:10: "};
 	struct file_report report = {0};
 	struct config config;
 	size_t i;
@@ -191,8 +191,8 @@ static void all_mistakes_are_told_at_once(void **state)
 				    strlen(places[i]));
 	/* What is right between the mistakes is taken, and its place is known. */
 	assert_int_equal(config.backlog, 16);
-	assert_int_equal(report.places[option_index(option_by_spelling("backlog", 7, tolower))].line,
-			 7);
+	assert_int_equal(
+		report.places[option_index(option_by_spelling("backlog", 7, tolower))].line, 7);
 	assert_int_equal(report.command.line, 8);
 	config_fini(&config);
 	problems_fini(&report.problems);
