@@ -16,7 +16,8 @@ struct problems {
 	size_t more;		  /* mistakes that are not in the list */
 };
 
-/* Add a mistake, as one line without control characters. Where there is no memory for its text, it is counted. */
+/* Add a mistake, as one line without control characters. Where there is no memory for its text, it
+ * is counted. */
 void problems_add(struct problems *problems, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
