@@ -41,8 +41,10 @@ static json_int_t count_ready(const json_t *status)
 	json_t *worker;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "workers"), i, worker) count +=
-		!strcmp(field_text(worker, "state"), "ready");
+	json_array_foreach(json_object_get(status, "workers"), i, worker)
+	{
+		count += !strcmp(field_text(worker, "state"), "ready");
+	}
 	return count;
 }
 
@@ -108,7 +110,10 @@ static void show(const json_t *list)
 	}
 	printf("%-16s %-10s %7s %9s %8s %s\n", "NAME", "USER", "PID", "READY", "UPTIME",
 	       "RUN DIRECTORY");
-	json_array_foreach(list, i, instance) show_line(instance);
+	json_array_foreach(list, i, instance)
+	{
+		show_line(instance);
+	}
 	show_others(list);
 }
 
