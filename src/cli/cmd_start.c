@@ -37,8 +37,15 @@ static bool is_demo_by_mistake(const struct config *config)
 	return true;
 }
 
-/* All mistakes of the file, a line each, and not only the first one. */
-static void tell(const struct problems *problems)
+static void tell_first(const struct problems *problems, const char *file)
+{
+	struct error_text text;
+
+	problems_sum_up(problems, file, &text);
+	fprintf(stderr, "stickyctl: %s\n", text.text);
+}
+
+static void tell_all(const struct problems *problems)
 {
 	size_t i;
 
@@ -48,7 +55,7 @@ static void tell(const struct problems *problems)
 		fprintf(stderr, "stickyctl: and %zu more mistakes\n", problems->more);
 }
 
-static int run(const struct config_sources *sources, start_fn *fn)
+static int run(const struct config_sources *sources, start_fn *fn, bool tells_all)
 {
 	struct config config;
 	struct file_report report = {0};
@@ -59,7 +66,10 @@ static int run(const struct config_sources *sources, start_fn *fn)
 	} else if (!result) {
 		result = fn(&config, sources);
 	} else {
-		tell(&report.problems);
+		if (tells_all)
+			tell_all(&report.problems);
+		else
+			tell_first(&report.problems, config.file);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
 	}
 	config_fini(&config);
@@ -67,7 +77,7 @@ static int run(const struct config_sources *sources, start_fn *fn)
 	return result;
 }
 
-int start_by(int argc, char **argv, start_fn *fn)
+int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 {
 	struct argp_option options[START_OPTIONS_MAX];
 	const struct argp argp = {
@@ -94,7 +104,7 @@ int start_by(int argc, char **argv, start_fn *fn)
 	command_parse_sources(&argp, argc, argv, &line, &line.scratch, &line.sources);
 	argv[0] = word; /* main() had set it to "stickyctl start" for argp */
 	line.sources.arguments = argv;
-	result = run(&line.sources, fn);
+	result = run(&line.sources, fn, tells_all);
 	start_line_fini(&line);
 	return result;
 }
@@ -107,5 +117,5 @@ static int run_instance(struct config *config, const struct config_sources *sour
 
 int command_start(int argc, char **argv)
 {
-	return start_by(argc, argv, run_instance);
+	return start_by(argc, argv, run_instance, true);
 }

@@ -4,6 +4,7 @@
 #define STICKY_CLI_START_H
 
 #include <argp.h>
+#include <stdbool.h>
 
 #include "config/config.h"
 #include "config/options.h"
@@ -45,10 +46,12 @@ typedef int start_fn(struct config *config, const struct config_sources *sources
  * Read the command line, the environment and the configuration file, and call the function with
  * the result.
  *
- * argv  argv[0] is "stickyctl start"
+ * argv       argv[0] is "stickyctl start"
+ * tells_all  show all mistakes of the file, a line each; false: one line, for a reader with little
+ *            room
  *
  * Returns an exit code. Errors are written to stderr; one of the command line ends the program.
  */
-int start_by(int argc, char **argv, start_fn *fn);
+int start_by(int argc, char **argv, start_fn *fn, bool tells_all);
 
 #endif

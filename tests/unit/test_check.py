@@ -61,6 +61,9 @@ class TestCase(unittest.TestCase):
 
 
 class Mistakes(TestCase):
+    def without_notes(self, result):
+        return [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+
     def test_none(self):
         result = self.check("workers: 2\nlisten: ':80'\ncommand: [sleep, 1]\n")
         self.assertEqual((result.returncode, result.stdout, result.stderr),
@@ -89,6 +92,23 @@ class Mistakes(TestCase):
         self.assertEqual([line.split(": ")[:3] for line in result.stderr.splitlines()],
                          [["stickyctl", f"{self.path}:1:10", "workers"],
                           ["stickyctl", f"{self.path}:2:10", "backlog"]])
+
+    def test_an_upgrade_tells_the_first_one(self):
+        """Its message has little room, and its verdict must stand in it."""
+        self.path.write_text("workers: x\n" + "".join(f"k{number}: x\n" for number in range(999)))
+        header = (TESTS.parent / "src" / "handoff" / "carried.h").read_text()
+        version = re.search(r"#define CARRIED_VERSION\s+(\d+)", header)[1]
+        program = self.run_stickyctl("upgrade-check", version, "start", "-c", self.path)
+        lines = program.stderr.splitlines() + program.stdout.splitlines()
+        self.assertTrue(any("workers: 'x'" in line and "; 999 more: 'stickyctl check" in line
+                            for line in lines), lines)
+        self.assertLess(len(lines), 4)
+
+    def test_a_file_full_of_mistakes(self):
+        result = self.check("".join(f"k{number}: x\n" for number in range(999)))
+        self.assertEqual(len(self.without_notes(result)), 102)
+        self.assertIn("and 899 more", result.stderr)
+        self.assertTrue(result.stderr.endswith(": 999 mistakes\n"))
 
     def test_files_that_it_names(self):
         (self.dir / "bad.env").write_text("A=1\nB\n")
