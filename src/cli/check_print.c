@@ -58,6 +58,12 @@ static void write_names(const struct string_list *list, FILE *stream)
 		fprintf(stream, " %.*s", (int)strcspn(list->items[i], "="), list->items[i]);
 }
 
+static bool find_directory(const char *name, const char *option, char text[CHOICE_SIZE])
+{
+	return (!strcmp(option, "run-dir") && !rundir_locate(NULL, name, text)) ||
+	       (!strcmp(option, "state-dir") && !seed_locate(NULL, name, text));
+}
+
 /* Cut the instance's name off. */
 static void cut_name(char *path)
 {
@@ -84,9 +90,7 @@ static void write_choice(const struct config *config, const struct config_option
 		snprintf(text, sizeof(text), "%u", cpus_usable());
 	else if (!strcmp(option->doc.name, "dispatchers"))
 		snprintf(text, sizeof(text), "%u", cpus_usable() < 4 ? cpus_usable() : 4);
-	else if (!strcmp(option->doc.name, "run-dir") && !rundir_locate(NULL, config->name, text))
-		cut_name(text);
-	else if (!strcmp(option->doc.name, "state-dir") && !seed_locate(NULL, config->name, text))
+	else if (find_directory(config->name, option->doc.name, text))
 		cut_name(text);
 	if (!text[0])
 		write_rule(option, text);
