@@ -70,6 +70,9 @@ class Others(harness.TestCase):
         self.nobodys.parent.mkdir(parents=True)
         self.nobodys.parent.chmod(0o700)
         os.chown(self.nobodys.parent, NOBODY, NOBODY)
+        self.state_of_nobody = self.dir / "nobodys"
+        self.state_of_nobody.mkdir()
+        os.chown(self.state_of_nobody, NOBODY, NOBODY)
         self.program_of_nobody = copy_program(harness.STICKYCTL, self.dir)
 
     def environment(self, **variables):
@@ -82,7 +85,8 @@ class Others(harness.TestCase):
     def test_each_sees_the_others(self):
         roots = self.serve("-w", "1", "-l", "127.0.0.1:3000", name="web", run_dir="/run/sticky")
         nobodys = self.serve("-w", "1", "-l", "127.0.0.1:3001", name="api", run_dir=self.nobodys,
-                             prefix=as_nobody(), program=self.program_of_nobody)
+                             prefix=as_nobody(), program=self.program_of_nobody,
+                             env={"STICKYCTL_STATE_DIR": self.state_of_nobody})
         # A link does not make it the instance of one more user.
         pathlib.Path("/run/user/65533").mkdir()
         pathlib.Path("/run/user/65533/sticky").symlink_to(self.nobodys)
