@@ -553,6 +553,7 @@ SHAREDIR ?= $(PREFIX)/share
 COMPLETION_bash := $(SHAREDIR)/bash-completion/completions/stickyctl
 COMPLETION_zsh := $(SHAREDIR)/zsh/site-functions/_stickyctl
 COMPLETION_fish := $(SHAREDIR)/fish/vendor_completions.d/stickyctl.fish
+SCHEMA_INSTALLED := $(SHAREDIR)/sticky/sticky.schema.json
 COMPLETIONS := $(foreach shell,$(SHELLS),$(COMPLETION_$(shell)))
 # SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
 SETCAP ?= 0
@@ -574,10 +575,11 @@ install: all
 	done < docs/man/aliases
 	$(foreach shell,$(SHELLS),install -D -m 644 src/cli/completion.$(shell) \
 		$(DESTDIR)$(COMPLETION_$(shell)) &&) true
+	install -D -m 644 docs/sticky.schema.json $(DESTDIR)$(SCHEMA_INSTALLED)
 	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED))
 	@$(if $(DESTDIR),,ldconfig || true)
 
 clean:

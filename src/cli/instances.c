@@ -18,6 +18,8 @@
 
 #define ROOTS_DIR "/run/sticky"
 #define SOCKET	  "/control.sock"
+/* Another user may have filled a directory: no more of its entries are looked at than these. */
+#define ENTRIES_MAX 4096
 
 /* One search. */
 struct search {
@@ -113,9 +115,9 @@ static int add_entries(struct search *search, const char *run_dir, uid_t uid, DI
 {
 	char path[RUNDIR_PATH_SIZE];
 	struct dirent *entry;
-	int error = 0;
+	int error = 0, count;
 
-	while (!error && (entry = readdir(directory))) {
+	for (count = 0; !error && count < ENTRIES_MAX && (entry = readdir(directory)); count++) {
 		int length = snprintf(path, sizeof(path), "%s/%s", run_dir, entry->d_name);
 
 		if (length > 0 && (size_t)length < sizeof(path) && rundir_is_taken(path))

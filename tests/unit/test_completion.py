@@ -161,26 +161,26 @@ class Fish(unittest.TestCase):
 
 
 class Terminal:
-    """An interactive zsh, at a terminal of its own."""
+    """An interactive shell, at a terminal of its own."""
 
-    def __init__(self):
+    def __init__(self, *command):
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execvpe("zsh", ["zsh", "-f", "-i"], ENVIRONMENT | {"PS1": "% "})
+            os.execvpe(command[0], command, ENVIRONMENT | {"PS1": "% "})
 
     def type(self, text):
         os.write(self.fd, text.encode())
 
-    def wait_for(self, word):
-        """Read until a word is on the screen. What was before is forgotten."""
+    def wait_for(self, *words):
+        """Read until all words are on the screen. What was up to the first one is forgotten."""
         deadline = time.monotonic() + scaled(20)
-        while word not in self.text:
+        while not all(word in self.text for word in words):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
-                raise AssertionError(f"no {word!r} in {self.text!r}")
+                raise AssertionError(f"not {words} in {self.text!r}")
             self.text += os.read(self.fd, 65536).decode(errors="replace")
-        self.text = self.text.partition(word)[2]
+        self.text = self.text.partition(words[0])[2]
 
     def close(self):
         os.kill(self.pid, signal.SIGKILL)
@@ -188,30 +188,36 @@ class Terminal:
         os.close(self.fd)
 
 
-@needs("zsh")
-class Zsh(unittest.TestCase):
+# Lines with TABs in them, and what the completed lines print.
+TYPED = (("stickyctl versi\t\n", "stickyctl 0."),
+         ("stickyctl help versi\t\n", "Usage: stickyctl version"),
+         ("stickyctl check --pri\t -- sleep\n", "# default"),
+         ("stickyctl start --when-down=ho\t --hel\t\n", "Usage: stickyctl"),
+         ("stickyctl check -c /etc/host\tname\n", "/etc/hostname:1:1:"))
+
+
+class Interactive(unittest.TestCase):
     """The completed line is run: what it prints tells how it was completed."""
 
-    def setUp(self):
-        self.shell = Terminal()
-        self.addCleanup(self.shell.close)
-        self.shell.type("unsetopt zle_bracketed_paste; autoload -Uz compinit && compinit -u -D; "
-                        "source <(stickyctl completion zsh); print -r rea''dy\n")
-        self.shell.wait_for("ready\r\n")
+    def check(self, begin, *command):
+        shell = Terminal(*command)
+        self.addCleanup(shell.close)
+        shell.type(f"{begin}; echo rea''dy\n")
+        shell.wait_for("ready\r\n")
+        for line, printed in TYPED:
+            shell.type(line)
+            shell.wait_for(printed)
+        shell.type("stickyctl completion \t\t")
+        shell.wait_for("bash", "zsh", "fish")
 
-    def test_completed_lines(self):
-        for line, printed in (("stickyctl versi\t\n", "stickyctl 0."),
-                              ("stickyctl help versi\t\n", "Usage: stickyctl version"),
-                              ("print -r -- done; stickyctl check --pri\t -- sleep\n", "# default"),
-                              ("stickyctl start --when-down=ho\t--hel\t\n", "Usage: stickyctl"),
-                              ("stickyctl check -c /etc/host\tname\n", "/etc/hostname:1:1:")):
-            self.shell.type(line)
-            self.shell.wait_for(printed)
+    @needs("zsh")
+    def test_zsh(self):
+        self.check("autoload -Uz compinit && compinit -u -D; source <(stickyctl completion zsh)",
+                   "zsh", "-f", "-i")
 
-    def test_what_can_follow_is_listed(self):
-        self.shell.type("stickyctl completion \t\t")
-        for shell in ("bash", "zsh", "fish"):
-            self.shell.wait_for(shell)
+    @needs("bash")
+    def test_bash(self):
+        self.check('eval "$(stickyctl completion bash)"', "bash", "--norc", "-i")
 
 
 if __name__ == "__main__":
