@@ -36,12 +36,33 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* `check` alone asks for nothing: no file belongs to the name `default`. */
-static bool has_nothing(const struct check *check)
+/* Is anything given but which instance it is? */
+static bool has_options(const struct config_sources *sources)
 {
-	const struct config_sources *sources = &check->line.sources;
+	size_t i;
 
-	return !check->config.file && !check->print && !sources->command && !sources->given_count;
+	for (i = 0; i < sources->given_count; i++)
+		if (!option_by_key(sources->given[i].key)->doc.every_command)
+			return true;
+	return sources->command != NULL;
+}
+
+/* `check` alone asks for nothing, and a misspelt name has no file. Returns EXIT_DONE, or else. */
+static int refuse_nothing(const struct check *check)
+{
+	if (check->config.file || check->print || has_options(&check->line.sources))
+		return EXIT_DONE;
+	if (!strcmp(check->config.name, "default")) {
+		fputs("stickyctl: which file? name one by -c FILE, or an instance by -n NAME "
+		      "for " SOURCES_DIRECTORY "/NAME.yaml\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	fprintf(stderr,
+		"stickyctl: there is no file " SOURCES_DIRECTORY "/%s.yaml\n"
+		"name the file by -c FILE\n",
+		check->config.name);
+	return EXIT_BAD_CONFIG;
 }
 
 static void find_mistakes(struct check *check, const struct origins *origins)
@@ -100,18 +121,16 @@ static int print_schema(void)
 static int look(struct check *check)
 {
 	struct origins origins = {.sources = &check->line.sources, .report = &check->report};
-	int error = sources_read(&check->line.sources, &check->config, &check->report);
+	int error = sources_read(&check->line.sources, &check->config, &check->report), refused;
+	bool is_read = !error || error == -EBADMSG;
 
 	origins.file = check->config.file;
-	if (has_nothing(check)) {
-		fputs("stickyctl: which file? name one by -c FILE, or an instance by -n NAME for "
-		      "/etc/sticky/NAME.yaml\n",
-		      stderr);
-		return EXIT_USAGE;
-	}
-	if (!error || error == -EBADMSG)
+	refused = is_read ? refuse_nothing(check) : EXIT_DONE;
+	if (refused)
+		return refused;
+	if (is_read)
 		find_mistakes(check, &origins);
-	if (check->print && (!error || error == -EBADMSG))
+	if (is_read && check->print)
 		check_print(&check->config, &origins, stdout);
 	return judge(check);
 }
