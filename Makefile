@@ -21,7 +21,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	php-cli redis-server openssl chromium chromium-driver
+	php-cli redis-server openssl chromium chromium-driver zsh fish
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
@@ -117,6 +117,7 @@ help:
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
 	@echo '                   are those of sticky.h'
 	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
+	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
@@ -217,6 +218,14 @@ $(BUILD)/generated/%.js.h: src/%.js
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
 	$(BUILD)/generated/node/preload.js.h
+
+# The scripts of shells, likewise.
+SHELLS := bash zsh fish
+$(BUILD)/generated/cli/completion.%.h: src/cli/completion.%
+	$(call SAY,SHELL,$<)
+	@mkdir -p $(@D)
+	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+$(BUILD)/src/cli/cmd_completion.o: $(SHELLS:%=$(BUILD)/generated/cli/completion.%.h)
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c
@@ -415,7 +424,7 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man lint compilers consumer
+.PHONY: check format format-check layers docs man schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
@@ -448,6 +457,11 @@ docs:
 man:
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
+
+# docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
+schema: all
+	$(call SAY,SCHEMA,docs/sticky.schema.json)
+	$(Q)$(STICKYCTL) check --schema > docs/sticky.schema.json
 
 lint: deps-lint deps-test all
 	$(call SAY,LINT,cppcheck)
@@ -534,6 +548,13 @@ MAN_PAGES := $(wildcard docs/man/*.3)
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
 MAN_INSTALLED := $(addprefix $(MANDIR)/man3/,$(notdir $(MAN_PAGES)) \
 	$(shell sed 's/ .*/.3/' docs/man/aliases))
+# Each shell looks for completions in a place of its own.
+SHAREDIR ?= $(PREFIX)/share
+COMPLETION_bash := $(SHAREDIR)/bash-completion/completions/stickyctl
+COMPLETION_zsh := $(SHAREDIR)/zsh/site-functions/_stickyctl
+COMPLETION_fish := $(SHAREDIR)/fish/vendor_completions.d/stickyctl.fish
+SCHEMA_INSTALLED := $(SHAREDIR)/sticky/sticky.schema.json
+COMPLETIONS := $(foreach shell,$(SHELLS),$(COMPLETION_$(shell)))
 # SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
 SETCAP ?= 0
 FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
@@ -552,10 +573,13 @@ install: all
 	while read -r name page; do \
 		ln -sf "$$page.3" "$(DESTDIR)$(MANDIR)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases
+	$(foreach shell,$(SHELLS),install -D -m 644 src/cli/completion.$(shell) \
+		$(DESTDIR)$(COMPLETION_$(shell)) &&) true
+	install -D -m 644 docs/sticky.schema.json $(DESTDIR)$(SCHEMA_INSTALLED)
 	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED))
 	@$(if $(DESTDIR),,ldconfig || true)
 
 clean:

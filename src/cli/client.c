@@ -12,12 +12,37 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "cli/instances.h"
 #include "cli/leftovers.h"
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
 /* bytes; the status of 1,024 workers takes about half a megabyte \ */
 #define ANSWER_MAX (16u << 20)
+#define OTHERS_MAX 10 /* instances that are named where the wanted one does not run */
+
+/* Those that run in spite of it, each with the command that shows it. */
+static void tell_others(const struct config *config)
+{
+	struct found_instances found;
+	char remedy[REMEDY_SIZE];
+	size_t i;
+
+	instances_find(config->run_dir, &found);
+	if (found.count)
+		fputs("these instances run:\n", stderr);
+	else
+		fputs("start it by 'stickyctl start', or name another one by -n or --run-dir\n",
+		      stderr);
+	for (i = 0; i < found.count && i < OTHERS_MAX; i++) {
+		instances_remedy(&found.list[i], remedy);
+		fprintf(stderr, "  %s\n", remedy);
+	}
+	if (found.count > OTHERS_MAX)
+		fprintf(stderr, "and %zu more: 'stickyctl list' shows all\n",
+			found.count - OTHERS_MAX);
+	instances_fini(&found);
+}
 
 static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 {
@@ -46,10 +71,9 @@ static int connect_to(const struct config *config, bool quietly, int *ret_fd)
 	if ((error == ENOENT || error == ECONNREFUSED) && leftovers_tell(config))
 		return EXIT_NOT_RUNNING;
 	if (error == ENOENT || error == ECONNREFUSED) {
-		fprintf(stderr,
-			"stickyctl: no instance named '%s' is running (no %s)\n"
-			"start it by 'stickyctl start', or name another one by -n or --run-dir\n",
+		fprintf(stderr, "stickyctl: no instance named '%s' is running (no %s)\n",
 			config->name, path);
+		tell_others(config);
 		return EXIT_NOT_RUNNING;
 	}
 	fprintf(stderr, "stickyctl: cannot connect to %s: %s\n", path, strerror(error));

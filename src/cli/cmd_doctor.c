@@ -297,15 +297,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+const struct argp_option command_doctor_options[] = {
+	{.name = "verbose",
+	 .key = 'v',
+	 .doc = "Also show the kernel's verifier log if it refuses the program"},
+	{0}};
+
 int command_doctor(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "verbose",
-		 .key = 'v',
-		 .doc = "Also show the kernel's verifier log if it refuses the program"},
-		{0}};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_doctor_options,
 		.parser = parse,
 		.doc = "Check what this machine can do for the user that runs this command. Each "
 		       "line says ok, warning (it works, with a limit) or missing, with a remedy. "

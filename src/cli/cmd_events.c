@@ -57,15 +57,16 @@ static int show(void *context, const json_t *event)
 	return -1;
 }
 
+const struct argp_option command_events_options[] = {
+	{.name = "follow", .key = 'f', .doc = "Go on with new events"},
+	{.name = "json", .key = 'j', .doc = "As JSON, one event on each line"},
+	{0},
+};
+
 int command_events(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "follow", .key = 'f', .doc = "Go on with new events"},
-		{.name = "json", .key = 'j', .doc = "As JSON, one event on each line"},
-		{0},
-	};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_events_options,
 		.parser = parse,
 		.doc = "Show the last events of the instance, the oldest first: each change of a "
 		       "worker's state is one.",

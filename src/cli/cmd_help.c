@@ -8,14 +8,15 @@
 static void show_all(void)
 {
 	const struct command *command;
+	char words[64];
 	size_t i;
 
-	puts("stickyctl: each client's TCP connections go to the same worker, chosen in the "
-	     "kernel\n");
-	for (i = 0; (command = command_at(i)); i++)
-		printf("  stickyctl %-8s%-22s %s\n", command->name, command->arguments,
-		       command->summary);
-	puts("\nTry it: 'stickyctl start', then open http://localhost:8080/\n"
+	puts("stickyctl: each client's connections go to the same worker, chosen in the kernel");
+	for (i = 0; (command = command_at(i)); i++) {
+		snprintf(words, sizeof(words), "%s %s", command->name, command->arguments);
+		printf("  stickyctl %-24s %s\n", words, command->summary);
+	}
+	puts("Try it: 'stickyctl start', then open http://localhost:8080/\n"
 	     "'stickyctl help COMMAND' shows a command's options.");
 }
 
@@ -26,17 +27,13 @@ int command_help(int argc, char **argv)
 	char help[] = "--help";
 	char *arguments[] = {name, help, NULL};
 
-	if (argc < 2) {
+	if (argc < 2 || argv[1][0] == '-') {
 		show_all();
 		return EXIT_DONE;
 	}
 	command = command_find(argv[1]);
-	if (!command) {
-		fprintf(stderr,
-			"stickyctl: no such command: %s\n'stickyctl help' shows the commands\n",
-			argv[1]);
-		return EXIT_USAGE;
-	}
+	if (!command)
+		return command_refuse(argv[1]);
 	if (command->run == command_help) {
 		show_all();
 		return EXIT_DONE;

@@ -158,19 +158,20 @@ static int reload_and_wait(const struct config *config, struct progress *progres
 	return EXIT_PARTLY;
 }
 
+const struct argp_option command_reload_options[] = {
+	{.name = "wait",
+	 .key = 'w',
+	 .arg = "ready|drained",
+	 .flags = OPTION_ARG_OPTIONAL,
+	 .doc = "Return when all new workers are ready (the default), or when all previous "
+		"workers have ended, too"},
+	{0},
+};
+
 int command_reload(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "wait",
-		 .key = 'w',
-		 .arg = "ready|drained",
-		 .flags = OPTION_ARG_OPTIONAL,
-		 .doc = "Return when all new workers are ready (the default), or when all previous "
-			"workers have ended, too"},
-		{0},
-	};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_reload_options,
 		.parser = parse,
 		.doc = "Replace the workers, slot by slot: a new one starts beside the old one, "
 		       "gets its "

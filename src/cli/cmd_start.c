@@ -5,64 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/file_report.h"
 #include "config/options.h"
-#include "common/error_text.h"
 #include "common/exit_code.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "cli/demo.h"
 #include "cli/start.h"
 
-#define OPTIONS_MAX 64
-
-struct start {
-	struct config scratch;
-	struct config_sources sources;
-};
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	struct start *start = state->input;
-	const struct config_option *option;
-
-	if (key == ARGP_KEY_ARG) {
-		/*
-		 * Every word from here on belongs to the worker's command, with or without a '--'.
-		 */
-		start->sources.command = &state->argv[state->next - 1];
-		state->next = state->argc;
-		return 0;
-	}
-	option = option_by_key(key);
-	if (!option || option->doc.every_command)
-		return ARGP_ERR_UNKNOWN;
-	command_take(&start->scratch, &start->sources, key, arg, state);
-	return 0;
+	return start_line_parse(state->input, key, arg, state);
 }
 
-static void list_options(struct argp_option options[OPTIONS_MAX])
-{
-	const struct config_option *option;
-	size_t i, count = 0;
-
-	for (i = 0; (option = option_at(i)) && count < OPTIONS_MAX - 1; i++)
-		if (!option->doc.every_command)
-			options[count++] = (struct argp_option){
-				.name = option->doc.name,
-				.key = option->doc.key,
-				.arg = option->doc.arg,
-				.doc = option->doc.doc,
-			};
-}
-
-/*
- * The demo listens on all addresses: it is started only where nothing else can be meant. A misspelt
- * name has no file, and a file may have lost its command.
- */
 static bool is_demo_by_mistake(const struct config *config)
 {
-	if (config->command || config->listen.count ||
-	    (!config->file && !strcmp(config->name, "default")))
+	if (!start_lacks_command(config))
 		return false;
 	if (config->file)
 		fprintf(stderr,
@@ -79,27 +37,49 @@ static bool is_demo_by_mistake(const struct config *config)
 	return true;
 }
 
-static int run(const struct config_sources *sources, start_fn *fn)
+static void tell_first(const struct problems *problems, const char *file)
+{
+	struct error_text text;
+
+	problems_sum_up(problems, file, &text);
+	fprintf(stderr, "stickyctl: %s\n", text.text);
+}
+
+static void tell_all(const struct problems *problems)
+{
+	size_t i;
+
+	for (i = 0; i < problems->texts.count; i++)
+		fprintf(stderr, "stickyctl: %s\n", problems->texts.items[i]);
+	if (problems->more)
+		fprintf(stderr, "stickyctl: and %zu more mistakes\n", problems->more);
+}
+
+static int run(const struct config_sources *sources, start_fn *fn, bool tells_all)
 {
 	struct config config;
-	struct error_text error;
-	int result = sources_load(sources, &config, &error);
+	struct file_report report = {0};
+	int result = sources_read(sources, &config, &report);
 
 	if (!result && is_demo_by_mistake(&config)) {
 		result = config.file ? EXIT_BAD_CONFIG : EXIT_USAGE;
 	} else if (!result) {
 		result = fn(&config, sources);
 	} else {
-		fprintf(stderr, "stickyctl: %s\n", error.text);
+		if (tells_all)
+			tell_all(&report.problems);
+		else
+			tell_first(&report.problems, config.file);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
 	}
 	config_fini(&config);
+	problems_fini(&report.problems);
 	return result;
 }
 
-int start_by(int argc, char **argv, start_fn *fn)
+int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 {
-	struct argp_option options[OPTIONS_MAX] = {{0}};
+	struct argp_option options[START_OPTIONS_MAX];
 	const struct argp argp = {
 		.options = options,
 		.parser = parse,
@@ -117,16 +97,15 @@ int start_by(int argc, char **argv, start_fn *fn)
 		       "USR2 reload; TTIN and TTOU scale by one.",
 	};
 	char word[] = "start";
-	struct start start = {0};
+	struct start_line line = {0};
 	int result;
 
-	list_options(options);
-	command_parse_sources(&argp, argc, argv, &start, &start.scratch, &start.sources);
+	start_line_options(0, options);
+	command_parse_sources(&argp, argc, argv, &line, &line.scratch, &line.sources);
 	argv[0] = word; /* main() had set it to "stickyctl start" for argp */
-	start.sources.arguments = argv;
-	result = run(&start.sources, fn);
-	config_fini(&start.scratch);
-	sources_fini(&start.sources);
+	line.sources.arguments = argv;
+	result = run(&line.sources, fn, tells_all);
+	start_line_fini(&line);
 	return result;
 }
 
@@ -138,5 +117,5 @@ static int run_instance(struct config *config, const struct config_sources *sour
 
 int command_start(int argc, char **argv)
 {
-	return start_by(argc, argv, run_instance);
+	return start_by(argc, argv, run_instance, true);
 }

@@ -111,20 +111,21 @@ static int show(enum mode mode, const struct config *config)
 	return result;
 }
 
+const struct argp_option command_status_options[] = {
+	{.name = "json", .key = 'j', .doc = "As JSON"},
+	{.name = "watch", .key = 'w', .doc = "Show it again each second"},
+	{.name = "ready",
+	 .key = 'r',
+	 .doc = "Show nothing: exit code 0 if each slot has a ready worker, or is drained; "
+		"1 "
+		"if one has not"},
+	{0},
+};
+
 int command_status(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "json", .key = 'j', .doc = "As JSON"},
-		{.name = "watch", .key = 'w', .doc = "Show it again each second"},
-		{.name = "ready",
-		 .key = 'r',
-		 .doc = "Show nothing: exit code 0 if each slot has a ready worker, or is drained; "
-			"1 "
-			"if one has not"},
-		{0},
-	};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_status_options,
 		.parser = parse,
 		.doc = "Show the instance and its workers; what is wrong comes first. SHARE is a "
 		       "slot's share of all clients. The other columns count connections: PLACED "

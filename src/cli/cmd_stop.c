@@ -44,14 +44,15 @@ static int wait_for_end(pid_t pid)
 	return result;
 }
 
+const struct argp_option command_stop_options[] = {
+	{.name = "now", .key = KEY_NOW, .doc = "Don't wait: kill the workers at once"},
+	{0},
+};
+
 int command_stop(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "now", .key = KEY_NOW, .doc = "Don't wait: kill the workers at once"},
-		{0},
-	};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_stop_options,
 		.parser = parse,
 		.doc = "Refuse new connections, ask the workers to stop, kill those that have not "
 		       "ended after --hard-shutdown-delay, and end the instance. Returns when it "

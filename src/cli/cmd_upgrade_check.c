@@ -42,5 +42,5 @@ int command_upgrade_check(int argc, char **argv)
 	if (!can_carry(argv[1]))
 		return EXIT_FAILED;
 	argv[2] = name;
-	return start_by(argc - 2, argv + 2, controller_check_upgrade);
+	return start_by(argc - 2, argv + 2, controller_check_upgrade, false);
 }

@@ -48,14 +48,15 @@ static void show(const json_t *answer)
 	printf("%s): key %s, bucket %d\n", client_state, key, bucket);
 }
 
+const struct argp_option command_where_options[] = {
+	{.name = "json", .key = 'j', .doc = "As JSON"},
+	{0},
+};
+
 int command_where(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{.name = "json", .key = 'j', .doc = "As JSON"},
-		{0},
-	};
 	static const struct argp argp = {
-		.options = options,
+		.options = command_where_options,
 		.parser = parse,
 		.args_doc = "ADDRESS",
 		.doc = "Show which worker the kernel sends a client to.",

@@ -7,35 +7,67 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/misspelt.h"
 #include "config/options.h"
+#include "config/suggestion.h"
 #include "common/error_text.h"
 #include "common/exit_code.h"
 
 static const struct command commands[] = {
-	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",
-	 command_start},
-	{"status", "", "Show the instance and its workers", command_status},
-	{"reload", "", "Replace the workers one by one, without losing a connection",
-	 command_reload},
-	{"scale", "N|+N|-N", "Change the number of workers", command_scale},
-	{"drain", "SLOT", "End a slot's worker, and start no other", command_drain},
-	{"ready", "SLOT", "Bring a drained or failed slot back", command_ready},
-	{"restart", "SLOT", "Replace one slot's worker", command_restart},
-	{"upgrade", "", "Replace the controller by a newer version; the workers go on",
-	 command_upgrade},
-	{"events", "", "Show the last events, and follow new ones", command_events},
-	{"stop", "", "Ask the workers to stop, then end the instance", command_stop},
-	{"where", "ADDRESS", "Show which worker a client goes to", command_where},
-	{"doctor", "", "Check what this machine can do, and what is missing", command_doctor},
-	{"version", "", "Show the version", command_version},
-	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},
+	{"start", "[-- COMMAND...]", "Run COMMAND as workers, or the demo", command_start,
+	 "  stickyctl start -w 4 -- node server.js\n  stickyctl start -l :8000 -w 4 -- gunicorn "
+	 "app:application",
+	 NULL, true},
+	{"status", "", "Show the instance and its workers", command_status,
+	 "  stickyctl status --watch\n  stickyctl status -n web --ready && echo all are ready",
+	 command_status_options, false},
+	{"list", "", "Show the instances that run", command_list,
+	 "  stickyctl list\n  stickyctl list --json", command_list_options, false},
+	{"reload", "", "Replace the workers, losing no connection", command_reload,
+	 "  stickyctl reload --wait\n  stickyctl reload -n web --wait=drained",
+	 command_reload_options, false},
+	{"scale", "N|+N|-N", "Change the number of workers", command_scale,
+	 "  stickyctl scale 8\n  stickyctl scale -n web +1", NULL, false},
+	{"drain", "SLOT", "End a slot's worker, and start no other", command_drain,
+	 "  stickyctl drain 2\n  stickyctl drain -n web 0", NULL, false},
+	{"ready", "SLOT", "Bring a drained or failed slot back", command_ready,
+	 "  stickyctl ready 2\n  stickyctl ready -n web 0", NULL, false},
+	{"restart", "SLOT", "Replace one slot's worker", command_restart,
+	 "  stickyctl restart 2\n  stickyctl restart -n web 0", NULL, false},
+	{"upgrade", "", "Replace the controller by a newer version", command_upgrade,
+	 "  stickyctl upgrade\n  stickyctl upgrade -n web", NULL, false},
+	{"events", "", "Show the last events, and follow new ones", command_events,
+	 "  stickyctl events --follow\n  stickyctl events -n web --json | tail -1",
+	 command_events_options, false},
+	{"stop", "", "Stop the workers, then the instance", command_stop,
+	 "  stickyctl stop\n  stickyctl stop -n web --now", command_stop_options, false},
+	{"where", "ADDRESS", "Show which worker a client goes to", command_where,
+	 "  stickyctl where 203.0.113.9\n  stickyctl where -n web --json 2001:db8::1",
+	 command_where_options, false},
+	{"check", "", "Show all mistakes of a configuration file", command_check,
+	 "  stickyctl check -c web.yaml\n  stickyctl check -n web --print", command_check_options,
+	 true},
+	{"doctor", "", "Check what this machine can do, and lacks", command_doctor,
+	 "  stickyctl doctor\n  sudo stickyctl doctor --verbose", command_doctor_options, false},
+	{"completion", "bash|zsh|fish", "Write the completion of a shell", command_completion,
+	 "  eval \"$(stickyctl completion bash)\"\n"
+	 "  stickyctl completion fish > ~/.config/fish/completions/stickyctl.fish",
+	 NULL, false},
+	{"version", "", "Show the version", command_version,
+	 "  stickyctl version\n  stickyctl --version", NULL, false},
+	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help,
+	 "  stickyctl help start\n  stickyctl status --help", NULL, false},
 };
 
-/* Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h. */
+/*
+ * Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h,
+ * completion.h.
+ */
 static const struct command internal[] = {
-	{"bind-keeper", "", "", command_bind_keeper},
-	{"bind-exec", "", "", command_bind_exec},
-	{"upgrade-check", "", "", command_upgrade_check},
+	{.name = "bind-keeper", .run = command_bind_keeper},
+	{.name = "bind-exec", .run = command_bind_exec},
+	{.name = "upgrade-check", .run = command_upgrade_check},
+	{.name = "complete-words", .run = command_complete_words},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -58,6 +90,36 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
+/* A short word is near to many: half of its letters, at most, may be mistakes. */
+static const struct command *find_nearest(const char *word)
+{
+	const struct command *nearest = NULL;
+	size_t length = strlen(word), best = SUGGESTION_NEAR + 1, i;
+
+	for (i = 0; i < COMMAND_COUNT; i++) {
+		size_t distance = suggestion_distance(word, length, commands[i].name);
+
+		if (distance < best && 2 * distance <= length) {
+			best = distance;
+			nearest = &commands[i];
+		}
+	}
+	return nearest;
+}
+
+int command_refuse(const char *word)
+{
+	const struct command *nearest = find_nearest(word);
+
+	if (nearest)
+		fprintf(stderr, "stickyctl: no such command: %.100s; did you mean '%s'?\n", word,
+			nearest->name);
+	else
+		fprintf(stderr, "stickyctl: no such command: %.100s\n", word);
+	fputs("'stickyctl help' shows the commands\n", stderr);
+	return EXIT_USAGE;
+}
+
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 {
 	if (key != ARGP_KEY_ARG)
@@ -70,12 +132,15 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state)
 
 #define SHARED_MAX 8
 
+enum { KEY_HELP = '?', KEY_USAGE = 1 << 16 };
+
 /* The input of the parsers. The parser of a command gives each child parser its input. */
 struct inputs {
 	const struct argp *own;
 	void *own_input;
 	struct config *config;
 	struct config_sources *sources; /* NULL: the options are not read again later */
+	const struct command *command;
 };
 
 void command_take(struct config *config, struct config_sources *sources, int key, const char *value,
@@ -96,26 +161,70 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 	const struct inputs *inputs = state->input;
 	const struct config_option *option = option_by_key(key);
 
+	if (key == KEY_HELP || key == KEY_USAGE)
+		argp_state_help(state, stdout,
+				key == KEY_HELP ? ARGP_HELP_STD_HELP
+						: ARGP_HELP_USAGE | ARGP_HELP_EXIT_OK);
 	if (!option || !option->doc.every_command)
 		return ARGP_ERR_UNKNOWN;
 	command_take(inputs->config, inputs->sources, key, arg, state);
 	return 0;
 }
 
-static void list_shared(struct argp_option shared[SHARED_MAX])
+/* argp's own --help has a note of two lines on short options; these have none. */
+static const struct argp_option help_options[] = {
+	{.name = "help", .key = KEY_HELP, .doc = "Show this help", .group = -1},
+	{.name = "usage", .key = KEY_USAGE, .doc = "Show the options alone", .group = -1},
+};
+
+static struct argp_option describe_shared(const struct config_option *option, bool is_short)
 {
+	bool is_run_dir = !strcmp(option->doc.name, "run-dir");
+
+	return (struct argp_option){
+		.name = option->doc.name,
+		.key = option->doc.key,
+		.arg = option->doc.arg,
+		.doc = is_short && is_run_dir ? "The directory of the control sockets"
+					      : option->doc.doc,
+	};
+}
+
+/* is_short: so that the help of a command has one screen; that of `start` has more. */
+static void list_shared(bool is_short, struct argp_option shared[SHARED_MAX])
+{
+	const size_t helps = sizeof(help_options) / sizeof(help_options[0]);
 	const struct config_option *option;
 	size_t i, count = 0;
 
 	memset(shared, 0, SHARED_MAX * sizeof(shared[0]));
-	for (i = 0; (option = option_at(i)) && count < SHARED_MAX - 1; i++)
+	for (i = 0; (option = option_at(i)) && count < SHARED_MAX - 1 - helps; i++)
 		if (option->doc.every_command)
-			shared[count++] = (struct argp_option){
-				.name = option->doc.name,
-				.key = option->doc.key,
-				.arg = option->doc.arg,
-				.doc = option->doc.doc,
-			};
+			shared[count++] = describe_shared(option, is_short);
+	memcpy(&shared[count], help_options, sizeof(help_options));
+}
+
+/* "stickyctl NAME" is what argp knows of the command. Returns NULL for an internal one. */
+static const struct command *command_of(const char *argv0)
+{
+	const char *space = strchr(argv0, ' ');
+
+	return space ? command_find(space + 1) : NULL;
+}
+
+/* Two examples are at the end of each --help. */
+static char *filter_help(int key, const char *text, void *input)
+{
+	const struct inputs *inputs = input;
+	char *extra = NULL;
+
+	if (key == ARGP_KEY_HELP_DUP_ARGS_NOTE)
+		return NULL;
+	if (key != ARGP_KEY_HELP_EXTRA || !inputs || !inputs->command || !inputs->command->examples)
+		return (char *)text;
+	if (asprintf(&extra, "Examples:\n%s", inputs->command->examples) < 0)
+		return NULL;
+	return extra;
 }
 
 static error_t parse_own(int key, char *arg, struct argp_state *state)
@@ -130,6 +239,23 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
 	key = inputs->own->parser(key, arg, state);
 	state->input = inputs;
 	return key;
+}
+
+/* getopt() names no option that is near. */
+static void refuse_misspelt(int argc, char **argv, const struct argp_option *own,
+			    const struct argp_option *shared, bool ends_at_argument)
+{
+	const struct argp_option *const lists[] = {shared, own, NULL};
+	struct misspelt misspelt;
+
+	if (!misspelt_find(argc, argv, lists, ends_at_argument, &misspelt))
+		return;
+	fprintf(stderr,
+		"%s: %.*s is no option; did you mean --%s?\n"
+		"'%s --help' shows the options\n",
+		argv[0], (int)strcspn(misspelt.word, "="), misspelt.word, misspelt.nearest,
+		argv[0]);
+	exit(EXIT_USAGE);
 }
 
 static void parse_all(const struct argp *argp, int argc, char **argv, struct inputs *inputs)
@@ -147,10 +273,13 @@ static void parse_all(const struct argp *argp, int argc, char **argv, struct inp
 		exit(EXIT_USAGE);
 	}
 	config_begin_source(inputs->config);
-	list_shared(shared);
+	inputs->command = command_of(argv[0]);
+	list_shared(!inputs->command || inputs->command->run != command_start, shared);
 	whole.parser = parse_own;
 	whole.children = children;
-	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER, NULL, inputs))
+	whole.help_filter = filter_help;
+	refuse_misspelt(argc, argv, argp->options, shared, inputs->sources != NULL);
+	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, inputs))
 		exit(EXIT_FAILED);
 }
 

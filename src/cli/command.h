@@ -12,9 +12,13 @@
 struct command {
 	const char *name;
 	const char *arguments; /* the arguments behind the options, as help shows them */
-	const char *summary;   /* one line for the list of commands */
+	const char *summary;   /* for the list of commands: at most 43 characters */
 	/* argv[0] is "stickyctl NAME". Returns an exit code. */
 	int (*run)(int argc, char **argv);
+	const char *examples; /* two lines for --help, each indented by two spaces */
+	/* its own options, for completion; NULL: none, or those of `start` */
+	const struct argp_option *options;
+	bool takes_start_options;
 };
 
 /* Returns the command at an index, which counts from 0; NULL behind the last one. */
@@ -51,10 +55,26 @@ void command_take(struct config *config, struct config_sources *sources, int key
 /* The argp parser of a command that has no options or arguments of its own. */
 error_t command_parse_nothing(int key, char *arg, struct argp_state *state);
 
+/*
+ * Say that there is no such command, and name the nearest one, on stderr. Returns EXIT_USAGE.
+ */
+int command_refuse(const char *word);
+
+/* The options of commands, of which completion knows by command_at(). */
+extern const struct argp_option command_check_options[];
+extern const struct argp_option command_doctor_options[];
+extern const struct argp_option command_events_options[];
+extern const struct argp_option command_list_options[];
+extern const struct argp_option command_reload_options[];
+extern const struct argp_option command_status_options[];
+extern const struct argp_option command_stop_options[];
+extern const struct argp_option command_where_options[];
+
 /* The commands. Each has the form of run() above. */
 int command_start(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_list(int argc, char **argv);
 int command_where(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_scale(int argc, char **argv);
@@ -63,6 +83,8 @@ int command_ready(int argc, char **argv);
 int command_restart(int argc, char **argv);
 int command_upgrade(int argc, char **argv);
 int command_events(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_completion(int argc, char **argv);
 int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
@@ -71,5 +93,6 @@ int command_help(int argc, char **argv);
 int command_bind_keeper(int argc, char **argv);
 int command_bind_exec(int argc, char **argv);
 int command_upgrade_check(int argc, char **argv);
+int command_complete_words(int argc, char **argv);
 
 #endif

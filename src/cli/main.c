@@ -47,12 +47,8 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	command = command_find(translate(argv[1]));
-	if (!command) {
-		fprintf(stderr,
-			"stickyctl: no such command: %s\n'stickyctl help' shows the commands\n",
-			argv[1]);
-		return EXIT_USAGE;
-	}
+	if (!command)
+		return command_refuse(argv[1]);
 	snprintf(name, sizeof(name), "stickyctl %s", command->name);
 	argv[1] = name;
 	return command->run(argc - 1, argv + 1);

@@ -156,6 +156,7 @@ struct config_identity {
 };
 
 struct known_server; /* known_servers.h */
+struct file_report;  /* file_report.h */
 
 /* Options of the listening sockets: see socket(7), tcp(7), ip(7). */
 struct config_sockets {
@@ -288,11 +289,11 @@ void config_begin_source(struct config *config);
  * of '-', to values. Several values are written as a list. `env` can also be a mapping. `command`
  * is a list of the command's words.
  *
- * ret_error  what is wrong, with file:line:column
+ * report  gets all mistakes, with file:line:column, and the place of each option; all zero before
  *
  * Returns 0, -EBADMSG (bad content), -ENOMEM, or another -errno if the file can't be read.
  */
-int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error);
+int config_set_from_file(struct config *config, const char *path, struct file_report *report);
 
 /*
  * Set the options that STICKYCTL_... variables of an environment name. Several values of one option
@@ -301,6 +302,14 @@ int config_set_from_file(struct config *config, const char *path, struct error_t
  */
 int config_set_from_environment(struct config *config, char *const *environment,
 				struct error_text *ret_error);
+
+struct config_option; /* options.h */
+
+/*
+ * Returns the variable of an option in an environment, as "STICKYCTL_NAME=VALUE"; NULL: it is not
+ * there.
+ */
+const char *config_variable(char *const *environment, const struct config_option *option);
 
 #define CONFIG_NAMES_SIZE 512 /* room for the names of all options that can't change */
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The configuration file is read as a document of libyaml. Each node knows its line and column, and
- * its text is given to the same function as a value of the command line. (A library that maps YAML
- * to structs would need a second description of every option.)
+ * its text is given to the same function as a value of the command line. A mistake does not end the
+ * reading: all of a file's mistakes are told at once. (A library that maps YAML to structs would
+ * need a second description of every option.)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -16,19 +17,24 @@
 #include <yaml.h>
 
 #include "common/error_text.h"
+#include "config/file_report.h"
 #include "config/setting.h"
 
 #define FILE_SIZE_MAX (1 << 20)
 #define WHAT_SIZE     256 /* room for a part of an error message, in bytes */
 
-/* The file being read, and where error messages go. */
+/* The file being read, and where mistakes are noted. */
 struct reading {
 	struct config *config;
 	const char *path;
 	yaml_document_t document;
-	struct error_text *error;
+	struct file_report *report;
 };
 
+/*
+ * The functions below return 0 also where they have found a mistake, so that the rest of the file
+ * is read, too; only an error that is none of the file ends the reading.
+ */
 static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -40,9 +46,14 @@ static int complain(const struct reading *reading, const yaml_node_t *node, cons
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	error_text_set(reading->error, "%.200s:%zu:%zu: %s", reading->path,
-		       node->start_mark.line + 1, node->start_mark.column + 1, what);
-	return -EBADMSG;
+	problems_add(&reading->report->problems, "%.200s:%zu:%zu: %s", reading->path,
+		     node->start_mark.line + 1, node->start_mark.column + 1, what);
+	return 0;
+}
+
+static struct file_place place_of(const yaml_node_t *node)
+{
+	return (struct file_place){node->start_mark.line + 1, node->start_mark.column + 1};
 }
 
 static yaml_node_t *node_at(struct reading *reading, int index)
@@ -72,12 +83,16 @@ static int set(struct reading *reading, const struct config_option *option, cons
 	       const char *value)
 {
 	char origin[WHAT_SIZE];
+	struct error_text what;
 	int error;
 
 	snprintf(origin, sizeof(origin), "%.200s:%zu:%zu: %s", reading->path,
 		 node->start_mark.line + 1, node->start_mark.column + 1, option->doc.name);
-	error = setting_apply(reading->config, option, value, origin, reading->error);
-	return error == -EINVAL ? -EBADMSG : error;
+	error = setting_apply(reading->config, option, value, origin, &what);
+	if (error != -EINVAL)
+		return error;
+	problems_add(&reading->report->problems, "%s", what.text);
+	return 0;
 }
 
 static int set_scalar(struct reading *reading, const struct config_option *option,
@@ -105,6 +120,44 @@ static int set_items(struct reading *reading, const struct config_option *option
 	return error;
 }
 
+/*
+ * Is a key the first one of its name in its mapping? libyaml takes both without an error, and one
+ * of the two would have no effect.
+ */
+static bool is_first(struct reading *reading, const yaml_node_t *mapping,
+		     const yaml_node_pair_t *second)
+{
+	const yaml_node_t *key = node_at(reading, second->key);
+	const yaml_node_pair_t *first;
+
+	for (first = mapping->data.mapping.pairs.start; first < second && text_of(key); first++) {
+		const yaml_node_t *other = node_at(reading, first->key);
+
+		if (!text_of(other) || strcmp(text_of(other), text_of(key)) != 0)
+			continue;
+		complain(reading, key, "%.100s: given a second time, first in line %zu",
+			 text_of(key), other->start_mark.line + 1);
+		return false;
+	}
+	return true;
+}
+
+static int set_pair(struct reading *reading, const struct config_option *option,
+		    const yaml_node_t *key, const yaml_node_t *value)
+{
+	char *assignment;
+	int error;
+
+	if (!text_of(key) || !text_of(value))
+		return complain(reading, key, "%s: NAME: VALUE is wanted, both texts",
+				option->doc.name);
+	if (asprintf(&assignment, "%s=%s", text_of(key), text_of(value)) < 0)
+		return -ENOMEM;
+	error = set(reading, option, key, assignment);
+	free(assignment);
+	return error;
+}
+
 /* Set `env` from a mapping, {NAME: VALUE}. */
 static int set_pairs(struct reading *reading, const struct config_option *option,
 		     const yaml_node_t *mapping)
@@ -113,25 +166,17 @@ static int set_pairs(struct reading *reading, const struct config_option *option
 	int error = 0;
 
 	for (pair = mapping->data.mapping.pairs.start;
-	     pair < mapping->data.mapping.pairs.top && !error; pair++) {
-		const yaml_node_t *key = node_at(reading, pair->key);
-		const yaml_node_t *value = node_at(reading, pair->value);
-		char *assignment;
-
-		if (!text_of(key) || !text_of(value))
-			return complain(reading, key, "%s: NAME: VALUE is wanted, both texts",
-					option->doc.name);
-		if (asprintf(&assignment, "%s=%s", text_of(key), text_of(value)) < 0)
-			return -ENOMEM;
-		error = set(reading, option, key, assignment);
-		free(assignment);
-	}
+	     pair < mapping->data.mapping.pairs.top && !error; pair++)
+		if (is_first(reading, mapping, pair))
+			error = set_pair(reading, option, node_at(reading, pair->key),
+					 node_at(reading, pair->value));
 	return error;
 }
 
 static int set_option(struct reading *reading, const struct config_option *option,
 		      const yaml_node_t *value)
 {
+	reading->report->places[option_index(option)] = place_of(value);
 	if (value->type == YAML_SEQUENCE_NODE && option_is_list(option))
 		return set_items(reading, option, value);
 	if (value->type == YAML_MAPPING_NODE && option->kind == KIND_ASSIGNMENTS)
@@ -149,6 +194,7 @@ static int set_command(struct reading *reading, const yaml_node_t *value)
 	const yaml_node_item_t *item;
 	int error = 0;
 
+	reading->report->command = place_of(value);
 	if (text_of(value) && !is_empty(value) && !strpbrk(text_of(value), " \t\n"))
 		return string_list_add(command, text_of(value));
 	if (value->type != YAML_SEQUENCE_NODE ||
@@ -159,9 +205,8 @@ static int set_command(struct reading *reading, const yaml_node_t *value)
 	     item < value->data.sequence.items.top && !error; item++) {
 		const yaml_node_t *word = node_at(reading, *item);
 
-		if (!text_of(word))
-			return complain(reading, word, "command: not a text");
-		error = string_list_add(command, text_of(word));
+		error = text_of(word) ? string_list_add(command, text_of(word))
+				      : complain(reading, word, "command: not a text");
 	}
 	return error;
 }
@@ -170,15 +215,12 @@ static int set_command(struct reading *reading, const yaml_node_t *value)
 static int complain_of_key(const struct reading *reading, const yaml_node_t *key, const char *name)
 {
 	const struct config_option *nearest = option_nearest(name, strlen(name));
-	char spelled[WHAT_SIZE] = "";
-	char *dash;
+	char spelled[OPTION_SPELLED_SIZE];
 
 	if (!nearest)
 		return complain(reading, key, "'%.100s' is no option; see stickyctl start --help",
 				name);
-	snprintf(spelled, sizeof(spelled), "%s", nearest->doc.name);
-	while ((dash = strchr(spelled, '-')))
-		*dash = '_';
+	option_spell(nearest, spelled);
 	return complain(reading, key, "'%.100s' is no option; did you mean '%s'?", name, spelled);
 }
 
@@ -199,23 +241,6 @@ static int set_entry(struct reading *reading, const yaml_node_t *key, const yaml
 	return set_option(reading, option, value);
 }
 
-/* Refuse a key that occurs twice: libyaml would use the second one without an error. */
-static int refuse_twice(struct reading *reading, const yaml_node_t *root,
-			const yaml_node_pair_t *second)
-{
-	const yaml_node_t *key = node_at(reading, second->key);
-	const yaml_node_pair_t *first;
-
-	for (first = root->data.mapping.pairs.start; first < second && text_of(key); first++) {
-		const yaml_node_t *other = node_at(reading, first->key);
-
-		if (text_of(other) && !strcmp(text_of(other), text_of(key)))
-			return complain(reading, key, "%s: given a second time, first in line %zu",
-					text_of(key), other->start_mark.line + 1);
-	}
-	return 0;
-}
-
 static int set_all(struct reading *reading)
 {
 	const yaml_node_t *root = yaml_document_get_root_node(&reading->document);
@@ -228,12 +253,10 @@ static int set_all(struct reading *reading)
 		return complain(reading, root,
 				"'name: value' lines are wanted, as in 'workers: 4'");
 	for (pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top && !error;
-	     pair++) {
-		error = refuse_twice(reading, root, pair);
-		if (!error)
+	     pair++)
+		if (is_first(reading, root, pair))
 			error = set_entry(reading, node_at(reading, pair->key),
 					  node_at(reading, pair->value));
-	}
 	return error;
 }
 
@@ -254,14 +277,14 @@ static int complain_of_syntax(const struct reading *reading, const yaml_parser_t
 		return -ENOMEM;
 	/* If a byte is not UTF-8, libyaml reports an offset, but no line. */
 	if (parser->error == YAML_READER_ERROR)
-		error_text_set(reading->error, "%.200s: byte %zu: %s", reading->path,
-			       parser->problem_offset, problem);
+		problems_add(&reading->report->problems, "%.200s: byte %zu: %s", reading->path,
+			     parser->problem_offset, problem);
 	else
-		error_text_set(reading->error, "%.200s:%zu:%zu: %s%s%s%s", reading->path,
-			       parser->problem_mark.line + 1, parser->problem_mark.column + 1,
-			       problem, parser->context ? " " : "",
-			       parser->context ? parser->context : "", hint_for(parser));
-	return -EBADMSG;
+		problems_add(&reading->report->problems, "%.200s:%zu:%zu: %s%s%s%s", reading->path,
+			     parser->problem_mark.line + 1, parser->problem_mark.column + 1,
+			     problem, parser->context ? " " : "",
+			     parser->context ? parser->context : "", hint_for(parser));
+	return 0;
 }
 
 static int refuse_second_document(struct reading *reading, yaml_parser_t *parser)
@@ -280,9 +303,9 @@ static int refuse_second_document(struct reading *reading, yaml_parser_t *parser
 }
 
 static int parse(struct config *config, const char *path, const char *text, size_t length,
-		 struct error_text *ret_error)
+		 struct file_report *report)
 {
-	struct reading reading = {.config = config, .path = path, .error = ret_error};
+	struct reading reading = {.config = config, .path = path, .report = report};
 	yaml_parser_t parser;
 	int error;
 
@@ -298,7 +321,7 @@ static int parse(struct config *config, const char *path, const char *text, size
 		error = complain_of_syntax(&reading, &parser);
 	}
 	yaml_parser_delete(&parser);
-	return error;
+	return error ? error : problems_count(&report->problems) ? -EBADMSG : 0;
 }
 
 /*
@@ -340,19 +363,19 @@ static ssize_t read_file(const char *path, char **ret_text)
 	return length;
 }
 
-int config_set_from_file(struct config *config, const char *path, struct error_text *ret_error)
+int config_set_from_file(struct config *config, const char *path, struct file_report *report)
 {
 	char *text = NULL;
 	ssize_t length = read_file(path, &text);
-	int error = length < 0 ? (int)length : parse(config, path, text, (size_t)length, ret_error);
+	int error = length < 0 ? (int)length : parse(config, path, text, (size_t)length, report);
 
 	free(text);
 	if (length < 0)
-		error_text_set(ret_error, "cannot read %.300s: %s", path,
-			       error == -EINVAL	 ? "not a regular file"
-			       : error == -EFBIG ? "larger than 1 MiB"
-						 : strerror(-error));
+		problems_add(&report->problems, "cannot read %.300s: %s", path,
+			     error == -EINVAL  ? "not a regular file"
+			     : error == -EFBIG ? "larger than 1 MiB"
+					       : strerror(-error));
 	else if (error == -ENOMEM)
-		error_text_set(ret_error, "%.300s: out of memory", path);
+		problems_add(&report->problems, "%.300s: out of memory", path);
 	return error;
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "config/options.h"
 
-#include <string.h>
+#include <stddef.h>
 
 #include "config/config.h"
-#include "config/suggestion.h"
 #include "sticky.h"
 
 enum {
@@ -406,10 +405,16 @@ static const struct config_option options[] = {
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
+_Static_assert(OPTION_COUNT < OPTIONS_LIMIT, "arrays of OPTIONS_LIMIT have room for all options");
 
 const struct config_option *option_at(size_t index)
 {
 	return index < OPTION_COUNT ? &options[index] : NULL;
+}
+
+size_t option_index(const struct config_option *option)
+{
+	return (size_t)(option - options);
 }
 
 const struct config_option *option_by_key(int key)
@@ -420,54 +425,4 @@ const struct config_option *option_by_key(int key)
 		if (options[i].doc.key == key)
 			return &options[i];
 	return NULL;
-}
-
-static bool is_spelled(const char *name, const char *text, size_t length, int (*spell)(int))
-{
-	size_t i;
-
-	if (strlen(name) != length)
-		return false;
-	for (i = 0; i < length; i++)
-		if (text[i] != (name[i] == '-' ? '_' : (char)spell((unsigned char)name[i])))
-			return false;
-	return true;
-}
-
-const struct config_option *option_by_spelling(const char *text, size_t length, int (*spell)(int))
-{
-	size_t i;
-
-	for (i = 0; i < OPTION_COUNT; i++)
-		if (is_spelled(options[i].doc.name, text, length, spell))
-			return &options[i];
-	return NULL;
-}
-
-const struct config_option *option_nearest(const char *text, size_t length)
-{
-	const struct config_option *nearest = NULL;
-	size_t best = SUGGESTION_NEAR + 1, i;
-
-	for (i = 0; i < OPTION_COUNT; i++) {
-		size_t distance = suggestion_distance(text, length, options[i].doc.name);
-
-		if (distance < best) {
-			best = distance;
-			nearest = &options[i];
-		}
-	}
-	return nearest;
-}
-
-bool option_is_text(const struct config_option *option)
-{
-	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
-	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER;
-}
-
-bool option_is_list(const struct config_option *option)
-{
-	return option->kind == KIND_ADDRESSES || option->kind == KIND_RANGES ||
-	       option->kind == KIND_FILES || option->kind == KIND_ASSIGNMENTS;
 }

@@ -49,8 +49,16 @@ struct config_option {
 	enum option_change change;
 };
 
+#define OPTIONS_LIMIT 128 /* the table is shorter than this */
+
 /* Returns the option at an index, which counts from 0; NULL behind the last one. */
 const struct config_option *option_at(size_t index);
+
+/* Returns the index of an option of the table. */
+size_t option_index(const struct config_option *option);
+
+/* Returns the option of this long name, or NULL. */
+const struct config_option *option_by_name(const char *name);
 
 /* Returns the option with this key, or NULL. */
 const struct config_option *option_by_key(int key);
@@ -64,6 +72,11 @@ const struct config_option *option_by_key(int key);
  * Returns the option, or NULL.
  */
 const struct config_option *option_by_spelling(const char *text, size_t length, int (*spell)(int));
+
+#define OPTION_SPELLED_SIZE 64
+
+/* Write the option's name as the configuration file has it, with '_' in the place of '-'. */
+void option_spell(const struct config_option *option, char ret_name[OPTION_SPELLED_SIZE]);
 
 /*
  * Find the option whose name is nearest to a word that names none: see suggestion.h.

@@ -23,11 +23,8 @@ static int set_text(char **text, const char *value)
 	return 0;
 }
 
-/*
- * Is this a valid name for an instance? The name becomes a directory. It has no '/', does not begin
- * with a '.', and has no character that is special to a shell.
- */
-static bool is_instance_name(const char *text)
+/* It has no '/', does not begin with a '.', and has no character that is special to a shell. */
+bool is_instance_name(const char *text)
 {
 	size_t length = strlen(text);
 

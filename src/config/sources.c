@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
+#include "config/file_report.h"
 #include "config/options.h"
 
 int sources_add(struct config_sources *sources, int key, const char *value)
@@ -89,33 +90,52 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 	return -EINVAL;
 }
 
-static int complete(const struct config_sources *sources, struct config *config, const char *path)
+static int read_file_of(struct config *config, const char *path, struct file_report *report)
+{
+	config->file = strdup(path);
+	return config->file ? config_set_from_file(config, path, report) : -ENOMEM;
+}
+
+static int complete(const struct config_sources *sources, struct config *config)
 {
 	config->arguments = sources->arguments;
 	config->command = sources->command ? sources->command : config->file_command.items;
 	if (!config->name)
 		config->name = strdup("default");
-	if (path[0] && !config->file)
-		config->file = strdup(path);
-	return config->name && (config->file || !path[0]) ? 0 : -ENOMEM;
+	return config->name ? 0 : -ENOMEM;
+}
+
+/*
+ * After a mistake in the file the other sources are read nevertheless: who looks for all mistakes
+ * wants to know what the rest would mean.
+ */
+int sources_read(const struct config_sources *sources, struct config *ret_config,
+		 struct file_report *report)
+{
+	struct error_text text;
+	char path[PATH_MAX];
+	int error, file_error = 0;
+
+	config_init(ret_config);
+	error = find_file(sources, path, &text);
+	if (!error && path[0])
+		file_error = read_file_of(ret_config, path, report);
+	if (!error)
+		error = set_above_file(sources, ret_config, &text);
+	if (!error && (error = complete(sources, ret_config)))
+		error_text_set(&text, "%s", strerror(-error));
+	if (error)
+		problems_add(&report->problems, "%s", text.text);
+	return file_error ? file_error : error;
 }
 
 int sources_load(const struct config_sources *sources, struct config *ret_config,
 		 struct error_text *ret_error)
 {
-	char path[PATH_MAX];
-	int error;
+	struct file_report report = {0};
+	int error = sources_read(sources, ret_config, &report);
 
-	config_init(ret_config);
-	error = find_file(sources, path, ret_error);
-	if (!error && path[0])
-		error = config_set_from_file(ret_config, path, ret_error);
-	if (!error)
-		error = set_above_file(sources, ret_config, ret_error);
-	if (error)
-		return error;
-	error = complete(sources, ret_config, path);
-	if (error)
-		error_text_set(ret_error, "%s", strerror(-error));
+	problems_sum_up(&report.problems, ret_config->file, ret_error);
+	problems_fini(&report.problems);
 	return error;
 }

@@ -28,6 +28,9 @@ int sources_add(struct config_sources *sources, int key, const char *value);
 /* Free the list of options. */
 void sources_fini(struct config_sources *sources);
 
+/* What sources_read() tells of the file; see file_report.h. */
+struct file_report;
+
 /*
  * Read all sources: file, environment, command line. A later one overrides the earlier ones. The
  * file is the one that -c names; else SOURCES_DIRECTORY/NAME.yaml, if -n names an instance and the
@@ -40,5 +43,15 @@ void sources_fini(struct config_sources *sources);
  */
 int sources_load(const struct config_sources *sources, struct config *ret_config,
 		 struct error_text *ret_error);
+
+/*
+ * The same, with all mistakes of the file, and the first one of the environment and the command
+ * line.
+ *
+ * ret_config  after -EBADMSG: all that was understood, and defaults for the rest
+ * report      all zero before; freed by the caller, by problems_fini(&report->problems)
+ */
+int sources_read(const struct config_sources *sources, struct config *ret_config,
+		 struct file_report *report);
 
 #endif

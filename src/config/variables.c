@@ -53,6 +53,20 @@ static void complain_of_variable(const char *name, size_t length, const char *or
 		error_text_set(ret_error, "%s: no such option; see stickyctl start --help", origin);
 }
 
+const char *config_variable(char *const *environment, const struct config_option *option)
+{
+	size_t prefix = strlen(VARIABLE_PREFIX);
+
+	for (; *environment; environment++) {
+		const char *name = *environment + prefix;
+
+		if (!strncmp(*environment, VARIABLE_PREFIX, prefix) && strchr(name, '=') &&
+		    option_by_spelling(name, strcspn(name, "="), toupper) == option)
+			return *environment;
+	}
+	return NULL;
+}
+
 int config_set_from_environment(struct config *config, char *const *environment,
 				struct error_text *ret_error)
 {

@@ -19,7 +19,7 @@
 #define HEADER_LENGTH (sizeof(HEADER) - 1)
 #define FILE_LENGTH   (HEADER_LENGTH + 2 * STICKY_SEED_SIZE + 1)
 
-static int locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX])
+int seed_locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX])
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	int length;
@@ -194,7 +194,7 @@ int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY
 	char dir[PATH_MAX], path[PATH_MAX + 32];
 	int error, fd;
 
-	error = locate(state_dir, name, dir);
+	error = seed_locate(state_dir, name, dir);
 	if (error) {
 		error_text_set(ret_error, "no state directory: %s. Name one by --state-dir",
 			       strerror(-error));

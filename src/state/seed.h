@@ -6,11 +6,21 @@
 #ifndef STICKY_STATE_SEED_H
 #define STICKY_STATE_SEED_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/error_text.h"
 #include "sticky.h"
+
+/*
+ * Write the directory of an instance's seed. It need not exist.
+ *
+ * state_dir  as for seed_obtain()
+ *
+ * Returns 0, -ENOENT (no HOME is set) or -ENAMETOOLONG.
+ */
+int seed_locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX]);
 
 /*
  * Read the seed. If there is none, draw one and keep it.

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
+#include "config/file_report.h"
 #include "config/options.h"
 #include "config/sources.h"
 
@@ -34,12 +36,25 @@ static void write_file(const char *content, size_t size)
 	assert_int_equal(fclose(file), 0);
 }
 
+/* Read the file. The first mistake goes to `complaint`. */
+static int read_named(struct config *config, const char *name)
+{
+	struct file_report report = {0};
+	int error = config_set_from_file(config, name, &report);
+
+	if (report.problems.texts.count)
+		strcpy(complaint.text, report.problems.texts.items[0]);
+	assert_true(!error == !problems_count(&report.problems));
+	problems_fini(&report.problems);
+	return error;
+}
+
 static int read_text(struct config *config, const char *content)
 {
 	write_file(content, strlen(content));
 	config_init(config);
 	complaint.text[0] = '\0';
-	return config_set_from_file(config, path, &complaint);
+	return read_named(config, path);
 }
 
 static void every_form_is_taken(void **state)
@@ -150,6 +165,73 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	}
 }
 
+static void all_mistakes_are_told_at_once(void **state)
+{
+	static const char content[] = "workers: x\n"
+				      "wrokers: 2\n"
+				      "listen: [8000, ':1', 9000]\n"
+				      "env: {A: 1, A: 2, 1B: 3}\n"
+				      "retry_delay: 5d\n"
+				      "workers: 3\n"
+				      "backlog: 16\n"
+				      "command: run it\n";
+	static const char *const places[] = {":1:10: ", ":2:1: ",  ":3:10: ", ":3:22: ", ":4:13: ",
+					     ":4:19: ", ":5:14: ", ":6:1: ",  ":8:10: "};
+	struct file_report report = {0};
+	struct config config;
+	size_t i;
+
+	(void)state;
+	write_file(content, strlen(content));
+	config_init(&config);
+	assert_int_equal(config_set_from_file(&config, path, &report), -EBADMSG);
+	assert_int_equal(report.problems.texts.count, COUNT(places));
+	for (i = 0; i < COUNT(places); i++)
+		assert_memory_equal(report.problems.texts.items[i] + strlen(path), places[i],
+				    strlen(places[i]));
+	/* What is right between the mistakes is taken, and its place is known. */
+	assert_int_equal(config.backlog, 16);
+	assert_int_equal(
+		report.places[option_index(option_by_spelling("backlog", 7, tolower))].line, 7);
+	assert_int_equal(report.command.line, 8);
+	config_fini(&config);
+	problems_fini(&report.problems);
+}
+
+static void a_reload_tells_the_first_and_counts_the_others(void **state)
+{
+	char *environment[] = {NULL};
+	struct config_sources sources = {.environment = environment};
+	static const char content[] = "workers: x\nbacklog: y\nready: z\n";
+	struct config config;
+
+	(void)state;
+	write_file(content, strlen(content));
+	assert_int_equal(sources_add(&sources, 'c', path), 0);
+	assert_int_equal(sources_load(&sources, &config, &complaint), -EBADMSG);
+	assert_non_null(strstr(complaint.text, ":1:10: workers: 'x'"));
+	assert_non_null(strstr(complaint.text, "; 2 more: 'stickyctl check -c /tmp/"));
+	assert_null(strchr(complaint.text, '\n'));
+	config_fini(&config);
+	sources_fini(&sources);
+}
+
+static void the_list_of_mistakes_is_bounded(void **state)
+{
+	struct problems problems = {0};
+	int i;
+
+	(void)state;
+	for (i = 0; i < PROBLEMS_MAX + 5; i++)
+		problems_add(&problems, "%d", i);
+	assert_int_equal(problems.texts.count, PROBLEMS_MAX);
+	assert_int_equal(problems_count(&problems), PROBLEMS_MAX + 5);
+	problems_sum_up(&problems, NULL, &complaint);
+	assert_string_equal(complaint.text, "0; 104 more: 'stickyctl check' names them");
+	problems_fini(&problems);
+	assert_int_equal(problems_count(&problems), 0);
+}
+
 /* All scalar options of the command line can also be set in the file. */
 static void every_option_can_be_in_the_file(void **state)
 {
@@ -197,7 +279,7 @@ static void no_bytes_break_it(void **state)
 		write_file(text, size);
 		config_init(&config);
 		complaint.text[0] = '\0';
-		error = config_set_from_file(&config, path, &complaint);
+		error = read_named(&config, path);
 		assert_true(!error || (error == -EBADMSG && complaint.text[0]));
 		config_fini(&config);
 	}
@@ -210,13 +292,13 @@ static void a_file_that_cannot_be_read_is_named(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_file(&config, "/nonexistent", &complaint), -ENOENT);
+	assert_int_equal(read_named(&config, "/nonexistent"), -ENOENT);
 	assert_non_null(strstr(complaint.text, "/nonexistent"));
-	assert_int_equal(config_set_from_file(&config, "/tmp", &complaint), -EISDIR);
-	assert_int_equal(config_set_from_file(&config, "/dev/zero", &complaint), -EINVAL);
+	assert_int_equal(read_named(&config, "/tmp"), -EISDIR);
+	assert_int_equal(read_named(&config, "/dev/zero"), -EINVAL);
 	memset(large, '#', 1 << 20);
 	write_file(large, 1 << 20);
-	assert_int_equal(config_set_from_file(&config, path, &complaint), -EFBIG);
+	assert_int_equal(read_named(&config, path), -EFBIG);
 	assert_non_null(strstr(complaint.text, "1 MiB"));
 	free(large);
 	config_fini(&config);
@@ -332,6 +414,9 @@ int main(void)
 		cmocka_unit_test(every_form_is_taken),
 		cmocka_unit_test(other_spellings_are_taken_too),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+		cmocka_unit_test(all_mistakes_are_told_at_once),
+		cmocka_unit_test(a_reload_tells_the_first_and_counts_the_others),
+		cmocka_unit_test(the_list_of_mistakes_is_bounded),
 		cmocka_unit_test(every_option_can_be_in_the_file),
 		cmocka_unit_test(no_bytes_break_it),
 		cmocka_unit_test(a_file_that_cannot_be_read_is_named),

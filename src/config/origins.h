@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the value of an option comes from. Pure. */
+#ifndef STICKY_CONFIG_ORIGINS_H
+#define STICKY_CONFIG_ORIGINS_H
+
+#include <stddef.h>
+
+#include "config/file_report.h"
+#include "config/sources.h"
+
+/* From the one that is overridden to the one that wins. */
+enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE, ORIGIN_COUNT };
+
+/* What sources_read() has read. All of it is borrowed. */
+struct origins {
+	const struct config_sources *sources;
+	const struct file_report *report;
+	const char *file; /* its name; NULL: there is no file */
+};
+
+#define ORIGIN_TEXT_SIZE 512
+
+/* Returns the source that wins. */
+enum origin origin_of(const struct origins *origins, const struct config_option *option);
+
+/*
+ * Write where a value comes from: "default", "web.yaml:3", "STICKYCTL_WORKERS", "command line".
+ * For an option to whose list each source adds, all of them.
+ */
+void origin_describe(const struct origins *origins, const struct config_option *option,
+		     char ret_text[ORIGIN_TEXT_SIZE]);
+
+/*
+ * Write the place of a value as the beginning of a message: "web.yaml:3:10: workers",
+ * "environment STICKYCTL_WORKERS", "--workers". A default is named as "--workers", too.
+ */
+void origin_place(const struct origins *origins, const struct config_option *option,
+		  char ret_text[ORIGIN_TEXT_SIZE]);
+
+#endif
