@@ -13,7 +13,7 @@
 #include "cli/demo.h"
 #include "cli/start.h"
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 128
 
 struct start {
 	struct config scratch;

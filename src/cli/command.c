@@ -24,6 +24,8 @@ static const struct command commands[] = {
 	{"upgrade", "", "Replace the controller by a newer version; the workers go on",
 	 command_upgrade},
 	{"events", "", "Show the last events, and follow new ones", command_events},
+	{"logs", "[SLOT]", "Show what the workers have printed, and follow new lines",
+	 command_logs},
 	{"stop", "", "Ask the workers to stop, then end the instance", command_stop},
 	{"where", "ADDRESS", "Show which worker a client goes to", command_where},
 	{"doctor", "", "Check what this machine can do, and what is missing", command_doctor},
@@ -84,6 +86,7 @@ void command_take(struct config *config, struct config_sources *sources, int key
 	char origin[64];
 	struct error_text error;
 
+	value = value ? value : "yes"; /* of a KIND_FLAG */
 	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
 	if (config_set(config, key, value, origin, &error))
 		argp_error(state, "%s", error.text);

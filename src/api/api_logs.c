@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+#include "api/api_logs.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <stdlib.h>
+
+#include "api/api_stream.h"
+#include "common/ring_line_json.h"
+
+#define CHUNK_MAX (64u * 1024) /* bytes that are sent before the client must have read them */
+
+struct answer {
+	struct api_logs *logs;
+	struct answer *next;
+	struct evhttp_request *request;
+	struct api_logs_wish wish;
+	uint64_t number;  /* of the next line, as the ring counts them all */
+	uint64_t awaited; /* the same as its slot counts, where one was asked for; 0: none yet */
+	bool is_sending;
+};
+
+struct api_logs {
+	struct line_ring *ring;
+	struct answer *list;
+	struct event *news; /* lines were added in this turn of the loop */
+};
+
+static void free_answer(struct answer *answer)
+{
+	struct answer **link = &answer->logs->list;
+
+	while (*link != answer)
+		link = &(*link)->next;
+	*link = answer->next;
+	free(answer);
+}
+
+static void on_client_gone(struct evhttp_connection *connection, void *context)
+{
+	struct answer *answer = context;
+	struct evhttp_request *request = answer->request;
+
+	(void)connection;
+	free_answer(answer);
+	api_forget(request);
+}
+
+static void end(struct answer *answer)
+{
+	struct evhttp_request *request = answer->request;
+
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	free_answer(answer);
+	evhttp_send_reply_end(request);
+}
+
+/* ---- What is sent ----------------------------------------------------------------- */
+
+static void add_json(struct evbuffer *chunk, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	if (text)
+		evbuffer_add_printf(chunk, "%s\n", text);
+	free(text);
+	json_decref(json);
+}
+
+/* The ring has dropped lines before the client has read those in front of them. */
+static void add_gap(const struct answer *answer, const struct ring_line *line,
+		    struct evbuffer *chunk)
+{
+	bool is_of_all = answer->wish.slot == LINE_RING_ALL;
+	uint64_t number = is_of_all ? line->number : line->slot_number;
+
+	if (answer->awaited && number > answer->awaited)
+		add_json(chunk, json_pack("{s:s, s:I}", "event", "lines_dropped", "lines",
+					  (json_int_t)(number - answer->awaited)));
+}
+
+static void add_line(struct answer *answer, const struct ring_line *line, struct evbuffer *chunk)
+{
+	bool is_of_all = answer->wish.slot == LINE_RING_ALL;
+
+	add_gap(answer, line, chunk);
+	add_json(chunk, ring_line_json(line));
+	answer->number = line->number + 1;
+	answer->awaited = (is_of_all ? line->number : line->slot_number) + 1;
+}
+
+static void fill(struct answer *answer, struct evbuffer *chunk)
+{
+	uint32_t slot = answer->wish.slot;
+	const struct ring_line *line = line_ring_from(answer->logs->ring, slot, answer->number);
+
+	for (; line && evbuffer_get_length(chunk) < CHUNK_MAX; line = line_ring_next(line, slot))
+		add_line(answer, line, chunk);
+}
+
+static void send_next(struct answer *answer);
+
+static void on_sent(struct evhttp_connection *connection, void *context)
+{
+	struct answer *answer = context;
+
+	(void)connection;
+	answer->is_sending = false;
+	send_next(answer);
+}
+
+/* Send the next lines, when the client has read the previous ones. May free the answer. */
+static void send_next(struct answer *answer)
+{
+	struct evbuffer *chunk;
+
+	if (answer->is_sending)
+		return;
+	chunk = evbuffer_new();
+	if (chunk)
+		fill(answer, chunk);
+	if (chunk && evbuffer_get_length(chunk)) {
+		answer->is_sending = true;
+		evhttp_send_reply_chunk_with_cb(answer->request, chunk, on_sent, answer);
+	} else if (!answer->wish.follows) {
+		end(answer);
+	}
+	if (chunk)
+		evbuffer_free(chunk);
+}
+
+/* ---- The set of answers ----------------------------------------------------------- */
+
+static void on_news(evutil_socket_t fd, short what, void *context)
+{
+	struct api_logs *logs = context;
+	struct answer *answer, *next;
+
+	(void)fd;
+	(void)what;
+	for (answer = logs->list; answer; answer = next) {
+		next = answer->next;
+		send_next(answer);
+	}
+}
+
+static void on_added(void *context)
+{
+	struct api_logs *logs = context;
+
+	if (logs->list)
+		event_active(logs->news, EV_TIMEOUT, 0);
+}
+
+int api_logs_open(struct event_base *base, struct line_ring *ring, struct api_logs **ret_logs)
+{
+	struct api_logs *logs = calloc(1, sizeof(*logs));
+
+	if (!logs)
+		return -ENOMEM;
+	logs->ring = ring;
+	logs->news = evtimer_new(base, on_news, logs);
+	if (!logs->news) {
+		free(logs);
+		return -ENOMEM;
+	}
+	line_ring_watch(ring, on_added, logs);
+	*ret_logs = logs;
+	return 0;
+}
+
+void api_logs_close(struct api_logs *logs)
+{
+	if (!logs)
+		return;
+	line_ring_watch(logs->ring, NULL, NULL);
+	while (logs->list) {
+		struct evhttp_request *request = logs->list->request;
+
+		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		free_answer(logs->list);
+	}
+	event_free(logs->news);
+	free(logs);
+}
+
+void api_logs_serve(struct api_logs *logs, struct evhttp_request *request,
+		    const struct api_logs_wish *wish)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+	struct answer *answer = calloc(1, sizeof(*answer));
+
+	if (!answer) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	*answer = (struct answer){.logs = logs,
+				  .next = logs->list,
+				  .request = request,
+				  .wish = *wish,
+				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
+	logs->list = answer;
+	evhttp_connection_set_closecb(connection, on_client_gone, answer);
+	/* no time limit: the next line may come late */
+	evhttp_connection_set_timeout(connection, 0);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			  "application/x-ndjson");
+	evhttp_send_reply_start(request, HTTP_OK, NULL);
+	send_next(answer);
+}

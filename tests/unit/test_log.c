@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+/* The log's two forms, priorities for the journal, and the outputs that it shares with workers. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/line_writer.h"
+#include "common/log.h"
+#include "common/log_fields.h"
+#include "common/log_file.h"
+#include "common/log_output.h"
+
+static struct line_writer *writer;
+static int reader, pipe_fd;
+static char seen[65536];
+
+static int open_pipe(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	if (pipe2(ends, O_CLOEXEC) || fcntl(ends[0], F_SETFL, O_NONBLOCK))
+		return -1;
+	reader = ends[0];
+	pipe_fd = ends[1];
+	if (line_writer_open(pipe_fd, &writer))
+		return -1;
+	report_set_output(writer, pipe_fd);
+	return 0;
+}
+
+static int close_pipe(void **state)
+{
+	(void)state;
+	report_set_output(NULL, -1);
+	report_set_format(LOG_FORMAT_TEXT);
+	unsetenv("JOURNAL_STREAM");
+	line_writer_close(writer);
+	close(reader);
+	close(pipe_fd);
+	return 0;
+}
+
+/* Returns what was written since the last call. */
+static const char *read_seen(void)
+{
+	ssize_t length = read(reader, seen, sizeof(seen) - 1);
+
+	seen[length > 0 ? length : 0] = '\0';
+	return seen;
+}
+
+/* Returns the line without the time in front, which must be there. */
+static const char *behind_time(const char *line)
+{
+	assert_true(strlen(line) > 25);
+	assert_int_equal(line[10], 'T');
+	assert_int_equal(line[23], 'Z');
+	return line + 25;
+}
+
+static void a_line_of_text(void **state)
+{
+	(void)state;
+	report(STICKY_LOG_WARN, "an_event", "slot=%d why=\"a \x1b[31m b\"", 3);
+	assert_string_equal(behind_time(read_seen()), "warn  an_event slot=3 why=\"a ?[31m b\"\n");
+	report(STICKY_LOG_INFO, "bare", "%s", "");
+	assert_string_equal(behind_time(read_seen()), "info  bare\n");
+	report(STICKY_LOG_DEBUG, "hidden", "%s", "");
+	assert_string_equal(read_seen(), "");
+}
+
+static json_t *read_json(void)
+{
+	const char *line = read_seen();
+	json_t *json = json_loads(line, 0, NULL);
+
+	assert_non_null(json);
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	return json;
+}
+
+static const char *text_at(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "(none)";
+}
+
+static void a_line_of_json(void **state)
+{
+	json_t *json;
+
+	(void)state;
+	report_set_format(LOG_FORMAT_JSON);
+	report(STICKY_LOG_WARN, "an_event", "slot=%d why=\"a \x1b\xff b\" name=web", 3);
+	json = read_json();
+	assert_string_equal(text_at(json, "level"), "warn");
+	assert_string_equal(text_at(json, "event"), "an_event");
+	assert_string_equal(text_at(json, "why"), "a ?? b");
+	assert_string_equal(text_at(json, "name"), "web");
+	assert_int_equal(json_integer_value(json_object_get(json, "slot")), 3);
+	assert_int_equal(strlen(text_at(json, "time")), 24);
+	json_decref(json);
+}
+
+/* Fields that are known keep their types, and their line ends. */
+static void known_fields_are_as_they_are(void **state)
+{
+	json_t *fields = json_pack("{s:s, s:b, s:s}", "lines", "a\nb", "ok", 1, "level", "none");
+	json_t *json;
+
+	(void)state;
+	report_set_format(LOG_FORMAT_JSON);
+	report_fields(STICKY_LOG_INFO, "an_event", fields, "not used");
+	json = read_json();
+	assert_string_equal(text_at(json, "lines"), "a\nb");
+	assert_true(json_is_true(json_object_get(json, "ok")));
+	assert_string_equal(text_at(json, "level"), "info"); /* the line's own */
+	json_decref(json);
+	json_decref(fields);
+}
+
+static void pretend_journal(int fd)
+{
+	struct stat status;
+	char text[64];
+
+	assert_int_equal(fstat(fd, &status), 0);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)status.st_dev,
+		 (unsigned long long)status.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+}
+
+static void the_journal_gets_priorities(void **state)
+{
+	static const char *const expected[STICKY_LOG_LEVEL_COUNT] = {
+		[STICKY_LOG_ERROR] = "<3>error e\n",
+		[STICKY_LOG_WARN] = "<4>warn  e\n",
+		[STICKY_LOG_INFO] = "<6>info  e\n",
+		[STICKY_LOG_DEBUG] = "<7>debug e\n",
+	};
+	int level;
+
+	(void)state;
+	pretend_journal(pipe_fd);
+	report_set_output(writer, pipe_fd);
+	report_set_level(STICKY_LOG_DEBUG);
+	for (level = 0; level < STICKY_LOG_LEVEL_COUNT; level++) {
+		report((enum sticky_log_level)level, "e", "%s", "");
+		assert_string_equal(read_seen(), expected[level]);
+	}
+	report_set_level(STICKY_LOG_INFO);
+	report_set_format(LOG_FORMAT_JSON);
+	report(STICKY_LOG_ERROR, "e", "%s", "");
+	assert_memory_equal(read_seen(), "<3>{\"time\":", 11);
+}
+
+/* The variable is inherited by programs whose stderr leads elsewhere. */
+static void another_file_gets_none(void **state)
+{
+	(void)state;
+	pretend_journal(reader);
+	setenv("JOURNAL_STREAM", "1:2", 1);
+	report_set_output(writer, pipe_fd);
+	report(STICKY_LOG_INFO, "e", "%s", "");
+	assert_string_equal(behind_time(read_seen()), "info  e\n");
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	assert_false(log_is_journal(pipe_fd));
+}
+
+/* ---- Fields ----------------------------------------------------------------------- */
+
+static void expect_fields(const char *text, const char *expected)
+{
+	json_t *fields = log_fields_parse(text);
+	char *json = json_dumps(fields, JSON_COMPACT);
+
+	assert_string_equal(json, expected);
+	free(json);
+	json_decref(fields);
+}
+
+static void fields_of_a_text(void **state)
+{
+	(void)state;
+	expect_fields("", "{}");
+	expect_fields("slot=1 pid=22", "{\"slot\":1,\"pid\":22}");
+	expect_fields("a=-7 b=0 c=08 d=1.5 e=",
+		      "{\"a\":-7,\"b\":0,\"c\":\"08\",\"d\":\"1.5\",\"e\":\"\"}");
+	expect_fields("a=\"1\" b=\"x y=z\" c=-", "{\"a\":\"1\",\"b\":\"x y=z\",\"c\":\"-\"}");
+	expect_fields("n=99999999999999999999", "{\"n\":\"99999999999999999999\"}");
+}
+
+static void a_text_of_another_form_is_a_message(void **state)
+{
+	(void)state;
+	expect_fields("two words", "{\"message\":\"two words\"}");
+	expect_fields("a=1 b", "{\"message\":\"a=1 b\"}");
+	expect_fields("a=\"open", "{\"message\":\"a=\\\"open\"}");
+	expect_fields("a=\"b\"c", "{\"message\":\"a=\\\"b\\\"c\"}");
+	expect_fields("=1", "{\"message\":\"=1\"}");
+}
+
+/* ---- The file --------------------------------------------------------------------- */
+
+static char directory[] = "/tmp/sticky-test-log-XXXXXX";
+static char path[64], moved[64];
+
+static int make_directory(void **state)
+{
+	(void)state;
+	if (!mkdtemp(directory))
+		return -1;
+	snprintf(path, sizeof(path), "%s/log", directory);
+	snprintf(moved, sizeof(moved), "%s/log.1", directory);
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(moved);
+	return rmdir(directory);
+}
+
+static size_t count_in(const char *name, const char *word)
+{
+	FILE *file = fopen(name, "r");
+	size_t length = file ? fread(seen, 1, sizeof(seen) - 1, file) : 0, count = 0;
+	const char *at = seen;
+
+	if (file)
+		fclose(file);
+	seen[length] = '\0';
+	for (; (at = strstr(at, word)); at++)
+		count++;
+	return count;
+}
+
+static void a_file_is_made_with_its_mode(void **state)
+{
+	struct error_text error;
+	struct stat status;
+	mode_t previous = umask(0);
+	int fd = log_file_open(path, &error);
+
+	(void)state;
+	umask(previous);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0640);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, O_APPEND);
+	close(fd);
+	chmod(path, 0600); /* as somebody wants it */
+	fd = log_file_open(path, &error);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0600);
+	close(fd);
+}
+
+static void a_file_that_cannot_be_opened_is_explained(void **state)
+{
+	struct log_output *output = NULL;
+	struct error_text error;
+
+	(void)state;
+	assert_int_equal(log_file_open("/nonexistent/log", &error), -ENOENT);
+	assert_string_equal(error.text, "--log-file: cannot open /nonexistent/log: No such file or "
+					"directory\nmake its directory first");
+	assert_int_equal(log_output_open(directory, &output, &error), -EISDIR);
+	assert_null(output);
+}
+
+/* A rotated log: what is written after the signal is in the new file. */
+static void the_file_is_opened_again(void **state)
+{
+	struct log_output *output;
+	struct error_text error;
+
+	(void)state;
+	assert_int_equal(log_output_open(path, &output, &error), 0);
+	assert_true(log_output_is_file(output));
+	assert_ptr_equal(log_output_writer(output, LOG_STDOUT),
+			 log_output_writer(output, LOG_STDERR));
+	report(STICKY_LOG_INFO, "first", "%s", "");
+	assert_int_equal(rename(path, moved), 0);
+	report(STICKY_LOG_INFO, "second", "%s", "");
+	log_output_reopen(output);
+	report(STICKY_LOG_INFO, "third", "%s", "");
+	log_output_close(output);
+	assert_int_equal(count_in(moved, "first") + count_in(moved, "second"), 2);
+	assert_int_equal(count_in(path, "third"), 1);
+	assert_int_equal(count_in(path, "second"), 0);
+}
+
+static void a_file_that_is_gone_stays_in_use(void **state)
+{
+	struct log_output *output;
+	struct error_text error;
+
+	(void)state;
+	assert_int_equal(log_output_open(path, &output, &error), 0);
+	assert_int_equal(rename(path, moved), 0);
+	assert_int_equal(mkdir(path, 0700), 0); /* in its place */
+	log_output_reopen(output);
+	report(STICKY_LOG_INFO, "fourth", "%s", "");
+	log_output_close(output);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(count_in(moved, "log_file_kept"), 1);
+	assert_int_equal(count_in(moved, "fourth"), 1);
+}
+
+#define LOG_TEST(function) cmocka_unit_test_setup_teardown(function, open_pipe, close_pipe)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LOG_TEST(a_line_of_text),
+		LOG_TEST(a_line_of_json),
+		LOG_TEST(known_fields_are_as_they_are),
+		LOG_TEST(the_journal_gets_priorities),
+		LOG_TEST(another_file_gets_none),
+		cmocka_unit_test(fields_of_a_text),
+		cmocka_unit_test(a_text_of_another_form_is_a_message),
+		cmocka_unit_test(a_file_is_made_with_its_mode),
+		cmocka_unit_test(a_file_that_cannot_be_opened_is_explained),
+		cmocka_unit_test(the_file_is_opened_again),
+		cmocka_unit_test(a_file_that_is_gone_stays_in_use),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
