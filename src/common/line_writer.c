@@ -196,6 +196,13 @@ static size_t length_of(const struct iovec *pieces, int count)
 	return length;
 }
 
+static bool ends_line(const struct iovec *pieces, int count)
+{
+	const struct iovec *last = &pieces[count - 1];
+
+	return last->iov_len && ((const char *)last->iov_base)[last->iov_len - 1] == '\n';
+}
+
 static bool append(struct line_writer *writer, const struct iovec *pieces, int count, size_t length)
 {
 	int i;
@@ -263,6 +270,13 @@ int line_writer_fd(const struct line_writer *writer)
 	return writer->fd;
 }
 
+static void push(struct line_writer *writer)
+{
+	flush(writer);
+	if (writer->attention && needs_attention(writer))
+		writer->attention(writer->context);
+}
+
 bool line_writer_add(struct line_writer *writer, enum line_rank rank, const struct iovec *pieces,
 		     int count)
 {
@@ -273,14 +287,19 @@ bool line_writer_add(struct line_writer *writer, enum line_rank rank, const stru
 	pthread_mutex_lock(&writer->lock);
 	added = evbuffer_get_length(writer->waiting) < limit &&
 		append(writer, pieces, count, length);
-	if (added)
-		flush(writer);
-	else
-		add_losses(writer, 1, length);
-	if (writer->attention && needs_attention(writer))
-		writer->attention(writer->context);
+	if (!added)
+		add_losses(writer, ends_line(pieces, count), length);
+	if (rank == LINE_LOG)
+		push(writer);
 	pthread_mutex_unlock(&writer->lock);
 	return added;
+}
+
+void line_writer_push(struct line_writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	push(writer);
+	pthread_mutex_unlock(&writer->lock);
 }
 
 void line_writer_lose(struct line_writer *writer, uint64_t lines, uint64_t bytes)

@@ -55,10 +55,14 @@ int line_writer_fd(const struct line_writer *writer);
 
 /*
  * Write some pieces, one behind the other, as a whole: all of them are written, or will be, or all
- * are dropped. Returns false if they were dropped.
+ * are dropped. A line of LINE_LOG is written at once, those of LINE_OUTPUT by line_writer_push().
+ * Returns false if they were dropped.
  */
 bool line_writer_add(struct line_writer *writer, enum line_rank rank, const struct iovec *pieces,
 		     int count);
+
+/* Write what was added. What the reader does not take at once is left to line_writer_flush(). */
+void line_writer_push(struct line_writer *writer);
 
 /* Count what the caller itself had to drop. */
 void line_writer_lose(struct line_writer *writer, uint64_t lines, uint64_t bytes);

@@ -68,7 +68,15 @@ static int exit_code_of(pid_t child)
 
 static int wait_for_child(int word, int signals, pid_t child)
 {
-	return wait_for_word(word, signals, child) ? EXIT_DONE : exit_code_of(child);
+	int exit_code;
+
+	if (wait_for_word(word, signals, child))
+		return EXIT_DONE;
+	exit_code = exit_code_of(child);
+	if (exit_code != EXIT_DONE)
+		return exit_code;
+	fputs("stickyctl: it was stopped before all slots were ready\n", stderr);
+	return EXIT_FAILED;
 }
 
 static int begin_child(int pair[2], const sigset_t *mask, int *ret_starter)

@@ -47,7 +47,7 @@ static void write_raw(struct output_source *source, const char *bytes, size_t le
 	struct line_writer *writer = source->route.writer;
 
 	if (source->skips) {
-		line_writer_lose(writer, 0, length);
+		line_writer_lose(writer, is_whole, length);
 	} else if (!line_writer_add(writer, LINE_OUTPUT, &line, 1)) {
 		source->skips = true;
 		if (source->is_in_line)
@@ -162,9 +162,12 @@ static void wait_for_rest(struct output_source *source)
 
 static void on_silence(evutil_socket_t fd, short what, void *context)
 {
+	struct output_source *source = context;
+
 	(void)fd;
 	(void)what;
-	pass_begun(context);
+	pass_begun(source);
+	line_writer_push(source->route.writer);
 }
 
 static bool is_too_long(const struct output_source *source)
@@ -189,6 +192,7 @@ static void take(struct output_source *source, const char *bytes, size_t length)
 	keep(source, bytes, length);
 	if (is_too_long(source))
 		pass_begun(source);
+	line_writer_push(source->route.writer);
 	wait_for_rest(source);
 }
 
@@ -262,6 +266,7 @@ void output_source_close(struct output_source *source)
 		output_source_drain(source);
 		if (evbuffer_get_length(source->line))
 			pass_begun(source);
+		line_writer_push(source->route.writer);
 	}
 	if (source->readable)
 		event_free(source->readable);
