@@ -14,12 +14,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/syslog_socket.h"
+
 #define PIECES_MAX 16
 
 /* How a write is kept from blocking. */
 enum way {
 	BY_OWN_DESCRIPTION, /* which has O_NONBLOCK */
 	BY_SEND,	    /* a socket: MSG_DONTWAIT */
+	BY_SYSLOG,	    /* a message for each line */
 	BY_POLL		    /* poll() tells when a pipe takes PIPE_BUF bytes; a file always does */
 };
 
@@ -27,6 +30,7 @@ struct line_writer {
 	pthread_mutex_t lock; /* of all that follows, but fd and way */
 	int fd;
 	enum way way;
+	struct syslog_socket *syslog; /* NULL: it writes to fd */
 	struct evbuffer *waiting;
 	bool failed;	 /* the last write did: what waited was dropped */
 	bool is_in_line; /* the last byte that was written is no line end */
@@ -109,6 +113,7 @@ static ssize_t write_pieces(const struct line_writer *writer, struct iovec *piec
 		}
 		count = trim(pieces, count, PIPE_BUF);
 		break;
+	case BY_SYSLOG: /* not by this function */
 	case BY_OWN_DESCRIPTION:
 		break;
 	}
@@ -127,8 +132,7 @@ static void note_written(struct line_writer *writer, const struct iovec *pieces,
 	evbuffer_drain(writer->waiting, length);
 }
 
-/* Returns true if something was written. */
-static bool write_some(struct line_writer *writer)
+static bool write_bytes(struct line_writer *writer)
 {
 	struct iovec pieces[PIECES_MAX];
 	ssize_t length;
@@ -138,6 +142,34 @@ static bool write_some(struct line_writer *writer)
 	if (length > 0)
 		note_written(writer, pieces, (size_t)length);
 	return length > 0;
+}
+
+/* Send the first line. Returns true if it was sent. */
+static bool send_line(struct line_writer *writer)
+{
+	struct evbuffer_ptr end = evbuffer_search_eol(writer->waiting, NULL, NULL, EVBUFFER_EOL_LF);
+	size_t whole = evbuffer_get_length(writer->waiting);
+	size_t length = end.pos < 0 ? whole : (size_t)end.pos;
+	const unsigned char *line = evbuffer_pullup(writer->waiting, (ev_ssize_t)length);
+	int error = line     ? syslog_socket_send(writer->syslog, (const char *)line, length)
+		    : length ? -ENOMEM
+			     : 0;
+
+	if (error) {
+		errno = -error;
+		return false;
+	}
+	writer->failed = false;
+	evbuffer_drain(writer->waiting, length + (length < whole));
+	return true;
+}
+
+/* Returns true if something was written. */
+static bool write_some(struct line_writer *writer)
+{
+	if (writer->syslog)
+		return send_line(writer);
+	return write_bytes(writer);
 }
 
 static uint64_t count_lines(const struct line_writer *writer)
@@ -220,7 +252,7 @@ static bool append(struct line_writer *writer, const struct iovec *pieces, int c
 
 /* ---- What others call ------------------------------------------------------------- */
 
-int line_writer_open(int fd, struct line_writer **ret_writer)
+static int open_writer(struct line_writer **ret_writer)
 {
 	struct line_writer *writer = calloc(1, sizeof(*writer));
 
@@ -232,8 +264,29 @@ int line_writer_open(int fd, struct line_writer **ret_writer)
 		return -ENOMEM;
 	}
 	pthread_mutex_init(&writer->lock, NULL);
-	set_fd(writer, fd);
 	*ret_writer = writer;
+	return 0;
+}
+
+int line_writer_open(int fd, struct line_writer **ret_writer)
+{
+	int error = open_writer(ret_writer);
+
+	if (!error)
+		set_fd(*ret_writer, fd);
+	return error;
+}
+
+int line_writer_open_syslog(struct syslog_socket *syslog, struct line_writer **ret_writer)
+{
+	int error = open_writer(ret_writer);
+
+	if (error) {
+		syslog_socket_close(syslog);
+		return error;
+	}
+	(*ret_writer)->way = BY_SYSLOG;
+	(*ret_writer)->syslog = syslog;
 	return 0;
 }
 
@@ -243,6 +296,7 @@ void line_writer_close(struct line_writer *writer)
 		return;
 	flush(writer);
 	close_own(writer);
+	syslog_socket_close(writer->syslog);
 	evbuffer_free(writer->waiting);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
@@ -267,7 +321,7 @@ void line_writer_replace(struct line_writer *writer, int fd)
 
 int line_writer_fd(const struct line_writer *writer)
 {
-	return writer->fd;
+	return writer->syslog ? syslog_socket_fd(writer->syslog) : writer->fd;
 }
 
 static void push(struct line_writer *writer)

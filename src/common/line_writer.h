@@ -17,6 +17,7 @@
 #define LINE_WRITER_RESERVE (256u * 1024) /* bytes beyond that, for lines of LINE_LOG */
 
 struct line_writer;
+struct syslog_socket;
 
 enum line_rank {
 	LINE_OUTPUT, /* of a worker */
@@ -40,6 +41,13 @@ typedef void line_writer_attention_fn(void *context);
  * not block. Returns 0 or -ENOMEM.
  */
 int line_writer_open(int fd, struct line_writer **ret_writer);
+
+/*
+ * The same for syslog: each line is one message.
+ *
+ * syslog  taken over, also if this fails
+ */
+int line_writer_open_syslog(struct syslog_socket *syslog, struct line_writer **ret_writer);
 
 /* Close a writer. What waits gets a last try that does not block. NULL is allowed. */
 void line_writer_close(struct line_writer *writer);

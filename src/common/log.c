@@ -37,7 +37,7 @@ static const int priorities[STICKY_LOG_LEVEL_COUNT] = {
 static atomic_uint shown_level = STICKY_LOG_INFO; /* an enum sticky_log_level */
 static atomic_uint shown_format;		  /* an enum log_format */
 static struct line_writer *_Atomic output;	  /* NULL: stderr, directly */
-static atomic_bool output_is_journal;
+static atomic_bool output_takes_priority;
 
 /* ---- What is set ------------------------------------------------------------------ */
 
@@ -56,9 +56,9 @@ enum log_format report_format(void)
 	return (enum log_format)atomic_load(&shown_format);
 }
 
-void report_set_output(struct line_writer *writer, int fd)
+void report_set_output(struct line_writer *writer, bool takes_priority)
 {
-	atomic_store(&output_is_journal, writer && log_is_journal(fd));
+	atomic_store(&output_takes_priority, takes_priority);
 	atomic_store(&output, writer);
 }
 
@@ -100,9 +100,9 @@ static void write_directly(const struct iovec *pieces, int count)
 	(void)written; /* an error of the log itself can't be logged */
 }
 
-static bool goes_to_journal(const struct line_writer *writer)
+static bool takes_priority(const struct line_writer *writer)
 {
-	return writer ? atomic_load(&output_is_journal) : log_is_journal(STDERR_FILENO);
+	return writer ? atomic_load(&output_takes_priority) : log_is_journal(STDERR_FILENO);
 }
 
 static void write_line(struct line_writer *writer, enum sticky_log_level level, const char *line)
@@ -113,7 +113,7 @@ static void write_line(struct line_writer *writer, enum sticky_log_level level, 
 		{.iov_base = (char *)line, .iov_len = strlen(line)},
 		{.iov_base = end, .iov_len = 1},
 	};
-	bool has_priority = goes_to_journal(writer);
+	bool has_priority = takes_priority(writer);
 	const struct iovec *first = has_priority ? pieces : pieces + 1;
 	int count = has_priority ? 3 : 2;
 
@@ -132,8 +132,8 @@ static void report_text(enum sticky_log_level level, const char *event, const ch
 	struct line_writer *writer = atomic_load(&output);
 	char line[2048], now[CLOCK_UTC_SIZE] = "";
 
-	/* systemd's journal adds the time by itself. */
-	if (!goes_to_journal(writer))
+	/* Journal and syslog add the time by themselves. */
+	if (!takes_priority(writer))
 		clock_utc(3, now);
 	snprintf(line, sizeof(line), "%s%s%-5s %s%s%s", now, now[0] ? " " : "", level_names[level],
 		 event, *detail ? " " : "", detail);

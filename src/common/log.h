@@ -41,10 +41,10 @@ enum log_format report_format(void);
 /*
  * Write the log by a writer from now on.
  *
- * writer  must outlive its use; NULL: stderr again
- * fd      that the writer writes to
+ * writer          must outlive its use; NULL: stderr again
+ * takes_priority  "<6>" begins each line, and the reader adds the time by itself
  */
-void report_set_output(struct line_writer *writer, int fd);
+void report_set_output(struct line_writer *writer, bool takes_priority);
 
 /*
  * Is a descriptor the stream of systemd's journal (JOURNAL_STREAM)? It takes a line's priority from

@@ -2,6 +2,7 @@
 #include "common/log_output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/log_file.h"
+#include "common/syslog_socket.h"
 
 struct stream {
 	struct log_output *output;
@@ -22,7 +24,8 @@ struct log_output {
 	struct stream streams[LOG_STREAM_COUNT];
 	char *path; /* of the log file; NULL: there is none */
 	int file;   /* -1: there is none */
-	int alarm;  /* an eventfd, by which any thread calls the loop; -1: there is no loop */
+	bool is_syslog;
+	int alarm; /* an eventfd, by which any thread calls the loop; -1: there is no loop */
 	struct event *alarmed;
 	struct event_base *base;
 	bool redirects; /* our own stdout and stderr lead to the file */
@@ -44,7 +47,10 @@ static void tell_losses(const struct log_output *output, enum log_stream stream)
 	report(STICKY_LOG_WARN, "output_lost",
 	       "of=%s lines=%" PRIu64 " bytes=%" PRIu64
 	       " why=\"its reader did not take them in time\"",
-	       output->path ? "log_file" : stream_names[stream], losses.lines, losses.bytes);
+	       output->is_syslog ? "syslog"
+	       : output->path	 ? "log_file"
+				 : stream_names[stream],
+	       losses.lines, losses.bytes);
 }
 
 static void wait_for_room(struct stream *stream)
@@ -158,40 +164,77 @@ static bool are_same_file(int one, int other)
 	       a.st_ino == b.st_ino;
 }
 
-/* Lines of both would come into each other, if there were two writers for one file. */
-static int open_streams(struct log_output *output)
+static int open_syslog(const char *path, struct line_writer **ret_writer,
+		       struct error_text *ret_error)
 {
-	struct stream *out = &output->streams[LOG_STDOUT], *err = &output->streams[LOG_STDERR];
-	bool is_one = output->file >= 0 || are_same_file(STDOUT_FILENO, STDERR_FILENO);
-	int error = line_writer_open(log_output_fd(output, LOG_STDERR), &err->writer);
+	struct syslog_socket *syslog = NULL;
+	int error = syslog_socket_open(path, &syslog);
 
-	if (!error && !is_one)
-		error = line_writer_open(STDOUT_FILENO, &out->writer);
-	out->output = err->output = output;
+	if (!error)
+		return line_writer_open_syslog(syslog, ret_writer);
+	error_text_set(ret_error,
+		       "--daemon: cannot reach syslog at %s: %s\nstart it, or name a file by "
+		       "--log-file",
+		       path, strerror(-error));
 	return error;
 }
 
-int log_output_open(const char *path, struct log_output **ret_output, struct error_text *ret_error)
+static int open_file(struct log_output *output, const char *path, struct error_text *ret_error)
 {
-	struct log_output *output = calloc(1, sizeof(*output));
+	int fd;
+
+	output->path = strdup(path);
+	if (!output->path)
+		return -ENOMEM;
+	fd = log_file_open(path, ret_error);
+	output->file = fd < 0 ? -1 : fd;
+	return fd < 0 ? fd : 0;
+}
+
+/* Lines of both would come into each other, if there were two writers for one file. */
+static int open_streams(struct log_output *output)
+{
+	bool is_one = output->file >= 0 || are_same_file(STDOUT_FILENO, STDERR_FILENO);
+	int error = line_writer_open(log_output_fd(output, LOG_STDERR),
+				     &output->streams[LOG_STDERR].writer);
+
+	if (error || is_one)
+		return error;
+	return line_writer_open(STDOUT_FILENO, &output->streams[LOG_STDOUT].writer);
+}
+
+static int open_target(struct log_output *output, const struct log_target *target,
+		       struct error_text *ret_error)
+{
 	int error = 0;
 
-	error_text_set(ret_error, "%s", strerror(ENOMEM));
+	output->is_syslog = target->syslog != NULL;
+	if (output->is_syslog)
+		return open_syslog(target->syslog, &output->streams[LOG_STDERR].writer, ret_error);
+	if (target->file)
+		error = open_file(output, target->file, ret_error);
+	return error ? error : open_streams(output);
+}
+
+int log_output_open(const struct log_target *target, struct log_output **ret_output,
+		    struct error_text *ret_error)
+{
+	struct log_output *output = calloc(1, sizeof(*output));
+	int error, stream;
+
+	error_text_set(ret_error, "the log: %s", strerror(ENOMEM));
 	if (!output)
 		return -ENOMEM;
 	output->file = output->alarm = -1;
-	if (path) {
-		output->path = strdup(path);
-		output->file = output->path ? log_file_open(path, ret_error) : -ENOMEM;
-		error = output->file < 0 ? output->file : 0;
-	}
-	if (!error)
-		error = open_streams(output);
+	for (stream = 0; stream < LOG_STREAM_COUNT; stream++)
+		output->streams[stream].output = output;
+	error = open_target(output, target, ret_error);
 	if (error) {
 		log_output_close(output);
 		return error;
 	}
-	report_set_output(log_output_writer(output, LOG_STDERR), log_output_fd(output, LOG_STDERR));
+	report_set_output(log_output_writer(output, LOG_STDERR),
+			  log_output_takes_priority(output, LOG_STDERR));
 	*ret_output = output;
 	return 0;
 }
@@ -201,7 +244,7 @@ void log_output_reopen(struct log_output *output)
 	struct error_text error;
 	int fd;
 
-	if (!output->path)
+	if (output->file < 0)
 		return;
 	fd = log_file_open(output->path, &error);
 	if (fd < 0) {
@@ -218,18 +261,23 @@ void log_output_reopen(struct log_output *output)
 	output->file = fd;
 	if (output->redirects)
 		log_output_redirect(output);
-	report_set_output(output->streams[LOG_STDERR].writer, fd);
 	report(STICKY_LOG_INFO, "log_file_opened", "file=\"%s\"", output->path);
 	raise_alarm(output);
 }
 
 void log_output_redirect(struct log_output *output)
 {
+	int fd = output->file;
+
 	output->redirects = true;
-	if (output->file < 0)
+	if (fd < 0)
+		fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
 		return;
-	dup2(output->file, STDOUT_FILENO);
-	dup2(output->file, STDERR_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	if (fd != output->file)
+		close(fd);
 }
 
 void log_output_close(struct log_output *output)
@@ -239,7 +287,7 @@ void log_output_close(struct log_output *output)
 	if (!output)
 		return;
 	log_output_unwatch(output);
-	report_set_output(NULL, -1);
+	report_set_output(NULL, false);
 	for (stream = 0; stream < LOG_STREAM_COUNT; stream++)
 		line_writer_close(output->streams[stream].writer);
 	if (output->file >= 0)
@@ -265,6 +313,16 @@ int log_output_fd(const struct log_output *output, enum log_stream stream)
 bool log_output_is_file(const struct log_output *output)
 {
 	return output->file >= 0;
+}
+
+bool log_output_is_syslog(const struct log_output *output)
+{
+	return output->is_syslog;
+}
+
+bool log_output_takes_priority(const struct log_output *output, enum log_stream stream)
+{
+	return output->is_syslog || log_is_journal(log_output_fd(output, stream));
 }
 
 struct line_losses log_output_losses(const struct log_output *output)

@@ -16,15 +16,22 @@ struct log_output;
 
 enum log_stream { LOG_STDOUT, LOG_STDERR, LOG_STREAM_COUNT };
 
+struct log_target {
+	const char *file; /* the path of the log file; NULL: none */
+	const char
+		*syslog; /* the path of syslog's socket; NULL: no syslog. Neither: stdout, stderr */
+};
+
 /*
  * Open the outputs, and let the log write to them.
  *
- * path       of the log file, copied; NULL: stdout and stderr
+ * target     copied
  * ret_error  what is wrong, and what the user can do about it
  *
- * Returns 0, -ENOMEM, or an error of log_file_open().
+ * Returns 0, -ENOMEM, or another -errno of the file or of the socket.
  */
-int log_output_open(const char *path, struct log_output **ret_output, struct error_text *ret_error);
+int log_output_open(const struct log_target *target, struct log_output **ret_output,
+		    struct error_text *ret_error);
 
 /*
  * Write what waits when its reader takes it, and say in the log what was dropped, in the loop.
@@ -38,7 +45,8 @@ int log_output_watch(struct log_output *output, struct event_base *base);
  */
 void log_output_reopen(struct log_output *output);
 
-/* Let stdout and stderr lead to the log file, too, also when it is opened again. */
+/* Let stdout and stderr lead to the log file, too, also when it is opened again; or to /dev/null.
+ */
 void log_output_redirect(struct log_output *output);
 
 /* End log_output_watch(): the loop is about to be freed. NULL is allowed. */
@@ -53,8 +61,13 @@ struct line_writer *log_output_writer(const struct log_output *output, enum log_
 /* Returns the descriptor of a stream, for a process that is to write to it by itself. */
 int log_output_fd(const struct log_output *output, enum log_stream stream);
 
-/* Is there a log file? */
+/* Does everything go to a log file, or to syslog? */
 bool log_output_is_file(const struct log_output *output);
+bool log_output_is_syslog(const struct log_output *output);
+
+/* Does "<6>" at the beginning of a line of the stream give its priority, as for journal and syslog?
+ */
+bool log_output_takes_priority(const struct log_output *output, enum log_stream stream);
 
 /* Returns what was dropped, of all streams, since the outputs were opened. */
 struct line_losses log_output_losses(const struct log_output *output);

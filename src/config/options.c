@@ -96,7 +96,7 @@ static const struct config_option options[] = {
 	 STICKY_SLOTS_LIMIT},
 	{{"daemon", 'd', NULL,
 	  "Go to the background once all slots are ready; the exit code says whether the start "
-	  "succeeded. It needs --log-file",
+	  "succeeded. It logs to syslog, or to --log-file",
 	  false},
 	 KIND_FLAG,
 	 AT(daemon),

@@ -2,6 +2,7 @@
 /* Opens the outputs of the log and of the workers; with --daemon, leaves the terminal. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
+#include "common/syslog_socket.h"
 #include "common/trusted_path.h"
 #include "controller/controller_internal.h"
 #include "controller/daemon.h"
@@ -28,8 +30,12 @@ static void warn_of_log_file(const char *path)
 static int open_output(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
+	const struct log_target target = {
+		.file = config->log_file,
+		.syslog = config->daemon && !config->log_file ? SYSLOG_PATH : NULL,
+	};
 	struct error_text error;
-	int result = log_output_open(config->log_file, &controller->instance.log_output, &error);
+	int result = log_output_open(&target, &controller->instance.log_output, &error);
 
 	if (result) {
 		controller_complain("%s", error.text);
@@ -54,12 +60,14 @@ static void leave_terminal(struct controller *controller)
 
 static int begin_daemon(struct controller *controller, bool *ret_ends)
 {
+	const struct config *config = controller->instance.config;
 	int exit_code = EXIT_FAILED;
 	int result;
 
-	if (!controller->instance.config->log_file) {
-		controller_complain("--daemon: its log needs a file, as it leaves the terminal\n"
-				    "name one by --log-file");
+	if (!config->log_file && config->worker_log == WORKER_LOG_INHERIT) {
+		controller_complain(
+			"--worker-log=inherit: in the background workers need a file to "
+			"write to\nname one by --log-file");
 		return EXIT_USAGE;
 	}
 	result = daemon_begin(&controller->starter, &exit_code);
@@ -77,6 +85,8 @@ int controller_open_log(struct controller *controller, bool *ret_ends)
 	bool is_upgrade = upgrade_has_begun();
 	int result = EXIT_DONE;
 
+	/* Other programs ask for a log to be opened again before this one listens to them. */
+	signal(SIGUSR1, SIG_IGN);
 	controller->starter = -1;
 	report_set_level((enum sticky_log_level)config->log_level);
 	report_set_format((enum log_format)config->log_format);

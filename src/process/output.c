@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/priority_mark.h"
 #include "common/ring_line_json.h"
 #include "common/timer.h"
 #include "process/worker_line.h"
@@ -61,9 +62,10 @@ static void write_prefixed(const struct output_source *source, const struct ring
 {
 	char prefix[WORKER_LINE_PREFIX_SIZE];
 	size_t own =
-		source->route.has_priority ? worker_line_priority(line->bytes, line->length) : 0;
+		source->route.has_priority ? priority_mark_length(line->bytes, line->length) : 0;
 	const struct iovec pieces[] = {
-		own ? piece(line->bytes, own) : piece("<6>", source->route.has_priority ? 3 : 0),
+		own ? piece(line->bytes, own)
+		    : piece(PRIORITY_MARK_INFO, source->route.has_priority ? 3 : 0),
 		piece(prefix, worker_line_prefix(&line->origin, prefix)),
 		piece(line->bytes + own, line->length - own),
 		piece("\n", 1),
@@ -79,7 +81,7 @@ static void write_json(const struct output_source *source, const struct ring_lin
 
 	if (text) {
 		const struct iovec pieces[] = {
-			piece("<6>", source->route.has_priority ? 3 : 0),
+			piece(PRIORITY_MARK_INFO, source->route.has_priority ? 3 : 0),
 			piece(text, strlen(text)),
 			piece("\n", 1),
 		};

@@ -47,6 +47,8 @@ static enum output_form choose_form(const struct processes_options *options)
 	bool is_terminal = isatty(log_output_fd(options->log_output, LOG_STDERR));
 	uint32_t mode = options->config->worker_log;
 
+	if (log_output_is_syslog(options->log_output))
+		return report_format() == LOG_FORMAT_JSON ? OUTPUT_JSON : OUTPUT_PREFIX;
 	if (mode == WORKER_LOG_RAW || (mode == WORKER_LOG_AUTO && !is_terminal))
 		return OUTPUT_RAW;
 	return report_format() == LOG_FORMAT_JSON ? OUTPUT_JSON : OUTPUT_PREFIX;
@@ -59,7 +61,7 @@ int process_open_source(struct process *process, int fd, enum log_stream stream,
 	const struct output_route route = {
 		.writer = log_output_writer(options->log_output, stream),
 		.form = choose_form(options),
-		.has_priority = log_is_journal(log_output_fd(options->log_output, stream)),
+		.has_priority = log_output_takes_priority(options->log_output, stream),
 		.ring = options->ring,
 		.tail = stream == LOG_STDOUT ? process->tail : process->error_tail,
 		.begun = &process->processes->begun,

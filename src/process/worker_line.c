@@ -13,11 +13,3 @@ size_t worker_line_prefix(const struct line_origin *origin, char prefix[WORKER_L
 
 	return (size_t)length;
 }
-
-size_t worker_line_priority(const char *bytes, size_t length)
-{
-	return length >= 3 && bytes[0] == '<' && bytes[1] >= '0' && bytes[1] <= '7' &&
-			       bytes[2] == '>'
-		       ? 3
-		       : 0;
-}

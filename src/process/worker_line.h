@@ -15,10 +15,4 @@
  */
 size_t worker_line_prefix(const struct line_origin *origin, char prefix[WORKER_LINE_PREFIX_SIZE]);
 
-/*
- * Returns the length of the priority of sd-daemon(3), "<0>" to "<7>", with which a line begins; 0:
- * it has none.
- */
-size_t worker_line_priority(const char *bytes, size_t length);
-
 #endif

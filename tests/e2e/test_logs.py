@@ -155,9 +155,9 @@ class File(WorkerTestCase):
         self.assertIn("before all slots were ready", program.errors)
         self.assertFalse((self.run_dir / "default" / "pid").exists())
 
-    def test_the_background_needs_a_file(self):
-        self.assert_message(self.stickyctl("start", "-d", *LISTEN, "--", WORKER), "--log-file",
-                            code=USAGE)
+    def test_workers_in_the_background_need_a_file(self):
+        self.assert_message(self.stickyctl("start", "-d", "--worker-log=inherit", *LISTEN, "--", WORKER),
+                            "--worker-log=inherit", "--log-file", code=USAGE)
 
 
 class Logs(WorkerTestCase):

@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/line_writer.h"
@@ -35,14 +37,14 @@ static int open_pipe(void **state)
 	pipe_fd = ends[1];
 	if (line_writer_open(pipe_fd, &writer))
 		return -1;
-	report_set_output(writer, pipe_fd);
+	report_set_output(writer, log_is_journal(pipe_fd));
 	return 0;
 }
 
 static int close_pipe(void **state)
 {
 	(void)state;
-	report_set_output(NULL, -1);
+	report_set_output(NULL, false);
 	report_set_format(LOG_FORMAT_TEXT);
 	unsetenv("JOURNAL_STREAM");
 	line_writer_close(writer);
@@ -154,7 +156,7 @@ static void the_journal_gets_priorities(void **state)
 
 	(void)state;
 	pretend_journal(pipe_fd);
-	report_set_output(writer, pipe_fd);
+	report_set_output(writer, log_is_journal(pipe_fd));
 	report_set_level(STICKY_LOG_DEBUG);
 	for (level = 0; level < STICKY_LOG_LEVEL_COUNT; level++) {
 		report((enum sticky_log_level)level, "e", "%s", "");
@@ -172,7 +174,7 @@ static void another_file_gets_none(void **state)
 	(void)state;
 	pretend_journal(reader);
 	setenv("JOURNAL_STREAM", "1:2", 1);
-	report_set_output(writer, pipe_fd);
+	report_set_output(writer, log_is_journal(pipe_fd));
 	report(STICKY_LOG_INFO, "e", "%s", "");
 	assert_string_equal(behind_time(read_seen()), "info  e\n");
 	setenv("JOURNAL_STREAM", "nonsense", 1);
@@ -235,6 +237,13 @@ static int remove_directory(void **state)
 	return rmdir(directory);
 }
 
+static int open_file(const char *name, struct log_output **ret_output, struct error_text *ret_error)
+{
+	const struct log_target target = {.file = name};
+
+	return log_output_open(&target, ret_output, ret_error);
+}
+
 static size_t count_in(const char *name, const char *word)
 {
 	FILE *file = fopen(name, "r");
@@ -280,7 +289,7 @@ static void a_file_that_cannot_be_opened_is_explained(void **state)
 	assert_int_equal(log_file_open("/nonexistent/log", &error), -ENOENT);
 	assert_string_equal(error.text, "--log-file: cannot open /nonexistent/log: No such file or "
 					"directory\nmake its directory first");
-	assert_int_equal(log_output_open(directory, &output, &error), -EISDIR);
+	assert_int_equal(open_file(directory, &output, &error), -EISDIR);
 	assert_null(output);
 }
 
@@ -291,7 +300,7 @@ static void the_file_is_opened_again(void **state)
 	struct error_text error;
 
 	(void)state;
-	assert_int_equal(log_output_open(path, &output, &error), 0);
+	assert_int_equal(open_file(path, &output, &error), 0);
 	assert_true(log_output_is_file(output));
 	assert_ptr_equal(log_output_writer(output, LOG_STDOUT),
 			 log_output_writer(output, LOG_STDERR));
@@ -312,7 +321,7 @@ static void a_file_that_is_gone_stays_in_use(void **state)
 	struct error_text error;
 
 	(void)state;
-	assert_int_equal(log_output_open(path, &output, &error), 0);
+	assert_int_equal(open_file(path, &output, &error), 0);
 	assert_int_equal(rename(path, moved), 0);
 	assert_int_equal(mkdir(path, 0700), 0); /* in its place */
 	log_output_reopen(output);
@@ -321,6 +330,112 @@ static void a_file_that_is_gone_stays_in_use(void **state)
 	assert_int_equal(rmdir(path), 0);
 	assert_int_equal(count_in(moved, "log_file_kept"), 1);
 	assert_int_equal(count_in(moved, "fourth"), 1);
+}
+
+/* ---- syslog ----------------------------------------------------------------------- */
+
+/* Take the place of the daemon, whose queue is as long as that of the kernel's datagram sockets. */
+static int open_daemon(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	assert_int_equal(bind(fd, (const void *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Returns the message without its time; "": there is none. */
+static const char *next_message(int daemon, const char *priority)
+{
+	ssize_t length = recv(daemon, seen, sizeof(seen) - 1, 0);
+
+	if (length <= 0)
+		return "";
+	seen[length] = '\0';
+	assert_memory_equal(seen, priority, strlen(priority));
+	return strstr(seen, "stickyctl[");
+}
+
+static struct log_output *open_syslog(void)
+{
+	const struct log_target target = {.syslog = path};
+	struct log_output *syslog = NULL;
+	struct error_text error;
+
+	assert_int_equal(log_output_open(&target, &syslog, &error), 0);
+	assert_true(log_output_takes_priority(syslog, LOG_STDERR));
+	return syslog;
+}
+
+static void each_line_is_a_message_of_syslog(void **state)
+{
+	int daemon = open_daemon();
+	struct log_output *syslog = open_syslog();
+	const struct iovec line = {.iov_base = (char *)"[0] of a worker\n", .iov_len = 16};
+	char expected[64];
+
+	(void)state;
+	report(STICKY_LOG_ERROR, "an_event", "slot=%d", 1);
+	line_writer_add(log_output_writer(syslog, LOG_STDOUT), LINE_OUTPUT, &line, 1);
+	line_writer_push(log_output_writer(syslog, LOG_STDOUT));
+	snprintf(expected, sizeof(expected), "stickyctl[%d]: error an_event slot=1", getpid());
+	assert_string_equal(next_message(daemon, "<27>"), expected);
+	snprintf(expected, sizeof(expected), "stickyctl[%d]: [0] of a worker", getpid());
+	assert_string_equal(next_message(daemon, "<30>"), expected);
+	assert_string_equal(next_message(daemon, ""), "");
+	log_output_close(syslog);
+	close(daemon);
+}
+
+/* A daemon that does not read blocks nothing; what it does not take is kept. */
+static void a_slow_daemon_gets_all_lines_later(void **state)
+{
+	int daemon = open_daemon(), i;
+	struct log_output *syslog = open_syslog();
+	const char *message;
+
+	(void)state;
+	for (i = 0; i < 2000; i++)
+		report(STICKY_LOG_INFO, "an_event", "number=%d", i);
+	for (i = 0; i < 2000; i++) {
+		line_writer_flush(log_output_writer(syslog, LOG_STDERR));
+		message = strstr(next_message(daemon, "<30>"), "number=");
+		assert_non_null(message);
+		assert_int_equal(strtol(message + strlen("number="), NULL, 10), i);
+	}
+	assert_int_equal(log_output_losses(syslog).lines, 0);
+	log_output_close(syslog);
+	close(daemon);
+}
+
+static void a_daemon_that_was_restarted_is_found(void **state)
+{
+	int daemon = open_daemon();
+	struct log_output *syslog = open_syslog();
+
+	(void)state;
+	close(daemon);
+	report(STICKY_LOG_INFO, "lost", "%s", "");
+	assert_int_equal(log_output_losses(syslog).lines, 1);
+	daemon = open_daemon();
+	report(STICKY_LOG_INFO, "found", "%s", "");
+	assert_non_null(strstr(next_message(daemon, "<30>"), "found"));
+	log_output_close(syslog);
+	close(daemon);
+}
+
+static void without_a_daemon_it_is_explained(void **state)
+{
+	const struct log_target target = {.syslog = "/nonexistent/log"};
+	struct log_output *syslog = NULL;
+	struct error_text error;
+
+	(void)state;
+	assert_int_equal(log_output_open(&target, &syslog, &error), -ENOENT);
+	assert_non_null(
+		strstr(error.text, "/nonexistent/log: No such file or directory\nstart it"));
 }
 
 #define LOG_TEST(function) cmocka_unit_test_setup_teardown(function, open_pipe, close_pipe)
@@ -339,6 +454,10 @@ int main(void)
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_explained),
 		cmocka_unit_test(the_file_is_opened_again),
 		cmocka_unit_test(a_file_that_is_gone_stays_in_use),
+		cmocka_unit_test(each_line_is_a_message_of_syslog),
+		cmocka_unit_test(a_slow_daemon_gets_all_lines_later),
+		cmocka_unit_test(a_daemon_that_was_restarted_is_found),
+		cmocka_unit_test(without_a_daemon_it_is_explained),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
