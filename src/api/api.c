@@ -25,8 +25,7 @@
 
 #define HEADERS_MAX  8192
 #define BODY_MAX     65536
-#define LOGS_LINES   100 /* of GET /v1/logs, where no number is given */
-#define IDLE_SECONDS 10	 /* a connection without input is closed after this time */
+#define IDLE_SECONDS 10 /* a connection without input is closed after this time */
 
 /* A client of POST /v1/stop that waits until the instance has stopped. */
 struct waiter {
@@ -232,46 +231,9 @@ static void serve_events(struct api *api, struct evhttp_request *request)
 	api_stream_events(api->streams, request, follows);
 }
 
-/* Read what GET /v1/logs asks for. Returns what is wrong, or NULL. */
-static const char *read_logs_wish(const struct api *api, struct evkeyvalq *query,
-				  struct api_logs_wish *ret_wish)
-{
-	const char *slot = evhttp_find_header(query, "slot");
-	const char *lines = evhttp_find_header(query, "lines");
-	const char *follow = evhttp_find_header(query, "follow");
-	uint64_t slot_number = LINE_RING_ALL, line_number = LOGS_LINES;
-
-	if (slot && (parse_number(slot, 0, STICKY_SLOTS_LIMIT, &slot_number) ||
-		     slot_number >= supervisor_slots(api->instance->supervisor)))
-		return "logs: there is no such slot; 'stickyctl status' shows the slots";
-	if (lines && parse_number(lines, 0, UINT32_MAX, &line_number))
-		return "logs: the number of lines must be a whole number";
-	*ret_wish = (struct api_logs_wish){.slot = (uint32_t)slot_number,
-					   .lines = (uint32_t)line_number,
-					   .follows = follow && !strcmp(follow, "1")};
-	return NULL;
-}
-
 static void serve_logs(struct api *api, struct evhttp_request *request)
 {
-	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq query = {0};
-	struct api_logs_wish wish;
-	const char *problem;
-
-	if (text && evhttp_parse_query_str(text, &query))
-		problem = "logs: the query cannot be read";
-	else
-		problem = read_logs_wish(api, &query, &wish);
-	evhttp_clear_headers(&query);
-	if (problem)
-		api_answer_error(request, HTTP_BADREQUEST, problem);
-	else if (api->instance->config->worker_log == WORKER_LOG_INHERIT)
-		api_answer_error(request, 409,
-				 "logs: with --worker-log=inherit the workers write to stickyctl's "
-				 "own output\nlook there, or start it with --worker-log=raw");
-	else
-		api_logs_serve(api->logs, request, &wish);
+	api_logs_serve(api->logs, request);
 }
 
 static void serve_reload(struct api *api, struct evhttp_request *request)
@@ -433,7 +395,7 @@ int api_open(struct event_base *base, const char *path, const struct instance *i
 		return -ENOMEM;
 	*api = (struct api){.instance = instance, .orders = *orders};
 	if (api_streams_open(instance->journal, &api->streams) ||
-	    api_logs_open(base, instance->ring, &api->logs)) {
+	    api_logs_open(base, instance, &api->logs)) {
 		api_close(api);
 		return -ENOMEM;
 	}

@@ -3,24 +3,39 @@
 
 #include <errno.h>
 #include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/api_stream.h"
+#include "common/line_ring.h"
 #include "common/ring_line_json.h"
+#include "common/units.h"
 
-#define CHUNK_MAX (64u * 1024) /* bytes that are sent before the client must have read them */
+#define LINES_DEFAULT 100
+#define CHUNK_MAX     (64u * 1024) /* bytes that are sent before the client must have read them */
+
+/* What is asked for. */
+struct wish {
+	uint32_t slot;	/* of whose workers; LINE_RING_ALL */
+	uint32_t lines; /* how many of the last ones, at most */
+	bool follows;
+};
 
 struct answer {
 	struct api_logs *logs;
 	struct answer *next;
 	struct evhttp_request *request;
-	struct api_logs_wish wish;
+	struct wish wish;
 	uint64_t number;  /* of the next line, as the ring counts them all */
 	uint64_t awaited; /* the same as its slot counts, where one was asked for; 0: none yet */
 	bool is_sending;
 };
 
 struct api_logs {
+	const struct instance *instance;
 	struct line_ring *ring;
 	struct answer *list;
 	struct event *news; /* lines were added in this turn of the loop */
@@ -152,19 +167,21 @@ static void on_added(void *context)
 		event_active(logs->news, EV_TIMEOUT, 0);
 }
 
-int api_logs_open(struct event_base *base, struct line_ring *ring, struct api_logs **ret_logs)
+int api_logs_open(struct event_base *base, const struct instance *instance,
+		  struct api_logs **ret_logs)
 {
 	struct api_logs *logs = calloc(1, sizeof(*logs));
 
 	if (!logs)
 		return -ENOMEM;
-	logs->ring = ring;
+	logs->instance = instance;
+	logs->ring = instance->ring;
 	logs->news = evtimer_new(base, on_news, logs);
 	if (!logs->news) {
 		free(logs);
 		return -ENOMEM;
 	}
-	line_ring_watch(ring, on_added, logs);
+	line_ring_watch(logs->ring, on_added, logs);
 	*ret_logs = logs;
 	return 0;
 }
@@ -184,10 +201,59 @@ void api_logs_close(struct api_logs *logs)
 	free(logs);
 }
 
-void api_logs_serve(struct api_logs *logs, struct evhttp_request *request,
-		    const struct api_logs_wish *wish)
+/* ---- A request -------------------------------------------------------------------- */
+
+/* Returns what is wrong with the query, or NULL. */
+static const char *read_wish(const struct api_logs *logs, struct evkeyvalq *query,
+			     struct wish *ret_wish)
 {
+	const char *slot = evhttp_find_header(query, "slot");
+	const char *lines = evhttp_find_header(query, "lines");
+	const char *follow = evhttp_find_header(query, "follow");
+	uint64_t slot_number = LINE_RING_ALL, line_number = LINES_DEFAULT;
+
+	if (slot && (parse_number(slot, 0, STICKY_SLOTS_LIMIT, &slot_number) ||
+		     slot_number >= supervisor_slots(logs->instance->supervisor)))
+		return "logs: there is no such slot; 'stickyctl status' shows the slots";
+	if (lines && parse_number(lines, 0, UINT32_MAX, &line_number))
+		return "logs: the number of lines must be a whole number";
+	*ret_wish = (struct wish){.slot = (uint32_t)slot_number,
+				  .lines = (uint32_t)line_number,
+				  .follows = follow && !strcmp(follow, "1")};
+	return NULL;
+}
+
+static const char *parse(const struct api_logs *logs, struct evhttp_request *request,
+			 struct wish *ret_wish)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq query = {0};
+	const char *problem;
+
+	if (text && evhttp_parse_query_str(text, &query))
+		problem = "logs: the query cannot be read";
+	else
+		problem = read_wish(logs, &query, ret_wish);
+	evhttp_clear_headers(&query);
+	return problem;
+}
+
+static void begin(struct answer *answer)
+{
+	struct evhttp_request *request = answer->request;
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	evhttp_connection_set_closecb(connection, on_client_gone, answer);
+	/* no time limit: the next line may come late */
+	evhttp_connection_set_timeout(connection, 0);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			  "application/x-ndjson");
+	evhttp_send_reply_start(request, HTTP_OK, NULL);
+	send_next(answer);
+}
+
+static void fulfil(struct api_logs *logs, struct evhttp_request *request, const struct wish *wish)
+{
 	struct answer *answer = calloc(1, sizeof(*answer));
 
 	if (!answer) {
@@ -200,11 +266,20 @@ void api_logs_serve(struct api_logs *logs, struct evhttp_request *request,
 				  .wish = *wish,
 				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
 	logs->list = answer;
-	evhttp_connection_set_closecb(connection, on_client_gone, answer);
-	/* no time limit: the next line may come late */
-	evhttp_connection_set_timeout(connection, 0);
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-			  "application/x-ndjson");
-	evhttp_send_reply_start(request, HTTP_OK, NULL);
-	send_next(answer);
+	begin(answer);
+}
+
+void api_logs_serve(struct api_logs *logs, struct evhttp_request *request)
+{
+	struct wish wish;
+	const char *problem = parse(logs, request, &wish);
+
+	if (problem)
+		api_answer_error(request, HTTP_BADREQUEST, problem);
+	else if (logs->instance->config->worker_log == WORKER_LOG_INHERIT)
+		api_answer_error(request, 409,
+				 "logs: with --worker-log=inherit the workers write to stickyctl's "
+				 "own output\nlook there, or start it with --worker-log=raw");
+	else
+		fulfil(logs, request, &wish);
 }
