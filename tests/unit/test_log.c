@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,56 @@ static void another_file_gets_none(void **state)
 	assert_string_equal(behind_time(read_seen()), "info  e\n");
 	setenv("JOURNAL_STREAM", "nonsense", 1);
 	assert_false(log_is_journal(pipe_fd));
+}
+
+#define THREADS	   4
+#define PER_THREAD 2000
+
+static void *log_much(void *context)
+{
+	int i;
+
+	for (i = 0; i < PER_THREAD; i++)
+		report(STICKY_LOG_INFO, "an_event", "thread=%d number=%d", (int)(intptr_t)context,
+		       i);
+	return NULL;
+}
+
+/* Returns the number of lines in a text; each is a whole one. */
+static size_t count_whole_lines(char *text)
+{
+	size_t count = 0;
+	char *line, *rest = text;
+
+	for (; (line = strsep(&rest, "\n")) && rest; count++)
+		assert_int_equal(strlen(behind_time(line)) > 20 &&
+					 !strncmp(behind_time(line), "info  an_event thread=", 22),
+				 1);
+	assert_string_equal(line, "");
+	return count;
+}
+
+/* Dispatchers log, too. What the pipe does not take at once waits for the loop. */
+static void lines_of_threads_do_not_mix(void **state)
+{
+	static char text[THREADS * PER_THREAD * 128];
+	pthread_t threads[THREADS];
+	size_t length = 0;
+	ssize_t part;
+	intptr_t i;
+
+	(void)state;
+	for (i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, log_much, (void *)i), 0);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	do {
+		line_writer_flush(writer);
+		part = read(reader, text + length, sizeof(text) - 1 - length);
+		length += part > 0 ? (size_t)part : 0;
+	} while (part > 0);
+	assert_int_equal(count_whole_lines(text), THREADS * PER_THREAD);
+	assert_int_equal(line_writer_losses(writer).lines, 0);
 }
 
 /* ---- Fields ----------------------------------------------------------------------- */
@@ -448,6 +499,7 @@ int main(void)
 		LOG_TEST(known_fields_are_as_they_are),
 		LOG_TEST(the_journal_gets_priorities),
 		LOG_TEST(another_file_gets_none),
+		LOG_TEST(lines_of_threads_do_not_mix),
 		cmocka_unit_test(fields_of_a_text),
 		cmocka_unit_test(a_text_of_another_form_is_a_message),
 		cmocka_unit_test(a_file_is_made_with_its_mode),
