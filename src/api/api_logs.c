@@ -265,6 +265,9 @@ static void fulfil(struct api_logs *logs, struct evhttp_request *request, const 
 				  .request = request,
 				  .wish = *wish,
 				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
+	/* Where no line is there yet, it is known already which one comes next. */
+	if (!line_ring_from(logs->ring, wish->slot, answer->number))
+		answer->awaited = line_ring_count(logs->ring, wish->slot) + 1;
 	logs->list = answer;
 	begin(answer);
 }

@@ -159,7 +159,7 @@ int command_logs(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "[SLOT]",
 		.doc = "Show the last lines that the workers have printed, or those of one slot. "
-		       "The controller keeps 64 KiB of each slot.\v"
+		       "The controller keeps up to 512 KiB of each slot.\v"
 		       "Examples:\n"
 		       "  stickyctl logs -f\n"
 		       "  stickyctl logs 2 --lines 20 --time",

@@ -114,7 +114,7 @@ int start_by(int argc, char **argv, start_fn *fn)
 		       "reload.\n\n"
 		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once; HUP "
 		       "and "
-		       "USR2 reload; TTIN and TTOU scale by one.",
+		       "USR2 reload; TTIN and TTOU scale by one; USR1 opens the log file again.",
 	};
 	char word[] = "start";
 	struct start start = {0};

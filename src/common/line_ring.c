@@ -29,6 +29,7 @@ struct line_ring {
 	line_ring_added_fn *added;
 	void *context;
 	uint32_t slot_count;
+	uint32_t used; /* slots that have ever had a line */
 	struct slot_lines slots[];
 };
 
@@ -97,7 +98,9 @@ static struct entry *make_entry(const char *bytes, size_t length)
 
 static void make_room(struct line_ring *ring, struct slot_lines *slot)
 {
-	while (slot->bytes > LINE_RING_SLOT_MAX)
+	size_t share = LINE_RING_MAX / ring->used;
+
+	while (slot->bytes > LINE_RING_SLOT_MAX || slot->bytes > share)
 		drop(ring, TAILQ_FIRST(&slot->entries));
 	while (ring->bytes > LINE_RING_MAX)
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): drop() unlinks it */
@@ -120,7 +123,7 @@ void line_ring_add(struct line_ring *ring, const struct line_origin *origin, uin
 	struct entry *entry = make_entry(bytes, length);
 
 	ring->count++;
-	slot->count++;
+	ring->used += !slot->count++;
 	if (!entry)
 		return;
 	entry->line.origin = *origin;
@@ -155,6 +158,13 @@ uint64_t line_ring_last(const struct line_ring *ring, uint32_t slot, uint64_t co
 	while (--count && (previous = before(entry, slot)))
 		entry = previous;
 	return entry->line.number;
+}
+
+uint64_t line_ring_count(const struct line_ring *ring, uint32_t slot)
+{
+	if (slot == LINE_RING_ALL)
+		return ring->count;
+	return slot < ring->slot_count ? ring->slots[slot].count : 0;
 }
 
 /* The lines that are asked for are the newest ones, nearly always: the search begins there. */

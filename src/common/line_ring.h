@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define LINE_RING_LINE_MAX 8192		/* bytes of a line: the rest is cut off */
-#define LINE_RING_SLOT_MAX (64u * 1024) /* bytes of a slot */
-#define LINE_RING_MAX	   (16u << 20)	/* bytes of all slots */
-#define LINE_RING_ALL	   UINT32_MAX	/* in the place of a slot: all of them */
+#define LINE_RING_LINE_MAX 8192		 /* bytes of a line: the rest is cut off */
+#define LINE_RING_SLOT_MAX (512u * 1024) /* bytes of a slot, with some 100 for each line */
+#define LINE_RING_MAX	   (16u << 20) /* bytes of all slots; where many print, each has its share */
+#define LINE_RING_ALL	   UINT32_MAX  /* in the place of a slot: all of them */
 
 struct line_ring;
 
@@ -72,6 +72,9 @@ void line_ring_add(struct line_ring *ring, const struct line_origin *origin, uin
  * Returns its number; if there is no such line, the number of the next one that is added.
  */
 uint64_t line_ring_last(const struct line_ring *ring, uint32_t slot, uint64_t count);
+
+/* Returns how many lines were ever added. slot: of whose; LINE_RING_ALL */
+uint64_t line_ring_count(const struct line_ring *ring, uint32_t slot);
 
 /*
  * Get the first line that is kept, from a number on.

@@ -331,15 +331,27 @@ static void push(struct line_writer *writer)
 		writer->attention(writer->context);
 }
 
+static size_t limit_of(enum line_rank rank)
+{
+	switch (rank) {
+	case LINE_OUTPUT:
+		return LINE_WRITER_LIMIT;
+	case LINE_LOG:
+		return LINE_WRITER_LIMIT + LINE_WRITER_RESERVE;
+	case LINE_END:
+		break;
+	}
+	return SIZE_MAX;
+}
+
 bool line_writer_add(struct line_writer *writer, enum line_rank rank, const struct iovec *pieces,
 		     int count)
 {
 	size_t length = length_of(pieces, count);
-	size_t limit = LINE_WRITER_LIMIT + (rank == LINE_LOG ? LINE_WRITER_RESERVE : 0);
 	bool added;
 
 	pthread_mutex_lock(&writer->lock);
-	added = evbuffer_get_length(writer->waiting) < limit &&
+	added = evbuffer_get_length(writer->waiting) < limit_of(rank) &&
 		append(writer, pieces, count, length);
 	if (!added)
 		add_losses(writer, ends_line(pieces, count), length);

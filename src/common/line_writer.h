@@ -21,7 +21,8 @@ struct syslog_socket;
 
 enum line_rank {
 	LINE_OUTPUT, /* of a worker */
-	LINE_LOG     /* of the log: what workers print does not displace it */
+	LINE_LOG,    /* of the log: what workers print does not displace it */
+	LINE_END     /* the end of a line that was begun: it is never dropped */
 };
 
 struct line_losses {

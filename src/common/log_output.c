@@ -46,7 +46,7 @@ static void tell_losses(const struct log_output *output, enum log_stream stream)
 		return;
 	report(STICKY_LOG_WARN, "output_lost",
 	       "of=%s lines=%" PRIu64 " bytes=%" PRIu64
-	       " why=\"its reader did not take them in time\"",
+	       " why=\"they could not be written in time\"",
 	       output->is_syslog ? "syslog"
 	       : output->path	 ? "log_file"
 				 : stream_names[stream],

@@ -52,7 +52,7 @@ static void write_raw(struct output_source *source, const char *bytes, size_t le
 	} else if (!line_writer_add(writer, LINE_OUTPUT, &line, 1)) {
 		source->skips = true;
 		if (source->is_in_line)
-			line_writer_add(writer, LINE_LOG, &end, 1);
+			line_writer_add(writer, LINE_END, &end, 1);
 	}
 	source->is_in_line = !is_whole && !source->skips;
 	source->skips &= !is_whole;

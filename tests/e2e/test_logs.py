@@ -209,13 +209,13 @@ class Logs(WorkerTestCase):
             "(while [ ! -e $(dirname $0)/go ]; do sleep 0.02; done; seq 200000; "
             "touch $(dirname $0)/done) &\nexec $WORKER --notify"), stdout=subprocess.DEVNULL)
         with connect_unix(instance.control_path) as client:
-            client.sendall(b"GET /v1/logs?follow=1 HTTP/1.0\r\n\r\n")
-            (self.dir / "go").touch()
-            wait_for("the worker to have printed", (self.dir / "done").exists)
-            self.assertEqual(instance.workers()[0]["state"], "ready")
+            client.sendall(b"GET /v1/logs?slot=0&follow=1 HTTP/1.0\r\n\r\n")
             with client.makefile() as answer:
                 while answer.readline() != "\n":
                     pass
+                (self.dir / "go").touch()
+                wait_for("the worker to have printed", (self.dir / "done").exists)
+                self.assertEqual(instance.workers()[0]["state"], "ready")
                 self.check_stream(answer)
 
     def check_stream(self, answer):
