@@ -8,6 +8,7 @@
 #include "config/options.h"
 #include "common/error_text.h"
 #include "common/exit_code.h"
+#include "common/message.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "cli/demo.h"
@@ -90,7 +91,7 @@ static int run(const struct config_sources *sources, start_fn *fn)
 	} else if (!result) {
 		result = fn(&config, sources);
 	} else {
-		fprintf(stderr, "stickyctl: %s\n", error.text);
+		message("stickyctl: %s", error.text);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
 	}
 	config_fini(&config);

@@ -11,6 +11,7 @@
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
+#include "common/message.h"
 #include "common/privilege.h"
 #include "config/known_servers.h"
 #include "controller/controller_internal.h"
@@ -26,11 +27,9 @@ void controller_complain(const char *format, ...)
 {
 	va_list args;
 
-	fputs("stickyctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	message_of_program(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 /*

@@ -71,7 +71,11 @@ for number in range(50):
         self.assertEqual(instance.output, "direct\n")
         self.assert_message(instance.run("logs"), "--worker-log=inherit", "--worker-log=raw",
                             code=FAILED)
+        self.assertEqual(instance.run("upgrade").returncode, 0)
+        instance.ready()
+        self.assertEqual(instance.workers()[0]["pid"], pid)
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        self.assertEqual(instance.output, "direct\ndirect\n")
 
     def test_priorities_for_the_journal(self):
         read_end, write_end = os.pipe()
@@ -87,6 +91,18 @@ for number in range(50):
             self.assertRegex(line, r"^<[3-7]>(\[0\] \w+|(error|warn |info |debug) \w+.*)$")
         self.assertIn("<6>[0] plain", lines)
         self.assertIn("<4>[0] own", lines)
+
+    def test_a_failed_start_in_the_journal(self):
+        read_end, write_end = os.pipe()
+        status = os.fstat(write_end)
+        program = self.start(*LISTEN, "-w", 1, "--", self.script("worker.sh", "echo why >&2; exit 3"),
+                             stderr=write_end,
+                             env={"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
+        os.close(write_end)
+        self.assertEqual(program.wait(), FAILED)
+        with os.fdopen(read_end) as reader:
+            lines = reader.read().splitlines()
+        self.assertTrue({"why", "<3>its last lines:", "<3>  | why"} <= set(lines), lines)
 
 
 class File(WorkerTestCase):
@@ -134,10 +150,22 @@ class File(WorkerTestCase):
         self.assertEqual(os.getsid(pid), pid)
         self.assertEqual([os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)],
                          ["/dev/null", str(self.log), str(self.log)])
+        self.check_upgrade(pid)
         again = self.stickyctl("start", "-d", "--log-file", self.log, *LISTEN, "--", WORKER)
         self.assert_message(again, "already", code=ALREADY_RUNNING)
         self.assertEqual(self.stickyctl("stop").returncode, 0)
         self.assertEqual(self.log.read_text().count("words\n"), 2)
+
+    def check_upgrade(self, pid):
+        """The next program stays in the background, with the same file; not where it has gone."""
+        self.log.rename(self.dir / "log.1")
+        self.log.mkdir()
+        self.assert_message(self.stickyctl("upgrade"), "--log-file", "Is a directory", code=FAILED)
+        self.log.rmdir()
+        (self.dir / "log.1").rename(self.log)
+        self.assertEqual(self.stickyctl("upgrade").returncode, 0)
+        self.assertEqual(int((self.run_dir / "default" / "pid").read_text()), pid)
+        self.assertIn("took_over=yes", self.log.read_text())
 
     def test_a_start_in_the_background_that_fails(self):
         worker = self.script("worker.sh", "echo the reason >&2; exit 3")
