@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -298,7 +300,7 @@ static void a_line_without_an_end_is_passed_in_parts(void **state)
 /* ---- A slow reader ---------------------------------------------------------------- */
 
 #define LINE_SIZE 64
-#define FLOOD	  (24 * MEGABYTE)
+#define FLOOD	  (12 * MEGABYTE)
 
 /* Fill a line of 64 bytes with its number. */
 static void make_line(size_t number, char line[LINE_SIZE + 1])
@@ -387,6 +389,40 @@ static void nor_where_lines_get_a_prefix(void **state)
 {
 	(void)state;
 	check_flood(OUTPUT_PREFIX, 4);
+}
+
+/* Where it may not open one, it shares the description, which blocks: poll() is asked. */
+static void nor_without_a_description_of_its_own(void **state)
+{
+	struct rlimit limit, none;
+
+	(void)state;
+	line_writer_close(writer);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(line_writer_open(sink_fd, &writer), 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(line_writer_fd(writer), sink_fd);
+	check_flood(OUTPUT_RAW, 0);
+}
+
+/* As with systemd, whose stream is a socket. */
+static void nor_where_a_socket_is_written_to(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	line_writer_close(writer);
+	close(sink_fd);
+	close(reader);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	sink_fd = ends[0];
+	reader = ends[1];
+	fcntl(reader, F_SETFL, O_NONBLOCK);
+	assert_int_equal(line_writer_open(sink_fd, &writer), 0);
+	check_flood(OUTPUT_RAW, 0);
 }
 
 static void losses_are_told_once_there_is_room(void **state)
@@ -680,6 +716,8 @@ int main(void)
 		OUTPUT_TEST(a_line_without_an_end_is_passed_in_parts),
 		OUTPUT_TEST(a_slow_reader_blocks_nobody_and_losses_are_counted),
 		OUTPUT_TEST(nor_where_lines_get_a_prefix),
+		OUTPUT_TEST(nor_without_a_description_of_its_own),
+		OUTPUT_TEST(nor_where_a_socket_is_written_to),
 		OUTPUT_TEST(losses_are_told_once_there_is_room),
 		OUTPUT_TEST(no_half_line_is_left_of_one_that_was_dropped),
 		OUTPUT_TEST(a_line_that_is_half_dropped_is_ended),
