@@ -77,6 +77,7 @@ class Output(WorkerTestCase):
         self.assertTrue(4 << 20 <= seen < 8 << 20, seen)
         lost = wait_for("it to be said", lambda: instance.log_lines("output_lost"))
         self.assertEqual(lost[0].fields["of"], "stdout")
+        self.assertIn("bytes of workers' output and the log were lost", instance.run("status").stdout)
 
     def test_nobody_reads_either_stream(self):
         # `stickyctl 2>&1 | less`
