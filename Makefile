@@ -392,7 +392,7 @@ TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeo
 tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-programs
-	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan ONLY='unit/test_dispatcher kernel/ $(TSAN_E2E)' \
+	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan ONLY='unit/test_dispatcher unit/test_log kernel/ $(TSAN_E2E)' \
 		python3 -B tests/run.py unit kernel e2e
 
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------

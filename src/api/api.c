@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "api/http_accept.h"
+#include "api/api_logs.h"
 #include "api/api_stream.h"
 #include "api/status.h"
 #include "supervise/rolling_reload.h"
@@ -37,6 +38,7 @@ struct api {
 	const struct instance *instance;
 	struct api_orders orders;
 	struct api_streams *streams;
+	struct api_logs *logs;
 	struct evhttp *http;
 	struct waiter *waiters;
 	unsigned int answers; /* number of answers to `stop` that are being sent */
@@ -229,6 +231,11 @@ static void serve_events(struct api *api, struct evhttp_request *request)
 	api_stream_events(api->streams, request, follows);
 }
 
+static void serve_logs(struct api *api, struct evhttp_request *request)
+{
+	api_logs_serve(api->logs, request);
+}
+
 static void serve_reload(struct api *api, struct evhttp_request *request)
 {
 	struct evkeyvalq query = {0};
@@ -293,6 +300,7 @@ static const struct route {
 	{"/v1/status", EVHTTP_REQ_GET, serve_status},
 	{"/v1/where", EVHTTP_REQ_GET, serve_where},
 	{"/v1/events", EVHTTP_REQ_GET, serve_events},
+	{"/v1/logs", EVHTTP_REQ_GET, serve_logs},
 	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},
 	{"/v1/reload", EVHTTP_REQ_POST, serve_reload},
 	{"/v1/upgrade", EVHTTP_REQ_POST, serve_upgrade},
@@ -386,8 +394,9 @@ int api_open(struct event_base *base, const char *path, const struct instance *i
 	if (!api)
 		return -ENOMEM;
 	*api = (struct api){.instance = instance, .orders = *orders};
-	if (api_streams_open(instance->journal, &api->streams)) {
-		free(api);
+	if (api_streams_open(instance->journal, &api->streams) ||
+	    api_logs_open(base, instance, &api->logs)) {
+		api_close(api);
 		return -ENOMEM;
 	}
 	api->http = evhttp_new(base);
@@ -425,6 +434,7 @@ void api_close(struct api *api)
 		free(waiter);
 	}
 	api_streams_close(api->streams);
+	api_logs_close(api->logs);
 	if (api->http)
 		evhttp_free(api->http);
 	free(api);

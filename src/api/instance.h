@@ -8,6 +8,8 @@
 
 #include "common/clock.h"
 #include "common/error_text.h"
+#include "common/line_ring.h"
+#include "common/log_output.h"
 #include "config/config.h"
 #include "handoff/frontend.h"
 #include "state/state_file.h"
@@ -30,6 +32,8 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	struct traffic *traffic;
+	struct line_ring *ring; /* the last lines of the workers */
+	struct log_output *log_output;
 	struct frontend *frontend; /* NULL: the kernel steers all connections */
 	const char *steering;	   /* "kernel", "classic" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];

@@ -196,6 +196,15 @@ static const char *behind_proxy_name(const struct instance *instance)
 	return names[instance->config->proxy.behind];
 }
 
+/* What the readers of the log and of the workers' output did not take in time. */
+static json_t *output_lost_json(const struct instance *instance)
+{
+	struct line_losses losses = log_output_losses(instance->log_output);
+
+	return json_pack("{s:I, s:I}", "lines", (json_int_t)losses.lines, "bytes",
+			 (json_int_t)losses.bytes);
+}
+
 json_t *status_of_instance(const struct instance *instance)
 {
 	struct survey survey;
@@ -205,7 +214,7 @@ json_t *status_of_instance(const struct instance *instance)
 		json = json_pack(
 			"{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:I, s:o, s:i, "
 			"s:i, s:o, s:o, "
-			"s:o, s:I, s:o, s:o, s:o, s:o, s:I}",
+			"s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o}",
 			"name", instance->config->name, "pid", (int)getpid(), "state",
 			instance_state(instance), "version", sticky_version(), "started_at",
 			instance->started_at, "steering", instance->steering, "steering_reason",
@@ -223,7 +232,8 @@ json_t *status_of_instance(const struct instance *instance)
 			"workers", workers_json(instance, &survey), "draining",
 			draining_json(&survey), "foreign_listeners",
 			supervisor_foreign_listeners(instance->supervisor), "steering_restored",
-			(json_int_t)supervisor_steering_restored(instance->supervisor));
+			(json_int_t)supervisor_steering_restored(instance->supervisor),
+			"output_lost", output_lost_json(instance));
 	survey_fini(&survey);
 	return json;
 }

@@ -243,7 +243,7 @@ static int read_events(FILE *stream, client_event_fn *fn, void *context, int end
 	int result = -1;
 
 	while (result < 0 && getline(&line, &size, stream) > 0) {
-		json_t *event = json_loads(line, 0, NULL);
+		json_t *event = json_loads(line, JSON_ALLOW_NUL, NULL);
 
 		if (event)
 			result = fn(context, event);

@@ -8,6 +8,7 @@
 #include "config/file_report.h"
 #include "config/options.h"
 #include "common/exit_code.h"
+#include "common/message.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "cli/demo.h"
@@ -42,7 +43,7 @@ static void tell_first(const struct problems *problems, const char *file)
 	struct error_text text;
 
 	problems_sum_up(problems, file, &text);
-	fprintf(stderr, "stickyctl: %s\n", text.text);
+	message("stickyctl: %s", text.text);
 }
 
 static void tell_all(const struct problems *problems)
@@ -50,9 +51,9 @@ static void tell_all(const struct problems *problems)
 	size_t i;
 
 	for (i = 0; i < problems->texts.count; i++)
-		fprintf(stderr, "stickyctl: %s\n", problems->texts.items[i]);
+		message("stickyctl: %s", problems->texts.items[i]);
 	if (problems->more)
-		fprintf(stderr, "stickyctl: and %zu more mistakes\n", problems->more);
+		message("stickyctl: and %zu more mistakes", problems->more);
 }
 
 static int run(const struct config_sources *sources, start_fn *fn, bool tells_all)
@@ -94,7 +95,7 @@ int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 		       "reload.\n\n"
 		       "Signals: TERM and INT stop gracefully, a second INT or QUIT at once; HUP "
 		       "and "
-		       "USR2 reload; TTIN and TTOU scale by one.",
+		       "USR2 reload; TTIN and TTOU scale by one; USR1 opens the log file again.",
 	};
 	char word[] = "start";
 	struct start_line line = {0};

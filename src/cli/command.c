@@ -39,6 +39,8 @@ static const struct command commands[] = {
 	{"events", "", "Show the last events, and follow new ones", command_events,
 	 "  stickyctl events --follow\n  stickyctl events -n web --json | tail -1",
 	 command_events_options, false},
+	{"logs", "[SLOT]", "Show what the workers have printed", command_logs,
+	 "  stickyctl logs --follow\n  stickyctl logs 2 --lines 20 --time", command_logs_options, false},
 	{"stop", "", "Stop the workers, then the instance", command_stop,
 	 "  stickyctl stop\n  stickyctl stop -n web --now", command_stop_options, false},
 	{"where", "ADDRESS", "Show which worker a client goes to", command_where,
@@ -149,6 +151,7 @@ void command_take(struct config *config, struct config_sources *sources, int key
 	char origin[64];
 	struct error_text error;
 
+	value = value ? value : "yes"; /* of a KIND_FLAG */
 	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
 	if (config_set(config, key, value, origin, &error))
 		argp_error(state, "%s", error.text);

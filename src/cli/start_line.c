@@ -28,7 +28,7 @@ static const struct {
 	const char *title;
 	const char *names; /* with a space behind each */
 } groups[] = {
-	{"The instance:", "config log-level state-dir "},
+	{"The instance:", "config daemon state-dir "},
 	{"Addresses:",
 	 "listen slot-listen backlog tcp-defer-accept tcp-fastopen freebind bind-device "},
 	{"Workers:", "workers worker chdir env env-file user node-preload serialization "},
@@ -40,6 +40,7 @@ static const struct {
 	 "reload-parallel reload-order max-draining handshake-grace max-rss max-lifetime "},
 	{"Which worker a client goes to:",
 	 "steering require-engine v4-prefix v6-prefix dispatchers "},
+	{"The log:", "log-level log-format log-file worker-log "},
 	{"Behind a proxy:", "behind-proxy client-ip-header trusted-proxy proxy-keepalive "
 			    "proxy-header head-timeout "},
 	{"Other options:", ""},

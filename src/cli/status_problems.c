@@ -80,6 +80,18 @@ static void look_at_steering(struct problems *problems, const json_t *status)
 	}
 }
 
+static void look_at_output(struct problems *problems, const json_t *status)
+{
+	const json_t *lost = json_object_get(status, "output_lost");
+	unsigned long long bytes = field_number(lost, "bytes");
+
+	if (bytes)
+		say(problems,
+		    "%llu bytes of workers' output and the log were lost: what reads them is too "
+		    "slow, or the disk is full",
+		    bytes);
+}
+
 static bool flaps(const json_t *worker)
 {
 	return field_number(worker, "restarts") >= FLAPS_RESTARTS &&
@@ -119,6 +131,7 @@ void status_problems(const json_t *status, const char *begin, const char *end, F
 	look_at_reload(&problems, status);
 	look_at_upgrade(&problems, status);
 	look_at_steering(&problems, status);
+	look_at_output(&problems, status);
 	for (i = 0; i < json_array_size(workers); i++)
 		look_at_worker(&problems, json_array_get(workers, i));
 	if (problems.count > LINES_MAX)

@@ -35,15 +35,37 @@ int clock_cpu_ms(clockid_t clock, uint64_t *ret_ms)
 	return 0;
 }
 
-void clock_utc(int digits, char ret_text[CLOCK_UTC_SIZE])
+static void format_utc(const struct timespec *time, int digits, char ret_text[CLOCK_UTC_SIZE])
 {
-	struct timespec now;
 	struct tm utc;
 	char seconds[CLOCK_UTC_SIZE], fraction[16];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
+	gmtime_r(&time->tv_sec, &utc);
 	strftime(seconds, sizeof(seconds), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(fraction, sizeof(fraction), "%09ld", now.tv_nsec);
+	snprintf(fraction, sizeof(fraction), "%09ld", time->tv_nsec);
 	snprintf(ret_text, CLOCK_UTC_SIZE, "%.20s.%.*sZ", seconds, digits, fraction);
+}
+
+void clock_utc(int digits, char ret_text[CLOCK_UTC_SIZE])
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	format_utc(&now, digits, ret_text);
+}
+
+uint64_t clock_utc_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return to_ms(&now);
+}
+
+void clock_format_utc(uint64_t time_ms, char ret_text[CLOCK_UTC_SIZE])
+{
+	const struct timespec time = {.tv_sec = (time_t)(time_ms / 1000),
+				      .tv_nsec = (long)(time_ms % 1000) * 1000000};
+
+	format_utc(&time, 3, ret_text);
 }

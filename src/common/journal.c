@@ -140,7 +140,7 @@ void journal_add(struct journal *journal, int level, const char *event, json_t *
 	if (!fields)
 		fields = json_object();
 	format_fields(fields, text, sizeof(text));
-	report((enum sticky_log_level)level, event, "%s", text);
+	report_fields((enum sticky_log_level)level, event, fields, text);
 
 	json_object_set_new(entry, "seq", json_integer((json_int_t)journal->count));
 	json_object_set_new(entry, "time", now_json());

@@ -8,10 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/line_writer.h"
+#include "common/log_fields.h"
 #include "common/sanitize.h"
+
+#define PRIORITY_SIZE 4 /* "<6>" */
 
 static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_ERROR] = "error",
@@ -20,82 +26,165 @@ static const char *const level_names[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_DEBUG] = "debug",
 };
 
-/* An enum sticky_log_level. Threads of the demo and of the dispatchers read it, too. */
-static atomic_uint shown_level = STICKY_LOG_INFO;
+static const int priorities[STICKY_LOG_LEVEL_COUNT] = {
+	[STICKY_LOG_ERROR] = 3,
+	[STICKY_LOG_WARN] = 4,
+	[STICKY_LOG_INFO] = 6,
+	[STICKY_LOG_DEBUG] = 7,
+};
+
+/* Threads of the demo and of the dispatchers read these, too. */
+static atomic_uint shown_level = STICKY_LOG_INFO; /* an enum sticky_log_level */
+static atomic_uint shown_format;		  /* an enum log_format */
+static struct line_writer *_Atomic output;	  /* NULL: stderr, directly */
+static atomic_bool output_takes_priority;
+
+/* ---- What is set ------------------------------------------------------------------ */
 
 void report_set_level(enum sticky_log_level level)
 {
 	atomic_store(&shown_level, level);
 }
 
-static size_t format_time(char *text, size_t size)
+void report_set_format(enum log_format format)
 {
-	char now[CLOCK_UTC_SIZE];
-
-	/* systemd's journal adds the time by itself. */
-	if (getenv("JOURNAL_STREAM"))
-		return 0;
-	clock_utc(3, now);
-	return (size_t)snprintf(text, size, "%s ", now);
+	atomic_store(&shown_format, format);
 }
 
-/* Lines that could not be written since the last one that was. Other threads log, too. */
-static atomic_uint lost_lines;
+enum log_format report_format(void)
+{
+	return (enum log_format)atomic_load(&shown_format);
+}
 
-static bool has_room(void)
+void report_set_output(struct line_writer *writer, bool takes_priority)
+{
+	atomic_store(&output_takes_priority, takes_priority);
+	atomic_store(&output, writer);
+}
+
+bool log_is_journal(int fd)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat status;
+
+	return text && sscanf(text, "%llu:%llu", &device, &inode) == 2 && !fstat(fd, &status) &&
+	       status.st_dev == device && status.st_ino == inode;
+}
+
+int log_priority(enum sticky_log_level level)
+{
+	return priorities[level];
+}
+
+const char *log_level_name(enum sticky_log_level level)
+{
+	return level_names[level];
+}
+
+/* ---- Writing ---------------------------------------------------------------------- */
+
+/* The start and the end of an instance, and its other commands: nothing else writes then. */
+static void write_directly(const struct iovec *pieces, int count)
 {
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
+	ssize_t written;
 
 	/*
 	 * poll() reports a pipe as writable if PIPE_BUF bytes fit, which is more than the length of
-	 * a line.
+	 * a line. If the reader does not read, the line is lost: nothing may block.
 	 */
-	return poll(&poller, 1, 0) == 1;
-}
-
-/*
- * Each line is one write(), so that lines of several processes do not mix. If the reader of stderr
- * has stopped reading, the controller must not block: the line is dropped and counted.
- */
-static void write_or_lose(const char *line, size_t length)
-{
-	char notice[64];
-	ssize_t written;
-
-	if (!has_room()) {
-		lost_lines++;
+	if (poll(&poller, 1, 0) != 1)
 		return;
-	}
-	if (lost_lines) {
-		int size = snprintf(notice, sizeof(notice), "warn  log_lost lines=%u\n",
-				    atomic_exchange(&lost_lines, 0));
-
-		written = write(STDERR_FILENO, notice, (size_t)size);
-		if (written < 0 || !has_room()) {
-			lost_lines = 1;
-			return;
-		}
-	}
-	written = write(STDERR_FILENO, line, length);
+	written = writev(STDERR_FILENO, pieces, count);
 	(void)written; /* an error of the log itself can't be logged */
 }
 
-static void write_line(enum sticky_log_level level, const char *event, const char *detail)
+static bool takes_priority(const struct line_writer *writer)
 {
-	char line[2048];
-	size_t length;
+	return writer ? atomic_load(&output_takes_priority) : log_is_journal(STDERR_FILENO);
+}
+
+static void write_line(struct line_writer *writer, enum sticky_log_level level, const char *line)
+{
+	char priority[PRIORITY_SIZE] = "", end[] = "\n";
+	const struct iovec pieces[] = {
+		{.iov_base = priority, .iov_len = PRIORITY_SIZE - 1},
+		{.iov_base = (char *)line, .iov_len = strlen(line)},
+		{.iov_base = end, .iov_len = 1},
+	};
+	bool has_priority = takes_priority(writer);
+	const struct iovec *first = has_priority ? pieces : pieces + 1;
+	int count = has_priority ? 3 : 2;
+
+	if (has_priority)
+		snprintf(priority, sizeof(priority), "<%d>", priorities[level]);
+	if (writer)
+		line_writer_add(writer, LINE_LOG, first, count);
+	else
+		write_directly(first, count);
+}
+
+/* ---- The two forms ---------------------------------------------------------------- */
+
+static void report_text(enum sticky_log_level level, const char *event, const char *detail)
+{
+	struct line_writer *writer = atomic_load(&output);
+	char line[2048], now[CLOCK_UTC_SIZE] = "";
+
+	/* Journal and syslog add the time by themselves. */
+	if (!takes_priority(writer))
+		clock_utc(3, now);
+	snprintf(line, sizeof(line), "%s%s%-5s %s%s%s", now, now[0] ? " " : "", level_names[level],
+		 event, *detail ? " " : "", detail);
+	/* The text may contain a worker's words: escape sequences must not reach a terminal. */
+	text_clean_line(line);
+	write_line(writer, level, line);
+}
+
+static void report_json(enum sticky_log_level level, const char *event, const json_t *fields)
+{
+	char now[CLOCK_UTC_SIZE];
+	json_t *line;
+	char *text;
+
+	clock_utc(3, now);
+	line = json_pack("{s:s, s:s, s:s}", "time", now, "level", level_names[level], "event",
+			 event);
+	if (fields)
+		json_object_update_missing(line, (json_t *)fields);
+	text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+	json_decref(line);
+	if (!text) {
+		report_text(level, event, "");
+		return;
+	}
+	write_line(atomic_load(&output), level, text);
+	free(text);
+}
+
+/* fields: of a line in JSON; NULL: those of the text */
+static void report_event(enum sticky_log_level level, const char *event, const json_t *fields,
+			 const char *text)
+{
+	char clean[2048];
+	json_t *parsed;
 
 	if (level > atomic_load(&shown_level))
 		return;
-	length = format_time(line, sizeof(line));
-	length += (size_t)snprintf(line + length, sizeof(line) - length - 1, "%-5s %s%s%s",
-				   level_names[level], event, *detail ? " " : "", detail);
-	if (length > sizeof(line) - 2)
-		length = sizeof(line) - 2;
-	/* The text may contain a worker's words: escape sequences must not reach a terminal. */
-	text_clean_line(line);
-	line[length++] = '\n';
-	write_or_lose(line, length);
+	if (report_format() == LOG_FORMAT_TEXT) {
+		report_text(level, event, text);
+		return;
+	}
+	if (fields) {
+		report_json(level, event, fields);
+		return;
+	}
+	snprintf(clean, sizeof(clean), "%s", text);
+	text_clean_line(clean);
+	parsed = log_fields_parse(clean);
+	report_json(level, event, parsed);
+	json_decref(parsed);
 }
 
 void report(enum sticky_log_level level, const char *event, const char *format, ...)
@@ -106,12 +195,18 @@ void report(enum sticky_log_level level, const char *event, const char *format, 
 	va_start(args, format);
 	vsnprintf(detail, sizeof(detail), format, args);
 	va_end(args);
-	write_line(level, event, detail);
+	report_event(level, event, NULL, detail);
+}
+
+void report_fields(enum sticky_log_level level, const char *event, const json_t *fields,
+		   const char *text)
+{
+	report_event(level, event, fields, text);
 }
 
 void report_from_library(void *context, enum sticky_log_level level, const char *event,
 			 const char *detail)
 {
 	(void)context;
-	write_line(level, event, detail);
+	report_event(level, event, NULL, detail);
 }

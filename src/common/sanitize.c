@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * Characters that are not shown themselves, but change how others are shown, or hide text: controls
@@ -114,4 +115,31 @@ void text_clean_value(char *text)
 	for (; *text; text++)
 		if (*text == '"')
 			*text = '\'';
+}
+
+/* Decode the sequence at the start of bytes that need not end with a NUL. As decode(). */
+static size_t decode_some(const char *bytes, size_t length)
+{
+	unsigned char start[5] = {0};
+	uint32_t character;
+
+	memcpy(start, bytes, length < 4 ? length : 4);
+	return decode(start, &character);
+}
+
+size_t text_to_utf8(const char *bytes, size_t length, char *ret_text)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	size_t at = 0, to = 0;
+
+	while (at < length) {
+		size_t sequence = decode_some(bytes + at, length - at);
+		size_t size = sequence ? sequence : sizeof(replacement) - 1;
+
+		memcpy(ret_text + to, sequence ? bytes + at : replacement, size);
+		to += size;
+		at += sequence ? sequence : 1;
+	}
+	ret_text[to] = '\0';
+	return to;
 }

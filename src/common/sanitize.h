@@ -3,6 +3,10 @@
 #ifndef STICKY_COMMON_SANITIZE_H
 #define STICKY_COMMON_SANITIZE_H
 
+#include <stddef.h>
+
+#define TEXT_UTF8_GROWTH 3 /* a text becomes so many times longer by text_to_utf8(), at most */
+
 /*
  * Make a text fit for a terminal and for JSON, in place. Each byte of a control character, of a
  * character that hides others or changes their direction, and each byte that is no UTF-8, becomes
@@ -16,5 +20,15 @@ void text_clean_line(char *text);
 /* The same for a value that stands in double quotes in the log: '"', which would end it, becomes
  * '\''. */
 void text_clean_value(char *text);
+
+/*
+ * Copy bytes, with U+FFFD in the place of each byte that is no UTF-8. All other bytes stay,
+ * controls and NUL among them.
+ *
+ * ret_text  with room for length * TEXT_UTF8_GROWTH + 1 bytes; ends with a NUL, too
+ *
+ * Returns the length of the copy.
+ */
+size_t text_to_utf8(const char *bytes, size_t length, char *ret_text);
 
 #endif

@@ -27,6 +27,7 @@ static size_t size_of(const struct config_option *option)
 	case KIND_NUMBER:
 	case KIND_TIME:
 	case KIND_CHOICE:
+	case KIND_FLAG:
 		break;
 	}
 	return sizeof(uint32_t);

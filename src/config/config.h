@@ -92,6 +92,15 @@ enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_C
 /* The answer that a client gets while its worker is away. */
 enum down_answer { DOWN_ANSWER_502, DOWN_ANSWER_503, DOWN_ANSWER_CLOSE, DOWN_ANSWER_COUNT };
 
+/* What is done with what workers print. */
+enum worker_log {
+	WORKER_LOG_AUTO,    /* prefix on a terminal, else raw */
+	WORKER_LOG_PREFIX,  /* each line with its slot, or as JSON */
+	WORKER_LOG_RAW,	    /* as it is */
+	WORKER_LOG_INHERIT, /* they write to our stdout and stderr by themselves */
+	WORKER_LOG_COUNT
+};
+
 enum reload_order { RELOAD_NEW_FIRST, RELOAD_OLD_FIRST, RELOAD_ORDER_COUNT };
 
 /* At most `count` events in any span of period_ms. If count is 0, there is no limit. */
@@ -183,6 +192,10 @@ struct config {
 	uint32_t require_engine; /* enum engine_requirement */
 	uint32_t dispatchers;	 /* 0: one for each CPU that may be used, at most 4 */
 	uint32_t log_level;	 /* enum sticky_log_level */
+	uint32_t log_format;	 /* enum log_format */
+	uint32_t worker_log;	 /* enum worker_log */
+	char *log_file;		 /* NULL: stdout and stderr, or with `daemon` syslog */
+	uint32_t daemon;	 /* 0 or 1 */
 	char *worker;		 /* for config_worker_mode(); NULL: auto */
 	uint32_t node_preload;	 /* enum node_preload */
 	uint32_t serialization;	 /* enum node_serialization */

@@ -51,6 +51,9 @@ enum {
 	KEY_PROXY_KEEPALIVE,
 	KEY_STOP_SIGNAL,
 	KEY_LOG_LEVEL,
+	KEY_LOG_FORMAT,
+	KEY_LOG_FILE,
+	KEY_WORKER_LOG,
 	KEY_TCP_DEFER_ACCEPT,
 	KEY_TCP_FASTOPEN,
 	KEY_FREEBIND,
@@ -90,6 +93,14 @@ static const struct config_option options[] = {
 	 AT(workers),
 	 1,
 	 STICKY_SLOTS_LIMIT},
+	{{"daemon", 'd', NULL,
+	  "Go to the background once all slots are ready; the exit code says whether the start "
+	  "succeeded. It logs to syslog, or to --log-file",
+	  false},
+	 KIND_FLAG,
+	 AT(daemon),
+	 .change = CHANGES_AT_TAKEOVER,
+	 .choices = "no yes"},
 	{{"ready", KEY_READY, "HOW",
 	  "When a worker is ready: notify (it has sent READY=1), started (at once), listening "
 	  "(it has called listen(), with --worker=node or bind), message (Node.js: it has sent "
@@ -289,6 +300,27 @@ static const struct config_option options[] = {
 	 KIND_CHOICE,
 	 AT(log_level),
 	 .choices = "error warn info debug"},
+	{{"log-format", KEY_LOG_FORMAT, "FORMAT",
+	  "The log's lines: text (key=value), json (one object on each line; workers' lines, too, "
+	  "with --worker-log=prefix) (text)",
+	  false},
+	 KIND_CHOICE,
+	 AT(log_format),
+	 .choices = "text json"},
+	{{"log-file", KEY_LOG_FILE, "FILE",
+	  "Append the log and the workers' output to FILE; SIGUSR1 opens it again (stderr, stdout)",
+	  false},
+	 KIND_TEXT,
+	 AT(log_file),
+	 .change = CHANGES_AT_TAKEOVER},
+	{{"worker-log", KEY_WORKER_LOG, "HOW",
+	  "What workers print: prefix (each line with its slot), raw (as it is), inherit (they "
+	  "write to stickyctl's stdout and stderr themselves, and 'stickyctl logs' has nothing), "
+	  "auto (prefix on a terminal, else raw) (auto)",
+	  false},
+	 KIND_CHOICE,
+	 AT(worker_log),
+	 .choices = "auto prefix raw inherit"},
 	{{"slot-listen", KEY_SLOT_LISTEN, "ADDRESS",
 	  "One more address for each slot, for a proxy that chooses the worker itself: "
 	  "unix:/run/app/{slot}.sock, or 127.0.0.1:90{slot} (none)",

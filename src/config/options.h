@@ -20,7 +20,8 @@ enum option_kind {
 	KIND_TIME,
 	KIND_SIZE,
 	KIND_RATE,
-	KIND_CHOICE
+	KIND_CHOICE,
+	KIND_FLAG /* no or yes; on the command line the name alone means yes */
 };
 
 /* When a changed value takes effect. */
@@ -35,7 +36,7 @@ enum option_change {
 struct option_doc {
 	const char *name; /* the long option, without "--" */
 	int key;	  /* the short option's letter, or a number above 255 */
-	const char *arg;  /* the name of its value in the help text */
+	const char *arg;  /* the name of its value in the help text; NULL: a KIND_FLAG */
 	const char *doc;
 	bool every_command; /* all commands have it (-n, --run-dir), not only start */
 };

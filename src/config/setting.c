@@ -204,6 +204,7 @@ static int set(struct config *config, const struct config_option *option, const 
 	case KIND_RATE:
 		return set_rate(option, member, value, origin, ret_error);
 	case KIND_CHOICE:
+	case KIND_FLAG:
 		return set_choice(option, member, value, origin, ret_error);
 	}
 	return -EINVAL;

@@ -135,6 +135,7 @@ int controller_reload(struct controller *controller, struct error_text *ret_text
 	tell_kept(controller, names, ret_text);
 	supervisor_set_config(supervisor, config);
 	report_set_level((enum sticky_log_level)config->log_level);
+	report_set_format((enum log_format)config->log_format);
 	if (frontend_apply_config(controller->instance.frontend, &error))
 		report(STICKY_LOG_ERROR, "ranges_kept", "why=\"%s\"", error.text);
 	result = rolling_reload_begin(supervisor);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
+#include "common/message.h"
 #include "common/privilege.h"
 #include "config/known_servers.h"
 #include "controller/controller_internal.h"
@@ -26,11 +26,9 @@ void controller_complain(const char *format, ...)
 {
 	va_list args;
 
-	fputs("stickyctl: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	message_of_program(format, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 /*
@@ -58,6 +56,8 @@ static int open_loop(struct controller *controller)
 		controller_complain("cannot make an event loop: %s", strerror(errno));
 		return EXIT_FAILED;
 	}
+	if (controller_watch_log(controller))
+		return EXIT_FAILED;
 	return controller_watch_signals(controller);
 }
 
@@ -113,6 +113,7 @@ static void teardown(struct controller *controller)
 	if (!controller->instance.config->command && controller->instance.backend.ops)
 		controller->threads->close(&controller->instance.backend);
 	controller_unwatch_signals(controller);
+	log_output_unwatch(controller->instance.log_output);
 	if (controller->stop_timer)
 		event_free(controller->stop_timer);
 	if (controller->base) {
@@ -126,11 +127,13 @@ static void teardown(struct controller *controller)
 	takeover_fini(&controller->takeover);
 	state_file_close(&controller->state_file);
 	identity_fini(&controller->identity);
+	line_ring_close(controller->instance.ring);
 	carried_fini(&controller->legacy.carried);
 	if (controller->leaves_files)
 		rundir_leave(&controller->rundir);
 	else
 		rundir_release(&controller->rundir);
+	log_output_close(controller->instance.log_output);
 }
 
 static void report_start(const struct controller *controller)
@@ -152,21 +155,12 @@ static void report_start(const struct controller *controller)
 	       controller->takes_over ? " took_over=yes" : "");
 }
 
-int controller_run(struct config *config, const struct config_sources *sources,
-		   const struct thread_host *threads)
+/* Do the steps of the start. Returns an exit code. */
+static int set_up(struct controller *controller)
 {
-	struct controller *controller = calloc(1, sizeof(*controller));
 	size_t step;
 	int result = EXIT_DONE;
 
-	if (!controller) {
-		controller_complain("%s", strerror(ENOMEM));
-		return EXIT_FAILED;
-	}
-	report_set_level((enum sticky_log_level)config->log_level);
-	controller->instance.config = config;
-	controller->sources = sources;
-	controller->threads = threads;
 	controller->rundir.lock = -1;
 	controller->instance.traffic = &controller->own_traffic;
 	controller->ambient = privilege_ambient();
@@ -176,15 +170,41 @@ int controller_run(struct config *config, const struct config_sources *sources,
 		controller->program[0] = '\0';
 	for (step = 0; !result && step < sizeof(steps) / sizeof(steps[0]); step++)
 		result = steps[step](controller);
-	if (!result) {
-		report_start(controller);
-		supervisor_start(controller->instance.supervisor);
-		if (controller->takes_over)
-			controller_apply_differences(controller);
-		takeover_fini(&controller->takeover);
-		result = run_loop(controller);
+	return result;
+}
+
+/* Run the instance. Returns an exit code. */
+static int serve(struct controller *controller)
+{
+	report_start(controller);
+	controller_leave_terminal_when_ready(controller);
+	supervisor_start(controller->instance.supervisor);
+	if (controller->takes_over)
+		controller_apply_differences(controller);
+	takeover_fini(&controller->takeover);
+	return run_loop(controller);
+}
+
+int controller_run(struct config *config, const struct config_sources *sources,
+		   const struct thread_host *threads)
+{
+	struct controller *controller = calloc(1, sizeof(*controller));
+	bool ends = false;
+	int result;
+
+	if (!controller) {
+		controller_complain("%s", strerror(ENOMEM));
+		return EXIT_FAILED;
 	}
-	teardown(controller);
+	controller->instance.config = config;
+	controller->sources = sources;
+	controller->threads = threads;
+	result = controller_open_log(controller, &ends);
+	if (!result && !ends) {
+		result = set_up(controller);
+		result = result ? result : serve(controller);
+		teardown(controller);
+	}
 	free(controller);
 	return result;
 }

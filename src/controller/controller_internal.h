@@ -24,7 +24,7 @@
 #include "supervise/takeover.h"
 
 #define CONTROLLER_PATH_SIZE 4096
-#define CONTROLLER_SIGNALS   7
+#define CONTROLLER_SIGNALS   8
 
 struct controller {
 	const struct config_sources *sources;
@@ -61,6 +61,7 @@ struct controller {
 	struct upgrade_legacy legacy;	 /* what the program before an upgrade has passed on */
 	unsigned int ambient;		 /* privilege_ambient() at the start */
 	struct upgrade_attempt *upgrade; /* NULL: none is running */
+	int starter;			 /* with --daemon: see daemon.h; else -1 */
 	struct api *api;
 	struct event *stop_timer; /* for --stop-delay */
 	bool stop_announced;
@@ -105,6 +106,26 @@ int controller_obtain_seed(struct controller *controller);
 int controller_choose_directory(const struct controller *controller, const char *chosen,
 				char ret_directory[CONTROLLER_PATH_SIZE],
 				struct error_text *ret_error);
+
+/* ---- setup_log.c: where the log goes to ---- */
+
+/*
+ * Open the outputs of the log and of the workers. With --daemon this process ends: its child goes
+ * on.
+ *
+ * Returns an exit code, after an error message. ret_ends: there is nothing more to do in this
+ * process, which ends with that code.
+ */
+int controller_open_log(struct controller *controller, bool *ret_ends);
+
+/* Let the loop write what waits for a slow reader. */
+int controller_watch_log(struct controller *controller);
+
+/*
+ * With --daemon: leave the terminal, and let the process that the user has started end, once all
+ * slots are ready.
+ */
+void controller_leave_terminal_when_ready(struct controller *controller);
 
 /* ---- setup_bind.c: workers that bind their addresses themselves ---- */
 
@@ -191,8 +212,8 @@ int controller_open_api(struct controller *controller);
 
 /*
  * Handle signals in the loop: SIGINT, SIGTERM and SIGQUIT stop the instance, SIGHUP and SIGUSR2
- * reload it, SIGTTIN and SIGTTOU change the number of slots. Returns an exit code, after an error
- * message.
+ * reload it, SIGTTIN and SIGTTOU change the number of slots, SIGUSR1 opens the log again. Returns
+ * an exit code, after an error message.
  */
 int controller_watch_signals(struct controller *controller);
 

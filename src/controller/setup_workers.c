@@ -141,6 +141,8 @@ static int open_processes(struct controller *controller)
 		.directory = controller->directory,
 		.notify_path = controller->notify_path,
 		.nofile = controller->nofile,
+		.log_output = controller->instance.log_output,
+		.ring = controller->instance.ring,
 	};
 	int error = rundir_file(controller->rundir.path, "notify.sock",
 				sizeof(controller->notify_path), controller->notify_path);

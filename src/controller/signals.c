@@ -12,7 +12,7 @@
 #include "supervise/supervisor.h"
 
 static const int signals[CONTROLLER_SIGNALS] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP,
-						SIGUSR2, SIGTTIN, SIGTTOU};
+						SIGUSR2, SIGTTIN, SIGTTOU, SIGUSR1};
 
 static void reload_by_signal(struct controller *controller)
 {
@@ -56,23 +56,12 @@ static void on_signal(evutil_socket_t number, short what, void *context)
 	case SIGTTOU:
 		scale_by_signal(controller, -1);
 		break;
+	case SIGUSR1:
+		log_output_reopen(controller->instance.log_output);
+		break;
 	default: /* SIGHUP, SIGUSR2 */
 		reload_by_signal(controller);
 	}
-}
-
-/*
- * Two signals must not end the controller, which would leave its workers without it: SIGPIPE, when
- * the reader of its output goes away; and SIGUSR1, which asks other servers to open their logs
- * again.
- */
-static void ignore_signals(void)
-{
-	static const int ignored[] = {SIGPIPE, SIGUSR1};
-	size_t i;
-
-	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
 }
 
 static sigset_t handled_signals(void)
@@ -105,7 +94,8 @@ int controller_watch_signals(struct controller *controller)
 {
 	size_t i;
 
-	ignore_signals();
+	/* The reader of its output may go away. That must not end the controller. */
+	signal(SIGPIPE, SIG_IGN);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++) {
 		controller->signal_events[i] =
 			evsignal_new(controller->base, signals[i], on_signal, controller);

@@ -89,6 +89,11 @@ static void take_carried(struct carried *ret_carried)
 	unsetenv(CARRIED_VARIABLE);
 }
 
+bool upgrade_has_begun(void)
+{
+	return getenv(KEPT_VARIABLE) != NULL;
+}
+
 void upgrade_take_legacy(struct upgrade_legacy *ret_legacy)
 {
 	ret_legacy->kept_count = take_kept(ret_legacy->kept);

@@ -3,6 +3,7 @@
 #ifndef STICKY_CONTROLLER_UPGRADE_H
 #define STICKY_CONTROLLER_UPGRADE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/resource.h>
@@ -33,6 +34,10 @@ struct upgrade_legacy {
  * arguments  the words of the command line from "start" on
  */
 int upgrade_execute(const char *path, char *const *arguments, const struct upgrade_legacy *legacy);
+
+/* Does this program follow another one in the same process? To be asked before
+ * upgrade_take_legacy(). */
+bool upgrade_has_begun(void);
 
 /* Get what the previous program has passed on, or nothing. */
 void upgrade_take_legacy(struct upgrade_legacy *ret_legacy);

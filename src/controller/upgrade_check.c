@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
+#include "common/log_file.h"
 #include "config/ranges.h"
 #include "controller/controller.h"
 #include "controller/controller_internal.h"
@@ -29,11 +31,25 @@ static int check_ranges(struct controller *controller)
 	return EXIT_DONE;
 }
 
+/* As root without CAP_DAC_OVERRIDE, or where its directory has gone, it can't be opened. */
+static int check_log_file(struct controller *controller)
+{
+	const char *path = controller->instance.config->log_file;
+	struct error_text error;
+	int fd = path ? log_file_open(path, &error) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	else if (path)
+		controller_complain("%s", error.text);
+	return path && fd < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
 /* Those of the start's steps that open nothing, and what later ones need. */
 static int (*const steps[])(struct controller *controller) = {
 	controller_find_identity, controller_find_directory, controller_look_at_command,
 	controller_obtain_seed,	  controller_check_bind,     check_ranges,
-	controller_check_group,
+	check_log_file,		  controller_check_group,
 };
 
 int controller_check_upgrade(struct config *config, const struct config_sources *sources)

@@ -4,197 +4,159 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "common/clock.h"
+#include "common/priority_mark.h"
+#include "common/ring_line_json.h"
 #include "common/timer.h"
+#include "process/worker_line.h"
 
-#define SINK_FULL      (256 * 1024) /* bytes waiting for our reader: stop reading the workers' */
 #define READ_SIZE      16384
 #define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if a process still writes */
-#define LINE_MAX_BYTES 65536 /* a longer line is passed in parts */
-#define SILENCE_MS     200   /* a part of a line waits so long for the rest */
-#define PREFIX_SIZE    32
-#define TAIL_SIZE      2048
-
-struct output_sink {
-	int fd;
-	struct event *writable;
-	struct evbuffer *waiting;
-	struct output_source *paused; /* sources that wait for room */
-	bool broken;		      /* it has no reader any more: output is discarded */
-};
+#define RAW_MAX	       (1u << 20) /* a longer line is passed in parts */
+#define LINE_MAX_BYTES 65536	  /* the same of one with a prefix, and of one in JSON */
+#define BEGUN_MAX      (16u << 20)
+#define SILENCE_MS     200 /* a part of a raw line waits so long for the rest */
 
 struct output_source {
 	int fd;
 	struct event *readable;
-	struct output_sink *sink;
-	struct output_tail *tail;
-	struct output_source *next_paused;
-	bool is_paused;
-	char prefix[PREFIX_SIZE];
+	struct output_route route;
 	struct event *silence; /* the timer of SILENCE_MS; it runs while `line` has something */
 	struct evbuffer *line; /* begun, not yet ended: others' lines must not come into it */
+	bool is_in_line;       /* raw: a part of a line was passed, and not yet its end */
+	bool skips;	       /* raw: a part of the line was dropped, and so is its rest */
 };
 
-struct output_tail {
-	size_t length; /* number of bytes that were ever written */
-	char bytes[TAIL_SIZE];
-};
+/* ---- The three forms -------------------------------------------------------------- */
 
-/* ---- Tail ----------------------------------------------------------------------- */
-
-int output_tail_open(struct output_tail **ret_tail)
+static struct iovec piece(const char *bytes, size_t length)
 {
-	*ret_tail = calloc(1, sizeof(**ret_tail));
-	return *ret_tail ? 0 : -ENOMEM;
-}
-
-void output_tail_close(struct output_tail *tail)
-{
-	free(tail);
-}
-
-static void tail_add(struct output_tail *tail, const char *bytes, size_t length)
-{
-	size_t i;
-
-	for (i = 0; i < length; i++)
-		tail->bytes[tail->length++ % TAIL_SIZE] = bytes[i];
-}
-
-void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text)
-{
-	/*
-	 * One byte less than there is room: the byte in front tells whether the first one begins a
-	 * line.
-	 */
-	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE - 1;
-	size_t wanted = kept < size - 1 ? kept : size - 1;
-	size_t start = tail->length - wanted, i;
-	char *line_end;
-
-	for (i = 0; i < wanted; i++)
-		ret_text[i] = tail->bytes[(start + i) % TAIL_SIZE];
-	ret_text[wanted] = '\0';
-	if (start == 0 || tail->bytes[(start - 1) % TAIL_SIZE] == '\n')
-		return;
-	/*
-	 * The text begins in the middle of a line. That part is left out if another line follows.
-	 */
-	line_end = strchr(ret_text, '\n');
-	if (line_end && line_end[1])
-		memmove(ret_text, line_end + 1, strlen(line_end + 1) + 1);
-}
-
-/* ---- Sink ----------------------------------------------------------------------- */
-
-static void resume_sources(struct output_sink *sink)
-{
-	while (sink->paused) {
-		struct output_source *source = sink->paused;
-
-		sink->paused = source->next_paused;
-		source->is_paused = false;
-		if (event_add(source->readable, NULL))
-			report(STICKY_LOG_ERROR, "output_not_read", "fd=%d error=\"%s\"",
-			       source->fd, strerror(errno));
-	}
-}
-
-static bool has_room(int fd)
-{
-	struct pollfd poller = {.fd = fd, .events = POLLOUT};
-
-	return poll(&poller, 1, 0) == 1;
-}
-
-static void break_sink(struct output_sink *sink)
-{
-	sink->broken = true;
-	evbuffer_drain(sink->waiting, evbuffer_get_length(sink->waiting));
+	return (struct iovec){.iov_base = (char *)bytes, .iov_len = length};
 }
 
 /*
- * Write as much as the reader takes without blocking. The descriptor is blocking, and must stay so,
- * as other processes share it. poll() tells when a pipe takes PIPE_BUF bytes at once.
+ * If the reader is slow, the whole rest of a line is dropped with its first part. What was passed
+ * of the line gets a line end, as the next line would be a part of it otherwise.
  */
-static void flush(struct output_sink *sink)
+static void write_raw(struct output_source *source, const char *bytes, size_t length, bool is_whole)
 {
-	while (evbuffer_get_length(sink->waiting) && has_room(sink->fd)) {
-		if (evbuffer_write_atmost(sink->waiting, sink->fd, PIPE_BUF) >= 0)
-			continue;
-		if (errno == EAGAIN || errno == EINTR)
-			break;
-		break_sink(sink);
+	const struct iovec line = piece(bytes, length), end = piece("\n", 1);
+	struct line_writer *writer = source->route.writer;
+
+	if (source->skips) {
+		line_writer_lose(writer, is_whole, length);
+	} else if (!line_writer_add(writer, LINE_OUTPUT, &line, 1)) {
+		source->skips = true;
+		if (source->is_in_line)
+			line_writer_add(writer, LINE_END, &end, 1);
 	}
-	/* It is better to lose output than to let workers wait for their pipes. */
-	if (evbuffer_get_length(sink->waiting) && event_add(sink->writable, NULL))
-		break_sink(sink);
-	if (evbuffer_get_length(sink->waiting) < SINK_FULL / 2)
-		resume_sources(sink);
+	source->is_in_line = !is_whole && !source->skips;
+	source->skips &= !is_whole;
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *context)
+static void write_prefixed(const struct output_source *source, const struct ring_line *line)
 {
-	(void)fd;
-	(void)what;
-	flush(context);
+	char prefix[WORKER_LINE_PREFIX_SIZE];
+	size_t own =
+		source->route.has_priority ? priority_mark_length(line->bytes, line->length) : 0;
+	const struct iovec pieces[] = {
+		own ? piece(line->bytes, own)
+		    : piece(PRIORITY_MARK_INFO, source->route.has_priority ? 3 : 0),
+		piece(prefix, worker_line_prefix(&line->origin, prefix)),
+		piece(line->bytes + own, line->length - own),
+		piece("\n", 1),
+	};
+
+	line_writer_add(source->route.writer, LINE_OUTPUT, pieces, 4);
 }
 
-int output_sink_open(struct event_base *base, int fd, struct output_sink **ret_sink)
+static void write_json(const struct output_source *source, const struct ring_line *line)
 {
-	struct output_sink *sink = calloc(1, sizeof(*sink));
+	json_t *json = ring_line_json(line);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	if (!sink)
-		return -ENOMEM;
-	sink->fd = fd;
-	sink->waiting = evbuffer_new();
-	sink->writable = event_new(base, fd, EV_WRITE, on_writable, sink);
-	if (!sink->waiting || !sink->writable) {
-		output_sink_close(sink);
-		return -ENOMEM;
+	if (text) {
+		const struct iovec pieces[] = {
+			piece(PRIORITY_MARK_INFO, source->route.has_priority ? 3 : 0),
+			piece(text, strlen(text)),
+			piece("\n", 1),
+		};
+
+		line_writer_add(source->route.writer, LINE_OUTPUT, pieces, 3);
+	} else {
+		line_writer_lose(source->route.writer, 1, line->length);
 	}
-	*ret_sink = sink;
-	return 0;
+	free(text);
+	json_decref(json);
 }
 
-void output_sink_close(struct output_sink *sink)
+/* ---- Lines ------------------------------------------------------------------------ */
+
+/* Pass on a line, or a part of one that has no line end. */
+static void pass(struct output_source *source, const char *bytes, size_t length)
 {
-	if (!sink)
-		return;
-	if (sink->waiting && sink->writable)
-		flush(sink);
-	if (sink->writable)
-		event_free(sink->writable);
-	if (sink->waiting)
-		evbuffer_free(sink->waiting);
-	free(sink);
+	bool is_whole = length && bytes[length - 1] == '\n';
+	struct ring_line line = {.time_ms = clock_utc_ms(),
+				 .bytes = bytes,
+				 .length = length - is_whole,
+				 .is_part = !is_whole};
+
+	source->route.origin(source->route.context, &line.origin);
+	if (source->route.ring)
+		line_ring_add(source->route.ring, &line.origin, line.time_ms, bytes, length);
+	switch (source->route.form) {
+	case OUTPUT_RAW:
+		write_raw(source, bytes, length, is_whole);
+		break;
+	case OUTPUT_PREFIX:
+		write_prefixed(source, &line);
+		break;
+	case OUTPUT_JSON:
+		write_json(source, &line);
+		break;
+	}
 }
 
-/* ---- Source --------------------------------------------------------------------- */
+/* Pass on what has been kept of a line. */
+static void pass_begun(struct output_source *source)
+{
+	size_t length = evbuffer_get_length(source->line);
+	unsigned char *bytes = evbuffer_pullup(source->line, -1);
+
+	if (bytes)
+		pass(source, (const char *)bytes, length);
+	else if (length) /* there is no memory for it in one piece */
+		line_writer_lose(source->route.writer, 1, length);
+	evbuffer_drain(source->line, length);
+	*source->route.begun -= length;
+}
+
+static void keep(struct output_source *source, const char *bytes, size_t length)
+{
+	if (evbuffer_add(source->line, bytes, length))
+		line_writer_lose(source->route.writer, 0, length);
+	else
+		*source->route.begun += length;
+}
 
 static void pass_line(struct output_source *source, const char *bytes, size_t length)
 {
-	evbuffer_add(source->sink->waiting, source->prefix, strlen(source->prefix));
-	evbuffer_add_buffer(source->sink->waiting, source->line);
-	evbuffer_add(source->sink->waiting, bytes, length);
-}
-
-/* Pass on a line that has no end yet. Without a prefix the bytes stay as they are. */
-static void pass_part(struct output_source *source)
-{
-	pass_line(source, "\n", source->prefix[0] ? 1 : 0);
+	if (!evbuffer_get_length(source->line)) {
+		pass(source, bytes, length);
+		return;
+	}
+	keep(source, bytes, length);
+	pass_begun(source);
 }
 
 /* With a prefix the rest would get a line of its own: it is waited for. */
 static void wait_for_rest(struct output_source *source)
 {
-	if (evbuffer_get_length(source->line) && !source->prefix[0])
+	if (evbuffer_get_length(source->line) && source->route.form == OUTPUT_RAW)
 		timer_start(source->silence, SILENCE_MS);
 	else
 		event_del(source->silence);
@@ -206,15 +168,22 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	if (!source->sink->broken)
-		pass_part(source);
-	flush(source->sink);
+	pass_begun(source);
+	line_writer_push(source->route.writer);
 }
 
-static void pass_lines(struct output_source *source, const char *bytes, size_t length)
+static bool is_too_long(const struct output_source *source)
+{
+	size_t limit = source->route.form == OUTPUT_RAW ? RAW_MAX : LINE_MAX_BYTES;
+
+	return evbuffer_get_length(source->line) > limit || *source->route.begun > BEGUN_MAX;
+}
+
+static void take(struct output_source *source, const char *bytes, size_t length)
 {
 	const char *end;
 
+	output_tail_add(source->route.tail, bytes, length);
 	while (length && (end = memchr(bytes, '\n', length))) {
 		size_t line = (size_t)(end - bytes) + 1;
 
@@ -222,19 +191,14 @@ static void pass_lines(struct output_source *source, const char *bytes, size_t l
 		bytes += line;
 		length -= line;
 	}
-	evbuffer_add(source->line, bytes, length);
-	if (evbuffer_get_length(source->line) > LINE_MAX_BYTES)
-		pass_part(source);
+	keep(source, bytes, length);
+	if (is_too_long(source))
+		pass_begun(source);
+	line_writer_push(source->route.writer);
 	wait_for_rest(source);
 }
 
-static void pass(struct output_source *source, const char *bytes, size_t length)
-{
-	tail_add(source->tail, bytes, length);
-	if (source->sink->broken)
-		return;
-	pass_lines(source, bytes, length);
-}
+/* ---- The pipe --------------------------------------------------------------------- */
 
 /* Returns false at the end of the pipe, or if nothing is there now. */
 static bool read_some(struct output_source *source)
@@ -243,7 +207,7 @@ static bool read_some(struct output_source *source)
 	ssize_t length = read(source->fd, bytes, sizeof(bytes));
 
 	if (length > 0) {
-		pass(source, bytes, (size_t)length);
+		take(source, bytes, (size_t)length);
 		return true;
 	}
 	if (length == 0)
@@ -251,31 +215,14 @@ static bool read_some(struct output_source *source)
 	return false;
 }
 
-static void pause_if_full(struct output_source *source)
-{
-	struct output_sink *sink = source->sink;
-
-	if (evbuffer_get_length(sink->waiting) < SINK_FULL || source->is_paused)
-		return;
-	event_del(source->readable);
-	source->is_paused = true;
-	source->next_paused = sink->paused;
-	sink->paused = source;
-}
-
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
-	struct output_source *source = context;
-
 	(void)fd;
 	(void)what;
-	read_some(source);
-	flush(source->sink);
-	pause_if_full(source);
+	read_some(context);
 }
 
-int output_source_open(struct event_base *base, int fd, struct output_sink *sink,
-		       const char *prefix, struct output_tail *tail,
+int output_source_open(struct event_base *base, int fd, const struct output_route *route,
 		       struct output_source **ret_source)
 {
 	struct output_source *source = calloc(1, sizeof(*source));
@@ -283,9 +230,7 @@ int output_source_open(struct event_base *base, int fd, struct output_sink *sink
 	if (!source)
 		return -ENOMEM;
 	source->fd = -1;
-	source->sink = sink;
-	source->tail = tail;
-	strncpy(source->prefix, prefix, sizeof(source->prefix) - 1);
+	source->route = *route;
 	source->line = evbuffer_new();
 	source->silence = evtimer_new(base, on_silence, source);
 	source->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, source);
@@ -313,17 +258,6 @@ void output_source_drain(struct output_source *source)
 
 	for (reads = 0; reads < DRAIN_READS && read_some(source); reads++)
 		;
-	flush(source->sink);
-}
-
-static void forget_paused(struct output_source *source)
-{
-	struct output_source **link = &source->sink->paused;
-
-	while (*link && *link != source)
-		link = &(*link)->next_paused;
-	if (*link)
-		*link = source->next_paused;
 }
 
 void output_source_close(struct output_source *source)
@@ -333,10 +267,9 @@ void output_source_close(struct output_source *source)
 	if (source->fd >= 0) {
 		output_source_drain(source);
 		if (evbuffer_get_length(source->line))
-			pass_part(source);
-		flush(source->sink);
+			pass_begun(source);
+		line_writer_push(source->route.writer);
 	}
-	forget_paused(source);
 	if (source->readable)
 		event_free(source->readable);
 	if (source->silence)

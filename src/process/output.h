@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The output of workers is read from their pipes, and written to the controller's stdout and
- * stderr. This never blocks the loop. If the controller's own reader is slow, the workers' pipes
- * fill up, as they would without the controller.
+ * The output of workers is read from their pipes, and written where the log goes to. This blocks
+ * neither the loop nor a worker. If our own reader is slow, lines are dropped, and counted: see
+ * line_writer.h.
  */
 #ifndef STICKY_PROCESS_OUTPUT_H
 #define STICKY_PROCESS_OUTPUT_H
@@ -11,32 +11,45 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct output_sink;   /* the controller's stdout or stderr */
+#include "common/line_ring.h"
+#include "common/line_writer.h"
+#include "process/output_tail.h"
+
 struct output_source; /* one pipe of a worker */
-struct output_tail;   /* the last bytes that a worker printed */
 
-/* Open a sink that writes to a descriptor, which stays the caller's. Returns 0 or -ENOMEM. */
-int output_sink_open(struct event_base *base, int fd, struct output_sink **ret_sink);
+enum output_form {
+	OUTPUT_RAW,    /* no byte is added, and none is left out */
+	OUTPUT_PREFIX, /* each line with its slot in front */
+	OUTPUT_JSON    /* each line as a JSON object */
+};
+
+/* Whose output is it now? */
+typedef void output_origin_fn(void *context, struct line_origin *ret_origin);
+
+/* Where the output of a source goes to. */
+struct output_route {
+	struct line_writer *writer;
+	enum output_form form;
+	bool has_priority;	  /* with OUTPUT_PREFIX and OUTPUT_JSON: "<6>" begins each line */
+	struct line_ring *ring;	  /* NULL: lines are not kept */
+	struct output_tail *tail; /* gets all bytes; may be shared by two sources */
+	size_t *begun;		  /* the bytes that all sources keep until a line ends */
+	output_origin_fn *origin;
+	void *context;
+};
 
 /*
- * Close a sink. Output that is not written yet gets a last try that does not block. NULL is
- * allowed.
- */
-void output_sink_close(struct output_sink *sink);
-
-/*
- * Pass the bytes of a pipe on to a sink.
+ * Pass the bytes of a pipe on, line by line: lines of several sources are not mixed.
  *
- * fd      the reading end, closed with the source
- * prefix  written before each line; "": none. Lines of several sources are not mixed; one of over
- *         64 KiB is passed in parts. Without a prefix no byte is added, and none is left out; a
- * line that has no end is passed after 200 ms tail    remembers the last ones, may be shared by two
- * sources
+ * A line of over 64 KiB (raw: 1 MiB) is passed in parts; so is one where `begun` exceeds 16 MiB. A
+ * raw line that has no end is passed after 200 ms.
+ *
+ * fd     the reading end, closed with the source
+ * route  copied
  *
  * Returns 0, -ENOMEM or -errno; the descriptor is then still the caller's.
  */
-int output_source_open(struct event_base *base, int fd, struct output_sink *sink,
-		       const char *prefix, struct output_tail *tail,
+int output_source_open(struct event_base *base, int fd, const struct output_route *route,
 		       struct output_source **ret_source);
 
 /* Returns the descriptor that the source reads from. It stays the source's. */
@@ -47,18 +60,5 @@ void output_source_close(struct output_source *source);
 
 /* Read what is in the pipe now. This is done before a tail is read. NULL is allowed. */
 void output_source_drain(struct output_source *source);
-
-/* Make an empty tail. Returns 0 or -ENOMEM. */
-int output_tail_open(struct output_tail **ret_tail);
-
-/* Free a tail. Its sources must have been closed. NULL is allowed. */
-void output_tail_close(struct output_tail *tail);
-
-/*
- * Copy the last whole lines. If not even one fits, copy its end.
- *
- * size  of ret_text, in bytes with the final NUL
- */
-void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text);
 
 #endif

@@ -75,19 +75,16 @@ static int fetch(const struct process *process, int number)
  * Fetch the reading end of a stream, which the worker keeps for a controller that takes over.
  * Returns NULL if it did not.
  */
-static struct output_source *fetch_stream(struct process *process, int kept, int stream,
-					  struct output_sink *sink, struct output_tail *tail)
+static struct output_source *fetch_stream(struct process *process, int kept, int number,
+					  enum log_stream stream)
 {
-	const struct processes_options *options = &process->processes->options;
 	struct output_source *source = NULL;
-	char prefix[PREFIX_SIZE];
 	int fd = fetch(process, kept);
 
 	if (fd < 0)
 		return NULL;
-	process_make_prefix(process, prefix);
-	if (!is_pipe_of(fd, process->pid, stream) ||
-	    output_source_open(options->base, fd, sink, prefix, tail, &source))
+	if (!is_pipe_of(fd, process->pid, number) ||
+	    process_open_source(process, fd, stream, &source))
 		close(fd);
 	return source;
 }
@@ -136,12 +133,10 @@ static void adopt_filter(struct process *process)
 /* Without its streams and its channel the worker's output is lost, but the worker still serves. */
 static void fetch_from_worker(struct process *process)
 {
-	struct processes *processes = process->processes;
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);
 
-	process->output = fetch_stream(process, 0, STDOUT_FILENO, processes->output, process->tail);
-	process->error_output = fetch_stream(process, 1, STDERR_FILENO, processes->error_output,
-					     process->error_tail);
+	process->output = fetch_stream(process, 0, STDOUT_FILENO, LOG_STDOUT);
+	process->error_output = fetch_stream(process, 1, STDERR_FILENO, LOG_STDERR);
 	fetch_channel(process);
 	adopt_filter(process);
 	privilege_restore(previous);

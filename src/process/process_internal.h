@@ -9,8 +9,6 @@
 #include "process/spawn.h"
 #include "process/survivors.h"
 
-#define PREFIX_SIZE 32
-
 struct process {
 	struct processes *processes;
 	struct process *next;
@@ -26,7 +24,7 @@ struct process {
 	struct output_tail *tail; /* the last lines that it printed */
 	/* the last lines of its stderr alone, which other output must not displace */
 	struct output_tail *error_tail;
-	struct output_source *output;
+	struct output_source *output; /* NULL: the worker writes to our own stdout */
 	struct output_source *error_output;
 	struct node_worker *node; /* NULL: it is none of Node.js */
 	int node_end;		  /* its end of the channel, until it has it; else -1 */
@@ -47,8 +45,8 @@ struct processes {
 	struct process *list;
 	struct event *child_event;
 	struct notify *notify;
-	struct output_sink *output;
-	struct output_sink *error_output;
+	size_t begun;	  /* bytes of lines that have no end yet */
+	int null;	  /* /dev/null: what a worker keeps in the place of a pipe */
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */
 	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
 };
@@ -64,14 +62,30 @@ struct process *process_new(struct processes *processes, struct worker *worker);
 /* Free a process that has ended. The backend's release(). */
 void process_release(void *handle);
 
-/* Write the prefix of each line of the process's output. */
-void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE]);
-
 /* Make the buffers of the last lines of its output. Returns 0 or -ENOMEM. */
 int process_open_tails(struct process *process);
 
 /* Send the stop signal to the leader of the group alone. The leader must stop its own children. */
 void process_signal_stop(struct process *process);
+
+/* ---- process_output.c ---- */
+
+/*
+ * Open what becomes the worker's stdout and stderr: pipes that this process reads, or duplicates of
+ * its own (--worker-log=inherit).
+ *
+ * ret_ends  set one by one, also if a later one fails; the caller closes them
+ *
+ * Returns 0 or -errno.
+ */
+int process_open_streams(struct process *process, int ret_ends[LOG_STREAM_COUNT]);
+
+/* Read a stream of the worker from a pipe, which is taken over. Returns 0 or -errno. */
+int process_open_source(struct process *process, int fd, enum log_stream stream,
+			struct output_source **ret_source);
+
+/* Returns what the worker keeps of a stream for the next controller; see spawn.h. */
+int process_kept_end(const struct process *process, const struct output_source *source);
 
 /* ---- process_node.c: Node.js workers ---- */
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,45 +23,6 @@
 #include "process/worker_environment.h"
 
 /* ---- Starting ------------------------------------------------------------------- */
-
-static void close_pair(int pair[2])
-{
-	if (pair[0] >= 0)
-		close(pair[0]);
-	if (pair[1] >= 0)
-		close(pair[1]);
-}
-
-/*
- * On a terminal each line has the worker's slot in front. Otherwise bytes are passed on as they
- * come.
- */
-void process_make_prefix(const struct process *process, char prefix[PREFIX_SIZE])
-{
-	prefix[0] = '\0';
-	if (isatty(STDERR_FILENO))
-		snprintf(prefix, PREFIX_SIZE, "[%u] ", worker_slot(process->worker));
-}
-
-/* Open a pipe for one stream of a worker. A source reads from it. */
-static int open_stream(struct process *process, struct output_sink *sink, struct output_tail *tail,
-		       struct output_source **ret_source, int *ret_write_end)
-{
-	char prefix[PREFIX_SIZE];
-	int ends[2], error;
-
-	process_make_prefix(process, prefix);
-	if (pipe2(ends, O_CLOEXEC))
-		return -errno;
-	error = output_source_open(process->processes->options.base, ends[0], sink, prefix, tail,
-				   ret_source);
-	if (error) {
-		close_pair(ends);
-		return error;
-	}
-	*ret_write_end = ends[1];
-	return 0;
-}
 
 static int watch_status(struct process *process)
 {
@@ -123,8 +83,8 @@ static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEP
 {
 	size_t count = SPAWN_KEPT;
 
-	ret_kept[0] = output_source_fd(process->output);
-	ret_kept[1] = output_source_fd(process->error_output);
+	ret_kept[0] = process_kept_end(process, process->output);
+	ret_kept[1] = process_kept_end(process, process->error_output);
 	if (worker_channel_ends(process->worker, ret_kept + SPAWN_KEPT))
 		count += WORKER_CHANNEL_ENDS;
 	/* At a number of 15 or less: only those does Node.js keep from its own children. */
@@ -232,18 +192,13 @@ int process_open_tails(struct process *process)
 
 static int begin(struct process *process, struct sticky_worker *sockets)
 {
-	struct processes *processes = process->processes;
 	struct environment environment = {0};
-	int output = -1, error_output = -1;
-	int error;
+	int ends[LOG_STREAM_COUNT] = {-1, -1};
+	int error, stream;
 
 	error = process_open_tails(process);
 	if (!error)
-		error = open_stream(process, processes->output, process->tail, &process->output,
-				    &output);
-	if (!error)
-		error = open_stream(process, processes->error_output, process->error_tail,
-				    &process->error_output, &error_output);
+		error = process_open_streams(process, ends);
 	if (!error)
 		error = process_open_node(process);
 	if (!error && process->processes->options.bind)
@@ -252,16 +207,16 @@ static int begin(struct process *process, struct sticky_worker *sockets)
 	if (!error)
 		error = build_environment(process, sockets, &environment);
 	if (!error)
-		error = spawn_with(process, sockets, &environment, output, error_output);
+		error = spawn_with(process, sockets, &environment, ends[LOG_STDOUT],
+				   ends[LOG_STDERR]);
 	environment_fini(&environment);
 	process_close_node_end(process);
 	if (process->filter_end >= 0)
 		close(process->filter_end);
 	process->filter_end = -1;
-	if (output >= 0)
-		close(output);
-	if (error_output >= 0)
-		close(error_output);
+	for (stream = 0; stream < LOG_STREAM_COUNT; stream++)
+		if (ends[stream] >= 0)
+			close(ends[stream]);
 	return error;
 }
 
@@ -405,9 +360,8 @@ int processes_open(const struct processes_options *options, struct processes **r
 	if (!processes)
 		return -ENOMEM;
 	processes->options = *options;
-	error = output_sink_open(options->base, STDOUT_FILENO, &processes->output);
-	if (!error)
-		error = output_sink_open(options->base, STDERR_FILENO, &processes->error_output);
+	processes->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	error = processes->null < 0 ? -errno : 0;
 	if (!error)
 		error = notify_open(options->base, options->notify_path, owner, process_on_notify,
 				    processes, &processes->notify);
@@ -454,7 +408,7 @@ void processes_close(struct processes *processes)
 	if (processes->child_event)
 		event_free(processes->child_event);
 	notify_close(processes->notify);
-	output_sink_close(processes->output);
-	output_sink_close(processes->error_output);
+	if (processes->null >= 0)
+		close(processes->null);
 	free(processes);
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
+#include "common/line_ring.h"
+#include "common/log_output.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "process/identity.h"
@@ -32,8 +34,10 @@ struct processes_options {
 	struct bind_workers *bind;	     /* bind() of workers is answered; NULL: it is not */
 	bool gives_sockets;		     /* workers get their sockets, as LISTEN_FDS */
 	struct relay *relay;		     /* passes messages between Node.js workers */
-	struct delivery *delivery; /* for Node.js workers; NULL: no connections are passed */
-	struct rlimit nofile;	   /* the limit before the controller raised its own */
+	struct delivery *delivery;     /* for Node.js workers; NULL: no connections are passed */
+	struct log_output *log_output; /* where the workers' output goes to */
+	struct line_ring *ring;	       /* gets each line that workers print; NULL: none does */
+	struct rlimit nofile;	       /* the limit before the controller raised its own */
 };
 
 /*

@@ -2,10 +2,10 @@
 /* How an instance ends: on request, or because no worker became ready. */
 #include "supervise/shutdown.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/message.h"
 #include "common/log.h"
 #include "common/sanitize.h"
 #include "common/units.h"
@@ -85,16 +85,16 @@ void shutdown_fail_start(struct supervisor *supervisor, const struct worker *wor
 		supervisor->options.backend.ops->last_lines(worker->handle, sizeof(lines), lines);
 	text_clean(lines);
 	format_duration(clock_ms() - worker->started_ms, age);
-	fprintf(stderr, "stickyctl: no worker got ready; slot %u, after %s: %s\n",
-		worker->slot->index, age, how->text);
+	message("stickyctl: no worker got ready; slot %u, after %s: %s", worker->slot->index, age,
+		how->text);
 	if (how->hint)
-		fprintf(stderr, "%s\n", how->hint);
+		message("%s", how->hint);
 	if (lines[0])
-		fputs("its last lines:\n", stderr);
-	else if (!how->hint)
-		fputs("it printed nothing; try the command by itself\n", stderr);
+		message("its last lines:");
+	else if (!how->hint && supervisor->config->worker_log != WORKER_LOG_INHERIT)
+		message("it printed nothing; try the command by itself");
 	for (line = strtok_r(lines, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-		fprintf(stderr, "  | %s\n", line);
+		message("  | %s", line);
 	supervisor->start_failed = true;
 	shutdown_begin(supervisor, true);
 }

@@ -14,6 +14,14 @@ uint32_t worker_slot(const struct worker *worker)
 	return worker->slot->index;
 }
 
+bool worker_has_company(const struct worker *worker)
+{
+	const struct supervised_slot *slot = worker->slot;
+
+	return (slot->current && slot->current != worker) || (slot->next && slot->next != worker) ||
+	       (slot->draining && (slot->draining != worker || worker->next_draining));
+}
+
 struct sticky_worker *worker_sockets(const struct worker *worker)
 {
 	return worker->sockets;

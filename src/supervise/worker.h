@@ -16,6 +16,9 @@ uint32_t worker_slot(const struct worker *worker);
 /* Returns its generation: 1 for the first worker of its slot, and one more for each. */
 uint64_t worker_generation(const struct worker *worker);
 
+/* Returns true where another worker of its slot runs, too: before, beside or behind it. */
+bool worker_has_company(const struct worker *worker);
+
 /*
  * Returns its listening sockets. NULL: it has left its slot, and the controller has closed its
  * duplicates.

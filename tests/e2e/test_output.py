@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What workers print is passed on, and never in the way."""
 
-import contextlib
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -12,7 +10,7 @@ import harness
 from clients import HERE, LISTEN, ask
 from programs import WORKER
 from workers import NOTIFY, WorkerTestCase
-from world import other_processes, wait_for
+from world import wait_for
 
 class Output(WorkerTestCase):
     """What workers print is passed on."""
@@ -56,42 +54,46 @@ class Output(WorkerTestCase):
             self.assertEqual(instance.status()["workers"][0]["state"], "ready")
             self.assertEqual(ask(HERE, f"127.4.0.{number + 1}")["slot"], 0)
 
+    FLOOD = "head -c 16777216 /dev/zero | tr '\\0' x >&%d; touch $(dirname $0)/done"
+
+    def flood(self, stream, **options):
+        """A worker that prints 16 MiB, which no process reads, and goes on."""
+        instance = self.serve_script(f"({self.FLOOD % stream}) &\nexec $WORKER --notify", **options)
+        wait_for("the worker to go on", (self.dir / "done").exists)
+        return instance
+
     def test_nobody_reads(self):
-        size = 4 << 20
-        instance = self.serve_script(f"head -c {size} /dev/zero &\nexec $WORKER --notify",
-                                     stdout=subprocess.PIPE)
-        # It stands still: our pipe is full, and so are the controller's buffer and the worker's.
-        self.wait_stalled(instance)
+        instance = self.flood(1, stdout=subprocess.PIPE)
         self.check_serving(instance)
-        self.assertEqual(len(os.read(instance.process.stdout.fileno(), 1)), 1)
-        self.assertEqual(len(instance.process.stdout.read(size - 1)), size - 1,
-                         "nothing is lost")
+        os.set_blocking(instance.process.stdout.fileno(), False)
+        seen = 0
 
-    def wait_stalled(self, instance):
-        """Until the writing child of the worker sleeps in write(2) for good."""
-        def stalled():
-            for pid in other_processes():
-                with contextlib.suppress(OSError):
-                    wchan = pathlib.Path(f"/proc/{pid}/syscall").read_text().split()
-                    name = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
-                    if name == "head" and wchan[0] == "1":  # write(2)
-                        return pid
-            return None
+        def all_is_seen():
+            nonlocal seen
+            seen += (instance.process.stdout.read() or b"").count(b"x")
+            return seen + instance.status()["output_lost"]["bytes"] == 16 << 20
 
-        wait_for("a blocked writer", stalled)
+        wait_for(lambda: f"the rest: {seen} and {instance.status()['output_lost']}", all_is_seen)
+        self.assertTrue(4 << 20 <= seen < 8 << 20, seen)
+        lost = wait_for("it to be said", lambda: instance.log_lines("output_lost"))
+        self.assertEqual(lost[0].fields["of"], "stdout")
+        self.assertIn("bytes of workers' output and the log were lost", instance.run("status").stdout)
 
     def test_nobody_reads_either_stream(self):
-        # A terminal that is stopped by ^S, or `stickyctl 2>&1 | less`.
+        # `stickyctl 2>&1 | less`
         read_end, write_end = os.pipe()
         self.addCleanup(os.close, read_end)
-        size = 4 << 20
-        instance = self.serve_script(
-            f"head -c {size} /dev/zero >&2 &\nexec $WORKER --notify", stdout=write_end,
-            stderr=write_end)
+        instance = self.flood(2, stdout=write_end, stderr=write_end)
         os.close(write_end)
-        self.wait_stalled(instance)
         self.kill_worker(instance)  # of which the controller wants to write in its log
         self.wait_generation(instance, 2)
+        self.check_serving(instance)
+
+    def test_a_terminal_that_is_stopped(self):
+        terminal, side = os.openpty()
+        self.addCleanup(os.close, terminal)
+        instance = self.flood(2, stderr=side)
+        os.close(side)
         self.check_serving(instance)
 
     def test_the_reader_goes_away(self):

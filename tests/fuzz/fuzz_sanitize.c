@@ -41,12 +41,29 @@ static void check_text(const char *text, size_t length)
 	json_decref(string);
 }
 
+/* Bytes of a worker's line become a string that jansson takes, NUL bytes among them. */
+static void check_utf8(const char *bytes, size_t size)
+{
+	char *text = malloc(size * TEXT_UTF8_GROWTH + 1);
+	size_t length;
+	json_t *string;
+
+	check(text);
+	length = text_to_utf8(bytes, size, text);
+	check(length >= size && length <= size * TEXT_UTF8_GROWTH && !text[length]);
+	string = json_stringn(text, length);
+	check(string);
+	json_decref(string);
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = malloc(size + 1), *again;
 	size_t length;
 
 	check(text);
+	check_utf8((const char *)data, size);
 	memcpy(text, data, size);
 	text[size] = '\0';
 	length = strlen(text);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "common/error_text.h"
+#include "common/log.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "sticky.h"
@@ -117,6 +118,13 @@ static const struct {
 	{"require-engine", "classic", NUMBER(require_engine), REQUIRE_CLASSIC},
 	{"log-level", "error", NUMBER(log_level), STICKY_LOG_ERROR},
 	{"log-level", "debug", NUMBER(log_level), STICKY_LOG_DEBUG},
+	{"log-format", "json", NUMBER(log_format), LOG_FORMAT_JSON},
+	{"worker-log", "auto", NUMBER(worker_log), WORKER_LOG_AUTO},
+	{"worker-log", "prefix", NUMBER(worker_log), WORKER_LOG_PREFIX},
+	{"worker-log", "raw", NUMBER(worker_log), WORKER_LOG_RAW},
+	{"worker-log", "inherit", NUMBER(worker_log), WORKER_LOG_INHERIT},
+	{"daemon", "yes", NUMBER(daemon), 1},
+	{"daemon", "no", NUMBER(daemon), 0},
 };
 
 static uint64_t number_at(const struct config *config, size_t offset, size_t size)
@@ -345,6 +353,10 @@ static const struct {
 	{"steering", "bpf", "auto kernel user classic"},
 	{"require-engine", "user", "any kernel classic"},
 	{"log-level", "loud", "error warn info debug"},
+	{"log-format", "xml", "text json"},
+	{"log-file", "", "FILE"},
+	{"worker-log", "none", "auto prefix raw inherit"},
+	{"daemon", "maybe", "no yes"},
 	{"run-dir", "", "DIR"},
 	{"state-dir", "", "DIR"},
 	{"chdir", "", "DIR"},
@@ -449,7 +461,8 @@ static void no_option_is_without_a_test(void **state)
 
 		if (!is_among_the_bad(option->name) && strcmp(option->name, "listen"))
 			fail_msg("--%s has no bad value here", option->name);
-		assert_true(*option->arg && *option->doc);
+		assert_true(option->arg ? *option->arg != '\0' : option_at(i)->kind == KIND_FLAG);
+		assert_true(*option->doc);
 		for (j = 0; j < i; j++) {
 			assert_string_not_equal(option_at(j)->doc.name, option->name);
 			assert_int_not_equal(option_at(j)->doc.key, option->key);

@@ -11,10 +11,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +28,10 @@
 #define DEADLINE_MS ((uint64_t)wait_scaled_ms(10000))
 
 static struct event_base *base;
-static struct output_sink *sink;
+static struct line_writer *writer;
+static struct line_ring *ring;
+static size_t begun;
+static struct line_origin origin;
 static struct output_source *source;
 static struct output_tail *tail;
 static int source_fd, sink_fd;
@@ -56,18 +62,44 @@ static int open_pipes(void **state)
 	reader = to[0];
 	fcntl(worker, F_SETFL, O_NONBLOCK);
 	fcntl(reader, F_SETFL, O_NONBLOCK); /* the other end stays blocking */
-	seen = malloc(4 * MEGABYTE);
+	seen = malloc(9 * MEGABYTE);
 	seen_length = 0;
 	source = NULL;
 	base = event_base_new();
-	if (!seen || !base || output_tail_open(&tail) || output_sink_open(base, sink_fd, &sink))
+	begun = 0;
+	origin = (struct line_origin){.slot = 2, .generation = 7, .pid = 99, .stream = "stdout"};
+	if (!seen || !base || output_tail_open(&tail) || line_writer_open(sink_fd, &writer) ||
+	    line_ring_open(4, &ring))
 		return -1;
 	return 0;
 }
 
-static void open_source(const char *prefix)
+static void find_origin(void *context, struct line_origin *ret_origin)
 {
-	assert_int_equal(output_source_open(base, source_fd, sink, prefix, tail, &source), 0);
+	(void)context;
+	*ret_origin = origin;
+}
+
+static struct output_route route_of(enum output_form form)
+{
+	return (struct output_route){.writer = writer,
+				     .form = form,
+				     .ring = ring,
+				     .tail = tail,
+				     .begun = &begun,
+				     .origin = find_origin};
+}
+
+static void open_route(const struct output_route *route)
+{
+	assert_int_equal(output_source_open(base, source_fd, route, &source), 0);
+}
+
+static void open_source(enum output_form form)
+{
+	const struct output_route route = route_of(form);
+
+	open_route(&route);
 }
 
 static void close_worker(void)
@@ -82,7 +114,8 @@ static int close_pipes(void **state)
 	(void)state;
 	close_worker();
 	output_source_close(source);
-	output_sink_close(sink);
+	line_writer_close(writer);
+	line_ring_close(ring);
 	output_tail_close(tail);
 	event_base_free(base);
 	close(sink_fd);
@@ -95,8 +128,8 @@ static int close_pipes(void **state)
 /* Read the bytes that are there, at most `limit`. */
 static void read_seen(size_t limit)
 {
-	while (limit && seen_length < 4 * MEGABYTE) {
-		size_t room = 4 * MEGABYTE - seen_length;
+	while (limit && seen_length < 9 * MEGABYTE) {
+		size_t room = 9 * MEGABYTE - seen_length;
 		ssize_t length = read(reader, seen + seen_length, limit < room ? limit : room);
 
 		if (length <= 0)
@@ -112,6 +145,7 @@ static void turn(void)
 	uint64_t before = now_ms();
 
 	event_base_loop(base, EVLOOP_NONBLOCK);
+	line_writer_flush(writer);
 	assert_true(now_ms() - before < DEADLINE_MS / 10);
 }
 
@@ -143,7 +177,7 @@ static void expect(const char *text)
 static void raw_bytes_come_as_they_are(void **state)
 {
 	(void)state;
-	open_source("");
+	open_source(OUTPUT_RAW);
 	say("no end");
 	expect("no end"); /* after a moment, in which the rest could have come */
 	say(" yet\n\n\nx");
@@ -158,7 +192,7 @@ static void raw_bytes_come_as_they_are(void **state)
 static void each_line_gets_the_prefix(void **state)
 {
 	(void)state;
-	open_source("[2] ");
+	open_source(OUTPUT_PREFIX);
 	say("one\ntwo\n\nthr");
 	expect("[2] one\n[2] two\n[2] \n");
 	say("ee\nfour");
@@ -173,19 +207,20 @@ static void each_line_gets_the_prefix(void **state)
 /* Two workers write in turn. Each line comes from one of them. */
 static void lines_of_two_workers_do_not_mix(void **state)
 {
+	const struct output_route route = route_of(OUTPUT_PREFIX);
 	struct output_source *other;
 	int from[2];
 
 	(void)state;
-	open_source("a ");
+	open_route(&route);
 	assert_int_equal(pipe(from), 0);
-	assert_int_equal(output_source_open(base, from[0], sink, "b ", tail, &other), 0);
+	assert_int_equal(output_source_open(base, from[0], &route, &other), 0);
 	say("half");
 	settle(0);
 	assert_int_equal(write(from[1], "whole\n", 6), 6);
-	expect("b whole\n");
+	expect("[2] whole\n");
 	say(" line\n");
-	expect("b whole\na half line\n");
+	expect("[2] whole\n[2] half line\n");
 	close(from[1]);
 	output_source_close(other);
 }
@@ -214,15 +249,16 @@ static size_t longest_line(void)
 /* A line of 9 KB comes in several reads; a pipe takes 4 KB at once. */
 static void long_raw_lines_of_two_workers_do_not_mix(void **state)
 {
+	const struct output_route route = route_of(OUTPUT_RAW);
 	static char half[4500];
 	struct output_source *other;
 	size_t i;
 	int from[2];
 
 	(void)state;
-	open_source("");
+	open_route(&route);
 	assert_int_equal(pipe(from), 0);
-	assert_int_equal(output_source_open(base, from[0], sink, "", tail, &other), 0);
+	assert_int_equal(output_source_open(base, from[0], &route, &other), 0);
 	memset(half, 'a', sizeof(half));
 	assert_int_equal(write(worker, half, sizeof(half)), sizeof(half));
 	settle(0);
@@ -244,7 +280,7 @@ static void a_line_without_an_end_is_passed_in_parts(void **state)
 	size_t written;
 
 	(void)state;
-	open_source("[2] ");
+	open_source(OUTPUT_PREFIX);
 	memset(text, 'x', sizeof(text));
 	for (written = 0; written < sizeof(text); settle(0)) {
 		ssize_t length = write(worker, text + written, sizeof(text) - written);
@@ -263,152 +299,338 @@ static void a_line_without_an_end_is_passed_in_parts(void **state)
 
 /* ---- A slow reader ---------------------------------------------------------------- */
 
-static char *lines; /* a megabyte of numbered lines */
+#define LINE_SIZE 64
+#define FLOOD	  (12 * MEGABYTE)
 
-static int make_lines(void **state)
+/* Fill a line of 64 bytes with its number. */
+static void make_line(size_t number, char line[LINE_SIZE + 1])
 {
-	size_t i;
-
-	(void)state;
-	lines = malloc(MEGABYTE);
-	if (!lines)
-		return -1;
-	for (i = 0; i < MEGABYTE; i++)
-		lines[i] = i % 64 == 63 ? '\n' : (char)('!' + (i / 64 + i % 64 * 7) % 90);
-	return 0;
+	snprintf(line, LINE_SIZE + 1, "%063zu\n", number);
 }
 
-static int free_lines(void **state)
-{
-	(void)state;
-	free(lines);
-	return 0;
-}
-
-/* Write as much as the pipe takes. Returns how much of the megabyte has been written so far. */
-static size_t push(size_t done)
-{
-	while (done < MEGABYTE) {
-		ssize_t length = write(worker, lines + done, MEGABYTE - done);
-
-		if (length < 0)
-			break;
-		done += (size_t)length;
-	}
-	return done;
-}
-
-/* Write until the pipe is full, while no process reads. */
-static size_t push_until_stuck(void)
-{
-	size_t done = 0, before;
-	int idle = 0;
-
-	while (idle < 50 && done < MEGABYTE) {
-		before = done;
-		done = push(done);
-		turn();
-		idle = done == before ? idle + 1 : 0;
-	}
-	return done;
-}
-
-static void pull_slowly(size_t done, size_t total)
+/*
+ * Write numbered lines as fast as the pipe takes them, while no process reads. The pipe never stays
+ * full: the worker does not wait.
+ */
+static void flood(size_t bytes)
 {
 	uint64_t deadline = now_ms() + DEADLINE_MS;
+	char line[LINE_SIZE + 1];
+	size_t number;
 
-	while (seen_length < total && now_ms() < deadline) {
-		done = push(done);
+	for (number = 0; number < bytes / LINE_SIZE; number++) {
+		make_line(number, line);
+		while (write(worker, line, LINE_SIZE) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			assert_true(now_ms() < deadline);
+			turn();
+		}
+	}
+	output_source_drain(source);
+}
+
+/* Read until nothing more comes. */
+static void read_all(void)
+{
+	size_t before;
+
+	do {
+		before = seen_length;
 		turn();
-		read_seen(3000);
-	}
-	assert_int_equal(done, MEGABYTE);
-	assert_int_equal(seen_length, total);
+		read_seen(SIZE_MAX);
+	} while (seen_length != before);
 }
 
-static void a_slow_reader_blocks_nobody_and_loses_nothing(void **state)
+/* Each line that was seen is a whole one, and they are in order. Returns how many there are. */
+static size_t check_lines(size_t prefix)
 {
-	size_t done;
+	char line[LINE_SIZE + 1];
+	size_t at, count = 0, number = 0;
 
+	for (at = 0; at < seen_length; at += prefix + LINE_SIZE, count++) {
+		size_t shown;
+
+		assert_true(at + prefix + LINE_SIZE <= seen_length);
+		shown = strtoul(seen + at + prefix, NULL, 10);
+		assert_true(count == 0 || shown > number);
+		number = shown;
+		make_line(number, line);
+		assert_memory_equal(seen + at + prefix, line, LINE_SIZE);
+	}
+	return count;
+}
+
+static void check_flood(enum output_form form, size_t prefix)
+{
+	struct line_losses losses;
+	size_t count;
+
+	open_source(form);
+	flood(FLOOD);
+	read_all();
+	count = check_lines(prefix);
+	losses = line_writer_losses(writer);
+	assert_true(count >= LINE_WRITER_LIMIT / (prefix + LINE_SIZE));
+	assert_int_equal(count + losses.lines, FLOOD / LINE_SIZE);
+	assert_int_equal(losses.bytes, losses.lines * (prefix + LINE_SIZE));
+	/* From now on everything is passed again. */
+	seen_length = 0;
+	say("x\n");
+	expect(prefix ? "[2] x\n" : "x\n");
+}
+
+static void a_slow_reader_blocks_nobody_and_losses_are_counted(void **state)
+{
 	(void)state;
-	open_source("");
-	done = push_until_stuck();
-	/* The worker's pipe is full, as it would be without the controller: memory is bounded. */
-	assert_true(done < MEGABYTE / 2);
-	pull_slowly(done, MEGABYTE);
-	assert_memory_equal(seen, lines, MEGABYTE);
-}
-
-static void check_prefixed(void)
-{
-	size_t i;
-
-	for (i = 0; i < MEGABYTE / 64; i++) {
-		assert_memory_equal(seen + i * 68, "[2] ", 4);
-		assert_memory_equal(seen + i * 68 + 4, lines + i * 64, 64);
-	}
+	check_flood(OUTPUT_RAW, 0);
 }
 
 static void nor_where_lines_get_a_prefix(void **state)
 {
 	(void)state;
-	open_source("[2] ");
-	pull_slowly(push_until_stuck(), MEGABYTE / 64 * 68);
-	check_prefixed();
+	check_flood(OUTPUT_PREFIX, 4);
 }
 
-/* A worker ends while the reader is slow: its output is not lost. */
-static void what_a_dead_worker_said_is_kept_for_a_slow_reader(void **state)
+/* Where it may not open one, it shares the description, which blocks: poll() is asked. */
+static void nor_without_a_description_of_its_own(void **state)
 {
-	uint64_t deadline = now_ms() + DEADLINE_MS;
-	size_t done;
+	struct rlimit limit, none;
 
 	(void)state;
-	open_source("");
-	done = push_until_stuck();
-	close_worker();
-	output_source_close(source);
-	source = NULL;
-	while (seen_length < done && now_ms() < deadline) {
-		turn();
-		read_seen(5000);
+	line_writer_close(writer);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	assert_int_equal(line_writer_open(sink_fd, &writer), 0);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(line_writer_fd(writer), sink_fd);
+	check_flood(OUTPUT_RAW, 0);
+}
+
+/* As with systemd, whose stream is a socket. */
+static void nor_where_a_socket_is_written_to(void **state)
+{
+	int ends[2];
+
+	(void)state;
+	line_writer_close(writer);
+	close(sink_fd);
+	close(reader);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	sink_fd = ends[0];
+	reader = ends[1];
+	fcntl(reader, F_SETFL, O_NONBLOCK);
+	assert_int_equal(line_writer_open(sink_fd, &writer), 0);
+	check_flood(OUTPUT_RAW, 0);
+}
+
+static void losses_are_told_once_there_is_room(void **state)
+{
+	struct line_losses losses = {0}, again;
+
+	(void)state;
+	open_source(OUTPUT_RAW);
+	assert_false(line_writer_take_losses(writer, &losses));
+	flood(FLOOD);
+	assert_false(line_writer_take_losses(writer, &losses));
+	read_all();
+	assert_true(line_writer_take_losses(writer, &losses));
+	assert_int_equal(losses.lines, line_writer_losses(writer).lines);
+	assert_false(line_writer_take_losses(writer, &again));
+}
+
+/* The rest of a line whose first part was dropped does not become a line of its own. */
+static void no_half_line_is_left_of_one_that_was_dropped(void **state)
+{
+	static char part[MEGABYTE + 2 * 65536];
+	size_t written;
+
+	(void)state;
+	open_source(OUTPUT_RAW);
+	flood(FLOOD);
+	memset(part, 'p', sizeof(part));
+	for (written = 0; written < sizeof(part); turn()) {
+		ssize_t length = write(worker, part + written, sizeof(part) - written);
+
+		written += length > 0 ? (size_t)length : 0;
 	}
-	assert_int_equal(seen_length, done);
-	assert_memory_equal(seen, lines, done);
+	output_source_drain(source);
+	read_all();
+	say("the rest\n0000\n");
+	read_all();
+	assert_int_equal(count_payload('p'), 0);
+	assert_int_equal(count_payload('r'), 0);
+	assert_memory_equal(seen + seen_length - 5, "0000\n", 5);
+}
+
+/* What came of a line is ended, so that the next line is no part of it. */
+static void a_line_that_is_half_dropped_is_ended(void **state)
+{
+	static char filler[LINE_WRITER_LIMIT];
+	const struct iovec piece = {.iov_base = filler, .iov_len = sizeof(filler)};
+
+	(void)state;
+	open_source(OUTPUT_RAW);
+	say("begun");
+	expect("begun"); /* after 200 ms */
+	memset(filler, 'f', sizeof(filler));
+	assert_true(line_writer_add(writer, LINE_LOG, &piece, 1));
+	assert_true(line_writer_add(writer, LINE_LOG, &piece, 1)); /* more than the limit */
+	say(" dropped\n");
+	output_source_drain(source);
+	assert_true(line_writer_losses(writer).lines);
+	read_all();
+	assert_memory_equal(seen, "begunf", 6);
+	assert_int_equal(count_payload('d'), 0);
+	assert_int_equal(seen[seen_length - 1], '\n');
+	assert_int_equal(count_payload('\n'), 1);
+}
+
+/* The log has room of its own, which workers' output does not take. */
+static void output_does_not_displace_the_log(void **state)
+{
+	const struct iovec line = {.iov_base = (char *)"warn  a_line_of_the_log\n", .iov_len = 24};
+
+	(void)state;
+	open_source(OUTPUT_RAW);
+	flood(FLOOD);
+	assert_true(line_writer_add(writer, LINE_LOG, &line, 1));
+	read_all();
+	assert_memory_equal(seen + seen_length - 24, line.iov_base, 24);
 }
 
 static void without_a_reader_workers_go_on(void **state)
 {
-	uint64_t deadline = now_ms() + DEADLINE_MS;
-	size_t done;
 	char text[100];
 
 	(void)state;
-	open_source("");
-	done = push_until_stuck();
+	open_source(OUTPUT_RAW);
 	close(reader);
 	reader = -1;
-	while (done < MEGABYTE && now_ms() < deadline) {
-		turn();
-		done = push(done);
-	}
-	assert_int_equal(done, MEGABYTE);
+	flood(FLOOD);
+	assert_int_equal(line_writer_losses(writer).lines, FLOOD / LINE_SIZE);
 	/* The tail is still kept. */
-	output_source_drain(source);
 	output_tail_read(tail, sizeof(text), text);
 	assert_int_equal(text[strlen(text) - 1], '\n');
+}
+
+/* As a disk that is full: what is written later is complete lines again, and the losses are told.
+ */
+static void after_a_failed_write_lines_are_whole(void **state)
+{
+	struct line_losses losses;
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	open_source(OUTPUT_PREFIX);
+	line_writer_replace(writer, full);
+	say("one\ntwo\n");
+	settle(0);
+	assert_int_equal(line_writer_losses(writer).lines, 2);
+	assert_false(line_writer_take_losses(writer, &losses)); /* that could not be written, too */
+	line_writer_replace(writer, sink_fd);
+	close(full);
+	say("three\n");
+	expect("[2] three\n");
+	assert_true(line_writer_take_losses(writer, &losses));
+	assert_int_equal(losses.lines, 2);
 }
 
 static void at_the_end_of_the_pipe_nothing_spins(void **state)
 {
 	(void)state;
-	open_source("");
+	open_source(OUTPUT_RAW);
 	say("bye\n");
 	close_worker();
 	settle(4);
 	settle(4);
 	assert_int_equal(event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED), 0);
 	expect("bye\n");
+}
+
+/* ---- Forms ------------------------------------------------------------------------ */
+
+static void the_generation_is_shown_beside_another_one(void **state)
+{
+	(void)state;
+	open_source(OUTPUT_PREFIX);
+	say("alone\n");
+	expect("[2] alone\n");
+	origin.shows_generation = true;
+	say("not alone\n");
+	expect("[2] alone\n[2 gen 7] not alone\n");
+}
+
+static void bytes_of_any_value_pass(void **state)
+{
+	char line[258], expected[4 + 257];
+	int i, length = 0;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		if (i != '\n')
+			line[length++] = (char)i;
+	line[length++] = '\n';
+	memcpy(expected, "[2] ", 4);
+	memcpy(expected + 4, line, (size_t)length);
+	open_source(OUTPUT_PREFIX);
+	assert_int_equal(write(worker, line, (size_t)length), length);
+	settle((size_t)length + 4);
+	assert_int_equal(seen_length, length + 4);
+	assert_memory_equal(seen, expected, seen_length);
+}
+
+static void a_priority_comes_first(void **state)
+{
+	struct output_route route = route_of(OUTPUT_PREFIX);
+
+	(void)state;
+	route.has_priority = true;
+	open_route(&route);
+	say("none\n<3>own\n<9>no priority\n");
+	expect("<6>[2] none\n<3>[2] own\n<6>[2] <9>no priority\n");
+}
+
+static void json_has_a_line_as_an_object(void **state)
+{
+	json_t *json;
+
+	(void)state;
+	open_source(OUTPUT_JSON);
+	assert_int_equal(write(worker, "a \"b\" \xff\0\n", 9), 9);
+	settle(10);
+	seen[seen_length] = '\0';
+	json = json_loads(seen, JSON_ALLOW_NUL, NULL);
+	assert_non_null(json);
+	assert_memory_equal(json_string_value(json_object_get(json, "line")),
+			    "a \"b\" \xef\xbf\xbd\0", 11);
+	assert_int_equal(json_integer_value(json_object_get(json, "slot")), 2);
+	assert_int_equal(json_integer_value(json_object_get(json, "generation")), 7);
+	assert_int_equal(json_integer_value(json_object_get(json, "pid")), 99);
+	assert_string_equal(json_string_value(json_object_get(json, "stream")), "stdout");
+	assert_string_equal(json_string_value(json_object_get(json, "event")), "worker_output");
+	assert_null(json_object_get(json, "part"));
+	assert_int_equal(seen[seen_length - 1], '\n');
+	json_decref(json);
+}
+
+static void lines_are_kept_in_the_ring(void **state)
+{
+	const struct ring_line *line;
+
+	(void)state;
+	open_source(OUTPUT_RAW);
+	say("one\ntw");
+	settle(6); /* the part is passed after 200 ms */
+	line = line_ring_from(ring, 2, 1);
+	assert_non_null(line);
+	assert_memory_equal(line->bytes, "one", line->length);
+	assert_false(line->is_part);
+	line = line_ring_next(line, 2);
+	assert_non_null(line);
+	assert_memory_equal(line->bytes, "tw", line->length);
+	assert_true(line->is_part);
 }
 
 /* ---- The tail --------------------------------------------------------------------- */
@@ -428,7 +650,7 @@ static void expect_tail(size_t size, const char *expected)
 static void the_tail_has_the_last_whole_lines(void **state)
 {
 	(void)state;
-	open_source("[2] ");
+	open_source(OUTPUT_PREFIX);
 	expect_tail(64, "");
 	say("one\ntwo\nthree");
 	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not part of the worker's output */
@@ -445,7 +667,7 @@ static void the_tail_has_the_last_whole_lines(void **state)
 static void a_line_that_just_fits_is_in_the_tail(void **state)
 {
 	(void)state;
-	open_source("");
+	open_source(OUTPUT_RAW);
 	say("one\ntwo\nthree\n");
 	expect_tail(11, "two\nthree\n");
 	expect_tail(7, "three\n");
@@ -454,7 +676,7 @@ static void a_line_that_just_fits_is_in_the_tail(void **state)
 static void the_end_of_a_line_that_is_too_long_is_in_the_tail(void **state)
 {
 	(void)state;
-	open_source("");
+	open_source(OUTPUT_RAW);
 	say("before\nError: it is all over");
 	expect_tail(9, "all over");
 	say("\n");
@@ -467,7 +689,7 @@ static void a_long_output_leaves_its_end_in_the_tail(void **state)
 	int i;
 
 	(void)state;
-	open_source("");
+	open_source(OUTPUT_RAW);
 	for (i = 0; i < 1000; i++) {
 		char line[32];
 
@@ -492,16 +714,27 @@ int main(void)
 		OUTPUT_TEST(lines_of_two_workers_do_not_mix),
 		OUTPUT_TEST(long_raw_lines_of_two_workers_do_not_mix),
 		OUTPUT_TEST(a_line_without_an_end_is_passed_in_parts),
-		OUTPUT_TEST(a_slow_reader_blocks_nobody_and_loses_nothing),
+		OUTPUT_TEST(a_slow_reader_blocks_nobody_and_losses_are_counted),
 		OUTPUT_TEST(nor_where_lines_get_a_prefix),
-		OUTPUT_TEST(what_a_dead_worker_said_is_kept_for_a_slow_reader),
+		OUTPUT_TEST(nor_without_a_description_of_its_own),
+		OUTPUT_TEST(nor_where_a_socket_is_written_to),
+		OUTPUT_TEST(losses_are_told_once_there_is_room),
+		OUTPUT_TEST(no_half_line_is_left_of_one_that_was_dropped),
+		OUTPUT_TEST(a_line_that_is_half_dropped_is_ended),
+		OUTPUT_TEST(output_does_not_displace_the_log),
 		OUTPUT_TEST(without_a_reader_workers_go_on),
+		OUTPUT_TEST(after_a_failed_write_lines_are_whole),
 		OUTPUT_TEST(at_the_end_of_the_pipe_nothing_spins),
+		OUTPUT_TEST(the_generation_is_shown_beside_another_one),
+		OUTPUT_TEST(bytes_of_any_value_pass),
+		OUTPUT_TEST(a_priority_comes_first),
+		OUTPUT_TEST(json_has_a_line_as_an_object),
+		OUTPUT_TEST(lines_are_kept_in_the_ring),
 		OUTPUT_TEST(the_tail_has_the_last_whole_lines),
 		OUTPUT_TEST(a_line_that_just_fits_is_in_the_tail),
 		OUTPUT_TEST(the_end_of_a_line_that_is_too_long_is_in_the_tail),
 		OUTPUT_TEST(a_long_output_leaves_its_end_in_the_tail),
 	};
 
-	return cmocka_run_group_tests(tests, make_lines, free_lines);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

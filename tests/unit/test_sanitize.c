@@ -105,6 +105,25 @@ static void a_value_does_not_end_its_quotes(void **state)
 	assert_string_equal(text, "x' level='error?");
 }
 
+static void expect_utf8(const char *bytes, size_t length, const char *expected, size_t size)
+{
+	char text[64];
+
+	assert_int_equal(text_to_utf8(bytes, length, text), size);
+	assert_memory_equal(text, expected, size + 1);
+}
+
+static void bytes_become_utf8(void **state)
+{
+	(void)state;
+	expect_utf8("", 0, "", 0);
+	expect_utf8("a\tb\0\xc3\xa4", 6, "a\tb\0\xc3\xa4", 6);
+	expect_utf8("\xff", 1, "\xef\xbf\xbd", 3);
+	/* what is behind the end is not read */
+	expect_utf8("a\xc3\xa4", 2, "a\xef\xbf\xbd", 4);
+	expect_utf8("\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +135,7 @@ int main(void)
 		cmocka_unit_test(their_neighbours_stay),
 		cmocka_unit_test(a_line_stays_one),
 		cmocka_unit_test(a_value_does_not_end_its_quotes),
+		cmocka_unit_test(bytes_become_utf8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+#include "api/api_logs.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api_stream.h"
+#include "common/line_ring.h"
+#include "common/ring_line_json.h"
+#include "common/units.h"
+
+#define LINES_DEFAULT 100
+#define CHUNK_MAX     (64u * 1024) /* bytes that are sent before the client must have read them */
+
+/* What is asked for. */
+struct wish {
+	uint32_t slot;	/* of whose workers; LINE_RING_ALL */
+	uint32_t lines; /* how many of the last ones, at most */
+	bool follows;
+};
+
+struct answer {
+	struct api_logs *logs;
+	struct answer *next;
+	struct evhttp_request *request;
+	struct wish wish;
+	uint64_t number;  /* of the next line, as the ring counts them all */
+	uint64_t awaited; /* the same as its slot counts, where one was asked for; 0: none yet */
+	bool is_sending;
+};
+
+struct api_logs {
+	const struct instance *instance;
+	struct line_ring *ring;
+	struct answer *list;
+	struct event *news; /* lines were added in this turn of the loop */
+};
+
+static void free_answer(struct answer *answer)
+{
+	struct answer **link = &answer->logs->list;
+
+	while (*link != answer)
+		link = &(*link)->next;
+	*link = answer->next;
+	free(answer);
+}
+
+static void on_client_gone(struct evhttp_connection *connection, void *context)
+{
+	struct answer *answer = context;
+	struct evhttp_request *request = answer->request;
+
+	(void)connection;
+	free_answer(answer);
+	api_forget(request);
+}
+
+static void end(struct answer *answer)
+{
+	struct evhttp_request *request = answer->request;
+
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+	free_answer(answer);
+	evhttp_send_reply_end(request);
+}
+
+/* ---- What is sent ----------------------------------------------------------------- */
+
+static void add_json(struct evbuffer *chunk, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	if (text)
+		evbuffer_add_printf(chunk, "%s\n", text);
+	free(text);
+	json_decref(json);
+}
+
+/* The ring has dropped lines before the client has read those in front of them. */
+static void add_gap(const struct answer *answer, const struct ring_line *line,
+		    struct evbuffer *chunk)
+{
+	bool is_of_all = answer->wish.slot == LINE_RING_ALL;
+	uint64_t number = is_of_all ? line->number : line->slot_number;
+
+	if (answer->awaited && number > answer->awaited)
+		add_json(chunk, json_pack("{s:s, s:I}", "event", "lines_dropped", "lines",
+					  (json_int_t)(number - answer->awaited)));
+}
+
+static void add_line(struct answer *answer, const struct ring_line *line, struct evbuffer *chunk)
+{
+	bool is_of_all = answer->wish.slot == LINE_RING_ALL;
+
+	add_gap(answer, line, chunk);
+	add_json(chunk, ring_line_json(line));
+	answer->number = line->number + 1;
+	answer->awaited = (is_of_all ? line->number : line->slot_number) + 1;
+}
+
+static void fill(struct answer *answer, struct evbuffer *chunk)
+{
+	uint32_t slot = answer->wish.slot;
+	const struct ring_line *line = line_ring_from(answer->logs->ring, slot, answer->number);
+
+	for (; line && evbuffer_get_length(chunk) < CHUNK_MAX; line = line_ring_next(line, slot))
+		add_line(answer, line, chunk);
+}
+
+static void send_next(struct answer *answer);
+
+static void on_sent(struct evhttp_connection *connection, void *context)
+{
+	struct answer *answer = context;
+
+	(void)connection;
+	answer->is_sending = false;
+	send_next(answer);
+}
+
+/* Send the next lines, when the client has read the previous ones. May free the answer. */
+static void send_next(struct answer *answer)
+{
+	struct evbuffer *chunk;
+
+	if (answer->is_sending)
+		return;
+	chunk = evbuffer_new();
+	if (chunk)
+		fill(answer, chunk);
+	if (chunk && evbuffer_get_length(chunk)) {
+		answer->is_sending = true;
+		evhttp_send_reply_chunk_with_cb(answer->request, chunk, on_sent, answer);
+	} else if (!answer->wish.follows) {
+		end(answer);
+	}
+	if (chunk)
+		evbuffer_free(chunk);
+}
+
+/* ---- The set of answers ----------------------------------------------------------- */
+
+static void on_news(evutil_socket_t fd, short what, void *context)
+{
+	struct api_logs *logs = context;
+	struct answer *answer, *next;
+
+	(void)fd;
+	(void)what;
+	for (answer = logs->list; answer; answer = next) {
+		next = answer->next;
+		send_next(answer);
+	}
+}
+
+static void on_added(void *context)
+{
+	struct api_logs *logs = context;
+
+	if (logs->list)
+		event_active(logs->news, EV_TIMEOUT, 0);
+}
+
+int api_logs_open(struct event_base *base, const struct instance *instance,
+		  struct api_logs **ret_logs)
+{
+	struct api_logs *logs = calloc(1, sizeof(*logs));
+
+	if (!logs)
+		return -ENOMEM;
+	logs->instance = instance;
+	logs->ring = instance->ring;
+	logs->news = evtimer_new(base, on_news, logs);
+	if (!logs->news) {
+		free(logs);
+		return -ENOMEM;
+	}
+	line_ring_watch(logs->ring, on_added, logs);
+	*ret_logs = logs;
+	return 0;
+}
+
+void api_logs_close(struct api_logs *logs)
+{
+	if (!logs)
+		return;
+	line_ring_watch(logs->ring, NULL, NULL);
+	while (logs->list) {
+		struct evhttp_request *request = logs->list->request;
+
+		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+		free_answer(logs->list);
+	}
+	event_free(logs->news);
+	free(logs);
+}
+
+/* ---- A request -------------------------------------------------------------------- */
+
+/* Returns what is wrong with the query, or NULL. */
+static const char *read_wish(const struct api_logs *logs, struct evkeyvalq *query,
+			     struct wish *ret_wish)
+{
+	const char *slot = evhttp_find_header(query, "slot");
+	const char *lines = evhttp_find_header(query, "lines");
+	const char *follow = evhttp_find_header(query, "follow");
+	uint64_t slot_number = LINE_RING_ALL, line_number = LINES_DEFAULT;
+
+	if (slot && (parse_number(slot, 0, STICKY_SLOTS_LIMIT, &slot_number) ||
+		     slot_number >= supervisor_slots(logs->instance->supervisor)))
+		return "logs: there is no such slot; 'stickyctl status' shows the slots";
+	if (lines && parse_number(lines, 0, UINT32_MAX, &line_number))
+		return "logs: the number of lines must be a whole number";
+	*ret_wish = (struct wish){.slot = (uint32_t)slot_number,
+				  .lines = (uint32_t)line_number,
+				  .follows = follow && !strcmp(follow, "1")};
+	return NULL;
+}
+
+static const char *parse(const struct api_logs *logs, struct evhttp_request *request,
+			 struct wish *ret_wish)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq query = {0};
+	const char *problem;
+
+	if (text && evhttp_parse_query_str(text, &query))
+		problem = "logs: the query cannot be read";
+	else
+		problem = read_wish(logs, &query, ret_wish);
+	evhttp_clear_headers(&query);
+	return problem;
+}
+
+static void begin(struct answer *answer)
+{
+	struct evhttp_request *request = answer->request;
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	evhttp_connection_set_closecb(connection, on_client_gone, answer);
+	/* no time limit: the next line may come late */
+	evhttp_connection_set_timeout(connection, 0);
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
+			  "application/x-ndjson");
+	evhttp_send_reply_start(request, HTTP_OK, NULL);
+	send_next(answer);
+}
+
+static void fulfil(struct api_logs *logs, struct evhttp_request *request, const struct wish *wish)
+{
+	struct answer *answer = calloc(1, sizeof(*answer));
+
+	if (!answer) {
+		evhttp_send_error(request, HTTP_INTERNAL, NULL);
+		return;
+	}
+	*answer = (struct answer){.logs = logs,
+				  .next = logs->list,
+				  .request = request,
+				  .wish = *wish,
+				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
+	/* Where no line is there yet, it is known already which one comes next. */
+	if (!line_ring_from(logs->ring, wish->slot, answer->number))
+		answer->awaited = line_ring_count(logs->ring, wish->slot) + 1;
+	logs->list = answer;
+	begin(answer);
+}
+
+void api_logs_serve(struct api_logs *logs, struct evhttp_request *request)
+{
+	struct wish wish;
+	const char *problem = parse(logs, request, &wish);
+
+	if (problem)
+		api_answer_error(request, HTTP_BADREQUEST, problem);
+	else if (logs->instance->config->worker_log == WORKER_LOG_INHERIT)
+		api_answer_error(request, 409,
+				 "logs: with --worker-log=inherit the workers write to stickyctl's "
+				 "own output\nlook there, or start it with --worker-log=raw");
+	else
+		fulfil(logs, request, &wish);
+}
