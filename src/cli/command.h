@@ -55,6 +55,7 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state);
 int command_start(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_where(int argc, char **argv);
 int command_clients(int argc, char **argv);
 int command_reload(int argc, char **argv);
