@@ -28,14 +28,14 @@ static void prepare_colours(struct top_screen *screen)
 		[TEXT_GREEN] = COLOR_GREEN,
 		[TEXT_YELLOW] = COLOR_YELLOW,
 	};
-	short i;
+	int i;
 
 	screen->has_colour = start_color() == OK;
 	if (!screen->has_colour)
 		return;
 	use_default_colors();
 	for (i = TEXT_PLAIN + 1; i < TEXT_COLOUR_COUNT; i++)
-		init_pair(i, colours[i], -1);
+		init_pair((short)i, colours[i], -1);
 }
 
 static void prepare(struct top_screen *screen, bool wants_colour)

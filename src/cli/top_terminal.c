@@ -10,9 +10,8 @@
 static bool can_place_cursor(void)
 {
 	char name[] = "cup";
-	const char *sequence = tigetstr(name);
 
-	return sequence && sequence != (const char *)-1;
+	return tigetstr(name) != NULL;
 }
 
 /* newterm() of ncurses would end the program if the terminal is not known. */
