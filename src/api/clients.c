@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "api/clients.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/client_ranking.h"
@@ -22,36 +20,14 @@ struct reading {
 
 /* ---- The connections ---------------------------------------------------------------- */
 
-/* Read the address of a listener: "127.0.0.1:3000", "[fe80::1%eth0]:3000". */
-static bool read_place(const char *text, uint16_t port, struct listener_place *ret_place)
-{
-	struct listener_place place = {.port = port, .family = AF_INET};
-	char host[STICKY_ADDRESS_TEXT_SIZE];
-	const char *colon = strrchr(text, ':');
-
-	if (!colon)
-		return false;
-	memcpy(host, text, (size_t)(colon - text));
-	host[colon - text] = '\0';
-	if (host[0] == '[') {
-		place.family = AF_INET6;
-		memmove(host, host + 1, strlen(host));
-		host[strcspn(host, "%]")] = '\0';
-	}
-	if (inet_pton(place.family, host, place.address) != 1)
-		return false;
-	*ret_place = place;
-	return true;
-}
-
-static void read_places(struct sticky_group *group, const uint16_t *ports, struct reading *reading)
+static void read_places(struct sticky_group *group, struct reading *reading)
 {
 	uint32_t count = sticky_group_listener_count(group), i;
 	char text[STICKY_ADDRESS_TEXT_SIZE];
 
 	for (i = 0; i < count; i++)
 		if (!sticky_group_listener_address(group, i, sizeof(text), text) &&
-		    read_place(text, ports[i], &reading->places[reading->place_count]))
+		    !listener_place_parse(text, &reading->places[reading->place_count]))
 			reading->place_count++;
 }
 
@@ -86,7 +62,7 @@ static int read_connections(struct sticky_group *group, struct reading *reading)
 	size_t port_count = listen_ports(group, ports);
 	int error;
 
-	read_places(group, ports, reading);
+	read_places(group, reading);
 	if (!port_count)
 		return 0;
 	error = sockdiag_each_connection(ports, port_count, add_connection, reading);

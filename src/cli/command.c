@@ -15,7 +15,7 @@ static const struct command commands[] = {
 	{"start", "[-- COMMAND [ARG...]]", "Run COMMAND as workers, or the built-in demo server",
 	 command_start},
 	{"status", "", "Show the instance and its workers", command_status},
-	{"top", "", "Show the same on the whole terminal, with keys for orders", command_top},
+	{"top", "", "Show the status on the whole terminal, with keys", command_top},
 	{"reload", "", "Replace the workers one by one, without losing a connection",
 	 command_reload},
 	{"scale", "N|+N|-N", "Change the number of workers", command_scale},
