@@ -158,16 +158,22 @@ static bool is_settled(const struct service *service)
 	return service_view_is_settled(&view);
 }
 
+static void become_ready(struct service *service)
+{
+	if (service->is_ready || service->is_stopping)
+		return;
+	service->is_ready = true;
+	tell(service, SERVICE_READY);
+}
+
 static void on_update(evutil_socket_t fd, short what, void *context)
 {
 	struct service *service = context;
 
 	(void)fd;
 	(void)what;
-	if (!service->is_ready && !service->is_stopping && is_settled(service)) {
-		service->is_ready = true;
-		tell(service, SERVICE_READY);
-	}
+	if (!service->is_ready && is_settled(service))
+		become_ready(service);
 	tell_status(service);
 }
 
@@ -245,7 +251,10 @@ static void on_event(void *context, const json_t *event)
 	struct service *service = context;
 	const char *name = json_string_value(json_object_get(event, "event"));
 
-	if (!strcmp(name, "stopping") && !service->is_stopping)
+	/* At once: a reload may follow at once. */
+	if (!strcmp(name, "started"))
+		become_ready(service);
+	else if (!strcmp(name, "stopping") && !service->is_stopping)
 		begin_stop(service);
 	else if (!strcmp(name, "reload_begun") && service->is_ready && !service->is_stopping &&
 		 is_requested(event))
