@@ -48,7 +48,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static void show(const struct wanted *wanted, const json_t *answer)
 {
 	if (wanted->json)
-		json_dumpf(answer, stdout, JSON_INDENT(2)), putchar('\n');
+		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
 	else
 		clients_view(answer, stdout);
 }

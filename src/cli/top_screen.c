@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <ncurses.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +127,16 @@ static void draw_footer(int row, attr_t how, const char *text)
 	attroff(how);
 }
 
+/* Write the line above the keys. */
+static void describe(const struct text_lines *lines, const struct top_model *model, size_t room,
+		     char ret_text[TOP_MESSAGE_SIZE])
+{
+	top_model_prompt(model, ret_text);
+	if (!ret_text[0] && lines->count > room && LINES > FOOTER_LINES)
+		snprintf(ret_text, TOP_MESSAGE_SIZE, "lines %zu to %zu of %zu", model->first + 1,
+			 model->first + room, lines->count);
+}
+
 void top_screen_draw(struct top_screen *screen, const struct text_lines *lines,
 		     const struct top_model *model)
 {
@@ -135,7 +146,7 @@ void top_screen_draw(struct top_screen *screen, const struct text_lines *lines,
 	erase();
 	for (i = 0; i < room && model->first + i < lines->count; i++)
 		draw_line(screen, (int)i, lines->lines[model->first + i]);
-	top_model_prompt(model, prompt);
+	describe(lines, model, room, prompt);
 	if (prompt[0])
 		draw_footer(LINES - 2, A_BOLD, prompt);
 	if (LINES > 1)

@@ -39,8 +39,9 @@ class Top(LifecycleTestCase):
         for rows, columns in ((1, 1), (2, 5), (5, 30)):
             terminal.resize(rows, columns)
             terminal.wait("d")
-        terminal.wait("q quit")
-        terminal.type("\033[B")  # VT52 has another key for "down": nothing happens
+        terminal.wait("lines 1 to 3 of 7", "default: running")
+        terminal.type("\033B")  # VT52's key "down"
+        terminal.wait("lines 2 to 4 of 7", "listening on")
         terminal.resize(24, 80)
         terminal.type("?")
         terminal.wait("bring a drained or failed slot back")
