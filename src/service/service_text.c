@@ -50,6 +50,8 @@ static void add(char *text, size_t room, const char *format, ...)
 
 void service_status_line(const struct service_view *view, char ret_line[SERVICE_STATUS_SIZE])
 {
+	/* A slot that has no other worker is named by the state of its draining one. */
+	uint32_t shown = view->count[SERVICE_SLOT_LEAVING] + view->count[SERVICE_SLOT_DRAINING];
 	int state;
 
 	ret_line[0] = '\0';
@@ -59,8 +61,8 @@ void service_status_line(const struct service_view *view, char ret_line[SERVICE_
 		if (view->count[state])
 			add(ret_line, SERVICE_STATUS_SIZE, ", %u %s", view->count[state],
 			    state_names[state]);
-	if (view->draining)
-		add(ret_line, SERVICE_STATUS_SIZE, "; draining %u", view->draining);
+	if (view->draining > shown)
+		add(ret_line, SERVICE_STATUS_SIZE, "; draining %u", view->draining - shown);
 	if (view->is_reloading)
 		add(ret_line, SERVICE_STATUS_SIZE, "; reload %u of %u", view->reload_done,
 		    view->reload_of);

@@ -62,8 +62,8 @@ class Service(LifecycleTestCase):
         return Supervisor(self, self.name)
 
     def start_service(self, slots, *arguments, env=None, **options):
-        return self.serve_workers(slots, *arguments, env={"NOTIFY_SOCKET": self.name, **(env or {})},
-                                  **options)
+        env = {"NOTIFY_SOCKET": self.name, **(env or {})}
+        return self.serve_workers(slots, *arguments, env=env, **options)
 
     def monotonic_us(self):
         return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
@@ -97,7 +97,7 @@ class Service(LifecycleTestCase):
         stopping = supervisor.wait("STOPPING")
         self.assertIn("stopping", stopping["STATUS"])
         self.assertEqual(stopping["EXTEND_TIMEOUT_USEC"], "15000000")
-        supervisor.wait_status("draining 1")
+        supervisor.wait_status("1 draining")
         line.socket.close()
         self.assertEqual(instance.wait(), 0)
         self.assertEqual(supervisor.news(), ["READY", "RELOADING", "READY", "STOPPING"])

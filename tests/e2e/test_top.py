@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`stickyctl top` on a terminal of the test: it draws, resizes, orders, and gives the terminal back."""
+"""`stickyctl top` on a terminal of the test: it draws, resizes, orders, gives the terminal back."""
 
 import re
 import signal

@@ -63,6 +63,18 @@ static void the_status_names_a_reload_and_its_end(void **state)
 			   "at 1 of 4: exited?with ?[31mcode 3");
 }
 
+static void the_status_counts_a_draining_worker_once(void **state)
+{
+	struct service_view view = four_slots(2);
+
+	(void)state;
+	view.count[SERVICE_SLOT_DRAINING] = 2;
+	view.draining = 2;
+	assert_line(&view, "running, 2 of 4 slots ready, 2 draining; steering kernel");
+	view.draining = 5;
+	assert_line(&view, "running, 2 of 4 slots ready, 2 draining; draining 3; steering kernel");
+}
+
 static void a_long_status_is_cut_off(void **state)
 {
 	struct service_view view = four_slots(4);
@@ -182,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_status_names_what_is_not_ready),
 		cmocka_unit_test(the_status_names_a_reload_and_its_end),
+		cmocka_unit_test(the_status_counts_a_draining_worker_once),
 		cmocka_unit_test(a_long_status_is_cut_off),
 		cmocka_unit_test(the_states_are_those_of_status),
 		cmocka_unit_test(drained_and_failed_slots_are_not_waited_for),
