@@ -23,7 +23,7 @@
 
 #define REFRESH_MS 1000
 #define SOON_MS	   100 /* after an order: something has happened by then */
-#define TIMEOUT_S  2   /* a controller that does not answer delays the keys by so much */
+#define TIMEOUT_S  1   /* a controller that does not answer delays the keys by so much */
 #define GO_ON	   (-1)
 
 struct top {

@@ -10,6 +10,7 @@ import harness
 from lifecycle import LifecycleTestCase
 from programs import FAILED, NOT_RUNNING, STICKYCTL, USAGE
 from terminal import Terminal
+from world import wait_for
 
 LEAVES = "\033[?1049l"  # xterm: back to the screen before
 KEYS = "q quit  ? help  r reload"
@@ -98,10 +99,16 @@ class Top(LifecycleTestCase):
         self.check_signal(signal.SIGINT, "\x03")
         self.check_terminal_goes_away()
 
-    def test_the_instance_ends_and_comes_back(self):
+    def test_the_instance_hangs_ends_and_comes_back(self):
+        """What was seen last stays, and the line above the keys says why."""
         instance = self.serve_workers(1)
         terminal = self.top()
         terminal.wait("default: running")
+        instance.send(signal.SIGSTOP)
+        terminal.type(" ")
+        terminal.wait("the controller does not answer", "default: running")
+        instance.send(signal.SIGCONT)
+        wait_for("the message to go", lambda: "not answer" not in terminal.read())
         self.assertEqual(instance.stop(), 0)
         terminal.wait("the instance is not running", "default: running")
         instance = self.serve_workers(3)
