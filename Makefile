@@ -18,7 +18,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 # ---- What must be installed: the one place that names it (Debian 12 and 13) ---------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
-	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config
+	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config \
+	libncurses-dev
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
@@ -51,6 +52,9 @@ LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
 # libbpf is not among them: each library contains a copy of its own, see PRIVATE_BPF.
 LIB_LIBS := -lelf -lz -lpthread
 CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
+
+# Only the program has a screen: `stickyctl top`.
+SCREEN_LIBS := -lncursesw -ltinfo
 
 LIB_SOURCES := $(wildcard src/lib/*.c src/wire/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
@@ -266,7 +270,7 @@ $(LIBSTICKY_SO): $(LIB_OBJECTS) src/lib/libsticky.map
 
 $(STICKYCTL): $(CLI_OBJECTS) $(CONTROLLER) $(LIBSTICKY)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CTL_LIBS) $(LIB_LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(SCREEN_LIBS) $(CTL_LIBS) $(LIB_LIBS)
 
 # ---- Running ----------------------------------------------------------------------
 .PHONY: start

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "api/api_clients.h"
 #include "api/http_accept.h"
 #include "api/api_logs.h"
 #include "api/api_stream.h"
@@ -89,6 +90,11 @@ static void serve_where(struct api *api, struct evhttp_request *request)
 		api_answer(request, HTTP_OK,
 			   status_of_client(api->instance, text, (const void *)&client));
 	evhttp_clear_headers(&query);
+}
+
+static void serve_clients(struct api *api, struct evhttp_request *request)
+{
+	api_serve_clients(api->instance, request);
 }
 
 static void on_waiter_gone(struct evhttp_connection *connection, void *context)
@@ -299,6 +305,7 @@ static const struct route {
 } routes[] = {
 	{"/v1/status", EVHTTP_REQ_GET, serve_status},
 	{"/v1/where", EVHTTP_REQ_GET, serve_where},
+	{"/v1/clients", EVHTTP_REQ_GET, serve_clients},
 	{"/v1/events", EVHTTP_REQ_GET, serve_events},
 	{"/v1/logs", EVHTTP_REQ_GET, serve_logs},
 	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},

@@ -4,6 +4,7 @@
  *
  *   GET  /v1/status                       the state of the instance
  *   GET  /v1/where?address=A              which slot a client belongs to
+ *   GET  /v1/clients[?slot=N&limit=N]     the clients with the most open connections
  *   GET  /v1/events[?follow=1]            the last events, one line each; with follow also new ones
  *   GET  /v1/logs[?slot=N&lines=N&follow=1]  the last lines of the workers, one JSON object each
  *   POST /v1/stop[?now=1]                 answered when all workers have ended

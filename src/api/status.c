@@ -185,7 +185,7 @@ static const char *instance_state(const struct instance *instance)
 	return supervisor_has_started(instance->supervisor) ? "running" : "starting";
 }
 
-static const char *behind_proxy_name(const struct instance *instance)
+const char *status_behind_proxy(const struct instance *instance)
 {
 	static const char *const names[BEHIND_PROXY_COUNT] = {
 		[BEHIND_NO_PROXY] = "no",
@@ -222,7 +222,7 @@ json_t *status_of_instance(const struct instance *instance)
 			"counts_placements",
 			(sticky_group_abilities(instance->group) & STICKY_CAN_COUNT) != 0,
 			"passes_connections", instance->frontend != NULL, "behind_proxy",
-			behind_proxy_name(instance), "uptime_ms",
+			status_behind_proxy(instance), "uptime_ms",
 			(json_int_t)(clock_ms() - instance->started_ms), "listeners",
 			listeners_json(instance->group), "slots", (int)survey.count, "buckets",
 			STICKY_BUCKET_COUNT, "seed_id",

@@ -11,6 +11,10 @@
 /* Returns the state of the whole instance, to be freed by the caller; NULL if out of memory. */
 json_t *status_of_instance(const struct instance *instance);
 
+/* Returns where the client's address comes from, a value of --behind-proxy: "no", "xff", "proxy".
+ */
+const char *status_behind_proxy(const struct instance *instance);
+
 /*
  * Find the slot that a client belongs to.
  *

@@ -199,8 +199,8 @@ int client_ask(const struct config *config, const char *method, const char *targ
 	return result;
 }
 
-int client_ask_quietly(const struct config *config, const char *target, unsigned int timeout_s,
-		       json_t **ret_json)
+int client_request_quietly(const struct config *config, const char *method, const char *target,
+			   unsigned int timeout_s, json_t **ret_json)
 {
 	struct timeval limit = {.tv_sec = timeout_s};
 	char *answer = NULL, *body;
@@ -210,7 +210,7 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 	if (result)
 		return result;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	length = send_request(fd, "GET", target);
+	length = send_request(fd, method, target);
 	if (!length)
 		length = read_answer(fd, &answer);
 	close(fd);
@@ -218,6 +218,12 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 	*ret_json = body ? json_loads(body + 4, 0, NULL) : NULL;
 	free(answer);
 	return *ret_json ? EXIT_DONE : EXIT_FAILED;
+}
+
+int client_ask_quietly(const struct config *config, const char *target, unsigned int timeout_s,
+		       json_t **ret_json)
+{
+	return client_request_quietly(config, "GET", target, timeout_s, ret_json);
 }
 
 /* ---- Streams ----------------------------------------------------------------------- */

@@ -26,6 +26,13 @@ int client_ask(const struct config *config, const char *method, const char *targ
 int client_ask_quietly(const struct config *config, const char *target, unsigned int timeout_s,
 		       json_t **ret_json);
 
+/*
+ * The same for any method. An answer that is an error is {"error": "what is wrong"}, and is
+ * returned as any other.
+ */
+int client_request_quietly(const struct config *config, const char *method, const char *target,
+			   unsigned int timeout_s, json_t **ret_json);
+
 /* Called with each event of a stream. Returns an exit code to end with, or -1 to go on. */
 typedef int client_event_fn(void *context, const json_t *event);
 

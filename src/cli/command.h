@@ -62,6 +62,7 @@ int command_refuse(const char *word);
 
 /* The options of commands, of which completion knows by command_at(). */
 extern const struct argp_option command_check_options[];
+extern const struct argp_option command_clients_options[];
 extern const struct argp_option command_doctor_options[];
 extern const struct argp_option command_events_options[];
 extern const struct argp_option command_list_options[];
@@ -76,7 +77,9 @@ int command_start(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_list(int argc, char **argv);
+int command_top(int argc, char **argv);
 int command_where(int argc, char **argv);
+int command_clients(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_scale(int argc, char **argv);
 int command_drain(int argc, char **argv);

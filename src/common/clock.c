@@ -17,6 +17,14 @@ uint64_t clock_ms(void)
 	return to_ms(&now);
 }
 
+uint64_t clock_monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 uint64_t clock_boot_ms(void)
 {
 	struct timespec now;

@@ -11,6 +11,9 @@
  */
 uint64_t clock_ms(void);
 
+/* Returns the time of the same clock, CLOCK_MONOTONIC, in microseconds. */
+uint64_t clock_monotonic_us(void);
+
 /*
  * Returns the time since the system was started, in milliseconds. It includes the time in which the
  * system was suspended, as the start times of processes in /proc do.

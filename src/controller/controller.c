@@ -58,6 +58,10 @@ static int open_loop(struct controller *controller)
 	}
 	if (controller_watch_log(controller))
 		return EXIT_FAILED;
+	if (service_open(controller->base, &controller->instance, &controller->service)) {
+		controller_complain("%s", strerror(ENOMEM));
+		return EXIT_FAILED;
+	}
 	return controller_watch_signals(controller);
 }
 
@@ -102,6 +106,7 @@ static int run_loop(struct controller *controller)
 static void teardown(struct controller *controller)
 {
 	controller_close_upgrade(controller);
+	service_close(controller->service);
 	api_close(controller->api);
 	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);

@@ -18,6 +18,7 @@
 #include "node/unheard.h"
 #include "process/identity.h"
 #include "process/processes.h"
+#include "service/service.h"
 #include "state/pin_dir.h"
 #include "state/rundir.h"
 #include "supervise/supervisor.h"
@@ -63,6 +64,7 @@ struct controller {
 	struct upgrade_attempt *upgrade; /* NULL: none is running */
 	int starter;			 /* with --daemon: see daemon.h; else -1 */
 	struct api *api;
+	struct service *service;  /* NULL: there is no supervisor to tell */
 	struct event *stop_timer; /* for --stop-delay */
 	bool stop_announced;
 	bool interrupted; /* a first SIGINT has come */

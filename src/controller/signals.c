@@ -18,8 +18,10 @@ static void reload_by_signal(struct controller *controller)
 {
 	struct error_text error;
 
-	if (controller_reload(controller, &error) < 0)
-		report(STICKY_LOG_ERROR, "reload_refused", "why=\"%s\"", error.text);
+	if (controller_reload(controller, &error) >= 0)
+		return;
+	report(STICKY_LOG_ERROR, "reload_refused", "why=\"%s\"", error.text);
+	service_note_refused_reload(controller->service, error.text);
 }
 
 static void scale_by_signal(struct controller *controller, int by)

@@ -455,6 +455,12 @@ struct delivery *frontend_delivery(const struct frontend *frontend)
 	return frontend ? frontend->delivery : NULL;
 }
 
+bool frontend_trusts(const struct frontend *frontend, const struct sockaddr *peer)
+{
+	return frontend && frontend->rules->mode != DISPATCH_PEER &&
+	       prefixes_contain(&frontend->rules->trusted, peer);
+}
+
 uint32_t frontend_waiting(const struct frontend *frontend)
 {
 	return frontend ? delivery_waiting(frontend->delivery) : 0;

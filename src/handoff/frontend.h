@@ -98,6 +98,12 @@ void frontend_close(struct frontend *frontend);
 struct delivery *frontend_delivery(const struct frontend *frontend);
 
 /*
+ * Is a peer one of the trusted proxies, whose connections name their clients themselves?
+ * `frontend`: NULL: no peer is.
+ */
+bool frontend_trusts(const struct frontend *frontend, const struct sockaddr *peer);
+
+/*
  * For the status: the number of waiting connections, plus those whose head is not complete. NULL:
  * 0.
  */

@@ -13,6 +13,12 @@ struct listener_place {
 	uint8_t address[16]; /* network order; IPv4: the first 4 bytes */
 };
 
+/*
+ * Read a place as sticky_group_listener_address() writes it: "127.0.0.1:3000",
+ * "[fe80::1%eth0]:3000". The zone is left out. Returns 0 or -EINVAL.
+ */
+int listener_place_parse(const char *text, struct listener_place *ret_place);
+
 enum overlap {
 	OVERLAP_NONE,
 	OVERLAP_SAME,	      /* the same address: one group of sockets */

@@ -35,9 +35,10 @@ struct dump {
 	uint32_t states; /* one bit for each of the kernel's states */
 	bool with_info;	 /* the kernel also sends the tcp_info of each socket: a larger dump */
 	read_message_fn *read;
-	sockdiag_found_fn *found;	   /* for read_socket() */
-	sockdiag_listener_fn *on_listener; /* for read_listener() */
-	sockdiag_waiting_fn *on_waiting;   /* for read_waiting() */
+	sockdiag_found_fn *found;	       /* for read_socket() */
+	sockdiag_listener_fn *on_listener;     /* for read_listener() */
+	sockdiag_waiting_fn *on_waiting;       /* for read_waiting() */
+	sockdiag_connection_fn *on_connection; /* for read_connection() */
 	void *context;
 };
 
@@ -198,6 +199,21 @@ static int read_waiting(const struct dump *dump, const struct nlmsghdr *header)
 	return dump->on_waiting(dump->context, &waiting);
 }
 
+static int read_connection(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+	struct sockdiag_connection connection = {
+		.port = ntohs(socket->id.idiag_sport),
+		.family = socket->idiag_family,
+	};
+
+	if (!is_at_ports(socket, dump))
+		return 0;
+	memcpy(connection.address, socket->id.idiag_src, sizeof(connection.address));
+	peer_of(socket, &connection.peer);
+	return dump->on_connection(dump->context, &connection);
+}
+
 static int read_handshake(const struct dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *socket = NLMSG_DATA(header);
@@ -311,6 +327,21 @@ int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_
 		.states = CONNECTION_BITS,
 		.read = read_waiting,
 		.on_waiting = found,
+		.context = context,
+	};
+
+	return walk(&dump);
+}
+
+int sockdiag_each_connection(const uint16_t *ports, size_t port_count,
+			     sockdiag_connection_fn *found, void *context)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = CONNECTION_BITS,
+		.read = read_connection,
+		.on_connection = found,
 		.context = context,
 	};
 

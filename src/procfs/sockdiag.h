@@ -88,6 +88,28 @@ typedef int sockdiag_waiting_fn(void *context, const struct sockdiag_waiting *wa
 int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
 		     void *context);
 
+/* A connection, accepted or waiting to be. */
+struct sockdiag_connection {
+	uint16_t port;	     /* the local one, in host byte order */
+	int family;	     /* AF_INET or AF_INET6, of the socket */
+	uint8_t address[16]; /* the local one, in network order; IPv4: the first 4 bytes */
+	struct sockaddr_storage peer;
+};
+
+/* Called with each connection. Returns 0 to go on, or -errno to end the walk. */
+typedef int sockdiag_connection_fn(void *context, const struct sockdiag_connection *connection);
+
+/*
+ * Call `found` with each open connection at local ports, whichever process has it.
+ *
+ * ports  in host byte order
+ *
+ * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * namespace.
+ */
+int sockdiag_each_connection(const uint16_t *ports, size_t port_count,
+			     sockdiag_connection_fn *found, void *context);
+
 /*
  * Is any connection open at local ports, accepted or waiting to be?
  *

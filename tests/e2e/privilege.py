@@ -72,9 +72,19 @@ def forbid_seccomp():
 SOCKET_SYSCALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}
 
 
-def forbid_ipv6():
-    """For Popen's preexec_fn: simulates a machine without IPv6, on which socket(AF_INET6) fails."""
+def forbid_family(family, error):
+    """socket(2) of this family fails with this errno."""
     install_filter(
         (LOAD, 0, 0, 0), (EQUAL, 0, 3, SOCKET_SYSCALL[os.uname().machine]),  # the number
-        (LOAD, 0, 0, 16), (EQUAL, 0, 1, socket.AF_INET6),  # the first argument
-        (GIVE, 0, 0, REFUSE | errno.EAFNOSUPPORT), (GIVE, 0, 0, ALLOW))
+        (LOAD, 0, 0, 16), (EQUAL, 0, 1, family),  # the first argument
+        (GIVE, 0, 0, REFUSE | error), (GIVE, 0, 0, ALLOW))
+
+
+def forbid_ipv6():
+    """For Popen's preexec_fn: simulates a machine without IPv6, on which socket(AF_INET6) fails."""
+    forbid_family(socket.AF_INET6, errno.EAFNOSUPPORT)
+
+
+def forbid_netlink():
+    """For Popen's preexec_fn: as under RestrictAddressFamilies= of systemd without AF_NETLINK."""
+    forbid_family(socket.AF_NETLINK, errno.EAFNOSUPPORT)

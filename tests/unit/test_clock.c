@@ -26,6 +26,14 @@ static void the_clock_goes_on_in_milliseconds(void **state)
 	assert_in_range(clock_boot_ms() - boot_begin, passed - 1, 10000);
 }
 
+static void both_units_are_of_one_clock(void **state)
+{
+	uint64_t before = clock_ms(), between = clock_monotonic_us();
+
+	(void)state;
+	assert_in_range(between / 1000, before, clock_ms());
+}
+
 static void suspended_time_counts_since_the_boot(void **state)
 {
 	(void)state;
@@ -90,6 +98,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_clock_goes_on_in_milliseconds),
+		cmocka_unit_test(both_units_are_of_one_clock),
 		cmocka_unit_test(suspended_time_counts_since_the_boot),
 		cmocka_unit_test(cpu_time_is_read),
 		cmocka_unit_test(an_unknown_clock_is_an_error),

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The way to the supervisor of this process: the socket that NOTIFY_SOCKET names. */
+#ifndef STICKY_SERVICE_SERVICE_SOCKET_H
+#define STICKY_SERVICE_SERVICE_SOCKET_H
+
+#include <stdint.h>
+
+#include "service/service_address.h"
+
+struct service_socket {
+	int fd;
+	struct service_address to;
+	uint64_t log_after_ms; /* by clock_ms(): the log names no failure before */
+};
+
+/*
+ * Make the socket. Nothing is sent, and the other end need not be there yet.
+ *
+ * name  the value of NOTIFY_SOCKET
+ *
+ * Returns 0 or -errno: those of service_address_parse() and socket(2).
+ */
+int service_socket_open(const char *name, struct service_socket *ret_socket);
+
+/*
+ * Send a message. It is never waited for the reader: a message that there is no room for is not
+ * sent. Failures are logged once a minute.
+ *
+ * Returns 0 or -errno.
+ */
+int service_socket_send(struct service_socket *socket, const char *text);
+
+void service_socket_close(struct service_socket *socket);
+
+#endif
