@@ -56,7 +56,8 @@ enum {
 	KEY_TCP_FASTOPEN,
 	KEY_FREEBIND,
 	KEY_BIND_DEVICE,
-	KEY_REQUIRE_ENGINE
+	KEY_REQUIRE_ENGINE,
+	KEY_ADMIN
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -403,6 +404,13 @@ static const struct config_option options[] = {
 	 AT(require_engine),
 	 FIXED,
 	 .choices = "any kernel classic"},
+	{{"admin", KEY_ADMIN, "ADDRESS",
+	  "Read-only HTTP for people and monitoring: a status page, /metrics, /healthz, /readyz; "
+	  "HOST:PORT or unix:PATH, such as 127.0.0.1:9180 (off)",
+	  false},
+	 KIND_ADMIN,
+	 AT(admin),
+	 .change = CHANGES_AT_TAKEOVER},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
@@ -463,7 +471,8 @@ const struct config_option *option_nearest(const char *text, size_t length)
 bool option_is_text(const struct config_option *option)
 {
 	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
-	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER;
+	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER ||
+	       option->kind == KIND_ADMIN;
 }
 
 bool option_is_list(const struct config_option *option)
