@@ -16,6 +16,7 @@
 
 #include "api/http_accept.h"
 #include "api/api_stream.h"
+#include "api/metrics_answer.h"
 #include "api/status.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/slot_commands.h"
@@ -87,6 +88,11 @@ static void serve_where(struct api *api, struct evhttp_request *request)
 		api_answer(request, HTTP_OK,
 			   status_of_client(api->instance, text, (const void *)&client));
 	evhttp_clear_headers(&query);
+}
+
+static void serve_metrics(struct api *api, struct evhttp_request *request)
+{
+	metrics_answer(api->instance, request);
 }
 
 static void on_waiter_gone(struct evhttp_connection *connection, void *context)
@@ -293,6 +299,7 @@ static const struct route {
 	{"/v1/status", EVHTTP_REQ_GET, serve_status},
 	{"/v1/where", EVHTTP_REQ_GET, serve_where},
 	{"/v1/events", EVHTTP_REQ_GET, serve_events},
+	{"/v1/metrics", EVHTTP_REQ_GET, serve_metrics},
 	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},
 	{"/v1/reload", EVHTTP_REQ_POST, serve_reload},
 	{"/v1/upgrade", EVHTTP_REQ_POST, serve_upgrade},

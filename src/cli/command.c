@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{"events", "", "Show the last events, and follow new ones", command_events},
 	{"stop", "", "Ask the workers to stop, then end the instance", command_stop},
 	{"where", "ADDRESS", "Show which worker a client goes to", command_where},
+	{"metrics", "", "Show the metrics, as Prometheus reads them", command_metrics},
 	{"doctor", "", "Check what this machine can do, and what is missing", command_doctor},
 	{"version", "", "Show the version", command_version},
 	{"help", "[COMMAND]", "Show the commands, or the options of one", command_help},

@@ -56,6 +56,7 @@ int command_start(int argc, char **argv);
 int command_stop(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_where(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_scale(int argc, char **argv);
 int command_drain(int argc, char **argv);
