@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/reload_times.h"
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
@@ -87,7 +88,8 @@ static int (*const steps[])(struct controller *controller) = {
 	controller_start_frontend, /* must come before a takeover
 				      installs its program */
 	controller_take_over,	    controller_open_slot_sockets,
-	controller_open_api,	    shrink_privilege,
+	controller_open_api,	    controller_open_admin,
+	shrink_privilege,
 };
 
 /* Run the loop until the instance ends. Returns an exit code. */
@@ -102,6 +104,7 @@ static int run_loop(struct controller *controller)
 static void teardown(struct controller *controller)
 {
 	controller_close_upgrade(controller);
+	admin_close(controller->admin);
 	api_close(controller->api);
 	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
@@ -119,6 +122,7 @@ static void teardown(struct controller *controller)
 		error_response_end_all(controller->base);
 		event_base_free(controller->base);
 	}
+	reload_times_close(controller->instance.reload_times);
 	journal_close(controller->instance.journal);
 	sticky_group_close(controller->instance.group); /* also removes the group's pins */
 	if (!controller->leaves_files)
