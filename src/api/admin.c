@@ -149,25 +149,32 @@ static void serve_events(struct admin *admin, struct evhttp_request *request)
 		admin_streams_add(admin->streams, admin->clients, request);
 }
 
-static const struct {
+struct route {
 	const char *path;
 	void (*serve)(struct admin *admin, struct evhttp_request *request);
-} routes[] = {
-	{"/metrics", serve_metrics},	{"/healthz", serve_health}, {"/readyz", serve_readiness},
-	{"/status.json", serve_status}, {"/where", serve_where},    {"/events", serve_events},
+	bool is_for_any_host; /* load balancers ask by any name, and the answer is one line */
 };
 
-static void serve(struct admin *admin, struct evhttp_request *request, const char *path)
+static const struct route routes[] = {
+	{"/metrics", serve_metrics, false}, {"/healthz", serve_health, true},
+	{"/readyz", serve_readiness, true}, {"/status.json", serve_status, false},
+	{"/where", serve_where, false},	    {"/events", serve_events, false},
+};
+
+static const struct route *find_route(const char *path)
 {
-	const struct admin_file *file = admin_page_file(path);
 	size_t i;
 
-	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		if (!strcmp(routes[i].path, path)) {
-			routes[i].serve(admin, request);
-			return;
-		}
-	}
+	for (i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
+		if (!strcmp(routes[i].path, path))
+			return &routes[i];
+	return NULL;
+}
+
+static void serve_file(struct evhttp_request *request, const char *path)
+{
+	const struct admin_file *file = admin_page_file(path);
+
 	if (file)
 		answer_text(request, HTTP_OK, file->type, file->text);
 	else
@@ -194,6 +201,7 @@ static bool is_host_allowed(const struct admin *admin, struct evhttp_request *re
 static void on_request(struct evhttp_request *request, void *context)
 {
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
+	const struct route *route = find_route(path ? path : "");
 	size_t i;
 
 	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
@@ -202,12 +210,14 @@ static void on_request(struct evhttp_request *request, void *context)
 		add_header(request, "Allow", "GET, HEAD");
 		api_answer_error(request, HTTP_BADMETHOD,
 				 "nothing can be changed here: GET and HEAD are answered");
-	} else if (!is_host_allowed(context, request)) {
+	} else if (!(route && route->is_for_any_host) && !is_host_allowed(context, request)) {
 		api_answer_error(request, 421,
 				 "this host name is not known here: ask by the IP address, or have "
 				 "the name in --admin NAME:PORT");
+	} else if (route) {
+		route->serve(context, request);
 	} else {
-		serve(context, request, path ? path : "");
+		serve_file(request, path ? path : "");
 	}
 }
 
