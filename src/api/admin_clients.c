@@ -77,8 +77,7 @@ static void end_slow(struct admin_clients *clients)
 	uint64_t now = clock_ms();
 	struct client *client;
 
-	TAILQ_FOREACH(client, &clients->list, in_order)
-	{
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order)) {
 		if (client->since_ms + clients->limits.patience_ms > now)
 			return;
 		end(client);
@@ -101,8 +100,8 @@ static void end_oldest(struct admin_clients *clients)
 {
 	struct client *client;
 
-	TAILQ_FOREACH(client, &clients->list, in_order)
-	{
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order)) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE() comes before free() */
 		if (client->is_kept || client->is_ended)
 			continue;
 		end(client);
@@ -164,11 +163,9 @@ void admin_clients_keep(struct admin_clients *clients, struct evhttp_connection 
 	const struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
 	struct client *client;
 
-	TAILQ_FOREACH(client, &clients->list, in_order)
-	{
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order))
 		if (client->stream == stream)
 			client->is_kept = true;
-	}
 }
 
 uint32_t admin_clients_count(const struct admin_clients *clients)
@@ -183,6 +180,7 @@ void admin_clients_close(struct admin_clients *clients)
 	if (!clients)
 		return;
 	while ((client = TAILQ_FIRST(&clients->list)))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget() unlinks it */
 		forget(clients, client);
 	event_free(clients->sweep);
 	free(clients);

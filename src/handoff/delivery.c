@@ -215,8 +215,9 @@ uint32_t delivery_on_the_way(const struct delivery *delivery)
 	const struct worker_endpoint *endpoint;
 	uint32_t sum = 0;
 
-	LIST_FOREACH(endpoint, &delivery->endpoints, in_delivery)
-	sum += endpoint->count;
+	for (endpoint = LIST_FIRST(&delivery->endpoints); endpoint;
+	     endpoint = LIST_NEXT(endpoint, in_delivery))
+		sum += endpoint->count;
 	return sum;
 }
 
