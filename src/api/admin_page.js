@@ -198,7 +198,7 @@ function showTotals(status, rate) {
     "Open": count(open),
     "Waiting now": count(status.held),
     "Answered 502": count(counters.answered_502),
-    "Moved to a successor": count(counters.migrated),
+    "Moved": count(counters.migrated),
     "Placed elsewhere": count(counters.empty_slot),
     "Refused": count(counters.dropped),
   };
