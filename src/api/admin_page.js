@@ -14,8 +14,8 @@ const COLUMNS = [
   { label: "Up", text: (worker) => (worker.pid ? duration(worker.uptime_ms) : "–") },
   { label: "Conn./s", text: (_, now) => rateText(now.rate), line: "rate" },
   { label: "Queue", text: (worker) => count(worker.queue), line: "queue" },
-  { label: "Open", text: (worker) => count(worker.connections) },
   { label: "Memory", text: (worker) => bytes(worker.rss_bytes), line: "memory" },
+  { label: "Open", text: (worker) => count(worker.connections) },
   { label: "CPU", text: (_, now) => (now.cpu === null ? "–" : `${now.cpu.toFixed(0)} %`) },
 ];
 const GOOD = ["ready", "running"];
@@ -222,6 +222,8 @@ function showStrip(status) {
     const slot = strip.childElementCount;
     add(strip, "span", { textContent: slot }).style.setProperty("--hue", hueOf(slot));
   }
+  strip.classList.toggle("has-many", status.slots > 12);
+  strip.classList.toggle("has-very-many", status.slots > 40);
   const shares = status.workers.map((worker, slot) => {
     const part = strip.children[slot];
     const share = ((worker.buckets / status.buckets) * 100).toFixed(2);

@@ -16,7 +16,8 @@
 #define STALL_SECONDS	 30	    /* a client that takes no byte for so long is ended */
 #define EVENTS_FIRST	 50	    /* how many of the last events a new stream gets */
 #define INTERVAL_MS	 1000
-#define SLOTS_A_INTERVAL 64  /* so many slots more take one interval more */
+#define SLOTS_A_INTERVAL 64 /* so many slots more take one interval more */
+#define RETRY_MS	 1000
 #define SOON_MS		 100 /* from an event to the next status */
 
 struct admin_stream {
@@ -87,6 +88,18 @@ static void send_event(struct admin_stream *stream, const char *name, const char
 	evhttp_send_reply_chunk(stream->request, chunk);
 	evbuffer_free(chunk);
 	end_if_behind(stream);
+}
+
+/* Browsers wait for some seconds else, before they connect again. */
+static void send_retry(struct admin_stream *stream)
+{
+	struct evbuffer *chunk = evbuffer_new();
+
+	if (!chunk)
+		return;
+	if (evbuffer_add_printf(chunk, "retry: %d\n\n", RETRY_MS) > 0)
+		evhttp_send_reply_chunk(stream->request, chunk);
+	evbuffer_free(chunk);
 }
 
 /* ---- All streams ------------------------------------------------------------------------ */
@@ -168,6 +181,7 @@ static void begin_answer(struct admin_stream *stream)
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
 			  "text/event-stream");
 	evhttp_send_reply_start(request, HTTP_OK, NULL);
+	send_retry(stream);
 }
 
 static struct admin_stream *new_stream(struct admin_streams *streams,

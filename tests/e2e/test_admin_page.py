@@ -26,7 +26,8 @@ class AdminPage(LifecycleTestCase):
     def shows(self, selector, *words):
         """Wait until these words are in the visible text of some elements."""
         wait_for(lambda: f"{words} in {selector}: {self.page.text(selector)}",
-                 lambda: all(word in " ".join(self.page.text(selector)) for word in words))
+                 lambda: all(word in " ".join(self.page.text(selector)) for word in words),
+                 interval=0.05)
 
     def resize(self, width, height, scheme="light"):
         self.page.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height,
@@ -74,12 +75,10 @@ class AdminPage(LifecycleTestCase):
         self.shows("#answer", "not an IP address")
 
     def check_rate(self):
-        def counted():
-            for number in range(1, 60):
-                ask(HERE, f"127.8.0.{number}")
-            return any(re.match(r"[1-9]|0\.[1-9]", row[5]) for row in self.rows())
-
-        wait_for("connections to be counted", counted)
+        for number in range(1, 60):
+            ask(HERE, f"127.8.0.{number}")
+        wait_for("connections to be counted", lambda: any(
+            re.match(r"[1-9]|0\.[1-9]", row[5]) for row in self.rows()), interval=0.1)
 
     def check_reload(self, instance):
         self.mode("slow")
