@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "api/admin_clients.h"
+#include "api/api_stream.h"
 #include "api/http_accept.h"
 #include "common/clock.h"
 
@@ -31,6 +32,12 @@ struct server {
 	socklen_t length;
 };
 
+static void on_stream_gone(struct evhttp_connection *connection, void *request)
+{
+	(void)connection;
+	api_forget(request);
+}
+
 static void on_request(struct evhttp_request *request, void *context)
 {
 	struct server *server = context;
@@ -41,6 +48,8 @@ static void on_request(struct evhttp_request *request, void *context)
 		evhttp_send_reply(request, HTTP_OK, NULL, NULL);
 		return;
 	}
+	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_stream_gone,
+				      request);
 	admin_clients_keep(server->clients, evhttp_request_get_connection(request));
 	evhttp_send_reply_start(request, HTTP_OK, NULL);
 }
