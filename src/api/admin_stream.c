@@ -12,9 +12,9 @@
 #include "api/status.h"
 #include "common/timer.h"
 
-#define BEHIND_MAX	 (1u << 20) /* bytes that may wait for a client that does not read */
-#define STALL_SECONDS	 30	    /* a client that takes no byte for so long is ended */
-#define EVENTS_FIRST	 50	    /* how many of the last events a new stream gets */
+#define BEHIND_MAX	 (256u << 10) /* bytes that may wait for a client that does not read */
+#define STALL_SECONDS	 30	      /* a client that takes no byte for so long is ended */
+#define EVENTS_FIRST	 50	      /* how many of the last events a new stream gets */
 #define INTERVAL_MS	 1000
 #define SLOTS_A_INTERVAL 64 /* so many slots more take one interval more */
 #define RETRY_MS	 1000
@@ -64,11 +64,12 @@ static void on_client_gone(struct evhttp_connection *connection, void *context)
 	api_forget(request);
 }
 
+/* One status may be larger than BEHIND_MAX: what counts is that the previous ones were read. */
 static void end_if_behind(struct admin_stream *stream)
 {
 	struct bufferevent *buffers = buffers_of(stream->request);
 
-	if (evbuffer_get_length(bufferevent_get_output(buffers)) <= BEHIND_MAX)
+	if (stream->is_over || evbuffer_get_length(bufferevent_get_output(buffers)) <= BEHIND_MAX)
 		return;
 	stream->is_over = true;
 	shutdown(bufferevent_getfd(buffers), SHUT_RDWR);
@@ -79,6 +80,7 @@ static void send_event(struct admin_stream *stream, const char *name, const char
 {
 	struct evbuffer *chunk = evbuffer_new();
 
+	end_if_behind(stream);
 	if (stream->is_over || !chunk ||
 	    evbuffer_add_printf(chunk, "event: %s\ndata: %s\n\n", name, data) < 0) {
 		if (chunk)
@@ -87,7 +89,6 @@ static void send_event(struct admin_stream *stream, const char *name, const char
 	}
 	evhttp_send_reply_chunk(stream->request, chunk);
 	evbuffer_free(chunk);
-	end_if_behind(stream);
 }
 
 /* Browsers wait for some seconds else, before they connect again. */

@@ -14,6 +14,7 @@ import stat
 import subprocess
 
 import harness
+from clients import LISTEN
 from lifecycle import WORKERS, LifecycleTestCase
 from passing import XFF, PassingTestCase, forwarded
 from programs import FAILED, USAGE, ControlConnection, WORKER
@@ -72,6 +73,21 @@ def value(samples, name, **labels):
 
 def total(samples, name):
     return sum(number for (each, _), number in samples.items() if each == f"stickyctl_{name}")
+
+
+def open_connections():
+    """The number of connections to --admin that neither side has ended: proc_net_tcp."""
+    lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(fields[1].endswith(f":{ADMIN[1]:04X}") and fields[3] == "01"
+               for fields in map(str.split, lines))
+
+
+def small_buffers(test):
+    """Sockets of the test's namespace hold little, so that what is not read waits in stickyctl."""
+    for name in ("tcp_wmem", "tcp_rmem"):
+        path = pathlib.Path("/proc/sys/net/ipv4", name)
+        test.addCleanup(path.write_text, path.read_text())
+        path.write_text("4096 4096 4096\n")
 
 
 class Answers(LifecycleTestCase):
@@ -308,6 +324,24 @@ class Bounds(LifecycleTestCase):
             text += stream.recv(65536)
         self.assertRegex(text, rb"text/event-stream")
         self.assertRegex(text, rb'event: status\ndata: \{"name":"default"')
+
+    def test_a_stream_that_is_not_read(self):
+        """Each SIGTERM is an event here, and is followed by a status, of some 40 KB."""
+        small_buffers(self)
+        instance = self.serve("-w", 60, *LISTEN, "--worker", "activation", "--ready", "started",
+                              "--stop-delay", "60s", "--admin", TEXT, "--", "sleep", 1000)
+        stream = self.connect_admin(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream.recv(1)
+        self.assertEqual(open_connections(), 1)
+
+        def is_ended():
+            instance.send(signal.SIGTERM)
+            return open_connections() == 0
+
+        wait_for("the stream to be ended", is_ended, interval=0.1)
+        self.assertEqual(ask("/healthz")[0], 200)
+        instance.send(signal.SIGQUIT)
+        instance.wait()
 
     def test_hostile_requests(self):
         instance = self.serve_workers(1, "--admin", TEXT)
