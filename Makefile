@@ -215,11 +215,22 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # The one file that includes the skeleton.
 $(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
-# JavaScript as a C string: src/node/stop.js is a file that editors and linters know.
+# JavaScript as a C string: src/node/stop.js is a file that editors and linters know. HTML and CSS alike.
+as_c_string = sed 's/[\\"]/\\&/g; s/.*/"&\\n"/'
 $(BUILD)/generated/%.js.h: src/%.js
 	$(call SAY,JS,$<)
 	@mkdir -p $(@D)
-	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
+	$(Q)$(as_c_string) $< > $@
+$(BUILD)/generated/%.html.h: src/%.html
+	$(call SAY,HTML,$<)
+	@mkdir -p $(@D)
+	$(Q)$(as_c_string) $< > $@
+$(BUILD)/generated/%.css.h: src/%.css
+	$(call SAY,CSS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(as_c_string) $< > $@
+$(BUILD)/src/api/admin_page.o: $(BUILD)/generated/api/admin_page.html.h \
+	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
 	$(BUILD)/generated/node/preload.js.h
 

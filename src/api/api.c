@@ -18,6 +18,7 @@
 #include "api/http_accept.h"
 #include "api/api_logs.h"
 #include "api/api_stream.h"
+#include "api/metrics_answer.h"
 #include "api/status.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/slot_commands.h"
@@ -95,6 +96,11 @@ static void serve_where(struct api *api, struct evhttp_request *request)
 static void serve_clients(struct api *api, struct evhttp_request *request)
 {
 	api_serve_clients(api->instance, request);
+}
+
+static void serve_metrics(struct api *api, struct evhttp_request *request)
+{
+	metrics_answer(api->instance, request);
 }
 
 static void on_waiter_gone(struct evhttp_connection *connection, void *context)
@@ -308,6 +314,7 @@ static const struct route {
 	{"/v1/clients", EVHTTP_REQ_GET, serve_clients},
 	{"/v1/events", EVHTTP_REQ_GET, serve_events},
 	{"/v1/logs", EVHTTP_REQ_GET, serve_logs},
+	{"/v1/metrics", EVHTTP_REQ_GET, serve_metrics},
 	{"/v1/stop", EVHTTP_REQ_POST, serve_stop},
 	{"/v1/reload", EVHTTP_REQ_POST, serve_reload},
 	{"/v1/upgrade", EVHTTP_REQ_POST, serve_upgrade},

@@ -7,6 +7,7 @@
  *   GET  /v1/clients[?slot=N&limit=N]     the clients with the most open connections
  *   GET  /v1/events[?follow=1]            the last events, one line each; with follow also new ones
  *   GET  /v1/logs[?slot=N&lines=N&follow=1]  the last lines of the workers, one JSON object each
+ *   GET  /v1/metrics                      the state as Prometheus text, or OpenMetrics by Accept
  *   POST /v1/stop[?now=1]                 answered when all workers have ended
  *   POST /v1/reload[?wait=ready|drained]  with wait: its events, one line each, up to its end
  *   POST /v1/scale?slots=N|+N|-N          answered with the number of buckets that moved

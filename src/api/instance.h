@@ -25,6 +25,8 @@ struct upgrade_state {
 	int exit_code;		 /* where it has failed: that of `stickyctl upgrade` */
 };
 
+struct reload_times; /* reload_times.h */
+
 struct instance {
 	struct config *config; /* replaced in place at a reload */
 	struct sticky_group *group;
@@ -40,6 +42,9 @@ struct instance {
 	/* what would let the BPF program be used, where it could not be; "": nothing to do */
 	char steering_remedy[STICKY_EXPLANATION_SIZE];
 	struct upgrade_state upgrade;
+	struct reload_times *reload_times;
+	bool has_admin;			 /* it listens at the address of --admin */
+	bool stop_announced;		 /* a stop has been asked for, perhaps with --stop-delay */
 	uint64_t started_ms;		 /* clock_ms() at the start */
 	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */
 };

@@ -125,8 +125,9 @@ static json_t *counters_json(const struct instance *instance)
 
 	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "steered", (json_int_t)counters.steered, "empty_slot",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+			 "to_dispatchers", (json_int_t)counters.dispatched, "steered",
+			 (json_int_t)counters.steered, "empty_slot",
 			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
 			 "migrated", (json_int_t)counters.migrated, "dispatched",
 			 (json_int_t)counted(&traffic->dispatch.accepted), "handed",
@@ -235,6 +236,9 @@ json_t *status_of_instance(const struct instance *instance)
 			(json_int_t)supervisor_steering_restored(instance->supervisor),
 			"output_lost", output_lost_json(instance));
 	survey_fini(&survey);
+	json_object_set_new(json, "admin",
+			    instance->has_admin ? json_string(instance->config->admin)
+						: json_null());
 	return json;
 }
 

@@ -290,3 +290,44 @@ int client_follow(const struct config *config, const char *method, const char *t
 	fclose(stream);
 	return result;
 }
+
+/* ---- Text -------------------------------------------------------------------------- */
+
+static int copy_body(FILE *from, FILE *to)
+{
+	char part[8192];
+	size_t length;
+
+	while ((length = fread(part, 1, sizeof(part), from)) > 0)
+		if (fwrite(part, 1, length, to) != length)
+			break;
+	if (fflush(to) || ferror(to)) {
+		fprintf(stderr, "stickyctl: cannot write: %s\n", strerror(errno));
+		return EXIT_FAILED;
+	}
+	if (!ferror(from))
+		return EXIT_DONE;
+	fprintf(stderr, "stickyctl: the controller's answer is not complete: %s\n",
+		strerror(errno));
+	return EXIT_FAILED;
+}
+
+int client_copy(const struct config *config, const char *target, unsigned int timeout_s, FILE *to)
+{
+	struct timeval limit = {.tv_sec = timeout_s};
+	FILE *stream;
+	int fd = -1, code, result = connect_to(config, false, &fd);
+
+	if (result)
+		return result;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (send_request(fd, "GET", target) || !(stream = fdopen(fd, "r"))) {
+		fprintf(stderr, "stickyctl: cannot talk to the controller: %s\n", strerror(errno));
+		close(fd);
+		return EXIT_FAILED;
+	}
+	code = read_head(stream);
+	result = code == 200 ? copy_body(stream, to) : read_refusal(stream, code);
+	fclose(stream);
+	return result;
+}

@@ -4,6 +4,7 @@
 #define STICKY_CLI_CLIENT_H
 
 #include <jansson.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "config/config.h"
@@ -45,5 +46,14 @@ typedef int client_event_fn(void *context, const json_t *event);
  */
 int client_follow(const struct config *config, const char *method, const char *target,
 		  client_event_fn *fn, void *context, int ended);
+
+/*
+ * Copy the body of an answer, which is text, to a stream.
+ *
+ * timeout_s  how long each part of the answer may take, in seconds
+ *
+ * Writes an error message to stderr. Returns an exit code.
+ */
+int client_copy(const struct config *config, const char *target, unsigned int timeout_s, FILE *to);
 
 #endif

@@ -51,6 +51,8 @@ static const struct command commands[] = {
 	{"clients", "", "Show who has the most open connections", command_clients,
 	 "  stickyctl clients --limit 5\n  stickyctl clients -n web --slot 2 --json",
 	 command_clients_options, false},
+	{"metrics", "", "Show the metrics, as Prometheus reads them", command_metrics,
+	 "  stickyctl metrics\n  stickyctl metrics -n web | grep held", NULL, false},
 	{"check", "", "Show all mistakes of a configuration file", command_check,
 	 "  stickyctl check -c web.yaml\n  stickyctl check -n web --print", command_check_options,
 	 true},

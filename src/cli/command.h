@@ -80,6 +80,7 @@ int command_list(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_where(int argc, char **argv);
 int command_clients(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_scale(int argc, char **argv);
 int command_drain(int argc, char **argv);

@@ -28,7 +28,7 @@ static const struct {
 	const char *title;
 	const char *names; /* with a space behind each */
 } groups[] = {
-	{"The instance:", "config daemon state-dir "},
+	{"The instance:", "config daemon state-dir admin "},
 	{"Addresses:",
 	 "listen slot-listen backlog tcp-defer-accept tcp-fastopen freebind bind-device "},
 	{"Workers:", "workers worker chdir env env-file user node-preload serialization "},

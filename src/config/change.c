@@ -14,6 +14,7 @@ static size_t size_of(const struct config_option *option)
 	case KIND_NAME:
 	case KIND_TOKEN:
 	case KIND_WORKER:
+	case KIND_ADMIN:
 		return sizeof(char *);
 	case KIND_ADDRESSES:
 	case KIND_RANGES:

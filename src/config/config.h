@@ -183,6 +183,7 @@ struct config {
 	struct string_list listen;
 	/* a private address for each slot, with {slot} in its name; NULL: none */
 	char *slot_listen;
+	char *admin; /* the address of read-only HTTP; NULL or "off": none */
 	struct config_sockets sockets;
 	uint32_t workers; /* number of slots; 0: one for each CPU that may be used */
 	uint32_t backlog;

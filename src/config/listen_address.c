@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/units.h"
@@ -29,4 +30,28 @@ const char *listen_address_problem(const char *text)
 	if (!is_port(colon + 1))
 		return FORM " with a port from 0 to 65535";
 	return NULL;
+}
+
+#define UNIX_PREFIX "unix:"
+
+const char *listen_address_path(const char *text)
+{
+	size_t length = strlen(UNIX_PREFIX);
+
+	return strncmp(text, UNIX_PREFIX, length) ? NULL : text + length;
+}
+
+const char *admin_address_problem(const char *text)
+{
+	const char *path = listen_address_path(text);
+	const char *problem = path ? NULL : listen_address_problem(text);
+
+	if (!strcmp(text, "off"))
+		return NULL;
+	if (path)
+		return path[0] == '/' && path[1] ? NULL : "unix: and an absolute path";
+	if (problem)
+		return strcmp(problem, FORM) ? problem : FORM ", unix:/PATH or off";
+	/* Nobody would know which port the kernel has chosen. */
+	return strtoul(strrchr(text, ':') + 1, NULL, 10) ? NULL : FORM " with a port from 1 on";
 }

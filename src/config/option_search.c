@@ -68,7 +68,8 @@ const struct config_option *option_nearest(const char *text, size_t length)
 bool option_is_text(const struct config_option *option)
 {
 	return option->kind == KIND_TEXT || option->kind == KIND_NAME ||
-	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER;
+	       option->kind == KIND_TOKEN || option->kind == KIND_WORKER ||
+	       option->kind == KIND_ADMIN;
 }
 
 bool option_is_list(const struct config_option *option)

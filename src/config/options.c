@@ -58,7 +58,8 @@ enum {
 	KEY_TCP_FASTOPEN,
 	KEY_FREEBIND,
 	KEY_BIND_DEVICE,
-	KEY_REQUIRE_ENGINE
+	KEY_REQUIRE_ENGINE,
+	KEY_ADMIN
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -434,6 +435,13 @@ static const struct config_option options[] = {
 	 AT(require_engine),
 	 FIXED,
 	 .choices = "any kernel classic"},
+	{{"admin", KEY_ADMIN, "ADDRESS",
+	  "Read-only HTTP for people and monitoring: a status page, /metrics, /healthz, /readyz; "
+	  "HOST:PORT or unix:PATH, such as 127.0.0.1:9180 (off)",
+	  false},
+	 KIND_ADMIN,
+	 AT(admin),
+	 .change = CHANGES_AT_TAKEOVER},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

@@ -14,6 +14,7 @@ enum option_kind {
 	KIND_RANGES,	  /* a list of CIDR or @FILE */
 	KIND_TOKEN,	  /* the name of a header field */
 	KIND_WORKER,	  /* a value of --worker */
+	KIND_ADMIN,	  /* see admin_address_problem() */
 	KIND_FILES,	  /* a list of file names; each source adds to it */
 	KIND_ASSIGNMENTS, /* a list of NAME=VALUE; each source adds to it */
 	KIND_NUMBER,

@@ -191,6 +191,10 @@ static int set(struct config *config, const struct config_option *option, const 
 					"one of: auto activation bind node node:sticky-listen "
 					"node:sticky-cluster[,prefix=P]");
 		return set_text(member, value);
+	case KIND_ADMIN:
+		problem = admin_address_problem(value);
+		return problem ? complain(ret_error, origin, value, problem)
+			       : set_text(member, value);
 	case KIND_TOKEN:
 		if (!is_header_name(value))
 			return complain(ret_error, origin, value, "a header's name");

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/reload_times.h"
 #include "common/exit_code.h"
 #include "common/journal.h"
 #include "common/log.h"
@@ -91,7 +92,8 @@ static int (*const steps[])(struct controller *controller) = {
 	controller_start_frontend, /* must come before a takeover
 				      installs its program */
 	controller_take_over,	    controller_open_slot_sockets,
-	controller_open_api,	    shrink_privilege,
+	controller_open_api,	    controller_open_admin,
+	shrink_privilege,
 };
 
 /* Run the loop until the instance ends. Returns an exit code. */
@@ -107,6 +109,7 @@ static void teardown(struct controller *controller)
 {
 	controller_close_upgrade(controller);
 	service_close(controller->service);
+	admin_close(controller->admin);
 	api_close(controller->api);
 	frontend_stop(controller->instance.frontend);
 	supervisor_close(controller->instance.supervisor);
@@ -125,6 +128,7 @@ static void teardown(struct controller *controller)
 		error_response_end_all(controller->base);
 		event_base_free(controller->base);
 	}
+	reload_times_close(controller->instance.reload_times);
 	journal_close(controller->instance.journal);
 	sticky_group_close(controller->instance.group); /* also removes the group's pins */
 	if (!controller->leaves_files)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
+#include "api/admin.h"
 #include "api/api.h"
 #include "api/instance.h"
 #include "common/error_text.h"
@@ -66,8 +67,8 @@ struct controller {
 	struct api *api;
 	struct service *service;  /* NULL: there is no supervisor to tell */
 	struct event *stop_timer; /* for --stop-delay */
-	bool stop_announced;
-	bool interrupted; /* a first SIGINT has come */
+	struct admin *admin;	  /* NULL: --admin is not given, or failed after a takeover */
+	bool interrupted;	  /* a first SIGINT has come */
 	int exit_code;
 };
 
@@ -229,6 +230,14 @@ void controller_hold_signals(sigset_t *ret_previous);
 
 /* Undo controller_watch_signals(), also where it failed or was not called. */
 void controller_unwatch_signals(struct controller *controller);
+
+/* ---- setup_admin.c ---- */
+
+/*
+ * Open the socket of --admin, and serve requests there. Must come before the privileges are given
+ * up. After a takeover, a failure is only logged.
+ */
+int controller_open_admin(struct controller *controller);
 
 /* ---- stopping.c ---- */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/reload_times.h"
 #include "common/clock.h"
 #include "common/error_text.h"
 #include "common/exit_code.h"
@@ -47,6 +48,9 @@ int controller_open_api(struct controller *controller)
 	char path[RUNDIR_PATH_SIZE];
 	int error = rundir_file(controller->rundir.path, "control.sock", sizeof(path), path);
 
+	if (!error)
+		error = reload_times_open(controller->instance.journal,
+					  &controller->instance.reload_times);
 	controller->instance.started_ms = clock_ms();
 	clock_utc(6, controller->instance.started_at);
 	if (!error)

@@ -50,11 +50,11 @@ void controller_stop(struct controller *controller, bool now, const char *why)
 
 	journal_add(controller->instance.journal, STICKY_LOG_INFO, "stopping",
 		    json_pack("{s:s, s:s}", "why", why, "how", now ? "now" : "graceful"));
-	if (!now && delay_ms && !controller->stop_announced)
+	if (!now && delay_ms && !controller->instance.stop_announced)
 		timer_start(controller->stop_timer, delay_ms);
 	else if (now || !delay_ms)
 		begin_stop(controller, now);
-	controller->stop_announced = true;
+	controller->instance.stop_announced = true;
 }
 
 void controller_leave_loop(struct controller *controller, const struct timeval *after)

@@ -53,7 +53,7 @@ static int check_space(const struct controller *controller, struct error_text *r
 /* Does nothing go on that only this program knows of? */
 static int check_calm(const struct controller *controller, struct error_text *ret_error)
 {
-	if (!controller->stop_announced)
+	if (!controller->instance.stop_announced)
 		return supervisor_may_leave(controller->instance.supervisor, ret_error);
 	error_text_set(ret_error, "upgrade: the instance is stopping");
 	return -EBUSY;

@@ -205,6 +205,22 @@ uint32_t delivery_waiting(const struct delivery *delivery)
 	return delivery->waiting;
 }
 
+const struct histogram *delivery_waits(const struct delivery *delivery)
+{
+	return &delivery->waits;
+}
+
+uint32_t delivery_on_the_way(const struct delivery *delivery)
+{
+	const struct worker_endpoint *endpoint;
+	uint32_t sum = 0;
+
+	for (endpoint = LIST_FIRST(&delivery->endpoints); endpoint;
+	     endpoint = LIST_NEXT(endpoint, in_delivery))
+		sum += endpoint->count;
+	return sum;
+}
+
 /* ---- Open and close ----------------------------------------------------------------- */
 
 static int open_intake(struct delivery *delivery)

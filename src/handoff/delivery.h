@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "wire/channel.h"
+#include "common/histogram.h"
 #include "handoff/error_response.h"
 #include "sticky.h"
 
@@ -103,6 +104,15 @@ void delivery_table_changed(struct delivery *delivery);
  * whose slot has no worker is answered with an error at once.
  */
 void delivery_give_up(struct delivery *delivery);
+
+/*
+ * Returns how long connections have waited for a worker so far. Those that went to it at once are
+ * not counted. The pointer is valid until delivery_close().
+ */
+const struct histogram *delivery_waits(const struct delivery *delivery);
+
+/* The number of connections that were sent to workers, and that these have not accepted yet. */
+uint32_t delivery_on_the_way(const struct delivery *delivery);
 
 /* The number of waiting connections, of one slot or of all. */
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);

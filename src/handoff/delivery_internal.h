@@ -19,9 +19,10 @@ struct connection {
 	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
-	uint32_t id; /* of the last message that sent it; 0: it was never sent */
-	uint64_t since_ms;
-	bool is_watched; /* gone_fd reports when the client closes */
+	uint32_t id;		/* of the last message that sent it; 0: it was never sent */
+	uint64_t since_ms;	/* its budget begins anew when its slot gets or loses a worker */
+	uint64_t wait_begun_ms; /* for the statistics */
+	bool is_watched;	/* gone_fd reports when the client closes */
 };
 
 TAILQ_HEAD(connection_list, connection);
@@ -58,6 +59,7 @@ struct delivery {
 	struct connection_list waiting_for_worker;
 	struct connection_list waiting_for_room; /* the worker may not be sent more at the moment */
 	uint32_t waiting;
+	struct histogram waits; /* see delivery_waits() */
 	struct endpoint_list endpoints;
 	struct carried expected; /* see delivery_expect(); those that were taken over have no fd */
 	bool has_given_up;	 /* see delivery_give_up() */

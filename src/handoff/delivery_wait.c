@@ -89,7 +89,7 @@ void delivery_wait_begin(struct delivery *delivery, struct connection *connectio
 	struct connection_list *order = order_of(delivery, connection->slot);
 	bool was_empty = TAILQ_EMPTY(order);
 
-	connection->since_ms = clock_ms();
+	connection->since_ms = connection->wait_begun_ms = clock_ms();
 	if (first)
 		insert_given_back(slot, connection);
 	else
@@ -119,6 +119,7 @@ void delivery_wait_end(struct delivery *delivery, struct connection *connection)
 	struct delivery_slot *slot = &delivery->slots[connection->slot];
 
 	count_retries(delivery, connection);
+	histogram_add(&delivery->waits, clock_ms() - connection->wait_begun_ms);
 	TAILQ_REMOVE(&slot->waiting, connection, in_slot);
 	TAILQ_REMOVE(order_of(delivery, connection->slot), connection, in_order);
 	slot->waiting_count--;

@@ -82,6 +82,10 @@ class Page:
         element = self.post("/element", using="css selector", value=selector)
         self.post(f"/element/{next(iter(element.values()))}/value", text=keys)
 
+    def devtools(self, command, **parameters):
+        """Send a command of the DevTools protocol. Returns its answer."""
+        return self.post("/goog/cdp/execute", cmd=command, params=parameters)
+
     def screenshot(self, path):
         self.browser.switch(self.handle)
         path.write_bytes(base64.b64decode(self.browser._get("/screenshot")))

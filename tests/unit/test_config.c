@@ -190,6 +190,23 @@ static void good_texts_are_taken_and_replaced(void **state)
 	config_fini(&config);
 }
 
+static void admin_addresses_are_taken(void **state)
+{
+	static const char *const values[] = {
+		"127.0.0.1:9180",	    "[::1]:1", ":9180", "localhost:9180",
+		"unix:/run/app/admin.sock", "off"};
+	struct config config;
+	size_t i;
+
+	(void)state;
+	config_init(&config);
+	for (i = 0; i < COUNT(values); i++) {
+		assert_int_equal(set(&config, "admin", values[i]), 0);
+		assert_string_equal(config.admin, values[i]);
+	}
+	config_fini(&config);
+}
+
 static const struct {
 	const char *value, *command;
 	enum worker_mode mode;
@@ -323,6 +340,13 @@ static const struct {
 	{"name", "caf\xc3\xa9", "letters"},
 	{"config", "", "FILE"},
 	{"slot-listen", "", "ADDRESS"},
+	{"admin", "", "unix:/PATH or off"},
+	{"admin", "9180", "write :PORT"},
+	{"admin", "localhost", "unix:/PATH or off"},
+	{"admin", "127.0.0.1:65536", "a port from 0 to 65535"},
+	{"admin", "127.0.0.1:0", "a port from 1 on"},
+	{"admin", "unix:admin.sock", "an absolute path"},
+	{"admin", "unix:/", "an absolute path"},
 	{"worker", "", "auto activation bind node"},
 	{"worker", "nod", "auto activation bind node"},
 	{"worker", "node:sticky", "auto activation bind node"},
@@ -739,6 +763,7 @@ int main(void)
 		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),
+		cmocka_unit_test(admin_addresses_are_taken),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
 		cmocka_unit_test(no_option_is_without_a_test),
 		cmocka_unit_test(defaults_are_those_of_the_interface),

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Read-only HTTP for people and for monitoring (--admin), at a TCP address or a UNIX socket.
+ * Whoever can connect there may ask: nothing is changed by it, and nothing secret is shown.
+ *
+ *   GET /                    a page that shows the instance, and follows it
+ *   GET /metrics             Prometheus text, or OpenMetrics by Accept
+ *   GET /healthz             200: the controller's loop answers
+ *   GET /readyz              200: a slot has a ready worker; 503: none has one, or a stop was asked
+ * for GET /status.json         the status document GET /where?address=A     which slot a client
+ * belongs to GET /events              Server-Sent Events: see admin_stream.h
+ *
+ * Each answer ends its connection, but for streams. The number of connections is bounded, and so is
+ * the time that one may take: see admin_clients.h.
+ */
+#ifndef STICKY_API_ADMIN_H
+#define STICKY_API_ADMIN_H
+
+#include <event2/event.h>
+
+#include "api/instance.h"
+#include "common/error_text.h"
+#include "common/user_rights.h"
+
+struct admin;
+
+/*
+ * Bind the address, and serve requests.
+ *
+ * address    HOST:PORT, [V6ADDRESS]:PORT, :PORT or unix:/PATH; copied
+ * rights     of the workers' user, see admin_socket.h; must outlive it
+ * instance   what the answers describe; must outlive it
+ * ret_error  what is wrong, and what to do
+ *
+ * Returns 0 or -errno.
+ */
+int admin_open(struct event_base *base, const char *address, const struct user_rights *rights,
+	       const struct instance *instance, struct admin **ret_admin,
+	       struct error_text *ret_error);
+
+/* Close the socket and all connections, and remove the file of a UNIX socket. NULL is allowed. */
+void admin_close(struct admin *admin);
+
+#endif

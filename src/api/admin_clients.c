@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "api/admin_clients.h"
+
+#include <errno.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "common/clock.h"
+#include "common/timer.h"
+
+#define SWEEP_MS 500 /* how often ended connections are forgotten, and slow ones ended */
+
+/*
+ * libevent 2.1 neither bounds connections nor reports the end of one without a request. So each
+ * connection gets a bufferevent that is made here, with one more reference. libevent takes its
+ * callbacks away when it frees it: that is how the end is noticed.
+ */
+struct client {
+	TAILQ_ENTRY(client) in_order; /* by since_ms */
+	struct bufferevent *stream;
+	uint64_t since_ms;
+	bool is_kept;
+	bool is_ended; /* its socket was shut down, and libevent is about to free it */
+};
+
+TAILQ_HEAD(client_list, client);
+
+struct admin_clients {
+	struct admin_limits limits;
+	struct client_list list;
+	uint32_t count;
+	struct event *sweep; /* timer: runs while there are clients */
+};
+
+static bool is_gone(const struct client *client)
+{
+	bufferevent_event_cb callback;
+
+	bufferevent_getcb(client->stream, NULL, NULL, &callback, NULL);
+	return !callback;
+}
+
+static void forget(struct admin_clients *clients, struct client *client)
+{
+	TAILQ_REMOVE(&clients->list, client, in_order);
+	clients->count--;
+	bufferevent_decref(client->stream);
+	free(client);
+}
+
+/* libevent finds an end of the stream, or an error, and frees the connection. */
+static void end(struct client *client)
+{
+	if (client->is_kept || client->is_ended)
+		return;
+	shutdown(bufferevent_getfd(client->stream), SHUT_RDWR);
+	client->is_ended = true;
+}
+
+static void forget_gone(struct admin_clients *clients)
+{
+	struct client *client = TAILQ_FIRST(&clients->list), *next;
+
+	for (; client; client = next) {
+		next = TAILQ_NEXT(client, in_order);
+		if (is_gone(client))
+			forget(clients, client);
+	}
+}
+
+static void end_slow(struct admin_clients *clients)
+{
+	uint64_t now = clock_ms();
+	struct client *client;
+
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order)) {
+		if (client->since_ms + clients->limits.patience_ms > now)
+			return;
+		end(client);
+	}
+}
+
+static void on_sweep(evutil_socket_t fd, short what, void *context)
+{
+	struct admin_clients *clients = context;
+
+	(void)fd;
+	(void)what;
+	forget_gone(clients);
+	end_slow(clients);
+	if (clients->count)
+		timer_start(clients->sweep, SWEEP_MS);
+}
+
+static void end_oldest(struct admin_clients *clients)
+{
+	struct client *client;
+
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order)) {
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): TAILQ_REMOVE() comes before free() */
+		if (client->is_kept || client->is_ended)
+			continue;
+		end(client);
+		return;
+	}
+}
+
+static void watch(struct admin_clients *clients, struct client *client)
+{
+	bufferevent_incref(client->stream);
+	client->since_ms = clock_ms();
+	TAILQ_INSERT_TAIL(&clients->list, client, in_order);
+	clients->count++;
+	if (!event_pending(clients->sweep, EV_TIMEOUT, NULL))
+		timer_start(clients->sweep, SWEEP_MS);
+}
+
+/* libevent has accepted a connection, and asks for its bufferevent. NULL: it makes one itself. */
+static struct bufferevent *on_accepted(struct event_base *base, void *context)
+{
+	struct admin_clients *clients = context;
+	struct client *client = calloc(1, sizeof(*client));
+
+	forget_gone(clients);
+	if (clients->count >= clients->limits.clients)
+		end_oldest(clients);
+	if (!client)
+		return NULL;
+	client->stream = bufferevent_socket_new(base, -1, 0);
+	if (!client->stream) {
+		free(client);
+		return NULL;
+	}
+	watch(clients, client);
+	return client->stream;
+}
+
+int admin_clients_open(struct event_base *base, struct evhttp *http,
+		       const struct admin_limits *limits, struct admin_clients **ret_clients)
+{
+	struct admin_clients *clients = calloc(1, sizeof(*clients));
+
+	if (!clients)
+		return -ENOMEM;
+	clients->limits = *limits;
+	TAILQ_INIT(&clients->list);
+	clients->sweep = evtimer_new(base, on_sweep, clients);
+	if (!clients->sweep) {
+		free(clients);
+		return -ENOMEM;
+	}
+	evhttp_set_bevcb(http, on_accepted, clients);
+	*ret_clients = clients;
+	return 0;
+}
+
+void admin_clients_keep(struct admin_clients *clients, struct evhttp_connection *connection)
+{
+	const struct bufferevent *stream = evhttp_connection_get_bufferevent(connection);
+	struct client *client;
+
+	for (client = TAILQ_FIRST(&clients->list); client; client = TAILQ_NEXT(client, in_order))
+		if (client->stream == stream)
+			client->is_kept = true;
+}
+
+uint32_t admin_clients_count(const struct admin_clients *clients)
+{
+	return clients->count;
+}
+
+void admin_clients_close(struct admin_clients *clients)
+{
+	struct client *client;
+
+	if (!clients)
+		return;
+	while ((client = TAILQ_FIRST(&clients->list)))
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): forget() unlinks it */
+		forget(clients, client);
+	event_free(clients->sweep);
+	free(clients);
+}

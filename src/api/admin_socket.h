@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The listening socket of --admin. */
+#ifndef STICKY_API_ADMIN_SOCKET_H
+#define STICKY_API_ADMIN_SOCKET_H
+
+#include "common/error_text.h"
+#include "common/unix_path.h"
+#include "common/user_rights.h"
+
+/*
+ * Open the socket. The file of a UNIX socket that no process listens on any more is replaced. The
+ * new one has mode 0666, as systemd's sockets: its directory decides who may connect.
+ *
+ * rights     of the workers' user: if that user could change where the path leads to, it is used
+ *            with these. Must stay valid until unix_path_remove()
+ * ret_path   the file to remove at the end; none for TCP
+ * ret_error  what is wrong, and what to do
+ *
+ * Returns a non-blocking descriptor, or -errno.
+ */
+int admin_socket_open(const char *address, const struct user_rights *rights,
+		      struct unix_path *ret_path, struct error_text *ret_error);
+
+#endif

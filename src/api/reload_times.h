@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* How many reloads there were since this program began, and how long they took. */
+#ifndef STICKY_API_RELOAD_TIMES_H
+#define STICKY_API_RELOAD_TIMES_H
+
+#include <stdint.h>
+
+#include "common/histogram.h"
+#include "common/journal.h"
+
+struct reload_times;
+
+/* The reloads that have ended. The sum of both numbers is that of the durations. */
+struct reload_totals {
+	uint64_t succeeded;
+	uint64_t failed;
+	struct histogram durations;
+};
+
+/*
+ * Follow the journal's events "reload_begun" and "reload_ended".
+ *
+ * journal  must outlive it
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int reload_times_open(struct journal *journal, struct reload_times **ret_times);
+
+/* Returns the totals, which are valid until reload_times_close(). */
+const struct reload_totals *reload_times_totals(const struct reload_times *times);
+
+/* NULL is allowed. */
+void reload_times_close(struct reload_times *times);
+
+#endif
