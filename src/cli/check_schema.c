@@ -107,6 +107,9 @@ static json_t *type_of(const struct config_option *option)
 		return number_or_text("^[0-9]+[KMGT]?$");
 	case KIND_RATE:
 		return text("^[0-9]+/" TIME_PATTERN "$");
+	case KIND_ADMIN:
+		return text("^(off|unix:/.+|.*:[0-9]+)$");
+	case KIND_FLAG:
 	case KIND_CHOICE:
 		return choice(option->choices);
 	}
