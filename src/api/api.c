@@ -425,6 +425,7 @@ int api_open(struct event_base *base, const char *path, const struct instance *i
 		api_close(api);
 		return error;
 	}
+	evhttp_set_bevcb(api->http, accepting_make_stream, NULL);
 	evhttp_set_gencb(api->http, on_request, api);
 	evhttp_set_allowed_methods(api->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST);
 	evhttp_set_max_headers_size(api->http, HEADERS_MAX);

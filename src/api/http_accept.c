@@ -36,12 +36,7 @@ static void on_error(struct evconnlistener *listener, void *context)
 		evconnlistener_disable(listener);
 }
 
-/*
- * With BEV_OPT_CLOSE_ON_FREE the events of a connection are deleted before its descriptor is
- * closed. evhttp itself (libevent 2.1) does it in the other order: in between, another thread may
- * get a descriptor of the same number, and epoll_ctl() is called with that one.
- */
-static struct bufferevent *make_connection(struct event_base *base, void *context)
+struct bufferevent *accepting_make_stream(struct event_base *base, void *context)
 {
 	(void)context;
 	return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
@@ -53,7 +48,6 @@ int accepting_start(struct evhttp *http, int fd)
 
 	if (!bound)
 		return -ENOMEM;
-	evhttp_set_bevcb(http, make_connection, NULL);
 	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), on_error);
 	return 0;
 }

@@ -15,4 +15,15 @@
  */
 int accepting_start(struct evhttp *http, int fd);
 
+/*
+ * For evhttp_set_bevcb(): makes the stream of a connection, whose descriptor is closed after its
+ * events have been deleted. evhttp itself (libevent 2.1) does it in the other order: in between the
+ * program may get a descriptor of the same number, which libevent then takes for the former one.
+ *
+ * context  not used
+ *
+ * Returns NULL if there is no memory: evhttp then makes a stream of its own.
+ */
+struct bufferevent *accepting_make_stream(struct event_base *base, void *context);
+
 #endif

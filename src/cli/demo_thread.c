@@ -107,9 +107,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
 	struct demo_thread *thread = context;
 
-	(void)base;
 	thread->accepted_count++;
-	return NULL;
+	return accepting_make_stream(base, NULL);
 }
 
 /*
