@@ -12,7 +12,8 @@
 #include "common/clock.h"
 #include "common/timer.h"
 
-#define SWEEP_MS 500 /* how often ended connections are forgotten, and slow ones ended */
+#define READ_MAX (64u << 10) /* bytes that wait to be parsed; more than a request has */
+#define SWEEP_MS 500	     /* how often ended connections are forgotten, and slow ones ended */
 
 /*
  * libevent 2.1 neither bounds connections nor reports the end of one without a request. So each
@@ -137,6 +138,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 		free(client);
 		return NULL;
 	}
+	/* Until the descriptor is closed, it is read, also after libevent has done with it. */
+	bufferevent_setwatermark(client->stream, EV_READ, 0, READ_MAX);
 	watch(clients, client);
 	return client->stream;
 }
