@@ -200,22 +200,24 @@ static bool is_host_allowed(const struct admin *admin, struct evhttp_request *re
 
 static void on_request(struct evhttp_request *request, void *context)
 {
+	struct admin *admin = context;
 	const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(request));
 	const struct route *route = find_route(path ? path : "");
 	size_t i;
 
+	admin_clients_expect_end(admin->clients, evhttp_request_get_connection(request));
 	for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
 		add_header(request, headers[i].name, headers[i].value);
 	if (!(evhttp_request_get_command(request) & METHODS_READ)) {
 		add_header(request, "Allow", "GET, HEAD");
 		api_answer_error(request, HTTP_BADMETHOD,
 				 "nothing can be changed here: GET and HEAD are answered");
-	} else if (!(route && route->is_for_any_host) && !is_host_allowed(context, request)) {
+	} else if (!(route && route->is_for_any_host) && !is_host_allowed(admin, request)) {
 		api_answer_error(request, 421,
 				 "this host name is not known here: ask by the IP address, or have "
 				 "the name in --admin NAME:PORT");
 	} else if (route) {
-		route->serve(context, request);
+		route->serve(admin, request);
 	} else {
 		serve_file(request, path ? path : "");
 	}

@@ -12,12 +12,15 @@
 #include "common/clock.h"
 #include "common/timer.h"
 
-#define SWEEP_MS 500 /* how often ended connections are forgotten, and slow ones ended */
+#define READ_MAX (64u << 10) /* bytes that wait to be parsed; more than a request has */
+#define SWEEP_MS 500	     /* how often ended connections are forgotten, and slow ones ended */
 
 /*
  * libevent 2.1 neither bounds connections nor reports the end of one without a request. So each
  * connection gets a bufferevent that is made here, with one more reference. libevent takes its
- * callbacks away when it frees it: that is how the end is noticed.
+ * callbacks away when it frees it: that is how the end is noticed. The descriptor is closed with
+ * the last reference, as the bufferevent's events are registered for its number until then.
+ * libevent has shut it down before, so that the client sees the end at once.
  */
 struct client {
 	TAILQ_ENTRY(client) in_order; /* by since_ms */
@@ -130,13 +133,28 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 		end_oldest(clients);
 	if (!client)
 		return NULL;
-	client->stream = bufferevent_socket_new(base, -1, 0);
+	client->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (!client->stream) {
 		free(client);
 		return NULL;
 	}
+	/* Until the descriptor is closed, it is read, also after libevent has done with it. */
+	bufferevent_setwatermark(client->stream, EV_READ, 0, READ_MAX);
 	watch(clients, client);
 	return client->stream;
+}
+
+static void on_closing(struct evhttp_connection *connection, void *context)
+{
+	struct admin_clients *clients = context;
+
+	(void)connection;
+	timer_start(clients->sweep, 0);
+}
+
+void admin_clients_expect_end(struct admin_clients *clients, struct evhttp_connection *connection)
+{
+	evhttp_connection_set_closecb(connection, on_closing, clients);
 }
 
 int admin_clients_open(struct event_base *base, struct evhttp *http,

@@ -27,6 +27,12 @@ struct admin_limits {
 int admin_clients_open(struct event_base *base, struct evhttp *http,
 		       const struct admin_limits *limits, struct admin_clients **ret_clients);
 
+/*
+ * This connection is about to be answered: its descriptor is closed right after that. Without this
+ * call it takes half a second. Sets the connection's close callback.
+ */
+void admin_clients_expect_end(struct admin_clients *clients, struct evhttp_connection *connection);
+
 /* This connection is answered by a stream, which bounds itself: it is never ended here. */
 void admin_clients_keep(struct admin_clients *clients, struct evhttp_connection *connection);
 

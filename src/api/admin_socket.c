@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/util.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,12 +43,18 @@ static const char *hint(int error)
 	case -EEXIST:
 		return "there is a file that is no socket: remove it, or choose another path";
 	case -ENOENT:
-		return "no such host or directory: mend the name, or make the directory first";
+		return "mend the name, or make the directory first";
 	case -EACCES:
 		return "stickyctl may not use it; ports below 1024 need CAP_NET_BIND_SERVICE";
 	default:
 		return "write HOST:PORT, such as 127.0.0.1:9180, or unix:/run/app/admin.sock";
 	}
+}
+
+/* sticky_listen() says -ENOENT of a host that is not known. */
+static const char *describe(int error, bool is_path)
+{
+	return error == -ENOENT && !is_path ? "there is no such host" : strerror(-error);
 }
 
 int admin_socket_open(const char *address, const struct user_rights *rights,
@@ -59,7 +66,7 @@ int admin_socket_open(const char *address, const struct user_rights *rights,
 	*ret_path = UNIX_PATH_NONE;
 	fd = path ? open_unix(path, rights, ret_path) : open_tcp(address);
 	if (fd < 0)
-		error_text_set(ret_error, "--admin %.200s: %s\n%s", address, strerror(-fd),
+		error_text_set(ret_error, "--admin %.200s: %s\n%s", address, describe(fd, path),
 			       hint(fd));
 	return fd;
 }

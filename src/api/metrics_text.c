@@ -82,6 +82,20 @@ void metrics_sample_ms(const struct metrics_text *text, const struct family *fam
 	fputc('\n', text->out);
 }
 
+/* OpenMetrics wants one form for each bound: 0.005, 0.25, 10.0. */
+static void write_bound(FILE *out, uint64_t bound_ms)
+{
+	unsigned int seconds = (unsigned int)(bound_ms / 1000);
+	unsigned int thousandths = (unsigned int)(bound_ms % 1000);
+
+	if (thousandths % 100 == 0)
+		fprintf(out, "%u.%u", seconds, thousandths / 100);
+	else if (thousandths % 10 == 0)
+		fprintf(out, "%u.%02u", seconds, thousandths / 10);
+	else
+		fprintf(out, "%u.%03u", seconds, thousandths);
+}
+
 void metrics_histogram(const struct metrics_text *text, const struct family *family,
 		       const struct histogram *histogram)
 {
@@ -92,7 +106,7 @@ void metrics_histogram(const struct metrics_text *text, const struct family *fam
 	for (i = 0; i < HISTOGRAM_BOUNDS; i++) {
 		count += histogram->counts[i];
 		fprintf(text->out, PREFIX "%s_bucket{le=\"", family->name);
-		write_seconds(text->out, histogram_bound_ms(i));
+		write_bound(text->out, histogram_bound_ms(i));
 		fprintf(text->out, "\"} %" PRIu64 "\n", count);
 	}
 	count += histogram->counts[HISTOGRAM_BOUNDS];

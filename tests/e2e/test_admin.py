@@ -248,6 +248,7 @@ class Sockets(LifecycleTestCase):
             for address, words, code in (
                     (TEXT, ("Address already in use", "choose another"), FAILED),
                     ("203.0.113.9:9180", ("assign requested", ":PORT"), FAILED),
+                    ("none.invalid:9180", ("no such host", "mend the name"), FAILED),
                     (f"unix:{file}", ("File exists", "no socket"), FAILED),
                     (f"unix:{self.dir}/none/a.sock", ("No such file", "directory"), FAILED),
                     ("nowhere", ("--admin", "unix:/PATH or off"), USAGE)):

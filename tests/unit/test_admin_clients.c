@@ -11,6 +11,7 @@
 #include <event2/http.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define CLIENTS	    3
 #define PATIENCE_MS 300
 #define DEADLINE_MS 10000
+#define NUMBERS	    8 /* more than there are free numbers below the highest one */
 
 struct server {
 	struct event_base *base;
@@ -137,6 +139,41 @@ static void one_that_has_its_answer_is_forgotten(void **state)
 	server_close(&server);
 }
 
+static void on_readable(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	++*(unsigned int *)context;
+}
+
+/* Its descriptor's number may be used again at once: libevent must not take it for the former. */
+static void a_number_that_is_used_again_is_watched(void **state)
+{
+	struct server server;
+	struct event *events[NUMBERS];
+	const struct timeval deadline = {.tv_sec = DEADLINE_MS / 1000};
+	unsigned int fired = 0;
+	size_t i;
+
+	(void)state;
+	server_open(&server, CLIENTS, DEADLINE_MS);
+	wait_ended(&server, client_open(&server, "GET / HTTP/1.1\r\n\r\n"));
+	for (i = 0; i < NUMBERS; i++) {
+		events[i] = event_new(server.base, eventfd(1, EFD_CLOEXEC), EV_READ, on_readable,
+				      &fired);
+		assert_int_equal(event_add(events[i], NULL), 0);
+	}
+	assert_int_equal(event_base_loopexit(server.base, &deadline), 0);
+	while (fired < NUMBERS && !event_base_got_exit(server.base))
+		event_base_loop(server.base, EVLOOP_ONCE);
+	assert_int_equal(fired, NUMBERS);
+	for (i = 0; i < NUMBERS; i++) {
+		close(event_get_fd(events[i]));
+		event_free(events[i]);
+	}
+	server_close(&server);
+}
+
 static void a_slow_one_is_ended(void **state)
 {
 	struct server server;
@@ -211,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_has_its_answer_is_forgotten),
+		cmocka_unit_test(a_number_that_is_used_again_is_watched),
 		cmocka_unit_test(a_slow_one_is_ended),
 		cmocka_unit_test(one_too_many_ends_the_oldest),
 		cmocka_unit_test(a_stream_is_left_alone),
