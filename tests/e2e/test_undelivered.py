@@ -250,7 +250,17 @@ class Strange(Undelivered):
         for source in self.sources_of(instance, 1, 20):
             self.assertEqual(self.asked(request(), source)["slot"], 1)
 
+    @staticmethod
+    def nulls(instance):
+        """How many descriptors of the controller are /dev/null."""
+        directory = f"/proc/{instance.pid}/fd"
+        return [os.readlink(f"{directory}/{name}") for name in os.listdir(directory)].count(
+            "/dev/null")
+
     def test_junk(self):
+        other = self.serve_takers(1, *USER)
+        nulls = self.nulls(other)
+        self.assertEqual(other.stop(), 0)
         instance = self.serve_stranger("junk")
         wait_for("its junk to be written", self.done.exists)
         self.assert_others_served(instance)
@@ -265,10 +275,8 @@ class Strange(Undelivered):
         answers = self.answers_of(clients)
         self.assertEqual({(answer["slot"], answer["gen"]) for answer in answers}, {(0, 2)})
         self.assertEqual(len(answers), 20)
-        # /dev/null is what it passed: the controller has its own, its stdin.
-        nulls = [number for number in os.listdir(f"/proc/{instance.pid}/fd")
-                 if os.readlink(f"/proc/{instance.pid}/fd/{number}") == "/dev/null"]
-        self.assertEqual(nulls, ["0"], "no descriptor of a stranger's is kept")
+        # /dev/null is what it passed.
+        self.assertEqual(self.nulls(instance), nulls, "no descriptor of a stranger's is kept")
         instance.wait_descriptors(before)
 
     def test_flood(self):
