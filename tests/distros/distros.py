@@ -38,6 +38,7 @@ FULL_TESTS = (("unit", "kernel", "e2e"), f"make {JOBS} test")
 SHORT_STEPS = (
     ("gcc", f"make deps-test-c && make {JOBS} BUILD=build/gcc CC=gcc WERROR=1 programs", False),
     ("clang", f"make {JOBS} BUILD=build/clang CC=clang WERROR=1 programs", False),
+    ("consumer", "make BUILD=build/gcc CC=gcc WERROR=1 consumer", False),
 )
 SHORT_TESTS = (("unit", "kernel"), "BUILD=build/gcc python3 -B tests/run.py unit kernel")
 
