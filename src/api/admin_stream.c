@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "api/api_stream.h"
+#include "api/open_answer.h"
 #include "api/status.h"
 #include "common/timer.h"
 
@@ -21,10 +22,9 @@
 #define SOON_MS		 100 /* from an event to the next status */
 
 struct admin_stream {
+	struct open_answer answer; /* the first member */
 	struct admin_streams *streams;
-	struct admin_stream *next;
-	struct evhttp_request *request;
-	bool is_over; /* its socket was shut down: on_client_gone() follows */
+	bool is_over; /* its socket was shut down: free_stream() follows */
 };
 
 struct admin_streams {
@@ -32,7 +32,7 @@ struct admin_streams {
 	struct journal_follower *follower;
 	struct event *tick;
 	bool is_soon; /* the tick was brought forward by an event */
-	struct admin_stream *list;
+	struct open_answers list;
 	uint32_t count;
 };
 
@@ -43,31 +43,18 @@ static struct bufferevent *buffers_of(struct evhttp_request *request)
 	return evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
 }
 
-static void free_stream(struct admin_stream *stream)
+static void free_stream(struct open_answer *answer)
 {
-	struct admin_stream **link = &stream->streams->list;
+	struct admin_stream *stream = (struct admin_stream *)answer;
 
-	while (*link != stream)
-		link = &(*link)->next;
-	*link = stream->next;
 	stream->streams->count--;
 	free(stream);
-}
-
-static void on_client_gone(struct evhttp_connection *connection, void *context)
-{
-	struct admin_stream *stream = context;
-	struct evhttp_request *request = stream->request;
-
-	(void)connection;
-	free_stream(stream);
-	api_forget(request);
 }
 
 /* One status may be larger than BEHIND_MAX: what counts is that the previous ones were read. */
 static void end_if_behind(struct admin_stream *stream)
 {
-	struct bufferevent *buffers = buffers_of(stream->request);
+	struct bufferevent *buffers = buffers_of(stream->answer.request);
 
 	if (stream->is_over || evbuffer_get_length(bufferevent_get_output(buffers)) <= BEHIND_MAX)
 		return;
@@ -87,7 +74,7 @@ static void send_event(struct admin_stream *stream, const char *name, const char
 			evbuffer_free(chunk);
 		return;
 	}
-	evhttp_send_reply_chunk(stream->request, chunk);
+	evhttp_send_reply_chunk(stream->answer.request, chunk);
 	evbuffer_free(chunk);
 }
 
@@ -99,7 +86,7 @@ static void send_retry(struct admin_stream *stream)
 	if (!chunk)
 		return;
 	if (evbuffer_add_printf(chunk, "retry: %d\n\n", RETRY_MS) > 0)
-		evhttp_send_reply_chunk(stream->request, chunk);
+		evhttp_send_reply_chunk(stream->answer.request, chunk);
 	evbuffer_free(chunk);
 }
 
@@ -110,11 +97,12 @@ static void send_json(struct admin_streams *streams, struct admin_stream *only, 
 		      json_t *value)
 {
 	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
-	struct admin_stream *stream;
+	struct open_answer *answer;
 
-	for (stream = text ? streams->list : NULL; stream; stream = stream->next)
-		if (!only || stream == only)
-			send_event(stream, name, text);
+	for (answer = text ? LIST_FIRST(&streams->list) : NULL; answer;
+	     answer = LIST_NEXT(answer, in_list))
+		if (!only || answer == &only->answer)
+			send_event((struct admin_stream *)answer, name, text);
 	free(text);
 	json_decref(value);
 }
@@ -132,7 +120,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	streams->is_soon = false;
-	if (!streams->list)
+	if (LIST_EMPTY(&streams->list))
 		return;
 	send_json(streams, NULL, "status", status_of_instance(streams->instance));
 	timer_start(streams->tick, interval_ms(streams));
@@ -142,7 +130,7 @@ static void on_event(void *context, const json_t *event)
 {
 	struct admin_streams *streams = context;
 
-	if (!streams->list)
+	if (LIST_EMPTY(&streams->list))
 		return;
 	send_json(streams, NULL, "events", json_pack("[O]", (json_t *)event));
 	if (!streams->is_soon && interval_ms(streams) == INTERVAL_MS)
@@ -173,15 +161,9 @@ static void send_first(struct admin_streams *streams, struct admin_stream *strea
 static void begin_answer(struct admin_stream *stream)
 {
 	static const struct timeval stall = {.tv_sec = STALL_SECONDS};
-	struct evhttp_request *request = stream->request;
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
 
-	evhttp_connection_set_closecb(connection, on_client_gone, stream);
-	evhttp_connection_set_timeout(connection, 0);
-	bufferevent_set_timeouts(buffers_of(request), NULL, &stall);
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-			  "text/event-stream");
-	evhttp_send_reply_start(request, HTTP_OK, NULL);
+	open_answer_begin(&stream->answer, "text/event-stream");
+	bufferevent_set_timeouts(buffers_of(stream->answer.request), NULL, &stall);
 	send_retry(stream);
 }
 
@@ -192,9 +174,8 @@ static struct admin_stream *new_stream(struct admin_streams *streams,
 
 	if (!stream)
 		return NULL;
-	*stream = (struct admin_stream){
-		.streams = streams, .next = streams->list, .request = request};
-	streams->list = stream;
+	stream->streams = streams;
+	open_answer_add(&streams->list, &stream->answer, request, free_stream);
 	streams->count++;
 	return stream;
 }
@@ -224,6 +205,7 @@ int admin_streams_open(struct event_base *base, const struct instance *instance,
 	if (!streams)
 		return -ENOMEM;
 	streams->instance = instance;
+	LIST_INIT(&streams->list);
 	streams->tick = evtimer_new(base, on_tick, streams);
 	streams->follower = journal_follow(instance->journal, on_event, streams);
 	if (!streams->tick || !streams->follower) {
@@ -238,13 +220,7 @@ void admin_streams_close(struct admin_streams *streams)
 {
 	if (!streams)
 		return;
-	while (streams->list) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): free_stream() unlinks it */
-		struct evhttp_request *request = streams->list->request;
-
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
-		free_stream(streams->list);
-	}
+	open_answers_close(&streams->list);
 	if (streams->follower)
 		journal_unfollow(streams->instance->journal, streams->follower);
 	if (streams->tick)

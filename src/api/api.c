@@ -18,6 +18,7 @@
 #include "api/http_accept.h"
 #include "api/api_logs.h"
 #include "api/api_stream.h"
+#include "api/open_answer.h"
 #include "api/metrics_answer.h"
 #include "api/status.h"
 #include "supervise/rolling_reload.h"

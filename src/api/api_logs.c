@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/api_stream.h"
+#include "api/open_answer.h"
 #include "common/line_ring.h"
 #include "common/ring_line_json.h"
 #include "common/units.h"
@@ -25,9 +26,8 @@ struct wish {
 };
 
 struct answer {
+	struct open_answer open; /* the first member */
 	struct api_logs *logs;
-	struct answer *next;
-	struct evhttp_request *request;
 	struct wish wish;
 	uint64_t number;  /* of the next line, as the ring counts them all */
 	uint64_t awaited; /* the same as its slot counts, where one was asked for; 0: none yet */
@@ -37,37 +37,13 @@ struct answer {
 struct api_logs {
 	const struct instance *instance;
 	struct line_ring *ring;
-	struct answer *list;
+	struct open_answers list;
 	struct event *news; /* lines were added in this turn of the loop */
 };
 
-static void free_answer(struct answer *answer)
+static void free_answer(struct open_answer *answer)
 {
-	struct answer **link = &answer->logs->list;
-
-	while (*link != answer)
-		link = &(*link)->next;
-	*link = answer->next;
 	free(answer);
-}
-
-static void on_client_gone(struct evhttp_connection *connection, void *context)
-{
-	struct answer *answer = context;
-	struct evhttp_request *request = answer->request;
-
-	(void)connection;
-	free_answer(answer);
-	api_forget(request);
-}
-
-static void end(struct answer *answer)
-{
-	struct evhttp_request *request = answer->request;
-
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
-	free_answer(answer);
-	evhttp_send_reply_end(request);
 }
 
 /* ---- What is sent ----------------------------------------------------------------- */
@@ -136,9 +112,9 @@ static void send_next(struct answer *answer)
 		fill(answer, chunk);
 	if (chunk && evbuffer_get_length(chunk)) {
 		answer->is_sending = true;
-		evhttp_send_reply_chunk_with_cb(answer->request, chunk, on_sent, answer);
+		evhttp_send_reply_chunk_with_cb(answer->open.request, chunk, on_sent, answer);
 	} else if (!answer->wish.follows) {
-		end(answer);
+		open_answer_end(&answer->open);
 	}
 	if (chunk)
 		evbuffer_free(chunk);
@@ -149,13 +125,13 @@ static void send_next(struct answer *answer)
 static void on_news(evutil_socket_t fd, short what, void *context)
 {
 	struct api_logs *logs = context;
-	struct answer *answer, *next;
+	struct open_answer *answer = LIST_FIRST(&logs->list), *next;
 
 	(void)fd;
 	(void)what;
-	for (answer = logs->list; answer; answer = next) {
-		next = answer->next;
-		send_next(answer);
+	for (; answer; answer = next) {
+		next = LIST_NEXT(answer, in_list);
+		send_next((struct answer *)answer);
 	}
 }
 
@@ -163,7 +139,7 @@ static void on_added(void *context)
 {
 	struct api_logs *logs = context;
 
-	if (logs->list)
+	if (!LIST_EMPTY(&logs->list))
 		event_active(logs->news, EV_TIMEOUT, 0);
 }
 
@@ -176,6 +152,7 @@ int api_logs_open(struct event_base *base, const struct instance *instance,
 		return -ENOMEM;
 	logs->instance = instance;
 	logs->ring = instance->ring;
+	LIST_INIT(&logs->list);
 	logs->news = evtimer_new(base, on_news, logs);
 	if (!logs->news) {
 		free(logs);
@@ -191,12 +168,7 @@ void api_logs_close(struct api_logs *logs)
 	if (!logs)
 		return;
 	line_ring_watch(logs->ring, NULL, NULL);
-	while (logs->list) {
-		struct evhttp_request *request = logs->list->request;
-
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
-		free_answer(logs->list);
-	}
+	open_answers_close(&logs->list);
 	event_free(logs->news);
 	free(logs);
 }
@@ -238,20 +210,6 @@ static const char *parse(const struct api_logs *logs, struct evhttp_request *req
 	return problem;
 }
 
-static void begin(struct answer *answer)
-{
-	struct evhttp_request *request = answer->request;
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-
-	evhttp_connection_set_closecb(connection, on_client_gone, answer);
-	/* no time limit: the next line may come late */
-	evhttp_connection_set_timeout(connection, 0);
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-			  "application/x-ndjson");
-	evhttp_send_reply_start(request, HTTP_OK, NULL);
-	send_next(answer);
-}
-
 static void fulfil(struct api_logs *logs, struct evhttp_request *request, const struct wish *wish)
 {
 	struct answer *answer = calloc(1, sizeof(*answer));
@@ -261,15 +219,14 @@ static void fulfil(struct api_logs *logs, struct evhttp_request *request, const 
 		return;
 	}
 	*answer = (struct answer){.logs = logs,
-				  .next = logs->list,
-				  .request = request,
 				  .wish = *wish,
 				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
 	/* Where no line is there yet, it is known already which one comes next. */
 	if (!line_ring_from(logs->ring, wish->slot, answer->number))
 		answer->awaited = line_ring_count(logs->ring, wish->slot) + 1;
-	logs->list = answer;
-	begin(answer);
+	open_answer_add(&logs->list, &answer->open, request, free_answer);
+	open_answer_begin(&answer->open, "application/x-ndjson");
+	send_next(answer);
 }
 
 void api_logs_serve(struct api_logs *logs, struct evhttp_request *request)

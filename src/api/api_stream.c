@@ -7,13 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/open_answer.h"
+
 /* If a client does not read, its stream ends when this many bytes wait for it. */
 #define BEHIND_MAX (4u << 20)
 
 struct api_stream {
+	struct open_answer answer; /* the first member */
 	struct api_streams *streams;
-	struct api_stream *next;
-	struct evhttp_request *request;
 	struct journal_follower *follower;
 	/* events kept until it is known which of them are wanted; NULL: it is known */
 	json_t *kept;
@@ -24,7 +25,7 @@ struct api_stream {
 
 struct api_streams {
 	struct journal *journal;
-	struct api_stream *list;
+	struct open_answers list;
 };
 
 /* ---- One value --------------------------------------------------------------------- */
@@ -53,35 +54,16 @@ void api_answer_error(struct evhttp_request *request, int code, const char *what
 	api_answer(request, code, json_pack("{s:s}", "error", what));
 }
 
-void api_forget(struct evhttp_request *request)
-{
-	if (!evhttp_request_get_connection(request))
-		evhttp_request_free(request);
-}
-
 /* ---- Streams ----------------------------------------------------------------------- */
 
-static void free_stream(struct api_stream *stream)
+static void free_stream(struct open_answer *answer)
 {
-	struct api_stream **link = &stream->streams->list;
+	struct api_stream *stream = (struct api_stream *)answer;
 
-	while (*link != stream)
-		link = &(*link)->next;
-	*link = stream->next;
 	if (stream->follower)
 		journal_unfollow(stream->streams->journal, stream->follower);
 	json_decref(stream->kept);
 	free(stream);
-}
-
-static void on_client_gone(struct evhttp_connection *connection, void *context)
-{
-	struct api_stream *stream = context;
-	struct evhttp_request *request = stream->request;
-
-	(void)connection;
-	free_stream(stream);
-	api_forget(request);
 }
 
 static size_t behind(struct evhttp_request *request)
@@ -99,12 +81,12 @@ static void write_event(struct api_stream *stream, const json_t *event)
 
 	if (text && line) {
 		evbuffer_add_printf(line, "%s\n", text);
-		evhttp_send_reply_chunk(stream->request, line);
+		evhttp_send_reply_chunk(stream->answer.request, line);
 	}
 	if (line)
 		evbuffer_free(line);
 	free(text);
-	if (behind(stream->request) > BEHIND_MAX)
+	if (behind(stream->answer.request) > BEHIND_MAX)
 		stream->is_over = true;
 }
 
@@ -127,13 +109,9 @@ static void take_event(struct api_stream *stream, const json_t *event)
 /* Returns true if the stream has ended; it is freed then. */
 static bool end_if_over(struct api_stream *stream)
 {
-	struct evhttp_request *request = stream->request;
-
 	if (!stream->is_over)
 		return false;
-	evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
-	free_stream(stream);
-	evhttp_send_reply_end(request);
+	open_answer_end(&stream->answer);
 	return true;
 }
 
@@ -149,33 +127,17 @@ static void on_event(void *context, const json_t *event)
 	end_if_over(stream);
 }
 
-static void begin_answer(struct api_stream *stream)
-{
-	struct evhttp_request *request = stream->request;
-	struct evhttp_connection *connection = evhttp_request_get_connection(request);
-
-	evhttp_connection_set_closecb(connection, on_client_gone, stream);
-	/* no time limit: the next event may come late */
-	evhttp_connection_set_timeout(connection, 0);
-	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-			  "application/x-ndjson");
-	evhttp_send_reply_start(request, HTTP_OK, NULL);
-}
-
 struct api_stream *api_stream_hold(struct api_streams *streams, struct evhttp_request *request)
 {
 	struct api_stream *stream = calloc(1, sizeof(*stream));
 
 	if (!stream)
 		return NULL;
-	*stream = (struct api_stream){.streams = streams,
-				      .next = streams->list,
-				      .request = request,
-				      .kept = json_array()};
-	streams->list = stream;
+	*stream = (struct api_stream){.streams = streams, .kept = json_array()};
+	open_answer_add(&streams->list, &stream->answer, request, free_stream);
 	stream->follower = journal_follow(streams->journal, on_event, stream);
 	if (!stream->kept || !stream->follower) {
-		free_stream(stream);
+		open_answer_drop(&stream->answer);
 		return NULL;
 	}
 	return stream;
@@ -185,7 +147,7 @@ void api_stream_drop(struct api_streams *streams, struct api_stream *stream)
 {
 	(void)streams;
 	if (stream)
-		free_stream(stream);
+		open_answer_drop(&stream->answer);
 }
 
 /* Begin the answer with the events kept so far. Returns false if one of them ended the stream. */
@@ -196,7 +158,7 @@ static bool release(struct api_stream *stream)
 	size_t i;
 
 	stream->kept = NULL;
-	begin_answer(stream);
+	open_answer_begin(&stream->answer, "application/x-ndjson");
 	json_array_foreach(kept, i, event)
 	{
 		take_event(stream, event);
@@ -239,6 +201,7 @@ int api_streams_open(struct journal *journal, struct api_streams **ret_streams)
 	if (!streams)
 		return -ENOMEM;
 	streams->journal = journal;
+	LIST_INIT(&streams->list);
 	*ret_streams = streams;
 	return 0;
 }
@@ -247,12 +210,6 @@ void api_streams_close(struct api_streams *streams)
 {
 	if (!streams)
 		return;
-	while (streams->list) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): free_stream() unlinks it */
-		struct evhttp_request *request = streams->list->request;
-
-		evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
-		free_stream(streams->list);
-	}
+	open_answers_close(&streams->list);
 	free(streams);
 }

@@ -16,12 +16,6 @@ void api_answer(struct evhttp_request *request, int code, json_t *json);
 /* Answer with {"error": what}. */
 void api_answer_error(struct evhttp_request *request, int code, const char *what);
 
-/*
- * The close callback of a connection whose request has not been answered yet calls this. libevent
- * may have detached such a request from the connection; then it is freed here.
- */
-void api_forget(struct evhttp_request *request);
-
 struct api_streams; /* all open streams */
 struct api_stream;  /* one stream */
 

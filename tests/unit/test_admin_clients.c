@@ -18,6 +18,7 @@
 
 #include "api/admin_clients.h"
 #include "api/api_stream.h"
+#include "api/open_answer.h"
 #include "api/http_accept.h"
 #include "common/clock.h"
 
