@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "api/http_accept.h"
 #include "common/clock.h"
 #include "common/timer.h"
 
@@ -133,7 +134,7 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 		end_oldest(clients);
 	if (!client)
 		return NULL;
-	client->stream = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	client->stream = accepting_make_stream(base, NULL);
 	if (!client->stream) {
 		free(client);
 		return NULL;

@@ -18,7 +18,7 @@ int accepting_start(struct evhttp *http, int fd);
 /*
  * For evhttp_set_bevcb(): makes the stream of a connection, whose descriptor is closed after its
  * events have been deleted. evhttp itself (libevent 2.1) does it in the other order: in between the
- * program may get a descriptor of the same number, which libevent then takes for the former one.
+ * program may get a descriptor of the same number, and libevent would take it for the closed one.
  *
  * context  not used
  *

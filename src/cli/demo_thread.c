@@ -100,8 +100,7 @@ static void on_connection_closed(struct evhttp_connection *http, void *context)
 }
 
 /*
- * libevent has accepted a connection and asks for a bufferevent. With NULL libevent makes one
- * itself.
+ * libevent has accepted a connection and asks for its stream.
  */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
