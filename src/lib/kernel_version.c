@@ -5,10 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct kernel_version {
-	int major, minor, patch;
-};
-
 /* The first release of each stable series that has the fix. */
 static const struct kernel_version fixed[] = {
 	{5, 15, 210}, {6, 1, 176}, {6, 6, 143}, {6, 12, 94}, {6, 18, 36}, {7, 0, 13},
@@ -16,7 +12,7 @@ static const struct kernel_version fixed[] = {
 #define FIXED_MAJOR 7
 #define FIXED_MINOR 1
 
-static bool parse(const char *text, struct kernel_version *ret_version)
+bool kernel_version_parse(const char *text, struct kernel_version *ret_version)
 {
 	struct kernel_version version = {0};
 
@@ -32,9 +28,9 @@ static bool find(const char *release, const char *text, struct kernel_version *r
 	static const char debian[] = "Debian ";
 	const char *word = strstr(text, debian);
 
-	if (word && parse(word + sizeof(debian) - 1, ret_version))
+	if (word && kernel_version_parse(word + sizeof(debian) - 1, ret_version))
 		return true;
-	return parse(release, ret_version);
+	return kernel_version_parse(release, ret_version);
 }
 
 bool kernel_frees_programs_safely(const char *release, const char *version)

@@ -5,6 +5,13 @@
 
 #include <stdbool.h>
 
+struct kernel_version {
+	int major, minor, patch; /* patch: 0 where there is none */
+};
+
+/* Read "5.15.135" and the like, whatever follows. Returns false if it begins in no such way. */
+bool kernel_version_parse(const char *text, struct kernel_version *ret_version);
+
 /*
  * Does the kernel free a classic reuseport program only when no CPU runs it any more?
  *

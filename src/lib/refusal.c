@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/kernel_version.h"
+
 /*
  * Linux 5.14: the first kernel that runs a reuseport program to choose where a closed socket's
  * queue is moved.
@@ -12,18 +14,14 @@
 #define NEEDED_MAJOR 5
 #define NEEDED_MINOR 14
 
-static bool parse_release(const char *release, int *ret_major, int *ret_minor)
-{
-	return sscanf(release, "%d.%d", ret_major, ret_minor) == 2;
-}
-
 bool refusal_is_kernel_too_old(const char *release)
 {
-	int major, minor;
+	struct kernel_version kernel;
 
-	if (!parse_release(release, &major, &minor))
+	if (!kernel_version_parse(release, &kernel))
 		return false;
-	return major < NEEDED_MAJOR || (major == NEEDED_MAJOR && minor < NEEDED_MINOR);
+	return kernel.major < NEEDED_MAJOR ||
+	       (kernel.major == NEEDED_MAJOR && kernel.minor < NEEDED_MINOR);
 }
 
 int refusal_classify(int error, bool verifier_spoke)
