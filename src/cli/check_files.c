@@ -43,7 +43,10 @@ static const char *without_option(const char *text, const char *option)
 		       : text;
 }
 
-/* Only root can start workers as another user: whoever checks may be someone else. */
+/*
+ * Only root can start workers as another user. If the user of `check` is not root, that is no
+ * mistake of the file: root may start the instance.
+ */
 static void look_at_user(const struct look *look)
 {
 	struct identity identity;

@@ -50,7 +50,11 @@ static bool has_number(const char *text, const char *prefix, const char *suffix,
 	return true;
 }
 
-bool instances_owner(const char *run_dir, uid_t *ret_uid)
+/*
+ * Whose run directory is it, by its name? Returns false where it is none of those that stickyctl
+ * chooses by itself.
+ */
+static bool owner_of(const char *run_dir, uid_t *ret_uid)
 {
 	if (!strcmp(run_dir, ROOTS_DIR)) {
 		*ret_uid = 0;
@@ -60,7 +64,8 @@ bool instances_owner(const char *run_dir, uid_t *ret_uid)
 	       has_number(run_dir, "/tmp/sticky-", "", ret_uid);
 }
 
-size_t instances_split(const char *path, size_t *ret_name_length)
+/* Returns the directory of a path "DIR/NAME/control.sock" as its length; 0: it has another form. */
+static size_t split(const char *path, size_t *ret_name_length)
 {
 	size_t length = strlen(path), end = length - strlen(SOCKET), begin;
 
@@ -138,7 +143,7 @@ static int look_into(struct search *search, const char *run_dir)
 	if (is_chosen ? stat(run_dir, &status) : lstat(run_dir, &status))
 		return 0;
 	if (!S_ISDIR(status.st_mode) ||
-	    (!is_chosen && (!instances_owner(run_dir, &owner) || owner != status.st_uid)))
+	    (!is_chosen && (!owner_of(run_dir, &owner) || owner != status.st_uid)))
 		return 0;
 	directory = opendir(run_dir);
 	if (!directory)
@@ -176,14 +181,14 @@ static int on_listener(void *context, const char *path)
 {
 	struct search *search = context;
 	char run_dir[RUNDIR_PATH_SIZE], name[128];
-	size_t name_length, length = instances_split(path, &name_length);
+	size_t name_length, length = split(path, &name_length);
 	uid_t uid;
 
 	if (!length || length >= sizeof(run_dir) || name_length >= sizeof(name))
 		return 0;
 	snprintf(run_dir, sizeof(run_dir), "%.*s", (int)length, path);
 	snprintf(name, sizeof(name), "%.*s", (int)name_length, path + length + 1);
-	return instances_owner(run_dir, &uid) ? add(search, run_dir, name, uid) : 0;
+	return owner_of(run_dir, &uid) ? add(search, run_dir, name, uid) : 0;
 }
 
 int instances_find(const char *run_dir, struct found_instances *ret_instances)

@@ -32,16 +32,6 @@ struct found_instances {
  */
 int instances_find(const char *run_dir, struct found_instances *ret_instances);
 
-/* Returns the directory of a path "DIR/NAME/control.sock" as its length; 0: it has another form. */
-size_t instances_split(const char *path, size_t *ret_name_length);
-
-/*
- * Whose run directory is it, by its name? Pure.
- *
- * Returns false where it is none of those that stickyctl chooses by itself.
- */
-bool instances_owner(const char *run_dir, uid_t *ret_uid);
-
 #define REMEDY_SIZE 512
 
 /*

@@ -77,11 +77,6 @@ int log_priority(enum sticky_log_level level)
 	return priorities[level];
 }
 
-const char *log_level_name(enum sticky_log_level level)
-{
-	return level_names[level];
-}
-
 /* ---- Writing ---------------------------------------------------------------------- */
 
 /* The start and the end of an instance, and its other commands: nothing else writes then. */

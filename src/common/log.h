@@ -55,9 +55,6 @@ bool log_is_journal(int fd);
 /* The priority of syslog(3) that belongs to a level: 3 to 7. */
 int log_priority(enum sticky_log_level level);
 
-/* Returns the name of a level: error, warn, info, debug. */
-const char *log_level_name(enum sticky_log_level level);
-
 /* The log callback for libsticky (sticky_log_fn): logs the library's events. */
 void report_from_library(void *context, enum sticky_log_level level, const char *event,
 			 const char *detail);

@@ -46,7 +46,7 @@ static int open_output(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* From here on nobody is at the terminal. */
+/* The start has succeeded: the controller reads and writes nothing of the terminal any more. */
 static void leave_terminal(struct controller *controller)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
