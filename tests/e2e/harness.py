@@ -28,23 +28,13 @@ import unittest
 
 import tap
 import world
+from cases import tests_of  # pylint: disable=unused-import
 from listening import listening_sockets
 from programs import CLIENTS, STICKYCTL, Instance, LogLine, Program, environment
 from world import DEADLINE_S, wait_for
 
 SANITIZER = re.compile(r"ERROR: AddressSanitizer|LeakSanitizer|runtime error:"
                        r"|(WARNING|ERROR|FATAL): ThreadSanitizer")
-
-
-def tests_of(cases):
-    """A test method for each case: name -> arguments of the class's check()."""
-    def decorate(test_class):
-        for name, arguments in cases.items():
-            def test(self, arguments=arguments):
-                self.check(*arguments)
-            setattr(test_class, f"test_{name}", test)
-        return test_class
-    return decorate
 
 
 def needs(*programs):

@@ -23,37 +23,6 @@
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
 
-/* Returns how many of the clients arrive at a worker that does not own them. */
-static uint32_t count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
-			    sa_family_t family)
-{
-	struct sockaddr_storage server = group_server(group, 0, family);
-	uint32_t moved = 0, i, worker;
-
-	for (i = 0; i < CLIENTS; i++) {
-		struct sockaddr_storage source = client_address(family, i);
-		int ends[2];
-
-		ends[0] = client_connect(&source, &server);
-		assert_true(ends[0] >= 0);
-		ends[1] = workers_accept(workers, SLOTS, 0, &worker);
-		assert_true(ends[1] >= 0);
-		moved += worker != group_slot_of(group, &source);
-		close_all(ends, 2);
-	}
-	return moved;
-}
-
-/* A worker may have accepted the test connection, which was reset. */
-static void drain(struct sticky_worker *const *workers)
-{
-	int i;
-
-	for (i = 0; i < SLOTS; i++)
-		while (!nothing_waits(sticky_worker_fd(workers[i], 0)))
-			close(client_accept(sticky_worker_fd(workers[i], 0)));
-}
-
 static void expect_steered(struct sticky_group *group, struct sticky_worker *const *workers,
 			   sa_family_t family)
 {
@@ -64,7 +33,7 @@ static void expect_steered(struct sticky_group *group, struct sticky_worker *con
 	/* The test connection is not counted: no counter has changed. */
 	assert_memory_equal(&after, &before, sizeof(after));
 	assert_true(nothing_waits(sticky_worker_fd(workers[0], 0)));
-	assert_int_equal(count_moved(group, workers, family), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, family, CLIENTS), 0);
 }
 
 static void detach_is_put_right(const char *address, sa_family_t family)
@@ -79,9 +48,9 @@ static void detach_is_put_right(const char *address, sa_family_t family)
 				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
 			 0);
 	/* Shows the fault: without a check, the clients stay scattered. */
-	assert_true(count_moved(group, workers, family) > CLIENTS / 4);
+	assert_true(group_count_moved(group, workers, 0, family, CLIENTS) > CLIENTS / 4);
 	assert_int_equal(sticky_group_check(group), 1);
-	drain(workers);
+	workers_drain(workers, SLOTS);
 	expect_steered(group, workers, family);
 	workers_close(group, workers);
 	sticky_group_close(group);
@@ -147,7 +116,7 @@ static void a_foreign_program_is_replaced(void **state)
 		0);
 	assert_int_equal(sticky_group_check(group), 1);
 	close(thief);
-	drain(workers);
+	workers_drain(workers, SLOTS);
 	expect_steered(group, workers, AF_INET);
 	workers_close(group, workers);
 	sticky_group_close(group);

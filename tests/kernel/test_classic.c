@@ -48,46 +48,13 @@ static struct sticky_group *open_group(uint32_t slots, const char *address)
 	return group;
 }
 
-/* The slot whose present or holding socket gets a client's connection. */
-static uint32_t arrives_at(struct sticky_worker *const *workers, uint32_t count, uint32_t listener,
-			   const struct sockaddr_storage *source,
-			   const struct sockaddr_storage *server)
-{
-	uint32_t worker = UINT32_MAX;
-	int ends[2];
-
-	ends[0] = client_connect(source, server);
-	assert_true(ends[0] >= 0);
-	ends[1] = workers_accept(workers, count, listener, &worker);
-	assert_true(ends[1] >= 0);
-	assert_true(is_peer(ends[1], ends[0]));
-	close_all(ends, 2);
-	return sticky_worker_slot(workers[worker]);
-}
-
-/* Returns the number of clients that arrive at a worker that does not own them. */
-static uint32_t count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
-			    uint32_t listener, sa_family_t family)
-{
-	struct sockaddr_storage server = group_server(group, listener, family);
-	uint32_t moved = 0, i;
-
-	for (i = 0; i < CLIENTS; i++) {
-		struct sockaddr_storage source = client_address(family, i);
-
-		moved += arrives_at(workers, sticky_group_slots(group), listener, &source,
-				    &server) != group_slot_of(group, &source);
-	}
-	return moved;
-}
-
 static void check_group(const char *address, sa_family_t family)
 {
 	struct sticky_group *group = open_group(SLOTS, address);
 	struct sticky_worker *workers[SLOTS];
 
 	workers_start(group, workers);
-	assert_int_equal(count_moved(group, workers, 0, family), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, family, CLIENTS), 0);
 	assert_int_equal(sticky_group_check(group), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
@@ -168,10 +135,10 @@ static void listeners_agree(void **state)
 	for (i = 0; i < CLIENTS; i++) {
 		struct sockaddr_storage source = client_address(AF_INET, i);
 
-		assert_int_equal(arrives_at(workers, SLOTS, 1, &source, &server),
+		assert_int_equal(workers_slot_of_arrival(workers, SLOTS, 1, &source, &server),
 				 group_slot_of(group, &source));
 	}
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	assert_int_equal(sticky_group_check(group), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
@@ -202,7 +169,7 @@ static void a_slot_keeps_its_queue_when_its_worker_ends(void **state)
 	assert_int_equal(number_receive(ends[1], &number), 0);
 	assert_int_equal(number, 4711);
 	close_all(ends, 2);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
@@ -326,10 +293,10 @@ static void clients_of_a_slot_that_is_away_go_to_others(void **state)
 
 		assert_int_not_equal(group_slot_of(group, &client), 3);
 	}
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	assert_int_equal(sticky_slot_set_away(group, 3, false), 0);
 	assert_true(sticky_group_apply(group) > 0);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
@@ -348,10 +315,10 @@ static void slots_are_added_and_removed(void **state)
 		assert_true(sticky_group_set_slots(group, counts[i]) > 0);
 		for (slot = previous; slot < counts[i]; slot++)
 			workers[slot] = worker_start(group, slot);
-		assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+		assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 		for (slot = counts[i]; slot < previous; slot++)
 			assert_int_equal(sticky_worker_close(workers[slot]), 0);
-		assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+		assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 		previous = counts[i];
 	}
 	assert_int_equal(sticky_group_check(group), 0);
@@ -391,13 +358,13 @@ static void a_worker_need_not_serve_every_listener(void **state)
 	for (i = 0; i < CLIENTS; i++) {
 		struct sockaddr_storage source = client_address(AF_INET, i);
 		uint32_t owner = group_slot_of(group, &source);
-		uint32_t slot = arrives_at(workers, SLOTS, 0, &source, &server);
+		uint32_t slot = workers_slot_of_arrival(workers, SLOTS, 0, &source, &server);
 
 		assert_int_not_equal(slot, 1);
 		assert_true(owner == 1 || slot == owner);
 	}
 	assert_int_equal(sticky_worker_serve(workers[1], 0, 1), 0);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
@@ -454,22 +421,12 @@ static void a_group_that_refuses_resets(void **state)
 	sticky_group_close(group);
 }
 
-/* A worker may have accepted the test connection, which was reset. */
-static void drain(struct sticky_worker *const *workers)
-{
-	int i;
-
-	for (i = 0; i < SLOTS; i++)
-		while (!nothing_waits(sticky_worker_fd(workers[i], 0)))
-			close(client_accept(sticky_worker_fd(workers[i], 0)));
-}
-
 static void expect_noticed(struct sticky_group *group, struct sticky_worker *const *workers)
 {
 	assert_int_equal(sticky_group_check(group), 1);
-	drain(workers);
+	workers_drain(workers, SLOTS);
 	assert_int_equal(sticky_group_check(group), 0);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 }
 
 /*
@@ -488,7 +445,7 @@ static uint32_t count_scattered(struct sticky_group *group, struct sticky_worker
 		assert_int_equal(client_settle(fd), 0);
 		scattered +=
 			nothing_waits(sticky_worker_fd(workers[group_slot_of(group, &source)], 0));
-		drain(workers);
+		workers_drain(workers, SLOTS);
 		close(fd);
 	}
 	return scattered;
@@ -556,7 +513,7 @@ static void a_foreign_program_is_replaced(void **state)
 				    sizeof(program)),
 			 0);
 	close(foreign);
-	assert_true(count_moved(group, workers, 0, AF_INET) > CLIENTS / 4);
+	assert_true(group_count_moved(group, workers, 0, AF_INET, CLIENTS) > CLIENTS / 4);
 	expect_noticed(group, workers);
 	workers_close(group, workers);
 	sticky_group_close(group);
@@ -575,12 +532,12 @@ static void a_socket_that_was_shut_down_is_replaced(void **state)
 	assert_int_equal(sticky_group_check(group), 0);
 	assert_int_equal(sticky_worker_close(workers[1]), 0);
 	workers[1] = worker_start(group, 1);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	/* Without a repair in between. */
 	assert_int_equal(shutdown(sticky_worker_fd(workers[4], 0), SHUT_RD), 0);
 	assert_int_equal(sticky_worker_close(workers[4]), 0);
 	workers[4] = worker_start(group, 4);
-	assert_int_equal(count_moved(group, workers, 0, AF_INET), 0);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
 	workers_close(group, workers);
 	sticky_group_close(group);
 }

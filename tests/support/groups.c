@@ -191,3 +191,43 @@ bool nothing_waits(int listening)
 
 	return poll(&fd, 1, 0) == 0;
 }
+
+uint32_t workers_slot_of_arrival(struct sticky_worker *const *workers, uint32_t count,
+				 uint32_t listener, const struct sockaddr_storage *source,
+				 const struct sockaddr_storage *server)
+{
+	uint32_t worker = UINT32_MAX;
+	int ends[2];
+
+	ends[0] = client_connect(source, server);
+	assert_true(ends[0] >= 0);
+	ends[1] = workers_accept(workers, count, listener, &worker);
+	assert_true(ends[1] >= 0);
+	assert_true(is_peer(ends[1], ends[0]));
+	close_all(ends, 2);
+	return sticky_worker_slot(workers[worker]);
+}
+
+uint32_t group_count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
+			   uint32_t listener, sa_family_t family, uint32_t clients)
+{
+	struct sockaddr_storage server = group_server(group, listener, family);
+	uint32_t moved = 0, i;
+
+	for (i = 0; i < clients; i++) {
+		struct sockaddr_storage source = client_address(family, i);
+
+		moved += workers_slot_of_arrival(workers, sticky_group_slots(group), listener,
+						 &source, &server) != group_slot_of(group, &source);
+	}
+	return moved;
+}
+
+void workers_drain(struct sticky_worker *const *workers, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		while (!nothing_waits(sticky_worker_fd(workers[i], 0)))
+			close(client_accept(sticky_worker_fd(workers[i], 0)));
+}

@@ -66,7 +66,25 @@ void workers_close(struct sticky_group *group, struct sticky_worker **workers);
 int workers_accept(struct sticky_worker *const *workers, uint32_t count, uint32_t listener,
 		   uint32_t *ret_worker);
 
+/* Connect a client. Returns the slot of the worker to which it comes. */
+uint32_t workers_slot_of_arrival(struct sticky_worker *const *workers, uint32_t count,
+				 uint32_t listener, const struct sockaddr_storage *source,
+				 const struct sockaddr_storage *server);
+
+/*
+ * Connect clients (client_address()) to a group with a worker in each slot. Returns how many of
+ * them come to a worker that does not own them.
+ */
+uint32_t group_count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
+			   uint32_t listener, sa_family_t family, uint32_t clients);
+
 /* Is the accept queue of a listening socket empty? */
 bool nothing_waits(int listening);
+
+/*
+ * Accept and close what waits at the first listener. A worker may have got the test connection of
+ * sticky_group_check(), which was reset.
+ */
+void workers_drain(struct sticky_worker *const *workers, uint32_t count);
 
 #endif

@@ -19,6 +19,7 @@ TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
 # pylint: disable=wrong-import-position
 import tap
+from cases import tests_of
 from slowness import scaled
 
 BUILD = pathlib.Path(os.environ.get("BUILD", TESTS.parent / "build")).resolve()
@@ -46,16 +47,6 @@ CASES = {
     "users": ("stickyctl start --user roo", {"root"}, {"nobody"}),
     "programs": ("stickyctl start -- slee", {"sleep"}, {"status"}),
 }
-
-
-def tests_of(cases):
-    def decorate(test_class):
-        for name, arguments in cases.items():
-            def test(self, arguments=arguments):
-                self.check(*arguments)
-            setattr(test_class, f"test_{name}", test)
-        return test_class
-    return decorate
 
 
 def needs(shell):
