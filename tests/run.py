@@ -54,9 +54,10 @@ PYTHON = [sys.executable, "-B"]
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
 
-# Lines of end-to-end files that say how to run them.
-ALONE = "# Runs alone: "  # other tests would disturb it; the reason follows
-FIRST = "# Takes long."  # it is started before others, so that the run does not end with it
+# Lines of a file's source that say how to run it.
+ALONE = "Runs alone: "  # other tests would disturb it; the reason follows
+FIRST = "Takes long."  # it is started before others, so that the run does not end with it
+COMMENTS = ("# ", "/* ", "// ")
 
 
 @dataclasses.dataclass
@@ -64,6 +65,7 @@ class TestFile:
     """A file of a suite, and how to run it."""
     suite: str
     name: str  # suite/test_x
+    source: pathlib.Path
     command: list
 
     @property
@@ -71,10 +73,9 @@ class TestFile:
         return slowness.scaled(TIMEOUT_SECONDS[self.suite])
 
     def says(self, line):
-        """Does a line of the file begin with this text?"""
-        sources = [pathlib.Path(word) for word in self.command if word.endswith(".py")]
-        return any(text.startswith(line) for source in sources
-                   for text in source.read_text().splitlines())
+        """Does a comment of the source begin with this text?"""
+        beginnings = tuple(comment + line for comment in COMMENTS)
+        return any(text.startswith(beginnings) for text in self.source.read_text().splitlines())
 
 
 # ---- The files of a suite -----------------------------------------------------------------
@@ -82,17 +83,19 @@ class TestFile:
 
 def python_file(suite, path):
     namespaces = NAMESPACES if suite == "e2e" else []
-    return TestFile(suite, f"{suite}/{path.stem}", [*namespaces, *PYTHON, str(path)])
+    return TestFile(suite, f"{suite}/{path.stem}", path, [*namespaces, *PYTHON, str(path)])
+
+
+def c_file(suite, path):
+    return TestFile(suite, f"{suite}/{path.stem}", path, [str(BUILD / "tests" / suite / path.stem)])
 
 
 def suite_files(suite):
     # Tests are listed by their sources: a program in the build directory whose source was removed
     # does not run.
-    names = sorted(path.stem for path in (HERE / suite).glob("test_*.c"))
-    programs = [BUILD / "tests" / suite / name for name in names]
-    files = [TestFile(suite, f"{suite}/{program.name}", [str(program)])
-             for program in programs if os.access(program, os.X_OK)]
-    return files + [python_file(suite, path) for path in sorted((HERE / suite).glob("test_*.py"))]
+    programs = [c_file(suite, path) for path in sorted((HERE / suite).glob("test_*.c"))]
+    return [file for file in programs if os.access(file.command[0], os.X_OK)] + \
+        [python_file(suite, path) for path in sorted((HERE / suite).glob("test_*.py"))]
 
 
 def choose(file, only):
@@ -177,8 +180,8 @@ def run_file(file):
 
 
 def jobs():
-    """End-to-end files that run at a time: they wait more than they compute, but for those on a
-    slow machine, under software emulation."""
+    """Files that run at a time: they wait more than they compute, but for those on a slow machine,
+    under software emulation."""
     cpus = os.cpu_count() or 1
     ordinary = min(2 * cpus + 1, 8) if slowness.slowness() < 4 else cpus
     return int(os.environ.get("JOBS", 0)) or ordinary
@@ -192,17 +195,12 @@ def run_beside_each_other(files):
             yield runs[run], *run.result()
 
 
-def run_suite(suite):
-    """Run a suite. Yields (file, result, output) for each file."""
-    files = chosen_files(suite)
-    reason = why_not(suite) if files else None
-    if reason:
-        result = Result(reasons=[reason])
-        report(suite, result, 0, "")
-        yield TestFile(suite, suite, []), result, ""
-        return
-    # Each end-to-end file has namespaces of its own, and so several can run at the same time.
-    alone = [file for file in files if suite != "e2e" or file.says(ALONE)]
+def run_files(files):
+    """Run the files of all suites. Yields (file, result, output) for each.
+
+    Each file of "kernel" and "e2e" has namespaces of its own, and those of "unit" share nothing.
+    So they run beside each other, whichever suite they are of."""
+    alone = [file for file in files if file.says(ALONE)]
     beside = [file for file in files if file not in alone]
     yield from run_beside_each_other(sorted(beside, key=lambda file: not file.says(FIRST)))
     for file in alone:
@@ -244,14 +242,24 @@ class Repeating:
             print(f"FLAKY {name}", flush=True)
 
 
+def skip(suites):
+    """Tell of the suites that can't run here. Yields the result of each."""
+    for suite in suites:
+        result = Result(reasons=[why_not(suite)])
+        report(suite, result, 0, "")
+        yield result
+
+
 def run_suites(suites, repeating):
     """Yields the final result of each file. repeating: None if failed files are not run again."""
-    for suite in suites:
-        for file, result, output in run_suite(suite):
-            if repeating and result.failed:
-                repeating.keep(file, output)
-            else:
-                yield result
+    chosen = {suite: files for suite in suites if (files := chosen_files(suite))}
+    yield from skip(suite for suite in chosen if why_not(suite))
+    runnable = [file for suite in chosen if not why_not(suite) for file in chosen[suite]]
+    for file, result, output in run_files(runnable):
+        if repeating and result.failed:
+            repeating.keep(file, output)
+        else:
+            yield result
     if repeating:
         yield from repeating.results()
         repeating.report()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Behind a proxy while workers change, and to the byte: nobody is lost, and nothing."""
 
 import contextlib

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """Rolling reloads: nobody is lost, nobody goes back, and what fails leaves the old one."""
 
 import os

@@ -90,6 +90,7 @@ static void ask(struct crowd *crowd, uint32_t number)
 		crowd->error = fd;
 		return;
 	}
+	crowd->connected++;
 	error = number_receive(fd, &answer);
 	crowd->delayed += !error && was_delayed(fd);
 	close(fd);

@@ -47,6 +47,7 @@ struct crowd {
 	uint32_t slots[CROWD_MAX]; /* slot of each address */
 	pthread_t thread;
 	atomic_bool stop;
+	atomic_uint connected; /* connect(2) succeeded */
 	atomic_uint served;
 	atomic_uint refused; /* connect(2) failed */
 	atomic_uint delayed; /* served a second late, as the first SYN was dropped */

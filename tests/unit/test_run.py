@@ -8,6 +8,7 @@ import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
@@ -76,7 +77,7 @@ class Judge(unittest.TestCase):
 
 
 def a_file(name="e2e/test_user"):
-    return run.TestFile("e2e", name, ["python3", f"{name}.py"])
+    return run.TestFile("e2e", name, pathlib.Path(f"{name}.py"), ["python3", f"{name}.py"])
 
 
 class Choose(unittest.TestCase):
@@ -106,10 +107,10 @@ class Choose(unittest.TestCase):
 class Lines(unittest.TestCase):
     """The lines of a file that say how to run it."""
 
-    def says(self, text, line):
-        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "test_x.py"
+    def says(self, text, line, suffix=".py"):
+        path = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / f"test_x{suffix}"
         path.write_text(text)
-        return run.python_file("e2e", path).says(line)
+        return run.TestFile("kernel", "kernel/test_x", path, []).says(line)
 
     def test_alone(self):
         self.assertTrue(self.says("#!/usr/bin/env python3\n# Runs alone: it measures.\n", run.ALONE))
@@ -118,7 +119,24 @@ class Lines(unittest.TestCase):
         self.assertFalse(self.says("text = '# Runs alone: not this one'\n", run.ALONE))
 
     def test_a_program(self):
-        self.assertFalse(run.TestFile("unit", "unit/test_x", ["/bin/true"]).says(run.FIRST))
+        self.assertTrue(self.says("/* Takes long. */\nint main(void);\n", run.FIRST, ".c"))
+        self.assertFalse(self.says("int main(void);\n", run.FIRST, ".c"))
+
+
+class SuitesThatCannotRun(unittest.TestCase):
+    """A suite that can't run here is one skipped test."""
+
+    def test_without_root(self):
+        self.enterContext(unittest.mock.patch("os.geteuid", lambda: 1000))
+        self.enterContext(unittest.mock.patch("run.run_files", self.fail_if_any))
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            results = list(run.run_suites(["kernel", "e2e"], None))
+        self.assertEqual([result.skipped for result in results], [1, 1])
+        self.assertIn("skipped: needs root", printed.getvalue())
+
+    def fail_if_any(self, files):
+        self.assertEqual(files, [])
+        return files
 
 
 class Repeat(unittest.TestCase):
@@ -131,11 +149,9 @@ class Repeat(unittest.TestCase):
                       (a_file("e2e/test_skipped"), Result(reasons=["no npm"]), "")]
         self.second = Result(passed=2)
         self.runs = []
-        self.real = run.run_suite
-        run.run_suite = self.run_suite
-        self.addCleanup(setattr, run, "run_suite", self.real)
+        self.enterContext(unittest.mock.patch("run.run_files", self.run_files))
 
-    def run_suite(self, suite):
+    def run_files(self, files):
         for each in self.first:
             self.runs.append(each[0].name)
             yield each
