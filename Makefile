@@ -341,8 +341,9 @@ programs: all $(BUILD)/debug/libsticky.so.0 $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST
 test-programs: programs node-packages
 
 # REPEAT_FAILED_ONCE: .ci/run sets it, and sudo would not pass it on.
-RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) \
-	$(if $(REPEAT_FAILED_ONCE),REPEAT_FAILED_ONCE=1) python3 -B tests/run.py
+REPEAT = $(if $(REPEAT_FAILED_ONCE),REPEAT_FAILED_ONCE=1)
+RUN_TESTS = $(if $(filter test-unit,$@),,$(SUDO)) env BUILD=$(abspath $(BUILD)) $(REPEAT) \
+	python3 -B tests/run.py
 test: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) unit kernel e2e
@@ -366,12 +367,12 @@ distro-source:
 test-distros: deps-distros distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py $(DISTROS)
 test-distros-short: deps-distros-short distro-source
-	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py --short 13
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) $(REPEAT) python3 -B tests/distros/distros.py --short 13
 
 # Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py. LIMIT: seconds for
 # each kernel.
-RUN_KERNELS = $(SUDO) env BUILD=$(abspath $(BUILD)) KERNELS='$(KERNELS)' SUITES='$(SUITES)' \
-	ONLY='$(ONLY)' python3 -B tests/kernels/run.py --packages '$(GUEST_PACKAGES)' \
+RUN_KERNELS = $(SUDO) env BUILD=$(abspath $(BUILD)) $(REPEAT) KERNELS='$(KERNELS)' \
+	SUITES='$(SUITES)' ONLY='$(ONLY)' python3 -B tests/kernels/run.py --packages '$(GUEST_PACKAGES)' \
 	$(if $(LIMIT),--limit $(LIMIT))
 .PHONY: test-kernels test-kernels-short
 test-kernels: deps-test deps-kernels
@@ -407,7 +408,8 @@ TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeo
 tsan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
 		SANITIZE='-fsanitize=thread' test-programs
-	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan ONLY='unit/test_dispatcher unit/test_log kernel/ $(TSAN_E2E)' \
+	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan $(REPEAT) \
+		ONLY='unit/test_dispatcher unit/test_log kernel/ $(TSAN_E2E)' \
 		python3 -B tests/run.py unit kernel e2e
 
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------

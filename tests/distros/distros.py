@@ -40,7 +40,10 @@ SHORT_STEPS = (
     ("clang", f"make {JOBS} BUILD=build/clang CC=clang WERROR=1 programs", False),
     ("consumer", "make BUILD=build/gcc CC=gcc WERROR=1 consumer", False),
 )
-SHORT_TESTS = (("unit", "kernel"), "BUILD=build/gcc python3 -B tests/run.py unit kernel")
+# The command runs in a clean environment.
+REPEAT = "REPEAT_FAILED_ONCE=1 " if os.environ.get("REPEAT_FAILED_ONCE") else ""
+SHORT_TESTS = (("unit", "kernel"),
+               f"BUILD=build/gcc {REPEAT}python3 -B tests/run.py unit kernel")
 
 
 class Release:
@@ -99,7 +102,7 @@ class Release:
         log = Log(text)
         for suite in suites:
             self.cells[suite] = log.suite(suite)
-        for line in log.failures():
+        for line in log.failures() + log.flaky:
             print(line)
         for reason, count in log.skip_reasons().items():
             self.say(f"skipped: {reason}" + (f" ({count} times)" if count > 1 else ""))

@@ -38,6 +38,7 @@ class Log:
 
     def __init__(self, text):
         self.files = {}  # name: (suite, counts, the lines that it printed)
+        self.flaky = [line for line in text.splitlines() if line.startswith("FLAKY ")]
         name = None
         for line in text.splitlines():
             found = FILE.match(line)

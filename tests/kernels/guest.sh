@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The guest's init in its root file system: it prepares what the tests need, runs the suites and
 # writes their output to the third disk, as a tar archive, after each of them. The settings are
-# those of the host: SUITES, ONLY, LIMIT_S, UNPRIVILEGED_BPF.
+# those of the host: SUITES, ONLY, LIMIT_S, UNPRIVILEGED_BPF, REPEAT_FAILED_ONCE.
 
 # Nothing is traced, as the guest's processors may be emulated: see tests/e2e/resets.py.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -36,6 +36,7 @@ keep_results() {
 }
 
 cd /srv || poweroff -f
+export ONLY REPEAT_FAILED_ONCE
 for suite in $SUITES; do
 	echo "guest: $suite"
 	began=$(cut -d. -f1 /proc/uptime)
@@ -47,10 +48,10 @@ for suite in $SUITES; do
 		if [ "$suite" = doctor ]; then
 			build/stickyctl doctor
 		else
-			BUILD=/srv/build ONLY="$ONLY" timeout -k 5 "$left" python3 -B tests/run.py "$suite"
+			BUILD=/srv/build timeout -k 5 "$left" python3 -B tests/run.py "$suite"
 		fi
 		echo $? >$results/"$suite".status
-	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^# /s/^/guest:   /p'
+	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^FLAKY \|^# /s/^/guest:   /p'
 	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
 	dmesg >$results/dmesg
 	kill $keeper

@@ -93,7 +93,7 @@ def notes_of(text):
             notes.append(f"{name}: {line.strip()}")
         elif re.match(r"\s+\|\s+not ok", line) and "# SKIP" not in line:
             notes.append(f"  {line.strip()}")
-        elif line.startswith("AGAIN"):
+        elif line.startswith(("AGAIN", "FLAKY")):
             notes.append(line)
     return notes
 

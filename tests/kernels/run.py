@@ -62,7 +62,8 @@ def parse():
 def settings(arguments, suites, by_hand):
     """Shell variables for guest.sh."""
     values = {"SUITES": " ".join(suites), "ONLY": arguments.only,
-              "LIMIT_S": str(arguments.limit), "UNPRIVILEGED_BPF": "2" if by_hand else ""}
+              "LIMIT_S": str(arguments.limit), "UNPRIVILEGED_BPF": "2" if by_hand else "",
+              "REPEAT_FAILED_ONCE": os.environ.get("REPEAT_FAILED_ONCE", "")}
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
