@@ -56,7 +56,7 @@ CTL_LIBS := -levent_core -levent_extra -ljansson -lyaml -lcap-ng
 # Only the program has a screen: `stickyctl top`.
 SCREEN_LIBS := -lncursesw -ltinfo
 
-LIB_SOURCES := $(wildcard src/lib/*.c src/wire/*.c)
+LIB_SOURCES := $(wildcard src/lib/*.c src/engine/*.c src/wire/*.c)
 CLI_SOURCES := $(wildcard src/cli/*.c)
 CONTROLLER_SOURCES := $(filter-out $(LIB_SOURCES) $(CLI_SOURCES),$(wildcard src/*/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -74,11 +74,11 @@ BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 BENCH_LIB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/lib/*.c))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-# Only src/lib/bpf_*.c call libbpf. They are linked with a copy of it whose symbols nothing else sees:
+# Only src/engine/bpf_*.c call libbpf. They are linked with a copy of it whose symbols nothing else sees:
 # a host may use another version of libbpf, and keeps its own print callback. Debian's libbpf.a is
 # built for programs: it refers to stderr as no shared library can, and as nothing here prints, it gets
 # a variable of bpf_program.c instead.
-BPF_OBJECTS := $(call objects,$(wildcard src/lib/bpf_*.c))
+BPF_OBJECTS := $(call objects,$(wildcard src/engine/bpf_*.c))
 PRIVATE_BPF := $(BUILD)/private_bpf.o
 LIB_OBJECTS := $(filter-out $(BPF_OBJECTS),$(call objects,$(LIB_SOURCES))) $(PRIVATE_BPF)
 CONTROLLER_OBJECTS := $(call objects,$(CONTROLLER_SOURCES))
@@ -213,7 +213,7 @@ $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 		echo '// NOLINTEND'; } > $@
 
 # The one file that includes the skeleton.
-$(BUILD)/src/lib/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
+$(BUILD)/src/engine/bpf_program.o: $(BUILD)/bpf/sticky.skel.h
 
 # JavaScript as a C string: src/node/stop.js is a file that editors and linters know. HTML and CSS alike.
 as_c_string = sed 's/[\\"]/\\&/g; s/.*/"&\\n"/'

@@ -25,8 +25,8 @@
 #include "handoff/client_ip.h"
 #include "common/prefixes.h"
 #include "handoff/proxy_header.h"
-#include "lib/address.h"
-#include "lib/table.h"
+#include "engine/address.h"
+#include "engine/table.h"
 #include "lib/program_stats.h"
 #include "sticky.h"
 

@@ -284,7 +284,7 @@ static __noinline long find_entries(__u64 port_family, __u64 device, __u64 addre
  * Returns the first entry of the listener that the packet came to, or -1 if it is not known.
  * ctx->sk is a listening socket of the group, whichever the kernel found first. A socket that is
  * being closed still has its address and port, because it was bound to a port by its number
- * (src/lib/listener.h).
+ * (src/engine/listener.h).
  */
 static __noinline long find_listener(struct sk_reuseport_md *ctx)
 {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Each file of the project that README.md and docs/ name is there, and each link leads somewhere.
 
-A file is named with a folder (tests/kernel/test_open.c, src/lib/wake.c, supervise/worker_exit.c) or by a
+A file is named with a folder (tests/kernel/test_open.c, src/engine/wake.c, supervise/worker_exit.c) or by a
 link. Exit status 1: some are not.
 """
 

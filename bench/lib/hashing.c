@@ -2,7 +2,7 @@
 #include "hashing.h"
 
 #include "bpf/select.h"
-#include "lib/table.h"
+#include "engine/table.h"
 #include "hashes.h"
 #include "mix.h"
 

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "lib/table.h"
+#include "engine/table.h"
 #include "scatter.h"
 
 /* Clients, and where they are before and after. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "bpf/select.h"
-#include "lib/table.h"
+#include "engine/table.h"
 #include "mix.h"
 
 const char *const placing_names[PLACING_COUNT] = {

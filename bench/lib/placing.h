@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum placing_kind {
-	PLACING_TABLE, /* ours, src/lib/table.h */
+	PLACING_TABLE, /* ours, src/engine/table.h */
 	PLACING_MODULO,
 	/* Thaler and Ravishankar 1998: the worker with the highest weight for this client. It
 	 * looks at every worker for each client. */

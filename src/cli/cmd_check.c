@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/check_files.h"
-#include "cli/check_print.h"
-#include "cli/check_schema.h"
+#include "check/check_files.h"
+#include "check/check_print.h"
+#include "check/check_schema.h"
 #include "cli/command.h"
 #include "cli/start.h"
 #include "common/exit_code.h"

@@ -4,8 +4,8 @@
 
 #include "api/api_clients.h"
 #include "api/client_ranking.h"
-#include "cli/client.h"
-#include "cli/clients_view.h"
+#include "client/client.h"
+#include "terminal/clients_view.h"
 #include "cli/command.h"
 #include "common/exit_code.h"
 #include "common/units.h"

@@ -14,9 +14,9 @@
 #include "bind/bind_install.h"
 #include "common/exit_code.h"
 #include "procfs/cpu_count.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/json_fields.h"
+#include "common/json_fields.h"
 #include "sticky.h"
 
 enum verdict { VERDICT_OK, VERDICT_WARNING, VERDICT_MISSING, VERDICT_COUNT };

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/exit_code.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 
 struct events {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 #include "common/exit_code.h"
 #include "common/sanitize.h"

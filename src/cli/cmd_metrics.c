@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 
 #define TIMEOUT_S 10

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/exit_code.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 
 #define BAR_WIDTH 40

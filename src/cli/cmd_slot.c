@@ -4,7 +4,7 @@
 
 #include "common/exit_code.h"
 #include "common/units.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 #include "sticky.h"
 

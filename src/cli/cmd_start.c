@@ -11,7 +11,7 @@
 #include "common/message.h"
 #include "controller/controller.h"
 #include "cli/command.h"
-#include "cli/demo.h"
+#include "demo/demo.h"
 #include "cli/start.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/status_view.h"
+#include "terminal/status_view.h"
 #include "common/exit_code.h"
 
 #define WATCH_SECONDS 1

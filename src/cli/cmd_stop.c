@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "common/exit_code.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/leftovers.h"
+#include "client/leftovers.h"
 
 #define ANSWER_S 10 /* how long a controller without workers may take to answer, or to end */
 

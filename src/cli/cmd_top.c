@@ -10,11 +10,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/json_fields.h"
-#include "cli/status_view.h"
-#include "cli/top_screen.h"
+#include "common/json_fields.h"
+#include "terminal/status_view.h"
+#include "terminal/top_screen.h"
 #include "common/clock.h"
 #include "common/exit_code.h"
 #include "common/sanitize.h"

@@ -4,10 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/json_fields.h"
-#include "cli/leftovers.h"
+#include "common/json_fields.h"
+#include "client/leftovers.h"
 #include "common/exit_code.h"
 #include "state/rundir.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "common/exit_code.h"
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
 #include "sticky.h"
 

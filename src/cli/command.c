@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/misspelt.h"
+#include "config/misspelt.h"
 #include "config/options.h"
 #include "config/suggestion.h"
 #include "common/error_text.h"

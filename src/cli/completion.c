@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "cli/command.h"
-#include "cli/instances.h"
-#include "cli/json_fields.h"
+#include "client/instances.h"
+#include "common/json_fields.h"
 #include "common/exit_code.h"
 #include "config/options.h"
 

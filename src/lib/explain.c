@@ -11,7 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "lib/refusal.h"
+#include "engine/refusal.h"
 #include "sticky.h"
 
 #ifndef CAP_BPF

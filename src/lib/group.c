@@ -9,10 +9,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "lib/address.h"
-#include "lib/kernel_version.h"
+#include "engine/address.h"
+#include "engine/kernel_version.h"
 #include "lib/sized.h"
-#include "lib/wake.h"
+#include "engine/wake.h"
 
 /* The last member of the first version of the options. It never changes: see sized.h. */
 #define OPTIONS_FIRST SIZED_END(struct sticky_group_options, engine)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bpf/select.h"
-#include "lib/address.h"
+#include "engine/address.h"
 #include "lib/group_internal.h"
 #include "lib/sized.h"
 

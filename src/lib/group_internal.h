@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/engine.h"
-#include "lib/listener.h"
-#include "lib/log.h"
+#include "engine/engine.h"
+#include "engine/listener.h"
+#include "engine/log.h"
 #include "lib/lookup.h"
 #include "sticky.h"
 

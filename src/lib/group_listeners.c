@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/address.h"
+#include "engine/address.h"
 #include "lib/group_internal.h"
 
 /* The set that a new socket of a slot belongs to. */

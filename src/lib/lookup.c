@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "lib/address.h"
+#include "engine/address.h"
 #include "lib/group_internal.h"
 
 void lookup_refresh(struct sticky_group *group)

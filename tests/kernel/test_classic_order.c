@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the kernel does with a classic program's return value. The classic engine rests on it:
- * src/lib/socket_order.h.
+ * src/engine/socket_order.h.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #include "../support/clients.h"
 #include "../support/netns.h"
 #include "../support/wait.h"
-#include "lib/classic_attach.h"
+#include "engine/classic_attach.h"
 
 #define SOCKETS 5
 #define CLIENTS 24

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "lib/address.h"
+#include "engine/address.h"
 #include "lib/group_internal.h"
 #include "../support/clients.h"
 #include "../support/groups.h"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "lib/group_internal.h"
-#include "lib/wake.h"
+#include "engine/wake.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A small interpreter of classic BPF: what src/lib/classic_program.c uses, and nothing else. */
+/* A small interpreter of classic BPF: what src/engine/classic_program.c uses, and nothing else. */
 #ifndef TESTS_SUPPORT_CLASSIC_INTERPRETER_H
 #define TESTS_SUPPORT_CLASSIC_INTERPRETER_H
 

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "lib/address.h"
+#include "engine/address.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

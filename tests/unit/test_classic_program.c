@@ -14,9 +14,9 @@
 
 #include "../support/classic_interpreter.h"
 #include "bpf/select.h"
-#include "lib/address.h"
-#include "lib/classic_program.h"
-#include "lib/table.h"
+#include "engine/address.h"
+#include "engine/classic_program.h"
+#include "engine/table.h"
 
 #define CLIENTS 3000
 #define OTHER	7777 /* the index of the socket for everything else */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "lib/kernel_version.h"
+#include "engine/kernel_version.h"
 
 #define PLAIN "#1 SMP PREEMPT_DYNAMIC"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "handoff/proxy_header.h"
-#include "lib/address.h"
+#include "engine/address.h"
 #include "../support/guard.h"
 #include "sticky.h"
 

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/refusal.h"
+#include "engine/refusal.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -12,7 +12,7 @@
 #include <arpa/inet.h>
 
 #include "bpf/select.h"
-#include "lib/table.h"
+#include "engine/table.h"
 
 #define CLIENTS 100000
 #define SLOTS	10

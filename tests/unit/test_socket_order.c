@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "lib/socket_order.h"
+#include "engine/socket_order.h"
 
 static void a_socket_joins_at_the_end(void **state)
 {

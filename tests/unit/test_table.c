@@ -14,7 +14,7 @@
  * at each table from 1 to 1,024 slots, the test grows it step by step. Another test checks that
  * table_fill() gives the same result.
  */
-#include "lib/table.c"
+#include "engine/table.c"
 
 static uint16_t now[STICKY_BUCKETS], next[STICKY_BUCKETS];
 

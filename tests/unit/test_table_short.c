@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "bpf/select.h"
-#include "lib/table.h"
+#include "engine/table.h"
 
 static struct sticky_table table;
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/table.h"
+#include "engine/table.h"
 
 static uint16_t home[STICKY_BUCKETS], table[STICKY_BUCKETS];
 static uint32_t got[STICKY_SLOTS_MAX];

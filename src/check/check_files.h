@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks for the users, files and directories that a configuration names. */
+#ifndef STICKY_CHECK_CHECK_FILES_H
+#define STICKY_CHECK_CHECK_FILES_H
+
+#include "config/config.h"
+#include "config/origins.h"
+#include "config/problems.h"
+
+/*
+ * Look for what the options name, with the rights of this process, from its directory.
+ *
+ * mistakes  gets what `start` would refuse, or what keeps workers from starting
+ * notes     gets what may be right on another machine, or for another user
+ */
+void check_files(const struct config *config, const struct origins *origins,
+		 struct problems *mistakes, struct problems *notes);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* The instances that run on this machine, as far as this user can see them. */
+#ifndef STICKY_CLIENT_INSTANCES_H
+#define STICKY_CLIENT_INSTANCES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define INSTANCES_MAX 1024
+
+struct found_instance {
+	char *name;
+	char *run_dir;	     /* the directory of its directory */
+	uid_t uid;	     /* whose run directory it is */
+	bool is_default_dir; /* it is found without --run-dir */
+};
+
+struct found_instances {
+	struct found_instance *list;
+	size_t count;
+};
+
+/*
+ * Find the instances that run: in the run directory of this user, in /run/sticky, and in those of
+ * other users, /run/user/UID/sticky and /tmp/sticky-UID. What can't be looked into is found by its
+ * listening socket, if it is in this network namespace.
+ *
+ * run_dir  NULL; else this directory alone
+ *
+ * Returns 0, or -ENOMEM: the list has those that were found before.
+ */
+int instances_find(const char *run_dir, struct found_instances *ret_instances);
+
+#define REMEDY_SIZE 512
+
+/*
+ * Write the command that shows an instance: "sudo -u alice stickyctl status -n web".
+ */
+void instances_remedy(const struct found_instance *instance, char ret_command[REMEDY_SIZE]);
+
+/* Write the name of a user, or the number of one that has no name. */
+void instances_user(uid_t uid, size_t size, char *ret_name);
+
+/* Free the list. */
+void instances_fini(struct found_instances *instances);
+
+#endif

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+#include "client/leftovers.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/error_text.h"
+#include "common/exit_code.h"
+#include "state/pin_dir.h"
+#include "state/rundir.h"
+#include "state/state_file.h"
+
+#define DELAY_DEFAULT_MS 60000 /* of --hard-shutdown-delay */
+#define AFTER_KILL_MS	 5000  /* how long a process may take to end that was killed */
+#define NAMED_MAX	 16    /* workers that a message names */
+
+struct leftover {
+	struct worker_record record;
+	int pidfd; /* -1: it has ended */
+};
+
+struct leftovers {
+	struct leftover *workers;
+	uint32_t count;
+	uint32_t delay_ms;
+	uint32_t pins_id; /* see pin_dir.h */
+};
+
+/* ---- Finding them ------------------------------------------------------------------------ */
+
+/*
+ * The pidfd is opened before the process is looked at: from then on the pid can't become another
+ * process's unnoticed. Returns -1 where the worker has ended.
+ */
+static int open_worker(const struct worker_record *record)
+{
+	int pidfd;
+
+	if (!record->used || record->pid <= 1 || !record->process_start)
+		return -1;
+	pidfd = (int)syscall(SYS_pidfd_open, record->pid, 0);
+	if (pidfd >= 0 && state_file_process_start(record->pid) != record->process_start) {
+		close(pidfd);
+		return -1;
+	}
+	return pidfd;
+}
+
+static void leftovers_fini(struct leftovers *leftovers)
+{
+	uint32_t i;
+
+	for (i = 0; i < leftovers->count; i++)
+		if (leftovers->workers[i].pidfd >= 0)
+			close(leftovers->workers[i].pidfd);
+	free(leftovers->workers);
+	*leftovers = (struct leftovers){0};
+}
+
+static void add_workers(const struct state_file_content *content, struct leftovers *leftovers)
+{
+	uint32_t i;
+
+	for (i = 0; i < STATE_FILE_WORKERS; i++) {
+		struct leftover *next = &leftovers->workers[leftovers->count];
+
+		*next = (struct leftover){.record = content->worker[i]};
+		next->pidfd = open_worker(&next->record);
+		leftovers->count += next->pidfd >= 0;
+	}
+	leftovers->pins_id = content->pins_id;
+	leftovers->delay_ms = content->hard_shutdown_delay_ms ? content->hard_shutdown_delay_ms
+							      : DELAY_DEFAULT_MS;
+}
+
+/* Returns true where there are some. */
+static bool find(const char *directory, struct leftovers *ret_leftovers)
+{
+	struct leftovers leftovers = {0};
+	struct state_file_content *content;
+	char path[RUNDIR_PATH_SIZE];
+
+	if (rundir_file(directory, "slots", sizeof(path), path) || state_file_read(path, &content))
+		return false;
+	leftovers.workers = calloc(STATE_FILE_WORKERS, sizeof(*leftovers.workers));
+	if (leftovers.workers)
+		add_workers(content, &leftovers);
+	free(content);
+	if (leftovers.count) {
+		*ret_leftovers = leftovers;
+		return true;
+	}
+	leftovers_fini(&leftovers);
+	return false;
+}
+
+/* ---- Telling ----------------------------------------------------------------------------- */
+
+static void print_workers(const struct leftovers *leftovers)
+{
+	uint32_t i;
+
+	for (i = 0; i < leftovers->count && i < NAMED_MAX; i++)
+		fprintf(stderr, "%sslot %u pid %d", i ? ", " : "",
+			leftovers->workers[i].record.slot, leftovers->workers[i].record.pid);
+	if (leftovers->count > NAMED_MAX)
+		fprintf(stderr, " and %u more", leftovers->count - NAMED_MAX);
+}
+
+bool leftovers_tell(const struct config *config)
+{
+	char directory[RUNDIR_PATH_SIZE];
+	struct leftovers leftovers;
+
+	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
+	    !find(directory, &leftovers))
+		return false;
+	fprintf(stderr,
+		"stickyctl: the controller of '%s' has died, and its workers serve on without it: ",
+		config->name);
+	print_workers(&leftovers);
+	fputs("\n'stickyctl start' with the same arguments takes them over; 'stickyctl stop' ends "
+	      "them\n",
+	      stderr);
+	leftovers_fini(&leftovers);
+	return true;
+}
+
+/* ---- Ending ------------------------------------------------------------------------------ */
+
+/* Returns 0, also where the worker has ended; or -errno. */
+static int send_signal(const struct leftover *worker, int signal)
+{
+	if (worker->pidfd < 0 || !syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, 0) ||
+	    errno == ESRCH)
+		return 0;
+	return -errno;
+}
+
+/* The worker may have left its process group: so both are killed. */
+static int kill_worker(const struct leftover *worker)
+{
+	int error = 0, result;
+
+	if (worker->pidfd >= 0 && kill(-worker->record.pid, SIGKILL) && errno != ESRCH)
+		error = -errno;
+	result = send_signal(worker, SIGKILL);
+	return result ? result : error;
+}
+
+static int ask(const struct leftover *worker)
+{
+	int number = worker->record.stop_signal ? (int)worker->record.stop_signal : SIGTERM;
+
+	return worker->record.stop_requested ? 0 : send_signal(worker, number);
+}
+
+static int for_each(const struct leftovers *leftovers, int (*fn)(const struct leftover *worker))
+{
+	int error = 0, result;
+	uint32_t i;
+
+	for (i = 0; i < leftovers->count; i++) {
+		result = fn(&leftovers->workers[i]);
+		if (result)
+			error = result;
+	}
+	if (error)
+		fprintf(stderr, "stickyctl: cannot end the workers: %s\n", strerror(-error));
+	return error;
+}
+
+/*
+ * A worker has ended: kill what is left of its group, as a controller does. Once it was reaped, a
+ * later process may have its number, and lead another group.
+ */
+static void close_worker(struct leftover *worker)
+{
+	uint64_t start = state_file_process_start(worker->record.pid);
+
+	if ((!start || start == worker->record.process_start) &&
+	    kill(-worker->record.pid, SIGKILL) && errno != ESRCH)
+		fprintf(stderr, "stickyctl: cannot kill the process group %d: %s\n",
+			worker->record.pid, strerror(errno));
+	close(worker->pidfd);
+	worker->pidfd = -1;
+}
+
+/* Wait until all have ended. Returns false where some have not after this time. */
+static bool await_ends(struct leftovers *leftovers, uint32_t ms)
+{
+	uint64_t deadline = clock_ms() + ms, now;
+	uint32_t i;
+
+	for (i = 0; i < leftovers->count; i++) {
+		struct leftover *worker = &leftovers->workers[i];
+		struct pollfd end = {.fd = worker->pidfd, .events = POLLIN};
+
+		if (worker->pidfd < 0)
+			continue;
+		now = clock_ms();
+		if (poll(&end, 1, now < deadline ? (int)(deadline - now) : 0) != 1)
+			return false;
+		close_worker(worker);
+	}
+	return true;
+}
+
+static int end_all(struct leftovers *leftovers, bool now)
+{
+	int error = for_each(leftovers, now ? kill_worker : ask);
+
+	if (error)
+		return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	if (await_ends(leftovers, now ? AFTER_KILL_MS : leftovers->delay_ms))
+		return EXIT_DONE;
+	if (now || for_each(leftovers, kill_worker) || !await_ends(leftovers, AFTER_KILL_MS)) {
+		fputs("stickyctl: workers that were killed have not ended\n", stderr);
+		return EXIT_FAILED;
+	}
+	fputs("stickyctl: stopped; workers that outlived --hard-shutdown-delay were killed\n",
+	      stderr);
+	return EXIT_PARTLY;
+}
+
+static void clean_up(const struct config *config, const struct leftovers *leftovers,
+		     struct rundir *rundir)
+{
+	char pins[PINS_PATH_SIZE];
+
+	pins_locate(config->name, leftovers->pins_id, pins);
+	if (leftovers->pins_id)
+		pins_remove(pins);
+	rundir_release(rundir);
+}
+
+bool leftovers_stop(const struct config *config, bool now, int *ret_code)
+{
+	struct error_text error = {"another controller has been started"};
+	char directory[RUNDIR_PATH_SIZE];
+	struct leftovers leftovers;
+	struct rundir rundir;
+	pid_t owner;
+
+	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
+	    !find(directory, &leftovers))
+		return false;
+	/* While the name is ours, no controller can take these workers over. */
+	if (rundir_take(config->run_dir, config->name, &rundir, &owner, &error)) {
+		fprintf(stderr, "stickyctl: %s\n", error.text);
+		*ret_code = EXIT_FAILED;
+	} else {
+		*ret_code = end_all(&leftovers, now);
+		if (*ret_code == EXIT_DONE)
+			fprintf(stderr,
+				"stickyctl: the controller of '%s' had died; its workers have been "
+				"ended\n",
+				config->name);
+		if (*ret_code == EXIT_DONE || *ret_code == EXIT_PARTLY)
+			clean_up(config, &leftovers, &rundir);
+		else
+			rundir_leave(&rundir);
+	}
+	leftovers_fini(&leftovers);
+	return true;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "config/misspelt.h"
+
+#include <string.h>
+
+#include "config/suggestion.h"
+
+/* A place in the lists. */
+struct known {
+	const struct argp_option *option;
+	const struct argp_option *const *lists; /* those that follow */
+};
+
+static struct known begin(const struct argp_option *const *lists)
+{
+	return (struct known){.option = *lists, .lists = lists};
+}
+
+/* Returns the option at the place, and goes on; NULL behind the last one. */
+static const struct argp_option *next_option(struct known *known)
+{
+	while (*known->lists && (!known->option || (!known->option->name && !known->option->key &&
+						    !known->option->doc)))
+		known->option = *++known->lists;
+	return known->option ? known->option++ : NULL;
+}
+
+static bool takes_value(const struct argp_option *option)
+{
+	return option->arg && !(option->flags & OPTION_ARG_OPTIONAL);
+}
+
+/* getopt() takes the beginning of a name for the option; an ambiguous one it reports itself. */
+static const struct argp_option *find_long(const struct argp_option *const *lists, const char *name,
+					   size_t length)
+{
+	const struct argp_option *option, *found = NULL;
+	struct known known = begin(lists);
+
+	while ((option = next_option(&known))) {
+		if (!option->name || strncmp(option->name, name, length) != 0)
+			continue;
+		if (strlen(option->name) == length)
+			return option;
+		found = option;
+	}
+	return found;
+}
+
+static const char *find_nearest(const struct argp_option *const *lists, const char *name,
+				size_t length)
+{
+	const struct argp_option *option;
+	struct known known = begin(lists);
+	const char *nearest = NULL;
+	size_t best = SUGGESTION_NEAR + 1;
+
+	while ((option = next_option(&known))) {
+		size_t distance =
+			option->name ? suggestion_distance(name, length, option->name) : best;
+
+		if (distance < best && 2 * distance <= length) {
+			best = distance;
+			nearest = option->name;
+		}
+	}
+	return nearest;
+}
+
+/* Is the word behind this one, "-vw", the value of its last letter? */
+static bool short_wants_next(const struct argp_option *const *lists, const char *letters)
+{
+	for (; *letters; letters++) {
+		const struct argp_option *option;
+		struct known known = begin(lists);
+
+		while ((option = next_option(&known)) && option->key != *letters)
+			;
+		if (!option)
+			return false;
+		if (takes_value(option))
+			return !letters[1];
+	}
+	return false;
+}
+
+bool misspelt_find(int argc, char **argv, const struct argp_option *const *lists,
+		   bool ends_at_argument, struct misspelt *ret_misspelt)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *word = argv[i];
+		size_t length = strcspn(word, "=");
+		const struct argp_option *option;
+
+		if (!strncmp(word, "--", 2)) {
+			option = find_long(lists, word + 2, length - 2);
+			if (!option) {
+				ret_misspelt->word = word;
+				ret_misspelt->nearest = find_nearest(lists, word + 2, length - 2);
+				return ret_misspelt->nearest != NULL;
+			}
+			i += takes_value(option) && !word[length];
+		} else if (word[0] == '-' && word[1]) {
+			i += short_wants_next(lists, word + 1);
+		} else if (ends_at_argument) {
+			return false;
+		}
+	}
+	return false;
+}

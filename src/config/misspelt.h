@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds a misspelt option on a command line, and the one that was probably meant. Pure. */
+#ifndef STICKY_CONFIG_MISSPELT_H
+#define STICKY_CONFIG_MISSPELT_H
+
+#include <argp.h>
+#include <stdbool.h>
+
+struct misspelt {
+	const char *word;    /* as it stands on the command line */
+	const char *nearest; /* the name of the option that was meant, without "--" */
+};
+
+/*
+ * Look for a long option that no list has, and that is near to one.
+ *
+ * argv              argv[0] is not looked at
+ * lists             the options, {0} behind the last one of each list; NULL behind the last list
+ * ends_at_argument  the first word that is neither an option nor a value ends the options
+ *
+ * Returns false where there is none: getopt() tells what else is wrong.
+ */
+bool misspelt_find(int argc, char **argv, const struct argp_option *const *lists,
+		   bool ends_at_argument, struct misspelt *ret_misspelt);
+
+#endif

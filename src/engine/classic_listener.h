@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* A listener of the classic engine: the order of its sockets, and its spare socket. */
+#ifndef STICKY_ENGINE_CLASSIC_LISTENER_H
+#define STICKY_ENGINE_CLASSIC_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/classic_attach.h"
+#include "engine/listener.h"
+#include "engine/socket_order.h"
+
+struct classic_listener {
+	struct socket_order order;
+	uint64_t cookie[STICKY_SLOTS_LIMIT]; /* of the socket that each slot put; 0: none */
+	bool serves[STICKY_SLOTS_LIMIT];     /* connections are to go to the slot */
+	int spare;			     /* in the group, behind the first sockets; -1: none */
+	uint64_t spare_cookie;
+	int reserved; /* bound to `check`, so that no other socket gets the port; -1: none */
+	struct sockaddr_storage check; /* from where a test connection comes */
+	/*
+	 * Other connections have arrived at the spare socket, while the program sends none there:
+	 * it is not attached any more. Without a program the kernel's hash always gives the test
+	 * connection the same socket, which may be the spare one.
+	 */
+	bool has_strays;
+	/* the last program that was attached by classic_listener_attach(); NULL: none */
+	struct classic_program *attached;
+	bool has_device;  /* SO_BINDTODEVICE: a test connection does not get there */
+	bool was_checked; /* the test connection has arrived at the spare socket */
+};
+
+/*
+ * Begin, with the first socket of the group. A program is attached that sends every connection to
+ * it, until classic_listener_open_spare() and the first program follow.
+ *
+ * first_socket  bound, not listening
+ */
+int classic_listener_init(struct classic_listener *listener, int first_socket);
+
+/* Close its spare socket. It may be closed twice. */
+void classic_listener_fini(struct classic_listener *listener);
+
+/* Open the spare socket, which joins the group. Returns 0 or -errno. */
+int classic_listener_open_spare(struct classic_listener *listener, const struct listener *address);
+
+/* A slot's socket: see engine_put() and engine_lose(). */
+int classic_listener_put(struct classic_listener *listener, uint32_t slot, int socket);
+void classic_listener_lose(struct classic_listener *listener, uint32_t slot);
+
+/*
+ * Generate the program of a table.
+ *
+ * slots  the table: STICKY_BUCKETS elements, all of them below `count`
+ *
+ * Slots that do not serve the listener are left out: their clients are distributed over the others.
+ * If none serves it, every connection is reset.
+ *
+ * Returns the program, to be freed by free(), whose `error` may be -E2BIG; NULL: no memory.
+ */
+struct classic_program *classic_listener_program(const struct classic_listener *listener,
+						 const struct sticky_settings *settings,
+						 const uint16_t *slots, uint32_t count);
+
+/*
+ * Attach a program, unless the same one is attached: kernels without the fix of CVE-2026-52910
+ * (kernel_version.h) must not replace a program more often than is needed.
+ *
+ * program  belongs to the listener afterwards, also after an error; its `error` is returned
+ * anew     also where the same one was attached: another process may have detached it
+ *
+ * Returns 0, or an error of classic_attach() or of classic_program_make().
+ */
+int classic_listener_attach(struct classic_listener *listener, struct classic_program *program,
+			    bool anew);
+
+/* Add the spare socket to an epoll instance. Returns 0 or -errno. */
+int classic_listener_watch(const struct classic_listener *listener, int epoll);
+
+/* Accept and reset what waits in the spare socket. */
+void classic_listener_reset(struct classic_listener *listener);
+
+/*
+ * Has the test connection arrived at the spare socket, and no other one since the last time? Waits
+ * for it for some milliseconds.
+ */
+bool classic_listener_was_checked(struct classic_listener *listener);
+
+#endif

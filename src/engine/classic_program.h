@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Generates the classic BPF program of a listener. Pure.
+ *
+ * A classic program (bpf(4), SO_ATTACH_REUSEPORT_CBPF in socket(7)) needs no privilege. It has no
+ * maps: seed, masks and table are constants in it, and every change is a new program. It returns
+ * the index of a socket in its group (socket_order.h). It computes what bpf/select.h computes, so
+ * that a client has the same slot as with the BPF program.
+ */
+#ifndef STICKY_ENGINE_CLASSIC_PROGRAM_H
+#define STICKY_ENGINE_CLASSIC_PROGRAM_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "bpf/abi.h"
+
+/* The kernel takes no longer program: BPF_MAXINSNS of linux/bpf_common.h. */
+#define CLASSIC_PROGRAM_MAX 4096
+
+struct classic_spec {
+	const struct sticky_settings *settings; /* seed and masks */
+	const uint16_t *slots;			/* STICKY_BUCKETS elements: the slot of a bucket */
+	const uint16_t *index;			/* for each slot in `slots`, its socket's index */
+	/* index of the socket for packets that are neither IPv4 nor IPv6, and for the check */
+	uint16_t other;
+	bool refuses; /* every connection goes to `other`; the table is not used */
+	/*
+	 * A connection from this address and port goes to `other`: see check.c. AF_UNSPEC: there is
+	 * none.
+	 */
+	struct sockaddr_storage check;
+};
+
+/*
+ * Generate a program.
+ *
+ * ret_code    room for CLASSIC_PROGRAM_MAX instructions; what is in it after a failure is undefined
+ * ret_length  number of instructions
+ *
+ * Returns 0 or -E2BIG: the table has too many intervals. Costs one walk through the table.
+ */
+int classic_program_make(const struct classic_spec *spec, struct sock_filter *ret_code,
+			 uint32_t *ret_length);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Does this kernel wake an acceptor when connections are moved to its socket?
+ *
+ * When a listening socket is closed the kernel moves its queue to the slot's present socket, but
+ * many kernels do not wake a process that sleeps there in epoll_wait() or accept(). The moved
+ * connections then wait until the next connection arrives. The fix is "tcp: call sk_data_ready()
+ * after listener migration". On such a kernel the library wakes the acceptor: see listener_wake().
+ */
+#ifndef STICKY_ENGINE_WAKE_H
+#define STICKY_ENGINE_WAKE_H
+
+#include "engine/engine.h"
+
+/*
+ * Find out by moving a connection on a loopback address, with a listener that is removed
+ * afterwards.
+ *
+ * engine  open; its counters change
+ *
+ * Returns 1 (yes), 0 (no), or -errno if it could not be tried (there is no loopback interface).
+ */
+int wake_probe(struct engine *engine);
+
+#endif

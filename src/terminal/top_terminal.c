@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "terminal/top_terminal.h"
+
+#include <curses.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <term.h> /* defines `lines`, `columns` and many other words: hence a file of its own */
+#include <unistd.h>
+
+static bool can_place_cursor(void)
+{
+	char name[] = "cup";
+
+	return tigetstr(name) != NULL;
+}
+
+/* newterm() of ncurses would end the program if the terminal is not known. */
+static bool is_known(const char *name)
+{
+	int found;
+	bool is_usable = setupterm(name, STDOUT_FILENO, &found) == OK && can_place_cursor();
+
+	if (cur_term)
+		del_curterm(cur_term);
+	return is_usable;
+}
+
+int top_terminal_check(struct error_text *ret_error)
+{
+	const char *name = getenv("TERM");
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		error_text_set(ret_error, "top: stdin or stdout is no terminal\n"
+					  "use 'stickyctl status --watch' instead");
+		return -ENOTTY;
+	}
+	if (name && name[0] && is_known(name))
+		return 0;
+	error_text_set(ret_error,
+		       "top: the terminal '%.64s' (TERM) is not known here, or can't place its "
+		       "cursor\nset TERM=xterm, or use 'stickyctl status --watch' instead",
+		       name ? name : "");
+	return -ENODEV;
+}
