@@ -418,7 +418,8 @@ FUZZERS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 FUZZED := src/bind/bind_address.c src/handoff/client_ip.c src/common/prefixes.c src/handoff/proxy_header.c src/common/units.c \
 	src/common/sanitize.c src/process/env_file.c src/node/cluster_messages.c src/node/ipc.c \
 	src/node/json_scan.c src/node/node_input.c src/node/node_message.c src/node/relay.c \
-	src/node/unheard.c src/node/v8_reader.c src/node/v8_value.c src/wire/fd_passing.c
+	src/node/unheard.c src/node/v8_reader.c src/node/v8_text.c src/node/v8_value.c \
+	src/wire/fd_passing.c
 
 $(FUZZERS): $(BUILD)/%: %.c $(FUZZED) $(wildcard src/bind/*.h src/common/*.h src/handoff/*.h src/node/*.h src/process/*.h src/wire/*.h)
 	$(call SAY,FUZZ,$@)

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +18,7 @@
 #include "api/http_accept.h"
 #include "api/metrics_answer.h"
 #include "api/status.h"
+#include "api/where_answer.h"
 #include "config/listen_address.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_view.h"
@@ -125,20 +125,7 @@ static void serve_status(struct admin *admin, struct evhttp_request *request)
 
 static void serve_where(struct admin *admin, struct evhttp_request *request)
 {
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq list = {0};
-	struct sockaddr_storage client;
-	const char *text = NULL;
-
-	if (query && !evhttp_parse_query_str(query, &list))
-		text = evhttp_find_header(&list, "address");
-	if (!text || sticky_address_parse(text, &client))
-		api_answer_error(request, HTTP_BADREQUEST,
-				 "address: not an IP address, such as 203.0.113.9 or 2001:db8::1");
-	else
-		api_answer(request, HTTP_OK,
-			   status_of_client(admin->instance, text, (const void *)&client));
-	evhttp_clear_headers(&list);
+	where_answer(admin->instance, request);
 }
 
 static void serve_events(struct admin *admin, struct evhttp_request *request)

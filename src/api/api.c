@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,11 +18,12 @@
 #include "api/api_stream.h"
 #include "api/open_answer.h"
 #include "api/metrics_answer.h"
+#include "api/query.h"
+#include "api/slot_requests.h"
 #include "api/status.h"
+#include "api/where_answer.h"
 #include "supervise/rolling_reload.h"
-#include "supervise/slot_commands.h"
 #include "common/error_text.h"
-#include "common/units.h"
 
 #define HEADERS_MAX  8192
 #define BODY_MAX     65536
@@ -61,17 +60,6 @@ static bool is_allowed(struct evhttp_request *request)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-/* Returns a value of the query, or NULL. The caller clears `list` by evhttp_clear_headers(). */
-static const char *find_query(struct evhttp_request *request, struct evkeyvalq *list,
-			      const char *name)
-{
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-
-	if (!query || evhttp_parse_query_str(query, list))
-		return NULL;
-	return evhttp_find_header(list, name);
-}
-
 /* ---- What can be asked ---------------------------------------------------------- */
 
 static void serve_status(struct api *api, struct evhttp_request *request)
@@ -81,17 +69,7 @@ static void serve_status(struct api *api, struct evhttp_request *request)
 
 static void serve_where(struct api *api, struct evhttp_request *request)
 {
-	struct evkeyvalq query = {0};
-	const char *text = find_query(request, &query, "address");
-	struct sockaddr_storage client;
-
-	if (!text || sticky_address_parse(text, &client))
-		api_answer_error(request, HTTP_BADREQUEST,
-				 "address: not an IP address, such as 203.0.113.9 or 2001:db8::1");
-	else
-		api_answer(request, HTTP_OK,
-			   status_of_client(api->instance, text, (const void *)&client));
-	evhttp_clear_headers(&query);
+	where_answer(api->instance, request);
 }
 
 static void serve_clients(struct api *api, struct evhttp_request *request)
@@ -115,12 +93,9 @@ static void on_waiter_gone(struct evhttp_connection *connection, void *context)
 
 static void serve_stop(struct api *api, struct evhttp_request *request)
 {
-	struct evkeyvalq query = {0};
-	const char *now = find_query(request, &query, "now");
 	struct waiter *waiter = calloc(1, sizeof(*waiter));
-	bool is_now = now && !strcmp(now, "1");
+	bool is_now = query_says(request, "now", "1");
 
-	evhttp_clear_headers(&query);
 	if (!waiter) {
 		evhttp_send_error(request, HTTP_INTERNAL, NULL);
 		return;
@@ -134,114 +109,29 @@ static void serve_stop(struct api *api, struct evhttp_request *request)
 	api->orders.stop(api->orders.context, is_now);
 }
 
-/* Read a number from the query. Returns 0 or -EINVAL. */
-static int query_number(struct evhttp_request *request, const char *name, uint64_t max,
-			uint32_t *ret_number)
-{
-	struct evkeyvalq query = {0};
-	const char *text = find_query(request, &query, name);
-	uint64_t number;
-	int error = text ? parse_number(text, 0, max, &number) : -EINVAL;
-
-	evhttp_clear_headers(&query);
-	if (error)
-		return -EINVAL;
-	*ret_number = (uint32_t)number;
-	return 0;
-}
-
-/* Send the error message for a negative result of a slot command. */
-static void answer_refusal(struct evhttp_request *request, int error, const char *what)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "%s: %s", what,
-		 error == -EINVAL  ? "there is no such slot"
-		 : error == -EBUSY ? "the instance is stopping"
-		 : error == -EPERM ? "the slot is drained; 'stickyctl ready' brings it back"
-				   : strerror(-error));
-	api_answer_error(request, error == -EINVAL ? HTTP_BADREQUEST : 409, text);
-}
-
-static void serve_slot(struct api *api, struct evhttp_request *request, const char *what,
-		       int (*order)(struct supervisor *, uint32_t))
-{
-	uint32_t slot;
-	int error = query_number(request, "slot", STICKY_SLOTS_LIMIT, &slot);
-
-	if (!error)
-		error = order(api->instance->supervisor, slot);
-	if (error)
-		answer_refusal(request, error, what);
-	else
-		api_answer(request, HTTP_OK,
-			   json_pack("{s:i, s:s}", "slot", (int)slot, "done", what));
-}
-
 static void serve_drain(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "drain", slot_drain);
+	slot_request_drain(api->instance->supervisor, request);
 }
 
 static void serve_ready(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "ready", slot_enable);
+	slot_request_ready(api->instance->supervisor, request);
 }
 
 static void serve_restart(struct api *api, struct evhttp_request *request)
 {
-	serve_slot(api, request, "restart", slot_restart);
-}
-
-/* Returns the number of slots that "8", "+1" or "-2" asks for, or -EINVAL. */
-static int wanted_slots(const char *text, uint32_t present)
-{
-	bool is_relative = text[0] == '+' || text[0] == '-';
-	uint64_t number;
-	int64_t wanted;
-
-	if (parse_number(text + is_relative, 0, STICKY_SLOTS_LIMIT, &number))
-		return -EINVAL;
-	wanted = text[0] == '+'	  ? (int64_t)present + (int64_t)number
-		 : text[0] == '-' ? (int64_t)present - (int64_t)number
-				  : (int64_t)number;
-	return wanted >= 1 && wanted <= STICKY_SLOTS_LIMIT ? (int)wanted : -EINVAL;
+	slot_request_restart(api->instance->supervisor, request);
 }
 
 static void serve_scale(struct api *api, struct evhttp_request *request)
 {
-	struct supervisor *supervisor = api->instance->supervisor;
-	struct evkeyvalq query = {0};
-	/* In a query '+' means a space: "+1" is sent as "%2B1". */
-	const char *text = find_query(request, &query, "slots");
-	uint32_t previous = supervisor_slots(supervisor);
-	int slots = text ? wanted_slots(text, previous) : -EINVAL;
-	int moved;
-
-	evhttp_clear_headers(&query);
-	if (slots < 0) {
-		api_answer_error(request, HTTP_BADREQUEST,
-				 "scale: write N, +N or -N; there can be 1 to 1024 slots");
-		return;
-	}
-	moved = slots_scale(supervisor, (uint32_t)slots);
-	if (moved < 0)
-		answer_refusal(request, moved, "scale");
-	else
-		api_answer(request, HTTP_OK,
-			   json_pack("{s:i, s:i, s:i, s:f}", "slots", slots, "from", (int)previous,
-				     "moved_buckets", moved, "percent",
-				     100.0 * moved / STICKY_BUCKET_COUNT));
+	slot_request_scale(api->instance->supervisor, request);
 }
 
 static void serve_events(struct api *api, struct evhttp_request *request)
 {
-	struct evkeyvalq query = {0};
-	const char *follow = find_query(request, &query, "follow");
-	bool follows = follow && !strcmp(follow, "1");
-
-	evhttp_clear_headers(&query);
-	api_stream_events(api->streams, request, follows);
+	api_stream_events(api->streams, request, query_says(request, "follow", "1"));
 }
 
 static void serve_logs(struct api *api, struct evhttp_request *request)
@@ -251,16 +141,13 @@ static void serve_logs(struct api *api, struct evhttp_request *request)
 
 static void serve_reload(struct api *api, struct evhttp_request *request)
 {
-	struct evkeyvalq query = {0};
-	const char *wait = find_query(request, &query, "wait");
-	bool waits = wait != NULL, drained = wait && !strcmp(wait, "drained");
+	bool drained = query_says(request, "wait", "drained");
 	struct error_text text = {""};
 	struct api_stream *stream = NULL;
 	int result;
 
-	evhttp_clear_headers(&query);
 	/* The stream must exist before the reload begins, so that it gets the first event, too. */
-	if (waits)
+	if (query_has(request, "wait"))
 		stream = api_stream_hold(api->streams, request);
 	result = api->orders.reload(api->orders.context, &text);
 	if (result < 0) {

@@ -7,6 +7,7 @@
 #include "api/api_stream.h"
 #include "api/client_ranking.h"
 #include "api/clients.h"
+#include "api/query.h"
 #include "common/error_text.h"
 #include "common/units.h"
 #include "supervise/supervisor.h"
@@ -51,12 +52,12 @@ static int read_limit(const char *text, uint32_t *ret_limit, struct error_text *
 static int read_query(const struct instance *instance, struct evhttp_request *request,
 		      struct query *ret_query, struct error_text *ret_error)
 {
-	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
 	struct query query = {.slot = CLIENT_OF_NO_SLOT, .limit = CLIENT_LIMIT_DEFAULT};
-	struct evkeyvalq list = {0};
-	int error = 0;
+	struct evkeyvalq list;
+	int error = query_read(request, &list);
 
-	if (text && evhttp_parse_query_str(text, &list)) {
+	if (error) {
+		evhttp_clear_headers(&list);
 		error_text_set(ret_error, "clients: the query is not of the form name=value");
 		return -EINVAL;
 	}

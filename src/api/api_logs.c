@@ -11,6 +11,7 @@
 
 #include "api/api_stream.h"
 #include "api/open_answer.h"
+#include "api/query.h"
 #include "common/line_ring.h"
 #include "common/ring_line_json.h"
 #include "common/units.h"
@@ -198,11 +199,10 @@ static const char *read_wish(const struct api_logs *logs, struct evkeyvalq *quer
 static const char *parse(const struct api_logs *logs, struct evhttp_request *request,
 			 struct wish *ret_wish)
 {
-	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq query = {0};
+	struct evkeyvalq query;
 	const char *problem;
 
-	if (text && evhttp_parse_query_str(text, &query))
+	if (query_read(request, &query))
 		problem = "logs: the query cannot be read";
 	else
 		problem = read_wish(logs, &query, ret_wish);

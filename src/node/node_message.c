@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "node/v8_reader.h"
+#include "node/v8_text.h"
 #include "node/v8_value.h"
 
 struct text {

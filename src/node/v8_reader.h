@@ -74,13 +74,4 @@ int v8_reader_init(struct v8_reader *reader, const void *bytes, size_t length);
  */
 int v8_reader_next(struct v8_reader *reader, struct v8_token *ret_token);
 
-/*
- * Returns the next character of a string and moves *at, which is less than the length. A half of a
- * surrogate pair comes as it is. -1: the text is no UTF-8.
- */
-int32_t v8_next_character(const struct v8_token *string, size_t *at);
-
-/* Write a character as UTF-8, without a NUL. Returns how many bytes it has. */
-size_t v8_write_utf8(uint32_t character, char ret_bytes[4]);
-
 #endif

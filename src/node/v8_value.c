@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "node/v8_reader.h"
+#include "node/v8_text.h"
 
 #define REPLACEMENT 0xfffd /* U+FFFD stands for what is no character */
 #define VERSION	    13

@@ -24,8 +24,7 @@
 #define LOOK_MAX_MS 500
 /* While nothing waits: for connections that are passed, and for SYNs that the kernel discards. */
 #define IDLE_MAX_MS 10000
-/* A look at many connections takes long: it is repeated so rarely that it needs a tenth of the CPU.
- */
+/* A look at many connections takes long: looks rest so long that they need a tenth of the CPU. */
 #define REST_FACTOR 10
 
 struct hang {
@@ -120,8 +119,7 @@ static bool has_hung_queue(const struct worker_hang *state)
 	uint32_t i;
 
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		/* A closed socket is another case, about to be decided: see socket_check_closed().
-		 */
+		/* For a closed socket, socket_check_closed() decides. */
 		if (state->sockets[i].watch.is_hung && !state->sockets[i].closed_since_ms)
 			return true;
 	return state->passed.is_hung;
@@ -392,8 +390,7 @@ void hang_close(struct hang *hang)
 	free(hang);
 }
 
-/* ---- Which workers are looked at ---------------------------------------------------------------
- */
+/* ---- Which workers are looked at --------------------------------------------------------- */
 
 static void begin_socket(const struct hang *hang, struct worker *worker, uint32_t listener, int fd)
 {

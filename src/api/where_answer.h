@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The answer to "where?address=A": to which slot a client belongs. */
+#ifndef STICKY_API_WHERE_ANSWER_H
+#define STICKY_API_WHERE_ANSWER_H
+
+#include <event2/http.h>
+
+#include "api/instance.h"
+
+/* Answer a request. Without an IP address in the query the answer is an error, 400. */
+void where_answer(const struct instance *instance, struct evhttp_request *request);
+
+#endif
