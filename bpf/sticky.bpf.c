@@ -394,7 +394,7 @@ static __noinline long select_other_slot(struct sk_reuseport_md *ctx,
 
 static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 {
-	const __u64 zero = 0; /* (stack) */
+	const __u64 zero = 0; /* on the stack, where a map key must be */
 	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
 
 	if (count) /* never NULL for element 0 of an array, but the verifier requires the check */
@@ -405,7 +405,7 @@ static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 /* The table in use; NULL: there is none. */
 static __always_inline const struct sticky_table *find_table(void)
 {
-	const __u64 zero = 0; /* (stack) */
+	const __u64 zero = 0; /* on the stack, where a map key must be */
 	void *inner = bpf_map_lookup_elem(&table, &zero);
 
 	return inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
@@ -413,7 +413,7 @@ static __always_inline const struct sticky_table *find_table(void)
 
 static __always_inline void count_steered(__u32 slot)
 {
-	const __u64 zero = 0; /* (stack) */
+	const __u64 zero = 0; /* on the stack, where a map key must be */
 	struct sticky_cpu_counters *count = bpf_map_lookup_elem(&counters, &zero);
 
 	if (count && slot < STICKY_SLOTS_MAX)
@@ -444,7 +444,7 @@ static __noinline long is_check(struct sk_reuseport_md *ctx, const struct sticky
 SEC("sk_reuseport/migrate")
 int sticky_select(struct sk_reuseport_md *ctx)
 {
-	const __u64 zero = 0; /* (stack) */
+	const __u64 zero = 0; /* on the stack, where a map key must be */
 	const struct sticky_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	const struct sticky_table *slots;
 	long hash, first;

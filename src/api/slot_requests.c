@@ -26,8 +26,8 @@ static void answer_refusal(struct evhttp_request *request, int error, const char
 	api_answer_error(request, error == -EINVAL ? HTTP_BADREQUEST : 409, text);
 }
 
-static void serve_slot(struct supervisor *supervisor, struct evhttp_request *request, const char *what,
-		       int (*order)(struct supervisor *, uint32_t))
+static void serve_slot(struct supervisor *supervisor, struct evhttp_request *request,
+		       const char *what, int (*order)(struct supervisor *, uint32_t))
 {
 	uint32_t slot;
 	int error = query_number(request, "slot", STICKY_SLOTS_LIMIT, &slot);

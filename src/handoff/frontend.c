@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "handoff/frontend.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/ranges.h"
+#include "handoff/dispatch_notices.h"
 #include "handoff/dispatcher.h"
 #include "procfs/cpu_count.h"
 #include "common/error_text.h"
@@ -21,8 +21,7 @@
  * One in so many connections of untrusted peers is looked at, to find a proxy that is missing in
  * the list of trusted ones.
  */
-#define SAMPLE_ONE_IN	256
-#define SAMPLES_TO_WARN 5
+#define SAMPLE_ONE_IN 256
 
 struct frontend {
 	struct frontend_options options;
@@ -38,9 +37,7 @@ struct frontend {
 	int *accepted;
 	size_t accepted_count;
 	const struct dispatch_rules *rules; /* the rules that the dispatchers have now */
-	/* These are counted by the dispatchers' threads, atomically. */
-	uint32_t keepalive_noticed;
-	uint32_t untrusted_noticed;
+	struct dispatch_notices notices;
 };
 
 /* ---- What the configuration says ---------------------------------------------------- */
@@ -85,58 +82,6 @@ static uint32_t wanted_dispatchers(const struct config *config)
 
 	return config->dispatchers || count < DISPATCHERS_DEFAULT_MAX ? count
 								      : DISPATCHERS_DEFAULT_MAX;
-}
-
-/* ---- Notices, in the dispatchers' threads: the configuration is not read here ------- */
-
-/* Each notice is logged once, as it would apply to every connection of the proxy. */
-static bool is_first(uint32_t *noticed, uint32_t after)
-{
-	return __atomic_add_fetch(noticed, 1, __ATOMIC_RELAXED) == after;
-}
-
-static void warn_of_keepalive(const char *peer)
-{
-	report(STICKY_LOG_WARN, "proxy_keepalive",
-	       "proxy=%s why=\"it keeps connections open, and may put several clients' requests on "
-	       "one: all go to the first one's worker\" so=\"let it close each: HAProxy 'option "
-	       "http-server-close' and 'http-reuse never'; nginx without 'keepalive' in the "
-	       "upstream\"",
-	       peer);
-}
-
-static void warn_of_untrusted(const char *peer)
-{
-	report(STICKY_LOG_WARN, "untrusted_proxy",
-	       "peer=%s why=\"it says who its clients are, and is not believed: they all go to one "
-	       "worker\" so=\"if it is a proxy of yours, name it by --trusted-proxy\"",
-	       peer);
-}
-
-static void frontend_describe_peer(const struct sockaddr *peer, char text[INET6_ADDRSTRLEN])
-{
-	const void *address = peer->sa_family == AF_INET
-				      ? (const void *)&((const struct sockaddr_in *)peer)->sin_addr
-				      : &((const struct sockaddr_in6 *)peer)->sin6_addr;
-
-	if (!inet_ntop(peer->sa_family, address, text, INET6_ADDRSTRLEN))
-		strcpy(text, "?");
-}
-
-static void on_notice(void *context, enum dispatch_notice notice, const struct sockaddr *peer)
-{
-	struct frontend *frontend = context;
-	char text[INET6_ADDRSTRLEN];
-
-	frontend_describe_peer(peer, text);
-	if (notice == DISPATCH_KEEPS_ALIVE) {
-		__atomic_fetch_add(&frontend->options.traffic->proxy_keepalive, 1,
-				   __ATOMIC_RELAXED);
-		if (is_first(&frontend->keepalive_noticed, 1))
-			warn_of_keepalive(text);
-	} else if (is_first(&frontend->untrusted_noticed, SAMPLES_TO_WARN)) {
-		warn_of_untrusted(text);
-	}
 }
 
 /* ---- Ranges ------------------------------------------------------------------------- */
@@ -234,6 +179,7 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 		return -ENOMEM;
 	}
 	frontend->options = *options;
+	frontend->notices.traffic = options->traffic;
 	error = delivery_open(&delivery, &limits, &frontend->delivery);
 	if (error)
 		error_text_set(ret_error, "cannot pass connections on: %s", strerror(-error));
@@ -261,8 +207,8 @@ static int start_dispatcher(struct frontend *frontend, uint32_t index)
 		.fds = frontend->fds[index],
 		.delivery = frontend->delivery,
 		.counters = &frontend->options.traffic->dispatch,
-		.notice = on_notice,
-		.context = frontend,
+		.notice = dispatch_notices_take,
+		.context = &frontend->notices,
 		.thread_begins = privilege_drop, /* the thread reads what strangers send */
 		.accepted = frontend->accepted,
 		.accepted_count = frontend->accepted_count,

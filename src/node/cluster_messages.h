@@ -116,9 +116,10 @@ json_t *cluster_disconnect(json_int_t seq);
 
 /* How a worker is asked to finish: see stop.js. */
 struct cluster_stop {
-	int signals[2]; /* the application's handler of the first of these that it has runs; 0: none
-			 */
-	uint32_t after_ms; /* the latest time for that */
+	/* the signals whose handler of the application may be run: the first one that it has; 0:
+	 * none */
+	int signals[2];
+	uint32_t after_ms; /* the handler runs at the latest after this time */
 	bool when_idle;	   /* the handler runs sooner where no request is being answered */
 	/* with when_idle: not before this time, while HTTP clients keep connections */
 	uint32_t kept_ms;

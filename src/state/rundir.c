@@ -24,7 +24,7 @@ static const char *const files[] = {"control.sock",
 				    "stickyctl-stop.js",
 				    "stickyctl-preload.js",
 				    "stickyctl-keepalive.js" /* of an older version */,
-				    "preload.js" /* likewise */,
+				    "preload.js" /* of an older version */,
 				    "bind.sock",
 				    "pid"};
 
