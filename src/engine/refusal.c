@@ -87,7 +87,8 @@ static const char *explain_permission(const struct refusal_facts *facts)
 
 void refusal_explain(int error, const struct refusal_facts *facts, size_t size, char *ret_text)
 {
-	if (error == -EOPNOTSUPP && refusal_is_kernel_too_old(facts->release))
+	/* What would give it the permission as well, does not help on an old kernel. */
+	if ((error == -EOPNOTSUPP || error == -EPERM) && refusal_is_kernel_too_old(facts->release))
 		snprintf(ret_text, size,
 			 "Linux %d.%d or later is needed; this is %s\n"
 			 "install a newer kernel; Debian 12 and later have one",

@@ -390,7 +390,7 @@ int main(void)
 		cmocka_unit_test(where_is_what_the_kernel_would_say),
 		cmocka_unit_test(the_table_changes),
 	};
-	const char *reason = netns_enter();
+	const char *reason = netns_enter_without_bpf();
 
 	if (reason)
 		return netns_skip(reason);

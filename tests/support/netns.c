@@ -86,6 +86,11 @@ const char *netns_enter(void)
 		return "needs Linux 5.14";
 	if (!caps_has(CAP_BPF) && !caps_has(CAP_SYS_ADMIN))
 		return "needs CAP_BPF";
+	return netns_enter_without_bpf();
+}
+
+const char *netns_enter_without_bpf(void)
+{
 	if (unshare(CLONE_NEWNET))
 		return "may not make a network namespace";
 	if (set_lo_up())

@@ -15,6 +15,9 @@
  */
 const char *netns_enter(void);
 
+/* The same for tests of the engines that need neither CAP_BPF nor Linux 5.14. */
+const char *netns_enter_without_bpf(void);
+
 /*
  * Remove the IPv6 addresses, or bring them back: net.ipv6.conf.all.disable_ipv6. Returns 0 or -1.
  */

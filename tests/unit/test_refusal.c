@@ -93,6 +93,12 @@ static const struct sample samples[] = {
 	 {.release = "5.10.0-43-cloud-amd64"},
 	 "Linux 5.14 or later is needed; this is 5.10.0-43-cloud-amd64",
 	 "newer kernel"},
+	/* No capability makes such a kernel do it. */
+	{-EPERM, {.release = "5.10.0-43-cloud-amd64"}, "Linux 5.14 or later", "newer kernel"},
+	{-EPERM,
+	 {.release = "5.10.0", .has_capability = true, .has_seccomp_filter = true},
+	 "Linux 5.14 or later",
+	 "newer kernel"},
 	{-EOPNOTSUPP, {.release = "6.1.0"}, "without the BPF features", "CONFIG_BPF_SYSCALL"},
 	{-EOPNOTSUPP,
 	 {.release = "6.1.0", .has_seccomp_filter = true},
