@@ -20,6 +20,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config \
 	libncurses-dev
+# Installed, it is not what boots this machine: only its own tests start it.
+SYSTEMD_PACKAGES := systemd python3 iproute2
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
@@ -108,6 +110,7 @@ help:
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
 	@echo 'make test-kernels-short  some of them on one old kernel, in some minutes'
+	@echo 'make test-systemd  the units, under a systemd of their own (ONLY="Crash User.test_start")'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes (TIMES=60: seconds for'
 	@echo '                   each case of the clients at a distance)'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
@@ -122,6 +125,7 @@ help:
 	@echo '                   are those of sticky.h'
 	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
+	@echo 'make units         systemd finds nothing wrong in the units of packaging/systemd'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
@@ -174,7 +178,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels
+.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -191,6 +195,8 @@ deps-kernels:
 deps-bench: deps
 	$(call install_missing,$(BENCH_PACKAGES) $(NODE_PROGRAMS))
 	$(call try_to_install,$(BENCH_PEERS))
+deps-systemd: deps
+	$(call install_missing,$(SYSTEMD_PACKAGES))
 deps-distros:
 	$(call install_missing,$(DISTRO_PACKAGES))
 deps-distros-short:
@@ -382,6 +388,15 @@ test-kernels-short: deps-test deps-kernels
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_KERNELS) --short
 
+# The installed units, under a systemd of their own: tests/systemd/boot.sh. ONLY: some of the checks.
+SYSTEMD_TREE := $(BUILD)/systemd/installed
+.PHONY: test-systemd
+test-systemd: deps-systemd
+	@$(MAKE) --no-print-directory $(if $(Q),--quiet) all $(TEST_CLIENTS) $(TEST_WORKER)
+	@rm -rf $(SYSTEMD_TREE)
+	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(SYSTEMD_TREE)) PREFIX=/usr/local >/dev/null
+	@$(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) tests/systemd/run.sh $(abspath $(SYSTEMD_TREE)) $(ONLY)
+
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak
 soak: deps-test
@@ -450,6 +465,7 @@ check: deps-test deps-lint
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
+	@$(MAKE) --no-print-directory units
 	@$(MAKE) --no-print-directory check-abi
 	@$(MAKE) --no-print-directory bench-guard
 	@$(MAKE) --no-print-directory fuzz FUZZ_TIME=10
@@ -494,6 +510,14 @@ lint: deps-lint deps-test all
 compilers: deps-test deps-lint
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/gcc CC=gcc WERROR=1 programs
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/clang CC=clang WERROR=1 programs
+
+# What systemd itself finds wrong in the units.
+.PHONY: units
+units: deps-systemd all
+	$(call SAY,UNITS,packaging/systemd)
+	$(Q)$(foreach kind,system user,$(call write_unit,$(kind),$(abspath $(BUILD)),\
+		$(BUILD)/systemd/$(kind)/sticky@.service) &&) true
+	$(Q)tests/systemd/verify.sh $(abspath $(BUILD))/systemd
 
 # A program outside of this tree: the public header alone, in C and in C++, against the shared library.
 consumer: all
@@ -573,6 +597,17 @@ COMPLETION_zsh := $(SHAREDIR)/zsh/site-functions/_stickyctl
 COMPLETION_fish := $(SHAREDIR)/fish/vendor_completions.d/stickyctl.fish
 SCHEMA_INSTALLED := $(SHAREDIR)/sticky/sticky.schema.json
 COMPLETIONS := $(foreach shell,$(SHELLS),$(COMPLETION_$(shell)))
+# systemd looks for units below /usr/local/lib and /usr/lib, whatever LIBDIR is.
+SYSTEMD_SYSTEM_UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+SYSTEMD_USER_UNIT_DIR ?= $(PREFIX)/lib/systemd/user
+UNIT_system := $(SYSTEMD_SYSTEM_UNIT_DIR)/sticky@.service
+UNIT_user := $(SYSTEMD_USER_UNIT_DIR)/sticky@.service
+UNIT_SOURCE_system := packaging/systemd/sticky@.service.in
+UNIT_SOURCE_user := packaging/systemd/user/sticky@.service.in
+UNITS := $(UNIT_system) $(UNIT_user)
+# $(1): system or user. $(2): the directory of stickyctl. $(3): the unit.
+write_unit = install -d -m 755 $(dir $(3)) && sed 's|@BINDIR@|$(2)|' $(UNIT_SOURCE_$(1)) > $(3) && \
+	chmod 644 $(3)
 # SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
 SETCAP ?= 0
 FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
@@ -594,10 +629,12 @@ install: all
 	$(foreach shell,$(SHELLS),install -D -m 644 src/cli/completion.$(shell) \
 		$(DESTDIR)$(COMPLETION_$(shell)) &&) true
 	install -D -m 644 docs/sticky.schema.json $(DESTDIR)$(SCHEMA_INSTALLED)
+	$(call write_unit,system,$(PREFIX)/bin,$(DESTDIR)$(UNIT_system))
+	$(call write_unit,user,$(PREFIX)/bin,$(DESTDIR)$(UNIT_user))
 	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED) $(UNITS))
 	@$(if $(DESTDIR),,ldconfig || true)
 
 clean:

@@ -27,6 +27,16 @@ for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p' src/lib/libsticky.ab
 	fi
 done
 
+# systemd's units name the program where it is installed.
+for unit in system user; do
+	if ! grep -q '^ExecStart=/usr/bin/stickyctl start ' "$tree/usr/lib/systemd/$unit/sticky@.service" ||
+		grep -q '@[A-Z]*@' "$tree/usr/lib/systemd/$unit/sticky@.service"
+	then
+		echo "the unit of systemd, $unit, does not name /usr/bin/stickyctl" >&2
+		exit 1
+	fi
+done
+
 # Neither library wants the libbpf of the machine, or shows that it contains one.
 library="$tree/usr/lib/somewhere/libsticky.so.0"
 if readelf -d "$library" | grep -q 'NEEDED.*libbpf' ||

@@ -256,11 +256,9 @@ static void pin_group(struct controller *controller)
 	}
 	if (!error && pins_are_private())
 		report(STICKY_LOG_WARN, "takeover_limited",
-		       "why=\"this process has a mount namespace of its own, as 'ip netns exec' "
-		       "makes "
-		       "one\" so=\"if this controller dies, its workers can be taken over only "
-		       "from "
-		       "that mount namespace\"");
+		       "why=\"this process has a BPF file system of its own, as 'ip netns exec' "
+		       "makes one\" so=\"if this controller dies, its workers can be taken over "
+		       "only from that mount namespace\"");
 	if (!error)
 		return;
 	controller->state_file.content->pins_id = 0;

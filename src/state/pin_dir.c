@@ -84,9 +84,12 @@ bool pins_are_private(void)
 {
 	struct stat ours, first;
 
-	/* This is PID 1 of this PID namespace: in a container it is the container's own. */
-	return !stat("/proc/self/ns/mnt", &ours) && !stat("/proc/1/ns/mnt", &first) &&
-	       ours.st_ino != first.st_ino;
+	/*
+	 * This is PID 1 of this PID namespace: in a container it is the container's own. Mount
+	 * namespaces may differ and have the same file system, as those of systemd's services.
+	 */
+	return !stat(BPF_FS, &ours) && !stat("/proc/1/root" BPF_FS, &first) &&
+	       ours.st_dev != first.st_dev;
 }
 
 static void remove_entries(const char *path)

@@ -32,9 +32,9 @@ int pins_make(const char *name, uint32_t *ret_id, char ret_path[PINS_PATH_SIZE],
 	      struct error_text *ret_error);
 
 /*
- * Is the BPF file system one that other processes of this machine do not see? `ip netns exec`, for
- * example, makes a mount namespace with a /sys of its own: maps that are pinned there can be taken
- * over only from that namespace.
+ * Is the BPF file system another one than that of PID 1? `ip netns exec`, for example, makes a
+ * mount namespace with a /sys of its own: maps that are pinned there can be taken over only from
+ * that namespace.
  *
  * Returns false if that is not known.
  */

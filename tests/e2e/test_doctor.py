@@ -56,6 +56,14 @@ class Doctor(harness.TestCase):
         self.assertEqual((findings["CAP_BPF"][0], findings["steering"][0]), ("ok", "ok"))
         self.assertEqual(findings["CAP_NET_BIND_SERVICE"][0], "warning")
 
+    def test_without_chown(self):
+        """--user gives the workers' user the socket of NOTIFY_SOCKET."""
+        findings = self.look(0, prefix=without("chown"))
+        self.assertEqual(findings["CAP_CHOWN"], ("warning", "-> without it --user does not work"))
+        result = self.stickyctl("start", "-l", ":3000", "--user", "nobody", "--", "true",
+                                prefix=without("chown"))
+        self.assert_message(result, "notify.sock", "Operation not permitted", code=1)
+
     def test_small_somaxconn(self):
         path = pathlib.Path("/proc/sys/net/core/somaxconn")
         before = path.read_text()

@@ -114,6 +114,21 @@ class Takeover(TakeoverTestCase):
             "state"] == "drained")
         self.assertEqual(third.terminate(), 0)
 
+    def test_from_another_mount_namespace(self):
+        """It has the same BPF file system, as systemd's services have it: that is no limit. With
+        one of its own, the log warns."""
+        instance = self.serve_workers(2, prefix=("unshare", "--mount"))
+        before = self.pids(instance)
+        self.assertFalse(instance.log_lines("takeover_limited"))
+        self.kill_controller(instance)
+        successor = self.start_again(instance, prefix=("unshare", "--mount")).ready()
+        self.assertEqual(self.pids(successor), before)
+        self.assertEqual(successor.stop(), 0)
+        own = self.script("own", f"mount -t bpf bpf {world.BPFFS} && exec \"$@\"")
+        instance = self.serve_workers(1, prefix=("unshare", "--mount", own))
+        self.assertTrue(instance.log_lines("takeover_limited"))
+        self.assertEqual(instance.stop(), 0)
+
     def test_a_worker_that_died_meanwhile(self):
         instance = self.serve_workers(3)
         dead = self.pids(instance)[1]
