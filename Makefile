@@ -39,6 +39,8 @@ BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
 
 # ---- Compilers --------------------------------------------------------------------
 CC := gcc
+# Before the names of binutils: aarch64-linux-gnu- for another processor's.
+CROSS :=
 BPF_CLANG := clang
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla \
 	-Wpointer-arith -Wundef
@@ -135,6 +137,7 @@ help:
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
 	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
+	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
@@ -261,23 +264,23 @@ $(PRIVATE_BPF): $(BPF_OBJECTS)
 	$(call SAY,RELINK,$@)
 	$(Q)archive=$$($(CC) -print-file-name=libbpf.a) && test -f "$$archive" || \
 		{ echo 'libbpf.a is missing: make deps' >&2; exit 1; }; \
-	nm -g --defined-only "$$archive" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p' > $@.names && \
+	$(CROSS)nm -g --defined-only "$$archive" 2>/dev/null | sed -n 's/^[0-9a-f]* [A-Z] //p' > $@.names && \
 	$(call relink,$^ "$$archive") && \
-	objcopy --localize-symbols=$@.names --redefine-sym stderr=bpf_program_no_stream $@.whole $@
+	$(CROSS)objcopy --localize-symbols=$@.names --redefine-sym stderr=bpf_program_no_stream $@.whole $@
 	$(Q)rm -f $@.whole
 
 $(LIBSTICKY_INSTALLED): $(LIB_OBJECTS)
 	$(call SAY,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)$(call relink,$^) && \
-		objcopy --wildcard --keep-global-symbol='sticky_*' $@.whole $(@D)/sticky.o && \
-		rm -f $@ $@.whole && ar rcs $@ $(@D)/sticky.o
+		$(CROSS)objcopy --wildcard --keep-global-symbol='sticky_*' $@.whole $(@D)/sticky.o && \
+		rm -f $@ $@.whole && $(CROSS)ar rcs $@ $(@D)/sticky.o
 
 $(LIBSTICKY): $(LIB_OBJECTS)
 $(CONTROLLER): $(CONTROLLER_OBJECTS)
 $(BUILD)/lib%.a:
 	$(call SAY,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && $(CROSS)ar rcs $@ $^
 
 $(LIBSTICKY_SO): $(LIB_OBJECTS) src/lib/libsticky.map
 	$(call SAY,LD,$@)
@@ -344,7 +347,7 @@ node-heavy: $(NODE_HEAVY)
 node-packages: $(NODE_PACKAGES) $(BUILD)/bench/node/installed
 # Everything that a compiler makes.
 programs: all $(BUILD)/debug/libsticky.so.0 $(UNIT_TESTS) $(KERNEL_TESTS) $(TEST_PEERS) $(BENCHES)
-test-programs: programs node-packages
+test-programs: programs node-packages npm-for-tests
 
 # REPEAT_FAILED_ONCE: .ci/run sets it, and sudo would not pass it on.
 REPEAT = $(if $(REPEAT_FAILED_ONCE),REPEAT_FAILED_ONCE=1)
@@ -637,7 +640,9 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED) $(UNITS))
 	@$(if $(DESTDIR),,ldconfig || true)
 
+include packaging/npm/npm.mk
+
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD)/bpf $(BUILD)/src $(BUILD)/tests $(BUILD)/bench -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/bpf $(BUILD)/src $(BUILD)/tests $(BUILD)/bench $(BUILD)/packaging -name '*.d' 2>/dev/null)
