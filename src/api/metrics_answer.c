@@ -18,7 +18,8 @@ static char *render(const struct instance *instance, enum metrics_format format)
 		.reloads = reload_times_totals(instance->reload_times),
 		.waits = delivery ? delivery_waits(delivery) : NULL,
 		.heads = frontend_pending(instance->frontend),
-		.waiting = frontend_waiting(instance->frontend),
+		.waiting = frontend_waiting(instance->frontend) +
+			   frontend_submitted(instance->frontend),
 		.on_the_way = delivery ? delivery_on_the_way(delivery) : 0,
 	};
 	char *text = status ? metrics_render(&input, format) : NULL;

@@ -10,6 +10,7 @@
 
 #include "handoff/queue_age.h"
 #include "handoff/error_response.h"
+#include "handoff/exits.h"
 #include "common/clock.h"
 #include "common/timer.h"
 
@@ -41,7 +42,7 @@ struct hold_timeout {
 	uint32_t retries;
 	uint32_t delay_ms;
 	enum down_answer answer;
-	uint64_t *answered;
+	struct hold_timeout_counters counters;
 	struct watch *watches;
 };
 
@@ -65,7 +66,8 @@ static bool answer_first(struct watch *watch)
 	if (fd < 0)
 		return false;
 	queue_age_remove(&watch->ages);
-	++*hold_timeout->answered;
+	counter_add(hold_timeout->counters.accepted, 1);
+	++*hold_timeout->counters.answered;
 	/*
 	 * TLS clients send first. A client that has waited for long without sending a byte does not
 	 * speak TLS.
@@ -181,14 +183,15 @@ void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 	}
 }
 
-int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+int hold_timeout_open(struct event_base *base, struct sticky_group *group,
+		      const struct hold_timeout_counters *counters,
 		      struct hold_timeout **ret_hold_timeout)
 {
 	struct hold_timeout *hold_timeout = calloc(1, sizeof(*hold_timeout));
 
 	if (!hold_timeout)
 		return -ENOMEM;
-	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .answered = answered};
+	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .counters = *counters};
 	*ret_hold_timeout = hold_timeout;
 	return 0;
 }

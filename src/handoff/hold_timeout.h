@@ -20,12 +20,17 @@
 
 struct hold_timeout;
 
+/* Counters of the caller. They only grow. */
+struct hold_timeout_counters {
+	uint64_t *accepted; /* from holding sockets; counted atomically */
+	uint64_t *answered; /* error responses */
+};
+
 /*
- * answered  counts error responses; owned by the caller
- *
  * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
  */
-int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+int hold_timeout_open(struct event_base *base, struct sticky_group *group,
+		      const struct hold_timeout_counters *counters,
 		      struct hold_timeout **ret_hold_timeout);
 
 /* NULL is allowed. */

@@ -152,7 +152,7 @@ static int make_parts(struct supervisor *supervisor)
 		event_new(options->base, fd, EV_READ | EV_PERSIST, on_group_due, supervisor);
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
-	error = hold_timeout_open(options->base, options->group, options->answered,
+	error = hold_timeout_open(options->base, options->group, &options->held,
 				  &supervisor->hold_timeout);
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
