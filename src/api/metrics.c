@@ -317,6 +317,17 @@ static void write_waits(const struct metrics_text *text, const struct metrics_in
 		"How long connections waited in the controller for a worker, since it began. Those "
 		"that did not wait are not counted."};
 
+	static const struct family holding = {"holding_wait_duration_seconds", FAMILY_HISTOGRAM,
+					      "seconds",
+					      "How long connections waited in the holding sockets "
+					      "of slots without a worker, since the "
+					      "controller began, until a worker got them or they "
+					      "were answered. Each is counted from "
+					      "the first look at the queue that found it there: at "
+					      "most --retry-delay too short."};
+
+	if (input->holding_waits)
+		metrics_histogram(text, &holding, input->holding_waits);
 	if (input->waits)
 		metrics_histogram(text, &waits, input->waits);
 }

@@ -44,6 +44,7 @@ struct hold_timeout {
 	enum down_answer answer;
 	struct hold_timeout_counters counters;
 	struct watch *watches;
+	struct histogram waits; /* see hold_timeout_waits() */
 };
 
 /* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
@@ -65,6 +66,7 @@ static bool answer_first(struct watch *watch)
 
 	if (fd < 0)
 		return false;
+	queue_age_measure_first(&watch->ages, clock_ms(), &hold_timeout->waits);
 	queue_age_remove(&watch->ages);
 	counter_add(hold_timeout->counters.accepted, 1);
 	++*hold_timeout->counters.answered;
@@ -165,6 +167,24 @@ int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot)
 			error = watch_socket(hold_timeout, slot, fd);
 	}
 	return error;
+}
+
+void hold_timeout_measure(struct hold_timeout *hold_timeout, uint32_t slot)
+{
+	struct watch *watch;
+	uint64_t now = clock_ms();
+
+	for (watch = hold_timeout->watches; watch; watch = watch->next) {
+		if (watch->slot != slot)
+			continue;
+		queue_age_sample(&watch->ages, now, queue_length(watch->fd));
+		queue_age_measure(&watch->ages, now, &hold_timeout->waits);
+	}
+}
+
+const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeout)
+{
+	return &hold_timeout->waits;
 }
 
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)

@@ -236,6 +236,11 @@ int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_tex
 	return error;
 }
 
+const struct histogram *supervisor_holding_waits(const struct supervisor *supervisor)
+{
+	return hold_timeout_waits(supervisor->hold_timeout);
+}
+
 static void watch_again(struct supervised_slot *slot)
 {
 	struct supervisor *supervisor = slot->supervisor;
