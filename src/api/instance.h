@@ -34,6 +34,7 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	struct traffic *traffic;
+	struct exit_counters *exits;
 	struct line_ring *ring; /* the last lines of the workers */
 	struct log_output *log_output;
 	struct frontend *frontend; /* NULL: the kernel steers all connections */

@@ -80,6 +80,18 @@ static const struct counted exit_counters[] = {
 	{"client_gone", "client_gone"},
 	{"bad_proxy_header", "bad_proxy_header"},
 	{"head_timeout", "head_timeout"},
+	{"closed_by_stop", "stop"},
+	{"no_memory", "no_memory"},
+	{"controller_ended", "controller_ended"},
+};
+
+static const struct family accepted = {"controller_accepted_connections", FAMILY_COUNTER, NULL,
+				       "Connections that the controller itself accepted, by where: "
+				       "by its dispatchers, or from a slot's "
+				       "holding socket, to be answered."};
+static const struct counted accepted_counters[] = {
+	{"dispatched", "dispatcher"},
+	{"accepted_from_holding", "holding_socket"},
 };
 
 static const struct single slot_singles[] = {
@@ -253,6 +265,8 @@ static void write_counters(const struct metrics_text *text, const json_t *status
 	if (json_is_true(json_object_get(status, "counts_placements")))
 		write_counted(text, &placements, "result", placement_results,
 			      COUNT(placement_results), counters);
+	write_counted(text, &accepted, "source", accepted_counters, COUNT(accepted_counters),
+		      counters);
 	write_counted(text, &exits, "exit", exit_counters, COUNT(exit_counters), counters);
 	write_singles(text, counter_singles, COUNT(counter_singles), counters);
 }
@@ -303,6 +317,17 @@ static void write_waits(const struct metrics_text *text, const struct metrics_in
 		"How long connections waited in the controller for a worker, since it began. Those "
 		"that did not wait are not counted."};
 
+	static const struct family holding = {"holding_wait_duration_seconds", FAMILY_HISTOGRAM,
+					      "seconds",
+					      "How long connections waited in the holding sockets "
+					      "of slots without a worker, since the "
+					      "controller began, until a worker got them or they "
+					      "were answered. Each is counted from "
+					      "the first look at the queue that found it there: at "
+					      "most --retry-delay too short."};
+
+	if (input->holding_waits)
+		metrics_histogram(text, &holding, input->holding_waits);
 	if (input->waits)
 		metrics_histogram(text, &waits, input->waits);
 }

@@ -23,6 +23,7 @@ struct metrics_input {
 	const json_t *status; /* status_of_instance() */
 	const struct reload_totals *reloads;
 	const struct histogram *waits; /* see delivery_waits(); NULL: stickyctl accepts nothing */
+	const struct histogram *holding_waits; /* see hold_timeout_waits() */
 	/* connections that the controller has accepted, and that have not left it */
 	uint32_t heads;	     /* those whose head is not complete */
 	uint32_t waiting;    /* those that wait for a worker */

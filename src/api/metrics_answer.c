@@ -8,6 +8,7 @@
 #include "api/metrics.h"
 #include "api/reload_times.h"
 #include "api/status.h"
+#include "supervise/supervisor.h"
 
 static char *render(const struct instance *instance, enum metrics_format format)
 {
@@ -17,8 +18,10 @@ static char *render(const struct instance *instance, enum metrics_format format)
 		.status = status,
 		.reloads = reload_times_totals(instance->reload_times),
 		.waits = delivery ? delivery_waits(delivery) : NULL,
+		.holding_waits = supervisor_holding_waits(instance->supervisor),
 		.heads = frontend_pending(instance->frontend),
-		.waiting = frontend_waiting(instance->frontend),
+		.waiting = frontend_waiting(instance->frontend) +
+			   frontend_submitted(instance->frontend),
 		.on_the_way = delivery ? delivery_on_the_way(delivery) : 0,
 	};
 	char *text = status ? metrics_render(&input, format) : NULL;

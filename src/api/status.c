@@ -118,14 +118,34 @@ static uint64_t counted(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
+/* What the controller has accepted beside the dispatchers, and the exits of exits.h. */
+static void add_exits(json_t *json, const struct exit_counters *exits)
+{
+	const struct {
+		const char *key;
+		const uint64_t *counter;
+	} added[] = {
+		{"accepted_from_holding", &exits->accepted_from_holding},
+		{"closed_by_stop", &exits->stop},
+		{"no_memory", &exits->no_memory},
+		{"controller_ended", &exits->controller_ended},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+		json_object_set_new(json, added[i].key,
+				    json_integer((json_int_t)counted(added[i].counter)));
+}
+
 static json_t *counters_json(const struct instance *instance)
 {
 	const struct traffic *traffic = instance->traffic;
 	struct sticky_counters counters = {.size = sizeof(counters)};
+	json_t *json;
 
 	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "to_dispatchers", (json_int_t)counters.dispatched, "steered",
 			 (json_int_t)counters.steered, "empty_slot",
 			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
@@ -140,6 +160,8 @@ static json_t *counters_json(const struct instance *instance)
 			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
 			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
 			 "pending_heads", (json_int_t)frontend_pending(instance->frontend));
+	add_exits(json, instance->exits);
+	return json;
 }
 
 static json_t *reload_json(const struct instance *instance)

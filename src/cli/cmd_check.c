@@ -21,6 +21,7 @@ struct check {
 	struct config config;
 	struct file_report report; /* its problems are all mistakes */
 	struct problems notes;
+	int mistaken; /* the exit code, if there are mistakes */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -99,7 +100,7 @@ static int judge(const struct check *check)
 	if (count) {
 		fprintf(stderr, "stickyctl: %s: %zu mistake%s\n", what, count,
 			count == 1 ? "" : "s");
-		return EXIT_BAD_CONFIG;
+		return check->mistaken;
 	}
 	if (!check->print)
 		printf("%s: no mistakes\n", what);
@@ -122,10 +123,11 @@ static int look(struct check *check)
 {
 	struct origins origins = {.sources = &check->line.sources, .report = &check->report};
 	int error = sources_read(&check->line.sources, &check->config, &check->report), refused;
-	bool is_read = !error || error == -EBADMSG;
+	bool is_read = !error || error == -EBADMSG || error == -EINVAL;
 
 	origins.file = check->config.file;
-	refused = is_read ? refuse_nothing(check) : EXIT_DONE;
+	check->mistaken = error == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
+	refused = is_read && error != -EINVAL ? refuse_nothing(check) : EXIT_DONE;
 	if (refused)
 		return refused;
 	if (is_read)
@@ -160,8 +162,8 @@ int command_check(int argc, char **argv)
 		.args_doc = "[-- COMMAND [ARG...]]",
 		.doc = "Show all mistakes of a configuration file, with line and column, and what "
 		       "it names that is not there. Takes the options of 'stickyctl start', too, "
-		       "and the environment. Nothing is started. Exit code 0, or 78 if there is a "
-		       "mistake; a note is none.",
+		       "and the environment. Nothing is started. Exit code 0; 78 if there is a "
+		       "mistake, 2 if all are in options or variables; a note is none.",
 	};
 	struct check check = {0};
 	int result;

@@ -56,6 +56,12 @@ static void tell_all(const struct problems *problems)
 		message("stickyctl: and %zu more mistakes", problems->more);
 }
 
+static void tell_help(const struct config_sources *sources)
+{
+	if (problems_count(&sources->mistakes))
+		message("'stickyctl start --help' shows the options");
+}
+
 static int run(const struct config_sources *sources, start_fn *fn, bool tells_all)
 {
 	struct config config;
@@ -71,6 +77,7 @@ static int run(const struct config_sources *sources, start_fn *fn, bool tells_al
 			tell_all(&report.problems);
 		else
 			tell_first(&report.problems, config.file);
+		tell_help(sources);
 		result = result == -EINVAL ? EXIT_USAGE : EXIT_BAD_CONFIG;
 	}
 	config_fini(&config);

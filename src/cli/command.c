@@ -161,7 +161,8 @@ void command_take(struct config *config, struct config_sources *sources, int key
 
 	value = value ? value : "yes"; /* of a KIND_FLAG */
 	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
-	if (config_set(config, key, value, origin, &error))
+	/* What is kept for sources_read() is read again there, and told with all other mistakes. */
+	if (config_set(config, key, value, origin, &error) && !sources)
 		argp_error(state, "%s", error.text);
 	if (sources && sources_add(sources, key, value))
 		argp_failure(state, EXIT_FAILED, ENOMEM, "%s", origin);
@@ -254,12 +255,12 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
 
 /* getopt() names no option that is near. */
 static void refuse_misspelt(int argc, char **argv, const struct argp_option *own,
-			    const struct argp_option *shared, bool ends_at_argument)
+			    const struct argp_option *shared)
 {
 	const struct argp_option *const lists[] = {shared, own, NULL};
 	struct misspelt misspelt;
 
-	if (!misspelt_find(argc, argv, lists, ends_at_argument, &misspelt))
+	if (!misspelt_find(argc, argv, lists, false, &misspelt) || !misspelt.nearest)
 		return;
 	fprintf(stderr,
 		"%s: %.*s is no option; did you mean --%s?\n"
@@ -269,27 +270,67 @@ static void refuse_misspelt(int argc, char **argv, const struct argp_option *own
 	exit(EXIT_USAGE);
 }
 
+/*
+ * Take the options that there are not out of the command line, and remember them: they are told
+ * with all other mistakes. Returns how many words are left.
+ */
+static int take_misspelt_out(int argc, char **argv, const struct argp_option *own,
+			     const struct argp_option *shared, struct problems *mistakes)
+{
+	const struct argp_option *const lists[] = {shared, own, NULL};
+	struct misspelt misspelt;
+
+	while (misspelt_find(argc, argv, lists, true, &misspelt)) {
+		int length = (int)strcspn(misspelt.word, "="), behind;
+
+		if (misspelt.nearest)
+			problems_add(mistakes, "%.*s is no option; did you mean --%s?", length,
+				     misspelt.word, misspelt.nearest);
+		else
+			problems_add(mistakes, "%.*s is no option", length, misspelt.word);
+		behind = misspelt.index + misspelt.words;
+		memmove(&argv[misspelt.index], &argv[behind],
+			(size_t)(argc - behind + 1) * sizeof(*argv));
+		argc -= misspelt.words;
+	}
+	return argc;
+}
+
+/* The other commands need only their instance's name and directory of the environment. */
+static void read_environment(const struct inputs *inputs)
+{
+	struct problems problems = {0};
+	struct error_text error;
+
+	if (config_set_from_environment(inputs->config, environ, &problems) && !inputs->sources) {
+		problems_sum_up(&problems, NULL, &error);
+		fprintf(stderr, "stickyctl: %s\n", error.text);
+		exit(EXIT_USAGE);
+	}
+	problems_fini(&problems);
+}
+
 static void parse_all(const struct argp *argp, int argc, char **argv, struct inputs *inputs)
 {
 	struct argp_option shared[SHARED_MAX];
 	struct argp shared_argp = {.options = shared, .parser = parse_shared};
 	struct argp_child children[] = {{.argp = &shared_argp}, {0}};
 	struct argp whole = *argp;
-	struct error_text error;
 
 	argp_err_exit_status = EXIT_USAGE;
 	config_init(inputs->config);
-	if (config_set_from_environment(inputs->config, environ, &error)) {
-		fprintf(stderr, "stickyctl: %s\n", error.text);
-		exit(EXIT_USAGE);
-	}
+	read_environment(inputs);
 	config_begin_source(inputs->config);
 	inputs->command = command_of(argv[0]);
 	list_shared(!inputs->command || inputs->command->run != command_start, shared);
 	whole.parser = parse_own;
 	whole.children = children;
 	whole.help_filter = filter_help;
-	refuse_misspelt(argc, argv, argp->options, shared, inputs->sources != NULL);
+	if (inputs->sources)
+		argc = take_misspelt_out(argc, argv, argp->options, shared,
+					 &inputs->sources->mistakes);
+	else
+		refuse_misspelt(argc, argv, argp->options, shared);
 	if (argp_parse(&whole, argc, argv, ARGP_IN_ORDER | ARGP_NO_HELP, NULL, inputs))
 		exit(EXIT_FAILED);
 }

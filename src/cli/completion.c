@@ -338,7 +338,7 @@ void completion_list(char *const *words, size_t count, completion_fn *fn, void *
 		.fn = fn,
 		.context = context,
 	};
-	struct error_text ignored;
+	struct problems ignored = {0};
 
 	if (count == 1) {
 		offer_commands(&completion);
@@ -349,6 +349,7 @@ void completion_list(char *const *words, size_t count, completion_fn *fn, void *
 		return;
 	config_init(&completion.config);
 	config_set_from_environment(&completion.config, environ, &ignored);
+	problems_fini(&ignored);
 	select_instance(&completion);
 	if (completion.config.name)
 		complete(&completion);

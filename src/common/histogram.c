@@ -9,12 +9,17 @@ static const uint64_t bounds_ms[HISTOGRAM_BOUNDS] = {
 
 void histogram_add(struct histogram *histogram, uint64_t duration_ms)
 {
+	histogram_add_many(histogram, duration_ms, 1);
+}
+
+void histogram_add_many(struct histogram *histogram, uint64_t duration_ms, uint64_t count)
+{
 	size_t i = 0;
 
 	while (i < HISTOGRAM_BOUNDS && duration_ms > bounds_ms[i])
 		i++;
-	histogram->counts[i]++;
-	histogram->sum_ms += duration_ms;
+	histogram->counts[i] += count;
+	histogram->sum_ms += duration_ms * count;
 }
 
 uint64_t histogram_bound_ms(size_t index)

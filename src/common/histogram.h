@@ -17,6 +17,9 @@ struct histogram {
 /* Count one duration, in milliseconds. */
 void histogram_add(struct histogram *histogram, uint64_t duration_ms);
 
+/* Count the same duration so many times. */
+void histogram_add_many(struct histogram *histogram, uint64_t duration_ms, uint64_t count);
+
 /* Returns a bound in milliseconds, index 0 to HISTOGRAM_BOUNDS - 1; a bound includes its value. */
 uint64_t histogram_bound_ms(size_t index);
 

@@ -166,6 +166,7 @@ struct config_identity {
 
 struct known_server; /* known_servers.h */
 struct file_report;  /* file_report.h */
+struct problems;     /* problems.h */
 
 /* Options of the listening sockets: see socket(7), tcp(7), ip(7). */
 struct config_sockets {
@@ -312,10 +313,14 @@ int config_set_from_file(struct config *config, const char *path, struct file_re
 /*
  * Set the options that STICKYCTL_... variables of an environment name. Several values of one option
  * are separated by white space (listen, trusted-proxy) or line ends (env). A STICKYCTL_ variable
- * that is no option is an error, as a typing mistake would otherwise go unnoticed.
+ * that is no option is a mistake, as a typing mistake would otherwise go unnoticed.
+ *
+ * problems  gets all mistakes; after one the other variables are read nevertheless
+ *
+ * Returns 0, -EINVAL or -ENOMEM.
  */
 int config_set_from_environment(struct config *config, char *const *environment,
-				struct error_text *ret_error);
+				struct problems *problems);
 
 struct config_option; /* options.h */
 

@@ -47,12 +47,11 @@ static const struct argp_option *find_long(const struct argp_option *const *list
 	return found;
 }
 
-static const char *find_nearest(const struct argp_option *const *lists, const char *name,
-				size_t length)
+static const struct argp_option *find_nearest(const struct argp_option *const *lists,
+					      const char *name, size_t length)
 {
-	const struct argp_option *option;
+	const struct argp_option *option, *nearest = NULL;
 	struct known known = begin(lists);
-	const char *nearest = NULL;
 	size_t best = SUGGESTION_NEAR + 1;
 
 	while ((option = next_option(&known))) {
@@ -61,7 +60,7 @@ static const char *find_nearest(const struct argp_option *const *lists, const ch
 
 		if (distance < best && 2 * distance <= length) {
 			best = distance;
-			nearest = option->name;
+			nearest = option;
 		}
 	}
 	return nearest;
@@ -84,6 +83,23 @@ static bool short_wants_next(const struct argp_option *const *lists, const char 
 	return false;
 }
 
+static struct misspelt describe(int argc, char **argv, int index,
+				const struct argp_option *const *lists)
+{
+	const char *word = argv[index];
+	size_t length = strcspn(word, "=");
+	const struct argp_option *nearest = find_nearest(lists, word + 2, length - 2);
+	bool has_value = nearest && takes_value(nearest) && !word[length] && index + 1 < argc &&
+			 argv[index + 1][0] != '-';
+
+	return (struct misspelt){
+		.word = word,
+		.nearest = nearest ? nearest->name : NULL,
+		.index = index,
+		.words = has_value ? 2 : 1,
+	};
+}
+
 bool misspelt_find(int argc, char **argv, const struct argp_option *const *lists,
 		   bool ends_at_argument, struct misspelt *ret_misspelt)
 {
@@ -97,9 +113,8 @@ bool misspelt_find(int argc, char **argv, const struct argp_option *const *lists
 		if (!strncmp(word, "--", 2)) {
 			option = find_long(lists, word + 2, length - 2);
 			if (!option) {
-				ret_misspelt->word = word;
-				ret_misspelt->nearest = find_nearest(lists, word + 2, length - 2);
-				return ret_misspelt->nearest != NULL;
+				*ret_misspelt = describe(argc, argv, i, lists);
+				return true;
 			}
 			i += takes_value(option) && !word[length];
 		} else if (word[0] == '-' && word[1]) {

@@ -8,11 +8,13 @@
 
 struct misspelt {
 	const char *word;    /* as it stands on the command line */
-	const char *nearest; /* the name of the option that was meant, without "--" */
+	const char *nearest; /* the option that was meant, without "--"; NULL: none is near */
+	int index;	     /* of the word in argv */
+	int words; /* 2: the next word is the value of the option that was meant; else 1 */
 };
 
 /*
- * Look for a long option that no list has, and that is near to one.
+ * Look for a long option that no list has.
  *
  * argv              argv[0] is not looked at
  * lists             the options, {0} behind the last one of each list; NULL behind the last list

@@ -27,54 +27,60 @@ int sources_add(struct config_sources *sources, int key, const char *value)
 void sources_fini(struct config_sources *sources)
 {
 	free(sources->given);
+	problems_fini(&sources->mistakes);
 	*sources = (struct config_sources){0};
 }
 
 static int set_given(const struct config_sources *sources, struct config *config,
-		     struct error_text *ret_error)
+		     struct problems *problems)
 {
+	struct error_text text;
 	char origin[64];
 	size_t i;
-	int error = 0;
+	int error = 0, result;
 
-	for (i = 0; i < sources->given_count && !error; i++) {
+	for (i = 0; i < sources->given_count; i++) {
 		const struct given_option *given = &sources->given[i];
 
 		snprintf(origin, sizeof(origin), "--%s", option_by_key(given->key)->doc.name);
-		error = config_set(config, given->key, given->value, origin, ret_error);
+		result = config_set(config, given->key, given->value, origin, &text);
+		if (result)
+			problems_add(problems, "%s", text.text);
+		error = error ? error : result;
 	}
 	return error;
 }
 
 static int set_above_file(const struct config_sources *sources, struct config *config,
-			  struct error_text *ret_error)
+			  struct problems *problems)
 {
-	int error;
+	int environment, given;
 
 	config_begin_source(config);
-	error = config_set_from_environment(config, sources->environment, ret_error);
-	if (error)
-		return error;
+	environment = config_set_from_environment(config, sources->environment, problems);
 	config_begin_source(config);
-	return set_given(sources, config, ret_error);
+	given = set_given(sources, config, problems);
+	return environment ? environment : given;
 }
 
 /*
  * Find the configuration file. Its name can only come from the environment and the command line, so
- * these are read first. ret_path is "" if there is no file.
+ * these are read first; their mistakes are found again later. ret_path is "" if there is no file.
  */
 static int find_file(const struct config_sources *sources, char ret_path[PATH_MAX],
-		     struct error_text *ret_error)
+		     struct problems *problems)
 {
+	struct problems ignored = {0};
 	struct config config;
-	int error, length = 0;
+	int length = 0;
 
 	ret_path[0] = '\0';
 	config_init(&config);
-	error = set_above_file(sources, &config, ret_error);
-	if (!error && config.file) {
+	set_above_file(sources, &config, &ignored);
+	problems_fini(&ignored);
+	if (config.file) {
 		length = snprintf(ret_path, PATH_MAX, "%s", config.file);
-	} else if (!error && config.name) {
+	} else if (config.name) {
 		length = snprintf(ret_path, PATH_MAX, "%s/%s.yaml", SOURCES_DIRECTORY, config.name);
 		/*
 		 * A file that exists but can't be read is not skipped here, so that an error is
@@ -85,15 +91,20 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 	}
 	config_fini(&config);
 	if (length < PATH_MAX)
-		return error;
-	error_text_set(ret_error, "--config: the name is too long");
+		return 0;
+	ret_path[0] = '\0';
+	problems_add(problems, "--config: the name is too long");
 	return -EINVAL;
 }
 
+/* Here -EINVAL means the other sources; of the file it means that it is none that can be read. */
 static int read_file_of(struct config *config, const char *path, struct file_report *report)
 {
+	int error;
+
 	config->file = strdup(path);
-	return config->file ? config_set_from_file(config, path, report) : -ENOMEM;
+	error = config->file ? config_set_from_file(config, path, report) : -ENOMEM;
+	return error == -EINVAL ? -EBADMSG : error;
 }
 
 static int complete(const struct config_sources *sources, struct config *config)
@@ -105,28 +116,37 @@ static int complete(const struct config_sources *sources, struct config *config)
 	return config->name ? 0 : -ENOMEM;
 }
 
-/*
- * After a mistake in the file the other sources are read nevertheless: who looks for all mistakes
- * wants to know what the rest would mean.
- */
+static int add_words(const struct config_sources *sources, struct problems *problems)
+{
+	size_t i;
+
+	for (i = 0; i < sources->mistakes.texts.count; i++)
+		problems_add(problems, "%s", sources->mistakes.texts.items[i]);
+	problems->more += sources->mistakes.more;
+	return problems_count(&sources->mistakes) ? -EINVAL : 0;
+}
+
+/* After a mistake the rest is read nevertheless: the user wants to know of all of them. */
 int sources_read(const struct config_sources *sources, struct config *ret_config,
 		 struct file_report *report)
 {
-	struct error_text text;
+	struct problems *problems = &report->problems;
 	char path[PATH_MAX];
-	int error, file_error = 0;
+	int errors[5] = {0}, found = 0;
+	size_t i;
 
 	config_init(ret_config);
-	error = find_file(sources, path, &text);
-	if (!error && path[0])
-		file_error = read_file_of(ret_config, path, report);
-	if (!error)
-		error = set_above_file(sources, ret_config, &text);
-	if (!error && (error = complete(sources, ret_config)))
-		error_text_set(&text, "%s", strerror(-error));
-	if (error)
-		problems_add(&report->problems, "%s", text.text);
-	return file_error ? file_error : error;
+	errors[1] = find_file(sources, path, problems);
+	if (path[0])
+		errors[0] = read_file_of(ret_config, path, report);
+	errors[2] = add_words(sources, problems);
+	errors[3] = set_above_file(sources, ret_config, problems);
+	errors[4] = complete(sources, ret_config);
+	if (errors[4])
+		problems_add(problems, "%s", strerror(-errors[4]));
+	for (i = 0; i < sizeof(errors) / sizeof(errors[0]) && !found; i++)
+		found = errors[i];
+	return found;
 }
 
 int sources_load(const struct config_sources *sources, struct config *ret_config,

@@ -5,6 +5,7 @@
 
 #include "common/error_text.h"
 #include "config/config.h"
+#include "config/problems.h"
 
 #define SOURCES_DIRECTORY "/etc/sticky" /* the folder of NAME.yaml */
 
@@ -18,14 +19,15 @@ struct config_sources {
 	struct given_option *given; /* in the order of the command line */
 	size_t given_count;
 	char *const *environment;
-	char **command;	  /* the worker's command on the command line; NULL: none */
-	char **arguments; /* the words of the command line from "start" on, for upgrade */
+	char **command;		  /* the worker's command on the command line; NULL: none */
+	char **arguments;	  /* the words of the command line from "start" on, for upgrade */
+	struct problems mistakes; /* words of the command line that are no options */
 };
 
 /* Add an option of the command line. Returns 0 or -ENOMEM. */
 int sources_add(struct config_sources *sources, int key, const char *value);
 
-/* Free the list of options. */
+/* Free the lists of options and of mistakes. */
 void sources_fini(struct config_sources *sources);
 
 /* What sources_read() tells of the file; see file_report.h. */
@@ -45,10 +47,10 @@ int sources_load(const struct config_sources *sources, struct config *ret_config
 		 struct error_text *ret_error);
 
 /*
- * The same, with all mistakes of the file, and the first one of the environment and the command
- * line.
+ * The same, with all mistakes of all sources. Those of the file come first, and decide what is
+ * returned.
  *
- * ret_config  after -EBADMSG: all that was understood, and defaults for the rest
+ * ret_config  after -EBADMSG or -EINVAL: all that was understood, and defaults for the rest
  * report      all zero before; freed by the caller, by problems_fini(&report->problems)
  */
 int sources_read(const struct config_sources *sources, struct config *ret_config,

@@ -172,6 +172,7 @@ static int set_up(struct controller *controller)
 
 	controller->rundir.lock = -1;
 	controller->instance.traffic = &controller->own_traffic;
+	controller->instance.exits = &controller->own_exits;
 	controller->ambient = privilege_ambient();
 	upgrade_take_legacy(&controller->legacy);
 	controller_raise_descriptor_limit(controller);

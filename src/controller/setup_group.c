@@ -287,6 +287,7 @@ int controller_open_state_file(struct controller *controller)
 	}
 	content = controller->state_file.content;
 	controller->instance.traffic = &content->traffic;
+	controller->instance.exits = &content->exits;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
 	content->configured_slots = controller_wanted_slots(config);
@@ -301,6 +302,8 @@ int controller_open_state_file(struct controller *controller)
 		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->traffic = controller->takeover.content->traffic;
+		content->exits = controller->takeover.content->exits;
+		exits_balance(&content->traffic, controller->legacy.carried.count, &content->exits);
 		content->pins_id = controller->takeover.content->pins_id;
 	} else {
 		pin_group(controller);

@@ -63,6 +63,7 @@ static void on_arrival(evutil_socket_t fd, short what, void *context)
 		return;
 	pthread_mutex_lock(&delivery->lock);
 	STAILQ_CONCAT(&arrived, &delivery->intake);
+	delivery->intake_count = 0;
 	pthread_mutex_unlock(&delivery->lock);
 	while ((connection = STAILQ_FIRST(&arrived))) {
 		STAILQ_REMOVE_HEAD(&arrived, in_intake);
@@ -119,9 +120,12 @@ void delivery_end_expecting(struct delivery *delivery)
 {
 	size_t i;
 
-	for (i = 0; i < delivery->expected.count; i++)
-		if (delivery->expected.items[i].item.fd >= 0)
-			close(delivery->expected.items[i].item.fd);
+	for (i = 0; i < delivery->expected.count; i++) {
+		if (delivery->expected.items[i].item.fd < 0)
+			continue;
+		close(delivery->expected.items[i].item.fd);
+		counter_add(&delivery->options.exits->controller_ended, 1);
+	}
 	carried_fini(&delivery->expected);
 }
 
@@ -145,6 +149,7 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 	pthread_mutex_lock(&delivery->lock);
 	was_empty = STAILQ_EMPTY(&delivery->intake);
 	STAILQ_INSERT_TAIL(&delivery->intake, connection, in_intake);
+	delivery->intake_count++;
 	pthread_mutex_unlock(&delivery->lock);
 	/* An eventfd blocks at 2^64 - 1, which this one never reaches. */
 	if (was_empty)
@@ -193,6 +198,16 @@ void delivery_set_limits(struct delivery *delivery, const struct delivery_limits
 	delivery->limits = *limits;
 	delivery_wait_enforce_limit(delivery);
 	delivery_wait_set_expiry(delivery);
+}
+
+uint32_t delivery_submitted(struct delivery *delivery)
+{
+	uint32_t count;
+
+	pthread_mutex_lock(&delivery->lock);
+	count = delivery->intake_count;
+	pthread_mutex_unlock(&delivery->lock);
+	return count;
 }
 
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot)
@@ -277,6 +292,7 @@ static void close_intake(struct delivery *delivery)
 		STAILQ_REMOVE_HEAD(&delivery->intake, in_intake);
 		close(connection->item.fd);
 		free(connection);
+		counter_add(&delivery->options.exits->stop, 1);
 	}
 	if (delivery->arrival)
 		event_free(delivery->arrival);

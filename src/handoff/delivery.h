@@ -27,6 +27,7 @@
 struct carried; /* see carried.h */
 struct carried_connection;
 struct delivery;
+struct exit_counters; /* see exits.h */
 struct worker_endpoint;
 
 /*
@@ -44,7 +45,8 @@ struct delivery_counters {
 struct delivery_options {
 	struct event_base *base;
 	struct sticky_group *group;
-	struct delivery_counters *counters; /* owned by the caller */
+	struct delivery_counters *counters; /* owned by the caller, as the next one */
+	struct exit_counters *exits;
 };
 
 /* Limits that delivery_set_limits() may change while connections wait. */
@@ -113,6 +115,9 @@ const struct histogram *delivery_waits(const struct delivery *delivery);
 
 /* The number of connections that were sent to workers, and that these have not accepted yet. */
 uint32_t delivery_on_the_way(const struct delivery *delivery);
+
+/* The number of connections that were submitted, and that the event loop has not placed yet. */
+uint32_t delivery_submitted(struct delivery *delivery);
 
 /* The number of waiting connections, of one slot or of all. */
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);

@@ -11,6 +11,7 @@
 
 #include "handoff/carried.h"
 #include "handoff/delivery.h"
+#include "handoff/exits.h"
 
 /* A connection. There may be tens of thousands, so that the structure is kept small. */
 struct connection {
@@ -70,6 +71,7 @@ struct delivery {
 	/* The list by which other threads submit connections to the loop's thread, and its lock. */
 	pthread_mutex_t lock;
 	struct connection_queue intake;
+	uint32_t intake_count;
 	int intake_fd; /* an eventfd: readable while the intake is not empty */
 	struct event *arrival;
 };

@@ -239,7 +239,7 @@ int delivery_wait_open(struct delivery *delivery)
 	return 0;
 }
 
-static void close_all(struct connection_list *order)
+static void close_all(struct delivery *delivery, struct connection_list *order)
 {
 	struct connection *connection;
 
@@ -247,13 +247,14 @@ static void close_all(struct connection_list *order)
 		TAILQ_REMOVE(order, connection, in_order);
 		close(connection->item.fd);
 		free(connection);
+		counter_add(&delivery->options.exits->stop, 1);
 	}
 }
 
 void delivery_wait_close(struct delivery *delivery)
 {
-	close_all(&delivery->waiting_for_worker);
-	close_all(&delivery->waiting_for_room);
+	close_all(delivery, &delivery->waiting_for_worker);
+	close_all(delivery, &delivery->waiting_for_room);
 	if (delivery->expiry)
 		event_free(delivery->expiry);
 	if (delivery->gone)

@@ -56,7 +56,7 @@ static bool accept_one(struct dispatcher *dispatcher, int listener)
 	int fd = accept4(listener, (void *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0) {
-		__atomic_fetch_add(&dispatcher->options.counters->accepted, 1, __ATOMIC_RELAXED);
+		counter_add(&dispatcher->options.counters->accepted, 1);
 		dispatcher_heads_begin(dispatcher, fd, &peer);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 		unwatch_listeners(dispatcher);
@@ -149,10 +149,12 @@ static void begin_with_accepted(struct dispatcher *dispatcher)
 		socklen_t length = sizeof(peer);
 
 		/* A client that has reset the connection has no address any more. */
-		if (getpeername(dispatcher->accepted[i], (void *)&peer, &length))
+		if (getpeername(dispatcher->accepted[i], (void *)&peer, &length)) {
 			close(dispatcher->accepted[i]);
-		else
+			counter_add(&dispatcher->options.counters->client_gone, 1);
+		} else {
 			dispatcher_heads_begin(dispatcher, dispatcher->accepted[i], &peer);
+		}
 	}
 	free(dispatcher->accepted);
 	dispatcher->accepted = NULL;

@@ -39,6 +39,7 @@ struct dispatcher_options {
 	uint32_t fd_count;
 	struct delivery *delivery;
 	struct dispatch_counters *counters;
+	struct exit_counters *exits;
 	dispatch_notice_fn *notice;
 	void *context;
 	void (*thread_begins)(void); /* called first in the new thread; may be NULL */
@@ -82,7 +83,7 @@ void dispatcher_stop(struct dispatcher *dispatcher);
  * `carried`. Nothing of their heads has been read out of the sockets, so that another dispatcher
  * can begin with them anew. Waits for the thread, which waits for nothing.
  *
- * Returns 0, or -ENOMEM: those that could not be added are closed.
+ * Returns 0, or -ENOMEM: those that could not be added are closed, and counted.
  */
 int dispatcher_leave(struct dispatcher *dispatcher, struct carried *carried);
 

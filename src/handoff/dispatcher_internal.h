@@ -11,6 +11,7 @@
 
 #include "handoff/connection_head.h"
 #include "handoff/dispatcher.h"
+#include "handoff/exits.h"
 
 /* A connection whose head is not complete yet. */
 struct pending {

@@ -169,6 +169,7 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 		.base = options->base,
 		.group = options->group,
 		.counters = &options->traffic->delivery,
+		.exits = options->exits,
 	};
 	struct delivery_limits limits = limits_of(options->config);
 	struct frontend *frontend = calloc(1, sizeof(*frontend));
@@ -207,6 +208,7 @@ static int start_dispatcher(struct frontend *frontend, uint32_t index)
 		.fds = frontend->fds[index],
 		.delivery = frontend->delivery,
 		.counters = &frontend->options.traffic->dispatch,
+		.exits = frontend->options.exits,
 		.notice = dispatch_notices_take,
 		.context = &frontend->notices,
 		.thread_begins = privilege_drop, /* the thread reads what strangers send */
@@ -274,8 +276,10 @@ static void close_accepted(struct frontend *frontend)
 {
 	size_t i;
 
-	for (i = 0; i < frontend->accepted_count; i++)
+	for (i = 0; i < frontend->accepted_count; i++) {
 		close(frontend->accepted[i]);
+		counter_add(&frontend->options.exits->stop, 1);
+	}
 	forget_accepted(frontend);
 }
 
@@ -287,6 +291,7 @@ static void add_accepted(struct frontend *frontend, int fd)
 
 	if (!larger) {
 		close(fd);
+		counter_add(&frontend->options.exits->no_memory, 1);
 		return;
 	}
 	frontend->accepted = larger;
@@ -306,8 +311,11 @@ static void take_in_one(struct frontend *frontend, const struct carried_connecti
 		error = delivery_expect(frontend->delivery, connection);
 	else
 		error = delivery_submit(frontend->delivery, item);
-	if (error)
-		close(item->fd);
+	if (!error)
+		return;
+	close(item->fd);
+	if (frontend)
+		counter_add(&frontend->options.exits->no_memory, 1);
 }
 
 void frontend_take_in(struct frontend *frontend, const struct carried *carried)
@@ -412,9 +420,14 @@ uint32_t frontend_waiting(const struct frontend *frontend)
 	return frontend ? delivery_waiting(frontend->delivery) : 0;
 }
 
+uint32_t frontend_submitted(const struct frontend *frontend)
+{
+	return frontend ? delivery_submitted(frontend->delivery) : 0;
+}
+
 uint32_t frontend_pending(const struct frontend *frontend)
 {
-	uint32_t sum = 0, i;
+	uint32_t sum = frontend ? (uint32_t)frontend->accepted_count : 0, i;
 
 	for (i = 0; frontend && i < frontend->count; i++)
 		sum += dispatcher_pending(frontend->dispatchers[i]);

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "handoff/carried.h"
 #include "handoff/delivery.h"
+#include "handoff/exits.h"
 #include "handoff/traffic.h"
 #include "sticky.h"
 
@@ -24,8 +25,9 @@ struct frontend_options {
 	struct event_base *base;
 	struct sticky_group *group; /* its listeners have been added */
 	const struct config *config;
-	struct traffic *traffic; /* counters; owned by the caller */
-	bool accepts_all;	 /* all connections are accepted here, not only those of proxies */
+	struct traffic *traffic; /* counters; owned by the caller, as the next ones */
+	struct exit_counters *exits;
+	bool accepts_all; /* all connections are accepted here, not only those of proxies */
 };
 
 /*
@@ -104,10 +106,11 @@ struct delivery *frontend_delivery(const struct frontend *frontend);
 bool frontend_trusts(const struct frontend *frontend, const struct sockaddr *peer);
 
 /*
- * For the status: the number of waiting connections, plus those whose head is not complete. NULL:
- * 0.
+ * For the status: the number of connections that wait for their worker, of those that are about to,
+ * and of those whose head is not complete. NULL: 0.
  */
 uint32_t frontend_waiting(const struct frontend *frontend);
+uint32_t frontend_submitted(const struct frontend *frontend);
 uint32_t frontend_pending(const struct frontend *frontend);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "handoff/queue_age.h"
 #include "handoff/error_response.h"
+#include "handoff/exits.h"
 #include "common/clock.h"
 #include "common/timer.h"
 
@@ -41,8 +42,9 @@ struct hold_timeout {
 	uint32_t retries;
 	uint32_t delay_ms;
 	enum down_answer answer;
-	uint64_t *answered;
+	struct hold_timeout_counters counters;
 	struct watch *watches;
+	struct histogram waits; /* see hold_timeout_waits() */
 };
 
 /* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
@@ -64,8 +66,10 @@ static bool answer_first(struct watch *watch)
 
 	if (fd < 0)
 		return false;
+	queue_age_measure_first(&watch->ages, clock_ms(), &hold_timeout->waits);
 	queue_age_remove(&watch->ages);
-	++*hold_timeout->answered;
+	counter_add(hold_timeout->counters.accepted, 1);
+	++*hold_timeout->counters.answered;
 	/*
 	 * TLS clients send first. A client that has waited for long without sending a byte does not
 	 * speak TLS.
@@ -165,6 +169,24 @@ int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot)
 	return error;
 }
 
+void hold_timeout_measure(struct hold_timeout *hold_timeout, uint32_t slot)
+{
+	struct watch *watch;
+	uint64_t now = clock_ms();
+
+	for (watch = hold_timeout->watches; watch; watch = watch->next) {
+		if (watch->slot != slot)
+			continue;
+		queue_age_sample(&watch->ages, now, queue_length(watch->fd));
+		queue_age_measure(&watch->ages, now, &hold_timeout->waits);
+	}
+}
+
+const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeout)
+{
+	return &hold_timeout->waits;
+}
+
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 {
 	struct watch **link = &hold_timeout->watches;
@@ -181,14 +203,15 @@ void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 	}
 }
 
-int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+int hold_timeout_open(struct event_base *base, struct sticky_group *group,
+		      const struct hold_timeout_counters *counters,
 		      struct hold_timeout **ret_hold_timeout)
 {
 	struct hold_timeout *hold_timeout = calloc(1, sizeof(*hold_timeout));
 
 	if (!hold_timeout)
 		return -ENOMEM;
-	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .answered = answered};
+	*hold_timeout = (struct hold_timeout){.base = base, .group = group, .counters = *counters};
 	*ret_hold_timeout = hold_timeout;
 	return 0;
 }

@@ -15,17 +15,23 @@
 #include <event2/event.h>
 #include <stdint.h>
 
+#include "common/histogram.h"
 #include "handoff/error_response.h"
 #include "sticky.h"
 
 struct hold_timeout;
 
+/* Counters of the caller. They only grow. */
+struct hold_timeout_counters {
+	uint64_t *accepted; /* from holding sockets; counted atomically */
+	uint64_t *answered; /* error responses */
+};
+
 /*
- * answered  counts error responses; owned by the caller
- *
  * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
  */
-int hold_timeout_open(struct event_base *base, struct sticky_group *group, uint64_t *answered,
+int hold_timeout_open(struct event_base *base, struct sticky_group *group,
+		      const struct hold_timeout_counters *counters,
 		      struct hold_timeout **ret_hold_timeout);
 
 /* NULL is allowed. */
@@ -43,6 +49,20 @@ void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries
 
 /* Watch the holding sockets of a slot that is held from now on. Returns 0 or -ENOMEM. */
 int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot);
+
+/*
+ * A worker is about to get the connections that wait in the slot: count how long they have waited.
+ * hold_timeout_unwatch() follows. If the worker turns out not to take the slot, they are watched
+ * and counted anew.
+ */
+void hold_timeout_measure(struct hold_timeout *hold_timeout, uint32_t slot);
+
+/*
+ * Returns how long connections have waited in holding sockets, from the first look at the queue
+ * that found them there until a worker got them or they were answered. Those that are moved
+ * elsewhere are not counted. The pointer is valid until hold_timeout_close().
+ */
+const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeout);
 
 /* Stop watching, before the slot changes hands and its holding sockets are closed. */
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot);

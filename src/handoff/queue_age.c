@@ -75,6 +75,33 @@ uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t 
 	return UINT64_MAX;
 }
 
+void queue_age_measure(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits)
+{
+	uint64_t measured = ages->removed;
+	uint32_t i;
+
+	for (i = 0; i < ages->count; i++) {
+		uint64_t arrivals = ages->arrivals[place(ages, i)];
+
+		if (arrivals <= measured)
+			continue;
+		histogram_add_many(waits, now_ms - ages->at_ms[place(ages, i)],
+				   arrivals - measured);
+		measured = arrivals;
+	}
+}
+
+void queue_age_measure_first(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits)
+{
+	uint32_t i;
+
+	for (i = 0; i < ages->count; i++)
+		if (ages->arrivals[place(ages, i)] > ages->removed) {
+			histogram_add(waits, now_ms - ages->at_ms[place(ages, i)]);
+			return;
+		}
+}
+
 void queue_age_remove(struct queue_age *ages)
 {
 	ages->removed++;

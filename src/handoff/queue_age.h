@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/histogram.h"
+
 struct queue_age {
 	uint64_t *arrivals; /* a ring of samples: each is the number of arrivals until then */
 	uint64_t *at_ms;
@@ -39,6 +41,16 @@ uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_
  * is known.
  */
 uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms);
+
+/*
+ * Count in `waits` how long each member has waited since the first sample that counted it. It has
+ * waited for up to one interval between samples more. Costs time proportional to the samples.
+ */
+void queue_age_measure(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits);
+
+/* The same for the first member alone. Does nothing if no member is known. */
+void queue_age_measure_first(const struct queue_age *ages, uint64_t now_ms,
+			     struct histogram *waits);
 
 /* The first member has left the queue. */
 void queue_age_remove(struct queue_age *ages);

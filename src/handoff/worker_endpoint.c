@@ -91,6 +91,7 @@ static void take_over(struct worker_endpoint *endpoint, struct carried_connectio
 
 	if (!connection) {
 		close(sent->item.fd);
+		counter_add(&endpoint->delivery->options.exits->no_memory, 1);
 	} else {
 		*connection =
 			(struct connection){.item = sent->item, .slot = sent->slot, .id = sent->id};

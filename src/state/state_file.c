@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,21 +71,20 @@ int state_file_create(const char *path, struct state_file *ret_file)
 	return 0;
 }
 
+/* What was added to the version later may be missing. */
 static int read_whole(int fd, struct state_file_content *content)
 {
 	char *to = (char *)content;
 	size_t done = 0;
+	ssize_t length = 1;
 
-	while (done < sizeof(*content)) {
-		ssize_t length = read(fd, to + done, sizeof(*content) - done);
-
+	while (length && done < sizeof(*content)) {
+		length = read(fd, to + done, sizeof(*content) - done);
 		if (length < 0)
 			return -errno;
-		if (length == 0)
-			return -EPROTO;
 		done += (size_t)length;
 	}
-	return 0;
+	return done < offsetof(struct state_file_content, exits) ? -EPROTO : 0;
 }
 
 int state_file_read(const char *path, struct state_file_content **ret_content)

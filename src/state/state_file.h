@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "handoff/exits.h"
 #include "handoff/traffic.h"
 #include "sticky.h"
 
@@ -62,6 +63,11 @@ struct state_file_content {
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct worker_record worker[STATE_FILE_WORKERS];
+	/*
+	 * What follows was added to this version later. A program that does not know it reads the
+	 * file up to here. Where an older program has written the file, it is all zero.
+	 */
+	struct exit_counters exits;
 };
 
 struct state_file {

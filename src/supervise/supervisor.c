@@ -152,7 +152,7 @@ static int make_parts(struct supervisor *supervisor)
 		event_new(options->base, fd, EV_READ | EV_PERSIST, on_group_due, supervisor);
 	if (!supervisor->group_due || event_add(supervisor->group_due, NULL))
 		return -ENOMEM;
-	error = hold_timeout_open(options->base, options->group, options->answered,
+	error = hold_timeout_open(options->base, options->group, &options->held,
 				  &supervisor->hold_timeout);
 	if (!error)
 		error = hangup_open(options->base, worker_on_hangup, &supervisor->hangup);
@@ -234,6 +234,11 @@ int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_tex
 	for (i = 0; i < supervisor->slot_count && !error; i++)
 		error = slot_socket_open(supervisor->slots[i], ret_error);
 	return error;
+}
+
+const struct histogram *supervisor_holding_waits(const struct supervisor *supervisor)
+{
+	return hold_timeout_waits(supervisor->hold_timeout);
 }
 
 static void watch_again(struct supervised_slot *slot)

@@ -57,6 +57,9 @@ bool supervisor_has_started(const struct supervisor *supervisor);
  */
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor);
 
+/* How long connections have waited in holding sockets: see hold_timeout_waits(). */
+const struct histogram *supervisor_holding_waits(const struct supervisor *supervisor);
+
 /*
  * Returns the listening sockets of others that were in the way of ours at the last look, a list for
  * the status document, the caller's.

@@ -10,6 +10,7 @@
 #include "common/user_rights.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
+#include "handoff/hold_timeout.h"
 #include "state/state_file.h"
 #include "sticky.h"
 #include "supervise/worker_backend.h"
@@ -36,11 +37,11 @@ struct supervisor_options {
 	struct sticky_group *group; /* with its listeners */
 	struct worker_backend backend;
 	struct journal *journal;
-	const struct config *config; /* times and modes; see supervisor_set_config() */
-	uint64_t *answered;	     /* counts clients that were answered in place of a worker */
-	struct delivery *delivery;   /* of connections that we accept; NULL: we accept none */
-	const struct user_rights *rights; /* of the workers' user */
-	struct state_file *state_file;	  /* where workers are recorded; may be not open */
+	const struct config *config;	   /* times and modes; see supervisor_set_config() */
+	struct hold_timeout_counters held; /* clients that were answered in place of a worker */
+	struct delivery *delivery;	   /* of connections that we accept; NULL: we accept none */
+	const struct user_rights *rights;  /* of the workers' user */
+	struct state_file *state_file;	   /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
 	void *context; /* argument of finished() */
 };

@@ -194,7 +194,7 @@ class Packaging(PassingTestCase):
         samples = parse_metrics(ask("/metrics")[2])
         self.assertEqual(value(samples, "controller_connections_total", exit="worker"), 8)
         self.assertEqual(value(samples, "controller_present_connections", waits_for="head"), 1)
-        self.assertEqual(value(samples, "dispatched_connections_total"),
+        self.assertEqual(total(samples, "controller_accepted_connections_total"),
                          total(samples, "controller_connections_total")
                          + total(samples, "controller_present_connections"))
         names = {name for name, _ in samples}

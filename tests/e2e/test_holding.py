@@ -11,6 +11,7 @@ import harness
 from clients import HERE, LISTEN, ask, client_socket, read_all
 from lifecycle import LifecycleTestCase
 from programs import WORKER
+from test_admin import parse_metrics, value
 from world import scaled, wait_for
 
 CLIENTS = 200
@@ -207,6 +208,30 @@ class Waiting(LifecycleTestCase):
         self.assertEqual(sum(b"gen=2 " in (answer or b"") for answer, _ in answers), CLIENTS)
         status = instance.status()
         self.assertEqual((status["held"], status["counters"]["answered_502"]), (0, 0))
+
+    def test_how_long_they_waited(self):
+        """holding_wait_duration_seconds is what the clients themselves measure, but for the time
+        until the queue was looked at."""
+        instance = self.serve_workers(1, "--max-retries", "200", "--retry-delay", "100ms")
+        instance.run("drain", "0")
+        instance.wait_status("the drained slot", lambda status: status["workers"][0][
+            "state"] == "drained")
+        clients, began = [], []
+        for number in range(CLIENTS // 4):
+            began.append(time.monotonic())
+            clients += self.connect([f"127.9.0.{number + 1}"])
+            time.sleep(0.01)  # how they are spread
+        self.assertEqual(instance.run("ready", "0").returncode, 0)
+        ended = [when for _, when in self.collect(clients)]
+        samples = parse_metrics(instance.run("metrics").stdout)
+        count = len(clients)
+        self.assertEqual(value(samples, "holding_wait_duration_seconds_count"), count)
+        total = value(samples, "holding_wait_duration_seconds_sum")
+        waited = sum(ended) - sum(began)
+        self.assertLessEqual(total, waited)
+        # The worker answers the last one some time after it got the slot.
+        late = max(ended) - min(ended) + LATE_S
+        self.assertGreaterEqual(total, waited - count * (DELAY_S + late))
 
     def test_before_the_first_life_is_ready(self):
         instance = self.start("-w", "1", *LISTEN, "--ready", "notify", *BUDGET, "--", WORKER,

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "handoff/channel_endpoint.h"
+#include "handoff/exits.h"
 #include "../support/clients.h"
 #include "../support/descriptors.h"
 #include "../support/groups.h"
@@ -29,6 +30,7 @@ struct scene {
 	struct event_base *base;
 	struct sticky_group *group;
 	struct delivery_counters counters;
+	struct exit_counters exits;
 	struct delivery *delivery;
 	struct channel_endpoint *endpoint;
 	int channel; /* the worker's end */
@@ -65,8 +67,10 @@ static void begin(struct scene *scene)
 	options.engine = STICKY_ENGINE_USER;
 	assert_int_equal(sticky_group_open(&options, &scene->group), 0);
 	scene->base = event_base_new();
-	delivery = (struct delivery_options){
-		.base = scene->base, .group = scene->group, .counters = &scene->counters};
+	delivery = (struct delivery_options){.base = scene->base,
+					     .group = scene->group,
+					     .counters = &scene->counters,
+					     .exits = &scene->exits};
 	assert_int_equal(delivery_open(&delivery, &limits, &scene->delivery), 0);
 	open_outlet(scene);
 	worker_endpoint_take_slot(channel_endpoint_worker(scene->endpoint));

@@ -79,6 +79,7 @@ static void a_close_ends_all_who_are_left(void **state)
 	for (i = 0; i < fixture.count; i++)
 		assert_true(fixture_client_ended(&fixture, i));
 	assert_int_equal(fixture.counters.handed + fixture.counters.answered, 0);
+	assert_int_equal(fixture.exits.stop, fixture.count); /* each has one exit */
 	fixture_end(&fixture);
 }
 

@@ -36,6 +36,7 @@ struct scene {
 	struct sticky_group *group;
 	struct config config;
 	struct traffic *traffic;
+	struct exit_counters exits;
 	struct frontend *frontend;
 	struct sockaddr_storage server;
 	const char *request;
@@ -88,6 +89,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 					     .group = scene->group,
 					     .config = &scene->config,
 					     .traffic = scene->traffic,
+					     .exits = &scene->exits,
 					     .accepts_all = true};
 	assert_int_equal(frontend_open(&frontend, &scene->frontend, &complaint), 0);
 	assert_int_equal(frontend_start(scene->frontend), 0);

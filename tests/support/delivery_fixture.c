@@ -44,8 +44,10 @@ void fixture_begin(struct delivery_fixture *fixture, struct delivery_limits limi
 	assert_int_equal(sticky_group_open(&options, &fixture->group), 0);
 	fixture->base = event_base_new();
 	assert_non_null(fixture->base);
-	delivery = (struct delivery_options){
-		.base = fixture->base, .group = fixture->group, .counters = &fixture->counters};
+	delivery = (struct delivery_options){.base = fixture->base,
+					     .group = fixture->group,
+					     .counters = &fixture->counters,
+					     .exits = &fixture->exits};
 	assert_int_equal(delivery_open(&delivery, &limits, &fixture->delivery), 0);
 	fixture->server = address_of("127.0.0.1", 0);
 	fixture->listening = plain_listen(&fixture->server, 0);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "handoff/delivery.h"
+#include "handoff/exits.h"
 #include "sticky.h"
 #include "wait.h"
 
@@ -27,6 +27,7 @@ struct delivery_fixture {
 	struct event_base *base;
 	struct sticky_group *group;
 	struct delivery_counters counters;
+	struct exit_counters exits;
 	struct delivery *delivery;
 	int listening;
 	struct sockaddr_storage server;

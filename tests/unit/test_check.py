@@ -93,6 +93,47 @@ class Mistakes(TestCase):
                          [["stickyctl", f"{self.path}:1:10", "workers"],
                           ["stickyctl", f"{self.path}:2:10", "backlog"]])
 
+    OTHERS = {"STICKYCTL_BACKLOG": "x", "STICKYCTL_ENV": "A=1\nB", "STICKYCTL_WROKERS": "4"}
+    WORDS = ("--wrokers", "4", "--retry-delay=5d", "--no-such-thing", "--max-rss", "12",
+             "--user", "no-such-user", "--", "no-such-program")
+    FOUND = ("2:8: ready", "environment STICKYCTL_BACKLOG", "environment STICKYCTL_ENV: 'B'",
+             "did you mean that of --workers", "--wrokers is no option; did you mean --workers?",
+             "--retry-delay: '5d'", "--no-such-thing is no option", "--max-rss: '12'")
+
+    def test_all_sources_at_once(self):
+        """Of the file, the environment and the command line."""
+        found = self.mistakes(self.check("workers: 2\nready: x\n", *self.WORDS, env=self.OTHERS))
+        for part in (*self.FOUND, "--user: no such user", "no program 'no-such-program'"):
+            self.assertTrue(any(part in line for line in found), (part, found))
+        self.assertEqual(len(found), 10)
+
+    def test_all_sources_but_the_file(self):
+        result = self.check("workers: 2\n", *self.WORDS, env=self.OTHERS)
+        self.assertEqual(result.returncode, USAGE)
+        for part in self.FOUND[1:]:
+            self.assertIn(part, result.stderr)
+        self.assertTrue(result.stderr.endswith(": 9 mistakes\n"), result.stderr)
+        result = self.run_stickyctl("check", "--workers", "0", "--backlog", "x")
+        self.assertEqual((result.returncode, result.stderr.splitlines()[-1]),
+                         (USAGE, "stickyctl: the command line: 2 mistakes"))
+
+    def test_start_tells_all_sources(self):
+        self.path.write_text("workers: 2\nready: x\n")
+        result = self.run_stickyctl("start", "-c", self.path, *self.WORDS, env=self.OTHERS)
+        self.assertEqual(result.returncode, BAD_CONFIG)
+        *lines, last = result.stderr.splitlines()
+        self.assertEqual(last, "'stickyctl start --help' shows the options")
+        self.assertEqual(len(lines), len(self.FOUND))
+        for part in self.FOUND:
+            self.assertTrue(any(line.startswith("stickyctl: ") and part in line for line in lines),
+                            (part, lines))
+
+    def test_other_commands_tell_one_line(self):
+        result = self.run_stickyctl("status", env=self.OTHERS)
+        self.assertEqual(result.returncode, USAGE)
+        self.assertEqual(len(result.stderr.splitlines()), 1)
+        self.assertIn("; 2 more: 'stickyctl check' names them", result.stderr)
+
     def test_an_upgrade_tells_the_first_one(self):
         """Its message has little room, and its verdict must stand in it."""
         self.path.write_text("workers: x\n" + "".join(f"k{number}: x\n" for number in range(999)))

@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "config/config.h"
 #include "config/options.h"
+#include "config/problems.h"
 #include "sticky.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -646,6 +647,17 @@ static void a_first_source_that_says_nothing_replaces_nothing(void **state)
 
 /* ---- The environment ------------------------------------------------------------ */
 
+/* The first mistake is in `complaint` then. */
+static int read_environment(struct config *config, char *const *environment)
+{
+	struct problems problems = {0};
+	int error = config_set_from_environment(config, environment, &problems);
+
+	problems_sum_up(&problems, NULL, &complaint);
+	problems_fini(&problems);
+	return error;
+}
+
 static void variables_are_options(void **state)
 {
 	char *const environment[] = {"HOME=/root",
@@ -664,7 +676,7 @@ static void variables_are_options(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
+	assert_int_equal(read_environment(&config, environment), 0);
 	assert_int_equal(config.workers, 4);
 	assert_int_equal(config.timing.min_uptime_ms, 2000);
 	assert_int_equal(config.timing.hard_shutdown_delay_ms, 60000);
@@ -697,7 +709,7 @@ static void every_option_has_its_variable(void **state)
 
 		config_init(&config);
 		spell_variable(numbers[i].name, numbers[i].value, sizeof(variable), variable);
-		assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
+		assert_int_equal(read_environment(&config, environment), 0);
 		assert_true(number_at(&config, numbers[i].offset, numbers[i].size) ==
 			    numbers[i].expected);
 		config_fini(&config);
@@ -729,13 +741,29 @@ static void a_bad_variable_is_named(void **state)
 		char *name = strndup(wrong[i].variable, length);
 
 		config_init(&config);
-		assert_int_equal(config_set_from_environment(&config, environment, &complaint),
-				 -EINVAL);
+		assert_int_equal(read_environment(&config, environment), -EINVAL);
 		if (!strstr(complaint.text, name) || !strstr(complaint.text, wrong[i].hint))
 			fail_msg("%s: %s", wrong[i].variable, complaint.text);
 		free(name);
 		config_fini(&config);
 	}
+}
+
+static void all_bad_variables_are_named(void **state)
+{
+	char *const environment[] = {"STICKYCTL_WORKERS=no", "STICKYCTL_ENV=A\nB=1\nC",
+				     "STICKYCTL_BACKLOG=7", "STICKYCTL_X=1", NULL};
+	struct problems problems = {0};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_set_from_environment(&config, environment, &problems), -EINVAL);
+	assert_int_equal(problems_count(&problems), 4);
+	assert_int_equal(config.backlog, 7);
+	check_list(&config.identity.env, "B=1|");
+	problems_fini(&problems);
+	config_fini(&config);
 }
 
 static void the_command_line_wins_over_the_environment(void **state)
@@ -745,7 +773,7 @@ static void the_command_line_wins_over_the_environment(void **state)
 
 	(void)state;
 	config_init(&config);
-	assert_int_equal(config_set_from_environment(&config, environment, &complaint), 0);
+	assert_int_equal(read_environment(&config, environment), 0);
 	config_begin_source(&config);
 	set(&config, "listen", ":3");
 	set(&config, "workers", "2");
@@ -776,6 +804,7 @@ int main(void)
 		cmocka_unit_test(variables_are_options),
 		cmocka_unit_test(every_option_has_its_variable),
 		cmocka_unit_test(a_bad_variable_is_named),
+		cmocka_unit_test(all_bad_variables_are_named),
 		cmocka_unit_test(the_command_line_wins_over_the_environment),
 	};
 

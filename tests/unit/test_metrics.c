@@ -21,7 +21,8 @@ static const char document[] =
 	" 'reload': {'state': 'failed'},"
 	" 'counters': {'steered': 100, 'empty_slot': 7, 'dropped': 2, 'to_dispatchers': 20,"
 	"  'migrated': 4, 'dispatched': 19, 'handed': 11, 'answered_502': 5, 'client_gone': 1,"
-	"  'bad_proxy_header': 1, 'head_timeout': 1, 'retried': 9, 'proxy_keepalive': 6},"
+	"  'bad_proxy_header': 1, 'head_timeout': 1, 'retried': 9, 'proxy_keepalive': 6,"
+	"  'accepted_from_holding': 5, 'closed_by_stop': 1, 'no_memory': 2, 'controller_ended': 3},"
 	" 'workers': ["
 	"  {'slot': 0, 'state': 'ready', 'steered': 60, 'handed': 11, 'queue': 1,"
 	"   'connections': 8, 'overflows': 0, 'buckets': 32768, 'generation': 3, 'restarts': 2,"
@@ -82,6 +83,11 @@ static void values_are_written(void **state)
 		"stickyctl_placements_total{result=\"dispatcher\"} 20",
 		"stickyctl_placements_total{result=\"refused\"} 2",
 		"stickyctl_controller_connections_total{exit=\"worker\"} 11",
+		"stickyctl_controller_connections_total{exit=\"stop\"} 1",
+		"stickyctl_controller_connections_total{exit=\"no_memory\"} 2",
+		"stickyctl_controller_connections_total{exit=\"controller_ended\"} 3",
+		"stickyctl_controller_accepted_connections_total{source=\"dispatcher\"} 19",
+		"stickyctl_controller_accepted_connections_total{source=\"holding_socket\"} 5",
 		"stickyctl_controller_present_connections{waits_for=\"acceptance\"} 1",
 		"stickyctl_reload_state{state=\"failed\"} 1",
 		"stickyctl_reloads_total{result=\"failed\"} 1",

@@ -320,6 +320,34 @@ static void with_too_little_room_nobody_is_answered_early(void **state)
 	}
 }
 
+static void waits_are_measured_from_the_first_sample_on(void **state)
+{
+	struct histogram waits = {.sum_ms = 0};
+	struct queue_age ages;
+
+	(void)state;
+	assert_int_equal(queue_age_init(&ages, 8), 0);
+	queue_age_measure(&ages, 5000, &waits);
+	queue_age_measure_first(&ages, 5000, &waits);
+	assert_int_equal(waits.sum_ms, 0);
+	queue_age_sample(&ages, 1000, 2);
+	queue_age_sample(&ages, 1150, 5);
+	queue_age_measure_first(&ages, 1200, &waits);
+	assert_int_equal(waits.sum_ms, 200);
+	queue_age_remove(&ages);
+	queue_age_sample(&ages, 1300, 4); /* none has come, and one has left */
+	queue_age_measure(&ages, 1400, &waits);
+	assert_int_equal(waits.sum_ms, 200 + 400 + 3 * 250);
+	/* the samples of members that have left are passed over */
+	queue_age_remove(&ages);
+	waits = (struct histogram){.sum_ms = 0};
+	queue_age_measure_first(&ages, 1400, &waits);
+	assert_int_equal(waits.sum_ms, 250);
+	queue_age_measure(&ages, 1400, &waits);
+	assert_int_equal(waits.sum_ms, 4 * 250);
+	queue_age_fini(&ages);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_full_ring_answers_later),
 		cmocka_unit_test(what_was_ended_can_be_ended_again),
 		cmocka_unit_test(everybody_waits_for_the_budget_and_at_most_a_delay_more),
+		cmocka_unit_test(waits_are_measured_from_the_first_sample_on),
 		cmocka_unit_test(with_too_little_room_nobody_is_answered_early),
 	};
 
