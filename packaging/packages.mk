@@ -3,7 +3,7 @@
 
 # dpkg-buildpackage wants all of build-essential.
 DEB_PACKAGES := build-essential debhelper dpkg-dev pkgconf
-TEST_PACKAGES_PACKAGES := $(DISTRO_PACKAGES) dpkg-dev
+TEST_PACKAGES_PACKAGES := $(DISTRO_PACKAGES)
 # These are in build-essential, and a package may not name them; pkg-config is pkgconf's former name.
 DEB_BUILD_DEPENDS := $(filter-out gcc make binutils libc6-dev linux-libc-dev pkg-config,\
 	$(BUILD_PACKAGES)) pkgconf
@@ -31,5 +31,5 @@ sbom: all
 	$(call SAY,SBOM,$(BUILD)/$(DIST_NAME).spdx.json)
 	$(Q)python3 -B packaging/sbom.py $(VERSION) $(BUILD) > $(BUILD)/$(DIST_NAME).spdx.json
 
-test-packages: deps-test-packages dist
+test-packages: deps-test-packages dist distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/packages/packages.py $(DIST_NAME) $(DISTROS)
