@@ -116,15 +116,21 @@ class Steps:
             wait_until(lambda: load.answers > MUST_CONNECT, "answers")
         assert not load.failures, load.failures
 
+    def start_as_nobody(self):
+        """With the capability that the kernel engine needs, and a place to pin its maps at."""
+        os.makedirs("/srv/nobody", exist_ok=True)
+        os.chown("/srv/nobody", NOBODY, NOBODY)
+        os.chmod("/sys/fs/bpf", 0o1777)
+        as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                     "--inh-caps=+bpf", "--ambient-caps=+bpf", "env", "-u", "XDG_RUNTIME_DIR",
+                     "HOME=/srv/nobody")
+        return Instance("api", 8001, "--log-file", "/srv/nobody/log", prefix=as_nobody,
+                        run_dir=f"/tmp/sticky-{NOBODY}")
+
     def upgrade(self):
         """All running controllers become the new program, and no connection fails. One that can't goes on,
         and is named with the command to type."""
-        os.makedirs("/srv/nobody", exist_ok=True)
-        os.chown("/srv/nobody", NOBODY, NOBODY)
-        as_nobody = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env",
-                     "-u", "XDG_RUNTIME_DIR", "HOME=/srv/nobody")
-        api = Instance("api", 8001, "--log-file", "/srv/nobody/log", prefix=as_nobody,
-                       run_dir=f"/tmp/sticky-{NOBODY}")
+        api = self.start_as_nobody()
         own = Instance("own", 8002, run_dir="/srv/own")
         config = pathlib.Path("/srv/broken.yaml")
         config.write_text("backlog: 1024\n")
