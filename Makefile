@@ -135,8 +135,13 @@ help:
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
 	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
 	@echo 'make bench-guard-update  writes that file anew'
-	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
+	@echo 'make install       into DESTDIR and prefix (/usr/local); bindir, libdir, mandir, docdir ... are'
+	@echo '                   those of GNU; make uninstall'
 	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
+	@echo 'make dist          build/stickyctl-VERSION.tar.gz, always the same bits'
+	@echo 'make deb           Debian packages in build/deb (DEB_REVISION=1)'
+	@echo 'make test-packages installs, upgrades and removes them on Debian $(DISTROS), in clean trees'
+	@echo 'make sbom          what is linked in, as SPDX: build/stickyctl-VERSION.spdx.json'
 	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
 	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
 	@echo 'make clean'
@@ -581,28 +586,40 @@ bench-guard-update: bench-guard-build
 	@$(RUN_GUARD) --update
 
 # ---- Installing -------------------------------------------------------------------
-PREFIX ?= /usr/local
-.PHONY: install uninstall clean
-LIBDIR ?= $(PREFIX)/lib
-# STICKY_VERSION of the header: what stands between the quotation marks, after any white space.
+# STICKY_VERSION of the header, the one place that says it: what stands between the quotation marks,
+# after any white space.
 VERSION := $(shell sed -n 's/^\#define STICKY_VERSION[[:space:]]*"\(.*\)"/\1/p' include/sticky.h)
-INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsticky.a \
-	$(LIBDIR)/libsticky.so.0 $(LIBDIR)/libsticky.so $(LIBDIR)/pkgconfig/libsticky.pc
-MANDIR ?= $(PREFIX)/share/man
+# Each directory by its GNU name: $(1), by another name that it has here: $(2), what it is by default.
+define directory
+$(1) ?= $(if $(filter undefined,$(origin $(2))),$(3),$$($(2)))
+$(if $(filter undefined,$(origin $(2))),$(2) = $$($(1)))
+endef
+$(eval $(call directory,prefix,PREFIX,/usr/local))
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+includedir ?= $(prefix)/include
+datarootdir ?= $(prefix)/share
+$(eval $(call directory,libdir,LIBDIR,$$(exec_prefix)/lib))
+$(eval $(call directory,datadir,SHAREDIR,$$(datarootdir)))
+$(eval $(call directory,mandir,MANDIR,$$(datarootdir)/man))
+$(eval $(call directory,docdir,DOCDIR,$$(datarootdir)/doc/stickyctl))
+pkgconfigdir ?= $(libdir)/pkgconfig
+.PHONY: install uninstall clean
+INSTALLED := $(bindir)/stickyctl $(includedir)/sticky.h $(libdir)/libsticky.a \
+	$(libdir)/libsticky.so.0 $(libdir)/libsticky.so $(pkgconfigdir)/libsticky.pc
 MAN_PAGES := $(wildcard docs/man/*.3)
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
-MAN_INSTALLED := $(addprefix $(MANDIR)/man3/,$(notdir $(MAN_PAGES)) \
+MAN_INSTALLED := $(addprefix $(mandir)/man3/,$(notdir $(MAN_PAGES)) \
 	$(shell sed 's/ .*/.3/' docs/man/aliases))
 # Each shell looks for completions in a place of its own.
-SHAREDIR ?= $(PREFIX)/share
-COMPLETION_bash := $(SHAREDIR)/bash-completion/completions/stickyctl
-COMPLETION_zsh := $(SHAREDIR)/zsh/site-functions/_stickyctl
-COMPLETION_fish := $(SHAREDIR)/fish/vendor_completions.d/stickyctl.fish
-SCHEMA_INSTALLED := $(SHAREDIR)/sticky/sticky.schema.json
+COMPLETION_bash ?= $(datadir)/bash-completion/completions/stickyctl
+COMPLETION_zsh ?= $(datadir)/zsh/site-functions/_stickyctl
+COMPLETION_fish ?= $(datadir)/fish/vendor_completions.d/stickyctl.fish
+SCHEMA_INSTALLED := $(datadir)/sticky/sticky.schema.json
 COMPLETIONS := $(foreach shell,$(SHELLS),$(COMPLETION_$(shell)))
-# systemd looks for units below /usr/local/lib and /usr/lib, whatever LIBDIR is.
-SYSTEMD_SYSTEM_UNIT_DIR ?= $(PREFIX)/lib/systemd/system
-SYSTEMD_USER_UNIT_DIR ?= $(PREFIX)/lib/systemd/user
+# systemd looks for units below /usr/local/lib and /usr/lib, whatever libdir is.
+SYSTEMD_SYSTEM_UNIT_DIR ?= $(prefix)/lib/systemd/system
+SYSTEMD_USER_UNIT_DIR ?= $(prefix)/lib/systemd/user
 UNIT_system := $(SYSTEMD_SYSTEM_UNIT_DIR)/sticky@.service
 UNIT_user := $(SYSTEMD_USER_UNIT_DIR)/sticky@.service
 UNIT_SOURCE_system := packaging/systemd/sticky@.service.in
@@ -611,35 +628,51 @@ UNITS := $(UNIT_system) $(UNIT_user)
 # $(1): system or user. $(2): the directory of stickyctl. $(3): the unit.
 write_unit = install -d -m 755 $(dir $(3)) && sed 's|@BINDIR@|$(2)|' $(UNIT_SOURCE_$(1)) > $(3) && \
 	chmod 644 $(3)
+# Licences, and examples for other programs: logrotate(8) reads /etc alone, whatever the prefix is.
+DOCUMENTS := LICENSE CHANGELOG.md
+EXAMPLES := packaging/stickyctl.logrotate packaging/prometheus/stickyctl.rules.yml \
+	packaging/prometheus/stickyctl.rules.test.yml packaging/grafana/stickyctl.json
+DOCUMENTS_INSTALLED := $(addprefix $(docdir)/,$(DOCUMENTS)) \
+	$(addprefix $(docdir)/examples/,$(notdir $(EXAMPLES)))
+# Directories that are of stickyctl alone, the inner ones first.
+OWN_DIRECTORIES := $(docdir)/examples $(docdir) $(datadir)/sticky
 # SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
 SETCAP ?= 0
 FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
 install: all
-	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(PREFIX)/bin/stickyctl
-	install -D -m 644 include/sticky.h $(DESTDIR)$(PREFIX)/include/sticky.h
-	install -D -m 644 $(LIBSTICKY_INSTALLED) $(DESTDIR)$(LIBDIR)/libsticky.a
-	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(LIBDIR)/libsticky.so.0
-	ln -sf libsticky.so.0 $(DESTDIR)$(LIBDIR)/libsticky.so
-	install -d -m 755 $(DESTDIR)$(LIBDIR)/pkgconfig
-	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
-		src/lib/libsticky.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
-	install -d -m 755 $(DESTDIR)$(MANDIR)/man3
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3
+	install -D -m 755 $(STICKYCTL) $(DESTDIR)$(bindir)/stickyctl
+	install -D -m 644 include/sticky.h $(DESTDIR)$(includedir)/sticky.h
+	install -D -m 644 $(LIBSTICKY_INSTALLED) $(DESTDIR)$(libdir)/libsticky.a
+	install -D -m 755 $(LIBSTICKY_SO) $(DESTDIR)$(libdir)/libsticky.so.0
+	ln -sf libsticky.so.0 $(DESTDIR)$(libdir)/libsticky.so
+	install -d -m 755 $(DESTDIR)$(pkgconfigdir)
+	sed -e 's|@PREFIX@|$(prefix)|; s|@LIBDIR@|$(libdir)|; s|@INCLUDEDIR@|$(includedir)|' \
+		-e 's|@VERSION@|$(VERSION)|' src/lib/libsticky.pc.in > $(DESTDIR)$(pkgconfigdir)/libsticky.pc
+	chmod 644 $(DESTDIR)$(pkgconfigdir)/libsticky.pc
+	install -d -m 755 $(DESTDIR)$(mandir)/man3
+	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3
 	while read -r name page; do \
-		ln -sf "$$page.3" "$(DESTDIR)$(MANDIR)/man3/$$name.3" || exit 1; \
+		ln -sf "$$page.3" "$(DESTDIR)$(mandir)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases
 	$(foreach shell,$(SHELLS),install -D -m 644 src/cli/completion.$(shell) \
 		$(DESTDIR)$(COMPLETION_$(shell)) &&) true
 	install -D -m 644 docs/sticky.schema.json $(DESTDIR)$(SCHEMA_INSTALLED)
-	$(call write_unit,system,$(PREFIX)/bin,$(DESTDIR)$(UNIT_system))
-	$(call write_unit,user,$(PREFIX)/bin,$(DESTDIR)$(UNIT_user))
-	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(PREFIX)/bin/stickyctl)
+	$(call write_unit,system,$(bindir),$(DESTDIR)$(UNIT_system))
+	$(call write_unit,user,$(bindir),$(DESTDIR)$(UNIT_user))
+	install -d -m 755 $(DESTDIR)$(docdir)/examples
+	install -m 644 $(DOCUMENTS) $(DESTDIR)$(docdir)
+	install -m 644 $(EXAMPLES) $(DESTDIR)$(docdir)/examples
+	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(bindir)/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED) $(UNITS))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED) $(MAN_INSTALLED) $(COMPLETIONS) $(SCHEMA_INSTALLED) \
+		$(DOCUMENTS_INSTALLED) $(UNITS))
+	-@for directory in $(addprefix $(DESTDIR),$(OWN_DIRECTORIES)); do \
+		[ ! -d "$$directory" ] || rmdir --ignore-fail-on-non-empty "$$directory"; \
+	done
 	@$(if $(DESTDIR),,ldconfig || true)
 
+include packaging/packages.mk
 include packaging/npm/npm.mk
 
 clean:

@@ -7,8 +7,11 @@ set -eu
 
 tree=$(realpath "$BUILD")/installed
 rm -rf "$tree"
-where="DESTDIR=$tree PREFIX=/usr LIBDIR=/usr/lib/somewhere"
+where="DESTDIR=$tree prefix=/usr libdir=/usr/lib/somewhere"
 $MAKE install $where >/dev/null
+for file in LICENSE CHANGELOG.md examples/stickyctl.rules.yml; do
+	test -s "$tree/usr/share/doc/stickyctl/$file"
+done
 
 export PKG_CONFIG_PATH="$tree/usr/lib/somewhere/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tree"
 version=$(pkg-config --modversion libsticky)
@@ -70,10 +73,31 @@ if [ "$(id -u)" = 0 ] && command -v getcap >/dev/null && $MAKE install SETCAP=1 
 	esac
 fi
 
+# `make uninstall` removes what `make install` put there, and its own directories, and nothing else.
+mkdir "$tree/usr/share/sticky/theirs"
 $MAKE uninstall $where >/dev/null
 left=$(find "$tree" ! -type d)
 if [ -n "$left" ]; then
 	echo "make uninstall left: $left" >&2
 	exit 1
 fi
+test -d "$tree/usr/share/sticky/theirs"
+test ! -e "$tree/usr/share/doc/stickyctl"
 rm -rf "$tree"
+
+# Each directory by a name of its own, and by the names that the Makefile had before those of GNU.
+expect_only_in() {
+	$MAKE install "DESTDIR=$tree" "$@" >/dev/null
+	other=$(find "$tree" ! -type d ! -path "$tree/there/*")
+	if [ -n "$other" ]; then
+		echo "make install $* put into other directories: $other" >&2
+		exit 1
+	fi
+	$MAKE uninstall "DESTDIR=$tree" "$@" >/dev/null
+	rm -rf "$tree"
+}
+expect_only_in bindir=/there/bin libdir=/there/lib includedir=/there/include datadir=/there/data \
+	mandir=/there/man docdir=/there/doc
+expect_only_in PREFIX=/elsewhere LIBDIR=/there/lib MANDIR=/there/man SHAREDIR=/there/share \
+	DOCDIR=/there/doc bindir=/there/bin includedir=/there/include
+expect_only_in PREFIX=/there

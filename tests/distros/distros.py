@@ -16,18 +16,15 @@ The exit status is 1 when anything failed, and when nothing ran, but for --short
 
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
+from release import Release, show_tail
 from results import Counts, Log, Step, print_table
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = pathlib.Path(os.environ.get("BUILD", HERE.parent.parent / "build")).resolve() / "distros"
 JOBS = f"-j{os.cpu_count() or 1}"
 STATUS_SKIPPED = 77
-TIMEOUT_S = 3600
-TAIL_LINES = 40  # of the log of a failed step
 
 # (column, command, is it alone in its network?)
 FULL_STEPS = (
@@ -46,56 +43,8 @@ SHORT_TESTS = (("unit", "kernel"),
                f"BUILD=build/gcc {REPEAT}python3 -B tests/run.py unit kernel")
 
 
-class Release:
-    """One release of Debian: its tree, and its results."""
-
-    def __init__(self, number):
-        self.number = number
-        self.name = f"Debian {number}"
-        self.directory = ROOT / number
-        self.cells = {}
-
-    def say(self, text):
-        print(f"{self.name}: {text}", flush=True)
-
-    def make_tree(self):
-        """Returns the exit status of tree.sh."""
-        done = subprocess.run([HERE / "tree.sh", self.number, self.directory],
-                              stderr=subprocess.PIPE, text=True, check=False)
-        print(done.stderr, end="", flush=True)
-        if done.returncode == 0:
-            source = self.directory / "tree" / "srv" / "stickyctl"
-            source.mkdir(parents=True)
-            shutil.unpack_archive(ROOT / "source.tar", source)
-        return done.returncode
-
-    def run(self, name, command, alone):
-        """Run a command in the tree. Returns whether it succeeded, and what it printed."""
-        self.say(name)
-        log = self.directory / f"{name}.log"
-        enter = [HERE / "enter.sh", *(["--alone"] if alone else []), self.directory / "tree"]
-        with open(log, "wb") as output:
-            try:
-                status = subprocess.run([*enter, "sh", "-c", command], stdin=subprocess.DEVNULL,
-                                        stdout=output, stderr=subprocess.STDOUT, check=False,
-                                        timeout=TIMEOUT_S).returncode
-            except subprocess.TimeoutExpired:
-                status = f"none: it took longer than {TIMEOUT_S} s"
-        text = log.read_text(errors="replace")
-        if status != 0:
-            self.say(f"{name} failed, exit status {status}, see {log}")
-        return status == 0, text
-
-    def run_steps(self, steps):
-        """Run the steps one after the other. Returns False if one failed, as the next ones need
-        it."""
-        for column, command, alone in steps:
-            passed, text = self.run(column, command, alone)
-            self.cells[column] = Step(passed=1) if passed else Step(failed=1)
-            if not passed:
-                print("\n".join("     | " + line for line in text.splitlines()[-TAIL_LINES:]))
-                return False
-        return True
+class TestedRelease(Release):
+    """One release of Debian, and the results of its tests."""
 
     def run_tests(self, suites, command):
         passed, text = self.run("test", command, False)
@@ -108,11 +57,11 @@ class Release:
             self.say(f"skipped: {reason}" + (f" ({count} times)" if count > 1 else ""))
         if not passed and not any(self.cells[suite].failed for suite in suites):
             self.cells["test"] = Step(failed=1)
-            print("\n".join("     | " + line for line in text.splitlines()[-TAIL_LINES:]))
+            show_tail(text)
 
 
 def try_release(number, is_short):
-    release = Release(number)
+    release = TestedRelease(number, ROOT / number, ROOT / "source.tar")
     status = release.make_tree()
     steps, tests = (SHORT_STEPS, SHORT_TESTS) if is_short else (FULL_STEPS, FULL_TESTS)
     if status == STATUS_SKIPPED:

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Build the Debian packages in BUILD/deb from the source archive, which becomes the upstream archive.
+#
+#     packaging/debian.sh VERSION REVISION BUILD BUILD_DEPENDS
+#
+# The changelog is generated: it has one entry, since CHANGELOG.md says what changed, and the version is
+# that of include/sticky.h. DEBFULLNAME and DEBEMAIL name who builds.
+set -eu
+
+version=$1
+revision=$2
+archive=$3/stickyctl-$version.tar.gz
+directory=$3/deb
+tree=$directory/stickyctl-$version
+maintainer=$(sed -n 's/^Maintainer: //p' packaging/debian/control.in)
+
+write_changelog() {
+	date=$(date -u -R -d "@$(stat -c %Y "$tree/Makefile")")
+	cat <<-END
+		stickyctl ($version-$revision) unstable; urgency=medium
+
+		  * Version $version: see /usr/share/doc/stickyctl/changelog.gz.
+
+		 -- ${DEBEMAIL:+${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>}${DEBEMAIL:-$maintainer}  $date
+	END
+}
+
+# One dependency a line, as debhelper's own files have it.
+write_control() {
+	depends=$(echo "$1" | sed 's/ \+/,\\n /g')
+	sed "s/@BUILD_DEPENDS@/$depends/" packaging/debian/control.in
+}
+
+rm -rf "$directory"
+mkdir -p "$directory"
+cp "$archive" "$directory/stickyctl_$version.orig.tar.gz"
+tar -C "$directory" -xf "$archive"
+cp -a "$tree/packaging/debian" "$tree/debian"
+rm "$tree/debian/control.in"
+write_control "$4" >"$tree/debian/control"
+write_changelog >"$tree/debian/changelog"
+cd "$tree"
+exec dpkg-buildpackage -us -uc
