@@ -71,13 +71,14 @@ static const struct command commands[] = {
 
 /*
  * Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h,
- * completion.h.
+ * completion.h, cmd_describe.c.
  */
 static const struct command internal[] = {
 	{.name = "bind-keeper", .run = command_bind_keeper},
 	{.name = "bind-exec", .run = command_bind_exec},
 	{.name = "upgrade-check", .run = command_upgrade_check},
 	{.name = "complete-words", .run = command_complete_words},
+	{.name = "describe", .run = command_describe},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
