@@ -24,6 +24,7 @@ TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 ipr
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
+DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
 # To boot other kernels: `make test-kernels`.
@@ -119,8 +120,8 @@ help:
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
-	@echo '                   are those of sticky.h'
-	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
+	@echo '                   are those of sticky.h and of the tables of options and commands'
+	@echo 'make man           writes the manual pages, docs/man, anew'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
@@ -131,7 +132,7 @@ help:
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
 	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
-	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
+	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
@@ -174,7 +175,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels
+.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-bench deps-distros deps-distros-short deps-kernels
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -185,6 +186,8 @@ deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
+deps-docs: deps
+	$(call install_missing,$(DOCS_PACKAGES))
 # Where they can't be had, tests/kernels says so, and skips.
 deps-kernels:
 	$(call try_to_install,$(KERNELS_PACKAGES))
@@ -466,14 +469,17 @@ format-check: deps-lint
 layers:
 	$(call SAY,LAYERS,src/LAYERS)
 	$(Q)python3 -B tests/layers.py
-docs:
+docs: all
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
-# docs/man/*.3, from the comments of include/sticky.h.
-man:
+	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py --check
+# docs/man/*.3, from the comments of include/sticky.h; the others from docs/man/*.scd and the tables of
+# options and commands.
+man: deps-docs all
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
+	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py
 
 # docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
 schema: all
@@ -561,10 +567,12 @@ VERSION := $(shell sed -n 's/^\#define STICKY_VERSION[[:space:]]*"\(.*\)"/\1/p' 
 INSTALLED := $(PREFIX)/bin/stickyctl $(PREFIX)/include/sticky.h $(LIBDIR)/libsticky.a \
 	$(LIBDIR)/libsticky.so.0 $(LIBDIR)/libsticky.so $(LIBDIR)/pkgconfig/libsticky.pc
 MANDIR ?= $(PREFIX)/share/man
-MAN_PAGES := $(wildcard docs/man/*.3)
+MAN_SECTIONS := 1 3 5 7
+man_pages = $(wildcard docs/man/*.$(1))
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
-MAN_INSTALLED := $(addprefix $(MANDIR)/man3/,$(notdir $(MAN_PAGES)) \
-	$(shell sed 's/ .*/.3/' docs/man/aliases))
+MAN_INSTALLED := $(foreach section,$(MAN_SECTIONS),$(addprefix $(MANDIR)/man$(section)/,\
+	$(notdir $(call man_pages,$(section))))) \
+	$(addprefix $(MANDIR)/man3/,$(shell sed 's/ .*/.3/' docs/man/aliases))
 # Each shell looks for completions in a place of its own.
 SHAREDIR ?= $(PREFIX)/share
 COMPLETION_bash := $(SHAREDIR)/bash-completion/completions/stickyctl
@@ -585,8 +593,9 @@ install: all
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' \
 		src/lib/libsticky.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/libsticky.pc
-	install -d -m 755 $(DESTDIR)$(MANDIR)/man3
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(MANDIR)/man3
+	install -d -m 755 $(foreach section,$(MAN_SECTIONS),$(DESTDIR)$(MANDIR)/man$(section))
+	$(foreach section,$(MAN_SECTIONS),install -m 644 $(call man_pages,$(section)) \
+		$(DESTDIR)$(MANDIR)/man$(section) &&) true
 	while read -r name page; do \
 		ln -sf "$$page.3" "$(DESTDIR)$(MANDIR)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases

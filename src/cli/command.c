@@ -224,7 +224,7 @@ static const struct command *command_of(const char *argv0)
 	return space ? command_find(space + 1) : NULL;
 }
 
-/* Two examples are at the end of each --help. */
+/* Two examples and the manual page are at the end of each --help. */
 static char *filter_help(int key, const char *text, void *input)
 {
 	const struct inputs *inputs = input;
@@ -234,7 +234,8 @@ static char *filter_help(int key, const char *text, void *input)
 		return NULL;
 	if (key != ARGP_KEY_HELP_EXTRA || !inputs || !inputs->command || !inputs->command->examples)
 		return (char *)text;
-	if (asprintf(&extra, "Examples:\n%s", inputs->command->examples) < 0)
+	if (asprintf(&extra, "Examples:\n%s\nSee stickyctl-%s(1).", inputs->command->examples,
+		     inputs->command->name) < 0)
 		return NULL;
 	return extra;
 }
