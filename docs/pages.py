@@ -260,7 +260,7 @@ def check_title(name, source):
 
 def check_commands(program, line):
     """Options of a command, up to the command of the workers."""
-    for name, words in re.findall(r"\*?stickyctl ([a-z]+)\*?([^\n]*)", line.split(" -- ")[0]):
+    for name, words in re.findall(r"\bstickyctl ([a-z]+)(.*)", line.split(" -- ")[0]):
         if name not in program.commands:
             continue
         known = {each["name"] for each in program.options_of(name)}
@@ -274,8 +274,8 @@ def check_source(program, name, source, names):
     for option in OPTION.findall(re.sub(r" -- .*", "", source)):
         if option not in program.all_names():
             yield f"there is no option --{option}"
-    for line in source.splitlines():
-        if line.startswith("\t"):
+    for example in re.findall(r"^```\n(.*?)^```$", source, re.MULTILINE | re.DOTALL):
+        for line in example.splitlines():
             yield from check_commands(program, line)
     for page, section in SEE.findall(source):
         if f"{page}.{section}" not in names:
