@@ -122,6 +122,7 @@ help:
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
 	@echo '                   are those of sticky.h and of the tables of options and commands'
 	@echo 'make man           writes the manual pages, docs/man, anew'
+	@echo 'make html          README.md, docs/ and the manual as pages in $(BUILD)/html, with all links checked'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
 	@echo 'make check-abi-update  writes that file anew'
@@ -444,11 +445,12 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man schema lint compilers consumer
+.PHONY: check format format-check layers docs man html schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
 	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory html
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -480,6 +482,12 @@ man: deps-docs all
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
 	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py
+
+# README.md, docs/ and the manual, to be read in a browser: build/html/index.html.
+html: deps-docs
+	$(call SAY,HTML,$(BUILD)/html)
+	$(Q)python3 -B docs/make_html.py $(BUILD)/html
+	$(Q)python3 -B tests/html_links.py $(BUILD)/html
 
 # docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
 schema: all
