@@ -26,6 +26,7 @@ TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 ipr
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
+DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
 # To boot other kernels: `make test-kernels`.
@@ -124,8 +125,9 @@ help:
 	@echo 'make lint          clang-tidy and cppcheck'
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
-	@echo '                   are those of sticky.h'
-	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
+	@echo '                   are those of sticky.h and of the tables of options and commands'
+	@echo 'make man           writes the manual pages, docs/man, anew'
+	@echo 'make html          README.md, docs/ and the manual as pages in $(BUILD)/html, with all links checked'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make units         systemd finds nothing wrong in the units of packaging/systemd'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
@@ -143,7 +145,7 @@ help:
 	@echo 'make test-packages installs, upgrades and removes them on Debian $(DISTROS), in clean trees'
 	@echo 'make sbom          what is linked in, as SPDX: build/stickyctl-VERSION.spdx.json'
 	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
-	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
+	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
@@ -186,7 +188,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
+.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -197,6 +199,8 @@ deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
+deps-docs: deps
+	$(call install_missing,$(DOCS_PACKAGES))
 # Where they can't be had, tests/kernels says so, and skips.
 deps-kernels:
 	$(call try_to_install,$(KERNELS_PACKAGES))
@@ -465,11 +469,12 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man schema lint compilers consumer
+.PHONY: check format format-check layers docs man html schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
 	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory html
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -491,14 +496,23 @@ format-check: deps-lint
 layers:
 	$(call SAY,LAYERS,src/LAYERS)
 	$(Q)python3 -B tests/layers.py
-docs:
+docs: all
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
-# docs/man/*.3, from the comments of include/sticky.h.
-man:
+	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py --check
+# docs/man/*.3, from the comments of include/sticky.h; the others from docs/man/*.scd and the tables of
+# options and commands.
+man: deps-docs all
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
+	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py
+
+# README.md, docs/ and the manual, to be read in a browser: build/html/index.html.
+html: deps-docs
+	$(call SAY,HTML,$(BUILD)/html)
+	$(Q)python3 -B docs/make_html.py $(BUILD)/html
+	$(Q)python3 -B tests/html_links.py $(BUILD)/html
 
 # docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
 schema: all
@@ -607,10 +621,12 @@ pkgconfigdir ?= $(libdir)/pkgconfig
 .PHONY: install uninstall clean
 INSTALLED := $(bindir)/stickyctl $(includedir)/sticky.h $(libdir)/libsticky.a \
 	$(libdir)/libsticky.so.0 $(libdir)/libsticky.so $(pkgconfigdir)/libsticky.pc
-MAN_PAGES := $(wildcard docs/man/*.3)
+MAN_SECTIONS := 1 3 5 7
+man_pages = $(wildcard docs/man/*.$(1))
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
-MAN_INSTALLED := $(addprefix $(mandir)/man3/,$(notdir $(MAN_PAGES)) \
-	$(shell sed 's/ .*/.3/' docs/man/aliases))
+MAN_INSTALLED := $(foreach section,$(MAN_SECTIONS),$(addprefix $(mandir)/man$(section)/,\
+	$(notdir $(call man_pages,$(section))))) \
+	$(addprefix $(mandir)/man3/,$(shell sed 's/ .*/.3/' docs/man/aliases))
 # Each shell looks for completions in a place of its own.
 COMPLETION_bash ?= $(datadir)/bash-completion/completions/stickyctl
 COMPLETION_zsh ?= $(datadir)/zsh/site-functions/_stickyctl
@@ -649,8 +665,9 @@ install: all
 	sed -e 's|@PREFIX@|$(prefix)|; s|@LIBDIR@|$(libdir)|; s|@INCLUDEDIR@|$(includedir)|' \
 		-e 's|@VERSION@|$(VERSION)|' src/lib/libsticky.pc.in > $(DESTDIR)$(pkgconfigdir)/libsticky.pc
 	chmod 644 $(DESTDIR)$(pkgconfigdir)/libsticky.pc
-	install -d -m 755 $(DESTDIR)$(mandir)/man3
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3
+	install -d -m 755 $(foreach section,$(MAN_SECTIONS),$(DESTDIR)$(mandir)/man$(section))
+	$(foreach section,$(MAN_SECTIONS),install -m 644 $(call man_pages,$(section)) \
+		$(DESTDIR)$(mandir)/man$(section) &&) true
 	while read -r name page; do \
 		ln -sf "$$page.3" "$(DESTDIR)$(mandir)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases

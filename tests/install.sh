@@ -40,6 +40,21 @@ for unit in system user; do
 	fi
 done
 
+# Each command has its page, and man(1) reads each of them without a warning.
+for name in $("$tree/usr/bin/stickyctl" help | sed -n 's/^  stickyctl \([a-z]*\) .*/stickyctl-\1.1/p') \
+	stickyctl.1 sticky.yaml.5 sticky.7; do
+	page="$tree/usr/share/man/man${name##*.}/$name"
+	if [ ! -s "$page" ]; then
+		echo "no manual page $name" >&2
+		exit 1
+	fi
+	if command -v man >/dev/null && [ -n "$(man --warnings -l "$page" 2>&1 >/dev/null)" ]; then
+		echo "man warns of $name:" >&2
+		man --warnings -l "$page" 2>&1 >/dev/null | head >&2
+		exit 1
+	fi
+done
+
 # Neither library wants the libbpf of the machine, or shows that it contains one.
 library="$tree/usr/lib/somewhere/libsticky.so.0"
 if readelf -d "$library" | grep -q 'NEEDED.*libbpf' ||

@@ -71,13 +71,14 @@ static const struct command commands[] = {
 
 /*
  * Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h,
- * completion.h.
+ * completion.h, cmd_describe.c.
  */
 static const struct command internal[] = {
 	{.name = "bind-keeper", .run = command_bind_keeper},
 	{.name = "bind-exec", .run = command_bind_exec},
 	{.name = "upgrade-check", .run = command_upgrade_check},
 	{.name = "complete-words", .run = command_complete_words},
+	{.name = "describe", .run = command_describe},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -224,7 +225,7 @@ static const struct command *command_of(const char *argv0)
 	return space ? command_find(space + 1) : NULL;
 }
 
-/* Two examples are at the end of each --help. */
+/* Two examples and the manual page are at the end of each --help. */
 static char *filter_help(int key, const char *text, void *input)
 {
 	const struct inputs *inputs = input;
@@ -234,7 +235,8 @@ static char *filter_help(int key, const char *text, void *input)
 		return NULL;
 	if (key != ARGP_KEY_HELP_EXTRA || !inputs || !inputs->command || !inputs->command->examples)
 		return (char *)text;
-	if (asprintf(&extra, "Examples:\n%s", inputs->command->examples) < 0)
+	if (asprintf(&extra, "Examples:\n%s\nSee stickyctl-%s(1).", inputs->command->examples,
+		     inputs->command->name) < 0)
 		return NULL;
 	return extra;
 }

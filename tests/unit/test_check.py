@@ -329,8 +329,9 @@ class Help(TestCase):
             self.assertLessEqual(max(map(len, lines)), WIDTH, command)
             if command == "help":
                 continue
-            self.assertEqual(lines[-3], "Examples:", command)
-            for example in lines[-2:]:
+            self.assertEqual(lines[-4], "Examples:", command)
+            self.assertEqual(lines[-1], f"See stickyctl-{command}(1).")
+            for example in lines[-3:-1]:
                 self.assertRegex(example, rf"^  .*stickyctl .*{command}", command)
             if command != "start":
                 self.assertLessEqual(len(lines), SCREEN, command)
@@ -340,7 +341,7 @@ class Help(TestCase):
         for command in self.commands():
             if command in ("start", "help", "doctor", "version", "completion", "check", "list"):
                 continue
-            for line in self.run_stickyctl("help", command).stdout.splitlines()[-2:]:
+            for line in self.run_stickyctl("help", command).stdout.splitlines()[-3:-1]:
                 words = re.split(r" [|&]", line)[0].split()
                 result = self.run_stickyctl(*words[1:], env={"STICKYCTL_RUN_DIR": str(self.dir)})
                 self.assertEqual(result.returncode, NOT_RUNNING, line)

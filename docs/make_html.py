@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Write README.md, docs/ and the manual as pages of HTML, with links and navigation between them.
+
+    python3 docs/make_html.py DIRECTORY
+
+cmark-gfm(1) reads the Markdown as GitHub does, and mandoc(1) the manual. The pages need nothing from
+elsewhere: one style sheet, no script. What they link to beside pages (sources, examples) is there as
+a page, too.
+"""
+
+import html
+import pathlib
+import posixpath
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+STYLE = ROOT / "docs" / "html.css"
+
+# The navigation: titles, and the pages below each, as patterns of files.
+SECTIONS = (
+    ("", ("README.md",)),
+    ("Quick start", ("docs/quickstart/*.md",)),
+    ("Running it", ("docs/operating.md", "docs/cli.md", "docs/logs.md", "docs/systemd.md",
+                    "docs/monitoring.md", "docs/containers.md", "docs/security.md")),
+    ("Workers and proxies", ("docs/nodejs.md", "docs/migration.md", "docs/servers.md",
+                             "docs/proxy.md", "docs/library.md")),
+    ("How it works", ("docs/design.md", "docs/kernel.md", "docs/kernels.md", "docs/development.md",
+                      "bench/README.md")),
+    ("More", ("docs/*.md",)),
+    ("Manual", ("docs/man/stickyctl.1", "docs/man/*.7", "docs/man/*.5", "docs/man/*.1",
+                "docs/man/*.3")),
+)
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<link rel="stylesheet" href="{style}">
+</head>
+<body>
+<header><a class="name" href="{home}">stickyctl</a> <a class="contents" href="#pages">Pages</a></header>
+<main>
+{body}
+</main>
+<nav id="pages" aria-label="Pages">
+{navigation}
+</nav>
+</body>
+</html>
+"""
+MANUAL = re.compile(r"\.[1357]$")
+
+
+def target_of(name):
+    """The file of a page, below the directory."""
+    if name == "README.md":
+        return "index.html"
+    if name.endswith(".md"):
+        return name.removesuffix(".md") + ".html"
+    return f"{name}.html" if MANUAL.search(name) else f"source/{name}.html"
+
+
+def relative(name, start):
+    return posixpath.relpath(target_of(name), posixpath.dirname(target_of(start)) or ".")
+
+
+# ---- Markdown ------------------------------------------------------------------------------
+
+
+def text_of(markup):
+    return html.unescape(re.sub(r"<[^>]*>", "", markup))
+
+
+def anchor(text, taken):
+    """The anchor of a heading, as GitHub makes it."""
+    name = re.sub(r"[^\w -]", "", text.lower()).strip().replace(" ", "-")
+    taken[name] = taken.get(name, -1) + 1
+    return f"{name}-{taken[name]}" if taken[name] else name
+
+
+def read_markdown(name):
+    """(title, body). Files that it links to are added to `linked`."""
+    result = subprocess.run(["cmark-gfm", "--unsafe", "-e", "table", "-e", "autolink",
+                             ROOT / name], check=True, text=True, capture_output=True)
+    taken = {}
+    body = re.sub(r"<(h[1-6])>(.*?)</\1>", lambda heading: '<{0} id="{1}">{2}</{0}>'.format(
+        heading[1], anchor(text_of(heading[2]), taken), heading[2]), result.stdout)
+    body = re.sub(r"<table>.*?</table>", lambda table: f'<div class="table">{table[0]}</div>', body,
+                  flags=re.DOTALL)
+    body = body.replace("<th></th>", "<td></td>")
+    body = re.sub(r"<thead>\s*<tr>\s*(<td></td>\s*)+</tr>\s*</thead>", "", body)
+    # An option is not broken behind its hyphens, as long as it fits a narrow line.
+    body = re.sub(r"<code>([^<\n]{1,26})</code>", r'<code class="word">\1</code>', body)
+    title = re.search(r"<h1[^>]*>(.*?)</h1>", body)
+    return text_of(title[1]) if title else name, body
+
+
+# ---- The manual ----------------------------------------------------------------------------
+
+
+def entry_anchor(entry, taken):
+    """An anchor of the long option or the key that an entry of a list is about."""
+    found = re.search(r"--([a-z][a-z0-9-]*)|^([a-z_0-9]+):", text_of(entry))
+    name = found and (found[1] or found[2])
+    if not name or name in taken:
+        return f"<dt>{entry}</dt>"
+    taken.add(name)
+    return f'<dt id="{name}">{entry}</dt>'
+
+
+def read_manual(name):
+    result = subprocess.run(["mandoc", "-T", "html", "-O", "fragment", ROOT / name], check=True,
+                            text=True, capture_output=True)
+    body = re.sub(r'<table class="(head|foot)">.*?</table>', "", result.stdout, flags=re.DOTALL)
+    body = re.sub(r'<a class="permalink"[^>]*>(.*?)</a>', r"\1", body, flags=re.DOTALL)
+    body = body.replace('<p class="Pp"></p>\n', "").replace("\n<br/>\n", "\n")
+    taken = set(re.findall(r'<h\d[^>]* id="([^"]*)"', body))
+    body = re.sub(r"<dt[^>]*>(.*?)</dt>", lambda entry: entry_anchor(entry[1], taken), body,
+                  flags=re.DOTALL)
+    body = re.sub(r"<(/?)h([12])\b", lambda tag: f"<{tag[1]}h{int(tag[2]) + 1}", body)
+    page, section = pathlib.PurePath(name).name.rsplit(".", 1)
+    body = re.sub(r"(?:<b>)?\b((?:stickyctl|sticky)[\w.-]*)(?:</b>)?\s?\(([1357])\)",
+                  lambda see: link_to_manual(name, see), body)
+    title = f"{page}({section})"
+    return title, f'<h1 class="manual">{title}</h1>\n{body}'
+
+
+def link_to_manual(name, see):
+    target = f"docs/man/{see[1]}.{see[2]}"
+    if target == name or not (ROOT / target).exists():
+        return see[0]
+    return f'<a href="{target}">{see[1]}({see[2]})</a>'
+
+
+# ---- What else is linked to -------------------------------------------------------------------
+
+
+def files_below(name):
+    result = subprocess.run(["git", "ls-files", "--", name], cwd=ROOT, check=True, text=True,
+                            capture_output=True)
+    return result.stdout.splitlines()
+
+
+def read_source(name):
+    """A file, or those of a folder but for lock files, as they are."""
+    files = [each for each in files_below(name) or [name] if not each.endswith("-lock.json")]
+    parts = [f"<h1>{html.escape(name)}</h1>"]
+    for each in files:
+        if each != name:
+            parts.append(f"<h2>{html.escape(each)}</h2>")
+        parts.append(f"<pre><code>{html.escape((ROOT / each).read_text())}</code></pre>")
+    return name, "\n".join(parts)
+
+
+# ---- Pages ---------------------------------------------------------------------------------
+
+
+class Site:
+    """The pages that are to be written: those of the navigation, and what they link to."""
+
+    def __init__(self):
+        self.sections = []
+        self.pages = {}  # name -> (title, body)
+        for title, patterns in SECTIONS:
+            names = [name for pattern in patterns for name in self.find(pattern)]
+            self.sections.append((title, [name for name in dict.fromkeys(names)
+                                          if name not in self.pages]))
+            self.pages |= {name: self.read(name) for name in self.sections[-1][1]}
+        for name in list(self.pages):
+            self.follow(name)
+
+    @staticmethod
+    def find(pattern):
+        return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+
+    @staticmethod
+    def read(name):
+        if name.endswith(".md"):
+            return read_markdown(name)
+        return read_manual(name) if MANUAL.search(name) else read_source(name)
+
+    def follow(self, name):
+        """Turn the links of a page, which are those of the files, into links between pages."""
+        title, body = self.pages[name]
+        self.pages[name] = title, re.sub(
+            r'<a href="([^":#]+)(#[^"]*)?">(.*?)</a>', lambda link: self.link(name, *link.groups()),
+            body, flags=re.DOTALL)
+
+    def link(self, start, file, place, shown):
+        """A link to a file. Where its text is the name of the file, no more than its stem stays."""
+        # Those of the manual are written from the root of the tree.
+        base = "" if MANUAL.search(start) else posixpath.dirname(start)
+        name = posixpath.normpath(posixpath.join(base, file))
+        if name not in self.pages:
+            self.pages[name] = self.read(name)
+        if re.fullmatch(r"[\w./-]+\.md", shown):
+            shown = posixpath.basename(shown.removesuffix("/README.md").removesuffix(".md"))
+        return f'<a href="{relative(name, start)}{place or ""}">{shown}</a>'
+
+    def navigation(self, current):
+        """The sections are closed but for that of the page, or the first ones."""
+        lines = []
+        for number, (title, names) in enumerate(self.sections):
+            items = [self.item(name, current) for name in names]
+            is_open = current in names or (current == "README.md" and number < 4)
+            if names and title:
+                lines += [f"<details{' open' if is_open else ''}><summary>{title}</summary>", "<ul>",
+                          *items, "</ul></details>"]
+            elif names:
+                lines += ["<ul>", *items, "</ul>"]
+        return "\n".join(lines)
+
+    def item(self, name, current):
+        mark = ' aria-current="page"' if name == current else ""
+        title = "Overview" if name == "README.md" else self.pages[name][0].split(": ")[0]
+        return f'<li><a href="{relative(name, current)}"{mark}>{html.escape(title)}</a></li>'
+
+    def write(self, directory):
+        for name, (title, body) in self.pages.items():
+            path = directory / target_of(name)
+            depth = target_of(name).count("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(PAGE.format(
+                title=html.escape(title if name == "README.md" else f"{title} - stickyctl"),
+                style="../" * depth + "style.css", home=relative("README.md", name), body=body,
+                navigation=self.navigation(name)))
+        shutil.copy(STYLE, directory / "style.css")
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1])
+    site = Site()
+    shutil.rmtree(directory, ignore_errors=True)
+    site.write(directory)
+
+
+if __name__ == "__main__":
+    main()
