@@ -59,7 +59,8 @@ enum {
 	KEY_FREEBIND,
 	KEY_BIND_DEVICE,
 	KEY_REQUIRE_ENGINE,
-	KEY_ADMIN
+	KEY_ADMIN,
+	KEY_SEED_FILE
 };
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -442,6 +443,13 @@ static const struct config_option options[] = {
 	 KIND_ADMIN,
 	 AT(admin),
 	 .change = CHANGES_AT_TAKEOVER},
+	{{"seed-file", KEY_SEED_FILE, "FILE",
+	  "The seed of the hash, in the place of that in --state-dir: the same file on several "
+	  "machines gives each client the same slot on all of them",
+	  false},
+	 KIND_TEXT,
+	 AT(seed_file),
+	 FIXED},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))
