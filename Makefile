@@ -23,6 +23,8 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
+# Several hosts with balancers: `make test-hosts`. Where they can't be had, their tests are skipped.
+HOSTS_PACKAGES := ipvsadm nftables socat
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
@@ -104,6 +106,7 @@ help:
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
+	@echo 'make test-hosts    several hosts behind HAProxy, nginx, IPVS, with Redis; some minutes (ONLY=...)'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
@@ -131,7 +134,7 @@ help:
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR, PREFIX (/usr/local) and LIBDIR; make uninstall'
 	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
-	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
+	@echo 'make deps          install the build packages; deps-test, deps-hosts, deps-lint, deps-bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
@@ -174,7 +177,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels
+.PHONY: deps deps-test deps-test-c deps-hosts deps-lint deps-bench deps-distros deps-distros-short deps-kernels
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -183,6 +186,8 @@ deps-test: deps
 	$(call install_missing,$(TEST_PACKAGES) $(NODE_PROGRAMS))
 deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
+deps-hosts:
+	$(call try_to_install,$(HOSTS_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 # Where they can't be had, tests/kernels says so, and skips.
@@ -368,6 +373,12 @@ test-distros: deps-distros distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py $(DISTROS)
 test-distros-short: deps-distros-short distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) $(REPEAT) python3 -B tests/distros/distros.py --short 13
+
+# Three hosts as network namespaces, and real balancers in front of them; some minutes.
+.PHONY: test-hosts
+test-hosts: deps-test deps-hosts
+	@$(MAKE) --no-print-directory all $(TEST_PEERS) node-packages
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) EACH=1 JOBS=1 ONLY='$(ONLY)' python3 -B tests/run.py hosts
 
 # Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py. LIMIT: seconds for
 # each kernel.
