@@ -88,16 +88,17 @@ class HostsTestCase(LifecycleTestCase):
         return self.script(f"worker{number}", f"STICKY_SLOT=$((STICKY_SLOT + {first}))\n"
                            f"export STICKY_SLOT\nexec {program}")
 
-    def start_host(self, number, config="web.yaml", listen=None, arguments=(), command=None):
+    def start_host(self, number, config="web.yaml", listen=None, arguments=(), command=None,
+                   ready="notify", env=None):
         """stickyctl on a host, by a configuration file of the examples."""
         address = address_of(number)
         program = TAKER if config == "web.yaml" else f"{WORKER} --notify"
         return self.start(
             "-c", EXAMPLES / config, "-l", listen or f"{address}:{PORT}",
-            "--admin", f"{address}:9180", "--seed-file", self.seed, "--ready", "notify",
+            "--admin", f"{address}:9180", "--seed-file", self.seed, "--ready", ready,
             "--min-uptime", "5ms", *arguments,
             "--", *(command or [self.worker_of(number, program)]),
-            name="web", run_dir=self.dir / f"app{number}", prefix=self.network.hosts[number - 1].prefix)
+            name="web", run_dir=self.dir / f"app{number}", env=env, prefix=self.network.hosts[number - 1].prefix)
 
     def start_hosts(self, *arguments, **options):
         self.instances = [self.start_host(number, *arguments, **options)

@@ -5,7 +5,7 @@ goes takes along its own clients alone."""
 
 import unittest
 
-import hosts
+import hosts  # it comes first: it says where the others are
 import harness
 from hosts import CONNECTIONS, SOURCES, HostsTestCase, host_of, say
 from world import wait_for

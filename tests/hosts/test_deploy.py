@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """examples/hosts/deploy.sh: to all hosts, one after the other, under clients that do not stop."""
 
-import hosts
+import hosts  # it comes first: it says where the others are
 import harness
 from hosts import EXAMPLES, WORKERS, HostsTestCase, say
 from programs import BUILD

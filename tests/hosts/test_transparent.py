@@ -3,7 +3,7 @@
 """Proxies that connect with the client's own address: the kernel sends each client to its worker,
 without the PROXY protocol."""
 
-import hosts
+import hosts  # it comes first: it says where the others are
 import harness
 from hosts import CONNECTIONS, PORT, HostsTestCase
 from programs import WORKER
