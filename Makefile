@@ -123,6 +123,8 @@ help:
 	@echo 'make layers        each folder of src/ includes only what src/LAYERS allows it'
 	@echo 'make docs          the files and links that README.md and docs/ name are there; the manual pages'
 	@echo '                   are those of sticky.h'
+	@echo 'make check-examples  the files of examples/hosts, by haproxy -c, nginx -t, schemas'
+	@echo 'make bench-hosts   broadcasts of socket.io by each adapter; some minutes (ROUNDS=3)'
 	@echo 'make man           writes the manual pages of the library, docs/man, anew from sticky.h'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
@@ -334,6 +336,11 @@ endef
 $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
 	$(npm_ci)
 
+# The schemas of Kubernetes and of Envoy, for the examples.
+HOSTS_NODE := $(patsubst %,$(BUILD)/tests/hosts/%/installed,kubernetes envoy)
+$(BUILD)/tests/hosts/%/installed: tests/hosts/%/package.json tests/hosts/%/package-lock.json
+	$(npm_ci)
+
 # What make test-node-matrix alone installs.
 NODE_HEAVY := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
 	$(wildcard tests/node/heavy/*/package-lock.json))
@@ -379,6 +386,13 @@ test-distros-short: deps-distros-short distro-source
 test-hosts: deps-test deps-hosts
 	@$(MAKE) --no-print-directory all $(TEST_PEERS) node-packages
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) EACH=1 JOBS=1 ONLY='$(ONLY)' python3 -B tests/run.py hosts
+
+# What a broadcast to 1,000 clients of socket.io costs by each adapter.
+.PHONY: bench-hosts
+bench-hosts: deps-test
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/node/socketio/installed
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) ROUNDS=$(or $(ROUNDS),3) \
+		python3 -B tests/hosts/measure_broadcasts.py
 
 # Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py. LIMIT: seconds for
 # each kernel.
@@ -452,11 +466,12 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man schema lint compilers consumer
+.PHONY: check check-examples format format-check layers docs man schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
 	@$(MAKE) --no-print-directory docs
+	@$(MAKE) --no-print-directory check-examples
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -481,6 +496,10 @@ docs:
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
+# The files of examples/hosts are accepted by haproxy -c, nginx -t, stickyctl check, or by schemas.
+check-examples: deps-test all $(HOSTS_NODE)
+	$(call SAY,EXAMPLES,examples/hosts)
+	$(Q)BUILD=$(abspath $(BUILD)) python3 -B tests/hosts/check_examples.py
 # docs/man/*.3, from the comments of include/sticky.h.
 man:
 	$(call SAY,MAN,docs/man)
