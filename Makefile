@@ -25,6 +25,8 @@ SYSTEMD_PACKAGES := systemd python3 iproute2
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli redis-server openssl chromium chromium-driver zsh fish
+# Several hosts with balancers: `make test-hosts`. Where they can't be had, their tests are skipped.
+HOSTS_PACKAGES := ipvsadm nftables socat
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
@@ -109,6 +111,7 @@ help:
 	@echo 'make test-e2e      stickyctl as its users run it'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
+	@echo 'make test-hosts    several hosts behind HAProxy, nginx, IPVS, with Redis; some minutes (ONLY=...)'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
@@ -128,6 +131,8 @@ help:
 	@echo '                   are those of sticky.h and of the tables of options and commands'
 	@echo 'make man           writes the manual pages, docs/man, anew'
 	@echo 'make html          README.md, docs/ and the manual as pages in $(BUILD)/html, with all links checked'
+	@echo 'make check-examples  the files of examples/hosts, by haproxy -c, nginx -t, schemas'
+	@echo 'make bench-hosts   broadcasts of socket.io by each adapter; some minutes (ROUNDS=3)'
 	@echo 'make schema        writes the schema of the configuration file, docs/sticky.schema.json, anew'
 	@echo 'make units         systemd finds nothing wrong in the units of packaging/systemd'
 	@echo 'make check-abi     the exported symbols and public structures are those of src/lib/libsticky.abi'
@@ -145,7 +150,7 @@ help:
 	@echo 'make test-packages installs, upgrades and removes them on Debian $(DISTROS), in clean trees'
 	@echo 'make sbom          what is linked in, as SPDX: build/stickyctl-VERSION.spdx.json'
 	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
-	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -bench the others'
+	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -hosts, -bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
@@ -188,7 +193,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
+.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-hosts deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -197,6 +202,8 @@ deps-test: deps
 	$(call install_missing,$(TEST_PACKAGES) $(NODE_PROGRAMS))
 deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
+deps-hosts:
+	$(call try_to_install,$(HOSTS_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-docs: deps
@@ -347,6 +354,11 @@ endef
 $(BUILD)/tests/node/%/installed: tests/node/%/package.json tests/node/%/package-lock.json
 	$(npm_ci)
 
+# The schemas of Kubernetes and of Envoy, for the examples.
+HOSTS_NODE := $(patsubst %,$(BUILD)/tests/hosts/%/installed,kubernetes envoy)
+$(BUILD)/tests/hosts/%/installed: tests/hosts/%/package.json tests/hosts/%/package-lock.json
+	$(npm_ci)
+
 # What make test-node-matrix alone installs.
 NODE_HEAVY := $(patsubst tests/node/%/package-lock.json,$(BUILD)/tests/node/%/installed,\
 	$(wildcard tests/node/heavy/*/package-lock.json))
@@ -386,6 +398,19 @@ test-distros: deps-distros distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/distros/distros.py $(DISTROS)
 test-distros-short: deps-distros-short distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) $(REPEAT) python3 -B tests/distros/distros.py --short 13
+
+# Three hosts as network namespaces, and real balancers in front of them; some minutes.
+.PHONY: test-hosts
+test-hosts: deps-test deps-hosts
+	@$(MAKE) --no-print-directory all $(TEST_PEERS) node-packages
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) EACH=1 JOBS=1 ONLY='$(ONLY)' python3 -B tests/run.py hosts
+
+# What a broadcast to 1,000 clients of socket.io costs by each adapter.
+.PHONY: bench-hosts
+bench-hosts: deps-test
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/node/socketio/installed
+	@$(SUDO) env BUILD=$(abspath $(BUILD)) ROUNDS=$(or $(ROUNDS),3) \
+		python3 -B tests/hosts/measure_broadcasts.py
 
 # Other kernels in qemu: KERNELS, SUITES, ONLY choose, see tests/kernels/run.py. LIMIT: seconds for
 # each kernel.
@@ -469,12 +494,13 @@ fuzz: deps-lint
 # ---- Checks -----------------------------------------------------------------------
 C_FILES = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: check format format-check layers docs man html schema lint compilers consumer
+.PHONY: check check-examples format format-check layers docs man html schema lint compilers consumer
 check: deps-test deps-lint
 	@$(MAKE) --no-print-directory format-check
 	@$(MAKE) --no-print-directory layers
 	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory html
+	@$(MAKE) --no-print-directory check-examples
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory compilers
 	@$(MAKE) --no-print-directory consumer
@@ -501,6 +527,10 @@ docs: all
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
 	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py --check
+# The files of examples/hosts are accepted by haproxy -c, nginx -t, stickyctl check, or by schemas.
+check-examples: deps-test all $(HOSTS_NODE)
+	$(call SAY,EXAMPLES,examples/hosts)
+	$(Q)BUILD=$(abspath $(BUILD)) python3 -B tests/hosts/check_examples.py
 # docs/man/*.3, from the comments of include/sticky.h; the others from docs/man/*.scd and the tables of
 # options and commands.
 man: deps-docs all

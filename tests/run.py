@@ -8,6 +8,7 @@
                                                     end-to-end tests of a file: file:Class[.test]
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
     STICKY_TEST_SLOWNESS=4 tests/run.py             as on a machine that is so slow, see slowness.py
+    EACH=1 tests/run.py hosts                       also a line for each test, and its figures
     REPEAT_FAILED_ONCE=1 tests/run.py               set by .ci/run alone, see below
 
 Every test is a program that prints TAP (https://testanything.org): the C tests
@@ -45,9 +46,11 @@ from judging import Result, judge
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parent / "build")).resolve()
 ONLY = os.environ.get("ONLY", "").split()
+EACH = os.environ.get("EACH")
 
 SUITES = ("unit", "kernel", "e2e")
-TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240}
+OTHERS = ("hosts",)  # run by their own target of the Makefile alone
+TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240, "hosts": 1200}
 
 PYTHON = [sys.executable, "-B"]
 # --kill-child: all processes that a test leaves behind end with its namespace.
@@ -82,7 +85,7 @@ class TestFile:
 
 
 def python_file(suite, path):
-    namespaces = NAMESPACES if suite == "e2e" else []
+    namespaces = NAMESPACES if suite in ("e2e", "hosts") else []
     return TestFile(suite, f"{suite}/{path.stem}", path, [*namespaces, *PYTHON, str(path)])
 
 
@@ -163,6 +166,8 @@ def report(name, result, seconds, output):
     lines += [f"     {fault}" for fault in result.faults]
     if result.failed:
         lines += [f"     | {line}" for line in output.splitlines()]
+    elif EACH:
+        lines += [f"     {line}" for line in output.splitlines() if line.startswith(("ok ", "# "))]
     # This is one write, as other files end at the same time.
     print("\n".join(lines), flush=True)
 
@@ -267,7 +272,7 @@ def run_suites(suites, repeating):
 
 def main():
     suites = sys.argv[1:] or SUITES
-    unknown = [suite for suite in suites if suite not in SUITES]
+    unknown = [suite for suite in suites if suite not in SUITES + OTHERS]
     repeating = Repeating(BUILD / "flaky") if os.environ.get("REPEAT_FAILED_ONCE") else None
     passed = failed = skipped = 0
     slowness.export()
@@ -275,7 +280,7 @@ def main():
         print(f"# a slow machine: deadlines are {slowness.slowness():g} times as long", flush=True)
     try:
         if unknown:
-            print(f"unknown suite: {unknown[0]}; there are: {', '.join(SUITES)}",
+            print(f"unknown suite: {unknown[0]}; there are: {', '.join(SUITES + OTHERS)}",
                   file=sys.stderr)
             return 2
         for result in run_suites(suites, repeating):

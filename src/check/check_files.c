@@ -14,6 +14,7 @@
 #include "process/environment.h"
 #include "process/identity.h"
 #include "process/path_search.h"
+#include "state/seed.h"
 
 /* One look at what a configuration names. */
 struct look {
@@ -129,6 +130,17 @@ static void look_at_made(const struct look *look, const char *option, const char
 	add(look, errno == ENOTDIR ? look->mistakes : look->notes, option, path, strerror(errno));
 }
 
+static void look_at_seed(const struct look *look)
+{
+	uint8_t seed[STICKY_SEED_SIZE];
+	struct error_text why;
+	int error = look->config->seed_file ? seed_read(look->config->seed_file, seed, &why) : 0;
+
+	if (error)
+		add(look, error == -EACCES ? look->notes : look->mistakes, "seed-file",
+		    without_option(why.text, "seed-file"), NULL);
+}
+
 /* The directory of unix:/run/app/{slot}.sock; one with {slot} in its own name is not looked at. */
 static void look_at_slot_listen(const struct look *look)
 {
@@ -211,6 +223,7 @@ void check_files(const struct config *config, const struct origins *origins,
 	look_at_chdir(&look);
 	look_at_made(&look, "run-dir", config->run_dir);
 	look_at_made(&look, "state-dir", config->state_dir);
+	look_at_seed(&look);
 	look_at_slot_listen(&look);
 	look_at_device(&look);
 	look_at_command(&look);

@@ -39,7 +39,7 @@ static const struct {
 	{"Reload:",
 	 "reload-parallel reload-order max-draining handshake-grace max-rss max-lifetime "},
 	{"Which worker a client goes to:",
-	 "steering require-engine v4-prefix v6-prefix dispatchers "},
+	 "steering require-engine v4-prefix v6-prefix seed-file dispatchers "},
 	{"The log:", "log-level log-format log-file worker-log "},
 	{"Behind a proxy:", "behind-proxy client-ip-header trusted-proxy proxy-keepalive "
 			    "proxy-header head-timeout "},

@@ -181,6 +181,7 @@ struct config {
 	char *file;	 /* -c; NULL: none */
 	char *run_dir;	 /* NULL: the default, see rundir.h */
 	char *state_dir; /* NULL: the default, see seed.h */
+	char *seed_file; /* the seed, in the place of that in state_dir; NULL: none */
 	struct string_list listen;
 	/* a private address for each slot, with {slot} in its name; NULL: none */
 	char *slot_listen;

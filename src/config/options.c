@@ -389,6 +389,13 @@ static const struct config_option options[] = {
 	 KIND_ADMIN,
 	 AT(admin),
 	 .change = CHANGES_AT_TAKEOVER},
+	{{"seed-file", NO_LETTER, "FILE",
+	  "The seed of the hash, in the place of that in --state-dir: the same file on several "
+	  "machines gives each client the same slot on all of them",
+	  false},
+	 KIND_TEXT,
+	 AT(seed_file),
+	 FIXED},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

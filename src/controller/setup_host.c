@@ -147,7 +147,9 @@ int controller_obtain_seed(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	struct error_text error;
-	int result = seed_obtain(config->state_dir, config->name, controller->seed, &error);
+	int result = config->seed_file ? seed_read(config->seed_file, controller->seed, &error)
+				       : seed_obtain(config->state_dir, config->name,
+						     controller->seed, &error);
 
 	if (result == 1) {
 		report(STICKY_LOG_WARN, "seed_not_kept",

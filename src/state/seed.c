@@ -73,7 +73,29 @@ static const char *judge(const char *content, size_t length)
 	return length == 0 ? "empty" : "not a seed";
 }
 
-static int check_owner(int fd, const char *path, struct error_text *ret_error)
+/* How a file must be kept, and what to do where it is not. */
+struct keeping {
+	mode_t closed; /* bits of the mode that must be 0 */
+	const char *foreign, *open, *bad;
+};
+
+static const struct keeping own = {
+	.closed = 077,
+	.foreign = "Remove it, or name another --state-dir",
+	.open = "Remove it, and a new one is drawn (clients then move once); or chmod 600 it",
+	.bad = "put back a copy, or remove it, and a new one is drawn (clients then move once)",
+};
+
+/* A secret that a container gets may be for a group: mode 0440, of root. */
+static const struct keeping shared = {
+	.closed = 037,
+	.foreign = "Let it be root's, or the user's who starts stickyctl",
+	.open = "chmod 600 it",
+	.bad = "copy the seed of another host, <state-dir>/<name>/seed",
+};
+
+static int check_owner(int fd, const char *path, const struct keeping *keeping,
+		       struct error_text *ret_error)
 {
 	struct stat info;
 	int error;
@@ -88,30 +110,27 @@ static int check_owner(int fd, const char *path, struct error_text *ret_error)
 		return -EINVAL;
 	}
 	if (info.st_uid != geteuid() && info.st_uid != 0) {
-		error_text_set(
-			ret_error,
-			"%s belongs to uid %u: a client that knows the seed can choose a worker. "
-			"Remove it, or name another --state-dir",
-			path, info.st_uid);
+		error_text_set(ret_error,
+			       "%s belongs to uid %u: a client that knows the seed can choose a "
+			       "worker. %s",
+			       path, info.st_uid, keeping->foreign);
 		return -EPERM;
 	}
-	if (info.st_mode & 077) {
+	if (info.st_mode & keeping->closed) {
 		error_text_set(ret_error,
 			       "%s is open to others (mode %04o): a client that knows the seed can "
-			       "choose a worker. Remove it, and a new one is drawn (clients then "
-			       "move once); or "
-			       "chmod 600 it",
-			       path, info.st_mode & 07777);
+			       "choose a worker. %s",
+			       path, info.st_mode & 07777, keeping->open);
 		return -EPERM;
 	}
 	return 0;
 }
 
-static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE],
-		     struct error_text *ret_error)
+static int read_file(int fd, const char *path, const struct keeping *keeping,
+		     uint8_t seed[STICKY_SEED_SIZE], struct error_text *ret_error)
 {
 	char content[FILE_LENGTH + 1];
-	int error = check_owner(fd, path, ret_error);
+	int error = check_owner(fd, path, keeping, ret_error);
 	ssize_t length;
 
 	if (error)
@@ -124,10 +143,8 @@ static int read_file(int fd, const char *path, uint8_t seed[STICKY_SEED_SIZE],
 	}
 	error = parse(content, (size_t)length, seed);
 	if (error)
-		error_text_set(ret_error,
-			       "%s is %s: put back a copy, or remove it, and a new one is drawn "
-			       "(clients then move once)",
-			       path, judge(content, (size_t)length));
+		error_text_set(ret_error, "%s is %s: %s", path, judge(content, (size_t)length),
+			       keeping->bad);
 	return error;
 }
 
@@ -188,6 +205,20 @@ static int draw(uint8_t seed[STICKY_SEED_SIZE], struct error_text *ret_error)
 	return -EIO;
 }
 
+int seed_read(const char *path, uint8_t ret_seed[STICKY_SEED_SIZE], struct error_text *ret_error)
+{
+	/* A secret of Kubernetes is a symbolic link. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int error = fd < 0 ? -errno : read_file(fd, path, &shared, ret_seed, ret_error);
+
+	if (fd < 0)
+		error_text_set(ret_error, "--seed-file: cannot read %s: %s", path,
+			       strerror(-error));
+	else
+		close(fd);
+	return error;
+}
+
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
 		struct error_text *ret_error)
 {
@@ -204,7 +235,7 @@ int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY
 	snprintf(path, sizeof(path), "%s/seed", dir);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd >= 0) {
-		error = read_file(fd, path, ret_seed, ret_error);
+		error = read_file(fd, path, &own, ret_seed, ret_error);
 		close(fd);
 		return error;
 	}

@@ -39,4 +39,14 @@ int seed_locate(const char *state_dir, const char *name, char ret_dir[PATH_MAX])
 int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY_SEED_SIZE],
 		struct error_text *ret_error);
 
+/*
+ * Read the seed of --seed-file, which several machines share. None is drawn: they must agree.
+ *
+ * path       the file, or a symbolic link to it. Its group may read it
+ * ret_error  as above
+ *
+ * Returns 0, or -EINVAL, -EPERM or another one, as above.
+ */
+int seed_read(const char *path, uint8_t ret_seed[STICKY_SEED_SIZE], struct error_text *ret_error);
+
 #endif

@@ -157,10 +157,11 @@ static void conclude(struct run *run)
 	result->begun = crowd->begun;
 	result->not_begun = schedule_count_missed(&run->schedule, crowd->begun);
 	if (options->map_path)
-		maps_write(options->map_path, options->family, crowd->clients, options->sources);
+		maps_write(options->map_path, options->family, options->first, crowd->clients,
+			   options->sources);
 	if (options->expect_path)
 		result->mismatched = maps_compare(options->expect_path, options->family,
-						  crowd->clients, options->sources);
+						  options->first, crowd->clients, options->sources);
 }
 
 static void run_fini(struct run *run)

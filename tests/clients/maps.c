@@ -7,7 +7,8 @@
 #include "failure.h"
 #include "heap.h"
 
-void maps_write(const char *path, enum family family, const struct client *clients, uint32_t count)
+void maps_write(const char *path, enum family family, uint32_t first, const struct client *clients,
+		uint32_t count)
 {
 	FILE *file = fopen(path, "we");
 	char text[INET6_ADDRSTRLEN];
@@ -18,15 +19,16 @@ void maps_write(const char *path, enum family family, const struct client *clien
 	for (source = 0; source < count; source++) {
 		if (clients[source].slot == NO_SLOT)
 			continue;
-		sources_text(family, source, text);
+		sources_text(family, first + source, text);
 		fprintf(file, "%s %d\n", text, clients[source].slot);
 	}
 	if (fclose(file))
 		failure_exit("%s", path);
 }
 
-/* expected  `count` slots, by index; those of the file are filled in */
-static void read_expected(const char *path, enum family family, int *expected, uint32_t count)
+/* expected  `count` slots, by index, counted from `first`; those of the file are filled in */
+static void read_expected(const char *path, enum family family, uint32_t first, int *expected,
+			  uint32_t count)
 {
 	FILE *file = fopen(path, "re");
 	char text[INET6_ADDRSTRLEN];
@@ -35,7 +37,7 @@ static void read_expected(const char *path, enum family family, int *expected, u
 	if (!file)
 		failure_exit("%s", path);
 	while (fscanf(file, "%45s %d", text, &slot) == 2) {
-		uint32_t source = sources_index(family, text);
+		uint32_t source = sources_index(family, text) - first;
 
 		if (source < count)
 			expected[source] = slot;
@@ -43,8 +45,8 @@ static void read_expected(const char *path, enum family family, int *expected, u
 	fclose(file);
 }
 
-uint64_t maps_compare(const char *path, enum family family, const struct client *clients,
-		      uint32_t count)
+uint64_t maps_compare(const char *path, enum family family, uint32_t first,
+		      const struct client *clients, uint32_t count)
 {
 	int *expected = heap_allocate(count, sizeof(*expected));
 	uint64_t mismatched = 0;
@@ -52,7 +54,7 @@ uint64_t maps_compare(const char *path, enum family family, const struct client 
 
 	for (source = 0; source < count; source++)
 		expected[source] = NO_SLOT;
-	read_expected(path, family, expected, count);
+	read_expected(path, family, first, expected, count);
 	for (source = 0; source < count; source++)
 		if (clients[source].slot != NO_SLOT && clients[source].slot != expected[source])
 			mismatched++;

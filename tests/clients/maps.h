@@ -11,14 +11,18 @@
 #include "answers.h"
 #include "sources.h"
 
-/* clients  indexed by their source; those without an answer are left out */
-void maps_write(const char *path, enum family family, const struct client *clients, uint32_t count);
+/*
+ * first    index of the first client's source: see sources_address()
+ * clients  indexed from there; those without an answer are left out
+ */
+void maps_write(const char *path, enum family family, uint32_t first, const struct client *clients,
+		uint32_t count);
 
 /*
  * Compare the clients with such a file. Returns how many were answered by another slot, or are not
  * in the file. Clients of the file that got no answer do not count.
  */
-uint64_t maps_compare(const char *path, enum family family, const struct client *clients,
-		      uint32_t count);
+uint64_t maps_compare(const char *path, enum family family, uint32_t first,
+		      const struct client *clients, uint32_t count);
 
 #endif

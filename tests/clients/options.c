@@ -187,8 +187,6 @@ static void fill_in(struct options *options)
 	/* With --from the caller chooses the addresses: `first` is then outside of 127/8. */
 	if (options->first < SOURCES_MAX && options->sources > SOURCES_MAX - options->first)
 		failure_usage("--skip", "beyond the last address");
-	if (options->first && (options->map_path || options->expect_path))
-		failure_usage("--skip, --from", "not with --map or --expect");
 	total = options->connections * options->sources;
 	if (options->hold) {
 		if (!total || total > limit)

@@ -28,10 +28,10 @@ def why_not(*programs):
 class Crowd:
     """tests/node/socketio/clients.js: many socket.io clients, each with an address of its own."""
 
-    def __init__(self, test, port=HERE[1], **options):
+    def __init__(self, test, port=HERE[1], prefix=(), **options):
         self.count = options["clients"]
         self.options = {"url": f"http://127.0.0.1:{port}", **options}
-        self.program = test.program("node", SOURCES / "clients.js", json.dumps(self.options),
+        self.program = test.program(*prefix, "node", SOURCES / "clients.js", json.dumps(self.options),
                                     env={"NODE_PATH": MODULES})
 
     def _line(self, number, seconds):

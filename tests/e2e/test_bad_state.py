@@ -223,5 +223,43 @@ class RunDirectory(harness.TestCase):
         self.assertFalse(os.path.exists(long))
 
 
+class SeedFile(harness.TestCase):
+    """--seed-file: several machines that agree where a client goes."""
+
+    def shared(self, mode=0o600):
+        return self.write("shared", STATE_FILE, mode)
+
+    def slots_of_two(self, *arguments):
+        """The slots of 64 clients on each of two machines."""
+        clients = [f"203.0.113.{number}" for number in range(1, 65)]
+        machines = [self.serve("-l", f"127.0.0.{number}:3000", "-w", 4, *arguments,
+                               name=f"web{number}") for number in (1, 2)]
+        return [[answer["slot"] for answer in machine.where(*clients)] for machine in machines]
+
+    def test_two_machines_agree(self):
+        first, second = self.slots_of_two("--seed-file", self.shared())
+        self.assertEqual(first, second)
+        self.assertEqual(set(first), set(range(4)))
+        self.assertFalse(self.state_dir.exists(), "none is drawn")
+
+    def test_without_it_they_do_not(self):
+        first, second = self.slots_of_two()
+        self.assertNotEqual(first, second)
+
+    def test_that_is_missing_or_open(self):
+        missing = self.dir / "none"
+        for path, words in ((missing, ("--seed-file", "No such file")),
+                            (self.shared(0o644), ("open to others", "0644"))):
+            result = self.stickyctl("start", *LISTEN, "--seed-file", path)
+            self.assert_message(result, str(path), *words, code=FAILED)
+        self.assertFalse(missing.exists())
+
+    def test_check(self):
+        path = self.write("web.yaml", "seed_file: none\nlisten: [':3000']\n")
+        result = self.stickyctl("check", "-c", path)
+        self.assertEqual(result.returncode, 78)
+        self.assertIn("web.yaml:1", result.stdout + result.stderr)
+
+
 if __name__ == "__main__":
     harness.main()

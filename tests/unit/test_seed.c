@@ -329,6 +329,43 @@ static void a_name_that_is_too_long_is_a_warning(void **state)
 	assert_non_null(strstr(why.text, "--state-dir"));
 }
 
+/* --seed-file: its group may read it, it may be a link, and none is drawn. */
+static void a_shared_one_is_read(void **state)
+{
+	char content[256], link[128];
+
+	(void)state;
+	write_good(content);
+	assert_int_equal(chmod(file, 0440), 0);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	assert_int_equal(symlink(file, link), 0);
+	assert_int_equal(seed_read(link, seed, &why), 0);
+	assert_int_equal(seed[0], 10);
+}
+
+static void a_shared_one_is_refused(void **state)
+{
+	static const mode_t modes[] = {0460, 0444, 0420, 0602};
+	char content[256];
+	size_t i;
+
+	(void)state;
+	write_good(content);
+	for (i = 0; i < COUNT(modes); i++) {
+		assert_int_equal(chmod(file, modes[i]), 0);
+		assert_int_equal(seed_read(file, seed, &why), -EPERM);
+		assert_non_null(strstr(why.text, "chmod 600"));
+	}
+	assert_int_equal(chmod(file, 0600), 0);
+	write_file("sticky-seed 2", 13);
+	assert_int_equal(seed_read(file, seed, &why), -EINVAL);
+	assert_non_null(strstr(why.text, "of another host"));
+	unlink(file);
+	assert_int_equal(seed_read(file, seed, &why), -ENOENT);
+	assert_non_null(strstr(why.text, "--seed-file"));
+	assert_int_equal(access(file, F_OK), -1);
+}
+
 #define SEED_TEST(function) cmocka_unit_test_setup_teardown(function, make_dir, remove_dir)
 
 int main(void)
@@ -348,6 +385,8 @@ int main(void)
 		SEED_TEST(one_that_cannot_be_kept_is_drawn_all_the_same),
 		SEED_TEST(a_directory_of_others_is_not_used),
 		SEED_TEST(a_name_that_is_too_long_is_a_warning),
+		SEED_TEST(a_shared_one_is_read),
+		SEED_TEST(a_shared_one_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

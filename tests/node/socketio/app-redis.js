@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// app.js with @socket.io/redis-adapter in the place of the cluster adapter.
+// app.js with Redis in the place of the cluster adapter, which also reaches other hosts:
+// @socket.io/redis-adapter, or with ADAPTER=streams @socket.io/redis-streams-adapter.
 const { createServer } = require('node:http');
-const { createAdapter } = require('@socket.io/redis-adapter');
 const Redis = require('ioredis');
 const { Server } = require('socket.io');
 
@@ -9,8 +9,11 @@ const server = createServer((request, response) => {
   io.fetchSockets().then((sockets) => response.end(`${sockets.length}`),
                          (error) => response.end(error.message));
 });
-const publisher = new Redis();
-const io = new Server(server, { adapter: createAdapter(publisher, publisher.duplicate()) });
+const redis = new Redis(process.env.REDIS_URL);
+const adapter = process.env.ADAPTER === 'streams'
+  ? require('@socket.io/redis-streams-adapter').createAdapter(redis)
+  : require('@socket.io/redis-adapter').createAdapter(redis, redis.duplicate());
+const io = new Server(server, { adapter });
 
 io.on('connection', (socket) => {
   socket.emit('hello', process.pid);

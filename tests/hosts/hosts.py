@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The common part of the tests of several hosts: instances on them, a balancer, clients.
+
+The balancers run with the files of examples/hosts/ as they are, but for where their sockets are.
+"""
+
+import pathlib
+import shutil
+import socket
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
+# pylint: disable=wrong-import-position
+import harness  # noqa: E402, F401
+import tap
+from lifecycle import LifecycleTestCase
+from listening import listeners_at
+from network import FIRST_CLIENT, SERVICE, Network, address_of, client, run
+from programs import CLIENTS, WORKER, connect_unix, environment
+from proxies import TAKER
+from world import scaled, wait_for
+
+tap.TEST_LIMIT_S = scaled(400)
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "hosts"
+HOSTS, WORKERS = 3, 2
+SOURCES, CONNECTIONS = 4096, 20
+SEED = "sticky-seed 1\n0123456789abcdef\n"
+PORT = 3000
+
+
+def say(text):
+    """A figure that `make test-hosts` shows."""
+    print(f"# {text}", flush=True)
+
+
+def read_map(path):
+    """client -> the worker that served it: host * WORKERS + slot."""
+    return {address: int(slot) for address, slot in
+            (line.split() for line in path.read_text().splitlines())}
+
+
+def host_of(worker):
+    """The number of a worker's host, from 1 on."""
+    return worker // WORKERS + 1
+
+
+class Runtime:
+    """HAProxy's runtime API."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def ask(self, command):
+        with connect_unix(self.path) as client_socket:
+            client_socket.sendall(command.encode() + b"\n")
+            client_socket.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client_socket.recv(65536), b"")).decode()
+
+    def states(self):
+        """server -> the beginning of its state, such as UP or DOWN."""
+        rows = [line.split(",") for line in self.ask("show stat").splitlines()]
+        name, status = rows[0].index("svname"), rows[0].index("status")
+        return {row[name]: row[status].split()[0] for row in rows[1:]
+                if len(row) > status and row[name].startswith("app")}
+
+    def wait(self, **states):
+        wait_for(lambda: f"{states}, not {self.states()}",
+                 lambda: states.items() <= self.states().items(), 30, 0.1)
+
+
+class HostsTestCase(LifecycleTestCase):
+    """Some hosts with an instance on each, and a balancer."""
+
+    hosts = HOSTS
+
+    def setUp(self):
+        super().setUp()
+        self.seed = self.write("seed", SEED, 0o600)
+        self.network = Network(self, self.hosts)
+        self.runs = 0
+
+    # Hosts.
+
+    def worker_of(self, number, program):
+        """A worker that tells which host it is on: its slots are counted over all hosts."""
+        first = (number - 1) * WORKERS
+        return self.script(f"worker{number}", f"STICKY_SLOT=$((STICKY_SLOT + {first}))\n"
+                           f"export STICKY_SLOT\nexec {program}")
+
+    def start_host(self, number, config="web.yaml", listen=None, arguments=(), command=None,
+                   ready="notify", env=None):
+        """stickyctl on a host, by a configuration file of the examples."""
+        address = address_of(number)
+        program = TAKER if config == "web.yaml" else f"{WORKER} --notify"
+        return self.start(
+            "-c", EXAMPLES / config, "-l", listen or f"{address}:{PORT}",
+            "--admin", f"{address}:9180", "--seed-file", self.seed, "--ready", ready,
+            "--min-uptime", "5ms", *arguments,
+            "--", *(command or [self.worker_of(number, program)]),
+            name="web", run_dir=self.dir / f"app{number}", env=env, prefix=self.network.hosts[number - 1].prefix)
+
+    def start_hosts(self, *arguments, **options):
+        self.instances = [self.start_host(number, *arguments, **options)
+                          for number in range(1, self.hosts + 1)]
+        for instance in self.instances:
+            instance.ready()
+
+    def stop_host(self, number):
+        self.assertEqual(self.instances[number - 1].stop(), 0)
+
+    def start_again(self, number, *arguments, **options):
+        self.instances[number - 1] = self.start_host(number, *arguments, **options).ready()
+
+    # Load.
+
+    def loading(self, rate=1500):
+        """New connections of all clients, all the time: see lifecycle.Load."""
+        return self.load("--from", FIRST_CLIENT, "--patience", 10, sources=SOURCES, rate=rate,
+                         target=SERVICE, prefix=self.network.clients.prefix)
+
+    def assert_none_failed(self, counts):
+        say(f"{counts['connections']} connections meanwhile, "
+            f"{counts['connections'] - counts['answered']} failed")
+        self.assertEqual(counts["answered"], counts["connections"], {**counts, "histogram": None})
+
+    # Balancers.
+
+    def rules(self, name):
+        """The rules of a transparent proxy, by a script of the examples."""
+        run(EXAMPLES / name, "up")
+        self.addCleanup(run, EXAMPLES / name, "down")
+
+    def example(self, name):
+        """A file of the examples, with its sockets and pid file in the test's directory."""
+        text = (EXAMPLES / name).read_text()
+        return self.write(name, text.replace("/run/haproxy/", f"{self.dir}/").replace(
+            "pid /run/", f"pid {self.dir}/"))
+
+    def haproxy(self, name="haproxy.cfg"):
+        self.runtime = Runtime(self.dir / "admin.sock")
+        self.balance("haproxy", "-db", "-f", self.example(name))
+        wait_for("HAProxy's socket", self.runtime.path.exists)
+        self.runtime.wait(**{f"app{number}": "UP" for number in range(1, self.hosts + 1)})
+
+    def nginx(self, name="nginx-stream.conf"):
+        self.balance("nginx", "-g", "daemon off; master_process off;", "-c", self.example(name),
+                     "-e", self.dir / "nginx.log")
+
+    def balance(self, name, *arguments):
+        program = self.program(shutil.which(name, path=environment()["PATH"]), *arguments)
+
+        def listens():
+            assert program.runs, f"{name} ended: {program.errors}"
+            return listeners_at(SERVICE[1])
+
+        wait_for(f"{name} to listen", listens)
+        return program
+
+    # Clients.
+
+    def load_words(self, *arguments, target=SERVICE):
+        return (*self.network.clients.prefix, CLIENTS, "--target", "%s:%d" % target,
+                "--from", FIRST_CLIENT, "--sources", SOURCES, *arguments)
+
+    def serve_all(self, connections=1, target=SERVICE):
+        """Connect from all clients, and check that each was answered, by one worker alone. Returns
+        the workers by client, and the counts."""
+        self.runs += 1
+        path = self.dir / f"map{self.runs}"
+        result = self.run_program(*self.load_words(
+            "--connections", connections, "--concurrency", 200, "--deadline", scaled(180),
+            "--map", path, target=target), seconds=scaled(200))
+        counts = harness.json.loads(result.stdout.splitlines()[-1])
+        total = SOURCES * connections
+        self.assertEqual((counts["connections"], counts["answered"], counts["unsticky"]),
+                         (total, total, 0), {**counts, "histogram": None})
+        return read_map(path), counts
+
+    def clients(self):
+        return [client(number) for number in range(SOURCES)]
+
+    def assert_own(self, workers):
+        """Check that each client's worker is the one that its host's `where` names."""
+        for number, instance in enumerate(self.instances, 1):
+            theirs = [address for address, worker in workers.items() if host_of(worker) == number]
+            expected = {answer["address"]: answer["slot"] + (number - 1) * WORKERS
+                        for answer in instance.where(*theirs)}
+            self.assertEqual(expected, {address: workers[address] for address in theirs})
+
+    def assert_spread(self, workers):
+        """Check that every worker has a share, and say which."""
+        shares = [sum(worker == each for worker in workers.values())
+                  for each in range(self.hosts * WORKERS)]
+        say(f"{len(workers)} clients, by worker: {shares}")
+        self.assertGreater(min(shares), SOURCES / (self.hosts * WORKERS) / 3)
+
+    def moved(self, before, after, number):
+        """How many clients of a host, and of all others, have moved."""
+        moved = [address for address in before if before[address] != after[address]]
+        own = sum(host_of(before[address]) == number for address in moved)
+        return own, len(moved) - own
