@@ -22,16 +22,16 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 	libncurses-dev
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	php-cli redis-server openssl chromium chromium-driver zsh fish
+	php-cli puma redis-server ruby-rack openssl chromium chromium-driver zsh fish
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
 # To boot other kernels: `make test-kernels`.
 KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zstd
-# What is in the guest: the libraries come with the -dev packages. Chromium is large: its tests are
-# skipped there.
-GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium%,$(TEST_PACKAGES)) \
+# What is in the guest: the libraries come with the -dev packages. Chromium and Ruby are large: their
+# tests are skipped there.
+GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium% puma ruby-rack,$(TEST_PACKAGES)) \
 	bpftool git kmod nodejs valgrind
 # What is compared with, and the plots: each that can't be had is named as missing.
 BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
