@@ -76,8 +76,8 @@ def pattern_of(expected, known):
     return "".join(parts)
 
 
-class QuickStart(ExampleTestCase):
-    """The installed library and the built program, in an empty directory."""
+class Page(harness.TestCase):
+    """The built program, in an empty directory."""
 
     def setUp(self):
         super().setUp()
@@ -87,14 +87,8 @@ class QuickStart(ExampleTestCase):
         self.write(".curlrc", "no-progress-meter\n")
 
     def variables(self):
-        tools = self.dir / "tools"
-        tools.mkdir()
-        # The library may have been built with a sanitizer, which its users need, too.
-        self.write("tools/cc", f'#!/bin/sh\nexec gcc "$@" {sanitizer()}\n', 0o755)
-        return {"PATH": f"{tools}:{BUILD}:{harness.environment()['PATH']}", "HOME": self.dir,
-                "PKG_CONFIG_PATH": self.library / "pkgconfig",
-                "PKG_CONFIG_SYSROOT_DIR": self.tree, "LD_LIBRARY_PATH": self.library,
-                "no_proxy": "*"}
+        """What the shell has in its environment."""
+        return {"PATH": f"{BUILD}:{harness.environment()['PATH']}", "HOME": self.dir, "no_proxy": "*"}
 
     def script_of(self, commands):
         """One shell runs all commands, so that each can use what those before it have set."""
@@ -130,6 +124,23 @@ class QuickStart(ExampleTestCase):
         return f"the log:\n{log.read_text()}" if log.exists() else ""
 
 
+class QuickStart(Page):
+    """The pages that need the program alone."""
+
+
+class Library(Page, ExampleTestCase):
+    """The installed library, too."""
+
+    def variables(self):
+        # It may have been built with a sanitizer, which its users need, too.
+        (self.dir / "tools").mkdir()
+        self.write("tools/cc", f'#!/bin/sh\nexec gcc "$@" {sanitizer()}\n', 0o755)
+        variables = super().variables()
+        return variables | {"PATH": f"{self.dir}/tools:{variables['PATH']}",
+                            "PKG_CONFIG_PATH": self.library / "pkgconfig",
+                            "PKG_CONFIG_SYSROOT_DIR": self.tree, "LD_LIBRARY_PATH": self.library}
+
+
 class Reading(unittest.TestCase):
     """How a page is read."""
 
@@ -161,7 +172,7 @@ def test_of(page, programs):
 
 
 for each, needed in NEEDS.items():
-    setattr(QuickStart, f"test_{each.replace('-', '_')}", test_of(each, needed))
+    setattr(Library if each == "c" else QuickStart, f"test_{each.replace('-', '_')}", test_of(each, needed))
 
 if __name__ == "__main__":
     harness.main()
