@@ -23,7 +23,8 @@ STYLE = ROOT / "docs" / "html.css"
 # The navigation: titles, and the pages below each, as patterns of files.
 SECTIONS = (
     ("", ("README.md",)),
-    ("Quick start", ("docs/quickstart/*.md",)),
+    ("Quick start", ("docs/quickstart/nodejs.md", "docs/quickstart/python.md",
+                     "docs/quickstart/ruby.md", "docs/quickstart/go.md", "docs/quickstart/*.md")),
     ("Running it", ("docs/operating.md", "docs/cli.md", "docs/logs.md", "docs/systemd.md",
                     "docs/monitoring.md", "docs/containers.md", "docs/security.md")),
     ("Workers and proxies", ("docs/nodejs.md", "docs/migration.md", "docs/servers.md",
@@ -207,7 +208,7 @@ class Site:
         """The sections are closed but for that of the page, or the first ones."""
         lines = []
         for number, (title, names) in enumerate(self.sections):
-            items = [self.item(name, current) for name in names]
+            items = [self.item(name, current, title) for name in names]
             is_open = current in names or (current == "README.md" and number < 4)
             if names and title:
                 lines += [f"<details{' open' if is_open else ''}><summary>{title}</summary>", "<ul>",
@@ -216,9 +217,12 @@ class Site:
                 lines += ["<ul>", *items, "</ul>"]
         return "\n".join(lines)
 
-    def item(self, name, current):
+    def item(self, name, current, section):
+        """A title is shown up to its colon, or, where that is the section, from there on."""
         mark = ' aria-current="page"' if name == current else ""
-        title = "Overview" if name == "README.md" else self.pages[name][0].split(": ")[0]
+        before, _, after = self.pages[name][0].partition(": ")
+        title = after[:1].upper() + after[1:] if before == section else before
+        title = "Overview" if name == "README.md" else title
         return f'<li><a href="{relative(name, current)}"{mark}>{html.escape(title)}</a></li>'
 
     def write(self, directory):
