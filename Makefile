@@ -475,18 +475,18 @@ docs: all
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
-	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py --check
+	$(Q)BUILD=$(BUILD) python3 -B docs/manual/pages.py --check
 # docs/man/*.3, from the comments of include/sticky.h; the others from docs/man/*.scd and the tables of
 # options and commands.
 man: deps-docs all
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
-	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py
+	$(Q)BUILD=$(BUILD) python3 -B docs/manual/pages.py
 
 # README.md, docs/ and the manual, to be read in a browser: build/html/index.html.
 html: deps-docs
 	$(call SAY,HTML,$(BUILD)/html)
-	$(Q)python3 -B docs/make_html.py $(BUILD)/html
+	$(Q)python3 -B docs/site/make.py $(BUILD)/html
 	$(Q)python3 -B tests/html_links.py $(BUILD)/html
 
 # docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.
