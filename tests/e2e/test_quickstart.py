@@ -5,10 +5,10 @@
 A page is Markdown, and this is how it is read:
 
 - A block behind a paragraph that ends with "`NAME`:" is the file NAME.
-- A block of the language `console` has commands, each behind "$ ", and below each what it prints, stdout
-  and stderr. `...` stands for any text, and in a line of its own for any lines. The number behind
-  "worker", "slot" or "thread" is any number, and the same one wherever the page has the same one
-  behind one of these words.
+- A block of the language `console` has commands, each behind "$ ", and below each what it prints,
+  stdout and stderr. `...` stands for any text, and in a line of its own for any lines. The number
+  behind "worker", "slot" or "thread" is any number, and the same one wherever the page has the same
+  one behind one of these words.
 - Each command ends with the status 0. One that ends with a backslash goes on in the next line.
 - A program that a page needs is named so: (`apt install ...`).
 """
@@ -88,7 +88,8 @@ class Page(harness.TestCase):
 
     def variables(self):
         """What the shell has in its environment."""
-        return {"PATH": f"{BUILD}:{harness.environment()['PATH']}", "HOME": self.dir, "no_proxy": "*"}
+        return {"PATH": f"{BUILD}:{harness.environment()['PATH']}", "HOME": self.dir,
+                "no_proxy": "*"}
 
     def script_of(self, commands):
         """One shell runs all commands, so that each can use what those before it have set."""
@@ -172,7 +173,8 @@ def test_of(page, programs):
 
 
 for each, needed in NEEDS.items():
-    setattr(Library if each == "c" else QuickStart, f"test_{each.replace('-', '_')}", test_of(each, needed))
+    setattr(Library if each == "c" else QuickStart, f"test_{each.replace('-', '_')}",
+            test_of(each, needed))
 
 if __name__ == "__main__":
     harness.main()

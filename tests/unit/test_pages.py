@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of the program: what docs/manual/pages.py finds wrong in a copy of them, that man(1)
-reads each page without a warning, and that the configuration files of sticky.yaml(5) are right."""
+"""The manual pages of the program: what docs/manual/pages.py finds wrong in a copy of them, that
+man(1) reads each page without a warning, and that the files of sticky.yaml(5) are right."""
 
 import os
 import pathlib
@@ -120,7 +120,8 @@ class Markdown(unittest.TestCase):
 
     def test_wrong(self):
         self.check("    stickyctl start --wrokers 4 \\\n      --demon -- node --x\n",
-                   "stickyctl start has no option --wrokers", "stickyctl start has no option --demon")
+                   "stickyctl start has no option --wrokers",
+                   "stickyctl start has no option --demon")
         self.check("`stickyctl logs --json` and `stickyctl stop --json`\n",
                    "stickyctl stop has no option --json")
 
