@@ -24,7 +24,7 @@ BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-de
 SYSTEMD_PACKAGES := systemd python3 iproute2
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
-	php-cli redis-server openssl chromium chromium-driver zsh fish
+	php-cli puma redis-server ruby-rack openssl chromium chromium-driver zsh fish
 # Several hosts with balancers: `make test-hosts`. Where they can't be had, their tests are skipped.
 HOSTS_PACKAGES := ipvsadm nftables socat
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
@@ -33,9 +33,9 @@ DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
 # To boot other kernels: `make test-kernels`.
 KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zstd
-# What is in the guest: the libraries come with the -dev packages. Chromium is large: its tests are
-# skipped there.
-GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium%,$(TEST_PACKAGES)) \
+# What is in the guest: the libraries come with the -dev packages. Chromium and Ruby are large: their
+# tests are skipped there.
+GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium% puma ruby-rack,$(TEST_PACKAGES)) \
 	bpftool git kmod nodejs valgrind
 # What is compared with, and the plots: each that can't be had is named as missing.
 BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
@@ -526,7 +526,7 @@ docs: all
 	$(call SAY,DOCS,README.md)
 	$(Q)python3 -B tests/docs.py
 	$(Q)python3 -B docs/man.py --check
-	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py --check
+	$(Q)BUILD=$(BUILD) python3 -B docs/manual/pages.py --check
 # The files of examples/hosts are accepted by haproxy -c, nginx -t, stickyctl check, or by schemas.
 check-examples: deps-test all $(HOSTS_NODE)
 	$(call SAY,EXAMPLES,examples/hosts)
@@ -536,12 +536,12 @@ check-examples: deps-test all $(HOSTS_NODE)
 man: deps-docs all
 	$(call SAY,MAN,docs/man)
 	$(Q)python3 -B docs/man.py
-	$(Q)BUILD=$(BUILD) python3 -B docs/pages.py
+	$(Q)BUILD=$(BUILD) python3 -B docs/manual/pages.py
 
 # README.md, docs/ and the manual, to be read in a browser: build/html/index.html.
 html: deps-docs
 	$(call SAY,HTML,$(BUILD)/html)
-	$(Q)python3 -B docs/make_html.py $(BUILD)/html
+	$(Q)python3 -B docs/site/make.py $(BUILD)/html
 	$(Q)python3 -B tests/html_links.py $(BUILD)/html
 
 # docs/sticky.schema.json, from the table of options; tests/unit/test_check.py looks whether it is new.

@@ -48,7 +48,7 @@ COMMENT = re.compile(r"^/\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
 
 def comment_text(comment):
     """The text of a comment, without its stars."""
-    lines = comment.strip()[2:-2].splitlines()
+    lines = comment.strip()[2:-2].strip(" ").splitlines()
     return [re.sub(r"^\s*\* ?", "", line).rstrip() for line in lines]
 
 

@@ -11,7 +11,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "bench" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "bench" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FOLDERS = {path.name for base in (ROOT, ROOT / "src", ROOT / "tests") for path in base.iterdir()
            if path.is_dir() and not path.name.startswith(".") and path.name != "build"}
 NAMED = re.compile(r"(?<![\w/.-])((?:[\w-]+/)+[\w-]+\.(?:c|h|py|sh|js|md|json))\b")

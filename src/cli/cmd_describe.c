@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* All commands and options, as JSON: docs/manual.py writes the manual from it. Not for users. */
+/* All commands and options, as JSON: docs/manual/ writes the manual from it. Not for users. */
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>

@@ -95,7 +95,7 @@ int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
 
-/* What a controller, a shell or docs/manual.py runs by itself: these are in no list. */
+/* What a controller, a shell or docs/manual/program.py runs by itself: these are in no list. */
 int command_bind_keeper(int argc, char **argv);
 int command_bind_exec(int argc, char **argv);
 int command_upgrade_check(int argc, char **argv);

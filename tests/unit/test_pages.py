@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of the program: what docs/pages.py finds wrong in a copy of them, that man(1)
-reads each page without a warning, and that the configuration files of sticky.yaml(5) are right."""
+"""The manual pages of the program: what docs/manual/pages.py finds wrong in a copy of them, that
+man(1) reads each page without a warning, and that the files of sticky.yaml(5) are right."""
 
 import os
 import pathlib
@@ -13,8 +13,10 @@ import tempfile
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
+sys.path[:0] = [str(TESTS), str(TESTS / "e2e"), str(TESTS.parent / "docs" / "manual")]
 # pylint: disable=wrong-import-position
+import checks
+import program as described
 import tap
 from slowness import scaled
 
@@ -44,7 +46,7 @@ class Check(TestCase):
         shutil.copytree(PAGES, self.pages)
 
     def check(self, build=BUILD):
-        return run(sys.executable, "-B", ROOT / "docs" / "pages.py", "--check",
+        return run(sys.executable, "-B", ROOT / "docs" / "manual" / "pages.py", "--check",
                    BUILD=build, STICKYCTL_PAGES=self.pages)
 
     def refused(self, *words, build=BUILD):
@@ -104,6 +106,24 @@ class Check(TestCase):
     def test_a_page_that_was_changed_by_hand(self):
         self.edit("stickyctl-top.1", "Look again now", "Look now")
         self.refused("stickyctl-top.1 is not what stickyctl-top.1.scd says: make man")
+
+
+class Markdown(unittest.TestCase):
+    """Commands in the other pages."""
+
+    def check(self, text, *problems):
+        self.assertEqual(list(checks.check_text(described.Program(), text)), list(problems))
+
+    def test_right(self):
+        self.check("    stickyctl start -w 4 --env A=b -- gunicorn --bind x\n")
+        self.check("`stickyctl logs --follow` and curl's `--silent`, `stickyctl stop` by `--no`\n")
+
+    def test_wrong(self):
+        self.check("    stickyctl start --wrokers 4 \\\n      --demon -- node --x\n",
+                   "stickyctl start has no option --wrokers",
+                   "stickyctl start has no option --demon")
+        self.check("`stickyctl logs --json` and `stickyctl stop --json`\n",
+                   "stickyctl stop has no option --json")
 
 
 class Pages(TestCase):

@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Write README.md, docs/ and the manual as pages of HTML, with links and navigation between them.
 
-    python3 docs/make_html.py DIRECTORY
+    python3 docs/site/make.py DIRECTORY
 
-cmark-gfm(1) reads the Markdown as GitHub does, and mandoc(1) the manual. The pages need nothing from
-elsewhere: one style sheet, no script. What they link to beside pages (sources, examples) is there as
-a page, too.
+The pages need nothing from elsewhere: one style sheet, no script. What they link to beside pages
+(sources, examples) is there as a page, too.
 """
 
 import html
@@ -14,16 +13,19 @@ import pathlib
 import posixpath
 import re
 import shutil
-import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-STYLE = ROOT / "docs" / "html.css"
+from manual_page import read_manual
+from markdown_page import ROOT, read_markdown
+from source_page import read_source
+
+STYLE = ROOT / "docs" / "site" / "style.css"
 
 # The navigation: titles, and the pages below each, as patterns of files.
 SECTIONS = (
     ("", ("README.md",)),
-    ("Quick start", ("docs/quickstart/*.md",)),
+    ("Quick start", ("docs/quickstart/nodejs.md", "docs/quickstart/python.md",
+                     "docs/quickstart/ruby.md", "docs/quickstart/go.md", "docs/quickstart/*.md")),
     ("Running it", ("docs/operating.md", "docs/cli.md", "docs/logs.md", "docs/systemd.md",
                     "docs/monitoring.md", "docs/containers.md", "docs/security.md")),
     ("Workers and proxies", ("docs/nodejs.md", "docs/migration.md", "docs/servers.md",
@@ -44,7 +46,9 @@ PAGE = """<!DOCTYPE html>
 <link rel="stylesheet" href="{style}">
 </head>
 <body>
-<header><a class="name" href="{home}">stickyctl</a> <a class="contents" href="#pages">Pages</a></header>
+<header>
+<a class="name" href="{home}">stickyctl</a> <a class="contents" href="#pages">Pages</a>
+</header>
 <main>
 {body}
 </main>
@@ -68,97 +72,6 @@ def target_of(name):
 
 def relative(name, start):
     return posixpath.relpath(target_of(name), posixpath.dirname(target_of(start)) or ".")
-
-
-# ---- Markdown ------------------------------------------------------------------------------
-
-
-def text_of(markup):
-    return html.unescape(re.sub(r"<[^>]*>", "", markup))
-
-
-def anchor(text, taken):
-    """The anchor of a heading, as GitHub makes it."""
-    name = re.sub(r"[^\w -]", "", text.lower()).strip().replace(" ", "-")
-    taken[name] = taken.get(name, -1) + 1
-    return f"{name}-{taken[name]}" if taken[name] else name
-
-
-def read_markdown(name):
-    """(title, body). Files that it links to are added to `linked`."""
-    result = subprocess.run(["cmark-gfm", "--unsafe", "-e", "table", "-e", "autolink",
-                             ROOT / name], check=True, text=True, capture_output=True)
-    taken = {}
-    body = re.sub(r"<(h[1-6])>(.*?)</\1>", lambda heading: '<{0} id="{1}">{2}</{0}>'.format(
-        heading[1], anchor(text_of(heading[2]), taken), heading[2]), result.stdout)
-    body = re.sub(r"<table>.*?</table>", lambda table: f'<div class="table">{table[0]}</div>', body,
-                  flags=re.DOTALL)
-    body = body.replace("<th></th>", "<td></td>")
-    body = re.sub(r"<thead>\s*<tr>\s*(<td></td>\s*)+</tr>\s*</thead>", "", body)
-    # An option is not broken behind its hyphens, as long as it fits a narrow line.
-    body = re.sub(r"<code>([^<\n]{1,26})</code>", r'<code class="word">\1</code>', body)
-    title = re.search(r"<h1[^>]*>(.*?)</h1>", body)
-    return text_of(title[1]) if title else name, body
-
-
-# ---- The manual ----------------------------------------------------------------------------
-
-
-def entry_anchor(entry, taken):
-    """An anchor of the long option or the key that an entry of a list is about."""
-    found = re.search(r"--([a-z][a-z0-9-]*)|^([a-z_0-9]+):", text_of(entry))
-    name = found and (found[1] or found[2])
-    if not name or name in taken:
-        return f"<dt>{entry}</dt>"
-    taken.add(name)
-    return f'<dt id="{name}">{entry}</dt>'
-
-
-def read_manual(name):
-    result = subprocess.run(["mandoc", "-T", "html", "-O", "fragment", ROOT / name], check=True,
-                            text=True, capture_output=True)
-    body = re.sub(r'<table class="(head|foot)">.*?</table>', "", result.stdout, flags=re.DOTALL)
-    body = re.sub(r'<a class="permalink"[^>]*>(.*?)</a>', r"\1", body, flags=re.DOTALL)
-    body = body.replace('<p class="Pp"></p>\n', "").replace("\n<br/>\n", "\n")
-    taken = set(re.findall(r'<h\d[^>]* id="([^"]*)"', body))
-    body = re.sub(r"<dt[^>]*>(.*?)</dt>", lambda entry: entry_anchor(entry[1], taken), body,
-                  flags=re.DOTALL)
-    body = re.sub(r"<(/?)h([12])\b", lambda tag: f"<{tag[1]}h{int(tag[2]) + 1}", body)
-    page, section = pathlib.PurePath(name).name.rsplit(".", 1)
-    body = re.sub(r"(?:<b>)?\b((?:stickyctl|sticky)[\w.-]*)(?:</b>)?\s?\(([1357])\)",
-                  lambda see: link_to_manual(name, see), body)
-    title = f"{page}({section})"
-    return title, f'<h1 class="manual">{title}</h1>\n{body}'
-
-
-def link_to_manual(name, see):
-    target = f"docs/man/{see[1]}.{see[2]}"
-    if target == name or not (ROOT / target).exists():
-        return see[0]
-    return f'<a href="{target}">{see[1]}({see[2]})</a>'
-
-
-# ---- What else is linked to -------------------------------------------------------------------
-
-
-def files_below(name):
-    result = subprocess.run(["git", "ls-files", "--", name], cwd=ROOT, check=True, text=True,
-                            capture_output=True)
-    return result.stdout.splitlines()
-
-
-def read_source(name):
-    """A file, or those of a folder but for lock files, as they are."""
-    files = [each for each in files_below(name) or [name] if not each.endswith("-lock.json")]
-    parts = [f"<h1>{html.escape(name)}</h1>"]
-    for each in files:
-        if each != name:
-            parts.append(f"<h2>{html.escape(each)}</h2>")
-        parts.append(f"<pre><code>{html.escape((ROOT / each).read_text())}</code></pre>")
-    return name, "\n".join(parts)
-
-
-# ---- Pages ---------------------------------------------------------------------------------
 
 
 class Site:
@@ -207,18 +120,22 @@ class Site:
         """The sections are closed but for that of the page, or the first ones."""
         lines = []
         for number, (title, names) in enumerate(self.sections):
-            items = [self.item(name, current) for name in names]
+            items = [self.item(name, current, title) for name in names]
             is_open = current in names or (current == "README.md" and number < 4)
             if names and title:
-                lines += [f"<details{' open' if is_open else ''}><summary>{title}</summary>", "<ul>",
-                          *items, "</ul></details>"]
+                mark = " open" if is_open else ""
+                lines += [f"<details{mark}><summary>{title}</summary>", "<ul>", *items,
+                          "</ul></details>"]
             elif names:
                 lines += ["<ul>", *items, "</ul>"]
         return "\n".join(lines)
 
-    def item(self, name, current):
+    def item(self, name, current, section):
+        """A title is shown up to its colon, or, where that is the section, from there on."""
         mark = ' aria-current="page"' if name == current else ""
-        title = "Overview" if name == "README.md" else self.pages[name][0].split(": ")[0]
+        before, _, after = self.pages[name][0].partition(": ")
+        title = after[:1].upper() + after[1:] if before == section else before
+        title = "Overview" if name == "README.md" else title
         return f'<li><a href="{relative(name, current)}"{mark}>{html.escape(title)}</a></li>'
 
     def write(self, directory):
