@@ -223,7 +223,7 @@ deps-distros-short:
 
 # ---- The program in the kernel ----------------------------------------------------
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) \
-	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null) -ffile-prefix-map=$(CURDIR)=.
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call SAY,BPF,$<)

@@ -12,7 +12,7 @@ DEB_REVISION ?= 1
 DIST_NAME := stickyctl-$(VERSION)
 DIST := $(BUILD)/$(DIST_NAME).tar.gz
 
-.PHONY: dist deb deps-deb deps-test-packages sbom test-packages
+.PHONY: dist deb deps-deb deps-sbom deps-test-packages sbom test-packages
 deps-deb: deps
 	$(call install_missing,$(DEB_PACKAGES))
 deps-test-packages:
@@ -27,9 +27,13 @@ deb: deps-deb dist
 	$(call SAY,DEB,$(BUILD)/deb)
 	$(Q)sh packaging/debian.sh $(VERSION) $(DEB_REVISION) $(BUILD) "$(DEB_BUILD_DEPENDS)"
 
-sbom: all
-	$(call SAY,SBOM,$(BUILD)/$(DIST_NAME).spdx.json)
-	$(Q)python3 -B packaging/sbom.py $(VERSION) $(BUILD) > $(BUILD)/$(DIST_NAME).spdx.json
+SBOM := $(BUILD)/$(DIST_NAME).spdx.json
+deps-sbom: deps
+	$(call install_missing,python3)
+sbom: deps-sbom
+	@$(MAKE) --no-print-directory all
+	$(call SAY,SBOM,$(SBOM))
+	$(Q)python3 -B packaging/sbom.py $(VERSION) $(BUILD) > $(SBOM).part && mv $(SBOM).part $(SBOM)
 
 test-packages: deps-test-packages dist distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/packages/packages.py $(DIST_NAME) $(DISTROS)

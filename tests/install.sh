@@ -101,18 +101,25 @@ test ! -e "$tree/usr/share/doc/stickyctl"
 rm -rf "$tree"
 
 # Each directory by a name of its own, and by the names that the Makefile had before those of GNU.
-expect_only_in() {
+expect_in_their_own() {
 	$MAKE install "DESTDIR=$tree" "$@" >/dev/null
-	other=$(find "$tree" ! -type d ! -path "$tree/there/*")
-	if [ -n "$other" ]; then
-		echo "make install $* put into other directories: $other" >&2
+	for file in bin/stickyctl lib/libsticky.so.0 include/sticky.h share/sticky/sticky.schema.json \
+		man/man3/sticky.3 doc/LICENSE; do
+		if [ ! -s "$tree/own/$file" ]; then
+			echo "make install $* did not write /own/$file" >&2
+			exit 1
+		fi
+	done
+	grep -q '^libdir=/own/lib$' "$tree/own/lib/pkgconfig/libsticky.pc"
+	grep -q '^includedir=/own/include$' "$tree/own/lib/pkgconfig/libsticky.pc"
+	$MAKE uninstall "DESTDIR=$tree" "$@" >/dev/null
+	left=$(find "$tree" ! -type d)
+	if [ -n "$left" ]; then
+		echo "make uninstall $* left: $left" >&2
 		exit 1
 	fi
-	$MAKE uninstall "DESTDIR=$tree" "$@" >/dev/null
 	rm -rf "$tree"
 }
-expect_only_in bindir=/there/bin libdir=/there/lib includedir=/there/include datadir=/there/data \
-	mandir=/there/man docdir=/there/doc
-expect_only_in PREFIX=/elsewhere LIBDIR=/there/lib MANDIR=/there/man SHAREDIR=/there/share \
-	DOCDIR=/there/doc bindir=/there/bin includedir=/there/include
-expect_only_in PREFIX=/there
+expect_in_their_own prefix=/usr bindir=/own/bin libdir=/own/lib includedir=/own/include datadir=/own/share \
+	mandir=/own/man docdir=/own/doc
+expect_in_their_own PREFIX=/own LIBDIR=/own/lib MANDIR=/own/man SHAREDIR=/own/share DOCDIR=/own/doc
