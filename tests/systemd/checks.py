@@ -25,6 +25,13 @@ KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf
         "cap_dac_read_search", "cap_sys_ptrace"}
 
 
+def drop_ins():
+    """Those of docs/systemd.md, for the user nobody."""
+    page = pathlib.Path("docs/systemd.md").read_text()
+    blocks = re.findall(r"^    \[Service\]\n((?:    .*\n)+)", page, re.MULTILINE)
+    return [re.sub(r"\bapp\b", "nobody", textwrap.dedent(block)) for block in blocks]
+
+
 class Case(unittest.TestCase):
     """A check with an instance of its own, which must leave nothing behind."""
 
@@ -372,21 +379,30 @@ class Sandbox(Case):
         self.assertEqual(service.workers(), before)
         self.assertEqual(service.do("reload"), 0)
 
+    def test_drop_ins(self):
+        """each drop-in of docs/systemd.md: it starts, reloads and is taken over"""
+        uploads = pathlib.Path("/srv/web/uploads")
+        uploads.mkdir(parents=True)
+        for text in drop_ins():
+            service = self.service(drop_in=text)
+            self.assertEqual(service.do("reload"), 0, text)
+            before = service.workers()
+            service.wait_next(service.kill_controller())
+            self.assertEqual(service.workers(), before, text)
+            self.clean_up(service)
+
     def test_drop_in_user(self):
-        """drop-in of docs/systemd.md: the controller as another user, with takeovers"""
-        page = pathlib.Path("docs/systemd.md").read_text()
-        text = re.search(r"(    User=app\n(?:    .*\n)+)", page)[1].replace("app", "nobody")
-        service = self.service(drop_in=textwrap.dedent(text), listen=["127.0.0.1:80", TARGET])
+        """drop-in: the controller as another user, with port 80"""
+        text = next(text for text in drop_ins() if "User=" in text)
+        service = self.service(drop_in=text, listen=["127.0.0.1:80", TARGET])
         self.assertIn("steering kernel", service.show("StatusText"))
         pids = [service.pid, *service.workers()]
         self.assertEqual({status_of(pid)["Uid"].split()[0] for pid in pids}, {"65534"})
         self.assertEqual(service.do("reload"), 0)
         self.assertEqual(service.stickyctl("status").returncode, 0)
-        before = service.workers()
-        service.wait_next(service.kill_controller())
-        self.assertEqual(service.workers(), before)
+        pids = [service.pid, *service.workers()]
         self.assertEqual(service.do("stop"), 0)
-        self.assert_stopped(service, before)
+        self.assert_stopped(service, pids)
 
 
 class User(Case):
