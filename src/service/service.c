@@ -155,6 +155,12 @@ static bool is_settled(const struct service *service)
 	if (supervisor_has_started(service->instance->supervisor))
 		return true;
 	look(service, &problem, &view);
+	/*
+	 * After a takeover the instance serves already. To wait for a slot whose workers fail would
+	 * let the supervisor's deadline for a start end the others.
+	 */
+	if (supervisor_took_over(service->instance->supervisor) && view.count[SERVICE_SLOT_READY])
+		return true;
 	return service_view_is_settled(&view);
 }
 

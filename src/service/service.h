@@ -4,11 +4,13 @@
  * the messages of sd_notify(3), if NOTIFY_SOCKET names a socket for them. The supervisor of the
  * workers is another thing: see supervise/supervisor.h.
  *
- *   READY=1               every slot has been ready, or is drained or failed; and the end of a
- * reload RELOADING=1           a reload of all slots begins; also one that is refused, before
- * READY=1 STOPPING=1            a stop begins STATUS=...            what has changed, at most five
- * times a second EXTEND_TIMEOUT_USEC=  while a reload or a stop goes on WATCHDOG=1            from
- * the main loop, as WATCHDOG_USEC asks for
+ * - READY=1: every slot has been ready, or is drained or failed (after a takeover: one is ready);
+ *   the end of a reload
+ * - RELOADING=1: a reload of all slots begins; also one that is refused, before READY=1
+ * - STOPPING=1: a stop begins
+ * - STATUS=...: what has changed, at most five times a second
+ * - EXTEND_TIMEOUT_USEC=: while a reload or a stop goes on
+ * - WATCHDOG=1: from the main loop, as WATCHDOG_USEC asks for
  *
  * MAINPID= is never sent: an upgrade keeps the process.
  */

@@ -294,6 +294,11 @@ bool supervisor_has_started(const struct supervisor *supervisor)
 	return slots_all_were_ready(supervisor);
 }
 
+bool supervisor_took_over(const struct supervisor *supervisor)
+{
+	return supervisor->took_over;
+}
+
 json_t *supervisor_foreign_listeners(const struct supervisor *supervisor)
 {
 	return foreign_listeners_json(supervisor->foreign);

@@ -51,6 +51,9 @@ void supervisor_start(struct supervisor *supervisor);
 /* Returns true if every slot has been ready at least once. */
 bool supervisor_has_started(const struct supervisor *supervisor);
 
+/* Returns true if it has taken over workers of a previous controller. */
+bool supervisor_took_over(const struct supervisor *supervisor);
+
 /*
  * Returns how often the program was found not to place connections any more, and was attached
  * again, since the supervisor was opened.

@@ -12,7 +12,7 @@ import time
 
 import harness
 from clients import HERE
-from lifecycle import Line, LifecycleTestCase
+from lifecycle import WORKERS, Line, LifecycleTestCase
 from programs import WORKER
 from world import wait_for
 
@@ -134,6 +134,26 @@ class Service(LifecycleTestCase):
         instance = self.start("-w", 2, "-l", "127.0.0.1:3000", "--ready", "notify", "--", WORKER,
                               "--notify", env={"NOTIFY_SOCKET": self.name})
         self.assertIn("1 of 2 slots ready, 1 drained", supervisor.wait("READY", 2)["STATUS"])
+        self.assertEqual(instance.stop(), 0)
+
+    def test_a_takeover_does_not_wait_for_a_slot_that_fails(self):
+        """The supervisor would end the workers that serve, as the start takes too long."""
+        supervisor = self.supervisor()
+        command = self.switchable_worker("bad) exit 3;;")
+        arguments = ("-w", 2, *WORKERS, "--", command)
+        instance = self.start(*arguments, env={"NOTIFY_SOCKET": self.name}).ready()
+        supervisor.wait("READY")
+        self.mode("bad")
+        self.kill_worker(instance, 1)
+        instance.wait_status("a slot that waits", lambda status:
+                             status["workers"][1]["state"] == "waiting")
+        self.kill_controller(instance)
+        instance = self.start(*arguments, env={"NOTIFY_SOCKET": self.name})
+        told = supervisor.wait("READY", 2)["STATUS"]
+        self.assertTrue(told.startswith("running, 1 of 2 slots ready"), told)
+        self.mode("good")
+        instance.run("restart", 1)
+        instance.ready()
         self.assertEqual(instance.stop(), 0)
 
     def test_watchdog(self):

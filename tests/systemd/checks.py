@@ -25,6 +25,13 @@ KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf
         "cap_dac_read_search", "cap_sys_ptrace"}
 
 
+def drop_ins():
+    """Those of docs/systemd.md, for the user nobody."""
+    page = pathlib.Path("docs/systemd.md").read_text()
+    blocks = re.findall(r"^    \[Service\]\n((?:    .*\n)+)", page, re.MULTILINE)
+    return [re.sub(r"\bapp\b", "nobody", textwrap.dedent(block)) for block in blocks]
+
+
 class Case(unittest.TestCase):
     """A check with an instance of its own, which must leave nothing behind."""
 
@@ -164,6 +171,15 @@ class Reload(Case):
         self.assertEqual((service.state, service.workers()), (RUNNING, before))
         self.assertIn("did you mean 'workers'?", service.journal())
 
+    def test_longer_than_a_start(self):
+        """reload: may take longer than TimeoutStartSec="""
+        service = self.service(command=[str(WORKER), "--notify-delay", "1000"])
+        service.drop_in("TimeoutStartSec=1")
+        began = time.monotonic()
+        self.assertEqual(service.do("reload"), 0)
+        self.assertGreater(time.monotonic() - began, 1.9)
+        self.assertEqual(service.state, RUNNING)
+
     def test_upgrade(self):
         """upgrade: the same process and workers, no connection lost"""
         service = self.service()
@@ -246,6 +262,22 @@ class Crash(Case):
         self.assertEqual(service.do("stop"), 0)
         self.assert_stopped(service, before)
 
+    def test_a_slot_that_fails(self):
+        """kill -9 while a slot's workers fail: the other slot's worker serves on, for good"""
+        broken = pathlib.Path("/tmp/broken")
+        service = self.service(
+            drop_in="TimeoutStartSec=2", min_uptime="5ms",
+            command=["sh", "-c", f"[ ! -e {broken} ] || exit 1; exec {WORKER} --notify"])
+        before = service.workers()
+        broken.touch()
+        self.addCleanup(broken.unlink)
+        os.kill(before[1], signal.SIGKILL)
+        wait_for("the slot to fail", lambda: "1 of 2 slots ready" in service.show("StatusText"))
+        service.wait_next(service.kill_controller())
+        time.sleep(3)  # longer than TimeoutStartSec=
+        self.assertEqual((service.state, service.show("NRestarts")), (RUNNING, "1"))
+        self.assertEqual(service.workers()[0], before[0])
+
     def test_a_mistake_since_then(self):
         """crash, and the file has a mistake by now: the workers serve on until start, or stop"""
         service = self.service()
@@ -318,7 +350,7 @@ class Sandbox(Case):
         self.assertFalse(set(before) & set(service.workers()))
 
     def test_files(self):
-        """workers can't write to /usr, /etc, /sys, and can to /tmp and /var"""
+        """workers of root can't write to /usr, /etc, /sys, and can to /tmp, /var and the pins"""
         script = pathlib.Path("/usr/local/lib/sticky-test/writes")
         script.write_text("#!/bin/sh\nfor place in /usr /etc /sys/fs/bpf /sys/fs/cgroup /tmp /var/lib; do\n"
                           "  mkdir $place/written 2>/dev/null && echo wrote $place\n"
@@ -347,21 +379,30 @@ class Sandbox(Case):
         self.assertEqual(service.workers(), before)
         self.assertEqual(service.do("reload"), 0)
 
+    def test_drop_ins(self):
+        """each drop-in of docs/systemd.md: it starts, reloads and is taken over"""
+        uploads = pathlib.Path("/srv/web/uploads")
+        uploads.mkdir(parents=True)
+        for text in drop_ins():
+            service = self.service(drop_in=text)
+            self.assertEqual(service.do("reload"), 0, text)
+            before = service.workers()
+            service.wait_next(service.kill_controller())
+            self.assertEqual(service.workers(), before, text)
+            self.clean_up(service)
+
     def test_drop_in_user(self):
-        """drop-in of docs/systemd.md: the controller as another user, with takeovers"""
-        page = pathlib.Path("docs/systemd.md").read_text()
-        text = re.search(r"(    User=app\n(?:    .*\n)+)", page)[1].replace("app", "nobody")
-        service = self.service(drop_in=textwrap.dedent(text), listen=["127.0.0.1:80", TARGET])
+        """drop-in: the controller as another user, with port 80"""
+        text = next(text for text in drop_ins() if "User=" in text)
+        service = self.service(drop_in=text, listen=["127.0.0.1:80", TARGET])
         self.assertIn("steering kernel", service.show("StatusText"))
         pids = [service.pid, *service.workers()]
         self.assertEqual({status_of(pid)["Uid"].split()[0] for pid in pids}, {"65534"})
         self.assertEqual(service.do("reload"), 0)
         self.assertEqual(service.stickyctl("status").returncode, 0)
-        before = service.workers()
-        service.wait_next(service.kill_controller())
-        self.assertEqual(service.workers(), before)
+        pids = [service.pid, *service.workers()]
         self.assertEqual(service.do("stop"), 0)
-        self.assert_stopped(service, before)
+        self.assert_stopped(service, pids)
 
 
 class User(Case):
