@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The package for npm: stickyctl with all libraries but glibc linked in, for x64 and arm64. What is in the
-# program beside its own code: packaging/npm/libraries; the lowest glibc that it runs with:
+# The package for npm: stickyctl with all libraries but glibc linked in, for x64 and arm64. What is in
+# the program beside its own code: packaging/npm/libraries; the lowest glibc that it runs with:
 # packaging/npm/floor.
 
 NPM := $(BUILD)/npm
