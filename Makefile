@@ -19,7 +19,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 # ---- What must be installed: the one place that names it (Debian 12 and 13) ---------
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config \
-	libncurses-dev
+	libncurses-dev ncurses-bin
 # Installed, it is not what boots this machine: only its own tests start it.
 SYSTEMD_PACKAGES := systemd python3 iproute2
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
@@ -266,6 +266,13 @@ $(BUILD)/generated/cli/completion.%.h: src/cli/completion.%
 	@mkdir -p $(@D)
 	$(Q)sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/src/cli/cmd_completion.o: $(SHELLS:%=$(BUILD)/generated/cli/completion.%.h)
+
+# What xterm understands, for `top` where there is no terminfo. TERMINFO can be set to it.
+$(BUILD)/generated/cli/xterm.terminfo.h:
+	$(call SAY,TERM,xterm)
+	@mkdir -p $(@D)
+	$(Q)infocmp -0 -Q 2 xterm | sed -n 's/^b64:.*/"&"/p' > $@
+$(BUILD)/src/cli/top_terminal.o: $(BUILD)/generated/cli/xterm.terminfo.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c

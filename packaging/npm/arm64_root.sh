@@ -4,8 +4,8 @@
 #
 #     arm64_root.sh DIRECTORY PACKAGES...
 #
-# Nothing in there is run, and nothing is installed on this machine. The packages come from where this
-# machine's apt has its own, security updates included.
+# Nothing in there is run, and nothing is installed on this machine. The packages come from where
+# this machine's apt has its own, security updates included.
 set -eu
 
 directory=$1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The package for npm: stickyctl with all libraries but glibc linked in, for x64 and arm64. What is in the
-# program beside its own code: packaging/npm/libraries; the lowest glibc that it runs with:
+# The package for npm: stickyctl with all libraries but glibc linked in, for x64 and arm64. What is in
+# the program beside its own code: packaging/npm/libraries; the lowest glibc that it runs with:
 # packaging/npm/floor.
 
 NPM := $(BUILD)/npm
@@ -16,7 +16,8 @@ ARM64_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES))
 # libraries that something was taken from.
 PORTABLE := portable/stickyctl
 PORTABLE_LIBS = $(SCREEN_LIBS) $(CTL_LIBS) $(shell pkg-config --static --libs libelf)
-$(BUILD)/$(PORTABLE): $(CLI_OBJECTS) $(BUILD)/packaging/npm/old_glibc.o $(CONTROLLER) $(LIBSTICKY) \
+PORTABLE_OBJECTS := $(call objects,$(wildcard packaging/npm/*.c))
+$(BUILD)/$(PORTABLE): $(CLI_OBJECTS) $(PORTABLE_OBJECTS) $(CONTROLLER) $(LIBSTICKY) \
 		packaging/npm/check_program.py packaging/npm/floor packaging/npm/libraries
 	$(call SAY,LD,$@)
 	@mkdir -p $(@D)

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -159,18 +160,22 @@ NUMBER_READER(unsigned long, strtoul)
 NUMBER_READER(long long, strtoll)
 NUMBER_READER(unsigned long long, strtoull)
 
-int __isoc99_vsscanf(const char *text, const char *format, va_list values);
-int __isoc23_sscanf(const char *text, const char *format, ...);
-HIDDEN int __isoc23_sscanf(const char *text, const char *format, ...)
-{
-	va_list values;
-
-	va_start(values, format);
-	int count = __isoc99_vsscanf(text, format, values);
-
-	va_end(values);
-	return count;
-}
+/* In both, the first parameter is where it reads from. */
+#define FIELD_READER(type, name)                                                                   \
+	int __isoc99_v##name(type from, const char *format, va_list values);                       \
+	int __isoc23_##name(type from, const char *format, ...);                                   \
+	HIDDEN int __isoc23_##name(type from, const char *format, ...)                             \
+	{                                                                                          \
+		va_list values;                                                                    \
+                                                                                                   \
+		va_start(values, format);                                                          \
+		int count = __isoc99_v##name(from, format, values);                                \
+                                                                                                   \
+		va_end(values);                                                                    \
+		return count;                                                                      \
+	}
+FIELD_READER(const char *, sscanf)
+FIELD_READER(FILE *, fscanf)
 
 /* ---- strlcpy(), strlcat(): 2.38 ----------------------------------------------------- */
 size_t strlcpy(char *ret_text, const char *from, size_t size);

@@ -4,8 +4,8 @@
 
     package.py DIRECTORY VERSION CPU=PROGRAM:ROOT ...
 
-CPU is what Node.js calls it: x64, arm64. ROOT is the tree of files from which the program's libraries
-came: "/" for this machine. The result is DIRECTORY/stickyctl-VERSION.tgz.
+CPU is what Node.js calls it: x64, arm64. ROOT is the tree of files from which the program's
+libraries came: "/" for this machine. The result is DIRECTORY/stickyctl-VERSION.tgz.
 """
 
 import contextlib
@@ -59,8 +59,9 @@ def source_of(root, package):
     with contextlib.suppress(OSError), gzip.open(
             root / "usr/share/doc" / package / "changelog.Debian.gz", "rt") as changelog:
         return changelog.readline().partition(")")[0].replace("(", "")
-    return subprocess.run(["dpkg-query", "-W", "-f", "${source:Package} ${source:Version}", package],
-                          capture_output=True, text=True, check=True).stdout
+    form = "${source:Package} ${source:Version}"
+    return subprocess.run(["dpkg-query", "-W", "-f", form, package], capture_output=True,
+                          text=True, check=True).stdout
 
 
 def packages(root):
@@ -72,7 +73,7 @@ def packages(root):
 
 
 def add_licences(target, roots):
-    """The copyright files of what is linked in, the texts that they refer to, and where it is from."""
+    """The copyright files of what is linked in, the texts that they refer to, and its sources."""
     lines = {}
     for cpu, root in roots.items():
         for directory, licence_of_it in packages(root):

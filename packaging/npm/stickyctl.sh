@@ -18,22 +18,30 @@ self=$(readlink -f "$0")
 program=${self%/bin/*}/linux-$cpu/stickyctl
 [ -e "$program" ] || refuse "this package has no program for $cpu: build stickyctl from its source"
 
-wanted="glibc @FLOOR@ or newer is needed"
-advice="use an image or a system with a newer glibc: node:22-slim, Debian 10, Ubuntu 18.04, RHEL 8 or later"
-glibc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || glibc=
+floor=@FLOOR@
+need_glibc() {
+	refuse "glibc $floor or newer is needed, and $1
+use an image like node:22-slim; Debian 10, Ubuntu 18.04, RHEL 8 and all that are newer have it"
+}
+
+# $1: a version. Is it that of the floor, or newer?
+is_new_enough() {
+	major=${1%%.*} rest=${1#*.}
+	minor=${rest%%.*}
+	[ "$major" -gt "${floor%.*}" ] ||
+		{ [ "$major" -eq "${floor%.*}" ] && [ "$minor" -ge "${floor#*.}" ]; }
+}
+
+glibc=$(getconf GNU_LIBC_VERSION 2>&1) || glibc=
 case $glibc in
 'glibc '*)
-	version=${glibc#glibc }
-	minor=${version#*.}
-	floor=@FLOOR@
-	[ "${version%%.*}" -gt "${floor%%.*}" ] || [ "${minor%%.*}" -ge "${floor#*.}" ] ||
-		refuse "$wanted, this is $glibc; $advice"
+	is_new_enough "${glibc#glibc }" || need_glibc "this is $glibc"
 	;;
 *)
 	for musl in /lib/ld-musl-*; do
-		[ ! -e "$musl" ] || refuse "$wanted, this system has musl (Alpine Linux); $advice"
+		[ ! -e "$musl" ] || need_glibc "this system has musl (Alpine Linux)"
 	done
 	;;
 esac
-[ -e "$loader" ] || refuse "$wanted, $loader is missing; $advice"
+[ -e "$loader" ] || need_glibc "there is no $loader"
 exec "$program" "$@"

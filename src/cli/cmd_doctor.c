@@ -13,6 +13,7 @@
 
 #include "bind/bind_install.h"
 #include "common/exit_code.h"
+#include "common/privilege.h"
 #include "procfs/cpu_count.h"
 #include "client/client.h"
 #include "cli/command.h"
@@ -323,6 +324,7 @@ int command_doctor(int argc, char **argv)
 	size_t i;
 
 	command_parse(&argp, argc, argv, &findings, &config);
+	privilege_raise(PRIVILEGE_BPF); /* permitted alone is enough for `start`, too */
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](&findings);
 	check_instance(&findings, &config);

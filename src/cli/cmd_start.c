@@ -12,6 +12,7 @@
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "demo/demo.h"
+#include "service/end_with_npm.h"
 #include "cli/start.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -120,6 +121,7 @@ int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 /* Run the instance until it ends. */
 static int run_instance(struct config *config, const struct config_sources *sources)
 {
+	end_with_npm();
 	return controller_run(config, sources, demo_host());
 }
 

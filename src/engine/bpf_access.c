@@ -60,7 +60,12 @@ int bpf_access_create_array(const struct bpf_access *access, const char *name, u
 	return map;
 }
 
+/* CONFIG_NR_CPUS is no larger anywhere. Without sysfs nothing says how many there are. */
+#define CPUS_MAX 8192
+
 int bpf_access_cpus(void)
 {
-	return libbpf_num_possible_cpus();
+	int cpus = libbpf_num_possible_cpus();
+
+	return cpus > 0 ? cpus : CPUS_MAX;
 }

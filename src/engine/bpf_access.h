@@ -37,7 +37,10 @@ int bpf_access_next_key(const struct bpf_access *access, int map, const void *ke
 /* Create an array of one element. Returns its descriptor or -errno. */
 int bpf_access_create_array(const struct bpf_access *access, const char *name, uint32_t value_size);
 
-/* The number of CPUs for which a per-CPU map has values, or -errno. */
+/*
+ * At least the number of CPUs for which a per-CPU map has values: the kernel writes no more of
+ * them. What is read into must be zero before.
+ */
 int bpf_access_cpus(void);
 
 #endif

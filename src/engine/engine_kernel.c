@@ -135,8 +135,6 @@ static int kernel_count(struct engine *engine, struct sticky_cpu_counters *ret_s
 	uint32_t zero = 0;
 	int error, cpu;
 
-	if (cpus < 0)
-		return cpus;
 	each = calloc((size_t)cpus, sizeof(*each));
 	if (!each)
 		return -ENOMEM;

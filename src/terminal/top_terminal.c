@@ -4,6 +4,7 @@
 #include <curses.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <term.h> /* defines `lines`, `columns` and many other words: hence a file of its own */
 #include <unistd.h>
 
@@ -25,6 +26,30 @@ static bool is_known(const char *name)
 	return is_usable;
 }
 
+static const char xterm[] =
+#include "cli/xterm.terminfo.h"
+	;
+
+/* Most terminals understand what xterm does. */
+static bool is_like_xterm(const char *name)
+{
+	static const char *const families[] = {"xterm", "screen",    "tmux", "rxvt",  "linux",
+					       "vte",	"alacritty", "foot", "kitty", "gnome"};
+	size_t i;
+
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (!strncmp(name, families[i], strlen(families[i])))
+			return true;
+	return false;
+}
+
+/* Small images of containers have no terminfo: use the one that we have brought. */
+static bool use_own(const char *name)
+{
+	return is_like_xterm(name) && !setenv("TERMINFO", xterm, 1) &&
+	       !setenv("TERM", "xterm", 1) && is_known("xterm");
+}
+
 int top_terminal_check(struct error_text *ret_error)
 {
 	const char *name = getenv("TERM");
@@ -34,7 +59,7 @@ int top_terminal_check(struct error_text *ret_error)
 					  "use 'stickyctl status --watch' instead");
 		return -ENOTTY;
 	}
-	if (name && name[0] && is_known(name))
+	if (name && name[0] && (is_known(name) || use_own(name)))
 		return 0;
 	error_text_set(ret_error,
 		       "top: the terminal '%.64s' (TERM) is not known here, or can't place its "

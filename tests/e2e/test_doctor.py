@@ -8,6 +8,7 @@ import resource
 import subprocess
 
 import harness
+from harness import needs
 from privilege import as_nobody, copy_program, without
 from programs import STICKYCTL
 from world import set_up_network
@@ -63,6 +64,18 @@ class Doctor(harness.TestCase):
         result = self.stickyctl("start", "-l", ":3000", "--user", "nobody", "--", "true",
                                 prefix=without("chown"))
         self.assert_message(result, "notify.sock", "Operation not permitted", code=1)
+
+    @needs("setcap")
+    def test_with_bpf_permitted_alone(self):
+        """By `setcap cap_bpf+p`; with +ep the program could not run where the capability is out of
+        reach, as in most containers."""
+        program = copy_program(STICKYCTL, self.dir)
+        self.assertEqual(self.run_program("setcap", "cap_bpf+p", program).returncode, 0)
+        self.assertEqual(self.look(0, program=program, prefix=as_nobody(), cwd="/")["steering"][0],
+                         "ok")
+        prefix = [*as_nobody(), "--bounding-set=-all"]
+        findings = self.look(1, program=program, prefix=prefix, cwd="/")
+        self.assertEqual(findings["steering"][0], "warning")
 
     def test_small_somaxconn(self):
         path = pathlib.Path("/proc/sys/net/core/somaxconn")

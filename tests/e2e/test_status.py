@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import harness
+from clients import HERE, ask
 from lifecycle import LifecycleTestCase
 from programs import NOT_RUNNING, STICKYCTL, USAGE
 from world import scaled, wait_for
@@ -52,6 +53,14 @@ class Status(LifecycleTestCase):
                       "'stickyctl restart 0'", text)
         self.assertIn("slot 1 is drained: 'stickyctl ready 1' brings it back", text)
         self.assertTrue(lines[end + 1].startswith("default: running"))
+
+    def test_without_sysfs(self):
+        """A chroot has none: how many processors there may be is not known."""
+        self.mount("-t", "tmpfs", "none", "/sys/devices/system/cpu")
+        instance = self.serve_workers(2)
+        ask(HERE)
+        self.assertEqual(instance.status()["counters"]["steered"], 1)
+        self.assertTrue(self.lines(instance)[0].startswith("default: running"))
 
     def test_many_numbers_fit(self):
         instance = self.serve_workers(2)

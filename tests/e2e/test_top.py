@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`stickyctl top` on a terminal of the test: it draws, resizes, orders, gives the terminal back."""
 
+import os
 import re
 import signal
 import termios
@@ -136,6 +137,20 @@ class Top(LifecycleTestCase):
             self.assertIn("TERM=xterm", terminal.bytes)
             self.assert_given_back(terminal)
         self.assert_message(self.stickyctl("top"), "no terminal", "status --watch", code=USAGE)
+
+    def test_without_terminfo(self):
+        """As in small images of containers: most terminals are taken for an xterm."""
+        self.serve_workers(1)
+        for place in ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"):
+            if os.path.isdir(place):
+                self.mount("-t", "tmpfs", "none", place)
+        for name in ("xterm-256color", "tmux", "linux"):
+            terminal = self.top(TERM=name, HOME=self.dir)
+            terminal.type("q")
+            self.assertEqual(terminal.end(), 0)
+            self.assertIn("default: running", terminal.bytes)
+        terminal = self.top(TERM="vt100", HOME=self.dir)
+        self.assertEqual(terminal.end(), FAILED)
 
     def test_without_an_instance(self):
         self.assertEqual(self.stickyctl("top").returncode, NOT_RUNNING)
