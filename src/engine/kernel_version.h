@@ -18,7 +18,7 @@ bool kernel_version_parse(const char *text, struct kernel_version *ret_version);
  * Others free the previous program at once when a new one is attached. A CPU that is just running
  * it then executes freed memory, and the machine can crash (CVE-2026-52910; seen on Linux 6.1.170).
  * Linux 7.1 does it right ("bpf: Free reuseport cBPF prog after RCU grace period", 18fc650ccd7f),
- * and so do 7.0.13, 6.18.36, 6.12.94, 6.6.143, 6.1.176 and 5.15.210.
+ * and so do 7.0.13, 6.18.36, 6.12.94, 6.6.143, 6.1.176, 5.15.210 and 5.10.259.
  *
  * release, version  as uname(2) reports them. Debian names the kernel's own version in `version`.
  *
