@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import unittest
 
 import harness
 import lifecycle
@@ -23,6 +24,7 @@ from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
 from world import slowness, wait_for
 
 CLIENTS = 50
+KERNEL = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
 
 
 @functools.cache
@@ -238,6 +240,15 @@ class Choice(Nobody, lifecycle.LifecycleTestCase):
         text = instance.run("status").stdout
         self.assertIn("steering by classic: BPF is not permitted", text)
         self.assertNotIn("placed", text)
+        self.assertEqual(instance.terminate(), 0)
+
+    @unittest.skipIf(KERNEL >= (5, 14), "this kernel has what the kernel engine needs")
+    def test_an_old_kernel_is_the_reason(self):
+        """And not the capability, which would not help."""
+        instance = self.serve_workers(2)
+        status = instance.status()
+        self.assertEqual(status["steering"], "classic")
+        self.assertIn("Linux 5.14 or later is needed", status["steering_reason"])
         self.assertEqual(instance.terminate(), 0)
 
     def refused(self, *arguments, code=FAILED, words=()):

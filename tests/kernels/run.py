@@ -22,6 +22,7 @@ import time
 import images
 import kernels
 import machine
+import older
 import results
 import short
 import table
@@ -59,10 +60,18 @@ def parse():
     return arguments
 
 
-def settings(arguments, suites, by_hand):
+def chosen_tests(arguments, kernel):
+    """Returns what is run of the suites on this kernel; "" is all."""
+    if arguments.only or results.supported(kernel.version):
+        return arguments.only
+    return " ".join(older.ONLY)
+
+
+def settings(arguments, kernel):
     """Shell variables for guest.sh."""
-    values = {"SUITES": " ".join(suites), "ONLY": arguments.only,
-              "LIMIT_S": str(arguments.limit), "UNPRIVILEGED_BPF": "2" if by_hand else "",
+    values = {"SUITES": " ".join(arguments.suites), "ONLY": chosen_tests(arguments, kernel),
+              "LIMIT_S": str(arguments.limit),
+              "UNPRIVILEGED_BPF": "2" if kernel.modules is None else "",
               "REPEAT_FAILED_ONCE": os.environ.get("REPEAT_FAILED_ONCE", "")}
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
@@ -77,16 +86,13 @@ def try_kernel(kernel, host, arguments, directory):
     place = directory / "results" / kernel.name.strip("/").replace("/", "-")
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
-    suites = arguments.suites
-    if not results.supported(kernel.version):
-        suites = [name for name in suites if name == "doctor"]
     say(f"{kernel.name}: {kernel.version}")
     began = time.monotonic()
     # The guest ends its suites at the limit, and writes what it has. The host waits for that.
-    outcome.problem = host.run(kernel, place, settings(arguments, suites, kernel.modules is None),
+    outcome.problem = host.run(kernel, place, settings(arguments, kernel),
                                arguments.limit + ENDING_S, lambda line: say(f"  {line}"))
     results.unpack(place)
-    results.collect(outcome, place, suites)
+    results.collect(outcome, place, arguments.suites)
     say(f"  {time.monotonic() - began:.0f} s; results in {place}")
     return outcome
 

@@ -7,7 +7,8 @@ ABOUT = """# What was tried on which kernel
 does not work, with 2 processors and Debian's user space, and runs in it `stickyctl doctor` and the
 suites of `make test`. The kernels are Debian's packages, the oldest and the newest of a series that
 the archive had on that day, or built from source ("built by hand"). A cell is the number of tests
-that passed / failed / were skipped. What is not in the table was not tried.
+that passed / failed / were skipped. What is not in the table was not tried. On kernels before 5.14 the
+engines `classic` and `user` alone are tested, by the tests that tests/kernels/older.py names.
 """
 
 

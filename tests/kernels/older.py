@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""What is run on kernels before Linux 5.14: connections can't move with their slot there, and the
+kernel engine refuses to start. Its two substitutes need no such kernel."""
+
+# For tests/run.py: the pure parts, the two other engines, and stickyctl with each.
+ONLY = """
+unit/
+kernel/test_classic
+kernel/test_user_engine
+kernel/test_user_rights
+e2e/test_classic:Choice.test_an_old_kernel_is_the_reason
+e2e/test_classic:Steering.test_v4
+e2e/test_classic:Steering.test_dual_stack
+e2e/test_classic:Steering.test_where_of_the_command_line
+e2e/test_classic:Killed.test_kills_under_load
+e2e/test_classic:Rolling
+e2e/test_classic:Holding
+e2e/test_classic:Misuse
+e2e/test_classic:Node
+e2e/test_user:Unprivileged.test_works
+e2e/test_pid1:Workers.test_signals_that_stop
+""".split()
