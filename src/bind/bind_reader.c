@@ -6,11 +6,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "bind/bind_filter.h"
+#include "common/descriptor_range.h"
 #include "common/privilege.h"
 
 #define TIME_S 1
@@ -31,7 +31,7 @@ static void __attribute__((noreturn)) read_and_exit(const struct bind_call *call
 	ssize_t length, written = -1;
 
 	/* A socket or connection of the controller's must not stay open because of this process. */
-	if (dup2(to, STDIN_FILENO) < 0 || syscall(SYS_close_range, STDIN_FILENO + 1, ~0u, 0))
+	if (dup2(to, STDIN_FILENO) < 0 || descriptors_close_from(STDIN_FILENO + 1))
 		_exit(1);
 	memcpy(&there.iov_base, &call->address, sizeof(there.iov_base));
 	length = process_vm_readv(call->tid, &here, 1, &there, 1, 0);

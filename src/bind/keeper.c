@@ -3,19 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "bind/keeper_process.h"
 #include "bind/keeper_wire.h"
+#include "common/descriptor_range.h"
 #include "common/log.h"
 #include "wire/fd_passing.h"
 
@@ -75,7 +74,7 @@ static void __attribute__((noreturn)) run_keeper(int listener, int channel)
 	for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
 		dup2(null, i);
 	if (dup2(listener, KEEPER_LISTENER) < 0 || dup2(channel, KEEPER_LEADER) < 0 ||
-	    syscall(SYS_close_range, above, ~0u, 0))
+	    descriptors_close_from(above))
 		_exit(127);
 	execve("/proc/self/exe", arguments, environ);
 	_exit(127);

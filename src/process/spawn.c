@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bind/bind_install.h"
+#include "common/descriptor_range.h"
 #include "process/filter_exec.h"
 
 /* ---- In the child: async-signal-safe calls only --------------------------------- */
@@ -78,7 +78,7 @@ static int place_descriptors(const struct spawn_request *request, int *status, i
 	for (i = 0; i < above; i++)
 		if (dup2(sources[i], i) < 0)
 			return -1;
-	return (int)syscall(SYS_close_range, above, ~0u, CLOSE_RANGE_CLOEXEC);
+	return descriptors_set_cloexec_from(above);
 }
 
 static int change_identity(const struct identity *identity)
