@@ -573,7 +573,7 @@ int main(void)
 		cmocka_unit_test(a_foreign_program_is_replaced),
 		cmocka_unit_test(a_socket_that_was_shut_down_is_replaced),
 	};
-	const char *reason = netns_enter();
+	const char *reason = netns_enter_without_bpf();
 
 	if (reason)
 		return netns_skip(reason);

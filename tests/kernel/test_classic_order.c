@@ -163,7 +163,7 @@ int main(void)
 		cmocka_unit_test(an_index_out_of_range_scatters),
 		cmocka_unit_test(a_locked_socket_can_not_attach),
 	};
-	const char *reason = netns_enter();
+	const char *reason = netns_enter_without_bpf();
 
 	if (reason)
 		return netns_skip(reason);
