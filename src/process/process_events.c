@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bind/bind_install.h"
+#include "common/clock.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "common/log.h"
@@ -100,6 +101,18 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
 }
 
+/* Look for a reason of the kernel's, who tells none to the one that waits for the process. */
+static void describe_kill(struct oom_kills *kills, struct run_exit *ret_exit)
+{
+	if (!oom_kills_look(kills, clock_ms()))
+		return;
+	snprintf(ret_exit->text, sizeof(ret_exit->text),
+		 "was killed by SIGKILL: out of memory");
+	ret_exit->hint = "raise the memory limit of its cgroup or container (memory.max), start "
+			 "fewer workers (-w), or have them replaced before they are too large "
+			 "(--max-rss)";
+}
+
 static void describe_exit(const struct process *process, const siginfo_t *info,
 			  struct run_exit *ret_exit)
 {
@@ -114,6 +127,8 @@ static void describe_exit(const struct process *process, const siginfo_t *info,
 		snprintf(ret_exit->text, sizeof(ret_exit->text), "was killed by SIG%s%s",
 			 sigabbrev_np(info->si_status),
 			 info->si_code == CLD_DUMPED ? " (core dumped)" : "");
+		if (info->si_status == SIGKILL)
+			describe_kill(&process->processes->oom_kills, ret_exit);
 	}
 	if (process->failure.stage != SPAWN_STAGE_COUNT)
 		describe_failure(process, ret_exit);

@@ -8,6 +8,7 @@
 #include "process/processes.h"
 #include "process/spawn.h"
 #include "process/survivors.h"
+#include "procfs/oom_kills.h"
 
 struct process {
 	struct processes *processes;
@@ -45,6 +46,7 @@ struct processes {
 	struct process *list;
 	struct event *child_event;
 	struct notify *notify;
+	struct oom_kills oom_kills;
 	size_t begun;	  /* bytes of lines that have no end yet */
 	int null;	  /* /dev/null: what a worker keeps in the place of a pipe */
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */

@@ -14,6 +14,7 @@
 #include "process/filter_exec.h"
 #include "node/inspect_port.h"
 #include "node/node_worker.h"
+#include "common/clock.h"
 #include "common/privilege.h"
 #include "process/process_internal.h"
 #include "procfs/usage.h"
@@ -246,6 +247,8 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 	if (!process)
 		return -ENOMEM;
+	/* What has been killed until now, is no worker that will end later. */
+	oom_kills_look(&process->processes->oom_kills, clock_ms());
 	error = begin(process, sockets);
 	if (error && !process->pid) {
 		process_release(process);
@@ -360,6 +363,7 @@ int processes_open(const struct processes_options *options, struct processes **r
 	if (!processes)
 		return -ENOMEM;
 	processes->options = *options;
+	oom_kills_begin(&processes->oom_kills);
 	processes->null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	error = processes->null < 0 ? -errno : 0;
 	if (!error)

@@ -2,12 +2,11 @@
 #include "procfs/cpu_count.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#include "procfs/cgroup.h"
 
 static uint32_t count_affinity(void)
 {
@@ -37,26 +36,6 @@ static uint32_t read_limit(const char *path)
 	return quota ? (uint32_t)((quota + period - 1) / period) : 1;
 }
 
-/* Find this process's cgroup in the unified hierarchy: the line "0::/path". */
-static int find_cgroup(char path[PATH_MAX])
-{
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	char line[PATH_MAX];
-	int found = -1;
-
-	if (!file)
-		return -1;
-	while (found < 0 && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "0::/", 4)) {
-			strcpy(path, line + 3);
-			found = 0;
-		}
-	}
-	fclose(file);
-	return found;
-}
-
 uint32_t cpus_usable(void)
 {
 	uint32_t cpus = count_affinity();
@@ -65,7 +44,7 @@ uint32_t cpus_usable(void)
 
 	if (cpus < 1)
 		cpus = 1;
-	if (find_cgroup(cgroup))
+	if (cgroup_find("", cgroup))
 		return cpus;
 	/*
 	 * Look at the process's cgroup and at all cgroups above it. What seems to be the root may

@@ -106,6 +106,8 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 	if (!slot->was_ready)
 		slot->first_worker_failed = true;
 	json_object_set_new(fields, "how", json_string(how->text));
+	if (how->hint)
+		json_object_set_new(fields, "hint", json_string(how->hint));
 	json_object_set_new(fields, "after_ms", json_integer((json_int_t)lifetime));
 	journal_add(slot->supervisor->options.journal, unasked ? STICKY_LOG_WARN : STICKY_LOG_INFO,
 		    "worker_exit", fields);

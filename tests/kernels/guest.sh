@@ -15,6 +15,7 @@ mkdir -p /dev/pts /dev/shm /run/lock /run/results
 mount -t devpts -o gid=5,mode=620 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control
 mount -t bpf bpf /sys/fs/bpf
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 [ -c /dev/net/tun ] || { mkdir -p /dev/net && mknod /dev/net/tun c 10 200; } 2>/dev/null
