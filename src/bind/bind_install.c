@@ -74,7 +74,8 @@ const char *bind_install_reason(int error)
 	case -EINVAL:
 	case -ENOSYS:
 	case -EOPNOTSUPP:
-		return "this kernel has no seccomp user notification (CONFIG_SECCOMP_FILTER)";
+		return "this kernel has no seccomp user notification (CONFIG_SECCOMP_FILTER), or a "
+		       "container's filter hides seccomp()";
 	case -EPERM:
 	case -EACCES:
 		return "something forbids seccomp(): a filter of a container or of a systemd unit "

@@ -29,7 +29,13 @@ int controller_take_name(struct controller *controller)
 				    config->name, pid);
 		return EXIT_ALREADY_RUNNING;
 	}
-	controller_complain("%s", error.text);
+	/* The others say what to do. */
+	if (result == -EBUSY || result == -ENAMETOOLONG)
+		controller_complain("%s", error.text);
+	else
+		controller_complain("%s\nname a directory that this user can write to by "
+				    "--run-dir, or STICKYCTL_RUN_DIR: here, and for all commands",
+				    error.text);
 	if (result == -ENAMETOOLONG)
 		return EXIT_USAGE;
 	return result == -EPERM || result == -EACCES ? EXIT_NOT_PERMITTED : EXIT_FAILED;
