@@ -55,18 +55,24 @@ LOAD, EQUAL, GIVE = 0x20, 0x15, 0x06  # LD|W|ABS, JMP|JEQ|K, RET|K
 REFUSE, ALLOW = 0x00050000, 0x7fff0000
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277, "riscv64": 277}
+CLOSE_RANGE_SYSCALL = 436  # everywhere
+
+
+def forbid_call(number, error):
+    """For Popen's preexec_fn: a system call fails with this errno, as under a container's
+    profile."""
+    install_filter((LOAD, 0, 0, 0), (EQUAL, 0, 1, number), (GIVE, 0, 0, REFUSE | error),
+                   (GIVE, 0, 0, ALLOW))
 
 
 def forbid_bpf(error):
-    """For Popen's preexec_fn: bpf(2) fails with this errno, as under a container's profile."""
-    install_filter((LOAD, 0, 0, 0), (EQUAL, 0, 1, BPF_SYSCALL[os.uname().machine]),
-                   (GIVE, 0, 0, 0x00050000 | error), (GIVE, 0, 0, ALLOW))
+    """bpf(2) fails with this errno."""
+    forbid_call(BPF_SYSCALL[os.uname().machine], error)
 
 
-def forbid_seccomp():
-    """For Popen's preexec_fn: no further filter can be installed by seccomp(2)."""
-    install_filter((LOAD, 0, 0, 0), (EQUAL, 0, 1, SECCOMP_SYSCALL[os.uname().machine]),
-                   (GIVE, 0, 0, REFUSE | errno.EPERM), (GIVE, 0, 0, ALLOW))
+def forbid_seccomp(error=errno.EPERM):
+    """No further filter can be installed by seccomp(2)."""
+    forbid_call(SECCOMP_SYSCALL[os.uname().machine], error)
 
 
 SOCKET_SYSCALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}
