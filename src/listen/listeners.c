@@ -25,7 +25,8 @@ static const char *hint(int error)
 		       "CAP_NET_BIND_SERVICE: run it as root or by sudo, or setcap "
 		       "cap_net_bind_service+ep stickyctl, or "
 		       "AmbientCapabilities=CAP_NET_BIND_SERVICE in a unit of systemd\n"
-		       "or lower the limit: sysctl net.ipv4.ip_unprivileged_port_start=80; or let a "
+		       "or lower the limit: sysctl net.ipv4.ip_unprivileged_port_start=80; or let "
+		       "a "
 		       "systemd socket or a proxy have the port, or choose a higher port";
 	case -ENOENT:
 		return "the name has no address (see getent ahosts); write an IP address";
