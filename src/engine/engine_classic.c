@@ -11,6 +11,9 @@
  * belongs to no slot: every connection while the group refuses, and the test connection of check.c.
  * Connections that arrive there are reset. As the spare socket is given to no worker, it has no
  * SO_LOCK_FILTER, and each new program is attached through it.
+ *
+ * A program is generated at each change of hands, mostly to find that it is the attached one. That
+ * costs less than 0.1 ms for each listener, and there is no note of changes that could be wrong.
  */
 #include <errno.h>
 #include <stdlib.h>

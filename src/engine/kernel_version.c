@@ -7,8 +7,7 @@
 
 /* The first release of each stable series that has the fix. */
 static const struct kernel_version fixed[] = {
-	{5, 10, 259}, {5, 15, 210}, {6, 1, 176}, {6, 6, 143},
-	{6, 12, 94},  {6, 18, 36},  {7, 0, 13},
+	{5, 10, 259}, {5, 15, 210}, {6, 1, 176}, {6, 6, 143}, {6, 12, 94}, {6, 18, 36}, {7, 0, 13},
 };
 #define FIXED_MAJOR 7
 #define FIXED_MINOR 1

@@ -21,10 +21,13 @@ static const char *hint(int error)
 	case -EADDRNOTAVAIL:
 		return "no interface has this address (see ip address)";
 	case -EACCES:
-		return "ports below 1024 need CAP_NET_BIND_SERVICE: run it as root or by sudo, or "
-		       "setcap cap_net_bind_service+ep stickyctl, or sysctl "
-		       "net.ipv4.ip_unprivileged_port_start=80, or let a systemd socket or a proxy "
-		       "have the port, or choose a higher port";
+		return "ports below net.ipv4.ip_unprivileged_port_start (1024) need "
+		       "CAP_NET_BIND_SERVICE: run it as root or by sudo, or setcap "
+		       "cap_net_bind_service+ep stickyctl, or "
+		       "AmbientCapabilities=CAP_NET_BIND_SERVICE in a unit of systemd\n"
+		       "or lower the limit: sysctl net.ipv4.ip_unprivileged_port_start=80; or let "
+		       "a "
+		       "systemd socket or a proxy have the port, or choose a higher port";
 	case -ENOENT:
 		return "the name has no address (see getent ahosts); write an IP address";
 	case -E2BIG:

@@ -2,6 +2,7 @@
 #include "listen/port_owner.h"
 
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <stdio.h>
 
 #include "common/privilege.h"
@@ -49,6 +50,21 @@ static bool note_holder(void *context, pid_t pid, int number, uint32_t inode)
 	return !search->pid;
 }
 
+/* Another user's process is not seen, but its socket is. */
+static void describe_user(const struct sockdiag_listener *listener, struct error_text *ret_text)
+{
+	const struct passwd *entry = getpwuid(listener->uid);
+	char address[STICKY_ADDRESS_TEXT_SIZE];
+
+	listener_format(listener, address);
+	if (entry)
+		error_text_set(ret_text, "a process of %.64s (uid %u) listens on %s",
+			       entry->pw_name, listener->uid, address);
+	else
+		error_text_set(ret_text, "a process of uid %u listens on %s", listener->uid,
+			       address);
+}
+
 bool port_owner_find(uint16_t port, struct error_text *ret_text)
 {
 	char address[STICKY_ADDRESS_TEXT_SIZE], command[PROCESS_COMMAND_SIZE];
@@ -61,8 +77,12 @@ bool port_owner_find(uint16_t port, struct error_text *ret_text)
 	if (!error && search.count)
 		error = socket_holders_walk(note_holder, &search);
 	privilege_restore(previous);
-	if (error || !search.pid)
+	if (!search.count)
 		return false;
+	if (error || !search.pid) {
+		describe_user(&search.found[0], ret_text);
+		return true;
+	}
 	listener_format(&search.owned, address);
 	process_command(search.pid, command);
 	error_text_set(ret_text, "pid %d (%s) listens on %s", search.pid, command, address);

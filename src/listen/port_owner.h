@@ -15,11 +15,12 @@ void listener_format(const struct sockdiag_listener *listener,
 		     char ret_text[STICKY_ADDRESS_TEXT_SIZE]);
 
 /*
- * Find a process that listens at a port, at any address.
+ * Find who listens at a port, at any address.
  *
- * ret_text  "pid 812 (nginx: master process) listens on 0.0.0.0:80"
+ * ret_text  "pid 812 (nginx: master process) listens on 0.0.0.0:80"; where the descriptors of the
+ *           process may not be read: "a process of www-data (uid 33) listens on 0.0.0.0:80"
  *
- * Returns false where none is seen: also where its descriptors may not be read.
+ * Returns false where nobody is seen.
  */
 bool port_owner_find(uint16_t port, struct error_text *ret_text);
 

@@ -106,8 +106,7 @@ static void describe_kill(struct oom_kills *kills, struct run_exit *ret_exit)
 {
 	if (!oom_kills_look(kills, clock_ms()))
 		return;
-	snprintf(ret_exit->text, sizeof(ret_exit->text),
-		 "was killed by SIGKILL: out of memory");
+	snprintf(ret_exit->text, sizeof(ret_exit->text), "was killed by SIGKILL: out of memory");
 	ret_exit->hint = "raise the memory limit of its cgroup or container (memory.max), start "
 			 "fewer workers (-w), or have them replaced before they are too large "
 			 "(--max-rss)";

@@ -85,8 +85,11 @@ class Line:
 class LifecycleTestCase(WorkerTestCase):
     """Instances whose workers start and stop while clients use them."""
 
-    def serve_workers(self, slots, *arguments, command=(WORKER, "--notify"), **options):
-        return self.serve("-w", slots, *WORKERS, *arguments, "--", *command, **options)
+    COMMAND = (WORKER, "--notify")
+
+    def serve_workers(self, slots, *arguments, command=None, **options):
+        return self.serve("-w", slots, *WORKERS, *arguments, "--", *(command or self.COMMAND),
+                          **options)
 
     def switchable_worker(self, text):
         """A worker whose behaviour depends on the content of the file `mode` in the test's

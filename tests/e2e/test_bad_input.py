@@ -166,7 +166,10 @@ class AddressInUse(harness.TestCase):
         os.chown(self.run_dir, NOBODY, NOBODY)
         result = self.stickyctl("start", "-l", "127.0.0.1:80", "--", "true", program=program,
                                 prefix=as_nobody("bpf"), cwd="/")
-        self.assert_message(result, "127.0.0.1:80", "CAP_NET_BIND_SERVICE", code=NOT_PERMITTED)
+        self.assert_message(result, "127.0.0.1:80", "CAP_NET_BIND_SERVICE",
+                            "setcap cap_net_bind_service+ep",
+                            "sysctl net.ipv4.ip_unprivileged_port_start=80", "systemd socket",
+                            "AmbientCapabilities=CAP_NET_BIND_SERVICE", code=NOT_PERMITTED)
 
 
 class Command(harness.TestCase):

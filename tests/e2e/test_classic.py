@@ -2,69 +2,30 @@
 # SPDX-License-Identifier: MIT
 """Without privilege: a classic BPF program steers. The tests of the kernel's engine, as nobody."""
 
-import functools
 import os
-import pathlib
 import re
 import signal
 import socket
-import subprocess
 import unittest
 
 import harness
 import lifecycle
 import nodejs
-import test_crash
 import test_node
 import test_steering
+import unprivileged
 import workers
 from clients import HERE, LISTEN, HalfOpen, ask, is_refused
-from privilege import NOBODY, as_nobody, copy_program
-from programs import FAILED, NOT_PERMITTED, STICKYCTL, USAGE, WORKER
+from privilege import NOBODY
+from programs import FAILED, NOT_PERMITTED, USAGE, WORKER
+from unprivileged import Classic
 from world import slowness, wait_for
 
 CLIENTS = 50
 KERNEL = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
 
 
-@functools.cache
-def kernel_fault():
-    """Why programs must not be replaced under load: the whole machine could crash. None: they
-    may."""
-    result = subprocess.run([STICKYCTL, "doctor"], capture_output=True, text=True, check=False)
-    found = re.search(r"CVE-\d+-\d+", result.stdout)
-    return f"this kernel lacks the fix of {found[0]}" if found else None
-
-
-class Nobody:
-    """stickyctl runs as nobody, with an empty bounding set, and steers by a classic program."""
-
-    HOW = ("--steering", "classic")
-
-    def setUp(self):
-        super().setUp()
-        if kernel_fault():
-            self.skipTest(kernel_fault())
-        for directory in (self.dir, self.run_dir, self.state_dir):
-            directory.mkdir(exist_ok=True, parents=True)
-            os.chown(directory, NOBODY, NOBODY)
-        self.program_copy = copy_program(STICKYCTL, self.dir)
-
-    def prefix(self):
-        return [*as_nobody(), "--bounding-set=-all"]
-
-    def start(self, *arguments, prefix=(), **options):
-        options.setdefault("program", self.program_copy)
-        return super().start(*self.HOW, *arguments, prefix=[*self.prefix(), *prefix], **options)
-
-    def assert_unprivileged(self, pid):
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
-            self.assertIn(f"{name}:\t0000000000000000", status)
-        self.assertIn("Uid:\t65534\t65534\t65534\t65534", status)
-
-
-class Steering(Nobody, test_steering.Steering):
+class Steering(Classic, test_steering.Steering):
     """The same stickiness, the same `where`, the same scatter."""
 
     def test_v4(self):
@@ -87,14 +48,7 @@ class Steering(Nobody, test_steering.Steering):
         self.assertEqual(root.terminate(), 0)
 
 
-class Killed(Nobody, test_crash.Killed):
-    """Workers that die under load. One that is starting may serve: that is weaker here."""
-
-    test_none_is_served_before_ready = None
-    test_a_forked_child_keeps_nothing = None
-
-
-class Starting(Nobody, lifecycle.LifecycleTestCase):
+class Starting(Classic, lifecycle.LifecycleTestCase):
     def test_a_worker_may_serve_before_it_is_ready(self):
         """Its socket is the slot's, from the start."""
         instance = self.start("-w", "1", *LISTEN, "--ready", "notify", "--", WORKER)
@@ -104,7 +58,7 @@ class Starting(Nobody, lifecycle.LifecycleTestCase):
         self.assertEqual(instance.stop("--now"), 0)
 
 
-class Rolling(Nobody, lifecycle.LifecycleTestCase):
+class Rolling(Classic, lifecycle.LifecycleTestCase):
     def test_reloads_under_load(self):
         instance = self.serve_workers(4)
         with self.load() as load:
@@ -175,55 +129,7 @@ class Rolling(Nobody, lifecycle.LifecycleTestCase):
         self.assertEqual(again.terminate(), 0)
 
 
-class Holding(Nobody, lifecycle.LifecycleTestCase):
-    """Clients of a slot without a process."""
-
-    BUDGET = ("--max-retries", "4", "--retry-delay", "100ms")
-
-    def wait_empty(self, instance, slot):
-        """Until no process of the slot is left."""
-        instance.wait_status("an empty slot", lambda status: status["workers"][slot][
-            "pid"] is None and not status["draining"])
-
-    def test_they_are_answered_in_time(self):
-        instance = self.serve_workers(2, *self.BUDGET)
-        self.assertEqual(instance.run("drain", 1).returncode, 0)
-        self.wait_empty(instance, 1)
-        sources = self.sources_of(instance, 1, 20)
-        results = self.collect(self.connect(sources, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
-        for answer, _ in results:
-            self.assertIn(b"502 Bad Gateway", answer)
-        self.assertEqual(instance.status()["counters"]["answered_502"], 20)
-        # The other slot goes on, and this one comes back.
-        self.assertEqual(ask(HERE, self.sources_of(instance, 0, 1)[0])["slot"], 0)
-        self.assertEqual(instance.run("ready", 1).returncode, 0)
-        self.wait_generation(instance, 2, slot=1)
-        self.assertEqual(ask(HERE, sources[0])["slot"], 1)
-
-    def test_they_wait_for_the_next_worker(self):
-        instance = self.serve_workers(2)
-        self.assertEqual(instance.run("drain", 1).returncode, 0)
-        self.wait_empty(instance, 1)
-        clients = self.connect(self.sources_of(instance, 1, 20))
-        self.assertEqual(instance.run("ready", 1).returncode, 0)
-        answers = [text for text, _ in self.collect(clients) if text]
-        self.assertEqual(len(answers), 20)
-        self.assertEqual(instance.status()["counters"]["answered_502"], 0)
-
-    def test_spill(self):
-        instance = self.serve_workers(3, "--when-down", "spill")
-        sources = self.sources_of(instance, 1, 20)
-        self.assertEqual(instance.run("drain", 1).returncode, 0)
-        self.wait_empty(instance, 1)
-        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {0, 2})
-        self.assertEqual([instance.where(source)["slot"] == 1 for source in sources],
-                         [False] * 20)
-        self.assertEqual(instance.run("ready", 1).returncode, 0)
-        self.wait_generation(instance, 2, slot=1)
-        self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {1})
-
-
-class Choice(Nobody, lifecycle.LifecycleTestCase):
+class Choice(Classic, lifecycle.LifecycleTestCase):
     """Which engine there is, and what is said of it."""
 
     HOW = ()
@@ -279,22 +185,11 @@ class Choice(Nobody, lifecycle.LifecycleTestCase):
         self.assertRegex(result.stdout, r"steering +classic: .* up to \d\d slots")
 
 
-class Node(Nobody, nodejs.NodeTestCase):
+class Node(Classic, unprivileged.Unchanged):
     """An unchanged application of Node.js."""
 
-    def test_unchanged(self):
-        instance = self.serve_node(self.plain("3000"), slots=3, cwd="/")
-        self.assertEqual(instance.status()["steering"], "classic")
-        self.assert_steered(instance)
-        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
-        self.assert_steered(instance)
-        self.kill_worker(instance, 1)
-        self.wait_generation(instance, 3, slot=1)
-        self.assert_steered(instance)
-        self.assertEqual(instance.terminate(), 0)
 
-
-class NodePorts(Nobody, test_node.Again):
+class NodePorts(Classic, test_node.Again):
     """Ports that an application closes, and listens on again. Where none listens any more, clients
     are reset here and not refused: test_a_port_that_all_have_closed_is_reset."""
 
@@ -318,13 +213,13 @@ class NodePorts(Nobody, test_node.Again):
         self.assertEqual(instance.terminate(), 0)
 
 
-class NodeAddresses(Nobody, test_node.Addresses):
+class NodeAddresses(Classic, test_node.Addresses):
     test_workers_of_another_user = None  # nobody can't change the user
     # A worker shares the socket before it is ready, and accepts when it likes.
     test_ready_when_all_that_is_named_is_listened_on = None
 
 
-class Misuse(Nobody, lifecycle.LifecycleTestCase):
+class Misuse(Classic, lifecycle.LifecycleTestCase):
     """Programs on this machine that want the clients."""
 
     def join(self, uid):

@@ -16,7 +16,8 @@ from clients import HERE, LISTEN, ask, is_refused
 from privilege import (CLOSE_RANGE_SYSCALL, NOBODY, as_nobody, copy_program, forbid_bpf, forbid_call,
                        forbid_seccomp)
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
-from world import wait_for
+from harness import needs
+from world import set_sysctl, wait_for
 
 # Those of Docker and Podman; Kubernetes has the same.
 DEFAULT = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
@@ -208,6 +209,40 @@ class NoPlace(ContainersTestCase):
                                       prefix=as_nobody(), run_dir=self.run_dir,
                                       env={"STICKYCTL_RUN_DIR": None, "XDG_RUNTIME_DIR": "/root"})
         self.assertEqual(instance.stop(), 0)
+
+
+class LowPort(ContainersTestCase):
+    """Port 80 of an ordinary user, by each of the remedies that the message of test_bad_input.py
+    names."""
+
+    def serve_low(self, program=None, capabilities=()):
+        program = self.give_to_nobody() if program is None else program
+        instance = self.serve("-w", 2, "-l", "127.0.0.1:80", *lifecycle.WORKERS[2:], "--steering",
+                              "classic", "--", WORKER, "--notify", cwd="/", program=program,
+                              prefix=as_nobody(*capabilities))
+        # New sockets, later on.
+        self.assertEqual(instance.run("scale", 3).returncode, 0)
+        self.wait_all_ready(instance)
+        for number in range(20):
+            source = f"127.1.0.{number + 1}"
+            self.assertEqual(ask(("127.0.0.1", 80), source)["slot"],
+                             instance.where(source)["slot"])
+        self.assertEqual(instance.stop(), 0)
+
+    def test_an_ambient_capability(self):
+        self.serve_low(capabilities=["net_bind_service"])
+
+    @needs("setcap")
+    def test_a_capability_of_the_file(self):
+        program = self.give_to_nobody()
+        subprocess.run(["setcap", "cap_net_bind_service+ep", program], check=True)
+        self.serve_low(program)
+
+    def test_a_lower_limit(self):
+        """That of Docker's containers is 0."""
+        set_sysctl("net.ipv4.ip_unprivileged_port_start", 0)
+        self.addCleanup(set_sysctl, "net.ipv4.ip_unprivileged_port_start", 1024)
+        self.serve_low()
 
 
 class Memory(ContainersTestCase):

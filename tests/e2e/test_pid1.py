@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import harness
+import unprivileged
 import world
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
@@ -200,6 +201,33 @@ class Workers(PidOneTestCase):
         instance.send(signal.SIGPIPE)
         self.assertEqual([worker["pid"] for worker in instance.workers()],
                          [worker["pid"] for worker in before])
+
+
+class Unprivileged(unprivileged.Classic, Workers):
+    """The same as nobody, by a classic program: of an image with USER, started without --init."""
+
+    test_reload_and_stop = None  # an old worker and a new one share the socket for a moment
+    test_orphans_and_a_worker_at_once = None
+    test_one_that_had_ended_before = None
+    test_a_second_interrupt = None
+    test_a_signal_without_handler = None
+
+    def contain(self, *arguments, prefix=(), **options):
+        instance = super().contain(*self.HOW, *arguments, program=self.program_copy,
+                                   prefix=[*self.prefix(), *prefix], **options)
+        self.assert_unprivileged(instance.init)
+        return instance
+
+    def test_stop(self):
+        """`stickyctl stop` in there, without a word more. The kernel ends it together with all
+        that is in there, once PID 1 has ended."""
+        instance = self.contain_workers()
+        self.assertEqual(instance.run("reload", "--wait").returncode, 0)
+        where = f"STICKYCTL_RUN_DIR={self.run_dir} {self.program_copy}"
+        instance.run_inside(f"{where} status --ready")
+        with contextlib.suppress(subprocess.CalledProcessError):
+            instance.run_inside(f"{where} stop")
+        self.assertEqual(instance.wait(), 0)
 
 
 class Demo(PidOneTestCase):

@@ -126,6 +126,7 @@ class Workers(harness.TestCase):
         directory.mkdir(parents=True)
         (directory / "cpu.max").write_text(f"{quota} 100000\n")
         self.mount("--bind", hierarchy, "/sys/fs/cgroup")
+        return directory / "cpu.max"
 
     def test_default_is_the_cpus_that_we_may_use(self):
         cpus = sorted(os.sched_getaffinity(0))
@@ -134,8 +135,13 @@ class Workers(harness.TestCase):
         self.assertEqual(self.slots_by_default("taskset", "-c", cpus[0]), 1)
 
     def test_default_is_bounded_by_the_cgroup(self):
-        self.limit_cpus("50000")
+        limit = self.limit_cpus("50000")
         self.assertEqual(self.slots_by_default(), 1)
+        limit.write_text("100000 100000\n")
+        self.assertEqual(self.slots_by_default(), 1)
+        # A part of a CPU counts as one.
+        limit.write_text("100001 100000\n")
+        self.assertEqual(self.slots_by_default(), min(2, len(os.sched_getaffinity(0))))
 
     def test_a_thousand_and_twenty_four(self):
         instance = self.serve(*LISTEN, "-w", "1024")

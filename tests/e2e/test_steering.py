@@ -37,8 +37,10 @@ def read_map(path):
 
 
 class Steering(harness.TestCase):
+    COMMAND = (WORKER, "--notify")
+
     def serve_workers(self, *arguments, slots=SLOTS, **options):
-        return self.serve("-w", slots, *arguments, "--", WORKER, "--notify", **options)
+        return self.serve("-w", slots, *arguments, "--", *self.COMMAND, **options)
 
     def expect(self, instance, source_of):
         """What `where` says of every client, as a file for clients --expect."""

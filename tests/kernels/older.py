@@ -12,11 +12,13 @@ e2e/test_classic:Choice.test_an_old_kernel_is_the_reason
 e2e/test_classic:Steering.test_v4
 e2e/test_classic:Steering.test_dual_stack
 e2e/test_classic:Steering.test_where_of_the_command_line
-e2e/test_classic:Killed.test_kills_under_load
+e2e/test_classic_away:Killed.test_kills_under_load
 e2e/test_classic:Rolling
-e2e/test_classic:Holding
+e2e/test_classic_away:Holding
 e2e/test_classic:Misuse
 e2e/test_classic:Node
+e2e/test_user_unprivileged
 e2e/test_user:Unprivileged.test_works
-e2e/test_pid1:Workers.test_signals_that_stop
+e2e/test_containers:Memory
+e2e/test_pid1:Unprivileged
 """.split()

@@ -70,7 +70,7 @@ int netns_disable_v6(bool disable)
 	return write_setting("/proc/sys/net/ipv6/conf/all/disable_ipv6", disable ? "1" : "0");
 }
 
-static bool kernel_is_new_enough(void)
+bool netns_has_kernel_engine(void)
 {
 	unsigned int major = 0, minor = 0;
 	struct utsname name;
@@ -82,7 +82,7 @@ static bool kernel_is_new_enough(void)
 
 const char *netns_enter(void)
 {
-	if (!kernel_is_new_enough())
+	if (!netns_has_kernel_engine())
 		return "needs Linux 5.14";
 	if (!caps_has(CAP_BPF) && !caps_has(CAP_SYS_ADMIN))
 		return "needs CAP_BPF";
