@@ -230,7 +230,8 @@ $(BUILD)/generated/%.css.h: src/%.css
 	@mkdir -p $(@D)
 	$(Q)$(as_c_string) $< > $@
 $(BUILD)/src/api/admin_page.o: $(BUILD)/generated/api/admin_page.html.h \
-	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h
+	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h \
+	$(BUILD)/generated/api/admin_strip.js.h
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
 	$(BUILD)/generated/node/preload.js.h
 
