@@ -26,6 +26,8 @@ TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-st
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
+# Not among those of `make test`: it is large.
+ALERTS_PACKAGES := prometheus
 # To boot other kernels: `make test-kernels`.
 KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zstd
 # What is in the guest: the libraries come with the -dev packages. Chromium is large: its tests are
@@ -102,6 +104,7 @@ help:
 	@echo 'make test-unit     the pure parts; no privilege needed'
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
+	@echo 'make test-alerts   each alert of packaging/prometheus fires for real, in Prometheus'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
@@ -174,7 +177,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-bench deps-distros deps-distros-short deps-kernels
+.PHONY: deps deps-test deps-test-c deps-alerts deps-lint deps-bench deps-distros deps-distros-short deps-kernels
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -183,6 +186,8 @@ deps-test: deps
 	$(call install_missing,$(TEST_PACKAGES) $(NODE_PROGRAMS))
 deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
+deps-alerts: deps-test
+	$(call install_missing,$(ALERTS_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 # Where they can't be had, tests/kernels says so, and skips.
@@ -351,6 +356,11 @@ test: deps-test
 test-unit test-kernel test-e2e: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) $(patsubst test-%,%,$@)
+
+.PHONY: test-alerts
+test-alerts: deps-alerts
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_TESTS) alerts
 
 NODE_VERSIONS ?= 18 20 22 24 26
 .PHONY: test-node-matrix
