@@ -31,6 +31,8 @@ LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
 BENCH_PACKAGES := bpftool iproute2 python3 valgrind
+# Not among those of `make test`: it is large.
+ALERTS_PACKAGES := prometheus
 # To boot other kernels: `make test-kernels`.
 KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zstd
 # What is in the guest: the libraries come with the -dev packages. Chromium and Ruby are large: their
@@ -109,6 +111,7 @@ help:
 	@echo 'make test-unit     the pure parts; no privilege needed'
 	@echo 'make test-kernel   the library on real sockets, in a network namespace of its own'
 	@echo 'make test-e2e      stickyctl as its users run it'
+	@echo 'make test-alerts   each alert of packaging/prometheus fires for real, in Prometheus'
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
 	@echo 'make test-hosts    several hosts behind HAProxy, nginx, IPVS, with Redis; some minutes (ONLY=...)'
@@ -193,7 +196,7 @@ define try_to_install
 	fi
 endef
 
-.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-hosts deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
+.PHONY: deps deps-test deps-test-c deps-lint deps-docs deps-hosts deps-alerts deps-bench deps-distros deps-distros-short deps-kernels deps-systemd
 deps:
 	$(call install_missing,$(BUILD_PACKAGES))
 # Any that is there will do, however it was installed.
@@ -204,6 +207,8 @@ deps-test-c: deps
 	$(call install_missing,$(TEST_C_PACKAGES))
 deps-hosts:
 	$(call try_to_install,$(HOSTS_PACKAGES))
+deps-alerts: deps-test
+	$(call install_missing,$(ALERTS_PACKAGES))
 deps-lint: deps
 	$(call install_missing,$(LINT_PACKAGES))
 deps-docs: deps
@@ -255,7 +260,8 @@ $(BUILD)/generated/%.css.h: src/%.css
 	@mkdir -p $(@D)
 	$(Q)$(as_c_string) $< > $@
 $(BUILD)/src/api/admin_page.o: $(BUILD)/generated/api/admin_page.html.h \
-	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h
+	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h \
+	$(BUILD)/generated/api/admin_strip.js.h
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
 	$(BUILD)/generated/node/preload.js.h
 
@@ -387,6 +393,11 @@ test: deps-test
 test-unit test-kernel test-e2e: deps-test
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_TESTS) $(patsubst test-%,%,$@)
+
+.PHONY: test-alerts
+test-alerts: deps-alerts
+	@$(MAKE) --no-print-directory test-programs
+	@$(RUN_TESTS) alerts
 
 NODE_VERSIONS ?= 18 20 22 24 26
 .PHONY: test-node-matrix

@@ -435,6 +435,16 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client);
 
 /*
+ * The whole table: to which slot the clients of each bucket go now.
+ *
+ * ret_slots  STICKY_BUCKET_COUNT elements
+ *
+ * Costs a copy of 128 KiB. Makes no system call, and never waits for a thread that changes the
+ * group.
+ */
+void sticky_group_table(struct sticky_group *group, uint16_t *ret_slots);
+
+/*
  * Read an IP address without a port: "203.0.113.9", "2001:db8::1", "[2001:db8::1]",
  * "fe80::1%eth0". Names are not looked up.
  *

@@ -15,6 +15,7 @@
 #include "api/admin_socket.h"
 #include "api/admin_stream.h"
 #include "api/api_stream.h"
+#include "api/bucket_map.h"
 #include "api/http_accept.h"
 #include "api/metrics_answer.h"
 #include "api/status.h"
@@ -123,6 +124,24 @@ static void serve_status(struct admin *admin, struct evhttp_request *request)
 	api_answer(request, HTTP_OK, status_of_instance(admin->instance));
 }
 
+static void serve_buckets(struct admin *admin, struct evhttp_request *request)
+{
+	struct sticky_group *group = admin->instance->group;
+	uint16_t *table = calloc(STICKY_BUCKET_COUNT, sizeof(*table));
+	char *text = NULL;
+
+	if (table) {
+		sticky_group_table(group, table);
+		text = bucket_map_json(sticky_group_slots(group), table);
+	}
+	if (text)
+		answer_text(request, HTTP_OK, "application/json", text);
+	else
+		api_answer_error(request, HTTP_INTERNAL, "out of memory");
+	free(text);
+	free(table);
+}
+
 static void serve_where(struct admin *admin, struct evhttp_request *request)
 {
 	where_answer(admin->instance, request);
@@ -143,9 +162,10 @@ struct route {
 };
 
 static const struct route routes[] = {
-	{"/metrics", serve_metrics, false}, {"/healthz", serve_health, true},
-	{"/readyz", serve_readiness, true}, {"/status.json", serve_status, false},
-	{"/where", serve_where, false},	    {"/events", serve_events, false},
+	{"/metrics", serve_metrics, false},	 {"/healthz", serve_health, true},
+	{"/readyz", serve_readiness, true},	 {"/status.json", serve_status, false},
+	{"/where", serve_where, false},		 {"/events", serve_events, false},
+	{"/buckets.json", serve_buckets, false},
 };
 
 static const struct route *find_route(const char *path)
@@ -167,7 +187,7 @@ static void serve_file(struct evhttp_request *request, const char *path)
 	else
 		api_answer_error(request, HTTP_NOTFOUND,
 				 "no such resource: there are /, /metrics, /healthz, /readyz, "
-				 "/status.json, /where and /events");
+				 "/status.json, /buckets.json, /where and /events");
 }
 
 /* ---- Who may ask ------------------------------------------------------------------------ */

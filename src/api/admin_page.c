@@ -15,6 +15,11 @@ static const struct admin_file files[] = {
 #include "api/admin_page.css.h"
 	},
 	{
+		"/admin_strip.js",
+		"text/javascript; charset=utf-8",
+#include "api/admin_strip.js.h"
+	},
+	{
 		"/admin_page.js",
 		"text/javascript; charset=utf-8",
 #include "api/admin_page.js.h"

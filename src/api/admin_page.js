@@ -24,7 +24,7 @@ const BAD = ["failed", "hung"];
 const byId = (id) => document.getElementById(id);
 const rows = new Map(); // slot -> what is shown of it, and its history
 let last = null; // the last status
-let answered = null; // the slot of the last look-up
+let answered = null; // the answer to the last look-up
 
 // ---- Texts ----
 
@@ -140,11 +140,6 @@ function newRow(slot) {
   return row;
 }
 
-// Neighbours differ by about the golden angle.
-function hueOf(slot) {
-  return (slot * 137 + 210) % 360;
-}
-
 function draw({ line, points }, value) {
   points.push(value ?? 0);
   if (points.length > HISTORY) points.shift();
@@ -215,27 +210,6 @@ function showTotals(status, rate) {
   }
 }
 
-function showStrip(status) {
-  const strip = byId("strip");
-  while (strip.childElementCount > status.slots) strip.lastChild.remove();
-  while (strip.childElementCount < status.slots) {
-    const slot = strip.childElementCount;
-    add(strip, "span", { textContent: slot }).style.setProperty("--hue", hueOf(slot));
-  }
-  strip.classList.toggle("has-many", status.slots > 12);
-  strip.classList.toggle("has-very-many", status.slots > 40);
-  const shares = status.workers.map((worker, slot) => {
-    const part = strip.children[slot];
-    const share = ((worker.buckets / status.buckets) * 100).toFixed(2);
-    part.style.flexGrow = worker.buckets;
-    part.title = `slot ${slot}: ${share} % of the clients, ${worker.state}`;
-    part.classList.toggle("is-away", worker.state !== "ready");
-    return part.title;
-  });
-  const label = shares.length <= 32 ? shares.join("; ") : `${shares.length} slots`;
-  if (strip.getAttribute("aria-label") !== label) strip.setAttribute("aria-label", label);
-}
-
 // The words that a user would type, with the instance's name where it has another one.
 function command(words, status) {
   return `'stickyctl ${words}${status.name === "default" ? "" : ` -n ${status.name}`}'`;
@@ -297,7 +271,7 @@ function showStatus(status) {
   showHead(status);
   showProblems(status);
   showReload(status);
-  showStrip(status);
+  strip.show(status);
   showWorkers(status);
   showAnswer(answered);
   last = status;
@@ -319,11 +293,10 @@ function showEvent(event) {
 
 // ---- Where an address goes ----
 
-function showAnswer(slot) {
-  answered = slot;
-  [...byId("strip").children].forEach((part, index) =>
-    part.classList.toggle("is-answer", index === slot));
-  for (const [index, row] of rows) row.tr.classList.toggle("is-answer", index === slot);
+function showAnswer(answer) {
+  answered = answer;
+  strip.mark(answer);
+  for (const [slot, row] of rows) row.tr.classList.toggle("is-answer", slot === answer?.slot);
 }
 
 async function lookUp(submit) {
@@ -338,7 +311,7 @@ async function lookUp(submit) {
       ? `${answer.address} goes to slot ${answer.slot} (${answer.pid ? `pid ${answer.pid}, ` : ""}` +
         `${answer.state}): key ${answer.key}, bucket ${answer.bucket}`
       : answer.error);
-    showAnswer(response.ok ? answer.slot : null);
+    showAnswer(response.ok ? answer : null);
   } catch {
     output.className = "bad";
     setText(output, "The controller does not answer.");

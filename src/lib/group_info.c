@@ -53,6 +53,11 @@ int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *clie
 	return error ? error : (int)found.slot;
 }
 
+void sticky_group_table(struct sticky_group *group, uint16_t *ret_slots)
+{
+	lookup_copy(group, ret_slots);
+}
+
 uint32_t sticky_group_seed_id(struct sticky_group *group)
 {
 	uint32_t id;

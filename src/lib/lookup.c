@@ -2,6 +2,7 @@
 #include "lib/lookup.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "engine/address.h"
 #include "lib/group_internal.h"
@@ -40,18 +41,35 @@ static int find(const struct lookup_table *table, const struct sockaddr *client,
 	return 0;
 }
 
+/* In a child the lock may be locked for ever, by a thread that only the parent has. */
+static bool lookup_lock(struct sticky_group *group)
+{
+	bool locks = !group_is_inherited(group);
+
+	if (locks)
+		pthread_mutex_lock(&group->lookup->lock);
+	return locks;
+}
+
 int lookup_find(struct sticky_group *group, const struct sockaddr *client, int wants_all,
 		struct lookup_result *ret_result)
 {
 	struct lookup *lookup = group->lookup;
-	/* In a child the lock may be locked for ever, by a thread that only the parent has. */
-	bool locks = !group_is_inherited(group);
-	int error;
+	bool is_locked = lookup_lock(group);
+	int error = find(&lookup->tables[lookup->present], client, wants_all, ret_result);
 
-	if (locks)
-		pthread_mutex_lock(&lookup->lock);
-	error = find(&lookup->tables[lookup->present], client, wants_all, ret_result);
-	if (locks)
+	if (is_locked)
 		pthread_mutex_unlock(&lookup->lock);
 	return error;
+}
+
+void lookup_copy(struct sticky_group *group, uint16_t ret_slots[STICKY_BUCKETS])
+{
+	struct lookup *lookup = group->lookup;
+	bool is_locked = lookup_lock(group);
+
+	memcpy(ret_slots, lookup->tables[lookup->present].slots,
+	       sizeof(lookup->tables[lookup->present].slots));
+	if (is_locked)
+		pthread_mutex_unlock(&lookup->lock);
 }

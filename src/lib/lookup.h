@@ -44,4 +44,7 @@ void lookup_refresh(struct sticky_group *group);
 int lookup_find(struct sticky_group *group, const struct sockaddr *client, int wants_all,
 		struct lookup_result *ret_result);
 
+/* Copy the table: see sticky_group_table(). */
+void lookup_copy(struct sticky_group *group, uint16_t ret_slots[STICKY_BUCKETS]);
+
 #endif

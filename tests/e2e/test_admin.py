@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """--admin and `stickyctl metrics`: what is answered, to whom, and what is refused."""
 
+import bisect
 import contextlib
 import http.client
 import json
@@ -111,9 +112,20 @@ class Answers(LifecycleTestCase):
         self.assertEqual(document["admin"], TEXT)
         self.assertEqual(json.loads(ask("/where?address=203.0.113.9")[2]),
                          instance.where("203.0.113.9"))
+        self.check_buckets(instance)
         for query in ("", "?address=", "?address=web", "?other=1.2.3.4"):
             code, _, body = ask(f"/where{query}")
             self.assertEqual((code, "not an IP address" in body), (400, True), query)
+
+    def check_buckets(self, instance):
+        """The intervals say of each client what `where` says."""
+        document = json.loads(ask("/buckets.json")[2])
+        self.assertEqual((document["buckets"], document["slots"]), (65536, 2))
+        firsts = [first for first, _ in document["intervals"]]
+        self.assertEqual((firsts[0], firsts), (0, sorted(firsts)))
+        for answer in instance.where(*(f"203.0.113.{number}" for number in range(1, 100))):
+            place = bisect.bisect_right(firsts, answer["bucket"]) - 1
+            self.assertEqual(document["intervals"][place][1], answer["slot"], answer)
 
     def check_refusals(self):
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):

@@ -61,14 +61,40 @@ class AdminPage(LifecycleTestCase):
         self.shows("#facts", f"pid {instance.pid}", "127.0.0.1:3000")
         self.assertEqual([row[:2] for row in self.rows()], [["0", "ready"], ["1", "ready"]])
         self.assertEqual(self.page.run(
-            "return getComputedStyle(document.getElementById('strip')).display"), "flex",
+            "return getComputedStyle(document.getElementById('strip')).display"), "block",
             "the policy lets its own style sheet in")
+        self.check_strip(instance)
         self.shows("#events", "worker_state", "state=ready")
+
+    def colours(self, buckets):
+        """What the strip shows at these buckets, near its lower edge."""
+        return self.page.run("""
+            const canvas = document.getElementById("strip");
+            const pen = canvas.getContext("2d");
+            return arguments[0].map((bucket) => [...pen.getImageData(
+              Math.floor((bucket / 65536) * canvas.width), canvas.height - 3, 1, 1).data].join());
+            """, buckets)
+
+    def check_strip(self, instance):
+        """Each bucket has the colour of its slot."""
+        wait_for("the strip", lambda: self.page.run(
+            "return document.getElementById('strip').ariaLabel"), interval=0.05)
+        self.shows("#bucket", "65,536 buckets, 2 slots, 2 intervals")
+        found = {}
+        for answer in instance.where(*(f"198.51.100.{number}" for number in range(1, 100))):
+            found.setdefault(answer["slot"], []).append(answer["bucket"])
+        colours = {slot: set(self.colours(buckets)) for slot, buckets in found.items()}
+        self.assertEqual([len(each) for each in colours.values()], [1] * len(found), colours)
+        self.assertEqual(len(set.union(*colours.values())), len(found), colours)
 
     def check_where(self, instance):
         self.page.type("#address", "203.0.113.9" + ENTER)
         slot = instance.where("203.0.113.9")["slot"]
+        bucket = instance.where("203.0.113.9")["bucket"]
+        unmarked, = self.colours([(bucket + 32768) % 65536])
         self.shows("#answer", f"goes to slot {slot} (pid", "203.0.113.9/32")
+        wait_for("a mark at its bucket", lambda: self.colours([bucket]) == ["29,35,41,255"])
+        self.assertNotEqual(unmarked, "29,35,41,255")
         self.assertTrue(self.page.run(
             "return document.querySelectorAll('#workers tr')[arguments[0]].className", slot))
         self.page.type("#address", "nonsense" + ENTER)
@@ -94,6 +120,10 @@ class AdminPage(LifecycleTestCase):
     def check_problem(self, instance):
         instance.run("drain", 1)
         self.shows("#problems", "Slot 1 is drained: 'stickyctl ready 1' brings it back")
+        self.page.run("const strip = document.getElementById('strip'); strip.dispatchEvent("
+                      "new PointerEvent('pointermove', {bubbles: true,"
+                      " clientX: strip.getBoundingClientRect().left + 9}))")
+        self.shows("#bucket", "buckets 0 to 32767: slot 0: 50.00 %")
         self.keep_pictures("drained")
         instance.run("ready", 1)
         wait_for("the problem to go", lambda: not self.page.text("#problems li"))
