@@ -10,8 +10,8 @@ import harness
 import lifecycle
 from clients import HERE, LISTEN, ask, is_refused
 from privilege import as_nobody, copy_program, forbid_bpf
-from programs import STICKYCTL, WORKER
-from world import wait_for
+from programs import FAILED, STICKYCTL, WORKER
+from world import status_of, wait_for
 
 # Those of Docker and Podman; Kubernetes has the same.
 DEFAULT = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
@@ -47,6 +47,18 @@ class Containers(lifecycle.LifecycleTestCase):
 
     def test_default_capabilities(self):
         self.check(["CAP_BPF is missing"], prefix=only(*DEFAULT))
+
+    def test_user_needs_these_capabilities(self):
+        """docs/operating.md names them; without the one that gives the notify socket away, the start
+        says which is missing."""
+        arguments = ("--user", "65534:65534", "--require-engine", "kernel")
+        instance = self.serve_workers(1, *arguments, prefix=only(
+            "bpf", "setuid", "setgid", "chown", "kill"))
+        self.assertEqual(status_of(self.pids(instance)[0])["Uid"].split()[0], "65534")
+        self.assertEqual(instance.terminate(), 0)
+        result = self.stickyctl("start", *LISTEN, *arguments, "--", WORKER,
+                                prefix=only("bpf", "setuid", "setgid", "kill"))
+        self.assert_message(result, "notify.sock", "CAP_CHOWN", code=FAILED)
 
     def test_no_capability(self):
         self.check(["CAP_BPF is missing"], prefix=only())
