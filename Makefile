@@ -26,7 +26,7 @@ TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 ipr
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli puma redis-server ruby-rack openssl chromium chromium-driver zsh fish
 # Several hosts with balancers: `make test-hosts`. Where they can't be had, their tests are skipped.
-HOSTS_PACKAGES := ipvsadm nftables socat
+HOSTS_PACKAGES := ipvsadm keepalived nftables socat
 LINT_PACKAGES := clang-format clang-tidy cppcheck libclang-rt-dev g++
 DOCS_PACKAGES := cmark-gfm man-db mandoc python3 scdoc
 DISTRO_PACKAGES := git mmdebstrap python3
@@ -38,7 +38,7 @@ KERNELS_PACKAGES := qemu-system-x86 busybox-static mmdebstrap e2fsprogs kmod zst
 # What is in the guest: the libraries come with the -dev packages. Chromium and Ruby are large: their
 # tests are skipped there.
 GUEST_PACKAGES := $(filter %-dev,$(BUILD_PACKAGES)) $(filter-out chromium% puma ruby-rack,$(TEST_PACKAGES)) \
-	bpftool git kmod nodejs valgrind
+	$(HOSTS_PACKAGES) bpftool git kmod nodejs valgrind
 # What is compared with, and the plots: each that can't be had is named as missing.
 BENCH_PEERS := gnuplot-nox gunicorn haproxy nginx-light libnginx-mod-stream
 
@@ -115,6 +115,7 @@ help:
 	@echo 'make test-node-matrix  those of Node.js applications by Node.js $(NODE_VERSIONS)'
 	@echo '                   (NODE_VERSIONS="20 24" ONLY="e2e/test_node_stop heavy")'
 	@echo 'make test-hosts    several hosts behind HAProxy, nginx, IPVS, with Redis; some minutes (ONLY=...)'
+	@echo 'make test-ipvs     of these, IPVS, on another kernel, in qemu (KERNELS=newest)'
 	@echo 'make test-distros  build, demo and tests on Debian $(DISTROS), each in a clean tree of files'
 	@echo 'make test-kernels  doctor and all tests on other kernels, in qemu, some hours'
 	@echo '                   (KERNELS="6.1-oldest newest dir/bzImage" SUITES="doctor kernel" ONLY=...)'
@@ -420,8 +421,16 @@ test-distros-short: deps-distros-short distro-source
 # Three hosts as network namespaces, and real balancers in front of them; some minutes.
 .PHONY: test-hosts
 test-hosts: deps-test deps-hosts
-	@$(MAKE) --no-print-directory all $(TEST_PEERS) node-packages
+	@$(MAKE) --no-print-directory all $(TEST_PEERS) $(HOSTS_NODE) $(BUILD)/tests/node/socketio/installed
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) EACH=1 JOBS=1 ONLY='$(ONLY)' python3 -B tests/run.py hosts
+
+# IPVS is missing in many kernels: on one of Debian's, in qemu.
+.PHONY: test-ipvs
+test-ipvs: SUITES := hosts
+test-ipvs: ONLY := hosts/test_ipvs
+test-ipvs: deps-test deps-kernels
+	@$(MAKE) --no-print-directory all $(TEST_PEERS)
+	@$(subst '$(KERNELS)','$(or $(KERNELS),newest)',$(RUN_KERNELS))
 
 # What a broadcast to 1,000 clients of socket.io costs by each adapter.
 .PHONY: bench-hosts
@@ -546,7 +555,7 @@ docs: all
 	$(Q)python3 -B docs/man.py --check
 	$(Q)BUILD=$(BUILD) python3 -B docs/manual/pages.py --check
 # The files of examples/hosts are accepted by haproxy -c, nginx -t, stickyctl check, or by schemas.
-check-examples: deps-test all $(HOSTS_NODE)
+check-examples: deps-test deps-hosts all $(HOSTS_NODE)
 	$(call SAY,EXAMPLES,examples/hosts)
 	$(Q)BUILD=$(abspath $(BUILD)) python3 -B tests/hosts/check_examples.py
 # docs/man/*.3, from the comments of include/sticky.h; the others from docs/man/*.scd and the tables of

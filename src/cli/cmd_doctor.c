@@ -101,6 +101,7 @@ static void check_capabilities(struct findings *findings)
 		 "net.ipv4.ip_unprivileged_port_start on"},
 		{CAP_SETUID, "CAP_SETUID", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_SETGID, "CAP_SETGID", VERDICT_WARNING, "without it --user does not work"},
+		{CAP_CHOWN, "CAP_CHOWN", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_KILL, "CAP_KILL", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_CHOWN, "CAP_CHOWN", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", VERDICT_WARNING,

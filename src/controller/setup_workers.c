@@ -168,8 +168,10 @@ static int open_processes(struct controller *controller)
 	if (!error)
 		error = processes_open(&options, &controller->processes);
 	if (error) {
-		controller_complain("cannot make %s: %s", controller->notify_path,
-				    strerror(-error));
+		/* The socket is given to the workers' user. */
+		controller_complain("cannot make %s: %s%s", controller->notify_path,
+				    strerror(-error),
+				    error == -EPERM ? ". --user needs CAP_CHOWN" : "");
 		return EXIT_FAILED;
 	}
 	controller->instance.backend = processes_backend(controller->processes);

@@ -17,7 +17,7 @@ from privilege import (CLOSE_RANGE_SYSCALL, NOBODY, as_nobody, copy_program, for
                        forbid_seccomp)
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
 from harness import needs
-from world import set_sysctl, wait_for
+from world import set_sysctl, status_of, wait_for
 
 # Those of Docker and Podman; Kubernetes has the same.
 DEFAULT = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
@@ -73,6 +73,18 @@ class Containers(ContainersTestCase):
 
     def test_default_capabilities(self):
         self.check(["CAP_BPF is missing"], prefix=only(*DEFAULT))
+
+    def test_user_needs_these_capabilities(self):
+        """docs/operating.md names them; without the one that gives the notify socket away, the start
+        says which is missing."""
+        arguments = ("--user", "65534:65534", "--require-engine", "kernel")
+        instance = self.serve_workers(1, *arguments, prefix=only(
+            "bpf", "setuid", "setgid", "chown", "kill"))
+        self.assertEqual(status_of(self.pids(instance)[0])["Uid"].split()[0], "65534")
+        self.assertEqual(instance.terminate(), 0)
+        result = self.stickyctl("start", *LISTEN, *arguments, "--", WORKER,
+                                prefix=only("bpf", "setuid", "setgid", "kill"))
+        self.assert_message(result, "notify.sock", "CAP_CHOWN", code=FAILED)
 
     def test_no_capability(self):
         self.check(["CAP_BPF is missing"], prefix=only())

@@ -70,6 +70,14 @@ def check_stickyctl(path, place):
                copy(path, place, ("/etc/sticky/seed", str(seed)), ("command: [node,", "command: [sh,")))
 
 
+def check_keepalived(path, place):
+    """It wants a network device of the name."""
+    script = f"ip link add eth0 type veth && exec keepalived -t -f {copy(path, place)}"
+    if not shutil.which("keepalived", path=PATH):
+        raise Skipped("keepalived is not installed")
+    return run(*ISOLATED, "sh", "-c", script)
+
+
 def check_shell(path, _):
     return run("sh", "-n", path)
 
@@ -94,7 +102,8 @@ def check_mistake(name, path, old, new):
     return check
 
 
-CHECKS = {"haproxy*.cfg": check_haproxy, "nginx*.conf": check_nginx, "web*.yaml": check_stickyctl,
+CHECKS = {"haproxy*.cfg": check_haproxy, "nginx*.conf": check_nginx,
+          "keepalived.conf": check_keepalived, "web*.yaml": check_stickyctl,
           "*.sh": check_shell, "envoy.yaml": check_by_schema("envoy"),
           "kubernetes/*.yaml": check_by_schema("kubernetes")}
 MISTAKES = {

@@ -131,21 +131,25 @@ class HostsTestCase(LifecycleTestCase):
         run(EXAMPLES / name, "up")
         self.addCleanup(run, EXAMPLES / name, "down")
 
-    def example(self, name):
-        """A file of the examples, with its sockets and pid file in the test's directory."""
+    def example(self, name, *changes):
+        """A file of the examples, with its sockets and pid file in the test's directory.
+        changes: pairs of what is there and what is written in its place."""
         text = (EXAMPLES / name).read_text()
+        for old, new in changes:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
         return self.write(name, text.replace("/run/haproxy/", f"{self.dir}/").replace(
             "pid /run/", f"pid {self.dir}/"))
 
-    def haproxy(self, name="haproxy.cfg"):
+    def haproxy(self, name="haproxy.cfg", *changes):
         self.runtime = Runtime(self.dir / "admin.sock")
-        self.balance("haproxy", "-db", "-f", self.example(name))
+        self.balance("haproxy", "-db", "-f", self.example(name, *changes))
         wait_for("HAProxy's socket", self.runtime.path.exists)
         self.runtime.wait(**{f"app{number}": "UP" for number in range(1, self.hosts + 1)})
 
-    def nginx(self, name="nginx-stream.conf"):
-        self.balance("nginx", "-g", "daemon off; master_process off;", "-c", self.example(name),
-                     "-e", self.dir / "nginx.log")
+    def nginx(self, name="nginx-stream.conf", *changes):
+        return self.balance("nginx", "-g", "daemon off; master_process off;", "-c",
+                            self.example(name, *changes), "-e", self.dir / "nginx.log")
 
     def balance(self, name, *arguments):
         program = self.program(shutil.which(name, path=environment()["PATH"]), *arguments)

@@ -13,10 +13,13 @@ import statistics
 import hosts  # it comes first: it says where the others are
 import harness
 import nodeapps
+import tap
 from network import SERVICE
 from nodeapps import SOURCES
 from test_broadcasts import ChatTestCase
-from world import wait_for
+from world import scaled, wait_for
+
+tap.TEST_LIMIT_S = scaled(3600)
 
 CLIENTS = 1000
 ROUNDS = int(os.environ.get("ROUNDS", 3))

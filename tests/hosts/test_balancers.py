@@ -3,12 +3,24 @@
 """Real balancers in front of three hosts: each client keeps its host and its worker, and a host that
 goes takes along its own clients alone."""
 
+import re
 import unittest
 
 import hosts  # it comes first: it says where the others are
 import harness
 from hosts import CONNECTIONS, SOURCES, HostsTestCase, host_of, say
 from world import wait_for
+
+# A client that stays.
+TALK = """
+import socket, sys, time
+client = socket.socket()
+client.bind((sys.argv[1], 0))
+client.connect((sys.argv[2], int(sys.argv[3])))
+client.sendall(b"who\\n")
+print(client.recv(1000).decode(), flush=True)
+time.sleep(60)
+"""
 
 
 class Kept(HostsTestCase):
@@ -32,6 +44,12 @@ class Kept(HostsTestCase):
         theirs = sum(host_of(worker) == number for worker in before.values())
         say(f"app{number} is away: {own} of its {theirs} clients moved, {others} of the others")
         self.assertEqual((own, others), (theirs, 0))
+
+    def check_that_others_move(self, before):
+        after, _ = self.serve_all()
+        _, others = self.moved(before, after, 2)
+        say(f"without a ring: app2 is away, and {others} clients of the others moved")
+        self.assertGreater(others, SOURCES / 10)
 
     def check_back(self, before):
         after, _ = self.serve_all()
@@ -70,6 +88,32 @@ class HAProxy(Kept):
         self.runtime.wait(app3="UP")
         self.check_back(before)
 
+    def test_without_consistent(self):
+        """The naive way: a table of the hosts that are there. The others' clients move, too."""
+        self.start_hosts(self.config)
+        self.haproxy(self.file, ("hash-type consistent sdbm avalanche", "hash-type map-based"))
+        before, _ = self.serve_all()
+        self.stop_host(2)
+        self.runtime.wait(app2="DOWN")
+        self.check_that_others_move(before)
+
+    def test_which_host(self):
+        """The runtime API says which host a connection went to, and `where` there which worker."""
+        self.start_hosts(self.config)
+        self.haproxy(self.file)
+        for address in ("10.100.0.7", "10.100.1.7", "10.100.2.7"):
+            talk = self.program(*self.network.clients.prefix, harness.sys.executable, "-c", TALK,
+                                address, *map(str, hosts.SERVICE))
+            wait_for("an answer", lambda talk=talk: "slot=" in talk.output)
+            worker = int(re.search(r"slot=(\d+)", talk.output)[1])
+            sessions = [line for line in self.runtime.ask("show sess").splitlines()
+                        if f"src={address}:" in line]
+            self.assertEqual(len(sessions), 1, sessions)
+            self.assertIn(f" srv=app{host_of(worker)} ", sessions[0])
+            where = self.instances[host_of(worker) - 1].where(address)
+            self.assertEqual(where["slot"], worker % hosts.WORKERS)
+            talk.close()
+
     def test_stop_under_load(self):
         """A host that is stopped while clients come: --stop-delay is longer than HAProxy needs to
         notice, and no connection fails."""
@@ -98,6 +142,34 @@ class Nginx(Kept):
         self.start_again(2, self.config)
         self.wait_for_second_try(before)
         self.check_back(before)
+
+    def test_cable(self):
+        """Nothing says that the host is gone: nginx waits for its answer, and takes another one."""
+        self.start_hosts(self.config)
+        self.nginx(self.file)
+        before, _ = self.serve_all()
+        self.network.hosts[2].cut()
+        self.check_away(before, 3)
+
+    def test_taken_out(self):
+        """`down` behind a server, or no such server: the others' clients stay."""
+        line = "server 10.0.1.2:3000 max_fails=1 fail_timeout=1s;"
+        self.start_hosts(self.config)
+        nginx = self.nginx(self.file)
+        before, _ = self.serve_all()
+        for new in (line.replace(";", " down;"), ""):
+            nginx.close()
+            nginx = self.nginx(self.file, (line, new))
+            self.check_away(before, 2)
+
+    def test_stop_under_load(self):
+        """A host that is stopped while clients come: what it refuses goes to another one."""
+        self.start_hosts(self.config)
+        self.nginx(self.file)
+        with self.loading() as load:
+            self.stop_host(1)
+            self.start_again(1, self.config)
+        self.assert_none_failed(load.counts)
 
     def wait_for_second_try(self, before):
         """nginx tries a host again a second after it has failed."""

@@ -30,7 +30,8 @@ class Kernel:
 class TransparentHAProxy(Kernel, HAProxy):
     file = "haproxy-transparent.cfg"
 
-    test_cable = test_stop_under_load = None
+    test_cable = test_stop_under_load = test_which_host = None
+    test_without_consistent = None
 
     def test_keeps(self):
         self.check_by_kernel()
@@ -39,6 +40,8 @@ class TransparentHAProxy(Kernel, HAProxy):
 @harness.needs("nginx", "nft")
 class TransparentNginx(Kernel, Nginx):
     file = "nginx-transparent.conf"
+
+    test_cable = test_taken_out = test_stop_under_load = None
 
     def test_keeps(self):
         self.check_by_kernel()

@@ -5,7 +5,7 @@ import pathlib
 import shutil
 import stat
 
-from modules import REQUIRED, WANTED
+from modules import HOSTS, REQUIRED, WANTED
 from unavailable import Unavailable
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -34,7 +34,7 @@ def make(path, kernel, settings):
     entries += [("bin/busybox", stat.S_IFREG | 0o755, busybox()),
                 ("init", stat.S_IFREG | 0o755, (HERE / "init.sh").read_bytes()),
                 ("settings", stat.S_IFREG | 0o644, settings.encode())]
-    order = kernel.modules.in_order(REQUIRED + WANTED) if kernel.modules else []
+    order = kernel.modules.in_order(REQUIRED + WANTED + HOSTS) if kernel.modules else []
     for number, module in enumerate(order):
         # The number gives the order of loading, the name is for messages.
         name = f"modules/{number:03}-{pathlib.PurePath(module).name.split('.ko')[0]}.ko"

@@ -10,6 +10,8 @@ import subprocess
 REQUIRED = ("virtio_pci", "virtio_blk", "ext4")
 # Tests use these modules. If one is missing, they are skipped with the reason.
 WANTED = ("tun", "veth", "dummy", "sch_netem", "inet_diag", "tcp_diag", "unix_diag")
+# The tests of several hosts use these. A kernel that has none of them is as good for all others.
+HOSTS = ("bridge", "ip_vs", "ip_vs_sh", "ip_vs_mh")
 
 
 def plain(name):
