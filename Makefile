@@ -275,11 +275,11 @@ $(BUILD)/generated/cli/completion.%.h: src/cli/completion.%
 $(BUILD)/src/cli/cmd_completion.o: $(SHELLS:%=$(BUILD)/generated/cli/completion.%.h)
 
 # What xterm understands, for `top` where there is no terminfo. TERMINFO can be set to it.
-$(BUILD)/generated/cli/xterm.terminfo.h:
+$(BUILD)/generated/terminal/xterm.terminfo.h:
 	$(call SAY,TERM,xterm)
 	@mkdir -p $(@D)
 	$(Q)infocmp -0 -Q 2 xterm | sed -n 's/^b64:.*/"&"/p' > $@
-$(BUILD)/src/cli/top_terminal.o: $(BUILD)/generated/cli/xterm.terminfo.h
+$(BUILD)/src/terminal/top_terminal.o: $(BUILD)/generated/terminal/xterm.terminfo.h
 
 # ---- Objects, libraries, programs -------------------------------------------------
 $(BUILD)/%.o: %.c

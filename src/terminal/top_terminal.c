@@ -27,7 +27,7 @@ static bool is_known(const char *name)
 }
 
 static const char xterm[] =
-#include "cli/xterm.terminfo.h"
+#include "terminal/xterm.terminfo.h"
 	;
 
 /* Most terminals understand what xterm does. */
