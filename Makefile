@@ -388,14 +388,15 @@ test-kernels-short: deps-test deps-kernels
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_KERNELS) --short
 
-# The installed units, under a systemd of their own: tests/systemd/boot.sh. ONLY: some of the checks.
+# The installed units, under a systemd of their own: tests/systemd/boot.sh. ONLY: some of the checks. ROOT: a
+# tree of files with another systemd than this machine's.
 SYSTEMD_TREE := $(BUILD)/systemd/installed
 .PHONY: test-systemd
 test-systemd: deps-systemd
 	@$(MAKE) --no-print-directory $(if $(Q),--quiet) all $(TEST_CLIENTS) $(TEST_WORKER)
 	@rm -rf $(SYSTEMD_TREE)
 	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(SYSTEMD_TREE)) PREFIX=/usr/local >/dev/null
-	@$(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) tests/systemd/run.sh $(abspath $(SYSTEMD_TREE)) $(ONLY)
+	@$(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) ROOT='$(ROOT)' tests/systemd/run.sh $(abspath $(SYSTEMD_TREE)) $(ONLY)
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak

@@ -499,6 +499,8 @@ class Lines(unittest.TextTestResult):
 
 def main():
     install_worker()
+    print(subprocess.run(["systemctl", "--version"], check=True, capture_output=True,
+                         text=True).stdout.splitlines()[0], flush=True)
     names = sys.argv[1:]
     loader = unittest.defaultTestLoader
     module = sys.modules["__main__"]
