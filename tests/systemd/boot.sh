@@ -5,10 +5,11 @@
 #     boot.sh INSTALLED COMMAND [ARGUMENT...]
 #
 # systemd is the machine's, in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a
-# network with a loopback interface alone. Its files are the machine's, or those of the tree that $ROOT
-# names, with the tree INSTALLED put over them, below an overlay in memory: nothing of it stays. The command is a service, the only one that is
-# started; it runs as root, in the directory from which boot.sh was called. Its output and its exit
-# status are those of boot.sh. Exit status 77: systemd can't be booted here; stderr says why.
+# network with a loopback interface alone. Its files are the machine's, or those of the tree that
+# $SYSTEMD_ROOT names, with the tree INSTALLED put over them, below an overlay in memory: nothing of it
+# stays. The command is a service, the only one that is started; it runs as root, in the directory from
+# which boot.sh was called. Its output and its exit status are those of boot.sh. Exit status 77: systemd
+# can't be booted here; stderr says why.
 set -eu
 
 skip() {
@@ -20,7 +21,7 @@ skip() {
 
 find_systemd() {
 	for systemd in /lib/systemd/systemd /usr/lib/systemd/systemd; do
-		[ ! -x "${ROOT:-}$systemd" ] || return 0
+		[ ! -x "${SYSTEMD_ROOT:-}$systemd" ] || return 0
 	done
 	skip "systemd is not installed"
 }
@@ -96,7 +97,8 @@ systemd=$2 work=$3 installed=$4 directory=$PWD root=$3/root
 lay_files() {
 	mount -t tmpfs -o mode=755 memory "$root"
 	mkdir "$root/upper" "$root/work" "$root/root"
-	mount -t overlay -o "lowerdir=${ROOT:-/},upperdir=$root/upper,workdir=$root/work" overlay "$root/root"
+	mount -t overlay -o \
+		"lowerdir=${SYSTEMD_ROOT:-/},upperdir=$root/upper,workdir=$root/work" overlay "$root/root"
 	root=$root/root
 	# What is installed or set on this machine is not what is tried.
 	rm -rf "$root/etc/sticky" "$root/var/lib/sticky"
