@@ -20,8 +20,8 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 BUILD_PACKAGES := gcc make clang llvm bpftool libbpf-dev libc6-dev linux-libc-dev \
 	libelf-dev zlib1g-dev binutils libevent-dev libjansson-dev libyaml-dev libcap-ng-dev uthash-dev pkg-config \
 	libncurses-dev ncurses-bin
-# Installed, it is not what boots this machine: only its own tests start it.
-SYSTEMD_PACKAGES := systemd python3 iproute2
+# What boots this machine need not be systemd: the tests start one of their own.
+SYSTEMD_PACKAGES := systemd libcap2-bin python3 iproute2
 TEST_C_PACKAGES := libcmocka-dev libhttp-parser-dev liburing-dev g++ python3 iproute2
 TEST_PACKAGES := $(TEST_C_PACKAGES) curl procps gunicorn haproxy libnginx-mod-stream nginx-light \
 	php-cli puma redis-server ruby-rack openssl chromium chromium-driver zsh fish
@@ -453,13 +453,14 @@ test-kernels-short: deps-test deps-kernels
 	@$(RUN_KERNELS) --short
 
 # The installed units, under a systemd of their own: tests/systemd/boot.sh. ONLY: some of the checks.
+# SYSTEMD_ROOT: a tree of files with another systemd than this machine's.
 SYSTEMD_TREE := $(BUILD)/systemd/installed
 .PHONY: test-systemd
 test-systemd: deps-systemd
 	@$(MAKE) --no-print-directory $(if $(Q),--quiet) all $(TEST_CLIENTS) $(TEST_WORKER)
 	@rm -rf $(SYSTEMD_TREE)
 	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(SYSTEMD_TREE)) PREFIX=/usr/local >/dev/null
-	@$(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) tests/systemd/run.sh $(abspath $(SYSTEMD_TREE)) $(ONLY)
+	@$(SUDO) env PATH="$$PATH" BUILD=$(abspath $(BUILD)) SYSTEMD_ROOT='$(SYSTEMD_ROOT)' tests/systemd/run.sh $(abspath $(SYSTEMD_TREE)) $(ONLY)
 
 # Not a part of `test`: it takes some minutes. In the namespaces that tests/run.py would make.
 .PHONY: soak

@@ -5,10 +5,11 @@
 #     boot.sh INSTALLED COMMAND [ARGUMENT...]
 #
 # systemd is the machine's, in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a
-# network with a loopback interface alone. Its files are the machine's, with the tree INSTALLED put over
-# them, below an overlay in memory: nothing of it stays. The command is a service, the only one that is
-# started; it runs as root, in the directory from which boot.sh was called. Its output and its exit
-# status are those of boot.sh. Exit status 77: systemd can't be booted here; stderr says why.
+# network with a loopback interface alone. Its files are the machine's, or those of the tree that
+# $SYSTEMD_ROOT names, with the tree INSTALLED put over them, below an overlay in memory: nothing of it
+# stays. The command is a service, the only one that is started; it runs as root, in the directory from
+# which boot.sh was called. Its output and its exit status are those of boot.sh. Exit status 77: systemd
+# can't be booted here; stderr says why.
 set -eu
 
 skip() {
@@ -20,7 +21,7 @@ skip() {
 
 find_systemd() {
 	for systemd in /lib/systemd/systemd /usr/lib/systemd/systemd; do
-		[ ! -x $systemd ] || return 0
+		[ ! -x "${SYSTEMD_ROOT:-}$systemd" ] || return 0
 	done
 	skip "systemd is not installed"
 }
@@ -49,6 +50,7 @@ quote() {
 }
 
 clean_up() {
+	trap '' INT TERM # a second one would end this
 	[ -z "${booted:-}" ] || kill -KILL "$booted" 2>/dev/null || true
 	echo $$ >"$here/cgroup.procs"
 	# The processes of the namespace end a moment after its PID 1.
@@ -77,7 +79,9 @@ boot() {
 	unshare --mount --pid --ipc --uts --net --cgroup --fork --kill-child --propagation private \
 		"$0" --inside "$systemd" "$work" "$installed" &
 	booted=$!
-	tail --follow --pid=$booted --sleep-interval=0.2 --lines=+1 "$work/outside/output"
+	# Not in the foreground: a trap would wait for its end.
+	tail --follow --pid=$booted --sleep-interval=0.2 --lines=+1 "$work/outside/output" &
+	wait $!
 	wait $booted || true
 	booted=
 	[ -e "$work/outside/status" ] || skip "systemd did not boot"
@@ -93,13 +97,15 @@ systemd=$2 work=$3 installed=$4 directory=$PWD root=$3/root
 lay_files() {
 	mount -t tmpfs -o mode=755 memory "$root"
 	mkdir "$root/upper" "$root/work" "$root/root"
-	mount -t overlay -o "lowerdir=/,upperdir=$root/upper,workdir=$root/work" overlay "$root/root"
+	mount -t overlay -o \
+		"lowerdir=${SYSTEMD_ROOT:-/},upperdir=$root/upper,workdir=$root/work" overlay "$root/root"
 	root=$root/root
 	# What is installed or set on this machine is not what is tried.
 	rm -rf "$root/etc/sticky" "$root/var/lib/sticky"
 	mount -t tmpfs -o mode=755 units "$root/etc/systemd/system"
 	cp -R --preserve=mode,links "$installed/." "$root"
 	for place in "$directory" ${BUILD:+"$BUILD"}; do
+		mkdir -p "$root$place"
 		mount --rbind "$place" "$root$place"
 	done
 }

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import subprocess
@@ -16,6 +15,7 @@ CLIENTS = BUILD / "tests" / "peers" / "clients"
 STICKYCTL = "/usr/local/bin/stickyctl"
 WORKER = pathlib.Path("/usr/local/lib/sticky-test/worker")  # where every user reaches it
 UNITS = pathlib.Path("/etc/systemd/system")
+HERE = ("127.0.0.1", 3000)
 TARGET = "127.0.0.1:3000"
 DEADLINE_S = 60
 
@@ -64,46 +64,6 @@ class Manager:
     def file(self, path, text):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-class UserManager(Manager):
-    """`systemd --user` of a user: a service of the system's."""
-
-    def __init__(self, name):
-        user = pwd.getpwnam(name)
-        self.uid = user.pw_uid
-        self.home = pathlib.Path("/tmp") / f"home-{name}"
-        self.config = self.home / ".config" / "sticky"
-        self.drop_ins = self.home / ".config" / "systemd" / "user"
-        self.unit = f"manager-of-{name}.service"
-        runtime = f"/run/user/{self.uid}"
-        variables = (f"HOME={self.home}", f"XDG_RUNTIME_DIR={runtime}", f"USER={name}")
-        self.prefix = ("setpriv", f"--reuid={self.uid}", f"--regid={user.pw_gid}",
-                       "--clear-groups", "env", "-i", "PATH=/usr/bin:/bin", *variables)
-        for directory in (self.home, pathlib.Path(runtime)):
-            directory.mkdir(parents=True, exist_ok=True)
-            os.chown(directory, self.uid, user.pw_gid)
-        self.gid = user.pw_gid
-        (UNITS / self.unit).write_text(
-            f"[Service]\nUser={name}\nDelegate=yes\nType=notify\n"
-            f"Environment={' '.join(variables)}\n"
-            "ExecStart=/lib/systemd/systemd --user --unit=basic.target\n"
-            "KillMode=mixed\nTimeoutStopSec=20\n")
-
-    def start(self):
-        Manager().systemctl("daemon-reload", check=True)
-        Manager().systemctl("start", self.unit, check=True)
-
-    def stop(self):
-        Manager().systemctl("stop", self.unit, check=True)
-
-    def systemctl(self, *words, check=False):
-        return self.run("systemctl", "--user", *words, check=check)
-
-    def file(self, path, text):
-        super().file(path, text)
-        for each in (path, *path.relative_to(self.home).parents):
-            os.chown(self.home / each, self.uid, self.gid)
 
 
 class Load:
