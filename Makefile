@@ -579,10 +579,13 @@ pkgconfigdir ?= $(libdir)/pkgconfig
 .PHONY: install uninstall clean
 INSTALLED := $(bindir)/stickyctl $(includedir)/sticky.h $(libdir)/libsticky.a \
 	$(libdir)/libsticky.so.0 $(libdir)/libsticky.so $(pkgconfigdir)/libsticky.pc
-MAN_PAGES := $(wildcard docs/man/*.3)
+# A page's section is the end of its name.
+MAN_SECTIONS := $(sort $(patsubst .%,%,$(suffix $(wildcard docs/man/*.[1-8]))))
+man_pages = $(wildcard docs/man/*.$(1))
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
-MAN_INSTALLED := $(addprefix $(mandir)/man3/,$(notdir $(MAN_PAGES)) \
-	$(shell sed 's/ .*/.3/' docs/man/aliases))
+MAN_INSTALLED := $(foreach section,$(MAN_SECTIONS),$(addprefix $(mandir)/man$(section)/,\
+	$(notdir $(call man_pages,$(section))))) \
+	$(addprefix $(mandir)/man3/,$(shell sed 's/ .*/.3/' docs/man/aliases))
 # Each shell looks for completions in a place of its own.
 COMPLETION_bash ?= $(datadir)/bash-completion/completions/stickyctl
 COMPLETION_zsh ?= $(datadir)/zsh/site-functions/_stickyctl
@@ -610,8 +613,9 @@ install: all
 	sed -e 's|@PREFIX@|$(prefix)|; s|@LIBDIR@|$(libdir)|; s|@INCLUDEDIR@|$(includedir)|' \
 		-e 's|@VERSION@|$(VERSION)|' src/lib/libsticky.pc.in > $(DESTDIR)$(pkgconfigdir)/libsticky.pc
 	chmod 644 $(DESTDIR)$(pkgconfigdir)/libsticky.pc
-	install -d -m 755 $(DESTDIR)$(mandir)/man3
-	install -m 644 $(MAN_PAGES) $(DESTDIR)$(mandir)/man3
+	install -d -m 755 $(foreach section,$(MAN_SECTIONS),$(DESTDIR)$(mandir)/man$(section))
+	$(foreach section,$(MAN_SECTIONS),install -m 644 $(call man_pages,$(section)) \
+		$(DESTDIR)$(mandir)/man$(section) &&) true
 	while read -r name page; do \
 		ln -sf "$$page.3" "$(DESTDIR)$(mandir)/man3/$$name.3" || exit 1; \
 	done < docs/man/aliases
