@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Build the Debian packages in BUILD/deb from the source archive, which becomes the upstream archive.
+# Build the Debian packages in BUILD/deb from the source archive, which becomes the upstream one.
 #
 #     packaging/debian.sh VERSION REVISION BUILD BUILD_DEPENDS
 #
-# The changelog is generated: it has one entry, since CHANGELOG.md says what changed, and the version is
-# that of include/sticky.h. DEBFULLNAME and DEBEMAIL name who builds.
+# The changelog is generated: it has one entry, since CHANGELOG.md says what changed, and the version
+# is that of include/sticky.h. DEBFULLNAME and DEBEMAIL name who builds.
 set -eu
 
 version=$1

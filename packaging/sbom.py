@@ -4,9 +4,9 @@
 
     packaging/sbom.py VERSION BUILD
 
-What is loaded is what the dynamic linker finds; what is contained is libbpf.a; what is compiled in from
-headers alone is uthash. Versions are those of the installed Debian packages. The document depends on these
-and on the last commit's time (or SOURCE_DATE_EPOCH) alone.
+What is loaded is what the dynamic linker finds; what is contained is libbpf.a; what is compiled in
+from headers alone is uthash. Versions are those of the installed Debian packages. The time in it is
+that of the last commit, or SOURCE_DATE_EPOCH.
 """
 
 import datetime
