@@ -18,6 +18,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import urllib.parse
 
 PROGRAMS = {"stickyctl": "stickyctl", "libsticky": "libsticky.so.0"}
 CONTAINED = ("libbpf-dev", "STATIC_LINK", "It is linked in from libbpf.a, with hidden symbols.")
@@ -84,7 +85,8 @@ def describe(package):
         "externalRefs": [{
             "referenceCategory": "PACKAGE-MANAGER",
             "referenceType": "purl",
-            "referenceLocator": f"pkg:deb/debian/{package}@{version}?arch={architecture}",
+            "referenceLocator": f"pkg:deb/debian/{package}@"
+                                f"{urllib.parse.quote(version, safe='')}?arch={architecture}",
         }],
     }
 

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,7 +106,8 @@ class Steps:
         assert "libsticky" not in run("ldd", "/srv/static")
         run("/srv/shared")
         run("/srv/static")
-        run("make", "-C", "examples/threads", "CC=gcc")
+        shutil.copytree("/usr/share/doc/libsticky-dev/examples/threads", "/srv/threads")
+        run("make", "-C", "/srv/threads", "CC=gcc")
 
     def serve(self):
         """Each client meets the same worker, which the kernel chooses."""
