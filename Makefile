@@ -679,7 +679,8 @@ pkgconfigdir ?= $(libdir)/pkgconfig
 .PHONY: install uninstall clean
 INSTALLED := $(bindir)/stickyctl $(includedir)/sticky.h $(libdir)/libsticky.a \
 	$(libdir)/libsticky.so.0 $(libdir)/libsticky.so $(pkgconfigdir)/libsticky.pc
-MAN_SECTIONS := 1 3 5 7
+# A page's section is the end of its name.
+MAN_SECTIONS := $(sort $(patsubst .%,%,$(suffix $(wildcard docs/man/*.[1-8]))))
 man_pages = $(wildcard docs/man/*.$(1))
 # A function's own page is a link to that of its group: "FUNCTION PAGE" in docs/man/aliases.
 MAN_INSTALLED := $(foreach section,$(MAN_SECTIONS),$(addprefix $(mandir)/man$(section)/,\

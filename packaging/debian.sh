@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Build the Debian packages in BUILD/deb from the source archive, which becomes the upstream archive.
+# Build the Debian packages in BUILD/deb from the source archive, which becomes the upstream one.
 #
 #     packaging/debian.sh VERSION REVISION BUILD BUILD_DEPENDS
 #
-# The changelog is generated: it has one entry, since CHANGELOG.md says what changed, and the version is
-# that of include/sticky.h. DEBFULLNAME and DEBEMAIL name who builds.
+# The changelog is generated: its one entry refers to CHANGELOG.md, which says what changed, and the
+# version is that of include/sticky.h. DEBFULLNAME and DEBEMAIL name who builds.
 set -eu
 
 version=$1
@@ -13,7 +13,8 @@ revision=$2
 archive=$3/stickyctl-$version.tar.gz
 directory=$3/deb
 tree=$directory/stickyctl-$version
-maintainer=$(sed -n 's/^Maintainer: //p' packaging/debian/control.in)
+packager=$(sed -n 's/^Maintainer: //p' packaging/debian/control.in)
+[ -z "${DEBEMAIL:-}" ] || packager="${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>"
 
 write_changelog() {
 	date=$(date -u -R -d "@$(stat -c %Y "$tree/Makefile")")
@@ -22,7 +23,7 @@ write_changelog() {
 
 		  * Version $version: see /usr/share/doc/stickyctl/changelog.gz.
 
-		 -- ${DEBEMAIL:+${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>}${DEBEMAIL:-$maintainer}  $date
+		 -- $packager  $date
 	END
 }
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Write the source archive BUILD/NAME.tar.gz: the last commit, or where there is no repository, the tree
-# as it is, which was unpacked from such an archive then.
+# Write the source archive BUILD/NAME.tar.gz: the last commit, or where there is no repository, the
+# tree as it is, which was unpacked from such an archive then.
 #
 #     packaging/dist.sh NAME BUILD
 #
-# The same commit always gives the same bits: the order, the owner, the modes and the time of the files
-# do not depend on who packs them. The time is that of the commit, or SOURCE_DATE_EPOCH.
+# The same commit always gives the same bits: the order, the owner, the modes and the time of the
+# files do not depend on who packs them. The time is that of the commit, or SOURCE_DATE_EPOCH.
 set -eu
 
 name=$1

@@ -3,7 +3,6 @@
 
 # dpkg-buildpackage wants all of build-essential.
 DEB_PACKAGES := build-essential debhelper dpkg-dev pkgconf
-TEST_PACKAGES_PACKAGES := $(DISTRO_PACKAGES)
 # These are in build-essential, and a package may not name them; pkg-config is pkgconf's former name.
 DEB_BUILD_DEPENDS := $(filter-out gcc make binutils libc6-dev linux-libc-dev pkg-config,\
 	$(BUILD_PACKAGES)) pkgconf
@@ -12,11 +11,9 @@ DEB_REVISION ?= 1
 DIST_NAME := stickyctl-$(VERSION)
 DIST := $(BUILD)/$(DIST_NAME).tar.gz
 
-.PHONY: dist deb deps-deb deps-sbom deps-test-packages sbom test-packages
+.PHONY: dist deb deps-deb deps-sbom sbom test-packages
 deps-deb: deps
 	$(call install_missing,$(DEB_PACKAGES))
-deps-test-packages:
-	$(call install_missing,$(TEST_PACKAGES_PACKAGES))
 
 dist:
 	$(call SAY,DIST,$(DIST))
@@ -35,5 +32,5 @@ sbom: deps-sbom
 	$(call SAY,SBOM,$(SBOM))
 	$(Q)python3 -B packaging/sbom.py $(VERSION) $(BUILD) > $(SBOM).part && mv $(SBOM).part $(SBOM)
 
-test-packages: deps-test-packages dist distro-source
+test-packages: deps-distros dist distro-source
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) python3 -B tests/packages/packages.py $(DIST_NAME) $(DISTROS)

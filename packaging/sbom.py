@@ -4,9 +4,9 @@
 
     packaging/sbom.py VERSION BUILD
 
-What is loaded is what the dynamic linker finds; what is contained is libbpf.a; what is compiled in from
-headers alone is uthash. Versions are those of the installed Debian packages. The document depends on these
-and on the last commit's time (or SOURCE_DATE_EPOCH) alone.
+What is loaded is what the dynamic linker finds; what is contained is libbpf.a; what is compiled in
+from headers alone is uthash. Versions are those of the installed Debian packages. The time in it is
+that of the last commit, or SOURCE_DATE_EPOCH.
 """
 
 import datetime
@@ -18,6 +18,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import urllib.parse
 
 PROGRAMS = {"stickyctl": "stickyctl", "libsticky": "libsticky.so.0"}
 CONTAINED = ("libbpf-dev", "STATIC_LINK", "It is linked in from libbpf.a, with hidden symbols.")
@@ -84,7 +85,8 @@ def describe(package):
         "externalRefs": [{
             "referenceCategory": "PACKAGE-MANAGER",
             "referenceType": "purl",
-            "referenceLocator": f"pkg:deb/debian/{package}@{version}?arch={architecture}",
+            "referenceLocator": f"pkg:deb/debian/{package}@"
+                                f"{urllib.parse.quote(version, safe='')}?arch={architecture}",
         }],
     }
 

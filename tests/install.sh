@@ -123,3 +123,11 @@ expect_in_their_own() {
 expect_in_their_own prefix=/usr bindir=/own/bin libdir=/own/lib includedir=/own/include datadir=/own/share \
 	mandir=/own/man docdir=/own/doc
 expect_in_their_own PREFIX=/own LIBDIR=/own/lib MANDIR=/own/man SHAREDIR=/own/share DOCDIR=/own/doc
+
+# Debian's list of the library's symbols is complete: its packages would not be built otherwise.
+for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p' src/lib/libsticky.abi); do
+	if ! grep -q "^ $name@" packaging/debian/libsticky0.symbols; then
+		echo "packaging/debian/libsticky0.symbols has no line for $name" >&2
+		exit 1
+	fi
+done

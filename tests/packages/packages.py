@@ -4,8 +4,8 @@
 
     BUILD=build tests/packages/packages.py stickyctl-0.1.0 12 13
 
-The argument is the name of the source archive, which `make dist` has written. $BUILD/distros/source.tar is
-the same commit. Logs, trees and packages are kept in $BUILD/packages/12 and so on.
+The argument is the name of the source archive, which `make dist` has written. The same commit is in
+$BUILD/distros/source.tar. Logs, trees and packages are kept in $BUILD/packages/12 and so on.
 
 One line is printed for each step. The last line is always "N passed, N failed, N skipped".
 """
@@ -31,8 +31,8 @@ PACKAGES = ("stickyctl", "libsticky0", "libsticky-dev")
 INSTALL = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq " \
     "--no-install-recommends"
 
-# (column, command, is it alone in its network?): where the packages are built. The packages of the next
-# version have another changelog alone.
+# (column, command, is it alone in its network?): where the packages are built. The packages of the
+# next version have another changelog alone.
 BUILD_STEPS = (
     ("dist", "make dist && cmp build/*.tar.gz ../made-by-git.tar.gz", False),
     ("deb", "make deb", False),
@@ -56,8 +56,8 @@ STEP = re.compile(r"^(ok|FAIL) (.*)$", re.MULTILINE)
 
 
 def make_tree(number, purpose):
-    """Returns the release, or None where no tree can be made. The file that all trees of a release begin
-    with is made once."""
+    """Returns the release; its cells say so where no tree can be made. The file that all trees of a
+    release begin with is made once."""
     directory = BUILD / "packages" / number / purpose
     release = Release(number, directory, SOURCE)
     directory.mkdir(parents=True, exist_ok=True)

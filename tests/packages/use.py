@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def wait_until(condition, what):
 
 
 class Instance:
-    """One instance with two workers. `options` are for the start; `prefix` makes it another user's."""
+    """An instance with two workers. `options` are for the start; `prefix` makes it another user's."""
 
     def __init__(self, name, port, *options, run_dir="/run/sticky", prefix=()):
         self.name, self.port, self.run_dir, self.prefix = name, port, run_dir, prefix
@@ -85,7 +86,7 @@ class Steps:
         self.web = None
 
     def install(self):
-        """apt finds all that the packages depend on; nothing is started, and nothing is privileged."""
+        """apt finds all that the packages depend on; nothing is started or privileged."""
         self.before = list_files()
         run("apt-get", "install", "-y", *sorted(glob.glob("./debs/1/*.deb")))
         assert "no instance" in run("stickyctl", "list")
@@ -105,7 +106,8 @@ class Steps:
         assert "libsticky" not in run("ldd", "/srv/static")
         run("/srv/shared")
         run("/srv/static")
-        run("make", "-C", "examples/threads", "CC=gcc")
+        shutil.copytree("/usr/share/doc/libsticky-dev/examples/threads", "/srv/threads")
+        run("make", "-C", "/srv/threads", "CC=gcc")
 
     def serve(self):
         """Each client meets the same worker, which the kernel chooses."""
@@ -128,8 +130,8 @@ class Steps:
                         run_dir=f"/tmp/sticky-{NOBODY}")
 
     def upgrade(self):
-        """All running controllers become the new program, and no connection fails. One that can't goes on,
-        and is named with the command to type."""
+        """All running controllers become the new program, and no connection fails. One that can't
+        goes on, and is named with the command to type."""
         api = self.start_as_nobody()
         own = Instance("own", 8002, run_dir="/srv/own")
         config = pathlib.Path("/srv/broken.yaml")
@@ -172,7 +174,7 @@ class Steps:
         assert not load.failures, load.failures
         assert os.path.exists("/var/lib/sticky/web/seed")
         os.kill(self.web.pid, signal.SIGTERM)
-        wait_until(lambda: not os.path.exists(f"/proc/{self.web.pid}"), "the end of the controller")
+        wait_until(lambda: not os.path.exists(f"/proc/{self.web.pid}"), "the controller's end")
         run(*remedy.split())
 
     def remove(self):
@@ -201,7 +203,7 @@ def main():
                  steps.purge_while_serving, steps.remove, steps.purge):
         try:
             step()
-        except Exception:  # pylint: disable=broad-exception-caught # whatever it is, the step failed
+        except Exception:  # pylint: disable=broad-exception-caught # the step failed
             traceback.print_exc(file=sys.stdout)
             print(f"FAIL {step.__name__}", flush=True)
             return 1
