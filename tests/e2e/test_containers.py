@@ -9,19 +9,9 @@ import subprocess
 import harness
 import lifecycle
 from clients import HERE, LISTEN, ask, is_refused
-from privilege import as_nobody, copy_program, forbid_bpf
+from privilege import DOCKER, as_nobody, copy_program, forbid_bpf, only
 from programs import STICKYCTL, WORKER
 from world import wait_for
-
-# Those of Docker and Podman; Kubernetes has the same.
-DEFAULT = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-           "net_bind_service", "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")
-
-
-def only(*capabilities):
-    """The beginning of a command line that runs a command as root with these capabilities alone."""
-    wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
-    return ["setpriv", f"--inh-caps={wanted}", f"--bounding-set={wanted}"]
 
 
 class Containers(lifecycle.LifecycleTestCase):
@@ -46,7 +36,7 @@ class Containers(lifecycle.LifecycleTestCase):
                 self.assertEqual(ask(HERE, source)["slot"], slot)
 
     def test_default_capabilities(self):
-        self.check(["CAP_BPF is missing"], prefix=only(*DEFAULT))
+        self.check(["CAP_BPF is missing"], prefix=only(*DOCKER))
 
     def test_no_capability(self):
         self.check(["CAP_BPF is missing"], prefix=only())
