@@ -8,8 +8,9 @@ import subprocess
 
 import harness
 import lifecycle
+from harness import needs
 from clients import HERE, LISTEN, ask, is_refused
-from privilege import DOCKER, as_nobody, copy_program, forbid_bpf, only
+from privilege import DOCKER, NOBODY, as_nobody, copy_program, forbid_bpf, only
 from programs import STICKYCTL, WORKER
 from world import wait_for
 
@@ -59,6 +60,26 @@ class Containers(lifecycle.LifecycleTestCase):
                              "mount -o remount,bind,ro /\nmount -o remount,bind,ro /proc\n"
                              'exec "$@"')
         self.check(["CAP_BPF is missing"], prefix=["unshare", "--mount", script, *only()])
+
+    @needs("setcap")
+    def test_permitted_capabilities(self):
+        """Those of the file, without the bit that would make them effective: the same program also
+        starts where they are out of reach."""
+        program = copy_program(STICKYCTL, self.dir)
+        result = self.run_program("setcap", "cap_bpf,cap_net_bind_service+p", program)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        worker = copy_program(WORKER, self.dir)
+        for path in (self.run_dir, self.state_dir):
+            path.mkdir()
+            os.chown(path, NOBODY, NOBODY)
+        port = ("-l", "127.0.0.1:80", "--ready", "notify", "--min-uptime", "5ms", "--", worker,
+                "--notify")
+        instance = self.serve(*port, program=program, prefix=as_nobody(), cwd="/")
+        self.assertEqual(instance.status()["steering"], "kernel")
+        self.assertEqual(instance.terminate(), 0)
+        self.check(["CAP_BPF is missing"], program=program, prefix=[
+            "setpriv", f"--reuid={NOBODY}", "--clear-groups", "--bounding-set=-all"], cwd="/",
+            command=(worker, "--notify"))
 
     def test_no_runtime_directory(self):
         """No variable names a directory, and the user has no home: the files are below /tmp."""
