@@ -3,6 +3,7 @@
 """The package that `make npm` makes, as its users have it: installed without a network into an
 empty project, and started by npx, by a script of package.json, and by itself."""
 
+import atexit
 import functools
 import json
 import os
@@ -40,7 +41,7 @@ def npm_variables(directory):
 def installed():
     """A project with the package: once, as npm takes its time."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="sticky-e2e-npm-", dir="/tmp"))
-    unittest.addModuleCleanup(shutil.rmtree, directory)
+    atexit.register(shutil.rmtree, directory)
     project = directory / "project"
     project.mkdir()
     (project / "package.json").write_text(json.dumps(
