@@ -10,6 +10,7 @@ set -eu
 
 directory=$1
 shift
+# shellcheck source=/dev/null
 . /etc/os-release
 # shellcheck disable=SC2016 # the variables are apt's
 sources=$(apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' \

@@ -99,6 +99,9 @@ def stage(package, version, programs, roots):
 
 
 def pack(package, directory):
+    """Make the archive; that of a former version goes."""
+    for former in directory.glob("stickyctl-*.tgz"):
+        former.unlink()
     result = subprocess.run(
         ["npm", "pack", "--offline", "--cache", directory / "cache", "--loglevel=error",
          "--pack-destination", directory.resolve()],

@@ -9,6 +9,7 @@
 #include "config/options.h"
 #include "common/exit_code.h"
 #include "common/message.h"
+#include "common/privilege.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "demo/demo.h"
@@ -122,6 +123,8 @@ int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 static int run_instance(struct config *config, const struct config_sources *sources)
 {
 	end_with_npm();
+	/* `setcap ...+p` does without +e: what is permitted is enough. */
+	privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
 	return controller_run(config, sources, demo_host());
 }
 

@@ -10,6 +10,10 @@ import socket
 
 NOBODY = 65534
 
+# The capabilities of a container's root by Docker and Podman; Kubernetes gives the same.
+DOCKER = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
+          "net_bind_service", "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")
+
 
 def as_nobody(*capabilities):
     """The beginning of a command line that runs a command as user nobody, with exactly these
@@ -23,6 +27,12 @@ def without(*capabilities):
     """The beginning of a command line that runs a command as root without these capabilities."""
     unwanted = ",".join(f"-{name}" for name in capabilities)
     return ["setpriv", f"--inh-caps={unwanted}", f"--bounding-set={unwanted}"]
+
+
+def only(*capabilities):
+    """The beginning of a command line that runs a command as root with these capabilities alone."""
+    wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    return ["setpriv", f"--inh-caps={wanted}", f"--bounding-set={wanted}"]
 
 
 def copy_program(source, directory):

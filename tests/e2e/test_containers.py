@@ -13,21 +13,11 @@ import harness
 import lifecycle
 from cgroups import MemoryCgroup
 from clients import HERE, LISTEN, ask, is_refused
-from privilege import (CLOSE_RANGE_SYSCALL, NOBODY, as_nobody, copy_program, forbid_bpf, forbid_call,
-                       forbid_seccomp)
-from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
 from harness import needs
+from privilege import (CLOSE_RANGE_SYSCALL, DOCKER, NOBODY, as_nobody, copy_program, forbid_bpf,
+                       forbid_call, forbid_seccomp, only)
+from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
 from world import set_sysctl, status_of, wait_for
-
-# Those of Docker and Podman; Kubernetes has the same.
-DEFAULT = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
-           "net_bind_service", "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")
-
-
-def only(*capabilities):
-    """The beginning of a command line that runs a command as root with these capabilities alone."""
-    wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
-    return ["setpriv", f"--inh-caps={wanted}", f"--bounding-set={wanted}"]
 
 
 # Has more memory than it may when the file in its argument is there.
@@ -72,7 +62,7 @@ class Containers(ContainersTestCase):
     """It serves."""
 
     def test_default_capabilities(self):
-        self.check(["CAP_BPF is missing"], prefix=only(*DEFAULT))
+        self.check(["CAP_BPF is missing"], prefix=only(*DOCKER))
 
     def test_user_needs_these_capabilities(self):
         """docs/operating.md names them; without the one that gives the notify socket away, the start
@@ -164,6 +154,26 @@ class Containers(ContainersTestCase):
                              "mount -o remount,bind,ro /\nmount -o remount,bind,ro /proc\n"
                              'exec "$@"')
         self.check(["CAP_BPF is missing"], prefix=["unshare", "--mount", script, *only()])
+
+    @needs("setcap")
+    def test_permitted_capabilities(self):
+        """Those of the file, without the bit that would make them effective: the same program also
+        starts where they are out of reach."""
+        program = copy_program(STICKYCTL, self.dir)
+        result = self.run_program("setcap", "cap_bpf,cap_net_bind_service+p", program)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        worker = copy_program(WORKER, self.dir)
+        for path in (self.run_dir, self.state_dir):
+            path.mkdir()
+            os.chown(path, NOBODY, NOBODY)
+        port = ("-l", "127.0.0.1:80", "--ready", "notify", "--min-uptime", "5ms", "--", worker,
+                "--notify")
+        instance = self.serve(*port, program=program, prefix=as_nobody(), cwd="/")
+        self.assertEqual(instance.status()["steering"], "kernel")
+        self.assertEqual(instance.terminate(), 0)
+        self.check(["CAP_BPF is missing"], program=program, prefix=[
+            "setpriv", f"--reuid={NOBODY}", "--clear-groups", "--bounding-set=-all"], cwd="/",
+            command=(worker, "--notify"))
 
     def test_no_runtime_directory(self):
         """No variable names a directory, and the user has no home: the files are below /tmp."""

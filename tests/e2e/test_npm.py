@@ -3,6 +3,7 @@
 """The package that `make npm` makes, as its users have it: installed without a network into an
 empty project, and started by npx, by a script of package.json, and by itself."""
 
+import atexit
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ from harness import needs
 from nodeapps import MODULES, SOURCES, Crowd
 from nodejs import PACKAGES, WHO, NodeTestCase, no_packages
 from privilege import NOBODY, as_nobody
-from programs import BUILD, FAILED, environment
+from programs import BUILD, FAILED, STICKYCTL, environment
 from world import other_processes, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,7 +41,7 @@ def npm_variables(directory):
 def installed():
     """A project with the package: once, as npm takes its time."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="sticky-e2e-npm-", dir="/tmp"))
-    unittest.addModuleCleanup(shutil.rmtree, directory)
+    atexit.register(shutil.rmtree, directory)
     project = directory / "project"
     project.mkdir()
     (project / "package.json").write_text(json.dumps(
@@ -159,6 +160,16 @@ class Package(PackageTestCase):
                 self.assertTrue([*self.package.glob(f"licenses/{package}.copyright")], package)
         for page in (self.package / "README.md", ROOT / "docs/nodejs.md"):
             self.assertIn(f"glibc {FLOOR} ", page.read_text())
+
+    @needs("objdump")
+    def test_what_the_build_refuses(self):
+        """The program for this machine needs shared libraries and a newer glibc; and a library
+        that nobody has named was linked in."""
+        linker_map = self.write("map", "/usr/lib/libreadline.a(readline.o)\n")
+        result = self.run_program(ROOT / "packaging/npm/check_program.py", STICKYCTL, linker_map)
+        self.assertEqual(result.returncode, 1)
+        for words in (f"the floor is {FLOOR}", "libevent_core", "libreadline.a: was linked in"):
+            self.assertIn(words, result.stderr)
 
     def test_an_unknown_processor(self):
         result = self.run_bin(uname="echo riscv64")
