@@ -284,7 +284,7 @@ class Memory(ContainersTestCase):
     def test_the_first_worker_of_a_start(self):
         """The start has failed, and says so."""
         self.write("go", "")
-        result = self.stickyctl("start", "-w", "1", *LISTEN, "--", sys.executable,
+        result = self.stickyctl("start", "-w", "1", *lifecycle.WORKERS, "--", sys.executable,
                                 self.write("hog.py", HOG), self.dir / "go",
                                 prefix=[*self.cgroup.prefix, *only()])
         self.assert_message(result, "out of memory", "memory.max", code=FAILED)
