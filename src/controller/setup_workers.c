@@ -165,9 +165,12 @@ static int open_processes(struct controller *controller)
 	if (!error)
 		error = processes_open(&options, &controller->processes);
 	if (error) {
-		controller_complain("cannot make %s: %s", controller->notify_path,
-				    strerror(-error));
-		return EXIT_FAILED;
+		controller_complain("cannot make %s: %s%s", controller->notify_path,
+				    strerror(-error),
+				    error == -EPERM ? "\nto give it to the user of --user it needs "
+						      "CAP_CHOWN (in a container: --cap-add CHOWN)"
+						    : "");
+		return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 	}
 	controller->instance.backend = processes_backend(controller->processes);
 	return EXIT_DONE;
