@@ -75,6 +75,11 @@ int controller_find_identity(struct controller *controller)
 		controller_complain("%s", error.text);
 		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_USAGE;
 	}
+	result = identity_try(&controller->identity, &error);
+	if (result) {
+		controller_complain("%s", error.text);
+		return result == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
+	}
 	controller->rights = identity_rights(&controller->identity);
 	if (controller->identity.change)
 		report(STICKY_LOG_INFO, "workers_run_as", "user=%s uid=%u gid=%u because=%s",

@@ -29,7 +29,6 @@ int controller_open_frontend(struct controller *controller)
 		.group = controller->instance.group,
 		.config = config,
 		.traffic = controller->instance.traffic,
-		.exits = controller->instance.exits,
 		.accepts_all = !controller_can(controller, STICKY_CAN_GIVE_SOCKETS),
 	};
 	struct error_text error;
@@ -60,8 +59,6 @@ int controller_start_frontend(struct controller *controller)
 	int error;
 
 	/* Connections that wait already come before those that are accepted from now on. */
-	if (!frontend)
-		counter_add(&controller->instance.exits->controller_ended, legacy->carried.count);
 	frontend_take_in(frontend, &legacy->carried);
 	carried_fini(&legacy->carried);
 	error = frontend && !is_early ? frontend_start(frontend) : 0;
@@ -168,11 +165,12 @@ static int open_processes(struct controller *controller)
 	if (!error)
 		error = processes_open(&options, &controller->processes);
 	if (error) {
-		/* The socket is given to the workers' user. */
 		controller_complain("cannot make %s: %s%s", controller->notify_path,
 				    strerror(-error),
-				    error == -EPERM ? ". --user needs CAP_CHOWN" : "");
-		return EXIT_FAILED;
+				    error == -EPERM ? "\nto give it to the user of --user it needs "
+						      "CAP_CHOWN (in a container: --cap-add CHOWN)"
+						    : "");
+		return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
 	}
 	controller->instance.backend = processes_backend(controller->processes);
 	return EXIT_DONE;
@@ -207,8 +205,7 @@ int controller_open_supervisor(struct controller *controller)
 		.backend = controller->instance.backend,
 		.journal = controller->instance.journal,
 		.config = controller->instance.config,
-		.held = {.accepted = &controller->instance.exits->accepted_from_holding,
-			 .answered = &controller->instance.traffic->delivery.answered},
+		.answered = &controller->instance.traffic->delivery.answered,
 		.delivery = frontend_delivery(controller->instance.frontend),
 		.rights = &controller->rights,
 		.state_file = &controller->state_file,

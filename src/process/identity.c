@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/error_text.h"
@@ -134,6 +135,66 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
 	}
 	*ret_identity = identity;
 	return 0;
+}
+
+int identity_become(const struct identity *identity)
+{
+	if (!identity->change)
+		return 0;
+	if (setgroups(identity->group_count, identity->groups) ||
+	    setresgid(identity->gid, identity->gid, identity->gid) ||
+	    setresuid(identity->uid, identity->uid, identity->uid))
+		return -1;
+	return 0;
+}
+
+/* In a child: has this user namespace such ids? The kernel looks for them first of all. */
+static bool has_ids(const struct identity *identity)
+{
+	const uid_t same = (uid_t)-1;
+
+	return !(setresuid(identity->uid, same, same) && errno == EINVAL) &&
+	       !(setresgid(identity->gid, same, same) && errno == EINVAL);
+}
+
+static int become_in_child(const struct identity *identity)
+{
+	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
+	pid_t pid = fork();
+	int status, error = errno;
+
+	if (pid == 0)
+		_exit(!has_ids(identity) ? EINVAL : identity_become(identity) ? errno : 0);
+	privilege_restore(previous);
+	if (pid < 0)
+		return -error;
+	if (waitpid(pid, &status, 0) != pid)
+		return -errno;
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECANCELED;
+}
+
+int identity_try(const struct identity *identity, struct error_text *ret_error)
+{
+	int error = identity->change ? become_in_child(identity) : 0;
+
+	if (error == -EPERM)
+		error_text_set(
+			ret_error,
+			"workers cannot run as %s: this process may not change to another "
+			"user\nit needs CAP_SETUID, CAP_SETGID, CAP_CHOWN and CAP_KILL (in a "
+			"container: --cap-add); or leave --user out: they run as stickyctl does",
+			identity->name);
+	else if (error == -EINVAL)
+		error_text_set(
+			ret_error,
+			"workers cannot run as %s: this user namespace has no uid %u, or no gid "
+			"%u (see /proc/self/uid_map, gid_map)\nleave --user out: they run as "
+			"stickyctl does; or map more ids (/etc/subuid and /etc/subgid)",
+			identity->name, identity->uid, identity->gid);
+	else if (error)
+		error_text_set(ret_error, "workers cannot run as %s: %s", identity->name,
+			       strerror(-error));
+	return error;
 }
 
 struct user_rights identity_rights(const struct identity *identity)

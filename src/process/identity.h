@@ -33,6 +33,19 @@ struct identity {
  */
 int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error);
 
+/*
+ * Try whether a process can become it: a child of this one, which ends then. Capabilities may lack,
+ * or the uid in this user namespace.
+ *
+ * ret_error  what is missing, and what to do
+ *
+ * Returns 0, -EPERM (a capability), or another -errno.
+ */
+int identity_try(const struct identity *identity, struct error_text *ret_error);
+
+/* Become it. Async-signal-safe. Returns 0, or -1 and sets errno. */
+int identity_become(const struct identity *identity);
+
 /* Returns the rights of these workers; valid as long as the identity is. */
 struct user_rights identity_rights(const struct identity *identity);
 

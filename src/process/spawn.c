@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -81,17 +80,6 @@ static int place_descriptors(const struct spawn_request *request, int *status, i
 	return descriptors_set_cloexec_from(above);
 }
 
-static int change_identity(const struct identity *identity)
-{
-	if (!identity->change)
-		return 0;
-	if (setgroups(identity->group_count, identity->groups) ||
-	    setresgid(identity->gid, identity->gid, identity->gid) ||
-	    setresuid(identity->uid, identity->uid, identity->uid))
-		return -1;
-	return 0;
-}
-
 void spawn_write_number(char *to, int number)
 {
 	char digits[SPAWN_PID_DIGITS];
@@ -145,7 +133,7 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
 	if (setrlimit(RLIMIT_NOFILE, &request->nofile))
 		spawn_fail(status, SPAWN_DESCRIPTORS, errno);
-	if (change_identity(request->identity))
+	if (identity_become(request->identity))
 		spawn_fail(status, SPAWN_IDENTITY, errno);
 	if (chdir(request->directory))
 		spawn_fail(status, SPAWN_DIRECTORY, errno);

@@ -141,16 +141,26 @@ static void handle_event(struct crowd *crowd, struct connection *connection)
 		judge(crowd, connection);
 }
 
-void crowd_wait(struct crowd *crowd, int64_t timeout_ns)
+/*
+ * The timeout is in nanoseconds: if it were rounded to milliseconds, latencies at fixed rates would
+ * be too long. They are where the kernel is older than Linux 5.11.
+ */
+static int wait_for_events(int epoll, struct epoll_event events[EVENTS_MAX], int64_t timeout_ns)
 {
 	struct timespec timeout = {.tv_sec = timeout_ns / SECOND_NS,
 				   .tv_nsec = timeout_ns % SECOND_NS};
+	int count = epoll_pwait2(epoll, events, EVENTS_MAX, &timeout, NULL);
+
+	if (count < 0 && errno == ENOSYS)
+		count = epoll_wait(epoll, events, EVENTS_MAX,
+				   (int)(timeout_ns / (SECOND_NS / 1000) + 1));
+	return count;
+}
+
+void crowd_wait(struct crowd *crowd, int64_t timeout_ns)
+{
 	struct epoll_event events[EVENTS_MAX];
-	/*
-	 * The timeout is in nanoseconds: if it were rounded to milliseconds, latencies at fixed
-	 * rates would be too long.
-	 */
-	int count = epoll_pwait2(crowd->epoll, events, EVENTS_MAX, &timeout, NULL);
+	int count = wait_for_events(crowd->epoll, events, timeout_ns);
 	int i;
 
 	if (count < 0 && errno != EINTR)

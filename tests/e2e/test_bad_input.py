@@ -312,6 +312,19 @@ class Machine(harness.TestCase):
                                 program=program, cwd="/", prefix=as_nobody("bpf"))
         self.assert_message(result, "--user", "root", "sudo", code=NOT_PERMITTED)
 
+    def test_root_that_can_not_change_the_user(self):
+        """Capabilities that containers drop, and ids that a user namespace has not."""
+        for prefix, words, code in (
+                (without("setuid"), ["CAP_SETUID", "--cap-add"], NOT_PERMITTED),
+                (without("setgid"), ["CAP_SETGID", "--cap-add"], NOT_PERMITTED),
+                (without("chown"), ["notify.sock", "CAP_CHOWN"], NOT_PERMITTED),
+                (["unshare", "--user", "--map-root-user"], [
+                    "has no uid 65534", "/proc/self/uid_map", "/etc/subuid"], FAILED)):
+            with self.subTest(prefix=prefix):
+                result = self.stickyctl("start", *LISTEN, "--user", "nobody", "--", "true",
+                                        prefix=prefix)
+                self.assert_message(result, "--user", *words, code=code)
+
     def test_unknown_user_called_sudo(self):
         result = self.stickyctl("start", *LISTEN, "--", WORKER,
                                 env={"SUDO_USER": "no-such-user"})

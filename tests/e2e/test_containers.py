@@ -140,7 +140,7 @@ class Containers(ContainersTestCase):
         """Docker's with --cap-add BPF: the kernel engine serves, and can't be taken over."""
         script = self.script("no-bpffs", "mount -t tmpfs -o ro tmpfs /sys/fs/bpf\nexec \"$@\"")
         instance = self.serve_workers(2, prefix=["unshare", "--mount", script,
-                                                *only(*DEFAULT, "bpf")])
+                                                *only(*DOCKER, "bpf")])
         self.assertEqual(instance.status()["steering"], "kernel")
         line, = instance.log_lines("takeover_unavailable")
         self.assertIn("/sys/fs/bpf", line.fields["why"])
@@ -306,7 +306,7 @@ class Memory(ContainersTestCase):
     def test_the_first_worker_of_a_start(self):
         """The start has failed, and says so."""
         self.write("go", "")
-        result = self.stickyctl("start", "-w", "1", *LISTEN, "--", sys.executable,
+        result = self.stickyctl("start", "-w", "1", *lifecycle.WORKERS, "--", sys.executable,
                                 self.write("hog.py", HOG), self.dir / "go",
                                 prefix=[*self.cgroup.prefix, *only()])
         self.assert_message(result, "out of memory", "memory.max", code=FAILED)

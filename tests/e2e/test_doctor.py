@@ -63,7 +63,7 @@ class Doctor(harness.TestCase):
         self.assertEqual(findings["CAP_CHOWN"], ("warning", "-> without it --user does not work"))
         result = self.stickyctl("start", "-l", ":3000", "--user", "nobody", "--", "true",
                                 prefix=without("chown"))
-        self.assert_message(result, "notify.sock", "Operation not permitted", code=1)
+        self.assert_message(result, "notify.sock", "CAP_CHOWN", code=NOT_PERMITTED)
 
     @needs("setcap")
     def test_with_bpf_permitted_alone(self):

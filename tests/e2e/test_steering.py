@@ -11,7 +11,7 @@ import harness
 from clients import ask
 from listening import listening_sockets
 from programs import WORKER
-from world import wait_for
+from world import scaled, wait_for
 
 SOURCES = 4096
 CONNECTIONS = 3
@@ -53,7 +53,8 @@ class Steering(harness.TestCase):
         """All clients: answered, and sticky. Returns their map and the counts."""
         path = self.dir / "map"
         counts = self.clients("--target", target, "--family", family, "--sources", SOURCES,
-                              "--connections", connections, "--map", path, *arguments)
+                              "--connections", connections, "--map", path,
+                              "--deadline", scaled(30), *arguments)
         self.assertEqual((counts["connections"], counts["answered"], counts["unsticky"],
                           counts["backward"]),
                          (SOURCES * connections, SOURCES * connections, 0, 0), counts)

@@ -16,6 +16,7 @@ import nodejs
 from passing import TAKER
 from privilege import NOBODY, as_nobody, copy_program
 from programs import STICKYCTL
+from world import scaled
 
 
 @functools.cache
@@ -81,7 +82,8 @@ class Unchanged(nodejs.NodeTestCase):
             self.assert_steered(instance)
 
     def test_unchanged(self):
-        instance = self.serve_node(self.plain("3000"), slots=3, cwd="/")
+        instance = self.serve_node(self.plain("3000"), "--ready-timeout", f"{scaled(30)}s", slots=3,
+                                   cwd="/")
         self.assertIn(instance.status()["steering"], self.HOW)
         self.assert_served(instance)
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)

@@ -12,7 +12,7 @@ e2e/test_classic:Choice.test_an_old_kernel_is_the_reason
 e2e/test_classic:Steering.test_v4
 e2e/test_classic:Steering.test_dual_stack
 e2e/test_classic:Steering.test_where_of_the_command_line
-e2e/test_classic_away:Killed.test_kills_under_load
+e2e/test_classic_away:Limit.test_restart_brings_it_back
 e2e/test_classic:Rolling
 e2e/test_classic_away:Holding
 e2e/test_classic:Misuse
