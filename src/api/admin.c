@@ -121,7 +121,7 @@ static void serve_metrics(struct admin *admin, struct evhttp_request *request)
 
 static void serve_status(struct admin *admin, struct evhttp_request *request)
 {
-	api_answer(request, HTTP_OK, status_of_instance(admin->instance));
+	api_answer(request, HTTP_OK, status_for_admin(admin->instance));
 }
 
 static void serve_buckets(struct admin *admin, struct evhttp_request *request)

@@ -8,6 +8,11 @@ const EVENTS_KEPT = 100;
 const RETRY_MS = 3000; // where the browser itself does not try again
 const STALE_MS = 30000; // a stream that has said nothing for so long has failed
 
+// As `stickyctl status` has them.
+const FLAPS = 3; // so many restarts, and a worker that is young: it dies again and again
+const YOUNG_MS = 10000;
+const SLOW_START_MS = 10000;
+
 const COLUMNS = [
   { label: "PID", text: (worker) => worker.pid ?? "–" },
   { label: "Gen.", text: (worker) => worker.generation },
@@ -215,23 +220,36 @@ function command(words, status) {
   return `'stickyctl ${words}${status.name === "default" ? "" : ` -n ${status.name}`}'`;
 }
 
+// What may be done about its end.
+function detailOf(exit) {
+  return exit?.hint ? `\n${exit.hint}` : "";
+}
+
 function problemOf(worker, status) {
-  const { slot } = worker;
-  const how = worker.last_exit ? `, its last worker ${worker.last_exit.text}` : "";
+  const { slot, last_exit: exit } = worker;
+  const logs = command(`logs ${slot}`, status);
+  const how = exit ? `, its last worker ${exit.text}` : "";
+  const isYoung = worker.pid === null || worker.uptime_ms < YOUNG_MS;
   switch (worker.state) {
     case "failed":
-      return `Slot ${slot} has failed${how}: ${command(`restart ${slot}`, status)}`;
+      return `Slot ${slot} has failed${how}: ${command(`restart ${slot}`, status)}${detailOf(exit)}`;
     case "drained":
       return `Slot ${slot} is drained: ${command(`ready ${slot}`, status)} brings it back`;
     case "hung":
       return `Slot ${slot}: the worker has accepted nothing for ${duration(worker.hung_ms)}: ` +
         command("events", status);
-    case "waiting":
-      return `Slot ${slot} has no worker${how}; the next one starts in ` +
-        duration(worker.restart_in_ms);
-    default:
-      return null;
   }
+  if (isYoung && worker.restarts >= FLAPS)
+    return `Slot ${slot} dies again and again${how}: ${logs}${detailOf(exit)}`;
+  if (isYoung && worker.recycles >= FLAPS && worker.recycle_why === "--max-rss")
+    return `Slot ${slot} is replaced again and again, as its workers exceed --max-rss: raise it, or ` +
+      `see ${logs}`;
+  if (worker.state === "waiting")
+    return `Slot ${slot} has no worker${how}; the next one starts in ` +
+      `${duration(worker.restart_in_ms)}: ${logs}${detailOf(exit)}`;
+  if (worker.state === "starting" && worker.uptime_ms >= SLOW_START_MS)
+    return `Slot ${slot} has been starting for ${duration(worker.uptime_ms)}, and is not ready: ${logs}`;
+  return null;
 }
 
 function showProblems(status) {

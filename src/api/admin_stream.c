@@ -122,7 +122,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 	streams->is_soon = false;
 	if (LIST_EMPTY(&streams->list))
 		return;
-	send_json(streams, NULL, "status", status_of_instance(streams->instance));
+	send_json(streams, NULL, "status", status_for_admin(streams->instance));
 	timer_start(streams->tick, interval_ms(streams));
 }
 
@@ -152,7 +152,7 @@ static void send_first(struct admin_streams *streams, struct admin_stream *strea
 	json_t *events = json_array();
 
 	journal_replay(streams->instance->journal, keep_last, events);
-	send_json(streams, stream, "status", status_of_instance(streams->instance));
+	send_json(streams, stream, "status", status_for_admin(streams->instance));
 	send_json(streams, stream, "events", events);
 	if (!event_pending(streams->tick, EV_TIMEOUT, NULL))
 		timer_start(streams->tick, interval_ms(streams));

@@ -4,25 +4,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "api/exit_json.h"
 #include "api/survey.h"
 #include "common/clock.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/shutdown.h"
 #include "supervise/slot_socket.h"
 #include "supervise/slot_view.h"
-
-static json_t *exit_json(const struct slot_view *view)
-{
-	const struct run_exit *how = &view->last_exit;
-
-	if (!view->has_exit)
-		return json_null();
-	return json_pack("{s:o, s:o, s:s, s:I}", "code",
-			 how->code >= 0 ? json_integer(how->code) : json_null(), "signal",
-			 how->signal ? json_sprintf("SIG%s", sigabbrev_np(how->signal))
-				     : json_null(),
-			 "text", how->text, "uptime_ms", (json_int_t)view->last_lifetime_ms);
-}
 
 static json_t *pid_json(const struct slot_view *view)
 {
@@ -52,7 +40,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:o, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
@@ -63,8 +51,11 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(json_int_t)info->overflows, "rss_bytes", (json_int_t)usage->rss_bytes, "cpu_ms",
 		(json_int_t)usage->cpu_ms, "cwd", usage->cwd, "status", view->status, "holding",
 		info->holding, "restart_in_ms", (int)view->restart_in_ms, "draining",
-		(int)view->draining, "killed", (int)view->killed, "hung_ms", hung_json(view),
-		"last_exit", exit_json(view), "slot_listen", slot_listen_json(instance, slot));
+		(int)view->draining, "killed", (int)view->killed, "recycles",
+		(json_int_t)view->recycles, "recycle_why",
+		view->recycle_why ? json_string(view->recycle_why) : json_null(), "hung_ms",
+		hung_json(view), "last_exit", exit_json(view, instance->ring, slot), "slot_listen",
+		slot_listen_json(instance, slot));
 }
 
 static json_t *workers_json(const struct instance *instance, const struct survey *survey)
@@ -262,6 +253,21 @@ json_t *status_of_instance(const struct instance *instance)
 			    instance->has_admin ? json_string(instance->config->admin)
 						: json_null());
 	return json;
+}
+
+json_t *status_for_admin(const struct instance *instance)
+{
+	json_t *status = status_of_instance(instance), *worker;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "workers"), i, worker)
+	{
+		json_t *last_exit = json_object_get(worker, "last_exit");
+
+		if (json_is_object(last_exit))
+			json_object_set_new(last_exit, "last_line", json_null());
+	}
+	return status;
 }
 
 json_t *status_of_client(const struct instance *instance, const char *text,

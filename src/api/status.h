@@ -11,6 +11,12 @@
 /* Returns the state of the whole instance, to be freed by the caller; NULL if out of memory. */
 json_t *status_of_instance(const struct instance *instance);
 
+/*
+ * The same, for --admin: what workers print is not shown to whoever can connect there. The members
+ * `last_line` are null.
+ */
+json_t *status_for_admin(const struct instance *instance);
+
 /* Returns where the client's address comes from, a value of --behind-proxy: "no", "xff", "proxy".
  */
 const char *status_behind_proxy(const struct instance *instance);

@@ -6,7 +6,7 @@
 #include "common/clock.h"
 #include "common/sanitize.h"
 
-static json_t *make_text(const char *bytes, size_t length)
+json_t *ring_text_json(const char *bytes, size_t length)
 {
 	char *text = malloc(length * TEXT_UTF8_GROWTH + 1);
 	json_t *json = NULL;
@@ -27,7 +27,7 @@ json_t *ring_line_json(const struct ring_line *line)
 	json = json_pack("{s:s, s:s, s:s, s:i, s:I, s:i, s:s, s:o}", "time", time, "level", "info",
 			 "event", "worker_output", "slot", (int)origin->slot, "generation",
 			 (json_int_t)origin->generation, "pid", (int)origin->pid, "stream",
-			 origin->stream, "line", make_text(line->bytes, line->length));
+			 origin->stream, "line", ring_text_json(line->bytes, line->length));
 	if (json && origin->shows_generation)
 		json_object_set_new(json, "beside", json_true());
 	if (json && line->is_cut)

@@ -16,4 +16,10 @@
  */
 json_t *ring_line_json(const struct ring_line *line);
 
+/*
+ * Make a JSON string of bytes of a line. Bytes that are no UTF-8 become U+FFFD. Returns NULL if
+ * memory is short.
+ */
+json_t *ring_text_json(const char *bytes, size_t length);
+
 #endif

@@ -244,6 +244,8 @@ void rolling_reload_recycle(struct supervised_slot *slot, const char *why)
 	if (slot->must_recycle || slot->supervisor->stopping)
 		return;
 	slot->must_recycle = true;
+	slot->recycles++;
+	slot->recycle_why = why;
 	supervisor_note(slot->supervisor, STICKY_LOG_INFO, "recycle",
 			json_pack("{s:i, s:s}", "slot", (int)slot->index, "why", why));
 	rolling_reload_drive(slot->supervisor);

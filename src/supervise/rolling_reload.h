@@ -46,7 +46,7 @@ void rolling_reload_fill(struct supervisor *supervisor);
 /*
  * Replace a slot's worker by a reload of that slot.
  *
- * why  reason for the journal
+ * why  reason for the journal and the status: a text that stays valid
  */
 void rolling_reload_recycle(struct supervised_slot *slot, const char *why);
 

@@ -27,6 +27,9 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 		.has_exit = slot->has_exit,
 		.last_exit = slot->last_exit,
 		.last_lifetime_ms = slot->last_lifetime_ms,
+		.last_generation = slot->last_generation,
+		.recycles = slot->recycles,
+		.recycle_why = slot->recycle_why,
 		.killed = slot->killed,
 	};
 	if (!worker) {

@@ -24,11 +24,14 @@ struct slot_view {
 	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
 	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
-	bool has_exit; /* a worker of the slot has ended: the next two members are set */
+	bool has_exit; /* a worker of the slot has ended: the next three members are set */
 	struct run_exit last_exit;
 	uint64_t last_lifetime_ms;
-	uint32_t restart_in_ms; /* until the next worker begins; 0: it is not waited for */
-	uint32_t killed;	/* workers that outlived the hard-shutdown delay */
+	uint64_t last_generation;
+	uint64_t recycles;	 /* workers that were replaced: see rolling_reload_recycle() */
+	const char *recycle_why; /* the last of them; NULL: none was */
+	uint32_t restart_in_ms;	 /* until the next worker begins; 0: it is not waited for */
+	uint32_t killed;	 /* workers that outlived the hard-shutdown delay */
 };
 
 /*

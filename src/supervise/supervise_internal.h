@@ -86,6 +86,9 @@ struct supervised_slot {
 	bool has_exit;
 	struct run_exit last_exit;
 	uint64_t last_lifetime_ms;
+	uint64_t last_generation; /* of the worker of last_exit */
+	uint64_t recycles;
+	const char *recycle_why; /* a text that stays valid; NULL: none was recycled */
 	uint32_t killed;
 };
 

@@ -103,6 +103,7 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 	slot->has_exit = true;
 	slot->last_exit = *how;
 	slot->last_lifetime_ms = lifetime;
+	slot->last_generation = worker->generation;
 	if (!slot->was_ready)
 		slot->first_worker_failed = true;
 	json_object_set_new(fields, "how", json_string(how->text));

@@ -6,17 +6,23 @@
 #include <string.h>
 
 #include "common/json_fields.h"
+#include "common/sanitize.h"
 #include "common/units.h"
 
 #define LINES_MAX 5
 /* A worker that has been restarted so often, and is so young, is said to die again and again. */
 #define FLAPS_RESTARTS 3
 #define FLAPS_AGE_MS   10000
+#define SLOW_START_MS  10000 /* a worker that has been starting for so long is a problem */
+
+#define DETAIL_SIZE   800
+#define INSTANCE_SIZE 128
 
 struct problems {
 	const char *begin, *end;
 	FILE *out;
 	unsigned int count;
+	char instance[INSTANCE_SIZE]; /* " -n NAME", as commands need it; "": the default one */
 };
 
 static void say(struct problems *problems, const char *format, ...)
@@ -43,9 +49,9 @@ static void look_at_reload(struct problems *problems, const json_t *status)
 	if (!strcmp(field_text(reload, "state"), "failed"))
 		say(problems,
 		    "the last reload stopped at %llu of %llu: %s\n  mend it, then 'stickyctl "
-		    "reload'",
+		    "reload%s'",
 		    field_number(reload, "done"), field_number(reload, "of"),
-		    field_text(reload, "error"));
+		    field_text(reload, "error"), problems->instance);
 	if (json_is_integer(slot))
 		say(problems, "the reload waits: slot %d waits until a draining worker has ended",
 		    (int)json_integer_value(slot));
@@ -58,8 +64,8 @@ static void look_at_upgrade(struct problems *problems, const json_t *status)
 	if (!strcmp(field_text(upgrade, "state"), "failed"))
 		say(problems,
 		    "the last upgrade failed: %s\n  the controller goes on as before; 'stickyctl "
-		    "upgrade' tries again",
-		    field_text(upgrade, "error"));
+		    "upgrade%s' tries again",
+		    field_text(upgrade, "error"), problems->instance);
 }
 
 static void look_at_steering(struct problems *problems, const json_t *status)
@@ -69,8 +75,8 @@ static void look_at_steering(struct problems *problems, const json_t *status)
 	size_t i;
 
 	if (restored)
-		say(problems, "steering was lost and restored %llu times: see 'stickyctl events'",
-		    restored);
+		say(problems, "steering was lost and restored %llu times: see 'stickyctl events%s'",
+		    restored, problems->instance);
 	for (i = 0; i < json_array_size(list); i++) {
 		const json_t *foreign = json_array_get(list, i);
 
@@ -92,41 +98,113 @@ static void look_at_output(struct problems *problems, const json_t *status)
 		    bytes);
 }
 
-static bool flaps(const json_t *worker)
+/* ---- A worker --------------------------------------------------------------------------- */
+
+/* What is known of a worker and of the slot's previous one, in the words of the messages. */
+struct slot_facts {
+	unsigned long long slot;
+	const char *state;
+	const char *how; /* the last worker ended; "": none did */
+	unsigned long long uptime_ms;
+	bool is_young; /* it is not there, or not for long */
+	char detail[DETAIL_SIZE];
+};
+
+static void add_detail(struct slot_facts *facts, const char *before, const char *words)
 {
-	return field_number(worker, "restarts") >= FLAPS_RESTARTS &&
-	       (!json_is_integer(json_object_get(worker, "pid")) ||
-		field_number(worker, "uptime_ms") < FLAPS_AGE_MS);
+	size_t length = strlen(facts->detail);
+	char line[DETAIL_SIZE / 2];
+
+	if (!*words)
+		return;
+	snprintf(line, sizeof(line), "%s", words);
+	text_clean_line(line);
+	snprintf(facts->detail + length, sizeof(facts->detail) - length, "\n  %s%s", before, line);
+}
+
+static struct slot_facts facts_of(const json_t *worker)
+{
+	const json_t *last_exit = json_object_get(worker, "last_exit");
+	struct slot_facts facts = {
+		.slot = field_number(worker, "slot"),
+		.state = field_text(worker, "state"),
+		.how = field_text(last_exit, "text"),
+		.uptime_ms = field_number(worker, "uptime_ms"),
+	};
+
+	facts.is_young =
+		!json_is_integer(json_object_get(worker, "pid")) || facts.uptime_ms < FLAPS_AGE_MS;
+	/* What it printed last, and what may be done about its end: lines below the message. */
+	add_detail(&facts, "it printed: ", field_text(last_exit, "last_line"));
+	add_detail(&facts, "", field_text(last_exit, "hint"));
+	return facts;
+}
+
+static bool grows(const struct slot_facts *facts, const json_t *worker)
+{
+	return field_number(worker, "recycles") >= FLAPS_RESTARTS && facts->is_young &&
+	       !strcmp(field_text(worker, "recycle_why"), "--max-rss");
+}
+
+/* Slots that have no ready worker for a while, though nobody has asked for that. */
+static void look_at_away(struct problems *problems, const struct slot_facts *facts,
+			 const json_t *worker)
+{
+	unsigned long long slot = facts->slot;
+	char age[DURATION_TEXT_SIZE];
+
+	if (field_number(worker, "restarts") >= FLAPS_RESTARTS && facts->is_young) {
+		say(problems,
+		    "slot %llu dies again and again, the last time it %s: "
+		    "'stickyctl logs %llu%s'%s",
+		    slot, facts->how, slot, problems->instance, facts->detail);
+	} else if (grows(facts, worker)) {
+		say(problems,
+		    "slot %llu is replaced again and again, as its workers exceed "
+		    "--max-rss: raise it, or see 'stickyctl logs %llu%s'",
+		    slot, slot, problems->instance);
+	} else if (!strcmp(facts->state, "waiting")) {
+		say(problems, "slot %llu has no worker; the last one %s: 'stickyctl logs %llu%s'%s",
+		    slot, *facts->how ? facts->how : "did not begin", slot, problems->instance,
+		    facts->detail);
+	} else if (!strcmp(facts->state, "starting") && facts->uptime_ms >= SLOW_START_MS) {
+		format_duration(facts->uptime_ms, age);
+		say(problems,
+		    "slot %llu has been starting for %s, and is not ready: "
+		    "'stickyctl logs %llu%s'\n  see --ready: it may wait for READY=1, or "
+		    "for the worker to listen",
+		    slot, age, slot, problems->instance);
+	}
 }
 
 static void look_at_worker(struct problems *problems, const json_t *worker)
 {
-	const char *state = field_text(worker, "state");
-	const char *how = field_text(json_object_get(worker, "last_exit"), "text");
-	unsigned long long slot = field_number(worker, "slot");
+	struct slot_facts facts = facts_of(worker);
 
-	if (!strcmp(state, "failed"))
-		say(problems, "slot %llu has failed, the last worker %s: 'stickyctl restart %llu'",
-		    slot, how, slot);
-	else if (!strcmp(state, "hung"))
+	if (!strcmp(facts.state, "failed"))
 		say(problems,
-		    "slot %llu is hung: its worker accepts nothing; 'stickyctl restart %llu'", slot,
-		    slot);
-	else if (flaps(worker))
-		say(problems, "slot %llu dies again and again, the last time it %s", slot, how);
-	else if (!strcmp(state, "waiting"))
-		say(problems, "slot %llu has no worker; the last one %s", slot,
-		    *how ? how : "did not begin");
-	else if (!strcmp(state, "drained"))
-		say(problems, "slot %llu is drained: 'stickyctl ready %llu' brings it back", slot,
-		    slot);
+		    "slot %llu has failed, the last worker %s: 'stickyctl restart %llu%s'%s",
+		    facts.slot, facts.how, facts.slot, problems->instance, facts.detail);
+	else if (!strcmp(facts.state, "hung"))
+		say(problems,
+		    "slot %llu is hung: its worker accepts nothing; 'stickyctl restart %llu%s'",
+		    facts.slot, facts.slot, problems->instance);
+	else if (!strcmp(facts.state, "drained"))
+		say(problems, "slot %llu is drained: 'stickyctl ready %llu%s' brings it back",
+		    facts.slot, facts.slot, problems->instance);
+	else
+		look_at_away(problems, &facts, worker);
 }
 
 void status_problems(const json_t *status, const char *begin, const char *end, FILE *out)
 {
 	const json_t *workers = json_object_get(status, "workers");
-	struct problems problems = {begin, end, out, 0};
+	struct problems problems = {.begin = begin, .end = end, .out = out};
+	const char *name = field_text(status, "name");
 	size_t i;
+
+	if (*name && strcmp(name, "default") != 0)
+		snprintf(problems.instance, sizeof(problems.instance), " -n %s", name);
 
 	look_at_reload(&problems, status);
 	look_at_upgrade(&problems, status);

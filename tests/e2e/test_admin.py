@@ -176,6 +176,16 @@ class Answers(LifecycleTestCase):
         self.check_metrics(instance)
         self.assertEqual(len(instance.log_lines("admin_listening", address=TEXT)), 1)
 
+    def test_what_workers_print_is_not_shown(self):
+        command = self.switchable_worker("bad) echo secret; exit 3;;")
+        instance = self.serve_workers(2, "--admin", TEXT, command=[command])
+        self.mode("bad")
+        self.kill_worker(instance, 1)
+        instance.wait_status("its last line", lambda status: "secret" in json.dumps(status))
+        self.assertNotIn("secret", ask("/status.json")[2] + ask("/metrics")[2])
+        self.assertIsNone(json.loads(ask("/status.json")[2])["workers"][1]["last_exit"][
+            "last_line"])
+
     def test_no_admin(self):
         instance = self.serve_workers(1, "--admin", "off")
         self.assertIsNone(instance.status()["admin"])

@@ -125,8 +125,15 @@ class AdminPage(LifecycleTestCase):
                       " clientX: strip.getBoundingClientRect().left + 9}))")
         self.shows("#bucket", "buckets 0 to 32767: slot 0: 50.00 %")
         self.keep_pictures("drained")
+        self.mode("bad")
         instance.run("ready", 1)
-        wait_for("the problem to go", lambda: not self.page.text("#problems li"))
+        self.shows("#problems", "Slot 1 dies again and again, its last worker exited with code 3: "
+                                "'stickyctl logs 1'")
+        self.assertNotIn("no database", self.page.text("body")[0])
+        self.keep_pictures("flaps")
+        self.mode("good")
+        instance.run("restart", 1)
+        wait_for("the problem to go", lambda: not self.page.text("#problems li"), 30)
 
     def check_narrow(self):
         self.resize(NARROW, 800)
@@ -146,7 +153,8 @@ class AdminPage(LifecycleTestCase):
         return successor
 
     def test_page(self):
-        command = self.switchable_worker("slow) exec $WORKER --notify-delay 600;;")
+        command = self.switchable_worker("slow) exec $WORKER --notify-delay 600;;\n"
+                                         "bad) echo 'no database'; exit 3;;")
         instance = self.serve_workers(2, "--admin", TEXT, command=[command])
         self.page = Browser(self).open(f"http://{TEXT}/")
         self.check_begin(instance)

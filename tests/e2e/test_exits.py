@@ -4,14 +4,16 @@
 it: while it stops, without memory, and over takeovers and upgrades."""
 
 import contextlib
-import os
+import re
 import signal
 import subprocess
 import threading
+import unittest
 
 import harness
 from clients import HERE, client_socket, read_all
 from passing import PROXY, TAKER, PassingTestCase, proxy_v2, request
+from programs import STICKYCTL
 from test_admin import parse_metrics, total, value
 from world import wait_for
 
@@ -113,6 +115,8 @@ class Exits(PassingTestCase):
         keeper.close()
         self.assertEqual(instance.wait(), 0)
 
+    @unittest.skipIf(re.search(rb"__[at]san_init", STICKYCTL.read_bytes()),
+                     "a sanitizer has a calloc() of its own")
     @harness.needs("cc")
     def test_no_memory(self):
         """A dispatcher that cannot remember a connection closes it, whether its head is complete or

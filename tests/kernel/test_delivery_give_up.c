@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "../support/delivery_fixture.h"
+#include "handoff/carried.h"
 #include "../support/netns.h"
 
 static void once_given_up_nobody_waits_for_nobody(void **state)
@@ -83,12 +84,30 @@ static void a_close_ends_all_who_are_left(void **state)
 	fixture_end(&fixture);
 }
 
+/* After an upgrade: what was sent to a worker that is not there any more may have been served. */
+static void what_no_worker_claims_ended_with_the_previous_controller(void **state)
+{
+	struct delivery_fixture fixture;
+	struct carried_connection sent = {.slot = SLOT, .id = 7, .generation = 3};
+
+	(void)state;
+	fixture_begin(&fixture, limits_patient());
+	sent.item = fixture_connect(&fixture, SLOT);
+	assert_int_equal(delivery_expect(fixture.delivery, &sent), 0);
+	assert_int_equal(fixture.exits.controller_ended, 0);
+	delivery_end_expecting(fixture.delivery);
+	assert_true(fixture_client_ended(&fixture, 0));
+	assert_int_equal(fixture.exits.controller_ended, 1);
+	fixture_end(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(once_given_up_nobody_waits_for_nobody),
 		cmocka_unit_test(once_given_up_a_workers_end_is_its_clients_answer),
 		cmocka_unit_test(a_close_ends_all_who_are_left),
+		cmocka_unit_test(what_no_worker_claims_ended_with_the_previous_controller),
 	};
 	const char *reason = netns_enter();
 

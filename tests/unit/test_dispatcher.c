@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "handoff/dispatcher.h"
+#include "handoff/exits.h"
 
 static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 {
@@ -33,10 +34,32 @@ static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 	close(fds[1]);
 }
 
+/* Connections that an upgrade carries over: a client that has reset one has no address any more. */
+static void a_client_that_reset_meanwhile_is_gone(void **state)
+{
+	const int accepted[] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}; /* no peer */
+	struct dispatch_counters counters = {0};
+	struct exit_counters exits = {0};
+	struct dispatcher_options options = {
+		.counters = &counters, .exits = &exits, .accepted = accepted, .accepted_count = 1};
+	const struct dispatch_rules values = {.mode = DISPATCH_PEER}, *rules;
+	struct dispatcher *dispatcher = NULL;
+
+	(void)state;
+	assert_true(accepted[0] >= 0);
+	assert_int_equal(dispatch_rules_new(&values, NULL, 0, &rules), 0);
+	assert_int_equal(dispatcher_start(&options, rules, &dispatcher), 0);
+	dispatcher_stop(dispatcher);
+	dispatch_rules_unref(rules);
+	assert_int_equal(counters.client_gone, 1);
+	assert_int_equal(fcntl(accepted[0], F_GETFD), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_that_can_not_be_watched_is_an_error),
+		cmocka_unit_test(a_client_that_reset_meanwhile_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the line that says most likely why a worker ended, among those that it printed last. Pure.
+ */
+#ifndef STICKY_API_LAST_WORDS_H
+#define STICKY_API_LAST_WORDS_H
+
+#include "common/line_ring.h"
+
+/*
+ * Find the last line of a worker that is neither empty, nor indented, nor only a closing bracket or
+ * the version that Node.js prints last. So the error itself is found below or above the frames of a
+ * stack, as Python, Node.js and Java print it. Looks at the slot's last 40 lines.
+ *
+ * ring  NULL is allowed
+ *
+ * Returns NULL if there is none. The line is valid until another one is added.
+ */
+const struct ring_line *last_words_find(const struct line_ring *ring, uint32_t slot,
+					uint64_t generation);
+
+#endif
