@@ -98,7 +98,8 @@ class HostsTestCase(LifecycleTestCase):
             "--admin", f"{address}:9180", "--seed-file", self.seed, "--ready", ready,
             "--min-uptime", "5ms", *arguments,
             "--", *(command or [self.worker_of(number, program)]),
-            name="web", run_dir=self.dir / f"app{number}", env=env, prefix=self.network.hosts[number - 1].prefix)
+            name="web", run_dir=self.dir / f"app{number}", env=env,
+            prefix=self.network.hosts[number - 1].prefix)
 
     def start_hosts(self, *arguments, **options):
         self.instances = [self.start_host(number, *arguments, **options)
