@@ -4,6 +4,7 @@
 The balancers run with the files of examples/hosts/ as they are, but for where their sockets are.
 """
 
+import contextlib
 import pathlib
 import shutil
 import socket
@@ -56,6 +57,10 @@ class Runtime:
             client_socket.sendall(command.encode() + b"\n")
             client_socket.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client_socket.recv(65536), b"")).decode()
+
+    def listens(self):
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return self.ask("show info")
 
     def states(self):
         """server -> the beginning of its state, such as UP or DOWN."""
@@ -145,7 +150,7 @@ class HostsTestCase(LifecycleTestCase):
     def haproxy(self, name="haproxy.cfg", *changes):
         self.runtime = Runtime(self.dir / "admin.sock")
         self.balance("haproxy", "-db", "-f", self.example(name, *changes))
-        wait_for("HAProxy's socket", self.runtime.path.exists)
+        wait_for("HAProxy's socket", self.runtime.listens)
         self.runtime.wait(**{f"app{number}": "UP" for number in range(1, self.hosts + 1)})
 
     def nginx(self, name="nginx-stream.conf", *changes):
