@@ -67,7 +67,8 @@ def check_stickyctl(path, place):
     seed.write_text(SEED)
     seed.chmod(0o600)
     return run(BUILD / "stickyctl", "check", "-c",
-               copy(path, place, ("/etc/sticky/seed", str(seed)), ("command: [node,", "command: [sh,")))
+               copy(path, place, ("/etc/sticky/seed", str(seed)),
+                    ("command: [node,", "command: [sh,")))
 
 
 def check_keepalived(path, place):
@@ -108,7 +109,8 @@ CHECKS = {"haproxy*.cfg": check_haproxy, "nginx*.conf": check_nginx,
           "kubernetes/*.yaml": check_by_schema("kubernetes")}
 MISTAKES = {
     "a mistake in a manifest": check_mistake(
-        "kubernetes", EXAMPLES / "kubernetes" / "deployment.yaml", "failureThreshold", "failureTreshold"),
+        "kubernetes", EXAMPLES / "kubernetes" / "deployment.yaml", "failureThreshold",
+        "failureTreshold"),
     "a mistake in envoy.yaml": check_mistake(
         "envoy", EXAMPLES / "envoy.yaml", "source_ip", "source_addr"),
 }

@@ -4,6 +4,7 @@
 The balancers run with the files of examples/hosts/ as they are, but for where their sockets are.
 """
 
+import contextlib
 import pathlib
 import shutil
 import socket
@@ -57,6 +58,10 @@ class Runtime:
             client_socket.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client_socket.recv(65536), b"")).decode()
 
+    def listens(self):
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return self.ask("show info")
+
     def states(self):
         """server -> the beginning of its state, such as UP or DOWN."""
         rows = [line.split(",") for line in self.ask("show stat").splitlines()]
@@ -98,7 +103,8 @@ class HostsTestCase(LifecycleTestCase):
             "--admin", f"{address}:9180", "--seed-file", self.seed, "--ready", ready,
             "--min-uptime", "5ms", *arguments,
             "--", *(command or [self.worker_of(number, program)]),
-            name="web", run_dir=self.dir / f"app{number}", env=env, prefix=self.network.hosts[number - 1].prefix)
+            name="web", run_dir=self.dir / f"app{number}", env=env,
+            prefix=self.network.hosts[number - 1].prefix)
 
     def start_hosts(self, *arguments, **options):
         self.instances = [self.start_host(number, *arguments, **options)
@@ -144,7 +150,7 @@ class HostsTestCase(LifecycleTestCase):
     def haproxy(self, name="haproxy.cfg", *changes):
         self.runtime = Runtime(self.dir / "admin.sock")
         self.balance("haproxy", "-db", "-f", self.example(name, *changes))
-        wait_for("HAProxy's socket", self.runtime.path.exists)
+        wait_for("HAProxy's socket", self.runtime.listens)
         self.runtime.wait(**{f"app{number}": "UP" for number in range(1, self.hosts + 1)})
 
     def nginx(self, name="nginx-stream.conf", *changes):

@@ -42,7 +42,9 @@ def cpu_ms(pid):
 
 
 def spread(values, digits):
-    return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} – {max(values):,.{digits}f})"
+    median, least, most = (f"{value:,.{digits}f}" for value in (
+        statistics.median(values), min(values), max(values)))
+    return f"{median} ({least} – {most})"
 
 
 class Measure(ChatTestCase):

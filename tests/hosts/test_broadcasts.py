@@ -3,6 +3,8 @@
 """500 clients of socket.io on two hosts, which Redis joins: each broadcast reaches each client once,
 and the loss of a host concerns its own clients alone."""
 
+import time
+
 import hosts  # it comes first: it says where the others are
 import harness
 import nodeapps
@@ -24,9 +26,10 @@ class ChatTestCase(HostsTestCase):
     hosts = 2
 
     def start_redis(self):
-        self.program("redis-server", "--bind", BALANCER, "--protected-mode", "no", "--save", "",
+        redis = self.program("redis-server", "--bind", BALANCER, "--protected-mode", "no", "--save", "",
                      "--appendonly", "no", cwd=self.dir)
         wait_for("Redis to listen", lambda: hosts.listeners_at(6379))
+        return redis
 
     def start_chat(self, app, *arguments, **variables):
         self.instances = [self.start_host(
@@ -79,6 +82,35 @@ class Broadcasts(ChatTestCase):
         say(f"app2 is lost: {len(again & theirs)} of its {len(theirs)} clients connected again, "
             f"{len(again - theirs)} of the others")
         self.assertEqual(again, theirs)
+
+
+@harness.needs("haproxy", "redis-server", "node")
+@harness.tests_of(ADAPTERS)
+class RedisAway(ChatTestCase):
+    """Redis ends, and is started anew: clients stay connected, and are told again."""
+
+    def check(self, adapter):
+        redis = self.start_redis()
+        self.start_chat("app-redis.js", ADAPTER=adapter)
+        crowd = self.crowd(clients=40, transports=["websocket"], rounds=2, idle=500)
+        before = crowd.finished(LIMIT_S)
+        redis.close()
+        crowd.tell()
+        began = time.monotonic()
+        same = {client["address"] for client in before if client["worker"] == before[0]["worker"]}
+        crowd.wait("the clients of the same worker to be told", lambda client: client["told"] or
+                   client["address"] not in same, LIMIT_S)
+        say(f"{adapter}: without Redis, the clients of the same worker were told after "
+            f"{time.monotonic() - began:.1f} s")
+        self.start_redis()
+        told = {client["address"]: client["told"] for client in crowd.report()}
+
+        def all_told():
+            crowd.tell()
+            return all(client["told"] > told[client["address"]] + 1 for client in crowd.report())
+
+        wait_for("all to be told", all_told, LIMIT_S, 0.5)
+        self.assertEqual({client["connects"] for client in crowd.report()}, {1})
 
 
 if __name__ == "__main__":

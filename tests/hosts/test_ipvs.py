@@ -128,8 +128,9 @@ class Keepalived(Ipvs):
     def test_keepalived(self):
         self.begin_hosts()
         text = (EXAMPLES / "keepalived.conf").read_text().replace("eth0", BRIDGE)
-        self.program("/usr/sbin/keepalived", "-n", "-l", "-D", "-f", self.write("keepalived.conf", text),
-                     "-p", self.dir / "pid", "-r", self.dir / "vrrp", "-c", self.dir / "checkers")
+        self.program("/usr/sbin/keepalived", "-n", "-l", "-D", "-p", self.dir / "pid",
+                     "-r", self.dir / "vrrp", "-c", self.dir / "checkers",
+                     "-f", self.write("keepalived.conf", text))
         self.wait_weights(1, 1, 1)
         wait_for("the address", lambda: VIP[0] in run(
             "ip", "addr", "show", "dev", BRIDGE, capture_output=True, text=True).stdout, 30, 0.1)
