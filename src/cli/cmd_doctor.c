@@ -103,7 +103,6 @@ static void check_capabilities(struct findings *findings)
 		{CAP_SETGID, "CAP_SETGID", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_CHOWN, "CAP_CHOWN", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_KILL, "CAP_KILL", VERDICT_WARNING, "without it --user does not work"},
-		{CAP_CHOWN, "CAP_CHOWN", VERDICT_WARNING, "without it --user does not work"},
 		{CAP_SYS_PTRACE, "CAP_SYS_PTRACE", VERDICT_WARNING,
 		 "without it 'stickyctl status' can't count the connections of workers of another "
 		 "user"},

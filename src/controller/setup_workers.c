@@ -29,6 +29,7 @@ int controller_open_frontend(struct controller *controller)
 		.group = controller->instance.group,
 		.config = config,
 		.traffic = controller->instance.traffic,
+		.exits = controller->instance.exits,
 		.accepts_all = !controller_can(controller, STICKY_CAN_GIVE_SOCKETS),
 	};
 	struct error_text error;
@@ -59,6 +60,8 @@ int controller_start_frontend(struct controller *controller)
 	int error;
 
 	/* Connections that wait already come before those that are accepted from now on. */
+	if (!frontend)
+		counter_add(&controller->instance.exits->controller_ended, legacy->carried.count);
 	frontend_take_in(frontend, &legacy->carried);
 	carried_fini(&legacy->carried);
 	error = frontend && !is_early ? frontend_start(frontend) : 0;
@@ -205,7 +208,8 @@ int controller_open_supervisor(struct controller *controller)
 		.backend = controller->instance.backend,
 		.journal = controller->instance.journal,
 		.config = controller->instance.config,
-		.answered = &controller->instance.traffic->delivery.answered,
+		.held = {.accepted = &controller->instance.exits->accepted_from_holding,
+			 .answered = &controller->instance.traffic->delivery.answered},
 		.delivery = frontend_delivery(controller->instance.frontend),
 		.rights = &controller->rights,
 		.state_file = &controller->state_file,

@@ -10,7 +10,7 @@ import subprocess
 import harness
 from harness import needs
 from privilege import as_nobody, copy_program, without
-from programs import STICKYCTL
+from programs import NOT_PERMITTED, STICKYCTL
 from world import set_up_network
 
 class Doctor(harness.TestCase):
