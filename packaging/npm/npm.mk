@@ -62,6 +62,18 @@ npm-program-arm64: $(ARM64_ROOT)/usr
 	@$(ON_ARM64) version
 	@$(ON_ARM64) doctor >$(NPM)/arm64/doctor.txt || true
 	@grep -q '^ok *kernel' $(NPM)/arm64/doctor.txt
+
+# More than that takes a kernel: half a minute in qemu.
+ARM64_GUEST := $(NPM)/arm64-guest
+$(ARM64_GUEST)/boot: packaging/npm/arm64_root.sh
+	$(call SAY,UNPACK,$(@D))
+	$(Q)$(SUDO) packaging/npm/arm64_root.sh $(@D) busybox-static linux-image-cloud-arm64
+	@touch $@
+.PHONY: test-npm-arm64
+test-npm-arm64: npm
+	$(call install_missing,qemu-system-arm cpio)
+	@$(MAKE) --no-print-directory $(ARM64_GUEST)/boot
+	@packaging/npm/arm64_boot.sh $(NPM) $(NPM)/package $(ARM64_ROOT) $(ARM64_GUEST)
 endif
 
 # For the tests: this processor's alone. A sanitizer's library can't be linked in so.

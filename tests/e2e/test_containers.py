@@ -74,7 +74,7 @@ class Containers(ContainersTestCase):
         self.assertEqual(instance.terminate(), 0)
         result = self.stickyctl("start", *LISTEN, *arguments, "--", WORKER,
                                 prefix=only("bpf", "setuid", "setgid", "kill"))
-        self.assert_message(result, "notify.sock", "CAP_CHOWN", code=FAILED)
+        self.assert_message(result, "notify.sock", "CAP_CHOWN", code=NOT_PERMITTED)
 
     def test_no_capability(self):
         self.check(["CAP_BPF is missing"], prefix=only())
