@@ -19,13 +19,14 @@ from listening import listeners_at
 from network import FIRST_CLIENT, SERVICE, Network, address_of, client, run
 from programs import CLIENTS, WORKER, connect_unix, environment
 from proxies import TAKER
-from world import scaled, wait_for
+from world import scaled, slowness, wait_for
 
 tap.TEST_LIMIT_S = scaled(400)
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "hosts"
 HOSTS, WORKERS = 3, 2
-SOURCES, CONNECTIONS = 4096, 20
+# 20 connections each; fewer where processors are emulated.
+SOURCES, CONNECTIONS = 4096, 20 if slowness() < 4 else 4
 SEED = "sticky-seed 1\n0123456789abcdef\n"
 PORT = 3000
 
