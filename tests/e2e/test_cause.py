@@ -64,8 +64,8 @@ class Cause(LifecycleTestCase):
         self.assertIn("memory is short (dmesg)", more[0])
 
     def test_it_never_gets_ready(self):
-        _, line, more = self.flaps("exec sleep 1000", "--ready-timeout", "200ms")
-        self.assertIn("did not get ready within 200 ms (--ready-timeout): 'stickyctl logs 1'", line)
+        _, line, more = self.flaps("exec sleep 1000", "--ready-timeout", "1500ms")
+        self.assertIn("did not get ready within 1500 ms (--ready-timeout): 'stickyctl logs 1'", line)
         self.assertIn("--ready=started", more[0])
         self.assertFalse([words for words in more if "dmesg" in words])
 
