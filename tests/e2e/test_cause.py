@@ -50,6 +50,17 @@ class Cause(LifecycleTestCase):
         self.assertIn("exited with code 1: 'stickyctl logs 1'", line)
         self.assertIn("/no/such/config.json: No such file", more[0])
 
+    def test_a_program_that_is_gone(self):
+        program = self.script("program.sh", f"exec {WORKER} --notify")
+        instance = self.serve_workers(2, command=[program])
+        program.unlink()
+        self.kill_worker(instance, 1)
+        instance.wait_status("a slot that flaps", lambda status: (
+            status["workers"][1]["restarts"] > FLAPS))
+        line, more = self.problem(instance)
+        self.assertIn(f"cannot run {program}: No such file or directory: 'stickyctl logs 1'", line)
+        self.assertIn("check the command", more[0])
+
     def test_a_port_that_is_taken(self):
         script = self.write("taken.py", "import socket\nfirst = socket.create_server("
                                         "('127.0.0.1', 0))\nsocket.create_server("
@@ -64,8 +75,8 @@ class Cause(LifecycleTestCase):
         self.assertIn("memory is short (dmesg)", more[0])
 
     def test_it_never_gets_ready(self):
-        _, line, more = self.flaps("exec sleep 1000", "--ready-timeout", "200ms")
-        self.assertIn("did not get ready within 200 ms (--ready-timeout): 'stickyctl logs 1'", line)
+        _, line, more = self.flaps("exec sleep 1000", "--ready-timeout", "1500ms")
+        self.assertIn("did not get ready within 1500 ms (--ready-timeout): 'stickyctl logs 1'", line)
         self.assertIn("--ready=started", more[0])
         self.assertFalse([words for words in more if "dmesg" in words])
 
