@@ -51,12 +51,14 @@ def loaded(program):
 
 
 def owner_of(path):
-    """The package of a file. dpkg may know it by its name below /usr, or by that above it."""
+    """The package of a file. dpkg knows it by its name below /usr, or by that above it, and also
+    tells of diversions."""
     real = os.path.realpath(path)
     for name in (path, real, real.removeprefix("/usr"), "/usr" + path):
         done = subprocess.run(["dpkg", "-S", name], capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            return done.stdout.split(":")[0]
+        owner = re.search(r"^(?!diversion |local )([^:,\s]+)", done.stdout, re.MULTILINE)
+        if owner:
+            return owner[1]
     sys.exit(f"packaging/sbom.py: no package has {path}")
 
 
