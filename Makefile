@@ -135,7 +135,7 @@ help:
 	@echo '                   (SETCAP=1: with file capabilities, for users other than root)'
 	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
 	@echo 'make test-npm-arm64  its program for arm64 in qemu, half a minute'
-	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-bench the others'
+	@echo 'make deps          install the build packages; deps-test, deps-lint, deps-npm, deps-bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
