@@ -155,7 +155,7 @@ help:
 	@echo 'make sbom          what is linked in, as SPDX: build/stickyctl-VERSION.spdx.json'
 	@echo 'make npm           the package for npm, build/npm/stickyctl-VERSION.tgz'
 	@echo 'make test-npm-arm64  its program for arm64 in qemu, half a minute'
-	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -hosts, -bench the others'
+	@echo 'make deps          install the build packages; deps-test, -lint, -docs, -hosts, -npm, -bench the others'
 	@echo 'make clean'
 
 # ---- Installing what is missing ---------------------------------------------------
