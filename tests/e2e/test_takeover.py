@@ -418,13 +418,16 @@ class NoRoom(TakeoverTestCase):
 class Storm(TakeoverTestCase):
     """SIGKILLs at random moments."""
 
+    def workers_alive(self):
+        return {pid for pid, text in world.other_processes().items()
+                if text.startswith(f"{pid} {WORKER}")}
+
     def check_converged(self, successor, slots):
         self.wait_all_ready(successor)
         # A reload that the command line asks for, and what was half made, are over.
         self.wait_drained(successor)
         wait_for(lambda: f"{slots} workers alone: {world.other_processes()}",
-                 lambda: sum(text.startswith(f"{pid} {WORKER}") for pid, text in
-                             world.other_processes().items()) == slots)
+                 lambda: len(self.workers_alive()) == slots)
 
     def test_kills_during_reloads_under_load(self):
         chance = random.Random(3)
@@ -434,8 +437,8 @@ class Storm(TakeoverTestCase):
                 generations = self.generations(instance)
                 instance.run("reload")
                 time.sleep(chance.uniform(0, 0.06))  # the random moment
-                survivors = set(self.pids(instance))
                 self.kill_controller(instance)
+                survivors = self.workers_alive()
                 instance = self.start_again(first)
                 self.check_converged(instance, 4)
                 self.assertTrue(all(new >= old for old, new in zip(

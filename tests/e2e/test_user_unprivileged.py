@@ -55,6 +55,7 @@ class Waiting(User, test_holding.Waiting):
     """Clients whose worker comes in time."""
 
     test_before_the_first_life_is_ready = None  # by a worker that takes no passed connections
+    test_how_long_they_waited = None  # slots have no holding sockets: they wait in the controller
 
 
 class Node(User, unprivileged.Unchanged):
