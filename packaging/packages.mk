@@ -3,8 +3,9 @@
 
 # dpkg-buildpackage wants all of build-essential.
 DEB_PACKAGES := build-essential debhelper dpkg-dev pkgconf
-# These are in build-essential, and a package may not name them; pkg-config is pkgconf's former name.
-DEB_BUILD_DEPENDS := $(filter-out gcc make binutils libc6-dev linux-libc-dev pkg-config,\
+# These are essential or in build-essential, and a package may not name them; pkg-config is pkgconf's
+# former name.
+DEB_BUILD_DEPENDS := $(filter-out gcc make binutils libc6-dev linux-libc-dev ncurses-bin pkg-config,\
 	$(BUILD_PACKAGES)) pkgconf
 # The number of the package of this version: a package that is built anew gets the next one.
 DEB_REVISION ?= 1

@@ -124,10 +124,10 @@ expect_in_their_own prefix=/usr bindir=/own/bin libdir=/own/lib includedir=/own/
 	mandir=/own/man docdir=/own/doc
 expect_in_their_own PREFIX=/own LIBDIR=/own/lib MANDIR=/own/man SHAREDIR=/own/share DOCDIR=/own/doc
 
-# Debian's list of the library's symbols is complete: its packages would not be built otherwise.
-for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p' src/lib/libsticky.abi); do
-	if ! grep -q "^ $name@" packaging/debian/libsticky0.symbols; then
-		echo "packaging/debian/libsticky0.symbols has no line for $name" >&2
+# Debian's packages know since which version each node of src/lib/libsticky.map is there.
+for node in $(sed -n 's/^\(LIBSTICKY_[0-9.]*\) {$/\1/p' src/lib/libsticky.map); do
+	if ! grep -q "^ (symver)$node " packaging/debian/libsticky0.symbols; then
+		echo "packaging/debian/libsticky0.symbols has no line for $node" >&2
 		exit 1
 	fi
 done
