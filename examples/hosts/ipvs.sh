@@ -7,7 +7,8 @@
 # The hosts answer to the clients directly. They have the service's address too, but do not tell.
 set -eu
 VIP=${VIP:-10.0.2.1} PORT=${PORT:-80} HOSTS=${HOSTS:-"10.0.1.1 10.0.1.2 10.0.1.3"}
-# mh: Maglev hashing (Linux 4.18). sh: a plain table, by which others move, too, when a host goes.
+# mh: Maglev hashing (Linux 4.18), or sh. With either, take a host out by weight 0: a removed one comes
+# back to another place of the table, and then clients of others move, too.
 SCHEDULER=${SCHEDULER:-mh}
 case ${1:-} in
 balancer)

@@ -40,6 +40,7 @@ cd /srv || poweroff -f
 export ONLY REPEAT_FAILED_ONCE
 for suite in $SUITES; do
 	echo "guest: $suite"
+	[ "$suite" != hosts ] || export EACH=1 # its figures are shown
 	began=$(cut -d. -f1 /proc/uptime)
 	# What is cut off is kept too: at the limit, and where the guest is ended from outside.
 	left=$((LIMIT_S > began ? LIMIT_S - began : 1))
@@ -52,7 +53,7 @@ for suite in $SUITES; do
 			BUILD=/srv/build timeout -k 5 "$left" python3 -B tests/run.py "$suite"
 		fi
 		echo $? >$results/"$suite".status
-	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^FLAKY \|^# /s/^/guest:   /p'
+	} 2>&1 | tee $results/"$suite".log | sed -un '/^\(ok\|FAIL\|skip\) *[a-z0-9]*\/\|^AGAIN \|^FLAKY \|^# \|^     \(ok\|#\) /s/^/guest:   /p'
 	echo $(($(cut -d. -f1 /proc/uptime) - began)) >$results/"$suite".seconds
 	dmesg >$results/dmesg
 	kill $keeper
