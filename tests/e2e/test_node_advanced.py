@@ -300,7 +300,7 @@ class Controller(NodeTestCase):
 class Socketio(NpmTestCase):
     """A binary broadcast by @socket.io/cluster-adapter, from a client to those of all workers."""
 
-    COUNT = 8
+    COUNT = 24  # so many that each slot has some of them
 
     def told(self, *arguments):
         instance = self.serve_node(nodeapps.SOURCES / "app.js", *arguments, slots=2)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """How workers come back, and what becomes of the connections that wait meanwhile."""
 
-import json
 import os
 import selectors
 import signal
@@ -11,7 +10,8 @@ import time
 
 import harness
 from clients import HERE, LISTEN, ask, client_socket, read_answer
-from programs import CLIENTS, WORKER
+from lifecycle import Load
+from programs import WORKER
 from workers import EARLY, NOTIFY, WorkerTestCase
 from world import DEADLINE_S, but_keepers, other_processes, wait_for
 
@@ -115,15 +115,13 @@ class Respawn(WorkerTestCase):
         # The workers finish what they accepted (SIGTERM); what is queued moves along.
         instance = self.serve("-w", "4", *LISTEN, "--min-uptime", "5ms", "--ready", "notify",
                               "--", WORKER, "--notify")
-        clients = self.program(CLIENTS, "--target", "127.0.0.1:3000", "--sources", "400",
-                               "--duration", "2", "--concurrency", "32")
-        while clients.runs:
+        load = Load(self, "--concurrency", "32", sources=400)
+        for _ in range(3):
             for slot, worker in enumerate(instance.workers()):
-                if worker["state"] == "ready":
-                    os.kill(worker["pid"], signal.SIGTERM)
-                    self.wait_generation(instance, worker["generation"] + 1, slot)
-        counts = json.loads(clients.output.splitlines()[-1])
-        self.assertGreater(sum(worker["restarts"] for worker in instance.workers()), 4)
+                os.kill(worker["pid"], signal.SIGTERM)
+                self.wait_generation(instance, worker["generation"] + 1, slot)
+        counts = load.stop()
+        self.assertGreater(counts["connections"], 100)
         self.assertEqual((counts["answered"], counts["unsticky"], counts["backward"]),
                          (counts["connections"], 0, 0), counts)
 

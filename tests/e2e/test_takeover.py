@@ -362,6 +362,7 @@ class Apart(TakeoverTestCase):
         pid = self.pids(instance)[0]
         self.kill_controller(instance)
         os.kill(pid, signal.SIGKILL)
+        self.wait_gone(pid)
         before = set(world.pins())
         successor = self.start_again(instance).ready()
         self.assertEqual(len(before), len(world.pins()))
