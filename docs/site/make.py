@@ -85,8 +85,11 @@ class Site:
             self.sections.append((title, [name for name in dict.fromkeys(names)
                                           if name not in self.pages]))
             self.pages |= {name: self.read(name) for name in self.sections[-1][1]}
-        for name in list(self.pages):
-            self.follow(name)
+        followed = set()
+        while left := [name for name in self.pages if name not in followed]:
+            for name in left:  # more are found meanwhile
+                self.follow(name)
+            followed.update(left)
 
     @staticmethod
     def find(pattern):
