@@ -323,7 +323,7 @@ class Proxied(Heads):
 class Slow(Heads):
     """--head-timeout."""
 
-    TIMEOUT_S, LATE_S, EARLY_S = 0.3, 0.1, 0.002
+    TIMEOUT_S, LATE_S, EARLY_S = 0.3, 0.2, 0.002
 
     def test_in_its_time(self):
         for how, slow in ((XFF, forwarded(CLIENT)[:-1]), (PROXY, proxy_v1(CLIENT)[:-1])):
