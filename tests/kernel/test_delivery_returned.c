@@ -29,7 +29,7 @@ static void a_refused_one_is_first_again_after_a_while(void **state)
 	assert_int_equal(fake.count, 0);
 	fixture_check_waiting(&fixture, SLOT, 3);
 	assert_int_equal(wait_until(fake_worker_was_sent, &fake), 0);
-	assert_in_range(wait_now_ms() - start, 95, 100 + SLACK_MS);
+	assert_in_range(wait_now_ms() - start, 100 - EARLY_MS, 100 + SLACK_MS);
 	fake_worker_check_got(&fake, 0, 0, 1);
 	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);

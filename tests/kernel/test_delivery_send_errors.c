@@ -57,7 +57,7 @@ static void a_full_machine_is_tried_again(void **state)
 	assert_int_equal(fake.tries, 1);
 	fake.result = 0;
 	assert_int_equal(wait_until(fake_worker_was_sent, &fake), 0);
-	assert_in_range(wait_now_ms() - start, 45, 50 + SLACK_MS);
+	assert_in_range(wait_now_ms() - start, 50 - EARLY_MS, 50 + SLACK_MS);
 	fake_worker_check_got(&fake, 0, 0, 5);
 	worker_endpoint_close(fake.endpoint);
 	fixture_end(&fixture);
