@@ -19,7 +19,7 @@
 #define SLOT	2 /* the slot that most tests use */
 #define OTHER	1
 #define CLIENTS 600
-/* A loaded machine under a sanitizer may be late by this. Being early is always a fault. */
+/* A loaded machine under a sanitizer may be late by this. */
 #define SLACK_MS ((uint32_t)wait_scaled_ms(1000))
 /* A timer of libevent begins when the loop woke, which is a little before it is set. */
 #define EARLY_MS ((uint32_t)wait_scaled_ms(5))
