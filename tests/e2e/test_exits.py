@@ -64,11 +64,13 @@ class Exits(PassingTestCase):
                           for name in exits}, exits)
 
     @contextlib.contextmanager
-    def proxied_load(self, threads=4):
-        """Connections of a proxy, without a pause, until they are refused or the block ends."""
+    def proxied_load(self, names):
+        """Connections of a proxy, without a pause, until they are refused or the block ends.
+
+        names  its clients; each has one connection at a time"""
         ends = threading.Event()
 
-        def run(number):
+        def run(name):
             while not ends.is_set():
                 with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                     try:
@@ -76,10 +78,10 @@ class Exits(PassingTestCase):
                     except ConnectionRefusedError:
                         return
                     with client:
-                        client.sendall(proxy_v2(f"203.0.114.{number}") + request())
+                        client.sendall(proxy_v2(name) + request())
                         read_all(client)
 
-        running = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+        running = [threading.Thread(target=run, args=(name,)) for name in names]
         for each in running:
             each.start()
         yield
@@ -102,7 +104,7 @@ class Exits(PassingTestCase):
         self.wait_held(instance, 20)
         halves = [self.open(text=proxy_v2("203.0.113.9")[:14]) for _ in range(30)]
         self.wait_pending(instance, 30)
-        with self.proxied_load():
+        with self.proxied_load(self.public_of(instance, 0, 4)):
             wait_for("a load", lambda: self.counters(instance, "handed")[0] > 300)
             instance.send(signal.SIGTERM)
             instance.wait_status("the stop", lambda status: status["state"] == "stopping")
