@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
+# Takes long.
 """A slot that does not serve: `status` says why, and which command to type next, before all else."""
 
 import harness
