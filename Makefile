@@ -261,9 +261,9 @@ $(BUILD)/generated/%.css.h: src/%.css
 	$(call SAY,CSS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(as_c_string) $< > $@
-$(BUILD)/src/api/admin_page.o: $(BUILD)/generated/api/admin_page.html.h \
-	$(BUILD)/generated/api/admin_page.css.h $(BUILD)/generated/api/admin_page.js.h \
-	$(BUILD)/generated/api/admin_strip.js.h
+$(BUILD)/src/admin/admin_page.o: $(BUILD)/generated/admin/admin_page.html.h \
+	$(BUILD)/generated/admin/admin_page.css.h $(BUILD)/generated/admin/admin_page.js.h \
+	$(BUILD)/generated/admin/admin_strip.js.h
 $(BUILD)/src/node/preload.o: $(BUILD)/generated/node/stop.js.h \
 	$(BUILD)/generated/node/preload.js.h
 

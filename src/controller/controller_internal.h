@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
-#include "api/admin.h"
+#include "admin/admin.h"
 #include "api/api.h"
 #include "api/instance.h"
 #include "common/error_text.h"

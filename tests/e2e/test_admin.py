@@ -24,7 +24,7 @@ from world import wait_for
 ADMIN = ("127.0.0.1", 9180)
 TEXT = "{}:{}".format(*ADMIN)
 PACKAGING = pathlib.Path(__file__).parents[2] / "packaging"
-CLIENTS_MAX, STREAMS_MAX = 64, 8  # of src/api/admin.c and admin_stream.h
+CLIENTS_MAX, STREAMS_MAX = 64, 8  # of src/admin/admin.c and admin_stream.h
 
 SAMPLE = re.compile(r'(\w+)(?:\{((?:\w+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)')
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')

@@ -76,13 +76,14 @@ class AdminPage(LifecycleTestCase):
             """, buckets)
 
     def check_strip(self, instance):
-        """Each bucket has the colour of its slot."""
+        """Each bucket has the colour of its slot, but for the pixel in which two slots meet."""
         wait_for("the strip", lambda: self.page.run(
             "return document.getElementById('strip').ariaLabel"), interval=0.05)
         self.shows("#bucket", "65,536 buckets, 2 slots, 2 intervals")
         found = {}
         for answer in instance.where(*(f"198.51.100.{number}" for number in range(1, 100))):
-            found.setdefault(answer["slot"], []).append(answer["bucket"])
+            if abs(answer["bucket"] - 32768) > 65536 // 100:
+                found.setdefault(answer["slot"], []).append(answer["bucket"])
         colours = {slot: set(self.colours(buckets)) for slot, buckets in found.items()}
         self.assertEqual([len(each) for each in colours.values()], [1] * len(found), colours)
         self.assertEqual(len(set.union(*colours.values())), len(found), colours)

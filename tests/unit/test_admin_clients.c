@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "api/admin_clients.h"
+#include "admin/admin_clients.h"
 #include "api/api_stream.h"
 #include "api/open_answer.h"
 #include "api/http_accept.h"

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "api/admin_host.h"
+#include "admin/admin_host.h"
 
 #define MACHINE "web1.example.org"
 #define ADDRESS "status.example.org:9180"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The files of the page of --admin, which are compiled in. */
-#ifndef STICKY_API_ADMIN_PAGE_H
-#define STICKY_API_ADMIN_PAGE_H
+#ifndef STICKY_ADMIN_ADMIN_PAGE_H
+#define STICKY_ADMIN_ADMIN_PAGE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin_page.h"
+#include "admin/admin_page.h"
 
 #include <string.h>
 
@@ -7,22 +7,22 @@ static const struct admin_file files[] = {
 	{
 		"/",
 		"text/html; charset=utf-8",
-#include "api/admin_page.html.h"
+#include "admin/admin_page.html.h"
 	},
 	{
 		"/admin_page.css",
 		"text/css; charset=utf-8",
-#include "api/admin_page.css.h"
+#include "admin/admin_page.css.h"
 	},
 	{
 		"/admin_strip.js",
 		"text/javascript; charset=utf-8",
-#include "api/admin_strip.js.h"
+#include "admin/admin_strip.js.h"
 	},
 	{
 		"/admin_page.js",
 		"text/javascript; charset=utf-8",
-#include "api/admin_page.js.h"
+#include "admin/admin_page.js.h"
 	},
 };
 

@@ -3,8 +3,8 @@
  * Bounds the connections of an HTTP server: their number, and the time that each may take for its
  * request and its answer together. A client that is slow, byte by byte, does not keep others out.
  */
-#ifndef STICKY_API_ADMIN_CLIENTS_H
-#define STICKY_API_ADMIN_CLIENTS_H
+#ifndef STICKY_ADMIN_ADMIN_CLIENTS_H
+#define STICKY_ADMIN_ADMIN_CLIENTS_H
 
 #include <event2/http.h>
 #include <stdint.h>

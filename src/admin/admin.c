@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin.h"
+#include "admin/admin.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/admin_clients.h"
-#include "api/admin_host.h"
-#include "api/admin_page.h"
-#include "api/admin_socket.h"
-#include "api/admin_stream.h"
+#include "admin/admin_clients.h"
+#include "admin/admin_host.h"
+#include "admin/admin_page.h"
+#include "admin/admin_socket.h"
+#include "admin/admin_stream.h"
 #include "api/api_stream.h"
 #include "api/bucket_map.h"
 #include "api/http_accept.h"

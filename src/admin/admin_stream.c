@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin_stream.h"
+#include "admin/admin_stream.h"
 
 #include <errno.h>
 #include <event2/buffer.h>

@@ -8,13 +8,13 @@
  *
  * A client that does not read is ended.
  */
-#ifndef STICKY_API_ADMIN_STREAM_H
-#define STICKY_API_ADMIN_STREAM_H
+#ifndef STICKY_ADMIN_ADMIN_STREAM_H
+#define STICKY_ADMIN_ADMIN_STREAM_H
 
 #include <event2/event.h>
 #include <event2/http.h>
 
-#include "api/admin_clients.h"
+#include "admin/admin_clients.h"
 #include "api/instance.h"
 
 #define ADMIN_STREAMS_MAX 8

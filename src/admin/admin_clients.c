@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin_clients.h"
+#include "admin/admin_clients.h"
 
 #include <errno.h>
 #include <event2/bufferevent.h>

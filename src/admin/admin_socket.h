@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The listening socket of --admin. */
-#ifndef STICKY_API_ADMIN_SOCKET_H
-#define STICKY_API_ADMIN_SOCKET_H
+#ifndef STICKY_ADMIN_ADMIN_SOCKET_H
+#define STICKY_ADMIN_ADMIN_SOCKET_H
 
 #include "common/error_text.h"
 #include "common/unix_path.h"

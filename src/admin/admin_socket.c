@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin_socket.h"
+#include "admin/admin_socket.h"
 
 #include <errno.h>
 #include <event2/util.h>

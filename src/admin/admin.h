@@ -13,8 +13,8 @@
  * Each answer ends its connection, but for streams. The number of connections is bounded, and so is
  * the time that one may take: see admin_clients.h.
  */
-#ifndef STICKY_API_ADMIN_H
-#define STICKY_API_ADMIN_H
+#ifndef STICKY_ADMIN_ADMIN_H
+#define STICKY_ADMIN_ADMIN_H
 
 #include <event2/event.h>
 

@@ -4,8 +4,8 @@
  * this machine, and its script would then read the answers as those of its own site. Such a request
  * names the foreign site in its header Host.
  */
-#ifndef STICKY_API_ADMIN_HOST_H
-#define STICKY_API_ADMIN_HOST_H
+#ifndef STICKY_ADMIN_ADMIN_HOST_H
+#define STICKY_ADMIN_ADMIN_HOST_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "api/admin_host.h"
+#include "admin/admin_host.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
