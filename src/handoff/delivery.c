@@ -120,12 +120,10 @@ void delivery_end_expecting(struct delivery *delivery)
 {
 	size_t i;
 
-	for (i = 0; i < delivery->expected.count; i++) {
-		if (delivery->expected.items[i].item.fd < 0)
-			continue;
-		close(delivery->expected.items[i].item.fd);
-		counter_add(&delivery->options.exits->controller_ended, 1);
-	}
+	for (i = 0; i < delivery->expected.count; i++)
+		if (delivery->expected.items[i].item.fd >= 0)
+			exits_close(delivery->expected.items[i].item.fd,
+				    &delivery->options.exits->controller_ended);
 	carried_fini(&delivery->expected);
 }
 
@@ -290,9 +288,8 @@ static void close_intake(struct delivery *delivery)
 
 	while ((connection = STAILQ_FIRST(&delivery->intake))) {
 		STAILQ_REMOVE_HEAD(&delivery->intake, in_intake);
-		close(connection->item.fd);
+		exits_close(connection->item.fd, &delivery->options.exits->stop);
 		free(connection);
-		counter_add(&delivery->options.exits->stop, 1);
 	}
 	if (delivery->arrival)
 		event_free(delivery->arrival);

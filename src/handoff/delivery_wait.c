@@ -245,9 +245,8 @@ static void close_all(struct delivery *delivery, struct connection_list *order)
 
 	while ((connection = TAILQ_FIRST(order))) {
 		TAILQ_REMOVE(order, connection, in_order);
-		close(connection->item.fd);
+		exits_close(connection->item.fd, &delivery->options.exits->stop);
 		free(connection);
-		counter_add(&delivery->options.exits->stop, 1);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "handoff/exits.h"
 
 /* A single header may be a client's own invention. */
 #define SAMPLES_TO_WARN 5
@@ -51,7 +52,7 @@ void dispatch_notices_take(void *context, enum dispatch_notice notice, const str
 
 	describe_peer(peer, text);
 	if (notice == DISPATCH_KEEPS_ALIVE) {
-		__atomic_fetch_add(&notices->traffic->proxy_keepalive, 1, __ATOMIC_RELAXED);
+		counter_add(&notices->traffic->proxy_keepalive, 1);
 		if (is_first(&notices->keepalive_noticed, 1))
 			warn_of_keepalive(text);
 	} else if (is_first(&notices->untrusted_noticed, SAMPLES_TO_WARN)) {

@@ -150,8 +150,8 @@ static void begin_with_accepted(struct dispatcher *dispatcher)
 
 		/* A client that has reset the connection has no address any more. */
 		if (getpeername(dispatcher->accepted[i], (void *)&peer, &length)) {
-			close(dispatcher->accepted[i]);
-			counter_add(&dispatcher->options.counters->client_gone, 1);
+			exits_close(dispatcher->accepted[i],
+				    &dispatcher->options.counters->client_gone);
 		} else {
 			dispatcher_heads_begin(dispatcher, dispatcher->accepted[i], &peer);
 		}

@@ -15,13 +15,6 @@
  */
 #define SAMPLE_PATIENCE_MS 200
 
-/* Close a connection, and count by which exit it has left. */
-static void dispatcher_close(int fd, uint64_t *exit)
-{
-	close(fd);
-	counter_add(exit, 1);
-}
-
 /* ---- A connection whose head was read ----------------------------------------------- */
 
 static void dispatcher_notify(const struct dispatcher *dispatcher,
@@ -42,7 +35,7 @@ static void dispatcher_submit(const struct dispatcher *dispatcher,
 		.fd = head->fd, .source = head->source, .client = head->client};
 
 	if (delivery_submit(dispatcher->options.delivery, &item))
-		dispatcher_close(head->fd, &dispatcher->options.exits->no_memory);
+		exits_close(head->fd, &dispatcher->options.exits->no_memory);
 }
 
 /* Returns false where the head is not complete yet. */
@@ -59,10 +52,10 @@ static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_h
 		dispatcher_submit(dispatcher, head);
 		return true;
 	case CONNECTION_HEAD_BAD:
-		dispatcher_close(head->fd, &counters->bad_header);
+		exits_close(head->fd, &counters->bad_header);
 		break;
 	case CONNECTION_HEAD_GONE:
-		dispatcher_close(head->fd, &counters->client_gone);
+		exits_close(head->fd, &counters->client_gone);
 		break;
 	}
 	return true;
@@ -155,7 +148,7 @@ void dispatcher_heads_begin(struct dispatcher *dispatcher, int fd,
 	if (dispatcher_settle(dispatcher, &head, dispatcher_look(dispatcher, &head)))
 		return;
 	if (wait_for_more(dispatcher, &head))
-		dispatcher_close(fd, &dispatcher->options.exits->no_memory);
+		exits_close(fd, &dispatcher->options.exits->no_memory);
 }
 
 void dispatcher_heads_look_again(struct dispatcher *dispatcher, struct pending *pending)
@@ -210,7 +203,7 @@ static void end_slow_ones(struct dispatcher *dispatcher, const struct pending_li
 			dispatcher_submit(dispatcher, &head);
 			continue;
 		}
-		dispatcher_close(head.fd, &dispatcher->options.counters->head_timeout);
+		exits_close(head.fd, &dispatcher->options.counters->head_timeout);
 	}
 }
 
@@ -230,7 +223,7 @@ static void finish_pending(struct dispatcher *dispatcher, const struct pending_l
 		epoll_ctl(dispatcher->poll_fd, EPOLL_CTL_DEL, head.fd, NULL);
 		dispatcher_forget(dispatcher, first);
 		if (head.must_speak)
-			dispatcher_close(head.fd, &dispatcher->options.exits->stop);
+			exits_close(head.fd, &dispatcher->options.exits->stop);
 		else
 			dispatcher_submit(dispatcher, &head);
 	}
@@ -255,7 +248,7 @@ static int leave_pending(struct dispatcher *dispatcher, const struct pending_lis
 		dispatcher_forget(dispatcher, first);
 		result = carried_add(carried, &connection);
 		if (result) {
-			dispatcher_close(connection.item.fd, &dispatcher->options.exits->no_memory);
+			exits_close(connection.item.fd, &dispatcher->options.exits->no_memory);
 			error = result;
 		}
 	}

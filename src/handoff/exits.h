@@ -2,12 +2,13 @@
 /*
  * Every connection that the controller accepts leaves it by exactly one exit, and each exit has a
  * counter. Those of connections that are served, answered or abandoned by their client are in
- * delivery.h and dispatcher.h. The others are here. Pure.
+ * delivery.h and dispatcher.h. The others are here.
  */
 #ifndef STICKY_HANDOFF_EXITS_H
 #define STICKY_HANDOFF_EXITS_H
 
 #include <stdint.h>
+#include <unistd.h>
 
 #include "handoff/traffic.h"
 
@@ -32,11 +33,18 @@ static inline void counter_add(uint64_t *counter, uint64_t count)
 	__atomic_fetch_add(counter, count, __ATOMIC_RELAXED);
 }
 
+/* Close a connection, and count by which exit it has left the controller. */
+static inline void exits_close(int fd, uint64_t *exit)
+{
+	close(fd);
+	counter_add(exit, 1);
+}
+
 /*
  * A controller takes the counters of the previous one over. What that one had accepted, and what
  * has neither left it nor was carried over, ended with it: it is counted as `controller_ended`. The
  * counters of a version that did not know this struct may show more exits than connections. These
- * were accepted from holding sockets, and are counted so.
+ * were accepted from holding sockets, and are counted so. Pure.
  *
  * carried  number of connections that this controller goes on with
  */

@@ -276,10 +276,8 @@ static void close_accepted(struct frontend *frontend)
 {
 	size_t i;
 
-	for (i = 0; i < frontend->accepted_count; i++) {
-		close(frontend->accepted[i]);
-		counter_add(&frontend->options.exits->stop, 1);
-	}
+	for (i = 0; i < frontend->accepted_count; i++)
+		exits_close(frontend->accepted[i], &frontend->options.exits->stop);
 	forget_accepted(frontend);
 }
 
@@ -290,8 +288,7 @@ static void add_accepted(struct frontend *frontend, int fd)
 			      (frontend->accepted_count + 1) * sizeof(*frontend->accepted));
 
 	if (!larger) {
-		close(fd);
-		counter_add(&frontend->options.exits->no_memory, 1);
+		exits_close(fd, &frontend->options.exits->no_memory);
 		return;
 	}
 	frontend->accepted = larger;

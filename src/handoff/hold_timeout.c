@@ -169,19 +169,6 @@ int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot)
 	return error;
 }
 
-void hold_timeout_measure(struct hold_timeout *hold_timeout, uint32_t slot)
-{
-	struct watch *watch;
-	uint64_t now = clock_ms();
-
-	for (watch = hold_timeout->watches; watch; watch = watch->next) {
-		if (watch->slot != slot)
-			continue;
-		queue_age_sample(&watch->ages, now, queue_length(watch->fd));
-		queue_age_measure(&watch->ages, now, &hold_timeout->waits);
-	}
-}
-
 const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeout)
 {
 	return &hold_timeout->waits;
@@ -201,6 +188,20 @@ void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot)
 		*link = watch->next;
 		free_watch(watch);
 	}
+}
+
+void hold_timeout_hand_over(struct hold_timeout *hold_timeout, uint32_t slot)
+{
+	struct watch *watch;
+	uint64_t now = clock_ms();
+
+	for (watch = hold_timeout->watches; watch; watch = watch->next) {
+		if (watch->slot != slot)
+			continue;
+		queue_age_sample(&watch->ages, now, queue_length(watch->fd));
+		queue_age_measure(&watch->ages, now, &hold_timeout->waits);
+	}
+	hold_timeout_unwatch(hold_timeout, slot);
 }
 
 int hold_timeout_open(struct event_base *base, struct sticky_group *group,

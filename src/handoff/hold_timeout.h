@@ -51,13 +51,6 @@ void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries
 int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 /*
- * A worker is about to get the connections that wait in the slot: count how long they have waited.
- * hold_timeout_unwatch() follows. If the worker turns out not to take the slot, they are watched
- * and counted anew.
- */
-void hold_timeout_measure(struct hold_timeout *hold_timeout, uint32_t slot);
-
-/*
  * Returns how long connections have waited in holding sockets, from the first look at the queue
  * that found them there until a worker got them or they were answered. Those that are moved
  * elsewhere are not counted. The pointer is valid until hold_timeout_close().
@@ -66,5 +59,12 @@ const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeo
 
 /* Stop watching, before the slot changes hands and its holding sockets are closed. */
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot);
+
+/*
+ * A worker is about to get the connections that wait in the slot: count how long they have waited,
+ * and stop watching. If the worker turns out not to take the slot, they are watched and counted
+ * anew.
+ */
+void hold_timeout_hand_over(struct hold_timeout *hold_timeout, uint32_t slot);
 
 #endif

@@ -62,17 +62,26 @@ uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_
 	return (uint32_t)(due - ages->removed);
 }
 
-uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms)
+/* Find the first sample that counted the first member. Returns false if no member is known. */
+static bool find_first(const struct queue_age *ages, uint64_t *ret_at_ms)
 {
 	uint32_t i;
 
-	for (i = 0; i < ages->count; i++) {
-		uint64_t due_ms = ages->at_ms[place(ages, i)] + budget_ms;
+	for (i = 0; i < ages->count; i++)
+		if (ages->arrivals[place(ages, i)] > ages->removed) {
+			*ret_at_ms = ages->at_ms[place(ages, i)];
+			return true;
+		}
+	return false;
+}
 
-		if (ages->arrivals[place(ages, i)] > ages->removed)
-			return due_ms > now_ms ? due_ms - now_ms : 0;
-	}
-	return UINT64_MAX;
+uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms)
+{
+	uint64_t at_ms;
+
+	if (!find_first(ages, &at_ms))
+		return UINT64_MAX;
+	return at_ms + budget_ms > now_ms ? at_ms + budget_ms - now_ms : 0;
 }
 
 void queue_age_measure(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits)
@@ -93,13 +102,10 @@ void queue_age_measure(const struct queue_age *ages, uint64_t now_ms, struct his
 
 void queue_age_measure_first(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits)
 {
-	uint32_t i;
+	uint64_t at_ms;
 
-	for (i = 0; i < ages->count; i++)
-		if (ages->arrivals[place(ages, i)] > ages->removed) {
-			histogram_add(waits, now_ms - ages->at_ms[place(ages, i)]);
-			return;
-		}
+	if (find_first(ages, &at_ms))
+		histogram_add(waits, now_ms - at_ms);
 }
 
 void queue_age_remove(struct queue_age *ages)

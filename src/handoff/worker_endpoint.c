@@ -90,8 +90,7 @@ static void take_over(struct worker_endpoint *endpoint, struct carried_connectio
 	struct connection *connection = calloc(1, sizeof(*connection));
 
 	if (!connection) {
-		close(sent->item.fd);
-		counter_add(&endpoint->delivery->options.exits->no_memory, 1);
+		exits_close(sent->item.fd, &endpoint->delivery->options.exits->no_memory);
 	} else {
 		*connection =
 			(struct connection){.item = sent->item, .slot = sent->slot, .id = sent->id};

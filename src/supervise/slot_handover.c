@@ -161,8 +161,7 @@ static void take_slot(struct worker *worker)
 		refuse(worker, END_TAKES_NO_CONNECTIONS);
 		return;
 	}
-	hold_timeout_measure(supervisor->hold_timeout, slot->index);
-	hold_timeout_unwatch(supervisor->hold_timeout, slot->index);
+	hold_timeout_hand_over(supervisor->hold_timeout, slot->index);
 	worker_restore_backlog(worker);
 	error = sticky_worker_ready(worker->sockets);
 	if (error) {

@@ -87,10 +87,8 @@ void worker_begin(struct supervised_slot *slot)
 
 	event_del(slot->restart);
 	/* A process of the slot may accept from its sockets from now on, and we do not any more. */
-	if (supervisor_shares_sockets(slot->supervisor)) {
-		hold_timeout_measure(slot->supervisor->hold_timeout, slot->index);
-		hold_timeout_unwatch(slot->supervisor->hold_timeout, slot->index);
-	}
+	if (supervisor_shares_sockets(slot->supervisor))
+		hold_timeout_hand_over(slot->supervisor->hold_timeout, slot->index);
 	if (!worker) {
 		slot_schedule_restart(slot, 0);
 		return;
