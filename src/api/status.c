@@ -257,17 +257,10 @@ json_t *status_of_instance(const struct instance *instance)
 
 json_t *status_for_admin(const struct instance *instance)
 {
-	json_t *status = status_of_instance(instance), *worker;
-	size_t i;
+	struct instance shown = *instance;
 
-	json_array_foreach(json_object_get(status, "workers"), i, worker)
-	{
-		json_t *last_exit = json_object_get(worker, "last_exit");
-
-		if (json_is_object(last_exit))
-			json_object_set_new(last_exit, "last_line", json_null());
-	}
-	return status;
+	shown.ring = NULL;
+	return status_of_instance(&shown);
 }
 
 json_t *status_of_client(const struct instance *instance, const char *text,
