@@ -12,7 +12,7 @@ import world
 from clients import HERE, LISTEN, client_socket, read_all
 from programs import CLIENTS, WORKER
 from workers import WorkerTestCase
-from world import DEADLINE_S, scaled, slowness, status_of, wait_for
+from world import DEADLINE_S, catches, scaled, slowness, wait_for
 
 PARTLY = 4  # of the exit codes in README.md
 
@@ -23,10 +23,6 @@ WORKERS = (*LISTEN, "--ready", "notify", "--min-uptime", "5ms")
 if slowness() > 1:
     # A worker on a slow machine needs longer to start than a client waits by default.
     WORKERS += ("--max-retries", str(scaled(20)))
-
-
-def catches(pid, number):
-    return int(status_of(pid)["SigCgt"], 16) >> number - 1 & 1
 
 
 class Load:

@@ -43,6 +43,13 @@ def copy_program(source, directory):
     return target
 
 
+def give_to_nobody(*directories):
+    """Make directories, where they are not there yet, that belong to an ordinary user."""
+    for directory in directories:
+        directory.mkdir(exist_ok=True, parents=True)
+        os.chown(directory, NOBODY, NOBODY)
+
+
 class SockFilter(ctypes.Structure):
     """linux/filter.h"""
     _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),

@@ -15,7 +15,7 @@ from cgroups import MemoryCgroup
 from clients import HERE, LISTEN, ask, is_refused
 from harness import needs
 from privilege import (CLOSE_RANGE_SYSCALL, DOCKER, NOBODY, as_nobody, copy_program, forbid_bpf,
-                       forbid_call, forbid_seccomp, only)
+                       forbid_call, forbid_seccomp, give_to_nobody, only)
 from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
 from world import set_sysctl, status_of, wait_for
 
@@ -52,9 +52,7 @@ class ContainersTestCase(lifecycle.LifecycleTestCase):
 
     def give_to_nobody(self):
         """An ordinary user has its directories, and the program."""
-        for directory in (self.run_dir, self.state_dir):
-            directory.mkdir()
-            os.chown(directory, NOBODY, NOBODY)
+        give_to_nobody(self.run_dir, self.state_dir)
         return copy_program(STICKYCTL, self.dir)
 
 
@@ -159,13 +157,10 @@ class Containers(ContainersTestCase):
     def test_permitted_capabilities(self):
         """Those of the file, without the bit that would make them effective: the same program also
         starts where they are out of reach."""
-        program = copy_program(STICKYCTL, self.dir)
+        program = self.give_to_nobody()
         result = self.run_program("setcap", "cap_bpf,cap_net_bind_service+p", program)
         self.assertEqual(result.returncode, 0, result.stderr)
         worker = copy_program(WORKER, self.dir)
-        for path in (self.run_dir, self.state_dir):
-            path.mkdir()
-            os.chown(path, NOBODY, NOBODY)
         port = ("-l", "127.0.0.1:80", "--ready", "notify", "--min-uptime", "5ms", "--", worker,
                 "--notify")
         instance = self.serve(*port, program=program, prefix=as_nobody(), cwd="/")

@@ -12,7 +12,7 @@ import os
 import harness
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
-from privilege import NOBODY, as_nobody, copy_program
+from privilege import NOBODY, as_nobody, copy_program, give_to_nobody
 from process_limits import PidsCgroup, set_nproc, set_nproc_of_nobody, soft_limit
 from programs import FAILED, STICKYCTL, WORKER
 from workers import EARLY
@@ -160,9 +160,7 @@ class ByUser(Refused, RefusedTestCase):
     """RLIMIT_NPROC, which holds for ordinary users. 0: their first process is one too many."""
 
     def start_limited(self, *arguments, prefix=(), **options):
-        for directory in (self.run_dir, self.state_dir):
-            directory.mkdir(exist_ok=True)
-            os.chown(directory, NOBODY, NOBODY)
+        give_to_nobody(self.run_dir, self.state_dir)
         program = copy_program(STICKYCTL, self.dir)
         return self.start(*arguments, program=program, cwd="/",
                           prefix=[*prefix, *as_nobody("bpf")], **options)

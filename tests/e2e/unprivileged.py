@@ -7,14 +7,13 @@ A class of tests is run with an engine so:
 """
 
 import functools
-import os
 import pathlib
 import re
 import subprocess
 
 import nodejs
 from passing import TAKER
-from privilege import NOBODY, as_nobody, copy_program
+from privilege import as_nobody, copy_program, give_to_nobody
 from programs import STICKYCTL
 from world import scaled
 
@@ -35,9 +34,7 @@ class Nobody:
 
     def setUp(self):
         super().setUp()
-        for directory in (self.dir, self.run_dir, self.state_dir):
-            directory.mkdir(exist_ok=True, parents=True)
-            os.chown(directory, NOBODY, NOBODY)
+        give_to_nobody(self.dir, self.run_dir, self.state_dir)
         self.program_copy = copy_program(STICKYCTL, self.dir)
 
     def prefix(self):

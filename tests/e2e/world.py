@@ -32,6 +32,11 @@ def status_of(pid):
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
+def catches(pid, number):
+    """Has a process a handler for this signal?"""
+    return int(status_of(pid)["SigCgt"], 16) >> number - 1 & 1
+
+
 def wait_for(what, condition, seconds=DEADLINE_S, interval=0.01):
     """Poll until condition() is true. Returns its value; fails at the deadline.
 

@@ -28,6 +28,29 @@ class Kept(HostsTestCase):
 
     config = "web.yaml"
 
+    def check_balancer(self):
+        """Each client keeps its worker; a host goes, and comes back."""
+        self.start_hosts(self.config)
+        self.balance()
+        before = self.check_keeps()
+        self.stop_host(2)
+        self.wait_away()
+        self.check_away(before, 2)
+        self.start_again(2, self.config)
+        self.wait_back(before)
+        self.check_back(before)
+
+    def balance(self):
+        """Start the balancer, by `file`."""
+        raise NotImplementedError
+
+    def wait_away(self):
+        """Wait until it has noticed that the second host is away."""
+
+    def wait_back(self, before):
+        """Wait until it has noticed that the second host is back."""
+        raise NotImplementedError
+
     def check_keeps(self):
         """Returns the worker of each client."""
         workers, counts = self.serve_all(CONNECTIONS)
@@ -65,16 +88,14 @@ class HAProxy(Kept):
     def test_keeps(self):
         self.check_balancer()
 
-    def check_balancer(self):
-        self.start_hosts(self.config)
+    def balance(self):
         self.haproxy(self.file)
-        before = self.check_keeps()
-        self.stop_host(2)
+
+    def wait_away(self):
         self.runtime.wait(app2="DOWN")
-        self.check_away(before, 2)
-        self.start_again(2, self.config)
+
+    def wait_back(self, before):
         self.runtime.wait(app2="UP")
-        self.check_back(before)
 
     def test_cable(self):
         """A host that is gone without a word."""
@@ -133,15 +154,8 @@ class Nginx(Kept):
     def test_keeps(self):
         self.check_balancer()
 
-    def check_balancer(self):
-        self.start_hosts(self.config)
+    def balance(self):
         self.nginx(self.file)
-        before = self.check_keeps()
-        self.stop_host(2)
-        self.check_away(before, 2)
-        self.start_again(2, self.config)
-        self.wait_for_second_try(before)
-        self.check_back(before)
 
     def test_cable(self):
         """Nothing says that the host is gone: nginx waits for its answer, and takes another one."""
@@ -171,7 +185,7 @@ class Nginx(Kept):
             self.start_again(1, self.config)
         self.assert_none_failed(load.counts)
 
-    def wait_for_second_try(self, before):
+    def wait_back(self, before):
         """nginx tries a host again a second after it has failed."""
         address = next(address for address, worker in before.items() if host_of(worker) == 2)
         words = (*self.network.clients.prefix, hosts.CLIENTS, "--target", "%s:%d" % hosts.SERVICE,

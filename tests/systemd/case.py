@@ -52,3 +52,13 @@ class Case(unittest.TestCase):
         wait_for("an empty cgroup", lambda: not service.processes(), 5)
         self.assertFalse(list(pathlib.Path("/sys/fs/bpf").glob("sticky*/*")))
         self.assertFalse(list(pathlib.Path("/run").glob("**/sticky/web/*")))
+
+    def check_stop_in_the_pause(self):
+        """A stop after a crash, before the next controller, ends the workers."""
+        service = self.service()
+        pids = service.workers()
+        service.kill_controller()
+        service.wait_pause()
+        self.assertEqual(service.do("stop"), 0)
+        self.assert_stopped(service, pids)
+        return service

@@ -20,7 +20,7 @@ class Crash(Case):
         before = service.workers()
         load = Load()
         former = service.kill_controller()
-        wait_for("the pause", lambda: service.show("SubState") == "stop-post")
+        service.wait_pause()
         self.assertTrue(all(map(is_alive, before)))
         service.wait_next(former)
         self.assert_nobody_lost(load.stop())
@@ -49,20 +49,15 @@ class Crash(Case):
 
     def test_stop_in_the_pause(self):
         """stop after a crash, before the next controller: ends the workers"""
-        service = self.service()
-        pids = service.workers()
-        service.kill_controller()
-        wait_for("the pause", lambda: service.show("SubState") == "stop-post")
-        self.assertEqual(service.do("stop"), 0)
+        service = self.check_stop_in_the_pause()
         self.assertIn(service.state, ("inactive (dead)", "failed (failed)"))
-        self.assert_stopped(service, pids)
 
     def test_restart_in_the_pause(self):
         """restart after a crash, before the next controller: takes the workers over"""
         service = self.service()
         before = service.workers()
         former = service.kill_controller()
-        wait_for("the pause", lambda: service.show("SubState") == "stop-post")
+        service.wait_pause()
         self.assertEqual(service.do("restart"), 0)
         service.wait_next(former)
         self.assertEqual(service.workers(), before)

@@ -7,7 +7,8 @@ import subprocess
 import textwrap
 
 from case import Case
-from service import TARGET, WORKER, Load, status_of
+from service import TARGET, WORKER, Load
+from world import status_of
 
 # What the controller keeps after its start.
 KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf",

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from case import RUNNING, Case
-from service import STICKYCTL, TARGET, Load, is_alive, wait_for
+from service import STICKYCTL, TARGET, Load, is_alive
 from user_manager import UserManager
 
 
@@ -40,7 +40,7 @@ class User(Case):
         service = self.service()
         before = service.workers()
         former = service.kill_controller()
-        wait_for("the pause", lambda: service.show("SubState") == "stop-post")
+        service.wait_pause()
         self.assertTrue(all(map(is_alive, before)))
         service.wait_next(former)
         self.assertFalse(set(before) & set(service.workers()))
@@ -48,12 +48,7 @@ class User(Case):
 
     def test_stop_in_the_pause(self):
         """stop after a crash, before the next controller: ends the workers"""
-        service = self.service()
-        pids = service.workers()
-        service.kill_controller()
-        wait_for("the pause", lambda: service.show("SubState") == "stop-post")
-        self.assertEqual(service.do("stop"), 0)
-        self.assert_stopped(service, pids)
+        self.check_stop_in_the_pause()
 
     def test_watchdog(self):
         """watchdog: a controller that hangs is replaced"""

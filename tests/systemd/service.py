@@ -8,7 +8,11 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+import world  # pylint: disable=wrong-import-position
 
 BUILD = pathlib.Path(os.environ["BUILD"])
 CLIENTS = BUILD / "tests" / "peers" / "clients"
@@ -22,12 +26,7 @@ DEADLINE_S = 60
 
 def wait_for(what, condition, seconds=DEADLINE_S):
     """Poll until condition() is true, and return its value."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds} s still waiting for {what}")
-        time.sleep(0.02)
-    return result
+    return world.wait_for(what, condition, seconds, 0.02)
 
 
 def install_worker():
@@ -40,11 +39,6 @@ def is_alive(pid):
     with contextlib.suppress(OSError):
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
-
-
-def status_of(pid):
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 class Manager:
@@ -73,10 +67,11 @@ class Load:
         self.process = subprocess.Popen(
             [CLIENTS, "--target", TARGET, "--sources", "256", "--duration", "120",
              "--rate", str(rate), "--concurrency", "2000"], stdout=subprocess.PIPE, text=True)
-        time.sleep(0.3)
+        # Before it catches the signal it would end without its counts.
+        wait_for("the load", lambda: world.catches(self.process.pid, signal.SIGTERM))
 
     def stop(self):
-        """Returns the counts."""
+        """Returns the counts. It goes on for a moment, to see the effect of the last operation."""
         time.sleep(0.3)
         self.process.send_signal(signal.SIGTERM)
         output = self.process.communicate(timeout=DEADLINE_S)[0]
@@ -151,6 +146,10 @@ class Service:
         pid = self.pid
         os.kill(pid, number)
         return pid
+
+    def wait_pause(self):
+        """Wait until systemd has seen the end of the controller, and has not begun the next one."""
+        wait_for("the pause", lambda: self.show("SubState") == "stop-post")
 
     def wait_next(self, former):
         """Wait for the controller that comes after another one, and is ready."""
