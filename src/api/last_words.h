@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the line that says most likely why a worker ended, among those that it printed last. Pure.
- */
+/* Finds, among a worker's last lines, the one that most likely says why it ended. Pure. */
 #ifndef STICKY_API_LAST_WORDS_H
 #define STICKY_API_LAST_WORDS_H
 

@@ -12,7 +12,7 @@
 json_t *status_of_instance(const struct instance *instance);
 
 /*
- * The same, for --admin: what workers print is not shown to whoever can connect there. The members
+ * The same, for --admin: what workers print is not shown to all that can connect there. The members
  * `last_line` are null.
  */
 json_t *status_for_admin(const struct instance *instance);

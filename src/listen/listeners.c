@@ -26,8 +26,7 @@ static const char *hint(int error)
 		       "cap_net_bind_service+ep stickyctl, or "
 		       "AmbientCapabilities=CAP_NET_BIND_SERVICE in a unit of systemd\n"
 		       "or lower the limit: sysctl net.ipv4.ip_unprivileged_port_start=80; or let "
-		       "a "
-		       "systemd socket or a proxy have the port, or choose a higher port";
+		       "a systemd socket or a proxy have the port, or choose a higher port";
 	case -ENOENT:
 		return "the name has no address (see getent ahosts); write an IP address";
 	case -E2BIG:

@@ -20,7 +20,7 @@ void listener_format(const struct sockdiag_listener *listener,
  * ret_text  "pid 812 (nginx: master process) listens on 0.0.0.0:80"; where the descriptors of the
  *           process may not be read: "a process of www-data (uid 33) listens on 0.0.0.0:80"
  *
- * Returns false where nobody is seen.
+ * Returns false if no socket that listens there is seen.
  */
 bool port_owner_find(uint16_t port, struct error_text *ret_text);
 

@@ -116,8 +116,7 @@ json_t *cluster_disconnect(json_int_t seq);
 
 /* How a worker is asked to finish: see stop.js. */
 struct cluster_stop {
-	/* the signals whose handler of the application may be run: the first one that it has; 0:
-	 * none */
+	/* the application's handler of the first of these that it has is run; 0: no signal */
 	int signals[2];
 	uint32_t after_ms; /* the handler runs at the latest after this time */
 	bool when_idle;	   /* the handler runs sooner where no request is being answered */

@@ -146,7 +146,7 @@ static bool grows(const struct slot_facts *facts, const json_t *worker)
 	       !strcmp(field_text(worker, "recycle_why"), "--max-rss");
 }
 
-/* Slots that have no ready worker for a while, though nobody has asked for that. */
+/* A slot that has had no ready worker for a while, and that no command has taken out of service. */
 static void look_at_away(struct problems *problems, const struct slot_facts *facts,
 			 const json_t *worker)
 {
