@@ -31,7 +31,7 @@ class Kept(HostsTestCase):
     def check_balancer(self):
         """Each client keeps its worker; a host goes, and comes back."""
         self.start_hosts(self.config)
-        self.balance()
+        self.start_balancer()
         before = self.check_keeps()
         self.stop_host(2)
         self.wait_away()
@@ -40,7 +40,7 @@ class Kept(HostsTestCase):
         self.wait_back(before)
         self.check_back(before)
 
-    def balance(self):
+    def start_balancer(self):
         """Start the balancer, by `file`."""
         raise NotImplementedError
 
@@ -88,7 +88,7 @@ class HAProxy(Kept):
     def test_keeps(self):
         self.check_balancer()
 
-    def balance(self):
+    def start_balancer(self):
         self.haproxy(self.file)
 
     def wait_away(self):
@@ -154,7 +154,7 @@ class Nginx(Kept):
     def test_keeps(self):
         self.check_balancer()
 
-    def balance(self):
+    def start_balancer(self):
         self.nginx(self.file)
 
     def test_cable(self):
