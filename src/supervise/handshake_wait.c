@@ -22,7 +22,7 @@
  */
 #define REST_FACTOR 10
 #define LOOK_MAX_MS 200
-/* For requests that were accepted: see handshake_wait.h. */
+/* For requests of connections that were accepted: see handshake_wait.h. */
 #define SERVE_MS 500
 /*
  * If there are more than these, as in a flood of SYNs, the worker waits for the whole
@@ -34,6 +34,7 @@ struct entry {
 	struct entry *next;
 	struct worker *worker;
 	uint64_t since_ms;
+	uint64_t accepted_ms; /* when the last handshake was seen to be over; at first since_ms */
 	struct handshake_set handshakes;
 	/* it has sockets that can have handshakes; else connections are passed to it */
 	bool has_sockets;
@@ -93,15 +94,26 @@ static bool goes_on_receiving(const struct worker *worker)
 static bool is_over(const struct handshake_wait *wait, const struct entry *entry)
 {
 	uint32_t grace_ms = wait->supervisor->config->reload.handshake_grace_ms;
-	uint64_t waited_ms = clock_ms() - entry->since_ms;
+	uint64_t now_ms = clock_ms(), waited_ms = now_ms - entry->since_ms;
 
 	if (waited_ms < grace_ms) {
-		if (waited_ms < FIRST_LOOK_MS || (wait->is_connected && waited_ms < SERVE_MS))
+		if (waited_ms < FIRST_LOOK_MS ||
+		    (wait->is_connected && now_ms - entry->accepted_ms < SERVE_MS))
 			return false;
 		if (entry->has_sockets && !handshake_set_is_over(&entry->handshakes))
 			return false;
 	}
 	return !has_queue_to_serve(entry->worker, entry->since_ms);
+}
+
+static void take_into_account(struct entry *entry, const uint64_t *cookies, size_t count)
+{
+	size_t left = entry->handshakes.count;
+
+	/* If memory is short, it is as if there had been no look. */
+	(void)handshake_set_look(&entry->handshakes, cookies, count);
+	if (entry->handshakes.count < left)
+		entry->accepted_ms = clock_ms();
 }
 
 static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *ports,
@@ -113,19 +125,21 @@ static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *port
 
 	for (entry = wait->entries; entry && count >= 0; entry = entry->next)
 		if (entry->has_sockets && now_ms - entry->since_ms >= FIRST_LOOK_MS)
-			/* If memory is short, it is as if there had been no look. */
-			(void)handshake_set_look(&entry->handshakes, cookies, (size_t)count);
+			take_into_account(entry, cookies, (size_t)count);
 	free(cookies);
 }
 
-/* Look at the handshakes that are left. If the look fails, the worker waits for the whole time. */
+/*
+ * Look at the handshakes that are left, then at the connections: a handshake that ends between both
+ * looks is seen as a connection. If a look fails, the worker waits for the whole time.
+ */
 static void look(struct handshake_wait *wait)
 {
 	uint16_t ports[STICKY_LISTENERS_LIMIT];
 	size_t port_count = listen_ports(wait->supervisor->options.group, ports);
 
-	wait->is_connected = sockdiag_is_connected(ports, port_count) != 0;
 	look_at_handshakes(wait, ports, port_count);
+	wait->is_connected = sockdiag_is_connected(ports, port_count) != 0;
 }
 
 static struct entry *take_one_that_is_over(struct handshake_wait *wait)
@@ -206,9 +220,10 @@ static bool may_have_handshakes(const struct worker *worker)
 void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 {
 	struct entry *entry = NULL;
+	uint64_t now_ms = clock_ms();
 
 	if (!goes_on_receiving(worker) && (wait->supervisor->config->reload.handshake_grace_ms ||
-					   has_queue_to_serve(worker, clock_ms())))
+					   has_queue_to_serve(worker, now_ms)))
 		entry = calloc(1, sizeof(*entry));
 	if (!entry) {
 		worker_apply(worker, WORKER_HANDSHAKES_OVER);
@@ -216,7 +231,8 @@ void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 	}
 	*entry = (struct entry){.next = wait->entries,
 				.worker = worker,
-				.since_ms = clock_ms(),
+				.since_ms = now_ms,
+				.accepted_ms = now_ms,
 				.has_sockets = may_have_handshakes(worker)};
 	if (!wait->entries)
 		timer_start(wait->timer, FIRST_LOOK_MS);

@@ -10,8 +10,9 @@
  *
  * A worker may end at once when it is asked to stop, even if it has accepted requests. Therefore,
  * while any connection is open at the instance's ports, the worker has half a second for the
- * requests that it has accepted, also bounded by --handshake-grace. In a stop no other socket gets
- * the queue: it must be empty, too.
+ * requests that it has accepted. The half second begins when the worker leaves its slot, and again
+ * when one of the handshakes is over: its request may come later. It is also bounded by
+ * --handshake-grace. In a stop no other socket gets the queue: it must be empty, too.
  */
 #ifndef STICKY_SUPERVISE_HANDSHAKE_WAIT_H
 #define STICKY_SUPERVISE_HANDSHAKE_WAIT_H

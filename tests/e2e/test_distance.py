@@ -16,12 +16,12 @@ import time
 import unittest
 
 import harness
-from delay import FIRST_CLIENT, DelayLine
+from delay import CLIENT, FIRST_CLIENT, DelayLine
 from distance import DistanceTestCase, drains, nodejs, stops_at_once
 from nodejs import NODE_VERSION
 from resets import ResetTrace
 from workers import start_plain
-from world import patience, wait_for
+from world import DEADLINE_S, patience, wait_for
 
 SECONDS = 0.8    # of operations for each test
 KEEPING = pathlib.Path(__file__).parent / "keeping.py"
@@ -74,6 +74,15 @@ except ConnectionResetError:
     pass
 else:
     raise SystemExit("no reset")
+"""
+
+
+def late_request(line, late_s):
+    """The text of a client that waits before it sends its request, and prints the answer."""
+    return CLIENT.format(first=FIRST_CLIENT, target=line.target, limit=DEADLINE_S) + f"""
+time.sleep({late_s})
+client.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+print(client.makefile().read())
 """
 
 
@@ -133,6 +142,24 @@ class SlowAnswers(JudgingTestCase):
     def test_reload_at_40_ms(self):
         self.assert_nothing_lost("reload, slow answers", self.measure(
             40, self.reload, drains, SECONDS, "--wait", ANSWER_MS))
+
+
+class LateRequests(DistanceTestCase):
+    """A handshake that takes longer than the half second for requests, and a request that does not
+    come at once: the worker may not be asked to stop between both."""
+
+    RTT_MS = 600
+    LATE_S = 0.1
+
+    def test_reload_during_a_handshake(self):
+        with DelayLine(self, self.RTT_MS) as line:
+            instance = self.serve("-w", 1, *stops_at_once(self, line))
+            client = self.program(*line.client_side, sys.executable, "-c", late_request(line, self.LATE_S))
+            wait_for("a handshake that has begun", half_open)
+            self.reload(instance)
+            self.assertEqual(client.wait(), 0, client.errors)
+            self.assertEqual(instance.stop("--now"), 0)
+        self.assertIn("gen=1", client.output)
 
 
 @unittest.skipUnless(NODE_VERSION >= 19, "Node.js 18 leaves idle connections open, or is not there")
