@@ -20,7 +20,7 @@
 
 #include "api/instance.h"
 #include "common/error_text.h"
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 
 struct admin;
 

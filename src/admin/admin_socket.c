@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/trusted_path.h"
+#include "rights/trusted_path.h"
 #include "config/listen_address.h"
 #include "sticky.h"
 

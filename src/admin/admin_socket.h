@@ -4,8 +4,8 @@
 #define STICKY_ADMIN_ADMIN_SOCKET_H
 
 #include "common/error_text.h"
-#include "common/unix_path.h"
-#include "common/user_rights.h"
+#include "rights/unix_path.h"
+#include "rights/user_rights.h"
 
 /*
  * Open the socket. The file of a UNIX socket that no process listens on any more is replaced. The

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "procfs/process_descriptor.h"
 #include "wire/fd_passing.h"
 

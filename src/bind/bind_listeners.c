@@ -8,7 +8,7 @@
 
 #include "bind/bind_caller.h"
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "listen/listeners.h"
 
 int bind_listeners_read(int fd, struct bind_address *ret_address)

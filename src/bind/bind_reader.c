@@ -11,7 +11,7 @@
 
 #include "bind/bind_filter.h"
 #include "common/descriptor_range.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 
 #define TIME_S 1
 

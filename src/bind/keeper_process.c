@@ -14,7 +14,7 @@
 #include "bind/bind_notify.h"
 #include "bind/keeper_wire.h"
 #include "common/exit_code.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "wire/fd_passing.h"
 
 /* The descriptor of one worker's filter. */

@@ -13,7 +13,7 @@
 
 #include "bind/bind_install.h"
 #include "common/exit_code.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "procfs/cpu_count.h"
 #include "client/client.h"
 #include "cli/command.h"

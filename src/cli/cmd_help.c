@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+/* What this program is: its commands and its version. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/exit_code.h"
 #include "cli/command.h"
+#include "sticky.h"
 
 static void show_all(void)
 {
@@ -40,4 +42,18 @@ int command_help(int argc, char **argv)
 	}
 	snprintf(name, sizeof(name), "stickyctl %s", command->name);
 	return command->run(2, arguments);
+}
+
+int command_version(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.parser = command_parse_nothing,
+		.doc = "Show the version.",
+	};
+	struct config config;
+
+	command_parse(&argp, argc, argv, NULL, &config);
+	config_fini(&config);
+	printf("stickyctl %s\n", sticky_version());
+	return EXIT_DONE;
 }

@@ -9,7 +9,7 @@
 #include "config/options.h"
 #include "common/exit_code.h"
 #include "common/message.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "controller/controller.h"
 #include "cli/command.h"
 #include "demo/demo.h"

@@ -12,7 +12,7 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/message.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "config/known_servers.h"
 #include "controller/controller_internal.h"
 #include "controller/upgrade.h"

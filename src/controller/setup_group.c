@@ -8,7 +8,7 @@
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "controller/controller_internal.h"
 #include "procfs/cpu_count.h"
 #include "listen/listeners.h"

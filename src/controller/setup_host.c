@@ -10,7 +10,7 @@
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/log.h"
-#include "common/trusted_path.h"
+#include "rights/trusted_path.h"
 #include "controller/controller_internal.h"
 #include "state/seed.h"
 

@@ -11,7 +11,7 @@
 #include "common/journal.h"
 #include "common/log.h"
 #include "common/syslog_socket.h"
-#include "common/trusted_path.h"
+#include "rights/trusted_path.h"
 #include "controller/controller_internal.h"
 #include "controller/daemon.h"
 #include "controller/upgrade.h"

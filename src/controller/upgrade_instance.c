@@ -9,7 +9,7 @@
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "common/journal.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/timer.h"
 #include "controller/controller_internal.h"
 #include "controller/upgrade.h"

@@ -20,7 +20,7 @@
 #include "api/http_accept.h"
 #include "demo/demo_answer.h"
 #include "common/clock.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 
 #define HEADERS_MAX  16384
 #define BODY_MAX     65536

@@ -12,7 +12,7 @@
 #include "handoff/dispatcher.h"
 #include "procfs/cpu_count.h"
 #include "common/error_text.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/log.h"
 
 #define DISPATCHERS_DEFAULT_MAX 4

@@ -5,7 +5,7 @@
 #include <pwd.h>
 #include <stdio.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "procfs/process_tree.h"
 #include "procfs/socket_holders.h"
 

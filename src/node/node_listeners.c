@@ -11,7 +11,7 @@
 
 #include "listen/listeners.h"
 #include "common/error_text.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/log.h"
 #include "common/sanitize.h"
 #include "node/shared_servers.h"

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 #include "node/cluster_messages.h"
 #include "sticky.h"
 

@@ -10,7 +10,7 @@
 
 #include "common/log.h"
 #include "common/sanitize.h"
-#include "common/unix_path.h"
+#include "rights/unix_path.h"
 #include "node/shared_socket.h"
 
 #define KEY_SIZE   192

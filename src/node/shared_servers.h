@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 #include "node/cluster_messages.h"
 
 struct shared_servers;

@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 
 static int resolve(const struct cluster_query *query, struct sockaddr_storage *ret_address)
 {

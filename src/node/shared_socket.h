@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 #include "node/cluster_messages.h"
 
 /* Does the query ask for a UNIX socket? Those are opened by unix_path_listen(). */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/regular_file.h"
-#include "common/trusted_path.h"
+#include "rights/trusted_path.h"
 #include "common/units.h"
 #include "process/env_file.h"
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "common/error_text.h"
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 
 #define ENVIRONMENT_FILE_MAX (1 << 20) /* bytes */
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/units.h"
 
 /* Returns the passwd entry of a name or number; NULL: there is none. */

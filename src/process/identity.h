@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "common/error_text.h"
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 
 struct identity {
 	/* false: workers run as the controller does, and the other members are unset */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "process/process_internal.h"
 #include "supervise/worker.h"
 #include "supervise/worker_channel.h"

@@ -11,7 +11,7 @@
 
 #include "bind/bind_install.h"
 #include "common/clock.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "process/process_internal.h"
 #include "common/log.h"
 #include "supervise/worker.h"

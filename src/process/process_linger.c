@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/timer.h"
 #include "node/node_worker.h"
 #include "process/process_internal.h"

@@ -10,7 +10,7 @@
 
 #include "common/timer.h"
 #include "node/node_worker.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "process/process_internal.h"
 #include "procfs/process_sockets.h"
 #include "common/log.h"

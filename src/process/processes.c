@@ -15,7 +15,7 @@
 #include "node/inspect_port.h"
 #include "node/node_worker.h"
 #include "common/clock.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "process/process_internal.h"
 #include "procfs/usage.h"
 #include "common/log.h"

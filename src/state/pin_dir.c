@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
-#include "common/private_dir.h"
+#include "rights/private_dir.h"
 
 #define BPF_FS "/sys/fs/bpf"
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
-#include "common/private_dir.h"
+#include "rights/private_dir.h"
 #include "common/units.h"
 
 #define PID_FILE_MODE 0600

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "common/error_text.h"
-#include "common/private_dir.h"
+#include "rights/private_dir.h"
 
 /* The file has this line, then the seed in hex, then a line end. */
 #define HEADER	      "sticky-seed 1\n"

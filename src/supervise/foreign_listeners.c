@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "procfs/process_sockets.h"
 #include "procfs/process_tree.h"
 #include "procfs/sockdiag.h"

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/timer.h"
 #include "procfs/process_sockets.h"
 #include "procfs/process_tree.h"

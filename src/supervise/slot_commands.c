@@ -6,7 +6,7 @@
 
 #include "common/error_text.h"
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "supervise/rolling_reload.h"
 #include "supervise/slot_handover.h"
 #include "supervise/slot_socket.h"

@@ -9,7 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "common/timer.h"
 #include "supervise/handshake_wait.h"
 #include "supervise/socket_hangup.h"

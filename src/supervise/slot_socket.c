@@ -10,9 +10,9 @@
 #include "sticky.h"
 #include "common/error_text.h"
 #include "common/log.h"
-#include "common/privilege.h"
-#include "common/trusted_path.h"
-#include "common/unix_path.h"
+#include "rights/privilege.h"
+#include "rights/trusted_path.h"
+#include "rights/unix_path.h"
 #include "supervise/supervise_internal.h"
 
 #define PLACE  "{slot}"

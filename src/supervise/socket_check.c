@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "procfs/socket_holders.h"
 #include "supervise/supervise_internal.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "supervise/foreign_listeners.h"
 #include "supervise/supervise_internal.h"
 

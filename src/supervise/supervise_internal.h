@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "common/unix_path.h"
+#include "rights/unix_path.h"
 #include "common/log.h"
 #include "handoff/channel_endpoint.h"
 #include "handoff/hold_timeout.h"

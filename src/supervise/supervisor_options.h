@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/journal.h"
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 #include "config/config.h"
 #include "handoff/delivery.h"
 #include "handoff/hold_timeout.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"

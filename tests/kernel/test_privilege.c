@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/privilege.h"
+#include "rights/privilege.h"
 #include "../support/caps.h"
 #include "../support/netns.h"
 

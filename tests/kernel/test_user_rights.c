@@ -23,9 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/privilege.h"
-#include "common/trusted_path.h"
-#include "common/user_rights.h"
+#include "rights/privilege.h"
+#include "rights/trusted_path.h"
+#include "rights/user_rights.h"
 #include "../support/caps.h"
 #include "../support/netns.h"
 

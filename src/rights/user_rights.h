@@ -14,8 +14,8 @@
  * effective uid stays: the worker's user can't send signals to the controller, nor trace it.
  * Everything here changes the calling thread only.
  */
-#ifndef STICKY_COMMON_USER_RIGHTS_H
-#define STICKY_COMMON_USER_RIGHTS_H
+#ifndef STICKY_RIGHTS_USER_RIGHTS_H
+#define STICKY_RIGHTS_USER_RIGHTS_H
 
 #include <linux/capability.h>
 #include <stdbool.h>

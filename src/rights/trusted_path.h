@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who decides where a path leads to: this user and root alone, or others as well? */
-#ifndef STICKY_COMMON_TRUSTED_PATH_H
-#define STICKY_COMMON_TRUSTED_PATH_H
+#ifndef STICKY_RIGHTS_TRUSTED_PATH_H
+#define STICKY_RIGHTS_TRUSTED_PATH_H
 
 #include <stdbool.h>
 

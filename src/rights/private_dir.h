@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Directories that only this user may write to. */
-#ifndef STICKY_COMMON_PRIVATE_DIR_H
-#define STICKY_COMMON_PRIVATE_DIR_H
+#ifndef STICKY_RIGHTS_PRIVATE_DIR_H
+#define STICKY_RIGHTS_PRIVATE_DIR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/trusted_path.h"
+#include "rights/trusted_path.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/privilege.h"
+#include "rights/privilege.h"
 
 #include <cap-ng.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 
 #include <errno.h>
 #include <grp.h>

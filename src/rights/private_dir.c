@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/private_dir.h"
+#include "rights/private_dir.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,12 +4,12 @@
  * number noted. So at the end nothing but that very file is removed, whatever was renamed, or put
  * in the place of the file or of its directory, in the meantime.
  */
-#ifndef STICKY_COMMON_UNIX_PATH_H
-#define STICKY_COMMON_UNIX_PATH_H
+#ifndef STICKY_RIGHTS_UNIX_PATH_H
+#define STICKY_RIGHTS_UNIX_PATH_H
 
 #include <sys/types.h>
 
-#include "common/user_rights.h"
+#include "rights/user_rights.h"
 
 #define UNIX_PATH_SIZE	108 /* as of sun_path */
 #define UNIX_PATH_UMASK ((mode_t)-1)

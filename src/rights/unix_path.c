@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "common/unix_path.h"
+#include "rights/unix_path.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -10,8 +10,8 @@
  * Such regions can be nested, and can also be used before privilege_shrink(). All functions here
  * change only the calling thread, as the kernel's capabilities belong to threads.
  */
-#ifndef STICKY_COMMON_PRIVILEGE_H
-#define STICKY_COMMON_PRIVILEGE_H
+#ifndef STICKY_RIGHTS_PRIVILEGE_H
+#define STICKY_RIGHTS_PRIVILEGE_H
 
 /* The capabilities that the controller keeps, one bit each. A set of them is an unsigned int. */
 enum privilege {
