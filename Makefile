@@ -144,6 +144,7 @@ help:
 	@echo 'make bench         everything, beside others, with a report (ONLY="serving hashing": some)'
 	@echo 'make bench-quick   the same in under 3 minutes'
 	@echo 'make bench-hash    the hashes alone (WORKERS=10 ADDRESSES=100000)'
+	@echo 'make bench-kernels  connections/s beside plain SO_REUSEPORT on KERNELS (6.1-oldest), in qemu'
 	@echo 'make bench-guard   instructions that hash, look-up and parsers take, beside bench/guard.json'
 	@echo 'make bench-guard-update  writes that file anew'
 	@echo 'make install       into DESTDIR and prefix (/usr/local); bindir, libdir, mandir, docdir ... are'
@@ -452,6 +453,13 @@ test-kernels: deps-test deps-kernels
 test-kernels-short: deps-test deps-kernels
 	@$(MAKE) --no-print-directory test-programs
 	@$(RUN_KERNELS) --short
+
+# Connections per second beside plain SO_REUSEPORT on another kernel; several minutes.
+.PHONY: bench-kernels
+bench-kernels: SUITES := bench
+bench-kernels: deps-bench deps-kernels
+	@$(MAKE) --no-print-directory benches $(TEST_CLIENTS)
+	@$(subst '$(KERNELS)','$(or $(KERNELS),6.1-oldest)',$(RUN_KERNELS))
 
 # The installed units, under a systemd of their own: tests/systemd/boot.sh. ONLY: some of the checks.
 # SYSTEMD_ROOT: a tree of files with another systemd than this machine's.

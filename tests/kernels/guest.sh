@@ -49,6 +49,8 @@ for suite in $SUITES; do
 	{
 		if [ "$suite" = doctor ]; then
 			build/stickyctl doctor
+		elif [ "$suite" = bench ]; then
+			BUILD=/srv/build timeout -k 5 "$left" python3 -B bench/bench.py --quick serving
 		else
 			BUILD=/srv/build timeout -k 5 "$left" python3 -B tests/run.py "$suite"
 		fi

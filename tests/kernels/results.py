@@ -80,6 +80,13 @@ def judge_doctor(text, status, release):
     return suite
 
 
+def judge_bench(text, status):
+    """The benchmark passes if everything was measured. Its report is shown."""
+    good = status == "0"
+    return Suite("bench", passed=int(good), failed=int(not good),
+                 notes=[line.rstrip() for line in text.splitlines() if line.strip()])
+
+
 def notes_of(text):
     """The lines of tests/run.py about failures and skips."""
     notes, name = [], ""
@@ -133,6 +140,8 @@ def collect(outcome, directory, suites):
         if name == "doctor":
             suite = judge_doctor(text, status, outcome.release)
             outcome.doctor = doctor_findings(text)
+        elif name == "bench":
+            suite = judge_bench(text, status)
         else:
             suite = judge_suite(name, text)
         suite.seconds = int(read(directory, f"{name}.seconds") or 0)
