@@ -15,12 +15,17 @@ DOCKER = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid
           "net_bind_service", "net_raw", "sys_chroot", "mknod", "audit_write", "setfcap")
 
 
-def as_nobody(*capabilities):
-    """The beginning of a command line that runs a command as user nobody, with exactly these
-    capabilities."""
+def as_user(uid, *capabilities):
+    """The beginning of a command line that runs a command as an ordinary user, whose gid is as the
+    uid, with exactly these capabilities."""
     wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
-    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
             f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
+
+
+def as_nobody(*capabilities):
+    """The same for user nobody."""
+    return as_user(NOBODY, *capabilities)
 
 
 def without(*capabilities):
@@ -43,11 +48,15 @@ def copy_program(source, directory):
     return target
 
 
-def give_to_nobody(*directories):
+def give_to(uid, *directories):
     """Make directories, where they are not there yet, that belong to an ordinary user."""
     for directory in directories:
         directory.mkdir(exist_ok=True, parents=True)
-        os.chown(directory, NOBODY, NOBODY)
+        os.chown(directory, uid, uid)
+
+
+def give_to_nobody(*directories):
+    give_to(NOBODY, *directories)
 
 
 class SockFilter(ctypes.Structure):

@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 
 from cgroups import Cgroup
-from privilege import as_nobody
 
 
 def soft_limit(pid, name):
@@ -21,10 +20,6 @@ def set_nproc(pid, soft, prefix=()):
     `prefix`."""
     subprocess.run([*prefix, "prlimit", "--pid", str(pid), f"--nproc={soft}:"], check=True)
     assert soft_limit(pid, "Max processes") == str(soft)
-
-
-def set_nproc_of_nobody(pid, soft):
-    set_nproc(pid, soft, as_nobody())
 
 
 class PidsCgroup(Cgroup):

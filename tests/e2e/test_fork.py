@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Runs alone: a limit of processes counts all of a user's, those of other tests too.
 """No process more is allowed: fork() is refused (EAGAIN), as on a machine that is full.
 
 Who is there serves on; what could not begin is told, and tried again.
@@ -8,12 +7,13 @@ Who is there serves on; what could not begin is told, and tried again.
 
 import contextlib
 import os
+import random
 
 import harness
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
-from privilege import NOBODY, as_nobody, copy_program, give_to_nobody
-from process_limits import PidsCgroup, set_nproc, set_nproc_of_nobody, soft_limit
+from privilege import NOBODY, as_nobody, as_user, copy_program, give_to
+from process_limits import PidsCgroup, set_nproc, soft_limit
 from programs import FAILED, STICKYCTL, WORKER
 from workers import EARLY
 from world import wait_for
@@ -157,13 +157,16 @@ class Refused:
 
 
 class ByUser(Refused, RefusedTestCase):
-    """RLIMIT_NPROC, which holds for ordinary users. 0: their first process is one too many."""
+    """RLIMIT_NPROC, which holds for ordinary users. 0: their first process is one too many, and only
+    that one is let through. So the user has no other processes on this machine."""
+
+    UID = random.randrange(100_000, 1 << 31)
 
     def start_limited(self, *arguments, prefix=(), **options):
-        give_to_nobody(self.run_dir, self.state_dir)
+        give_to(self.UID, self.run_dir, self.state_dir)
         program = copy_program(STICKYCTL, self.dir)
         return self.start(*arguments, program=program, cwd="/",
-                          prefix=[*prefix, *as_nobody("bpf")], **options)
+                          prefix=[*prefix, *as_user(self.UID, "bpf")], **options)
 
     def start_refused(self, *arguments):
         return self.start_limited(*arguments, prefix=["prlimit", "--nproc=0:"],
@@ -172,9 +175,9 @@ class ByUser(Refused, RefusedTestCase):
     @contextlib.contextmanager
     def refuse(self, instance):
         former = soft_limit(instance.pid, "Max processes")
-        set_nproc_of_nobody(instance.pid, 0)
+        set_nproc(instance.pid, 0, as_user(self.UID))
         yield
-        set_nproc_of_nobody(instance.pid, former)
+        set_nproc(instance.pid, former, as_user(self.UID))
 
 
 class ByCgroup(Refused, RefusedTestCase):
