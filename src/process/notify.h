@@ -28,7 +28,7 @@ typedef void notify_fn(void *context, pid_t sender, const struct notify_message 
  *
  * path  an existing file there is removed; workers of another user need search permission for its
  *       directories
- * uid   its owner, who may write to it, as root may
+ * uid   the socket's owner; only the owner and root may write to it
  *
  * Returns 0 or -errno.
  */

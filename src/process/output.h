@@ -26,7 +26,7 @@ enum output_form {
 /* Tell the slot, generation, pid and stream of the worker whose output is passed now. */
 typedef void output_origin_fn(void *context, struct line_origin *ret_origin);
 
-/* Where the output of a source goes to. */
+/* The route of a source's output. */
 struct output_route {
 	struct line_writer *writer;
 	enum output_form form;

@@ -137,7 +137,7 @@ static void adopt_filter(struct process *process)
 		workers ? bind_worker_adopt(workers, process->worker, process->pid, &process->bind)
 			: 0;
 
-	/* With LISTEN_FDS a worker may have none. */
+	/* With LISTEN_FDS a worker may have no filter. */
 	if (error && (error != -ENOENT || !process->processes->options.gives_sockets))
 		report(STICKY_LOG_WARN, "filter_lost", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(process->worker), process->pid, strerror(-error));

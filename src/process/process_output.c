@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Where the output of a worker process goes to: --worker-log, --log-format. */
+/* Routes the output of a worker process: --worker-log, --log-format. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>

@@ -27,7 +27,7 @@ struct processes_options {
 	const char *notify_path;		/* value of NOTIFY_SOCKET */
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* the listeners' ports, in their order */
 	size_t port_count;
-	/* the listeners of Node.js workers; NULL: the workers are others */
+	/* the listeners of Node.js workers; NULL: workers do not run Node.js */
 	struct node_listeners *node_listeners;
 	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
 	struct unheard *unheard;       /* logs messages of Node.js workers that nothing handles */

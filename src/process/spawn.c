@@ -112,7 +112,7 @@ int spawn_exec(char *const *files, char *const *argv, char *const *envp)
 
 /*
  * Install the filter, last of all: from here on bind() waits for the controller. With filter_exec
- * it returns only on failure.
+ * this returns only on failure.
  */
 static int install_filter(const struct spawn_request *request, int status, int channel)
 {

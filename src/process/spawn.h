@@ -68,7 +68,7 @@ struct spawn_failure {
 	int error; /* errno */
 };
 
-/* In the child: async-signal-safe calls. */
+/* The child calls these functions. They make async-signal-safe calls only. */
 
 /* Write why the program can't be run, and exit. */
 void spawn_fail(int status, enum spawn_stage stage, int error) __attribute__((noreturn));
