@@ -25,7 +25,7 @@ enum cluster_kind {
 	CLUSTER_HANDLE_LOST,  /* a descriptor did not arrive: the worker had no free one */
 	CLUSTER_SAYS_READY,   /* {"cmd":"ready"}, or the text "ready" */
 	CLUSTER_WANTS_OUT,    /* {"cmd":"disconnect"}: the worker asks to be replaced */
-	CLUSTER_HAS_PRELOAD,  /* stop.js is loaded: it answers cluster_stop() */
+	CLUSTER_HAS_PRELOAD,  /* stop.js is loaded: it answers cluster_tell_stop() */
 	CLUSTER_STOP_ANSWER   /* stop.js says what the application handles */
 };
 
@@ -119,7 +119,7 @@ json_t *cluster_socket(json_t *message);
 /* Make the message that asks the worker to finish its connections, and to exit. */
 json_t *cluster_disconnect(json_int_t seq);
 
-/* How a worker is asked to finish: see stop.js. */
+/* Tells stop.js when to run the application's handler. */
 struct cluster_stop {
 	/* of these, the first that the application handles: its handler is run; 0: no signal */
 	int signals[2];

@@ -112,7 +112,7 @@ static int add_listener(const struct node_listeners *ports, const struct cluster
 		return listener;
 	if (listener < 0) {
 		error_text_join_lines(&error);
-		text_clean_value(error.text); /* a worker chose the address in it */
+		text_clean_value(error.text); /* the text has an address that a worker chose */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;
 	}

@@ -52,7 +52,10 @@ static void on_message(struct node_worker *node, const json_t *message)
 		node_on_handle_lost(node);
 		break;
 	case CLUSTER_LEAVING:
-		/* This has the same effect as STOPPING=1: the slot's next worker starts now. */
+		/*
+		 * CLUSTER_LEAVING has the same effect as STOPPING=1: the slot's next worker starts
+		 * now.
+		 */
 		node_send(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
 		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;

@@ -10,7 +10,7 @@
 
 /* The numbers that Node.js writes behind the tag of a host object. */
 #define HOST_VIEW   0 /* a Buffer or a typed array */
-#define HOST_OBJECT 1 /* any other object of its own, as a plain object */
+#define HOST_OBJECT 1 /* any other host object, as a plain object */
 #define VIEW_BUFFER 10
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */

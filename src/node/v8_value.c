@@ -32,7 +32,7 @@ struct conversion {
 /* Convert a string to UTF-8 with a final NUL. Returns NULL on errors. */
 static char *copy_text(const struct v8_token *string, size_t *ret_length, int *ret_error)
 {
-	/* A character of Latin-1 takes at most 2 bytes, one of UTF-16 3 for each two bytes. */
+	/* UTF-8 has at most 2 bytes for each byte of Latin-1, and 3 for each 2 bytes of UTF-16. */
 	char *text = malloc(2 * string->length + 1);
 	size_t at = 0, length = 0;
 
