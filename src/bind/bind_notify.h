@@ -53,7 +53,10 @@ int bind_notify_give(int fd, const struct bind_call *call, int socket, bool clos
  */
 int bind_notify_answer(int fd, const struct bind_call *call, int error);
 
-/* Let the kernel do the caller's system call, with the caller's rights. Returns as above. */
+/*
+ * Let the kernel do the caller's system call, with the caller's rights. Returns as
+ * bind_notify_answer().
+ */
 int bind_notify_continue(int fd, const struct bind_call *call);
 
 #endif

@@ -23,7 +23,7 @@ struct bind_reader {
 	void *context;
 };
 
-/* In the child: async-signal-safe calls only. */
+/* Read the memory, write it to the pipe, and exit. The child makes async-signal-safe calls only. */
 static void __attribute__((noreturn)) read_and_exit(const struct bind_call *call, int to)
 {
 	char bytes[BIND_FILTER_LENGTH_MAX];

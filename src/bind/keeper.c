@@ -39,7 +39,7 @@ static struct sockaddr_un address_of(const struct keeper_link *link)
 	return address;
 }
 
-/* Returns the socket, or -errno. */
+/* Make the keeper's listening socket. Returns it, or -errno. */
 static int listen_at(const struct keeper_link *link)
 {
 	const struct sockaddr_un address = address_of(link);
