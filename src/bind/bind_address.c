@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The kernel takes a struct sockaddr_in6 without its last member, too (RFC 2133). */
+/* The kernel accepts a struct sockaddr_in6 without its last member, too (RFC 2133). */
 #define V6_LENGTH_MIN offsetof(struct sockaddr_in6, sin6_scope_id)
 
 static bool is_zero(const uint8_t *bytes, size_t count)
@@ -24,7 +24,7 @@ static bool is_every(const struct bind_address *address)
 	return is_zero(address->host, sizeof(address->host));
 }
 
-/* For an IPv4 socket AF_UNSPEC means AF_INET, with every address: ip(7). */
+/* Read an address for an IPv4 socket. AF_UNSPEC with an address of zero means AF_INET: ip(7). */
 static int read_v4(const void *bytes, size_t length, struct bind_address *ret_address)
 {
 	struct sockaddr_in v4;
@@ -78,7 +78,7 @@ static bool is_same(const struct bind_address *a, const struct bind_address *b)
 	       !memcmp(a->host, b->host, sizeof(a->host));
 }
 
-/* Does every connection to `part` come to `whole` as well? */
+/* Does every connection to the address `part` arrive at `whole` as well? */
 static bool covers(const struct bind_address *whole, const struct bind_address *part)
 {
 	return is_every(whole) &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which bind() is one for a listener's address? Pure. */
+/* Finds the listener whose address a bind() asks for. Pure. */
 #ifndef STICKY_BIND_BIND_ADDRESS_H
 #define STICKY_BIND_BIND_ADDRESS_H
 
@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A TCP address, as far as it decides which connections come to it. */
+/* A TCP address: the parts that decide which connections arrive at it. */
 struct bind_address {
 	uint8_t host[16]; /* IPv4: the first 4 bytes; all zero: every address of the family */
 	bool is_v6;
@@ -29,26 +29,26 @@ enum bind_overlap {
 /*
  * Read an address as bind() gets it.
  *
- * bytes, length  a struct sockaddr, as the worker wrote it: anything
+ * bytes, length  a struct sockaddr, as the worker wrote it: it may hold anything
  * is_v6          the family of the socket
  * only_v6        the socket's IPV6_V6ONLY
  *
- * Returns 0, or -EINVAL: it is no address for a socket of this family.
+ * Returns 0, or -EINVAL: this is no address for a socket of this family.
  */
 int bind_address_read(const void *bytes, size_t length, bool is_v6, bool only_v6,
 		      struct bind_address *ret_address);
 
-/* How does the address that a worker asks for overlap with that of a listener? */
+/* Compare the address that a worker asks for with the address of a listener. */
 enum bind_overlap bind_address_compare(const struct bind_address *asked,
 				       const struct bind_address *listener);
 
 /*
- * Find the listener that a bind() collides with: the best match. Of equally good ones, the first
- * that the worker has not bound, else the first.
+ * Find the listener whose address overlaps best with the address of a bind(). Of equally good ones,
+ * take the first that the worker has not bound, else the first.
  *
  * bound  the listeners that the worker has bound, one bit each
  *
- * Returns the index of the listener, or -1: the bind() is none of ours.
+ * Returns the index of the listener, or -1: no listener has this address.
  */
 int bind_address_find(const struct bind_address *asked, const struct bind_address *listeners,
 		      uint32_t count, uint32_t bound);

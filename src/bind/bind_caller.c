@@ -34,7 +34,10 @@ bool bind_is_only_v6(int fd)
 	return option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 1;
 }
 
-/* Multipath TCP is what Go opens for its servers: they serve TCP as well. */
+/*
+ * Is this a TCP socket? Multipath TCP counts, too: Go opens such sockets for its servers, and they
+ * serve TCP as well.
+ */
 static bool is_tcp(int fd)
 {
 	int domain = option_of(fd, SOL_SOCKET, SO_DOMAIN);
@@ -67,8 +70,8 @@ void bind_close_duplicate(int fd)
 }
 
 /*
- * Returns a duplicate of the caller's descriptor, or -errno. Only of a socket: the last close() of
- * another file may wait for a file system of the worker's own (FUSE).
+ * Returns a duplicate of the caller's descriptor, or -errno. Only a socket is duplicated: the last
+ * close() of another file may wait for a file system of the worker's own (FUSE).
  */
 static int duplicate(pid_t pid, int number)
 {

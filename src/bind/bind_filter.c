@@ -16,9 +16,12 @@ static const struct {
 
 #define INTERFACES     (sizeof(interfaces) / sizeof(interfaces[0]))
 #define FIELD(member)  ((uint32_t)offsetof(struct seccomp_data, member))
-#define INTERFACE_SIZE 5 /* instructions of begin_interface() */
+#define INTERFACE_SIZE 5 /* number of instructions of add_interface() */
 
-/* Behind the interfaces: where the length of bind()'s address is looked at, and the results. */
+/*
+ * Positions in the tail, which follows the interfaces. It looks at the length of bind()'s address,
+ * and holds the results.
+ */
 enum tail { TAIL_ALLOW, TAIL_LENGTH, TAIL_NOTIFY = TAIL_LENGTH + 3 };
 
 static struct sock_filter load(uint32_t field)
@@ -37,7 +40,10 @@ static struct sock_filter give(uint32_t result)
 	return (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, result);
 }
 
-/* `left`: the number of instructions from the end of these to the tail. */
+/*
+ * Write the instructions of an interface. left: the number of instructions between them and the
+ * tail.
+ */
 static void add_interface(struct sock_filter *at, size_t i, size_t left)
 {
 	at[0] = jump(BPF_JEQ, interfaces[i].arch, 0, INTERFACE_SIZE - 1);
@@ -47,8 +53,10 @@ static void add_interface(struct sock_filter *at, size_t i, size_t left)
 	at[4] = give(SECCOMP_RET_ALLOW);
 }
 
-/* The kernel reads the low half of the third argument alone, as an int; both machines are little
- * endian. */
+/*
+ * Write the tail. The kernel reads only the low half of the third argument, as an int. Both
+ * machines are little endian.
+ */
 static void add_tail(struct sock_filter *at)
 {
 	at[TAIL_ALLOW] = give(SECCOMP_RET_ALLOW);

@@ -13,8 +13,9 @@
 #define BIND_FILTER_MAX 20
 
 /*
- * The lengths of address with which a bind() is stopped: from struct sockaddr_in to struct
- * sockaddr_storage. Shorter ones are those of netlink sockets: getaddrinfo() binds one each time.
+ * The lengths of an address with which a bind() is stopped: from struct sockaddr_in to struct
+ * sockaddr_storage. Shorter addresses are those of netlink sockets, one of which each getaddrinfo()
+ * binds.
  */
 #define BIND_FILTER_LENGTH_MIN 16
 #define BIND_FILTER_LENGTH_MAX 128

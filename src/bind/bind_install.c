@@ -12,12 +12,14 @@
 #include "bind/bind_filter.h"
 #include "wire/fd_passing.h"
 
-/* Linux 5.19: a signal does not end a call that the controller has received. */
+/*
+ * From Linux 5.19 on: with this flag a signal does not end a call that the controller has received.
+ */
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-/* Returns the filter's descriptor, or -errno. */
+/* Install the filter. Returns its descriptor, or -errno. */
 static int set_filter(unsigned long flags)
 {
 	struct sock_filter steps[BIND_FILTER_MAX];

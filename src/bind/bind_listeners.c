@@ -21,7 +21,10 @@ int bind_listeners_read(int fd, struct bind_address *ret_address)
 	return bind_address_read(&name, length, bind_is_v6(fd), bind_is_only_v6(fd), ret_address);
 }
 
-/* Every worker has a socket for each listener: what they are bound to is read from one of them. */
+/*
+ * Read the addresses of new listeners from the sockets of one worker: every worker has a socket for
+ * each listener.
+ */
 static void learn(struct bind_listeners *listeners, const struct sticky_worker *sockets)
 {
 	uint32_t count = sticky_group_listener_count(listeners->options.group);
@@ -32,7 +35,7 @@ static void learn(struct bind_listeners *listeners, const struct sticky_worker *
 		listeners->count++;
 }
 
-/* The first port is steered, on each of its addresses. */
+/* May a port become a listener's? Only the first port is steered, on each of its addresses. */
 static bool may_add(const struct bind_listeners *listeners, const struct sticky_worker *sockets,
 		    uint16_t port)
 {
@@ -40,7 +43,7 @@ static bool may_add(const struct bind_listeners *listeners, const struct sticky_
 	       (!listeners->count || listeners->addresses[0].port == port);
 }
 
-/* What a worker asks for is bound with the worker's rights: see may_bind_any_port. */
+/* Add an address as a listener. It is bound with the worker's rights: see may_bind_any_port. */
 static int add(struct bind_listeners *listeners, const struct bind_address *asked)
 {
 	char text[BIND_ADDRESS_TEXT_SIZE];
@@ -67,7 +70,7 @@ int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_wo
 {
 	int found;
 
-	/* Port 0 is any free port: one for the outgoing connections of a client, mostly. */
+	/* Port 0 means any free port. Mostly it is for the outgoing connections of a client. */
 	if (!asked->port)
 		return -ENOENT;
 	learn(listeners, sockets);

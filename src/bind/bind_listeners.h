@@ -13,7 +13,7 @@
 
 struct bind_listeners_options {
 	struct sticky_group *group;
-	bool gives_sockets;	/* workers have them from descriptor 3 on, as LISTEN_FDS, too */
+	bool gives_sockets;	/* workers also get the listeners' sockets, as LISTEN_FDS */
 	bool is_named;		/* -l names the listeners: no other address is steered */
 	bool may_bind_any_port; /* workers may bind ports below 1024 */
 	/* A listener was added to the group. */
@@ -24,22 +24,23 @@ struct bind_listeners_options {
 struct bind_listeners {
 	struct bind_listeners_options options;
 	struct bind_address addresses[STICKY_LISTENERS_LIMIT];
-	uint32_t count; /* of the addresses that are known */
+	uint32_t count; /* number of `addresses` that are known */
 };
 
 /*
- * Find the listener that a bind() is for; without -l, perhaps add it.
+ * Find the listener whose address a bind() asks for. Without -l the address is added as a listener
+ * if it is the first one, or has the port of the first one.
  *
- * sockets  of the worker; NULL: it has left its slot
- * bound    the listeners that it has bound, one bit each
+ * sockets  the worker's; NULL: it has left its slot, and nothing is added
+ * bound    the listeners that the worker has bound, one bit each
  *
- * Returns its index; -ENOENT: the bind() is none of ours; or another -errno, which is what the
- * worker's bind() fails with.
+ * Returns the index of the listener; -ENOENT: no listener has this address, and the kernel does the
+ * bind(); or another -errno, with which the worker's bind() fails.
  */
 int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_worker *sockets,
 			const struct bind_address *asked, uint32_t bound);
 
-/* Read the address that a TCP socket is bound to. Returns 0 or -errno. */
+/* Read the address to which a TCP socket is bound. Returns 0 or -errno. */
 int bind_listeners_read(int fd, struct bind_address *ret_address);
 
 /* Returns the set of all listeners, one bit each. */

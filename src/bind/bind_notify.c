@@ -9,12 +9,12 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-/* A newer kernel may write more than this build's headers know. */
+/* A newer kernel may write larger structures than the headers of this build have. */
 #define ROOM 512
 
 /*
- * The ioctl() that receives would wait where there is nothing to receive, whatever the flags of the
- * descriptor are: so it is looked at before.
+ * Is there a call to receive? The receiving ioctl() would wait for one, whatever the flags of the
+ * descriptor are.
  */
 static int look(int fd)
 {
@@ -61,8 +61,8 @@ bool bind_notify_is_waiting(int fd, const struct bind_call *call)
 }
 
 /*
- * SECCOMP_ADDFD_FLAG_SEND, which would answer at once, makes the number of the descriptor the
- * result of the call; bind() returns 0.
+ * SECCOMP_ADDFD_FLAG_SEND would also answer the call. It is not used, as the result of the call
+ * would be the number of the descriptor, and bind() must return 0.
  */
 int bind_notify_give(int fd, const struct bind_call *call, int socket, bool close_on_exec)
 {

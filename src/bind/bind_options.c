@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The options of a worker's own socket, for the one that it gets in its place. */
+/* Copies the options of a worker's own socket to the socket that the worker gets instead. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -8,12 +8,13 @@
 #include "bind/bind_caller.h"
 
 /*
- * Options of type int that accepted connections inherit, or that concern the listening socket
- * alone. Not those that decide which connections come (SO_REUSEPORT, SO_BINDTODEVICE, filters).
+ * Options of type int that accepted connections inherit, or that concern only the listening socket.
+ * Not among them are those that decide which connections arrive (SO_REUSEPORT, SO_BINDTODEVICE,
+ * filters).
  */
 static const struct {
 	int level, name;
-	bool is_doubled; /* the kernel reports twice what was set: socket(7) */
+	bool is_doubled; /* the kernel reports twice the value that was set: socket(7) */
 } copied[] = {
 	{SOL_SOCKET, SO_RCVBUF, true},
 	{SOL_SOCKET, SO_SNDBUF, true},
@@ -57,8 +58,10 @@ static void copy_linger(int from, int to)
 		(void)setsockopt(to, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-/* O_NONBLOCK belongs to the open file description, which the worker's descriptor shares with ours:
- * only the worker accepts there. */
+/*
+ * Copy O_NONBLOCK. It belongs to the open file description, which the worker's descriptor shares
+ * with the controller's. This does no harm, as only the worker accepts there.
+ */
 static void copy_nonblock(int to, int flags)
 {
 	int present = fcntl(to, F_GETFL);

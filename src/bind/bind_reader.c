@@ -16,21 +16,21 @@
 #define TIME_S 1
 
 struct bind_reader {
-	pid_t pid; /* reaped by whoever reaps this process's children */
+	pid_t pid; /* process_reap() reaps it, like all children */
 	int fd;
 	struct event *event;
 	bind_reader_done_fn *done;
 	void *context;
 };
 
-/* In the child: async-signal-safe calls only. */
+/* Read the memory, write it to the pipe, and exit. The child makes async-signal-safe calls only. */
 static void __attribute__((noreturn)) read_and_exit(const struct bind_call *call, int to)
 {
 	char bytes[BIND_FILTER_LENGTH_MAX];
 	struct iovec here = {bytes, call->length}, there = {.iov_len = call->length};
 	ssize_t length, written = -1;
 
-	/* A socket or connection of the controller's must not stay open because of this process. */
+	/* Close all other descriptors: this process must not keep the controller's sockets open. */
 	if (dup2(to, STDIN_FILENO) < 0 || descriptors_close_from(STDIN_FILENO + 1))
 		_exit(1);
 	memcpy(&there.iov_base, &call->address, sizeof(there.iov_base));
@@ -68,7 +68,7 @@ static int watch(struct event_base *base, struct bind_reader *reader)
 	return reader->event && !event_add(reader->event, &limit) ? 0 : -ENOMEM;
 }
 
-/* Returns the pid, or -errno. The child has the capabilities that are raised here. */
+/* Start the child. It has the capabilities that are raised here. Returns its pid, or -errno. */
 static pid_t start_child(const struct bind_call *call, const int ends[2])
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE);
@@ -76,7 +76,10 @@ static pid_t start_child(const struct bind_call *call, const int ends[2])
 	pid_t pid;
 	int error;
 
-	/* No handler of this process may run in the child: it would write into this one's loop. */
+	/*
+	 * No handler of this process may run in the child, where it would write into the parent's
+	 * event loop.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	pid = fork();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a caller's memory in a child process. A worker can make a page of its memory whose reading
- * takes as long as it likes (a file of FUSE, userfaultfd(2)): this must not stop the controller's
+ * Reads a caller's memory in a child process. A worker can make a page of memory whose reading
+ * takes as long as it likes (a file of FUSE, userfaultfd(2)). This must not stop the controller's
  * loop.
  */
 #ifndef STICKY_BIND_BIND_READER_H
@@ -15,8 +15,8 @@
 struct bind_reader;
 
 /*
- * Called once, unless it is cancelled: with the bytes that bind() was given; length 0: they can't
- * be read, or it takes more than a second. The reader is freed after it.
+ * Receive the address that bind() was given, once, unless the reader is cancelled. length 0: the
+ * address can't be read, or it takes more than a second. The reader is freed after this call.
  */
 typedef void bind_reader_done_fn(void *context, const void *bytes, size_t length);
 
@@ -24,7 +24,7 @@ typedef void bind_reader_done_fn(void *context, const void *bytes, size_t length
 int bind_reader_start(struct event_base *base, const struct bind_call *call,
 		      bind_reader_done_fn *done, void *context, struct bind_reader **ret_reader);
 
-/* End it: `done` is not called. NULL is allowed. */
+/* End the reader without calling `done`. NULL is allowed. */
 void bind_reader_cancel(struct bind_reader *reader);
 
 #endif

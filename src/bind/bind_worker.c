@@ -27,15 +27,17 @@ struct bind_worker {
 	struct bind_worker *next;
 	struct worker *worker;
 	pid_t pid;
-	int channel; /* from which the filter's descriptor comes; -1: it has come */
-	int notify;  /* the filter's descriptor; -1: not there yet, or the last caller has ended */
-	struct event *event;   /* of the one or the other */
-	struct bind_call call; /* that is being answered, while there is a reader */
+	/* the filter's descriptor is received from it; -1: it has been received */
+	int channel;
+	/* the filter's descriptor; -1: not received yet, or no process with the filter is left */
+	int notify;
+	struct event *event;   /* watches `channel`, then `notify` */
+	struct bind_call call; /* the call that is being answered, while there is a reader */
 	struct bind_reader *reader;
 	uint32_t bound; /* listeners, one bit each */
 	uint32_t listening;
-	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* the last address that it bound and that is not
-						   steered; "": none */
+	/* the last address that the worker bound and that is not steered; "": none */
+	char elsewhere[BIND_ADDRESS_TEXT_SIZE];
 };
 
 /* ---- What it has yet to do to be READY --------------------------------------------------- */
@@ -46,7 +48,7 @@ static void note_why_not_ready(struct bind_worker *worker)
 	uint32_t unbound = bind_listeners_all(listeners) & ~worker->bound;
 	char missing[WORDS_SIZE / 2], text[2 * WORDS_SIZE];
 
-	/* It may take its sockets from LISTEN_FDS, and say itself when it is ready. */
+	/* The worker may take its sockets from LISTEN_FDS, and report itself when it is ready. */
 	if (listeners->options.gives_sockets)
 		return;
 	bind_listeners_missing(listeners, unbound ? worker->bound : worker->listening,
@@ -67,9 +69,9 @@ static void note_why_not_ready(struct bind_worker *worker)
 /* ---- bind() and listen() ----------------------------------------------------------------- */
 
 /*
- * The worker was given this socket as LISTEN_FDS, and does not use it: /dev/null takes its place in
- * the process that binds. The queue of a socket moves to the next worker when its last descriptor
- * is closed, and nobody would close that one.
+ * Put /dev/null in the place of a socket that the worker was given as LISTEN_FDS, and does not use,
+ * in the process that binds. The queue of a socket moves to the next worker when its last
+ * descriptor is closed, and the worker would never close this one.
  */
 static void take_back(const struct bind_worker *worker, const struct bind_call *call, int socket,
 		      int number)
@@ -88,7 +90,10 @@ static void take_back(const struct bind_worker *worker, const struct bind_call *
 		close(null);
 }
 
-/* The server asked for IPv4, and its socket is one of both families: most servers do not mind. */
+/*
+ * Log once that a server asked for IPv4, and got a socket of both families. Most servers do not
+ * mind.
+ */
 static void say_family(struct bind_worker *worker, const struct bind_caller *caller, int listener)
 {
 	int fd = sticky_worker_fd(worker_sockets(worker->worker), (uint32_t)listener);
@@ -103,8 +108,8 @@ static void say_family(struct bind_worker *worker, const struct bind_caller *cal
 }
 
 /*
- * Its own descriptor becomes the socket of its slot. Returns the errno that bind() ends with, or
- * -errno: the call is over.
+ * Put the socket of the slot in the place of the worker's own. Returns the errno that bind() ends
+ * with, or -ENOENT: the caller does not wait any more.
  */
 static int give(struct bind_worker *worker, const struct bind_call *call,
 		const struct bind_caller *caller, int listener)
@@ -112,7 +117,7 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 	const struct sticky_worker *sockets = worker_sockets(worker->worker);
 	int fd = sockets ? sticky_worker_fd(sockets, (uint32_t)listener) : -1, error;
 
-	/* It has left its slot. The address is its successor's. */
+	/* The worker has left its slot, and its successor has the address. */
 	if (fd < 0)
 		return EADDRINUSE;
 	bind_copy_options(caller->socket, fd, caller->flags);
@@ -137,7 +142,7 @@ static void note_elsewhere(struct bind_worker *worker, const struct bind_address
 		bind_address_format(address, worker->elsewhere);
 }
 
-/* Returns as give(); -EOPNOTSUPP: the call is none of ours. */
+/* Answer a bind(). Returns as give(), or -EOPNOTSUPP: the kernel is to do the call. */
 static int on_bind(struct bind_worker *worker, const struct bind_call *call,
 		   const struct bind_caller *caller)
 {
@@ -152,7 +157,10 @@ static int on_bind(struct bind_worker *worker, const struct bind_call *call,
 	return listener < 0 ? -listener : give(worker, call, caller, listener);
 }
 
-/* It may be what the user wants (a port for metrics), or -l names another port by mistake. */
+/*
+ * Log that the worker listens on an address that is not steered. The user may want this (a port for
+ * metrics), or -l names another port by mistake.
+ */
 static void say_elsewhere(struct bind_worker *worker, int socket)
 {
 	struct bind_workers *workers = worker->workers;
@@ -173,8 +181,8 @@ static void say_elsewhere(struct bind_worker *worker, int socket)
 }
 
 /*
- * A socket of the slot listens already. The call succeeds without being done: so the queue keeps
- * the length that --backlog gives it. Returns as on_bind().
+ * Answer a listen(). A socket of the slot listens already. Its call succeeds without being done, so
+ * that the queue keeps the length that --backlog gives it. Returns as on_bind().
  */
 static int on_listen(struct bind_worker *worker, const struct bind_caller *caller)
 {
@@ -243,7 +251,10 @@ static void stop_reading(struct bind_worker *worker)
 	worker->notify = -1;
 }
 
-/* Nothing is answered here any more. Whoever calls must not wait for ever: the keeper answers. */
+/*
+ * Stop answering the worker's calls. The keeper answers them from now on, so that no caller waits
+ * for ever.
+ */
 static void give_up(struct bind_worker *worker)
 {
 	if (worker->notify >= 0)
@@ -251,7 +262,7 @@ static void give_up(struct bind_worker *worker)
 	stop_reading(worker);
 }
 
-/* The next call is received when this one is answered. */
+/* Answer a bind() whose address has been read. After that the next call can be received. */
 static void on_address(void *context, const void *bytes, size_t length)
 {
 	struct bind_worker *worker = context;
@@ -261,7 +272,7 @@ static void on_address(void *context, const void *bytes, size_t length)
 	answer(worker, &worker->call, bytes, length);
 }
 
-/* Without its address a bind() is none of ours. */
+/* Begin to read the address of a bind(). If this fails, the kernel does the call. */
 static void begin_bind(struct bind_worker *worker, const struct bind_call *call)
 {
 	int error =
@@ -277,7 +288,10 @@ static void begin_bind(struct bind_worker *worker, const struct bind_call *call)
 	bind_notify_continue(worker->notify, call);
 }
 
-/* One call a turn of the loop: its answer may change the worker's state. */
+/*
+ * Receive a call. One call is received in each turn of the loop, as its answer may change the
+ * worker's state.
+ */
 static void on_call(evutil_socket_t fd, short what, void *context)
 {
 	struct bind_worker *worker = context;
@@ -317,8 +331,10 @@ static void give_to_keeper(const struct bind_worker *worker)
 		       worker_slot(worker->worker), worker->pid, strerror(-error));
 }
 
-/* The child sends one byte and the descriptor; or it ended before, and process_on_status() says
- * why. */
+/*
+ * Receive the filter's descriptor, which the child sends with one byte. If the child ended before,
+ * process_on_status() reports the reason.
+ */
 static void on_filter(evutil_socket_t fd, short what, void *context)
 {
 	struct bind_worker *worker = context;
@@ -412,7 +428,7 @@ int bind_worker_adopt(struct bind_workers *workers, struct worker *worker, pid_t
 	}
 	bind_worker->pid = pid;
 	bind_worker->notify = fd;
-	/* Only such workers are taken over that had done all that. */
+	/* Only workers that have bound and listened on everything are taken over. */
 	bind_worker->bound = bind_worker->listening = bind_listeners_all(&workers->listeners);
 	error = watch(bind_worker, fd, on_call);
 	if (error) {

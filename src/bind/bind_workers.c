@@ -22,7 +22,7 @@ static void on_restart(evutil_socket_t fd, short what, void *context)
 		bind_worker_keep(workers);
 }
 
-/* Not at once: one that can't run ends again. */
+/* Start another keeper, but not at once: if keepers can't run, each of them ends immediately. */
 static void on_lost(void *context)
 {
 	const struct bind_workers *workers = context;

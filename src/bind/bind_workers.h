@@ -14,17 +14,18 @@ struct bind_workers {
 	struct bind_listeners listeners;
 	struct keeper_link *keeper;
 	struct bind_worker *list;
-	uint32_t elsewhere_count; /* of these events: a worker must not fill the log */
-	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* of the last `listens_elsewhere`; "": none */
-	bool family_was_said;  /* that the clients' addresses look otherwise than the server expects
-				*/
+	/* number of `listens_elsewhere` events: a worker must not fill the log with them */
+	uint32_t elsewhere_count;
+	char elsewhere[BIND_ADDRESS_TEXT_SIZE]; /* the last address that was logged; "": none */
+	/* it was logged that clients' addresses look otherwise than the server expects */
+	bool family_was_said;
 	struct event *restart; /* the timer until another keeper is started */
 };
 
 /*
- * Open it, with the keeper that a previous controller left, or a new one.
+ * Make an empty set, with the keeper that a previous controller left, or a new one.
  *
- * keeper_path  of the keeper's socket
+ * keeper_path  path of the keeper's socket
  * options      copied
  *
  * Returns 0 or -errno.
@@ -33,7 +34,7 @@ int bind_workers_open(struct event_base *base, const char *keeper_path,
 		      const struct bind_listeners_options *options,
 		      struct bind_workers **ret_workers);
 
-/* All workers must be closed. NULL is allowed. */
+/* Free the set. All workers must be closed. NULL is allowed. */
 void bind_workers_close(struct bind_workers *workers);
 
 #endif

@@ -18,7 +18,7 @@
 #include "common/log.h"
 #include "wire/fd_passing.h"
 
-#define WAIT_MS 1000 /* for a keeper that does not answer */
+#define WAIT_MS 1000 /* time to wait for a keeper that does not answer */
 
 struct keeper_link {
 	struct event_base *base;
@@ -39,7 +39,7 @@ static struct sockaddr_un address_of(const struct keeper_link *link)
 	return address;
 }
 
-/* Returns the socket, or -errno. */
+/* Make the keeper's listening socket. Returns it, or -errno. */
 static int listen_at(const struct keeper_link *link)
 {
 	const struct sockaddr_un address = address_of(link);
@@ -48,7 +48,7 @@ static int listen_at(const struct keeper_link *link)
 
 	if (fd < 0)
 		return -errno;
-	unlink(link->path); /* of one that has ended */
+	unlink(link->path); /* the file of a keeper that has ended */
 	mask = umask(077);
 	error = bind(fd, (const void *)&address, sizeof(address)) || listen(fd, 4) ? -errno : 0;
 	umask(mask);
@@ -58,7 +58,7 @@ static int listen_at(const struct keeper_link *link)
 	return error;
 }
 
-/* In the child: async-signal-safe calls only, as other threads may run. */
+/* Execute the keeper. Runs in the child: only async-signal-safe calls, as other threads may run. */
 static void __attribute__((noreturn)) run_keeper(int listener, int channel)
 {
 	char program[] = "stickyctl", word[] = "bind-keeper";
@@ -68,7 +68,7 @@ static void __attribute__((noreturn)) run_keeper(int listener, int channel)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Both are copied first: each may have the other one's number. */
+	/* Both are copied first, as each may have the number that the other one is to get. */
 	listener = fcntl(listener, F_DUPFD, above);
 	channel = fcntl(channel, F_DUPFD, above);
 	for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
@@ -80,7 +80,7 @@ static void __attribute__((noreturn)) run_keeper(int listener, int channel)
 	_exit(127);
 }
 
-/* Returns our end of the channel, or -errno. */
+/* Start a keeper. Returns the controller's end of the channel, or -errno. */
 static int start(const struct keeper_link *link)
 {
 	int ends[2], listener = listen_at(link);
@@ -103,7 +103,10 @@ static int start(const struct keeper_link *link)
 	return -EAGAIN;
 }
 
-/* Returns the channel to the keeper that is there; or -errno: there is none. */
+/*
+ * Connect to the keeper that a previous controller left. Returns the channel, or -errno: there is
+ * none.
+ */
 static int join(const struct keeper_link *link)
 {
 	const struct sockaddr_un address = address_of(link);
@@ -130,7 +133,10 @@ static void disconnect(struct keeper_link *link)
 	link->channel = -1;
 }
 
-/* The keeper says nothing unasked: what comes is its end. */
+/*
+ * Handle the end of the keeper. The channel is readable only then, as the keeper sends nothing
+ * unasked.
+ */
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct keeper_link *link = context;
@@ -255,6 +261,9 @@ void keeper_note_call(struct keeper_link *link, pid_t pid, uint64_t id)
 
 void keeper_let_go(struct keeper_link *link, pid_t pid)
 {
-	/* Without a keeper, the descriptor was the last: the calls fail, and do not wait. */
+	/*
+	 * Without a keeper, this process has the last descriptor: after its close, the calls fail,
+	 * and do not wait.
+	 */
 	note_untold(pid, tell(link, KEEPER_LET_GO, pid, -1));
 }

@@ -10,10 +10,11 @@
 struct keeper_link;
 
 /*
- * Open the link to the keeper that a previous controller left; where there is none, start one.
+ * Open the link to the keeper that a previous controller left. If there is none, start one.
  *
  * path  of the keeper's socket
- * lost  the keeper has ended: what it had must be given to another one, see keeper_restart()
+ * lost  called when the keeper has ended: its descriptors must be given to another one, see
+ *       keeper_restart()
  *
  * Returns 0 or -errno.
  */
@@ -27,8 +28,8 @@ int keeper_restart(struct keeper_link *link);
 void keeper_close(struct keeper_link *link);
 
 /*
- * Give the keeper a duplicate of a filter's descriptor. This process answers it from now on. May
- * wait for the keeper, for a second at most.
+ * Give the keeper a duplicate of a filter's descriptor. This process answers the filter's calls.
+ * May wait for the keeper, for a second at most.
  *
  * pid  of the worker
  *
@@ -37,20 +38,21 @@ void keeper_close(struct keeper_link *link);
 int keeper_keep(struct keeper_link *link, pid_t pid, int fd);
 
 /*
- * Get the descriptor of a worker that a previous controller started. This process answers it from
- * now on. Waits for the keeper, for a second at most.
+ * Get the descriptor of the filter of a worker that a previous controller started. This process
+ * answers the filter's calls from now on. Waits for the keeper, for a second at most.
  *
  * Returns the descriptor; -ENOENT: the keeper has none; or another -errno.
  */
 int keeper_claim(struct keeper_link *link, pid_t pid);
 
 /*
- * A call was received from a worker's filter. Should this process end before it answers, the keeper
- * lets the kernel do it: nobody else could receive that call again.
+ * Tell the keeper that a call was received from a worker's filter. If this process ends before it
+ * answers, the keeper lets the kernel do the call, as no other process could receive the call
+ * again.
  */
 void keeper_note_call(struct keeper_link *link, pid_t pid, uint64_t id);
 
-/* The keeper answers it from now on: this process closes its own descriptor. */
+/* Let the keeper answer a worker's calls from now on. This process closes its own descriptor. */
 void keeper_let_go(struct keeper_link *link, pid_t pid);
 
 #endif

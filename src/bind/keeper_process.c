@@ -21,7 +21,7 @@
 struct kept {
 	int fd;
 	pid_t pid;
-	bool is_led;	   /* the controller answers it, while there is one */
+	bool is_led;	   /* the controller answers its calls, while there is one */
 	uint64_t received; /* the last call that the controller has received; 0: none */
 };
 
@@ -59,7 +59,10 @@ static void forget(struct keeper *keeper, size_t i)
 	keeper->kept[i] = keeper->kept[--keeper->count];
 }
 
-/* A pid that comes again is another process's: what was kept for it has ended, or is about to. */
+/*
+ * Find the newest entry with this pid. A pid can come again, for another process. The older process
+ * has then ended, or is about to.
+ */
 static struct kept *find(const struct keeper *keeper, pid_t pid)
 {
 	size_t i = keeper->count;
@@ -70,7 +73,9 @@ static struct kept *find(const struct keeper *keeper, pid_t pid)
 	return NULL;
 }
 
-/* Without room the descriptor is closed, and the controller alone has it. */
+/*
+ * Keep a descriptor. If memory is short the descriptor is closed, and only the controller has it.
+ */
 static void keep(struct keeper *keeper, pid_t pid, int fd)
 {
 	if (keeper->count == keeper->room && !make_room(keeper)) {
@@ -82,7 +87,10 @@ static void keep(struct keeper *keeper, pid_t pid, int fd)
 
 /* ---- The controller ----------------------------------------------------------------- */
 
-/* What the controller has answered meanwhile is not continued: the kernel knows it no more. */
+/*
+ * Let the kernel do the call that the controller has received. If the controller has already
+ * answered the call, the kernel ignores this.
+ */
 static void continue_received(struct kept *kept)
 {
 	if (kept->received)
@@ -154,7 +162,9 @@ static void hear_leader(struct keeper *keeper)
 		lose_leader(keeper);
 }
 
-/* The next controller runs as the same user as this process, or as root. */
+/*
+ * May this client be the next controller? It must run as the same user as this process, or as root.
+ */
 static bool may_lead(int channel)
 {
 	struct ucred peer;
@@ -164,7 +174,10 @@ static bool may_lead(int channel)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-/* It then claims what it answers: until then the keeper goes on with it. */
+/*
+ * Accept the next controller. It then claims the descriptors whose calls it answers. Until then the
+ * keeper answers them.
+ */
 static void accept_leader(struct keeper *keeper)
 {
 	int channel = accept4(KEEPER_LISTENER, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -188,7 +201,7 @@ static bool is_ours(const struct keeper *keeper, const struct kept *kept)
 	return keeper->leader < 0 || !kept->is_led;
 }
 
-/* Returns false where nobody is left who could call. */
+/* Let the kernel do the next call. Returns false if no process is left that could call. */
 static bool serve(int fd)
 {
 	struct bind_call call;
@@ -199,7 +212,10 @@ static bool serve(int fd)
 	return !error || error == -EAGAIN;
 }
 
-/* From the end on: what is forgotten is replaced by the last one. */
+/*
+ * Serve the descriptors from the last to the first, as forget() moves the last one to the free
+ * place.
+ */
 static void serve_all(struct keeper *keeper)
 {
 	size_t i = keeper->count;
@@ -229,7 +245,10 @@ static int wait_for_events(struct keeper *keeper)
 	return poll(keeper->polled, keeper->count + FIRST_KEPT, -1);
 }
 
-/* The end of one controller comes before the connection of the next: one at a time. */
+/*
+ * Handle one turn's events. The end of one controller is handled before the next one is accepted,
+ * as there is only one at a time.
+ */
 static void turn(struct keeper *keeper)
 {
 	short leader, listener;
@@ -245,7 +264,10 @@ static void turn(struct keeper *keeper)
 		accept_leader(keeper);
 }
 
-/* Signals to the terminal's group, and those by which a service is stopped, are not for it. */
+/*
+ * Ignore the signals to the terminal's group, and those by which a service is stopped: they are not
+ * for the keeper.
+ */
 static void set_apart(void)
 {
 	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};

@@ -117,8 +117,8 @@ static void last_lines_of_run(const void *context, size_t size, char *ret_text)
 }
 
 /*
- * The resident memory of this process, in bytes. All threads share it: each worker shows the same
- * number.
+ * Returns the resident memory of this process, in bytes. All threads share it, so that each worker
+ * shows the same number.
  */
 static uint64_t own_rss(void)
 {
@@ -162,15 +162,15 @@ static const struct worker_backend_ops ops = {
 };
 
 /*
+ * Reap children that have ended, and ignore SIGCHLD, so that the kernel removes later ones itself.
  * The demo's workers are threads. A child process can only be an orphan, which becomes a child of
- * this process if it is PID 1 of a container, or a child from before the exec(). If SIGCHLD is
- * ignored, the kernel removes such a child when it ends.
+ * this process if it is PID 1 of a container, or a child from before the exec().
  */
 static void bury_orphans(void)
 {
 	signal(SIGCHLD, SIG_IGN);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
-		; /* these children had ended before */
+		; /* children that ended before SIGCHLD was ignored */
 }
 
 static int open_demo(struct event_base *base, struct sticky_group *group,

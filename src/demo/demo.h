@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The built-in demo server: `stickyctl start` without a COMMAND. Its workers are threads of this
- * process. Each has listening sockets of its own. They use libsticky's public interface.
+ * The built-in demo server, which `stickyctl start` runs without a COMMAND. Its workers are threads
+ * of this process. Each has listening sockets of its own, and uses libsticky's public interface.
  */
 #ifndef STICKY_DEMO_DEMO_H
 #define STICKY_DEMO_DEMO_H

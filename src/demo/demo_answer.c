@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The port of the group's first listener. */
+/* Returns the port of the group's first listener; 0: it is not known. */
 static uint16_t port_of(struct sticky_group *group)
 {
 	char text[STICKY_ADDRESS_TEXT_SIZE];
@@ -17,7 +17,7 @@ static uint16_t port_of(struct sticky_group *group)
 	return (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
-/* Fills in what depends on the client and the group. `address` is owned by the connection. */
+/* Fill in the facts about the client and the group. facts->client is owned by the connection. */
 static int complete_facts(struct evhttp_request *request, struct sticky_group *group,
 			  struct sticky_where *where, struct demo_facts *facts)
 {

@@ -10,12 +10,12 @@
 #include "sticky.h"
 
 /*
- * Sends the page, or JSON where the client prefers it.
+ * Send the page, or JSON if the client prefers it.
  *
- * thread_facts  what the answering thread knows: slot, generation, process, thread, served. The
- * members that depend on the client and the group are filled in here.
+ * thread_facts  the facts that the answering thread knows: slot, generation, process, thread,
+ *               served. The facts about the client and the group are filled in here
  *
- * Returns false where the client's slot could not be found out; the client has got a 500 then.
+ * Returns false if the client's slot could not be found out. The client has then got a 500.
  */
 bool demo_answer(struct evhttp_request *request, struct sticky_group *group,
 		 const struct demo_facts *thread_facts);

@@ -30,8 +30,8 @@ static char *render_json(const struct demo_facts *facts)
 }
 
 /*
- * The hues of neighbouring slots differ by about the golden angle, so that they are easy to tell
- * apart.
+ * Returns a colour for a slot. The hues of neighbouring slots differ by about the golden angle, so
+ * that they are easy to tell apart.
  */
 static unsigned int hue_of(uint32_t slot)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The page that the demo shows to a client: which worker serves it, and why. Pure. */
+/*
+ * The page that the demo shows to a client. It tells which worker serves the client, and why. Pure.
+ */
 #ifndef STICKY_DEMO_DEMO_PAGE_H
 #define STICKY_DEMO_DEMO_PAGE_H
 
@@ -26,11 +28,11 @@ struct demo_facts {
  *
  * as_json  as JSON, else as HTML
  *
- * Returns the text, to be freed by the caller, or NULL if out of memory.
+ * Returns the text, which the caller frees, or NULL if memory is short.
  */
 char *demo_page(const struct demo_facts *facts, bool as_json);
 
-/* Does this Accept header ask for JSON? `accept` may be NULL: the request has no such header. */
+/* Does this Accept header ask for JSON? NULL: the request has no such header. */
 bool demo_wants_json(const char *accept);
 
 #endif

@@ -25,7 +25,7 @@
 #define HEADERS_MAX  16384
 #define BODY_MAX     65536
 #define IDLE_SECONDS 15
-/* at a stop: connections that have sent no request are kept for this time */
+/* at a stop: the time for which connections without a request are kept */
 #define SILENCE_SECONDS 1
 
 /* A client's connection that has sent a request and is still open. */
@@ -57,7 +57,7 @@ struct demo_thread {
 	struct connection *connections;
 	uint64_t accepted_count;
 	uint64_t asked_count;
-	/* at a stop: connections without a request are not waited for any longer */
+	/* at a stop: connections without a request are not kept any longer */
 	bool silence_is_over;
 	bool stopping;
 	uint64_t served;
@@ -99,9 +99,7 @@ static void on_connection_closed(struct evhttp_connection *http, void *context)
 	end_if_idle(thread);
 }
 
-/*
- * libevent has accepted a connection and asks for its stream.
- */
+/* Make the stream of a connection that libevent has accepted. */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
 	struct demo_thread *thread = context;
@@ -111,8 +109,8 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 }
 
 /*
- * libevent 2.1 has no callback that names a new connection. Therefore a connection is noted at its
- * first request.
+ * Note a connection at its first request, as libevent 2.1 has no callback that names a new
+ * connection.
  */
 static void note_connection(struct demo_thread *thread, struct evhttp_connection *http)
 {
@@ -133,8 +131,8 @@ static void note_connection(struct demo_thread *thread, struct evhttp_connection
 }
 
 /*
- * No request has been read in part, and no answer has been written in part: nothing is lost if the
- * connection is closed.
+ * Can the connection be closed without a loss? It can if no request has been read in part, and no
+ * answer has been written in part.
  */
 static bool is_idle(const struct connection *connection)
 {

@@ -16,8 +16,8 @@ struct demo_thread;
 enum demo_thread_state { DEMO_THREAD_STARTING, DEMO_THREAD_SERVING, DEMO_THREAD_ENDED };
 
 /*
- * Start a thread that serves on a worker's sockets. It uses duplicates of them, so that it can
- * finish its requests after the worker has been closed.
+ * Start a thread that serves on a worker's sockets. The thread uses duplicates of the sockets, so
+ * that it can finish its requests after the worker has been closed.
  *
  * notify_fd  an eventfd; the thread writes to it each time its state changes
  *
@@ -35,13 +35,13 @@ void demo_thread_kill(struct demo_thread *thread);
 /* Free the thread, which must have ended (DEMO_THREAD_ENDED). */
 void demo_thread_join(struct demo_thread *thread);
 
-/* Returns the state of the thread. These functions may be called while the thread runs. */
+/* Returns the state of the thread. This function and those below may be called while it runs. */
 enum demo_thread_state demo_thread_state(const struct demo_thread *thread);
 
 /* Returns the thread's id, as gettid() reports it; 0: it has not begun yet. */
 pid_t demo_thread_id(const struct demo_thread *thread);
 
-/* Returns how many connections that have sent a request are open. */
+/* Returns the number of open connections on which a request has arrived. */
 uint32_t demo_thread_connections(const struct demo_thread *thread);
 
 /* Returns the CPU time that the thread has used, in milliseconds. */

@@ -38,7 +38,7 @@ bool carried_has_client(const struct carried_connection *connection)
 	return connection->item.client.any.sa_family != AF_UNSPEC;
 }
 
-/* Returns 0 or -errno. */
+/* Write all bytes. Returns 0 or -errno. */
 static int write_whole(int fd, const void *bytes, size_t size)
 {
 	const char *next = bytes;
@@ -86,7 +86,7 @@ int carried_keep(const struct carried *carried, bool keeps)
 	return 0;
 }
 
-/* Returns 0, -EPROTO where the file is too short, or another -errno. */
+/* Read bytes of the file. Returns 0, -EPROTO if the file is too short, or another -errno. */
 static int read_whole(int fd, void *bytes, size_t size, off_t offset)
 {
 	char *next = bytes;
@@ -107,7 +107,10 @@ static int read_whole(int fd, void *bytes, size_t size, off_t offset)
 	return 0;
 }
 
-/* The number of connections is compared with the file's size, so that none has to be believed. */
+/*
+ * Read the header. Its number of connections is compared with the file's size, and not simply
+ * believed.
+ */
 static int read_header(int fd, struct header *ret_header)
 {
 	struct header header;

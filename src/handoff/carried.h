@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Connections that this program has accepted, and that the program after an upgrade goes on with.
- * Their descriptors stay open over execve(2). What is known of them is in a file in memory
- * (memfd_create(2)), whose descriptor stays open, too.
+ * Connections that this program has accepted, and with which the program after an upgrade
+ * continues. Their descriptors stay open over execve(2). All that is known about them is in a file
+ * in memory (memfd_create(2)), whose descriptor stays open, too.
  */
 #ifndef STICKY_HANDOFF_CARRIED_H
 #define STICKY_HANDOFF_CARRIED_H
@@ -14,14 +14,17 @@
 #include "handoff/delivery.h"
 
 /*
- * The form of the file. Both programs must have the same one, as the next program would not even
- * close descriptors that it does not know of: an upgrade to a program with another one is refused.
+ * The version of the file's format. An upgrade to a program with another version is refused, as the
+ * next program would not even close descriptors that it does not know.
  */
 #define CARRIED_VERSION 1
 
 struct carried_connection {
-	struct delivery_item item; /* AF_UNSPEC as the client: its head has not been read yet */
-	/* If it was sent to a worker that has not accepted it yet: which one, by which message. */
+	struct delivery_item item; /* client AF_UNSPEC: its head has not been read yet */
+	/*
+	 * For a connection that was sent to a worker which has not accepted it yet: the worker's
+	 * slot and generation, and the number of the message.
+	 */
 	uint32_t slot;
 	uint32_t id; /* 0: it was not sent */
 	uint64_t generation;
@@ -48,7 +51,7 @@ int carried_keep(const struct carried *carried, bool keeps);
  * Read the file, and make the connections' descriptors close-on-exec.
  *
  * fd           of the file; closed by the caller
- * ret_carried  the connections' descriptors are the caller's then
+ * ret_carried  the caller then owns the connections' descriptors
  *
  * Returns 0, -EPROTO (this is no such file), or another -errno.
  */

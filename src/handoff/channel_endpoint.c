@@ -9,9 +9,9 @@
 #include "wire/fd_passing.h"
 
 /*
- * Connections that may be sent to a worker before it accepts them. The number is large enough to
- * keep the worker busy. It is small enough to fit the channel's buffer, which was seen to hold 278
- * messages by default, and to limit how many connections a worker that hangs can keep.
+ * The number of connections that may be sent to a worker before it accepts them. It is large enough
+ * to keep the worker busy. It is small enough to fit the channel's buffer, which was seen to hold
+ * 278 messages by default, and to limit how many connections a worker that hangs can keep.
  */
 #define ON_THE_WAY_MAX 128
 
@@ -19,8 +19,8 @@
 #define READ_MAX 64
 
 /*
- * A process that ends closes its channel first. The supervisor notices the end of the process
- * within this time.
+ * The time after the end of a channel for which the `ended` callback waits. A process that ends
+ * closes its channel first, and within this time the supervisor notices the end of the process.
  */
 #define END_DELAY_MS 500
 
@@ -31,7 +31,7 @@ struct channel_endpoint {
 	channel_endpoint_hello_fn *hello;
 	channel_endpoint_ended_fn *ended;
 	void *context;
-	struct event *after_end; /* timer: runs from the time at which the worker closed its end */
+	struct event *after_end; /* timer of END_DELAY_MS, since the worker closed its end */
 	struct event *readable;
 	struct event *writable; /* pending while the channel is full */
 };
@@ -78,8 +78,8 @@ static void hear(struct channel_endpoint *channel, const struct channel_message 
 }
 
 /*
- * A worker may send anything. What is not a message of the channel is ignored, and its descriptor
- * is closed.
+ * Read one message. A worker may send anything: other bytes than a message of the channel are
+ * ignored, and their descriptor is closed. Returns false if no message is left.
  */
 static bool read_one(struct channel_endpoint *channel)
 {
@@ -90,7 +90,7 @@ static bool read_one(struct channel_endpoint *channel)
 		fd_passing_discard(passed);
 	if (result == 1)
 		hear(channel, &message);
-	/* The worker closed its end. Epoll would report that again and again. */
+	/* The worker closed its end, which epoll would report again and again. */
 	if (result == 0 && channel->readable) {
 		event_del(channel->readable);
 		if (channel->ended)

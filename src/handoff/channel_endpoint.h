@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The endpoint of a worker that takes connections over a channel: wire/channel.h. */
+/* The endpoint of a worker that receives connections over a channel: wire/channel.h. */
 #ifndef STICKY_HANDOFF_CHANNEL_ENDPOINT_H
 #define STICKY_HANDOFF_CHANNEL_ENDPOINT_H
 
@@ -7,14 +7,19 @@
 
 struct channel_endpoint;
 
-/* The worker has announced that it takes passed connections (CHANNEL_HELLO). */
+/* Handle the worker's announcement that it accepts passed connections (CHANNEL_HELLO). */
 typedef void channel_endpoint_hello_fn(void *context);
 
-/* The worker has closed its end, and still runs: nothing can be passed to it any more. */
+/*
+ * Handle the end of the channel: the worker has closed its end, and still runs. No connection can
+ * be passed to it any more.
+ */
 typedef void channel_endpoint_ended_fn(void *context);
 
 /*
- * fd     the controller's end; taken over on success
+ * Open the endpoint of a worker.
+ *
+ * fd     the controller's end of the channel; taken over on success
  * hello  called once, when the worker has announced itself; may be NULL
  * ended  called once, a moment after the worker has closed its end; may be NULL
  *
@@ -32,16 +37,16 @@ void channel_endpoint_hear(struct channel_endpoint *channel);
 /* Has the worker announced itself? */
 bool channel_endpoint_speaks(const struct channel_endpoint *channel);
 
-/* The worker announced itself to the previous controller. */
+/* Note that the worker announced itself to the previous controller. */
 void channel_endpoint_set_speaks(struct channel_endpoint *channel);
 
 /*
- * The controller's end. The worker inherits it as well, so that the channel survives the
+ * Returns the controller's end. The worker inherits it as well, so that the channel survives the
  * controller.
  */
 int channel_endpoint_fd(const struct channel_endpoint *channel);
 
-/* The worker has ended. Its last messages are handled first. NULL is allowed. */
+/* Handle the last messages of a worker that has ended, and free the endpoint. NULL is allowed. */
 void channel_endpoint_close(struct channel_endpoint *channel);
 
 #endif

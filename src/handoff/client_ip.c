@@ -22,7 +22,7 @@ struct http_head {
 	const char *end;    /* the byte after the empty line */
 };
 
-/* What the header lines say. They are read from the last to the first. */
+/* The facts that the header lines tell. The lines are read from the last to the first. */
 struct findings {
 	const struct prefixes *trusted;
 	bool is_forwarded; /* the header is RFC 7239's */
@@ -52,7 +52,10 @@ static bool is_word_in_any_case(struct text text, const char *word)
 	return length_of(text) == strlen(word) && !strncasecmp(text.start, word, length_of(text));
 }
 
-/* A line fold counts as white space, and so may a CR alone: RFC 9112, 2.2 and 5.2. */
+/*
+ * Is this white space? A line fold counts as white space, and so may a CR alone: RFC 9112, 2.2 and
+ * 5.2.
+ */
 static bool is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -103,7 +106,7 @@ static struct text cut_last_part(struct text *list, char separator)
 
 /* ---- Where the head begins and ends ------------------------------------------------- */
 
-/* RFC 9110, 5.6.2 */
+/* Is this a character of a token, by RFC 9110, 5.6.2? */
 static bool is_token_char(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -115,7 +118,7 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-/* RFC 9112, 2.2: some clients send an extra line end after a body. */
+/* Skip empty lines, as some clients send an extra line end after a body: RFC 9112, 2.2. */
 static struct text skip_empty_lines(struct text text)
 {
 	for (;;) {
@@ -190,7 +193,7 @@ static bool find_fields(struct text text, struct http_head *ret_head)
 	return false;
 }
 
-/* Returns CLIENT_IP_FOUND if the whole head has arrived. */
+/* Find the parts of the head. Returns CLIENT_IP_FOUND if the whole head has arrived. */
 static enum client_ip_result find_head(struct text text, struct http_head *ret_head)
 {
 	struct text line = skip_empty_lines(text);
@@ -246,7 +249,9 @@ static bool is_zone(struct text text)
 	return text.start == text.end;
 }
 
-/* A zone ("%eth0") is dropped: it names an interface of another machine. */
+/*
+ * Read an IPv6 address. A zone ("%eth0") is dropped, as it names an interface of another machine.
+ */
 static bool read_v6(struct text text, struct sockaddr_storage *ret_address)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
@@ -411,7 +416,10 @@ static void read_fields(struct findings *findings, struct text fields, const cha
 	}
 }
 
-/* RFC 9112, 9.3. In HTTP/0.9 and HTTP/2 no header line was read that could ask for it. */
+/*
+ * Does the connection stay open for more requests, by RFC 9112, 9.3? In HTTP/0.9 and HTTP/2 no
+ * header line was read that could ask for this.
+ */
 static bool keeps_alive(enum version version, const struct findings *findings)
 {
 	if (findings->asks_close || findings->asks_upgrade)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds the address of the client whose request a proxy forwards, in the head of an HTTP/1 request
- * that may have arrived only in part. Pure.
+ * Finds the client in the head of an HTTP/1 request that a proxy forwards. The head may have
+ * arrived only in part. Pure.
  *
- * Each proxy appends the address that it got the request from. The list is thus read from the
- * right, as long as the proxies that wrote it are trusted: what a client itself writes at the left
- * of the list has no effect.
+ * Each proxy appends the address from which it got the request. The list is thus read from the
+ * right, as long as the proxies that wrote it are trusted. Items that a client itself writes at the
+ * left of the list have no effect.
  */
 #ifndef STICKY_HANDOFF_CLIENT_IP_H
 #define STICKY_HANDOFF_CLIENT_IP_H
@@ -34,27 +34,29 @@ struct client_ip_answer {
 /*
  * Look for the client in the first bytes of a connection.
  *
- * head, length  what has come so far, from the connection's first byte; may end anywhere, may
- *               go on behind the head, which is never looked at; length is the caller's to limit
+ * head, length  the bytes that have arrived so far, from the connection's first byte on. They may
+ *               end anywhere, and may go on behind the head, where they are not looked at. The
+ *               caller limits the length
  * header        name of the field, in any case: "X-Forwarded-For", or any other with such a list;
  *               "Forwarded" is read as RFC 7239 says: its for= parameters
  * trusted       the proxies that are believed
- * peer          who is at the other end of the connection; where it is not trusted, a complete head
- *               is CLIENT_IP_NONE
+ * peer          the other end of the connection; if it is not trusted, the result of a complete
+ *               head is CLIENT_IP_NONE
  *
- * All lines of the name are one list. Its items, from right to left: trusted addresses are passed,
- * the first other address is the client. Where the list ends before that, or an item is no address
- * ("unknown"; an element of Forwarded without one for=), the last one passed is the client, and
- * where there is none, CLIENT_IP_NONE. Items may be "1.2.3.4", "1.2.3.4:80", "2001:db8::1",
- * "[2001:db8::1]", "[2001:db8::1]:80", "fe80::1%eth0", or one of these in quotes;
- * ::ffff:1.2.3.4 is 1.2.3.4.
+ * All lines of the name are one list. Its items are read from right to left: trusted addresses are
+ * passed, and the first other address is the client. The list may end before that, or an item may
+ * be no address ("unknown"; an element of Forwarded without one for=). Then the last address that
+ * was passed is the client; without such an address the result is CLIENT_IP_NONE. Items may be
+ * "1.2.3.4", "1.2.3.4:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80", "fe80::1%eth0", or
+ * one of these in quotes; ::ffff:1.2.3.4 is 1.2.3.4.
  *
- * Of RFC 9112 this takes what servers take: lines that end in LF alone, empty lines in front of
- * the request (2.2), folded lines (5.2). A name with a space behind it is another name (5.1).
+ * Of RFC 9112 this accepts the same as servers do: lines that end in LF alone, empty lines in front
+ * of the request (2.2), folded lines (5.2). A name with a space behind it is another name (5.1).
  * HTTP/0.9 and the preface of HTTP/2 are CLIENT_IP_NONE once their line is complete.
  *
- * ret_answer is set by CLIENT_IP_FOUND and CLIENT_IP_NONE alone; more bytes do not change these,
- * nor CLIENT_IP_NOT_HTTP. Costs time linear in length, and allocates nothing.
+ * ret_answer is set only with CLIENT_IP_FOUND and CLIENT_IP_NONE. These results and
+ * CLIENT_IP_NOT_HTTP are final: more bytes do not change them. Costs time linear in length, and
+ * allocates nothing.
  */
 enum client_ip_result client_ip_find(const char *head, size_t length, const char *header,
 				     const struct prefixes *trusted, const struct sockaddr *peer,

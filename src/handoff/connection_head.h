@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The first bytes of a connection, which say who the client is. They are peeked at (MSG_PEEK). */
+/* The first bytes of a connection, which name the client. They are peeked at (MSG_PEEK). */
 #ifndef STICKY_HANDOFF_CONNECTION_HEAD_H
 #define STICKY_HANDOFF_CONNECTION_HEAD_H
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Placing submitted connections in their slots, and sending them to the slots' workers. */
+/* Places submitted connections in their slots, and sends them to the slots' workers. */
 #include "handoff/delivery_internal.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ static uint32_t slot_of(const struct delivery *delivery, const struct delivery_i
 {
 	struct sticky_where where = {.size = sizeof(where)};
 
-	/* Dispatchers submit IPv4 and IPv6 addresses only: this does not fail. */
+	/* This does not fail, as dispatchers submit IPv4 and IPv6 addresses only. */
 	if (sticky_group_where(delivery->options.group, &item->client.any, &where))
 		return 0;
 	return where.slot;

@@ -35,17 +35,18 @@ struct worker_endpoint;
  * outlive the process.
  */
 struct delivery_counters {
-	uint64_t handed;      /* accepted by workers */
-	uint64_t retried;     /* how often a slot was found without a worker */
-	uint64_t answered;    /* error responses: the worker was away for too long */
-	uint64_t client_gone; /* closed by the client while they waited */
+	uint64_t handed; /* accepted by workers */
+	/* time that connections waited for a slot without a worker, in units of `delay_ms` */
+	uint64_t retried;
+	uint64_t answered;    /* error responses, as the worker was away for too long */
+	uint64_t client_gone; /* connections that the client closed while they waited */
 	uint64_t handed_of[STICKY_SLOTS_LIMIT];
 };
 
 struct delivery_options {
 	struct event_base *base;
 	struct sticky_group *group;
-	struct delivery_counters *counters; /* owned by the caller, as the next one */
+	struct delivery_counters *counters; /* owned by the caller, like `exits` */
 	struct exit_counters *exits;
 };
 
@@ -58,11 +59,14 @@ struct delivery_limits {
 	enum down_answer answer;
 };
 
-/* Returns 0 or -errno. */
+/* Open a delivery without endpoints. Returns 0 or -errno. */
 int delivery_open(const struct delivery_options *options, const struct delivery_limits *limits,
 		  struct delivery **ret_delivery);
 
-/* Waiting connections are closed. All endpoints must have been closed before. NULL is allowed. */
+/*
+ * Close the waiting connections, and free the delivery. All endpoints must have been closed before.
+ * NULL is allowed.
+ */
 void delivery_close(struct delivery *delivery);
 
 void delivery_set_limits(struct delivery *delivery, const struct delivery_limits *limits);
@@ -84,42 +88,51 @@ int delivery_submit(struct delivery *delivery, const struct delivery_item *item)
 void delivery_take_in(struct delivery *delivery);
 
 /*
- * Add the connections that wait to `carried`, slot by slot, in their order, and those that are on
- * the way to workers. They stay here, too. Returns 0 or -ENOMEM.
+ * Add connections to `carried`: first those that wait, slot by slot and in their order, then those
+ * that are on the way to workers. They also stay here. Returns 0 or -ENOMEM.
  */
 int delivery_carry(const struct delivery *delivery, struct carried *carried);
 
 /*
- * The program before an upgrade has sent this connection to a worker: worker_endpoint_name() of
- * that worker will take it over. Returns 0, or -ENOMEM: the descriptor then remains the caller's.
+ * Note a connection that the program before an upgrade has sent to a worker. worker_endpoint_name()
+ * of this worker will take the connection over. Returns 0, or -ENOMEM: the descriptor then remains
+ * the caller's.
  */
 int delivery_expect(struct delivery *delivery, const struct carried_connection *sent);
 
-/* All workers have been taken over. Connections of others are closed: they may have been served. */
+/*
+ * Close the noted connections that no endpoint has taken over: their workers may have served them.
+ * Call this when all workers have been taken over.
+ */
 void delivery_end_expecting(struct delivery *delivery);
 
-/* The table has changed: waiting connections may belong to other slots. */
+/*
+ * Place the waiting connections anew after the table has changed: they may belong to other slots.
+ */
 void delivery_table_changed(struct delivery *delivery);
 
 /*
- * No worker will be started any more. Submitted connections are placed. From now on a connection
+ * Place the submitted connections, as no worker will be started any more. From now on a connection
  * whose slot has no worker is answered with an error at once.
  */
 void delivery_give_up(struct delivery *delivery);
 
 /*
- * Returns how long connections have waited for a worker so far. Those that went to it at once are
- * not counted. The pointer is valid until delivery_close().
+ * Returns the times that connections have waited for a worker so far. Connections that went to
+ * their worker at once are not counted. The pointer is valid until delivery_close().
  */
 const struct histogram *delivery_waits(const struct delivery *delivery);
 
-/* The number of connections that were sent to workers, and that these have not accepted yet. */
+/* Returns the number of connections that were sent to workers which have not accepted them yet. */
 uint32_t delivery_on_the_way(const struct delivery *delivery);
 
-/* The number of connections that were submitted, and that the event loop has not placed yet. */
+/*
+ * Returns the number of connections that were submitted, and that the event loop has not placed
+ * yet.
+ */
 uint32_t delivery_submitted(struct delivery *delivery);
 
-/* The number of waiting connections, of one slot or of all. */
+/* Returns the number of waiting connections, of one slot or of all. */
 uint32_t delivery_waiting_of(const struct delivery *delivery, uint32_t slot);
 uint32_t delivery_waiting(const struct delivery *delivery);
 
@@ -138,7 +151,7 @@ struct worker_endpoint_ops {
 /*
  * Open the endpoint of a worker that does not have the slot yet.
  *
- * on_the_way  how many connections may be sent before the worker has accepted the first of them
+ * on_the_way  number of connections that may be sent before the worker has accepted the first one
  *
  * Returns 0 or -ENOMEM.
  */
@@ -147,34 +160,38 @@ int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 			 struct worker_endpoint **ret_endpoint);
 
 /*
- * Say which worker this is, so that after an upgrade the connections that are on the way to it are
- * known to be. Those that the previous program has sent to it are on the way here, too, from now
- * on. May be called again.
+ * Tell which worker this is. After an upgrade, the connections on the way to this worker can then
+ * be found: those that the previous program has sent to it are added to the ones on the way here.
+ * May be called again.
  */
 void worker_endpoint_name(struct worker_endpoint *endpoint, uint64_t generation);
 
-/* From now on this worker gets the slot's connections, and its predecessor gets none. */
+/* Give the slot's connections to this worker from now on. Its predecessor gets none any more. */
 void worker_endpoint_take_slot(struct worker_endpoint *endpoint);
 
-/* The worker gets no more connections. It may still accept those that were sent before. */
+/* Send no more connections to the worker. It may still accept those that were sent before. */
 void worker_endpoint_leave_slot(struct worker_endpoint *endpoint);
 
-/* Connections that were sent to the worker, and that it has not accepted yet. */
+/*
+ * Returns the number of connections that were sent to the worker, and that it has not accepted yet.
+ */
 uint32_t worker_endpoint_on_the_way(const struct worker_endpoint *endpoint);
 
-/* How many connections the worker has accepted, since its endpoint was opened. */
+/* Returns the number of connections that the worker has accepted since its endpoint was opened. */
 uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint);
 
-/* The worker has accepted a connection, or gives it back. Unknown ids are ignored. */
+/* Note that the worker has accepted a connection, or gives it back. Unknown ids are ignored. */
 void worker_endpoint_accepted(struct worker_endpoint *endpoint, uint32_t id);
 void worker_endpoint_refused(struct worker_endpoint *endpoint, uint32_t id);
 
-/* After the endpoint has returned -EAGAIN, connections can be sent to the worker again. */
+/*
+ * Send to the worker again. The endpoint calls this when sending is possible again after -EAGAIN.
+ */
 void worker_endpoint_resume(struct worker_endpoint *endpoint);
 
 /*
- * The worker has ended. The connections that it had not accepted go to the slot's next worker. NULL
- * is allowed.
+ * Close the endpoint of a worker that has ended. The connections that the worker had not accepted
+ * go to the slot's next worker. NULL is allowed.
  */
 void worker_endpoint_close(struct worker_endpoint *endpoint);
 

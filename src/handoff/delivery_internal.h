@@ -15,14 +15,16 @@
 
 /* A connection. There may be tens of thousands, so that the structure is kept small. */
 struct connection {
-	TAILQ_ENTRY(connection) in_slot;  /* in the list of its slot, or of its worker */
-	TAILQ_ENTRY(connection) in_order; /* while it waits: in `waiting`, by since_ms */
+	TAILQ_ENTRY(connection) in_slot; /* in the list of its slot, or of its worker */
+	/* while it waits: in the list for a worker or for room */
+	TAILQ_ENTRY(connection) in_order;
 	STAILQ_ENTRY(connection) in_intake;
 	struct delivery_item item;
 	uint32_t slot;
-	uint32_t id;		/* of the last message that sent it; 0: it was never sent */
-	uint64_t since_ms;	/* its budget begins anew when its slot gets or loses a worker */
-	uint64_t wait_begun_ms; /* for the statistics */
+	uint32_t id; /* of the last message that sent it; 0: it was never sent */
+	/* start of its budget, which begins anew when its slot gets or loses a worker */
+	uint64_t since_ms;
+	uint64_t wait_begun_ms; /* start of its wait, for the statistics */
 	bool is_watched;	/* gone_fd reports when the client closes */
 };
 
@@ -46,7 +48,7 @@ struct worker_endpoint {
 	uint32_t count; /* number of connections that were sent, and not accepted yet */
 	uint64_t accepted;
 	bool is_blocked;
-	struct event *retry; /* timer: after -ENOBUFS, which no event follows */
+	struct event *retry; /* timer after -ENOBUFS, which no event follows */
 	struct connection_list on_the_way;
 };
 
@@ -58,17 +60,21 @@ struct delivery {
 	struct delivery_slot slots[STICKY_SLOTS_LIMIT];
 	/* connections of a slot without a worker: they wait for a limited time */
 	struct connection_list waiting_for_worker;
-	struct connection_list waiting_for_room; /* the worker may not be sent more at the moment */
+	/* their worker may not be sent more connections at the moment */
+	struct connection_list waiting_for_room;
 	uint32_t waiting;
 	struct histogram waits; /* see delivery_waits() */
 	struct endpoint_list endpoints;
-	struct carried expected; /* see delivery_expect(); those that were taken over have no fd */
+	struct carried expected; /* see delivery_expect(); an entry that was taken over has no fd */
 	bool has_given_up;	 /* see delivery_give_up() */
 	uint32_t next_id;
-	struct event *expiry; /* timer: the time of the first of waiting_for_worker is over */
+	struct event *expiry; /* timer: the first connection of waiting_for_worker is due */
 	int gone_fd;	      /* an epoll set, which reports clients that close while they wait */
 	struct event *gone;
-	/* The list by which other threads submit connections to the loop's thread, and its lock. */
+	/*
+	 * Other threads submit connections to the loop's thread by the list `intake`, with this
+	 * lock.
+	 */
 	pthread_mutex_t lock;
 	struct connection_queue intake;
 	uint32_t intake_count;
@@ -78,7 +84,7 @@ struct delivery {
 
 /* ---- delivery_wait.c: connections that wait for a worker ------------------------------ */
 
-/* Open the events that end a wait: time is over, the client closes. Returns 0 or -errno. */
+/* Open the events that end a wait: its time is over, or the client closes. Returns 0 or -errno. */
 int delivery_wait_open(struct delivery *delivery);
 
 /* Close the waiting connections, and the events. */
@@ -106,13 +112,16 @@ void delivery_wait_enforce_limit(struct delivery *delivery);
 /* Set the timer that ends the wait of the first connection of a slot without a worker. */
 void delivery_wait_set_expiry(struct delivery *delivery);
 
-/* Set the worker of a slot, or NULL. The slot's waiting connections move to the other list. */
+/*
+ * Set the worker of a slot, or NULL. The slot's waiting connections move to the list for room, or
+ * for a worker.
+ */
 void delivery_wait_set_worker(struct delivery *delivery, uint32_t slot,
 			      struct worker_endpoint *endpoint);
 
 /* ---- worker_endpoint.c: sending to a worker ------------------------------------------- */
 
-/* Can more be sent to the worker at the moment? */
+/* Can more connections be sent to the worker at the moment? */
 bool worker_endpoint_has_room(const struct worker_endpoint *endpoint);
 
 /* Send a connection. Returns false if no more can be sent to the worker at the moment. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Connections that wait for a worker, and how their wait ends: see delivery_internal.h. */
+/* Connections that wait for a worker, and the end of their wait: see delivery_internal.h. */
 #include "handoff/delivery_internal.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@ static uint64_t budget_ms(const struct delivery *delivery)
 }
 
 /*
- * epoll reports errors and hang-ups always. EPOLLRDHUP is not asked for: a client that has closed
- * only its half still waits for an answer.
+ * Watch for the end of the client. epoll always reports errors and hang-ups. EPOLLRDHUP is not
+ * asked for: a client that has closed only its half still waits for an answer.
  */
 static void watch_client(struct delivery *delivery, struct connection *connection)
 {
@@ -37,8 +37,8 @@ static void watch_client(struct delivery *delivery, struct connection *connectio
 }
 
 /*
- * The close() of a descriptor does not take it out of the epoll set while the worker has a
- * duplicate.
+ * Stop watching the client. The close() of a descriptor does not take it out of the epoll set while
+ * the worker has a duplicate.
  */
 static void unwatch_client(struct delivery *delivery, struct connection *connection)
 {
@@ -68,8 +68,8 @@ static struct connection_list *order_of(struct delivery *delivery, uint32_t slot
 }
 
 /*
- * A worker gave a connection back. Put it in front of the connections that wait, but behind those
- * that were also given back and had been sent before it.
+ * Put a connection that a worker gave back in front of the connections that wait. It goes behind
+ * those that were also given back and had been sent before it.
  */
 static void insert_given_back(struct delivery_slot *slot, struct connection *connection)
 {
@@ -103,8 +103,8 @@ void delivery_wait_begin(struct delivery *delivery, struct connection *connectio
 }
 
 /*
- * The counter is defined as if the slot were looked at every delay_ms. No timer does that, and so
- * the number is computed when the wait is over.
+ * Count the wait of a connection as if its slot were looked at every delay_ms. No timer does that,
+ * so the number is computed when the wait is over.
  */
 static void count_retries(struct delivery *delivery, const struct connection *connection)
 {
@@ -188,10 +188,7 @@ void delivery_wait_answer_all(struct delivery *delivery)
 	delivery_wait_set_expiry(delivery);
 }
 
-/*
- * The oldest connection is answered with an error. It has waited for the longest time, and its time
- * would be over first.
- */
+/* The oldest connection is answered with an error, as its time would be over first. */
 void delivery_wait_enforce_limit(struct delivery *delivery)
 {
 	while (delivery->waiting > delivery->limits.max_held) {

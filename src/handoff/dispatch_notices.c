@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "handoff/exits.h"
 
-/* A single header may be a client's own invention. */
+/* A single header may be invented by a client. */
 #define SAMPLES_TO_WARN 5
 
 /* Is this the notice that is logged? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What dispatchers notice about proxies, as warnings in the log. Each kind is logged once, as it
- * would apply to every connection of the proxy.
+ * Logs warnings about what dispatchers notice of proxies. Each kind is logged once, as it would
+ * apply to every connection of the proxy.
  */
 #ifndef STICKY_HANDOFF_DISPATCH_NOTICES_H
 #define STICKY_HANDOFF_DISPATCH_NOTICES_H
@@ -11,14 +11,17 @@
 #include "handoff/dispatcher.h"
 #include "handoff/traffic.h"
 
-/* The numbers are counted by the dispatchers' threads, atomically. Zeroed but for `traffic`. */
+/*
+ * The dispatchers' threads count both numbers, atomically. All zero at the beginning, but for
+ * `traffic`.
+ */
 struct dispatch_notices {
 	struct traffic *traffic;
 	uint32_t keepalive_noticed;
 	uint32_t untrusted_noticed;
 };
 
-/* A dispatch_notice_fn. The context is a struct dispatch_notices. */
+/* Count a notice, and log each kind once. A dispatch_notice_fn; context: the dispatch_notices. */
 void dispatch_notices_take(void *context, enum dispatch_notice notice, const struct sockaddr *peer);
 
 #endif

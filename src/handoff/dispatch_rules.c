@@ -23,7 +23,9 @@ int dispatch_rules_new(const struct dispatch_rules *values, const struct sticky_
 	return 0;
 }
 
-/* All users of the rules see them as const. Only the count of references changes. */
+/*
+ * Returns the count of references, which alone changes. All users of the rules see them as const.
+ */
 static uint32_t *references_of(const struct dispatch_rules *rules)
 {
 	return (uint32_t *)&rules->references;
@@ -39,7 +41,7 @@ void dispatch_rules_unref(const struct dispatch_rules *rules)
 {
 	struct dispatch_rules *last = (struct dispatch_rules *)rules;
 
-	/* All that other threads read from the rules, they read before the rules are freed. */
+	/* Other threads have finished reading the rules before the rules are freed here. */
 	if (!rules || __atomic_sub_fetch(references_of(rules), 1, __ATOMIC_ACQ_REL))
 		return;
 	prefixes_fini(&last->trusted);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a dispatcher believes of a connection's first bytes, and how long it waits for them: an
- * immutable snapshot of the configuration.
+ * The rules by which a dispatcher reads a connection's first bytes: what it believes, and how long
+ * it waits. They are an immutable snapshot of the configuration.
  *
  * Dispatchers are threads. They never read the configuration itself, as a reload replaces it in
  * place and frees its strings. The main thread makes a new snapshot instead, and hands it to each
- * dispatcher. A snapshot counts its references, and is freed with the last of them; the functions
+ * dispatcher. A snapshot counts its references, and is freed with the last of them. The functions
  * here may be called from any thread.
  */
 #ifndef STICKY_HANDOFF_DISPATCH_RULES_H
@@ -36,8 +36,9 @@ struct dispatch_rules {
 	bool strips;			   /* DISPATCH_PROXY: the worker does not get the header */
 	/* some connections of untrusted peers are sent to the dispatcher, as samples */
 	bool samples;
-	bool reports_keepalive; /* it is worth a warning that a proxy keeps its connections open */
-	/* a connection is closed if its head has not named the client by then */
+	/* a proxy that keeps its connections open is reported, for a warning */
+	bool reports_keepalive;
+	/* the time after which a connection is closed if its head has not named the client */
 	uint32_t head_timeout_ms;
 };
 

@@ -13,7 +13,7 @@
 #include "common/clock.h"
 
 #define EVENTS_MAX   64
-#define ACCEPT_BATCH 64	 /* accepted in a row, before pending connections are looked at */
+#define ACCEPT_BATCH 64	 /* connections accepted in a row, before pending ones are looked at */
 #define PAUSE_MS     100 /* time until the next try after descriptors ran out */
 
 /* ---- Accepting ---------------------------------------------------------------------- */
@@ -28,7 +28,10 @@ static void unwatch_listeners(struct dispatcher *dispatcher)
 	dispatcher->paused_ms = clock_ms();
 }
 
-/* Returns 0, or -errno: the dispatcher then pauses, and tries again after PAUSE_MS. */
+/*
+ * Watch the listening sockets. Returns 0, or -errno: the dispatcher then pauses, and tries again
+ * after PAUSE_MS.
+ */
 static int watch_listeners(struct dispatcher *dispatcher)
 {
 	uint32_t i;
@@ -48,7 +51,7 @@ static int watch_listeners(struct dispatcher *dispatcher)
 	return error;
 }
 
-/* Returns false where the queue is empty, or no descriptor is left. */
+/* Accept one connection. Returns false if the queue is empty, or no descriptor is left. */
 static bool accept_one(struct dispatcher *dispatcher, int listener)
 {
 	struct sockaddr_storage peer = {0};
@@ -125,8 +128,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher, int wait_ms)
 	dispatcher_heads_end_slow(dispatcher);
 }
 
-/* Every connection that has been accepted is submitted or closed, unless another program follows.
- */
+/* Submit or close every connection that has been accepted, unless another program follows. */
 static void dispatcher_finish(struct dispatcher *dispatcher)
 {
 	bool leaves_queues;
@@ -170,7 +172,8 @@ static void *dispatcher_run(void *context)
 	while (!dispatcher->stopping) {
 		dispatcher_turn(dispatcher, next_wait_ms(dispatcher));
 		if (dispatcher->is_paused && dispatcher->paused_ms + PAUSE_MS <= clock_ms())
-			(void)watch_listeners(dispatcher); /* on failure it pauses once more */
+			(void)watch_listeners(
+				dispatcher); /* on failure the dispatcher pauses again */
 	}
 	dispatcher_finish(dispatcher);
 	return NULL;
@@ -190,10 +193,7 @@ static int open_poll(struct dispatcher *dispatcher)
 	return watch_listeners(dispatcher);
 }
 
-/*
- * Signals are handled by the event loop alone: the new thread inherits a mask that blocks all of
- * them.
- */
+/* Start the thread with a mask that blocks all signals, as only the event loop handles them. */
 static int start_thread(struct dispatcher *dispatcher)
 {
 	sigset_t all, previous;
@@ -277,7 +277,7 @@ uint32_t dispatcher_pending(const struct dispatcher *dispatcher)
 	return __atomic_load_n(&dispatcher->pending_count, __ATOMIC_RELAXED);
 }
 
-/* The thread ends once it has done what dispatcher_finish() says. */
+/* End the thread, and wait for it. It ends after dispatcher_finish(). */
 static void end_thread(struct dispatcher *dispatcher)
 {
 	uint64_t one = 1;

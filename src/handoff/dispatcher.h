@@ -17,7 +17,7 @@
 #include "handoff/delivery.h"
 #include "handoff/dispatch_rules.h"
 
-/* What is worth a warning in the log. Notices are reported from the dispatcher's thread. */
+/* Events that are worth a warning in the log. The dispatcher's thread reports them. */
 enum dispatch_notice {
 	DISPATCH_KEEPS_ALIVE,	  /* a proxy's connection may carry several clients' requests */
 	DISPATCH_UNTRUSTED_HEADER /* a public peer that is not trusted sends the header */
@@ -62,17 +62,19 @@ int dispatcher_start(const struct dispatcher_options *options, const struct disp
 
 /*
  * Set other rules, which apply from the next look at a connection on. The dispatcher takes a
- * reference of its own to them, and drops its reference to the previous rules.
+ * reference of its own to the new rules, and drops its reference to the previous ones.
  */
 void dispatcher_set_rules(struct dispatcher *dispatcher, const struct dispatch_rules *rules);
 
-/* The number of connections whose head is not complete yet. May be called from any thread. */
+/*
+ * Returns the number of connections whose head is not complete yet. May be called from any thread.
+ */
 uint32_t dispatcher_pending(const struct dispatcher *dispatcher);
 
 /*
  * Stop a dispatcher, and free it. Connections in the queues of its sockets are accepted first.
- * Those whose head is not complete are submitted under the peer's own address, as there is no time
- * left to wait. Where a PROXY header is required, they are closed instead. Waits for the thread.
+ * Connections whose head is not complete are submitted with the peer's own address, as there is no
+ * time left to wait. If a PROXY header is required, they are closed instead. Waits for the thread.
  * NULL is allowed.
  */
 void dispatcher_stop(struct dispatcher *dispatcher);
@@ -80,10 +82,10 @@ void dispatcher_stop(struct dispatcher *dispatcher);
 /*
  * Stop a dispatcher, and free it, because another program takes this one's place on the same
  * sockets. The dispatcher stops accepting. Connections whose head is not complete are added to
- * `carried`. Nothing of their heads has been read out of the sockets, so that another dispatcher
- * can begin with them anew. Waits for the thread, which waits for nothing.
+ * `carried`. Their heads are still unread in the sockets, so that another dispatcher can begin with
+ * them anew. Waits for the thread, which ends at once.
  *
- * Returns 0, or -ENOMEM: those that could not be added are closed, and counted.
+ * Returns 0, or -ENOMEM: connections that could not be added are closed, and counted.
  */
 int dispatcher_leave(struct dispatcher *dispatcher, struct carried *carried);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Finding the client in the heads of accepted connections, and waiting for the rest of heads. */
+/* Finds the client in the heads of accepted connections, and waits for the rest of heads. */
 #include "handoff/dispatcher_internal.h"
 
 #include <errno.h>
@@ -10,8 +10,9 @@
 #include "common/clock.h"
 
 /*
- * How long the dispatcher waits for the head of a sample. A proxy sends its head at once. A client
- * of a server that speaks first (SMTP) sends nothing, and is delayed by the whole of this time.
+ * The time that the dispatcher waits for the head of a sample. A proxy sends its head at once. A
+ * client of a server that speaks first (SMTP) sends nothing, and is delayed by the whole of this
+ * time.
  */
 #define SAMPLE_PATIENCE_MS 200
 
@@ -38,7 +39,9 @@ static void dispatcher_submit(const struct dispatcher *dispatcher,
 		exits_close(head->fd, &dispatcher->options.exits->no_memory);
 }
 
-/* Returns false where the head is not complete yet. */
+/*
+ * Submit or close a connection whose head was read. Returns false if the head is not complete yet.
+ */
 static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_head *head,
 			      enum connection_head_state state)
 {
@@ -105,8 +108,8 @@ static struct pending_list *list_of(struct dispatcher *dispatcher,
 }
 
 /*
- * The event is edge-triggered (EPOLLET): bytes that were only peeked at stay in the socket, and
- * must not be reported again.
+ * Wait for more bytes of a head. The event is edge-triggered (EPOLLET): bytes that were only peeked
+ * at stay in the socket, and must not be reported again.
  */
 static int wait_for_more(struct dispatcher *dispatcher, const struct connection_head *head)
 {
@@ -127,8 +130,8 @@ static int wait_for_more(struct dispatcher *dispatcher, const struct connection_
 }
 
 /*
- * If the descriptor is passed to another process, the caller must take it out of the epoll set
- * before.
+ * Free a pending connection. The caller must take the descriptor out of the epoll set before, if
+ * the descriptor is passed to another process.
  */
 static void dispatcher_forget(struct dispatcher *dispatcher, struct pending *pending)
 {

@@ -26,11 +26,11 @@ struct dispatcher {
 	struct dispatcher_options options;
 	pthread_t thread;
 	int poll_fd;
-	int stop_fd; /* an eventfd: readable when the thread is to end */
+	int stop_fd; /* an eventfd, readable when the thread is to end */
 	bool stopping;
 	bool leaves_queues; /* see dispatcher_leave() */
 	int *accepted;	    /* options.accepted, until the thread has begun with them */
-	bool is_paused;	    /* does not accept, as no descriptor was left */
+	bool is_paused;	    /* the dispatcher does not accept, as no descriptor was left */
 	uint64_t paused_ms;
 	struct pending_list proxies;
 	struct pending_list samples; /* connections of untrusted peers: their timeout is shorter */
@@ -49,19 +49,21 @@ struct dispatcher {
 void dispatcher_heads_begin(struct dispatcher *dispatcher, int fd,
 			    const struct sockaddr_storage *peer);
 
-/* Look at a connection on which more has arrived. */
+/* Look again at a connection on which more bytes have arrived. */
 void dispatcher_heads_look_again(struct dispatcher *dispatcher, struct pending *pending);
 
 /* End the connections whose heads have timed out. */
 void dispatcher_heads_end_slow(struct dispatcher *dispatcher);
 
-/* Returns when the next connection times out, by clock_ms(). UINT64_MAX: no connection waits. */
+/*
+ * Returns the time at which the next connection times out, by clock_ms(); UINT64_MAX: none waits.
+ */
 uint64_t dispatcher_heads_due_ms(struct dispatcher *dispatcher);
 
-/* No time is left to wait: submit or close all connections whose heads are not complete. */
+/* Submit or close all connections whose heads are not complete, as no time is left to wait. */
 void dispatcher_heads_finish(struct dispatcher *dispatcher);
 
-/* Leave them to another program instead: see dispatcher_leave(). */
+/* Leave all connections whose heads are not complete to another program: see dispatcher_leave(). */
 int dispatcher_heads_leave(struct dispatcher *dispatcher, struct carried *carried);
 
 #endif

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 
 #define TLS_HANDSHAKE  0x16  /* the first byte of a TLS hello: RFC 8446, 5.1 */
-#define READ_MAX       65536 /* bytes that are read before the response, at most */
+#define READ_MAX       65536 /* most bytes that are read before the response */
 #define LINGER_SECONDS 2     /* how long the client's bytes are read after the response */
 #define BODY	       "The worker of this client is not available.\n"
 
@@ -25,7 +25,8 @@ struct error_response {
 	enum down_answer kind;
 	unsigned int retry_after;
 	bool is_sent;
-	uint64_t until_ms; /* by clock_ms(): the connection is closed at this time at the latest */
+	/* the time at which the connection is closed at the latest, by clock_ms() */
+	uint64_t until_ms;
 };
 
 enum taken { TOOK_NOTHING, TOOK_SOME, TOOK_THE_END };
@@ -38,7 +39,7 @@ static void end(struct error_response *response, int fd)
 	close(fd);
 }
 
-/* Read what the client has sent. Only the first byte is of interest. */
+/* Read the client's bytes. Only the first byte is of interest. */
 static enum taken take(int fd, char *ret_first)
 {
 	char bytes[4096];
@@ -75,7 +76,9 @@ static bool send_answer(int fd, enum down_answer kind, unsigned int retry_after)
 	return send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) == length;
 }
 
-/* A client that has closed its half gets the response, too. */
+/*
+ * Send the response, and wait for the client's end. A client that has closed its half gets it, too.
+ */
 static void send_or_close(struct error_response *response, int fd, char first)
 {
 	static const struct timeval limit = {.tv_sec = LINGER_SECONDS};

@@ -16,16 +16,16 @@
  * patience_ms  how long to wait for a client that has sent nothing yet, to see whether it speaks
  *              TLS; 0: do not wait
  *
- * What the client has sent is read before the response, and for a moment after it. A close() with
- * unread bytes would send an RST, and the client could lose the response. A TLS client is closed
- * without a response, as it could not read plain text.
+ * The client's bytes are read before the response, and for a moment after it. A close() with unread
+ * bytes would send an RST, and the client could lose the response. The connection of a TLS client
+ * is closed without a response, as the client could not read plain text.
  */
 void error_response_send(struct event_base *base, int fd, enum down_answer kind,
 			 unsigned int retry_after, unsigned int patience_ms);
 
 /*
- * The loop is about to end. Send the responses that have not been sent yet, and close all
- * connections.
+ * Send the responses that have not been sent yet, and close all connections. Call this when the
+ * loop is about to end.
  */
 void error_response_end_all(struct event_base *base);
 

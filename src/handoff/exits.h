@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every connection that the controller accepts leaves it by exactly one exit, and each exit has a
- * counter. Those of connections that are served, answered or abandoned by their client are in
- * delivery.h and dispatcher.h. The others are here.
+ * counter. Counters of connections that are served, answered or abandoned by their client are in
+ * delivery.h and dispatcher.h. The other counters are here.
  */
 #ifndef STICKY_HANDOFF_EXITS_H
 #define STICKY_HANDOFF_EXITS_H
@@ -18,13 +18,15 @@
  */
 struct exit_counters {
 	/*
-	 * Accepted from a slot's holding socket, to be answered: `answered` of struct
-	 * delivery_counters counts them as their exit. Dispatchers have accepted all others.
+	 * Connections accepted from a slot's holding socket, to be answered. Their exit is counted
+	 * in `answered` of struct delivery_counters. All other connections were accepted by
+	 * dispatchers.
 	 */
 	uint64_t accepted_from_holding;
-	uint64_t stop;		   /* closed, as the instance stops */
-	uint64_t no_memory;	   /* closed, as there was no memory to go on with them */
-	uint64_t controller_ended; /* held by a controller that has ended: see exits_balance() */
+	uint64_t stop;	    /* connections closed as the instance stops */
+	uint64_t no_memory; /* connections closed as memory was short */
+	/* connections held by a controller that has ended: see exits_balance() */
+	uint64_t controller_ended;
 };
 
 /* Increment a counter that other threads increment, too. */
@@ -33,7 +35,7 @@ static inline void counter_add(uint64_t *counter, uint64_t count)
 	__atomic_fetch_add(counter, count, __ATOMIC_RELAXED);
 }
 
-/* Close a connection, and count by which exit it has left the controller. */
+/* Close a connection, and count the exit by which it has left the controller. */
 static inline void exits_close(int fd, uint64_t *exit)
 {
 	close(fd);
@@ -41,12 +43,13 @@ static inline void exits_close(int fd, uint64_t *exit)
 }
 
 /*
- * A controller takes the counters of the previous one over. What that one had accepted, and what
- * has neither left it nor was carried over, ended with it: it is counted as `controller_ended`. The
- * counters of a version that did not know this struct may show more exits than connections. These
- * were accepted from holding sockets, and are counted so. Pure.
+ * Balance the counters that this controller takes over from the previous one. A connection that the
+ * previous one had accepted, and that has neither left it nor was carried over, ended with it: it
+ * is counted as `controller_ended`. The counters of a version that did not know this struct may
+ * show more exits than accepted connections. The difference was accepted from holding sockets, and
+ * is counted in `accepted_from_holding`. Pure.
  *
- * carried  number of connections that this controller goes on with
+ * carried  number of connections with which this controller continues
  */
 void exits_balance(const struct traffic *traffic, uint64_t carried, struct exit_counters *exits);
 

@@ -31,8 +31,8 @@ struct frontend {
 	int fds[STICKY_DISPATCHERS_LIMIT][STICKY_LISTENERS_LIMIT];
 	uint32_t count;
 	/*
-	 * connections whose heads the first dispatcher looks at when it starts: a previous program
-	 * has accepted them, or dispatchers that have left
+	 * Connections whose heads the first dispatcher looks at when it starts. A previous program
+	 * has accepted them, or dispatchers that have left.
 	 */
 	int *accepted;
 	size_t accepted_count;
@@ -52,7 +52,7 @@ static struct delivery_limits limits_of(const struct config *config)
 	};
 }
 
-/* Make the dispatchers' rules: a copy of what they need to know of the configuration. */
+/* Make the dispatchers' rules: a copy of the parts of the configuration that they need. */
 static int make_rules(const struct frontend *frontend, const struct ranges *trusted,
 		      const struct dispatch_rules **ret_rules)
 {
@@ -86,7 +86,7 @@ static uint32_t wanted_dispatchers(const struct config *config)
 
 /* ---- Ranges ------------------------------------------------------------------------- */
 
-/* Have the kernel send the connections of these peers to the dispatchers. */
+/* Make the kernel send the connections of these peers to the dispatchers. */
 static int send_to_dispatchers(const struct frontend *frontend, const struct ranges *trusted)
 {
 	const struct config *config = frontend->options.config;
@@ -103,8 +103,8 @@ static int send_to_dispatchers(const struct frontend *frontend, const struct ran
 }
 
 /*
- * Dispatchers that are using the previous rules hold references to them. The rules are freed after
- * that.
+ * Replace the dispatchers' rules. Dispatchers that are still using the previous rules hold
+ * references to them. The previous rules are freed with the last reference.
  */
 static void frontend_set_rules(struct frontend *frontend, const struct dispatch_rules *rules)
 {
@@ -194,7 +194,7 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 	return 0;
 }
 
-/* They are a dispatcher's now. */
+/* Forget the connections in `accepted`, after a dispatcher has taken them. */
 static void forget_accepted(struct frontend *frontend)
 {
 	free(frontend->accepted);
@@ -211,7 +211,7 @@ static int start_dispatcher(struct frontend *frontend, uint32_t index)
 		.exits = frontend->options.exits,
 		.notice = dispatch_notices_take,
 		.context = &frontend->notices,
-		.thread_begins = privilege_drop, /* the thread reads what strangers send */
+		.thread_begins = privilege_drop, /* the thread reads bytes of strangers */
 		.accepted = frontend->accepted,
 		.accepted_count = frontend->accepted_count,
 	};
@@ -336,7 +336,7 @@ void frontend_resume(struct frontend *frontend, const struct carried *carried)
 
 	if (!frontend)
 		return;
-	/* The others still wait in the delivery. */
+	/* Connections whose client is known still wait in the delivery. */
 	for (i = 0; i < carried->count; i++)
 		if (!carried_has_client(&carried->items[i]))
 			add_accepted(frontend, carried->items[i].item.fd);

@@ -21,7 +21,7 @@
 #define PATIENT_BELOW_MS 1000
 #define PATIENCE_MS	 150
 
-#define AGAIN_MS 50 /* time until the next try, where accept4() found no descriptor */
+#define AGAIN_MS 50 /* time until the next try after accept4() had no free descriptor */
 
 /* One holding socket. */
 struct watch {
@@ -31,7 +31,7 @@ struct watch {
 	int fd;
 	uint64_t budget_ms; /* as configured when the slot lost its worker */
 	uint32_t delay_ms;
-	struct event *arrival; /* event: a connection came to the empty queue */
+	struct event *arrival; /* event: a connection arrived in the empty queue */
 	struct event *sample;  /* timer: runs while the queue is not empty */
 	struct queue_age ages;
 };
@@ -47,7 +47,7 @@ struct hold_timeout {
 	struct histogram waits; /* see hold_timeout_waits() */
 };
 
-/* On a listening socket the kernel reports the queue's length as tcpi_unacked. */
+/* Returns the length of a queue. For a listening socket the kernel reports it as tcpi_unacked. */
 static uint32_t queue_length(int fd)
 {
 	struct tcp_info info;
@@ -58,7 +58,10 @@ static uint32_t queue_length(int fd)
 	return info.tcpi_unacked;
 }
 
-/* Returns false where the queue is empty, or no descriptor is left. */
+/*
+ * Answer the first connection of a queue. Returns false if the queue is empty, or no descriptor is
+ * left.
+ */
 static bool answer_first(struct watch *watch)
 {
 	struct hold_timeout *hold_timeout = watch->hold_timeout;
@@ -90,14 +93,14 @@ static void look(struct watch *watch)
 	for (due = queue_age_due(&watch->ages, now, watch->budget_ms); due && !failed; due--)
 		failed = !answer_first(watch);
 	/*
-	 * If event_add() fails for want of memory, the timer goes on, and the next sample finds an
+	 * If event_add() fails as memory is short, the timer goes on, and the next sample finds an
 	 * arrival.
 	 */
 	if (!queue_length(watch->fd) && event_add(watch->arrival, NULL) == 0)
 		return;
 	/*
-	 * The next look is when the first connection is due, or when the next sample is, whichever
-	 * comes first.
+	 * The next look is when the first connection is due, or at the next sample, whichever comes
+	 * first.
 	 */
 	delay = queue_age_wait(&watch->ages, now, watch->budget_ms);
 	if (delay > watch->delay_ms)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers connections that have waited for too long for a slot without a worker. They wait in the
- * slot's holding sockets, in the kernel. Only the connections that have waited for too long are
+ * Answers connections that have waited for too long for a slot without a worker. The connections
+ * wait in the slot's holding sockets, in the kernel. Only those that have waited for too long are
  * accepted here, and get an error response.
  *
- * The queue is first in, first out, and no other code accepts from it, so that samples of its
- * length tell how long each connection has waited (queue_age.h). A connection is answered when it
- * has waited for retries * delay_ms, never before that, and at most one delay_ms later. While a
- * queue is empty no timer runs.
+ * The queue is first in, first out, and no other code accepts from it. So samples of its length
+ * tell how long each connection has waited (queue_age.h). A connection is answered when it has
+ * waited for retries * delay_ms, never before that, and at most one delay_ms later. While a queue
+ * is empty no timer runs.
  */
 #ifndef STICKY_HANDOFF_HOLD_TIMEOUT_H
 #define STICKY_HANDOFF_HOLD_TIMEOUT_H
@@ -23,37 +23,39 @@ struct hold_timeout;
 
 /* Counters of the caller. They only grow. */
 struct hold_timeout_counters {
-	uint64_t *accepted; /* from holding sockets; counted atomically */
+	uint64_t *accepted; /* connections accepted from holding sockets; counted atomically */
 	uint64_t *answered; /* error responses */
 };
 
 /*
- * Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before anything else.
+ * Open without watching a slot. Returns 0 or -ENOMEM. Call hold_timeout_set_limits() before
+ * anything else.
  */
 int hold_timeout_open(struct event_base *base, struct sticky_group *group,
 		      const struct hold_timeout_counters *counters,
 		      struct hold_timeout **ret_hold_timeout);
 
-/* NULL is allowed. */
+/* Stop watching all slots, and free the structure. NULL is allowed. */
 void hold_timeout_close(struct hold_timeout *hold_timeout);
 
 /*
  * Set the limits for slots that begin to be held from now on.
  *
- * retries   times delay_ms: how long a connection may wait
+ * retries   multiplied by delay_ms: how long a connection may wait
  * delay_ms  between two samples of a queue
- * answer    what the client gets: an error response, or a plain close()
+ * answer    the answer to the client: an error response, or a plain close()
  */
 void hold_timeout_set_limits(struct hold_timeout *hold_timeout, uint32_t retries, uint32_t delay_ms,
 			     enum down_answer answer);
 
-/* Watch the holding sockets of a slot that is held from now on. Returns 0 or -ENOMEM. */
+/* Watch the holding sockets of a slot that begins to be held. Returns 0 or -ENOMEM. */
 int hold_timeout_watch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 /*
- * Returns how long connections have waited in holding sockets, from the first look at the queue
- * that found them there until a worker got them or they were answered. Those that are moved
- * elsewhere are not counted. The pointer is valid until hold_timeout_close().
+ * Returns the times that connections have waited in holding sockets. A wait begins when a look at
+ * the queue first finds the connection there. It ends when a worker gets the connection or it is
+ * answered. Connections that are moved elsewhere are not counted. The pointer is valid until
+ * hold_timeout_close().
  */
 const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeout);
 
@@ -61,9 +63,8 @@ const struct histogram *hold_timeout_waits(const struct hold_timeout *hold_timeo
 void hold_timeout_unwatch(struct hold_timeout *hold_timeout, uint32_t slot);
 
 /*
- * A worker is about to get the connections that wait in the slot: count how long they have waited,
- * and stop watching. If the worker turns out not to take the slot, they are watched and counted
- * anew.
+ * Count the waits of a slot's connections, and stop watching, as a worker is about to get them. If
+ * the worker turns out not to take the slot, they are watched and counted anew.
  */
 void hold_timeout_hand_over(struct hold_timeout *hold_timeout, uint32_t slot);
 

@@ -24,7 +24,7 @@ static void set_v4(const void *address, in_port_t port, struct sockaddr_storage 
 	memcpy(ret_endpoint, &v4, sizeof(v4));
 }
 
-/* Address and port in network order; the endpoint is all zero before. */
+/* Set an endpoint, which is all zero before. Address and port are in network order. */
 static void set_endpoint(int family, const void *address, in_port_t port,
 			 struct sockaddr_storage *ret_endpoint)
 {
@@ -56,7 +56,7 @@ enum field {
 
 static const struct {
 	char end;
-	uint8_t behind; /* number of bytes that follow this field, at least */
+	uint8_t behind; /* least number of bytes that follow this field */
 	const char *why;
 } fields[FIELD_COUNT] = {
 	[FIELD_SOURCE] = {' ', 9, "bad source address"},
@@ -65,13 +65,15 @@ static const struct {
 	[FIELD_DESTINATION_PORT] = {'\r', 2, "bad destination port"},
 };
 
-/* Room for an address as text and one more byte. An address that fills all of it is too long. */
+/*
+ * A buffer for an address as text and one more byte. An address that fills all of it is too long.
+ */
 struct field_text {
 	char text[INET6_ADDRSTRLEN + 1];
 };
 
 /*
- * Returns the least number of bytes that complete this text to an address; IMPOSSIBLE: none do.
+ * Returns the least number of bytes that complete this text to an address; IMPOSSIBLE: no bytes do.
  * Every beginning of an address is completed by one of these endings. The shortest is tried first.
  */
 static size_t address_lacks(int family, const char *text)
@@ -90,7 +92,10 @@ static size_t address_lacks(int family, const char *text)
 	return IMPOSSIBLE;
 }
 
-/* Returns the same for a port: the beginning of a port is a port itself, unless it is empty. */
+/*
+ * Returns the least number of bytes that complete this text to a port; IMPOSSIBLE: no bytes do. The
+ * beginning of a port is a port itself, unless it is empty.
+ */
 static size_t port_lacks(const char *text, uint16_t *ret_port)
 {
 	uint32_t port = 0;
@@ -109,7 +114,7 @@ static size_t port_lacks(const char *text, uint16_t *ret_port)
 	return 0;
 }
 
-/* Copy a field. Returns false where it is too long, or has a NUL in it. */
+/* Copy a field. Returns false if it is too long, or has a NUL in it. */
 static bool copy_field(const uint8_t *bytes, size_t size, struct field_text *ret_text)
 {
 	if (size >= sizeof(ret_text->text) || memchr(bytes, '\0', size))
@@ -136,8 +141,8 @@ struct line {
 };
 
 /*
- * Take one field of a line that may be incomplete. Returns FOUND where the field is complete and
- * valid; reading goes on after its end.
+ * Take one field of a line that may be incomplete. Returns FOUND if the field is complete and
+ * valid; line->at is then behind its end.
  */
 static enum proxy_header_result take_field(struct line *line, enum field field,
 					   struct field_text *ret_text, const char **ret_why)
@@ -192,7 +197,7 @@ static enum proxy_header_result parse_tcp(struct line *line, struct proxy_header
 	return PROXY_HEADER_FOUND;
 }
 
-/* Everything before the CRLF is ignored, even a CR or an LF alone. */
+/* Read a line for UNKNOWN. Everything before the CRLF is ignored, even a CR or an LF alone. */
 static enum proxy_header_result parse_unknown(const uint8_t *bytes, size_t length,
 					      struct proxy_header_answer *ret, const char **ret_why)
 {
@@ -246,7 +251,7 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 #define COMMAND_AT     12 /* this byte also contains the version */
 #define FAMILY_AT      13 /* this byte also contains the transport protocol */
 #define LENGTH_AT      14
-#define HEAD_SIZE      16 /* size of all of these */
+#define HEAD_SIZE      16 /* size of the signature and these fields */
 
 #define COMMAND_LOCAL 0x20
 #define COMMAND_PROXY 0x21
@@ -258,7 +263,7 @@ static enum proxy_header_result parse_v1(const uint8_t *bytes, size_t length,
 #define TLV_CRC32C    0x03
 #define CRC_SIZE      4
 
-/* The specification does not define the addresses of this family and protocol. */
+/* block_size() of a family and protocol whose addresses the specification does not define. */
 #define NO_BLOCK SIZE_MAX
 
 static size_t get_u16(const uint8_t *bytes)
@@ -319,7 +324,7 @@ static size_t block_size(uint8_t family)
 	}
 }
 
-/* Returns what is wrong with version, command and family so far. NULL: nothing. */
+/* Returns the fault of version, command and family so far; NULL: there is none. */
 static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 {
 	if (length <= COMMAND_AT)
@@ -335,7 +340,7 @@ static const char *find_kind_fault(const uint8_t *bytes, size_t length)
 	return NULL;
 }
 
-/* Returns what is wrong with the length so far. NULL: nothing. */
+/* Returns the fault of the length so far; NULL: there is none. */
 static const char *find_length_fault(const uint8_t *bytes, size_t length)
 {
 	size_t behind, block;
@@ -351,7 +356,7 @@ static const char *find_length_fault(const uint8_t *bytes, size_t length)
 	return behind < block ? "too short for its addresses" : NULL;
 }
 
-/* Returns what is wrong with the head so far. NULL: nothing. */
+/* Returns the fault of the head so far; NULL: there is none. */
 static const char *find_head_fault(const uint8_t *bytes, size_t length)
 {
 	static const char signature[] = "\r\n\r\n\0\r\nQUIT\n";
@@ -365,12 +370,12 @@ static const char *find_head_fault(const uint8_t *bytes, size_t length)
 
 /*
  * Find the checksum among the TLVs. Other TLVs are skipped, malformed ones included. A second
- * checksum is an error: the specification does not say how one is computed where the other stands.
+ * checksum is an error: the specification does not say how to compute one if there is another one.
  *
  * length  bytes that have arrived, of `total` bytes
- * ret_at  where the checksum's value is; 0: there is none, so far
+ * ret_at  position of the checksum's value; 0: there is none so far
  *
- * Returns what is wrong; NULL: nothing.
+ * Returns the fault; NULL: there is none.
  */
 static const char *find_checksum(const uint8_t *bytes, size_t length, size_t total, size_t *ret_at)
 {
@@ -379,8 +384,9 @@ static const char *find_checksum(const uint8_t *bytes, size_t length, size_t tot
 
 	*ret_at = 0;
 	/*
-	 * The length of the address block is not known, and so neither is the beginning of the
-	 * TLVs. With LOCAL the family must be ignored, although it decides the length of the block.
+	 * If the length of the address block is not known, the beginning of the TLVs is not,
+	 * either. With LOCAL the family must be ignored, although it decides the length of the
+	 * block.
 	 */
 	if (block == NO_BLOCK || (is_local && block > 0))
 		return NULL;

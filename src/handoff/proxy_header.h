@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The header that a proxy sends before the client's first byte: HAProxy's PROXY protocol, version
- * 1 (a line of text) and version 2 (binary). Pure.
+ * Reads the header that a proxy sends before the client's first byte: HAProxy's PROXY protocol,
+ * version 1 (a line of text) and version 2 (binary). Pure.
  *
  * See doc/proxy-protocol.txt of https://github.com/haproxy/haproxy, sections 2.1 and 2.2.
  */
@@ -31,9 +31,10 @@ struct proxy_header_answer {
 	 * converted to IPv4.
 	 */
 	struct sockaddr_storage client;
-	struct sockaddr_storage destination; /* where the client connected to; in the same form */
-	size_t length;			     /* of the header in bytes: the payload begins there */
-	int version;			     /* 1 or 2 */
+	/* the address to which the client connected, in the same form */
+	struct sockaddr_storage destination;
+	size_t length; /* of the header in bytes: the payload begins there */
+	int version;   /* 1 or 2 */
 };
 
 /*
@@ -41,8 +42,8 @@ struct proxy_header_answer {
  *
  * bytes    the first bytes of the connection, from the very first one on
  * length   their number; bytes behind the header are not looked at
- * ret      set where the answer is FOUND, untouched otherwise
- * ret_why  set where the answer is BAD, untouched otherwise: static text, a few words
+ * ret      set if the result is FOUND, untouched otherwise
+ * ret_why  set if the result is BAD, untouched otherwise: static text, a few words
  *
  * The result is MORE only as long as the bytes can still become a valid header, with one exception:
  * a checksum is compared only when the whole header has arrived. FOUND and BAD are final: more

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long the members of a queue have waited, computed from samples of its length. Pure.
+ * Computes how long the members of a queue have waited, from samples of its length. Pure.
  *
  * Arrivals are numbered, and a sample records how many there had been until then. A member that is
  * counted in a sample has waited for at least the age of that sample.
@@ -22,37 +22,40 @@ struct queue_age {
 	uint64_t removed; /* arrivals that have left the queue */
 };
 
-/* room: how many samples can be pending: budget / delay + 2. Returns 0 or -ENOMEM. */
+/*
+ * Make an empty queue. room: number of samples that can be pending: budget / delay + 2. Returns 0
+ * or -ENOMEM.
+ */
 int queue_age_init(struct queue_age *ages, uint32_t room);
 
 void queue_age_fini(struct queue_age *ages);
 
 /*
- * Add a sample: the queue has this length now. If the ring is full, the last sample is replaced.
- * Its members then count as younger than they are, and are due later, never too early.
+ * Add a sample of the queue's present length. If the ring is full, the last sample is replaced. Its
+ * members then count as younger than they are, and are due later, never too early.
  */
 void queue_age_sample(struct queue_age *ages, uint64_t now_ms, uint32_t length);
 
-/* Returns how many members at the front of the queue have waited for budget_ms. */
+/* Returns the number of members at the front of the queue that have waited for budget_ms. */
 uint32_t queue_age_due(struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms);
 
 /*
- * Returns the milliseconds until the first member has waited for budget_ms. UINT64_MAX: no member
+ * Returns the milliseconds until the first member has waited for budget_ms; UINT64_MAX: no member
  * is known.
  */
 uint64_t queue_age_wait(const struct queue_age *ages, uint64_t now_ms, uint64_t budget_ms);
 
 /*
- * Count in `waits` how long each member has waited since the first sample that counted it. It has
- * waited for up to one interval between samples more. Costs time proportional to the samples.
+ * Count in `waits` how long each member has waited since the first sample that counted it. The real
+ * wait is longer by up to one interval between samples. Costs time proportional to the samples.
  */
 void queue_age_measure(const struct queue_age *ages, uint64_t now_ms, struct histogram *waits);
 
-/* The same for the first member alone. Does nothing if no member is known. */
+/* Count in `waits` the wait of the first member only. Does nothing if no member is known. */
 void queue_age_measure_first(const struct queue_age *ages, uint64_t now_ms,
 			     struct histogram *waits);
 
-/* The first member has left the queue. */
+/* Note that the first member has left the queue. */
 void queue_age_remove(struct queue_age *ages);
 
 #endif

@@ -10,10 +10,10 @@
 
 /*
  * The counters lie in the state file, and outlive the controller. Only the main thread writes
- * `delivery`. The dispatchers' threads write the others, atomically.
+ * `delivery`. The dispatchers' threads write the other counters, atomically.
  */
 struct traffic {
-	struct delivery_counters delivery; /* `answered` includes those of hold_timeout.h */
+	struct delivery_counters delivery; /* `answered` includes the answers of hold_timeout.h */
 	struct dispatch_counters dispatch;
 	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
 };

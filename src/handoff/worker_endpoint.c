@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The connections that are on the way to one worker, and what the worker reports about them. */
+/* The connections that are on the way to one worker, and the worker's reports about them. */
 #include "handoff/delivery_internal.h"
 
 #include <errno.h>
@@ -84,7 +84,10 @@ int worker_endpoint_open(struct delivery *delivery, uint32_t slot,
 	return 0;
 }
 
-/* If there is no memory, the connection is closed here. The worker has it nevertheless. */
+/*
+ * Take over a connection that the previous program has sent to the worker. If memory is short, the
+ * connection is closed here. The worker has it nevertheless.
+ */
 static void take_over(struct worker_endpoint *endpoint, struct carried_connection *sent)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -136,7 +139,10 @@ uint64_t worker_endpoint_accepted_count(const struct worker_endpoint *endpoint)
 	return endpoint->accepted;
 }
 
-/* Workers accept in order. The connection is therefore nearly always the first of the list. */
+/*
+ * Take a connection out of the list, by its id. It is nearly always the first one, as workers
+ * accept in order.
+ */
 static struct connection *take_out(struct worker_endpoint *endpoint, uint32_t id)
 {
 	struct connection *connection;

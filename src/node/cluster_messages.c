@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STOP_CMD "NODE_STICKYCTL" /* of the messages from and to stop.js */
+#define STOP_CMD "NODE_STICKYCTL" /* the `cmd` of the messages from and to stop.js */
 
 static const char *text_of(const json_t *message, const char *name)
 {
@@ -14,7 +14,7 @@ static const char *text_of(const json_t *message, const char *name)
 	return text ? text : "";
 }
 
-/* Returns -1 if the member is no number. */
+/* Read a number. Returns -1 if the member is no number, or out of the range of int. */
 static int number_of(const json_t *message, const char *name)
 {
 	const json_t *value = json_object_get(message, name);
@@ -193,7 +193,7 @@ json_t *cluster_tell_stop(const struct cluster_stop *stop)
 		if (stop->signals[i])
 			json_array_append_new(
 				names, json_sprintf("SIG%s", sigabbrev_np(stop->signals[i])));
-	/* A larger number of milliseconds is 1 ms to Node.js's setTimeout(). */
+	/* Node.js's setTimeout() takes a larger number of milliseconds for 1 ms. */
 	return json_pack("{s:s, s:o, s:I, s:b, s:I}", "cmd", STOP_CMD, "signals", names, "after",
 			 (json_int_t)(stop->after_ms > INT32_MAX ? INT32_MAX : stop->after_ms),
 			 "idle", stop->when_idle, "kept", (json_int_t)stop->kept_ms);

@@ -54,7 +54,10 @@ static const char *script_of(char *const *command)
 	return name;
 }
 
-/* Returns the command that package.json has for a script; freed by the caller; NULL: none. */
+/*
+ * Returns the command that package.json has for a script, which the caller frees; NULL: there is
+ * none.
+ */
 static char *read_script(const char *directory, const char *name)
 {
 	char path[PATH_SIZE];
@@ -67,17 +70,17 @@ static char *read_script(const char *directory, const char *name)
 		return NULL;
 	package = json_load_file(path, 0, NULL);
 	text = json_string_value(json_object_get(json_object_get(package, "scripts"), name));
-	/* npm runs this for `start` if package.json has no such script. */
+	/* For `start`, npm runs this if package.json has no such script. */
 	if (package && !text && !strcmp(name, "start"))
 		text = "node server.js";
 	script = text ? strdup(text) : NULL;
 	if (script)
-		text_clean_line(script); /* it is shown on a terminal */
+		text_clean_line(script); /* the script is shown on a terminal */
 	json_decref(package);
 	return script;
 }
 
-/* Is it "node server.js" or the like, without characters that a shell would interpret? */
+/* Is the script "node server.js" or the like, without characters that a shell would interpret? */
 static bool is_plain_node(const char *script)
 {
 	return (!strncmp(script, "node ", 5) || !strncmp(script, "nodejs ", 7)) &&
@@ -99,9 +102,9 @@ static void say_instead(const char *script, struct error_text *error)
 
 static const struct wrapper {
 	const char *name;
-	const char *what; /* it does instead of running the application itself */
-	const char *node; /* the words that run a script as it does */
-	bool may_listen;  /* with -l it may be a server of another kind */
+	const char *what; /* what it does instead of running the application itself */
+	const char *node; /* the command that runs a script as the wrapper does */
+	bool may_listen;  /* with -l it is allowed, as it may be a server of another kind */
 } wrappers[] = {
 	{"nodemon",
 	 "starts the application in a process of its own; 'stickyctl reload' restarts it", "node",
@@ -142,7 +145,7 @@ static bool is_script(const char *word)
 	static const char *const ends[] = {".js", ".cjs", ".mjs", ".ts", ".cts", ".mts"};
 	size_t i;
 
-	/* pm2 reads this one. */
+	/* This file is for pm2, and not the application. */
 	if (strstr(word, ".config."))
 		return false;
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -151,7 +154,7 @@ static bool is_script(const char *word)
 	return false;
 }
 
-/* Name the script among the words, and its arguments. Nothing to name: an example. */
+/* Name the script among the words, and its arguments. If there is no script, name an example. */
 static void say_script(char *const *word, const char *node, struct error_text *error)
 {
 	while (*word && !is_script(*word))
@@ -165,7 +168,7 @@ static void say_script(char *const *word, const char *node, struct error_text *e
 		error_text_add(error, " %s", *word);
 }
 
-/* `node --watch` runs the application in a child, which gets no channel. */
+/* Is this `node --watch`? It runs the application in a child, which gets no channel. */
 static bool is_watched(char *const *command)
 {
 	char *const *word = command + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Commands that start Node.js as a child process, and what to name instead. */
+/* Advises on commands that start Node.js as a child process, and names the right command. */
 #ifndef STICKY_NODE_COMMAND_ADVICE_H
 #define STICKY_NODE_COMMAND_ADVICE_H
 
@@ -8,13 +8,14 @@
 #include "common/error_text.h"
 
 /*
- * Is this a command whose sockets and channel would not reach the application? npm, nodemon, tsx,
- * pm2, `node --watch` and the like start it in a process of its own. A shell counts only if it
- * starts Node.js. bun and deno are not Node.js, and don't talk to its cluster primary.
+ * Would the sockets and the channel of this command not reach the application? npm, nodemon, tsx,
+ * pm2, `node --watch` and the like start the application in a process of its own. A shell counts
+ * only if it starts Node.js. bun and deno count, too: they are not Node.js, and don't talk to its
+ * cluster primary.
  *
  * directory    where workers run; its package.json says what `npm start` runs
- * has_address  -l names an address: a shell, bun or deno may be any kind of server, then
- * ret_error    what is wrong, and on a second line what to name instead
+ * has_address  -l names an address, so that a shell, bun or deno may be any kind of server
+ * ret_error    what is wrong, and on a second line the command to use instead
  *
  * Returns false if nothing is wrong.
  */

@@ -11,7 +11,7 @@
 #define DEFAULT_PORT 9229
 #define WORD_SIZE    512
 
-/* Options whose value is the next word. */
+/* Is the value of this option the next word? */
 static bool has_value(const char *word)
 {
 	static const char *const options[] = {
@@ -25,7 +25,7 @@ static bool has_value(const char *word)
 	return false;
 }
 
-/* Returns the length of the option's name; 0: it is another option. */
+/* Returns the length of the option's name; 0: it is no option for the debugger's port. */
 static size_t name_length(const char *word)
 {
 	static const char *const options[] = {"--inspect", "--inspect-brk", "--inspect-wait",
@@ -38,7 +38,10 @@ static size_t name_length(const char *word)
 	return 0;
 }
 
-/* The value is PORT, HOST:PORT or HOST; an IPv6 address stands in brackets. */
+/*
+ * Write the option with the slot added to its port. Its value is PORT, HOST:PORT or HOST; an IPv6
+ * address stands in brackets.
+ */
 static void write_word(const char *word, size_t name, uint32_t slot, char text[WORD_SIZE])
 {
 	const char *value = word[name] ? word + name + 1 : "";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The debugger's port of each worker: as in Node.js's own cluster, each has one of its own. Pure.
+/*
+ * The debugger's port of each worker. As in Node.js's own cluster, each worker has its own. Pure.
  */
 #ifndef STICKY_NODE_INSPECT_PORT_H
 #define STICKY_NODE_INSPECT_PORT_H
@@ -10,9 +11,11 @@
 
 /*
  * Copy a command, with the slot added to the port of --inspect, --inspect-brk, --inspect-wait and
- * --inspect-port. Options of the application itself, behind the script, stay as they are, and all
- * words of a program that is not named node; so do port 0, for which the system chooses one, and a
- * port that would be above 65535.
+ * --inspect-port.
+ *
+ * These words stay as they are: options of the application itself, behind the script; all words of
+ * a program that is not named node; port 0, for which the system chooses a port; and a port that
+ * would be above 65535.
  *
  * ret_words  freed by the caller
  *

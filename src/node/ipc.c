@@ -14,7 +14,7 @@
 #include "wire/fd_passing.h"
 
 #define READ_SIZE 65536
-/* bytes; at most this much waits for a worker that does not read */
+/* at most so many bytes wait for a worker that does not read */
 #define QUEUE_MAX    (32u << 20)
 #define READS_A_TURN 16
 #define RETRY_MS     10
@@ -22,7 +22,7 @@
 /* A message that is being sent. */
 struct line {
 	STAILQ_ENTRY(line) next;
-	char *text; /* with the end of the line, or the length in front */
+	char *text; /* the bytes, with the end of the line, or with the length in front */
 	size_t length, sent;
 	int fd; /* sent with the first byte; -1: none, or already sent */
 };
@@ -33,15 +33,14 @@ struct node_ipc {
 	struct node_ipc_callbacks callbacks;
 	int fd;
 	struct event *readable, *writable;
-	struct event
-		/*
-		 * after ETOOMANYREFS: the socket may be writable, but no descriptor can be sent
-		 */
-		*retry;
+	/* runs after ETOOMANYREFS: the socket may be writable, but no descriptor can be sent */
+	struct event *retry;
 	struct line_queue queue;
 	size_t queued; /* bytes in the queue */
 	struct node_input input;
-	/* a callback is running: node_ipc_close() leaves the freeing to take_messages() */
+	/*
+	 * the callback `message` is running: node_ipc_close() leaves the freeing to take_messages()
+	 */
 	bool is_taking;
 	bool is_closed;
 };
@@ -69,7 +68,10 @@ static ssize_t receive_bytes(int fd, char *bytes, size_t size)
 	return length < 0 ? -errno : length;
 }
 
-/* Returns false if a callback closed the channel, which is freed then. */
+/*
+ * Hand all whole messages to the callback. Returns false if it closed the channel, which is then
+ * freed.
+ */
 static bool take_messages(struct node_ipc *ipc)
 {
 	enum node_input_result result;
@@ -112,8 +114,8 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 		room = node_input_room(&ipc->input, READ_SIZE);
 		if (!room) {
 			/*
-			 * The worker may have a duplicate of the controller's end, so that closing
-			 * it would not reach the worker as an end of the stream. shutdown() does.
+			 * Closing the controller's end would not reach the worker as the end of the
+			 * stream, as the worker may have a duplicate of it. shutdown() does.
 			 */
 			shutdown(ipc->fd, SHUT_RDWR);
 			end_channel(ipc);
@@ -162,7 +164,10 @@ static int send_line(struct node_ipc *ipc, struct line *line)
 	return 0;
 }
 
-/* If the event can't be added, try again in the loop's next turn, so that no line is forgotten. */
+/*
+ * Wait until the queue can be sent on. If the event can't be added, try again in the loop's next
+ * turn, so that no message is forgotten.
+ */
 static void wait_to_send(struct node_ipc *ipc, int error)
 {
 	static const struct timeval pause = {.tv_usec = RETRY_MS * 1000};
@@ -196,10 +201,10 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 		wait_to_send(ipc, error);
 	else if (!error)
 		ipc->callbacks.drained(ipc->callbacks.context);
-	/* Any other error means that the channel has ended: reading reports it. */
+	/* Any other error means that the channel has ended, which on_readable() reports. */
 }
 
-/* text: taken over, also on errors */
+/* Make a message for the queue, with a duplicate of `fd`. text: taken over, also on errors. */
 static struct line *new_line(char *text, size_t length, int fd)
 {
 	struct line *line = calloc(1, sizeof(*line));
@@ -214,7 +219,7 @@ static struct line *new_line(char *text, size_t length, int fd)
 	return line;
 }
 
-/* text: a whole message; taken over, also on errors */
+/* Send a message, or put it into the queue. text: the whole message; taken over, also on errors. */
 static int send_text(struct node_ipc *ipc, char *text, size_t length, int fd)
 {
 	struct line *line = new_line(text, length, fd);
@@ -265,7 +270,7 @@ static int write_json(const json_t *message, char **ret_text, size_t *ret_length
 
 	if (!text)
 		return -ENOMEM;
-	/* The place of the terminating NUL, which is not needed, is that of the end of the line. */
+	/* The end of the line takes the place of the terminating NUL, which is not needed. */
 	*ret_length = strlen(text) + 1;
 	text[*ret_length - 1] = '\n';
 	*ret_text = text;

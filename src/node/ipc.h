@@ -2,8 +2,8 @@
 /*
  * The parent's side of Node.js's IPC channel: a UNIX stream socket with messages in one of two
  * formats (node_message.h). A descriptor is sent with the first byte of its message. Messages that
- * can't be sent at once are queued, and always sent as a whole: a part of one would end the channel
- * in Node.js. See lib/internal/child_process.js of Node.js, and serialization.js beside it.
+ * can't be sent at once are queued. A message is always sent whole, as a part of one would end the
+ * channel in Node.js. See lib/internal/child_process.js of Node.js, and serialization.js beside it.
  */
 #ifndef STICKY_NODE_IPC_H
 #define STICKY_NODE_IPC_H
@@ -18,8 +18,8 @@ struct node_ipc;
 
 struct node_ipc_callbacks {
 	/*
-	 * A message came; borrowed. Its bytes need not be a value of its format. This callback may
-	 * close the channel.
+	 * A message has arrived; borrowed. Its bytes need not be a value of its format. This
+	 * callback may close the channel.
 	 */
 	void (*message)(void *context, const struct node_message *message);
 	/* A message is longer than NODE_MESSAGE_MAX (node_input.h). It is skipped. */
@@ -35,19 +35,13 @@ struct node_ipc_end {
 	int fd; /* non-blocking; taken over if node_ipc_open() succeeds */
 	enum node_format format;
 	/*
-	 * A previous controller may have read the beginning of a message. The rest of it comes as
-	 * a message that is no JSON; with NODE_FORMAT_ADVANCED it is left out.
+	 * A previous controller may have read the beginning of a message. The rest of the message
+	 * arrives as a message that is no JSON; with NODE_FORMAT_ADVANCED the rest is left out.
 	 */
 	bool is_adopted;
 };
 
-/*
- * Open the controller's end of a channel.
- *
- * end  what it is
- *
- * Returns 0 or -ENOMEM.
- */
+/* Open the controller's end of a channel. Returns 0 or -ENOMEM. */
 int node_ipc_open(struct event_base *base, const struct node_ipc_end *end,
 		  const struct node_ipc_callbacks *callbacks, struct node_ipc **ret_ipc);
 
@@ -63,9 +57,9 @@ int node_ipc_open(struct event_base *base, const struct node_ipc_end *end,
 int node_ipc_send(struct node_ipc *ipc, json_t *message, int fd);
 
 /*
- * Send the bytes of another worker's message; borrowed. If it has the other format it is converted.
+ * Send the bytes of another worker's message; borrowed. A message in the other format is converted.
  *
- * Returns as node_ipc_send(), or -EBADMSG: it can't be converted.
+ * Returns as node_ipc_send(), or -EBADMSG: the message can't be converted.
  */
 int node_ipc_pass(struct node_ipc *ipc, const struct node_message *message);
 

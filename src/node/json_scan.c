@@ -11,7 +11,8 @@ struct scan {
 	const char *const *names;
 	size_t count;
 	struct json_part *parts;
-	struct json_part *member; /* the value that is being read; NULL: one that is not wanted */
+	/* place of the value that is being read; NULL: the value is not wanted */
+	struct json_part *member;
 };
 
 /* ---- Characters ---------------------------------------------------------------------------- */
@@ -26,7 +27,7 @@ static bool is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* Returns NUL at the end of the text. */
+/* Returns the next character; NUL at the end of the text. */
 static char peek(const struct scan *scan)
 {
 	return scan->at < scan->end ? *scan->at : '\0';
@@ -137,7 +138,7 @@ static bool open_level(struct scan *scan, bool is_object)
 
 	if (level == JSON_SCAN_DEPTH_MAX)
 		return false;
-	/* The levels above are closed: their bits are free. */
+	/* The bits of higher levels are free, as those levels are closed. */
 	if (level % 8 == 0)
 		scan->is_object[level / 8] = 0;
 	if (is_object)
@@ -222,7 +223,7 @@ static bool begin_value(struct scan *scan, bool *ret_goes_on)
 	return kind == JSON_SCAN_ARRAY || read_name(scan);
 }
 
-/* A value has ended: if it is a wanted member, note where. */
+/* Note the end of a value, if it is a wanted member. */
 static void end_value(struct scan *scan)
 {
 	struct json_part *part = scan->member;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads some members of a JSON text, and leaves the text as it is. Unlike jansson it takes all that
- * JSON.stringify() of Node.js writes: half of a surrogate pair ("\ud83d"), integers of any size,
- * and deep nesting. Pure.
+ * Reads some members of a JSON text, and leaves the text as it is. Unlike jansson it accepts all
+ * that JSON.stringify() of Node.js writes: half of a surrogate pair ("\ud83d"), integers of any
+ * size, and deep nesting. Pure.
  */
 #ifndef STICKY_NODE_JSON_SCAN_H
 #define STICKY_NODE_JSON_SCAN_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define JSON_SCAN_DEPTH_MAX 65536 /* a text that is nested more deeply is not taken */
+#define JSON_SCAN_DEPTH_MAX 65536 /* a text that is nested more deeply is refused */
 
 enum json_scan_kind {
 	JSON_SCAN_ABSENT,
@@ -21,26 +21,26 @@ enum json_scan_kind {
 	JSON_SCAN_OBJECT
 };
 
-/* A part of the text; it ends where the text ends. */
+/* A part of the text; valid as long as the text is. */
 struct json_part {
 	enum json_scan_kind kind;
-	const char *text; /* a string: without its quotes, and its escapes as they are */
+	const char *text; /* of a string: without its quotes, and with its escapes as they are */
 	size_t length;
 };
 
 /*
- * Look through a text, which must be one JSON value.
+ * Find members in a text, which must be one JSON value.
  *
  * names      members of the object that the value is; plain ASCII
- * ret_parts  `count` values, in the order of the names; of a member that comes twice the last one
+ * ret_parts  `count` values, in the order of the names; if a member comes twice, the last one
  * ret_kind   of the value itself; NULL: not wanted
  *
- * Returns false if it is no JSON, or nested too deeply. The outputs are then undefined.
+ * Returns false if the text is no JSON, or nested too deeply. The outputs are then undefined.
  */
 bool json_scan(const char *text, size_t length, const char *const *names, size_t count,
 	       struct json_part *ret_parts, enum json_scan_kind *ret_kind);
 
-/* Is it this string? */
+/* Is the part this string? */
 bool json_part_is(const struct json_part *part, const char *text);
 
 #endif

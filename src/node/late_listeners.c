@@ -12,19 +12,19 @@
 #include "supervise/slot_handover.h"
 #include "supervise/worker_messages.h"
 
-#define CLOSED_MS 1000 /* how long a server may be closed before its clients go elsewhere */
+#define CLOSED_MS 1000 /* time after which the clients of a closed server go to other workers */
 
 struct late_listeners {
 	struct late_listeners_options options;
 	struct node_listeners_watch watch;
 	struct event *timer;
 	uint64_t opened_ms;
-	uint64_t first_ms;  /* when it listened on its first port; 0: not yet */
-	uint32_t asked;	    /* it has been given the socket: a bit for each listener */
-	uint32_t listening; /* likewise */
-	uint32_t wanted;    /* those of the previous worker */
+	uint64_t first_ms;  /* the time when the worker first listened on a port; 0: it has not */
+	uint32_t asked;	    /* listeners whose sockets the worker was given, one bit each */
+	uint32_t listening; /* listeners on which it listens, one bit each */
+	uint32_t wanted;    /* listeners of the slot's previous worker, one bit each */
 	bool was_ready;
-	/* when a listener that it lacks is given up; 0: not known yet */
+	/* when to give up a listener on which it does not listen; 0: not known yet */
 	uint64_t due_ms[STICKY_LISTENERS_LIMIT];
 };
 
@@ -38,7 +38,7 @@ static uint32_t lacking(const struct late_listeners *late)
 	return node_listeners_all(late->options.ports) & ~late->asked & ~late->listening;
 }
 
-/* Does the worker have a socket there? */
+/* Does the worker have a socket at this listener? */
 static bool is_served(const struct late_listeners *late, uint32_t listener)
 {
 	const struct sticky_worker *sockets = worker_sockets(late->options.worker);
@@ -47,7 +47,8 @@ static bool is_served(const struct late_listeners *late, uint32_t listener)
 }
 
 /*
- * Until when may the worker open a listener? --ready-timeout would end a worker that waits longer.
+ * Returns the time until which the worker may open a listener. It is before --ready-timeout, which
+ * would end the worker.
  */
 static uint64_t due_from(const struct late_listeners *late, uint64_t now_ms)
 {
@@ -85,8 +86,8 @@ static void give_up(struct late_listeners *late, uint32_t listener)
 }
 
 /*
- * A worker that had a predecessor has the predecessor's listeners and no others: what is new is
- * served when it listens there.
+ * Is the time for this listener over? A worker that follows another one serves at first only the
+ * listeners of the previous worker. It serves a new one once it listens there.
  */
 static bool is_over(const struct late_listeners *late, uint32_t listener, uint64_t now_ms)
 {
@@ -95,7 +96,10 @@ static bool is_over(const struct late_listeners *late, uint32_t listener, uint64
 	return is_new || late->due_ms[listener] <= now_ms;
 }
 
-/* A worker that serves nothing else keeps its only listener: it may listen again. */
+/*
+ * Give up the listeners whose time is over. A worker without any open port keeps its listeners, as
+ * it may listen again.
+ */
 static void give_up_what_is_over(struct late_listeners *late, uint64_t now_ms)
 {
 	uint32_t left = late->listening ? lacking(late) : 0, i;
@@ -115,7 +119,10 @@ static bool is_waiting(const struct late_listeners *late, uint64_t now_ms)
 	return false;
 }
 
-/* The listeners are given up before the worker gets the slot: it would get their queues, too. */
+/*
+ * Make the worker READY. Its late listeners are given up before it gets the slot, as it would
+ * otherwise get the queues of these listeners, too.
+ */
 static void say_ready(struct late_listeners *late, uint64_t now_ms)
 {
 	if (!late->first_ms || late->was_ready || is_waiting(late, now_ms))
@@ -142,7 +149,7 @@ void late_listeners_look(struct late_listeners *late)
 
 	if (!late->first_ms || !worker_sockets(late->options.worker))
 		return;
-	/* It leaves its slot: there may be handshakes on its sockets. */
+	/* The worker leaves its slot: there may be handshakes on its sockets. */
 	if (late->was_ready && !worker_is_ready(late->options.worker))
 		return;
 	set_due_times(late, now_ms);
@@ -163,7 +170,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	late_listeners_look(context);
 }
 
-/* Another worker has opened a port. */
+/* Look again, as another worker has opened a port. */
 static void on_added(struct node_listeners_watch *watch)
 {
 	late_listeners_look(watch->context);
@@ -184,7 +191,7 @@ void late_listeners_ask(struct late_listeners *late, uint32_t listener)
 
 void late_listeners_add(struct late_listeners *late, uint32_t listener)
 {
-	/* Before it is READY this is done when it gets the slot. */
+	/* For a worker that is not READY yet, this is done when it gets the slot. */
 	if (worker_is_ready(late->options.worker))
 		worker_restore_backlog(late->options.worker);
 	late->listening |= bit(listener);

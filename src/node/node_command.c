@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BEGINNING_SIZE 4096 /* so much of a file is read */
+#define BEGINNING_SIZE 4096 /* bytes of a file that are read */
 
 static bool is_name_of_node(const char *name, size_t length)
 {
@@ -17,7 +17,7 @@ static bool is_name_of_node(const char *name, size_t length)
 	       (length == 6 && !memcmp(name, "nodejs", 6));
 }
 
-/* Is the last part of this path "node"? */
+/* Is the last part of this path "node" or "nodejs"? */
 static bool is_node(const char *path, size_t length)
 {
 	const char *slash = memrchr(path, '/', length);
@@ -70,7 +70,7 @@ static size_t next_word(const char **at, const char *end, const char **ret_word)
 	return (size_t)(*at - *ret_word);
 }
 
-/* Behind "env": options and assignments, then the program. */
+/* Is the program behind "env" node? Options and assignments come before it. */
 static bool is_node_behind_env(const char *at, const char *end)
 {
 	static const char split[] = "--split-string=";
@@ -88,7 +88,7 @@ static bool is_node_behind_env(const char *at, const char *end)
 	return false;
 }
 
-/* The shell script that pnpm writes into node_modules/.bin. */
+/* Is this the shell script that pnpm writes into node_modules/.bin? */
 static bool is_shim(const char *text, size_t length)
 {
 	static const char line[] = "exec node ";
@@ -117,7 +117,9 @@ bool node_command_is_script(const char *text, size_t length)
 
 /* ---- The file itself ----------------------------------------------------------------------- */
 
-/* A FIFO, for example, must not be waited for. */
+/*
+ * Read the beginning of a regular file. Returns its length. Opening must not block, as for a FIFO.
+ */
 static size_t read_beginning(const char *path, char text[BEGINNING_SIZE])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

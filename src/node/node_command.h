@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Is a worker's command an application of Node.js? */
+/* Finds out whether a worker's command is an application of Node.js. */
 #ifndef STICKY_NODE_NODE_COMMAND_H
 #define STICKY_NODE_NODE_COMMAND_H
 
@@ -7,20 +7,20 @@
 #include <stddef.h>
 
 /*
- * Skip `env` and what it sets: `env A=1 node app.js` becomes node in the same process. Pure.
+ * Skip `env` and its variables: `env A=1 node app.js` becomes node in the same process. Pure.
  *
- * Returns the words from the program on; `command` itself if it does not begin with env, or if
- * env's options are others than -u NAME. (`env -i` would take the channel from Node.js.)
+ * Returns the words from the program on. Returns `command` itself if it does not begin with env, or
+ * if env has any other option than -u NAME. (`env -i` would take the channel from Node.js.)
  */
 char *const *node_command_program(char *const *command);
 
-/* Is this path that of a program named node or nodejs? Pure. */
+/* Is this the path of a program named node or nodejs? Pure. */
 bool node_command_is_named_node(const char *path);
 
 /*
  * Does a file begin with a line by which Node.js runs it: "#!/usr/bin/node", "#!/usr/bin/env node",
- * "#!/usr/bin/env -S node --option"? Also takes the shell script that pnpm writes for such a file,
- * which becomes node by `exec`. Pure.
+ * "#!/usr/bin/env -S node --option"? The shell script that pnpm writes for such a file counts, too,
+ * as it becomes node by `exec`. Pure.
  */
 bool node_command_is_script(const char *text, size_t length);
 
@@ -29,7 +29,7 @@ bool node_command_is_script(const char *text, size_t length);
  * script of Node.js? Reads the beginning of the program's file.
  *
  * directory  where the command is run
- * path       PATH, for a name without '/'; NULL: none
+ * path       PATH, for a name without '/'; NULL: there is none
  */
 bool node_command_is_node(char *const *command, const char *directory, const char *path);
 

@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* bytes; a larger buffer is freed when it is empty */
+/* a buffer of more bytes is freed when it is empty */
 #define ROOM_KEPT (1u << 20)
 
-/* What a message in V8's format begins with: its length, the tag of the version, the version. */
+/* A message in V8's format begins with its length, the tag of the version, and the version. */
 #define BEGINNING   (NODE_MESSAGE_HEADER + 2)
 #define VERSION_TAG 0xff
 #define VERSION_MIN 13
 #define VERSION_MAX 63
-/* bytes of a message that is not complete that are looked at, to tell it from other bytes */
+/* at most so many bytes of an incomplete message are checked, to tell it from other bytes */
 #define LOOK_MAX 4096
 
 void node_input_init(struct node_input *input, enum node_format format, bool is_adopted)
@@ -70,7 +70,7 @@ static void take_out(struct node_input *input, size_t length, struct node_messag
 
 /* ---- Lines ----------------------------------------------------------------------------------- */
 
-/* What is left has no end of a line. */
+/* Keep the rest, which has no end of a line. */
 static enum node_input_result keep_line(struct node_input *input)
 {
 	enum node_input_result result = NODE_INPUT_NEEDS_MORE;
@@ -115,7 +115,7 @@ static uint32_t length_at(const struct node_input *input, size_t at)
 	       bytes[3];
 }
 
-/* Does a message begin here? Returns 0, -ENODATA (it may) or -EBADMSG. */
+/* Does a message begin here? Returns 0, -ENODATA (one may begin here) or -EBADMSG. */
 static int check_frame(const struct node_input *input, size_t at)
 {
 	const uint8_t *bytes = (const uint8_t *)input->bytes + at;
@@ -137,8 +137,8 @@ static int check_frame(const struct node_input *input, size_t at)
 }
 
 /*
- * The input may begin within a message: frames, unlike lines, have no mark at their end. The first
- * bytes that are a whole message of V8 are taken for the next one.
+ * Find the first message, as the input may begin within one: frames, unlike lines, have no mark at
+ * their end. The first bytes that are a whole message of V8 are taken for the next message.
  */
 static void find_frame(struct node_input *input)
 {

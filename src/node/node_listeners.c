@@ -21,10 +21,11 @@
 struct node_listeners {
 	struct node_listeners_options options;
 	struct shared_servers *shared;
-	uint8_t said[65536 / 8];	     /* a bit for each port of which report_shared() told */
-	uint32_t opened[STICKY_SLOTS_LIMIT]; /* by the slot's last READY worker, a bit each */
+	uint8_t said[65536 / 8]; /* one bit for each port that report_shared() has logged */
+	/* of each slot: the listeners of its last READY worker, one bit each */
+	uint32_t opened[STICKY_SLOTS_LIMIT];
 	struct node_listeners_watch *watches;
-	json_t *data[STICKY_LISTENERS_LIMIT]; /* of queries, for each listener */
+	json_t *data[STICKY_LISTENERS_LIMIT]; /* of each listener: the data of the first query */
 };
 
 /* ---- Listeners of the group ------------------------------------------------------------- */
@@ -40,14 +41,14 @@ static int find_by_port(const struct node_listeners *ports, int port)
 	return -1;
 }
 
-/* Does the query ask for every address of both families? */
+/* Does the query ask for all addresses of both families? */
 static bool is_every_address(const struct cluster_query *query)
 {
 	return (!query->address[0] || !strcmp(query->address, "::")) &&
 	       !(query->flags & CLUSTER_IPV6_ONLY);
 }
 
-/* Write the address in the form of sticky_group_listener_address(). "" means every address. */
+/* Write the address in the form of sticky_group_listener_address(). An empty address means all. */
 static void format_exact(const struct cluster_query *query, size_t size, char *text)
 {
 	const char *address = query->address[0] ? query->address : "::";
@@ -55,7 +56,7 @@ static void format_exact(const struct cluster_query *query, size_t size, char *t
 	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
 }
 
-/* Write "127.0.0.1:3000" or "[::1]:3000"; for every address of both families ":3000". */
+/* Write "127.0.0.1:3000" or "[::1]:3000"; for all addresses of both families ":3000". */
 static void format_address(const struct cluster_query *query, size_t size, char *text)
 {
 	if (is_every_address(query))
@@ -65,8 +66,8 @@ static void format_address(const struct cluster_query *query, size_t size, char 
 }
 
 /*
- * Node.js resolves a name before it asks. The controller must not: it would wait for name servers.
- * An address with a ':' is never taken for a name.
+ * Is this an address, and not a name? Node.js resolves a name before it asks. The controller must
+ * not do this, as it would wait for name servers. An address with a ':' is never taken for a name.
  */
 static bool is_numeric(const char *address)
 {
@@ -85,8 +86,8 @@ static void report_low_port(const char *address)
 }
 
 /*
- * Only a worker of root gets a port that needs CAP_NET_BIND_SERVICE in this way. For others the
- * command line must name it.
+ * Add a listener for a query. A port that needs CAP_NET_BIND_SERVICE is only for workers of root.
+ * For others the command line must name it.
  */
 static int add_listener(const struct node_listeners *ports, const struct cluster_query *query)
 {
@@ -111,7 +112,7 @@ static int add_listener(const struct node_listeners *ports, const struct cluster
 		return listener;
 	if (listener < 0) {
 		error_text_join_lines(&error);
-		text_clean_value(error.text); /* a worker chose the address in it */
+		text_clean_value(error.text); /* the text has an address that a worker chose */
 		report(STICKY_LOG_ERROR, "listen_failed", "why=\"%s\"", error.text);
 		return listener;
 	}
@@ -150,7 +151,10 @@ static int find_exact(const struct node_listeners *ports, const struct cluster_q
 	return find_text(ports, wanted);
 }
 
-/* Returns a listener of the port: the first that the worker lacks; else the first one; -1: none. */
+/*
+ * Returns a listener of the port: the first one that the worker does not have, else the first one;
+ * -1: there is none.
+ */
 static int find_free(const struct node_listeners *ports, int port, uint32_t held)
 {
 	uint16_t numbers[STICKY_LISTENERS_LIMIT];
@@ -175,7 +179,7 @@ bool node_listeners_may_grow(const struct node_listeners *ports)
 	return !ports->options.is_named && ports->options.may_add;
 }
 
-/* Say once for each port that it is no listener, though -l does not leave it out. */
+/* Log once for each port that it can't become a listener, and is shared instead. */
 static void report_shared(struct node_listeners *ports, const struct cluster_query *query,
 			  const char *why)
 {
@@ -191,12 +195,15 @@ static void report_shared(struct node_listeners *ports, const struct cluster_que
 	       query->port, why);
 }
 
-/* -ENOENT: the port is to be shared. */
+/*
+ * Add a listener for a query. Returns its index; -ENOENT: the port is to be shared; or another
+ * -errno.
+ */
 static int add_if_possible(struct node_listeners *ports, const struct cluster_query *query)
 {
 	int listener;
 
-	/* Workers of a previous controller share it. It can't be bound anew beside them. */
+	/* A socket that workers of a previous controller share can't be bound anew beside them. */
 	if (ports->options.is_named || shared_servers_has(ports->shared, query))
 		return -ENOENT;
 	if (!ports->options.may_add && sticky_group_listener_count(ports->options.group)) {
@@ -212,7 +219,10 @@ static int add_if_possible(struct node_listeners *ports, const struct cluster_qu
 	return -ENOENT;
 }
 
-/* Returns the listener that a query means; -ENOENT: the query is for a shared socket. */
+/*
+ * Returns the listener that a query means; -ENOENT: the query is for a shared socket; or another
+ * -errno.
+ */
 static int find_listener(struct node_listeners *ports, const struct cluster_query *query,
 			 uint32_t held)
 {
@@ -331,7 +341,7 @@ void node_listeners_missing(const struct node_listeners *ports, uint32_t listeni
 /* ---- Shared sockets ------------------------------------------------------------------------ */
 
 /*
- * Is it a worker's own socket at one of the listeners? Such a socket must not be kept open here:
+ * Is this a worker's own socket at one of the listeners? Such a socket must not be kept open here:
  * its queue moves to the next worker when its last descriptor is closed.
  */
 static bool is_steered(const struct node_listeners *ports, int fd)
@@ -373,7 +383,8 @@ void node_listeners_stop(struct node_listeners *ports)
 
 /*
  * May a worker have this port, although it needs CAP_NET_BIND_SERVICE? A worker of root may. For
- * others -l must name the number; then the application may have it for UDP, too, as HTTP/3 wants.
+ * others -l must name the port. The application may then have its number for UDP, too, as HTTP/3
+ * wants.
  */
 static bool may_be_low(const struct node_listeners *ports, const struct cluster_query *query)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What Node.js applications listen on. Without -l each TCP port of the application is a listener of
- * the group, with -l those that it names: each worker has a socket of its own there. All workers
- * share one socket for each other server of the application (a UNIX socket, UDP, port 0), as with
- * Node.js's own primary.
+ * The listeners of Node.js applications. With -l these are the addresses that it names, without -l
+ * all TCP ports that the application opens. Each worker has a socket of its own there. For each
+ * other server of the application (a UNIX socket, UDP, port 0) all workers share one socket, as
+ * with Node.js's own primary.
  */
 #ifndef STICKY_NODE_NODE_LISTENERS_H
 #define STICKY_NODE_NODE_LISTENERS_H
@@ -32,7 +32,7 @@ struct node_listeners_options {
 /* The answer to a query. */
 struct node_listener {
 	int listener;	    /* index of the group's listener; -1: a shared socket */
-	int fd;		    /* of the shared socket; stays open here */
+	int fd;		    /* the shared socket, which stays open here */
 	const json_t *data; /* data that all workers of this server share */
 };
 
@@ -45,8 +45,8 @@ void node_listeners_close(struct node_listeners *ports);
 
 /*
  * Offer a socket of a worker that a previous controller started. If a query later asks for the
- * address of this socket, the socket is shared again, as another one could not be bound. Takes `fd`
- * over, and closes it if it is no server's socket.
+ * address of this socket, the socket is shared again, as another one could not be bound. `fd` is
+ * taken over. It is closed if it is no server's socket.
  */
 void node_listeners_offer(struct node_listeners *ports, int fd);
 
@@ -62,11 +62,11 @@ int node_listeners_find(struct node_listeners *ports, const struct cluster_query
 			uint32_t held, const json_t *data, struct node_listener *ret_port);
 
 /*
- * A worker has opened, or closed, the shared socket with this key (cluster_key()). When the last
- * worker closes it, it is closed here, too, as in Node.js's own primary: an application may want
- * connections to a port for health checks to be refused.
+ * Note that a worker has opened, or closed, the shared socket with this key (cluster_key()). When
+ * the last worker closes the socket, it is closed here, too, as in Node.js's own primary: an
+ * application may want connections to a port for health checks to be refused.
  *
- * is_wanted  the socket stays open, for the next worker of the slot: the worker has ended, or was
+ * is_wanted  the socket stays open for the next worker of the slot, as this worker has ended or was
  *            asked to stop. (A worker that stops on its own decision closes its servers before
  *            that, with is_wanted false.)
  */
@@ -74,35 +74,38 @@ void node_listeners_hold(struct node_listeners *ports, const char *key);
 void node_listeners_release(struct node_listeners *ports, const char *key, bool is_wanted);
 
 /*
- * The instance stops, and starts no more workers: from now on a socket that no worker has is
- * closed. NULL is allowed.
+ * From now on close each socket that no worker has, now and later: the instance stops, and starts
+ * no more workers. NULL is allowed.
  */
 void node_listeners_stop(struct node_listeners *ports);
 
-/* Returns the index of the listener that a connection came to. */
+/* Returns the index of the listener at which a connection was accepted; 0 if it is not known. */
 int node_listeners_index_of(const struct node_listeners *ports, int fd);
 
-/* Is told of each listener that is added. */
+/* A caller that is told of each listener that is added. */
 struct node_listeners_watch {
 	struct node_listeners_watch *next;
 	void (*added)(struct node_listeners_watch *watch);
 	void *context; /* of added() */
 };
 
-/* Begin and end to watch. The structure is the caller's. */
+/* Begin to watch, and stop. The caller owns the structure. */
 void node_listeners_watch(struct node_listeners *ports, struct node_listeners_watch *watch);
 void node_listeners_unwatch(struct node_listeners *ports, const struct node_listeners_watch *watch);
 
-/* Does each TCP port of the application become a listener? Not with -l, nor with dispatchers. */
+/*
+ * Does each TCP port of the application become a listener? It does not with -l, nor with
+ * dispatchers.
+ */
 bool node_listeners_may_grow(const struct node_listeners *ports);
 
-/* Note on which listeners the READY worker of a slot listens, a bit each. */
+/* Note the listeners on which the READY worker of a slot listens, one bit each. */
 void node_listeners_remember(struct node_listeners *ports, uint32_t slot, uint32_t listening);
 
 /*
- * Returns the listeners that a new worker of a slot should listen on, a bit each: those of the
- * slot's last READY worker; in a new slot those that the workers of all other slots have. 0: none
- * is known.
+ * Returns the listeners on which a new worker of a slot should listen, one bit each. These are the
+ * listeners of the slot's last READY worker; in a new slot, those that all other workers have in
+ * common. 0: none is known.
  */
 uint32_t node_listeners_wanted(const struct node_listeners *ports, uint32_t slot);
 

@@ -30,7 +30,10 @@ static size_t write_character(uint32_t character, char ret_bytes[8])
 	return v8_write_utf8(character, ret_bytes);
 }
 
-/* A text that is too long is cut: its length is then one that no name and no id has. */
+/*
+ * Write a string as in JSON. A string that is too long is cut to NODE_MESSAGE_TEXT_MAX, a length
+ * that no name and no id has.
+ */
 static bool write_text(const struct v8_token *string, char text[NODE_MESSAGE_TEXT_MAX],
 		       size_t *ret_length)
 {
@@ -145,7 +148,7 @@ static bool scan_json(const struct node_message *message, const char *const *nam
 
 	if (!json_scan(message->bytes, message->length, names, count, ret_parts, &whole.kind))
 		return false;
-	/* JSON.stringify() writes no white space around it. */
+	/* JSON.stringify() writes no white space around the value. */
 	if (whole.kind == JSON_SCAN_STRING && whole.text[0] == '"' &&
 	    whole.text[whole.length - 1] == '"') {
 		whole.text++;

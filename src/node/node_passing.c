@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is sent to a Node.js worker: messages, connections and other sockets. */
+/* Sends messages, connections and other sockets to a Node.js worker. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -57,7 +57,10 @@ bool node_is_of_module(const struct node_worker *node)
 	return config_worker_mode(node->options.config) > WORKER_NODE;
 }
 
-/* "payload" is what the module's primary would have read from the connection: here nothing. */
+/*
+ * Make the message of the module's primary. `payload` would be the bytes that this primary has read
+ * from the connection; the controller reads none.
+ */
 static json_t *message_of_module(const struct node_worker *node)
 {
 	if (config_worker_mode(node->options.config) == WORKER_STICKY_LISTEN)
@@ -66,8 +69,9 @@ static json_t *message_of_module(const struct node_worker *node)
 }
 
 /*
- * The client of the PROXY protocol is nowhere else to be seen, once its header was taken out. An
- * application reads X-Forwarded-For itself.
+ * Make the message of a passed connection. It names the client that a PROXY header named if the
+ * header was removed, as the worker could not know this client otherwise. X-Forwarded-For is read
+ * by the application itself.
  */
 static json_t *message_of_cluster(const struct node_worker *node, const char *key, uint32_t id,
 				  const struct delivery_item *item)
@@ -87,10 +91,7 @@ static int pass_connection(void *context, uint32_t id, const struct delivery_ite
 	json_t *message;
 	int one = 1, error;
 
-	/*
-	 * While other messages wait for this worker, the connection waits in the controller
-	 * instead.
-	 */
+	/* While other messages wait for this worker, the connection waits in the controller. */
 	if (node_ipc_is_busy(node->ipc))
 		return -EAGAIN;
 	setsockopt(item->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -131,8 +132,8 @@ void node_on_handle_taken(struct node_worker *node)
 }
 
 /*
- * The worker had no free descriptor. A passed connection is taken back; but a worker without the
- * socket that it asked for is of no use.
+ * The worker had no free descriptor. A passed connection is taken back. A worker that did not get
+ * the socket that it asked for is of no use, and is replaced.
  */
 void node_on_handle_lost(struct node_worker *node)
 {
@@ -145,8 +146,8 @@ void node_on_handle_lost(struct node_worker *node)
 }
 
 /*
- * process.send(message, handle): no one takes the descriptor, which was closed as it came. Until it
- * is acknowledged, Node.js sends nothing more.
+ * The application has called process.send(message, handle). The descriptor has no receiver, and was
+ * closed when it arrived. Node.js sends nothing more until the controller acknowledges it.
  */
 void node_on_handle_sent(struct node_worker *node)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a Node.js worker asks for: the sockets on which it listens. */
+/* Answers a Node.js worker that asks for the sockets on which it listens. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +10,9 @@
 #include "common/sanitize.h"
 #include "supervise/slot_handover.h"
 
-/* If the answer to a query can't be sent, the worker would wait for ever: it is replaced. */
+/*
+ * Answer a query. If the answer can't be sent, the worker is replaced, as it would wait for ever.
+ */
 static void answer_query(struct node_worker *node, const struct cluster_event *event,
 			 const char *key, int error, const json_t *data, int fd)
 {
@@ -33,10 +35,7 @@ static int socket_of(const struct node_worker *node, int listener)
 	return fd;
 }
 
-/*
- * Write a key from a query and from the "listening" message that follows it: both give the same
- * text.
- */
+/* Write a key that is the same for a query and for the "listening" message that follows it. */
 static void describe_asked(const struct cluster_query *query, char asked[KEY_SIZE])
 {
 	struct cluster_query copy = *query;
@@ -100,8 +99,9 @@ static void note_refused(struct node_worker *node, const struct cluster_query *q
 }
 
 /*
- * While the worker has any listener, late_listeners.c sends the clients of the others elsewhere. If
- * it has none, its clients wait for it, as those of any worker that has closed its socket.
+ * Note the listeners that the worker has. While it has any, late_listeners.c sends the clients of
+ * the other listeners to other workers. If it has none, its clients wait for it, as for any worker
+ * that has closed its socket.
  */
 static void set_held(struct node_worker *node, uint32_t held)
 {
@@ -111,8 +111,8 @@ static void set_held(struct node_worker *node, uint32_t held)
 }
 
 /*
- * The worker may have been without a socket there, as it did not listen. With steering by user
- * workers have none at all.
+ * Give the worker its socket at a listener back. The worker may have been without this socket, as
+ * it did not listen. With steering by user (-EINVAL) workers have no sockets of their own.
  */
 static int begin_serving(struct node_worker *node, uint32_t listener)
 {
@@ -209,8 +209,8 @@ void node_release_shared(struct node_worker *node)
 }
 
 /*
- * Workers of a module are READY when they listen on any port: workers of sticky-cluster listen on a
- * port that is not used, once they are set up. (Those of sticky-listen never listen.)
+ * A worker of a module is READY when it listens on any port. A worker of sticky-cluster listens on
+ * a port that is not used, once it is set up. (A worker of sticky-listen never listens.)
  */
 void node_on_listening(struct node_worker *node, const struct cluster_event *event)
 {

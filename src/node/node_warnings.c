@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Warnings about what a Node.js worker sends: what is lost, and what arrives changed. */
+/* Warnings about messages of a Node.js worker that are lost, or arrive changed. */
 #include "common/log.h"
 #include "node/node_input.h"
 #include "node/node_worker_internal.h"
@@ -14,7 +14,7 @@ void node_warn_unheard(const struct node_worker *node, const struct node_message
 		       worker_slot(node->options.worker), kind, cure);
 }
 
-/* JSON has no binary data: to the clients of other workers it arrives as an object. */
+/* JSON has no binary data: a Buffer arrives at the clients of other workers as an object. */
 void node_warn_buffer(const struct node_worker *node, const struct node_message *message)
 {
 	struct unheard *told = node->options.unheard;

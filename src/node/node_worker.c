@@ -52,7 +52,10 @@ static void on_message(struct node_worker *node, const json_t *message)
 		node_on_handle_lost(node);
 		break;
 	case CLUSTER_LEAVING:
-		/* This has the same effect as STOPPING=1: the slot's next worker starts now. */
+		/*
+		 * CLUSTER_LEAVING has the same effect as STOPPING=1: the slot's next worker starts
+		 * now.
+		 */
 		node_send(node, cluster_acknowledge(event.seq, node->seq++), -1, 0);
 		worker_said(node->options.worker, WORKER_SAYS_STOPS);
 		break;
@@ -81,8 +84,9 @@ static void on_message(struct node_worker *node, const json_t *message)
 }
 
 /*
- * Bytes that are no value: a previous controller may have read the beginning of this message. The
- * rest of a line of JSON has one closing bracket too many.
+ * Handle a message. Bytes that are no value are ignored: they may be the rest of a message whose
+ * beginning a previous controller read. (Such a rest of a line of JSON has one closing bracket too
+ * many.)
  */
 static void on_bytes(void *context, const struct node_message *bytes)
 {
@@ -110,7 +114,10 @@ static void on_bytes(void *context, const struct node_message *bytes)
 	}
 }
 
-/* The worker is about to exit. Its end is reported by the watch on its process. */
+/*
+ * Handle the end of the channel. The worker is about to exit, which the watch on its process
+ * reports.
+ */
 static void on_end(void *context)
 {
 	struct node_worker *node = context;
@@ -121,9 +128,9 @@ static void on_end(void *context)
 }
 
 /*
- * Send a message of another worker. If this worker does not read, and its queue is full, the
- * message is lost; also if the other worker began with the other --serialization, and the message
- * has something that can't be converted.
+ * Send a message of another worker. The message is lost if this worker does not read and its queue
+ * is full. It is also lost if the other worker began with the other --serialization, and the
+ * message can't be converted.
  */
 static void relay_to(void *context, const struct node_message *message)
 {
@@ -219,7 +226,7 @@ int node_worker_open(const struct node_worker_options *options, int *ret_child_e
 	return 0;
 }
 
-/* The listeners of which an adopted worker has a socket, a bit each. */
+/* Returns the listeners at which an adopted worker has a socket, one bit each. */
 static uint32_t held_by(const struct node_worker_options *options)
 {
 	const struct sticky_worker *sockets = worker_sockets(options->worker);
@@ -282,7 +289,7 @@ bool node_worker_disconnect(struct node_worker *node, const struct cluster_stop 
 {
 	if (node->has_ended)
 		return false;
-	/* Without this message the worker is asked all the same. */
+	/* If this message can't be sent, the worker is still asked to finish. */
 	if (stop && !node_send(node, cluster_tell_stop(stop), -1, 0))
 		node->was_told = true;
 	return node_send(node, cluster_disconnect(node->seq++), -1, 0) == 0;

@@ -27,7 +27,7 @@ struct node_worker_options {
 	struct worker *worker;
 	struct node_listeners *ports;
 	struct relay *relay;	   /* passes messages between the workers */
-	struct unheard *unheard;   /* of all workers */
+	struct unheard *unheard;   /* notes messages without a receiver, of all workers */
 	struct delivery *delivery; /* NULL: no connections are passed */
 	/* The worker has closed its channel. */
 	void (*ended)(void *context);
@@ -57,44 +57,43 @@ int node_worker_adopt(const struct node_worker_options *options, int fd,
 /* Returns the controller's end of the channel, which the worker process must inherit, too. */
 int node_worker_fd(const struct node_worker *node);
 
-/* Returns how many passed connections the worker has not answered yet. */
+/* Returns the number of passed connections that the worker has not answered yet. */
 uint32_t node_worker_on_the_way(const struct node_worker *node);
 
-/* Do messages wait for the worker to read the earlier ones? */
+/* Do messages wait in this process, as the worker has not read earlier ones? */
 bool node_worker_has_unsent(const struct node_worker *node);
 
-/* Has the worker closed its channel? It is about to end then, or gets no more messages. */
+/* Has the worker closed its channel? Such a worker is about to end, or gets no more messages. */
 bool node_worker_has_ended(const struct node_worker *node);
 
 /*
  * Tell the worker that it is about to be asked to finish: from now on it answers each request with
  * `Connection: close`.
  *
- * idle_ms  for so long connections stay open that are idle. Should the message be lost, they are
- *          closed at once.
+ * idle_ms  how long idle connections stay open. If the message is lost, they are closed at once
  */
 void node_worker_leave(struct node_worker *node, uint32_t idle_ms);
 
 /*
  * Ask the worker to finish its connections and to exit.
  *
- * stop  when the application's own handler of a signal runs; NULL: it is not run
+ * stop  tells when the application's own handler of a signal runs; NULL: it is not run
  *
  * Returns false if the worker can't be asked.
  */
 bool node_worker_disconnect(struct node_worker *node, const struct cluster_stop *stop);
 
 /*
- * Does the worker itself run the application's handler of the stop signal? It was told when, by
- * node_worker_disconnect(), and the application has such a handler, or the worker has not answered
- * yet.
+ * Does the worker itself run the application's handler of the stop signal? It does if
+ * node_worker_disconnect() told it when, unless it has answered that the application has no such
+ * handler.
  */
 bool node_worker_runs_handler(const struct node_worker *node);
 
-/* Does the application wait for the end of its channel, to do something then? */
+/* Does the application handle the end of its channel? */
 bool node_worker_handles_disconnect(const struct node_worker *node);
 
-/* The worker's process has ended: inform the other workers. NULL is allowed. */
+/* Tell the other workers that the worker's process has ended. NULL is allowed. */
 void node_worker_ended(struct node_worker *node);
 
 /* Close the channel, and take back the connections that were not accepted. NULL is allowed. */

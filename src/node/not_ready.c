@@ -16,7 +16,9 @@ static const char *text_elsewhere(const struct not_ready *facts, size_t size, ch
 	       "listen(process.env.PORT || 3000); a UNIX path or port 0 is not enough";
 }
 
-/* The application may have handled the error and told nobody: then nothing else names the reason.
+/*
+ * Describe a listen() that failed. The application may have handled the error silently, so that
+ * nothing else names the reason.
  */
 static const char *text_refused(const struct not_ready *facts, size_t size, char *text)
 {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The build makes these of stop.js and preload.js. */
+/* The build makes these texts from stop.js and preload.js. */
 static const char stop_text[] =
 #include "node/stop.js.h"
 	;
@@ -16,7 +16,7 @@ static const char connections_text[] =
 	;
 
 static const struct {
-	const char *name; /* the scripts find themselves in NODE_OPTIONS by it */
+	const char *name; /* name of the file, by which stop.js finds itself in NODE_OPTIONS */
 	const char *text;
 	size_t length;
 } preloads[PRELOAD_COUNT] = {

@@ -4,9 +4,9 @@
 #define STICKY_NODE_PRELOAD_H
 
 enum preload {
-	/* The worker says which signals the application handles, and calls the handler in time. */
+	/* The worker tells which signals the application handles, and runs the handler in time. */
 	PRELOAD_STOP,
-	/* Kept connections at a reload, and passed connections: see preload_messages.h. */
+	/* For kept connections at a reload, and for passed connections: see preload_messages.h. */
 	PRELOAD_CONNECTIONS,
 	PRELOAD_COUNT
 };

@@ -1,17 +1,17 @@
 'use strict';
-// Written by stickyctl: what a worker's process does for it besides Node.js's cluster module. It
-// acts on messages of the controller alone. Until one comes, nothing of Node.js is changed.
+// Written by stickyctl: additions to Node.js's cluster module in a worker's process. The script
+// acts on messages of the controller only. Until one arrives, nothing of Node.js is changed.
 //
-// - A passed connection (--behind-proxy, --steering=user): each request is answered with
-//   `Connection: close` where a proxy could put several clients' requests on one connection
-//   (--proxy-keepalive=close). With the PROXY protocol the socket's remote address is the client's.
+// - A passed connection (--behind-proxy, --steering=user): where a proxy could put several clients'
+//   requests on one connection (--proxy-keepalive=close), each request is answered with
+//   `Connection: close`. With the PROXY protocol the socket's remote address is the client's.
 // - The worker is to finish: the next request on each kept connection is answered with
 //   `Connection: close`, and idle connections are closed only after a while. A client that sends
 //   its next request while the server closes the connection would get a reset.
 
 const closing = new WeakSet(); // handles of connections whose requests are answered with `close`
 let isLeaving = false;
-let channel = null; // of requests, while they are looked at
+let channel = null; // the diagnostics channel of requests; null: requests are not watched
 
 forgetOwnWords();
 if (process.send)
@@ -23,7 +23,8 @@ function onMessage(message, handle) {
   if (handle && message.act === 'newconn' && message.sticky) describe(handle, message.sticky);
 }
 
-// Child processes do not get the script: it is of no use to them, and may be gone by then.
+// Remove this script from NODE_OPTIONS: child processes have no use for it, and its file may be
+// gone when they start.
 function forgetOwnWords() {
   const { realpathSync } = require('fs');
   const own = realpathSync(__filename);
@@ -31,7 +32,7 @@ function forgetOwnWords() {
     try {
       return realpathSync(path.replace(/\\(.)/g, '$1')) === own;
     } catch {
-      return false; // a file of somebody else, which is not there
+      return false; // another script, whose file does not exist
     }
   };
   const all = process.env.NODE_OPTIONS || '';
@@ -54,7 +55,8 @@ function describe(handle, { close, client }) {
   }
 }
 
-// An upgrade is no request in this sense: its connection stays open.
+// Answer requests with `Connection: close` where it is wanted. An upgrade does not count as a
+// request here: its connection stays open.
 function watchRequests() {
   if (channel) return;
   channel = require('diagnostics_channel').channel('http.server.request.start');
@@ -69,7 +71,8 @@ function handleOf(socket) {
   return below && below._handle || {};
 }
 
-// Node.js calls closeIdleConnections() when the cluster's primary asks a worker to finish.
+// Begin to finish. Node.js calls closeIdleConnections() when the cluster's primary asks a worker to
+// finish: that call is delayed.
 function leave(idleMs) {
   const until = Date.now() + idleMs;
 

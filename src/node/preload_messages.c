@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-/* As Node.js's handle.getpeername() gives it. */
+/* Describe an address as Node.js's handle.getpeername() does. */
 static json_t *describe_client(const struct sockaddr *client)
 {
 	const struct sockaddr_in *v4 = (const void *)client;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the preload (preload.js) is told beside the messages of Node.js's cluster module, which
- * ignores it. Pure.
+ * Messages for the script preload.js, sent beside those of Node.js's cluster module, which ignores
+ * them. Pure.
  */
 #ifndef STICKY_NODE_PRELOAD_MESSAGES_H
 #define STICKY_NODE_PRELOAD_MESSAGES_H
@@ -12,23 +12,24 @@
 #include <sys/socket.h>
 
 /*
- * Add to the message of a passed connection (cluster_connection()) what the worker can't see.
+ * Add facts about the client that the worker can't see to the message of a passed connection
+ * (cluster_connection()).
  *
  * message  taken over; NULL is allowed
  * closes   each request is answered with `Connection: close`
- * client   the socket's remote address is to be this one; NULL, or another family than AF_INET and
- *          AF_INET6: it is the peer's
+ * client   the address that the socket reports as its remote address; NULL, or another family than
+ *          AF_INET and AF_INET6: the peer's address stays
  *
- * Returns the message, or NULL if out of memory.
+ * Returns the message, or NULL if memory is short.
  */
 json_t *preload_describe(json_t *message, bool closes, const struct sockaddr *client);
 
 /*
- * The worker is about to be asked to finish.
+ * Make the message that the worker is about to be asked to finish.
  *
- * idle_ms  for so long its idle connections stay open
+ * idle_ms  how long its idle connections stay open
  *
- * Returns NULL if out of memory.
+ * Returns NULL if memory is short.
  */
 json_t *preload_leave(uint32_t idle_ms);
 

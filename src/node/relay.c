@@ -9,7 +9,7 @@
 
 #define ADAPTER_SOURCE "_sio_adapter" /* marks messages of @socket.io/cluster-adapter */
 #define ENGINE_SOURCE  "_eio"	      /* marks messages of @socket.io/cluster-engine */
-/* for each member; an application has one for each namespace */
+/* ids noted for each member; an application has one for each namespace */
 #define UIDS_MAX 4096
 #define ID_SIZE	 256 /* bytes, with the final NUL; a longer id is not noted */
 
@@ -18,7 +18,7 @@
 #define SERVER_SIDE_EMIT_RESPONSE "10"
 #define ADAPTER_CLOSE		  "13"
 
-/* The members of a message by which it is passed on. */
+/* The members of a message that decide where it is passed to. */
 enum { SOURCE, ENGINE, TYPE, UID, NSP, REQUESTER, SENDER, RECIPIENT, MEMBER_COUNT };
 
 static const char *const member_names[MEMBER_COUNT] = {
@@ -39,8 +39,9 @@ struct relay_member {
 	relay_send_fn *send;
 	void *context;
 	/*
-	 * Objects: the uid of each of its adapters, with the adapter's namespace; the ids of its
-	 * engines. All these texts have their escapes as they came.
+	 * Two objects. `uids` has the uid of each of the worker's adapters, with the adapter's
+	 * namespace as the value. `engines` has the ids of its engines. All texts keep their
+	 * escapes.
 	 */
 	json_t *uids;
 	json_t *engines;
@@ -105,7 +106,7 @@ void relay_leave(struct relay_member *member)
 	free_member(member);
 }
 
-/* Copy a string that is an id. Returns false if it is none, or too long. */
+/* Copy an id. Returns false if the part is no string, or too long. */
 static bool read_id(const struct json_part *part, char id[ID_SIZE])
 {
 	if (part->kind != JSON_SCAN_STRING || part->length >= ID_SIZE)
@@ -161,8 +162,9 @@ static const struct relay_member *find(const struct relay *relay, const struct j
 }
 
 /*
- * The recipient is unknown if it has sent messages only to a previous controller. The message goes
- * to all other members then, and those that it does not concern ignore it.
+ * Pass a message to one member. The member is not known if it has sent messages only to a previous
+ * controller. The message then goes to all other members, and those that it does not concern ignore
+ * it.
  */
 static void pass_to_one(const struct relay_member *member, const struct json_part *id,
 			bool is_engine, const struct message *message)
@@ -190,8 +192,8 @@ static void pass_of_adapter(struct relay_member *member, const struct message *m
 }
 
 /*
- * Messages about a session that another worker has. A search for that worker goes to all members;
- * what follows goes to that worker alone.
+ * Pass a message about a session that another worker has. A search for that worker goes to all
+ * members. The messages after it go to that worker alone.
  */
 static void pass_of_engine(struct relay_member *member, const struct message *message)
 {
@@ -230,7 +232,10 @@ bool relay_has_buffer(const struct node_message *message)
 	       memmem(message->bytes, message->length, buffer, strlen(buffer)) != NULL;
 }
 
-/* What the adapter would have sent when closed. The id and the namespace have their escapes. */
+/*
+ * Send the message that the adapter would have sent when closed. `uid` and `nsp` keep their
+ * escapes.
+ */
 static void say_closed(const struct relay_member *member, const char *uid, const char *nsp)
 {
 	char text[2 * ID_SIZE + 128];

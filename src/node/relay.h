@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages between workers, as setupPrimary() of @socket.io/cluster-adapter and of
- * @socket.io/cluster-engine pass them on in Node.js's primary. A message goes to all other workers;
- * an answer goes to the worker that asked, which is known by the ids in its earlier messages. The
- * bytes of a message are passed on as they came.
+ * Passes messages between workers on, as setupPrimary() of @socket.io/cluster-adapter and of
+ * @socket.io/cluster-engine do in Node.js's primary. A message goes to all other workers. An answer
+ * goes only to the worker that asked, which is found by the ids in its earlier messages. The bytes
+ * of a message are not changed.
  */
 #ifndef STICKY_NODE_RELAY_H
 #define STICKY_NODE_RELAY_H
@@ -16,7 +16,9 @@
 struct relay;
 struct relay_member;
 
-/* Sends a message to a member's worker, whose format may be the other one. Borrowed. */
+/*
+ * Send a message to a member's worker, whose format may be the other one. The message is borrowed.
+ */
 typedef void relay_send_fn(void *context, const struct node_message *message);
 
 /* Make a relay without members. Returns 0 or -ENOMEM. */
@@ -33,19 +35,19 @@ int relay_join(struct relay *relay, relay_send_fn *send, void *context,
 void relay_leave(struct relay_member *member);
 
 /*
- * A member's worker has ended, or has closed its channel. The other workers get the messages that
- * its adapters would have sent when closed; else a worker that asks all others would wait for its
- * answer in vain.
+ * End a member, as its worker has ended, or has closed its channel. The other workers get the
+ * messages that the worker's adapters would have sent when closed. Without them, a worker that asks
+ * all others would wait for an answer of this one in vain.
  */
 void relay_end(struct relay_member *member);
 
 /*
  * Pass on a worker's message. Returns false if it is no message of these two modules, or no value
- * of its format: a worker would end at bytes that are none.
+ * of its format: a worker that receives such bytes would end.
  */
 bool relay_pass(struct relay_member *member, const struct node_message *message);
 
-/* Does a message hold a Buffer as JSON has it: {"type":"Buffer","data":[...]}? */
+/* Does a message hold a Buffer in its form in JSON: {"type":"Buffer","data":[...]}? */
 bool relay_has_buffer(const struct node_message *message);
 
 #endif

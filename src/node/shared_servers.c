@@ -14,21 +14,20 @@
 #include "node/shared_socket.h"
 
 #define KEY_SIZE   192
-#define SHARED_MAX 256	 /* a limit for applications that ask for ever more servers by mistake */
+#define SHARED_MAX 256	 /* limits applications that ask for ever more servers by mistake */
 #define DATA_MAX   65536 /* bytes of JSON */
 
 struct shared {
 	char key[KEY_SIZE];
-	struct unix_path path; /* of a UNIX socket: its file is removed when it is closed */
+	/* of a UNIX socket, whose file is removed when the socket is closed */
+	struct unix_path path;
 	int fd;
-	uint32_t holders; /* number of workers that have it open */
+	uint32_t holders; /* number of workers that have the socket open */
 	json_t *data;
 	UT_hash_handle hh;
 };
 
-/*
- * A socket that workers have got from a previous controller, and that no query has asked for yet.
- */
+/* A socket that workers have from a previous controller, and that no query has asked for yet. */
 struct orphan {
 	struct orphan *next;
 	uint64_t cookie;
@@ -104,7 +103,7 @@ bool shared_servers_has(const struct shared_servers *ports, const struct cluster
 
 /* ---- Those that are shared ------------------------------------------------------------------ */
 
-/* The key contains the path, which a worker chose. */
+/* Log that a socket's file is kept. The key contains the path, which a worker chose. */
 static void report_kept_file(const struct shared *shared, int error)
 {
 	char key[KEY_SIZE];
@@ -165,7 +164,6 @@ void shared_servers_stop(struct shared_servers *ports)
 	close_those(ports, 0);
 }
 
-/* All workers of a server share the data that the first one of them sent. */
 const json_t *shared_servers_keep_data(json_t **kept, const json_t *data)
 {
 	if (!*kept && data && !json_is_null(data) &&
@@ -175,8 +173,8 @@ const json_t *shared_servers_keep_data(json_t **kept, const json_t *data)
 }
 
 /*
- * Try the orphans first: with reuseAddr a second UDP socket could be bound to the same address, and
- * each datagram would come to only one of the two.
+ * Open a socket, unless one of the orphans is at its address. With reuseAddr a second UDP socket
+ * could be bound to the same address, and each datagram would arrive at only one of the two.
  */
 static int reclaim_or_open(struct shared_servers *ports, const struct cluster_query *query,
 			   bool may_be_low, struct shared *shared)

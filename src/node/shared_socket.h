@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A socket that several Node.js workers share: opens it as Node.js's primary would, and finds it.
+ * Opens a socket that several Node.js workers share, as Node.js's primary would, and recognises it.
  */
 #ifndef STICKY_NODE_SHARED_SOCKET_H
 #define STICKY_NODE_SHARED_SOCKET_H
@@ -11,15 +11,15 @@
 #include "rights/user_rights.h"
 #include "node/cluster_messages.h"
 
-/* Does the query ask for a UNIX socket? Those are opened by unix_path_listen(). */
+/* Does the query ask for a UNIX socket? Such sockets are opened by unix_path_listen(). */
 bool sharedsocket_is_path(const struct cluster_query *query);
 
 /*
- * Open and bind the socket at an address that a query asks for; a stream socket listens then.
+ * Open and bind the socket at an address that a query asks for; a stream socket then listens.
  *
  * backlog      for listen()
- * rights       of the workers' user: the socket is made and bound with these
- * may_be_low   bind with the controller's rights instead, also a port that needs
+ * rights       of the workers' user, with which the socket is made and bound
+ * may_be_low   bind with the controller's rights instead, even a port that needs
  *              CAP_NET_BIND_SERVICE
  *
  * Returns the descriptor, or -errno; -EACCES: the port needs CAP_NET_BIND_SERVICE.
@@ -33,7 +33,7 @@ bool sharedsocket_is_server(int fd);
 /* Is the socket bound to the path or address of this query? */
 bool sharedsocket_is_at(int fd, const struct cluster_query *query);
 
-/* Returns the kernel's number of the socket, the same in every process; 0: unknown. */
+/* Returns the socket's cookie, which is the same in every process; 0: unknown. */
 uint64_t sharedsocket_cookie(int fd);
 
 #endif

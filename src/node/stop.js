@@ -1,11 +1,12 @@
 'use strict';
 // Written by stickyctl. Node.js itself catches SIGTERM and SIGINT, so that no other process can see
-// whether the application handles them. This script answers that question when the worker is asked
-// to finish, and then calls the application's handler as a signal would.
+// whether the application handles them. When the worker is asked to finish, this script tells the
+// controller, and then calls the application's handler as a signal would.
 const POLL_MS = 20;
 const disconnectListeners = process.listenerCount('disconnect');
 
-// A process that the application starts must not look for this file, which goes with the instance.
+// A process that the application starts must not look for this file, which is removed with the
+// instance.
 if (process.env.NODE_OPTIONS) {
   const options = process.env.NODE_OPTIONS.replace(
     / ?--require="(?:[^"\\]|\\.)*\/stickyctl-stop\.js"/, '');
@@ -31,16 +32,17 @@ function onMessage(message) {
   if (signal) signalWhenIdle(signal, message);
 }
 
-// The cluster module itself has a listener on `process`, which was there before the application.
+// Does the application handle the end of the channel? The cluster module's own listener on
+// `process` was there before the application.
 function handlesDisconnect() {
   const { worker } = require('cluster');
   return process.listenerCount('disconnect') > disconnectListeners ||
     Boolean(worker && worker.listenerCount('disconnect'));
 }
 
-// The handler runs once: when the last server has closed, or `after` milliseconds have passed, or,
-// with `idle`, when no request is being answered. Connections that HTTP clients keep are not cut
-// short by it before `kept` milliseconds.
+// Run the handler once: when the last server has closed, when `after` milliseconds have passed, or,
+// with `idle`, when no request is being answered. With `idle` it does not run before `kept`
+// milliseconds while HTTP clients keep connections.
 function signalWhenIdle(signal, { after, idle, kept }) {
   const keptUntil = Date.now() + kept;
   const deadline = setTimeout(run, after);
@@ -65,14 +67,14 @@ function signalWhenIdle(signal, { after, idle, kept }) {
   }
 }
 
-// Is a request being answered? Inside TLS and HTTP/2 that can't be seen: their connections count. An
-// upgraded connection (a WebSocket) and one of a plain TCP server answer no request.
+// Is a request being answered? Connections of TLS and HTTP/2 count, as requests inside them can't
+// be seen. An upgraded connection (a WebSocket) and one of a plain TCP server answer no request.
 function answersRequest() {
   return connections().some(connection => Boolean(connection._httpMessage ||
     connection.server.setSecureContext || connection.server.updateSettings));
 }
 
-// Only a connection that may bring another request has a parser of HTTP.
+// Is there a connection that may bring another request? Such a connection has a parser of HTTP.
 function keepsConnection() {
   return connections().some(connection => Boolean(connection.parser));
 }

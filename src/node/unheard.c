@@ -6,15 +6,17 @@
 
 #include "common/sanitize.h"
 
-/* The first of these members that is a string tells messages apart; or one for which there is a
- * cure: rate-limiter-flexible's first message has a type beside its channel. */
+/*
+ * Members that tell messages apart. The first one that is a string is used, but one for which there
+ * is a cure is preferred: rate-limiter-flexible's first message has a type beside its channel.
+ */
 static const char *const names[] = {"cmd",    "type",	"topic", "channel", "event",
 				    "action", "source", "name",	 "msg"};
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 static const struct {
-	const char *kind; /* its beginning */
+	const char *kind; /* the beginning of the kind */
 	const char *cure;
 } cures[] = {
 	{"topic log4js:", "set disableClustering: true in log4js.configure(): each worker then "
@@ -57,12 +59,14 @@ static void write_kind(const char *name, const char *text, size_t length,
 	snprintf(kind, UNHEARD_KIND_SIZE, "%s %.*s", name,
 		 length < UNHEARD_KIND_SIZE ? (int)length : UNHEARD_KIND_SIZE, text);
 	text_clean(kind);
-	/* A log line has the kind between quotes. */
+	/* The kind stands between quotes in a log line. */
 	while ((quote = strpbrk(kind, "\"\n")))
 		*quote = '\'';
 }
 
-/* Writes the kind by the first member that has a cure, else by the first one. False: it has none.
+/*
+ * Write the kind by the first member that has a cure, else by the first member. Returns false if no
+ * member is a string.
  */
 static bool write_member(const struct json_part parts[NAMES], char kind[UNHEARD_KIND_SIZE])
 {

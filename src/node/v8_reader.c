@@ -8,9 +8,9 @@
 /* Node.js 12 to 24 write 13 to 15. Version 13 brought the tag of Buffers. */
 #define VERSION_MIN 13
 
-/* What Node.js writes behind the tag of a host object. */
+/* The numbers that Node.js writes behind the tag of a host object. */
 #define HOST_VIEW   0 /* a Buffer or a typed array */
-#define HOST_OBJECT 1 /* any other object of its own, as a plain object */
+#define HOST_OBJECT 1 /* any other host object, as a plain object */
 #define VIEW_BUFFER 10
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
@@ -28,7 +28,7 @@ static int read_byte(struct v8_reader *reader, uint8_t *ret_byte)
 	return 0;
 }
 
-/* Seven bits in each byte, the lowest ones first. */
+/* Read a number: seven bits in each byte, the lowest ones first. */
 static int read_varint(struct v8_reader *reader, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -62,7 +62,10 @@ static int read_varint32(struct v8_reader *reader, uint32_t *ret_value)
 	return 0;
 }
 
-/* Padding goes before the tag of a UTF-16 string, so that its text has an even address. */
+/*
+ * Read a tag, and skip padding. Padding goes before the tag of a UTF-16 string, so that its text
+ * has an even address.
+ */
 static int read_tag(struct v8_reader *reader, uint8_t *ret_tag)
 {
 	int error;
@@ -123,7 +126,7 @@ static bool is_text(uint8_t tag)
 	return tag == '"' || tag == 'c' || tag == 'S';
 }
 
-/* A string that is a part of another value. */
+/* Skip a string that is a part of another value. */
 static int skip_text(struct v8_reader *reader)
 {
 	struct v8_token token;
@@ -143,7 +146,7 @@ static int skip_regular_expression(struct v8_reader *reader)
 	return error ? error : read_varint(reader, &flags);
 }
 
-/* The length is in the upper bits of the first number. */
+/* Skip a BigInt. Its length is in the upper bits of the first number. */
 static int skip_big_integer(struct v8_reader *reader)
 {
 	uint32_t bits;
@@ -184,7 +187,7 @@ static int skip_reference(struct v8_reader *reader)
 	return number < reader->objects ? 0 : -EBADMSG;
 }
 
-/* Returns 1 if a plain object follows that stands for the host object. */
+/* Read a host object. Returns 1 if a plain object follows that stands for it. */
 static int read_host_object(struct v8_reader *reader, struct v8_token *token)
 {
 	uint32_t what, view;
@@ -202,7 +205,7 @@ static int read_host_object(struct v8_reader *reader, struct v8_token *token)
 	return error ? error : read_bytes(reader, token);
 }
 
-/* Values that JSON does not have, too. */
+/* Read a value that JSON does not have. */
 static int read_other(struct v8_reader *reader, uint8_t tag, struct v8_token *token)
 {
 	token->kind = V8_OTHER;
@@ -263,7 +266,10 @@ static int read_plain(struct v8_reader *reader, uint8_t tag, struct v8_token *to
 
 /* ---- Objects, arrays, collections ------------------------------------------------------------ */
 
-/* The tags with which they begin and end. An error has tags of its own. */
+/*
+ * Returns the tag that ends an object, array or collection; 0: the type is none of these. An error
+ * has tags of its own.
+ */
 static uint8_t end_tag(uint8_t type)
 {
 	static const char begins[] = "oAa;'", ends[] = "{$@:,";
@@ -290,7 +296,10 @@ static int open_level(struct v8_reader *reader, uint8_t tag, struct v8_token *to
 	return error;
 }
 
-/* Behind the end stands how many values there were. V8 does not take a wrong number. */
+/*
+ * Close the innermost level. The number of its values stands behind the end; like V8, refuse a
+ * wrong one.
+ */
 static int close_level(struct v8_reader *reader, struct v8_token *token)
 {
 	const struct v8_level *level = &reader->levels[reader->depth - 1];
@@ -313,7 +322,7 @@ static int close_level(struct v8_reader *reader, struct v8_token *token)
 	return size == level->size ? 0 : -EBADMSG;
 }
 
-/* Note that a value begins, which may be a name. */
+/* Count a value that begins, which may be a name. */
 static void count_value(struct v8_level *level, struct v8_token *token)
 {
 	bool has_names = level->type == 'o' || level->type == 'A' || level->type == 'a';
@@ -328,7 +337,7 @@ static void count_value(struct v8_level *level, struct v8_token *token)
 		level->has_name = !level->has_name;
 }
 
-/* Reads the tags of an error, up to one with a value. Returns 1 if there is one. */
+/* Read the tags of an error, up to one with a value. Returns 1 if there is one. */
 static int read_error_tags(struct v8_reader *reader)
 {
 	uint8_t tag;
@@ -362,7 +371,7 @@ static int read_value(struct v8_reader *reader, uint8_t tag, struct v8_token *to
 	return read_plain(reader, tag, token);
 }
 
-/* Reads what follows in the innermost level. */
+/* Read the next token of the innermost level. */
 static int read_in_level(struct v8_reader *reader, struct v8_token *token)
 {
 	struct v8_level *level = &reader->levels[reader->depth - 1];

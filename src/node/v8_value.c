@@ -10,7 +10,7 @@
 #include "node/v8_reader.h"
 #include "node/v8_text.h"
 
-#define REPLACEMENT 0xfffd /* U+FFFD stands for what is no character */
+#define REPLACEMENT 0xfffd /* U+FFFD, in the place of half of a surrogate pair */
 #define VERSION	    13
 #define ROOM	    256
 
@@ -18,21 +18,21 @@
 
 struct parent {
 	json_t *value; /* an object or array; borrowed */
-	bool is_last;  /* an array with members behind its elements, which JSON does not have */
+	bool is_last;  /* the array has members behind its elements, which JSON does not have */
 };
 
 struct conversion {
 	struct v8_reader reader;
 	json_t *root;
-	char *name; /* of the member whose value follows; NULL: none */
+	char *name; /* name of the member whose value follows; NULL: none */
 	size_t depth, values;
 	struct parent parents[V8_JSON_DEPTH_MAX];
 };
 
-/* Returns UTF-8 with a final NUL, or NULL. */
+/* Convert a string to UTF-8 with a final NUL. Returns NULL on errors. */
 static char *copy_text(const struct v8_token *string, size_t *ret_length, int *ret_error)
 {
-	/* A character of Latin-1 takes at most 2 bytes, one of UTF-16 3 for each two bytes. */
+	/* UTF-8 has at most 2 bytes for each byte of Latin-1, and 3 for each 2 bytes of UTF-16. */
 	char *text = malloc(2 * string->length + 1);
 	size_t at = 0, length = 0;
 
@@ -66,7 +66,7 @@ static json_t *make_string(const struct v8_token *token, int *ret_error)
 	return value;
 }
 
-/* JSON has no infinite numbers: JSON.stringify() writes null. */
+/* Make a number. JSON has no infinite numbers, for which JSON.stringify() writes null. */
 static json_t *make_number(double number)
 {
 	if (number >= -9007199254740992.0 && number <= 9007199254740992.0 &&
@@ -93,7 +93,10 @@ static json_t *make_buffer(const struct v8_token *token, int *ret_error)
 	return data ? json_pack("{s:s, s:o}", "type", "Buffer", "data", data) : NULL;
 }
 
-/* Returns NULL on errors: *ret_error says which, or stays 0 if there was no memory. */
+/*
+ * Make the JSON value of a token. On errors returns NULL, with *ret_error set, or 0 if memory is
+ * short.
+ */
 static json_t *make_value(const struct v8_token *token, int *ret_error)
 {
 	switch (token->kind) {
@@ -136,7 +139,7 @@ static int take_name(struct conversion *conversion, const struct v8_token *token
 	return error;
 }
 
-/* Takes `value` over. */
+/* Add a value to the innermost object or array. `value` is taken over. */
 static int add(struct conversion *conversion, json_t *value, bool is_undefined)
 {
 	struct parent *parent;
@@ -318,7 +321,7 @@ static void put_array(struct output *output, const json_t *array, size_t depth)
 	put_varint(output, size);
 }
 
-/* Its recursion ends at V8_JSON_DEPTH_MAX. */
+/* Write a value. The recursion ends at V8_JSON_DEPTH_MAX. */
 static void put_value(struct output *output, const json_t *value, size_t depth)
 {
 	switch (json_typeof(value)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Converts between V8's serialized values (v8_reader.h) and JSON: what the messages of Node.js's
- * cluster module need. Pure.
+ * Converts between V8's serialized values (v8_reader.h) and JSON, as far as the messages of
+ * Node.js's cluster module need it. Pure.
  */
 #ifndef STICKY_NODE_V8_VALUE_H
 #define STICKY_NODE_V8_VALUE_H
@@ -15,10 +15,10 @@
 
 /*
  * Convert a message to JSON, as JSON.stringify() of Node.js would: members that are undefined are
- * left out, and a Buffer becomes {"type":"Buffer","data":[...]}. Half a surrogate pair becomes
+ * left out, and a Buffer becomes {"type":"Buffer","data":[...]}. Half of a surrogate pair becomes
  * U+FFFD.
  *
- * Returns 0; -EBADMSG if it is no message of V8, or holds something else than objects, dense
+ * Returns 0; -EBADMSG if the bytes are no message of V8, or hold something else than objects, dense
  * arrays, strings, numbers, booleans, null, undefined and Buffers; -E2BIG; or -ENOMEM.
  */
 int v8_to_json(const void *bytes, size_t length, json_t **ret_value);
@@ -26,9 +26,9 @@ int v8_to_json(const void *bytes, size_t length, json_t **ret_value);
 /*
  * Convert JSON to a message that each version of Node.js from 12 on reads.
  *
- * head       so many bytes are left free in front of the message
- * ret_bytes  to be freed by the caller
- * ret_length with the head
+ * head        number of bytes that are left free in front of the message
+ * ret_bytes   freed by the caller
+ * ret_length  includes the head
  *
  * Returns 0, -E2BIG (nested too deeply) or -ENOMEM.
  */

@@ -24,7 +24,7 @@ static void skip_blanks(struct cursor *cursor)
 	cursor->at += strspn(cursor->at, " \t\r");
 }
 
-/* To the beginning of the next line, or the end of the text. */
+/* Go to the beginning of the next line, or to the end of the text. */
 static void skip_line(struct cursor *cursor)
 {
 	cursor->at += strcspn(cursor->at, "\n");
@@ -52,7 +52,7 @@ static void skip_export(struct cursor *cursor)
 	skip_blanks(cursor);
 }
 
-/* Read NAME and '='. *ret_name is ended by a NUL in the place of what followed it. */
+/* Read NAME and '='. A NUL behind the name ends *ret_name. */
 static int read_name(struct cursor *cursor, char **ret_name)
 {
 	char *name = cursor->at, *name_end;
@@ -85,7 +85,7 @@ static char unescape(char c)
 	}
 }
 
-/* Only comments may follow a value in quotation marks. */
+/* Go to the next line. Only a comment may follow a value in quotation marks. */
 static int end_quoted(struct cursor *cursor)
 {
 	skip_blanks(cursor);
@@ -114,14 +114,16 @@ static int read_quoted(struct cursor *cursor, char **ret_value)
 		return complain(cursor, first_line, "the quotation mark is not closed");
 	cursor->at++;
 	*ret_value = value;
-	/* The NUL may take the place of what end_quoted() looks at: that comes first. */
 	if (end_quoted(cursor))
 		return -EINVAL;
 	*to = '\0';
 	return 0;
 }
 
-/* A comment begins with '#' behind white space, or where the value would begin. */
+/*
+ * Find the comment of a line; without one return line_end. A comment begins with '#' behind white
+ * space, or where the value would begin.
+ */
 static char *find_comment(char *value, char *line_end)
 {
 	char *at;

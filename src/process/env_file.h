@@ -15,21 +15,25 @@
 
 #include <stddef.h>
 
-/* Called with each assignment, in its order. Returns 0 to go on, or -errno to end the parsing. */
+/*
+ * Receive one assignment; the assignments come in the order of the text. Returns 0 to go on, or
+ * -errno to end the parsing.
+ */
 typedef int env_file_fn(void *context, const char *name, const char *value);
 
 struct env_file_problem {
 	unsigned int line; /* from 1 on */
-	const char *what;  /* static; NULL: nothing is wrong with the text */
+	const char *what;  /* static; NULL: the text is correct */
 };
 
 /*
  * Parse a text.
  *
  * text         `length` bytes and a NUL behind them; changed in place
- * ret_problem  what is wrong with it, where -EINVAL is returned
+ * ret_problem  set to the problem of the text where -EINVAL is returned
  *
- * Returns 0, -EINVAL, or what fn() returned. The assignments before a wrong line have been given.
+ * Returns 0, -EINVAL, or the -errno that fn() returned. fn() has already received the assignments
+ * before a wrong line.
  */
 int env_file_parse(char *text, size_t length, env_file_fn *fn, void *context,
 		   struct env_file_problem *ret_problem);

@@ -135,7 +135,9 @@ int environment_assign(struct environment *environment, const char *assignment, 
 	return error;
 }
 
-/* If the workers' user could let the path lead to any file, it is opened with that user's rights.
+/*
+ * Open an env file. If the workers' user could let the path lead to any file, the file is opened
+ * with that user's rights.
  */
 static int open_with_rights(const char *path, const struct user_rights *user, FILE **ret_file)
 {
@@ -183,7 +185,7 @@ static const char *explain(int error)
 	}
 }
 
-/* Read a file whole. Returns 0, with a text to be freed, or -errno. */
+/* Read a whole file. Returns 0, or -errno. The caller frees the text. */
 static int read_text(FILE *file, char **ret_text, size_t *ret_length)
 {
 	char *text = malloc(ENVIRONMENT_FILE_MAX + 1);

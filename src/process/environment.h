@@ -33,8 +33,8 @@ int environment_set(struct environment *environment, const char *name, const cha
 void environment_unset(struct environment *environment, const char *name);
 
 /*
- * Set "NAME=VALUE"; {slot} and {name} in the value are replaced.
- * Returns 0 or -ENOMEM.
+ * Set a variable by "NAME=VALUE". {slot} and {name} in the value are replaced. Returns 0 or
+ * -ENOMEM.
  */
 int environment_assign(struct environment *environment, const char *assignment, unsigned int slot,
 		       const char *name);
@@ -42,13 +42,12 @@ int environment_assign(struct environment *environment, const char *assignment, 
 /*
  * Set the assignments of a file: see env_file.h.
  *
- * user  who the workers run as. If this user could let the path lead to any file, the file is
- *       opened with the user's rights. NULL: with the controller's own.
+ * user       the user that the workers run as. If this user could let the path lead to any file,
+ *            the file is opened with the user's rights. NULL: with the controller's own
+ * ret_error  what is wrong with the file, with its name and the line; set only on an error
  *
- * ret_error  what is wrong with the file, with its name and the line; set on an error alone
- *
- * Returns 0, -ENOMEM, -EBADMSG (its text), -ENOTSUP (it is no regular file), -EFBIG (it is larger
- * than ENVIRONMENT_FILE_MAX), or another -errno.
+ * Returns 0, -ENOMEM, -EBADMSG (a line of the file is wrong), -ENOTSUP (it is no regular file),
+ * -EFBIG (it is larger than ENVIRONMENT_FILE_MAX), or another -errno.
  */
 int environment_read_file(struct environment *environment, const char *path,
 			  const struct user_rights *user, unsigned int slot, const char *name,

@@ -12,7 +12,10 @@
 #include "bind/bind_install.h"
 #include "common/exit_code.h"
 
-/* Behind the command: four numbers, the files to try, the words of the command, variables. */
+/*
+ * Behind the command come these four numbers, the files to try, the words of the worker's command,
+ * and variables.
+ */
 enum number { NUMBER_STATUS, NUMBER_CHANNEL, NUMBER_FILES, NUMBER_WORDS, NUMBER_COUNT };
 
 #define NUMBER_SIZE  24 /* digits, and a NUL */
@@ -36,8 +39,9 @@ static char *number_of(const struct filter_exec *exec, enum number number)
 }
 
 /*
- * These are for the worker's program, and must not choose the libraries of the one in between: they
- * are arguments. The others are not: every user can read the arguments of a process.
+ * The variables of the dynamic loader are meant for the worker's program, and must not choose the
+ * libraries of the program in between. So they are passed as arguments. Other variables are not, as
+ * every user can read the arguments of a process.
  */
 static bool is_of_the_loader(const char *variable)
 {
@@ -117,7 +121,7 @@ struct plan {
 	char **files, **words, **environment; /* each ends with NULL */
 };
 
-/* Returns one list of two, with NULL at its end; NULL: memory is short. */
+/* Join two lists. Returns a list with NULL at its end; NULL: memory is short. */
 static char **join(char **first, size_t first_count, char **second, size_t second_count)
 {
 	char **list = calloc(first_count + second_count + 1, sizeof(*list));
@@ -141,7 +145,7 @@ static long number_at(char **argv, enum number number)
 	return strtol(argv[FIRST_NUMBER - 1 + number], NULL, 10);
 }
 
-/* argv has no "stickyctl" in front. */
+/* Read the arguments. argv has no "stickyctl" in front. Returns 0, -EINVAL or -ENOMEM. */
 static int read_plan(int argc, char **argv, struct plan *ret_plan)
 {
 	long left = argc - (FIRST_FILE - 1), files, words;
@@ -164,7 +168,7 @@ static int read_plan(int argc, char **argv, struct plan *ret_plan)
 	return ret_plan->files && ret_plan->words && ret_plan->environment ? 0 : -ENOMEM;
 }
 
-/* Both were open over the execve() alone. */
+/* Close both descriptors at the next execve(). They had to stay open over the first one only. */
 static int close_on_exec(const struct plan *plan)
 {
 	return fcntl(plan->status, F_SETFD, FD_CLOEXEC) || fcntl(plan->channel, F_SETFD, FD_CLOEXEC)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a worker that runs as root gets its filter: by way of this program, which is executed once
- * more. The controller has given up most capabilities. What it forks has as few, and no_new_privs,
- * which a filter needs without CAP_SYS_ADMIN, would keep them from root's program for good. The
- * program that is executed in between has all that root may have. It installs the filter, without
- * no_new_privs where it can, and executes the worker's program.
+ * Gives a filter to a worker that runs as root: the child executes stickyctl once more, and this
+ * program installs the filter.
+ *
+ * The child can't do so itself. The controller has given up most capabilities, and its children
+ * have as few. A filter without CAP_SYS_ADMIN requires no_new_privs, and with no_new_privs root's
+ * program would never get the capabilities back. The program that is executed in between has all
+ * capabilities that root may have. It installs the filter, without no_new_privs where it can, and
+ * executes the worker's program.
  */
 #ifndef STICKY_PROCESS_FILTER_EXEC_H
 #define STICKY_PROCESS_FILTER_EXEC_H
@@ -13,21 +16,22 @@
 
 #define FILTER_EXEC_COMMAND "bind-exec"
 
-/* The arguments of that program, made before the fork. */
+/* The arguments and the environment of the program in between, made before the fork. */
 struct filter_exec {
 	char **arguments;
 	char **environment;
-	char *numbers; /* the buffers of those that are numbers */
+	char *numbers; /* the buffers of the arguments that are numbers */
 };
 
-/* Make them of what is to be executed. Returns 0 or -ENOMEM. */
+/* Make the arguments from a request. Returns 0 or -ENOMEM. */
 int filter_exec_init(const struct spawn_request *request, struct filter_exec *ret_exec);
 
-/* Free them. All zero is allowed. */
+/* Free the arguments. All zero is allowed. */
 void filter_exec_fini(struct filter_exec *exec);
 
 /*
- * In the child: execute this program. Async-signal-safe. Returns only on failure: -errno.
+ * Execute the program in between, from the child. Async-signal-safe. Returns -errno, on failure
+ * only.
  *
  * status   where a failure is written to
  * channel  where the filter's descriptor is sent to
@@ -35,11 +39,12 @@ void filter_exec_fini(struct filter_exec *exec);
 int filter_exec_run(const struct filter_exec *exec, int status, int channel);
 
 /*
- * In that program: install the filter, and execute the worker's program.
+ * Install the filter, and execute the worker's program. This is the main function of the program in
+ * between.
  *
- * argv  as it was made above; argv[0] is the name of the command
+ * argv  made by filter_exec_init(), without "stickyctl"; argv[0] is the command's name
  *
- * Returns only on failure, an exit code.
+ * Returns an exit code, on failure only.
  */
 int filter_exec_main(int argc, char **argv);
 

@@ -17,7 +17,7 @@
 #include "rights/privilege.h"
 #include "common/units.h"
 
-/* Returns the passwd entry of a name or number; NULL: there is none. */
+/* Returns the passwd entry of a name or number; NULL: there is no such user. */
 static const struct passwd *find_user(const char *text)
 {
 	const struct passwd *entry = getpwnam(text);
@@ -148,7 +148,10 @@ int identity_become(const struct identity *identity)
 	return 0;
 }
 
-/* In a child: has this user namespace such ids? The kernel looks for them first of all. */
+/*
+ * Has this user namespace such ids? This changes the ids of the process: call it in a child. The
+ * kernel checks that an id exists before it checks the right to change to it.
+ */
 static bool has_ids(const struct identity *identity)
 {
 	const uid_t same = (uid_t)-1;

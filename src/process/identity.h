@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The user and group that workers run as. They are looked up before fork(): a child may not call
- * NSS. */
+/*
+ * The user and group that workers run as. They are looked up before fork(), as a child may not call
+ * NSS.
+ */
 #ifndef STICKY_PROCESS_IDENTITY_H
 #define STICKY_PROCESS_IDENTITY_H
 
@@ -26,16 +28,16 @@ struct identity {
 /*
  * Look up "USER" or "USER:GROUP". Both can be names or numbers.
  *
- * user        NULL: the user who called sudo, if the controller is root by sudo; else unchanged
- * ret_error   what is wrong
+ * user       NULL: the user who called sudo, if the controller is root by sudo; else unchanged
+ * ret_error  what is wrong
  *
- * Returns 0, -ENOENT (no such user or group), -EPERM (only root can), -ENOMEM.
+ * Returns 0, -ENOENT (no such user or group), -EPERM (the controller is not root) or -ENOMEM.
  */
 int identity_find(const char *user, struct identity *ret_identity, struct error_text *ret_error);
 
 /*
- * Try whether a process can become it: a child of this one, which ends then. Capabilities may lack,
- * or the uid in this user namespace.
+ * Try in a child whether a process can change to this identity. Capabilities may be missing, or the
+ * ids may not exist in this user namespace.
  *
  * ret_error  what is missing, and what to do
  *
@@ -43,13 +45,13 @@ int identity_find(const char *user, struct identity *ret_identity, struct error_
  */
 int identity_try(const struct identity *identity, struct error_text *ret_error);
 
-/* Become it. Async-signal-safe. Returns 0, or -1 and sets errno. */
+/* Change this process to the identity. Async-signal-safe. Returns 0, or -1 and sets errno. */
 int identity_become(const struct identity *identity);
 
-/* Returns the rights of these workers; valid as long as the identity is. */
+/* Returns the rights of workers with this identity; valid as long as the identity is. */
 struct user_rights identity_rights(const struct identity *identity);
 
-/* May workers read a file? It is opened with their rights. */
+/* May workers read a file? This opens the file with their rights. */
 bool identity_may_read(const struct identity *identity, const char *path);
 
 /* Free what identity_find() allocated. All zero is allowed. */

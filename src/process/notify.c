@@ -12,7 +12,7 @@
 #include "wire/fd_passing.h"
 
 #define DATAGRAM_SIZE	  4096
-#define DATAGRAMS_AT_ONCE 64 /* then others have their turn in the loop */
+#define DATAGRAMS_AT_ONCE 64 /* then the loop goes on to other events */
 
 struct notify {
 	int fd;
@@ -46,8 +46,8 @@ int notify_parse(char *text, struct notify_message *ret_message)
 }
 
 /*
- * Take the sender's pid from the control data. Descriptors in it are closed: systemd-notify(1)
- * sends one with BARRIER=1, and waits until it is closed.
+ * Take the sender's pid from the control data. Descriptors in the control data are closed, as
+ * systemd-notify(1) sends one with BARRIER=1 and waits until it is closed.
  */
 static pid_t read_control(struct msghdr *header)
 {
@@ -61,7 +61,7 @@ static pid_t read_control(struct msghdr *header)
 	return sender.pid;
 }
 
-/* Returns false if no datagram is left. */
+/* Receive and handle one datagram. Returns false if none is left. */
 static bool receive_one(struct notify *notify)
 {
 	char text[DATAGRAM_SIZE + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. The kernel says who sent a
- * datagram; the receiver decides whom it believes.
+ * The socket that NOTIFY_SOCKET names: sd_notify(3)'s protocol. The kernel says which process sent
+ * a datagram; the notify_fn decides which senders it believes.
  */
 #ifndef STICKY_PROCESS_NOTIFY_H
 #define STICKY_PROCESS_NOTIFY_H
@@ -20,7 +20,7 @@ struct notify_message {
 	const char *status; /* NULL: the datagram has none */
 };
 
-/* sender: a process that has not been reaped yet. */
+/* Receive a message. sender: a process that has not been reaped yet. */
 typedef void notify_fn(void *context, pid_t sender, const struct notify_message *message);
 
 /*
@@ -28,7 +28,7 @@ typedef void notify_fn(void *context, pid_t sender, const struct notify_message 
  *
  * path  an existing file there is removed; workers of another user need search permission for its
  *       directories
- * uid   its owner, who may write to it, as root may
+ * uid   the socket's owner; only the owner and root may write to it
  *
  * Returns 0 or -errno.
  */

@@ -17,18 +17,19 @@
 #define READ_SIZE      16384
 #define DRAIN_READS    16 /* a pipe holds 64 KiB: four reads; more only if a process still writes */
 #define RAW_MAX	       (1u << 20) /* a longer line is passed in parts */
-#define LINE_MAX_BYTES 65536	  /* the same of one with a prefix, and of one in JSON */
+#define LINE_MAX_BYTES 65536	  /* the same with a prefix, and in JSON */
 #define BEGUN_MAX      (16u << 20)
-#define SILENCE_MS     200 /* a part of a raw line waits so long for the rest */
+#define SILENCE_MS     200 /* how long a part of a raw line waits for the rest */
 
 struct output_source {
 	int fd;
 	struct event *readable;
 	struct output_route route;
 	struct event *silence; /* the timer of SILENCE_MS; it runs while `line` has something */
-	struct evbuffer *line; /* begun, not yet ended: others' lines must not come into it */
-	bool is_in_line;       /* raw: a part of a line was passed, and not yet its end */
-	bool skips;	       /* raw: a part of the line was dropped, and so is its rest */
+	/* a line that has no end yet: lines of other sources must not come into it */
+	struct evbuffer *line;
+	bool is_in_line; /* raw: a part of a line was passed, its end not yet */
+	bool skips;	 /* raw: a part of the line was dropped; the rest will be, too */
 };
 
 /* ---- The three forms -------------------------------------------------------------- */
@@ -39,8 +40,9 @@ static struct iovec piece(const char *bytes, size_t length)
 }
 
 /*
- * If the reader is slow, the whole rest of a line is dropped with its first part. What was passed
- * of the line gets a line end, as the next line would be a part of it otherwise.
+ * Write a raw line, or a part of one. If the reader is slow, and a part is dropped, the whole rest
+ * of the line is dropped, too. The part that was already passed gets a line end, as otherwise the
+ * next line would continue it.
  */
 static void write_raw(struct output_source *source, const char *bytes, size_t length, bool is_whole)
 {
@@ -121,7 +123,7 @@ static void pass(struct output_source *source, const char *bytes, size_t length)
 	}
 }
 
-/* Pass on what has been kept of a line. */
+/* Pass on the kept part of a line. */
 static void pass_begun(struct output_source *source)
 {
 	size_t length = evbuffer_get_length(source->line);
@@ -153,7 +155,10 @@ static void pass_line(struct output_source *source, const char *bytes, size_t le
 	pass_begun(source);
 }
 
-/* With a prefix the rest would get a line of its own: it is waited for. */
+/*
+ * Wait for the rest of a line. Raw lines are passed after SILENCE_MS. With a prefix there is no
+ * limit, as the rest would get a line of its own.
+ */
 static void wait_for_rest(struct output_source *source)
 {
 	if (evbuffer_get_length(source->line) && source->route.form == OUTPUT_RAW)
@@ -200,7 +205,7 @@ static void take(struct output_source *source, const char *bytes, size_t length)
 
 /* ---- The pipe --------------------------------------------------------------------- */
 
-/* Returns false at the end of the pipe, or if nothing is there now. */
+/* Read from the pipe once. Returns false at the end of the pipe, or if nothing is there now. */
 static bool read_some(struct output_source *source)
 {
 	char bytes[READ_SIZE];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The output of workers is read from their pipes, and written where the log goes to. This blocks
- * neither the loop nor a worker. If our own reader is slow, lines are dropped, and counted: see
- * line_writer.h.
+ * Reads the output of workers from their pipes, and writes it where the log goes to. This blocks
+ * neither the loop nor a worker. If the reader of the log is slow, lines are dropped and counted:
+ * see line_writer.h.
  */
 #ifndef STICKY_PROCESS_OUTPUT_H
 #define STICKY_PROCESS_OUTPUT_H
@@ -23,10 +23,10 @@ enum output_form {
 	OUTPUT_JSON    /* each line as a JSON object */
 };
 
-/* Whose output is it now? */
+/* Tell the slot, generation, pid and stream of the worker whose output is passed now. */
 typedef void output_origin_fn(void *context, struct line_origin *ret_origin);
 
-/* Where the output of a source goes to. */
+/* The route of a source's output. */
 struct output_route {
 	struct line_writer *writer;
 	enum output_form form;
@@ -39,26 +39,26 @@ struct output_route {
 };
 
 /*
- * Pass the bytes of a pipe on, line by line: lines of several sources are not mixed.
+ * Pass the bytes of a pipe on, line by line, so that lines of several sources are not mixed.
  *
- * A line of over 64 KiB (raw: 1 MiB) is passed in parts; so is one where `begun` exceeds 16 MiB. A
- * raw line that has no end is passed after 200 ms.
+ * A line of over 64 KiB (raw: 1 MiB) is passed in parts. So is every unfinished line while `begun`
+ * exceeds 16 MiB. A raw line that has no end is passed after 200 ms.
  *
  * fd     the reading end, closed with the source
  * route  copied
  *
- * Returns 0, -ENOMEM or -errno; the descriptor is then still the caller's.
+ * Returns 0 or -ENOMEM; the descriptor is then still the caller's.
  */
 int output_source_open(struct event_base *base, int fd, const struct output_route *route,
 		       struct output_source **ret_source);
 
-/* Returns the descriptor that the source reads from. It stays the source's. */
+/* Returns the descriptor that the source reads from. The source still owns it. */
 int output_source_fd(const struct output_source *source);
 
 /* Pass on what is still in the pipe, then close the source. NULL is allowed. */
 void output_source_close(struct output_source *source);
 
-/* Read what is in the pipe now. This is done before a tail is read. NULL is allowed. */
+/* Read what is in the pipe now. Call this before the tail is read. NULL is allowed. */
 void output_source_drain(struct output_source *source);
 
 #endif

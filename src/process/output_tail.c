@@ -34,8 +34,8 @@ void output_tail_add(struct output_tail *tail, const char *bytes, size_t length)
 void output_tail_read(const struct output_tail *tail, size_t size, char *ret_text)
 {
 	/*
-	 * One byte less than there is room: the byte in front tells whether the first one begins a
-	 * line.
+	 * One byte of the buffer is not copied: the byte in front of the copied ones tells whether
+	 * they begin with a whole line.
 	 */
 	size_t kept = tail->length < TAIL_SIZE ? tail->length : TAIL_SIZE - 1;
 	size_t wanted = kept < size - 1 ? kept : size - 1;

@@ -17,7 +17,7 @@ void output_tail_close(struct output_tail *tail);
 void output_tail_add(struct output_tail *tail, const char *bytes, size_t length);
 
 /*
- * Copy the last whole lines. If not even one fits, copy its end.
+ * Copy the last whole lines. If not even one line fits, copy the end of the last one.
  *
  * size  of ret_text, in bytes with the final NUL
  */

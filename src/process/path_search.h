@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lists where a command may be, in the order of PATH. Pure: the child finds out whether it is
- * there.
+ * Lists the files that a command may mean, in the order of PATH. Pure: the child finds out which of
+ * them exist.
  */
 #ifndef STICKY_PROCESS_PATH_SEARCH_H
 #define STICKY_PROCESS_PATH_SEARCH_H
@@ -23,7 +23,7 @@ struct candidates {
  */
 int candidates_find(const char *command, const char *path, struct candidates *ret);
 
-/* Free what candidates_find() found. */
+/* Free the list that candidates_find() made. */
 void candidates_fini(struct candidates *candidates);
 
 #endif

@@ -17,7 +17,10 @@
 #include "supervise/worker_channel.h"
 #include "supervise/worker_exit.h"
 
-/* The exit status goes to the parent of the process, which is not this controller. */
+/*
+ * End an adopted process of which this controller is not the parent. Only the parent gets the exit
+ * status.
+ */
 static void end_adopted(struct process *process)
 {
 	struct run_exit how = {.code = -1, .text = "ended (how, only its previous parent knows)"};
@@ -36,7 +39,7 @@ static void on_pidfd(evutil_socket_t fd, short what, void *context)
 
 	(void)what;
 	/*
-	 * After an upgrade this controller is still the parent: then the process is reaped like any
+	 * After an upgrade this controller is still the parent. Then the process is reaped like any
 	 * other.
 	 */
 	if (waitid((idtype_t)P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
@@ -45,7 +48,7 @@ static void on_pidfd(evutil_socket_t fd, short what, void *context)
 		end_adopted(process);
 }
 
-/* Is this descriptor the same pipe as that descriptor of a process? */
+/* Is `fd` the same pipe as the process's descriptor `number`? */
 static bool is_pipe_of(int fd, pid_t pid, int number)
 {
 	struct stat ours, its;
@@ -57,8 +60,8 @@ static bool is_pipe_of(int fd, pid_t pid, int number)
 }
 
 /*
- * Fetch a descriptor of the process by its number, counted from behind the sockets. Returns -1 if
- * the process has closed it.
+ * Fetch one of the descriptors that the process keeps for the controller. number: 0 is the first
+ * one behind the sockets. Returns -1 if the process has closed it.
  */
 static int fetch(const struct process *process, int number)
 {
@@ -73,7 +76,11 @@ static int fetch(const struct process *process, int number)
 
 /*
  * Fetch the reading end of a stream, which the worker keeps for a controller that takes over.
- * Returns NULL if it did not.
+ *
+ * kept    its number for fetch()
+ * number  the worker's descriptor that is the writing end
+ *
+ * Returns NULL if the worker has closed it.
  */
 static struct output_source *fetch_stream(struct process *process, int kept, int number,
 					  enum log_stream stream)
@@ -100,7 +107,10 @@ static bool is_socket(int fd, int wanted)
 	       type == wanted;
 }
 
-/* Fetch the controller's end of its channel, which the worker keeps for it. */
+/*
+ * Fetch the controller's end of the channel, which the worker keeps for a controller that takes
+ * over.
+ */
 static void fetch_channel(struct process *process)
 {
 	bool is_node = process->processes->options.node_listeners != NULL;
@@ -116,7 +126,10 @@ static void fetch_channel(struct process *process)
 		close(fd);
 }
 
-/* Without its filter's descriptor the kernel does what it binds. */
+/*
+ * Fetch the descriptor of the worker's filter. Without it the kernel does the worker's bind()
+ * alone.
+ */
 static void adopt_filter(struct process *process)
 {
 	struct bind_workers *workers = process->processes->options.bind;
@@ -124,13 +137,13 @@ static void adopt_filter(struct process *process)
 		workers ? bind_worker_adopt(workers, process->worker, process->pid, &process->bind)
 			: 0;
 
-	/* With LISTEN_FDS a worker may have none. */
+	/* With LISTEN_FDS a worker may have no filter. */
 	if (error && (error != -ENOENT || !process->processes->options.gives_sockets))
 		report(STICKY_LOG_WARN, "filter_lost", "slot=%u pid=%d error=\"%s\"",
 		       worker_slot(process->worker), process->pid, strerror(-error));
 }
 
-/* Without its streams and its channel the worker's output is lost, but the worker still serves. */
+/* Fetch all that the worker keeps. On failure its output is lost, but the worker still serves. */
 static void fetch_from_worker(struct process *process)
 {
 	unsigned int previous = privilege_raise(PRIVILEGE_SYS_PTRACE | PRIVILEGE_DAC_READ_SEARCH);

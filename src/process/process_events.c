@@ -36,7 +36,7 @@ void process_close_status(struct process *process)
 	process->status_fd = -1;
 }
 
-/* Returns true if the program runs. */
+/* Read the child's report. Returns true if the program runs. */
 static bool read_status(struct process *process)
 {
 	struct spawn_failure failure;
@@ -63,7 +63,7 @@ void process_on_status(evutil_socket_t fd, short what, void *context)
 		worker_started(process->worker);
 }
 
-/* What the user can do about a command that can't be run. */
+/* Returns a hint for the user about a command that can't be run; NULL: there is none. */
 static const char *exec_hint(const char *command, int error)
 {
 	switch (error) {
@@ -101,7 +101,7 @@ static void describe_failure(const struct process *process, struct run_exit *ret
 		ret_exit->hint = exec_hint(options->config->command[0], failure->error);
 }
 
-/* Look for a reason of the kernel's, who tells none to the one that waits for the process. */
+/* Look whether the kernel killed the process as memory was short. waitid() does not tell this. */
 static void describe_kill(struct oom_kills *kills, struct run_exit *ret_exit)
 {
 	if (!oom_kills_look(kills, clock_ms()))
@@ -133,7 +133,7 @@ static void describe_exit(const struct process *process, const siginfo_t *info,
 		describe_failure(process, ret_exit);
 }
 
-/* Log a failure. ESRCH: it has ended; or the group has no process, as it left, or is a zombie. */
+/* Log a failure. ESRCH is none: the process has ended, or no process is left in its group. */
 static void check_sent(const struct process *process, int error)
 {
 	if (error && error != ESRCH)
@@ -141,7 +141,10 @@ static void check_sent(const struct process *process, int error)
 		       worker_slot(process->worker), process->pid, strerror(error));
 }
 
-/* The pid of a child is its own until it is reaped. Other processes are known by a pidfd. */
+/*
+ * Send a signal. The pid of a child stays its own until it is reaped. Other processes are known by
+ * a pidfd.
+ */
 static int send_signal(const struct process *process, int signal)
 {
 	if (process->pidfd < 0)
@@ -178,8 +181,9 @@ void process_kill_all(struct process *process)
 }
 
 /*
- * While the leader is a zombie its number can't be another group's. But whoever reaps an adopted
- * worker does not ask the controller: then a later process may have this pid, and lead a group.
+ * Is the pid now another process's? While the leader is a zombie, its number can't become another
+ * group's. But an adopted worker is reaped by its own parent, without asking the controller. After
+ * that another process may get this pid, and lead a group.
  */
 static bool is_number_reused(const struct process *process)
 {
@@ -244,16 +248,17 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 	(void)signal;
 	(void)what;
 	/*
-	 * Messages that a process sent before it ended are handled first: after it is reaped, its
-	 * sender could not be identified.
+	 * Handle the messages first that a process sent before it ended. After it is reaped, the
+	 * sender of a message could not be identified.
 	 */
 	notify_drain(processes->notify);
 	process_reap(processes);
 }
 
 /*
- * Whose word is it? That of the worker's process counts, and that of its descendants in its process
- * group. The group alone proves nothing: a process of another worker can move into it.
+ * Find the process for which a message counts. A message counts if it is from the worker's process,
+ * or from a descendant in its process group. The group alone proves nothing: a process of another
+ * worker can move into it.
  */
 static struct process *find_sender(const struct processes *processes, pid_t sender)
 {

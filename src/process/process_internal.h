@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One worker process, as the files of process/ use it. */
+/* One worker process, as the files of src/process use it. */
 #ifndef STICKY_PROCESS_PROCESS_INTERNAL_H
 #define STICKY_PROCESS_PROCESS_INTERNAL_H
 
@@ -14,28 +14,30 @@ struct process {
 	struct processes *processes;
 	struct process *next;
 	struct worker *worker;
-	pid_t pid; /* and process group, unless the worker has moved itself to another one */
+	pid_t pid; /* also its process group's, unless the worker has moved to another group */
 	bool reaped;
-	int status_fd; /* -1: the child has reported that its program runs, or why it does not */
+	/* tells that the program runs, or why not; -1: this has been reported */
+	int status_fd;
 	struct event *status_event;
 	struct spawn_failure failure; /* stage SPAWN_STAGE_COUNT: none */
-	int pidfd;		      /* of one that a previous controller began; else -1 */
-	uint64_t start;		      /* when that one began: process_entry.start */
+	int pidfd;		      /* of a process that a previous controller began; else -1 */
+	uint64_t start;		      /* process_entry.start of such a process */
 	struct event *pidfd_event;
 	struct output_tail *tail; /* the last lines that it printed */
 	/* the last lines of its stderr alone, which other output must not displace */
 	struct output_tail *error_tail;
 	struct output_source *output; /* NULL: the worker writes to our own stdout */
 	struct output_source *error_output;
-	struct node_worker *node; /* NULL: it is none of Node.js */
-	int node_end;		  /* its end of the channel, until it has it; else -1 */
+	struct node_worker *node; /* NULL: it is no Node.js worker */
+	int node_end; /* the worker's end of the channel, until the worker has started; else -1 */
 	struct bind_worker *bind; /* NULL: it has no filter */
-	int filter_end;	    /* where it sends its filter's descriptor to, until it has begun */
-	struct event *term; /* Node.js: when the stop signal follows */
-	struct event *disconnect;   /* Node.js: until it is tried again to ask it to finish */
-	uint32_t waited_ms;	    /* until then, since it was to be */
+	int filter_end; /* the child sends its filter's descriptor there; -1 once it has started */
+	struct event *term; /* Node.js: timer of the stop signal */
+	struct event
+		*disconnect; /* Node.js: timer after which it is tried again to ask it to finish */
+	uint32_t waited_ms;  /* the time of `disconnect` up to now */
 	struct survivors survivors; /* its processes outside of its group */
-	/* Node.js: until it is looked whether it still runs, though its channel has ended */
+	/* Node.js: timer that looks whether it still runs although its channel has ended */
 	struct event *linger;
 	bool was_asked;	    /* Node.js: it was asked to finish */
 	bool was_signalled; /* the stop signal was sent */
@@ -48,7 +50,7 @@ struct processes {
 	struct notify *notify;
 	struct oom_kills oom_kills;
 	size_t begun;	  /* bytes of lines that have no end yet */
-	int null;	  /* /dev/null: what a worker keeps in the place of a pipe */
+	int null;	  /* /dev/null, which a worker keeps in the place of a pipe */
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */
 	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
 };
@@ -61,7 +63,7 @@ struct processes {
  */
 struct process *process_new(struct processes *processes, struct worker *worker);
 
-/* Free a process that has ended. The backend's release(). */
+/* Free a process that has ended, or was not started. The backend's release(). */
 void process_release(void *handle);
 
 /* Make the buffers of the last lines of its output. Returns 0 or -ENOMEM. */
@@ -73,8 +75,8 @@ void process_signal_stop(struct process *process);
 /* ---- process_output.c ---- */
 
 /*
- * Open what becomes the worker's stdout and stderr: pipes that this process reads, or duplicates of
- * its own (--worker-log=inherit).
+ * Open the descriptors that become the worker's stdout and stderr: pipes that this process reads,
+ * or duplicates of its own (--worker-log=inherit).
  *
  * ret_ends  set one by one, also if a later one fails; the caller closes them
  *
@@ -82,11 +84,11 @@ void process_signal_stop(struct process *process);
  */
 int process_open_streams(struct process *process, int ret_ends[LOG_STREAM_COUNT]);
 
-/* Read a stream of the worker from a pipe, which is taken over. Returns 0 or -errno. */
+/* Read a stream of the worker from a pipe, which is taken over on success. Returns 0 or -errno. */
 int process_open_source(struct process *process, int fd, enum log_stream stream,
 			struct output_source **ret_source);
 
-/* Returns what the worker keeps of a stream for the next controller; see spawn.h. */
+/* Returns the descriptor that the worker keeps of a stream for the next controller; see spawn.h. */
 int process_kept_end(const struct process *process, const struct output_source *source);
 
 /* ---- process_node.c: Node.js workers ---- */
@@ -95,12 +97,12 @@ int process_kept_end(const struct process *process, const struct output_source *
 int process_open_node(struct process *process);
 
 /*
- * Returns the path of a script that a Node.js worker loads; NULL: it loads none, also where it
- * can't read the file. Node.js would not start then.
+ * Returns the path of a script that a Node.js worker loads. NULL: the worker loads none. This is
+ * also the case if the worker can't read the file, as Node.js would not start then.
  */
 const char *process_preload(const struct process *process, enum preload preload);
 
-/* Close the controller's copy of the process's end of that channel. */
+/* Close the controller's copy of the worker's end of the channel. */
 void process_close_node_end(struct process *process);
 
 /* Ask a Node.js worker to finish. Returns false if the stop signal must be sent instead. */
@@ -113,44 +115,47 @@ bool process_disconnect(struct process *process);
  */
 void process_adopt_node(struct process *process, int fd);
 
-/* Close that channel and its timers. A process without them is allowed. */
+/* Close the Node.js channel and its timers. A process without them is allowed. */
 void process_close_node(struct process *process);
 
 /* ---- process_linger.c: Node.js workers whose channel has ended ---- */
 
-/* Make the timer. Returns 0 or -ENOMEM. */
+/* Make the timer `linger`. Returns 0 or -ENOMEM. */
 int process_open_linger(struct process *process);
 
 /*
- * The worker has closed its channel, as its servers are closed. If it was asked to finish, and does
- * not end by itself, it gets the stop signal. The callback `ended` of the node_worker.
+ * Handle the end of the channel. If the worker was asked to finish, start the timer `linger`: a
+ * worker that does not end by itself then gets the stop signal. This is the callback `ended` of the
+ * node_worker.
  */
 void process_on_channel_end(void *context);
 
 /* ---- process_events.c ---- */
 
-/* For the descriptor on which a child says that its program runs, or why not. context: the process.
+/*
+ * Read the child's report that its program runs, or why not. An event callback. context: the
+ * process.
  */
 void process_on_status(evutil_socket_t fd, short what, void *context);
 
 /* Handle SIGCHLD. context: the processes. */
 void process_on_child(evutil_socket_t signal, short what, void *context);
 
-/* For notify_open(), with the processes as the context. */
+/* Handle a message of a worker. A notify_fn; context: the processes. */
 void process_on_notify(void *context, pid_t sender, const struct notify_message *message);
 
-/* Close that descriptor. A process without it is allowed. */
+/* Close the descriptor of the child's report. A process without it is allowed. */
 void process_close_status(struct process *process);
 
 /*
- * Send a signal to the worker's process alone. One that has ended is allowed; any other failure is
- * logged.
+ * Send a signal to the worker's process alone. A process that has ended is allowed; any other
+ * failure is logged.
  */
 void process_signal(struct process *process, int signal);
 
 /*
- * Kill the worker's process, and all processes of its group. The worker may have left the group: so
- * both are killed. A failure is logged.
+ * Kill the worker's process, and all processes of its group. The worker may have left the group, so
+ * both are needed. A failure is logged.
  */
 void process_kill_all(struct process *process);
 

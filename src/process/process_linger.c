@@ -14,14 +14,18 @@
 #include "supervise/worker_messages.h"
 
 /*
- * A worker with nothing left to do has exited by then. An application that handles the end of the
- * channel needs longer: it closes its database there, for example.
+ * The time from the end of the channel to the stop signal. A worker with nothing left to do has
+ * exited by then. An application that handles `disconnect` may need longer, as it closes its
+ * database there, for example.
  */
 #define LINGER_MS	     250
 #define LINGER_DISCONNECT_MS 5000
 #define LOOK_AGAIN_MS	     320
 
-/* Servers that the application itself has closed may have connections which go on. */
+/*
+ * Are connections to the listeners' ports open? Connections of servers that the application has
+ * closed itself may go on. Returns 1, 0, or -errno.
+ */
 static int look(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
@@ -45,7 +49,7 @@ static void on_linger(evutil_socket_t fd, short what, void *context)
 		timer_start(process->linger, LOOK_AGAIN_MS);
 		return;
 	}
-	/* The signal follows after --term-after. */
+	/* on_term() sends the signal after --term-after. */
 	if (open < 0)
 		return;
 	report(STICKY_LOG_INFO, "worker_signalled",

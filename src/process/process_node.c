@@ -19,16 +19,16 @@
 #include "procfs/unread_input.h"
 
 /*
- * A worker is asked to stop only after it has read from all its connections; these are the longest
- * times to wait for that. UNREAD_QUIET needs less time: such a connection may be one that a browser
- * opened and never uses, or an upload that the worker does not read on.
+ * The longest times to wait until a worker has read from all its connections, as only then it is
+ * asked to stop. UNREAD_QUIET gets less time: such a connection may be one that a browser opened
+ * and never uses, or an upload that the worker does not read on.
  */
 #define QUIET_MAX_MS  320
 #define UNREAD_MAX_MS 5000
 #define IDLE_MS	      5000 /* Node.js itself closes connections that are idle for so long */
-#define FIRST_LOOK_MS 5	   /* doubling, up to QUIET_MAX_MS */
+#define FIRST_LOOK_MS 5	   /* the time to the first look; it doubles, up to QUIET_MAX_MS */
 
-/* The longest time for requests that are being answered, until the application's handler runs. */
+/* The time that requests in progress have until the application's handler runs at the latest. */
 #define HANDLER_AFTER_MS 5000
 
 static uint32_t term_after_ms(const struct config *config)
@@ -44,7 +44,10 @@ static void on_term(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	/* It runs the application's handler itself, once. */
+	/*
+	 * The worker runs the application's signal handler itself (stop.js). A signal from here
+	 * would run it a second time.
+	 */
 	if (process->was_signalled || node_worker_runs_handler(process->node))
 		return;
 	process_signal_stop(process);
@@ -71,8 +74,8 @@ static struct node_worker_options options_of(struct process *process)
 /* ---- Asking it to finish ------------------------------------------------------------------ */
 
 /*
- * If the controller may not read the worker's descriptors, nothing is known: the worker gets the
- * time for quiet connections.
+ * If the controller may not read the worker's descriptors, it can't know whether input is unread.
+ * It then assumes UNREAD_QUIET: the worker is asked to finish after QUIET_MAX_MS.
  */
 static enum unread guess(const struct process *process, int error)
 {
@@ -89,8 +92,8 @@ static enum unread guess(const struct process *process, int error)
 
 /*
  * Is there unread input on connections to the listeners' ports? A connection that was passed, and
- * not acknowledged yet, may not be a descriptor of the process yet. Connections of its other
- * servers do not count: other workers accept there, too.
+ * not acknowledged yet, may not be a descriptor of the process yet. Connections of the worker's
+ * other servers do not count, as their clients can go on to other workers.
  */
 static enum unread look(const struct process *process)
 {
@@ -107,10 +110,11 @@ static enum unread look(const struct process *process)
 }
 
 /*
- * At the disconnect Node.js closes the connections that it takes for idle: those whose next request
- * it has not read, and since version 26 those from which it has read nothing (nodejs/node#63470). A
- * client that has just sent its request would get a reset for it. No new connections arrive at it
- * any more, so that it will soon have read from all.
+ * Must the worker still read before it is asked to finish? At the disconnect Node.js closes the
+ * connections that it takes for idle: those whose next request it has not read, and since version
+ * 26 those from which it has read nothing (nodejs/node#63470). A client that has just sent its
+ * request would get a reset. No new connections arrive at the worker any more, so it will soon have
+ * read from all of them.
  */
 static bool has_unread(const struct process *process)
 {
@@ -131,8 +135,8 @@ static void look_again(struct process *process)
 }
 
 /*
- * Does --term-after say how long connections may go on before the application's handler runs? If it
- * is left to stickyctl, the handler runs as soon as no request is being answered.
+ * Is --term-after given, so that it says how long connections may go on before the application's
+ * handler runs? If it is not, the handler runs as soon as no request is being answered.
  */
 static bool is_term_after_given(const struct config *config)
 {
@@ -140,9 +144,9 @@ static bool is_term_after_given(const struct config *config)
 }
 
 /*
- * Idle connections of a worker that another one follows stay open for this time. Their clients may
- * be sending the next request, and learn by its answer that it was the last one. At a stop of the
- * instance there is nobody to whom they could turn.
+ * Returns how long idle connections of a leaving worker stay open. Their clients may be sending the
+ * next request, and its answer tells them that it was the last one. At a stop of the instance the
+ * time is 0, as no other worker could serve these clients.
  */
 static uint32_t idle_ms(const struct process *process)
 {
@@ -179,7 +183,10 @@ static bool disconnect(struct process *process)
 	return node_worker_disconnect(process->node, process->was_signalled ? NULL : &stop);
 }
 
-/* A worker that has closed its channel is about to end by itself. Otherwise the signal follows. */
+/*
+ * Ask the worker to finish, once its input is read. A worker that has already closed its channel is
+ * about to end by itself. If it does not, on_term() sends the signal.
+ */
 static void on_disconnect(evutil_socket_t fd, short what, void *context)
 {
 	struct process *process = context;
@@ -214,7 +221,10 @@ int process_open_node(struct process *process)
 	return error;
 }
 
-/* Workers of a module are left as they are, but for their stop. */
+/*
+ * Does the worker load this script? A worker that was written for a module (a mode other than
+ * WORKER_NODE) loads only the script for its stop.
+ */
 static bool wants_preload(const struct config *config, enum preload preload)
 {
 	return config_preloads(config) &&
@@ -252,8 +262,8 @@ static void start_term(struct process *process)
 }
 
 /*
- * Requests in flight are answered, and idle connections are closed. After that the worker gets the
- * signal.
+ * The worker answers the requests in progress, and closes idle connections. After --term-after it
+ * gets the signal.
  */
 bool process_disconnect(struct process *process)
 {
@@ -296,8 +306,8 @@ static bool offer_socket(void *context, int number, uint32_t inode)
 }
 
 /*
- * Find the sockets that the worker shares with other workers. All its sockets are looked at, as
- * their numbers are not known.
+ * Find the sockets that the worker shares with other workers. All its sockets are looked at, as the
+ * numbers of the shared ones are not known.
  */
 static void offer_sockets(struct process *process)
 {
@@ -315,9 +325,10 @@ void process_adopt_node(struct process *process, int fd)
 	if (make_timers(process) || node_worker_adopt(&options, fd, &process->node))
 		close(fd);
 	/*
-	 * A worker that has left its slot was asked to finish, or will be in a moment. What it
-	 * answered to the previous controller is not known: its handler may be running, and a
-	 * second signal at once could cut it short. So only --term-after counts for it.
+	 * A worker that has left its slot was asked to finish, or will be in a moment. This
+	 * controller does not know what the worker answered to the previous one. Its handler may be
+	 * running, and a second signal at once could cut it short. So the worker gets the signal
+	 * only after --term-after.
 	 */
 	else if (!worker_sockets(process->worker))
 		start_term(process);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Where the output of a worker process goes to: --worker-log, --log-format. */
+/* Routes the output of a worker process: --worker-log, --log-format. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -40,8 +40,10 @@ static void find_origin_of_stderr(void *context, struct line_origin *ret_origin)
 	find_origin(context, LOG_STDERR, ret_origin);
 }
 
-/* On a terminal each line has the worker's slot in front. Otherwise bytes are passed on as they
- * are. */
+/*
+ * Choose the form of the workers' output. By default, each line on a terminal has the worker's slot
+ * in front, and elsewhere bytes are passed on as they are.
+ */
 static enum output_form choose_form(const struct processes_options *options)
 {
 	bool is_terminal = isatty(log_output_fd(options->log_output, LOG_STDERR));
@@ -72,7 +74,7 @@ int process_open_source(struct process *process, int fd, enum log_stream stream,
 	return output_source_open(options->base, fd, &route, ret_source);
 }
 
-/* A pipe from which a source reads. */
+/* Open a pipe, and a source that reads from it. */
 static int open_pipe(struct process *process, enum log_stream stream,
 		     struct output_source **ret_source, int *ret_write_end)
 {

@@ -63,7 +63,7 @@ static int spawn(struct process *process, struct spawn_request *request)
 	return error;
 }
 
-/* What becomes 3, 4, ... in the worker. Returns how many. */
+/* Collect the descriptors that become 3, 4, ... in the worker. Returns their number. */
 static size_t collect_sockets(const struct process *process, const struct sticky_worker *sockets,
 			      int ret_fds[SPAWN_SOCKETS_MAX])
 {
@@ -79,7 +79,7 @@ static size_t collect_sockets(const struct process *process, const struct sticky
 	return count;
 }
 
-/* What stands behind them. Returns how many. */
+/* Collect the descriptors that the worker keeps, behind the sockets. Returns their number. */
 static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEPT_MAX])
 {
 	size_t count = SPAWN_KEPT;
@@ -88,13 +88,19 @@ static size_t collect_kept(const struct process *process, int ret_kept[SPAWN_KEP
 	ret_kept[1] = process_kept_end(process, process->error_output);
 	if (worker_channel_ends(process->worker, ret_kept + SPAWN_KEPT))
 		count += WORKER_CHANNEL_ENDS;
-	/* At a number of 15 or less: only those does Node.js keep from its own children. */
+	/*
+	 * The channel's end must have a number of at most 15. Node.js is sure to mark inherited
+	 * descriptors close-on-exec only up to this number.
+	 */
 	if (process->node)
 		ret_kept[count++] = node_worker_fd(process->node);
 	return count;
 }
 
-/* The words of a worker's command. They are Node.js's own only where it is run by its name. */
+/*
+ * List the words of a worker's command. A port of Node.js's inspector in them is made the slot's
+ * own.
+ */
 static int words_of(const struct process *process, struct string_list *ret_words)
 {
 	char *const *command = process->processes->options.config->command;
@@ -150,7 +156,10 @@ static uint32_t count_sockets(const struct sticky_worker *sockets)
 	return count;
 }
 
-/* Without -l an application of Node.js decides: its first port need not be its main one. */
+/*
+ * Returns the value of PORT; 0: it is not set. Without -l an application of Node.js chooses its
+ * ports itself, and its first one need not be its main one.
+ */
 static uint16_t port_of(const struct process *process)
 {
 	const struct processes_options *options = &process->processes->options;
@@ -247,7 +256,7 @@ static int process_start(void *context, struct worker *worker, struct sticky_wor
 
 	if (!process)
 		return -ENOMEM;
-	/* What has been killed until now, is no worker that will end later. */
+	/* Count the kills up to now: they do not explain the end of the worker that starts here. */
 	oom_kills_look(&process->processes->oom_kills, clock_ms());
 	error = begin(process, sockets);
 	if (error && !process->pid) {

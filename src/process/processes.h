@@ -27,17 +27,17 @@ struct processes_options {
 	const char *notify_path;		/* value of NOTIFY_SOCKET */
 	uint16_t ports[STICKY_LISTENERS_LIMIT]; /* the listeners' ports, in their order */
 	size_t port_count;
-	/* what Node.js workers listen on; NULL: other workers */
+	/* the listeners of Node.js workers; NULL: workers do not run Node.js */
 	struct node_listeners *node_listeners;
 	const char *preloads[PRELOAD_COUNT]; /* the files of the scripts for Node.js workers */
-	struct unheard *unheard;	     /* messages of Node.js workers that no part takes */
-	struct bind_workers *bind;	     /* bind() of workers is answered; NULL: it is not */
-	bool gives_sockets;		     /* workers get their sockets, as LISTEN_FDS */
-	struct relay *relay;		     /* passes messages between Node.js workers */
+	struct unheard *unheard;       /* logs messages of Node.js workers that nothing handles */
+	struct bind_workers *bind;     /* answers bind() of workers; NULL: bind() is not answered */
+	bool gives_sockets;	       /* workers get their sockets, as LISTEN_FDS */
+	struct relay *relay;	       /* passes messages between Node.js workers */
 	struct delivery *delivery;     /* for Node.js workers; NULL: no connections are passed */
-	struct log_output *log_output; /* where the workers' output goes to */
-	struct line_ring *ring;	       /* gets each line that workers print; NULL: none does */
-	struct rlimit nofile;	       /* the limit before the controller raised its own */
+	struct log_output *log_output; /* receives the workers' output */
+	struct line_ring *ring; /* keeps each line that workers print; NULL: lines are not kept */
+	struct rlimit nofile;	/* the limit before the controller raised its own */
 };
 
 /*
@@ -53,7 +53,7 @@ void processes_close(struct processes *processes);
 struct worker_backend processes_backend(struct processes *processes);
 
 /*
- * Find a Node.js worker for which messages wait in this process, until it has read earlier ones.
+ * Find a Node.js worker for which messages wait in this process, as it has not read earlier ones.
  *
  * ret_pid, ret_slot  of the worker, if there is one
  *
@@ -61,7 +61,10 @@ struct worker_backend processes_backend(struct processes *processes);
  */
 bool processes_find_unread(const struct processes *processes, pid_t *ret_pid, uint32_t *ret_slot);
 
-/* The listeners have changed. Connections to these ports, in host order, are counted. */
+/*
+ * Set the ports of the listeners, in host order, after they have changed. Connections to these
+ * ports are counted.
+ */
 void processes_set_ports(struct processes *processes, const uint16_t *ports, size_t count);
 
 #endif

@@ -22,11 +22,14 @@ void spawn_fail(int status, enum spawn_stage stage, int error)
 	_exit(127);
 }
 
-/* This uses the system call, as the C library refuses to reset the signals that it uses itself. */
+/*
+ * Reset all signals to SIG_DFL, and unblock them. This uses the system call, as the C library
+ * refuses to reset the signals that it uses itself.
+ */
 static void reset_signals(void)
 {
-	static const unsigned char
-		defaults[64]; /* more than the kernel's struct sigaction; SIG_DFL */
+	/* SIG_DFL; larger than the kernel's struct sigaction */
+	static const unsigned char defaults[64];
 	sigset_t none;
 	int number;
 
@@ -107,7 +110,9 @@ int spawn_exec(char *const *files, char *const *argv, char *const *envp)
 	return error;
 }
 
-/* Last of all: from here on bind() waits for the controller. By filter_exec.h it does not return.
+/*
+ * Install the filter, last of all: from here on bind() waits for the controller. With filter_exec
+ * this returns only on failure.
  */
 static int install_filter(const struct spawn_request *request, int status, int channel)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Starts a program by fork() and exec(). The child inherits only what is named. It is in a process
- * group of its own, has default signals, and reads /dev/null as stdin. Its descriptors are 0, 1, 2,
- * the listening sockets from 3 on, and behind these the ones that it keeps for the controller, and
- * a channel.
+ * Starts a program by fork() and exec(). The child inherits only the descriptors that are named. It
+ * is in a process group of its own, has default signals, and reads /dev/null as stdin. Its
+ * descriptors are 0, 1 and 2, then the listening sockets from 3 on, then the descriptors that it
+ * keeps for the controller, and a channel.
  */
 #ifndef STICKY_PROCESS_SPAWN_H
 #define STICKY_PROCESS_SPAWN_H
@@ -27,7 +27,7 @@ struct spawn_request {
 	char *const *envp;
 	/* the files to execute: the first that can be executed is used; ends with NULL */
 	char *const *files;
-	/* place in envp at which the child writes its pid: SPAWN_PID_DIGITS */
+	/* place in envp at which the child writes its pid: SPAWN_PID_DIGITS bytes; NULL: none */
 	char *listen_pid;
 	const char *directory; /* the working directory; the child opens it */
 	const struct identity *identity;
@@ -35,25 +35,25 @@ struct spawn_request {
 	size_t socket_count; /* at most SPAWN_SOCKETS_MAX */
 	/*
 	 * The reading ends of its stdout and stderr. As the child also has them, it does not get
-	 * EPIPE when the controller has ended, and a controller that takes over finds them there.
-	 * If there is a channel, both its ends follow, for the same reason.
+	 * EPIPE when the controller has ended, and the next controller can fetch them from the
+	 * child. If there is a channel, both its ends follow, for the same reason.
 	 */
 	int kept[SPAWN_KEPT_MAX];
 	size_t kept_count;
 	int output;	  /* becomes 1 */
 	int error_output; /* becomes 2 */
-	bool has_filter;  /* it may bind its address itself: see bind/bind_worker.h */
-	/* install it by way of another program, which executes this worker's; NULL: do not */
+	bool has_filter;  /* its bind() is answered: see bind/bind_worker.h */
+	/* install the filter by way of another program; NULL: the child installs it itself */
 	const struct filter_exec *filter_exec;
-	int filter_channel;   /* where its filter's descriptor goes to */
+	int filter_channel;   /* where the filter's descriptor is sent to */
 	int32_t *noted_pid;   /* shared memory in which the child writes its pid; NULL: none */
 	struct rlimit nofile; /* limit of descriptors for the child */
 };
 
-/* The room for the pid in "LISTEN_PID=": digits, then NULs. */
+/* The room for the pid in "LISTEN_PID=", in bytes with the NUL. */
 #define SPAWN_PID_DIGITS 12
 
-/* What a child could not do. It is read from the status descriptor, with the error. */
+/* The step that failed in a child. It is read from the status descriptor, with the error. */
 enum spawn_stage {
 	SPAWN_DESCRIPTORS,
 	SPAWN_IDENTITY,
@@ -68,22 +68,27 @@ struct spawn_failure {
 	int error; /* errno */
 };
 
-/* In the child: async-signal-safe calls. */
+/* The child calls these functions. They make async-signal-safe calls only. */
 
 /* Write why the program can't be run, and exit. */
 void spawn_fail(int status, enum spawn_stage stage, int error) __attribute__((noreturn));
 
-/* Execute the first file that is there. Returns the errno of the failure that says most. */
+/*
+ * Try to execute each of the files in turn. Returns an errno, on failure only: that of the last
+ * file that exists, else ENOENT.
+ */
 int spawn_exec(char *const *files, char *const *argv, char *const *envp);
 
-/* Write a number that is not negative: at most SPAWN_PID_DIGITS, with the NUL. */
+/*
+ * Write a non-negative number in decimal. `to` has room for SPAWN_PID_DIGITS bytes, with the NUL.
+ */
 void spawn_write_number(char *to, int number);
 
 /*
  * Start a child.
  *
- * ret_status  a non-blocking descriptor. When it ends, the program runs. If a struct spawn_failure
- *             comes first, that says why the program does not run. The caller closes it.
+ * ret_status  a non-blocking descriptor, which the caller closes. End of file on it: the program
+ *             runs. A struct spawn_failure on it: the program does not run, for this reason
  *
  * Only async-signal-safe calls are made in the child, as the parent may have threads. Returns 0 or
  * -errno.

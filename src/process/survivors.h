@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes of a worker that left its process group, by setsid(2) for example, and so live on when
- * the group is killed. Once the worker has ended, nothing tells whose they were: they are looked
- * for while it lives, before it is asked to stop and before it is killed.
+ * Processes of a worker that left its process group, by setsid(2) for example. They live on when
+ * the group is killed. After the worker has ended, nothing tells which worker they belonged to. So
+ * they are looked for before the worker is asked to stop, and before it is killed.
  */
 #ifndef STICKY_PROCESS_SURVIVORS_H
 #define STICKY_PROCESS_SURVIVORS_H
@@ -15,14 +15,14 @@ struct survivors {
 };
 
 /*
- * Note the descendants of a worker that are outside of its process group, in addition to those that
- * were noted before: the descendants of a worker that is about to end are not its own any more.
+ * Note the descendants of a worker that are outside of its process group. Those that were noted
+ * earlier stay noted, as a process whose parent has ended is not a descendant any more.
  *
  * leader  the worker's process, which has not been reaped
  */
 void survivors_look(struct survivors *survivors, pid_t leader);
 
-/* The worker has ended: log those that live on, once, and forget them. */
+/* Log the noted processes that live on, and forget them. Call this when the worker has ended. */
 void survivors_report(struct survivors *survivors, unsigned int slot, pid_t leader);
 
 #endif

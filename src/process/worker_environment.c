@@ -70,7 +70,10 @@ static int set_assignments(struct environment *environment, const struct config 
 	return error;
 }
 
-/* The variables of sd_listen_fds(3). The sockets are named listen0, listen1, ..., and slot. */
+/*
+ * Set the variables of sd_listen_fds(3). The sockets are named listen0, listen1, ...; the socket of
+ * the slot's own address is named slot.
+ */
 static int set_activation(struct environment *environment, uint32_t count, bool has_private)
 {
 	char names[SPAWN_SOCKETS_MAX * 16] = "";
@@ -95,8 +98,8 @@ static int set_activation(struct environment *environment, uint32_t count, bool 
 }
 
 /*
- * The variables of sd_watchdog_enabled(3), without WATCHDOG_PID: a message from any process of the
- * worker's group counts.
+ * Set the variables of sd_watchdog_enabled(3), but not WATCHDOG_PID, as a message from any process
+ * of the worker's group counts.
  */
 static int set_watchdog(struct environment *environment, const struct config *config)
 {
@@ -106,8 +109,8 @@ static int set_watchdog(struct environment *environment, const struct config *co
 }
 
 /*
- * Write a word for NODE_OPTIONS between quotation marks: Node.js takes a backslash in front of a
- * character away.
+ * Write a word for NODE_OPTIONS, to be put between quotation marks. A backslash goes in front of
+ * '"' and '\', as Node.js removes it.
  */
 static void quote(const char *path, char *ret_quoted)
 {
@@ -119,7 +122,10 @@ static void quote(const char *path, char *ret_quoted)
 	*ret_quoted = '\0';
 }
 
-/* Under Node.js's permission model a worker that can't read the script would not start. */
+/*
+ * Does the command or NODE_OPTIONS switch on Node.js's permission model? A worker that can't read
+ * the script under this model would not start.
+ */
 static bool may_read_no_file(const struct environment *environment, char *const *command)
 {
 	static const char *const options[] = {"--permission", "--experimental-permission"};
@@ -180,7 +186,9 @@ static int set_node(struct environment *environment, const struct worker_environ
 					modes[spec->serialization]);
 	if (!error)
 		error = set_number(environment, "NODE_UNIQUE_ID", unique);
-	/* pm2's; the package `config` reads it, and a user may want another value. */
+	/*
+	 * pm2 sets this variable, and the package `config` reads it. A user may want another value.
+	 */
 	if (!error && !environment_get(environment, "NODE_APP_INSTANCE"))
 		error = set_number(environment, "NODE_APP_INSTANCE", spec->slot);
 	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !error; i++)

@@ -19,21 +19,21 @@ struct worker_environment {
 	uint32_t slot;
 	uint64_t generation;
 	uint16_t port;	       /* value of PORT, if the environment has none */
-	bool takes_sockets;    /* LISTEN_FDS and the like are set */
+	bool takes_sockets;    /* the variables of LISTEN_FDS are set */
 	uint32_t socket_count; /* LISTEN_FDS */
-	bool has_private;      /* one more socket, of the slot's own address */
-	/* files that Node.js loads first, each NULL or a path */
+	bool has_private;      /* one more socket is passed, of the slot's own address */
+	/* paths of files that Node.js loads first; NULL: none */
 	const char *preloads[PRELOAD_COUNT];
 	uint32_t serialization; /* enum node_serialization */
 	bool is_node;		/* the controller is its cluster primary: no LISTEN_FDS */
-	/* STICKY_CHANNEL, at the number behind the descriptors that the worker keeps */
+	/* STICKY_CHANNEL is set, to the number behind the descriptors that the worker keeps */
 	bool has_channel;
 };
 
 /*
- * Build the environment from that of the controller: add HOME and similar variables of another
- * user, --env-file, --env, and the variables of stickyctl. LISTEN_PID is blank, SPAWN_PID_DIGITS
- * wide: the child fills it in.
+ * Build the environment from the controller's own: add HOME and similar variables of another user,
+ * --env-file, --env, and the variables of stickyctl. The value of LISTEN_PID is SPAWN_PID_DIGITS
+ * spaces: the child writes its pid there.
  *
  * Returns 0, -ENOMEM, or another -errno if an env file can't be used (which is logged). The caller
  * must free the environment in any case.

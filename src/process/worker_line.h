@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in front of a line that a worker printed. Pure. */
+/* The prefix of a line that a worker printed. Pure. */
 #ifndef STICKY_PROCESS_WORKER_LINE_H
 #define STICKY_PROCESS_WORKER_LINE_H
 
@@ -10,8 +10,8 @@
 #define WORKER_LINE_PREFIX_SIZE 48
 
 /*
- * Write what stands in front of a line: "[2] ", or "[2 gen 7] " where another worker of the slot is
- * there, too. Returns its length.
+ * Write the prefix of a line: "[2] ", or "[2 gen 7] " while the slot has another worker, too.
+ * Returns its length.
  */
 size_t worker_line_prefix(const struct line_origin *origin, char prefix[WORKER_LINE_PREFIX_SIZE]);
 

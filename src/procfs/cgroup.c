@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Is this one of the words of a list with commas? The empty list has the empty word alone. */
+/* Is this one of the words of a list with commas? An empty list has one word, the empty one. */
 static bool names(const char *list, const char *word)
 {
 	size_t length = strlen(word), part;
@@ -19,7 +19,7 @@ static bool names(const char *list, const char *word)
 	}
 }
 
-/* Each line of the file is ID:CONTROLLERS:PATH. */
+/* Each line of /proc/self/cgroup is ID:CONTROLLERS:PATH. */
 int cgroup_find(const char *controller, char ret_path[PATH_MAX])
 {
 	FILE *file = fopen("/proc/self/cgroup", "re");

@@ -47,8 +47,8 @@ uint32_t cpus_usable(void)
 	if (cgroup_find("", cgroup))
 		return cpus;
 	/*
-	 * Look at the process's cgroup and at all cgroups above it. What seems to be the root may
-	 * be the cgroup of a container, with a limit of its own.
+	 * Look at the process's cgroup and at all cgroups above it. The apparent root may be the
+	 * cgroup of a container, with a limit of its own.
 	 */
 	do {
 		uint32_t limit;

@@ -25,7 +25,9 @@ static int read_count(const char *path, uint64_t *ret_count)
 	return found;
 }
 
-/* Read a file of the own cgroup, or of the root, which is the own one in a container. */
+/*
+ * Read a file of the process's own cgroup, or of the root, which is the own cgroup in a container.
+ */
 static int read_of_cgroup(const char *controller, const char *mount, const char *name,
 			  uint64_t *ret_count)
 {
@@ -40,7 +42,7 @@ static int read_of_cgroup(const char *controller, const char *mount, const char 
 	return read_count(path, ret_count);
 }
 
-/* Returns 0 where nothing tells the number: it never rises then. */
+/* Returns the number of kills. If no file has it, returns 0 each time, so that it never rises. */
 static uint64_t count_kills(void)
 {
 	uint64_t count = 0;
@@ -48,7 +50,7 @@ static uint64_t count_kills(void)
 	if (!read_of_cgroup("", CGROUP_ROOT, "memory.events", &count) ||
 	    !read_of_cgroup("memory", CGROUP_ROOT "/memory", "memory.oom_control", &count))
 		return count;
-	/* Outside of all cgroups: those of the machine. */
+	/* Outside of all cgroups, take the number of the whole machine. */
 	read_count("/proc/vmstat", &count);
 	return count;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Has the kernel killed processes because memory was short? It says so of a cgroup, and not of a
- * process: who was killed by SIGKILL soon after the number has risen, is taken for one of them.
+ * Finds out whether the kernel has killed processes because memory was short. The kernel counts
+ * these kills for a cgroup, and does not name the processes. So a process that is killed by SIGKILL
+ * soon after the number has risen is taken for one of them.
  */
 #ifndef STICKY_PROCFS_OOM_KILLS_H
 #define STICKY_PROCFS_OOM_KILLS_H
@@ -10,15 +11,15 @@
 #include <stdint.h>
 
 struct oom_kills {
-	uint64_t count;	  /* of this process's cgroup, when it was read last */
-	uint64_t seen_ms; /* when it was seen to have risen; 0: never */
+	uint64_t count;	  /* number of kills in this process's cgroup, at the last look */
+	uint64_t seen_ms; /* time at which the number was seen to have risen; 0: never */
 };
 
 /* Begin to watch. */
 void oom_kills_begin(struct oom_kills *kills);
 
 /*
- * Read the number, and return whether it has risen in the last two seconds.
+ * Read the number of kills. Returns whether it has risen in the last two seconds.
  *
  * now_ms  of common/clock.h
  */

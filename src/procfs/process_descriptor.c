@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Read the number behind a word at the beginning of a line. Returns it, or -errno. */
+/* Returns the number behind a word at the beginning of a line, or -errno. */
 static int read_number(const char *path, const char *word, int base)
 {
 	char line[256];

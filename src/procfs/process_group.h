@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Called with each process. Returns false to end the walk. */
+/* Receive a process of the group. Returns false to end the walk. */
 typedef bool process_group_found_fn(void *context, pid_t pid);
 
 /* Call `found` with each process of a group, in any order. Returns 0 or -errno. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Called with a socket's descriptor number and inode number. Returns false to end the walk. */
+/* Receive a socket's descriptor number and inode number. Returns false to end the walk. */
 typedef bool process_socket_found_fn(void *context, int number, uint32_t inode);
 
 /*

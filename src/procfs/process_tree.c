@@ -12,7 +12,7 @@
 
 #include "common/sanitize.h"
 
-#define DEPTH_MAX 64 /* parents that are looked at: PID namespaces end at 32 levels */
+#define DEPTH_MAX 64 /* number of parents that are looked at */
 
 /* Read a file of /proc/PID. Returns its length; 0: it could not be read. */
 static size_t read_file(const char *path, size_t size, char *ret_text)
@@ -76,7 +76,7 @@ static size_t add_children_of_thread(const char *path, size_t count, struct proc
 	return count;
 }
 
-/* Each thread has children of its own. */
+/* Add the children of all threads of a process: each thread has its own. */
 static size_t add_children(pid_t pid, size_t count, struct process_entry *entries)
 {
 	const struct dirent *entry;

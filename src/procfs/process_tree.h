@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which process began which: parents and descendants, by proc_pid_stat(5) and proc_pid_children. */
+/* Parents and descendants of processes, by proc_pid_stat(5) and proc_pid_children. */
 #ifndef STICKY_PROCFS_PROCESS_TREE_H
 #define STICKY_PROCFS_PROCESS_TREE_H
 
@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define PROCESS_TREE_MAX     64 /* descendants that are looked at */
+#define PROCESS_TREE_MAX     64 /* number of descendants that are listed at most */
 #define PROCESS_COMMAND_SIZE 96
 
 struct process_entry {
 	pid_t pid;
 	pid_t parent;
 	pid_t group;
-	uint64_t start; /* clock ticks since boot: tells it from a later process of this pid */
+	uint64_t start; /* clock ticks since boot; another process with this pid has another */
 };
 
 /* Look at a process. Returns 0, or -ESRCH: there is none, or it has ended and was reaped. */
@@ -25,16 +25,19 @@ int process_entry_read(pid_t pid, struct process_entry *ret_entry);
 bool process_descends(pid_t pid, pid_t ancestor);
 
 /*
- * List the descendants of a process, without itself. Those whose parents ended belong to another
- * process, and are not found; nor is any on a kernel without CONFIG_PROC_CHILDREN.
+ * List the descendants of a process, without the process itself. A descendant whose parent has
+ * ended belongs to another process, and is not found. On a kernel without CONFIG_PROC_CHILDREN none
+ * is found.
  *
  * ret_entries  PROCESS_TREE_MAX elements
  *
- * Returns how many there are, at most PROCESS_TREE_MAX.
+ * Returns the number of descendants, at most PROCESS_TREE_MAX.
  */
 size_t process_descendants(pid_t pid, struct process_entry *ret_entries);
 
-/* Write the command line of a process, for a message; its name where it has none; "": it is gone.
+/*
+ * Write the command line of a process, for a message. A process without one has its name written;
+ * "": there is no such process.
  */
 void process_command(pid_t pid, char ret_text[PROCESS_COMMAND_SIZE]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the processes of one worker use. */
+/* The resources that the processes of one worker use. */
 #ifndef STICKY_PROCFS_RUN_USAGE_H
 #define STICKY_PROCFS_RUN_USAGE_H
 

@@ -19,14 +19,14 @@
 /* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
 #define HANDSHAKE_BITS (1u << 3 | 1u << 12)
 #define RECEIVE_SIZE   32768
-/* Besides an error, this ends the reading of a dump. */
+/* Results of read_message_fn and read_message() that end the reading, besides -errno. */
 #define FOUND		1
 #define END		2
 #define CONNECTIONS_MAX (4u << 20)
 
 struct dump;
 
-/* Called with one socket of the dump. Returns 0 to go on, FOUND to end the reading, or -errno. */
+/* Handle one socket of the dump. Returns 0 to go on, FOUND to end the reading, or -errno. */
 typedef int read_message_fn(const struct dump *dump, const struct nlmsghdr *header);
 
 struct dump {
@@ -192,7 +192,7 @@ static int read_waiting(const struct dump *dump, const struct nlmsghdr *header)
 		.port = ntohs(socket->id.idiag_sport),
 	};
 
-	/* See read_socket(): one with an inode has been accepted. */
+	/* A connection with an inode has been accepted: see read_socket(). */
 	if (socket->idiag_inode || !is_at_ports(socket, dump))
 		return 0;
 	peer_of(socket, &waiting.peer);
@@ -237,8 +237,8 @@ static int read_handshake(const struct dump *dump, const struct nlmsghdr *header
 }
 
 /*
- * Returns END at the end of the dump, 0 if more follows, or what dump->read returned (-errno or
- * FOUND).
+ * Handle one message. Returns END at the end of the dump, 0 if more follows, or the result of
+ * dump->read (-errno or FOUND).
  */
 static int read_message(const struct nlmsghdr *header, const struct dump *dump)
 {

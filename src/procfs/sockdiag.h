@@ -23,14 +23,14 @@ struct sockdiag_socket {
 	uint32_t inode;
 	bool listens; /* a listening socket; else an accepted connection */
 	/*
-	 * The queue. Of a listening socket: connections that wait to be accepted. Of a connection:
-	 * bytes that wait to be read, where the end of the stream counts as one byte.
+	 * The length of the queue. Of a listening socket: connections that wait to be accepted. Of
+	 * a connection: bytes that wait to be read, where the end of the stream counts as one byte.
 	 */
 	uint32_t queue;
 	uint64_t received; /* bytes received so far on a connection */
 };
 
-/* Called with each socket. Returns 0 to go on, or -errno to end the walk. */
+/* Receive a socket. Returns 0 to go on, or -errno to end the walk. */
 typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socket);
 
 /*
@@ -38,8 +38,8 @@ typedef int sockdiag_found_fn(void *context, const struct sockdiag_socket *socke
  *
  * ports  in host byte order
  *
- * Returns 0, or -errno. An error of `found` is passed on. Costs a walk over all TCP sockets of the
- * network namespace.
+ * Returns 0 or -errno, also the -errno of `found`. Costs a walk over all TCP sockets of the network
+ * namespace.
  */
 int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *found,
 		  void *context);
@@ -47,21 +47,21 @@ int sockdiag_walk(const uint16_t *ports, size_t port_count, sockdiag_found_fn *f
 struct sockdiag_listener {
 	uint64_t cookie; /* SO_COOKIE: unique until the kernel boots again */
 	uint32_t inode;
-	uint32_t uid;	     /* that made the socket */
+	uint32_t uid;	     /* of the user who made the socket */
 	uint16_t port;	     /* the local one, in host byte order */
 	int family;	     /* AF_INET or AF_INET6, of the local address */
 	uint8_t address[16]; /* network order; IPv4: the first 4 bytes */
 };
 
-/* Called with each listening socket. */
+/* Receive a listening socket. */
 typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener *listener);
 
 /*
- * Call `found` with each listening socket at local ports, whichever process has it.
+ * Call `found` with each listening socket at local ports, of any process.
  *
  * ports  in host byte order
  *
- * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace alone.
+ * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace only.
  */
 int sockdiag_listeners(const uint16_t *ports, size_t port_count, sockdiag_listener_fn *found,
 		       void *context);
@@ -73,22 +73,22 @@ struct sockdiag_waiting {
 	struct sockaddr_storage peer;
 };
 
-/* Called with each such connection. Returns 0 to go on, or -errno to end the walk. */
+/* Receive a waiting connection. Returns 0 to go on, or -errno to end the walk. */
 typedef int sockdiag_waiting_fn(void *context, const struct sockdiag_waiting *waiting);
 
 /*
- * Call `found` with each connection at local ports that no process has accepted yet. Which
- * listening socket it waits for, the kernel does not tell.
+ * Call `found` with each connection at local ports that no process has accepted yet. The kernel
+ * does not tell in which listening socket's queue a connection waits.
  *
  * ports  in host byte order
  *
- * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * Returns 0 or -errno, also the -errno of `found`. Costs a walk over all connections of the network
  * namespace.
  */
 int sockdiag_waiting(const uint16_t *ports, size_t port_count, sockdiag_waiting_fn *found,
 		     void *context);
 
-/* A connection, accepted or waiting to be. */
+/* A connection that was accepted, or that waits to be accepted. */
 struct sockdiag_connection {
 	uint16_t port;	     /* the local one, in host byte order */
 	int family;	     /* AF_INET or AF_INET6, of the socket */
@@ -96,22 +96,22 @@ struct sockdiag_connection {
 	struct sockaddr_storage peer;
 };
 
-/* Called with each connection. Returns 0 to go on, or -errno to end the walk. */
+/* Receive a connection. Returns 0 to go on, or -errno to end the walk. */
 typedef int sockdiag_connection_fn(void *context, const struct sockdiag_connection *connection);
 
 /*
- * Call `found` with each open connection at local ports, whichever process has it.
+ * Call `found` with each open connection at local ports, of any process.
  *
  * ports  in host byte order
  *
- * Returns 0, or -errno, also that of `found`. Costs a walk over all connections of the network
+ * Returns 0 or -errno, also the -errno of `found`. Costs a walk over all connections of the network
  * namespace.
  */
 int sockdiag_each_connection(const uint16_t *ports, size_t port_count,
 			     sockdiag_connection_fn *found, void *context);
 
 /*
- * Is any connection open at local ports, accepted or waiting to be?
+ * Is any connection open at local ports, whether it is accepted or waits to be accepted?
  *
  * ports  in host byte order
  *
@@ -126,7 +126,7 @@ int sockdiag_is_connected(const uint16_t *ports, size_t port_count);
  *
  * ports        in host byte order
  * limit        the most handshakes to list
- * ret_cookies  the kernel's number of each, unique until it boots again, in ascending order; freed
+ * ret_cookies  SO_COOKIE of each, unique until the kernel boots again, in ascending order; freed
  *              by the caller; NULL if there are none
  *
  * Returns the number of handshakes, -E2BIG (more than `limit`), or another -errno. Costs a walk

@@ -37,7 +37,7 @@ int socket_holders_walk(socket_holder_fn *found, void *context)
 		return -errno;
 	while (walk.goes_on && (entry = readdir(proc))) {
 		walk.pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		/* A process may end, or may not be read: then it is left out. */
+		/* A process that has ended, or that may not be read, is left out. */
 		if (walk.pid > 0)
 			(void)process_each_socket(walk.pid, on_socket, &walk);
 	}

@@ -9,7 +9,11 @@
 #define ACCEPTS 0x10000 /* __SO_ACCEPTCON of linux/net.h: the socket listens */
 #define STREAM	1
 
-/* "ffff9a3c: 00000002 00000000 00010000 0001 01 31415 /run/sticky/web/control.sock" */
+/*
+ * The file has lines such as
+ *
+ * 	ffff9a3c: 00000002 00000000 00010000 0001 01 31415 /run/sticky/web/control.sock
+ */
 const char *unix_listener_path(char *line)
 {
 	unsigned int flags, type;

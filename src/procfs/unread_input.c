@@ -16,8 +16,8 @@ struct candidate {
 };
 
 /*
- * Only if the process has read nothing from a connection yet, it is certain that a client waits for
- * it. Otherwise the bytes may be another request, or a part of one.
+ * Judge a socket. Only if the process has read nothing of the bytes that were received, it is
+ * certain that a client waits for it. Otherwise the bytes may be another request, or a part of one.
  */
 static enum unread judge(const struct sockdiag_socket *socket)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process has not read yet from its connections. */
+/* Finds out whether a process has still to read from its connections. */
 #ifndef STICKY_PROCFS_UNREAD_INPUT_H
 #define STICKY_PROCFS_UNREAD_INPUT_H
 
@@ -10,12 +10,13 @@
 enum unread {
 	UNREAD_NONE,
 	/*
-	 * Some connections were accepted, but have sent nothing yet; or the process has read from
-	 * some, and more bytes wait there: another request, or the rest of one that is being read
-	 * slowly.
+	 * Some connections were accepted, but have sent nothing yet. Or the process has read from
+	 * some connections, and more bytes wait there: another request, or the rest of one that is
+	 * being read slowly.
 	 */
 	UNREAD_QUIET,
-	UNREAD_SOME /* some wait to be accepted, or have sent bytes and none was read */
+	/* some connections wait to be accepted, or have sent bytes of which none was read */
+	UNREAD_SOME
 };
 
 /*

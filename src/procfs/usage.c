@@ -14,8 +14,8 @@
 #include "common/sanitize.h"
 
 /*
- * Accepted connections by inode number, and for each of them whether it was already found in a
- * process.
+ * Accepted connections by inode number. `is_counted` tells for each of them whether it was already
+ * found in a process.
  */
 struct open_connections {
 	uint32_t *inodes; /* in ascending order */
@@ -80,7 +80,7 @@ static int compare_inodes(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Is this link of /proc/PID/fd a connection that was not counted yet? Count it then. */
+/* Count a link of /proc/PID/fd. Returns true if it is a connection that was not counted yet. */
 static bool count_connection(struct open_connections *connections, const char *link)
 {
 	const uint32_t *found;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What process groups use, from /proc. */
+/* The resources that process groups use, from /proc. */
 #ifndef STICKY_PROCFS_USAGE_H
 #define STICKY_PROCFS_USAGE_H
 
