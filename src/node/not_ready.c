@@ -62,5 +62,7 @@ const char *not_ready_text(const struct not_ready *facts, size_t size, char *ret
 	snprintf(ret_text, size, "it has not called listen()");
 	return "stickyctl does not see listen({exclusive: true}) and listen({reusePort: true}): "
 	       "leave out these two; nor processes that the application starts by cluster.fork(); "
-	       "an application that needs longer to start needs a larger --ready-timeout";
+	       "a worker of @socket.io/sticky (setupWorker) must call listen() itself here, see "
+	       "docs/migration.md; an application that needs longer to start needs a larger "
+	       "--ready-timeout";
 }

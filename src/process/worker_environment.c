@@ -177,7 +177,8 @@ static int set_node(struct environment *environment, const struct worker_environ
 		[NODE_SERIALIZATION_JSON] = "json",
 		[NODE_SERIALIZATION_ADVANCED] = "advanced",
 	};
-	uint64_t unique = spec->generation * STICKY_SLOTS_LIMIT + spec->slot + 1;
+	/* cluster.worker.id: the first workers have 1 to N, as by cluster.fork(). */
+	uint64_t unique = (spec->generation - 1) * STICKY_SLOTS_LIMIT + spec->slot + 1;
 	size_t i;
 	int error = set_number(environment, "NODE_CHANNEL_FD", SPAWN_FIRST_SOCKET);
 

@@ -11,6 +11,7 @@ import nodeapps
 from clients import HERE, http_get
 from listening import listeners_at, listening_sockets
 from nodeapps import SOURCES, Crowd, NpmTestCase
+from nodejs import BEGUN_IN
 from world import wait_for
 
 CLIENTS = 100
@@ -73,6 +74,34 @@ class Naive(SocketioTestCase):
         lost = [client for client in clients if any(UNKNOWN in error
                                                     for error in client["errors"])]
         self.assertGreater(len(lost), len(clients) / 2)
+
+
+class DocumentedClusterExample(SocketioTestCase):
+    """The example of socket.io's documentation, which has a primary of its own, left as it is."""
+
+    TEXT = """
+const cluster = require('cluster');
+const http = require('http');
+const { Server } = require('socket.io');
+const { setupMaster, setupWorker } = require('@socket.io/sticky');
+const { createAdapter, setupPrimary } = require('@socket.io/cluster-adapter');
+if (cluster.isMaster) {
+  const httpServer = http.createServer();
+  setupMaster(httpServer, { loadBalancingMethod: 'least-connection' });
+  setupPrimary();
+  httpServer.listen(3000);
+  for (let i = 0; i < 4; i++) cluster.fork();
+} else {
+  const httpServer = http.createServer();
+  const io = new Server(httpServer);
+  io.adapter(createAdapter());
+  setupWorker(io);
+}
+"""
+
+    def test_the_message_names_the_guide(self):
+        self.assert_start_fails(self.app(self.TEXT), "has not called listen()", "@socket.io/sticky",
+                                "docs/migration.md", arguments=BEGUN_IN, slots=1)
 
 
 @harness.tests_of(WAYS)
