@@ -42,7 +42,8 @@
  * a block of 64 buckets, and all blocks fill one page. The full table is 128 KiB: with many clients
  * nearly every read of it misses the processor's nearest caches. These misses were measured to cost
  * more than all the rest of the program. The full table is read only for a block with more than two
- * runs of equal slots. With 8 slots there is no such block, with 32 slots one in thirty is.
+ * runs of equal slots. With 8 slots there is no such block; with 32 slots it is one block in
+ * thirty.
  *
  * The word of a block contains the slot of its first buckets (10 bits), the slot of its other
  * buckets (10 bits) and the number of its first buckets (6 bits). A block with more runs has the
@@ -115,7 +116,7 @@ enum sticky_exit {
 	STICKY_EXIT_MIGRATED,		/* moved from a closing socket to its slot's present one */
 	STICKY_EXIT_EMPTY_SLOT,		/* its own slot had no socket: another slot got it */
 	STICKY_EXIT_DISPATCHED,		/* given to a dispatcher */
-	STICKY_EXIT_DROPPED_EMPTY,	/* no slot, or no dispatcher, had a socket */
+	STICKY_EXIT_DROPPED_EMPTY,	/* no slot or dispatcher that was tried had a socket */
 	STICKY_EXIT_DROPPED_NO_TABLE,	/* no settings, no table or no listener: not set up yet */
 	STICKY_EXIT_DROPPED_UNREADABLE, /* neither IPv4 nor IPv6, or its header could not be read */
 	STICKY_EXIT_CHECKED, /* the connection of check_port was refused, as it should be */
