@@ -14,7 +14,7 @@
 
 #include "sticky.h"
 
-/* How the host raises CAP_BPF. All members are NULL if its calls need nothing raised. */
+/* How the host raises CAP_BPF. All members are NULL if it need not be raised. */
 struct bpf_access {
 	sticky_raise_fn *raise;
 	sticky_restore_fn *restore;

@@ -27,7 +27,7 @@ struct classic_program {
 int classic_attach(int socket, const struct classic_program *program);
 
 /*
- * Try whether this machine takes the program of a table of `slots` slots, with a socket that is
+ * Find out whether this machine takes the program of a table of `slots` slots, by a socket that is
  * closed again. Returns 0, or an error of classic_attach() or socket(2).
  */
 int classic_attach_try(uint32_t slots);

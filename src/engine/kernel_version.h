@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is known of kernels by their version. Pure. */
+/* Facts about kernels that follow from their version. Pure. */
 #ifndef STICKY_ENGINE_KERNEL_VERSION_H
 #define STICKY_ENGINE_KERNEL_VERSION_H
 

@@ -29,7 +29,7 @@ struct hang_watch {
 	bool is_hung;
 };
 
-/* What a look has changed. */
+/* The change that a look has shown. */
 enum hang_change { HANG_SAME, HANG_BEGAN, HANG_ENDED };
 
 /*

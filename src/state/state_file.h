@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file contains what a controller that takes over needs to know of the previous one. It
- * is a shared mapping of the file `slots` in the run directory. What is written there stays, even
- * if the process is killed. Each change of a worker's state costs a few stores.
+ * The state file tells a controller that takes over about the previous one. It is a shared mapping
+ * of the file `slots` in the run directory. Its content stays even if the process is killed. Each
+ * change of a worker's state costs a few stores.
  */
 #ifndef STICKY_STATE_STATE_FILE_H
 #define STICKY_STATE_STATE_FILE_H

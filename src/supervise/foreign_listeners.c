@@ -228,7 +228,7 @@ static void forget_copies(struct foreign_listeners *foreign)
 	foreign->count = count;
 }
 
-/* ---- What is said of them -------------------------------------------------------------- */
+/* ---- Reports --------------------------------------------------------------------------- */
 
 static json_t *describe(const struct found *found)
 {

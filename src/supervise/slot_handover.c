@@ -184,8 +184,8 @@ static void take_slot(struct worker *worker)
 	}
 	worker->has_slot = true;
 	/*
-	 * This comes last: if the steps above fail, the previous worker keeps both kinds of
-	 * connections.
+	 * The channel takes the slot last: if the steps above fail, the previous worker keeps its
+	 * connections of both kinds.
 	 */
 	worker_channel_take_slot(worker);
 	worker_watch_sockets(worker, true);

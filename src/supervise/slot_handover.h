@@ -21,8 +21,8 @@ void worker_apply(struct worker *worker, enum worker_event event);
 
 /*
  * Give a STARTING worker its slot, as it has announced that it is ready. If the slot can't be given
- * to it, the worker is killed. Does nothing in any other state. Does nothing either if the worker is
- * being killed, as its announcement may have been on the way.
+ * to it, the worker is killed. Does nothing in any other state. Does nothing either if the worker
+ * is being killed, as its announcement may have been on the way.
  */
 void worker_become_ready(struct worker *worker);
 

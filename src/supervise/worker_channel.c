@@ -105,7 +105,7 @@ bool worker_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
-	/* Its announcement may have arrived together with the message that it is ready. */
+	/* The worker's announcement may have arrived together with the message that it is ready. */
 	if (worker->channel)
 		channel_endpoint_hear(worker->channel);
 	return worker->endpoint != NULL;
