@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * From a client's address to its bucket: key, hash, bucket, probes.
+ * Computes a client's bucket from its address: key, hash, bucket, probes.
  *
  * This is pure C that calls nothing. It is compiled into the BPF program and into the library: the
  * library therefore computes the same slot as the kernel, and unit tests run the same code as the
@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) __u32 sticky_rotl(__u32 x, unsigned
 	return x << n | x >> (32 - n);
 }
 
-/* The words of the hash's input are little-endian on every machine. */
+/* Convert between host order and little-endian, which the words of the hash's input are. */
 static inline __attribute__((always_inline)) __u32 sticky_le32(__u32 x)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -57,9 +57,9 @@ static inline __attribute__((always_inline)) void sticky_sip_round(__u32 v[4])
 }
 
 /*
- * HalfSipHash-1-3 of `words` 32-bit words that lie in memory as bytes. It has a secret key, so that
- * a client can't choose its bucket, and it is short enough to compute for each SYN. `words` is a
- * constant at every call in the program, so that the loop is unrolled there.
+ * Compute HalfSipHash-1-3 of `words` 32-bit words, as the bytes that they are in memory. The hash
+ * has a secret key, so that a client can't choose its bucket. It is short enough to compute for
+ * each SYN. `words` is a constant at every call in the program, so that the loop is unrolled there.
  * https://github.com/veorq/SipHash; Linux calls the same function hsiphash on 32-bit machines.
  */
 static inline __attribute__((always_inline)) __u32 sticky_halfsiphash13(const __u32 seed[2],
@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) __u32 sticky_halfsiphash13(const __
 	return v[1] ^ v[3];
 }
 
-/* The mask of the first `prefix` bits of a word of an address, in network order. */
+/* Returns the mask of the first `prefix` bits of a word of an address, in network order. */
 static inline __attribute__((always_inline)) __u32 sticky_prefix_mask(__u32 prefix)
 {
 	if (prefix == 0)
@@ -97,7 +97,7 @@ static inline __attribute__((always_inline)) __u32 sticky_prefix_mask(__u32 pref
 	return sticky_be32(0xffffffffu << (32 - prefix));
 }
 
-/* The key of an IPv4 address (network order). */
+/* Compute the key of an IPv4 address (network order). */
 static inline __attribute__((always_inline)) void sticky_key_v4(
 	const struct sticky_settings *settings, __u32 address, struct sticky_key *ret_key)
 {
@@ -105,16 +105,16 @@ static inline __attribute__((always_inline)) void sticky_key_v4(
 	ret_key->words = 1;
 }
 
-/* Is an IPv6 address, by its first three words, an IPv4 one (::ffff:0:0/96)? */
+/* Returns whether an IPv6 address with these first three words is v4-mapped (::ffff:0:0/96). */
 static inline __attribute__((always_inline)) int sticky_is_v4_mapped(__u32 a0, __u32 a1, __u32 a2)
 {
 	return !(a0 | a1) && a2 == sticky_be32(0xffffu);
 }
 
 /*
- * The key of an IPv6 address (four words, network order). A v4-mapped address (::ffff:0:0/96) gets
- * the key of its IPv4 address: a client thus has the same slot whether it comes to 0.0.0.0 or to a
- * dual-stack [::].
+ * Compute the key of an IPv6 address (four words, network order). A v4-mapped address
+ * (::ffff:0:0/96) gets the key of its IPv4 address: a client thus has the same slot whether it
+ * comes to 0.0.0.0 or to a dual-stack [::].
  */
 static inline __attribute__((always_inline)) void sticky_key_v6(
 	const struct sticky_settings *settings, const __u32 address[4], struct sticky_key *ret_key)
@@ -130,7 +130,7 @@ static inline __attribute__((always_inline)) void sticky_key_v6(
 	ret_key->words = 4;
 }
 
-/* The hash of a key. Its low 16 bits are the bucket; the other bits choose the probes. */
+/* Compute the hash of a key. Its low 16 bits are the bucket; the other bits choose the probes. */
 static inline __attribute__((always_inline)) __u32 sticky_key_hash(
 	const struct sticky_settings *settings, const struct sticky_key *key)
 {
@@ -139,7 +139,7 @@ static inline __attribute__((always_inline)) __u32 sticky_key_hash(
 	return sticky_halfsiphash13(settings->hash_seed, key->word, 4);
 }
 
-/* The hash of the key of an IPv4 address (network order). */
+/* Compute the hash of the key of an IPv4 address (network order). */
 static inline __attribute__((always_inline)) __u32 sticky_hash_v4(
 	const struct sticky_settings *settings, __u32 address)
 {
@@ -153,7 +153,7 @@ static inline __attribute__((always_inline)) __u32 sticky_hash_bucket(__u32 hash
 	return hash & (STICKY_BUCKETS - 1);
 }
 
-/* The slot of a bucket. */
+/* Returns the slot of a bucket. */
 static inline __attribute__((always_inline)) __u32 sticky_table_slot(
 	const struct sticky_table *table, __u32 bucket)
 {
@@ -167,9 +167,14 @@ static inline __attribute__((always_inline)) __u32 sticky_table_slot(
 }
 
 /*
- * The slot to try instead of an empty one, for probe 0 to STICKY_PROBES_MAX-1. While probe < slots
- * - 1, these are different other slots. A client always gets the same ones. The clients of one
- * empty slot get different ones, so that no single slot gets them all. Needs slots >= 2.
+ * Returns a slot to try in the place of a client's own slot, which has no socket.
+ *
+ * slot   the client's own slot
+ * slots  at least 2
+ * probe  0 to STICKY_PROBES_MAX - 1; for 0 to slots - 2 the results are different
+ *
+ * The result is never the client's own slot. A client always gets the same slots. The clients of
+ * one slot get different ones, so that no single slot gets them all.
  */
 static inline __attribute__((always_inline)) __u32 sticky_probe_slot(__u32 hash, __u32 slot,
 								     __u32 slots, __u32 probe)

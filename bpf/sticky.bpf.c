@@ -3,12 +3,12 @@
  * The program that the kernel runs for each new connection to a steered address: client -> key ->
  * bucket -> slot -> the slot's present socket.
  *
- * It also runs when a listening socket is closed with connections in it
- * ("/migrate", Linux 5.14). Each connection is moved, in order, to the present socket of its own
- * slot. A slot thus changes hands by one map update and a close().
+ * The kernel also runs it ("/migrate", Linux 5.14) when a listening socket is closed while
+ * connections are in its queue. The program moves each of these connections, in order, to the
+ * present socket of its own slot. A slot thus changes hands by one map update and a close().
  *
- * It never returns SK_PASS without having selected a socket: the kernel would then hash over all
- * sockets of the group, and these include the sockets of workers that are not ready.
+ * The program never returns SK_PASS without having selected a socket: the kernel would then hash
+ * over all sockets of the group, and these include the sockets of workers that are not ready.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -34,9 +34,9 @@ struct {
 } settings SEC(".maps");
 
 /*
- * bucket -> slot: one inner array with one value, a struct sticky_table. A change replaces the
- * whole inner array, so that no run of the program sees half a table. The inner map is declared by
- * value_size: libbpf 1.1 can't determine the size of a struct here.
+ * The table, bucket -> slot: one inner array with one value, a struct sticky_table. A change
+ * replaces the whole inner array, so that no run of the program sees half a table. The inner map is
+ * declared by value_size: libbpf 1.1 can't determine the size of a struct here.
  */
 struct table_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -53,10 +53,11 @@ struct {
 } table SEC(".maps");
 
 /*
- * The sockets of all listeners. The index is listener * STICKY_ENTRIES_MAX + slot, or + 1024 +
- * dispatcher. One loaded program serves every listener: a listener that is added later needs
- * neither BPF_PROG_LOAD nor BPF_MAP_CREATE. If the program selects a socket of another group than
- * the packet came to, the kernel refuses it. A mistake here can thus not mix listeners up.
+ * The sockets of all listeners. The index of a slot's socket is listener * STICKY_ENTRIES_MAX +
+ * slot. For a dispatcher, STICKY_SLOTS_MAX + dispatcher takes the place of the slot. One loaded
+ * program serves every listener: a listener that is added later needs neither BPF_PROG_LOAD nor
+ * BPF_MAP_CREATE. The kernel refuses a socket of another group than the packet came to. A mistake
+ * here can thus not mix listeners up.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_REUSEPORT_SOCKARRAY);
@@ -102,17 +103,18 @@ struct {
  * (stack) Once a known number has been stored in the first half of an 8-byte stack word, a
  *         store of 4 bytes into that word is refused: "attempt to corrupt spilled pointer on
  *         stack". The same happens when the compiler joins two initialisations of 4 bytes
- *         into one of 8, and writes one half again later. Hence what is put together on the
+ *         into one of 8, and writes one half again later. Hence a map key that is built on the
  *         stack consists of 8-byte words, each written once, in a function that is __noinline
- *         and thus has a frame of its own. What a helper writes to the stack is not concerned.
+ *         and thus has a frame of its own. The rule does not apply to the bytes that a helper
+ *         writes to the stack.
  * (loop)  A loop whose end depends on data is refused: the speculative path beyond its end
  *         looks like an "infinite loop". Hence every loop is unrolled by the compiler.
  *
- * tests/kernel/test_load.c loads the program with CAP_BPF alone, make test-kernels does so on
+ * tests/kernel/test_load.c loads the program with CAP_BPF alone. `make test-kernels` does so on
  * other kernels.
  */
 
-/* Two 32-bit words as they lie in memory, the first one at the lower address. */
+/* Returns two 32-bit words as they lie in memory, the first one at the lower address. */
 static __always_inline __u64 pair(__u32 first, __u32 second)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -126,9 +128,10 @@ static __always_inline __u64 pair(__u32 first, __u32 second)
 #define NO_HASH (-1L)
 
 /*
- * (stack) These are separate functions: within another function the compiler would have too few
- * registers for the state of a hash, and would spill it in words of 4 bytes. Only the hash of a new
- * IPv4 connection is computed in sticky_select() itself, which has few values to keep before that.
+ * (stack) hash_v4() and hash_v6_key() are not inlined: within another function the compiler would
+ * have too few registers for the state of a hash, and would spill it in words of 4 bytes. Only the
+ * hash of a new IPv4 connection is computed in sticky_select() itself, which has few values to keep
+ * before that.
  */
 static __noinline __u32 hash_v4(const struct sticky_settings *set, __u32 address)
 {
@@ -153,7 +156,7 @@ static __always_inline __u32 hash_v6(const struct sticky_settings *set, __u32 a0
 }
 
 /*
- * (stack) The client of a new IPv6 connection. Extension headers don't move the address. The
+ * (stack) Hash the client of a new IPv6 connection. Extension headers don't move the address. The
  * address is never v4-mapped: the kernel drops such packets (ip6_rcv_core()).
  */
 static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
@@ -171,11 +174,12 @@ static __noinline long hash_of_v6_packet(struct sk_reuseport_md *ctx,
 }
 
 /*
- * The client of a connection that is being moved: a whole accept queue is moved with an empty
- * packet. dst_ip4 of an IPv6 socket means nothing: a v4-mapped client is recognised by its dst_ip6.
+ * Hash the client of a connection that is being moved. The address comes from the connection's
+ * socket, as the packet is empty when an accept queue is moved. dst_ip4 of an IPv6 socket means
+ * nothing: the address of a v4-mapped client is in dst_ip6.
  *
- * The socket pointer is read from the context wherever it is needed: a pointer that is kept across
- * calls may be spilled to the stack (stack).
+ * (stack) The socket pointer is read from the context wherever it is needed: a pointer that is kept
+ * across calls may be spilled.
  */
 static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
 {
@@ -191,8 +195,8 @@ static __noinline long hash_of_moved(struct sk_reuseport_md *ctx, const struct s
 }
 
 /*
- * The hash of the client's key, 32 bits, or NO_HASH. eth_protocol tells which header the packet
- * has. The socket's family does not, as an IPv4 client of a [::] socket sends IPv4 packets.
+ * Returns the hash of the client's key, 32 bits, or NO_HASH. eth_protocol tells which header the
+ * packet has. The socket's family does not, as an IPv4 client of a [::] socket sends IPv4 packets.
  */
 static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
 					   const struct sticky_settings *set)
@@ -209,7 +213,10 @@ static __always_inline long hash_of_client(struct sk_reuseport_md *ctx,
 	return sticky_hash_v4(set, address);
 }
 
-/* (stack) A struct sticky_proxy_key, padded to whole words. */
+/*
+ * (stack) Returns true if an address is in a range of proxies. The key is a struct
+ * sticky_proxy_key, padded to whole words.
+ */
 static __noinline bool is_proxy(__u32 a0, __u32 a1, __u32 a2, __u32 a3)
 {
 	const __u64 key[] = {pair(128, a0), pair(a1, a2), pair(a3, 0)};
@@ -223,7 +230,7 @@ static __always_inline bool is_v4_proxy(__u32 v4)
 	return is_proxy(0, 0, sticky_be32(0xffffu), v4);
 }
 
-/* (stack) */
+/* (stack) Returns true if the source of an IPv6 packet is a proxy. */
 static __noinline bool v6_packet_is_of_proxy(struct sk_reuseport_md *ctx)
 {
 	__u32 address[4];
@@ -232,7 +239,10 @@ static __noinline bool v6_packet_is_of_proxy(struct sk_reuseport_md *ctx)
 	       is_proxy(address[0], address[1], address[2], address[3]);
 }
 
-/* hash_of_client() and hash_of_moved() say how the family is found. */
+/*
+ * Returns true if the peer is a proxy. hash_of_client() and hash_of_moved() explain how its address
+ * is found.
+ */
 static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
 {
 	const struct bpf_sock *moved = ctx->migrating_sk;
@@ -251,7 +261,7 @@ static __always_inline bool peer_is_proxy(struct sk_reuseport_md *ctx)
 
 enum peer {
 	PEER_CLIENT,
-	PEER_SAMPLE, /* one of many clients, by chance: see sample_mask */
+	PEER_SAMPLE, /* a client that is chosen by chance: see sample_mask */
 	PEER_PROXY
 };
 
@@ -266,8 +276,8 @@ static __always_inline enum peer kind_of_peer(struct sk_reuseport_md *ctx,
 }
 
 /*
- * (stack) The arguments are a struct sticky_listener_key in words. Returns the listener's first
- * entry, or -1.
+ * (stack) Find a listener. The arguments are a struct sticky_listener_key in words. Returns the
+ * listener's first entry, or -1 if the map does not have it.
  */
 static __noinline long find_entries(__u64 port_family, __u64 device, __u64 address01,
 				    __u64 address23)
@@ -304,8 +314,8 @@ static __always_inline long first_entry(struct sk_reuseport_md *ctx,
 }
 
 /*
- * Returns 0, or the helper's error: -ENOENT if the entry is empty. The type is long and not bool,
- * as the compiler spills a bool by a store of 4 bytes (stack).
+ * Select the socket of an entry. Returns 0, or the helper's error: -ENOENT if the entry is empty.
+ * The type is long and not bool, as the compiler spills a bool by a store of 4 bytes (stack).
  */
 static __always_inline long select_entry(struct sk_reuseport_md *ctx, __u32 entry)
 {
@@ -316,7 +326,7 @@ static __always_inline long select_entry(struct sk_reuseport_md *ctx, __u32 entr
 
 #define TRIES_AT_A_TIME 8
 
-/* (loop) A part of select_dispatcher(). */
+/* (loop) Try TRIES_AT_A_TIME dispatchers, for select_dispatcher(). Returns 0 or -1. */
 static __noinline long try_dispatchers(struct sk_reuseport_md *ctx, __u32 first_entry,
 				       __u32 dispatchers, __u32 from)
 {
@@ -361,8 +371,8 @@ static __noinline int place_with_dispatcher(struct sk_reuseport_md *ctx,
 }
 
 /*
- * A part of select_other_slot(). As a separate function it has few values to keep in its loop
- * (stack).
+ * (stack) Try one other slot, for select_other_slot(). A separate function has few values to keep.
+ * Returns 0 or an error.
  */
 static __noinline long try_other_slot(struct sk_reuseport_md *ctx,
 				      const struct sticky_settings *set, __u32 first_entry,
@@ -377,7 +387,9 @@ static __noinline long try_other_slot(struct sk_reuseport_md *ctx,
 }
 
 /*
- * (loop) The slot's entry is empty: its worker died while no controller was there to hold the slot.
+ * (loop) Select the socket of another slot, as the client's own slot has none. Either its worker
+ * died while no controller was alive to hold the slot, or its worker does not serve this address.
+ * Returns 0 or -1.
  */
 static __noinline long select_other_slot(struct sk_reuseport_md *ctx,
 					 const struct sticky_settings *set, __u32 first_entry,
@@ -402,7 +414,7 @@ static __always_inline int count_exit(enum sticky_exit exit, int verdict)
 	return verdict;
 }
 
-/* The table in use; NULL: there is none. */
+/* Returns the table in use; NULL: there is none. */
 static __always_inline const struct sticky_table *find_table(void)
 {
 	const __u64 zero = 0; /* on the stack, where a map key must be */
@@ -421,9 +433,9 @@ static __always_inline void count_steered(__u32 slot)
 }
 
 /*
- * Is this the test connection by which user space finds out whether this program runs? The source
- * port is the first field of the TCP header, at which the packet begins here. A connection that is
- * being moved has an empty packet, and can't be the test connection.
+ * Returns whether this is the test connection by which user space finds out whether this program
+ * runs. The packet begins at the TCP header here, whose first field is the source port. A
+ * connection that is being moved has an empty packet, and can't be the test connection.
  */
 static __noinline long is_check(struct sk_reuseport_md *ctx, const struct sticky_settings *set)
 {
@@ -486,5 +498,5 @@ int sticky_select(struct sk_reuseport_md *ctx)
 	return count_exit(STICKY_EXIT_DROPPED_EMPTY, SK_DROP);
 }
 
-/* The kernel takes this spelling for GPL-compatible. */
+/* The kernel accepts this spelling as compatible with the GPL. */
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -24,7 +24,7 @@ struct listen_spec {
  */
 int listen_spec_parse(const char *text, struct listen_spec *ret_spec);
 
-/* Write "1.2.3.4:80" or "[::1%lo]:80". Returns 0, -ENOSPC or -EAFNOSUPPORT. */
+/* Write an address as "1.2.3.4:80" or "[::1%lo]:80". Returns 0, -ENOSPC or -EAFNOSUPPORT. */
 int address_format(const struct sockaddr *address, size_t size, char *ret_text);
 
 /*

@@ -60,7 +60,9 @@ int bpf_access_create_array(const struct bpf_access *access, const char *name, u
 	return map;
 }
 
-/* CONFIG_NR_CPUS is no larger anywhere. Without sysfs nothing says how many there are. */
+/*
+ * No kernel has a larger CONFIG_NR_CPUS. This is used without sysfs, where the number is unknown.
+ */
 #define CPUS_MAX 8192
 
 int bpf_access_cpus(void)

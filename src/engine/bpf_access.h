@@ -14,14 +14,17 @@
 
 #include "sticky.h"
 
-/* How the host raises CAP_BPF. All members are NULL if its calls need nothing raised. */
+/* How the host raises CAP_BPF. All members are NULL if it need not be raised. */
 struct bpf_access {
 	sticky_raise_fn *raise;
 	sticky_restore_fn *restore;
 	void *context;
 };
 
-/* Begin and end a region explicitly, as around the loading of a program. Regions nest. */
+/*
+ * Begin and end a region explicitly, as around the loading of a program. bpf_access_begin() returns
+ * the argument `previous` of bpf_access_end(). Regions nest.
+ */
 unsigned int bpf_access_begin(const struct bpf_access *access);
 void bpf_access_end(const struct bpf_access *access, unsigned int previous);
 
@@ -38,8 +41,8 @@ int bpf_access_next_key(const struct bpf_access *access, int map, const void *ke
 int bpf_access_create_array(const struct bpf_access *access, const char *name, uint32_t value_size);
 
 /*
- * At least the number of CPUs for which a per-CPU map has values: the kernel writes no more of
- * them. What is read into must be zero before.
+ * Returns the number of values for which a caller must make room when it reads a per-CPU map. The
+ * kernel may write fewer values: the room must be zero before.
  */
 int bpf_access_cpus(void);
 

@@ -14,7 +14,7 @@
 #include "engine/refusal.h"
 
 /*
- * How many of the verifier's last lines are reported: they contain the refused instruction and the
+ * How many of the verifier's last lines are reported. They contain the refused instruction and the
  * reason.
  */
 #define VERIFIER_LINES 12
@@ -80,7 +80,10 @@ static void report_lines(const char *text, size_t length)
 	}
 }
 
-/* libbpf reports a refused program by one message, which contains the verifier's whole log. */
+/*
+ * Log a message of libbpf. A refused program is reported by one message, which contains the
+ * verifier's whole log.
+ */
 static int __attribute__((format(printf, 2, 0)))
 take_message(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -107,7 +110,10 @@ static void __attribute__((constructor(101))) set_print_callback(void)
 	libbpf_set_print(take_message);
 }
 
-/* The Makefile puts this in the place of stderr in libbpf, which never uses it: see above. */
+/*
+ * The Makefile puts this in the place of stderr in libbpf. It is never used, as libbpf has a print
+ * callback.
+ */
 FILE *bpf_program_no_stream;
 
 /* ---- Loading ------------------------------------------------------------------------ */

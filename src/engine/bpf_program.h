@@ -25,7 +25,7 @@ struct loaded_program;
 /*
  * Load the program, with new maps or with those that another process pinned.
  *
- * access     copied: CAP_BPF is raised by it
+ * access     raises CAP_BPF during the call
  * log        gets libbpf's messages, and the last lines of the verifier's log if it refuses
  * directory  where maps are pinned; NULL: new maps
  *
@@ -52,8 +52,8 @@ int program_fd(const struct loaded_program *program);
 int program_map(const struct loaded_program *program, enum program_map map);
 
 /*
- * Pin all maps in a directory, and replace existing pins of these names; or remove the pins.
- * Returns 0, or -errno: then no pin is left.
+ * Pin all maps in a directory, and replace existing pins of these names. Returns 0, or -errno: then
+ * no pin is left. program_unpin() removes the pins.
  */
 int program_pin(const struct loaded_program *program, const struct bpf_access *access,
 		const char *directory);

@@ -51,8 +51,8 @@ static int find_unwanted(const struct bpf_access *access, int map,
 }
 
 /*
- * All unwanted ranges are collected before the first one is removed, as each removal may change the
- * order of the trie.
+ * Remove the ranges that are not in the list. All of them are collected before the first one is
+ * removed, as each removal may change the order of the trie.
  */
 static int remove_unwanted(const struct bpf_access *access, int map,
 			   const struct sticky_proxy_key *keys, size_t count)

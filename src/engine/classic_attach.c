@@ -20,7 +20,7 @@ int classic_attach(int socket, const struct classic_program *program)
 	if (!setsockopt(socket, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &argument, sizeof(argument)))
 		return 0;
 	switch (errno) {
-	case ENOMEM: /* bpf_prog_size() > sysctl_optmem_max, or no memory: there is one errno */
+	case ENOMEM: /* over net.core.optmem_max, or no memory: the errno is the same */
 		return -E2BIG;
 	case ENOPROTOOPT:
 	case ENOSYS:
@@ -63,7 +63,10 @@ static int try_program(const struct classic_spec *spec, struct classic_program *
 
 int classic_attach_try(uint32_t slots)
 {
-	/* The length depends on the number of slots and, by a word's mask, a little on prefixes. */
+	/*
+	 * The length of the program depends on the number of slots. Masks make it a little longer:
+	 * here all of them are 0.
+	 */
 	const struct sticky_settings settings = {.slots = slots};
 	uint16_t index[STICKY_SLOTS_MAX] = {0};
 	uint16_t *table = malloc(STICKY_BUCKETS * sizeof(*table));
@@ -71,7 +74,7 @@ int classic_attach_try(uint32_t slots)
 	struct classic_spec spec = {.settings = &settings, .slots = table, .index = index};
 	int error = -ENOMEM;
 
-	/* With a check, which makes it as long as it can be. */
+	/* A check makes the program as long as it can be. */
 	spec.check.ss_family = AF_INET6;
 	if (table && program) {
 		table_fill(slots, table);

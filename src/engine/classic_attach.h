@@ -14,8 +14,8 @@ struct classic_program {
 };
 
 /*
- * Attach a program to the group of a socket. It applies to the whole group at once, in the place of
- * the previous one.
+ * Attach a program to the group of a socket. The program applies to the whole group at once, in the
+ * place of the previous one.
  *
  * socket  without SO_LOCK_FILTER; it listens in the group, or is bound and does not listen yet
  *
@@ -27,8 +27,8 @@ struct classic_program {
 int classic_attach(int socket, const struct classic_program *program);
 
 /*
- * Does this machine take the program of a table of so many slots? This is tried with a socket that
- * is closed again. Returns 0, or an error of classic_attach() or socket(2).
+ * Find out whether this machine takes the program of a table of `slots` slots, by a socket that is
+ * closed again. Returns 0, or an error of classic_attach() or socket(2).
  */
 int classic_attach_try(uint32_t slots);
 

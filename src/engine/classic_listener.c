@@ -60,8 +60,8 @@ void classic_listener_fini(struct classic_listener *listener)
 
 /*
  * Bind a socket to the address from which test connections come, at a port that the kernel chooses.
- * With SO_REUSEADDR the sockets of test connections can be bound there, too. With IP_FREEBIND,
- * which an IPv6 socket takes, too, this also works where the machine does not have the address yet.
+ * With SO_REUSEADDR the sockets of test connections can be bound there, too. With IP_FREEBIND, an
+ * option that IPv6 sockets also have, the machine need not have the address yet.
  */
 static int reserve_source(struct classic_listener *listener, const struct listener *address)
 {
@@ -91,8 +91,8 @@ static int reserve_source(struct classic_listener *listener, const struct listen
 }
 
 /*
- * The host may have prepared the socket with TCP_DEFER_ACCEPT. The test connection, which sends
- * nothing, would then never arrive.
+ * Switch off TCP_DEFER_ACCEPT, which the host may have set on the socket. With this option the test
+ * connection, which sends nothing, would never arrive.
  */
 static int accept_at_once(int fd)
 {
@@ -143,7 +143,7 @@ union peer {
 	struct sockaddr_in6 v6;
 };
 
-/* Does a connection come from where test connections come from? */
+/* Returns true if a connection comes from the address and port of test connections. */
 static bool is_check(const struct classic_listener *listener, const union peer *peer)
 {
 	const struct sockaddr_in6 *v6 = (const void *)&listener->check;
@@ -210,7 +210,7 @@ int classic_listener_put(struct classic_listener *listener, uint32_t slot, int s
 		error = socket_order_join(&listener->order, cookie);
 	if (error < 0)
 		return error;
-	/* What has been refused until now must not count as stray. */
+	/* Connections that have been refused until now must not count as strays. */
 	if (listener->spare >= 0 && !serves_any(listener, STICKY_SLOTS_LIMIT))
 		classic_listener_reset(listener);
 	listener->cookie[slot] = cookie;
@@ -227,8 +227,8 @@ void classic_listener_lose(struct classic_listener *listener, uint32_t slot)
 
 /*
  * Leave out the slots that do not serve this listener. The n-th part of the buckets of such a slot
- * goes to the n-th of the others, as in table_spill(); but here the table may be one of which slots
- * have been left out already, so that shares are counted.
+ * goes to the n-th slot that serves, as in table_spill(). The shares are counted here, as the table
+ * may be one from which other slots have been left out already.
  */
 static void leave_out(const struct classic_listener *listener, uint32_t count, uint16_t *slots)
 {

@@ -13,38 +13,42 @@
 struct classic_listener {
 	struct socket_order order;
 	uint64_t cookie[STICKY_SLOTS_LIMIT]; /* of the socket that each slot put; 0: none */
-	bool serves[STICKY_SLOTS_LIMIT];     /* connections are to go to the slot */
-	int spare;			     /* in the group, behind the first sockets; -1: none */
+	bool serves[STICKY_SLOTS_LIMIT];     /* whether connections are to go to the slot */
+	int spare;			     /* the spare socket, in the group; -1: not open */
 	uint64_t spare_cookie;
 	int reserved; /* bound to `check`, so that no other socket gets the port; -1: none */
-	struct sockaddr_storage check; /* from where a test connection comes */
+	struct sockaddr_storage check; /* address and port of test connections */
 	/*
-	 * Other connections have arrived at the spare socket, while the program sends none there:
-	 * it is not attached any more. Without a program the kernel's hash always gives the test
-	 * connection the same socket, which may be the spare one.
+	 * Connections other than the test connection have arrived at the spare socket, although the
+	 * program sends none there: the program is not attached any more. The test connection alone
+	 * does not show this. Without a program, the kernel's hash always gives it the same socket,
+	 * which may be the spare one.
 	 */
 	bool has_strays;
 	/* the last program that was attached by classic_listener_attach(); NULL: none */
 	struct classic_program *attached;
-	bool has_device;  /* SO_BINDTODEVICE: a test connection does not get there */
+	bool has_device;  /* SO_BINDTODEVICE: no test connection gets there */
 	bool was_checked; /* the test connection has arrived at the spare socket */
 };
 
 /*
- * Begin, with the first socket of the group. A program is attached that sends every connection to
- * it, until classic_listener_open_spare() and the first program follow.
+ * Initialise a listener by the first socket of its group. A program is attached that sends every
+ * connection to this socket. It stays until classic_listener_open_spare() and
+ * classic_listener_attach() are called.
  *
  * first_socket  bound, not listening
+ *
+ * Returns 0, or an error of classic_attach().
  */
 int classic_listener_init(struct classic_listener *listener, int first_socket);
 
-/* Close its spare socket. It may be closed twice. */
+/* Close the listener's own sockets, and free its program. May be called twice. */
 void classic_listener_fini(struct classic_listener *listener);
 
 /* Open the spare socket, which joins the group. Returns 0 or -errno. */
 int classic_listener_open_spare(struct classic_listener *listener, const struct listener *address);
 
-/* A slot's socket: see engine_put() and engine_lose(). */
+/* Add or remove a slot's socket: see engine_put() and engine_lose(). */
 int classic_listener_put(struct classic_listener *listener, uint32_t slot, int socket);
 void classic_listener_lose(struct classic_listener *listener, uint32_t slot);
 
@@ -67,7 +71,7 @@ struct classic_program *classic_listener_program(const struct classic_listener *
  * (kernel_version.h) must not replace a program more often than is needed.
  *
  * program  belongs to the listener afterwards, also after an error; its `error` is returned
- * anew     also where the same one was attached: another process may have detached it
+ * anew     attach even the same program, as another process may have detached it
  *
  * Returns 0, or an error of classic_attach() or of classic_program_make().
  */
@@ -77,12 +81,12 @@ int classic_listener_attach(struct classic_listener *listener, struct classic_pr
 /* Add the spare socket to an epoll instance. Returns 0 or -errno. */
 int classic_listener_watch(const struct classic_listener *listener, int epoll);
 
-/* Accept and reset what waits in the spare socket. */
+/* Accept and reset the connections that wait in the spare socket. */
 void classic_listener_reset(struct classic_listener *listener);
 
 /*
- * Has the test connection arrived at the spare socket, and no other one since the last time? Waits
- * for it for some milliseconds.
+ * Returns true if the test connection has arrived at the spare socket, and no other connection has
+ * since the last call. Waits some milliseconds for it.
  */
 bool classic_listener_was_checked(struct classic_listener *listener);
 

@@ -43,7 +43,7 @@ static void jump_if(struct classic_code *code, uint16_t condition, uint32_t k, u
 			     .code = BPF_JMP | condition | BPF_K, .jt = yes, .jf = no, .k = k});
 }
 
-/* Emit a jump whose target follows later: classic_land(). Returns its place. */
+/* Emit a jump whose target is set later, by classic_land(). Returns the jump's place. */
 static uint32_t jump(struct classic_code *code)
 {
 	emit(code, BPF_JMP | BPF_JA, 0);
@@ -52,7 +52,7 @@ static uint32_t jump(struct classic_code *code)
 
 /* ---- HalfSipHash-1-3, as in bpf/select.h --------------------------------------------- */
 
-/* A and M[to] become M[to] + M[what]. */
+/* Emit: A and M[to] become M[to] + M[what]. */
 static void add(struct classic_code *code, enum memory to, enum memory what)
 {
 	emit(code, BPF_LD | BPF_MEM, to);
@@ -61,7 +61,7 @@ static void add(struct classic_code *code, enum memory to, enum memory what)
 	emit(code, BPF_ST, to);
 }
 
-/* A becomes M[what], rotated to the left. */
+/* Emit: A becomes M[what], rotated to the left. */
 static void rotate(struct classic_code *code, enum memory what, uint32_t bits)
 {
 	emit(code, BPF_LDX | BPF_MEM, what);
@@ -74,7 +74,7 @@ static void rotate(struct classic_code *code, enum memory what, uint32_t bits)
 	emit(code, BPF_ALU | BPF_OR | BPF_X, 0);
 }
 
-/* M[what] is rotated, and then combined with M[with] by exclusive or. */
+/* Emit: M[what] is rotated, and then combined with M[with] by exclusive or. */
 static void rotate_xor(struct classic_code *code, enum memory what, uint32_t bits, enum memory with)
 {
 	rotate(code, what, bits);
@@ -107,7 +107,7 @@ static void xor_into(struct classic_code *code, enum memory to, enum memory what
 	emit(code, BPF_ST, to);
 }
 
-/* Mix a word of the input in. */
+/* Emit: a word of the input is mixed into the hash. */
 static void compress(struct classic_code *code, enum memory word)
 {
 	xor_into(code, V3, word);
@@ -131,7 +131,9 @@ static void begin_hash(struct classic_code *code, const struct sticky_settings *
 	store(code, LENGTH, (words * 4) << 24);
 }
 
-/* Mix the last word of the address in, and the length. A becomes the bucket. */
+/*
+ * Emit: the last word of the address and the length are mixed into the hash. A becomes the bucket.
+ */
 static void end_hash(struct classic_code *code)
 {
 	uint32_t i;
@@ -152,9 +154,8 @@ static void end_hash(struct classic_code *code)
 /* ---- The client's address -------------------------------------------------------------- */
 
 /*
- * M[WORD] becomes the word of the hash's input that is made of A, a word of an address. A load
- * gives the four bytes with the first one in the highest place, and the hash wants the first one in
- * the lowest place.
+ * Emit: M[WORD] becomes the word of the hash's input for A, a word of an address. A load puts the
+ * first of four bytes in the highest place, but the hash needs it in the lowest place.
  *
  * mask  network order, as in the settings
  */
@@ -177,7 +178,7 @@ static void take_word(struct classic_code *code, uint32_t mask)
 	emit(code, BPF_ST, WORD);
 }
 
-/* Return `other` if the connection comes from the address and port of the check. */
+/* Emit: return `other` if the connection comes from the address and port of the check. */
 static void check_v4(struct classic_code *code, const struct classic_spec *spec)
 {
 	const struct sockaddr_in *from = (const void *)&spec->check;
@@ -209,14 +210,16 @@ static void check_v6(struct classic_code *code, const struct classic_spec *spec)
 	emit(code, BPF_RET | BPF_K, spec->other);
 }
 
-/* A is an IPv4 address: begin its hash. */
+/* Emit: begin the hash of an IPv4 address, which is in A. */
 static void hash_v4(struct classic_code *code, const struct sticky_settings *settings)
 {
 	take_word(code, settings->v4_mask);
 	begin_hash(code, settings, 1);
 }
 
-/* If the address is a v4-mapped one, jump away with its last word in A. Returns the jump. */
+/*
+ * Emit: if the address is v4-mapped, jump away with its last word in A. Returns the jump's place.
+ */
 static uint32_t find_mapped(struct classic_code *code)
 {
 	uint32_t mapped;

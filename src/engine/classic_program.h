@@ -17,7 +17,7 @@
 
 #include "bpf/abi.h"
 
-/* The kernel takes no longer program: BPF_MAXINSNS of linux/bpf_common.h. */
+/* The length of the longest program that the kernel takes: BPF_MAXINSNS of linux/bpf_common.h. */
 #define CLASSIC_PROGRAM_MAX 4096
 
 struct classic_spec {
@@ -28,8 +28,8 @@ struct classic_spec {
 	uint16_t other;
 	bool refuses; /* every connection goes to `other`; the table is not used */
 	/*
-	 * A connection from this address and port goes to `other`: see check.c. AF_UNSPEC: there is
-	 * none.
+	 * A connection from this address and port goes to `other`: see src/lib/check.c. AF_UNSPEC:
+	 * there is no such address.
 	 */
 	struct sockaddr_storage check;
 };
@@ -37,7 +37,7 @@ struct classic_spec {
 /*
  * Generate a program.
  *
- * ret_code    room for CLASSIC_PROGRAM_MAX instructions; what is in it after a failure is undefined
+ * ret_code    room for CLASSIC_PROGRAM_MAX instructions; undefined after a failure
  * ret_length  number of instructions
  *
  * Returns 0 or -E2BIG: the table has too many intervals. Costs one walk through the table.

@@ -5,7 +5,7 @@
 
 /* A tree of more intervals would not fit into a program. */
 #define INTERVALS_MAX 4096
-#define FAR	      255 /* instructions over which a conditional jump can go, at most */
+#define FAR	      255 /* the most instructions that a conditional jump can skip */
 
 /* The intervals of a table, in order: the n-th one begins at start[n]. */
 struct intervals {
@@ -27,7 +27,7 @@ void classic_land(struct classic_code *code, uint32_t at)
 		code->items[at].k = code->length - at - 1;
 }
 
-/* Returns the number of intervals, of which at most INTERVALS_MAX are written. */
+/* Find the intervals of a table. Returns their number, even if only INTERVALS_MAX are written. */
 static uint32_t find_intervals(const uint16_t *slots, const uint16_t *index,
 			       struct intervals *ret_intervals)
 {
@@ -46,7 +46,7 @@ static uint32_t find_intervals(const uint16_t *slots, const uint16_t *index,
 	return count;
 }
 
-/* The number of instructions of a tree. */
+/* Returns the number of instructions of a tree of `count` intervals. */
 static uint32_t tree_size(uint32_t count)
 {
 	uint32_t left = count / 2, size;
@@ -58,8 +58,8 @@ static uint32_t tree_size(uint32_t count)
 }
 
 /*
- * Emit the tree of the intervals from `first` on. The depth of the recursion is the logarithm of
- * their number.
+ * Emit the tree of `count` intervals from `first` on. The depth of the recursion is the logarithm
+ * of `count`.
  */
 static void emit_tree(struct classic_code *code, const struct intervals *intervals, uint32_t first,
 		      uint32_t count)
@@ -78,7 +78,7 @@ static void emit_tree(struct classic_code *code, const struct intervals *interva
 		test.jt = (uint8_t)size;
 		classic_emit(code, test);
 	} else {
-		/* The way to the right is too far for a conditional jump. */
+		/* The right half begins too far away for a conditional jump. */
 		test.jf = 1;
 		classic_emit(code, test);
 		classic_emit(code, (struct sock_filter){.code = BPF_JMP | BPF_JA, .k = size});

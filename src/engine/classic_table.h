@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The code of a classic BPF program, and its last part: from a bucket to an index. Pure. */
+/* Writes the code of a classic BPF program, and its last part: the search for a bucket. Pure. */
 #ifndef STICKY_ENGINE_CLASSIC_TABLE_H
 #define STICKY_ENGINE_CLASSIC_TABLE_H
 
@@ -10,7 +10,7 @@
 struct classic_code {
 	struct sock_filter *items;
 	uint32_t room;
-	uint32_t length; /* may exceed `room`: what does not fit is counted, and not written */
+	uint32_t length; /* may exceed `room`: instructions that do not fit only count */
 };
 
 /* Append an instruction. */
@@ -19,16 +19,16 @@ void classic_emit(struct classic_code *code, struct sock_filter instruction);
 /*
  * Let an unconditional jump go to the instruction that is emitted next.
  *
- * at  its place
+ * at  place of the jump
  */
 void classic_land(struct classic_code *code, uint32_t at);
 
 /*
  * Append the search for a bucket, which is in A: a binary tree over the intervals of the table.
- * Each of its leaves returns an index.
+ * Each leaf of the tree returns an index.
  *
  * slots  STICKY_BUCKETS elements
- * index  for each slot in `slots`
+ * index  index to return for each slot in `slots`
  */
 void classic_table_emit(struct classic_code *code, const uint16_t *slots, const uint16_t *index);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What all engines have in common: the table, the settings, and operations that do nothing. */
+/* The common part of all engines: the table, the settings, and operations that do nothing. */
 #include "engine/engine.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
  *
  *   engine_kernel.c   a BPF program and its maps; bpf_*.c are its parts
  *   engine_classic.c  a classic BPF program, for any user; classic_*.c and socket_order.c
- *   engine_user.c     none: dispatchers, in the host, accept every connection
+ *   engine_user.c     no program: dispatchers in the host accept every connection
  */
 #ifndef STICKY_ENGINE_ENGINE_H
 #define STICKY_ENGINE_ENGINE_H
@@ -26,11 +26,13 @@
 struct engine;
 
 /*
- * What an engine does in its own way. Each function does what the function engine_... below says. A
- * NULL member: there is nothing to do, and 0 is returned, unless engine_...() says otherwise.
+ * The operations of an engine. Each one implements the function engine_...() of its name below;
+ * install() is a part of engine_set_table(), write_settings() of the functions that change
+ * settings. If a member is NULL, the engine has nothing to do there: 0 is returned, unless
+ * engine_...() says otherwise.
  */
 struct engine_ops {
-	uint32_t abilities; /* of enum sticky_ability */
+	uint32_t abilities; /* bits of enum sticky_ability */
 	void (*close)(struct engine *engine);
 	int (*install)(struct engine *engine, const struct sticky_table *table, uint32_t slots,
 		       uint32_t moved);
@@ -61,7 +63,7 @@ struct engine_ops {
 	int (*adopt_listener)(struct engine *engine, int socket);
 };
 
-/* The common part of an engine, which begins the structure of each. */
+/* The common part of an engine: the first member of each engine's structure. */
 struct engine {
 	const struct engine_ops *ops;
 	struct sticky_settings settings; /* those in force */
@@ -95,8 +97,8 @@ int engine_open_kernel(const struct sticky_settings *settings, const struct bpf_
 int engine_open_classic(const struct sticky_settings *settings, struct engine **ret_engine);
 
 /*
- * The largest number of slots for which this machine takes a classic program, or -errno. Tries a
- * dozen programs on a socket that is closed again; costs some milliseconds.
+ * Returns the largest number of slots for which this machine takes a classic program, or -errno.
+ * Tries a dozen programs on a socket that is closed again; costs some milliseconds.
  */
 int engine_classic_slots_max(void);
 
@@ -120,7 +122,7 @@ int engine_adopt(const char *directory, const struct bpf_access *access, const s
 /* Close an engine. The caller closes the sockets. NULL is allowed. */
 void engine_close(struct engine *engine);
 
-/* Can the engine do all of this? `abilities` are bits of enum sticky_ability. */
+/* Returns true if the engine has all of these abilities, bits of enum sticky_ability. */
 static inline bool engine_can(const struct engine *engine, uint32_t abilities)
 {
 	return (engine->ops->abilities & abilities) == abilities;
@@ -135,7 +137,7 @@ static inline bool engine_can(const struct engine *engine, uint32_t abilities)
  */
 int engine_pin(struct engine *engine, const char *directory);
 
-/* The pins belong to another process: engine_close() does not remove them. */
+/* Leave the pins to another process: engine_close() does not remove them any more. */
 void engine_leave_pins(struct engine *engine);
 
 /*
@@ -143,19 +145,20 @@ void engine_leave_pins(struct engine *engine);
  *
  * socket  bound to the listener's address; -1: there is none, and the listener gets no sockets
  *
- * Returns its index, or -ENOENT (the maps don't have this address), -EPROTO (the listener is not
- * the next one), -E2BIG, -EOPNOTSUPP (without STICKY_CAN_SURVIVE) or another -errno.
+ * Returns the listener's index, or -ENOENT (the maps don't have this address), -EPROTO (the
+ * listener is not the next one), -E2BIG, -EOPNOTSUPP (without STICKY_CAN_SURVIVE) or another
+ * -errno.
  */
 int engine_adopt_listener(struct engine *engine, int socket);
 
 /* ---- Listeners ------------------------------------------------------------------------- */
 
 /*
- * Steer a listener.
+ * Add a listener. Its first socket gets the program, and sockets that join its group later inherit
+ * it: attaching it to each of them before its listen() would fail.
  *
- * first_socket  bound to a port by its number (see listener_bind_first()), and not listening yet.
- *               Sockets that join its group later inherit the program. If they attached it
- *               themselves before their listen(), that would fail.
+ * first_socket  bound to an explicit port, not to port 0 (see listener_bind_first()), and not
+ *               listening yet
  *
  * Needs no privilege from Linux 5.19 on, as the program is loaded already.
  *
@@ -164,8 +167,8 @@ int engine_adopt_listener(struct engine *engine, int socket);
 int engine_add_listener(struct engine *engine, int first_socket);
 
 /*
- * All slots have put their sockets of a new listener: begin to steer. Until then connections may go
- * to any slot.
+ * Begin to steer a new listener, after all slots have put their sockets of it. Until then
+ * connections may go to any slot.
  *
  * address  of the listener, for sockets of the engine's own
  *
@@ -178,15 +181,15 @@ int engine_finish_listener(struct engine *engine, uint32_t listener,
 void engine_remove_last_listener(struct engine *engine);
 
 /*
- * Attach the program once more through a socket of a listener, between its listen() and
- * SO_LOCK_FILTER, where that is possible. Another process may have detached it. Returns 0 or
- * -errno.
+ * Attach the program once more, as another process may have detached it. Returns 0 or -errno.
+ *
+ * socket  one of a listener, after its listen() and before SO_LOCK_FILTER
  */
 int engine_attach(struct engine *engine, int socket);
 
 /*
- * Attach the program to a listener once more. It applies to the whole group of sockets at once.
- * Returns 0 or -errno.
+ * Attach the program to a listener once more. The program applies to the whole group of sockets at
+ * once. Returns 0 or -errno.
  */
 int engine_restore(struct engine *engine, uint32_t listener, const struct listener *address);
 
@@ -195,11 +198,12 @@ int engine_restore(struct engine *engine, uint32_t listener, const struct listen
 /*
  * Make a socket the slot's present one.
  *
- * slot  or STICKY_SLOTS_MAX + a dispatcher
+ * slot  a slot, or STICKY_SLOTS_MAX + a dispatcher
  *
- * With STICKY_CAN_MOVE_QUEUES the change is atomic, at once: no connection finds the slot empty,
- * and the previous socket still listens afterwards. Otherwise the socket must be the one that
- * joined the listener's group last, or one that was put before, and engine_commit() follows.
+ * With STICKY_CAN_MOVE_QUEUES the change is atomic and takes effect at once: no connection finds
+ * the slot empty, and the previous socket still listens afterwards. Otherwise the socket must be
+ * the one that joined the listener's group last, or one that was put before. The change then takes
+ * effect by engine_commit().
  *
  * Returns 0, -EINVAL (not listening, or not of this listener's group), -EBUSY (the socket is in the
  * map already), or another -errno.
@@ -207,14 +211,14 @@ int engine_restore(struct engine *engine, uint32_t listener, const struct listen
 int engine_put(struct engine *engine, uint32_t listener, uint32_t slot, int socket);
 
 /*
- * Send no connection of a listener to a slot any more, after engine_commit(). Returns 0 (also if it
- * was empty) or -errno.
+ * Send no connection of a listener to a slot any more. Without STICKY_CAN_MOVE_QUEUES this takes
+ * effect by engine_commit(). Returns 0 (also if the slot was empty) or -errno.
  */
 int engine_empty(struct engine *engine, uint32_t listener, uint32_t slot);
 
 /*
- * The socket that a slot put last does not listen any more: the kernel has taken it out of the
- * group. Returns 0 or -errno.
+ * Forget the socket that a slot put last, as it does not listen any more: the kernel has taken it
+ * out of the group. Returns 0 or -errno.
  */
 int engine_lose(struct engine *engine, uint32_t listener, uint32_t slot);
 
@@ -258,20 +262,20 @@ int engine_set_sample(struct engine *engine, uint32_t one_in);
 /* Sum the counters over the CPUs; zero without STICKY_CAN_COUNT. Returns 0 or -errno. */
 int engine_count(struct engine *engine, struct sticky_cpu_counters *ret_sum);
 
-/* The slot of a bucket in the table that is in force. */
+/* Returns the slot of a bucket in the table that is in force. */
 uint32_t engine_slot_of(const struct engine *engine, uint32_t bucket);
 
-/* The number of buckets that a slot has in the table that is in force. */
+/* Returns the number of buckets that a slot has in the table that is in force. */
 uint32_t engine_count_buckets(const struct engine *engine, uint32_t slot);
 
-/* The settings that are in force. */
+/* Returns the settings that are in force. */
 const struct sticky_settings *engine_settings(const struct engine *engine);
 
 /* ---- The test connection of check.c ----------------------------------------------------- */
 
 /*
- * The address and port from which a test connection to a listener must come. Returns 0, or -ENOENT:
- * any, which is then given to engine_set_check().
+ * Get the address and port from which a test connection to a listener must come. Returns 0, or
+ * -ENOENT: it may come from any address and port, which the caller gives to engine_set_check().
  */
 int engine_check_source(const struct engine *engine, uint32_t listener,
 			struct sockaddr_storage *ret_source);
@@ -284,8 +288,10 @@ int engine_check_source(const struct engine *engine, uint32_t listener,
 int engine_set_check(struct engine *engine, const struct sockaddr *source);
 
 /*
- * The test connection has had its answer: was it placed by the program? Returns 0 (it was), 1 (it
- * was not: the program is not attached any more), or -errno.
+ * Judge whether the program placed the test connection, after the answer to it. Returns 0 (it did),
+ * 1 (it did not, and is not attached any more), or -errno.
+ *
+ * was_refused  the connection was refused; false: it was accepted
  */
 int engine_judge_check(struct engine *engine, uint32_t listener, bool was_refused);
 
@@ -297,7 +303,7 @@ int engine_judge_check(struct engine *engine, uint32_t listener, bool was_refuse
  */
 int engine_watch(struct engine *engine, int epoll);
 
-/* Do what is to be done about the engine's own sockets. Never blocks. */
+/* Do the work of the engine's own sockets. Never blocks. */
 void engine_run(struct engine *engine);
 
 /* ---- For the engines ---------------------------------------------------------------------- */

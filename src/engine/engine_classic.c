@@ -7,13 +7,14 @@
  * program names it: a slot keeps one socket for each listener, which its workers share, until the
  * group is closed.
  *
- * Each listener has one more socket, the spare one, in the same group. The program sends there what
- * belongs to no slot: every connection while the group refuses, and the test connection of check.c.
- * Connections that arrive there are reset. As the spare socket is given to no worker, it has no
- * SO_LOCK_FILTER, and each new program is attached through it.
+ * Each listener has one more socket, the spare one, in the same group. The program sends the
+ * connections there that belong to no slot: every connection while the group refuses, and the test
+ * connection of check.c. The engine resets them. As the spare socket is given to no worker, it has
+ * no SO_LOCK_FILTER, and each new program is attached through it.
  *
- * A program is generated at each change of hands, mostly to find that it is the attached one. That
- * costs less than 0.1 ms for each listener, and there is no note of changes that could be wrong.
+ * Whenever a slot changes hands, a program is generated. Mostly it is the same as the attached one,
+ * and is dropped. That costs less than 0.1 ms for each listener. The alternative, a record of what
+ * has changed, could be wrong.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@
 struct classic_engine {
 	struct engine engine; /* the first member */
 	struct classic_listener listeners[STICKY_LISTENERS_LIMIT];
-	int epoll; /* of the host; -1: none yet */
+	int epoll; /* the host's epoll instance; -1: none yet */
 };
 
 static struct classic_engine *of(struct engine *engine)
@@ -56,8 +57,8 @@ static struct classic_program *make_program(const struct classic_engine *classic
 }
 
 /*
- * Attach a program to one listener, if it has another one, or `anew`. It is the program of the
- * table that is in force.
+ * Attach the program of the table in force to one listener. If the listener has the same program
+ * already, this is done only with `anew`.
  */
 static int commit(struct classic_engine *classic, uint32_t listener, bool anew)
 {
@@ -65,7 +66,7 @@ static int commit(struct classic_engine *classic, uint32_t listener, bool anew)
 	struct classic_program *program;
 
 	if (what->spare < 0)
-		return 0; /* it has only begun: classic_finish_listener() follows */
+		return 0; /* the listener is not complete: classic_finish_listener() follows */
 	program = make_program(classic, listener, classic->engine.table.present.slots,
 			       classic->engine.settings.slots);
 	return program ? classic_listener_attach(what, program, anew) : -ENOMEM;
@@ -77,8 +78,8 @@ static int classic_commit(struct engine *engine, uint32_t listener)
 }
 
 /*
- * Attach the programs of a new table to all listeners. What is attached, and what has failed, is
- * NULL in `programs` afterwards. Returns the number of those attached.
+ * Attach the programs of a new table to all listeners, up to the first error. Each program that was
+ * attached or has failed is NULL in `programs` afterwards. Returns the number of attached programs.
  */
 static uint32_t attach_all(struct classic_engine *classic, struct classic_program **programs,
 			   int *ret_error)
@@ -94,8 +95,9 @@ static uint32_t attach_all(struct classic_engine *classic, struct classic_progra
 }
 
 /*
- * All programs are generated before the first one is attached. The attaching may still fail
- * (net.core.optmem_max); those that were attached are then replaced by the previous ones.
+ * Put a table in force. All programs are generated before the first one is attached. Attaching may
+ * still fail (net.core.optmem_max): the programs that were attached are then replaced by the
+ * previous ones.
  */
 static int classic_install(struct engine *engine, const struct sticky_table *table, uint32_t slots,
 			   uint32_t moved)
@@ -185,7 +187,7 @@ static int classic_judge_check(struct engine *engine, uint32_t listener, bool wa
 	struct classic_listener *what = &of(engine)->listeners[listener];
 
 	if (what->has_device)
-		return 0; /* unknown: the test connection comes in by the loopback device */
+		return 0; /* not known: the test connection comes in by the loopback device */
 	return was_refused || !classic_listener_was_checked(what);
 }
 

@@ -71,7 +71,7 @@ static int kernel_install(struct engine *engine, const struct sticky_table *tabl
 	if (error && slots >= previous)
 		return error;
 	late = kernel_write_settings(engine);
-	/* The table was written, and the caller takes it as not written. */
+	/* The table was written, but the caller assumes that it was not. */
 	kernel->table_is_unknown |= !error && late;
 	if (late && !error)
 		engine->settings.slots = previous;
@@ -79,8 +79,8 @@ static int kernel_install(struct engine *engine, const struct sticky_table *tabl
 }
 
 /*
- * The program may read the settings at any moment. The address is therefore written before the
- * port.
+ * Write the source of the test connection to the settings. The program may read them at any moment:
+ * the address is therefore written before the port.
  */
 static int kernel_set_check(struct engine *engine, const struct sockaddr *source)
 {
@@ -228,7 +228,7 @@ static struct kernel_engine *new_engine(const struct bpf_access *access)
 }
 
 /*
- * Both inner maps are created at once: creating a map needs CAP_BPF, updating one needs no
+ * Create both inner maps at the start: creating a map needs CAP_BPF, updating one needs no
  * privilege on newer kernels.
  */
 static int make_tables(struct kernel_engine *kernel)
@@ -273,7 +273,7 @@ int engine_open_kernel(const struct sticky_settings *settings, const struct bpf_
 }
 
 /*
- * The settings are read from the map. The table is assumed to be that of all slots, none of them
+ * Read the settings from the pinned map. The table is assumed to be that of all slots, none of them
  * away.
  */
 static int read_pinned(struct kernel_engine *kernel)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine of a BPF program, as engine_kernel.c and kernel_listeners.c share it. */
+/* The engine of a BPF program: what engine_kernel.c and kernel_listeners.c share. */
 #ifndef STICKY_ENGINE_ENGINE_KERNEL_H
 #define STICKY_ENGINE_ENGINE_KERNEL_H
 

@@ -52,8 +52,9 @@ static int read_key(int socket, struct sticky_listener_key *ret_key)
 }
 
 /*
- * With one listener the program does not look its sockets up. Therefore a second listener is put in
- * the map first, and after that the settings say that there are two.
+ * Tell the program of a new listener. While the settings say that there is only one, the program
+ * does not read the map of listeners. A second listener is therefore put in the map before the
+ * settings say that there are two.
  */
 static int announce_listener(struct kernel_engine *kernel, const struct sticky_listener_key *key)
 {
@@ -80,7 +81,10 @@ int kernel_attach(struct engine *engine, int socket)
 		       : 0;
 }
 
-/* The sockets of workers are locked. A socket is therefore opened for this, and closed again. */
+/*
+ * Attach the program through a new socket, which is closed again: the sockets of workers are
+ * locked.
+ */
 int kernel_restore(struct engine *engine, uint32_t listener, const struct listener *address)
 {
 	int fd = listener_bind(address);

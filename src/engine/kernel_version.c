@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The first release of each stable series that has the fix. */
+/* The first release of each stable series that has the fix of CVE-2026-52910. */
 static const struct kernel_version fixed[] = {
 	{5, 10, 259}, {5, 15, 210}, {6, 1, 176}, {6, 6, 143}, {6, 12, 94}, {6, 18, 36}, {7, 0, 13},
 };
@@ -22,7 +22,10 @@ bool kernel_version_parse(const char *text, struct kernel_version *ret_version)
 	return true;
 }
 
-/* "6.1.0-47-amd64" of Debian is "#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-3 (2026-05-01)". */
+/*
+ * Find the version of a kernel. Debian's `release` "6.1.0-47-amd64", for example, has the `text`
+ * "#1 SMP PREEMPT_DYNAMIC Debian 6.1.170-3 (2026-05-01)": its version is 6.1.170.
+ */
 static bool find(const char *release, const char *text, struct kernel_version *ret_version)
 {
 	static const char debian[] = "Debian ";

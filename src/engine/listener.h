@@ -34,7 +34,7 @@ struct listener {
 int listener_resolve(const struct listen_spec *spec, int backlog, struct listener *ret_listener);
 
 /*
- * Is the address free? This is tried by a bind(2) with SO_REUSEADDR alone. It fails if any socket
+ * Check that an address is free, by a bind(2) with SO_REUSEADDR alone. It fails if any socket
  * listens there, even one of another group of the same uid. It succeeds if only connections in
  * TIME_WAIT remain. Returns 0, -EADDRINUSE, or another error of bind(2).
  */
@@ -47,10 +47,12 @@ int listener_check_free(const struct listener *listener);
 int listener_bind(const struct listener *listener);
 
 /*
- * The same for a listener's first socket. If the port is 0, the kernel chooses a port, which is
- * filled in. The socket that is returned is bound to that port explicitly. This is needed because
- * the kernel clears a port that it chose itself when the socket is closed (inet_put_port(), unless
- * SOCK_BINDPORT_LOCK): the program could not tell which listener's queue it moves.
+ * Open a listener's first socket, as listener_bind() does. If the port is 0, the kernel chooses a
+ * port, which is filled in.
+ *
+ * The socket that is returned is bound to that port explicitly. When a socket is closed, the kernel
+ * clears a port that it chose itself (inet_put_port(), unless SOCK_BINDPORT_LOCK). The program
+ * could then not tell which listener's queue it moves.
  */
 int listener_bind_first(struct listener *listener);
 
@@ -63,7 +65,7 @@ int listener_listen(const struct listener *listener, int fd);
  */
 int listener_lock(int fd);
 
-/* Read the address of a bound socket, where the port was 0. Returns 0 or -errno. */
+/* Read the address of a bound socket into the listener, if the port was 0. Returns 0 or -errno. */
 int listener_learn_port(struct listener *listener, int fd);
 
 /*
@@ -76,20 +78,20 @@ int listener_learn_port(struct listener *listener, int fd);
 void listener_wake(int fd);
 
 /*
- * The address by which this machine reaches a listener: loopback, if the listener is bound to all
- * addresses.
+ * Returns the address by which this machine reaches a listener: loopback, if the listener is bound
+ * to all addresses.
  */
 struct sockaddr_storage listener_reach(const struct listener *listener);
 
 /* Accept and reset all connections that wait in a listening socket, which is non-blocking. */
 void listener_reset_all(int fd);
 
-/* The number of connections in a listening socket's accept queue, or -errno. */
+/* Returns the number of connections in a listening socket's accept queue, or -errno. */
 int listener_queue(int fd);
 
 /*
- * The number of SYNs that a listening socket dropped because its queue was full. It is 0 if
- * unknown.
+ * Returns the number of SYNs that a listening socket dropped because its queue was full; 0 if it is
+ * not known.
  */
 uint32_t listener_overflows(int fd);
 

@@ -61,7 +61,7 @@ static const char *const grants[PLACE_COUNT] = {
 			  "CAP_NET_BIND_SERVICE in its unit",
 };
 
-/* Returns NULL if the capability is missing. */
+/* Returns why BPF is not permitted; NULL: the capability is missing. */
 static const char *explain_permission(const struct refusal_facts *facts)
 {
 	if (facts->in_user_namespace)
@@ -87,7 +87,7 @@ static const char *explain_permission(const struct refusal_facts *facts)
 
 void refusal_explain(int error, const struct refusal_facts *facts, size_t size, char *ret_text)
 {
-	/* What would give it the permission as well, does not help on an old kernel. */
+	/* On an old kernel a permission alone would not help. */
 	if ((error == -EOPNOTSUPP || error == -EPERM) && refusal_is_kernel_too_old(facts->release))
 		snprintf(ret_text, size,
 			 "Linux %d.%d or later is needed; this is %s\n"

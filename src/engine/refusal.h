@@ -6,13 +6,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where the process runs, as far as the way to give it a capability depends on it. */
+/* Where the process runs. The way to give it a capability depends on this. */
 enum refusal_place {
 	PLACE_HOST, /* or in a container of an unknown kind */
 	PLACE_DOCKER,
 	PLACE_PODMAN,
 	PLACE_KUBERNETES,
-	PLACE_SYSTEMD, /* a service of it */
+	PLACE_SYSTEMD, /* a service of systemd */
 	PLACE_COUNT
 };
 
@@ -26,7 +26,7 @@ struct refusal_facts {
 	enum refusal_place place;
 };
 
-/* Is this kernel older than Linux 5.14, the first one with migration? Pure. */
+/* Returns true if this kernel is older than Linux 5.14, the first one with migration. Pure. */
 bool refusal_is_kernel_too_old(const char *release);
 
 /*
@@ -40,7 +40,7 @@ bool refusal_is_kernel_too_old(const char *release);
 int refusal_classify(int error, bool verifier_spoke);
 
 /*
- * Write the cause in a sentence, a newline, and what the user can do about it. Pure.
+ * Write a sentence about the cause, a newline, and what the user can do about it. Pure.
  *
  * error  -EPERM, -EOPNOTSUPP, -ENOEXEC or another -errno
  */

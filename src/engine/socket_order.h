@@ -22,10 +22,13 @@ struct socket_order {
 	uint32_t count;
 };
 
-/* A socket has joined. Returns its index, that which it has already, or -ENOSPC. */
+/*
+ * Note that a socket has joined the group. Returns its index, or -ENOSPC. A socket that was in the
+ * group before keeps its index.
+ */
 int socket_order_join(struct socket_order *order, uint64_t cookie);
 
-/* A socket has left. Nothing happens if it was not in the group. */
+/* Note that a socket has left the group. Does nothing if it was not in the group. */
 void socket_order_leave(struct socket_order *order, uint64_t cookie);
 
 /* Returns a socket's index or -ENOENT. */

@@ -13,13 +13,13 @@ uint32_t table_share(uint32_t slots, uint32_t slot)
 {
 	/*
 	 * The remainder goes to the lowest slots. When a slot is added, no other share grows, and
-	 * the new slot gets no bucket of the remainder: growing only takes buckets from the older
-	 * slots.
+	 * the new slot gets no bucket of the remainder. A growing table therefore only takes
+	 * buckets from the older slots.
 	 */
 	return STICKY_BUCKETS / slots + (slot < STICKY_BUCKETS % slots);
 }
 
-/* Find the longest run of each slot; if several are as long, the first of them. */
+/* Find the longest run of each slot. If several are equally long, the first of them is taken. */
 static void find_longest_runs(const uint16_t *table, uint32_t slots, struct run *ret_runs)
 {
 	uint32_t start = 0, bucket;
@@ -45,7 +45,7 @@ static void hand_over(uint16_t *table, const struct run *run, uint32_t count, ui
 		table[bucket] = to;
 }
 
-/* table(slots - 1) -> table(slots) */
+/* Change the table of slots - 1 slots into that of `slots` slots. */
 static void grow(uint16_t *table, uint32_t slots)
 {
 	uint32_t surplus[STICKY_SLOTS_MAX];
@@ -114,7 +114,7 @@ void table_spill(uint32_t slots, const bool *is_away, uint16_t *table)
 
 		if (!is_away[owner])
 			continue;
-		/* The n-th part of an away slot's buckets goes to the n-th of the others. */
+		/* The n-th part of an away slot's buckets goes to the n-th present slot. */
 		table[bucket] = present[(uint64_t)dealt[owner]++ * count / share];
 	}
 }

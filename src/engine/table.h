@@ -6,8 +6,8 @@
  * N-1. Each older slot hands over one contiguous run, if it has one that is long enough.
  *   - Every slot owns 65536/N buckets, rounded down or up: as even as can be.
  *   - N-1 -> N moves the new slot's buckets and no others: as few as can be.
- *   - Contiguous runs keep the table short as a list of intervals, N(N-1)/2 + 1 of them, from which
- *   a classic BPF program can be made.
+ *   - Contiguous runs keep the table short as a list of intervals: N(N-1)/2 + 1 of them.
+ * A classic BPF program can be made from that list.
  */
 #ifndef STICKY_ENGINE_TABLE_H
 #define STICKY_ENGINE_TABLE_H
@@ -23,15 +23,14 @@
  * slots      1 to STICKY_SLOTS_MAX
  * ret_table  STICKY_BUCKETS elements
  *
- * Costs two passes over the table for each slot: 1 ms at 8 slots, a tenth of a second at
- * 1,024.
+ * Costs two passes over the table for each slot: 1 ms at 8 slots, a tenth of a second at 1,024.
  */
 void table_fill(uint32_t slots, uint16_t *ret_table);
 
 /*
- * The same, starting from the table of fewer slots.
+ * Extend the table of fewer slots to that of `slots` slots.
  *
- * from   the number of slots of `table` so far, 1 to `slots`
+ * from  the number of slots of `table` so far, 1 to `slots`
  *
  * Costs two passes over the table for each new slot.
  */
@@ -40,19 +39,19 @@ void table_extend(uint32_t from, uint32_t slots, uint16_t *table);
 /* Compute the short form of a table whose `slots` are filled in: see bpf/abi.h. */
 void table_shorten(struct sticky_table *table);
 
-/* The number of buckets that a slot owns in the table of `slots` slots; slot < slots. */
+/* Returns the number of buckets that a slot owns in the table of `slots` slots; slot < slots. */
 uint32_t table_share(uint32_t slots, uint32_t slot);
 
 /*
  * Give the buckets of slots that are away to the other slots, evenly and in runs. The result
- * depends only on the table and on which slots are away. When no slot is away any more, every
- * bucket has its owner again.
+ * depends only on the table and on which slots are away.
  *
  * is_away  `slots` elements; if all slots are away, nothing changes
+ * table    the table of `slots` slots, in which none of them is away
  */
 void table_spill(uint32_t slots, const bool *is_away, uint16_t *table);
 
-/* The number of buckets that differ between two tables. */
+/* Returns the number of buckets that differ between two tables. */
 uint32_t table_difference(const uint16_t *a, const uint16_t *b);
 
 #endif

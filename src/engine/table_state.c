@@ -7,8 +7,8 @@
 #include "engine/table.h"
 
 /*
- * A crash changes which slots are away, but not their number. The plain table is therefore kept,
- * and not computed again.
+ * Compute the table in which no slot is away, unless it is there already: a crash changes which
+ * slots are away, but not their number.
  */
 static void make_plain(struct table_state *state, uint32_t slots)
 {

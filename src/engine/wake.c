@@ -57,8 +57,8 @@ static int watch(struct probe *probe)
 }
 
 /*
- * A handshake over loopback takes microseconds, but may be incomplete when connect() returns: on a
- * busy machine ksoftirqd handles its packets later.
+ * Wait until a connection is in the queue. A handshake over loopback takes microseconds, but may be
+ * incomplete when connect() returns: on a busy machine ksoftirqd handles its packets later.
  */
 static int wait_for_queue(int listening_fd)
 {
@@ -69,7 +69,8 @@ static int wait_for_queue(int listening_fd)
 }
 
 /*
- * Queue a connection on one socket, watch the other one, close the first one. Is an event reported?
+ * Queue a connection on one socket, watch the other one, and close the first one. Returns 1 if an
+ * event is reported, 0 if none is, or -errno.
  */
 static int try_migration(struct engine *engine, uint32_t index, struct listener *listener,
 			 struct probe *probe)

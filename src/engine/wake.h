@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Does this kernel wake an acceptor when connections are moved to its socket?
+ * Finds out whether this kernel wakes an acceptor when connections are moved to its socket.
  *
- * When a listening socket is closed the kernel moves its queue to the slot's present socket, but
+ * When a listening socket is closed, the kernel moves its queue to the slot's present socket. But
  * many kernels do not wake a process that sleeps there in epoll_wait() or accept(). The moved
  * connections then wait until the next connection arrives. The fix is "tcp: call sk_data_ready()
- * after listener migration". On such a kernel the library wakes the acceptor: see listener_wake().
+ * after listener migration". On a kernel without it the library wakes the acceptor: see
+ * listener_wake().
  */
 #ifndef STICKY_ENGINE_WAKE_H
 #define STICKY_ENGINE_WAKE_H
@@ -13,8 +14,7 @@
 #include "engine/engine.h"
 
 /*
- * Find out by moving a connection on a loopback address, with a listener that is removed
- * afterwards.
+ * Try it by moving a connection on a loopback address, with a listener that is removed afterwards.
  *
  * engine  open; its counters change
  *

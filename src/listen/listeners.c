@@ -9,7 +9,7 @@
 #include "common/error_text.h"
 #include "listen/port_owner.h"
 
-/* What a user can do about an error of sticky_group_listen(). */
+/* Returns what a user can do about an error of sticky_group_listen(). */
 static const char *hint(int error)
 {
 	switch (error) {
@@ -38,7 +38,7 @@ static const char *hint(int error)
 	}
 }
 
-/* Say who is there already, where that can be seen. */
+/* Let the error message name the process that listens at the address already, if it is found. */
 static void name_owner(const char *address, struct error_text *ret_error)
 {
 	const char *colon = strrchr(address, ':');

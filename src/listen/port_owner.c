@@ -50,7 +50,10 @@ static bool note_holder(void *context, pid_t pid, int number, uint32_t inode)
 	return !search->pid;
 }
 
-/* Another user's process is not seen, but its socket is. */
+/*
+ * Name the user of a listening socket whose process was not found. The kernel tells the socket's
+ * user even if the descriptors of its process may not be read.
+ */
 static void describe_user(const struct sockdiag_listener *listener, struct error_text *ret_text)
 {
 	const struct passwd *entry = getpwuid(listener->uid);

@@ -7,7 +7,7 @@
 
 #define DETAIL_SIZE 64
 
-/* A text is written around a detail: see write_detail(). */
+/* The parts of a text. The detail stands between `before` and `after`: see write_detail(). */
 struct end_text {
 	const char *before;
 	const char *after; /* NULL: nothing */

@@ -14,11 +14,11 @@ enum end_reason {
 	END_NONE = 0,
 	END_NOT_READY,		  /* not READY within --ready-timeout */
 	END_TAKES_NO_CONNECTIONS, /* connections are passed to workers, and it takes none */
-	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and goes on */
+	END_CHANNEL_CLOSED,	  /* it closed its channel for passed connections, and runs on */
 	END_NOT_LISTENING,	  /* its listening sockets do not listen, or do not any more */
 	END_HUNG,		  /* it accepted nothing for --hang-timeout */
 	END_SILENT,		  /* no WATCHDOG=1 for --watchdog */
-	END_NOT_ANSWERED,	  /* a request of Node.js's could not be answered */
+	END_NOT_ANSWERED,	  /* a request on Node.js's channel could not be answered */
 	END_NO_ROOM_FOR_SOCKET,	  /* a listening socket could not be sent to it */
 	END_REASON_COUNT
 };
@@ -39,9 +39,10 @@ struct end_facts {
  *
  * reason    not END_NONE
  * size      of ret_text, in bytes; the text is cut to it
- * ret_text  what happened, to be read behind "the worker"
+ * ret_text  what happened; the text continues a sentence that begins with "the worker"
  *
- * Returns what to do about it: static, or the facts'; NULL: nothing is known.
+ * Returns what the user can do about it: a static text, or not_ready_hint of the facts; NULL:
+ * nothing is known.
  */
 const char *end_reason_describe(enum end_reason reason, const struct end_facts *facts, size_t size,
 				char *ret_text);

@@ -18,7 +18,7 @@ static int begin(struct handshake_set *set, const uint64_t *now, size_t count)
 	return 0;
 }
 
-/* Keep what is in both lists. */
+/* Keep the handshakes that are in both lists. */
 static void keep(struct handshake_set *set, const uint64_t *now, size_t count)
 {
 	size_t read, kept = 0, i = 0;

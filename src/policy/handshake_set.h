@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All zero: no look yet. */
+/* All zero: there was no look yet. */
 struct handshake_set {
-	uint64_t *left; /* in ascending order; NULL: none */
+	uint64_t *left; /* numbers of the handshakes that are left, ascending; NULL: none */
 	size_t count;
 	bool has_looked;
 };
@@ -23,8 +23,8 @@ struct handshake_set {
  *
  * now    the handshakes that there are now, in ascending order; count elements
  *
- * Returns 0 or -ENOMEM: the set is as it was. Costs a copy of `now` at the first look, and one pass
- * over both lists at each further one.
+ * Returns 0, or -ENOMEM: the set is as it was. Costs a copy of `now` at the first look, and one
+ * pass over both lists at each further one.
  */
 int handshake_set_look(struct handshake_set *set, const uint64_t *now, size_t count);
 

@@ -25,7 +25,7 @@ enum hang_cause hang_cause_of(char letter, uint64_t cpu_ms, uint64_t elapsed_ms)
 {
 	if (letter == 'T' || letter == 't')
 		return HANG_STOPPED;
-	/* It may have to share the processor with many others. */
+	/* A twentieth is enough: the process may have to share the processor with many others. */
 	if (letter == 'R' && 20 * cpu_ms >= elapsed_ms)
 		return HANG_SPINS;
 	return HANG_SLEEPS;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Why a worker accepts nothing, in words. Pure: what its process does comes from procfs. */
+/*
+ * Why a worker accepts nothing, in words. Pure: the caller reads the process's state from procfs.
+ */
 #ifndef STICKY_POLICY_HANG_CAUSE_H
 #define STICKY_POLICY_HANG_CAUSE_H
 
@@ -8,7 +10,7 @@
 enum hang_cause {
 	HANG_STOPPED,	    /* by a signal or a debugger */
 	HANG_SPINS,	    /* it computes all the time */
-	HANG_SLEEPS,	    /* anything else */
+	HANG_SLEEPS,	    /* it is in any other state */
 	HANG_CLOSED_SOCKET, /* no process has its listening socket open any more */
 	HANG_CAUSE_COUNT
 };
@@ -21,10 +23,10 @@ enum hang_cause {
  */
 enum hang_cause hang_cause_of(char letter, uint64_t cpu_ms, uint64_t elapsed_ms);
 
-/* Returns what the worker does, to be read behind "the worker". */
+/* Returns what the worker does; the text continues a sentence that begins with "the worker". */
 const char *hang_cause_text(enum hang_cause cause);
 
-/* Returns what to do about it. */
+/* Returns what the user can do about it. */
 const char *hang_cause_hint(enum hang_cause cause);
 
 #endif

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "policy/hang_watch.h"
 
-/* The worker has accepted a connection, or none waits: all begins anew. */
+/*
+ * Begin to watch anew, as the worker has accepted a connection, or none waits. Returns HANG_ENDED
+ * if the worker was hung, else HANG_SAME.
+ */
 static enum hang_change begin_anew(struct hang_watch *watch, uint64_t now_ms, uint32_t queue)
 {
 	bool was_hung = watch->is_hung;
@@ -53,8 +56,9 @@ static void take_first_list(struct hang_watch *watch, uint64_t now_ms, const uin
 	if (!count || handshake_set_look(&watch->listed, cookies, count))
 		return;
 	/*
-	 * More than the queue's length: some wait elsewhere, at a dispatcher for example. Whichever
-	 * these are, where fewer than the queue's length are left, the worker has accepted one.
+	 * The list may be longer than the queue: some of its connections then wait elsewhere, at a
+	 * dispatcher for example. It is not known which ones these are. But if fewer than the
+	 * queue's length are left later, the worker has accepted one.
 	 */
 	watch->least = count < watch->queue ? count : watch->queue;
 	watch->unmoved_since_ms = now_ms;

@@ -10,7 +10,9 @@
 
 #define HOST_SIZE 64
 
-/* Copy the host of "HOST:PORT" or "[HOST%ZONE]:PORT". Returns false if it is none of these. */
+/*
+ * Copy the host of "HOST:PORT" or "[HOST%ZONE]:PORT". Returns false if the text has neither form.
+ */
 static bool copy_host(const char *text, const char *colon, char ret_host[HOST_SIZE])
 {
 	size_t length = (size_t)(colon - text);
@@ -63,7 +65,9 @@ enum overlap listener_overlap(const struct listener_place *ours,
 		return OVERLAP_SAME;
 	if (!is_wildcard(ours))
 		return OVERLAP_NONE;
-	/* Ours takes what comes to any address; a socket for IPv4 alone goes before a dual-stack
-	 * one. */
+	/*
+	 * Our wildcard takes the connections to any address. The kernel prefers a socket for IPv4
+	 * alone to a dual-stack one.
+	 */
 	return is_family_ours || ours->family == AF_INET6 ? OVERLAP_MORE_SPECIFIC : OVERLAP_NONE;
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A local address that is listened on. */
+/* A local address on which a socket listens. */
 struct listener_place {
 	uint16_t port;
 	int family;	     /* AF_INET or AF_INET6 */
@@ -22,12 +22,12 @@ int listener_place_parse(const char *text, struct listener_place *ret_place);
 enum overlap {
 	OVERLAP_NONE,
 	OVERLAP_SAME,	      /* the same address: one group of sockets */
-	OVERLAP_MORE_SPECIFIC /* the other one gets the connections to its own address */
+	OVERLAP_MORE_SPECIFIC /* the foreign one gets the connections to its own address */
 };
 
 /*
- * What does a foreign listener take from one of ours? An IPv6 wildcard is taken for a dual-stack
- * one.
+ * Returns which connections a foreign listener takes from one of ours. An IPv6 wildcard of ours
+ * counts as dual-stack.
  */
 enum overlap listener_overlap(const struct listener_place *ours,
 			      const struct listener_place *foreign);

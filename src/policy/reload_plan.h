@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The plan of a rolling reload: which slot is next, how many at once, when it is over. Pure:
- * rolling_reload.c begins the workers, and reports what has become of them.
+ * The plan of a rolling reload: which slot is next, how many workers start at once, when the reload
+ * is over. Pure: rolling_reload.c begins the workers, and reports what has become of them.
  */
 #ifndef STICKY_POLICY_RELOAD_PLAN_H
 #define STICKY_POLICY_RELOAD_PLAN_H
@@ -14,7 +14,7 @@
 
 enum reload_state { RELOAD_IDLE, RELOAD_RUNNING, RELOAD_FAILED, RELOAD_STATE_COUNT };
 
-/* All zero: none has run yet. */
+/* All zero: no reload has run yet. */
 struct reload {
 	enum reload_state state;
 	bool is_chosen[STICKY_SLOTS_LIMIT]; /* slots that are still to be reloaded */
@@ -29,11 +29,9 @@ struct reload {
 };
 
 /*
- * Begin a reload. None may be running.
+ * Begin a reload. No reload may be running. If no slot is chosen, the new one is over at once.
  *
- * chosen    `slots` elements: true for each slot that is to be reloaded; if there is none, the
- *           reload
- *           is over at once
+ * chosen    `slots` elements: true for each slot that is to be reloaded
  * slots     at most STICKY_SLOTS_LIMIT
  * parallel  how many new workers may be starting at once, at least 1
  */
@@ -43,18 +41,18 @@ void reload_begin(struct reload *reload, const bool *chosen, uint32_t slots, uin
  * Returns the next slot whose new worker is to begin now, or -1: none, or not yet.
  *
  * is_full  STICKY_SLOTS_LIMIT elements: true for each slot in which so many workers are draining
- * that its new worker has to wait
+ *          that its new worker has to wait
  */
 int reload_next(struct reload *reload, const bool *is_full);
 
-/* Returns the first slot that waits since it is full, or -1: the reload does not wait for one. */
+/* Returns the first slot that can't begin because it is full, or -1: there is no such slot. */
 int reload_waits_for(const struct reload *reload, const bool *is_full);
 
-/* The new worker of a slot is ready. Returns true if that ended the reload. */
+/* Note that the new worker of a slot is ready. Returns true if that ended the reload. */
 bool reload_note_ready(struct reload *reload, uint32_t slot);
 
 /*
- * The new worker of a slot failed: no further slot begins.
+ * Note that the new worker of a slot failed. No further slot begins.
  *
  * why  copied, for the reload's error
  *
@@ -62,7 +60,9 @@ bool reload_note_ready(struct reload *reload, uint32_t slot);
  */
 bool reload_note_failed(struct reload *reload, uint32_t slot, const char *why);
 
-/* A slot leaves the reload, as it was removed or drained. Returns true if that ended the reload. */
+/*
+ * Take a slot that was removed or drained out of the reload. Returns true if that ended the reload.
+ */
 bool reload_drop(struct reload *reload, uint32_t slot);
 
 /*

@@ -25,8 +25,8 @@ bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t
 	if (!limit || deaths->count <= limit)
 		return false;
 	/*
-	 * There are more than `limit` deaths in the period if the one `limit` deaths ago is still
-	 * in it.
+	 * There are more than `limit` deaths in the period if the death that came `limit` deaths
+	 * before this one is still in it.
 	 */
 	earliest = deaths->at_ms[(deaths->count - 1 - limit) % RESTART_DEATHS_MAX];
 	return now_ms - earliest <= period_ms;

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 /*
- * The delay before a slot's next worker begins.
+ * Compute the delay before a slot's next worker begins.
  *
- * previous_ms      the delay before the worker that ended, in ms; 0: there was none
+ * previous_ms    the delay before the worker that ended, in ms; 0: there was none
  * lifetime_ms    how long that worker lived, in ms
  * min_uptime_ms  a worker that lived for less than this, in ms, doubles the delay
  *
@@ -26,13 +26,13 @@ uint32_t restart_delay_ms(uint32_t previous_ms, uint64_t lifetime_ms, uint64_t m
 /* The last deaths of a slot's workers. All zero: none. */
 struct restart_deaths {
 	uint64_t at_ms[RESTART_DEATHS_MAX]; /* a ring */
-	uint32_t count;			    /* ever */
+	uint32_t count;			    /* number of all deaths, ever */
 };
 
 /*
  * Note the death of a worker.
  *
- * now_ms     its time, in ms, of a clock that never goes back
+ * now_ms     time of the death, in ms, of a clock that never goes back
  * limit      how many deaths are allowed, 1 to RESTART_DEATHS_MAX - 1; 0: any number
  * period_ms  the period for the limit, in ms
  *
@@ -42,8 +42,8 @@ bool restart_note_death(struct restart_deaths *deaths, uint64_t now_ms, uint32_t
 			uint64_t period_ms);
 
 /*
- * The age at which a worker is replaced: between 90% and 100% of the limit, so that workers that
- * began together do not end together.
+ * Compute the age at which a worker is replaced: between 90% and 100% of the limit, so that workers
+ * that began together do not end together.
  *
  * limit_ms  --max-lifetime, in ms
  * random    a random number, a different one for each worker

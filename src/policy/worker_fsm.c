@@ -4,14 +4,12 @@
 #include <assert.h>
 #include <stddef.h>
 
-/*
- * The worker is to stop: first the controller's duplicates of its sockets are closed, then it is
- * asked.
- */
+/* Stop a worker: close the controller's duplicates of its sockets first, then ask the worker. */
 #define STOP_ACTIONS (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
 /*
- * Dead: its slot is left, so that its queue moves at once. The backend has killed what it left
- * behind, as far as it could; ACTION_KILL is for a backend that has not.
+ * A worker has ended: it leaves its slot, so that its queue moves at once. The backend has killed
+ * the processes that the worker left behind, as far as it could. ACTION_KILL is for a backend that
+ * has not.
  */
 #define EXIT_ACTIONS (ACTION_KILL | ACTION_LEAVE_SLOT)
 
@@ -34,7 +32,7 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 	[WORKER_READY] =
 		{
 			[WORKER_BECAME_READY] = {WORKER_READY, 0},
-			/* It never had the slot. Its exit counts as a failed start, too. */
+			/* The worker never had the slot. Its exit counts as a failed start, too. */
 			[WORKER_REFUSED] = {WORKER_STARTING, ACTION_KILL},
 			[WORKER_TIMED_OUT] = {WORKER_READY, 0},
 			[WORKER_SUPERSEDED] = {WORKER_LEAVING, ACTION_YIELD_SLOT},
@@ -44,7 +42,8 @@ static const struct worker_step steps[][WORKER_EVENT_COUNT] = {
 									   ACTION_START_DEADLINE |
 									   ACTION_REPLACE},
 			/*
-			 * It stays READY until its exit, a moment later, so that its queue is kept.
+			 * The worker stays READY until its exit, a moment later, so that its queue
+			 * is kept.
 			 */
 			[WORKER_FELL_SILENT] = {WORKER_READY, ACTION_KILL},
 			[WORKER_CLOSED_SOCKET] = {WORKER_DRAINING, STOP_ACTIONS | ACTION_REPLACE},

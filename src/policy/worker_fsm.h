@@ -15,24 +15,24 @@ enum worker_state {
 	WORKER_DRAINING, /* has left the slot, and finishes its connections */
 	WORKER_GONE,	 /* ended */
 	/*
-	 * Another worker has the slot, or none has. The worker still accepts on its own sockets,
-	 * until the handshakes that began there are over. (This is the last number, as the others
-	 * are in state files.)
+	 * Another worker has the slot, or none has. This worker still accepts on its own sockets,
+	 * until the handshakes that began there are over. (It has the last number, as state files
+	 * contain the numbers of the other states.)
 	 */
 	WORKER_LEAVING,
 	WORKER_STATE_COUNT
 };
 
 enum worker_event {
-	WORKER_BECAME_READY,	/* it said so, or lived for min-uptime where it says nothing */
-	WORKER_REFUSED,		/* it can't have the slot: its sockets do not listen, e.g. */
-	WORKER_TIMED_OUT,	/* not ready within ready-timeout */
-	WORKER_SUPERSEDED,	/* the slot's next worker has it by now */
-	WORKER_ASKED_TO_STOP,	/* drain, scale, stop: no worker follows */
-	WORKER_HANDSHAKES_OVER, /* none is left on the sockets of a LEAVING worker, or too late */
+	WORKER_BECAME_READY,	/* it announced that, or --min-uptime is over: see --ready */
+	WORKER_REFUSED,		/* it can't get the slot: its sockets do not listen, for example */
+	WORKER_TIMED_OUT,	/* it was not ready within --ready-timeout */
+	WORKER_SUPERSEDED,	/* the slot's next worker has got the slot */
+	WORKER_ASKED_TO_STOP,	/* by drain, scale or stop, or before its successor begins */
+	WORKER_HANDSHAKES_OVER, /* no handshake is left on its sockets, or the wait timed out */
 	WORKER_SAYS_STOPPING,	/* STOPPING=1: it stops by itself */
-	WORKER_FELL_SILENT,	/* no WATCHDOG=1 for too long */
-	WORKER_CLOSED_SOCKET,	/* it closed its listening socket, and goes on */
+	WORKER_FELL_SILENT,	/* it sent no WATCHDOG=1 for too long */
+	WORKER_CLOSED_SOCKET,	/* it closed its listening socket, and runs on */
 	WORKER_MUST_END,	/* the hard-shutdown delay is over, or a fast stop */
 	WORKER_EXITED,		/* its process (or thread) ended */
 	WORKER_EVENT_COUNT
@@ -40,9 +40,9 @@ enum worker_event {
 
 /* Actions, which are done in the order of the bits. */
 enum worker_action {
-	ACTION_TAKE_SLOT = 1 << 0,  /* give it the slot; if that fails: WORKER_REFUSED */
-	ACTION_YIELD_SLOT = 1 << 1, /* no handshake begins on its sockets from now on */
-	/* close the controller's duplicates; if it had the slot, hold the slot */
+	ACTION_TAKE_SLOT = 1 << 0,  /* give the worker the slot; if that fails: WORKER_REFUSED */
+	ACTION_YIELD_SLOT = 1 << 1, /* let no handshake begin on its sockets from now on */
+	/* close the controller's duplicates of its sockets; if it had the slot, hold the slot */
 	ACTION_LEAVE_SLOT = 1 << 2,
 	ACTION_STOP_POLITELY = 1 << 3,	/* ask it to finish */
 	ACTION_START_DEADLINE = 1 << 4, /* start the hard-shutdown delay */

@@ -22,8 +22,8 @@
 void pins_locate(const char *name, uint32_t id, char ret_path[PINS_PATH_SIZE])
 {
 	/*
-	 * The root of the file system is open to all users, as /tmp is. Each user has a directory
-	 * there.
+	 * The root of the BPF file system is open to all users, as /tmp is. Each user therefore has
+	 * a directory of its own there.
 	 */
 	if (geteuid() == 0)
 		snprintf(ret_path, PINS_PATH_SIZE, BPF_FS "/sticky/%s-%08x", name, id);
@@ -85,8 +85,8 @@ bool pins_are_private(void)
 	struct stat ours, first;
 
 	/*
-	 * This is PID 1 of this PID namespace: in a container it is the container's own. Mount
-	 * namespaces may differ and have the same file system, as those of systemd's services.
+	 * /proc/1 is PID 1 of this PID namespace: in a container, the container's own. Two mount
+	 * namespaces may have the same BPF file system, as those of systemd's services have.
 	 */
 	return !stat(BPF_FS, &ours) && !stat("/proc/1/root" BPF_FS, &first) &&
 	       ours.st_dev != first.st_dev;

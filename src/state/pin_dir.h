@@ -20,10 +20,10 @@
 void pins_locate(const char *name, uint32_t id, char ret_path[PINS_PATH_SIZE]);
 
 /*
- * Make a new directory on a BPF file system. If none is mounted at /sys/fs/bpf, it is mounted
- * there, as systemd, ip(8) and bpftool(8) do.
+ * Make a new directory on the BPF file system at /sys/fs/bpf. If none is mounted there, one is
+ * mounted, as systemd, ip(8) and bpftool(8) do.
  *
- * ret_id     its number, not 0
+ * ret_id     the directory's number, not 0
  * ret_error  why it could not be made
  *
  * Returns 0 or -errno.
@@ -32,9 +32,9 @@ int pins_make(const char *name, uint32_t *ret_id, char ret_path[PINS_PATH_SIZE],
 	      struct error_text *ret_error);
 
 /*
- * Is the BPF file system another one than that of PID 1? `ip netns exec`, for example, makes a
- * mount namespace with a /sys of its own: maps that are pinned there can be taken over only from
- * that namespace.
+ * Returns true if this process has another BPF file system than PID 1. `ip netns exec`, for
+ * example, makes a mount namespace with a /sys of its own: maps that are pinned there can be taken
+ * over only from that namespace.
  *
  * Returns false if that is not known.
  */

@@ -35,7 +35,7 @@ int rundir_file(const char *path, const char *file, size_t size, char *ret_path)
 	return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
-/* The directory of all instances. */
+/* Find the directory that contains those of all instances. */
 static int locate_base(const char *run_dir, char base[RUNDIR_PATH_SIZE])
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -103,7 +103,10 @@ static int write_pid(int fd)
 	return 0;
 }
 
-/* Is the file that was locked still the one at that path? Its last owner may have removed it. */
+/*
+ * Returns true if the file that was locked is still the one at that path. Its previous owner may
+ * have removed it.
+ */
 static bool is_current(int fd, const char *path)
 {
 	struct stat ours, there;
@@ -113,8 +116,8 @@ static bool is_current(int fd, const char *path)
 }
 
 /*
- * The environment variable that tells this program of a lock, if the previous version of it (before
- * execve()) holds one.
+ * The environment variable that contains the descriptor of the lock, if the previous version of
+ * this program took it before its execve().
  */
 #define LOCK_VARIABLE "STICKY_UPGRADE_LOCK"
 
@@ -131,8 +134,9 @@ int rundir_keep_over_exec(const struct rundir *rundir, bool keeps)
 }
 
 /*
- * Nobody else may open the file: whoever can read it can also hold a read lock on it, which keeps
- * a write lock out. A previous version may have left it with another mode.
+ * Create the pid file, or open it. No other user may open it: a process that can read the file can
+ * also hold a read lock on it, which prevents a write lock. The mode is set in any case, as a
+ * previous version may have left the file with another one.
  */
 static int create_pid_file(const char *path)
 {
@@ -210,8 +214,8 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 	if (error)
 		return error;
 	/*
-	 * It is tried a second time: an instance that was just ending may have removed the
-	 * directory after it was made.
+	 * The loop tries again, as an instance that was just ending may have removed the directory
+	 * after it was made.
 	 */
 	do {
 		error = directory_make(rundir.path, mode, false, ret_error);
@@ -255,7 +259,7 @@ bool rundir_is_taken(const char *path)
 	fd = open(pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return false;
-	/* Its pid may be unknown: it is 0 where the controller is in another PID namespace. */
+	/* l_pid is not used: it is 0 if the controller is in another PID namespace. */
 	is_taken = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 	close(fd);
 	return is_taken;

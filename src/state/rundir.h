@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock
- * and pid. A lock on the pid file says whether the instance lives: a number in a file
- * proves nothing, as it may belong to another process by now. Only our uid and root can open the
- * pid file, as a process that can read it can also keep the lock from us.
+ * The run directory of an instance: <run-dir>/<name>/ with control.sock, notify.sock and pid. A
+ * lock on the pid file says whether the instance lives. The number in the file proves nothing, as
+ * it may belong to another process by now. Only our uid and root can open the pid file: a process
+ * that can read it could also prevent our lock.
  */
 #ifndef STICKY_STATE_RUNDIR_H
 #define STICKY_STATE_RUNDIR_H
@@ -55,13 +55,14 @@ int rundir_take(const char *run_dir, const char *name, struct rundir *ret_rundir
 int rundir_keep_over_exec(const struct rundir *rundir, bool keeps);
 
 /*
- * Does a controller have an instance's directory? Returns false also where this can't be told.
+ * Returns true if a controller uses an instance's directory. Returns false also if this can't be
+ * told.
  *
- * path  as of rundir_locate()
+ * path  as rundir_locate() writes it
  */
 bool rundir_is_taken(const char *path);
 
-/* Remove what the instance made there, and free the name. */
+/* Remove the instance's files and its directory, and unlock the name. */
 void rundir_release(struct rundir *rundir);
 
 /* Unlock the name, but leave all files, so that another start can take the instance over. */

@@ -14,7 +14,7 @@
 #include "common/error_text.h"
 #include "rights/private_dir.h"
 
-/* The file has this line, then the seed in hex, then a line end. */
+/* The first line of the file. The seed in hex and a line end follow it. */
 #define HEADER	      "sticky-seed 1\n"
 #define HEADER_LENGTH (sizeof(HEADER) - 1)
 #define FILE_LENGTH   (HEADER_LENGTH + 2 * STICKY_SEED_SIZE + 1)
@@ -73,7 +73,7 @@ static const char *judge(const char *content, size_t length)
 	return length == 0 ? "empty" : "not a seed";
 }
 
-/* How a file must be kept, and what to do where it is not. */
+/* The permissions that a seed file must have, and what the user can do if it has others. */
 struct keeping {
 	mode_t closed; /* bits of the mode that must be 0 */
 	const char *foreign, *open, *bad;
@@ -86,7 +86,7 @@ static const struct keeping own = {
 	.bad = "put back a copy, or remove it, and a new one is drawn (clients then move once)",
 };
 
-/* A secret that a container gets may be for a group: mode 0440, of root. */
+/* For --seed-file. A secret of a container may be readable by a group: mode 0440, owned by root. */
 static const struct keeping shared = {
 	.closed = 037,
 	.foreign = "Let it be root's, or the user's who starts stickyctl",
@@ -174,8 +174,8 @@ static int sync_directory(const char *dir)
 }
 
 /*
- * The file is written whole or not at all: a temporary file is written, synced, then renamed. No
- * other process writes it, as this instance has locked the name.
+ * Write the file whole or not at all: a temporary file is written, synced, then renamed. No other
+ * process writes the file, as this instance has locked the name.
  */
 static int write_file(const char *dir, const char *path, const uint8_t seed[STICKY_SEED_SIZE])
 {
@@ -207,7 +207,7 @@ static int draw(uint8_t seed[STICKY_SEED_SIZE], struct error_text *ret_error)
 
 int seed_read(const char *path, uint8_t ret_seed[STICKY_SEED_SIZE], struct error_text *ret_error)
 {
-	/* A secret of Kubernetes is a symbolic link. */
+	/* Symbolic links are followed, as a secret of Kubernetes is one. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int error = fd < 0 ? -errno : read_file(fd, path, &shared, ret_seed, ret_error);
 

@@ -40,12 +40,13 @@ int seed_obtain(const char *state_dir, const char *name, uint8_t ret_seed[STICKY
 		struct error_text *ret_error);
 
 /*
- * Read the seed of --seed-file, which several machines share. None is drawn: they must agree.
+ * Read the seed of --seed-file, which several machines share. If there is none, none is drawn, as
+ * the machines must agree on it.
  *
  * path       the file, or a symbolic link to it. Its group may read it
  * ret_error  as above
  *
- * Returns 0, or -EINVAL, -EPERM or another one, as above.
+ * Returns 0, or -EINVAL, -EPERM or another -errno, as above.
  */
 int seed_read(const char *path, uint8_t ret_seed[STICKY_SEED_SIZE], struct error_text *ret_error);
 

@@ -71,7 +71,7 @@ int state_file_create(const char *path, struct state_file *ret_file)
 	return 0;
 }
 
-/* What was added to the version later may be missing. */
+/* Read a file. The members that were added to this version later may be missing at its end. */
 static int read_whole(int fd, struct state_file_content *content)
 {
 	char *to = (char *)content;

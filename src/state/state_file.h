@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state file contains what a controller that takes over needs to know of the previous one. It
- * is a shared mapping of the file `slots` in the run directory. What is written there stays, even
- * if the process is killed. Each change of a worker's state costs a few stores.
+ * The state file tells a controller that takes over about the previous one. It is a shared mapping
+ * of the file `slots` in the run directory. Its content stays even if the process is killed. Each
+ * change of a worker's state costs a few stores.
  */
 #ifndef STICKY_STATE_STATE_FILE_H
 #define STICKY_STATE_STATE_FILE_H
@@ -23,26 +23,31 @@ struct worker_record {
 	uint32_t used;
 	uint32_t slot;
 	uint64_t generation;
-	int32_t pid;		 /* also of its process group; 0: it was not forked yet */
+	int32_t pid;		 /* process id, also of its process group; 0: not forked yet */
 	uint32_t stop_requested; /* whether it has been asked to stop */
 	uint32_t state;		 /* enum worker_state */
 	uint32_t watchdog_ms;	 /* as in its environment; 0: none */
 	/*
-	 * In clock ticks since boot. It tells this process from a later one with the same pid. 0:
-	 * not noted yet.
+	 * When its process started, in clock ticks since boot. This tells the process from a later
+	 * one with the same pid. 0: not noted yet.
 	 */
 	uint64_t process_start;
-	uint16_t takes_passed; /* it has announced that: see wire/channel.h */
-	/* enum node_serialization, as in its environment; 0, too: a version that does not note it
+	uint16_t takes_passed; /* it has announced that it takes passed connections */
+	/*
+	 * enum node_serialization, as in its environment; 0 also if an older version did not note
+	 * it
 	 */
 	uint16_t serialization;
-	uint32_t stop_signal;	 /* that asks it to stop; 0: a version that does not note it */
-	uint64_t private_cookie; /* of its slot's own socket; 0: none */
-	uint64_t cookies[STICKY_LISTENERS_LIMIT]; /* of its listening sockets; 0 beyond them */
+	/* The signal that asks it to stop; 0: an older version did not note it. */
+	uint32_t stop_signal;
+	/* SO_COOKIE of the socket at the slot's own address (--slot-listen); 0: none */
+	uint64_t private_cookie;
+	/* SO_COOKIE of each listening socket that its process has; 0: none */
+	uint64_t cookies[STICKY_LISTENERS_LIMIT];
 };
 
 struct slot_record {
-	uint64_t generation; /* of the slot's last worker */
+	uint64_t generation; /* that of the slot's last worker */
 	uint64_t restarts;
 	uint64_t killed; /* workers that outlived the hard-shutdown delay */
 	uint32_t mode;	 /* enum slot_mode */
@@ -53,26 +58,26 @@ struct state_file_content {
 	uint32_t version;
 	uint32_t slots;
 	uint32_t listeners;
-	uint32_t workers_speak; /* whether the slot's workers send READY=1 */
-	uint64_t config_id;	/* of the command, directory, environment, user: see config.h */
+	uint32_t workers_speak; /* whether a worker has announced that it was ready */
+	uint64_t config_id;	/* config_id() of the configuration that the workers run with */
 	struct traffic traffic;
-	uint32_t behind_proxy; /* enum behind_proxy: as the workers were begun */
-	uint32_t pins_id;      /* where the maps are pinned: see pin_dir.h; 0: nowhere */
+	uint32_t behind_proxy; /* enum behind_proxy, as it was when the workers were started */
+	uint32_t pins_id;      /* number of the pins' directory, see pin_dir.h; 0: not pinned */
 	uint32_t hard_shutdown_delay_ms;
-	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
+	uint64_t configured_slots; /* number that the user asked for, at the start or a reload */
 	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct worker_record worker[STATE_FILE_WORKERS];
 	/*
-	 * What follows was added to this version later. A program that does not know it reads the
-	 * file up to here. Where an older program has written the file, it is all zero.
+	 * The members from here on were added to this version later. An older program reads the
+	 * file up to here. If an older program has written the file, they are all zero.
 	 */
 	struct exit_counters exits;
 };
 
 struct state_file {
 	struct state_file_content *content; /* NULL: not open */
-	uint32_t next;			    /* the search for a free record begins here */
+	uint32_t next;			    /* index at which the search for a free record begins */
 };
 
 /*
@@ -84,8 +89,8 @@ struct state_file {
 int state_file_create(const char *path, struct state_file *ret_file);
 
 /*
- * Is there room for a new file beside the one at `path`? Returns 0 or -errno: -ENOSPC, or another
- * error of that directory.
+ * Check that there is room for a new file beside the one at `path`. Returns 0 or -errno: -ENOSPC,
+ * or another error of that directory.
  */
 int state_file_check_space(const char *path);
 
@@ -97,7 +102,7 @@ int state_file_install(const char *path);
  *
  * ret_content  to be freed by free(); untouched on an error
  *
- * Returns 0, -ENOENT, -EPROTO (of another version, or damaged), or another -errno.
+ * Returns 0, -ENOENT, -EPROTO (the file is of another version, or damaged), or another -errno.
  */
 int state_file_read(const char *path, struct state_file_content **ret_content);
 

@@ -18,15 +18,15 @@
 #include "listen/port_owner.h"
 #include "supervise/supervise_internal.h"
 
-#define FOREIGN_MAX  8	/* that are said; more of them tell no more */
-#define REPORTED_MAX 64 /* cookies that are remembered */
+#define FOREIGN_MAX  8	/* reported at a time; more of them would tell no more */
+#define REPORTED_MAX 64 /* reported sockets that are remembered */
 #define PLACES_MAX   (2 * STICKY_LISTENERS_LIMIT)
 
 struct found {
 	struct sockdiag_listener listener;
 	enum overlap overlap;
-	pid_t pid;    /* of a process that has it; 0: not known */
-	bool is_copy; /* of a socket of ours, in a child that has not begun its program */
+	pid_t pid;    /* a process that has it; 0: not known */
+	bool is_copy; /* a copy of our socket, in a child that does not run its program yet */
 	char command[PROCESS_COMMAND_SIZE];
 };
 
@@ -34,7 +34,7 @@ struct sockets {
 	struct sockdiag_listener *items;
 	size_t count;
 	size_t room;
-	bool is_cut; /* memory was short */
+	bool is_cut; /* memory was short: the list is not complete */
 };
 
 struct foreign_listeners {
@@ -114,7 +114,10 @@ static bool is_of_worker(const struct supervisor *supervisor, uint64_t cookie)
 	return false;
 }
 
-/* Our own descriptors: holding sockets, duplicates of the workers', those of dispatchers. */
+/*
+ * Finds the sockets that this process has: holding sockets, duplicates of the workers' sockets, and
+ * those of dispatchers.
+ */
 struct own {
 	const struct sockets *sockets;
 	bool *is_ours;
@@ -142,7 +145,7 @@ static struct listener_place place_of(const struct sockdiag_listener *listener)
 	return place;
 }
 
-/* What does it take from any of our sockets? */
+/* Returns what the socket `index` takes from any of our sockets. */
 static enum overlap overlap_of(const struct sockets *sockets, const bool *is_ours, size_t index)
 {
 	struct listener_place foreign = place_of(&sockets->items[index]);
@@ -177,8 +180,8 @@ static void judge(struct foreign_listeners *foreign, const struct sockets *socke
 }
 
 /*
- * Is it a child of ours that still runs our program? It has copies of sockets that we have closed
- * meanwhile, until it runs another program or ends.
+ * Returns true if a process is our child and still runs our program. Until it runs another program
+ * or ends, it has copies of sockets that we have closed meanwhile.
  */
 static bool is_our_child(pid_t pid)
 {
@@ -211,8 +214,9 @@ static bool note_holder(void *context, pid_t pid, int number, uint32_t inode)
 }
 
 /*
- * Forget copies in our own children. A socket that no process has any more was closed meanwhile;
- * but only root sees the descriptors of all processes.
+ * Forget copies in our own children, and sockets that no process has any more, as they were closed
+ * meanwhile. Only root sees the descriptors of all processes: without root's rights, a socket whose
+ * process was not found is kept.
  */
 static void forget_copies(struct foreign_listeners *foreign)
 {
@@ -224,7 +228,7 @@ static void forget_copies(struct foreign_listeners *foreign)
 	foreign->count = count;
 }
 
-/* ---- What is said of them -------------------------------------------------------------- */
+/* ---- Reports --------------------------------------------------------------------------- */
 
 static json_t *describe(const struct found *found)
 {

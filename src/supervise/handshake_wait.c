@@ -13,7 +13,10 @@
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_channel.h"
 
-/* A SYN that was being handled while the slot changed hands is in the list by then. */
+/*
+ * Time until the first look. A SYN that was being handled while the slot changed hands is in the
+ * list of handshakes by then.
+ */
 #define FIRST_LOOK_MS 5
 #define LOOK_MS	      10
 /*
@@ -22,10 +25,10 @@
  */
 #define REST_FACTOR 10
 #define LOOK_MAX_MS 200
-/* For requests of connections that were accepted: see handshake_wait.h. */
+/* Time for requests of connections that were accepted: see handshake_wait.h. */
 #define SERVE_MS 500
 /*
- * If there are more than these, as in a flood of SYNs, the worker waits for the whole
+ * If there are more handshakes than this, as in a flood of SYNs, the worker waits for the whole
  * --handshake-grace.
  */
 #define HANDSHAKES_MAX 65536
@@ -36,7 +39,7 @@ struct entry {
 	uint64_t since_ms;
 	uint64_t accepted_ms; /* when the last handshake was seen to be over; at first since_ms */
 	struct handshake_set handshakes;
-	/* it has sockets that can have handshakes; else connections are passed to it */
+	/* the worker has sockets that can have handshakes; else connections are passed to it */
 	bool has_sockets;
 };
 
@@ -54,8 +57,8 @@ static void entry_free(struct entry *entry)
 }
 
 /*
- * Does no other worker get the queue? It is so in a stop, and where a slot was removed that keeps
- * its socket.
+ * Returns true if no other worker gets this worker's queue: in a stop, or if the workers share
+ * sockets and the slot was removed.
  */
 static bool is_last(const struct worker *worker)
 {
@@ -64,7 +67,10 @@ static bool is_last(const struct worker *worker)
 		supervisor_shares_sockets(supervisor_of(worker)));
 }
 
-/* Such a worker serves its queue, at most for the hard-shutdown delay. */
+/*
+ * Returns true if the worker must serve its queue because no other worker gets it. It has the
+ * hard-shutdown delay for that.
+ */
 static bool has_queue_to_serve(const struct worker *worker, uint64_t since_ms)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
@@ -77,9 +83,9 @@ static bool has_queue_to_serve(const struct worker *worker, uint64_t since_ms)
 }
 
 /*
- * Do new connections come to the worker until it closes its sockets? It shares them with the slot's
- * next worker. No handshake is lost when it closes its descriptor, and the sooner it is asked to,
- * the fewer connections it gets.
+ * Returns true if new connections come to the worker until it closes its sockets, which it shares
+ * with the slot's next worker. Such a worker need not wait: no handshake is lost when it closes its
+ * descriptors, and the sooner it is asked to stop, the fewer connections it gets.
  */
 static bool goes_on_receiving(const struct worker *worker)
 {
@@ -110,7 +116,7 @@ static void take_into_account(struct entry *entry, const uint64_t *cookies, size
 {
 	size_t left = entry->handshakes.count;
 
-	/* If memory is short, it is as if there had been no look. */
+	/* If memory is short, this look is ignored. */
 	(void)handshake_set_look(&entry->handshakes, cookies, count);
 	if (entry->handshakes.count < left)
 		entry->accepted_ms = clock_ms();
@@ -211,7 +217,10 @@ void handshake_wait_close(struct handshake_wait *wait)
 	free(wait);
 }
 
-/* An adopted worker has sockets that only its process holds: they can have handshakes, too. */
+/*
+ * Returns true if a worker's sockets may have handshakes. Those of an adopted worker are open only
+ * in its process, and may have handshakes, too.
+ */
 static bool may_have_handshakes(const struct worker *worker)
 {
 	return !worker->sockets || worker_has_sockets(worker);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A worker that leaves its slot waits for the handshakes that began on its sockets.
+ * Lets a worker that leaves its slot wait for the handshakes that began on its sockets.
  *
  * A handshake ends on the socket on which it began. If the socket is closed while the client's last
  * packet is on its way, the kernel moves the handshake to another socket of the group. But if one
@@ -10,9 +10,10 @@
  *
  * A worker may end at once when it is asked to stop, even if it has accepted requests. Therefore,
  * while any connection is open at the instance's ports, the worker has half a second for the
- * requests that it has accepted. The half second begins when the worker leaves its slot, and again
- * when one of the handshakes is over: its request may come later. It is also bounded by
- * --handshake-grace. In a stop no other socket gets the queue: it must be empty, too.
+ * requests that it has accepted. The half second begins when the worker leaves its slot. It begins
+ * again when one of the handshakes is over, as that client's request may come later. It is also
+ * bounded by --handshake-grace. In a stop no other socket gets the worker's queue: the queue must
+ * be empty, too.
  */
 #ifndef STICKY_SUPERVISE_HANDSHAKE_WAIT_H
 #define STICKY_SUPERVISE_HANDSHAKE_WAIT_H
@@ -21,19 +22,19 @@ struct handshake_wait;
 struct supervisor;
 struct worker;
 
-/* Returns 0 or -ENOMEM. handshake_wait_close() frees it. */
+/* Make the object. Returns 0 or -ENOMEM. handshake_wait_close() frees it. */
 int handshake_wait_open(struct supervisor *supervisor, struct handshake_wait **ret_wait);
 
-/* NULL is allowed. */
+/* Free the object. NULL is allowed. */
 void handshake_wait_close(struct handshake_wait *wait);
 
 /*
- * Begin to wait for a LEAVING worker. It gets WORKER_HANDSHAKES_OVER from the loop, or at once if
- * there is nothing to wait for or memory is short.
+ * Begin to wait for a LEAVING worker. The worker gets WORKER_HANDSHAKES_OVER from the loop, or at
+ * once if there is nothing to wait for or memory is short.
  */
 void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker);
 
-/* Stop waiting, as the worker has ended. Does nothing if it does not wait. */
+/* Stop waiting for a worker that is not LEAVING any more. Does nothing if it does not wait. */
 void handshake_wait_cancel(struct handshake_wait *wait, const struct worker *worker);
 
 #endif

@@ -17,26 +17,32 @@
 #include "listen/listeners.h"
 #include "supervise/supervise_internal.h"
 
-/* By then the library has closed our own duplicates: see sticky_group_fd(). */
+/*
+ * Time until the first look. By then the library has closed our own duplicates: see
+ * sticky_group_fd().
+ */
 #define FIRST_LOOK_MS 10
 #define LOOK_MAX_MS   1000
-/* A holder that can't be reached is looked for so long: a killed process may take time to end. */
+/*
+ * How long a socket is watched whose holder can't be reached: a killed process may take time to
+ * end.
+ */
 #define GIVE_UP_MS 1200
 
 /* A worker that has ended. */
 struct entry {
 	struct entry *next;
 	uint32_t slot;
-	pid_t pid; /* and process group, whose other processes were killed */
+	pid_t pid; /* also of its process group, whose other processes were killed */
 	uint64_t since_ms;
-	uint64_t rest_ms; /* between the last look and the next one */
+	uint64_t rest_ms; /* time between the last look and the next one */
 	uint64_t due_ms;
 	uint64_t cookies[STICKY_LISTENERS_LIMIT];
-	/* Of the last look: */
-	uint32_t inodes[STICKY_LISTENERS_LIMIT]; /* of those that still listen; 0 elsewhere */
-	bool is_ours;	 /* we have one of them open: it may hold the slot */
+	/* Results of the last look. */
+	uint32_t inodes[STICKY_LISTENERS_LIMIT]; /* of sockets that still listen; else 0 */
+	bool is_ours;				 /* this process has one of them open */
 	pid_t holder;	 /* a process that has one of them open; 0: none was seen */
-	int fetch_error; /* why its descriptor could not be had */
+	int fetch_error; /* -errno: why the holder's socket could not be shut down */
 	bool is_reported;
 };
 
@@ -44,10 +50,13 @@ struct kept_sockets {
 	struct supervisor *supervisor;
 	struct event *timer;
 	struct entry *entries;
-	struct entry *looked_at; /* those whose time has come, out of `entries` */
+	struct entry *looked_at; /* entries whose time has come; they are not in `entries` */
 };
 
-/* Is a process of the worker's own group, which was killed, still about to end? */
+/*
+ * Returns true if the holder is in the worker's process group, which was killed: it is about to
+ * end.
+ */
 static bool is_being_killed(const struct entry *entry, pid_t holder)
 {
 	return getpgid(holder) == entry->pid;
@@ -113,7 +122,9 @@ static void on_listener(void *context, const struct sockdiag_listener *listener)
 				entry->inodes[i] = listener->inode;
 }
 
-/* Returns the entry one of whose sockets this is, and its index; NULL: it is of none. */
+/*
+ * Returns the entry to which a socket belongs, and the socket's index there; NULL: no entry has it.
+ */
 static struct entry *entry_of(const struct kept_sockets *kept, uint32_t inode, uint32_t *ret_index)
 {
 	struct entry *entry;
@@ -153,8 +164,9 @@ static bool is_worker_of(const struct supervised_slot *slot, pid_t pid)
 }
 
 /*
- * Is this process a worker that begins? Until it runs its program it has all of our descriptors
- * open, also a duplicate that we have closed by now.
+ * Returns true if this process is a worker, and may be about to begin. Until it runs its program it
+ * has all of our descriptors open, even duplicates that we have closed by now. After GIVE_UP_MS a
+ * worker counts as any other process.
  */
 static bool is_beginning(const struct kept_sockets *kept, const struct entry *entry, pid_t pid)
 {
@@ -211,7 +223,11 @@ static bool one_listens(const struct kept_sockets *kept)
 	return false;
 }
 
-/* Look at the sockets of all entries of looked_at. is_last: ours are about to be closed, too. */
+/*
+ * Look at the sockets of all entries of looked_at.
+ *
+ * is_last  this process is about to close its own duplicates, too
+ */
 static void look(struct kept_sockets *kept, bool is_last)
 {
 	uint16_t ports[STICKY_LISTENERS_LIMIT];
@@ -254,12 +270,15 @@ static void take_due(struct kept_sockets *kept, uint64_t now_ms)
 	}
 }
 
-/* Is there nothing to do any more for this worker? */
+/* Returns true if nothing is left to do for this worker. */
 static bool is_over(const struct kept_sockets *kept, struct entry *entry, uint64_t now_ms)
 {
 	if (!still_listens(entry))
 		return true;
-	/* Our own duplicates are closed sooner or later. */
+	/*
+	 * If this process itself still has the socket open, look again later: its duplicates will
+	 * be closed.
+	 */
 	if (entry->is_ours || now_ms - entry->since_ms < GIVE_UP_MS)
 		return false;
 	report_unreachable(kept, entry);
@@ -325,7 +344,9 @@ int kept_sockets_open(struct supervisor *supervisor, struct kept_sockets **ret_k
 	return 0;
 }
 
-/* A process that was killed a moment ago needs no word: it ends by itself. */
+/*
+ * Report a holder that could not be reached, unless it was killed a moment ago and ends by itself.
+ */
 static void report_last(const struct kept_sockets *kept, struct entry *entry)
 {
 	if (still_listens(entry) && entry->holder && !is_being_killed(entry, entry->holder))
@@ -364,7 +385,7 @@ static void add(struct kept_sockets *kept, uint32_t slot, pid_t pid, const uint6
 {
 	struct entry *entry;
 
-	/* Where connections are passed, workers have no listening sockets. */
+	/* If connections are passed, workers have no listening sockets. */
 	if (!has_cookie(cookies))
 		return;
 	entry = calloc(1, sizeof(*entry));
@@ -388,7 +409,7 @@ static void add(struct kept_sockets *kept, uint32_t slot, pid_t pid, const uint6
 
 void kept_sockets_look_later(struct kept_sockets *kept, const struct worker *worker)
 {
-	/* The socket of a slot that keeps it goes on to listen for the next worker. */
+	/* A socket that the workers of a slot share still listens for the next worker. */
 	if (supervisor_shares_sockets(kept->supervisor) && !kept->supervisor->stopping)
 		return;
 	add(kept, worker->slot->index, pid_of(worker), worker->cookies);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells that a connection waits in one of many listening sockets, once. While it is armed and
- * nothing waits, it costs nothing; while it is not armed, connections cause no wake-up.
+ * An alarm for many listening sockets: it tells once that a connection waits in one of them. While
+ * it is armed and nothing waits, it costs nothing; while it is not armed, connections cause no
+ * wake-up.
  */
 #ifndef STICKY_SUPERVISE_QUEUE_ALARM_H
 #define STICKY_SUPERVISE_QUEUE_ALARM_H
@@ -17,21 +18,21 @@ typedef void queue_alarm_fn(void *context);
 int queue_alarm_open(struct event_base *base, queue_alarm_fn *fn, void *context,
 		     struct queue_alarm **ret_alarm);
 
-/* Close it. The sockets in it stay open. NULL is allowed. */
+/* Close the alarm. The sockets in it stay open. NULL is allowed. */
 void queue_alarm_close(struct queue_alarm *alarm);
 
 /* Add a listening socket. Returns 0 or -errno. */
 int queue_alarm_add(struct queue_alarm *alarm, int fd);
 
 /*
- * Take a listening socket out. To be called before it is closed, as the worker may still have it
- * open. One that is not in the set is allowed.
+ * Remove a listening socket. This must be called before the socket is closed: the worker may still
+ * have it open, and would keep it in the set. A socket that is not in the set is allowed.
  */
 void queue_alarm_remove(struct queue_alarm *alarm, int fd);
 
 /*
- * Call the function when a connection waits in one of the sockets; in the loop's next turn, where
- * one waits already. Returns 0 or -ENOMEM.
+ * Arm the alarm: the loop calls the function once, when a connection waits in one of the sockets.
+ * If one waits already, that is in the loop's next turn. Returns 0 or -ENOMEM.
  */
 int queue_alarm_arm(struct queue_alarm *alarm);
 

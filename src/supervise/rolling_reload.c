@@ -133,7 +133,7 @@ static void find_full(const struct supervisor *supervisor, bool ret_is_full[STIC
 							supervisor->config->reload.max_draining;
 }
 
-/* Report once for each reload that it waits. */
+/* Note for which slot the reload waits, and report this once for each reload. slot: -1: none. */
 static void note_waiting(struct supervisor *supervisor, int slot)
 {
 	bool is_new = slot >= 0 && supervisor->waiting_id != supervisor->reload_id;
@@ -150,7 +150,7 @@ static void note_waiting(struct supervisor *supervisor, int slot)
 				  "more, --hard-shutdown-delay limits how long they take"));
 }
 
-/* Begin the slots that may begin now. */
+/* Begin the new workers that may begin now. */
 static void drive_plan(struct supervisor *supervisor)
 {
 	bool is_full[STICKY_SLOTS_LIMIT];

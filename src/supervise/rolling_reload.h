@@ -30,8 +30,8 @@ uint32_t rolling_reload_id(const struct supervisor *supervisor);
 const struct reload *rolling_reload_view(const struct supervisor *supervisor);
 
 /*
- * Returns the slot that the reload waits for, as --max-draining workers are draining there; -1: it
- * waits for none.
+ * Returns the slot that the reload waits for, because --max-draining workers are draining there;
+ * -1: it waits for none.
  */
 int rolling_reload_waits_for(const struct supervisor *supervisor);
 
@@ -40,7 +40,7 @@ int rolling_reload_waits_for(const struct supervisor *supervisor);
 /* Begin the workers that may begin now. When a reload is over, begin the next one. */
 void rolling_reload_drive(struct supervisor *supervisor);
 
-/* After a takeover: start workers in the slots that have none, by a reload. */
+/* Start workers, by a reload, in the slots that have none. This is called after a takeover. */
 void rolling_reload_fill(struct supervisor *supervisor);
 
 /*
@@ -56,14 +56,17 @@ void rolling_reload_drop(struct supervised_slot *slot);
 /* End the reload that runs, and the one that waits, as the instance stops. */
 void rolling_reload_abandon(struct supervisor *supervisor);
 
-/* The slot's new worker is ready. */
+/* Note that the slot's new worker is ready. */
 void rolling_reload_note_ready(struct supervised_slot *slot);
 
-/* The slot's new worker ended before it was ready. */
+/* Note that the slot's new worker ended before it was ready. */
 void rolling_reload_note_failed(struct supervised_slot *slot, const struct worker *worker,
 				const struct run_exit *how);
 
-/* A worker has ended. If it was the last one that a reload replaced, the journal reports that. */
+/*
+ * Note that a worker has ended. If it was the last one that a reload replaced, the journal reports
+ * that.
+ */
 void rolling_reload_note_gone(struct supervisor *supervisor);
 
 #endif

@@ -24,7 +24,8 @@ bool shutdown_has_begun(const struct supervisor *supervisor);
 /* ---- For the other files of supervise/ -------------------------------------------- */
 
 /*
- * The first workers of all slots ended, and none was ready: write the reason to stderr, and stop.
+ * Write to stderr why the first start failed, and stop. To be called when the first workers of all
+ * slots ended and none was ready.
  *
  * worker  the last one
  * how     how it ended

@@ -132,7 +132,8 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	if (moved)
 		return moved;
 	/*
-	 * The library is about to close these holding sockets: they must not be watched any more.
+	 * The library is about to close the holding sockets of the removed slots: they must not be
+	 * watched any more.
 	 */
 	for (i = slots; i < old_slots; i++)
 		hold_timeout_unwatch(supervisor->hold_timeout, i);

@@ -24,8 +24,8 @@
 void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 {
 	/*
-	 * Where sockets are shared, a process of the slot accepts from the same socket, and may
-	 * rely on its being blocking.
+	 * If workers share sockets, a process of the slot accepts from the same socket, and may
+	 * rely on it being blocking. The socket is then watched only if the slot has no process.
 	 */
 	if (supervisor_shares_sockets(supervisor)) {
 		if (slot_has_worker(supervisor->slots[slot]))
@@ -70,7 +70,10 @@ void worker_on_hangup(void *who)
 	int error;
 
 	worker_watch_sockets(worker, false);
-	/* Where sockets are shared, clients of other slots may come to wrong workers until then. */
+	/*
+	 * If workers share sockets, clients of other slots may come to wrong workers until the
+	 * repair.
+	 */
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_group_repair(supervisor_of(worker)->options.group);
 	privilege_restore(previous);
@@ -87,7 +90,10 @@ void worker_on_hangup(void *who)
 	worker_apply(worker, WORKER_FELL_SILENT);
 }
 
-/* A socket that was shut down must not listen again: it is in no map. */
+/*
+ * Returns true if a socket listens. One that was shut down must not listen again, as it is in no
+ * map.
+ */
 static bool is_listening(int fd)
 {
 	int listens = 0;
@@ -96,7 +102,7 @@ static bool is_listening(int fd)
 	return !getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) && listens;
 }
 
-/* listen() again changes nothing but the limit of the queue. */
+/* A second listen() changes nothing but the limit of the queue. */
 void worker_restore_backlog(const struct worker *worker)
 {
 	int backlog = (int)supervisor_of(worker)->config->backlog, fd;
@@ -115,7 +121,7 @@ int worker_serve(struct worker *worker, uint32_t listener, bool serves)
 	unsigned int previous;
 	int error;
 
-	/* The end of a socket that is closed on purpose must not count as the worker's end. */
+	/* A socket that is closed on purpose must not count as the worker's hang-up. */
 	if (worker->has_slot)
 		worker_watch_sockets(worker, false);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
@@ -127,7 +133,9 @@ int worker_serve(struct worker *worker, uint32_t listener, bool serves)
 	return error;
 }
 
-/* The worker has the slot now: end what was done for the slot while it had none. */
+/*
+ * Note that the worker has the slot now, and end what was done for the slot while it had no worker.
+ */
 static void note_has_slot(struct worker *worker)
 {
 	struct supervised_slot *slot = worker->slot;
@@ -176,8 +184,8 @@ static void take_slot(struct worker *worker)
 	}
 	worker->has_slot = true;
 	/*
-	 * This comes last: if the steps above fail, the previous worker keeps both kinds of
-	 * connections.
+	 * The channel takes the slot last: if the steps above fail, the previous worker keeps its
+	 * connections of both kinds.
 	 */
 	worker_channel_take_slot(worker);
 	worker_watch_sockets(worker, true);
@@ -192,8 +200,8 @@ static void take_slot(struct worker *worker)
 }
 
 /*
- * The worker's sockets are closed at the end of this turn of the loop, after the table was applied:
- * the kernel moves their queues according to the table.
+ * Let the worker's sockets be closed at the end of this turn of the loop, after the table was
+ * applied: the kernel moves their queues according to the table. Returns 0 or -ENOMEM.
  */
 static int leave_later(struct worker *worker)
 {
@@ -219,7 +227,7 @@ static bool spills(const struct worker *worker)
 	       !supervisor->stopping;
 }
 
-/* The slot is held from now on. The worker's own sockets stay open, and it still accepts there. */
+/* Hold the slot from now on. The worker's own sockets stay open, and it still accepts there. */
 static void give_up_slot(struct worker *worker)
 {
 	unsigned int previous;
@@ -234,8 +242,8 @@ static void give_up_slot(struct worker *worker)
 }
 
 /*
- * No handshake begins on the worker's sockets from now on. With --when-down=spill this is delayed
- * until the table has been applied: see slot_handover_apply_table().
+ * Let no handshake begin on the worker's sockets from now on. With --when-down=spill this is
+ * delayed until the table has been applied: see slot_handover_apply_table().
  */
 static void yield_slot(struct worker *worker)
 {
@@ -276,7 +284,7 @@ static void leave_slot(struct worker *worker)
 	worker->has_slot = false;
 }
 
-/* With --when-down=spill: workers that leave their slots lose them now. */
+/* Take the slots from the workers that leave them with --when-down=spill. */
 static void give_up_slots(struct supervisor *supervisor)
 {
 	struct worker *worker;

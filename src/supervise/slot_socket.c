@@ -37,15 +37,16 @@ static const char *path_of(const char *address)
 }
 
 /*
- * Whose rights is the path to be used with? The operator has named it: the controller's own (NULL),
- * unless the workers' user could let it lead to any directory.
+ * Returns the rights with which a path is to be used. NULL: the controller's own, as the operator
+ * has named the path. But if the workers' user could change where the path leads, it is used with
+ * that user's rights.
  */
 static const struct user_rights *rights_for(const struct user_rights *rights, const char *path)
 {
 	return !rights->change || trusted_path_of_directory(path) ? NULL : rights;
 }
 
-/* Workers get the socket as it is: accept() of most programs expects one that blocks. */
+/* Make a socket blocking. Workers get it as it is, and most programs expect accept() to block. */
 static int make_blocking(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -27,10 +27,10 @@ struct supervised_slot;
 int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
 
 /*
- * Open the socket of a slot's own address, where it is to have one (--slot-listen) and has none.
- * The file of a UNIX socket that no process listens on any more is replaced. The new one has mode
+ * Open the socket of a slot's own address, if the slot is to have one (--slot-listen) and has none.
+ * The file of a UNIX socket that no process listens on any more is replaced. The new file has mode
  * 0666, as systemd's sockets: its directory decides who may connect. If the workers' user could
- * change where the path leads to, it is used with that user's rights.
+ * change where the path leads, it is used with that user's rights.
  *
  * ret_error  what is wrong, and what to do
  *
@@ -38,10 +38,10 @@ int slot_socket_address(const char *form, uint32_t slot, char *ret_text);
  */
 int slot_socket_open(struct supervised_slot *slot, struct error_text *ret_error);
 
-/* A slot gets the socket that a previous controller opened. fd: taken over. */
+/* Give a slot the socket of its own address that a previous controller opened. fd: taken over. */
 void slot_socket_adopt(struct supervised_slot *slot, int fd);
 
-/* Close it, and remove its file. A slot without one is allowed. */
+/* Close the socket of a slot's own address, and remove its file. A slot without one is allowed. */
 void slot_socket_close(struct supervised_slot *slot);
 
 #endif

@@ -5,8 +5,8 @@
 #include "supervise/supervise_internal.h"
 
 /*
- * The worker that is shown: the one that has the slot, or will have it first; else the last one
- * that drains.
+ * Returns the worker that is shown: the one that has the slot, or will have it first; else the last
+ * one that left it; NULL: none.
  */
 static const struct worker *shown(const struct supervised_slot *slot)
 {

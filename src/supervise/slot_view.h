@@ -19,8 +19,8 @@ struct slot_view {
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
 	uint64_t uptime_ms;
-	uint64_t hung_ms;   /* for so long it has accepted nothing that waits; 0: it is not hung */
-	const char *status; /* STATUS= of the worker; "" */
+	uint64_t hung_ms;   /* how long it has accepted nothing that waits; 0: not hung */
+	const char *status; /* the worker's STATUS=; "": none */
 	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
 	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
@@ -29,8 +29,8 @@ struct slot_view {
 	uint64_t last_lifetime_ms;
 	uint64_t last_generation;
 	uint64_t recycles;	 /* workers that were replaced: see rolling_reload_recycle() */
-	const char *recycle_why; /* the last of them; NULL: none was */
-	uint32_t restart_in_ms;	 /* until the next worker begins; 0: it is not waited for */
+	const char *recycle_why; /* reason for the last of them; NULL: none */
+	uint32_t restart_in_ms;	 /* until the next worker begins; 0: none is scheduled */
 	uint32_t killed;	 /* workers that outlived the hard-shutdown delay */
 };
 

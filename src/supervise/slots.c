@@ -10,7 +10,10 @@ void slot_note_killed(struct supervised_slot *slot)
 	slot_note(slot);
 }
 
-/* The worker that was started beside the previous one becomes the slot's current worker. */
+/*
+ * Make the worker that was started beside the previous one the current worker, if there is no
+ * other.
+ */
 static void promote_next(struct supervised_slot *slot)
 {
 	if (slot->current || !slot->next)
@@ -93,7 +96,7 @@ bool slots_all_failed_first(const struct supervisor *supervisor)
 {
 	uint32_t i;
 
-	/* Further tries would hide the reason. */
+	/* Once a worker has been ready, the first start has not failed as a whole. */
 	if (supervisor->started_count || supervisor->stopping)
 		return false;
 	for (i = 0; i < supervisor->slot_count; i++)

@@ -13,19 +13,24 @@
 
 /* A server may close its socket and listen again: it gets this time for it. */
 #define REOPEN_MS 1000
-/* A worker that accepts nothing is checked for a closed socket: ever more rarely, up to this. */
+/*
+ * The longest time between two checks of a socket. A worker that accepts nothing is checked ever
+ * more rarely.
+ */
 #define CHECK_MAX_MS 8000
 
-/* Threads have no descriptors of their own. */
+/* Returns true if the worker is a thread, which has no descriptors of its own. */
 static bool is_thread(const struct worker *worker)
 {
 	return !backend_of(worker)->ops->adopt;
 }
 
 /*
- * Does a process, other than this one, have the socket open? Returns as socket_is_held().
+ * Find out whether a process other than this one has the socket open.
  *
  * in_any  false: only the worker's own process is looked at
+ *
+ * Returns 1 (yes), 0 (no) or -errno: see socket_is_held().
  */
 static int is_held(const struct worker *worker, int fd, bool in_any)
 {
@@ -93,7 +98,10 @@ static void note_restored(const struct worker *worker, enum sticky_log_level lev
 			error ? "socket_not_restored" : "socket_restored", fields);
 }
 
-/* The worker has called listen() again, with its own limit: see worker_restore_backlog(). */
+/*
+ * Restore the limit of the queue, if the worker has lowered it by another listen(): see
+ * worker_restore_backlog().
+ */
 static void restore_limit(const struct worker *worker, const struct watched_socket *socket, int fd,
 			  uint32_t limit)
 {
@@ -106,7 +114,10 @@ static void restore_limit(const struct worker *worker, const struct watched_sock
 		      listen(fd, backlog) ? errno : 0);
 }
 
-/* The kernel discards SYNs from further away, without a count or a word. */
+/*
+ * Remove a least distance of clients: the kernel discards the SYNs of more distant clients, and
+ * neither counts nor reports them.
+ */
 static void restore_distance(const struct worker *worker, int fd, int level, int option)
 {
 	socklen_t length = sizeof(int);

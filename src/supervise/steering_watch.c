@@ -11,20 +11,22 @@
 #include "supervise/supervise_internal.h"
 
 #define CHECK_SECONDS 3
-/* This many checks without an answer are reported. A busy machine misses one now and then. */
+/*
+ * So many checks in a row without an answer are reported. A busy machine misses one now and then.
+ */
 #define UNANSWERED_MAX 10
 
 struct steering_watch {
 	struct supervisor *supervisor;
 	struct event *timer;
 	uint64_t restored;
-	uint32_t unanswered; /* number of checks in a row */
+	uint32_t unanswered; /* number of unanswered checks in a row */
 };
 
 static void note_lost(struct steering_watch *watch, int listeners)
 {
 	watch->restored++;
-	foreign_listeners_look(watch->supervisor->foreign); /* perhaps it is one of these */
+	foreign_listeners_look(watch->supervisor->foreign); /* perhaps a foreign one did this */
 	supervisor_note(
 		watch->supervisor, STICKY_LOG_ERROR, "steering_lost",
 		json_pack("{s:i, s:s, s:s}", "listeners", listeners, "so",

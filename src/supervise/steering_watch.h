@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Notices if the program no longer places the group's connections, because a worker detached it or
- * a foreign process attached its own, and restores it. It calls sticky_group_check() every few
- * seconds.
+ * Notices that the program does not place the group's connections any more, and restores it. A
+ * worker may have detached the program, or a foreign process may have attached its own.
+ * sticky_group_check() is called every few seconds.
  */
 #ifndef STICKY_SUPERVISE_STEERING_WATCH_H
 #define STICKY_SUPERVISE_STEERING_WATCH_H
@@ -15,7 +15,7 @@ struct supervisor;
 /* Begin to watch. Returns 0 or -ENOMEM. steering_watch_close() ends it. */
 int steering_watch_open(struct supervisor *supervisor, struct steering_watch **ret_watch);
 
-/* NULL is allowed. */
+/* Stop watching. NULL is allowed. */
 void steering_watch_close(struct steering_watch *watch);
 
 /* Returns how often the program was found missing, and attached again. */

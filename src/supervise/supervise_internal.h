@@ -34,8 +34,8 @@ struct supervisor;
 struct worker;
 
 /*
- * What happened to a worker, for the operations above it (reload, shutdown). The files that start,
- * hand over and end workers call these functions, and nothing else of the operations.
+ * Functions that report to the operations (reload, shutdown) what happened to a worker. The files
+ * that start, hand over and end workers call these functions, and nothing else of the operations.
  */
 struct lifecycle_hooks {
 	/* The slot's worker has just become ready, and has the slot. */
@@ -55,7 +55,7 @@ struct lifecycle_hooks {
 	void (*gone)(struct supervisor *supervisor);
 	/* No worker is left. */
 	void (*empty)(struct supervisor *supervisor);
-	/* The slot's worker is to be replaced, without a gap. why: for the journal. */
+	/* The slot's worker is to be replaced, without a gap. why: text for the journal. */
 	void (*wants_recycle)(struct supervised_slot *slot, const char *why);
 };
 
@@ -64,18 +64,18 @@ struct supervised_slot {
 	struct supervisor *supervisor;
 	uint32_t index;
 	enum slot_mode mode;	/* written by slot_set_mode() alone */
-	uint64_t generation;	/* of its last worker */
-	struct worker *current; /* has the slot, or will be the first to have it */
-	struct worker *next;	/* STARTING beside a READY current */
+	uint64_t generation;	/* that of its last worker */
+	struct worker *current; /* the worker that has the slot, or will have it first */
+	struct worker *next;	/* a STARTING worker beside a READY `current` */
 	/* workers that leave the slot, or have left it; the last one first */
 	struct worker *draining;
-	uint32_t draining_count; /* of that list; see --max-draining */
+	uint32_t draining_count; /* number of workers in `draining`; limited by --max-draining */
 	struct event *restart;	 /* timer: until the slot's next worker begins */
 	uint64_t restart_at_ms;
-	uint32_t delay_ms;	       /* before its present worker; 0: it was the first one */
-	int private_fd;		       /* the socket of its own address; -1: none */
-	struct unix_path private_path; /* its file */
-	bool was_ready;		       /* it has had a READY worker */
+	uint32_t delay_ms;	       /* delay of the last restart, in ms; 0: there was none */
+	int private_fd;		       /* the socket of its own address (--slot-listen); -1: none */
+	struct unix_path private_path; /* the file of that socket */
+	bool was_ready;		       /* a worker of it has been READY */
 	bool first_worker_failed;      /* a worker ended before was_ready */
 	bool begin_after_exit; /* old-first: the next worker begins when the draining one is gone */
 	bool waits_for_room;   /* the next worker begins when fewer are draining */
@@ -86,7 +86,7 @@ struct supervised_slot {
 	bool has_exit;
 	struct run_exit last_exit;
 	uint64_t last_lifetime_ms;
-	uint64_t last_generation; /* of the worker of last_exit */
+	uint64_t last_generation; /* that of the worker of last_exit */
 	uint64_t recycles;
 	const char *recycle_why; /* a text that stays valid; NULL: none was recycled */
 	uint32_t killed;
@@ -95,19 +95,19 @@ struct supervised_slot {
 /* One listening socket of a worker that has its slot. */
 struct watched_socket {
 	struct hang_watch watch;
-	uint32_t limit;		  /* of its queue, as it was when the worker got the slot */
-	bool was_held;		  /* a process of the worker had it open at some look */
-	uint64_t next_check_ms;	  /* when to look again whether one has */
-	uint64_t closed_since_ms; /* none has since then; 0: one has */
+	uint32_t limit;		  /* limit of its queue when the worker got the slot */
+	bool was_held;		  /* at some look a process had it open */
+	uint64_t next_check_ms;	  /* time of the next look at processes */
+	uint64_t closed_since_ms; /* since when no process has it open; 0: one has */
 };
 
-/* What is known of whether a worker that has its slot accepts connections: worker_hang.c. */
+/* Watches whether a worker that has its slot accepts connections: worker_hang.c. */
 struct worker_hang {
 	struct watched_socket sockets[STICKY_LISTENERS_LIMIT];
 	struct hang_watch passed; /* connections that the controller passes to it */
-	bool is_hung;		  /* one of these is, and it has been said */
+	bool is_hung;		  /* one of these watches is hung, and that was reported */
 	bool is_away;		  /* --on-hang=spill: the slot's clients go elsewhere */
-	uint64_t cpu_ms;	  /* that its process had used by cpu_at_ms; see HANG_SPINS */
+	uint64_t cpu_ms;	  /* CPU time of its process at cpu_at_ms; see HANG_SPINS */
 	uint64_t cpu_at_ms;
 };
 
@@ -116,36 +116,39 @@ struct worker {
 	struct supervised_slot *slot;
 	struct worker *next_draining;
 	struct sticky_worker *sockets; /* its listening sockets; NULL: it has left its slot */
-	/* SO_COOKIE of each of them, also when it has left its slot; 0 where there is none */
+	/*
+	 * SO_COOKIE of each listening socket, kept when it has left its slot; 0: there is no socket
+	 */
 	uint64_t cookies[STICKY_LISTENERS_LIMIT];
-	uint32_t not_held;	 /* listeners whose sockets its process does not have: a bit each */
-	uint32_t excused;	 /* see worker_excuse() */
-	void *handle;		 /* of the backend; NULL: it has not begun */
+	uint32_t not_held; /* bits: listeners whose sockets its process does not have */
+	uint32_t excused;  /* bits: listeners, see worker_excuse() */
+	/* the backend's object for this worker; NULL: it was not started yet */
+	void *handle;
 	enum worker_state state; /* written by worker_set_state() alone */
 	bool has_slot;		 /* connections of the slot come to it */
 	uint64_t generation;
 	uint64_t started_ms;
 	/* when its hard-shutdown delay is over; 0: the delay has not begun */
 	uint64_t kill_at_ms;
-	struct event *timer;	    /* readiness while STARTING, the deadline while DRAINING */
+	struct event *timer;	    /* for readiness while STARTING, the deadline while DRAINING */
 	struct event *watchdog;	    /* timer; NULL: there is no watchdog */
-	uint32_t watchdog_ms;	    /* as in its environment; 0: none */
+	uint32_t watchdog_ms;	    /* the watchdog's time, as in its environment; 0: none */
 	uint32_t serialization;	    /* enum node_serialization, as in its environment */
-	struct event *lifetime;	    /* NULL: no limit */
-	struct worker_hang *hang;   /* NULL: it does not have its slot */
+	struct event *lifetime;	    /* timer: --max-lifetime; NULL: no limit */
+	struct worker_hang *hang;   /* NULL: it is not watched, as it does not have its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
 	bool stop_requested;	    /* it has been asked to stop */
-	struct channel_endpoint *channel; /* NULL: no connections are passed here */
-	/* for passed connections; NULL: it takes none (yet) */
+	struct channel_endpoint *channel; /* for passed connections; NULL: none are passed here */
+	/* where its passed connections are sent; NULL: it takes none (yet) */
 	struct worker_endpoint *endpoint;
-	/* the worker's end, until its process has it; else -1 */
+	/* the worker's end of the channel, until its process has it; else -1 */
 	int channel_end;
-	/* adopted: it was started with its slot's own socket */
+	/* an adopted worker that was started with the socket of its slot's own address */
 	bool has_private;
 	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
-	const char *not_ready_hint;	       /* NULL: send READY=1 */
+	const char *not_ready_hint;	       /* what the user can do; NULL: the general hint */
 	struct worker_record *record;	       /* in the state file; NULL: none */
 	char status[STATUS_SIZE];
 };
@@ -164,16 +167,16 @@ struct supervisor {
 	struct hold_timeout *hold_timeout;
 	struct hangup *hangup;
 	struct foreign_listeners *foreign; /* sockets of others at our ports */
-	struct steering_watch *steering;   /* whether the program still runs */
-	struct hang *hang;		   /* of workers that have their slot */
-	struct handshake_wait *handshakes; /* of workers that leave their slot */
-	struct kept_sockets *kept;	   /* of workers that have ended */
+	struct steering_watch *steering;   /* checks that the program is attached */
+	struct hang *hang;		   /* watches workers that have their slot */
+	struct handshake_wait *handshakes; /* waits for workers that leave their slot */
+	struct kept_sockets *kept;	   /* looks at workers that have ended */
 	struct reload reload;
-	uint32_t reload_id; /* of the reload that runs, or ran last */
+	uint32_t reload_id; /* number of the reload that runs, or ran last */
 	bool reload_queued;
-	uint32_t waiting_id;  /* of the last reload that had to wait for a slot */
-	int reload_waits_for; /* that slot; -1: none */
-	uint32_t drained_id;  /* the last reload whose replaced workers have all ended */
+	uint32_t waiting_id;  /* number of the last reload that had to wait */
+	int reload_waits_for; /* slot for which the reload waits; -1: none */
+	uint32_t drained_id;  /* number of the last reload whose old workers have all ended */
 	bool took_over;	      /* it has taken over workers of a previous controller */
 	bool stopping;
 	uint64_t stop_at_ms;
@@ -188,9 +191,9 @@ struct supervisor {
 	uint64_t started_ms;
 	struct event *flush; /* applies the table at the end of this turn of the loop */
 	struct leaving *leaving;
-	/* The library's descriptor is readable: sticky_group_run() has work to do. */
+	/* When the library's descriptor is readable, sticky_group_run() has work to do. */
 	struct event *group_due;
-	struct event *size_check;			   /* --max-rss; NULL: off */
+	struct event *size_check;			   /* timer for --max-rss */
 	struct supervised_slot *slots[STICKY_SLOTS_LIMIT]; /* NULL: never used */
 };
 
@@ -210,8 +213,9 @@ static inline pid_t pid_of(const struct worker *worker)
 }
 
 /*
- * Do all workers of a slot share the slot's listening sockets? The queue then stays with the slot,
- * and connections come to a worker that leaves, too, until it has closed its descriptors.
+ * Returns true if all workers of a slot share the slot's listening sockets. The queue then stays
+ * with the slot. A worker that leaves the slot still gets connections until it has closed its
+ * descriptors.
  */
 static inline bool supervisor_shares_sockets(const struct supervisor *supervisor)
 {
@@ -228,18 +232,19 @@ void slot_set_mode(struct supervised_slot *slot, enum slot_mode mode);
 /* Record a slot's history in the state file. Does nothing if the file is not open. */
 void slot_note(const struct supervised_slot *slot);
 
-/* Count a worker that was killed while it had work, and record that. */
+/* Count a worker that outlived the hard-shutdown delay, and record that. */
 void slot_note_killed(struct supervised_slot *slot);
 
-/* A worker begins to leave its slot: put it in the list of draining workers. */
+/* Put a worker that begins to leave its slot in the list of draining workers. */
 void slot_move_to_draining(struct worker *worker);
 
 /*
- * Take a worker that has ended out of every list of its slot. A worker that is in none is allowed.
+ * Take a worker that has ended out of every list of its slot. A worker that is in no list is
+ * allowed.
  */
 void slot_forget_worker(struct worker *worker);
 
-/* Is there any process of this slot, in whatever state? */
+/* Returns true if the slot has a worker, in whatever state. */
 bool slot_has_worker(const struct supervised_slot *slot);
 
 /* Returns true if every slot has been ready at least once. */
@@ -261,8 +266,8 @@ void supervisor_note(struct supervisor *supervisor, enum sticky_log_level level,
 /* ---- worker.c --------------------------------------------------------------------- */
 
 /*
- * The only function that writes a worker's state, also in its record. A worker that begins to drain
- * moves to the list of draining workers.
+ * Set a worker's state, also in its record. No other function writes it. A worker that becomes
+ * LEAVING or DRAINING moves to the list of draining workers.
  */
 void worker_set_state(struct worker *worker, enum worker_state next);
 
@@ -285,10 +290,12 @@ json_t *worker_fields(const struct worker *worker);
 /* Record a worker in the state file, for a controller that takes over. */
 void worker_note(struct worker *worker);
 
-/* Returns true if it has listening sockets: not where connections are only passed to it. */
+/*
+ * Returns true if a worker has listening sockets. It has none if connections are only passed to it.
+ */
 bool worker_has_sockets(const struct worker *worker);
 
-/* Keep, also in its record, the cookies of the listening sockets that a worker has by now. */
+/* Keep the cookies of the listening sockets that a worker has by now, also in its record. */
 void worker_note_sockets(struct worker *worker);
 
 /* Returns for how long a hung worker has accepted nothing, in ms; 0: it is not hung. */

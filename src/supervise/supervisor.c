@@ -276,7 +276,7 @@ void supervisor_start(struct supervisor *supervisor)
 	uint32_t i;
 
 	supervisor->started_ms = clock_ms();
-	/* all slots were taken over */
+	/* true if all slots were taken over */
 	supervisor->has_started = supervisor_has_started(supervisor);
 	for (i = 0; i < supervisor->slot_count; i++)
 		if (!supervisor->slots[i]->current) /* this slot was not taken over */

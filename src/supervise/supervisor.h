@@ -16,15 +16,15 @@
 #include "supervise/supervisor_options.h"
 
 /*
- * Open a supervisor, with an empty slot for each of the group's.
+ * Open a supervisor, with an empty slot for each slot of the group.
  *
- * options  copied; what they point to must outlive the supervisor
+ * options  copied; the objects that they point to must outlive the supervisor
  *
  * Returns 0 or -errno.
  */
 int supervisor_open(const struct supervisor_options *options, struct supervisor **ret_supervisor);
 
-/* Close it. All workers must have ended. NULL is allowed. */
+/* Close a supervisor. All workers must have ended. NULL is allowed. */
 void supervisor_close(struct supervisor *supervisor);
 
 /*
@@ -34,7 +34,7 @@ void supervisor_close(struct supervisor *supervisor);
 void supervisor_set_config(struct supervisor *supervisor, const struct config *config);
 
 /*
- * Open the sockets of the slots' own addresses (--slot-listen), those that no adopted worker had.
+ * Open the sockets of the slots' own addresses (--slot-listen), except those that were taken over.
  *
  * ret_error  what is wrong, and what the user can do
  *
@@ -42,7 +42,7 @@ void supervisor_set_config(struct supervisor *supervisor, const struct config *c
  */
 int supervisor_open_slot_sockets(struct supervisor *supervisor, struct error_text *ret_error);
 
-/* A listener was added: its sockets are watched, and recorded in the state file. */
+/* Watch the sockets of a listener that was added, and record them in the state file. */
 void supervisor_listeners_changed(struct supervisor *supervisor);
 
 /* Begin a worker in each slot that has none. */
@@ -51,7 +51,7 @@ void supervisor_start(struct supervisor *supervisor);
 /* Returns true if every slot has been ready at least once. */
 bool supervisor_has_started(const struct supervisor *supervisor);
 
-/* Returns true if it has taken over workers of a previous controller. */
+/* Returns true if the supervisor has taken over workers of a previous controller. */
 bool supervisor_took_over(const struct supervisor *supervisor);
 
 /*
@@ -60,12 +60,12 @@ bool supervisor_took_over(const struct supervisor *supervisor);
  */
 uint64_t supervisor_steering_restored(const struct supervisor *supervisor);
 
-/* How long connections have waited in holding sockets: see hold_timeout_waits(). */
+/* Returns how long connections have waited in holding sockets: see hold_timeout_waits(). */
 const struct histogram *supervisor_holding_waits(const struct supervisor *supervisor);
 
 /*
- * Returns the listening sockets of others that were in the way of ours at the last look, a list for
- * the status document, the caller's.
+ * Returns the foreign listening sockets that the last look found at our ports, for the status
+ * document: a list, the caller's.
  */
 json_t *supervisor_foreign_listeners(const struct supervisor *supervisor);
 
@@ -73,8 +73,9 @@ json_t *supervisor_foreign_listeners(const struct supervisor *supervisor);
 uint32_t supervisor_slots(const struct supervisor *supervisor);
 
 /*
- * May this process be replaced by a newer version now? It may not while a slot has no ready worker,
- * or a new one is starting: connections that wait in this process would be lost.
+ * Check that this process may be replaced by a newer version now. It may not while the instance
+ * stops or reloads, a slot has no ready worker, or a new worker is starting: connections that wait
+ * in this process would be lost.
  *
  * ret_error  the reason; set only on -EBUSY
  *

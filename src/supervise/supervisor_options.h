@@ -25,8 +25,8 @@ enum supervisor_result {
 };
 
 /*
- * Called once, when the supervisor stops and no worker is left. It may end the loop, but must not
- * close the supervisor: the function that called it still uses it.
+ * Called once, when the supervisor stops and no worker is left. The function may end the loop, but
+ * must not close the supervisor, which is still in use.
  *
  * context  as in supervisor_options
  */
@@ -37,11 +37,16 @@ struct supervisor_options {
 	struct sticky_group *group; /* with its listeners */
 	struct worker_backend backend;
 	struct journal *journal;
-	const struct config *config;	   /* times and modes; see supervisor_set_config() */
-	struct hold_timeout_counters held; /* clients that were answered in place of a worker */
-	struct delivery *delivery;	   /* of connections that we accept; NULL: we accept none */
-	const struct user_rights *rights;  /* of the workers' user */
-	struct state_file *state_file;	   /* where workers are recorded; may be not open */
+	const struct config *config; /* times and modes; see supervisor_set_config() */
+	/*
+	 * counters of connections that the controller accepted from holding sockets, and answered
+	 * with an error
+	 */
+	struct hold_timeout_counters held;
+	/* passes the connections that the controller accepts to workers; NULL: it accepts none */
+	struct delivery *delivery;
+	const struct user_rights *rights; /* of the workers' user */
+	struct state_file *state_file;	  /* where workers are recorded; may be not open */
 	supervisor_finished_fn *finished;
 	void *context; /* argument of finished() */
 };

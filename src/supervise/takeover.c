@@ -75,7 +75,9 @@ static bool fetch_one(void *context, int number, uint32_t inode)
 	return fetching->wanted != 0;
 }
 
-/* Another process of the worker: one that it has started, and that is in its group. */
+/*
+ * Fetch sockets from another process of the worker's process group, which the worker has started.
+ */
 static bool fetch_from_member(void *context, pid_t pid)
 {
 	struct fetching *fetching = context;
@@ -89,7 +91,7 @@ static bool fetch_from_member(void *context, pid_t pid)
 	return fetching->wanted != 0;
 }
 
-/* How many listening sockets does its process have? */
+/* Returns how many listening sockets the worker's processes have, as its record says. */
 static uint32_t count_held(const struct worker_record *record, uint32_t listeners)
 {
 	uint32_t count = 0, i;
@@ -100,8 +102,9 @@ static uint32_t count_held(const struct worker_record *record, uint32_t listener
 }
 
 /*
- * Its sockets may have other numbers by now: all of its descriptors are looked at. Where a server
- * binds its address itself (--worker=bind), its children alone may have them.
+ * Fetch the listening sockets of a worker. They may have other numbers by now: all descriptors of
+ * its process are looked at. If a server binds its address itself (--worker=bind), only its
+ * children may have the sockets.
  */
 static int fetch_sockets(struct adopted_worker *adopted, uint32_t listeners)
 {
@@ -150,7 +153,7 @@ static void check_sent(const struct worker_record *record, int error)
 		       record->pid, strerror(error));
 }
 
-/* The worker may have left its process group: so both are killed. */
+/* Kill the worker's process group, and the worker itself, which may have left that group. */
 static void kill_worker(const struct adopted_worker *adopted)
 {
 	const struct worker_record *record = &adopted->record;
@@ -160,7 +163,7 @@ static void kill_worker(const struct adopted_worker *adopted)
 		   syscall(SYS_pidfd_send_signal, adopted->pidfd, SIGKILL, NULL, 0) ? errno : 0);
 }
 
-/* A worker that was killed keeps its addresses bound until it has ended. */
+/* Wait until a worker that was killed has ended: until then it keeps its addresses bound. */
 static void await_end(const struct adopted_worker *adopted)
 {
 	struct pollfd poller = {.fd = adopted->pidfd, .events = POLLIN};
@@ -169,8 +172,8 @@ static void await_end(const struct adopted_worker *adopted)
 }
 
 /*
- * Open a pidfd of the recorded process, if it still runs. It is opened before the process is looked
- * at: after that, another process with the same pid would be noticed.
+ * Open a pidfd of the recorded process, if it still runs. The pidfd is opened before the start time
+ * is compared: it can then not mean a later process with the same pid.
  */
 static int open_worker(const struct worker_record *record, struct adopted_worker *ret_worker)
 {
@@ -199,7 +202,7 @@ static bool take_worker(const struct worker_record *record, uint32_t listeners,
 	    open_worker(record, ret_worker))
 		return false;
 	if (record->state == WORKER_DRAINING) {
-		/* It may be the only process that still has its slot's own socket. */
+		/* This worker may be the only process that still has its slot's own socket. */
 		if (record->private_cookie)
 			fetch_sockets(ret_worker, 0);
 		return true;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds what the previous controller of the same name left when it died: workers that still serve.
- * They are found by the state file. Their listening sockets are fetched from them, and recognised
- * by cookies.
+ * Finds the workers that still serve after the previous controller of the same name has died. The
+ * state file names them. Their listening sockets are fetched from them, and recognised by cookies.
  */
 #ifndef STICKY_SUPERVISE_TAKEOVER_H
 #define STICKY_SUPERVISE_TAKEOVER_H
@@ -33,8 +32,8 @@ struct takeover {
 int takeover_find(const char *path, struct takeover *ret_takeover);
 
 /*
- * Returns true where a record of takeover->content is that of a worker that was not found: it has
- * ended, or has been killed.
+ * Returns true if the worker of a record of takeover->content was not found: it has ended, or has
+ * been killed.
  */
 bool takeover_has_ended(const struct takeover *takeover, const struct worker_record *record);
 

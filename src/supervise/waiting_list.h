@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The connections that wait in the accept queues of all workers, by the kernel's word. */
+/*
+ * Lists the connections that wait in the accept queues of all workers, as the kernel reports them.
+ */
 #ifndef STICKY_SUPERVISE_WAITING_LIST_H
 #define STICKY_SUPERVISE_WAITING_LIST_H
 
@@ -10,7 +12,7 @@
 
 struct waiting {
 	uint64_t cookie;
-	uint32_t slot; /* of the client, by the present table */
+	uint32_t slot; /* slot of the client, by the present table */
 	uint16_t port;
 };
 
@@ -32,11 +34,12 @@ struct waiting_list {
 int waiting_list_read(struct sticky_group *group, struct waiting_list *ret_list);
 
 /*
- * Copy the numbers of those at a port whose client belongs to a slot; a port of 0: of all.
+ * Copy the cookies of the connections at a port whose clients belong to a slot. If the port is 0,
+ * copy those of all connections.
  *
  * ret_cookies  list->count elements, ascending
  *
- * Returns how many there are.
+ * Returns their number.
  */
 size_t waiting_list_select(const struct waiting_list *list, uint32_t slot, uint16_t port,
 			   uint64_t *ret_cookies);

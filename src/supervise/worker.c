@@ -137,7 +137,7 @@ void worker_end_because(struct worker *worker, enum end_reason reason)
 		worker->end_reason = reason;
 }
 
-/* Returns 0 where there is no socket. */
+/* Returns the SO_COOKIE of a socket; 0: there is no socket. */
 static uint64_t cookie_of(int fd)
 {
 	uint64_t cookie = 0;
@@ -158,7 +158,7 @@ bool worker_has_sockets(const struct worker *worker)
 	return false;
 }
 
-/* What a controller that takes over must find in the worker's process. */
+/* Record the sockets that a controller that takes over must find in the worker's process. */
 static void record_sockets(const struct worker *worker, struct worker_record *record)
 {
 	uint32_t i;

@@ -13,10 +13,10 @@ struct worker;
 /* Returns the index of its slot. */
 uint32_t worker_slot(const struct worker *worker);
 
-/* Returns its generation: 1 for the first worker of its slot, and one more for each. */
+/* Returns its generation: 1 for the first worker of its slot, and one more for each further one. */
 uint64_t worker_generation(const struct worker *worker);
 
-/* Returns true where another worker of its slot runs, too: before, beside or behind it. */
+/* Returns true if its slot has another worker, too, in any state. */
 bool worker_has_company(const struct worker *worker);
 
 /*
@@ -25,10 +25,10 @@ bool worker_has_company(const struct worker *worker);
  */
 struct sticky_worker *worker_sockets(const struct worker *worker);
 
-/* Returns true where the whole instance stops. */
+/* Returns true if the whole instance stops. */
 bool worker_is_in_stop(const struct worker *worker);
 
-/* Returns true where it is READY, and has its slot. */
+/* Returns true if it is READY, and has its slot. */
 bool worker_is_ready(const struct worker *worker);
 
 /*
@@ -38,8 +38,9 @@ bool worker_is_ready(const struct worker *worker);
 void worker_note_held(struct worker *worker, uint32_t held);
 
 /*
- * Note listeners on which the worker does not listen for now, a bit each. Others see to the clients
- * who wait there: the worker is not taken for hung because of them. By default there are none.
+ * Note listeners on which the worker does not listen for now, a bit each. Their clients are sent to
+ * other workers: the worker is not taken for hung because of connections that wait there. By
+ * default there are none.
  */
 void worker_excuse(struct worker *worker, uint32_t listeners);
 
@@ -50,8 +51,8 @@ bool worker_is_superseded(const struct worker *worker);
 int worker_private_fd(const struct worker *worker);
 
 /*
- * Returns true if an adopted worker was given that socket at its start. Its other descriptors then
- * have numbers that are one higher.
+ * Returns true if an adopted worker was given the socket of its slot's own address at its start.
+ * Its other descriptors then have numbers that are one higher.
  */
 bool worker_began_with_private(const struct worker *worker);
 
@@ -59,11 +60,10 @@ bool worker_began_with_private(const struct worker *worker);
 uint32_t worker_serialization(const struct worker *worker);
 
 /*
- * The place at which a child writes its pid before it runs the worker's program. It is in memory
- * that the child shares with the controller: if the controller is killed before fork() returns, the
- * next controller finds the process by it.
- *
- * Returns NULL if the worker has no record in the state file.
+ * Returns the place at which a child writes its pid before it runs the worker's program; NULL: the
+ * worker has no record in the state file. The place is in memory that the child shares with the
+ * controller. If the controller is killed before fork() returns, the next controller finds the
+ * process by this pid.
  */
 int32_t *worker_noted_pid(struct worker *worker);
 

@@ -34,7 +34,7 @@ void supervised_slot_adopt(struct supervisor *supervisor, uint32_t index,
 				    : SLOT_ENABLED);
 }
 
-/* How old a process is, in ms. */
+/* Returns the age of a process, in ms. */
 static uint64_t age_of(const struct worker_record *record)
 {
 	uint64_t now_ms = clock_boot_ms();
@@ -65,8 +65,8 @@ static void place_ready(struct worker *worker)
 }
 
 /*
- * Another worker has its slot: this one serves its last connections. If it has not been asked to
- * stop, there may be handshakes on its sockets, which only its process still has.
+ * Adopt a worker that does not have its slot any more: it serves its last connections. If it has
+ * not been asked to stop, there may be handshakes on its sockets, which only its process still has.
  */
 static void place_draining(struct worker *worker)
 {
@@ -103,7 +103,8 @@ static int adopt_sockets(struct worker *worker, const struct adopted_worker *ado
 				     adopted->record.generation, adopted->fds, &worker->sockets);
 	if (result == 0) {
 		/*
-		 * It was READY, but another worker has the slot: its sockets are not needed here.
+		 * The worker was READY, but another worker has the slot: its sockets are not needed
+		 * here.
 		 */
 		sticky_worker_close(worker->sockets);
 		worker->sockets = NULL;
@@ -111,9 +112,7 @@ static int adopt_sockets(struct worker *worker, const struct adopted_worker *ado
 	return result;
 }
 
-/*
- * If the slot does not exist, as it was scaled away, it is made. Returns NULL if memory is short.
- */
+/* Make the worker, and its slot if that was scaled away. Returns NULL if memory is short. */
 static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_worker *adopted)
 {
 	uint32_t index = adopted->record.slot;
@@ -140,7 +139,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 	return worker;
 }
 
-/* Returns a result of adopt_sockets(). */
+/* Take over the worker's sockets and its process. Returns a result of adopt_sockets(). */
 static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 {
 	const struct worker_backend *backend = backend_of(worker);
@@ -148,15 +147,15 @@ static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 
 	if (has_slot < 0)
 		return has_slot;
-	adopted->pidfd = -1; /* from now on the backend's, even if it fails */
+	adopted->pidfd = -1; /* the backend owns it from now on, even if adopt() fails */
 	error = backend->ops->adopt(backend->context, worker, adopted->record.pid, pidfd,
 				    &worker->handle);
 	return error ? error : has_slot;
 }
 
 /*
- * Keep what the previous controller knew about its workers: whether they send notifications. That
- * also applies to workers that are started later.
+ * Keep what the previous controller knew: whether workers send notifications, which also applies to
+ * workers that are started later, and whether this one takes passed connections.
  */
 static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {

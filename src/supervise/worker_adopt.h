@@ -30,13 +30,13 @@ void supervised_slot_adopt(struct supervisor *supervisor, uint32_t slot,
  *
  * adopted  its descriptors that are taken over are set to -1
  *
- * Returns 0 or -errno: it can't be taken over, and its process is left alone.
+ * Returns 0, or -errno: the worker can't be taken over, and its process is left alone.
  */
 int worker_adopt(struct supervisor *supervisor, struct adopted_worker *adopted);
 
 /*
- * A worker that is recorded has ended while there was no controller: what still has its listening
- * sockets open must not keep clients. See kept_sockets.h.
+ * Note a recorded worker that ended while no controller was alive. If another process still has its
+ * listening sockets open, they are shut down: see kept_sockets.h.
  */
 void worker_adopt_dead(struct supervisor *supervisor, const struct worker_record *record);
 

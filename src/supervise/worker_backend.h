@@ -51,13 +51,13 @@ struct worker_backend_ops {
 	/*
 	 * Ask the worker to finish the connections that it has, and to end.
 	 *
-	 * Returns true if it has been asked. False: it will be asked later, and
+	 * Returns true if the worker has been asked. False: it will be asked later, and
 	 * worker_stop_requested() is called then.
 	 */
 	bool (*stop)(void *handle);
 	/* End the worker at once, with every process that it started. */
 	void (*kill)(void *handle);
-	/* The worker has ended and worker_exited() was called: free the handle. */
+	/* Free the handle, after the worker has ended and worker_exited() was called. */
 	void (*release)(void *handle);
 	/* Returns the process id or the thread id; 0: there is none yet. */
 	pid_t (*pid)(const void *handle);
@@ -76,7 +76,7 @@ struct worker_backend_ops {
 			struct run_usage *ret_usages);
 };
 
-/* A backend and its own data, which is the first argument of some operations. */
+/* A backend, and its own data `context`, the first argument of some operations. */
 struct worker_backend {
 	const struct worker_backend_ops *ops;
 	void *context;

@@ -13,7 +13,8 @@
 #include "supervise/supervise_internal.h"
 
 /*
- * The worker announced that it takes connections. This may have been the last condition for READY.
+ * Note that the worker has announced that it takes connections. This may have been the last
+ * condition for READY.
  */
 static void on_hello(void *context)
 {
@@ -27,14 +28,16 @@ static void on_hello(void *context)
 void worker_takes_passed(struct worker *worker, struct worker_endpoint *endpoint)
 {
 	worker->endpoint = endpoint;
-	/* A module's worker acknowledges connections in their order, and not by their ids. */
+	/*
+	 * Workers of sticky-listen and sticky-cluster acknowledge connections in order, not by id.
+	 */
 	if (config_worker_mode(supervisor_of(worker)->config) <= WORKER_NODE)
 		worker_endpoint_name(endpoint, worker->generation);
 	if (worker->record)
 		worker->record->takes_passed = true;
 }
 
-/* The worker is replaced, as one whose listening sockets have ended: see worker_on_hangup(). */
+/* Replace the worker, as one whose listening sockets have ended: see worker_on_hangup(). */
 static void on_ended(void *context)
 {
 	struct worker *worker = context;
@@ -102,7 +105,7 @@ bool worker_channel_speaks(struct worker *worker)
 {
 	if (!supervisor_of(worker)->options.delivery)
 		return true;
-	/* Its announcement may have arrived together with the message that it is ready. */
+	/* The worker's announcement may have arrived together with the message that it is ready. */
 	if (worker->channel)
 		channel_endpoint_hear(worker->channel);
 	return worker->endpoint != NULL;

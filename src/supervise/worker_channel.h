@@ -12,13 +12,12 @@ struct worker;
 #define WORKER_CHANNEL_ENDS 2
 
 /*
- * Get the ends of the channel that a worker's process must inherit.
+ * Get the ends of the channel that a worker's process must inherit. Both stay open here.
  *
- * ret_ends  the process's own end, and the controller's end, which the process keeps for a
- *           controller
- *           that takes over; both stay open here
+ * ret_ends  the process's own end, and the controller's end. The process keeps the latter for a
+ *           controller that takes over
  *
- * Returns false if there is none, or its process has it already.
+ * Returns false if there is no channel, or its process has it already.
  */
 bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNEL_ENDS]);
 
@@ -31,7 +30,7 @@ bool worker_channel_ends(const struct worker *worker, int ret_ends[WORKER_CHANNE
  */
 int worker_adopt_channel(struct worker *worker, int fd);
 
-/* The worker takes passed connections through this endpoint, which stays the caller's. */
+/* Note that the worker takes passed connections through this endpoint, which stays the caller's. */
 void worker_takes_passed(struct worker *worker, struct worker_endpoint *endpoint);
 
 /*

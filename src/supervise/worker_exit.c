@@ -37,8 +37,9 @@ void slot_schedule_restart(struct supervised_slot *slot, uint64_t lifetime_ms)
 }
 
 /*
- * Did the worker perhaps end because it was given no listening socket? Connections are passed here,
- * and it has not announced that it takes them. Its own message would not tell the reason.
+ * Returns true if the worker may have ended because it was given no listening socket: connections
+ * are passed here, and it has not announced that it takes them. Its own message would not tell the
+ * reason.
  */
 static bool missed_sockets(const struct worker *worker)
 {
@@ -47,7 +48,7 @@ static bool missed_sockets(const struct worker *worker)
 	       !channel_endpoint_speaks(worker->channel);
 }
 
-/* Has a server ended before it said, by its bind(), which address it wants? It may want -l. */
+/* Returns true if a server ended before its bind() told which address it wants. It may need -l. */
 static bool is_about_its_address(const struct worker *worker)
 {
 	const struct config *config = supervisor_of(worker)->config;
@@ -56,7 +57,7 @@ static bool is_about_its_address(const struct worker *worker)
 	       config_worker_mode(config) == WORKER_BIND;
 }
 
-/* The option by which connections are passed to workers here. */
+/* Returns the option by which connections are passed to workers here. */
 static const char *passed_by(const struct config *config)
 {
 	if (config->proxy.behind == BEHIND_PROXY_XFF)
@@ -66,7 +67,10 @@ static const char *passed_by(const struct config *config)
 	return "steering by user";
 }
 
-/* If the supervisor ended the worker, its reason replaces the name of the signal. */
+/*
+ * Complete the description of a worker's end. If the supervisor ended the worker, the supervisor's
+ * reason replaces the name of the signal.
+ */
 static void describe_end(const struct worker *worker, struct run_exit *how)
 {
 	const struct config *config = supervisor_of(worker)->config;
@@ -115,8 +119,8 @@ static void note_exit(struct worker *worker, const struct run_exit *how)
 }
 
 /*
- * The slot's next worker had to wait until this one ended: with --reload-order=old-first, or as too
- * many workers were draining.
+ * Begin the slot's next worker if it had to wait until this one ended: with
+ * --reload-order=old-first, or because too many workers were draining.
  */
 static void begin_successor(struct supervised_slot *slot)
 {

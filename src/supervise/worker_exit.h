@@ -11,7 +11,7 @@ struct supervised_slot;
 struct worker;
 
 /*
- * For the backend: the worker has ended completely. This frees the worker and its handle.
+ * Handle the complete end of a worker, and free the worker and its handle. Called by the backend.
  *
  * exit  how it ended
  */

@@ -22,9 +22,15 @@
 
 #define LOOK_MIN_MS 10
 #define LOOK_MAX_MS 500
-/* While nothing waits: for connections that are passed, and for SYNs that the kernel discards. */
+/*
+ * The longest rest while nothing waits. These looks are for connections that are passed, and for
+ * SYNs that the kernel discards.
+ */
 #define IDLE_MAX_MS 10000
-/* A look at many connections takes long: looks rest so long that they need a tenth of the CPU. */
+/*
+ * A look at many connections takes long. The next look is delayed so that all looks together need
+ * at most a tenth of a CPU.
+ */
 #define REST_FACTOR 10
 
 struct hang {
@@ -32,7 +38,7 @@ struct hang {
 	struct event *timer;
 	struct queue_alarm *alarm;
 	bool is_alarm_armed;
-	bool list_failed; /* and this has been logged */
+	bool list_failed; /* the last list could not be made, and this was logged */
 };
 
 static uint64_t timeout_of(const struct hang *hang)
@@ -137,14 +143,14 @@ static void act(struct worker *worker, uint64_t now_ms)
 
 /* ---- Looks -------------------------------------------------------------------------------- */
 
-/* Returns true where connections wait in it. */
+/* Look at a listening socket. Returns true if connections wait in its queue. */
 static bool look_at_socket(struct worker *worker, uint32_t listener, int fd, uint64_t now_ms)
 {
 	struct watched_socket *socket = &worker->hang->sockets[listener];
 	struct tcp_info info = {0};
 	socklen_t length = sizeof(info);
 
-	/* On a listening socket these are the queue's length and its limit. */
+	/* On a listening socket tcpi_unacked is the queue's length, and tcpi_sacked its limit. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		return false;
 	if (worker->excused & 1u << listener)
@@ -164,7 +170,7 @@ static bool look_at_passed(const struct hang *hang, struct worker *worker, uint6
 	return queue;
 }
 
-/* The listening socket of a worker that has closed it, while clients wait; -1: none. */
+/* Returns a listening socket that the worker has closed while clients wait in it; -1: none. */
 static int find_closed(struct worker *worker, uint64_t now_ms)
 {
 	uint32_t i;
@@ -178,7 +184,7 @@ static int find_closed(struct worker *worker, uint64_t now_ms)
 	return -1;
 }
 
-/* Returns true where connections wait for the worker. */
+/* Look at all queues of a worker. Returns true if connections wait for it. */
 static bool look_at_worker(const struct hang *hang, struct worker *worker, uint64_t now_ms)
 {
 	bool waits = look_at_passed(hang, worker, now_ms);
@@ -198,7 +204,7 @@ static bool look_at_worker(const struct hang *hang, struct worker *worker, uint6
 	return waits;
 }
 
-/* The worker of a slot, where it is watched. */
+/* Returns the worker of a slot if it is watched, else NULL. */
 static struct worker *watched(const struct hang *hang, uint32_t slot)
 {
 	struct worker *worker = hang->supervisor->slots[slot]->current;
@@ -269,7 +275,7 @@ static void compare_all(const struct hang *hang, uint64_t now_ms, const struct w
 	free(cookies);
 }
 
-/* List the waiting connections, and compare them with those of the list before. */
+/* List the waiting connections, and compare them with the previous list. */
 static void look_at_lists(struct hang *hang, uint64_t now_ms)
 {
 	struct waiting_list list;
@@ -285,7 +291,7 @@ static void look_at_lists(struct hang *hang, uint64_t now_ms)
 	waiting_list_fini(&list);
 }
 
-/* Returns true where connections wait for some worker. */
+/* Look at all workers. Returns true if connections wait for any of them. */
 static bool look(struct hang *hang, uint64_t now_ms)
 {
 	struct supervisor *supervisor = hang->supervisor;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers that have their slot, and accept none of the connections that wait for them: stopped, in
- * an endless loop, or with a closed listening socket. While nothing waits, nothing is looked at but
- * every few seconds. From the first waiting connection on each worker's queues are looked at every
- * quarter of --hang-timeout, at most every half second, until all of them are empty.
+ * Notices workers that have their slot, and accept none of the connections that wait for them: they
+ * are stopped, in an endless loop, or have closed their listening socket. While nothing waits,
+ * there is a look only every few seconds. From the first waiting connection on, each worker's
+ * queues are looked at until all of them are empty. The time between two looks is a quarter of
+ * --hang-timeout, at most half a second.
  */
 #ifndef STICKY_SUPERVISE_WORKER_HANG_H
 #define STICKY_SUPERVISE_WORKER_HANG_H
@@ -12,18 +13,18 @@ struct hang;
 struct supervisor;
 struct worker;
 
-/* Returns 0 or -errno. hang_close() frees it. */
+/* Make the object. Returns 0 or -errno. hang_close() frees it. */
 int hang_open(struct supervisor *supervisor, struct hang **ret_hang);
 
-/* NULL is allowed. */
+/* Free the object. NULL is allowed. */
 void hang_close(struct hang *hang);
 
-/* Watch a worker that has its slot. A failure is logged: then it is not watched. */
+/* Watch a worker that has its slot. If this fails, it is logged, and the worker is not watched. */
 void hang_begin(struct hang *hang, struct worker *worker);
 
 /*
- * Watch it no more. To be called before its sockets are closed. A slot whose clients went elsewhere
- * (--on-hang=spill) is back. A worker that is not watched is allowed.
+ * Stop watching a worker. To be called before its sockets are closed. If its slot's clients went to
+ * other slots (--on-hang=spill), they come back. A worker that is not watched is allowed.
  */
 void hang_end(struct hang *hang, struct worker *worker);
 

@@ -34,7 +34,7 @@ static void said_ready(struct worker *worker)
 	worker_become_ready(worker);
 }
 
-/* Does this message of Node.js's channel mean that the worker is ready? */
+/* Returns true if this message of Node.js's channel means that the worker is ready. */
 static bool is_ready_by(const struct worker *worker, enum worker_word word)
 {
 	uint32_t wanted = supervisor_of(worker)->config->ready;

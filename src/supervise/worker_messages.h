@@ -20,21 +20,24 @@ enum worker_word {
 	WORKER_SAYS_MESSAGE    /* the message "ready" on Node.js's channel */
 };
 
-/* A worker has sent a message. From now on its messages decide when it is ready: see --ready. */
+/*
+ * Handle a message of a worker. After a message other than WORKER_SAYS_BEGUN, the worker's messages
+ * decide when it is ready: see --ready.
+ */
 void worker_said(struct worker *worker, enum worker_word word);
 
-/* The worker's program runs: execve() has succeeded. */
+/* Note that the worker's program runs: execve() has succeeded. */
 void worker_started(struct worker *worker);
 
-/* The worker has been asked to stop: see stop() of worker_backend_ops. */
+/* Note that the worker has been asked to stop: see stop() of worker_backend_ops. */
 void worker_stop_requested(struct worker *worker);
 
-/* The worker can't be used any more, for this reason: it is killed and replaced. */
+/* Kill a worker that can't be used any more, for this reason. The slot gets another worker. */
 void worker_lost(struct worker *worker, enum end_reason reason);
 
 /*
- * What is still missing for the worker to be READY. It is used in the message if the worker never
- * becomes READY.
+ * Note what is still missing for the worker to be READY. If it never becomes READY, the message
+ * about its end contains this.
  *
  * what  copied; cut at 191 bytes
  * hint  what the user can do about it: static
@@ -42,17 +45,19 @@ void worker_lost(struct worker *worker, enum end_reason reason);
 void worker_not_ready(struct worker *worker, const char *what, const char *hint);
 
 /*
- * The worker does not listen on an address, and other workers get its clients there. Added to the
- * journal.
+ * Add to the journal that the worker does not listen on an address, and that other workers get its
+ * clients there.
  *
- * had_it  the slot's previous worker listened there: a warning
+ * had_it  the slot's previous worker listened there: this is a warning
  */
 void worker_lacks_listener(struct worker *worker, const char *address, bool had_it);
 
-/* The worker asks to be replaced. Does nothing if it is not READY in its slot. */
+/* Replace a worker that asks for it. Does nothing if the worker is not READY in its slot. */
 void worker_wants_out(struct worker *worker);
 
-/* The worker's text about itself, for the status document. It is copied, and cut at 255 bytes. */
+/*
+ * Set the worker's text about itself, for the status document. It is copied, and cut at 255 bytes.
+ */
 void worker_set_status(struct worker *worker, const char *status);
 
 #endif

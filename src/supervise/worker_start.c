@@ -86,7 +86,9 @@ void worker_begin(struct supervised_slot *slot)
 	int error;
 
 	event_del(slot->restart);
-	/* A process of the slot may accept from its sockets from now on, and we do not any more. */
+	/*
+	 * From now on a process of the slot may accept from its sockets, and this process must not.
+	 */
 	if (supervisor_shares_sockets(slot->supervisor))
 		hold_timeout_hand_over(slot->supervisor->hold_timeout, slot->index);
 	if (!worker) {
@@ -113,8 +115,9 @@ void worker_begin(struct supervised_slot *slot)
 }
 
 /*
- * A worker that is replaced early (STOPPING=1, or drain and then ready) may leave more draining
- * workers than a reload would. The next worker waits until there are fewer.
+ * Returns true if the slot's next worker must wait until fewer workers are draining. A worker that
+ * is replaced early (STOPPING=1, or `stickyctl drain` and `ready`) may leave more draining workers
+ * than a reload would.
  */
 static bool must_wait_for_room(struct supervised_slot *slot)
 {

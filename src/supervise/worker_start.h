@@ -10,7 +10,7 @@ struct supervisor;
 struct worker;
 
 /*
- * Make a new slot, enabled and without a worker; or enable a slot again that was removed.
+ * Make a new slot, enabled and without a worker; or enable a removed slot again.
  *
  * index  less than STICKY_SLOTS_LIMIT
  *

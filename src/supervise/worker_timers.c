@@ -11,16 +11,17 @@
 #include "supervise/worker_channel.h"
 
 /*
- * Does a STARTING worker count as ready after --min-uptime? It does not if it announces when it is
- * ready: it has sent a notification, or other workers of this instance have done so.
+ * Returns true if a STARTING worker counts as ready after --min-uptime. It does not if it announces
+ * when it is ready: it has sent a notification, or other workers of this instance have done so.
  */
 static bool is_ready_by_uptime(const struct worker *worker)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);
 
 	/*
-	 * Such a worker was ready when its program began, see worker_started(). Here it should also
-	 * have announced that it takes passed connections (worker_channel.c), and has not yet.
+	 * With --ready=started a worker is ready when its program begins: see worker_started().
+	 * This worker should also have announced that it takes passed connections
+	 * (worker_channel.c), but has not done so yet.
 	 */
 	if (supervisor->config->ready == READY_STARTED)
 		return true;
@@ -31,7 +32,7 @@ static bool is_ready_by_uptime(const struct worker *worker)
 	if (config_is_node(supervisor->config) &&
 	    (config_worker_mode(supervisor->config) != WORKER_STICKY_LISTEN || !worker->begun_ms))
 		return false;
-	/* It is known when such a worker listens. */
+	/* With --worker=bind it is known when the worker listens. */
 	if (config_worker_mode(supervisor->config) == WORKER_BIND)
 		return false;
 	return supervisor->config->ready == READY_AUTO && !worker->speaks &&
@@ -126,7 +127,9 @@ int worker_make_timers(struct worker *worker)
 		worker->lifetime = evtimer_new(base, on_lifetime, worker);
 		if (!worker->lifetime)
 			return -ENOMEM;
-		/* Without a random number all workers are replaced together, one after the other.
+		/*
+		 * Without a random number all workers reach their age together, and are replaced
+		 * one after the other.
 		 */
 		if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 			random = 0;

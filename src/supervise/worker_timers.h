@@ -6,9 +6,9 @@
 struct worker;
 
 /*
- * Make the timers of a new worker. The timer for its lifetime is started. worker_free() frees them.
+ * Make the timers of a new worker, and start the one for its lifetime. worker_free() frees them.
  *
- * Returns 0 or -ENOMEM, with some of them made.
+ * Returns 0, or -ENOMEM with some of them made.
  */
 int worker_make_timers(struct worker *worker);
 
@@ -18,7 +18,9 @@ int worker_make_timers(struct worker *worker);
  */
 void worker_start_ready_timer(struct worker *worker);
 
-/* The worker has been asked to stop: it is killed after the hard-shutdown delay. */
+/*
+ * Start the hard-shutdown delay of a worker that was asked to stop. After it the worker is killed.
+ */
 void worker_start_deadline(struct worker *worker);
 
 #endif

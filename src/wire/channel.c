@@ -30,8 +30,8 @@ int channel_send(int channel, const struct channel_message *message, int fd)
 	ssize_t sent = fd_passing_send(channel, message, sizeof(*message), fd);
 
 	/*
-	 * Too many descriptors of this user are in flight. The channel itself may be writable, so
-	 * that no event would follow.
+	 * Too many descriptors of this user are in flight. The caller must try again by a timer:
+	 * the channel itself may be writable, so that no event would follow.
 	 */
 	if (sent == -ETOOMANYREFS)
 		return -ENOBUFS;
@@ -79,7 +79,8 @@ int channel_receive(int channel, struct channel_message *ret_message, int *ret_f
 				.msg_iovlen = 1,
 				.msg_control = control.bytes,
 				/*
-				 * Not CMSG_SPACE(), whose padding has room for a second descriptor.
+				 * CMSG_SPACE() would be wrong: its padding has room for a second
+				 * descriptor.
 				 */
 				.msg_controllen = CMSG_LEN(sizeof(int))};
 	ssize_t length;

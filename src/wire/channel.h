@@ -70,13 +70,16 @@ int channel_send(int channel, const struct channel_message *message, int fd);
  *
  * ret_fd  the descriptor, close-on-exec, now the caller's; -1: none
  *
- * Returns 1, 0 (the other end is gone), -EAGAIN, -EMFILE (the descriptor was lost, as this process
- * may not open more; the message contains its id), -EPROTO (not a message of the channel, or of
- * another version), or another -errno.
+ * Returns 1 (a message was received), 0 (the other end is gone), -EAGAIN, -EMFILE (the descriptor
+ * was lost, as this process may not open more; the message contains its id), -EPROTO (not a message
+ * of the channel, or of another version), or another -errno.
  */
 int channel_receive(int channel, struct channel_message *ret_message, int *ret_fd);
 
-/* Copy an IPv4 or IPv6 address. Other families leave the client AF_UNSPEC. */
+/*
+ * Set the client of a message to an IPv4 or IPv6 address. An address of another family makes it
+ * AF_UNSPEC.
+ */
 void channel_set_client(struct channel_message *message, const struct sockaddr *client);
 
 #endif

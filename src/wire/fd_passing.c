@@ -42,7 +42,7 @@ ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret
 	struct msghdr header = {.msg_iov = &part,
 				.msg_iovlen = 1,
 				.msg_control = control.bytes,
-				/* Not CMSG_SPACE(), whose padding has room for a second one. */
+				/* CMSG_SPACE() would have room for a second descriptor. */
 				.msg_controllen = CMSG_LEN(sizeof(int))};
 	const struct cmsghdr *passed;
 	ssize_t received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -66,7 +66,7 @@ void fd_passing_discard(int fd)
 {
 	static const struct linger off;
 
-	/* It fails on what is no socket, which has nothing to wait for. */
+	/* This fails if the descriptor is no socket. close() then has nothing to wait for. */
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 	close(fd);
 }

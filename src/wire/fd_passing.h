@@ -10,7 +10,7 @@
 /*
  * Send bytes, without waiting.
  *
- * fd  sent with the first byte; remains the caller's; -1: none
+ * fd  descriptor that is sent with the first byte; remains the caller's; -1: none
  *
  * Returns the number of bytes that were sent, or -errno.
  */
@@ -21,8 +21,8 @@ ssize_t fd_passing_send(int channel, const void *bytes, size_t length, int fd);
  *
  * ret_fd  the descriptor that came with it, close-on-exec; -1: none
  *
- * Returns the number of bytes, 0 at the end; -EPROTO: it is longer than `length`, or more came with
- * it than one descriptor; or another -errno. Outputs are untouched on failure.
+ * Returns the number of bytes, 0 at the end, -EPROTO (the message is longer than `length`, or has
+ * more than one descriptor), or another -errno. Outputs are untouched on failure.
  */
 ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret_fd);
 
@@ -30,14 +30,16 @@ ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret
 #define FD_PASSING_MAX 253
 
 /*
- * Close a descriptor that a peer sent unasked. SO_LINGER is taken off it first: close() would wait
- * for a TCP connection to be sent out, as long as the peer likes, also on a non-blocking socket.
+ * Close a descriptor that a peer sent unasked. SO_LINGER is switched off first. With it, close()
+ * would wait until the data of a TCP connection has been sent: for as long as the peer likes, and
+ * even on a non-blocking socket.
  */
 void fd_passing_discard(int fd);
 
 /*
- * Discard all descriptors that came with a message of a peer that should not send any. Let there be
- * room for FD_PASSING_MAX: the kernel closes those that do not fit, and waits for them.
+ * Discard all descriptors that came with a message of a peer that should not send any. The buffer
+ * for control data must have room for FD_PASSING_MAX descriptors: the kernel itself closes those
+ * that do not fit, and waits for their data to be sent.
  */
 void fd_passing_close(struct msghdr *header);
 
