@@ -85,6 +85,17 @@ int slot_restart(struct supervisor *supervisor, uint32_t index)
 	return 0;
 }
 
+/* Undo make_slots(). Slots that were removed before, and whose workers still drain, are so again. */
+static void unmake_slots(struct supervisor *supervisor, uint32_t slots)
+{
+	uint32_t i;
+
+	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++) {
+		slot_socket_close(supervisor->slots[i]);
+		slot_set_mode(supervisor->slots[i], SLOT_REMOVED);
+	}
+}
+
 static int make_slots(struct supervisor *supervisor, uint32_t slots)
 {
 	struct error_text why = {""};
@@ -102,8 +113,7 @@ static int make_slots(struct supervisor *supervisor, uint32_t slots)
 		error_text_join_lines(&why);
 		report(STICKY_LOG_ERROR, "slot_listen_failed", "why=\"%s\"", why.text);
 	}
-	for (i = supervisor->slot_count; i < slots && supervisor->slots[i]; i++)
-		slot_socket_close(supervisor->slots[i]);
+	unmake_slots(supervisor, slots);
 	return error;
 }
 
@@ -141,6 +151,7 @@ int slots_scale(struct supervisor *supervisor, uint32_t slots)
 	moved = sticky_group_set_slots(supervisor->options.group, slots);
 	privilege_restore(previous);
 	if (moved < 0) {
+		unmake_slots(supervisor, slots);
 		for (i = slots; i < old_slots; i++)
 			supervised_slot_hold(supervisor, i);
 		return moved;

@@ -11,6 +11,7 @@ import stat
 import harness
 import world
 from clients import HERE, client_socket, http_get, read_answer
+from descriptor_limits import few_descriptors
 from lifecycle import WORKERS
 from programs import BUILD, FAILED, NOT_PERMITTED, USAGE, WORKER
 from test_takeover import TakeoverTestCase
@@ -122,6 +123,17 @@ class SlotListen(SlotListenTestCase):
         self.assertIn("slot_listen_failed", instance.errors)
         self.assertEqual(sorted(path.name for path in self.sockets.iterdir()), ["0.sock", "2.sock"])
         self.path(2).unlink()
+        self.assertEqual(instance.run("scale", "3").returncode, 0)
+        self.wait_all_ready(instance)
+        self.assertEqual(instance.stop(), 0)
+
+    def test_failed_scale_without_descriptors(self):
+        """The library refuses the slots: their files go as well."""
+        instance = self.serve_slots(1)
+        with few_descriptors(instance.pid, 75):
+            result = instance.run("scale", "30")
+            self.assertEqual(result.returncode, FAILED, result.stderr)
+        self.assertEqual([path.name for path in self.sockets.iterdir()], ["0.sock"])
         self.assertEqual(instance.run("scale", "3").returncode, 0)
         self.wait_all_ready(instance)
         self.assertEqual(instance.stop(), 0)
