@@ -15,8 +15,9 @@
 #include "handoff/traffic.h"
 #include "sticky.h"
 
-#define STATE_FILE_VERSION 6
-#define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
+#define STATE_FILE_VERSION     6
+#define STATE_FILE_WORKERS     (4 * STICKY_SLOTS_LIMIT)
+#define STATE_FILE_FIXED_FIRST 16 /* hashes of fixed options in the file's first part */
 
 /* One worker. `used` is written last, when all other members are set. */
 struct worker_record {
@@ -60,7 +61,7 @@ struct state_file_content {
 	uint32_t pins_id;      /* where the maps are pinned: see pin_dir.h; 0: nowhere */
 	uint32_t hard_shutdown_delay_ms;
 	uint64_t configured_slots; /* the number that was asked for, at the start or a reload */
-	uint64_t fixed_ids[CONFIG_FIXED_MAX];
+	uint64_t fixed_ids[STATE_FILE_FIXED_FIRST]; /* see state_file_note_fixed() */
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct worker_record worker[STATE_FILE_WORKERS];
 	/*
@@ -68,6 +69,7 @@ struct state_file_content {
 	 * file up to here. Where an older program has written the file, it is all zero.
 	 */
 	struct exit_counters exits;
+	uint64_t more_fixed_ids[CONFIG_FIXED_MAX - STATE_FILE_FIXED_FIRST];
 };
 
 struct state_file {
@@ -82,6 +84,14 @@ struct state_file {
  * Returns 0 or -errno.
  */
 int state_file_create(const char *path, struct state_file *ret_file);
+
+/* Note the hashes of config_fixed_ids(), of which the file has a part in each of two places. */
+void state_file_note_fixed(struct state_file_content *content,
+			   const uint64_t ids[CONFIG_FIXED_MAX]);
+
+/* Read them again. Those that an older program did not note are 0. */
+void state_file_read_fixed(const struct state_file_content *content,
+			   uint64_t ret_ids[CONFIG_FIXED_MAX]);
 
 /*
  * Is there room for a new file beside the one at `path`? Returns 0 or -errno: -ENOSPC, or another
