@@ -3,6 +3,7 @@
 # make help          what there is
 # V=1                show the commands
 # BUILD=DIR          where everything that is made goes (build)
+# DEBUG=1            a worker that is used after its close is reported; BUILD is build/debug by default
 # ARGS="..."         more arguments for `make start`
 # WERROR=1           a warning is an error, as in `make check`; a user's compiler may know new ones
 
@@ -10,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-BUILD ?= build
+BUILD ?= build$(if $(filter 1,$(DEBUG)),/debug)
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 SAY = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' $(1) $(2))
@@ -54,7 +55,7 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-# DEBUG=1: a worker that is used after its close is reported, see src/lib/worker_debug.c.
+# DEBUG=1: see src/lib/worker_debug.c.
 CPPFLAGS := -D_GNU_SOURCE $(if $(filter 1,$(DEBUG)),-DSTICKY_DEBUG) -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
