@@ -609,13 +609,16 @@ units: deps-systemd all
 		$(BUILD)/systemd/$(kind)/sticky@.service) &&) true
 	$(Q)tests/systemd/verify.sh $(abspath $(BUILD))/systemd
 
-# A program outside of this tree: the public header alone, in C and in C++, against the shared library.
+# A program outside of this tree: the public header alone, in C and in C++, against both libraries.
+CONSUMER_FLAGS := -pedantic -Wall -Wextra -Werror -Iinclude
 consumer: all
 	$(call SAY,CONSUMER,tests/consumer.c)
-	$(Q)$(CC) -std=c99 -pedantic -Wall -Wextra -Werror -Iinclude tests/consumer.c -o $(BUILD)/consumer \
-		-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))
-	$(Q)g++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -x c++ -fsyntax-only tests/consumer.c
-	$(Q)$(BUILD)/consumer
+	$(Q)for link in '-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))' '$(LIBSTICKY_INSTALLED) $(LIB_LIBS)'; do \
+		$(CC) -std=c99 $(CONSUMER_FLAGS) tests/consumer.c -o $(BUILD)/consumer $$link && \
+		$(BUILD)/consumer && \
+		g++ -std=c++11 $(CONSUMER_FLAGS) -x c++ tests/consumer.c -x none -o $(BUILD)/consumer-cpp $$link && \
+		$(BUILD)/consumer-cpp || exit 1; \
+	done
 	$(Q)BUILD=$(BUILD) MAKE='$(MAKE) --no-print-directory' CC='$(CC)' sh tests/install.sh
 
 # What programs that were built before depend on: symbols, structures, declarations.
