@@ -123,7 +123,9 @@ help:
 	@echo 'make test-kernels-short  some of them on one old kernel, in some minutes'
 	@echo 'make test-systemd  the units, under a systemd of their own (ONLY="Crash User.test_start")'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes (TIMES=60: seconds for'
-	@echo '                   each case of the clients at a distance)'
+	@echo '                   each case of the clients at a distance), and make soak-threads'
+	@echo 'make soak-threads  the example of threads under load: plain, with ASan and with TSan (TIMES=60)'
+	@echo 'make soak-storm    a storm of everything at random, with ASan and with TSan (TIMES=600, SEED)'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          what has threads under ThreadSanitizer, about 5 minutes'
@@ -482,25 +484,44 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
-	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) \
-		python3 -B tests/e2e/test_examples.py Threads
+	@$(MAKE) --no-print-directory soak-threads
 
 # ---- Sanitizers -------------------------------------------------------------------
+# Words for a make that builds with them.
+ASAN_BUILD = BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
+	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+TSAN_BUILD = BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread'
 .PHONY: asan tsan
 asan: deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
-		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' test
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) test
 # What has threads: the library, the dispatchers, the built-in demo. About 5 minutes. The tests of a
 # crowd and of kills under load are left out: they measure memory and speed.
 TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeover Upgrade) \
 	$(addprefix e2e/test_delivery:,Answers Workers) $(addprefix e2e/test_start:,Demo Workers Stop) \
 	e2e/test_proxies:Sticky e2e/test_examples:Threads
 tsan: deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
-		SANITIZE='-fsanitize=thread' test-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) test-programs
 	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan $(REPEAT) \
 		ONLY='unit/test_dispatcher unit/test_log kernel/ $(TSAN_E2E)' \
 		python3 -B tests/run.py unit kernel e2e
+
+# For longer than `asan` and `tsan` do it. $(1): seconds; $(2): of which build; $(3): the test.
+run_soak = $(SUDO) env BUILD=$(abspath $(2)) TIMES=$(1) $(if $(SEED),SEED=$(SEED)) python3 -B tests/e2e/$(3)
+.PHONY: soak-programs soak-threads soak-storm
+soak-programs: all $(TEST_PEERS)
+	@:
+soak-threads: deps-test
+	@$(MAKE) --no-print-directory soak-programs
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) soak-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) soak-programs
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD),test_examples.py Threads)
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD)/asan,test_examples.py Threads)
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD)/tsan,test_examples.py Threads)
+soak-storm: deps-test
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) soak-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) soak-programs
+	@$(call run_soak,$(or $(TIMES),600),$(BUILD)/asan,soak_storm.py)
+	@$(call run_soak,$(or $(TIMES),600),$(BUILD)/tsan,soak_storm.py)
 
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
