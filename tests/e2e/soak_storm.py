@@ -152,6 +152,7 @@ class Storm(TakeoverTestCase):
                 self.operate()
             self.command("scale", 4)
             self.wait_calm()
+            self.assertTrue(load.program.runs, "there was a load until the end")
         self.reap_background()
         self.wait_drained(self.instance)
         self.check(load.counts, before)
