@@ -3,6 +3,7 @@
 # make help          what there is
 # V=1                show the commands
 # BUILD=DIR          where everything that is made goes (build)
+# DEBUG=1            a worker that is used after its close is reported; BUILD is build/debug by default
 # ARGS="..."         more arguments for `make start`
 # WERROR=1           a warning is an error, as in `make check`; a user's compiler may know new ones
 
@@ -10,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 
-BUILD ?= build
+BUILD ?= build$(if $(filter 1,$(DEBUG)),/debug)
 V ?= 0
 Q := $(if $(filter 1,$(V)),,@)
 SAY = @$(if $(filter 1,$(V)),:,printf '  %-8s %s\n' $(1) $(2))
@@ -54,7 +55,7 @@ WARNINGS += $(if $(filter 1,$(WERROR)),-Werror)
 OPTIMIZE ?= -O2 -g
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIC
 SANITIZE ?=
-# DEBUG=1: a worker that is used after its close is reported, see src/lib/worker_debug.c.
+# DEBUG=1: see src/lib/worker_debug.c.
 CPPFLAGS := -D_GNU_SOURCE $(if $(filter 1,$(DEBUG)),-DSTICKY_DEBUG) -Iinclude -Isrc -I. -I$(BUILD)/bpf -I$(BUILD)/generated
 CFLAGS := -std=c11 $(OPTIMIZE) $(if $(SANITIZE),-fPIC $(SANITIZE),$(HARDEN)) $(WARNINGS)
 LDFLAGS := $(SANITIZE) -Wl,-z,relro,-z,now
@@ -122,7 +123,9 @@ help:
 	@echo 'make test-kernels-short  some of them on one old kernel, in some minutes'
 	@echo 'make test-systemd  the units, under a systemd of their own (ONLY="Crash User.test_start")'
 	@echo 'make soak          lifecycle and hand-overs under stress, some minutes (TIMES=60: seconds for'
-	@echo '                   each case of the clients at a distance)'
+	@echo '                   each case of the clients at a distance), and make soak-threads'
+	@echo 'make soak-threads  the example of threads under load: plain, with ASan and with TSan (TIMES=60)'
+	@echo 'make soak-storm    a storm of everything at random, with ASan and with TSan (TIMES=600, SEED)'
 	@echo 'make fuzz          what comes from outside, FUZZ_TIME each (60)'
 	@echo 'make asan          all tests under AddressSanitizer, UBSan and LeakSanitizer'
 	@echo 'make tsan          what has threads under ThreadSanitizer, about 5 minutes'
@@ -481,25 +484,44 @@ soak: deps-test
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),5) RATE=$(or $(RATE),1000) \
 		python3 -B tests/e2e/soak_distance.py
 	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) python3 -B tests/e2e/soak_storm.py
-	@$(SUDO) env BUILD=$(abspath $(BUILD)) TIMES=$(or $(TIMES),60) \
-		python3 -B tests/e2e/test_examples.py Threads
+	@$(MAKE) --no-print-directory soak-threads
 
 # ---- Sanitizers -------------------------------------------------------------------
+# Words for a make that builds with them.
+ASAN_BUILD = BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
+	SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+TSAN_BUILD = BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' SANITIZE='-fsanitize=thread'
 .PHONY: asan tsan
 asan: deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' \
-		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' test
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) test
 # What has threads: the library, the dispatchers, the built-in demo. About 5 minutes. The tests of a
 # crowd and of kills under load are left out: they measure memory and speed.
 TSAN_E2E := e2e/test_heads $(addprefix e2e/test_passing:,Reload Scale Stop Takeover Upgrade) \
 	$(addprefix e2e/test_delivery:,Answers Workers) $(addprefix e2e/test_start:,Demo Workers Stop) \
 	e2e/test_proxies:Sticky e2e/test_examples:Threads
 tsan: deps-test
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan OPTIMIZE='-O1 -g' \
-		SANITIZE='-fsanitize=thread' test-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) test-programs
 	@$(SUDO) env BUILD=$(abspath $(BUILD))/tsan $(REPEAT) \
 		ONLY='unit/test_dispatcher unit/test_log kernel/ $(TSAN_E2E)' \
 		python3 -B tests/run.py unit kernel e2e
+
+# For longer than `asan` and `tsan` do it. $(1): seconds; $(2): of which build; $(3): the test.
+run_soak = $(SUDO) env BUILD=$(abspath $(2)) TIMES=$(1) $(if $(SEED),SEED=$(SEED)) python3 -B tests/e2e/$(3)
+.PHONY: soak-programs soak-threads soak-storm
+soak-programs: all $(TEST_PEERS)
+	@:
+soak-threads: deps-test
+	@$(MAKE) --no-print-directory soak-programs
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) soak-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) soak-programs
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD),test_examples.py Threads)
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD)/asan,test_examples.py Threads)
+	@$(call run_soak,$(or $(TIMES),60),$(BUILD)/tsan,test_examples.py Threads)
+soak-storm: deps-test
+	@$(MAKE) --no-print-directory $(ASAN_BUILD) soak-programs
+	@$(MAKE) --no-print-directory $(TSAN_BUILD) soak-programs
+	@$(call run_soak,$(or $(TIMES),600),$(BUILD)/asan,soak_storm.py)
+	@$(call run_soak,$(or $(TIMES),600),$(BUILD)/tsan,soak_storm.py)
 
 # ---- Fuzzing: one program for each file in tests/fuzz/, FUZZ_TIME each --------------
 FUZZ_TIME ?= 60
@@ -608,13 +630,16 @@ units: deps-systemd all
 		$(BUILD)/systemd/$(kind)/sticky@.service) &&) true
 	$(Q)tests/systemd/verify.sh $(abspath $(BUILD))/systemd
 
-# A program outside of this tree: the public header alone, in C and in C++, against the shared library.
+# A program outside of this tree: the public header alone, in C and in C++, against both libraries.
+CONSUMER_FLAGS := -pedantic -Wall -Wextra -Werror -Iinclude
 consumer: all
 	$(call SAY,CONSUMER,tests/consumer.c)
-	$(Q)$(CC) -std=c99 -pedantic -Wall -Wextra -Werror -Iinclude tests/consumer.c -o $(BUILD)/consumer \
-		-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))
-	$(Q)g++ -std=c++11 -pedantic -Wall -Wextra -Werror -Iinclude -x c++ -fsyntax-only tests/consumer.c
-	$(Q)$(BUILD)/consumer
+	$(Q)for link in '-L$(BUILD) -lsticky -Wl,-rpath,$(abspath $(BUILD))' '$(LIBSTICKY_INSTALLED) $(LIB_LIBS)'; do \
+		$(CC) -std=c99 $(CONSUMER_FLAGS) tests/consumer.c -o $(BUILD)/consumer $$link && \
+		$(BUILD)/consumer && \
+		g++ -std=c++11 $(CONSUMER_FLAGS) -x c++ tests/consumer.c -x none -o $(BUILD)/consumer-cpp $$link && \
+		$(BUILD)/consumer-cpp || exit 1; \
+	done
 	$(Q)BUILD=$(BUILD) MAKE='$(MAKE) --no-print-directory' CC='$(CC)' sh tests/install.sh
 
 # What programs that were built before depend on: symbols, structures, declarations.

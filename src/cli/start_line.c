@@ -30,7 +30,8 @@ static const struct {
 } groups[] = {
 	{"The instance:", "config daemon state-dir admin "},
 	{"Addresses:",
-	 "listen slot-listen backlog tcp-defer-accept tcp-fastopen freebind bind-device "},
+	 "listen slot-listen backlog tcp-defer-accept tcp-fastopen freebind bind-device mark "
+	 "transparent "},
 	{"Workers:", "workers worker chdir env env-file user node-preload serialization "},
 	{"When a worker is ready, and when it ends:",
 	 "ready min-uptime ready-timeout restart-limit watchdog hang-timeout on-hang stop-signal "

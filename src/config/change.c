@@ -119,6 +119,6 @@ void config_fixed_differences(const uint64_t a[CONFIG_FIXED_MAX],
 
 	ret_names[0] = '\0';
 	for (i = 0; i < CONFIG_FIXED_MAX && (option = fixed_option(i)); i++)
-		if (a[i] != b[i])
+		if (a[i] && b[i] && a[i] != b[i])
 			add_name(option->doc.name, size, ret_names);
 }

@@ -174,6 +174,8 @@ struct config_sockets {
 	uint32_t fastopen;	 /* TCP_FASTOPEN; 0: off */
 	uint32_t freebind;	 /* IP_FREEBIND: 0 or 1 */
 	char *bind_device;	 /* SO_BINDTODEVICE; NULL: none */
+	uint32_t mark;		 /* SO_MARK; 0: none */
+	uint32_t transparent;	 /* IP_TRANSPARENT: 0 or 1 */
 };
 
 struct config {
@@ -344,15 +346,19 @@ const char *config_variable(char *const *environment, const struct config_option
  */
 void config_replace(struct config *running, struct config *next, size_t size, char *ret_names);
 
-#define CONFIG_FIXED_MAX 16
+#define CONFIG_FIXED_MAX 32 /* there are fewer such options */
 
 /*
  * Hash the values of the options that do not change when another controller takes over. The state
- * file keeps the hashes, and the next controller compares them with its own.
+ * file keeps the hashes, and the next controller compares them with its own. 0 stands behind the
+ * last option.
  */
 void config_fixed_ids(const struct config *config, uint64_t ret_ids[CONFIG_FIXED_MAX]);
 
-/* Write the options whose hashes differ, in the form of config_replace(). */
+/*
+ * Write the options whose hashes differ, in the form of config_replace(). An option that one side
+ * does not know (its hash is 0) does not differ.
+ */
 void config_fixed_differences(const uint64_t a[CONFIG_FIXED_MAX],
 			      const uint64_t b[CONFIG_FIXED_MAX], size_t size, char *ret_names);
 

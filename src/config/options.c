@@ -396,6 +396,22 @@ static const struct config_option options[] = {
 	 KIND_TEXT,
 	 AT(seed_file),
 	 FIXED},
+	{{"mark", NO_LETTER, "N",
+	  "The mark (SO_MARK) of all packets of listening sockets and their connections, for "
+	  "routing rules and the firewall; needs CAP_NET_ADMIN; 0: none (0)",
+	  false},
+	 KIND_NUMBER,
+	 AT(sockets.mark),
+	 FIXED,
+	 .max = UINT32_MAX},
+	{{"transparent", NO_LETTER, "HOW",
+	  "Accept also connections to addresses of other machines that the firewall (TPROXY) or a "
+	  "route leads here; needs CAP_NET_ADMIN: no, yes (no)",
+	  false},
+	 KIND_CHOICE,
+	 AT(sockets.transparent),
+	 FIXED,
+	 .choices = "no yes"},
 };
 
 #define OPTION_COUNT (sizeof(options) / sizeof(options[0]))

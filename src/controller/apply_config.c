@@ -41,14 +41,16 @@ void controller_apply_differences(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	const struct state_file_content *previous = controller->takeover.content;
+	uint64_t before[CONFIG_FIXED_MAX], now[CONFIG_FIXED_MAX];
 	char names[CONFIG_NAMES_SIZE];
 
 	/*
 	 * The state file has the hashes of the configuration as it was read. Options that keep
 	 * their previous values have been set back in the configuration itself since then.
 	 */
-	config_fixed_differences(previous->fixed_ids, controller->state_file.content->fixed_ids,
-				 sizeof(names), names);
+	state_file_read_fixed(previous, before);
+	state_file_read_fixed(controller->state_file.content, now);
+	config_fixed_differences(before, now, sizeof(names), names);
 	if (names[0])
 		note_kept(controller, names);
 	/*

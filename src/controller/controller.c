@@ -68,9 +68,8 @@ static int open_loop(struct controller *controller)
 
 static int shrink_privilege(struct controller *controller)
 {
-	int error = privilege_shrink();
+	int error = privilege_shrink(controller_socket_privilege(controller->instance.config));
 
-	(void)controller;
 	if (!error)
 		return EXIT_DONE;
 	controller_complain("cannot give up the capabilities that are not needed: %s\n"
@@ -82,17 +81,27 @@ static int shrink_privilege(struct controller *controller)
 
 /* The steps are done in this order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
-	controller_take_name,	    controller_find_identity,
-	controller_find_directory,  controller_look_at_command,
-	controller_obtain_seed,	    controller_check_bind,
-	controller_find_takeover,   controller_open_group,
-	controller_open_listeners,  open_loop,
-	controller_open_state_file, controller_open_frontend,
-	controller_open_workers,    controller_open_supervisor,
+	controller_take_name,
+	controller_find_identity,
+	controller_find_directory,
+	controller_look_at_command,
+	controller_obtain_seed,
+	controller_check_bind,
+	controller_try_socket,
+	controller_find_takeover,
+	controller_open_group,
+	controller_open_listeners,
+	open_loop,
+	controller_open_state_file,
+	controller_open_frontend,
+	controller_open_workers,
+	controller_open_supervisor,
 	controller_start_frontend, /* must come before a takeover
-				      installs its program */
-	controller_take_over,	    controller_open_slot_sockets,
-	controller_open_api,	    controller_open_admin,
+	  installs its program */
+	controller_take_over,
+	controller_open_slot_sockets,
+	controller_open_api,
+	controller_open_admin,
 	shrink_privilege,
 };
 

@@ -308,4 +308,10 @@ int controller_reload(struct controller *controller, struct error_text *ret_text
  */
 int controller_prepare_socket(void *context, uint32_t listener, int fd);
 
+/* Returns the optional capability that these options need at each new socket, or 0. Pure. */
+unsigned int controller_socket_privilege(const struct config *config);
+
+/* A step of the start: those options can be set here. Returns an exit code. */
+int controller_try_socket(struct controller *controller);
+
 #endif

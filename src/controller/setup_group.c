@@ -273,6 +273,7 @@ int controller_open_state_file(struct controller *controller)
 {
 	struct config *config = controller->instance.config;
 	struct state_file_content *content;
+	uint64_t fixed_ids[CONFIG_FIXED_MAX];
 	char path[RUNDIR_PATH_SIZE];
 	int error;
 
@@ -293,7 +294,8 @@ int controller_open_state_file(struct controller *controller)
 	content->configured_slots = controller_wanted_slots(config);
 	content->config_id = config_id(config, controller->directory);
 	content->hard_shutdown_delay_ms = config->timing.hard_shutdown_delay_ms;
-	config_fixed_ids(config, content->fixed_ids);
+	config_fixed_ids(config, fixed_ids);
+	state_file_note_fixed(content, fixed_ids);
 	if (controller->takes_over) {
 		/*
 		 * Kept at a takeover: workers that were started without a channel can't take

@@ -45,11 +45,17 @@ static int check_log_file(struct controller *controller)
 	return path && fd < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Those of the start's steps that open nothing, and what later ones need. */
+/* Those of the start's steps that leave nothing open, and what later ones need. */
 static int (*const steps[])(struct controller *controller) = {
-	controller_find_identity, controller_find_directory, controller_look_at_command,
-	controller_obtain_seed,	  controller_check_bind,     check_ranges,
-	check_log_file,		  controller_check_group,
+	controller_find_identity,
+	controller_find_directory,
+	controller_look_at_command,
+	controller_obtain_seed,
+	controller_check_bind,
+	controller_try_socket,
+	check_ranges,
+	check_log_file,
+	controller_check_group,
 };
 
 int controller_check_upgrade(struct config *config, const struct config_sources *sources)

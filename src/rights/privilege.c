@@ -24,6 +24,7 @@ static const struct {
 	{PRIVILEGE_BPF, CAP_BPF},
 	{PRIVILEGE_DAC_READ_SEARCH, CAP_DAC_READ_SEARCH},
 	{PRIVILEGE_SYS_PTRACE, CAP_SYS_PTRACE},
+	{PRIVILEGE_NET_ADMIN, CAP_NET_ADMIN},
 };
 
 /*
@@ -98,7 +99,7 @@ static _Noreturn void refuse_to_go_on(int error)
 	_exit(EXIT_FAILURE);
 }
 
-int privilege_shrink(void)
+int privilege_shrink(unsigned int options)
 {
 	unsigned int permitted;
 	int error;
@@ -106,7 +107,7 @@ int privilege_shrink(void)
 	errno = 0;
 	if (capng_get_caps_process())
 		return last_error();
-	permitted = find(CAPNG_PERMITTED);
+	permitted = find(CAPNG_PERMITTED) & (~(unsigned int)PRIVILEGE_OPTIONAL | options);
 	/*
 	 * Clear all sets. These include capabilities that this kernel has and that the headers of
 	 * this build lack.

@@ -22,14 +22,20 @@ enum privilege {
 	PRIVILEGE_BPF = 1 << 4,	 /* to use BPF maps where the kernel forbids unprivileged BPF */
 	PRIVILEGE_DAC_READ_SEARCH = 1 << 5, /* to read /proc/PID/fd of workers of another uid */
 	PRIVILEGE_SYS_PTRACE = 1 << 6,	    /* to find such workers' connections; for takeovers */
+	PRIVILEGE_NET_ADMIN = 1 << 7,	    /* for --mark and --transparent */
 };
+
+/* Those of them that only some options need. */
+#define PRIVILEGE_OPTIONAL PRIVILEGE_NET_ADMIN
 
 /*
  * Give up all capabilities except those above, for good, and make none of them effective.
  *
+ * options  those of PRIVILEGE_OPTIONAL that are kept, too
+ *
  * Returns 0; or -errno, and nothing has been given up.
  */
-int privilege_shrink(void);
+int privilege_shrink(unsigned int options);
 
 /*
  * Make capabilities effective for the next calls. A capability that is not permitted is left out:

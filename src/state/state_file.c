@@ -115,6 +115,21 @@ int state_file_read(const char *path, struct state_file_content **ret_content)
 	return 0;
 }
 
+void state_file_note_fixed(struct state_file_content *content, const uint64_t ids[CONFIG_FIXED_MAX])
+{
+	memcpy(content->fixed_ids, ids, sizeof(content->fixed_ids));
+	memcpy(content->more_fixed_ids, ids + STATE_FILE_FIXED_FIRST,
+	       sizeof(content->more_fixed_ids));
+}
+
+void state_file_read_fixed(const struct state_file_content *content,
+			   uint64_t ret_ids[CONFIG_FIXED_MAX])
+{
+	memcpy(ret_ids, content->fixed_ids, sizeof(content->fixed_ids));
+	memcpy(ret_ids + STATE_FILE_FIXED_FIRST, content->more_fixed_ids,
+	       sizeof(content->more_fixed_ids));
+}
+
 void state_file_close(struct state_file *file)
 {
 	if (file->content)

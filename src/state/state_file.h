@@ -15,8 +15,9 @@
 #include "handoff/traffic.h"
 #include "sticky.h"
 
-#define STATE_FILE_VERSION 6
-#define STATE_FILE_WORKERS (4 * STICKY_SLOTS_LIMIT)
+#define STATE_FILE_VERSION     6
+#define STATE_FILE_WORKERS     (4 * STICKY_SLOTS_LIMIT)
+#define STATE_FILE_FIXED_FIRST 16 /* hashes of fixed options in the file's first part */
 
 /* One worker. `used` is written last, when all other members are set. */
 struct worker_record {
@@ -65,7 +66,7 @@ struct state_file_content {
 	uint32_t pins_id;      /* number of the pins' directory, see pin_dir.h; 0: not pinned */
 	uint32_t hard_shutdown_delay_ms;
 	uint64_t configured_slots; /* number that the user asked for, at the start or a reload */
-	uint64_t fixed_ids[CONFIG_FIXED_MAX];
+	uint64_t fixed_ids[STATE_FILE_FIXED_FIRST]; /* see state_file_note_fixed() */
 	struct slot_record slot[STICKY_SLOTS_LIMIT];
 	struct worker_record worker[STATE_FILE_WORKERS];
 	/*
@@ -73,6 +74,7 @@ struct state_file_content {
 	 * file up to here. If an older program has written the file, they are all zero.
 	 */
 	struct exit_counters exits;
+	uint64_t more_fixed_ids[CONFIG_FIXED_MAX - STATE_FILE_FIXED_FIRST];
 };
 
 struct state_file {
@@ -87,6 +89,14 @@ struct state_file {
  * Returns 0 or -errno.
  */
 int state_file_create(const char *path, struct state_file *ret_file);
+
+/* Note the hashes of config_fixed_ids(), of which the file has a part in each of two places. */
+void state_file_note_fixed(struct state_file_content *content,
+			   const uint64_t ids[CONFIG_FIXED_MAX]);
+
+/* Read them again. Those that an older program did not note are 0. */
+void state_file_read_fixed(const struct state_file_content *content,
+			   uint64_t ret_ids[CONFIG_FIXED_MAX]);
 
 /*
  * Check that there is room for a new file beside the one at `path`. Returns 0 or -errno: -ENOSPC,

@@ -85,7 +85,8 @@ int slot_restart(struct supervisor *supervisor, uint32_t index)
 	return 0;
 }
 
-/* Undo make_slots(). Slots that were removed before, and whose workers still drain, are so again. */
+/* Undo make_slots(). Slots that were removed before, and whose workers still drain, are so again.
+ */
 static void unmake_slots(struct supervisor *supervisor, uint32_t slots)
 {
 	uint32_t i;

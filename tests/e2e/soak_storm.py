@@ -145,12 +145,14 @@ class Storm(TakeoverTestCase):
         self.kills = 0
         self.instance = self.first = self.serve_workers(4, command=self.worker_command)
         before = len(self.kept_files())
-        with self.load(rate=RATE) as load:
+        # It is stopped when the storm is over.
+        with self.load("--duration", round(2 * SECONDS) + 300, rate=RATE) as load:
             until = time.monotonic() + SECONDS
             while time.monotonic() < until:
                 self.operate()
             self.command("scale", 4)
             self.wait_calm()
+            self.assertTrue(load.program.runs, "there was a load until the end")
         self.reap_background()
         self.wait_drained(self.instance)
         self.check(load.counts, before)

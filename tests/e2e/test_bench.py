@@ -25,7 +25,7 @@ from report.table import number, spread  # pylint: disable=wrong-import-position
 from rig.figures import Figures
 from rig.load import Latencies, share
 from rig.processes import Failure, wait_until
-from sections import reloading
+from sections import library, reloading
 
 QUICK = {"ROUNDS": 1, "WARM_UP": 100, "ROUND_S": 0.05, "OPEN_ROUNDS": 1, "HASH_ADDRESSES": 2000,
          "HASH_ROUNDS": 1, "RELOAD_S": 1, "RELOAD_TURNS": 1, "RELOAD_SATURATE_S": 0.2}
@@ -88,6 +88,10 @@ class Computing(TestCase):
             self.assertEqual(sum(parts), total)
             self.assertLessEqual(abs(parts[0] - parts[1]), 1)
 
+    def test_memory_by_its_parts(self):
+        self.assertEqual(library.memory_parts(700_000 + 8 * 50, 700_000 + 1024 * 50), (700_000, 50))
+        self.assertEqual(library.memory_parts(700_000, 700_000), (700_000, 0))
+
     def test_what_never_comes(self):
         with self.assertRaisesRegex(Failure, "the moon: not within"):
             wait_until(lambda: False, "the moon", seconds=0.05)
@@ -119,6 +123,19 @@ class Running(TestCase):
         self.assertEqual(page.outside, [], "the page needs nothing else")
         self.assertNotIn("script", page.tags)
         return page, json.loads(path.with_suffix(".json").read_text())
+
+    def test_the_library_s_memory(self):
+        result = self.bench("library", LIBRARY_ROUNDS=2, LIBRARY_LOOKUPS=1000)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        _, report = self.report("library")
+        parts = {(figure["name"], figure["parameters"]["part"]): figure["median"]
+                 for figure in report["figures"] if "part" in figure["parameters"]}
+        # More than a hash's table of 65,536 entries of 2 bytes, which process and kernel have.
+        for name in ("library_heap_bytes", "library_bpf_bytes"):
+            self.assertGreater(parts[name, "fixed"], 2 * 65536)
+            self.assertLess(abs(parts[name, "slot"]), 1000)
+        self.assertIn(("library_slab_bytes", "slot"), parts)
+        self.assertIn("Memory of a group", result.stdout)
 
     def test_no_such_section(self):
         result = self.bench("nothing")

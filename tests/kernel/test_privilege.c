@@ -114,14 +114,34 @@ static int shrink(void)
 	uint64_t before = caps_read().permitted;
 
 	CHECK(effective() & BIT(CAP_BPF));
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	CHECK(effective() == 0);
 	CHECK(caps_read().inheritable == 0);
 	CHECK(caps_read().permitted == (before & kept));
 	/* Doing it twice has the effect of doing it once. */
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	CHECK(caps_read().permitted == (before & kept));
 	return DONE;
+}
+
+static int shrink_with_an_option(void)
+{
+	unsigned int previous;
+
+	CHECK(privilege_shrink(PRIVILEGE_NET_ADMIN) == 0);
+	CHECK(effective() == 0);
+	previous = privilege_raise(PRIVILEGE_NET_ADMIN);
+	CHECK(effective() == BIT(CAP_NET_ADMIN));
+	privilege_restore(previous);
+	CHECK(privilege_shrink(0) == 0);
+	CHECK(!(caps_read().permitted & BIT(CAP_NET_ADMIN)));
+	return DONE;
+}
+
+static void what_an_option_needs_is_kept_for_it(void **state)
+{
+	(void)state;
+	assert_done(shrink_with_an_option);
 }
 
 static void after_shrink_nothing_is_effective(void **state)
@@ -146,7 +166,7 @@ static int raise_each(void)
 	};
 	size_t i;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		CHECK(privilege_raise(names[i].bit) == 0);
 		CHECK(effective() == BIT(names[i].capability));
@@ -166,7 +186,7 @@ static int nest(void)
 {
 	unsigned int outer, inner, innermost;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	outer = privilege_raise(PRIVILEGE_BPF);
 	CHECK(effective() == BIT(CAP_BPF));
 	inner = privilege_raise(PRIVILEGE_KILL | PRIVILEGE_NET_BIND_SERVICE);
@@ -214,7 +234,7 @@ static int raise_what_is_not_permitted(void)
 	CHECK(previous == 0);
 	CHECK(effective() == 0);
 	privilege_restore(previous);
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	return DONE;
 }
 
@@ -239,7 +259,7 @@ static int drop_beside(void)
 	unsigned int previous;
 	pthread_t thread;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	/* A new thread has the effective set of the thread that starts it. */
 	previous = privilege_raise(PRIVILEGE_BPF);
 	CHECK(pthread_create(&thread, NULL, drop_in_thread, &sets) == 0);
@@ -264,7 +284,7 @@ static int shrink_frozen(void)
 	struct caps_sets before = caps_read(), after;
 
 	CHECK(caps_freeze() == 0);
-	CHECK(privilege_shrink() == -EPERM);
+	CHECK(privilege_shrink(0) == -EPERM);
 	after = caps_read();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
 	/* The sets are still consistent. There is nothing to change, and so nothing can fail. */
@@ -282,7 +302,7 @@ static int raise_frozen(void)
 {
 	unsigned int previous;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	CHECK(caps_freeze() == 0);
 	previous = privilege_raise(PRIVILEGE_BPF);
 	CHECK(effective() == 0);
@@ -303,7 +323,7 @@ static int restore_frozen(void)
 {
 	unsigned int previous;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	previous = privilege_raise(PRIVILEGE_BPF);
 	CHECK(caps_freeze() == 0);
 	privilege_restore(previous);
@@ -337,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_shrink_nothing_is_effective),
+		cmocka_unit_test(what_an_option_needs_is_kept_for_it),
 		cmocka_unit_test(each_bit_is_the_capability_it_is_named_after),
 		cmocka_unit_test(regions_nest),
 		cmocka_unit_test(before_shrink_a_region_changes_nothing),

@@ -114,7 +114,7 @@ static int capabilities(void)
 	after = caps_read();
 	CHECK(inside.effective == 0);
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	before = caps_read();
 	CHECK(user_rights_begin(&nobody, &region) == 0);
 	CHECK(caps_read().effective == 0);
@@ -136,7 +136,7 @@ static int nested(void)
 	struct user_rights_region region;
 	unsigned int previous;
 
-	CHECK(privilege_shrink() == 0);
+	CHECK(privilege_shrink(0) == 0);
 	previous = privilege_raise(PRIVILEGE_DAC_READ_SEARCH);
 	CHECK(user_rights_begin(&nobody, &region) == 0);
 	CHECK(caps_read().effective == 0);

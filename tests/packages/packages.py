@@ -47,7 +47,7 @@ CHECK_STEPS = (
     ("sbom", "make sbom && python3 -m json.tool build/*.spdx.json", False),
 )
 # Where they are used: what they depend on is installed beforehand, and what use.py needs.
-TOOLS = "gcc iproute2 libc6-dev libcap2-bin make pkgconf python3"
+TOOLS = "g++ gcc iproute2 libc6-dev libcap2-bin make pkgconf python3"
 USE_STEPS = (
     ("tools", f"{INSTALL} {TOOLS} && {INSTALL} $(apt-get -s install ./debs/1/*.deb | "
      f"sed -n 's/^Inst \\([^ ]*\\).*/\\1/p' | grep -vxE '{'|'.join(PACKAGES)}')", False),

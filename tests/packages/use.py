@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import traceback
+import urllib.request
 
 from files import list_files
 from load import Load
@@ -77,6 +78,43 @@ class Instance:
         run(*self.prefix, "stickyctl", "stop", *self.words)
 
 
+def build_consumer(compiler, name):
+    """Build tests/consumer.c with libsticky-dev alone, shared and static, and run it."""
+    compiler = (*compiler, "tests/consumer.c", "-x", "none")
+    flags = run("pkg-config", "--cflags", "--libs", "libsticky").split()
+    run(*compiler, *flags, "-o", f"/srv/{name}-shared")
+    assert "libsticky.so.0" in run("ldd", f"/srv/{name}-shared")
+    static = [word.replace("-lsticky", "-l:libsticky.a") for word in
+              run("pkg-config", "--static", "--libs", "libsticky").split()]
+    run(*compiler, *static, "-o", f"/srv/{name}-static")
+    assert "libsticky" not in run("ldd", f"/srv/{name}-static")
+    run(f"/srv/{name}-shared")
+    run(f"/srv/{name}-static")
+
+
+def run_example(name, port):
+    """Build an example of libsticky-dev, and have it answer a request. It loads the BPF program."""
+    directory = pathlib.Path("/srv") / name
+    shutil.copytree(f"/usr/share/doc/libsticky-dev/examples/{name}", directory)
+    run("make", "-C", directory, "CC=gcc", "CXX=g++")
+    log = directory / "log"
+    with open(log, "wb") as output:
+        server = subprocess.Popen([directory / "server", f"127.0.0.1:{port}", "2"], stdout=output,
+                                  stderr=output, stdin=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: "ready\n" in log.read_text() or server.poll() is not None, "ready")
+        assert server.poll() is None, log.read_text()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=DEADLINE_S) as answer:
+            text = answer.read().decode()
+        assert re.match(r"slot=[01] gen=\d+", text), text
+        server.terminate()
+        assert server.wait(DEADLINE_S) == 0, log.read_text()
+    finally:
+        server.kill()
+        server.wait()
+    print(f"{name}: {text}{log.read_text()}", flush=True)
+
+
 # ---- Steps, in this order -----------------------------------------------------------------
 
 
@@ -96,22 +134,14 @@ class Steps:
         assert run("dpkg-query", "-W", "-f", "${Version}", "stickyctl").startswith(version)
 
     def library(self):
-        """A program is built with libsticky-dev, shared and static, and runs."""
-        flags = run("pkg-config", "--cflags", "--libs", "libsticky").split()
-        run("gcc", "tests/consumer.c", *flags, "-o", "/srv/shared")
-        assert "libsticky.so.0" in run("ldd", "/srv/shared")
-        static = [word.replace("-lsticky", "-l:libsticky.a") for word in
-                  run("pkg-config", "--static", "--libs", "libsticky").split()]
-        run("gcc", "tests/consumer.c", *static, "-o", "/srv/static")
-        assert "libsticky" not in run("ldd", "/srv/static")
-        run("/srv/shared")
-        run("/srv/static")
-        shutil.copytree("/usr/share/doc/libsticky-dev/examples/threads", "/srv/threads")
-        run("make", "-C", "/srv/threads", "CC=gcc")
+        """Programs in C and in C++ are built with libsticky-dev, and run."""
+        build_consumer(("gcc",), "c")
+        build_consumer(("g++", "-x", "c++"), "cpp")
+        run_example("threads", 8010)
+        run_example("cpp", 8011)
 
     def serve(self):
         """Each client meets the same worker, which the kernel chooses."""
-        run("ip", "link", "set", "lo", "up")
         self.web = Instance("web", 8000)
         assert self.web.status()["steering"] == "kernel"
         with Load(8000) as load:
@@ -199,6 +229,7 @@ class Steps:
 
 def main():
     steps = Steps()
+    run("ip", "link", "set", "lo", "up")
     for step in (steps.install, steps.library, steps.serve, steps.upgrade, steps.capabilities,
                  steps.purge_while_serving, steps.remove, steps.purge):
         try:

@@ -394,6 +394,27 @@ static void a_takeover_names_what_only_a_start_changes(void **state)
 	config_fixed_differences(previous, present, sizeof(names), names);
 	assert_string_equal(names, "listen v4-prefix");
 	config_fini(&config);
+	/* An older program does not know the last options: its file has 0 there. */
+	assert_int_equal(read_text(&config, "listen: ':1'\nmark: 1\ntransparent: yes\n"), 0);
+	config_fixed_ids(&config, present);
+	config_fixed_differences(previous, present, sizeof(names), names);
+	assert_string_equal(names, "mark transparent");
+	memset(previous + 15, 0, sizeof(previous) - 15 * sizeof(previous[0]));
+	config_fixed_differences(previous, present, sizeof(names), names);
+	assert_string_equal(names, "");
+	config_fini(&config);
+}
+
+static void there_is_room_for_the_hash_of_each_fixed_option(void **state)
+{
+	uint64_t ids[CONFIG_FIXED_MAX];
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	config_fixed_ids(&config, ids);
+	assert_int_equal(ids[CONFIG_FIXED_MAX - 1], 0);
+	config_fini(&config);
 }
 
 static int make_file(void **state)
@@ -423,6 +444,7 @@ int main(void)
 		cmocka_unit_test(later_sources_win),
 		cmocka_unit_test(what_cannot_change_is_kept_and_named),
 		cmocka_unit_test(a_takeover_names_what_only_a_start_changes),
+		cmocka_unit_test(there_is_room_for_the_hash_of_each_fixed_option),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);

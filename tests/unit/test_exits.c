@@ -72,6 +72,7 @@ static void a_file_of_an_older_program_has_no_exits(void **state)
 	assert_int_equal(read_file_of(older, &content), 0);
 	assert_int_equal(content->traffic.dispatch.accepted, 3);
 	assert_int_equal(content->exits.stop, 0);
+	assert_int_equal(content->more_fixed_ids[0], 0);
 	free(content);
 	assert_int_equal(read_file_of(older - 1, &content), -EPROTO);
 }
