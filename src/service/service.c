@@ -219,7 +219,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)service_socket_send(&service->socket,
-				  "WATCHDOG=1"); /* if it is lost, the next one follows */
+				  "WATCHDOG=1"); /* on failure, the next follows */
 }
 
 /* ---- Events ------------------------------------------------------------------------ */
@@ -324,9 +324,7 @@ static int make_parts(struct service *service, struct event_base *base)
 	return start_watchdog(service, base);
 }
 
-/*
- * Open the socket that NOTIFY_SOCKET names. Returns 0; or -ENOENT: there is no supervisor to tell.
- */
+/* Open the socket that NOTIFY_SOCKET names. Returns 0; or -ENOENT: there is nobody to tell. */
 static int open_socket(struct service_socket *ret_socket)
 {
 	const char *name = getenv("NOTIFY_SOCKET");

@@ -50,10 +50,7 @@ static void add(char *text, size_t room, const char *format, ...)
 
 void service_status_line(const struct service_view *view, char ret_line[SERVICE_STATUS_SIZE])
 {
-	/*
-	 * Slots without another worker than a leaving or draining one: the states below count these
-	 * workers.
-	 */
+	/* The slots whose only worker leaves or drains: the loop counts these by their states. */
 	uint32_t shown = view->count[SERVICE_SLOT_LEAVING] + view->count[SERVICE_SLOT_DRAINING];
 	int state;
 
