@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets of address ranges: does this address belong to one of them? Pure, except for the memory of a
- * set.
+ * Sets of address ranges, which tell whether an address belongs to one of them. Pure, except for
+ * the memory of a set.
  *
  * Both families share one address space: the IPv4 address a.b.c.d is ::ffff:a.b.c.d (RFC 4291,
  * 2.5.5.2), as on a dual-stack socket. Therefore an IPv6 range that contains ::ffff:0:0/96, such as
