@@ -30,25 +30,25 @@
 
 struct api;
 
-#define HTTP_BAD_CONFIG 422 /* the HTTP status at which stickyctl exits with 78 */
+#define HTTP_BAD_CONFIG 422 /* stickyctl exits with 78 at this HTTP status */
 
-/* Callbacks by which the interface asks the controller to act. */
+/* Functions that the interface calls to let the controller act. */
 struct api_orders {
-	/* POST /v1/stop */
+	/* at POST /v1/stop: stop the instance */
 	void (*stop)(void *context, bool now);
-	/* POST /v1/reload: see controller_reload(). */
+	/* at POST /v1/reload: see controller_reload() */
 	int (*reload)(void *context, struct error_text *ret_text);
 	/*
-	 * POST /v1/upgrade: is an upgrade possible? Returns 0, or -errno with the reason in
-	 * ret_error.
+	 * at POST /v1/upgrade: check that an upgrade is possible; return 0, or -errno with the
+	 * reason in ret_error
 	 */
 	int (*may_upgrade)(void *context, struct error_text *ret_error);
 	/*
-	 * The answer to POST /v1/upgrade has been sent: replace the program. The result is in the
-	 * instance's `upgrade`.
+	 * when the answer to POST /v1/upgrade has been sent: replace the program; if this fails,
+	 * the instance's `upgrade` says why
 	 */
 	void (*upgrade)(void *context);
-	/* The last answer of api_answer_stop() has been sent. */
+	/* when the last answer of api_answer_stop() has been sent */
 	void (*answered)(void *context);
 	void *context;
 };
@@ -70,7 +70,7 @@ void api_close(struct api *api);
 /*
  * Answer the clients that wait for the stop.
  *
- * killed  some workers had to be killed
+ * killed  true: some workers had to be killed
  *
  * Returns the number of answers that are being sent. The loop must run until `answered` is called.
  */
