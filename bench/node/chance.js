@@ -23,7 +23,7 @@ class Chance {
     return [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).join('.');
   }
 
-  // None has two groups of zeros in a row, which would be written as ::.
+  // No address has two groups of zeros in a row, which would be written as ::.
   ipv6() {
     return this.#words(4)
       .flatMap((word) => [word >>> 16, word & 0xffff])

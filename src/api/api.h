@@ -11,9 +11,10 @@
  *   POST /v1/stop[?now=1]                 answered when all workers have ended
  *   POST /v1/reload[?wait=ready|drained]  with wait: its events, one line each, up to its end
  *   POST /v1/scale?slots=N|+N|-N          answered with the number of buckets that moved
- *   POST /v1/upgrade                      answered before it begins, with its number: it has
- *                                         succeeded when the status has another "started_at", and
- *                                         failed when "upgrade" there says so of this number
+ *   POST /v1/upgrade                      answered before the upgrade begins, with its number. The
+ *                                         upgrade has succeeded when the status has another
+ *                                         "started_at". It has failed when "upgrade" in the status
+ *                                         has this number and the state "failed"
  *   POST /v1/drain?slot=N  /v1/ready?slot=N  /v1/restart?slot=N
  *
  * An error is {"error": "what is wrong"} with a status of 400 or above: 400 for a bad value, 403

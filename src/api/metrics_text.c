@@ -12,8 +12,8 @@ static const char *const type_names[FAMILY_TYPE_COUNT] = {
 };
 
 /*
- * Returns the end of the samples' names. The name of the family has this end only in one of the
- * formats.
+ * Returns the end of the samples' names: "_total" for counters. In OpenMetrics the name of the
+ * family does not have it.
  */
 static const char *sample_suffix(const struct family *family)
 {

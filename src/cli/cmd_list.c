@@ -48,7 +48,7 @@ static json_int_t count_ready(const json_t *status)
 	return count;
 }
 
-/* Describe an instance as JSON. What is not known is null. */
+/* Describe an instance as JSON. Unknown values are null. */
 static json_t *describe(const struct found_instance *instance)
 {
 	json_t *status = ask(instance);

@@ -102,8 +102,8 @@ void start_line_fini(struct start_line *line)
 }
 
 /*
- * Where a name or a file is given, a missing command is a mistake: the name may be misspelt, or the
- * file may have lost its command.
+ * If a name or a file is given, the demo is not meant: the name may be misspelt, or the file may
+ * have lost its command.
  */
 bool start_lacks_command(const struct config *config)
 {

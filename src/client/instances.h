@@ -26,7 +26,7 @@ struct found_instances {
  * other users, /run/user/UID/sticky and /tmp/sticky-UID. An instance in a directory that can't be
  * read is found by its listening socket, if the socket is in this network namespace.
  *
- * run_dir  NULL; else this directory alone
+ * run_dir  search only this directory; NULL: all of them
  *
  * Returns 0, or -ENOMEM: the list has the instances that were found before.
  */

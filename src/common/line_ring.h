@@ -67,7 +67,7 @@ void line_ring_add(struct line_ring *ring, const struct line_origin *origin, uin
  * Find where the last `count` lines begin.
  *
  * slot   only its lines count; LINE_RING_ALL: those of all slots
- * count  0: no line that is there
+ * count  0: none of the lines that are there yet
  *
  * Returns the number of the first of these lines; if there is none, the number of the next line
  * that is added.

@@ -34,7 +34,7 @@ struct line_writer {
 	struct evbuffer *waiting;
 	bool failed;	 /* the last write failed, and all waiting bytes were dropped */
 	bool is_in_line; /* the last byte that was written is not a line end */
-	bool must_end;	 /* the rest of a line was dropped: a line end is due before the next */
+	bool must_end;	 /* a line was cut: a line end is written before the next one */
 	struct line_losses losses;
 	struct line_losses told; /* the part of `losses` that the log has told */
 	line_writer_attention_fn *attention;

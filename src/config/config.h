@@ -156,7 +156,7 @@ struct config_reload {
 	uint32_t max_lifetime_ms; /* 0: off */
 };
 
-/* What each worker process starts with. */
+/* The user, the directory and the environment of each worker process. */
 struct config_identity {
 	char *user;		/* USER[:GROUP]; NULL: the user who called sudo, if any */
 	char *chdir;		/* NULL: the directory in which stickyctl was started */

@@ -72,7 +72,7 @@ static const char *text_of(const yaml_node_t *node)
 	return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
-/* Is this a key without a value, such as `workers:`? */
+/* Returns true for the value of a key without one, such as `workers:`. */
 static bool is_empty(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the value of an option comes from. Pure. */
+/* Tells where the value of an option comes from. Pure. */
 #ifndef STICKY_CONFIG_ORIGINS_H
 #define STICKY_CONFIG_ORIGINS_H
 

@@ -54,7 +54,7 @@ int controller_start_frontend(struct controller *controller)
 {
 	struct frontend *frontend = controller->instance.frontend;
 	struct upgrade_legacy *legacy = &controller->legacy;
-	/* The application of a Node.js worker has not said yet which address it listens on. */
+	/* If true, no Node.js application has said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
 	uint32_t i;
 	int error;

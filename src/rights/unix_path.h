@@ -54,7 +54,7 @@ int unix_path_find(const char *path, const struct user_rights *rights, struct un
 /*
  * Remove a file that is left over: a socket that refuses connections.
  *
- * Returns 0, also where there is no file; -EEXIST (a file that is no socket), -EADDRINUSE (a
+ * Returns 0, also if there is no file; -EEXIST (a file that is no socket), -EADDRINUSE (a
  * process accepts connections there), or another -errno.
  */
 int unix_path_remove_stale(const char *path, const struct user_rights *rights);

@@ -324,7 +324,7 @@ static int make_parts(struct service *service, struct event_base *base)
 	return start_watchdog(service, base);
 }
 
-/* Open the socket that NOTIFY_SOCKET names. Returns 0; or -ENOENT: there is nobody to tell. */
+/* Open the socket that NOTIFY_SOCKET names. Returns 0; or -ENOENT: there is no supervisor. */
 static int open_socket(struct service_socket *ret_socket)
 {
 	const char *name = getenv("NOTIFY_SOCKET");

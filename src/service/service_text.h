@@ -48,7 +48,7 @@ bool service_view_is_settled(const struct service_view *view);
 /* Write the view as one line of text, the value of STATUS=. */
 void service_status_line(const struct service_view *view, char ret_line[SERVICE_STATUS_SIZE]);
 
-/* What a message announces. */
+/* The event that a message announces. */
 enum service_news {
 	SERVICE_STATUS,	   /* nothing but the status */
 	SERVICE_READY,	   /* the start, or a reload, is over */

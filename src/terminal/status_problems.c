@@ -10,7 +10,7 @@
 #include "common/units.h"
 
 #define LINES_MAX 5
-/* A worker with so many restarts that is not older than this is reported to die again and again. */
+/* A worker with so many restarts that is younger than this is said to die again and again. */
 #define FLAPS_RESTARTS 3
 #define FLAPS_AGE_MS   10000
 #define SLOW_START_MS  10000 /* a worker that has been starting for this long is a problem */
