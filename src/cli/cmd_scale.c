@@ -9,8 +9,8 @@
 #include "sticky.h"
 
 /*
- * argp would take "-2" for an option. It is therefore taken out of the arguments before argp sees
- * them.
+ * Take a number such as "-2" out of the arguments, as argp would take it for an option. Returns the
+ * number's text, or NULL.
  */
 static const char *take_negative(int *argc, char **argv)
 {

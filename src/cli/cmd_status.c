@@ -37,7 +37,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* https://no-color.org: any text switches the colours off. */
+/*
+ * Returns true if stdout is a terminal, and NO_COLOR (https://no-color.org) is not set to a text.
+ */
 static bool wants_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -46,8 +48,8 @@ static bool wants_colour(void)
 }
 
 /*
- * Write the status over the one before. All of it is one write(), and each line clears what was
- * behind it, so that nothing flickers.
+ * Write the status over the previous one. Each line clears the rest of the line on the screen, so
+ * that nothing flickers.
  */
 static int redraw(const json_t *status)
 {

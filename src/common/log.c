@@ -33,13 +33,13 @@ static const int priorities[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_DEBUG] = 7,
 };
 
-/* Threads of the demo and of the dispatchers read these, too. */
+/* These are atomic because threads of the demo and of the dispatchers read them, too. */
 static atomic_uint shown_level = STICKY_LOG_INFO; /* an enum sticky_log_level */
 static atomic_uint shown_format;		  /* an enum log_format */
 static struct line_writer *_Atomic output;	  /* NULL: stderr, directly */
 static atomic_bool output_takes_priority;
 
-/* ---- What is set ------------------------------------------------------------------ */
+/* ---- Settings --------------------------------------------------------------------- */
 
 void report_set_level(enum sticky_log_level level)
 {
@@ -79,7 +79,10 @@ int log_priority(enum sticky_log_level level)
 
 /* ---- Writing ---------------------------------------------------------------------- */
 
-/* The start and the end of an instance, and its other commands: nothing else writes then. */
+/*
+ * Write to stderr without a writer: at the start and the end of an instance, and in other commands.
+ * Nothing else writes to stderr then.
+ */
 static void write_directly(const struct iovec *pieces, int count)
 {
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -120,14 +123,14 @@ static void write_line(struct line_writer *writer, enum sticky_log_level level, 
 		write_directly(first, count);
 }
 
-/* ---- The two forms ---------------------------------------------------------------- */
+/* ---- Text and JSON ---------------------------------------------------------------- */
 
 static void report_text(enum sticky_log_level level, const char *event, const char *detail)
 {
 	struct line_writer *writer = atomic_load(&output);
 	char line[2048], now[CLOCK_UTC_SIZE] = "";
 
-	/* Journal and syslog add the time by themselves. */
+	/* The journal and syslog add the time by themselves. */
 	if (!takes_priority(writer))
 		clock_utc(3, now);
 	snprintf(line, sizeof(line), "%s%s%-5s %s%s%s", now, now[0] ? " " : "", level_names[level],
@@ -158,7 +161,7 @@ static void report_json(enum sticky_log_level level, const char *event, const js
 	free(text);
 }
 
-/* fields: of a line in JSON; NULL: those of the text */
+/* Log one event. For JSON, `fields` are its fields; NULL: they are parsed from the text. */
 static void report_event(enum sticky_log_level level, const char *event, const json_t *fields,
 			 const char *text)
 {

@@ -26,7 +26,7 @@ static sigset_t stop_signals(void)
 	return set;
 }
 
-/* The terminal is closed, or the user has thought better of it. */
+/* Pass a signal on to the child. SIGHUP, of a terminal that is closed, becomes SIGTERM. */
 static void pass_on(int signals, pid_t child)
 {
 	struct signalfd_siginfo info;
@@ -35,7 +35,7 @@ static void pass_on(int signals, pid_t child)
 		kill(child, info.ssi_signo == SIGHUP ? SIGTERM : (int)info.ssi_signo);
 }
 
-/* Returns true if the child has said that it has started, and false when it has ended. */
+/* Wait until the child says that it has started. Returns false if it has ended instead. */
 static bool wait_for_word(int word, int signals, pid_t child)
 {
 	struct pollfd pollers[] = {{.fd = word, .events = POLLIN},
@@ -115,6 +115,6 @@ void daemon_say_started(int starter)
 {
 	ssize_t length = write(starter, "", 1);
 
-	(void)length; /* the process that waits has been killed */
+	(void)length; /* it fails if the waiting process was killed */
 	close(starter);
 }

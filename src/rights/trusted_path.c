@@ -11,8 +11,8 @@
 #define LINKS_MAX 40 /* as path_resolution(7) */
 
 struct walk {
-	int directory;	     /* where it has come to */
-	char rest[PATH_MAX]; /* what is left of the path */
+	int directory;	     /* the directory that the walk has reached */
+	char rest[PATH_MAX]; /* the part of the path that is still to be walked */
 	int links;	     /* symbolic links followed */
 };
 
@@ -21,14 +21,17 @@ static bool is_ours(const struct stat *status)
 	return status->st_uid == 0 || status->st_uid == geteuid();
 }
 
-/* May others not change what is in this directory? */
+/* Returns true if the directory is ours or root's, and others can't replace our entries in it. */
 static bool is_trusted_directory(const struct stat *status)
 {
 	return is_ours(status) &&
 	       (!(status->st_mode & (S_IWGRP | S_IWOTH)) || status->st_mode & S_ISVTX);
 }
 
-/* Go on at a directory. Takes the descriptor over; -1 is allowed. */
+/*
+ * Go on at a directory, and take its descriptor over; -1 is allowed. Returns false if others may
+ * change the directory, or if there is none.
+ */
 static bool enter(struct walk *walk, int directory)
 {
 	struct stat status;
@@ -55,7 +58,7 @@ static bool follow(struct walk *walk, int link)
 	return target[0] != '/' || enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* Cut the first name off the rest. Returns false where none is left. */
+/* Cut the first name off the rest. Returns false if no name is left. */
 static bool next_name(struct walk *walk, char ret_name[NAME_MAX + 1])
 {
 	const char *begin = walk->rest + strspn(walk->rest, "/");

@@ -505,6 +505,18 @@ static void no_option_is_without_a_test(void **state)
 	assert_int_equal(key_of("workers"), 'w');
 }
 
+/* config_fixed_ids() leaves out options beyond CONFIG_FIXED_MAX. */
+static void all_options_that_only_a_start_changes_are_compared(void **state)
+{
+	size_t i, count = 0;
+
+	(void)state;
+	for (i = 0; option_at(i); i++)
+		count += option_at(i)->change == CHANGES_AT_START &&
+			 !option_at(i)->doc.every_command;
+	assert_in_range(count, 1, CONFIG_FIXED_MAX);
+}
+
 static void defaults_are_those_of_the_interface(void **state)
 {
 	struct config config;
@@ -800,6 +812,7 @@ int main(void)
 		cmocka_unit_test(admin_addresses_are_taken),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
 		cmocka_unit_test(no_option_is_without_a_test),
+		cmocka_unit_test(all_options_that_only_a_start_changes_are_compared),
 		cmocka_unit_test(defaults_are_those_of_the_interface),
 		cmocka_unit_test(names_of_64_letters_are_the_longest),
 		cmocka_unit_test(an_unknown_key_is_an_error),
