@@ -10,6 +10,7 @@
 #include "terminal/status_view.h"
 #include "common/exit_code.h"
 
+#define SCREEN_BYTES  65536
 #define WATCH_SECONDS 1
 
 enum mode { MODE_TEXT, MODE_JSON, MODE_WATCH, MODE_READY };
@@ -78,8 +79,11 @@ static int watch(const struct config *config)
 	json_t *status;
 	int result;
 
-	if (is_terminal)
+	if (is_terminal) {
+		/* One write() for each screen. */
+		setvbuf(stdout, NULL, _IOFBF, SCREEN_BYTES);
 		fputs("\033[2J", stdout);
+	}
 	while (!(result = client_ask(config, "GET", "/v1/status", 10, &status, NULL))) {
 		if (is_terminal) {
 			result = redraw(status);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/log.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -86,16 +87,34 @@ int log_priority(enum sticky_log_level level)
 static void write_directly(const struct iovec *pieces, int count)
 {
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
-	ssize_t written;
+	char text[PIPE_BUF];
+	size_t length = 0, done = 0;
+	int piece = 0;
 
 	/*
-	 * poll() reports a pipe as writable if PIPE_BUF bytes fit, which is more than the length of
-	 * a line. If the reader does not read, the line is lost: nothing may block.
+	 * poll() reports a pipe as writable if PIPE_BUF bytes fit. A longer line, as log_format:
+	 * json can have, is written in parts of this size. If the reader does not read, the rest of
+	 * the line is lost: nothing may block.
 	 */
-	if (poll(&poller, 1, 0) != 1)
-		return;
-	written = writev(STDERR_FILENO, pieces, count);
-	(void)written; /* an error of the log itself can't be logged */
+	while (piece < count) {
+		size_t part = pieces[piece].iov_len - done;
+
+		if (part > sizeof(text) - length)
+			part = sizeof(text) - length;
+		memcpy(text + length, (const char *)pieces[piece].iov_base + done, part);
+		length += part;
+		done += part;
+		if (done == pieces[piece].iov_len) {
+			piece++;
+			done = 0;
+		}
+		if (length < sizeof(text) && piece < count)
+			continue;
+		/* An error of the log itself can't be logged. */
+		if (poll(&poller, 1, 0) != 1 || write(STDERR_FILENO, text, length) < 0)
+			return;
+		length = 0;
+	}
 }
 
 static bool takes_priority(const struct line_writer *writer)

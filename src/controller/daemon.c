@@ -91,24 +91,32 @@ static int begin_child(int pair[2], const sigset_t *mask, int *ret_starter)
 int daemon_begin(int *ret_starter, int *ret_exit_code)
 {
 	sigset_t set = stop_signals(), mask;
-	int pair[2], signals;
+	int pair[2], signals, error = 0;
 	pid_t child;
 
-	if (pipe2(pair, O_CLOEXEC))
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
 		return -errno;
+	if (pipe2(pair, O_CLOEXEC)) {
+		error = -errno;
+		close(signals);
+		return error;
+	}
 	sigprocmask(SIG_BLOCK, &set, &mask);
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		close(signals);
 		return begin_child(pair, &mask, ret_starter);
-	signals = child > 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
+	}
+	if (child < 0)
+		error = -errno;
 	close(pair[1]);
 	if (child > 0)
 		*ret_exit_code = wait_for_child(pair[0], signals, child);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (signals >= 0)
-		close(signals);
+	close(signals);
 	close(pair[0]);
-	return child > 0 ? 0 : -EAGAIN;
+	return error;
 }
 
 void daemon_say_started(int starter)

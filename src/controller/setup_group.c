@@ -161,7 +161,7 @@ int controller_check_group(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	struct state_file_content *content;
-	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE];
+	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE] = "its run directory";
 	int error = rundir_locate(config->run_dir, config->name, directory), result;
 
 	if (!error)

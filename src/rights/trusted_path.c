@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* as path_resolution(7) */
+#define NAME_SIZE (NAME_MAX + 2) /* a name that is too long stays too long when it is cut */
+#define LINKS_MAX 40		 /* as path_resolution(7) */
 
 struct walk {
 	int directory;	     /* the directory that the walk has reached */
@@ -59,13 +60,13 @@ static bool follow(struct walk *walk, int link)
 }
 
 /* Cut the first name off the rest. Returns false if no name is left. */
-static bool next_name(struct walk *walk, char ret_name[NAME_MAX + 1])
+static bool next_name(struct walk *walk, char ret_name[NAME_SIZE])
 {
 	const char *begin = walk->rest + strspn(walk->rest, "/");
 	size_t length = strcspn(begin, "/");
 
-	if (length > NAME_MAX)
-		length = NAME_MAX; /* no such file exists */
+	if (length > NAME_SIZE - 1)
+		length = NAME_SIZE - 1;
 	memcpy(ret_name, begin, length);
 	ret_name[length] = '\0';
 	memmove(walk->rest, begin + length, strlen(begin + length) + 1);
@@ -94,7 +95,7 @@ static bool step(struct walk *walk, const char *name)
 bool trusted_path(const char *path)
 {
 	struct walk walk = {.directory = -1};
-	char name[NAME_MAX + 1];
+	char name[NAME_SIZE];
 	bool is_trusted;
 
 	if (strlen(path) >= sizeof(walk.rest))
