@@ -10,8 +10,9 @@
  * counts the workers of the slot. While a slot has no ready worker, its connections wait in a
  * holding socket of the group, and the next ready worker gets them in order.
  *
- *     struct sticky_group_options options = { .size = sizeof(options), .slots = 4 };
+ *     struct sticky_group_options options = {.slots = 4};
  *     struct sticky_group *group;
+ *     options.size = sizeof(options);
  *     sticky_group_open(&options, &group);
  *     sticky_group_listen(group, "127.0.0.1:8080");
  *     // for each slot, in a thread of its own:
@@ -114,6 +115,7 @@ enum sticky_ability {
 	STICKY_CAN_DISPATCH = 16
 };
 
+/* How important a message is: see sticky_log_fn. */
 enum sticky_log_level {
 	STICKY_LOG_ERROR, /* something does not work */
 	STICKY_LOG_WARN,  /* it works, but not as it should */
@@ -166,6 +168,10 @@ typedef void sticky_restore_fn(void *context, unsigned int previous);
  */
 typedef int sticky_prepare_fn(void *context, uint32_t listener, int fd);
 
+/*
+ * What sticky_group_open() and sticky_group_adopt() are told. `size` and `slots` are required. A
+ * member that is zero has its default: initialize the structure with zeros, and set what differs.
+ */
 struct sticky_group_options {
 	size_t size;	/* sizeof(struct sticky_group_options) */
 	uint32_t slots; /* 1 to STICKY_SLOTS_LIMIT; required */
@@ -775,10 +781,11 @@ void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
  *     // set up what the program needs, then:
  *     sticky_process_ready(process);
  *     for (;;) {
+ *         struct pollfd polled = {sticky_process_fd(process), POLLIN, 0};
  *         struct sockaddr_storage client;
- *         struct pollfd poller = { .fd = sticky_process_fd(process), .events = POLLIN };
- *         poll(&poller, 1, -1);
- *         while ((fd = sticky_process_accept(process, &client, SOCK_CLOEXEC)) >= 0)
+ *         poll(&polled, 1, -1);
+ *         int fd = sticky_process_accept(process, &client, SOCK_CLOEXEC);
+ *         if (fd >= 0)
  *             serve(fd, &client);
  *     }
  *
@@ -852,8 +859,10 @@ void sticky_process_close(struct sticky_process *process);
  * workers (pidfd_getfd(2)), or inherits them over execve(2).
  *
  *     sticky_group_adopt(&options, directory, &group);
- *     sticky_group_adopt_listener(group, fd);            // for each listener, in their order
- *     sticky_worker_adopt(group, slot, generation, fds, &worker);      // for each live worker
+ *     // for each listener, in their order:
+ *     sticky_group_adopt_listener(group, fd);
+ *     // for each live worker:
+ *     sticky_worker_adopt(group, slot, generation, fds, &worker);
  *     sticky_group_finish_adoption(group);
  *
  * Connections that waited in the previous process's holding sockets ended with it, unless it
