@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define INSTANCES_MAX 1024
@@ -14,6 +15,8 @@ struct found_instance {
 	char *run_dir;	     /* the directory of its directory */
 	uid_t uid;	     /* whose run directory it is */
 	bool is_default_dir; /* it is found without --run-dir */
+	/* workers that serve on, as its controller has died: see leftovers.h; 0: it has one */
+	uint32_t left_workers;
 };
 
 struct found_instances {
@@ -24,7 +27,8 @@ struct found_instances {
 /*
  * Find the instances that run: in the run directory of this user, in /run/sticky, and in those of
  * other users, /run/user/UID/sticky and /tmp/sticky-UID. What can't be looked into is found by its
- * listening socket, if it is in this network namespace.
+ * listening socket, if it is in this network namespace. An instance whose controller has died runs,
+ * too, while workers of it live on; it is found in directories of this user alone.
  *
  * run_dir  NULL; else this directory alone
  *
