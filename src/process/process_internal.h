@@ -41,6 +41,8 @@ struct process {
 	struct event *linger;
 	bool was_asked;	    /* Node.js: it was asked to finish */
 	bool was_signalled; /* the stop signal was sent */
+	/* a message was ignored that a process of this worker sent, which was logged */
+	bool was_refused;
 };
 
 struct processes {
@@ -53,6 +55,9 @@ struct processes {
 	int null;	  /* /dev/null, which a worker keeps in the place of a pipe */
 	bool cannot_look; /* workers' descriptors can't be read, which was logged */
 	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
+	/* when it was last logged that a message was ignored whose sender is of no worker; 0: never
+	 */
+	uint64_t refused_ms;
 };
 
 /* ---- processes.c ---- */

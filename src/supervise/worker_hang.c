@@ -72,6 +72,7 @@ static void note_hung(const struct worker *worker, enum hang_cause cause, uint64
 {
 	json_t *fields = worker_fields(worker);
 
+	json_object_set_new(fields, "state", json_string("hung"));
 	json_object_set_new(fields, "how", json_string(hang_cause_text(cause)));
 	json_object_set_new(fields, "waiting",
 			    json_integer((json_int_t)sticky_worker_queue(worker->sockets) +

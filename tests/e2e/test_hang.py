@@ -103,7 +103,8 @@ class Stopped(HangTestCase):
         clients = self.connect(self.sources_of(instance, 0, 20))
         self.wait_hung(instance)
         event = self.wait_event(instance, "worker_hung")
-        self.assertEqual((event["slot"], event["pid"], event["waiting"]), (0, pid, 20))
+        self.assertEqual((event["slot"], event["state"], event["pid"], event["waiting"]),
+                         (0, "hung", pid, 20))
         self.assertIn("is stopped", event["how"])
         self.assertIn("kill -CONT", event["hint"])
         self.assertIn("clients wait", event["so"])
@@ -112,7 +113,7 @@ class Stopped(HangTestCase):
         self.assertEqual(line.level, "warn")
         os.kill(pid, signal.SIGCONT)
         self.assert_answered(clients, 1)
-        self.wait_event(instance, "worker_recovered")
+        self.assertEqual(self.wait_event(instance, "worker_recovered")["state"], "ready")
         self.assertEqual(instance.workers()[0]["state"], "ready")
         self.assertEqual(len(self.events(instance, "worker_hung")), 1)
         self.assertEqual(self.pids(instance), [pid])
