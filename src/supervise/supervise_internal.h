@@ -99,6 +99,9 @@ struct watched_socket {
 	bool was_held;		  /* a process of the worker had it open at some look */
 	uint64_t next_check_ms;	  /* when to look again whether one has */
 	uint64_t closed_since_ms; /* none has since then; 0: one has */
+	uint64_t next_options_ms; /* when to look at its options again */
+	int device;		  /* SO_BINDTOIFINDEX as it must be; 0: any */
+	bool is_bound;		  /* the worker has bound it to another one */
 };
 
 /* What is known of whether a worker that has its slot accepts connections: worker_hang.c. */
@@ -137,6 +140,7 @@ struct worker {
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
 	bool stop_requested;	    /* it has been asked to stop */
+	bool is_adopted;	    /* a previous controller has started it */
 	struct channel_endpoint *channel; /* NULL: no connections are passed here */
 	/* for passed connections; NULL: it takes none (yet) */
 	struct worker_endpoint *endpoint;
