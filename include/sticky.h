@@ -235,7 +235,7 @@ const char *sticky_strerror(int error);
 
 /*
  * Close a group: its holding sockets, program and maps. Connections that wait in holding sockets
- * are reset. Workers must have been closed before. NULL is allowed.
+ * are reset. Workers and dispatchers must have been closed before. NULL is allowed.
  */
 void sticky_group_close(struct sticky_group *group);
 

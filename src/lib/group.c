@@ -192,9 +192,9 @@ void sticky_group_close(struct sticky_group *group)
 
 	if (!group)
 		return;
+	group_check_close(group);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_close(&group->slots[slot].holding);
-	worker_free_closed(group);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (group->reserved[i] >= 0)
 			close(group->reserved[i]);

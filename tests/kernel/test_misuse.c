@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the library says to a host that calls it wrongly, and that nothing is left behind. The debug
- * build of the shared library aborts when a worker is used after its close.
+ * build of the shared library aborts when a worker is used after its close, or a group is closed
+ * before what it has opened.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -251,10 +252,13 @@ static void a_child_does_not_change_the_group_of_its_parent(void **state)
 struct debug_library {
 	void *handle;
 	int (*open)(const struct sticky_group_options *options, struct sticky_group **ret_group);
+	int (*listen)(struct sticky_group *group, const char *address);
 	int (*worker_open)(struct sticky_group *group, uint32_t slot,
 			   struct sticky_worker **ret_worker);
 	int (*worker_ready)(struct sticky_worker *worker);
 	int (*worker_close)(struct sticky_worker *worker);
+	int (*dispatchers_open)(struct sticky_group *group, uint32_t count,
+				struct sticky_dispatchers **ret_dispatchers);
 	void (*close)(struct sticky_group *group);
 };
 
@@ -276,14 +280,68 @@ static void load(struct debug_library *library)
 	if (!library->handle)
 		fail_msg("%s", dlerror());
 	find(library, "sticky_group_open", &library->open);
+	find(library, "sticky_group_listen", &library->listen);
 	find(library, "sticky_worker_open", &library->worker_open);
 	find(library, "sticky_worker_ready", &library->worker_ready);
 	find(library, "sticky_worker_close", &library->worker_close);
+	find(library, "sticky_dispatchers_open", &library->dispatchers_open);
 	find(library, "sticky_group_close", &library->close);
 }
 
-/* In a child: use a worker, and once more after its close if that is wanted. */
-static void use_worker(const struct debug_library *library, bool too_late, int log)
+/* What a host does with an open group and a worker in its slot 3, and what is said then. */
+struct misuse {
+	int (*run)(const struct debug_library *library, struct sticky_group *group,
+		   struct sticky_worker *worker);
+	const char *text; /* "": it is right, and nothing is said */
+};
+
+static int close_in_order(const struct debug_library *library, struct sticky_group *group,
+			  struct sticky_worker *worker)
+{
+	int error = library->worker_close(worker);
+
+	library->close(group);
+	return error;
+}
+
+static int use_a_closed_worker(const struct debug_library *library, struct sticky_group *group,
+			       struct sticky_worker *worker)
+{
+	int error = library->worker_close(worker);
+
+	library->worker_ready(worker);
+	library->close(group);
+	return error;
+}
+
+static int use_a_worker_of_a_closed_group(const struct debug_library *library,
+					  struct sticky_group *group, struct sticky_worker *worker)
+{
+	int error = close_in_order(library, group, worker);
+
+	return error ? error : library->worker_ready(worker);
+}
+
+static int close_the_group_first(const struct debug_library *library, struct sticky_group *group,
+				 struct sticky_worker *worker)
+{
+	library->close(group);
+	return library->worker_close(worker);
+}
+
+static int forget_the_dispatchers(const struct debug_library *library, struct sticky_group *group,
+				  struct sticky_worker *worker)
+{
+	struct sticky_dispatchers *dispatchers;
+	int error = library->listen(group, "127.0.0.1:0");
+
+	if (error >= 0)
+		error = library->dispatchers_open(group, 1, &dispatchers);
+	return error < 0 ? error : close_in_order(library, group, worker);
+}
+
+/* In a child. */
+static void run_misuse(const struct debug_library *library, const struct misuse *misuse, int log)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_worker *worker;
@@ -291,15 +349,13 @@ static void use_worker(const struct debug_library *library, bool too_late, int l
 
 	dup2(log, STDERR_FILENO);
 	if (library->open(&options, &group) || library->worker_open(group, 3, &worker) ||
-	    library->worker_ready(worker) || library->worker_close(worker))
+	    library->worker_ready(worker))
 		_exit(1);
-	if (too_late)
-		library->worker_ready(worker);
-	library->close(group);
-	_exit(0);
+	_exit(misuse->run(library, group, worker) ? 1 : 0);
 }
 
-static int run_debug(const struct debug_library *library, bool too_late, size_t size, char *text)
+static int run_debug(const struct debug_library *library, const struct misuse *misuse, size_t size,
+		     char *text)
 {
 	int ends[2], status;
 	ssize_t length;
@@ -309,7 +365,7 @@ static int run_debug(const struct debug_library *library, bool too_late, size_t 
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		use_worker(library, too_late, ends[1]);
+		run_misuse(library, misuse, ends[1]);
 	close(ends[1]);
 	status = wait_for(pid);
 	length = read(ends[0], text, size - 1);
@@ -318,21 +374,34 @@ static int run_debug(const struct debug_library *library, bool too_late, size_t 
 	return status;
 }
 
-static void the_debug_build_aborts_on_a_closed_worker(void **state)
+static void the_debug_build_aborts_on_misuse(void **state)
 {
+	static const char closed[] = "libsticky: sticky_worker_ready() was called with a worker of "
+				     "the slot 3 that has been closed\n";
+	static const struct misuse misuses[] = {
+		{close_in_order, ""},
+		{use_a_closed_worker, closed},
+		{use_a_worker_of_a_closed_group, closed},
+		{close_the_group_first, "libsticky: sticky_group_close() was called while a worker "
+					"of the slot 3 is open\n"},
+		{forget_the_dispatchers,
+		 "libsticky: sticky_group_close() was called while dispatchers are open\n"},
+	};
 	struct debug_library library;
 	char text[512];
-	int status;
+	size_t i;
 
 	(void)state;
 	load(&library);
-	status = run_debug(&library, false, sizeof(text), text);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_string_equal(text, "");
-	status = run_debug(&library, true, sizeof(text), text);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_string_equal(text, "libsticky: sticky_worker_ready() was called with a worker of "
-				  "the slot 3 that has been closed\n");
+	for (i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++) {
+		int status = run_debug(&library, &misuses[i], sizeof(text), text);
+
+		assert_string_equal(text, misuses[i].text);
+		if (misuses[i].text[0])
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+		else
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
 	dlclose(library.handle);
 }
 
@@ -346,7 +415,7 @@ int main(void)
 		cmocka_unit_test(a_close_with_queued_connections_leaves_nothing),
 		cmocka_unit_test(without_descriptors_a_slot_keeps_its_worker),
 		cmocka_unit_test(a_child_does_not_change_the_group_of_its_parent),
-		cmocka_unit_test(the_debug_build_aborts_on_a_closed_worker),
+		cmocka_unit_test(the_debug_build_aborts_on_misuse),
 	};
 	const char *reason = netns_enter();
 
