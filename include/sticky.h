@@ -421,7 +421,7 @@ struct sticky_where {
  * ret_where  its `size` must be set
  *
  * Returns 0, -EAFNOSUPPORT (another family) or -EINVAL (size). Costs less than 100 ns, plus the
- * time to write the key as text. Makes no system call.
+ * time to write the key as text. Makes no system call, and takes no lock.
  */
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
 		       struct sticky_where *ret_where);
@@ -429,8 +429,8 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 /*
  * The slot of a client, and nothing else: for the host's hot path. See sticky_group_where().
  *
- * Returns the slot or -EAFNOSUPPORT. Costs some 15 ns. Makes no system call, and never waits for a
- * thread that changes the group.
+ * Returns the slot or -EAFNOSUPPORT. Costs some 15 ns. Makes no system call, takes no lock, and
+ * never waits for another thread, whether it looks a client up or changes the group.
  */
 int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client);
 
@@ -439,8 +439,8 @@ int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *clie
  *
  * ret_slots  STICKY_BUCKET_COUNT elements
  *
- * Costs a copy of 128 KiB. Makes no system call, and never waits for a thread that changes the
- * group.
+ * Costs a copy of 128 KiB, and another one if the table changes meanwhile. Makes no system call,
+ * and takes no lock.
  */
 void sticky_group_table(struct sticky_group *group, uint16_t *ret_slots);
 

@@ -41,7 +41,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		return error;
 	}
 	group->adopting = true;
-	lookup_refresh(group);
+	lookup_begin(group);
 	group->slot_count = engine_settings(group->engine)->slots;
 	group_learn_of_wake_ups(group);
 	/*

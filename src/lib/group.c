@@ -158,7 +158,7 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 		sticky_group_close(group);
 		return error;
 	}
-	lookup_refresh(group);
+	lookup_begin(group);
 	if (engine_can(group->engine, STICKY_CAN_MOVE_QUEUES))
 		group_learn_of_wake_ups(group);
 	else

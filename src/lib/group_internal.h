@@ -63,7 +63,7 @@ struct sticky_group {
 	struct log log;
 	struct bpf_access access;
 	struct engine *engine;
-	struct lookup *lookup; /* has a lock of its own */
+	struct lookup *lookup; /* is read without the lock */
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
 	/* number of listeners for which slots have sockets: all of them, or none */
