@@ -251,9 +251,9 @@ void sticky_group_close(struct sticky_group *group);
  *
  * Returns the listener's index (0, 1, ... in order of adding), or
  *   -EINVAL         not an address of the form above
- *   -EADDRINUSE     another socket listens there. Without this check a second program of the same
- *                   uid would join the group unnoticed, and take its connections
- *                   (socket(7), SO_REUSEPORT)
+ *   -EADDRINUSE     another socket listens there, or it is a listener of the group. Without this
+ *                   check a second program of the same uid would join the group unnoticed, and take
+ *                   its connections (socket(7), SO_REUSEPORT)
  *   -EADDRNOTAVAIL  no such address on this machine
  *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without CAP_NET_BIND_SERVICE
  *   -EBUSY          dispatchers are open already
@@ -277,16 +277,22 @@ int sticky_group_listen(struct sticky_group *group, const char *address);
  * fd  bound to an IPv4 or IPv6 address, listening, created under the effective uid of this process.
  *     It gets SO_REUSEPORT, and remains the caller's
  *
- * With STICKY_ENGINE_USER the socket must be closed before the dispatchers are opened.
+ * With STICKY_ENGINE_USER the socket must be closed before the dispatchers are opened. A socket
+ * that another process keeps, as systemd does, can be taken over once more when the group has been
+ * closed. As long as the group is open, no other group may take it over.
  *
  * Returns the listener's index, or
  *   -EINVAL        it does not listen
  *   -EBADF, -ENOTSOCK
+ *   -EBUSY         it has SO_LOCK_FILTER, as all sockets of groups and those of sticky_listen()
+ *                  have: this group would take the connections of that one. Or dispatchers are open
+ *                  already
  *   -EAFNOSUPPORT  neither IPv4 nor IPv6
  *   -EOPNOTSUPP    workers share the sockets of their slot (STICKY_ENGINE_CLASSIC): the kernel does
  *                  not move the queue of the host's socket
- *   -EADDRINUSE    it was created under another uid; or it has connections, and neither
- *                  SO_REUSEADDR (which systemd sets) nor SO_REUSEPORT
+ *   -EADDRINUSE    the group has a listener of its address and device already; it was created
+ *                  under another uid; or it has connections, and neither SO_REUSEADDR (systemd
+ *                  sets it) nor SO_REUSEPORT
  *   others         errors of sticky_group_listen()
  */
 int sticky_group_listen_socket(struct sticky_group *group, int fd);
@@ -632,7 +638,10 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
  * kernel moves these here, too. Close it soon, as connections wait in the queue of a previous
  * worker that does not accept any more.
  *
- * Returns 0 (also if it has the slot already), or
+ * No client is sent to a slot that sticky_group_set_slots() has removed, whether its worker is
+ * ready or not. If the slot is added again, it is held: the worker then becomes ready once more.
+ *
+ * Returns 0 (also if it has the slot already, or if the slot was removed), or
  *   -EINVAL     one of its sockets does not listen any more (shutdown(2) on a listening socket
  *               ends it for good); the slot stays as it was
  *   -ESHUTDOWN  the group refuses connections (sticky_group_refuse())
@@ -892,7 +901,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
  *     listener keeps its index then, and has neither sockets nor an address.
  *
  * Returns its index, -ENOENT (there is no such listener), -EBADF (-1 in a group that is not being
- * adopted), or another -errno.
+ * adopted), or another -errno; after an error the group is as it was.
  */
 int sticky_group_adopt_listener(struct sticky_group *group, int fd);
 
@@ -900,17 +909,20 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  * Import a worker.
  *
  * generation  of this worker
- * fds         its listening sockets, one for each listener; they are duplicated, and remain the
- *             caller's. -1: the worker does not serve the listener, see sticky_worker_serve()
+ * fds         its listening sockets, one for each listener, in the order of the listeners; they are
+ *             duplicated, and remain the caller's. -1: the worker does not serve the listener, see
+ *             sticky_worker_serve()
  *
  * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
  * that sticky_worker_open() has just opened.
  *
  * Returns 1 (it has the slot), 0 (it does not), or
- *   -EINVAL        no such slot, or a descriptor that is not open
- *   -ENOTSOCK      a descriptor that is not a socket
- *   -EAFNOSUPPORT  a socket of another family than the listener
- *   -EBUSY         the worker that has the slot has the same socket
+ *   -EINVAL         no such slot, or a descriptor that is not open
+ *   -ENOTSOCK       a descriptor that is not a socket
+ *   -EAFNOSUPPORT   a socket of another family than the listener
+ *   -EADDRNOTAVAIL  a socket that is bound to another address, port or device than the listener, or
+ *                   to none: clients of the slot would go there
+ *   -EBUSY          the worker that has the slot has the same socket
  *   -EMFILE, -ENOMEM
  * A socket that does not listen any more is found by sticky_worker_ready().
  */

@@ -70,12 +70,23 @@ static void a_worker_whose_socket_does_not_listen_is_not_ready(void **state)
 	sticky_group_close(group);
 }
 
-/* A socket of the kind, bound to the address of the listener where that is possible. */
 static int open_socket(int family, int type)
 {
 	int fd = socket(family, type | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A socket that is bound to the address of a listener, and does not listen. */
+static int bind_beside(struct sticky_group *group, uint32_t listener)
+{
+	struct sockaddr_storage server = group_server(group, listener, AF_INET);
+	int fd = open_socket(AF_INET, SOCK_STREAM), yes = 1;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)), 0);
+	assert_int_equal(bind(fd, (void *)&server, address_length(&server)), 0);
 	return fd;
 }
 
@@ -85,7 +96,7 @@ static void sockets_that_cannot_be_of_a_worker_are_refused(void **state)
 	struct sticky_worker *worker = worker_start(group, 0), *untouched = worker, *again = worker;
 	int v4 = open_socket(AF_INET, SOCK_STREAM), local = open_socket(AF_UNIX, SOCK_STREAM);
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC), closed = 1 << 20;
-	int own = sticky_worker_fd(worker, 0);
+	int own = sticky_worker_fd(worker, 0), silent = bind_beside(group, 0);
 	uint32_t before = descriptors_count();
 
 	(void)state;
@@ -99,15 +110,87 @@ static void sockets_that_cannot_be_of_a_worker_are_refused(void **state)
 	assert_ptr_equal(again, untouched);
 	assert_int_equal(descriptors_count(), before);
 
-	/* The socket is one that the program never saw, and has not the listener's address. */
-	assert_int_equal(sticky_worker_adopt(group, 1, 7, &v4, &again), 0);
+	/* The socket is one that the program never saw, and it does not listen. */
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, &silent, &again), 0);
 	assert_int_equal(sticky_worker_ready(again), -EINVAL);
 	assert_int_equal(sticky_worker_close(again), 0);
 	assert_int_equal(descriptors_count(), before);
 	assert_int_equal(sticky_worker_close(worker), 0);
+	close(silent);
 	close(v4);
 	close(local);
 	close(file);
+	sticky_group_close(group);
+}
+
+/* Clients of the slot would go to a socket from which the worker does not accept. */
+static void a_worker_has_sockets_of_the_listeners_addresses(void **state)
+{
+	static const char *const others[] = {"127.0.0.1", "127.0.0.2", "0.0.0.0"};
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	int unbound = open_socket(AF_INET, SOCK_STREAM), fds[2];
+	struct sticky_worker *worker, *untouched = NULL;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		/* Another port of the same address, then the same port of other addresses. */
+		struct sockaddr_storage other = address_of(others[i], i ? group_port(group, 0) : 0);
+
+		fds[0] = plain_listen(&other, SO_REUSEPORT);
+		fds[1] = -1;
+		assert_true(fds[0] >= 0);
+		assert_int_equal(sticky_worker_adopt(group, 1, 7, fds, &untouched), -EADDRNOTAVAIL);
+		close(fds[0]);
+	}
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, (int[]){unbound, -1}, &untouched),
+			 -EADDRNOTAVAIL);
+	worker = worker_start(group, 0);
+	/* Those of the two listeners in the wrong order. */
+	fds[0] = sticky_worker_fd(worker, 1);
+	fds[1] = sticky_worker_fd(worker, 0);
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, fds, &untouched), -EADDRNOTAVAIL);
+	assert_null(untouched);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	close(unbound);
+	sticky_group_close(group);
+}
+
+/* The listener that was not imported must not count as one with sockets. */
+static void a_failing_import_of_a_listener_changes_nothing(void **state)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_dispatchers *dispatchers;
+	struct sticky_group *group;
+
+	(void)state;
+	options.engine = STICKY_ENGINE_USER;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
+	assert_int_equal(sticky_group_adopt_listener(group, -1), -EBADF);
+	assert_int_equal(sticky_group_adopt_listener(group, STDIN_FILENO), -ENOTSOCK);
+	assert_true(sticky_group_set_slots(group, SLOTS + 1) > 0);
+	assert_int_equal(sticky_dispatchers_open(group, 1, &dispatchers), 0);
+	sticky_dispatchers_close(dispatchers);
+	sticky_group_close(group);
+}
+
+/* No client comes to a slot that was removed. Its worker is not treated as a broken one. */
+static void a_worker_of_a_removed_slot_may_become_ready(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker;
+
+	(void)state;
+	assert_int_equal(sticky_worker_open(group, SLOTS - 1, &worker), 0);
+	assert_true(sticky_group_set_slots(group, SLOTS - 1) > 0);
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	assert_true(sticky_group_set_slots(group, SLOTS) > 0);
+	assert_true(group_slot_info(group, SLOTS - 1).holding);
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	assert_false(group_slot_info(group, SLOTS - 1).holding);
+	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
 }
 
@@ -411,6 +494,9 @@ int main(void)
 		cmocka_unit_test(a_slot_that_does_not_exist_is_refused),
 		cmocka_unit_test(a_worker_whose_socket_does_not_listen_is_not_ready),
 		cmocka_unit_test(sockets_that_cannot_be_of_a_worker_are_refused),
+		cmocka_unit_test(a_worker_has_sockets_of_the_listeners_addresses),
+		cmocka_unit_test(a_failing_import_of_a_listener_changes_nothing),
+		cmocka_unit_test(a_worker_of_a_removed_slot_may_become_ready),
 		cmocka_unit_test(the_same_twice_is_harmless_or_refused),
 		cmocka_unit_test(a_close_with_queued_connections_leaves_nothing),
 		cmocka_unit_test(without_descriptors_a_slot_keeps_its_worker),
