@@ -553,9 +553,11 @@ struct sticky_slot_info {
  * worker may accept a connection that is reset.
  *
  * Returns 0 (the program places connections, or the group does not use it); a number: the program
- * was attached again for so many listeners; or
+ * was attached again for so many listeners; or, if it was attached again for none, the first error:
  *   -EAGAIN  no reply within 20 ms: a busy machine, or a packet filter
  *   others   errors of socket(2), bind(2), connect(2), and of sticky_worker_open()
+ * All listeners are checked, also after an error. A listener whose address the machine does not
+ * have (IP_FREEBIND) gets no connections, and is left out.
  *
  * Costs about seven system calls for each listener.
  */
