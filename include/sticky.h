@@ -876,9 +876,18 @@ void sticky_process_close(struct sticky_process *process);
  * the process dies. sticky_group_close() removes them.
  *
  * directory  an existing one on a BPF file system (/sys/fs/bpf/...), writable by no other user: a
- *            process that can open the maps can change where clients go
+ *            process that can open the maps can change where clients go. One for each group: the
+ *            pins of a process that has died without sticky_group_close() are still there. Import
+ *            them, or remove the files
  *
- * Returns 0, -EPERM (not a BPF file system, or no CAP_BPF), or another -errno.
+ * Returns 0, or
+ *   -EEXIST      pins are there already, perhaps of another group
+ *   -EBUSY       the group is pinned already: by this function, or by the one that it was imported
+ *                from
+ *   -EPERM       not a BPF file system, or no CAP_BPF
+ *   -EOPNOTSUPP  without STICKY_CAN_SURVIVE
+ *   others       errors of bpf(2)
+ * and no pin has been added.
  */
 int sticky_group_pin(struct sticky_group *group, const char *directory);
 

@@ -52,8 +52,8 @@ int program_fd(const struct loaded_program *program);
 int program_map(const struct loaded_program *program, enum program_map map);
 
 /*
- * Pin all maps in a directory, and replace existing pins of these names; or remove the pins.
- * Returns 0, or -errno: then no pin is left.
+ * Pin all maps in a directory, or remove the pins. Returns 0; -EEXIST: there are pins of these
+ * names, which stay; or another -errno, and no pin has been added.
  */
 int program_pin(const struct loaded_program *program, const struct bpf_access *access,
 		const char *directory);
