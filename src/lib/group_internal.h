@@ -43,7 +43,12 @@ struct slot {
 	bool is_nonblocking;
 	uint64_t generation; /* of the worker that was opened last */
 	uint64_t overflows;  /* SYNs dropped by sockets that are closed by now */
-	bool is_away;	     /* its clients go to other slots after the next sticky_group_apply() */
+	/*
+	 * bits of listeners whose shared socket was opened by a growth that has not succeeded yet:
+	 * no program names it
+	 */
+	uint32_t is_new;
+	bool is_away; /* its clients go to other slots after the next sticky_group_apply() */
 };
 
 /* Sockets that belong to no slot any more, and are about to be closed: see deferred_close.c. */
