@@ -206,7 +206,7 @@ const char *sticky_version(void);
  *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to `log` as
  *                events "libbpf" of the level STICKY_LOG_DEBUG
  *   -ENOMEM, -EMFILE, -ENFILE
- * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC.
+ * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC of this function.
  *
  * Costs some 20 ms, for two loads of the program and two waits for running programs. One load is
  * for a test: does this kernel wake a sleeping acceptor when a connection is moved to its socket?
@@ -214,10 +214,12 @@ const char *sticky_version(void);
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
 
 /*
- * Explain why sticky_group_open() failed, and what to do about it. The function looks at the
- * capabilities, namespaces and filters of this process, and at the kernel.
+ * Explain why sticky_group_open() or sticky_group_adopt() failed, and what to do about it. The
+ * function looks at the capabilities, namespaces and filters of this process, and at the kernel. It
+ * takes -EPERM for a refusal of bpf(2): where another function returned that, the cause may be
+ * another one, such as an option that `prepare` sets. sticky_strerror() names all of them.
  *
- * error     what sticky_group_open() returned
+ * error     what sticky_group_open() or sticky_group_adopt() returned
  * size      bytes at ret_text; STICKY_EXPLANATION_SIZE always suffices
  * ret_text  a line with the cause, a newline, a line with the remedy
  */
@@ -225,7 +227,7 @@ void sticky_explain(int error, size_t size, char *ret_text);
 
 /*
  * Explain an error that a function of this library returned: the cause, a semicolon, and the
- * remedy. Where the cause is a refusal of bpf(2), sticky_explain() says more.
+ * remedy. sticky_explain() says more about the opening of a group.
  *
  * error  a negative errno; its positive value and 0 are understood, too
  *
@@ -260,7 +262,8 @@ void sticky_group_close(struct sticky_group *group);
  *   -ESHUTDOWN      the group refuses connections (sticky_group_refuse())
  *   -E2BIG          STICKY_LISTENERS_LIMIT reached
  *   -ENOENT         the name has no address
- *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
+ *   -ENOMEM, -EMFILE, -ENFILE
+ *   others          errors of `prepare`, such as -EPERM for an option that needs a capability
  *
  * Costs one socket for each slot. Needs no CAP_BPF from Linux 5.19 on, as the program is loaded
  * already.
@@ -600,6 +603,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
  *   -EINVAL      no such slot
  *   -EADDRINUSE  the effective uid is not the one that made the first socket
  *   -EACCES, -ENOMEM, -EMFILE, -ENFILE
+ *   others       errors of `prepare`, such as -EPERM for an option that needs a capability
  *
  * Costs four system calls for each listener.
  */
@@ -730,8 +734,8 @@ struct sticky_prefix {
  * may_go_direct  what happens while there is no dispatcher, as their process has died: a proxy's
  *                connection goes to the slot of the proxy's own address (true), or is refused
  *
- * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or an error of bpf(2). Costs a system call for each
- * range.
+ * Returns 0, -E2BIG, -EINVAL (bits), -EOPNOTSUPP (without STICKY_CAN_DISPATCH, unless count is 0),
+ * -ENOMEM, or an error of bpf(2). Costs a system call for each range.
  */
 int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_prefix *proxies,
 			     size_t count, bool may_go_direct);
@@ -741,9 +745,10 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
  * proxy is missing in the list. The host must pass them on according to the address that they come
  * from.
  *
- * one_in  a power of two, or 0: none
+ * one_in  2, 4, 8 or another power of two: one connection in so many; 0: none
  *
- * Returns 0, -EINVAL, or an error of bpf(2).
+ * Returns 0, -EINVAL, -EOPNOTSUPP (without STICKY_CAN_DISPATCH, unless one_in is 0), or an error of
+ * bpf(2).
  */
 int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
 
