@@ -173,6 +173,9 @@ static void threads_open_and_close_workers_while_clients_come(void **state)
 #define FEW	    3
 #define MANY	    (FEW + 1)
 #define DEADLINE_MS 20000
+/* More than there are processors: a copier that has to wait in its copy sees several changes. */
+#define COPIERS 8
+#define CHANGES 400
 
 struct lookups {
 	struct sticky_group *group;
@@ -244,49 +247,69 @@ static void look_ups_of_several_threads_make_no_system_call(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-/* Copies the table while it changes: each copy must be one of the two tables, and no mixture. */
+/* Three: each of the two buffers of the library gets other tables in turn. */
+#define TABLES 3
+
+/* Copies the table while it changes: each copy must be one of the tables, and no mixture. */
 struct copier {
 	struct sticky_group *group;
-	uint16_t tables[2][STICKY_BUCKET_COUNT];
+	const uint16_t (*tables)[STICKY_BUCKET_COUNT]; /* TABLES of them */
 	uint16_t copy[STICKY_BUCKET_COUNT];
 	pthread_t id;
-	atomic_bool stop;
+	const atomic_bool *stop;
 	uint32_t copies, mixtures;
 };
+
+static bool is_mixture(const struct copier *copier)
+{
+	uint32_t i;
+
+	for (i = 0; i < TABLES; i++)
+		if (!memcmp(copier->copy, copier->tables[i], sizeof(copier->copy)))
+			return false;
+	return true;
+}
 
 static void *copy_tables(void *context)
 {
 	struct copier *copier = context;
 
-	for (; !atomic_load(&copier->stop); copier->copies++) {
+	for (; !atomic_load(copier->stop); copier->copies++) {
 		sticky_group_table(copier->group, copier->copy);
-		copier->mixtures +=
-			memcmp(copier->copy, copier->tables[0], sizeof(copier->copy)) != 0 &&
-			memcmp(copier->copy, copier->tables[1], sizeof(copier->copy)) != 0;
+		copier->mixtures += is_mixture(copier);
 	}
 	return NULL;
 }
 
 static void a_copy_of_the_table_is_of_one_moment(void **state)
 {
-	static struct copier copier;
-	struct sticky_group_options options = group_options(MANY);
-	uint32_t turn;
+	static uint16_t tables[TABLES][STICKY_BUCKET_COUNT];
+	static struct copier copiers[COPIERS];
+	struct sticky_group_options options = group_options(FEW + TABLES);
+	struct sticky_group *group;
+	atomic_bool stop = false;
+	uint32_t i;
 
 	(void)state;
 	options.engine = STICKY_ENGINE_USER;
-	assert_int_equal(sticky_group_open(&options, &copier.group), 0);
-	sticky_group_table(copier.group, copier.tables[0]);
-	assert_true(sticky_group_set_slots(copier.group, FEW) > 0);
-	sticky_group_table(copier.group, copier.tables[1]);
-	assert_int_equal(pthread_create(&copier.id, NULL, copy_tables, &copier), 0);
-	for (turn = 0; turn < 400; turn++)
-		assert_true(sticky_group_set_slots(copier.group, turn & 1 ? FEW : MANY) > 0);
-	atomic_store(&copier.stop, true);
-	pthread_join(copier.id, NULL);
-	assert_true(copier.copies > 0);
-	assert_int_equal(copier.mixtures, 0);
-	sticky_group_close(copier.group);
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	for (i = 0; i < TABLES; i++) {
+		assert_true(sticky_group_set_slots(group, FEW + i) > 0);
+		sticky_group_table(group, tables[i]);
+	}
+	for (i = 0; i < COPIERS; i++) {
+		copiers[i] = (struct copier){.group = group, .tables = tables, .stop = &stop};
+		assert_int_equal(pthread_create(&copiers[i].id, NULL, copy_tables, &copiers[i]), 0);
+	}
+	for (i = 0; i < CHANGES; i++)
+		assert_true(sticky_group_set_slots(group, FEW + i % TABLES) > 0);
+	atomic_store(&stop, true);
+	for (i = 0; i < COPIERS; i++) {
+		pthread_join(copiers[i].id, NULL);
+		assert_true(copiers[i].copies > 0);
+		assert_int_equal(copiers[i].mixtures, 0);
+	}
+	sticky_group_close(group);
 }
 
 /* Groups share nothing: each thread opens and closes some of its own. */
