@@ -91,6 +91,8 @@ static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
 		return 0;
 	if (error == ENETUNREACH)
 		return NO_ADDRESS;
+	if (error == EADDRNOTAVAIL)
+		return -EAGAIN; /* an earlier test connection of the same ports is not over yet */
 	/* A reset comes after the connection was established. */
 	return error && error != ECONNRESET ? -error : 1;
 }

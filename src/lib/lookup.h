@@ -6,9 +6,9 @@
  *
  * There are two tables. One is in force, and a change is written into the other one, which then
  * takes its place. A look-up reads one element. If it was delayed for so long that its table is
- * being written once more, it gets the slot before that change or after it, and both are right. Who
- * copies a whole table finds out by `version` that this has happened, and copies again. An element
- * is written with "release", after the version before it: a reader that sees the element also sees
+ * being written once more, it gets the slot before that change or after it, and both are right. A
+ * copy of a whole table is made again if `version` says that this has happened. An element is
+ * written with "release", after the version before it: a reader that sees the element also sees
  * that version.
  */
 #ifndef STICKY_LIB_LOOKUP_H

@@ -323,7 +323,7 @@ static void what_is_not_all_there_is_not_taken_over(void **state)
 	assert_int_equal(mkdir(pins, 0700), 0);
 }
 
-/* Those who replace the pins of another group would also remove them at their end. */
+/* A group that replaced the pins of another one would also remove them at its end. */
 static void pins_are_those_of_one_group(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0"), *other, *adopted;
