@@ -186,7 +186,7 @@ int listener_learn(struct listener *listener, int fd)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
-	uint32_t device;
+	uint32_t device = 0;
 	int error;
 
 	if (getsockname(fd, (void *)&address, &length))

@@ -38,15 +38,14 @@ static int open_one(struct sticky_group *group, uint32_t slot, uint32_t listener
 int shared_open(struct sticky_group *group, uint32_t slot)
 {
 	struct slot *state = &group->slots[slot];
+	const struct socket_set previous = state->holding;
 	uint32_t listener;
 	int error = 0;
 
 	state->is_new = 0;
 	for (listener = 0; listener < group->listener_count && !error; listener++) {
-		bool has_socket = state->holding.fd[listener] >= 0;
-
 		error = open_one(group, slot, listener);
-		if (!has_socket && state->holding.fd[listener] >= 0)
+		if (state->holding.fd[listener] != previous.fd[listener])
 			state->is_new |= 1u << listener;
 	}
 	if (error)
