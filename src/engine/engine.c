@@ -138,22 +138,40 @@ static int write_settings(struct engine *engine)
 int engine_set_proxies(struct engine *engine, const struct sticky_prefix *proxies, size_t count,
 		       bool may_go_direct)
 {
+	struct sticky_settings previous = engine->settings;
+	int error;
+
 	if (!engine->ops->set_proxies)
 		return 0;
 	engine->settings.proxies_may_go_direct = may_go_direct;
-	return engine->ops->set_proxies(engine, proxies, count);
+	error = engine->ops->set_proxies(engine, proxies, count);
+	if (error)
+		engine->settings = previous;
+	return error;
 }
 
 int engine_set_dispatchers(struct engine *engine, uint32_t count)
 {
+	struct sticky_settings previous = engine->settings;
+	int error;
+
 	engine->settings.dispatchers = count;
-	return write_settings(engine);
+	error = write_settings(engine);
+	if (error)
+		engine->settings = previous;
+	return error;
 }
 
 int engine_set_sample(struct engine *engine, uint32_t one_in)
 {
+	struct sticky_settings previous = engine->settings;
+	int error;
+
 	engine->settings.sample_mask = one_in ? one_in - 1 : 0;
-	return write_settings(engine);
+	error = write_settings(engine);
+	if (error)
+		engine->settings = previous;
+	return error;
 }
 
 int engine_count(struct engine *engine, struct sticky_cpu_counters *ret_sum)

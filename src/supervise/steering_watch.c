@@ -50,9 +50,11 @@ static void note_unanswered(struct steering_watch *watch, int error)
 	if (++watch->unanswered == UNANSWERED_MAX)
 		report(STICKY_LOG_WARN, "steering_unchecked",
 		       "error=\"%s\" so=\"it is not known whether the program still places "
-		       "connections\" hint=\"does a packet filter drop connections over "
-		       "loopback?\"",
-		       strerror(-error));
+		       "connections\"%s",
+		       strerror(-error),
+		       error == -EAGAIN ? " hint=\"does a packet filter drop connections over "
+					  "loopback?\""
+					: "");
 }
 
 static void check(struct steering_watch *watch)
