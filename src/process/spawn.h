@@ -46,6 +46,7 @@ struct spawn_request {
 	/* install it by way of another program, which executes this worker's; NULL: do not */
 	const struct filter_exec *filter_exec;
 	int filter_channel;   /* where its filter's descriptor goes to */
+	int cgroup;	      /* cgroup.procs of the cgroup that it joins, if it can; -1: none */
 	int32_t *noted_pid;   /* shared memory in which the child writes its pid; NULL: none */
 	struct rlimit nofile; /* limit of descriptors for the child */
 };

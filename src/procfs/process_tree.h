@@ -15,6 +15,7 @@ struct process_entry {
 	pid_t pid;
 	pid_t parent;
 	pid_t group;
+	char state;	/* of proc_pid_stat(5): 'Z' has ended, and is not reaped yet */
 	uint64_t start; /* clock ticks since boot: tells it from a later process of this pid */
 };
 
