@@ -79,9 +79,23 @@ class DelegatedCgroup(Cgroup):
     @classmethod
     def make(cls):
         cgroup = super().make()
-        if cgroup:
-            os.setxattr(cgroup.path, "user.delegate", b"1")
-        return cgroup
+        return cgroup.delegate() if cgroup else None
+
+    @classmethod
+    def make_below(cls, parent):
+        """Make it where the limit of another one holds. Returns None if that is not possible."""
+        control = parent.path / "cgroup.subtree_control"
+        if not control.exists():
+            return cls.make()  # the limit is of version 1: a process is in a cgroup of each
+        control.write_text(f"+{parent.CONTROLLER}\n")
+        cgroup = cls(parent.path / "below")
+        cgroup.path.mkdir()
+        return cgroup.delegate() if cgroup.file else None
+
+    def delegate(self):
+        """Mark it as systemd does. Returns it."""
+        os.setxattr(self.path, "user.delegate", b"1")
+        return self
 
     @property
     def below(self):
