@@ -87,9 +87,11 @@ static bool is_own(const char *directory)
 }
 
 /*
- * Returns the directory of the controller's own cgroup if it is delegated, else -1.
+ * Find the controller's own cgroup.
  *
  * ret_cgroup  its path as /proc tells it
+ *
+ * Returns 0, or -1: there is none, or it is not delegated.
  */
 static int find_own(char ret_directory[PATH_MAX], char ret_cgroup[PATH_MAX])
 {
