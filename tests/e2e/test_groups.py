@@ -270,6 +270,28 @@ class Delegated(LeftTestCase, TakeoverTestCase):
         self.assertTrue(self.is_alive())
         self.assertEqual(len(instance.log_lines("process_left")), 1)
 
+    def test_the_root_of_a_cgroup_namespace(self):
+        """A container's, which has no mark."""
+        os.removexattr(self.cgroup.path, "user.delegate")
+        self.prefix = [*self.cgroup.prefix, "unshare", "--cgroup", "--mount", "sh", "-c",
+                       'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"', "sh"]
+        instance = self.serve_stubborn()
+        self.assertEqual(self.cgroup.below, ["stickyctl-default@0.1"])
+        self.check_killed(instance)
+
+    def test_another_cgroup_than_that_of_the_namespace_is_left_alone(self):
+        """What is mounted is the cgroup of an outer namespace."""
+        inner = self.cgroup.path / "inner"
+        inner.mkdir()
+        self.prefix = [*self.cgroup.prefix, "unshare", "--cgroup", "--mount", "sh", "-c",
+                       'mount -t cgroup2 cgroup2 /sys/fs/cgroup && '
+                       'echo 0 >/sys/fs/cgroup/inner/cgroup.procs && '
+                       'exec unshare --cgroup "$@"', "sh"]
+        instance = self.serve_stubborn()
+        self.assertEqual(self.cgroup.below, ["inner"])
+        self.assertEqual(instance.stop(), 4)
+        self.assertTrue(self.is_alive())
+
     def test_a_cgroup_that_is_not_delegated_is_left_alone(self):
         os.removexattr(self.cgroup.path, "user.delegate")
         instance = self.serve_stubborn()
