@@ -189,6 +189,13 @@ class Delegated(LeftTestCase, TakeoverTestCase):
         self.addCleanup(self.cgroup.remove)
         self.prefix = self.cgroup.prefix
 
+    @staticmethod
+    def namespace(words):
+        """The beginning of a command line, for a shell in a new namespace that has mounted it."""
+        return ["unshare", "--cgroup", "--mount", "sh", "-c",
+                "umount --lazy /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && "
+                + words, "sh"]
+
     def serve_stubborn(self, *options):
         return self.serve_leaver(STUBBORN_LEAVER, STUBBORN, (*HARD_SHUTDOWN, *options))
 
@@ -273,8 +280,7 @@ class Delegated(LeftTestCase, TakeoverTestCase):
     def test_the_root_of_a_cgroup_namespace(self):
         """A container's, which has no mark."""
         os.removexattr(self.cgroup.path, "user.delegate")
-        self.prefix = [*self.cgroup.prefix, "unshare", "--cgroup", "--mount", "sh", "-c",
-                       'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"', "sh"]
+        self.prefix = [*self.cgroup.prefix, *self.namespace('exec "$@"')]
         instance = self.serve_stubborn()
         self.assertEqual(self.cgroup.below, ["stickyctl-default@0.1"])
         self.check_killed(instance)
@@ -283,10 +289,8 @@ class Delegated(LeftTestCase, TakeoverTestCase):
         """What is mounted is the cgroup of an outer namespace."""
         inner = self.cgroup.path / "inner"
         inner.mkdir()
-        self.prefix = [*self.cgroup.prefix, "unshare", "--cgroup", "--mount", "sh", "-c",
-                       'mount -t cgroup2 cgroup2 /sys/fs/cgroup && '
-                       'echo 0 >/sys/fs/cgroup/inner/cgroup.procs && '
-                       'exec unshare --cgroup "$@"', "sh"]
+        self.prefix = [*self.cgroup.prefix, *self.namespace(
+            'echo 0 >/sys/fs/cgroup/inner/cgroup.procs && exec unshare --cgroup "$@"')]
         instance = self.serve_stubborn()
         self.assertEqual(self.cgroup.below, ["inner"])
         self.assertEqual(instance.stop(), 4)
