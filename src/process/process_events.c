@@ -178,9 +178,10 @@ void process_kill_all(struct process *process)
 {
 	if (process->reaped)
 		return;
-	survivors_look(&process->survivors, process->pid);
+	process_look_for_survivors(process);
 	kill_group(process);
 	process_signal(process, SIGKILL);
+	worker_cgroup_kill(&process->cgroup);
 }
 
 /*
@@ -200,7 +201,7 @@ void process_kill_rest(struct process *process)
 {
 	if (!is_number_reused(process))
 		kill_group(process);
-	survivors_report(&process->survivors, worker_slot(process->worker), process->pid);
+	process_report_survivors(process);
 }
 
 static struct process *find(const struct processes *processes, pid_t pid)

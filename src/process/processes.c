@@ -37,12 +37,18 @@ static bool runs_as_root(const struct identity *identity)
 	return identity->change ? identity->uid == 0 : geteuid() == 0;
 }
 
-static int start_child(struct process *process, const struct spawn_request *request)
+static int start_child(struct process *process, struct spawn_request *request)
 {
-	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
-	int error = spawn_start(request, &process->pid, &process->status_fd);
+	unsigned int previous;
+	int error;
 
+	request->cgroup = process_make_cgroup(process);
+	previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
+	error = spawn_start(request, &process->pid, &process->status_fd);
 	privilege_restore(previous);
+	if (request->cgroup >= 0)
+		close(request->cgroup);
+	request->cgroup = -1;
 	if (!error && process->bind)
 		bind_worker_set_pid(process->bind, process->pid);
 	return error;
@@ -126,6 +132,7 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		.error_output = error_output,
 		.has_filter = process->bind != NULL,
 		.filter_channel = process->filter_end,
+		.cgroup = -1,
 		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
@@ -280,7 +287,7 @@ static bool process_stop(void *handle)
 	struct process *process = handle;
 
 	if (!process->reaped)
-		survivors_look(&process->survivors, process->pid);
+		process_look_for_survivors(process);
 	if (process->node && process_disconnect(process))
 		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
@@ -311,6 +318,7 @@ void process_release(void *handle)
 	output_source_close(process->error_output);
 	output_tail_close(process->tail);
 	output_tail_close(process->error_tail);
+	process_remove_cgroup(process);
 	free(process);
 }
 
@@ -385,6 +393,8 @@ int processes_open(const struct processes_options *options, struct processes **r
 				? 0
 				: -ENOMEM;
 	}
+	if (!error)
+		error = processes_open_cgroups(processes);
 	if (error) {
 		processes_close(processes);
 		return error;
@@ -423,5 +433,6 @@ void processes_close(struct processes *processes)
 	notify_close(processes->notify);
 	if (processes->null >= 0)
 		close(processes->null);
+	processes_close_cgroups(processes);
 	free(processes);
 }
