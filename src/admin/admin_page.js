@@ -248,7 +248,8 @@ function problemOf(worker, status) {
     return `Slot ${slot} has no worker${how}; the next one starts in ` +
       `${duration(worker.restart_in_ms)}: ${logs}${detailOf(exit)}`;
   if (worker.state === "starting" && worker.uptime_ms >= SLOW_START_MS)
-    return `Slot ${slot} has been starting for ${duration(worker.uptime_ms)}, and is not ready: ${logs}`;
+    return `Slot ${slot} has been starting for ${duration(worker.uptime_ms)}, and is not ready` +
+      `${worker.not_ready ? `, as ${worker.not_ready.why}` : ""}: ${logs}`;
   return null;
 }
 

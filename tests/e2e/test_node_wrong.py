@@ -3,11 +3,15 @@
 """Wrong ways to start an application of Node.js, each said plainly."""
 
 import json
+import signal
 
 import harness
 from clients import HERE, LISTEN
 from nodejs import BEGUN_IN, LISTENS, NODE, NODE_VERSION, SERVER, WHO, NodeTestCase, ask_http
 from programs import FAILED, USAGE, WORKER, environment
+from world import scaled
+
+SLOW_START_MS = 10000  # of src/terminal/status_problems.c
 
 
 class Runners(NodeTestCase):
@@ -315,6 +319,20 @@ class Applications(NodeTestCase):
         app = self.app(SERVER + "server.listen({port: 3000, exclusive: true});")
         self.assert_start_fails(app, "has not called listen()", "exclusive", arguments=BEGUN_IN,
                                 slots=1)
+
+    def test_it_starts_for_long(self):
+        """`status` says what the application lacks, and not that READY=1 is waited for."""
+        app = self.app("setInterval(() => {}, 1000);")
+        instance = self.start("-w", 1, "--ready-timeout", f"{scaled(600)}s", "--", "node", app)
+        status = instance.wait_status("a slow start", lambda status: (
+            status["workers"][0]["uptime_ms"] >= SLOW_START_MS), 30)
+        self.assertEqual(status["workers"][0]["not_ready"]["why"], "it has not called listen()")
+        lines = instance.run("status").stdout.splitlines()
+        self.assertRegex(lines[0], r"^slot 0 has been starting for \d+s, and is not ready: ")
+        self.assertEqual(lines[1], "  it has not called listen()")
+        self.assertIn("--ready-timeout", lines[2])
+        instance.send(signal.SIGTERM)
+        instance.wait()
 
     def test_reuse_port(self):
         """Older versions of Node.js do not know it, and serve."""
