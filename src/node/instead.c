@@ -65,7 +65,8 @@ static void say_example(struct line *line, const char *node)
 	error_text_set(&line->words, " %s server.js", node);
 }
 
-/* ---- A text for a shell, as package.json has it ----------------------------------------------- */
+/* ---- A text for a shell, as package.json has it -----------------------------------------------
+ */
 
 /* Only a shell understands a text with these characters. */
 static bool is_plain_text(const char *text)
@@ -90,7 +91,8 @@ static void follow_text(struct line *line, const char *text)
 	free(copy);
 }
 
-/* ---- npm, npx, yarn, pnpm --------------------------------------------------------------------- */
+/* ---- npm, npx, yarn, pnpm ---------------------------------------------------------------------
+ */
 
 /*
  * Returns the command that package.json has for a script, which the caller frees; NULL: there is
@@ -138,7 +140,7 @@ static bool is_one_of(const char *word, const char *const *words)
 /* Skip the options of a runner, some of which have a value in the next word. */
 static char *const *skip_options(char *const *word)
 {
-	static const char *const with_value[] = {"-p",	"-C",	    "-w", "--package",
+	static const char *const with_value[] = {"-p",	     "-C",	    "-w", "--package",
 						 "--prefix", "--workspace", NULL};
 
 	while (*word && (*word)[0] == '-') {

@@ -125,8 +125,9 @@ bool node_words_are_watched(char *const *word)
 /* These show something and end, or run files that they find themselves. */
 static bool needs_no_file(const char *option)
 {
-	static const char *const options[] = {"-h", "-v", "--help", "--version", "--v8-options",
-					      "--completion-bash", "--run", "--test", NULL};
+	static const char *const options[] = {"-h",	   "-v",	   "--help",
+					      "--version", "--v8-options", "--completion-bash",
+					      "--run",	   "--test",	   NULL};
 
 	return is_one_of(option, options) || !strncmp(option, "--run=", strlen("--run="));
 }

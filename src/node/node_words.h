@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of a command line of Node.js: its own options, the script, the script's arguments. Pure. */
+/* The words of a command line of Node.js: its own options, the script, the script's arguments.
+ * Pure. */
 #ifndef STICKY_NODE_NODE_WORDS_H
 #define STICKY_NODE_NODE_WORDS_H
 

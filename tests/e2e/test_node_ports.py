@@ -5,7 +5,7 @@
 
 import harness
 from clients import HERE, LISTEN, http_get, is_refused
-from nodejs import NodeTestCase, ask_http, sources
+from nodejs import PLAIN, NodeTestCase, ask_http, sources
 from world import wait_for
 
 METRICS = ("127.0.0.1", 9100)
@@ -266,6 +266,24 @@ class Shared(PortsTestCase):
         self.assertIn("-l", line.fields["hint"])
         self.assertIn("port=3000", http_get(HERE)[2])
         instance.stop()
+
+    def test_wider_than_the_application_asks_for(self):
+        """A server that was for this machine alone is open to all: it is said once."""
+        for asked, named, expected in (
+                ("127.0.0.1", ":3000", ("127.0.0.1:3000", "[::]:3000", "-l 127.0.0.1:3000")),
+                ("127.0.0.1", "0.0.0.0:3000", ("127.0.0.1:3000", "0.0.0.0:3000",
+                                               "-l 127.0.0.1:3000")),
+                ("::1", ":3000", ("[::1]:3000", "[::]:3000", "-l [::1]:3000")),
+                ("0.0.0.0", ":3000", None), ("::", ":3000", None),
+                ("127.0.0.1", "127.0.0.1:3000", None)):
+            with self.subTest(f"{asked} {named}"):
+                instance = self.serve_node(self.app(PLAIN % f"3000, '{asked}'"), "-l", named)
+                self.reload(instance)
+                self.assertEqual([(line.fields["asked"], line.fields["listens"],
+                                   line.fields["hint"])
+                                  for line in instance.log_lines("address_wider")],
+                                 [expected] if expected else [])
+                instance.stop()
 
     def test_named(self):
         """With -l, what it names is steered, and nothing else."""
