@@ -281,7 +281,9 @@ function showHead(status) {
   setText(byId("name"), status.name);
   setState(byId("state"), status.state);
   setText(byId("facts"), `pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
-    `listening on ${status.listeners.join(", ") || "nothing yet"}`);
+    `listening on ${status.listeners.map((address) => (
+      status.closed_listeners.includes(address) ? `${address} (closed)` : address
+    )).join(", ") || "nothing yet"}`);
   setText(byId("why"), `steering ${status.steering}: ${status.steering_reason}`);
   setText(byId("version"), `stickyctl ${status.version}`);
 }

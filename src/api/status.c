@@ -112,6 +112,19 @@ static json_t *listeners_json(struct sticky_group *group)
 	return listeners;
 }
 
+/* The listeners on which nothing listens. */
+static json_t *closed_json(const struct instance *instance)
+{
+	uint32_t closed = closed_listeners(instance->supervisor), i;
+	json_t *all = listeners_json(instance->group), *list = json_array();
+
+	for (i = 0; i < json_array_size(all); i++)
+		if (closed & 1u << i)
+			json_array_append(list, json_array_get(all, i));
+	json_decref(all);
+	return list;
+}
+
 /* Read a counter that the threads of the dispatchers increment. */
 static uint64_t counted(const uint64_t *counter)
 {
@@ -258,6 +271,7 @@ json_t *status_of_instance(const struct instance *instance)
 			(json_int_t)supervisor_steering_restored(instance->supervisor),
 			"output_lost", output_lost_json(instance));
 	survey_fini(&survey);
+	json_object_set_new(json, "closed_listeners", closed_json(instance));
 	json_object_set_new(json, "admin",
 			    instance->has_admin ? json_string(instance->config->admin)
 						: json_null());

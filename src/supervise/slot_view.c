@@ -52,6 +52,19 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	ret_view->handle = worker->handle;
 }
 
+uint32_t closed_listeners(const struct supervisor *supervisor)
+{
+	uint32_t open = 0, slot;
+
+	for (slot = 0; slot < supervisor->slot_count; slot++) {
+		const struct worker *worker = supervisor->slots[slot]->current;
+
+		if (worker && worker->state == WORKER_READY)
+			open |= ~worker->not_held;
+	}
+	return open ? ~open : 0;
+}
+
 uint32_t draining_count(const struct supervisor *supervisor)
 {
 	uint32_t count = 0, i;

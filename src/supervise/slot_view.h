@@ -47,6 +47,12 @@ struct slot_view {
  */
 void slot_view_read(const struct supervisor *supervisor, uint32_t slot, struct slot_view *ret_view);
 
+/*
+ * Returns the listeners that no READY worker has open, one bit each. A Node.js application may have
+ * closed a port, or a reload may have taken it away. While no worker is READY, none is closed.
+ */
+uint32_t closed_listeners(const struct supervisor *supervisor);
+
 /* A worker that leaves its slot, or has left it. */
 struct draining_view {
 	uint32_t slot;
