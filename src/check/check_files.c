@@ -100,13 +100,11 @@ static void look_at_proxies(const struct look *look)
 static const char *directory_problem(const struct look *look, const char *path)
 {
 	struct stat status;
-	int error = 0;
+	int error = stat(path, &status) ? errno : 0;
 
-	if (stat(path, &status))
-		error = errno;
-	else if (!S_ISDIR(status.st_mode))
+	if (!error && !S_ISDIR(status.st_mode))
 		error = ENOTDIR;
-	else if (access(path, X_OK))
+	if (!error && access(path, X_OK))
 		error = errno;
 	return error && (look->notes || error != EACCES) ? strerror(error) : NULL;
 }

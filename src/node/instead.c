@@ -79,15 +79,18 @@ static void follow_text(struct line *line, const char *text)
 	char *copy = strdup(text), *words[WORDS_MAX + 1], *rest = NULL, *word;
 	size_t count = 0;
 
+	if (!copy)
+		return;
 	text_clean_line(copy); /* the text is shown on a terminal */
-	word = copy && is_plain_text(text) ? strtok_r(copy, " \t", &rest) : NULL;
+	error_text_set(&line->script, "%s", copy);
+	word = is_plain_text(text) ? strtok_r(copy, " \t", &rest) : NULL;
 	for (; word && count < WORDS_MAX; word = strtok_r(NULL, " \t", &rest))
 		words[count++] = word;
 	words[count] = NULL;
-	if (count && !word)
+	if (count && !word) {
+		line->script.text[0] = '\0';
 		follow(line, words + (count > 1 && !strcmp(words[0], "exec")));
-	else
-		error_text_set(&line->script, "%s", text);
+	}
 	free(copy);
 }
 

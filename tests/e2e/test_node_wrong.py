@@ -42,6 +42,13 @@ class Runners(NodeTestCase):
         self.package(start="NODE_ENV=production node app.js | pino")
         self.refused("npm", "start", words=("NODE_ENV=production node app.js | pino",))
 
+    def test_a_script_is_no_command_to_the_terminal(self):
+        for script in ("node \x1b[31mred.js", "node app.js | \x1b[31mred", "\x1b[31mred\x07"):
+            self.package(start=script)
+            result = self.refused("npm", "start", words=("[31mred",))
+            self.assertNotIn("\x1b", result.stderr)
+            self.assertNotIn("\x07", result.stderr)
+
     def test_others(self):
         self.package(web="node web.js", start="node start.js")
         for command, script in (("npm run web", "node web.js"), ("yarn web", "node web.js"),
