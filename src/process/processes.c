@@ -178,7 +178,8 @@ static int build_environment(const struct process *process, const struct sticky_
 			     struct environment *environment)
 {
 	const struct processes_options *options = &process->processes->options;
-	int ends[WORKER_CHANNEL_ENDS];
+	struct error_text why = {""};
+	int ends[WORKER_CHANNEL_ENDS], error;
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
 		.serialization = worker_serialization(process->worker),
@@ -197,7 +198,10 @@ static int build_environment(const struct process *process, const struct sticky_
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
-	return worker_environment(&spec, environment);
+	error = worker_environment(&spec, environment, &why);
+	if (error && why.text[0])
+		worker_cannot_begin(process->worker, why.text);
+	return error;
 }
 
 int process_open_tails(struct process *process)

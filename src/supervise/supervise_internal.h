@@ -151,6 +151,8 @@ struct worker {
 	int channel_end;
 	/* an adopted worker that was started with the socket of its slot's own address */
 	bool has_private;
+	char begin_error[RUN_EXIT_TEXT_SIZE];  /* why it could not begin; "": only an errno is known
+						*/
 	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
 	const char *not_ready_hint;	       /* what the user can do; NULL: the general hint */
 	struct worker_record *record;	       /* in the state file; NULL: none */
