@@ -125,10 +125,11 @@ typedef void check_fn(const struct config *config, const struct origins *origins
 
 /*
  * Tell the places of mistakes in the file. The sources are read again, as the controller has
- * changed the configuration. Returns EXIT_BAD_CONFIG, or `result` if there is none.
+ * changed the configuration. Returns true if there are any.
  */
-static int blame_file(const struct config_sources *sources, check_fn *check, int result)
+static bool blame_file(const struct config_sources *sources, check_fn *check)
 {
+	bool has_mistakes = false;
 	struct config config;
 	struct file_report report = {0};
 	struct origins origins = {.sources = sources, .report = &report};
@@ -137,29 +138,31 @@ static int blame_file(const struct config_sources *sources, check_fn *check, int
 		origins.file = config.file;
 		check(&config, &origins, &report.problems);
 		tell_all(&report.problems);
-		result = problems_count(&report.problems) ? EXIT_BAD_CONFIG : result;
+		has_mistakes = problems_count(&report.problems) > 0;
 	}
 	config_fini(&config);
 	problems_fini(&report.problems);
-	return result;
+	return has_mistakes;
 }
 
 /* Run the instance until it ends. */
 static int run_instance(struct config *config, const struct config_sources *sources)
 {
 	bool failed_at_start = false;
-	int result = blame_file(sources, check_before_start, EXIT_DONE);
+	int result;
 
-	if (result)
-		return result;
+	if (blame_file(sources, check_before_start))
+		return EXIT_BAD_CONFIG;
 	end_with_npm();
 	/*
 	 * After `setcap ...+p` the capabilities are permitted, but not effective. This is enough.
 	 */
 	privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
 	result = controller_run(config, sources, demo_host(), &failed_at_start);
-	return failed_at_start && result == EXIT_FAILED ? blame_file(sources, check_start, result)
-							: result;
+	/* A directory or a file may be there at the next try: the exit code does not forbid it. */
+	if (failed_at_start && result == EXIT_FAILED)
+		(void)blame_file(sources, check_start);
+	return result;
 }
 
 int command_start(int argc, char **argv)
