@@ -16,7 +16,7 @@ KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf
 
 
 def drop_ins():
-    """Those of docs/systemd.md, for the user nobody."""
+    """Returns the drop-ins of docs/systemd.md, for the user nobody."""
     page = pathlib.Path("docs/systemd.md").read_text()
     blocks = re.findall(r"^    \[Service\]\n((?:    .*\n)+)", page, re.MULTILINE)
     return [re.sub(r"\bapp\b", "nobody", textwrap.dedent(block)) for block in blocks]
