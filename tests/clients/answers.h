@@ -17,7 +17,7 @@ struct answer {
 	uint32_t generation; /* generation of the slot's worker; 0: the answer does not name it */
 };
 
-/* What is known of a client from its answers. */
+/* Data about a client, taken from its answers. */
 struct client {
 	int slot;	     /* slot of its first answer, or NO_SLOT */
 	uint32_t generation; /* the highest generation of its slot that has answered */

@@ -11,7 +11,7 @@
  */
 void *heap_allocate(size_t count, size_t size);
 
-/* As realloc(3). New memory is not zeroed. */
+/* Resize memory, as realloc(3) does. New memory is not zeroed. */
 void *heap_resize(void *memory, size_t count, size_t size);
 
 #endif

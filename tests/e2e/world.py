@@ -149,8 +149,8 @@ def libbpf():
 
 
 def bpf_object_exists(kind, number):
-    """Does the object exist in the kernel, whoever keeps it? BPF_..._GET_FD_BY_ID of bpf(2) tells
-    it."""
+    """Does the object exist in the kernel, in whatever process? BPF_..._GET_FD_BY_ID of bpf(2)
+    tells it."""
     fd = getattr(libbpf(), f"bpf_{kind}_get_fd_by_id")(ctypes.c_uint32(number))
     if fd < 0:
         return False

@@ -65,7 +65,7 @@ class Container(lifecycle.LifecycleTestCase):
         wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
         user, group = security["runAsUser"], security.get("runAsGroup", 0)
         os.chown(self.seed, 0, group)
-        volume = self.dir / "volume"  # an emptyDir: everybody may write in it
+        volume = self.dir / "volume"  # an emptyDir: every user may write to it
         volume.mkdir()
         volume.chmod(0o777)
         self.run_dir = volume / "sticky"

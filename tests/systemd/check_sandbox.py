@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the controller and the workers may do, and drop-ins that change it."""
+"""The rights of the controller and the workers, and drop-ins that change them."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ from case import Case
 from service import TARGET, WORKER, Load
 from world import status_of
 
-# What the controller keeps after its start.
+# The capabilities that the controller keeps after its start.
 KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf",
         "cap_dac_read_search", "cap_sys_ptrace"}
 
@@ -23,7 +23,7 @@ def drop_ins():
 
 
 class Sandbox(Case):
-    """What the controller and the workers may do."""
+    """The rights of the controller and the workers."""
 
     def test_controller(self):
         """the controller has the capabilities that it keeps, and none is effective"""
