@@ -4,12 +4,12 @@
 #
 #     boot.sh INSTALLED COMMAND [ARGUMENT...]
 #
-# systemd runs in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a network with
-# only a loopback interface. Its files are the machine's, or those of the tree that $SYSTEMD_ROOT names.
-# An overlay in memory lies above them, with the tree INSTALLED in it, so that no change stays. The
-# command is the only service that is started. It runs as root, in the directory from which boot.sh was
-# called. Its output and its exit status become those of boot.sh. Exit status 77: systemd can't be booted here;
-# stderr has the reason.
+# systemd runs in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a network
+# with only a loopback interface. Its files are the machine's, or those of the tree that
+# $SYSTEMD_ROOT names. An overlay in memory lies above them, with the tree INSTALLED in it, so that
+# no change stays. The command is the only service that is started. It runs as root, in the
+# directory from which boot.sh was called. Its output and its exit status become those of boot.sh.
+# Exit status 77: systemd can't be booted here; stderr has the reason.
 set -eu
 
 skip() {
