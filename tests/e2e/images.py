@@ -83,7 +83,7 @@ class Stage:
 
 
 class Image:
-    """The last stage of a Dockerfile. """
+    """The last stage of a Dockerfile."""
 
     def __init__(self, test, dockerfile):
         self.stages = {}
