@@ -41,7 +41,8 @@ def soname():
 
 
 def shared_symbols():
-    """The symbols of the shared library, NAME@@VERSION, without those of the versions themselves."""
+    """The symbols of the shared library, NAME@@VERSION. The symbols of the versions are left
+    out."""
     for line in output("readelf", "--dyn-syms", "-W", SHARED).splitlines():
         words = line.split()
         if len(words) >= 8 and words[0].rstrip(":").isdigit() and words[6] not in ("UND", "ABS"):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each file of the project that README.md and docs/ name is there, and each link leads somewhere.
+"""Checks that each file of the project that README.md and docs/ name exists, and that each link
+leads to a page and an anchor.
 
-A file is named with a folder (tests/kernel/test_open.c, src/engine/wake.c, supervise/worker_exit.c) or by a
-link. Exit status 1: some are not.
+A file is named with a folder (tests/kernel/test_open.c, src/engine/wake.c, supervise/worker_exit.c)
+or by a link. The exit status is 1 if a name or a link is wrong.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each link of the pages that `make html` writes leads to a page and an anchor that are there, each
-page can be reached from index.html, and nothing is loaded from elsewhere.
+"""Checks the pages that `make html` writes: each link leads to a page and an anchor that exist,
+each page can be reached from index.html, and no page loads anything from elsewhere.
 
     python3 tests/html_links.py DIRECTORY
 """
@@ -16,7 +16,7 @@ LOADS = {("link", "href"), ("img", "src"), ("script", "src"), ("iframe", "src"),
 
 
 class Reader(html.parser.HTMLParser):
-    """The anchors, the links, and what is loaded with the page."""
+    """The anchors and links of a page, and the files that it loads."""
 
     def __init__(self, text):
         super().__init__()
@@ -36,7 +36,7 @@ class Reader(html.parser.HTMLParser):
 
 
 def local(path, link):
-    """(file, anchor) of a link, or None if it leads elsewhere."""
+    """Returns (file, anchor) for a link, or None if it leads elsewhere."""
     parts = urllib.parse.urlsplit(link)
     if parts.scheme or parts.netloc:
         return None

@@ -20,7 +20,7 @@ class Result:
     passed: int = 0
     failed: int = 0
     reasons: list = dataclasses.field(default_factory=list)  # why tests were skipped
-    # what was wrong with the file as a whole
+    # faults of the file as a whole
     faults: list = dataclasses.field(default_factory=list)
 
     def fault(self, what):

@@ -4,10 +4,14 @@
 
     python3 tests/layers.py [DIRECTORY]
 
-DIRECTORY is the root of the sources (default: the one that this file is in). An include that is
-not allowed, one by "..", one of a folder that LAYERS does not know, and a circle of folders in
-LAYERS itself are named, one a line; so are, in a folder that has levels, an include of a higher
-level and a file that is in no level. The exit status is then 1.
+DIRECTORY is the root of the sources (default: the one that this file is in). One line is printed
+for each mistake:
+
+- an include that is not allowed, one by "..", and one of a folder that LAYERS does not know;
+- a circle of folders in LAYERS itself;
+- in a folder that has levels, an include of a higher level, and a file that is in no level.
+
+The exit status is then 1.
 """
 
 import pathlib
@@ -39,7 +43,8 @@ def read_layers(path):
 
 
 def upward(layers):
-    """A folder may include only what stands below it: so there is no circle."""
+    """Finds folders that may include one that stands above them. Without these there is no
+    circle."""
     folders = list(layers)
     for place, folder in enumerate(folders):
         for name in sorted(layers[folder] & set(folders[:place])):

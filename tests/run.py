@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Run the tests, one line a file, and count.
+"""Run the tests, print one line for each file, and count the results.
 
     BUILD=build tests/run.py unit kernel e2e
     BUILD=build ONLY=handover tests/run.py kernel   files with "handover" in their name
@@ -9,25 +9,24 @@
     BUILD=build JOBS=1 tests/run.py e2e             one file after the other
     STICKY_TEST_SLOWNESS=4 tests/run.py             as on a machine that is so slow, see slowness.py
     EACH=1 tests/run.py hosts                       also a line for each test, and its figures
-    REPEAT_FAILED_ONCE=1 tests/run.py               set by .ci/run alone, see below
+    REPEAT_FAILED_ONCE=1 tests/run.py               set only by .ci/run, see below
 
-Every test is a program that prints TAP (https://testanything.org): the C tests
-under $BUILD/tests/{unit,kernel}, the Python ones under tests/unit and tests/e2e, the
-latter each in namespaces of its own. A file that ends with status 77 is skipped as a whole. A
-crash, a timeout, a test that was announced and not run, a failing status without a
-"not ok" and a file without any test count as one failure each (judging.py).
+Every test is a program that prints TAP (https://testanything.org): the C tests under
+$BUILD/tests/{unit,kernel}, and the Python tests under tests/unit and tests/e2e. Each end-to-end
+test runs in namespaces of its own. A file that ends with status 77 is skipped as a whole. Each of
+these counts as one failure: a crash, a timeout, a test that was announced and not run, a failing
+status without a "not ok", and a file without any test (judging.py).
 
-The last line is always "N passed, N failed, N skipped". The exit status is 1 when
-anything failed, and when nothing ran: skipping everything is not a success.
+The last line is always "N passed, N failed, N skipped". The exit status is 1 if a test failed, or
+if no test ran: a run in which all tests are skipped is not a success.
 
-With REPEAT_FAILED_ONCE set, each failed file runs a second time at the very end, when nothing else
-of the run is left, and the second result counts. A file that passes then is named by a line
-"FLAKY <file>" before the closing line; the output of its first run is kept in
-$BUILD/flaky/<file>.log.
+With REPEAT_FAILED_ONCE set, each failed file runs a second time at the very end, when no other file
+is left, and the second result counts. If such a file passes, a line "FLAKY <file>" before the last
+line names it. The output of its first run is kept in $BUILD/flaky/<file>.log.
 
-Why not prove(1), which reads TAP too: it knows no timeout, prints no counts for a file and no
-reason for a single skipped test, counts skipped tests as passed in its closing line, and takes
-exit status 77 for a failure. Namespaces and files that run alone would need a script around it.
+prove(1), which reads TAP too, is not used: it knows no timeout, prints no counts for a file and no
+reason for a single skipped test, counts skipped tests as passed in its last line, and takes exit
+status 77 for a failure. Namespaces and files that run alone would need a script around it.
 """
 
 import concurrent.futures
@@ -49,7 +48,7 @@ ONLY = os.environ.get("ONLY", "").split()
 EACH = os.environ.get("EACH")
 
 SUITES = ("unit", "kernel", "e2e")
-# These run only where they are named: they need what `make test` does not install.
+# These run only if they are named: they need programs that `make deps-test` does not install.
 OTHERS = ("hosts", "alerts")
 TIMEOUT_SECONDS = {"unit": 120, "kernel": 120, "e2e": 240, "hosts": 1200, "alerts": 240}
 
@@ -58,9 +57,9 @@ PYTHON = [sys.executable, "-B"]
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
 
-# Lines of a file's source that say how to run it.
+# Lines in a file's source that tell how to run it.
 ALONE = "Runs alone: "  # other tests would disturb it; the reason follows
-FIRST = "Takes long."  # it is started before others, so that the run does not end with it
+FIRST = "Takes long."  # started before others, so that the run does not end with it
 COMMENTS = ("# ", "/* ", "// ")
 
 
@@ -103,8 +102,8 @@ def suite_files(suite):
 
 
 def choose(file, only):
-    """Returns the file with the command for what ONLY chooses of it, or None if it chooses
-    nothing."""
+    """Returns the file, with the command for the tests that ONLY chooses. Returns None if ONLY
+    chooses none of its tests."""
     words = [word.partition(":") for word in only]
     if not words or any(part in file.name for part, _, case in words if not case):
         return file
@@ -169,7 +168,7 @@ def report(name, result, seconds, output):
         lines += [f"     | {line}" for line in output.splitlines()]
     elif EACH:
         lines += [f"     {line}" for line in output.splitlines() if line.startswith(("ok ", "# "))]
-    # This is one write, as other files end at the same time.
+    # This is one write, as another file may end at the same time.
     print("\n".join(lines), flush=True)
 
 
@@ -186,8 +185,8 @@ def run_file(file):
 
 
 def jobs():
-    """Files that run at a time: they wait more than they compute, but for those on a slow machine,
-    under software emulation."""
+    """Returns how many files run at a time. On an ordinary machine they wait more than they
+    compute. On a slow machine, under software emulation, they compute."""
     cpus = os.cpu_count() or 1
     ordinary = min(2 * cpus + 1, 8) if slowness.slowness() < 4 else cpus
     return int(os.environ.get("JOBS", 0)) or ordinary
@@ -204,8 +203,8 @@ def run_beside_each_other(files):
 def run_files(files):
     """Run the files of all suites. Yields (file, result, output) for each.
 
-    Each file of "kernel" and "e2e" has namespaces of its own, and those of "unit" share nothing.
-    So they run beside each other, whichever suite they are of."""
+    Each file of "kernel" and "e2e" has namespaces of its own, and those of "unit" share nothing. So
+    files of all suites can run beside each other."""
     alone = [file for file in files if file.says(ALONE)]
     beside = [file for file in files if file not in alone]
     yield from run_beside_each_other(sorted(beside, key=lambda file: not file.says(FIRST)))
@@ -249,7 +248,7 @@ class Repeating:
 
 
 def skip(suites):
-    """Tell of the suites that can't run here. Yields the result of each."""
+    """Print why suites can't run here. Yields the result of each."""
     for suite in suites:
         result = Result(reasons=[why_not(suite)])
         report(suite, result, 0, "")
@@ -257,7 +256,8 @@ def skip(suites):
 
 
 def run_suites(suites, repeating):
-    """Yields the final result of each file. repeating: None if failed files are not run again."""
+    """Yields the final result of each file. If repeating is None, failed files are not run
+    again."""
     chosen = {suite: files for suite in suites if (files := chosen_files(suite))}
     yield from skip(suite for suite in chosen if why_not(suite))
     runnable = [file for suite in chosen if not why_not(suite) for file in chosen[suite]]

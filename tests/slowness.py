@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How slow this machine is: 1 on an ordinary one, more under software emulation.
+"""How slow this machine is: 1 on an ordinary machine, more under software emulation.
 
-Deadlines and rates of load are scaled by it, so that a slow machine is no failure. Nothing that is
-asserted about correctness depends on it.
+Deadlines and rates of load are scaled by this number, so that tests don't fail on a slow machine.
+No check of correctness depends on it.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ TRIES = 5
 
 
 def piece_of_work():
-    """Start programs, and compute a little: this is how the tests spend their time."""
+    """Start programs, and compute a little. This is how the tests spend their time."""
     began = time.perf_counter()
     for _ in range(8):
         subprocess.run(["/bin/true"], check=True)
@@ -30,8 +30,8 @@ def piece_of_work():
 
 
 def measure():
-    """The best of some tries, as a machine may be busy for a moment. A result below 2 counts as an
-    ordinary machine."""
+    """Returns the lowest of several measurements, as a machine may be busy for a moment. A result
+    below 2 counts as an ordinary machine."""
     found = min(piece_of_work() for _ in range(TRIES)) / ORDINARY_S
     return found if found >= 2 else 1.0
 
@@ -43,7 +43,7 @@ def export():
 
 
 def slowness():
-    """Returns what was measured; 1 if a test is run by hand."""
+    """Returns the measured number, or 1 if a test is run by hand."""
     try:
         return max(1.0, float(os.environ.get(VARIABLE, 1)))
     except ValueError:
@@ -51,7 +51,8 @@ def slowness():
 
 
 def scaled(seconds):
-    """Returns the deadline on this machine, in whole seconds, for one on an ordinary machine."""
+    """Returns a deadline for this machine, in whole seconds. `seconds` is the deadline for an
+    ordinary machine."""
     if slowness() == 1:
         return seconds
     return math.ceil(seconds * slowness())

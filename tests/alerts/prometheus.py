@@ -13,7 +13,7 @@ ADMIN = "127.0.0.1:9180"
 ADDRESS = ("127.0.0.1", 9090)
 RULES = pathlib.Path(__file__).parents[2] / "packaging" / "prometheus" / "stickyctl.rules.yml"
 
-# As docs/monitoring.md says it, but for the intervals.
+# The configuration of docs/monitoring.md, with shorter intervals.
 CONFIG = """
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
 rule_files: ["{rules}"]
@@ -27,13 +27,13 @@ FOR_S = 1
 
 
 def shortened(text):
-    """The rules with a second in the place of each `for:`. Nothing else is changed: increase() and
-    rate() over 5 minutes to an hour need no more than two samples in that time."""
+    """Returns the rules with one second as the time of each `for:`. Nothing else is changed:
+    increase() and rate() over 5 minutes to an hour need no more than two samples in that time."""
     return FOR.sub(rf"\g<1>{FOR_S}s", text)
 
 
 class Prometheus:
-    """Runs until the end of the test."""
+    """A Prometheus that runs until the end of the test."""
 
     def __init__(self, test):
         rules = test.write("rules.yml", shortened(RULES.read_text()))
@@ -44,7 +44,7 @@ class Prometheus:
         wait_for("Prometheus to scrape", lambda: self.values("up") == [1])
 
     def ask(self, target):
-        """The data of an answer; None while Prometheus does not listen."""
+        """Returns the data of an answer, or None while Prometheus does not listen."""
         connection = http.client.HTTPConnection(*ADDRESS, timeout=20)
         with contextlib.closing(connection), contextlib.suppress(ConnectionError):
             connection.request("GET", f"/api/v1/{target}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Each alert of packaging/prometheus fires once for real: a real Prometheus scrapes a real instance,
-and what the alert is for is done to that instance.
+"""Each alert of packaging/prometheus is made to fire: a real Prometheus scrapes a real instance,
+and the problem of the alert is caused in that instance.
 
     make test-alerts
 """
@@ -26,7 +26,7 @@ from test_hostile import DETACH_REUSEPORT_BPF, listening_socket_of
 from world import wait_for
 
 NAMES = set(re.findall(r"- alert: (\w+)", RULES.read_text()))
-FIRED = set()  # by the tests of this file
+FIRED = set()  # alerts that have fired in the tests of this file
 
 
 class Promtool(LifecycleTestCase):
@@ -47,7 +47,7 @@ class Promtool(LifecycleTestCase):
 
 
 class Alerts(LifecycleTestCase):
-    """Nothing fires while all is well; then something happens, and its alert fires."""
+    """No alert fires while all is well. Then a problem is caused, and its alert fires."""
 
     def begin(self, slots, *arguments, **options):
         instance = self.serve_workers(slots, "--admin", ADMIN, *arguments, **options)
@@ -174,7 +174,8 @@ class Alerts(LifecycleTestCase):
         self.ends("StickyctlForeignListener")
 
     def test_z_none_is_left_out(self):
-        """The tests run in the order of their names: this is the last one."""
+        """Check that each alert has fired. The tests run in the order of their names: this is the
+        last one."""
         if len(sys.argv) > 1:
             self.skipTest("not all tests ran")
         self.assertEqual(NAMES - FIRED, set())

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Parses the answers of tests/worker/main.c: which worker served, and whether that is sticky. Pure.
+ * Parses the answers of tests/worker/main.c: which worker answered, and whether that is sticky.
+ * Pure.
  */
 #ifndef TESTS_CLIENTS_ANSWERS_H
 #define TESTS_CLIENTS_ANSWERS_H
@@ -13,10 +14,10 @@
 
 struct answer {
 	uint32_t slot;	     /* below SLOTS_MAX */
-	uint32_t generation; /* of the slot's worker; 0: the answer does not tell */
+	uint32_t generation; /* generation of the slot's worker; 0: the answer does not name it */
 };
 
-/* What a client has learned from its answers. */
+/* Data about a client, taken from its answers. */
 struct client {
 	int slot;	     /* slot of its first answer, or NO_SLOT */
 	uint32_t generation; /* the highest generation of its slot that has answered */
@@ -32,10 +33,11 @@ enum stickiness {
 bool answers_parse(const char *text, struct answer *ret_answer);
 
 /*
- * Compare an answer with what the client has learned, and note the answer.
+ * Compare an answer with what is known of the client, and note the answer.
  *
- * known_generation  client->generation when the connection began: connections that are open at the
- *                   same time may be answered by an older or a newer worker
+ * known_generation  client->generation when the connection began
+ *
+ * Connections that are open at the same time may be answered by an older or a newer worker.
  */
 enum stickiness answers_check(struct client *client, uint32_t known_generation,
 			      const struct answer *answer);

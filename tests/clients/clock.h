@@ -9,7 +9,7 @@
 
 int64_t clock_now_ns(void);
 
-/* Convert a number of seconds, as an option has it. */
+/* Convert an option's number of seconds to nanoseconds. */
 int64_t clock_seconds_ns(double seconds);
 
 #endif

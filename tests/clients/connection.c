@@ -27,14 +27,20 @@ static int open_socket(enum family family)
 	if (fd < 0)
 		failure_exit("socket");
 	set_option(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-	/* The port is chosen at connect, by the whole 4-tuple: ip(7). */
+	/*
+	 * The kernel chooses the port at connect(2), so that only the whole 4-tuple must be unique:
+	 * ip(7).
+	 */
 	set_option(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
 	if (family == FAMILY_6)
 		set_option(fd, SOL_IPV6, IPV6_FREEBIND, &one, sizeof(one));
 	return fd;
 }
 
-/* The error of a socket is reported only once, by whichever call comes first. Returns true. */
+/*
+ * Note errno and the call that failed. The kernel reports an error of a socket only once, by any
+ * call. Returns true.
+ */
 static bool end_with_errno(struct connection *connection, const char *call)
 {
 	connection->error = errno;

@@ -93,7 +93,7 @@ static void judge(struct crowd *crowd, struct connection *connection)
 	    connection->error ? judge_error(crowd, connection) : judge_answer(crowd, connection));
 }
 
-/* Returns whether the connection is over. */
+/* Send the request if that is possible now. Returns whether the connection is over. */
 static bool send_request(struct crowd *crowd, struct connection *connection)
 {
 	if (connection_send(connection)) {
@@ -130,8 +130,8 @@ void crowd_begin(struct crowd *crowd, int64_t due_ns)
 }
 
 /*
- * The events are edge-triggered: each direction is reported once, and both are tried at every
- * event.
+ * Handle an event of a connection. The events are edge-triggered: each direction is reported only
+ * once. So every event leads to an attempt in both directions.
  */
 static void handle_event(struct crowd *crowd, struct connection *connection)
 {
@@ -142,8 +142,9 @@ static void handle_event(struct crowd *crowd, struct connection *connection)
 }
 
 /*
- * The timeout is in nanoseconds: if it were rounded to milliseconds, latencies at fixed rates would
- * be too long. They are where the kernel is older than Linux 5.11.
+ * Wait for events. The timeout is in nanoseconds: if it were rounded to milliseconds, latencies at
+ * fixed rates would be too long. On kernels before Linux 5.11, which have no epoll_pwait2(), it is
+ * rounded.
  */
 static int wait_for_events(int epoll, struct epoll_event events[EVENTS_MAX], int64_t timeout_ns)
 {

@@ -29,7 +29,10 @@ struct crowd {
 	unsigned int reported; /* number of errors that were printed */
 };
 
-/* Make a crowd. It keeps the pointers. A failure ends the program. */
+/*
+ * Make a crowd. It keeps the pointers, so their objects must live as long. A failure ends the
+ * program.
+ */
 void crowd_init(struct crowd *crowd, const struct options *options, struct result *result,
 		struct trace *trace);
 void crowd_fini(struct crowd *crowd);

@@ -5,10 +5,13 @@
 
 #include <stddef.h>
 
-/* Allocate zeroed memory. Returns no NULL, even for a size of 0. The caller must free() it. */
+/*
+ * Allocate zeroed memory. The result is never NULL, even for a size of 0. The caller must free()
+ * it.
+ */
 void *heap_allocate(size_t count, size_t size);
 
-/* As realloc(3). New memory is not zeroed. */
+/* Resize memory, as realloc(3) does. New memory is not zeroed. */
 void *heap_resize(void *memory, size_t count, size_t size);
 
 #endif

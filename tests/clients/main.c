@@ -3,8 +3,8 @@
  * Many clients in one thread: a bounded load generator that checks each answer.
  *
  * Every client has a source address of its own, from which it makes some connections. The answer
- * (tests/worker/main.c) tells which slot served the client. A client that is served by two slots is
- * counted as unsticky. The last line of stdout is one JSON object in which every outcome is
+ * (tests/worker/main.c) names the slot that served the client. A client that is served by two slots
+ * is counted as unsticky. The last line of stdout is one JSON object in which every outcome is
  * counted. The program ends by itself at the deadline. After SIGTERM no more connections are begun,
  * and the program ends when the open ones are over.
  *
@@ -62,7 +62,9 @@ static void begin_due(struct run *run)
 	}
 }
 
-/* With --hold: a line on stdout tells the caller when all connections are queued. */
+/*
+ * With --hold, print a line on stdout when all connections are queued, so that the caller knows it.
+ */
 static void tell_connected(struct run *run, int64_t now)
 {
 	if (!run->options.hold || run->told_connected || run->crowd.connecting ||
@@ -75,8 +77,9 @@ static void tell_connected(struct run *run, int64_t now)
 }
 
 /*
- * If the run has a duration, that is the time for the rate. If it has a number of connections, the
- * time ends with the last answer.
+ * Note the answers and the time from which the rate is computed. If the run has a duration, the
+ * time is that duration. If the run has a number of connections, the time ends with the last
+ * answer.
  */
 static void note_rate(struct run *run, int64_t until)
 {
@@ -91,7 +94,7 @@ static bool is_over(const struct run *run, int64_t now)
 		schedule_is_over(&run->schedule, run->crowd.begun, now));
 }
 
-/* Returns the time until the next connection is due, or until everything ends. */
+/* Returns the time in ns until the next connection is due, or until everything ends. */
 static int64_t timeout_ns(const struct run *run, int64_t now)
 {
 	int64_t until = run->schedule.deadline_ns;

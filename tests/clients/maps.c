@@ -26,7 +26,11 @@ void maps_write(const char *path, enum family family, uint32_t first, const stru
 		failure_exit("%s", path);
 }
 
-/* expected  `count` slots, by index, counted from `first`; those of the file are filled in */
+/*
+ * Read the slots of clients from a file.
+ *
+ * expected  `count` slots, by index, counted from `first`; only slots of the file are written
+ */
 static void read_expected(const char *path, enum family family, uint32_t first, int *expected,
 			  uint32_t count)
 {

@@ -12,8 +12,10 @@
 #include "sources.h"
 
 /*
+ * Write the slot of each client that got an answer.
+ *
  * first    index of the first client's source: see sources_address()
- * clients  indexed from there; those without an answer are left out
+ * clients  `count` clients, the first one with the index `first`
  */
 void maps_write(const char *path, enum family family, uint32_t first, const struct client *clients,
 		uint32_t count);

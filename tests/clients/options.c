@@ -184,7 +184,10 @@ static void fill_in(struct options *options)
 
 	if (!options->connections && options->duration_s <= 0)
 		options->connections = 1;
-	/* With --from the caller chooses the addresses: `first` is then outside of 127/8. */
+	/*
+	 * This is not checked with --from, where the caller chooses the addresses: `first` is then
+	 * outside of 127/8.
+	 */
 	if (options->first < SOURCES_MAX && options->sources > SOURCES_MAX - options->first)
 		failure_usage("--skip", "beyond the last address");
 	total = options->connections * options->sources;
@@ -210,7 +213,7 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		if (id == OPTION_TARGET)
-			target = optarg; /* it is parsed when the family is known */
+			target = optarg; /* It can only be parsed when the family is known. */
 		else
 			take_option(&options, id, optarg);
 	if (optind != argc || !target)
@@ -221,7 +224,8 @@ void options_parse(int argc, char **argv, struct options *ret_options)
 }
 
 /*
- * The clients that a proxy names are addresses of 198.18/15, the range for benchmarks (RFC 2544).
+ * Write a request as a proxy forwards it. The clients that the proxy names are addresses of
+ * 198.18/15, the range for benchmarks (RFC 2544).
  */
 static void write_forwarded(uint32_t client, char request[REQUEST_MAX])
 {

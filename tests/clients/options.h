@@ -22,11 +22,11 @@ struct options {
 	bool http;
 	bool forwarded;
 	uint32_t wait_ms;  /* 0: the answer is requested without a delay */
-	double rate;	   /* connections begun in a second; 0: a new one when another one ends */
+	double rate;	   /* connections begun in a second; 0: one begins when another one ends */
 	double duration_s; /* 0: until all connections have been made */
 	double deadline_s;
 	double patience_s;    /* counted from SIGTERM; 0: until the deadline */
-	const char *map_path; /* NULL: none; the same for the next ones */
+	const char *map_path; /* NULL: none; likewise the next two */
 	const char *expect_path;
 	const char *trace_path;
 };
@@ -39,7 +39,10 @@ void options_parse(int argc, char **argv, struct options *ret_options);
 
 #define REQUEST_MAX 128
 
-/* Write the request of a client's connection, for the client's index. "": nothing is sent. */
+/*
+ * Write the request of a client's connection. It may contain the client's index. "": nothing is
+ * sent.
+ */
 void options_request(const struct options *options, uint32_t client, char ret_request[REQUEST_MAX]);
 
 #endif

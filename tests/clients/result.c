@@ -57,7 +57,7 @@ static int compare_latencies(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-/* The smallest latency that `share` of the answers did not exceed: the nearest rank. */
+/* Returns the smallest latency that `share` of the answers did not exceed: the nearest rank. */
 static uint32_t percentile(const struct result *result, double share)
 {
 	uint64_t count = result->outcomes[OUTCOME_ANSWERED];
@@ -80,8 +80,8 @@ static void print_latencies(struct result *result)
 }
 
 /*
- * The highest latency that is counted in the same class: classes have a width of 1/32, as in
- * HdrHistogram.
+ * Returns the highest latency that is counted in the same class. Classes have a width of 1/32 of
+ * their value, as in HdrHistogram.
  */
 static uint32_t histogram_top(uint32_t us)
 {
@@ -92,7 +92,9 @@ static uint32_t histogram_top(uint32_t us)
 	return ((us >> shift) << shift) + ((1u << shift) - 1);
 }
 
-/* [[us, count], ...], ascending: histograms of several runs can be added. */
+/*
+ * Print [[us, count], ...], ascending. The form allows that histograms of several runs are added.
+ */
 static void print_histogram(const struct result *result)
 {
 	uint64_t count = result->outcomes[OUTCOME_ANSWERED], first, next;

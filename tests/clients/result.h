@@ -17,8 +17,8 @@ struct result {
 	uint64_t mismatched; /* clients that were served by another slot than expected */
 	double seconds;
 	/*
-	 * For the rate: answers that came while connections were begun, and the length of that
-	 * time.
+	 * These are for the rate: the answers that came while connections were begun, and the
+	 * length of that time.
 	 */
 	uint64_t answered_in_time;
 	double begin_seconds;
@@ -35,17 +35,18 @@ struct result {
 struct result result_empty(void);
 void result_free(struct result *result);
 
-/* Count a connection that has ended. latency_ns: counted from the time when it was due. */
+/* Count a connection that has ended. latency_ns is counted from the time when it was due. */
 void result_count(struct result *result, enum outcome outcome, int64_t latency_ns);
 
-/* Count what the answer says. */
+/* Count an answer by the slot that it names. */
 void result_count_answer(struct result *result, uint32_t slot, enum stickiness stickiness);
 
 /* Print the line on stdout. This sorts the latencies: nothing may be counted after it. */
 void result_print(struct result *result);
 
 /*
- * Returns true if all were begun, all were answered by the right slot, and there was at least one.
+ * Returns true if all connections were begun and answered by the right slot, and there was at least
+ * one.
  */
 bool result_is_well(const struct result *result);
 

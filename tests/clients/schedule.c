@@ -21,7 +21,7 @@ struct schedule schedule_from(const struct options *options, int64_t start_ns)
 	return schedule;
 }
 
-/* The time of a connection in an open loop. */
+/* Returns the time at which a connection is due in an open loop. */
 static int64_t due_ns(const struct schedule *schedule, uint64_t index)
 {
 	return schedule->start_ns + clock_seconds_ns((double)index / schedule->rate);
@@ -57,8 +57,8 @@ void schedule_refuse(struct schedule *schedule, int64_t now)
 }
 
 /*
- * This uses the same rounding as when they were begun, so that no connection is missed by a
- * rounding error.
+ * Returns how many connections, from index `from` on, are due before `end`. It computes the times
+ * as when they were begun, so that rounding does not add or remove a connection.
  */
 static uint64_t count_due(const struct schedule *schedule, uint64_t from, int64_t end)
 {
@@ -75,7 +75,7 @@ uint64_t schedule_count_missed(const struct schedule *schedule, uint64_t begun)
 
 	if (!schedule->has_duration)
 		return schedule->wanted - begun;
-	/* In a closed loop there is no number that it should have reached. */
+	/* In a closed loop no number of connections is expected. */
 	if (schedule->rate <= 0)
 		return 0;
 	return count_due(schedule, begun, stopped ? schedule->stop_ns : schedule->deadline_ns);

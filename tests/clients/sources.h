@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* The number of addresses that are free to use in 127/8, from 127.1.0.1 on. */
+/* number of addresses in 127/8 that clients may use, from 127.1.0.1 on */
 #define SOURCES_MAX 0x00fe0000u
 
 enum family {
@@ -22,8 +22,8 @@ void sources_map_v4(uint32_t address, uint16_t port, struct sockaddr_in6 *ret_ad
 
 /*
  * Compute an address: 127.1.0.1 plus the index, or 2001:db8:HHHH:LLLL::1, so that each client has a
- * /64. Returns the address's length. IPv4 addresses are counted modulo 2^32: every address has its
- * index, and sources_index() finds it.
+ * /64. Returns the address's length. IPv4 addresses are counted modulo 2^32: every address has an
+ * index, which sources_index() returns.
  */
 socklen_t sources_address(enum family family, uint32_t index, struct sockaddr_storage *ret_address);
 

@@ -7,8 +7,8 @@
 #include "heap.h"
 
 /*
- * This is some thousand lines. The loop stands still while they are written, for far less than a
- * millisecond.
+ * The buffer has room for some thousand lines. When it is full and written, the loop is blocked for
+ * far less than a millisecond.
  */
 #define BUFFER_SIZE (256 * 1024)
 

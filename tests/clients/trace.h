@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file with one line for each connection that has ended, `DUE_US LATENCY_US OUTCOME`: when it
- * was due, by CLOCK_MONOTONIC; how long from then to its end; its name in outcome_names.
- * A file that can't be written ends the program: failure_exit().
+ * A file with one line for each connection that has ended, `DUE_US LATENCY_US OUTCOME`: when it was
+ * due, by CLOCK_MONOTONIC; the time from then to its end; its name in outcome_names. If the file
+ * can't be written, the program ends: failure_exit().
  */
 #ifndef TESTS_CLIENTS_TRACE_H
 #define TESTS_CLIENTS_TRACE_H
@@ -18,7 +18,7 @@ struct trace {
 	char *buffer;
 };
 
-/* path  NULL: trace_write() and trace_close() do nothing */
+/* Open the trace. If path is NULL, trace_write() and trace_close() do nothing. */
 struct trace trace_open(const char *path);
 
 void trace_write(struct trace *trace, int64_t due_ns, int64_t latency_ns, enum outcome outcome);

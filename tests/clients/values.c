@@ -50,7 +50,7 @@ enum family values_family(const char *text)
 	failure_usage("not a family", text);
 }
 
-/* Returns the port in network order. */
+/* Split "HOST:PORT". Returns the port in network order. */
 static uint16_t split_target(const char *text, char ret_host[INET6_ADDRSTRLEN])
 {
 	const char *colon = strrchr(text, ':');

@@ -21,8 +21,8 @@ uint32_t values_first(const char *text);
 enum family values_family(const char *text);
 
 /*
- * Parse "HOST:PORT" or "[HOST]:PORT", numbers only. The family decides how the host is read: for
- * FAMILY_MAPPED it is written as IPv4. Returns the address's length.
+ * Parse "HOST:PORT" or "[HOST]:PORT", numbers only. The family decides which hosts are valid: for
+ * FAMILY_MAPPED the host is written as IPv4. Returns the address's length.
  */
 socklen_t values_target(const char *text, enum family family, struct sockaddr_storage *ret_address);
 

@@ -10,7 +10,7 @@ enum exit_code {
 	EXIT_NO_TUN = 77 /* this machine has no TUN devices that can be used: a test is skipped */
 };
 
-/* Print what failed, and errno in words, to stderr; exit with the code. */
+/* Print what failed, and errno in words, to stderr, and exit with the code. */
 void failure_exit(enum exit_code code, const char *what) __attribute__((noreturn));
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "failure.h"
 
-/* limit of packets read in one turn, so that the other direction is not delayed */
+/* limit for the packets read in one turn, so that the other direction is not delayed */
 #define BURST_MAX 256
 
 static int64_t now_ns(void)

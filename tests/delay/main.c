@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * A delay line between two network namespaces: what a test needs that netem would do, where the
- * kernel has no netem.
+ * A delay line between two network namespaces. Tests use it in place of netem, which some kernels
+ * lack.
  *
  *     delay DEVICE MICROSECONDS [PACKETS]
  *
  * The program makes a TUN device of this name in the namespace that it was started in, and another
- * one in a new namespace, in which it stays: others enter that one by /proc/PID/ns/net. Each packet
- * that one device sends is received by the other one after so many microseconds, in order. Nothing
- * is lost: each direction has room for PACKETS (8192) packets, and one that finds no room is
- * counted, and is an error.
+ * one in a new namespace, in which it stays. Other processes enter that namespace by
+ * /proc/PID/ns/net. Each packet that one device sends is received by the other one after so many
+ * microseconds, in order. Each direction has room for PACKETS (8192) packets. A packet that finds
+ * no room is dropped and counted, and the program then ends with an error.
  *
- * It prints "ready" when both devices are there; their addresses are the caller's. At SIGTERM it
- * prints one JSON object with its counts, and ends. Both devices go with it, and so does the new
- * namespace when nobody else is in it.
+ * It prints "ready" when both devices exist. The caller sets their addresses. At SIGTERM the
+ * program prints one JSON object with its counts, and ends. Both devices end with it. The new
+ * namespace ends, too, unless another process is in it.
  *
- * Exit codes: 0 all were passed on; 1 not, or a failure; 2 usage; 77 there are no TUN devices.
+ * Exit codes: 0 all packets were passed; 1 not all, or a failure; 2 usage; 77 no TUN devices.
  */
 #include <errno.h>
 #include <limits.h>
@@ -87,7 +87,7 @@ static int watch_for_sigterm(void)
 	return fd;
 }
 
-/* The ends of the line: one in the present namespace, one in a new one. */
+/* Open the two ends of the line: one in the present namespace, one in a new one. */
 static void open_lines(struct delay *delay, const char *device, int64_t delay_ns, uint32_t packets)
 {
 	int here = tun_open(device), there, i;
@@ -115,7 +115,7 @@ static void open_loop(struct delay *delay)
 	watch(delay, delay->lines[1].from);
 }
 
-/* Set the timer for the next packet. An earlier expiry is forgotten when it is set again. */
+/* Set the timer for the next packet. That also clears an earlier expiry. */
 static void arm(struct delay *delay)
 {
 	int64_t a = line_next_ns(&delay->lines[0]), b = line_next_ns(&delay->lines[1]);
@@ -150,7 +150,7 @@ static void relay(struct delay *delay)
 	}
 }
 
-/* Returns the exit code. */
+/* Print the counts. Returns the exit code. */
 static int conclude(struct delay *delay)
 {
 	uint64_t passed = delay->lines[0].passed + delay->lines[1].passed;

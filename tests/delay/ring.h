@@ -21,13 +21,13 @@ struct ring {
 	uint32_t count;
 };
 
-/* The place that the next packet goes to, or NULL where the ring is full. */
+/* Returns the place for the next packet, or NULL if the ring is full. */
 struct packet *ring_free_place(struct ring *ring);
 
-/* The place that ring_free_place() returned holds a packet from now on. */
+/* Add the packet that the caller has written to the place that ring_free_place() returned. */
 void ring_add(struct ring *ring);
 
-/* The packet that was added first, or NULL where the ring is empty. */
+/* Returns the packet that was added first, or NULL if the ring is empty. */
 struct packet *ring_oldest(struct ring *ring);
 
 /* Remove the oldest packet. The ring must not be empty. */

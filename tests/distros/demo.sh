@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What README.md says first, inside a tree: start the demo, come as a client, stop it.
+# The first steps of README.md, inside a tree: start the demo, connect as a client, stop it.
 set -eu
 
 PAGE=http://localhost:8080/

@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: MIT
 """Try this project on releases of Debian, each in a clean tree of files.
 
-    BUILD=build tests/distros/distros.py 12 13       what README.md says: build, demo, all tests
+    BUILD=build tests/distros/distros.py 12 13       the steps of README.md: build, demo, all tests
     BUILD=build tests/distros/distros.py --short 13  gcc and clang without a warning, unit and
                                                      kernel tests
 
-$BUILD/distros/source.tar is what is tried. Logs, trees and downloaded packages are kept in
-$BUILD/distros/12 and so on; the Makefile in the tree installs the packages that it wants.
+The source is $BUILD/distros/source.tar. Logs, trees and downloaded packages are kept in
+$BUILD/distros/12 and so on. In the tree, the Makefile installs the packages that it needs.
 
-The last line is always "N passed, N failed, N skipped": a step without tests in it counts as one.
-The exit status is 1 when anything failed, and when nothing ran, but for --short: that part of
-`make check` is skipped where no tree can be made.
+The last line is always "N passed, N failed, N skipped". A step that contains no tests counts as
+one. The exit status is 1 if anything failed, or if nothing ran. With --short it is not a failure if
+nothing ran: that part of `make check` is skipped where no tree can be made.
 """
 
 import os

@@ -5,8 +5,8 @@
 #     enter.sh [--alone] TREE COMMAND...
 #
 # The command has mount, process, IPC and host name namespaces of its own, and with --alone a network
-# with nothing but a loopback interface; without it the network is this machine's. It begins in
-# /srv/stickyctl, with a clean environment. Whatever it leaves running or mounted ends with it.
+# with nothing but a loopback interface. Without --alone the network is this machine's. The command
+# begins in /srv/stickyctl, with a clean environment. Its processes and mounts end with it.
 set -eu
 
 if [ "$1" != --inside ]; then
@@ -35,7 +35,7 @@ give_devices() {
 	ln -s /proc/self/fd/0 "$tree/dev/stdin"
 	ln -s /proc/self/fd/1 "$tree/dev/stdout"
 	ln -s /proc/self/fd/2 "$tree/dev/stderr"
-	# Not on every machine; a test that wants it says what it lacks.
+	# This does not exist on every machine. A test that needs it prints what it lacks.
 	if [ -e /dev/net/tun ]; then
 		: >"$tree/dev/net/tun"
 		mount --bind /dev/net/tun "$tree/dev/net/tun"
@@ -53,7 +53,7 @@ give_devices
 hostname debian
 cp -L /etc/resolv.conf "$tree/etc/resolv.conf"
 
-# No chroot alone: a process in one can't make user namespaces, or have mounts of its own.
+# chroot alone is not enough: a process in one can't make user namespaces, or have mounts of its own.
 cd "$tree"
 pivot_root . .
 umount -l .

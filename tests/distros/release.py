@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""One release of Debian in a clean tree of files: the tree, what runs in it, and the results."""
+"""One release of Debian in a clean tree of files: the tree, the commands that run in it, and the
+results."""
 
 import pathlib
 import shutil
@@ -18,7 +19,7 @@ def show_tail(text):
 
 class Release:
     def __init__(self, number, directory, source):
-        """The tree is directory/tree, with the archive `source` unpacked in it."""
+        """Prepare for a tree in directory/tree, in which the archive `source` is unpacked."""
         self.number = number
         self.name = f"Debian {number}"
         self.directory = directory
@@ -29,7 +30,7 @@ class Release:
         print(f"{self.name}: {text}", flush=True)
 
     def make_tree(self):
-        """Returns the exit status of tree.sh."""
+        """Make the tree. Returns the exit status of tree.sh."""
         done = subprocess.run([HERE / "tree.sh", self.number, self.directory],
                               stderr=subprocess.PIPE, text=True, check=False)
         print(done.stderr, end="", flush=True)

@@ -4,7 +4,7 @@
 import dataclasses
 import re
 
-# A line of tests/run.py for a file, and what it says of one that was skipped.
+# A line of tests/run.py for a file, and the line with the reason for a skipped test.
 FILE = re.compile(r"^(?:ok|FAIL|skip) +((\w+)/\w+) +(.*)  \(\d+\.\d s\)$")
 COUNT = re.compile(r"(\d+) (passed|failed|skipped)")
 SKIPPED = re.compile(r"^ +skipped: (.*)$")
@@ -64,7 +64,7 @@ class Log:
                 for line in lines]
 
     def skip_reasons(self):
-        """{reason: the number of tests that were skipped for it}"""
+        """Returns {reason: the number of tests that were skipped for it}."""
         reasons = {}
         for _, _, lines in self.files.values():
             for line in lines:
@@ -75,7 +75,8 @@ class Log:
 
 
 def print_table(columns, rows):
-    """`rows` are (name, {column: counts}). The last line of the table is the sum."""
+    """Print the table. `rows` are (name, {column: counts}). The last line of the table is the
+    sum."""
     total = Counts()
     lines = [["", *columns]]
     for name, cells in rows:

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Make a tree of files with a Debian release as it is after its installation, and git and make.
+# Make a tree of files with a fresh installation of a Debian release, and git and make.
 #
 #     tree.sh 13 DIRECTORY        the tree is DIRECTORY/tree
 #
-# What mmdebstrap makes is kept in DIRECTORY/base.tar, so that the next tree takes some seconds. The
-# mirror is the one that this machine's apt uses. Exit status 77: no tree can be made here, and the
-# reason is the last line of stderr.
+# The archive that mmdebstrap makes is kept in DIRECTORY/base.tar, so that the next tree takes some
+# seconds. The mirror is the one that this machine's apt uses. Exit status 77: no tree can be made
+# here; the last line of stderr is the reason.
 set -eu
 
 case $1 in
@@ -46,7 +46,7 @@ rm -rf --one-file-system "$directory/tree"
 mkdir "$directory/tree"
 # Device files come from the machine, see enter.sh.
 tar -C "$directory/tree" --exclude='./dev/*' --numeric-owner -xf "$directory/base.tar"
-# The way to npm may be one that only this machine's own certificate authorities vouch for.
+# The connection to npm may need certificates of authorities that only this machine knows.
 authorities=etc/ssl/certs/ca-certificates.crt
 [ ! -e /$authorities ] || cp -L /$authorities "$directory/tree/$authorities"
 printf '127.0.0.1 localhost\n::1 localhost ip6-localhost\n' >"$directory/tree/etc/hosts"

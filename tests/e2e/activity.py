@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a running process uses: processor time and wake-ups."""
+"""The processor time and the wake-ups of a running process."""
 
 import os
 import pathlib
@@ -9,7 +9,8 @@ from world import wait_for
 
 
 class Activity:
-    """What a process has used since this object was made. A loop that spins shows in it."""
+    """The resources that a process has used since this object was made. A loop that spins is seen
+    there."""
 
     TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -26,8 +27,8 @@ class Activity:
         return (int(fields[11]) + int(fields[12])) / self.TICKS, switches
 
     def after(self, seconds):
-        """Wait for this time. Returns the share of a processor, and how often a second the process
-        went to sleep."""
+        """Wait for this time. Returns the share of a processor that the process used, and how often
+        it went to sleep in a second."""
         wait_for("time to pass", lambda: time.monotonic() > self.began[0] + seconds,
                  seconds + 5)
         passed = time.monotonic() - self.began[0]

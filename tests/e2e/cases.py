@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Tests that differ in their arguments alone."""
+"""Tests that differ only in their arguments."""
 
 
 def tests_of(cases):
-    """A test method for each case: name -> arguments of the class's check()."""
+    """Add a test method for each case: name -> arguments of the class's check()."""
     def decorate(test_class):
         for name, arguments in cases.items():
             def test(self, arguments=arguments):

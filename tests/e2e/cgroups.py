@@ -120,5 +120,5 @@ class MemoryCgroup(Cgroup):
 
     def limit(self, number):
         super().limit(number)
-        with contextlib.suppress(OSError):  # version 2; version 1 counts both together
+        with contextlib.suppress(OSError):  # only version 2 limits swap separately
             (self.path / "memory.swap.max").write_text("0\n")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients within the test's own process: a few, each behaving as the test needs it. For many
-clients at once there is tests/peers/clients."""
+"""Clients within the test's own process: a few, each with the behaviour that the test needs.
+tests/peers/clients is for many clients at once."""
 
 import contextlib
 import ctypes
@@ -40,7 +40,7 @@ def read_all(client):
 
 
 def read_answer(client):
-    """The line of tests/worker/main.c as a dictionary, numbers as int."""
+    """Returns the line of tests/worker/main.c as a dictionary, with numbers as int."""
     text = read_all(client).decode()
     pairs = dict(word.split("=", 1) for word in text.split())
     return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}
@@ -54,7 +54,7 @@ def ask(address, source=None):
 
 
 def http_get(address, source=None, path="/", **headers):
-    """One request on a connection of its own: status, headers, body."""
+    """Send one request on a connection of its own. Returns status, headers, body."""
     connection = http.client.HTTPConnection(address[0], address[1], timeout=DEADLINE_S)
     connection.sock = client_socket(address, source)
     with contextlib.closing(connection):
@@ -64,9 +64,8 @@ def http_get(address, source=None, path="/", **headers):
 
 
 class HalfOpen:
-    """A connection whose handshake is not over: the client does not see the server's SYN-ACK until
-    finish(). This is done by a filter on its socket that drops every packet; the kernel sends no
-    reset."""
+    """A connection whose handshake is not complete: the client does not see the server's SYN-ACK
+    until finish(). A filter on its socket drops every packet; the kernel sends no reset."""
 
     ATTACH_FILTER, DETACH_FILTER = 26, 27
 

@@ -44,7 +44,7 @@ def run_ip(commands, prefix=()):
 
 
 def dropped_by_device(net_dev):
-    """The packets that the device dropped, in both directions: /proc/PID/net/dev."""
+    """Returns how many packets the device dropped, in both directions, from /proc/PID/net/dev."""
     for line in pathlib.Path(net_dev).read_text().splitlines():
         name, _, numbers = line.partition(":")
         if name.strip() == DEVICE:

@@ -19,7 +19,7 @@ def descriptors(pid):
 
 
 def settled_descriptors(pid):
-    """The descriptors that the program has open, once they do not change any more."""
+    """Returns the descriptors that the program has open, once they do not change any more."""
     last, since = None, 0
 
     def look():
@@ -35,9 +35,8 @@ def settled_descriptors(pid):
 
 @contextlib.contextmanager
 def few_descriptors(pid, free):
-    """While the block runs, the program can open only this many descriptors besides those that it
-    has. Yields how many it has. New descriptors get the lowest free numbers, so that the limit takes
-    gaps into account."""
+    """Let the program open only this many more descriptors while the block runs. Yields how many it
+    has open. New descriptors get the lowest free numbers, so the limit takes gaps into account."""
     previous = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     file_size = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     has = settled_descriptors(pid)

@@ -14,7 +14,7 @@ from world import DEADLINE_S, scaled
 
 SLOTS = 2
 RATE = 1000  # connections begun in a second
-# the load is stopped after the operations; without that it ends by itself this much later
+# The load is stopped after the operations. Otherwise it ends by itself, this much later.
 SPARE_S = 120
 READY_BY = ("--ready", "notify", "--min-uptime", "5ms", "--max-retries", str(scaled(20)))
 
@@ -29,7 +29,7 @@ require('http').createServer((request, response) =>
 
 
 def drains(_, line):
-    """A worker that closes its listening socket at the stop signal, and serves the connections that
+    """A worker that at its stop signal closes its listening socket, and serves the connections that
     it has accepted."""
     return (*line.listen, *READY_BY, "--", WORKER, "--notify")
 
@@ -44,7 +44,7 @@ def nodejs(test, line):
     return ("--", "node", test.write("server.js", NODE_SERVER % (port, address)))
 
 
-# ---- What is measured ---------------------------------------------------------------------------
+# ---- Measuring ----------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass

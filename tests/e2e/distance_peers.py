@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""nginx and HAProxy over the same distance: what they lose when they are reloaded."""
+"""nginx and HAProxy over the same distance: how many connections they lose at reloads."""
 
 import os
 import pathlib
@@ -24,7 +24,8 @@ def children(pid):
 
 
 class Peer:
-    """A server whose master process replaces its others by a signal, which inherit its sockets."""
+    """A server whose master process replaces its other processes when it gets a signal. The new
+    processes inherit the sockets."""
 
     def __init__(self, test, line):
         self.test, self.line = test, line
@@ -34,7 +35,7 @@ class Peer:
         wait_for("its processes", lambda: children(self.program.pid))
 
     def reload(self):
-        """Until new processes are there. The previous ones finish beside them."""
+        """Reload, and wait for new processes. The previous ones finish beside them."""
         before = children(self.program.pid)
         self.program.send(self.reload_signal)
         wait_for("new processes", lambda: children(self.program.pid) - before, interval=0.002)
@@ -66,7 +67,7 @@ class Nginx(Peer):
 
 
 class HAProxy(Peer):
-    """With expose-fd: the next process takes the listening sockets of the one before."""
+    """HAProxy with expose-fd: the next process takes the listening sockets of the previous one."""
 
     reload_signal, stop_signal = signal.SIGUSR2, signal.SIGTERM
 
@@ -78,7 +79,8 @@ class HAProxy(Peer):
         wait_for("its first loading", self.loadings)
 
     def reload(self):
-        """Its master executes itself anew: a signal in the midst of that is lost, and sent again."""
+        """The master executes itself anew. A signal that comes during that is lost, and is sent
+        again."""
         before, sent = self.loadings(), 0
 
         def is_loaded():
@@ -113,7 +115,7 @@ PEERS = {"nginx": Nginx, "haproxy": HAProxy}
 
 
 def measure_peer(test, name, rtt_ms, seconds, rate):
-    """Reload it for so many seconds, back to back, under load."""
+    """Reload the server for so many seconds under load, one reload after the other."""
     if not find(name):
         test.skipTest(f"{name}: not installed")
     with DelayLine(test, rtt_ms) as line, ResetTrace(*line.target) as trace:

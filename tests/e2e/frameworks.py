@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The common part of the tests of applications that nobody here wrote: what each must do."""
+"""The common part of the tests of applications from other projects: checks that each must pass."""
 
 from nodeapps import NpmTestCase
 from nodejs import PACKAGES, ask_http, sources
 from proxies import FRONT, PROXIED, ProxyTestCase
 
 COUNT = 500  # clients
-SLOTS = 4    # as ProxyTestCase.assert_each_on_its_own() wants
+SLOTS = 4    # the number that ProxyTestCase.assert_each_on_its_own() expects
 DIRECT = {"4": ("127.0.0.1", 3000)}
 
 
@@ -14,8 +14,9 @@ class FrameworkTestCase(NpmTestCase, ProxyTestCase):
     modules = PACKAGES / "frameworks" / "node_modules"
 
     def check_direct(self, app, *arguments, said="", **options):
-        """It starts, each client is where `where` says, reloads under load lose nothing, and it
-        stops soon. said: what each worker says at its end."""
+        """Check that the application starts, that `where` names each client's worker, that reloads
+        under load lose nothing, and that it stops soon. said: the text that each worker prints at
+        its end."""
         instance = self.serve_node(app, *arguments, slots=SLOTS, **options)
         self.assert_steered(instance)
         self.assert_each_on_its_own(instance, DIRECT, COUNT)
@@ -32,8 +33,8 @@ class FrameworkTestCase(NpmTestCase, ProxyTestCase):
             self.assertEqual(instance.errors.count(said), 3 * SLOTS, instance.errors)
 
     def check_proxied(self, app, *arguments, **options):
-        """Behind HAProxy, by PROXY v2: each client is where `where` says, the application sees its
-        address, and reloads lose nothing."""
+        """Check the application behind HAProxy, with PROXY v2: `where` names each client's worker,
+        the application sees the client's address, and reloads lose nothing."""
         instance = self.serve_node(app, *PROXIED, *arguments, slots=SLOTS, **options)
         proxy = self.haproxy("option http-server-close", server="send-proxy-v2")
         self.assert_each_on_its_own(instance, {"4": FRONT["4"]}, COUNT)

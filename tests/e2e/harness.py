@@ -69,11 +69,11 @@ class TestCase(unittest.TestCase):
                               "STICKYCTL_STATE_DIR": self.state_dir, **variables})
 
     def start(self, *arguments, **options):
-        """`stickyctl start`, which may not be ready, or fail."""
+        """Run `stickyctl start`. It may fail, or never get ready."""
         return Instance(self, *arguments, **options)
 
     def serve(self, *arguments, **options):
-        """`stickyctl start` until all its workers are ready."""
+        """Run `stickyctl start` until all its workers are ready."""
         return self.start(*arguments, **options).ready()
 
     def program(self, *arguments, env=None, **options):
@@ -135,7 +135,7 @@ class TestCase(unittest.TestCase):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             wait_for("no process", lambda: not world.other_processes())
-        try:  # the kernel closes those of io_uring a moment after their process
+        try:  # the kernel closes sockets of io_uring a moment after the end of their process
             wait_for("no listening socket", lambda: not listening_sockets(), 5)
         except AssertionError:
             found.append(f"listening sockets: {listening_sockets()}")

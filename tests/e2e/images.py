@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Images of containers, made of a Dockerfile by mounts and chroot(2) alone. Whatever image it is
-made FROM, this machine's own files take its place; `scratch` is an empty tree."""
+"""Images of containers, made from a Dockerfile by mounts and chroot(2) alone. This machine's own
+files take the place of any image in FROM; `scratch` is an empty tree."""
 
 import json
 import os
@@ -16,19 +16,20 @@ CONTAINER = ("unshare", "--pid", "--mount", "--fork", "--kill-child", "--propaga
 
 
 def mount(*arguments):
-    """It ends with the image, whose directory is a mount that is detached with all below it."""
+    """Mount until the end of the image: its directory is a mount that is then detached with all
+    mounts below it."""
     subprocess.run(["mount", *map(str, arguments)], check=True)
 
 
 def instructions(text):
-    """(word, rest) of each instruction."""
+    """Returns (word, rest) of each instruction."""
     joined = text.replace("\\\n", " ")
     return [tuple(line.split(None, 1)) for line in joined.splitlines()
             if line and not line.startswith("#")]
 
 
 class Stage:
-    """What an image is at the moment: a tree of files, and what its settings are."""
+    """The present state of an image: a tree of files, and its settings."""
 
     def __init__(self, test, directory, base):
         self.test = test
@@ -82,7 +83,7 @@ class Stage:
 
 
 class Image:
-    """The last stage of a Dockerfile. """
+    """The last stage of a Dockerfile."""
 
     def __init__(self, test, dockerfile):
         self.stages = {}
@@ -115,7 +116,7 @@ class Image:
             {"WORKDIR": last.workdir, "RUN": last.run, "ENV": last.set_env}[word](rest)
 
     def seal(self):
-        """As `docker run --read-only --tmpfs /tmp` does."""
+        """Make the image read-only, as `docker run --read-only --tmpfs /tmp` does."""
         last = self.last
         mount("--rbind", last.root, last.root)
         mount("-o", "remount,bind,ro", last.root)
@@ -130,13 +131,13 @@ class Image:
                 f"--wd={last.directory}", f"--setgid={last.user}", f"--setuid={last.user}"]
 
     def first(self, capabilities):
-        """The beginning of one that runs it as a container's first process."""
+        """The beginning of a command line that runs a program as a container's first process."""
         return [*CONTAINER, self.last.root, *capabilities, *self._enter()]
 
     def beside(self, pid):
-        """The beginning of one that runs it in the container of that process."""
+        """The beginning of a command line that runs a program in the container of this process."""
         return ["nsenter", f"--target={pid}", "--pid", "--mount", "--", *self._enter()]
 
     def outside(self, path):
-        """Where we see a file of the container."""
+        """Returns the path at which the test sees a file of the container."""
         return self.last.root / pathlib.Path(path).relative_to("/")

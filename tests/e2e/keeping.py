@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Clients that keep their connections, as browsers do: each sends one request after the other, with
-pauses. Run as a program in the clients' namespace:
+pauses. This program runs in the clients' namespace:
 
     keeping.py ADDRESS PORT FIRST_CLIENT COUNT PAUSE_MS
 
-SIGTERM ends it; it prints {"requests": ..., "connections": ..., "kept": ..., "lost": ...}. `kept`
-counts the requests on connections that had an answer before, `lost` those of them whose connection
-ended before the answer. A request on a new connection that gets no answer is an error."""
+SIGTERM ends it. It then prints {"requests": ..., "connections": ..., "kept": ..., "lost": ...}.
+`kept` is the number of requests on connections that had an answer before. `lost` is the number of
+those whose connection ended before the answer. A request on a new connection that gets no answer is
+an error."""
 
 import asyncio
 import collections
@@ -53,7 +54,7 @@ async def keep(target, source, pause_s, ends):
             writer.close()
             writer = None
         await asyncio.sleep(random.uniform(0.5, 1.5) * pause_s)
-        if writer and reader.at_eof():  # the server has closed it meanwhile, which is no loss
+        if writer and reader.at_eof():  # the server has closed it in the meantime: no loss
             writer.close()
             writer = None
 

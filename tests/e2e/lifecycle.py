@@ -14,11 +14,11 @@ from programs import CLIENTS, WORKER
 from workers import WorkerTestCase
 from world import DEADLINE_S, catches, scaled, slowness, wait_for
 
-PARTLY = 4  # of the exit codes in README.md
+PARTLY = 4  # an exit code of README.md
 
-# This worker serves, and says when it is ready. At SIGTERM it closes its listening sockets, and
-# serves what it has accepted. As it sends READY=1, --min-uptime only tells a crash from a normal
-# end. It is short, so that no test waits for a restart.
+# This worker serves, and reports when it is ready. At SIGTERM it closes its listening sockets, and
+# serves the connections that it has accepted. As it sends READY=1, --min-uptime only distinguishes
+# a crash from a normal end. It is short, so that no test waits for a restart.
 WORKERS = (*LISTEN, "--ready", "notify", "--min-uptime", "5ms")
 if slowness() > 1:
     # A worker on a slow machine needs longer to start than a client waits by default.
@@ -56,7 +56,7 @@ class Line:
         self.socket.sendall(f"{text}\n".encode())
 
     def read(self):
-        """Read one answer as a dictionary; None at the end of the connection."""
+        """Read one answer as a dictionary. Returns None at the end of the connection."""
         text = b""
         while not text.endswith(b"\n"):
             part = self.socket.recv(4096)
@@ -88,9 +88,9 @@ class LifecycleTestCase(WorkerTestCase):
                           **options)
 
     def switchable_worker(self, text):
-        """A worker whose behaviour depends on the content of the file `mode` in the test's
-        directory. The behaviours are branches of a `case` in a shell script. Without a matching
-        branch the worker is a good one."""
+        """Write a worker whose behaviour depends on the content of the file `mode` in the test's
+        directory. The behaviours are branches of a `case` in a shell script. If no branch matches,
+        the worker is a good one."""
         self.mode_path = self.dir / "mode"
         self.mode("good")
         return self.script_worker(
@@ -155,7 +155,8 @@ class LifecycleTestCase(WorkerTestCase):
             worker["draining"] for worker in status["workers"]))
 
     def connect(self, sources, request=b"\n"):
-        """Connect from each source, and send a request, which waits to be accepted."""
+        """Connect from each source, and send a request. Nobody waits for the connections to be
+        accepted."""
         clients = []
         for source in sources:
             client = client_socket(HERE, source)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The listening sockets of a network namespace.
 
-They come from sock_diag(7) and not from /proc/net/tcp: to read that, the kernel goes through its
-table of all connections, which has 262,144 places on a machine with 24 GiB and takes milliseconds."""
+They are read with sock_diag(7) and not from /proc/net/tcp. For that file the kernel walks its table
+of all connections, which has 262,144 places on a machine with 24 GiB, and takes milliseconds."""
 
 import socket
 import struct

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""NestJS and Next.js: a part of `make test-node-matrix` alone, which installs and builds them. By
-hand, once they are there:
+"""NestJS and Next.js. Only `make test-node-matrix` runs this file, and installs and builds both. If
+they are installed, it can be run by hand:
 
     BUILD=build tests/e2e/matrix_frameworks.py [Class[.test] ...]
 """
@@ -17,7 +17,8 @@ from nodejs import NODE_VERSION, PACKAGES, no_packages
 NESTJS = PACKAGES / "heavy" / "nestjs"
 NEXTJS = PACKAGES / "heavy" / "nextjs"
 
-# As its own compiler writes it, but for the names: decorators are functions.
+# The application in the form in which NestJS's compiler writes it, but for the names: decorators
+# are functions.
 NEST_APPLICATION = """
     require('reflect-metadata');
     const { Controller, Get, Header, Module, Req } = require('@nestjs/common');

@@ -63,7 +63,7 @@ class Crowd:
             [client for client in last if not condition(client)][:3]), look, seconds, 0.2)
 
     def tell(self):
-        """One client sends a message to all."""
+        """Let one client send a message to all."""
         self.program.send(signal.SIGHUP)
 
     def stop(self):
@@ -81,7 +81,7 @@ class NpmTestCase(NodeTestCase):
                                   **options)
 
     def pid_of(self, instance, clients):
-        """The worker of each client, according to `where`: address -> pid."""
+        """Returns the worker of each client, according to `where`: address -> pid."""
         pids = self.pids(instance)
         answers = instance.where(*(client["address"] for client in clients))
         return {answer["address"]: pids[answer["slot"]] for answer in answers}

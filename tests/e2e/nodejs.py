@@ -18,27 +18,27 @@ NODE = shutil.which("node", path=environment()["PATH"])
 NODE_VERSION = int(subprocess.run([NODE, "--version"], capture_output=True, text=True, check=True)
                    .stdout[1:].split(".")[0]) if NODE else 0
 
-# The time in which Node.js has started and run an application's first turn, also on a busy machine.
-# It is for tests in which the application never gets ready.
+# The time in which Node.js starts and runs an application's first turn, also on a busy machine.
+# Tests use it whose application never gets ready.
 BEGUN_IN = ("--ready-timeout", "2s")
 
-SOON_S = scaled(2)  # for a stop; the default --term-after is 30 s
+SOON_S = scaled(2)  # limit for a stop; the default --term-after is 30 s
 
-# Every application here answers with the worker that serves, and the client that it serves.
+# Every application here answers with the worker that serves, and with the client.
 WHO = """
     const who = socket => `slot=${process.env.STICKY_SLOT} gen=${process.env.STICKY_GENERATION} ` +
       `pid=${process.pid} client=${(socket.remoteAddress || '').replace('::ffff:', '')} `;
     """
 
-# An application without any knowledge of stickyctl.
+# An application that knows nothing of stickyctl.
 PLAIN = """
     const http = require('http');
     http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
       .listen(%s);
     """
 
-# The same on port 3000; /slow answers when the file `go` is in its directory, /hold never
-# ends, /keep leaves the connection open.
+# The same on port 3000. /slow answers when the file `go` exists in its directory, /hold never ends,
+# /keep leaves the connection open.
 SERVER = """
     const http = require('http'), fs = require('fs');
     const server = http.createServer((request, response) => {
@@ -68,7 +68,7 @@ SERVER = """
 
 LISTENS = "server.listen(3000);"
 
-# To be appended to SERVER: its event loop stands still from a request for /block until the file
+# This is appended to SERVER: after a request for /block its event loop is blocked until the file
 # `go` exists.
 BLOCKS = """
     server.on('request', request => {
@@ -78,7 +78,7 @@ BLOCKS = """
     });
     """
 
-# Two ports; a request for /close closes the second one, in this worker.
+# An application with two ports. A request for /close closes the second one, in this worker.
 SERVER_OF_TWO = """
     const http = require('http');
     const answer = (request, response) => response.end(who(request.socket) + '\\n');
@@ -92,13 +92,13 @@ REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 
 
 def fields(text):
-    """The fields of an answer; numbers as int."""
+    """Returns the fields of an answer, with numbers as int."""
     pairs = dict(word.split("=", 1) for word in text.split() if "=" in word)
     return {name: int(value) if value.isdigit() else value for name, value in pairs.items()}
 
 
 def ask_http(address=HERE, source=None, path="/", **headers):
-    """Request the worker's fields on a connection of its own."""
+    """Request the worker's fields on a connection of its own. Returns the fields."""
     code, _, body = http_get(address, source, path, **headers)
     assert code == 200, (code, body)
     return fields(body)
@@ -109,7 +109,7 @@ def sources(count, network="127.5.0"):
 
 
 class Talk:
-    """One connection on which a client stays. It writes HTTP itself."""
+    """One connection that a client keeps. It writes HTTP itself."""
 
     def __init__(self, test, source=None, address=HERE):
         self.socket = client_socket(address, source)
@@ -183,7 +183,8 @@ class NodeTestCase(LifecycleTestCase):
         return client
 
     def stop_soon(self, instance, seconds=SOON_S):
-        """Returns what the workers and stickyctl said."""
+        """Stop the instance within this time. Returns all that the workers and stickyctl have
+        printed."""
         began = time.monotonic()
         self.assertEqual(instance.stop(), 0)
         took = time.monotonic() - began
@@ -191,12 +192,12 @@ class NodeTestCase(LifecycleTestCase):
         return instance.errors
 
     def how(self, instance):
-        """How its workers have ended."""
+        """Returns how the workers of an instance have ended."""
         return [line.fields["how"] for line in instance.log_lines("worker_exit")]
 
     def block(self, instance):
-        """Stop the event loop of an application with BLOCKS. Returns the client that has done
-        it."""
+        """Block the event loop of an application with BLOCKS. Returns the clients whose request has
+        done it."""
         clients = self.connect(sources(1), b"GET /block HTTP/1.0\r\n\r\n")
         wait_for("it to be blocked", lambda: "blocked" in instance.errors)
         return clients
@@ -229,7 +230,7 @@ class NodeTestCase(LifecycleTestCase):
         return set(expected.values())
 
     def assert_slots(self, instance, address=HERE, clients=None):
-        """The same for connections that stickyctl passes on."""
+        """Check the slots of connections that stickyctl passes on."""
         clients = clients or sources(24)
         for answer in instance.where(*clients):
             self.assertEqual(ask_http(address, answer["address"])["slot"], answer["slot"])

@@ -13,7 +13,7 @@ from world import DEADLINE_S
 
 TAKER = BUILD / "tests" / "peers" / "taker"
 
-# Every test can be run with either way of accepting connections.
+# Each option stands for a way in which connections are accepted. Tests run with any of them.
 USER = ("--steering", "user")
 XFF = ("--behind-proxy", "xff")
 PROXY = ("--behind-proxy", "proxy")
@@ -22,7 +22,7 @@ LINE = b"whatever\n"  # not HTTP: the taker answers with a line
 TLS_HELLO = bytes.fromhex("1603010005") + b"\1\0\0\1\0"  # the beginning of a TLS connection
 PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
 
-# ---- What clients and proxies send --------------------------------------------------------
+# ---- Requests of clients and proxies ------------------------------------------------------
 
 
 def request(*fields, target="/", close=True):
@@ -50,7 +50,7 @@ def proxy_v2(client):
             + struct.pack("!H", len(body)) + body)
 
 
-# ---- What the taker must have read ----------------------------------------------------------
+# ---- What the taker must have read: a second computation -----------------------------------
 
 
 def fnv(data):
@@ -61,7 +61,7 @@ def fnv(data):
 
 
 def pieces(data):
-    """The requests that tests/peers/taker.c sees in these bytes, as (bytes, sum) each."""
+    """Split bytes into requests as tests/peers/taker.c does. Returns (bytes, sum) of each."""
     found = []
     while b"\n" in data:
         end = data.index(b"\n") + 1
@@ -75,7 +75,7 @@ def pieces(data):
 
 
 def parse(text):
-    """The taker's answers that a client got, each as a dictionary."""
+    """Returns the taker's answers that a client got, each as a dictionary."""
     lines = [line for line in text.decode().splitlines() if line.startswith("slot=")]
     answers = []
     for line in lines:
@@ -86,12 +86,13 @@ def parse(text):
     return answers
 
 
-# ---- Many at once -----------------------------------------------------------------------------
+# ---- Many connections -------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def many_descriptors(count):
-    """Raise the limit of descriptors for the test, and for what it starts in the block."""
+    """Raise the limit of descriptors during the block, for the test and the programs that it
+    starts."""
     former = resource.getrlimit(resource.RLIMIT_NOFILE)
     hard = max(former[1], count) if former[1] != resource.RLIM_INFINITY else former[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
@@ -109,7 +110,7 @@ class PassingTestCase(LifecycleTestCase):
                           "--", *(command or (TAKER, "--stay", *taker)), **options)
 
     def start_takers(self, slots, *arguments, taker=(), command=None, **options):
-        """As serve_takers(), but without waiting for ready workers."""
+        """Start an instance as serve_takers() does, without waiting for ready workers."""
         return self.start(*self.words(slots, *arguments),
                           "--", *(command or (TAKER, "--stay", *taker)), **options)
 
@@ -118,7 +119,7 @@ class PassingTestCase(LifecycleTestCase):
         return ("-w", slots, *LISTEN, "--ready", "notify", "--min-uptime", "5ms", *arguments)
 
     def taker_script(self, text):
-        """A worker that is a shell script; $TAKER is tests/peers/taker."""
+        """Write a worker that is a shell script. $TAKER is tests/peers/taker."""
         return self.script("taker.sh", f"TAKER={TAKER}\n{text}\nexec $TAKER")
 
     def drain(self, instance, *slots):
@@ -137,7 +138,8 @@ class PassingTestCase(LifecycleTestCase):
         return client
 
     def ask_taker(self, text, source=None):
-        """Open one connection, and read to its end. Returns the taker's answers, or []."""
+        """Open one connection, send the text, and read to the end. Returns the taker's answers, or
+        []."""
         with client_socket(HERE, source) as client:
             client.sendall(text)
             if b"onnection: close" not in text:
@@ -145,7 +147,7 @@ class PassingTestCase(LifecycleTestCase):
             return parse(read_all(client))
 
     def asked(self, text, source=None):
-        """Open one connection. Returns its only answer."""
+        """Open one connection, and send the text. Returns the taker's only answer."""
         answer, = self.ask_taker(text, source)
         return answer
 
@@ -164,7 +166,7 @@ class PassingTestCase(LifecycleTestCase):
         return instance.wait_status(f"{count} held", lambda status: status["held"] == count)
 
     def public_of(self, instance, slot, count=1):
-        """Addresses of clients behind the proxy that belong to a slot."""
+        """Returns addresses of clients behind the proxy that belong to a slot."""
         addresses = [f"203.0.{113 + number // 250}.{number % 250 + 1}"
                      for number in range(max(64, count * 8))]
         found = [answer["address"] for answer in instance.where(*addresses)

@@ -16,15 +16,15 @@ DOCKER = ("chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid
 
 
 def as_user(uid, *capabilities):
-    """The beginning of a command line that runs a command as an ordinary user, whose gid is as the
-    uid, with exactly these capabilities."""
+    """The beginning of a command line that runs a command as an ordinary user with exactly these
+    capabilities. The gid is equal to the uid."""
     wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
             f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
 
 
 def as_nobody(*capabilities):
-    """The same for user nobody."""
+    """The beginning of a command line that runs a command as the user nobody."""
     return as_user(NOBODY, *capabilities)
 
 
@@ -49,7 +49,7 @@ def copy_program(source, directory):
 
 
 def give_to(uid, *directories):
-    """Make directories, where they are not there yet, that belong to an ordinary user."""
+    """Make directories that belong to an ordinary user, if they do not exist yet."""
     for directory in directories:
         directory.mkdir(exist_ok=True, parents=True)
         os.chown(directory, uid, uid)
@@ -60,7 +60,7 @@ def give_to_nobody(*directories):
 
 
 class SockFilter(ctypes.Structure):
-    """linux/filter.h"""
+    """struct sock_filter of linux/filter.h."""
     _fields_ = [("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte),
                 ("k", ctypes.c_uint)]
 
@@ -70,7 +70,8 @@ class SockFprog(ctypes.Structure):
 
 
 def install_filter(*steps):
-    """For Popen's preexec_fn: classic BPF as a seccomp filter; each step (code, jt, jf, k)."""
+    """Install classic BPF as a seccomp filter, for Popen's preexec_fn. Each step is (code, jt, jf,
+    k)."""
     program = (SockFilter * len(steps))(*steps)
     argument = SockFprog(len(steps), program)
     if ctypes.CDLL(None).prctl(22, 2, ctypes.byref(argument), 0, 0):  # PR_SET_SECCOMP
@@ -81,23 +82,23 @@ LOAD, EQUAL, GIVE = 0x20, 0x15, 0x06  # LD|W|ABS, JMP|JEQ|K, RET|K
 REFUSE, ALLOW = 0x00050000, 0x7fff0000
 BPF_SYSCALL = {"x86_64": 321, "aarch64": 280, "riscv64": 280}
 SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277, "riscv64": 277}
-CLOSE_RANGE_SYSCALL = 436  # everywhere
+CLOSE_RANGE_SYSCALL = 436  # the same number on all machines
 
 
 def forbid_call(number, error):
-    """For Popen's preexec_fn: a system call fails with this errno, as under a container's
-    profile."""
+    """Let a system call fail with this errno, as under a container's profile. For Popen's
+    preexec_fn."""
     install_filter((LOAD, 0, 0, 0), (EQUAL, 0, 1, number), (GIVE, 0, 0, REFUSE | error),
                    (GIVE, 0, 0, ALLOW))
 
 
 def forbid_bpf(error):
-    """bpf(2) fails with this errno."""
+    """Let bpf(2) fail with this errno."""
     forbid_call(BPF_SYSCALL[os.uname().machine], error)
 
 
 def forbid_seccomp(error=errno.EPERM):
-    """No further filter can be installed by seccomp(2)."""
+    """Let seccomp(2) fail, so that no further filter can be installed."""
     forbid_call(SECCOMP_SYSCALL[os.uname().machine], error)
 
 
@@ -105,7 +106,7 @@ SOCKET_SYSCALL = {"x86_64": 41, "aarch64": 198, "riscv64": 198}
 
 
 def forbid_family(family, error):
-    """socket(2) of this family fails with this errno."""
+    """Let socket(2) of this family fail with this errno."""
     install_filter(
         (LOAD, 0, 0, 0), (EQUAL, 0, 3, SOCKET_SYSCALL[os.uname().machine]),  # the number
         (LOAD, 0, 0, 16), (EQUAL, 0, 1, family),  # the first argument
@@ -113,10 +114,11 @@ def forbid_family(family, error):
 
 
 def forbid_ipv6():
-    """For Popen's preexec_fn: simulates a machine without IPv6, on which socket(AF_INET6) fails."""
+    """Simulate a machine without IPv6, on which socket(AF_INET6) fails. For Popen's preexec_fn."""
     forbid_family(socket.AF_INET6, errno.EAFNOSUPPORT)
 
 
 def forbid_netlink():
-    """For Popen's preexec_fn: as under RestrictAddressFamilies= of systemd without AF_NETLINK."""
+    """Let netlink sockets fail, as under RestrictAddressFamilies= of systemd without AF_NETLINK.
+    For Popen's preexec_fn."""
     forbid_family(socket.AF_NETLINK, errno.EAFNOSUPPORT)

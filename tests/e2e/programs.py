@@ -37,8 +37,8 @@ NOT_INHERITED = re.compile(r"(STICKYCTL_|SUDO_|LISTEN_|XDG_|PYTHON).*|"
 
 
 def connect_unix(path, timeout=DEADLINE_S):
-    """Connect to a stream socket. If its queue is full, this waits, which a Python timeout would
-    not do."""
+    """Connect to a stream socket. If its queue is full, the call waits, which it would not do with
+    a timeout of Python."""
     client = socket.socket(socket.AF_UNIX)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", timeout, 0))
     try:
@@ -221,7 +221,7 @@ class Instance(Program):
         return self
 
     def note_bpf_objects(self):
-        # Descriptors that were inherited from the test do not count: the harness holds none.
+        # Descriptors that are inherited from the test do not count: the harness has none open.
         self.bpf_objects |= bpf_objects(self.pid)
 
     def wait_control_closed(self):
@@ -262,8 +262,8 @@ class Instance(Program):
         return self.wait(seconds)
 
     def kill(self):
-        """Send SIGKILL, after which the controller can't clean up. Its workers are killed, too, as
-        they would serve on."""
+        """Send SIGKILL, after which the controller can't clean up. Its workers would serve on, and
+        are killed, too."""
         self.note_bpf_objects()
         orphans = children_of(self.pid)
         self.process.kill()
@@ -281,7 +281,7 @@ class Instance(Program):
         super().close()
 
     def log_lines(self, event, **fields):
-        """The lines of its log for an event whose fields have these values."""
+        """Returns the lines of the instance's log for an event whose fields have these values."""
         found = []
         for line in self.errors.splitlines():
             parsed = LogLine.parse(line)

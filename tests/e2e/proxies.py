@@ -29,9 +29,9 @@ TRUSTED = ("--trusted-proxy", PROXY)
 XFF = ("--behind-proxy", "xff", *TRUSTED)
 PROXIED = ("--behind-proxy", "proxy", *TRUSTED)
 
-# The proxy must not repeat a request after a failure, which would hide it, and must not disable a
-# server after one failed check. It has one thread, which has all idle connections: the one that is
-# used next is no matter of luck.
+# The proxy must not repeat a request after a failure, which would hide the failure. It must not
+# disable a server after one failed check. It has only one thread, which has all idle connections:
+# so it is certain which of them is used next.
 HAPROXY = """
 global
   nbthread 1
@@ -120,16 +120,16 @@ def target(address):
 
 
 def fields(line):
-    """The fields of an answer of tests/peers/taker.c; `slot`, `gen`, `pid` and `bytes` as
-    numbers."""
+    """Returns the fields of an answer of tests/peers/taker.c, with `slot`, `gen`, `pid` and `bytes`
+    as numbers."""
     pairs = dict(word.split("=", 1) for word in line.split())
     return {name: int(value) if value.isdigit() and name != "sum" else value
             for name, value in pairs.items()}
 
 
 def get(address, from_address=None, *headers, before=b""):
-    """Send one request on a connection of its own. Returns the worker's answer. Fails unless it is
-    a 200."""
+    """Send one request on a connection of its own. Returns the worker's answer. The test fails
+    unless the status is 200."""
     with client_socket(address, from_address) as client:
         lines = ("GET / HTTP/1.1", "Host: test", *headers, "Connection: close", "", "")
         client.sendall(before + "\r\n".join(lines).encode())
@@ -146,7 +146,7 @@ class ProxyTestCase(LifecycleTestCase):
         return self.serve("-w", slots, *listeners, "--ready", "notify", "--min-uptime", "5ms",
                           *arguments, "--", TAKER, *taker)
 
-    # Proxies: each is one process, which is killed at the end.
+    # Proxies. Each is one process, which is killed at the end.
 
     def haproxy(self, *lines, server="", mode="http", port=PORT, backend=BACKEND):
         config = self.write(f"haproxy{port}.cfg", HAPROXY.format(
@@ -186,10 +186,10 @@ class ProxyTestCase(LifecycleTestCase):
         """End the proxy, which closes all its connections."""
         program.close()
 
-    # Which clients go where.
+    # Which clients go to which slot.
 
     def expected(self, instance, count, family):
-        """client -> slot, according to the instance. Also writes it to a file for
+        """Returns client -> slot, according to the instance. Also writes it to a file for
         tests/peers/clients."""
         slots = {answer["address"]: answer["slot"]
                  for answer in instance.where(*sources(count, family))}

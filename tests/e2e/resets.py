@@ -17,8 +17,9 @@ import re
 import subprocess
 import threading
 
-# Set where a kernel must not change its own code while it runs: an emulated processor of several
-# threads may run half of the change, and the kernel panics (seen with Linux 5.15 in qemu).
+# This variable is set where a kernel must not change its own code while it runs: an emulated
+# processor of several threads may run half of the change, and the kernel panics (seen with Linux
+# 5.15 in qemu).
 NO_TRACE = "STICKY_TEST_NO_TRACE"
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 INSTANCES = TRACEFS / "instances"
@@ -47,16 +48,16 @@ def remove_abandoned():
 
 
 def pattern_of(address, port):
-    """Matches a line of the trace for a reset of that server, in the forms of kernels before and
-    since 6.9."""
+    """Returns a pattern for the line of the trace about a reset of that server, in the form before
+    Linux 6.9 and in the form since then."""
     address = re.escape(address)
     server = rf"(?: src={address}:{port} | sport={port} .*saddr={address} )"
     return re.compile(rf"tcp_send_reset:.*{server}.*?state=(\w+)(?: reason=(\w+))?")
 
 
 class ResetTrace:
-    """counts: how many resets there were, by "REASON in STATE". lost: events of the trace that
-    its reader missed. why_not: why there is no trace, or None."""
+    """A trace of resets. counts: how many resets there were, by "REASON in STATE". lost: number of
+    events that the reader of the trace missed. why_not: why there is no trace, or None."""
 
     def __init__(self, address, port):
         self.pattern = pattern_of(address, port)
@@ -93,7 +94,7 @@ class ResetTrace:
         for number in range(TRIES):
             self.path = INSTANCES / f"{PREFIX}{os.urandom(4).hex()}"
             self.path.mkdir()
-            # Another test may have removed it: an instance counts as abandoned until its trace is
+            # Another test may have removed the instance: it counts as abandoned until its trace is
             # open.
             with contextlib.suppress(FileNotFoundError):
                 self.pipe = os.open(self.path / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK)
@@ -123,7 +124,7 @@ class ResetTrace:
         self.lost += sum(map(int, re.findall(r"\[LOST (\d+) EVENTS\]", text)))
 
     def describe(self):
-        """The counts in a few words."""
+        """Returns the counts in a few words."""
         if self.why_not:
             return f"resets not counted: {self.why_not}"
         words = [f"{count} {what}" for what, count in self.counts.most_common()] or ["none"]

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Nothing is lost over real distances, a part of `make soak`: each distance, kind of worker and
-operation, and reloads of nginx and HAProxy beside them, for TIMES seconds (5), RATE connections begun in each (1000). One table at the end:
-connections lost of those that were started, and how many operations there were.
+"""Nothing is lost over real distances, a part of `make soak`. Each combination of distance, kind of
+worker and operation is tested, and reloads of nginx and HAProxy beside them. Each takes TIMES
+seconds (5), with RATE connections begun in a second (1000). The table at the end has the
+connections lost of those that were started, and the number of operations.
 
     TIMES=60 tests/e2e/soak_distance.py Distances.test_10_ms_drains_reload ...
 """

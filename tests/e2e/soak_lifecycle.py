@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The lifecycle under stress: `make soak`, some minutes. It repeats many times what `make test`
-does a few times, and prints what it costs. CONNECTIONS=1000000: so many for Busy, instead of 100,000."""
+"""The lifecycle under stress, for some minutes: `make soak`. It repeats tests of `make test` many
+times, and prints what that costs. CONNECTIONS is the number of connections in Busy (100,000)."""
 
 import os
 import pathlib
@@ -24,7 +24,7 @@ from world import wait_for
 CONNECTIONS = int(os.environ.get("CONNECTIONS") or 100_000)
 BUSY_RATE = 3000
 RELOADS_FLAT = 5000
-LIMIT_S = 900  # for a test, instead of the harness's
+LIMIT_S = 900  # limit for a test, instead of that of the harness
 
 test_reload.RELOADS = 300
 test_crash.KILLS = 400
@@ -41,7 +41,8 @@ class SoakTestCase(LifecycleTestCase):
         print(f"# {text}", flush=True)
 
     def memory(self, instance):
-        """In kB, without the pages of files: those of the state file are touched one by one."""
+        """Returns the memory in kB. Pages of files are left out: those of the state file are
+        touched one by one."""
         text = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
         return int(re.search(r"RssAnon:\s*(\d+) kB", text)[1])
 
@@ -52,7 +53,7 @@ class Reloads(SoakTestCase):
 
 
 class Busy(SoakTestCase):
-    """A reload every 100 ms, while both processors have something else to do."""
+    """A reload every 100 ms while other programs use all processors."""
 
     def test_reloads(self):
         signal.alarm(round(CONNECTIONS / BUSY_RATE * 2) + 300)
@@ -76,7 +77,7 @@ class Busy(SoakTestCase):
 
 
 class Flat(SoakTestCase):
-    """What the controller has open, and its memory, after thousands of reloads."""
+    """Descriptors and memory of the controller after thousands of reloads."""
 
     def reload(self, instance, count):
         for _ in range(count):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Passing connections under stress, a part of `make soak`: workers that die at every point of a
-hand-over, and as many hand-overs as it takes to see one descriptor that is left behind."""
+"""Passing connections under stress, a part of `make soak`. Workers die at every point of a
+hand-over. The number of hand-overs is so large that a single descriptor left behind would be
+seen."""
 
 import os
 import signal
@@ -91,7 +92,7 @@ class Deaths(SoakTestCase):
             instance, dispatched=count))
 
     def test_while_it_read(self):
-        """The worker has their descriptors, but has not reported it."""
+        """The worker has the descriptors of the connections, but has not reported that."""
         taken = self.dir / "taken"
         script = self.write("silent.py", SILENT)
         instance = self.serve_mortals(f"exec {sys.executable} {script} {taken}")
@@ -103,8 +104,8 @@ class Deaths(SoakTestCase):
         self.check_nobody_lost(instance, wait_taken)
 
     def test_after_it_acknowledged(self):
-        """The connections that it has accepted end with it, at once. No other worker serves them
-        again."""
+        """The connections that the worker has accepted end with it at once. No other worker serves
+        them again."""
         instance = self.serve_takers(1, *USER, *LONG)
         before = instance.descriptors()
         for generation in range(1, DEATHS + 1):

@@ -9,7 +9,7 @@ import nodeapps
 import test_socketio
 from test_socketio import WAYS
 
-TEST_LIMIT_S = 600  # instead of the harness's
+TEST_LIMIT_S = 600  # instead of the limit of the harness
 
 test_socketio.CLIENTS = 500
 test_socketio.ROUNDS = 50

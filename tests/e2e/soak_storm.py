@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A storm, a part of `make soak`: for TIMES seconds (60) whatever can happen to an instance happens at
-random, under load: reloads, scaling, drains, restarts, upgrades, signals, SIGKILL to workers and to the
-controller. Nothing is lost but what died with a worker, which the workers themselves count; descriptors,
-memory and processes are as before. SEED=N repeats one.
+"""A storm, a part of `make soak`. For TIMES seconds (60) operations happen to an instance at
+random, under load: reloads, scaling, drains, restarts, upgrades, signals, SIGKILL to workers and to
+the controller. Only connections that died with a worker may be lost; the workers themselves count
+these. At the end, descriptors, memory and processes are as before. SEED=N repeats a run.
 
     BUILD=build/asan TIMES=600 tests/e2e/soak_storm.py
 """
@@ -43,10 +43,11 @@ class Storm(TakeoverTestCase):
         self.background = []
         print(f"# SEED={SEED}", flush=True)
 
-    # ---- What happens ------------------------------------------------------------------
+    # ---- Operations --------------------------------------------------------------------
 
     def command(self, *words, codes=(0,)):
-        """A command of which only the exit code counts; some are refused at a bad moment."""
+        """Run a command. Only its exit code is checked, as some commands are refused at a bad
+        moment."""
         result = subprocess.run([*self.instance.arguments[:1], *map(str, words)],
                                 env=self.environment(), timeout=120, capture_output=True, text=True)
         self.assertIn(result.returncode, codes, (words, result.stderr))
@@ -55,7 +56,7 @@ class Storm(TakeoverTestCase):
         self.command("reload")
 
     def reload_and_wait(self):
-        # 4: a worker of it was killed by another operation before it was ready.
+        # Code 4: another operation killed a worker of the reload before it was ready.
         self.command("reload", "--wait", codes=(0, 4))
 
     def reload_in_the_background(self):
@@ -105,7 +106,8 @@ class Storm(TakeoverTestCase):
                 pass  # it had been asked to end
 
     def kill_the_controller(self):
-        """Not while a slot is held: its clients wait in sockets of the controller alone."""
+        """Kill the controller, but not while a slot is held: its clients wait in sockets that only
+        the controller has."""
         self.wait_calm()
         self.kill_controller(self.instance)
         time.sleep(self.chance.uniform(0, 0.1))
@@ -145,7 +147,7 @@ class Storm(TakeoverTestCase):
         self.kills = 0
         self.instance = self.first = self.serve_workers(4, command=self.worker_command)
         before = len(self.kept_files())
-        # It is stopped when the storm is over.
+        # The load is stopped when the storm is over.
         with self.load("--duration", round(2 * SECONDS) + 300, rate=RATE) as load:
             until = time.monotonic() + SECONDS
             while time.monotonic() < until:
@@ -159,19 +161,21 @@ class Storm(TakeoverTestCase):
         self.assertEqual(self.instance.stop(), 0)
 
     def open_files(self):
-        """What the controller has open, once all control connections are closed."""
+        """Returns the files that the controller has open, once all control connections are
+        closed."""
         self.instance.wait_control_closed()
         return sorted(os.readlink(path) for path in pathlib.Path(
             f"/proc/{self.instance.pid}/fd").iterdir())
 
     def kept_files(self):
-        """The open files but for pidfds: a worker that was taken over has one, a child has none."""
+        """Returns the open files without pidfds: a worker that was taken over has one, a child has
+        none."""
         return [name for name in self.open_files() if name != PIDFD]
 
     def check(self, counts, descriptors):
         accepted, closed = struct.unpack("QQ", self.tally.read_bytes())
         lost = counts["connections"] - counts["answered"]
-        # One more for each kill: between accept() and the count.
+        # Each kill may add one, between accept() and the count.
         died = accepted - closed + self.kills
         print(f"# {self.counts}")
         print(f"# {counts['connections']} connections, {lost} lost; {accepted - closed} died with "

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""unittest's results as TAP (https://testanything.org): one line for each test, what is
-known of a failure behind it."""
+"""The results of unittest as TAP (https://testanything.org): one line for each test, and
+diagnostics behind a failed one."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ TEST_LIMIT_S = scaled(90)
 
 
 class Alarm:
-    """Ends a test that hangs, with a trace of where it was."""
+    """Ends a test that hangs, with a trace of the place where it hung."""
 
     def __enter__(self):
         signal.signal(signal.SIGALRM, self._ring)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""A terminal for programs that draw on the whole screen: a pseudo-terminal, and what is seen on it.
+"""A pseudo-terminal for programs that draw on the whole screen, and the text that is seen on it.
 
-The screen understands the few sequences of a VT52, with which TERM=vt52 is content; of other
+The screen understands the few sequences of a VT52, which are enough for TERM=vt52. For other
 terminals only the bytes are kept."""
 
 import contextlib
@@ -44,7 +44,7 @@ class Screen:
         self.column = max(0, min(column, self.columns - 1))
 
     def _escape(self, text):
-        """A sequence behind its escape. Returns how long it is; 0: it is not complete."""
+        """Handle a sequence behind its escape. Returns its length, or 0 if it is not complete."""
         if text[0] == "Y":
             if len(text) < 3:
                 return 0
@@ -89,7 +89,8 @@ class Screen:
 
 
 class Terminal:
-    """A program on a terminal of its own. `bytes` is what it has written, `screen` what is seen."""
+    """A program on a terminal of its own. `bytes` is its whole output, `screen` the visible
+    part."""
 
     def __init__(self, test, *command, rows=24, columns=80, **env):
         self.master, self.slave = os.openpty()
@@ -112,7 +113,7 @@ class Terminal:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self):
-        """Read what has been written by now. Returns the text of the screen."""
+        """Read all output so far. Returns the text of the screen."""
         with contextlib.suppress(BlockingIOError):
             while part := os.read(self.master, 65536).decode(errors="replace"):
                 self.bytes += part
@@ -130,7 +131,7 @@ class Terminal:
     def end(self):
         """Wait for the end of the program. Returns its exit status."""
         def has_ended():
-            self.read()  # else it would wait for room on the terminal
+            self.read()  # otherwise the program would wait for room on the terminal
             return not self.program.runs
 
         wait_for(lambda: f"the end of the program\n{self.read()}", has_ended)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Connections that can't be accepted, as there is no descriptor for them (EMFILE). They wait in
-the kernel; the socket is readable all the time, and whoever watches it must not spin."""
+"""Connections that can't be accepted, as there is no descriptor for them (EMFILE). They wait in the
+kernel. Meanwhile the listening socket is always readable, and the loop that watches it must not
+spin."""
 
 import contextlib
 import json
@@ -41,8 +42,8 @@ class Control(DescriptorShortageTestCase):
             self.assertEqual(instance.wait(), 0)
 
     def test_followers(self):
-        """More than there are descriptors for: those that were accepted are told what happens,
-        the others once they can be."""
+        """There are more followers than descriptors. Those that were accepted get events at once,
+        the others when they can be accepted."""
         instance = self.serve_workers(1)
         descriptors, free, count = instance.descriptors(), 3, 6
         with few_descriptors(instance.pid, free):
@@ -69,7 +70,7 @@ class Control(DescriptorShortageTestCase):
 
 
 class Demo(DescriptorShortageTestCase):
-    """Its workers are threads: they have no descriptors of their own."""
+    """The workers of the demo are threads: they have no descriptors of their own."""
 
     def test_clients(self):
         instance = self.serve("-w", "2", *LISTEN)

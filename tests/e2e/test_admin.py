@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""--admin and `stickyctl metrics`: what is answered, to whom, and what is refused."""
+"""--admin and `stickyctl metrics`: the answers, who gets them, and which requests are refused."""
 
 import bisect
 import contextlib
@@ -31,7 +31,7 @@ LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
 def ask(target, method="GET", address=ADMIN, **headers):
-    """One request. Returns the status, the headers and the body."""
+    """Send one request. Returns the status, the headers and the body."""
     connection = http.client.HTTPConnection(*address, timeout=20)
     with contextlib.closing(connection):
         connection.request(method, target, headers=headers)
@@ -40,7 +40,7 @@ def ask(target, method="GET", address=ADMIN, **headers):
 
 
 def ready():
-    """What /readyz says: its status and its words. None: nothing listens."""
+    """Returns the status and the text of /readyz, or None if nothing listens."""
     with contextlib.suppress(ConnectionError):
         status, _, body = ask("/readyz")
         return status, body.strip()
@@ -48,7 +48,8 @@ def ready():
 
 
 def parse_metrics(text):
-    """{(name, labels): value} of a text whose every line must be right, and each family announced."""
+    """Returns {(name, labels): value}. Every line of the text must be valid, and each family
+    announced."""
     types, samples = {}, {}
     for line in text.splitlines():
         if line.startswith("# "):
@@ -77,14 +78,15 @@ def total(samples, name):
 
 
 def open_connections():
-    """The number of connections to --admin that neither side has ended: proc_net_tcp."""
+    """Returns the number of connections to --admin that neither side has ended: proc_net_tcp."""
     lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
     return sum(fields[1].endswith(f":{ADMIN[1]:04X}") and fields[3] == "01"
                for fields in map(str.split, lines))
 
 
 def small_buffers(test):
-    """Sockets of the test's namespace hold little, so that what is not read waits in stickyctl."""
+    """Make the buffers of the namespace's sockets small, so that unread answers stay in
+    stickyctl."""
     for name in ("tcp_wmem", "tcp_rmem"):
         path = pathlib.Path("/proc/sys/net/ipv4", name)
         test.addCleanup(path.write_text, path.read_text())
@@ -92,7 +94,7 @@ def small_buffers(test):
 
 
 class Answers(LifecycleTestCase):
-    """What is answered while all is well."""
+    """Answers of an instance without problems."""
 
     def check_page(self):
         status, headers, body = ask("/")
@@ -118,7 +120,7 @@ class Answers(LifecycleTestCase):
             self.assertEqual((code, "not an IP address" in body), (400, True), query)
 
     def check_buckets(self, instance):
-        """The intervals say of each client what `where` says."""
+        """Check that the intervals give each client the slot that `where` names."""
         document = json.loads(ask("/buckets.json")[2])
         self.assertEqual((document["buckets"], document["slots"]), (65536, 2))
         firsts = [first for first, _ in document["intervals"]]
@@ -202,7 +204,7 @@ class Answers(LifecycleTestCase):
 
 
 class Packaging(PassingTestCase):
-    """The alert rules and the dashboard name metrics that there are, and every connection has one
+    """The alert rules and the dashboard use only metrics that exist, and every connection has one
     exit."""
 
     def test_names_and_sums(self):
@@ -307,7 +309,7 @@ class Sockets(LifecycleTestCase):
 
 
 class Bounds(LifecycleTestCase):
-    """Clients that are many, or that say nothing, keep nobody out."""
+    """Many clients, or silent ones, do not keep others from being served."""
 
     def connect_admin(self, request=b""):
         client = socket.create_connection(ADMIN)
@@ -349,7 +351,7 @@ class Bounds(LifecycleTestCase):
         self.assertRegex(text, rb'event: status\ndata: \{"name":"default"')
 
     def test_a_stream_that_is_not_read(self):
-        """Each SIGTERM is an event here, and is followed by a status, of some 40 KB."""
+        """Each SIGTERM causes an event, which is followed by a status of some 40 KB."""
         small_buffers(self)
         instance = self.serve("-w", 60, *LISTEN, "--worker", "activation", "--ready", "started",
                               "--stop-delay", "60s", "--admin", TEXT, "--", "sleep", 1000)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The page of --admin in a browser: it follows the instance, a reload, and the next controller.
 
-SCREENSHOTS=DIR keeps what it looks like, wide and narrow, light and dark.
+SCREENSHOTS=DIR keeps pictures of it, wide and narrow, light and dark.
 """
 
 import os
@@ -18,7 +18,7 @@ from webdriver import Browser
 from world import wait_for
 
 TEXT = "127.0.0.1:9180"
-ENTER = "\ue007"  # as WebDriver has it
+ENTER = "\ue007"  # the code of WebDriver
 NARROW = 360
 
 
@@ -50,7 +50,7 @@ class AdminPage(LifecycleTestCase):
                              " cell.innerText.trim()))")
 
     def roles(self):
-        """The roles in the tree that a screen reader gets."""
+        """Returns the roles in the tree that a screen reader gets."""
         tree = self.page.devtools("Accessibility.getFullAXTree")["nodes"]
         return [node["role"]["value"] for node in tree if not node["ignored"]]
 
@@ -67,7 +67,7 @@ class AdminPage(LifecycleTestCase):
         self.shows("#events", "worker_state", "state=ready")
 
     def colours(self, buckets):
-        """What the strip shows at these buckets, near its lower edge."""
+        """Returns the colours of the strip at these buckets, near its lower edge."""
         return self.page.run("""
             const canvas = document.getElementById("strip");
             const pen = canvas.getContext("2d");
@@ -76,7 +76,8 @@ class AdminPage(LifecycleTestCase):
             """, buckets)
 
     def check_strip(self, instance):
-        """Each bucket has the colour of its slot, but for the pixel in which two slots meet."""
+        """Check that each bucket has the colour of its slot, except in the pixel in which two slots
+        meet."""
         wait_for("the strip", lambda: self.page.run(
             "return document.getElementById('strip').ariaLabel"), interval=0.05)
         self.shows("#bucket", "65,536 buckets, 2 slots, 2 intervals")

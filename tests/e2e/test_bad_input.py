@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What users, machines and strangers get wrong. Each gets an exit code that scripts can
-rely on, and one to three lines that say what was wrong, where, and what to do; each
-leaves nothing behind (the harness checks that after every test)."""
+"""Mistakes of users, lacks of the machine, and other programs at the same address. Each gets an
+exit code for scripts, and one to three lines: the problem, its place, and a remedy. Each leaves
+nothing behind (the harness checks that after every test)."""
 
 import os
 import resource
@@ -104,7 +104,7 @@ class ListenAddress(harness.TestCase):
     def check(self, address, code, *words):
         result = self.stickyctl("start", "-l", address, "--", WORKER)
         self.assert_message(result, *words, code=code)
-        # A good one before it makes no difference.
+        # A valid address before it makes no difference.
         result = self.stickyctl("start", *LISTEN, "-l", address, "--", WORKER)
         self.assert_message(result, *words, code=code)
 
@@ -115,7 +115,8 @@ class ListenAddress(harness.TestCase):
 
 
 class AddressInUse(harness.TestCase):
-    """Somebody listens there: we must not join silently, nor disturb."""
+    """Another program listens at the address. stickyctl must not join it silently, nor disturb
+    it."""
 
     def check_refused(self, *addresses, **options):
         listen = [word for address in addresses for word in ("-l", address)]
@@ -129,7 +130,7 @@ class AddressInUse(harness.TestCase):
             self.check_refused("127.0.0.1:3000")
             self.check_refused(":3000")
             self.check_refused("127.0.0.1:3001", "127.0.0.1:3000")
-            # It still gets its clients.
+            # The other program still gets its clients.
             with client_socket(HERE), listener.accept()[0]:
                 pass
 
@@ -173,13 +174,13 @@ class AddressInUse(harness.TestCase):
 
 
 class Command(harness.TestCase):
-    """A COMMAND that can't be run, or does not stay."""
+    """A COMMAND that can't be run, or that ends too soon."""
 
     def check_failure(self, *arguments, words, slots=2, **options):
-        """A first start at which no slot gets ready. Returns the message's lines."""
+        """Check a first start at which no slot gets ready. Returns the lines of the message."""
         instance = self.start(*LISTEN, "-w", slots, *arguments, **options)
         self.assertEqual(instance.wait(), FAILED)
-        # What workers print comes before it, and the log's last line behind.
+        # Output of workers comes before the message, and the log's last line behind it.
         message = instance.errors[instance.errors.index("stickyctl: no worker got ready"):]
         lines = [line for line in message.splitlines() if not LogLine.parse(line)]
         for word in words:
@@ -188,8 +189,9 @@ class Command(harness.TestCase):
         return lines
 
     def assert_no_more_tries(self, instance, slots):
-        """One try a slot: more would hide the reason. Only where a slot's first worker takes
-        longer to fail, as on a busy machine, may another slot be tried again until then."""
+        """Check that each slot was tried once: more tries would hide the reason. A slot may only be
+        tried again while another slot's first worker still takes time to fail, as on a busy
+        machine."""
         lines = [line for text in instance.errors.splitlines() if (line := LogLine.parse(text))]
         starts = [number for number, line in enumerate(lines)
                   if line.event == "worker_state" and line.fields["state"] == "starting"]
@@ -267,7 +269,8 @@ class Command(harness.TestCase):
                            words=["  | complaint"])
 
     def test_control_characters_of_a_worker(self):
-        # Words that we repeat must not steer the terminal of who reads them.
+        # Text of a worker that stickyctl repeats must not contain control sequences for the user's
+        # terminal.
         instance = self.start(*LISTEN, "-w", "1", "--", "sh", "-c",
                               r"printf '\033]0;title\007\033[2J\n' >&2; exit 1")
         self.assertEqual(instance.wait(), FAILED)
@@ -284,12 +287,12 @@ class Command(harness.TestCase):
 
 
 class Machine(harness.TestCase):
-    """What the machine does not permit, or does not have."""
+    """Machines that do not permit something, or lack it."""
 
     NO_BPF = ("bpf", "sys_admin")
 
     def test_bpf_is_not_permitted(self):
-        # The remedy is the one for the place: tests may run in a container.
+        # The message names the remedy for the place: tests may run in a container.
         for how in (("--steering", "kernel"), ("--require-engine", "kernel")):
             result = self.stickyctl("start", *LISTEN, *how, prefix=without(*self.NO_BPF),
                                     env={"KUBERNETES_SERVICE_HOST": "10.0.0.1"})
@@ -313,7 +316,7 @@ class Machine(harness.TestCase):
         self.assert_message(result, "--user", "root", "sudo", code=NOT_PERMITTED)
 
     def test_root_that_can_not_change_the_user(self):
-        """Capabilities that containers drop, and ids that a user namespace has not."""
+        """Containers may drop these capabilities, and a user namespace may lack these ids."""
         for prefix, words, code in (
                 (without("setuid"), ["CAP_SETUID", "--cap-add"], NOT_PERMITTED),
                 (without("setgid"), ["CAP_SETGID", "--cap-add"], NOT_PERMITTED),
@@ -341,7 +344,8 @@ class Machine(harness.TestCase):
                 self.assert_message(result, "descriptors", "ulimit", code=FAILED)
 
     def test_just_too_few_descriptors(self):
-        # All sockets can be made, but not all pipes of the workers: those that start serve.
+        # All sockets can be made, but not all pipes of the workers. Those workers that can start
+        # serve.
         instance = self.start(*LISTEN, "-w", "20", "--", WORKER, "--notify",
                               preexec_fn=self.limit_descriptors(70))
         instance.wait_status("a ready worker", lambda status: any(
@@ -349,7 +353,8 @@ class Machine(harness.TestCase):
         self.assertEqual(instance.terminate(), 0)
 
     def test_closed_standard_descriptors(self):
-        # Then the first files that are opened get their numbers, and the log goes there.
+        # Without this, the first files that are opened would get these numbers, and the log would
+        # go there.
         for closed in ([0], [1], [2], [0, 1], [1, 2], [0, 1, 2]):
             with self.subTest(closed=closed):
                 instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify", "--stdout",

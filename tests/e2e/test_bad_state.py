@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Directories and files that are damaged, open to others, or somebody else's."""
+"""Directories and files that are damaged, open to others, or owned by another user."""
 
 import json
 import os
@@ -28,7 +28,7 @@ STATE_FILE = "sticky-seed 1\n0123456789abcdef\n"
     "of_somebody_else": ("not a seed", "[Unit]\nDescription=something\n"),
 })
 class StateFile(harness.TestCase):
-    """The hash seed's file: never guessed at, never replaced silently."""
+    """The file of the hash seed: its content is never guessed, and never replaced silently."""
 
     def setUp(self):
         super().setUp()
@@ -85,7 +85,7 @@ class StateFile(harness.TestCase):
 
 
 class StateDirectory(harness.TestCase):
-    """What can't be kept is a warning: clients are served all the same."""
+    """If the seed can't be stored, there is a warning, and clients are served."""
 
     def check_warning(self, *words, **options):
         instance = self.serve(*LISTEN, "-w", "1", **options)
@@ -128,7 +128,7 @@ class StateDirectory(harness.TestCase):
 
 
 class RunDirectory(harness.TestCase):
-    """The name is taken, or only looks like it, or the place can't be trusted."""
+    """The name is taken, or only looks like that, or the directory can't be trusted."""
 
     def test_of_a_live_instance(self):
         first = self.serve(*LISTEN, "-w", "1")
@@ -177,7 +177,7 @@ class RunDirectory(harness.TestCase):
         self.assert_message(self.stickyctl("start", *LISTEN), *words, code=code)
 
     def forget_run_directory(self):
-        """What the test itself put there is not left behind by anybody."""
+        """Remove the files that the test itself has put there."""
         subprocess.run(["rm", "-rf", str(self.run_dir)], check=True)
 
     def test_pid_file_that_is_a_link(self):
@@ -224,13 +224,13 @@ class RunDirectory(harness.TestCase):
 
 
 class SeedFile(harness.TestCase):
-    """--seed-file: several machines that agree where a client goes."""
+    """--seed-file: several machines place each client in the same slot."""
 
     def shared(self, mode=0o600):
         return self.write("shared", STATE_FILE, mode)
 
     def slots_of_two(self, *arguments):
-        """The slots of 64 clients on each of two machines."""
+        """Returns the slots of 64 clients on each of two machines."""
         clients = [f"203.0.113.{number}" for number in range(1, 65)]
         machines = [self.serve("-l", f"127.0.0.{number}:3000", "-w", 4, *arguments,
                                name=f"web{number}") for number in (1, 2)]

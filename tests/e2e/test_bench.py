@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The benchmark: what it computes, what it refuses, and that a short run measures everybody. Its
-figures are nobody's concern here."""
+"""The benchmark: its computations, its refusals, and that a short run measures all subjects. The
+figures themselves are not checked."""
 
 import html.parser
 import json
@@ -53,7 +53,7 @@ class Computing(TestCase):
         self.assertEqual(spread([1.0, 2.0, 3.0, 4.0, 5.0]), "3.00  (2.00 – 4.00)")
 
     def test_connections_during_a_reload(self):
-        """Whoever was open at any time of one."""
+        """A connection belongs to a reload if it was open at any time of it."""
         windows = [(10.0, 10.2), (11.0, 11.2)]
         for due, end, phase in ((9.0, 9.9, "between"), (9.9, 10.0, "reload"),
                                 (10.1, 10.15, "reload"), (10.2, 10.3, "reload"),
@@ -98,7 +98,7 @@ class Computing(TestCase):
 
 
 class Page(html.parser.HTMLParser):
-    """What a page consists of."""
+    """The parts of an HTML page."""
 
     def __init__(self, text):
         super().__init__()
@@ -130,7 +130,8 @@ class Running(TestCase):
         _, report = self.report("library")
         parts = {(figure["name"], figure["parameters"]["part"]): figure["median"]
                  for figure in report["figures"] if "part" in figure["parameters"]}
-        # More than a hash's table of 65,536 entries of 2 bytes, which process and kernel have.
+        # The limit is the size of a hash's table, 65,536 entries of 2 bytes, in the process and in
+        # the kernel.
         for name in ("library_heap_bytes", "library_bpf_bytes"):
             self.assertGreater(parts[name, "fixed"], 2 * 65536)
             self.assertLess(abs(parts[name, "slot"]), 1000)
@@ -162,7 +163,8 @@ class Running(TestCase):
         self.assertIn("make bench-quick ONLY='hashing'", report["command"])
 
     def test_everybody_serves(self):
-        """Each way answers all, and clients of those that are sticky meet one worker."""
+        """Each subject answers all clients. If it is sticky, a client always meets the same
+        worker."""
         result = self.bench("serving")
         self.assertEqual(result.returncode, 0, result.stderr)
         _, report = self.report("serving")
@@ -194,7 +196,7 @@ class Running(TestCase):
         self.assertIn("CAP_SYS_ADMIN", program.stderr)
 
     def test_ended_by_a_signal(self):
-        """What it started ends with it."""
+        """The programs that the benchmark has started end with it."""
         program = self.program(sys.executable, "-B", BENCH / "bench.py", "--quick", "scaling",
                                env={"BUILD": BUILD})
         wait_for("it to measure", lambda: "64 slots" in program.errors, 60)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""--worker=bind with servers that nobody here wrote, unchanged: each client is accepted by the
-worker of its slot, over a crash, a reload and a takeover, too."""
+"""--worker=bind with unchanged servers of other projects: each client is accepted by the worker of
+its slot, also over a crash, a reload and a takeover."""
 
 import os
 import pathlib
@@ -21,9 +21,9 @@ HTTP = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 def socket_inode(client):
-    """The inode of the other end of a connection; 0: it waits to be accepted."""
+    """Returns the inode of the other end of a connection, or 0 while it waits to be accepted."""
     host, port = client.getsockname()
-    # In the tables of both families: a server's socket may be of both.
+    # The tables of both families are read: a server's socket may be of either.
     wanted = f"{int.from_bytes(bytes(map(int, host.split('.'))), 'little'):08X}:{port:04X}"
     for table in ("tcp", "tcp6"):
         for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
@@ -35,7 +35,8 @@ def socket_inode(client):
 
 
 def holder_of(inode):
-    """The process group of the process that has this socket; None: nobody has it (yet)."""
+    """Returns the process group of the process that has this socket, or None if no process has it
+    (yet)."""
     for pid in world.other_processes():
         try:
             for name in os.listdir(f"/proc/{pid}/fd"):
@@ -50,7 +51,7 @@ class Servers(LifecycleTestCase):
     REQUEST, ANSWER = HTTP, b"200"
 
     def accepted_by(self, source):
-        """Connect, and find the worker that accepts. Its request must be answered."""
+        """Connect, and find the worker that accepts. The request must be answered."""
         with client_socket(HERE, source) as client:
             pid = wait_for("the connection to be accepted",
                            lambda: (inode := socket_inode(client)) and holder_of(inode))
@@ -93,7 +94,7 @@ class Servers(LifecycleTestCase):
         self.check("python3", "-m", "http.server", "3000", listen=None)
 
     def test_python_as_another_user(self):
-        """Debian's: the user must be able to read it."""
+        """The Python of Debian is used, as the user nobody must be able to read it."""
         if not os.access("/usr/bin/python3", os.X_OK):
             self.skipTest("/usr/bin/python3: not installed")
         (self.dir / "index.html").write_text("hello")
@@ -107,7 +108,7 @@ class Servers(LifecycleTestCase):
 
     @needs("ruby")
     def test_ruby(self):
-        """It binds both families, by two sockets."""
+        """WEBrick binds both families, with two sockets."""
         if subprocess.run(["ruby", "-e", "require 'webrick'"], capture_output=True,
                           check=False).returncode:
             self.skipTest("WEBrick: not installed")
@@ -123,7 +124,7 @@ class Servers(LifecycleTestCase):
 
     @needs("java")
     def test_java(self):
-        """The virtual machine's own threads bind."""
+        """Threads of the virtual machine call bind()."""
         (self.dir / "Server.java").write_text(textwrap.dedent("""
             import com.sun.net.httpserver.HttpServer;
             import java.net.InetSocketAddress;
@@ -148,7 +149,7 @@ class Servers(LifecycleTestCase):
 
     @needs("node")
     def test_node(self):
-        """Node.js as any server: by its own bind()."""
+        """Node.js is treated as any other server, with its own bind()."""
         server = self.write("server.js", "require('http').createServer((request, response) => "
                             "response.end('ok')).listen(3000, '127.0.0.1');\n")
         self.check("node", server)

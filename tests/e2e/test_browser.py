@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""examples/socketio in a browser: two pages, at two workers, talk to each other.
+"""examples/socketio in a browser: two pages, at two workers, send messages to each other.
 
-SCREENSHOTS=DIR keeps what the pages look like at the end.
+SCREENSHOTS=DIR keeps pictures of the pages at the end.
 """
 
 import os
@@ -16,18 +16,18 @@ from nodeapps import EXAMPLES, NpmTestCase
 from webdriver import Browser
 from world import wait_for
 
-ENTER = "\ue007"  # as WebDriver has it
+ENTER = "\ue007"  # the code of WebDriver
 
 
 class Chat(NpmTestCase):
     def two_addresses(self, instance):
-        """Of clients of two slots: slot -> address."""
+        """Returns slot -> address for clients of two slots."""
         answers = instance.where(*(f"127.4.0.{number}" for number in range(1, 65)))
         found = {answer["slot"]: answer["address"] for answer in answers}
         return dict(list(found.items())[:2])
 
     def open(self, browser, address):
-        """A page by this address, whose connections come from it as well."""
+        """Open a page by this address. Its connections also come from this address."""
         subprocess.run(["ip", "route", "add", "local", address, "dev", "lo", "table", "local",
                         "src", address], check=True)
         return browser.open(f"http://{address}:3000/")
@@ -43,7 +43,7 @@ class Chat(NpmTestCase):
             self.wait_at(page, slot, pids[slot])
 
     def say(self, pages, sender, text):
-        """Typed in one page, it appears in both, once."""
+        """Type a text in one page. It must appear in both pages, once."""
         pages[sender].type("#text", text + ENTER)
         for page in pages.values():
             wait_for(lambda: f"{text}: {page.text('article')}", lambda: any(

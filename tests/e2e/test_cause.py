@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""A slot that does not serve: `status` says why, and which command to type next, before all else."""
+"""A slot that does not serve: `status` shows the reason, and the next command to type, before
+anything else."""
 
 import harness
 from lifecycle import WORKERS, LifecycleTestCase
@@ -13,7 +14,7 @@ SLOW_START_MS = 10000
 
 
 class Cause(LifecycleTestCase):
-    """Slot 1 of two gets a bad worker."""
+    """Two slots, of which slot 1 gets a bad worker."""
 
     def begin(self, bad, *arguments, **options):
         command = self.switchable_worker(f"bad) {bad};;")
@@ -23,7 +24,7 @@ class Cause(LifecycleTestCase):
         return instance
 
     def problem(self, instance):
-        """The first line of `status`, and those that belong to it."""
+        """Returns the first line of `status`, and the lines that belong to it."""
         lines = instance.run("status").stdout.splitlines()
         return lines[0], lines[1:lines.index("")]
 
@@ -82,7 +83,7 @@ class Cause(LifecycleTestCase):
         self.assertFalse([words for words in more if "dmesg" in words])
 
     def test_it_starts_for_long(self):
-        """It is said before --ready-timeout is over."""
+        """The reason is shown before --ready-timeout is over."""
         instance = self.begin("exec sleep 1000", "--ready-timeout", f"{scaled(600)}s")
         instance.wait_status("a start", lambda status: (
             status["workers"][1]["state"] == "starting"))

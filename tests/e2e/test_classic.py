@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Without privilege: a classic BPF program steers. The tests of the kernel's engine, as nobody."""
+"""Steering by a classic BPF program, which needs no privilege. These are the tests of the kernel
+engine, run as nobody."""
 
 import os
 import re
@@ -26,7 +27,7 @@ KERNEL = tuple(map(int, re.match(r"(\d+)\.(\d+)", os.uname().release).groups()))
 
 
 class Steering(Classic, test_steering.Steering):
-    """The same stickiness, the same `where`, the same scatter."""
+    """Stickiness, `where` and the spread are those of the kernel engine."""
 
     def test_v4(self):
         instance = self.serve_workers("-l", test_steering.V4)
@@ -50,7 +51,7 @@ class Steering(Classic, test_steering.Steering):
 
 class Starting(Classic, lifecycle.LifecycleTestCase):
     def test_a_worker_may_serve_before_it_is_ready(self):
-        """Its socket is the slot's, from the start."""
+        """The worker's socket belongs to the slot from the start."""
         instance = self.start("-w", "1", *LISTEN, "--ready", "notify", "--", WORKER)
         instance.wait_status("a worker", lambda status: status["workers"][0]["pid"])
         self.assertEqual(ask(HERE)["gen"], 1)
@@ -65,8 +66,8 @@ class Rolling(Classic, lifecycle.LifecycleTestCase):
             for _ in range(10):
                 result = instance.run("reload", "--wait")
                 self.assertEqual(result.returncode, 0, result.stderr)
-        # The old worker and the new one share the socket for a moment, so that a client may meet
-        # the old one after the new one: "backward".
+        # The old worker and the new one share the socket for a moment. So a client may meet the old
+        # worker after the new one: "backward".
         counts = load.counts
         self.assertGreater(counts["connections"], 200 / slowness())
         self.assertEqual((counts["answered"], counts["unsticky"]), (counts["connections"], 0),
@@ -76,14 +77,15 @@ class Rolling(Classic, lifecycle.LifecycleTestCase):
         self.wait_drained(instance)
 
     def test_the_old_worker_is_asked_to_stop_at_once(self):
-        """It shares its socket: each moment longer it gets clients of the new one."""
+        """The old worker shares its socket with the new one. The longer it lives, the more clients
+        of the new one it gets."""
         instance = self.serve_workers(2, "--handshake-grace", "20s")
         with HalfOpen(HERE):
             self.assertEqual(instance.run("reload", "--wait").returncode, 0)
             self.wait_drained(instance)
 
     def test_what_waits_is_served_by_the_next_worker(self):
-        """Workers hang, with clients in their queues. The next ones get them."""
+        """Workers hang, with clients in their queues. The next workers get these clients."""
         instance = self.serve_workers(2, "--hard-shutdown-delay", "200ms")
         for pid in self.pids(instance):
             os.kill(pid, signal.SIGSTOP)
@@ -106,7 +108,7 @@ class Rolling(Classic, lifecycle.LifecycleTestCase):
                 result = instance.run("scale", slots)
                 self.assertEqual(result.returncode, 0, result.stderr)
                 self.wait_all_ready(instance)
-        # Clients move, as they do at each change of the number; none is lost.
+        # Clients move, as at each change of the number of slots, but none is lost.
         self.assertEqual(load.counts["answered"], load.counts["connections"], load.counts)
         self.assertEqual(len(instance.workers()), 2)
 
@@ -118,7 +120,7 @@ class Rolling(Classic, lifecycle.LifecycleTestCase):
         self.assertTrue(is_refused(HERE))
 
     def test_a_controller_that_is_killed_takes_its_workers_along(self):
-        """The next one can't take them over: it ends them, and begins anew."""
+        """The next controller can't take the workers over. It ends them, and starts new ones."""
         instance = self.serve_workers(2)
         pids = self.pids(instance)
         instance.kill()
@@ -130,7 +132,7 @@ class Rolling(Classic, lifecycle.LifecycleTestCase):
 
 
 class Choice(Classic, lifecycle.LifecycleTestCase):
-    """Which engine there is, and what is said of it."""
+    """Which engine is chosen, and how that is reported."""
 
     HOW = ()
 
@@ -150,7 +152,7 @@ class Choice(Classic, lifecycle.LifecycleTestCase):
 
     @unittest.skipIf(KERNEL >= (5, 14), "this kernel has what the kernel engine needs")
     def test_an_old_kernel_is_the_reason(self):
-        """And not the capability, which would not help."""
+        """The kernel is named as the reason, and not the capability, which would not help."""
         instance = self.serve_workers(2)
         status = instance.status()
         self.assertEqual(status["steering"], "classic")
@@ -190,8 +192,8 @@ class Node(Classic, unprivileged.Unchanged):
 
 
 class NodePorts(Classic, test_node.Again):
-    """Ports that an application closes, and listens on again. Where none listens any more, clients
-    are reset here and not refused: test_a_port_that_all_have_closed_is_reset."""
+    """Ports that an application closes, and listens on again. If no worker listens any more,
+    clients are reset by this engine, and not refused: test_a_port_that_all_have_closed_is_reset."""
 
     test_a_port_at_the_stop = None
     test_a_port_that_all_have_closed = None
@@ -215,16 +217,16 @@ class NodePorts(Classic, test_node.Again):
 
 class NodeAddresses(Classic, test_node.Addresses):
     test_workers_of_another_user = None  # nobody can't change the user
-    # A worker shares the socket before it is ready, and accepts when it likes.
+    # A worker shares the socket before it is ready, and accepts at any time.
     test_ready_when_all_that_is_named_is_listened_on = None
 
 
 class Misuse(Classic, lifecycle.LifecycleTestCase):
-    """Programs on this machine that want the clients."""
+    """Other programs on this machine that try to get the clients."""
 
     def join(self, uid):
-        """Listen beside the workers, and take all connections, as a user. The socket stays open as
-        long as the program."""
+        """Listen beside the workers as a user, and take all connections. The socket stays open
+        until the end of the program."""
         code = ("import ctypes, socket, struct, sys\n"
                 "s = socket.socket()\n"
                 "s.setsockopt(socket.SOL_SOCKET, 15, 1)\n"
@@ -245,11 +247,11 @@ class Misuse(Classic, lifecycle.LifecycleTestCase):
         self.assertEqual(instance.terminate(), 0)
 
     def test_one_of_the_same_user_is_noticed_and_put_right(self):
-        """Only a separate uid prevents it."""
+        """The program runs as the same user. Only a separate uid would prevent this."""
         instance = self.serve_workers(4)
         sources = self.sources_of(instance, 3, 20)
         self.assertEqual(self.join(NOBODY).stdout, "joined\n")
-        # Its program stays attached after its end.
+        # The foreign program stays attached after the end of its process.
         self.assertEqual({ask(HERE, source)["slot"] for source in sources}, {0})
         instance.wait_status("the loss to be noticed", lambda status: status[
             "steering_restored"])
@@ -258,7 +260,7 @@ class Misuse(Classic, lifecycle.LifecycleTestCase):
         self.assertEqual(instance.terminate(), 0)
 
     def test_a_worker_that_shuts_its_socket_down(self):
-        """Its slot gets another one, and the others keep their clients."""
+        """The slot of that worker gets another worker, and the others keep their clients."""
         instance = self.serve_workers(4, "--min-uptime", "20ms")
         fd = workers.fetch_descriptor(instance.workers()[1]["pid"], 3)
         with socket.socket(fileno=fd) as listening:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Without privilege, by a classic BPF program: workers that die or are away, and what their clients
-see of it."""
+"""Workers that die or are away, under a classic BPF program without privilege. What happens to
+their clients?"""
 
 import harness
 import lifecycle
@@ -12,7 +12,8 @@ from unprivileged import Classic
 
 
 class Killed(Classic, test_crash.Killed):
-    """Workers that die under load. One that is starting may serve: that is weaker here."""
+    """Workers that die under load. A worker that is starting may already serve: this engine's
+    guarantee is weaker."""
 
     test_none_is_served_before_ready = None
     test_a_forked_child_keeps_nothing = None
@@ -24,7 +25,7 @@ class Holding(Classic, lifecycle.LifecycleTestCase):
     BUDGET = ("--max-retries", "4", "--retry-delay", "100ms")
 
     def wait_empty(self, instance, slot):
-        """Until no process of the slot is left."""
+        """Wait until no process of the slot is left."""
         instance.wait_status("an empty slot", lambda status: status["workers"][slot][
             "pid"] is None and not status["draining"])
 
@@ -37,7 +38,7 @@ class Holding(Classic, lifecycle.LifecycleTestCase):
         for answer, _ in results:
             self.assertIn(b"502 Bad Gateway", answer)
         self.assertEqual(instance.status()["counters"]["answered_502"], 20)
-        # The other slot goes on, and this one comes back.
+        # The other slot serves on, and this one comes back.
         self.assertEqual(ask(HERE, self.sources_of(instance, 0, 1)[0])["slot"], 0)
         self.assertEqual(instance.run("ready", 1).returncode, 0)
         self.wait_generation(instance, 2, slot=1)
@@ -67,16 +68,16 @@ class Holding(Classic, lifecycle.LifecycleTestCase):
 
 
 class Answer(Classic, test_holding.Answer):
-    """The 502, by the tests of the kernel's engine."""
+    """The tests of the kernel engine about the 502."""
 
-    test_one_that_never_stops_to_send = None  # takes long, and is no matter of the engine
+    test_one_that_never_stops_to_send = None  # it takes long, and does not depend on the engine
     test_many_leave_no_descriptor = None
 
 
 class Waiting(Classic, test_holding.Waiting):
-    """Clients whose worker comes in time."""
+    """Clients whose worker becomes ready in time."""
 
-    test_before_the_first_life_is_ready = None  # it may serve before: Starting
+    test_before_the_first_life_is_ready = None  # the worker may serve before that: see Starting
 
 
 class Limit(Classic, test_crash.Limit):
@@ -84,9 +85,9 @@ class Limit(Classic, test_crash.Limit):
 
 
 class Silent(Classic, test_crash.Silent):
-    """Workers that live, and serve nobody."""
+    """Workers that live, but serve no client."""
 
-    test_who_speaks_is_left_alone = None  # no matter of the engine
+    test_who_speaks_is_left_alone = None  # it does not depend on the engine
     test_the_watchdog_is_not_for_draining_lives = None
 
 

@@ -34,7 +34,8 @@ class Clients(PassingTestCase):
                  lambda: self.document(instance)["connections"] == count)
 
     def test_who_has_the_most(self):
-        """By key, the largest first, with shares of the slot and of all; also one slot alone."""
+        """Clients are listed by key, the largest first, with shares of the slot and of all clients.
+        The list can be limited to one slot."""
         instance = self.serve_workers(2, "-l", "[::]:3001")
         other_service = self.serve("-l", "127.0.0.2:3000", "-w", 1, "--", WORKER, name="other")
         first, second = self.sources_of(instance, 0, 2)
@@ -43,9 +44,9 @@ class Clients(PassingTestCase):
         self.open_from(first, 6)
         self.open_from(second, 2)
         self.open_from(other, 1)
-        for last in (1, 2, 3):  # one key, at the other listener
+        for last in (1, 2, 3):  # addresses of one key, at the other listener
             self.open_from(f"2001:db8:0:7::{last}", 1, ("::1", 3001))
-        self.open_from(other, 2, ("127.0.0.2", 3000))  # the same port, of another service
+        self.open_from(other, 2, ("127.0.0.2", 3000))  # the same port, but of another service
         self.wait_connections(instance, 12)
         self.wait_connections(other_service, 2)
         found = self.document(instance)

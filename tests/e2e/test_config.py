@@ -32,7 +32,7 @@ class ConfigTestCase(LifecycleTestCase):
         self.path = self.dir / "site.yaml"
 
     def config(self, text=SITE, **replaced):
-        """Write the file, as an editor does: another file in its place."""
+        """Write the file as an editor does: a new file takes the place of the old one."""
         for name, value in replaced.items():
             lines = [line for line in text.splitlines() if not line.startswith(f"{name}:")]
             text = "\n".join([*lines, *([f"{name}: {value}"] if value is not None else [])]) + "\n"
@@ -44,7 +44,8 @@ class ConfigTestCase(LifecycleTestCase):
         return self.serve("-c", self.path, *arguments, **options)
 
     def assert_all_answered(self, counts):
-        """Some clients changed slots, as the number of slots did: none was lost."""
+        """Check that all connections were answered. Some clients changed slots, as the number of
+        slots changed."""
         self.assertGreater(counts["connections"], 50)
         self.assertEqual(counts["answered"], counts["connections"], counts)
 
@@ -76,7 +77,7 @@ class Start(ConfigTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_the_file_of_a_name_is_found(self):
-        """/etc/sticky/NAME.yaml, in an /etc of our own."""
+        """The file is /etc/sticky/NAME.yaml. The test has an /etc of its own."""
         etc = self.dir / "etc"
         shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
         self.mount("--bind", etc, "/etc")
@@ -214,7 +215,8 @@ class Reload(ConfigTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_delays_are_read_again(self):
-        """A worker that ignores SIGTERM is killed after the new delay, not the former one."""
+        """A worker that ignores SIGTERM is killed after the new delay, and not after the previous
+        one."""
         self.config(command=f"[{WORKER}, --notify, --ignore-term]", hard_shutdown_delay="60s")
         instance = self.serve_config()
         self.config(command=f"[{WORKER}, --notify]", hard_shutdown_delay="200ms")
@@ -225,8 +227,8 @@ class Reload(ConfigTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_another_watchdog_is_for_later_workers(self):
-        """Who was told to speak every 60 s is not killed as he did not within 300 ms; nor at
-        once, where there is to be none any more."""
+        """A worker that was started with a watchdog of 60 s is not killed because it was silent for
+        300 ms. When the watchdog is removed, it is not killed, either."""
         self.config(watchdog="60s", command=f"[{WORKER}, --notify, --watchdog]")
         instance = self.serve_config()
         for watchdog in ("300ms", None):
@@ -240,7 +242,7 @@ class Reload(ConfigTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_when_down_is_read_again(self):
-        """A slot that is drained holds its clients; from the reload on they are spilled."""
+        """A slot that is drained holds its clients. From the reload on they are spilled."""
         self.config()
         instance = self.serve_config()
         source = self.sources_of(instance, 0, 1)[0]
@@ -271,7 +273,7 @@ class Reload(ConfigTestCase):
         wait_for("the log to say so", lambda: "reload_refused" in instance.errors)
         self.assertEqual([worker["pid"] for worker in instance.workers()],
                          [worker["pid"] for worker in before])
-        # What was in use stays in use, for a worker that is started anew too.
+        # The previous options stay in use, also for a worker that is started later.
         self.kill_worker(instance)
         self.wait_generation(instance, 2)
         self.config()
@@ -291,7 +293,7 @@ class Reload(ConfigTestCase):
         self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
         self.assertEqual(self.environment_of(self.pids(instance)[0], "COLOR"), "green")
         self.assertEqual(len(self.events(instance, "options_kept")), 2)
-        # Nothing is said where nothing differs.
+        # There is no message if no option differs.
         self.config()
         self.assertNotIn("not changed", self.reload(instance).stderr)
         self.assertEqual(instance.stop(), 0)
@@ -308,7 +310,7 @@ class Reload(ConfigTestCase):
 
 
 class Takeover(TakeoverTestCase, ConfigTestCase):
-    """The next controller reads the file, and what differs is applied as a reload would."""
+    """The next controller reads the file. Options that differ are applied as at a reload."""
 
     def test_what_differs_is_applied_or_named(self):
         self.config(env="{COLOR: blue}")

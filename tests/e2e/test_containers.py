@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The conditions in which containers run, made by namespaces and seccomp filters: stickyctl starts in
-each, and keeps every client with its worker."""
+"""The conditions in which containers run, simulated by namespaces and seccomp filters. stickyctl
+starts in each of them, and keeps every client with its worker."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ from programs import FAILED, NOT_PERMITTED, STICKYCTL, WORKER
 from world import set_sysctl, status_of, wait_for
 
 
-# Has more memory than it may when the file in its argument is there.
+# A worker that uses more memory than its limit when the file in its argument exists.
 HOG = """
 import os, sys, time
 while not os.path.exists(sys.argv[1]):
@@ -31,7 +31,8 @@ full = [bytes([1]) * (1 << 20) for _ in range(1000)]
 
 class ContainersTestCase(lifecycle.LifecycleTestCase):
     def check(self, words, **options):
-        """auto takes the classic engine, says why, and places each client where `where` says."""
+        """Check that `auto` takes the classic engine, names the reason, and places each client in
+        the slot that `where` names."""
         instance = self.serve_workers(3, **options)
         status = instance.status()
         self.assertEqual(status["steering"], "classic")
@@ -51,20 +52,20 @@ class ContainersTestCase(lifecycle.LifecycleTestCase):
                 self.assertEqual(ask(HERE, source)["slot"], slot)
 
     def give_to_nobody(self):
-        """An ordinary user has its directories, and the program."""
+        """Let an ordinary user own the directories. Returns a copy of the program for that user."""
         give_to_nobody(self.run_dir, self.state_dir)
         return copy_program(STICKYCTL, self.dir)
 
 
 class Containers(ContainersTestCase):
-    """It serves."""
+    """Containers in which the instance serves."""
 
     def test_default_capabilities(self):
         self.check(["CAP_BPF is missing"], prefix=only(*DOCKER))
 
     def test_user_needs_these_capabilities(self):
-        """docs/operating.md names them; without the one that gives the notify socket away, the start
-        says which is missing."""
+        """docs/operating.md names these capabilities. If the one is missing that is needed for the
+        notify socket, the error message names it."""
         arguments = ("--user", "65534:65534", "--require-engine", "kernel")
         instance = self.serve_workers(1, *arguments, prefix=only(
             "bpf", "setuid", "setgid", "chown", "kill"))
@@ -81,8 +82,8 @@ class Containers(ContainersTestCase):
         self.check(["first user namespace"], prefix=["unshare", "--user", "--map-root-user"])
 
     def test_user_namespace_of_an_ordinary_user(self):
-        """Root inside, who is nobody outside: rootless Podman and Docker. It is asked from inside:
-        root outside is another user there."""
+        """The user namespace has a root that is nobody outside, as with rootless Podman and Docker.
+        Commands run inside: root outside is another user for the instance."""
         program = self.give_to_nobody()
         instance = self.start("-w", 3, *lifecycle.WORKERS, "--", WORKER, "--notify", cwd="/",
                               program=program, prefix=[*as_nobody(), "--bounding-set=-all",
@@ -106,22 +107,24 @@ class Containers(ContainersTestCase):
         self.assertEqual(instance.wait(), 0)
 
     def test_bpf_is_refused(self):
-        """bpf(2) gives EPERM, as by Docker's profile, although the capability is there."""
+        """bpf(2) fails with EPERM, as by Docker's profile, although the capability is there."""
         self.check(["seccomp"], preexec_fn=lambda: forbid_bpf(1))
 
     def test_bpf_is_hidden(self):
-        """It gives ENOSYS, as by the profiles of gVisor and others."""
+        """bpf(2) fails with ENOSYS, as by the profiles of gVisor and others."""
         self.check(["no bpf(2)"], preexec_fn=lambda: forbid_bpf(38))
 
     def test_close_range_is_refused(self):
-        """Profiles that are older than the call refuse it; and Linux 5.10 does not know its flag."""
+        """Profiles that are older than close_range(2) refuse it, and Linux 5.10 does not know its
+        flag."""
         for error in (errno.EPERM, errno.ENOSYS, errno.EINVAL):
             with self.subTest(error=error):
                 self.check(["CAP_BPF is missing"], prefix=only(),
                            preexec_fn=lambda error=error: forbid_call(CLOSE_RANGE_SYSCALL, error))
 
     def test_bind_can_not_be_answered(self):
-        """No seccomp filter is permitted: servers that take LISTEN_FDS run, and others are told."""
+        """No seccomp filter is permitted. Servers that use LISTEN_FDS run, and a message tells that
+        bind() of other servers is not answered."""
         for error, word in ((errno.EPERM, "something forbids seccomp()"),
                             (errno.ENOSYS, "hides seccomp()")):
             options = {"prefix": only(), "preexec_fn": lambda error=error: forbid_seccomp(error)}
@@ -135,7 +138,7 @@ class Containers(ContainersTestCase):
                                 if error == errno.EPERM else FAILED)
 
     def test_no_bpffs(self):
-        """Docker's with --cap-add BPF: the kernel engine serves, and can't be taken over."""
+        """Docker with --cap-add BPF: the kernel engine serves, but can't be taken over."""
         script = self.script("no-bpffs", "mount -t tmpfs -o ro tmpfs /sys/fs/bpf\nexec \"$@\"")
         instance = self.serve_workers(2, prefix=["unshare", "--mount", script,
                                                 *only(*DOCKER, "bpf")])
@@ -146,8 +149,8 @@ class Containers(ContainersTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_read_only_root(self):
-        """All that is written is in the directories that are named. The kernel's settings can't be
-        written either."""
+        """stickyctl writes only to the directories that its options name. The kernel's settings
+        can't be written, either."""
         script = self.script("read-only", f"mount --bind {self.dir} {self.dir}\n"
                              "mount -o remount,bind,ro /\nmount -o remount,bind,ro /proc\n"
                              'exec "$@"')
@@ -155,8 +158,8 @@ class Containers(ContainersTestCase):
 
     @needs("setcap")
     def test_permitted_capabilities(self):
-        """Those of the file, without the bit that would make them effective: the same program also
-        starts where they are out of reach."""
+        """The file has capabilities without the bit that would make them effective. So the program
+        also starts where they are not available."""
         program = self.give_to_nobody()
         result = self.run_program("setcap", "cap_bpf,cap_net_bind_service+p", program)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -171,7 +174,7 @@ class Containers(ContainersTestCase):
             command=(worker, "--notify"))
 
     def test_no_runtime_directory(self):
-        """No variable names a directory, and the user has no home: the files are below /tmp."""
+        """No variable names a directory, and the user has no home. The files are below /tmp."""
         program = copy_program(STICKYCTL, self.dir)
         command = [*as_nobody(), program]
         options = {"env": {"PATH": os.environ["PATH"]}, "text": True, "cwd": "/"}
@@ -189,7 +192,8 @@ class Containers(ContainersTestCase):
 
 
 class NoPlace(ContainersTestCase):
-    """Nothing can be written: which directory it is, and which option names another one."""
+    """No directory can be written. The message names the directory, and the option for another
+    one."""
 
     def refuse(self, *words, code, **options):
         result = self.stickyctl("start", *LISTEN, "--", WORKER, "--notify", **{
@@ -197,7 +201,7 @@ class NoPlace(ContainersTestCase):
         self.assert_message(result, *words, "--run-dir", "STICKYCTL_RUN_DIR", code=code)
 
     def read_only(self, *places):
-        """A mount namespace in which nothing can be written at these places."""
+        """Returns a prefix for a mount namespace in which these places can't be written."""
         mounts = "".join(f"mount -t tmpfs -o ro tmpfs {place}\n" for place in places)
         return ["unshare", "--mount", self.script("read-only", f'{mounts}exec "$@"')]
 
@@ -206,8 +210,9 @@ class NoPlace(ContainersTestCase):
                     prefix=[*self.read_only("/run"), *only()])
 
     def test_of_an_ordinary_user(self):
-        """Neither XDG_RUNTIME_DIR nor /run/user/UID; and what is left is read-only."""
-        # The program must be where it is not hidden by the mount.
+        """There is neither XDG_RUNTIME_DIR nor /run/user/UID, and the remaining place is
+        read-only."""
+        # The program must not be hidden by the mount.
         place = self.dir / "tmp"
         place.mkdir()
         self.mount("--bind", place, "/mnt")
@@ -216,7 +221,7 @@ class NoPlace(ContainersTestCase):
                     cwd="/", prefix=[*self.read_only("/tmp"), *as_nobody()])
 
     def test_a_directory_of_another_user(self):
-        """XDG_RUNTIME_DIR of the user who called su or sudo."""
+        """XDG_RUNTIME_DIR is that of the user who called su or sudo."""
         self.refuse(f"{self.dir}/sticky", "Permission denied", code=NOT_PERMITTED, cwd="/",
                     program=copy_program(STICKYCTL, self.dir), prefix=as_nobody(),
                     variables={"XDG_RUNTIME_DIR": self.dir})
@@ -229,7 +234,7 @@ class NoPlace(ContainersTestCase):
 
 
 class LowPort(ContainersTestCase):
-    """Port 80 of an ordinary user, by each of the remedies that the message of test_bad_input.py
+    """Port 80 for an ordinary user, with each of the remedies that the message in test_bad_input.py
     names."""
 
     def serve_low(self, program=None, capabilities=()):
@@ -237,7 +242,7 @@ class LowPort(ContainersTestCase):
         instance = self.serve("-w", 2, "-l", "127.0.0.1:80", *lifecycle.WORKERS[2:], "--steering",
                               "classic", "--", WORKER, "--notify", cwd="/", program=program,
                               prefix=as_nobody(*capabilities))
-        # New sockets, later on.
+        # The new slots need new sockets.
         self.assertEqual(instance.run("scale", 3).returncode, 0)
         self.wait_all_ready(instance)
         for number in range(20):
@@ -256,7 +261,7 @@ class LowPort(ContainersTestCase):
         self.serve_low(program)
 
     def test_a_lower_limit(self):
-        """That of Docker's containers is 0."""
+        """In Docker's containers this setting is 0."""
         set_sysctl("net.ipv4.ip_unprivileged_port_start", 0)
         self.addCleanup(set_sysctl, "net.ipv4.ip_unprivileged_port_start", 1024)
         self.serve_low()
@@ -277,7 +282,8 @@ class Memory(ContainersTestCase):
         self.prefix = self.cgroup.prefix
 
     def test_a_worker_that_is_killed_for_it(self):
-        """That is told, with the limit; it is replaced, and a later SIGKILL is none of it."""
+        """The reason is reported, with the limit. The worker is replaced. A later SIGKILL is not
+        taken for the same reason."""
         hog = self.write("hog.py", HOG)
         command = self.script_worker(
             f"[ $STICKY_GENERATION = 1 ] && exec {sys.executable} {hog} {self.dir}/go\n"
@@ -291,7 +297,7 @@ class Memory(ContainersTestCase):
         for word in ("memory.max", "-w", "--max-rss"):
             self.assertIn(word, line.fields["hint"])
         self.assertIn("out of memory", instance.run("status").stdout)
-        # That was long ago.
+        # The kill for memory is more than two seconds ago then.
         instance.wait_status("two seconds", lambda status: status["workers"][0][
             "uptime_ms"] > 2100)
         self.kill_worker(instance)
@@ -300,7 +306,7 @@ class Memory(ContainersTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_the_first_worker_of_a_start(self):
-        """The start has failed, and says so."""
+        """The start fails, and reports the reason."""
         self.write("go", "")
         result = self.stickyctl("start", "-w", "1", *lifecycle.WORKERS, "--", sys.executable,
                                 self.write("hog.py", HOG), self.dir / "go",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Strangers at the control socket."""
+"""Unknown clients at the control socket."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ class Control(harness.TestCase):
         return client
 
     def exchange(self, *parts):
-        """Send, then read to the end; a connection that the other side closes is fine."""
+        """Send the parts, then read to the end. The other side may close the connection."""
         with self.connect() as client:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 for part in parts:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Workers that die, fall silent, or spoil their own sockets, while they are used."""
+"""Workers that die, become silent, or shut their own sockets down, while clients use them."""
 
 import os
 import random
@@ -17,13 +17,14 @@ KILLS = 100
 
 
 class Killed(LifecycleTestCase):
-    """SIGKILL."""
+    """Workers that get SIGKILL."""
 
     def test_kills_under_load(self):
-        """Nobody is refused, nobody is served by a life that is not ready; lost are at most
-        those that a killed worker had accepted."""
+        """No client is refused, or served by a worker that is not ready. Only connections that a
+        killed worker had accepted may be lost."""
         chance = random.Random(1)
-        # Accepts from the start, and is ready later: early service would be seen.
+        # The worker accepts from the start, and is ready later. So service before READY=1 would be
+        # seen.
         instance = self.serve_workers(4, command=(WORKER, "--notify-delay", "30"))
         killed = 0
         with self.load("--deadline", "60") as load:
@@ -33,7 +34,7 @@ class Killed(LifecycleTestCase):
                 for worker in chosen:
                     os.kill(worker["pid"], signal.SIGKILL)
                     killed += 1
-                # Its end is seen before it is looked for again: nobody is killed twice.
+                # Wait for the worker's end before the next look: no worker is killed twice.
                 for worker in chosen:
                     self.wait_gone(worker["pid"])
             self.wait_all_ready(instance)
@@ -62,7 +63,7 @@ class Killed(LifecycleTestCase):
             self.wait_generation(instance, generation)
 
     def test_a_forked_child_keeps_nothing(self):
-        """The rest of the process group is ended, so that the queue can move."""
+        """The rest of the process group is killed, so that the queue can move."""
         command = self.script_worker('[ $STICKY_GENERATION = 1 ] && '
                                      'exec $WORKER --notify --fork-child --no-accept\n'
                                      'exec $WORKER --notify')
@@ -125,7 +126,7 @@ class Limit(LifecycleTestCase):
 
 
 class Silent(LifecycleTestCase):
-    """Workers that live, and serve nobody."""
+    """Workers that live, but serve no client."""
 
     def test_the_watchdog_ends_a_stopped_worker(self):
         instance = self.serve_workers(2, "--watchdog", "500ms", command=(
@@ -150,7 +151,7 @@ class Silent(LifecycleTestCase):
         self.assertEqual(self.generations(instance), [1, 1])
 
     def test_the_watchdog_is_not_for_draining_lives(self):
-        """What ends by itself is not said to have been silent."""
+        """A worker that drains, and ends by itself, is not reported as silent."""
         instance = self.serve_workers(1, "--watchdog", "300ms", command=(
             WORKER, "--notify", "--watchdog"))
         line = Line(self)
@@ -167,7 +168,8 @@ class Silent(LifecycleTestCase):
         self.assertEqual(worker["last_exit"]["text"], "exited with code 0")
 
     def test_one_that_says_that_it_stops(self):
-        """STOPPING=1: the next life begins at once, the old one finishes what it has."""
+        """After STOPPING=1 the next worker is started at once. The old one finishes its
+        connections."""
         command = self.script_worker('[ $STICKY_GENERATION = 1 ] && '
                                      'exec $WORKER --notify --stopping-after 500\n'
                                      'exec $WORKER --notify')
@@ -180,11 +182,12 @@ class Silent(LifecycleTestCase):
         self.assertEqual(line.ask()["gen"], 1)
         line.socket.close()
         self.wait_drained(instance)
-        # At once: not by way of a restart, which has a delay and is counted.
+        # This is no restart, which would have a delay and be counted.
         self.assertEqual(instance.workers()[0]["restarts"], 0)
 
     def test_one_that_shuts_its_own_socket(self):
-        """Nobody reaches it: it is found out and replaced; meanwhile others serve."""
+        """No client reaches the worker. This is detected, and the worker is replaced. Other slots
+        serve in the meantime."""
         command = self.script_worker('[ $STICKY_SLOT$STICKY_GENERATION = 01 ] && '
                                      'exec $WORKER --notify --shut-after 500\n'
                                      'exec $WORKER --notify')

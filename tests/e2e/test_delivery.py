@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Runs alone: it measures how fast clients are answered.
-"""Connections that we accepted, and whose worker is away: they wait in our hands, get the worker
-that comes, or the answer that says so when their time is over."""
+"""The controller has accepted connections whose worker is away. They wait in the controller. They
+get the worker when it comes, or an error response when their time is over."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ LONG = ("--max-retries", "600", "--retry-delay", "100ms")
 LATE_S = 0.05
 EARLY_S = 0.002  # clocks of milliseconds on both sides
 CROWD = 10_000
-CROWD_BYTES_MAX = 512  # of our memory, for each that waits
+CROWD_BYTES_MAX = 512  # limit of the controller's memory for each connection that waits
 
 
 def resident_bytes(pid):
@@ -31,7 +31,7 @@ def resident_bytes(pid):
 
 class Holding(PassingTestCase):
     def hold(self, *arguments, slots=1, **options):
-        """All slots drained: nobody is ready, and nobody will be."""
+        """Start an instance whose slots are all drained: no worker is ready, or will be."""
         instance = self.serve_takers(slots, *arguments, **options)
         self.drain(instance, *range(slots))
         return instance
@@ -45,14 +45,14 @@ class Holding(PassingTestCase):
         self.assertIn(b"Connection: close", head)
 
     def from_proxy(self, count, text=None):
-        """Connections of one proxy, each for another client, with a request."""
+        """Open connections of one proxy. Each has a request of another client."""
         return [self.open(f"127.9.0.{number % 200 + 1}",
                           text or forwarded(f"203.0.{113 + number // 250}.{number % 250 + 1}"))
                 for number in range(count)]
 
 
 class Answers(Holding):
-    """Their time is over."""
+    """The time of the connections ends."""
 
     def test_a_thousand_in_their_time(self):
         with many_descriptors(4096):
@@ -74,7 +74,8 @@ class Answers(Holding):
             status = instance.status()
             self.assertEqual((status["counters"]["answered_502"], status["held"],
                               status["counters"]["handed"]), (1000, 0, 0))
-            # As often as they would have been looked for: nearly 10 times each.
+            # The retries are counted as if a worker had been looked for: nearly 10 times for each
+            # connection.
             self.assertGreaterEqual(status["counters"]["retried"], 9000)
             self.assertLessEqual(status["counters"]["retried"], 11000)
             for client in clients:
@@ -99,10 +100,10 @@ class Answers(Holding):
         self.assertEqual(instance.stop(), 0)
 
     def test_no_answer(self):
-        """--down-answer=close: the end, in its time, and not a byte."""
+        """--down-answer=close: the connection is closed in time, without a byte."""
         instance = self.hold(*XFF, "--max-retries", "2", "--down-answer", "close")
         began = time.monotonic()
-        # What it had sent was never read: the end may be a reset.
+        # The request was never read, so the end may be a reset.
         for answer, when in self.collect(self.from_proxy(20)):
             self.assertFalse(answer)
             self.assertGreaterEqual(when - began, 0.3 - EARLY_S)
@@ -150,7 +151,7 @@ class Answers(Holding):
         instance.wait_descriptors(before + 10)
 
     def test_no_more_than_so_many(self):
-        """--max-held: the oldest get their answer, long before their time."""
+        """--max-held: the oldest connections get their answer long before their time is over."""
         instance = self.hold(*USER, "--dispatchers", "1", *LONG, "--max-held", "100")
         began = time.monotonic()
         clients = [self.open(f"127.9.1.{number + 1}", request()) for number in range(150)]
@@ -164,7 +165,7 @@ class Answers(Holding):
         self.assertEqual(self.counters(instance, "answered_502", "handed"), (50, 100))
 
     def test_a_limit_that_is_lowered(self):
-        """By a reload of the file: the limits of those who wait already."""
+        """The file is reloaded. The new limit also applies to connections that wait already."""
         config = self.write("sticky.yaml", "max_held: 100\nmax_retries: 600\n")
         instance = self.hold("-c", config, *XFF)
         clients = self.from_proxy(60)
@@ -179,7 +180,7 @@ class Answers(Holding):
 
 
 class Workers(Holding):
-    """The worker comes in time."""
+    """A worker becomes ready in time."""
 
     def test_ready_in_the_middle(self):
         instance = self.hold(*XFF, *LONG)
@@ -194,7 +195,7 @@ class Workers(Holding):
                           status["counters"]["handed"]), (0, 0, 300))
 
     def test_before_the_first_life_is_ready(self):
-        """They wait from the beginning; a worker that gets no one before it says READY=1."""
+        """Connections wait from the beginning. A worker gets none of them before its READY=1."""
         instance = self.start_takers(2, *XFF, *LONG, taker=("--ready-delay", "700"))
         wait_for("the instance", instance.try_status)
         clients = self.from_proxy(40)
@@ -208,7 +209,7 @@ class Workers(Holding):
             self.assertGreaterEqual(when + offset, ready[answer["slot"]] - 0.01)
 
     def test_spill(self):
-        """--when-down=spill: the table's other slot, and back."""
+        """--when-down=spill: connections go to the other slot of the table, and back later."""
         instance = self.serve_takers(2, *XFF, *LONG, "--when-down", "spill")
         client, = self.public_of(instance, 1)
         self.assertEqual(self.asked(forwarded(client))["slot"], 1)
@@ -221,7 +222,7 @@ class Workers(Holding):
         self.assertEqual(self.counters(instance, "answered_502"), (0,))
 
     def test_spill_of_those_who_wait(self):
-        """All are down, one comes back: it gets everybody."""
+        """All slots are down, and one comes back: it gets all connections that wait."""
         instance = self.hold(*XFF, *LONG, "--when-down", "spill", slots=2)
         clients = self.from_proxy(100)
         self.wait_held(instance, 100)
@@ -230,7 +231,7 @@ class Workers(Holding):
         self.assertEqual({answer["slot"] for answer, in answers}, {0})
 
     def test_scaled_up_while_they_wait(self):
-        """Everyone goes where the table says by now."""
+        """Each connection goes to the slot that the table names after the change."""
         instance = self.hold(*XFF, *LONG, slots=2)
         names = [f"203.0.113.{number}" for number in range(1, 201)]
         clients = [self.open(text=forwarded(name)) for name in names]
@@ -266,15 +267,15 @@ class Workers(Holding):
 
 
 class Crowd(Holding):
-    """Ten thousand."""
+    """Ten thousand connections."""
 
     def connect_crowd(self, texts):
-        """Connections for these, from as many addresses as it takes."""
+        """Open a connection for each text, from as many addresses as are needed."""
         return [self.open(f"127.9.{number // 250}.{number % 250 + 1}", text)
                 for number, text in enumerate(texts)]
 
     def latencies(self, count, names):
-        """How long an answer takes, sorted, in ms."""
+        """Returns how long answers take, in ms, sorted."""
         found = []
         for number in range(count):
             began = time.monotonic()
@@ -289,11 +290,11 @@ class Crowd(Holding):
               f"memory {grown / CROWD:.0f} bytes each")
 
     def test_idle_preconnects(self):
-        """Who says nothing slows nobody, and costs next to nothing."""
+        """Connections without a request slow no other one, and cost next to nothing."""
         with many_descriptors(20_000):
             instance = self.serve_takers(2, *XFF, "--head-timeout", "120s")
             names = self.public_of(instance, 0, 50) + self.public_of(instance, 1, 50)
-            self.latencies(200, names)  # what is allocated once is
+            self.latencies(200, names)  # memory that is allocated only once is allocated now
             before, memory = instance.descriptors(), resident_bytes(instance.pid)
             clients = self.connect_crowd([b""] * CROWD)
             self.wait_pending(instance, CROWD)
@@ -306,7 +307,7 @@ class Crowd(Holding):
             self.assertLess(cpu, 0.02 * slowness())
             self.assertLess(wakes, 10)
             self.assertLess(grown / CROWD, CROWD_BYTES_MAX)
-            # They are as good as any when they speak.
+            # These connections are served like any other when they send a request.
             for number, client in enumerate(clients[:500]):
                 client.sendall(forwarded(names[number % 100]))
             for number, (answer, _) in enumerate(self.collect(clients[:500])):
@@ -318,7 +319,8 @@ class Crowd(Holding):
             instance.wait_descriptors(before)
 
     def test_held(self):
-        """Ten thousand wait for one worker; others are not starved, not even when it comes."""
+        """Ten thousand connections wait for one worker. Others are served meanwhile, also at the
+        moment when that worker becomes ready."""
         with many_descriptors(20_000):
             instance = self.serve_takers(2, *XFF, *LONG)
             names = self.public_of(instance, 0, 50)

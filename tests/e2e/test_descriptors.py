@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The controller has no descriptor left (EMFILE): whatever needs one is refused and told, and
-tried again without haste. Workers serve on, and nothing is lost for good."""
+"""The controller has no descriptor left (EMFILE). An operation that needs one is refused with a
+message, and tried again after a pause. Workers serve on, and no connection is lost for good."""
 
 import os
 import signal
@@ -15,10 +15,11 @@ from world import wait_for
 
 
 class Orders(DescriptorShortageTestCase):
-    """Reload and scale, wherever in it there is none left."""
+    """Reload and scale, with the shortage at each of their steps."""
 
     def test_reload(self):
-        """With one more each time, until it can be done: each step of a start fails once."""
+        """One more descriptor is free each time, until the reload succeeds. So each step of a start
+        fails once."""
         instance = self.serve_workers(2)
         descriptors = instance.descriptors()
         failed, free = 0, 0
@@ -42,7 +43,8 @@ class Orders(DescriptorShortageTestCase):
         self.check_after(instance, descriptors)
 
     def answering(self, instance, slot):
-        """Who answers the clients of a slot. The table needs no descriptor to be asked."""
+        """Returns the pid that answers the clients of a slot. Asking the table needs no
+        descriptor."""
         answers = [ask(HERE, source) for source in SOURCES]
         return next(answer["pid"] for answer in answers if answer["slot"] == slot)
 
@@ -64,7 +66,7 @@ class Orders(DescriptorShortageTestCase):
         self.check_after(instance, descriptors)
 
     def test_status(self):
-        """What can't be measured is not said to be nothing."""
+        """A value that can't be measured is shown as unknown, and not as zero."""
         instance = self.serve_workers(2)
         with few_descriptors(instance.pid, 1):  # for the command's connection
             result = instance.run("status")
@@ -74,7 +76,8 @@ class Orders(DescriptorShortageTestCase):
             self.assertEqual(line.split()[-1], "-", line)
 
     def test_scale(self):
-        """Refused as a whole, or done: then the new slot's clients wait for its worker."""
+        """The operation is refused as a whole, or it succeeds. Then the new slot's clients wait for
+        its worker."""
         instance = self.serve_workers(1)
         descriptors = instance.descriptors()
         answers = []
@@ -105,10 +108,10 @@ class Orders(DescriptorShortageTestCase):
 
 
 class Crash(DescriptorShortageTestCase):
-    """A worker dies, and there is nothing to replace it with."""
+    """A worker dies, and no descriptor is left for a new one."""
 
     def test_crash(self):
-        """Not even sockets that hold the slot: then the dead worker's own do."""
+        """No holding sockets can be made. The dead worker's own sockets then hold the slot."""
         instance = self.serve_workers(2)
         descriptors, before = instance.descriptors(), self.pids(instance)
         source = self.sources_of(instance, 1, 8)[0]
@@ -126,22 +129,23 @@ class Crash(DescriptorShortageTestCase):
                 self.assertIn(ask(HERE, self.sources_held(control, 0))["pid"], before)
         (answer, _), = self.collect(waiting)
         self.assertIn(b"slot=1 ", answer)
-        # The controller can notice that a descriptor of the dead worker is closed before it notices
-        # its end: then there is one for a socket that holds the slot.
+        # The controller may notice that a descriptor of the dead worker is closed before it notices
+        # the worker's end. Then there is a descriptor for a holding socket.
         self.assertLessEqual(len(instance.log_lines("holding_failed", slot=1, error=REFUSED)), 1)
         for line in instance.log_lines("worker_exit", slot=1)[1:]:
             self.assert_refused_line(line)
         self.check_after(instance, descriptors)
 
     def sources_held(self, control, slot):
-        """A client of a slot, asked for on a connection that is there already."""
+        """Returns a client of a slot. The question is sent on an open connection."""
         for source in SOURCES:
             if control.ask(f"/v1/where?address={source}")[1]["slot"] == slot:
                 return source
         raise AssertionError(slot)
 
     def test_clients_that_are_due(self):
-        """They have waited for long enough, and can't even be told: they wait on, calmly."""
+        """These clients have waited long enough, but there is no descriptor to answer them. They
+        wait on, and the loop does not spin."""
         instance = self.serve_workers(2, "--max-retries", "2", "--retry-delay", "100ms")
         descriptors, before = instance.descriptors(), self.pids(instance)
         sources = self.sources_of(instance, 1, 8)[:3]

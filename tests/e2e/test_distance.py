@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Nothing is lost, also where clients are a real distance away: a handshake takes a round trip, and
-a slot changes hands in the middle of many. On loopback it hardly ever does.
+"""Nothing is lost if clients are far away. A handshake then takes a round trip, so a slot is handed
+over in the middle of many handshakes. On loopback this hardly ever happens.
 
-`make soak` does the same at more distances, with more kinds of workers, for longer."""
+`make soak` runs the same at more distances, with more kinds of workers, for longer."""
 
 import json
 import os
@@ -29,7 +29,7 @@ ANSWER_MS = 200  # the time that a slow answer takes: many reloads
 
 
 class TheLine(DistanceTestCase):
-    """The tool itself."""
+    """The delay line itself."""
 
     def test_round_trip(self):
         for rtt_ms in (0, 40):
@@ -54,7 +54,7 @@ class TheLine(DistanceTestCase):
                 pass
 
     def test_resets_are_counted(self):
-        """A server that closes a connection with unread data resets it, just this once."""
+        """A server that closes a connection with unread data resets it: one reset is counted."""
         with DelayLine(self, 0) as line, ResetTrace(*line.target) as trace, \
                 socket.create_server(line.target) as listener:
             if trace.why_not:
@@ -93,15 +93,16 @@ def reset_one(listener):
 
 
 def half_open():
-    """How many handshakes wait for their last packet, in this namespace."""
+    """Returns how many handshakes wait for their last packet in this namespace."""
     rows = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
     return sum(row.split()[3] == "03" for row in rows)
 
 
 class Naive(DistanceTestCase):
     def test_plain_reuseport_loses_clients(self):
-        """Workers on sockets of their own, the new one first, then SIGTERM to the old one: what
-        is half open on its socket is lost. So the tests below bite."""
+        """Workers have sockets of their own. The new worker starts, then the old one gets
+        SIGTERM. Handshakes that are half open on its socket are lost. This shows that the tests
+        below can fail."""
         with DelayLine(self, 40) as line:
             workers = [self.plain_worker(line, slot, 1) for slot in range(2)]
             load = line.load()
@@ -129,7 +130,7 @@ class JudgingTestCase(DistanceTestCase):
 @harness.tests_of({f"{operation}_at_{rtt_ms}_ms": (operation, rtt_ms) for rtt_ms in (0, 40)
                    for operation in ("reload", "scale", "drain", "restart")})
 class NothingIsLost(JudgingTestCase):
-    """Whatever is done to the workers, and though they end at once when they are told to."""
+    """Operations on workers that end at once at their stop signal."""
 
     def check(self, operation, rtt_ms):
         self.assert_nothing_lost(f"{operation} at {rtt_ms} ms", self.measure(
@@ -137,7 +138,7 @@ class NothingIsLost(JudgingTestCase):
 
 
 class SlowAnswers(JudgingTestCase):
-    """A worker that drains has the time that it needs, however many reloads follow."""
+    """A worker that drains has enough time, however many reloads follow."""
 
     def test_reload_at_40_ms(self):
         self.assert_nothing_lost("reload, slow answers", self.measure(
@@ -145,8 +146,8 @@ class SlowAnswers(JudgingTestCase):
 
 
 class LateRequests(DistanceTestCase):
-    """A handshake that takes longer than the half second for requests, and a request that does not
-    come at once: the worker may not be asked to stop between both."""
+    """A handshake takes longer than the half second that is waited for requests, and the request
+    does not come at once. The worker must not be asked to stop in between."""
 
     RTT_MS = 600
     LATE_S = 0.1
@@ -164,7 +165,7 @@ class LateRequests(DistanceTestCase):
 
 @unittest.skipUnless(NODE_VERSION >= 19, "Node.js 18 leaves idle connections open, or is not there")
 class KeptConnections(DistanceTestCase):
-    """Requests on connections that are kept: the client may send one while the server closes the
+    """Requests on kept connections. The client may send a request while the server closes the
     connection, and gets a reset for it."""
 
     CLIENTS = 100

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`doctor`: what is there, what lacks, what to do."""
+"""`doctor`: what is available, what is missing, and the remedies."""
 
 import pathlib
 import re
@@ -14,10 +14,10 @@ from programs import NOT_PERMITTED, STICKYCTL
 from world import set_up_network
 
 class Doctor(harness.TestCase):
-    """`doctor`: what is there, what lacks, what to do."""
+    """The findings of `doctor`."""
 
     def look(self, code, **options):
-        """Its findings: {what: (verdict, remedy or None)}."""
+        """Returns the findings: {subject: (verdict, remedy or None)}."""
         result = self.stickyctl("doctor", **options)
         self.assertEqual((result.returncode, result.stderr), (code, ""), result.stdout)
         findings, last = {}, None
@@ -58,7 +58,7 @@ class Doctor(harness.TestCase):
         self.assertEqual(findings["CAP_NET_BIND_SERVICE"][0], "warning")
 
     def test_without_chown(self):
-        """--user gives the workers' user the socket of NOTIFY_SOCKET."""
+        """With --user the socket of NOTIFY_SOCKET is given to the workers' user."""
         findings = self.look(0, prefix=without("chown"))
         self.assertEqual(findings["CAP_CHOWN"], ("warning", "-> without it --user does not work"))
         result = self.stickyctl("start", "-l", ":3000", "--user", "nobody", "--", "true",
@@ -67,8 +67,8 @@ class Doctor(harness.TestCase):
 
     @needs("setcap")
     def test_with_bpf_permitted_alone(self):
-        """By `setcap cap_bpf+p`; with +ep the program could not run where the capability is out of
-        reach, as in most containers."""
+        """The capability is set by `setcap cap_bpf+p`. With +ep the program could not run where the
+        capability is not available, as in most containers."""
         program = copy_program(STICKYCTL, self.dir)
         self.assertEqual(self.run_program("setcap", "cap_bpf+p", program).returncode, 0)
         self.assertEqual(self.look(0, program=program, prefix=as_nobody(), cwd="/")["steering"][0],

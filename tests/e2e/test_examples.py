@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""The examples of the library: built against the installed files alone, and run under load.
+"""The examples of the library: they are built against the installed files alone, and run under
+load.
 
 TIMES is the number of seconds of load in the tests of examples/threads (5; `make soak`: 60). SEED=N
 repeats a run.
@@ -33,7 +34,8 @@ SEED = int(os.environ.get("SEED") or time.time())
 RATE = 1000
 NO_URING = subprocess.run(["pkg-config", "--exists", "liburing"], check=False).returncode
 
-# A library that comes first: sticky_worker_ready() fails while there is the file that FAILS names.
+# A library that is loaded first: sticky_worker_ready() fails while the file that FAILS names
+# exists.
 FAILING = """
 #include <dlfcn.h>
 #include <errno.h>
@@ -50,7 +52,8 @@ int sticky_worker_ready(struct sticky_worker *worker)
 
 
 def sanitizer():
-    """The flags with which the library was built: its users need them, too."""
+    """Returns the flags of the sanitizer with which the library was built: its users need them,
+    too."""
     symbols = subprocess.run(["nm", "-D", BUILD / "libsticky.so.0"], check=True,
                              capture_output=True, text=True).stdout
     if "__tsan_" in symbols:
@@ -106,14 +109,15 @@ class ExampleTestCase(harness.TestCase):
         return self.server
 
     def failing(self):
-        """The environment in which sticky_worker_ready() fails, and the file by which it does."""
+        """Returns the environment in which sticky_worker_ready() fails, and the file by which it
+        does."""
         library = self.compile(self.dir / "failing.so", self.write("failing.c", FAILING), "-shared",
                                "-fPIC")
         fails = self.dir / "fails"
         return {"LD_PRELOAD": library, "FAILS": fails}, fails
 
     def pins(self):
-        """An empty directory for the maps, which a server that has ended leaves empty."""
+        """Returns an empty directory for the maps. A server that has ended must leave it empty."""
         pins = pathlib.Path(world.BPFFS) / "prefork"
         pins.mkdir()
         self.addCleanup(shutil.rmtree, pins)
@@ -176,7 +180,7 @@ class Threads(ExampleTestCase):
         self.server.send(signal.SIGHUP)
 
     def operate(self, operations, seconds):
-        """Do these things at random for so long. Returns how many."""
+        """Run these operations at random for so many seconds. Returns how many were run."""
         end, count = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             self.chance.choice(operations)()
@@ -254,7 +258,8 @@ class Prefork(ExampleTestCase):
         self.end()
 
     def test_the_next_program_has_the_children_that_leave(self):
-        """They are not zombies afterwards, and it waits for them at the end without spinning."""
+        """The next program has no zombies afterwards, and waits for these children at its end
+        without spinning."""
         self.start_prefork()
         idle = self.connect()
         self.server.send(signal.SIGHUP)
@@ -279,7 +284,7 @@ class Prefork(ExampleTestCase):
         self.assertEqual(self.server.errors, "")
 
     def test_a_program_that_is_not_there(self):
-        """The parent goes on."""
+        """The parent goes on if the program does not exist."""
         self.start_prefork()
         (self.tree / "examples" / "prefork" / "server").unlink()
         self.server.send(signal.SIGUSR2)
@@ -290,7 +295,7 @@ class Prefork(ExampleTestCase):
 
     @unittest.skipIf(sanitizer(), "a sanitizer comes first")
     def test_a_child_that_can_not_get_its_slot(self):
-        """It is killed, and its predecessor goes on."""
+        """The child is killed, and its predecessor goes on."""
         environment, fails = self.failing()
         self.start_prefork(env=environment)
         fails.touch()
@@ -367,8 +372,9 @@ class Load(Each):
 @tests_of(CASES)
 class Idle(Each):
     def check(self, example):
-        """A client that asks nothing keeps nobody waiting; one that was there before SIGTERM is
-        answered after it; and the server ends although one of them never asks."""
+        """Check three clients: one without a request does not delay others; one that connected
+        before SIGTERM is answered after it; and the server ends although one of them never sends a
+        request."""
         self.start_each(example)
         idle, other, patient = self.connect(), self.connect(), self.connect()
         other.settimeout(world.scaled(2))

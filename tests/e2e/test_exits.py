@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every connection that the controller has accepted has left it by exactly one exit, or is still in
-it: while it stops, without memory, and over takeovers and upgrades."""
+"""Each connection that the controller has accepted leaves it by exactly one exit, or is still in
+it. This holds during a stop, without memory, and over takeovers and upgrades."""
 
 import contextlib
 import re
@@ -19,7 +19,7 @@ from world import wait_for
 
 PATIENT = ("--max-retries", "600", "--retry-delay", "100ms")
 
-# calloc() fails in the threads of dispatchers while the file $NO_MEMORY is there.
+# calloc() fails in the threads of dispatchers while the file $NO_MEMORY exists.
 NO_MEMORY = r"""
 #include <stdlib.h>
 #include <string.h>
@@ -48,15 +48,15 @@ class Exits(PassingTestCase):
             return parse_metrics(connection.getresponse().read().decode())
 
     def difference(self, instance):
-        """How many connections have no exit, and are not in the controller either."""
+        """Returns how many connections have no exit, and are not in the controller, either."""
         samples = self.samples(instance)
         return (total(samples, "controller_accepted_connections_total")
                 - total(samples, "controller_connections_total")
                 - total(samples, "controller_present_connections"))
 
     def assert_balanced(self, instance, **exits):
-        """No connection is missing, and these exits have been taken so often. Connections that
-        are between two places while they are counted make it wait."""
+        """Check that no connection is missing, and that these exits were counted so often. The
+        check waits, as a connection may be between two places when they are counted."""
         wait_for(lambda: f"{self.difference(instance)} connections have no exit",
                  lambda: self.difference(instance) == 0)
         samples = self.samples(instance)
@@ -90,8 +90,8 @@ class Exits(PassingTestCase):
             each.join()
 
     def test_stop_under_load(self):
-        """Half of a PROXY header is closed; what waits for a slot without a worker is answered;
-        one worker drains, so that the counters can still be read."""
+        """A connection with half a PROXY header is closed. Connections that wait for a slot without
+        a worker are answered. One worker drains, so that the counters can still be read."""
         command = self.taker_script("[ $STICKY_SLOT = 1 ] && [ -e $0.out ] && exit 1")
         instance = self.serve_takers(2, *PROXY, *PATIENT, "--hard-shutdown-delay", "60s",
                                      command=[command])
@@ -141,7 +141,8 @@ class Exits(PassingTestCase):
         self.assertEqual(self.counters(instance, "no_memory"), (20,))
 
     def test_answered_in_the_kernel(self):
-        """Clients that waited in a holding socket are accepted to be answered: no dispatcher."""
+        """Clients that wait in a holding socket are accepted there and answered, without a
+        dispatcher."""
         instance = self.serve_takers(1, *PROXY, "--trusted-proxy", "192.0.2.1",
                                      "--max-retries", "1", "--retry-delay", "10ms")
         self.drain(instance, 0)
@@ -160,7 +161,8 @@ class Exits(PassingTestCase):
             return read_all(client)
 
     def stranded(self, *arguments):
-        """An instance that has served one connection, and holds 30 by what they wait for."""
+        """Start an instance that has served one connection, and holds 30. Returns them by what they
+        wait for."""
         idle = self.script("idle", f"[ $STICKY_GENERATION = 1 ] && set -- --accept-max 1\n"
                                    f'exec {TAKER} --stay "$@"')
         instance = self.serve_takers(1, *PROXY, *PATIENT, *arguments, command=[idle])
@@ -173,7 +175,7 @@ class Exits(PassingTestCase):
         return instance, clients, heads
 
     def test_upgrade(self):
-        """The counters and the connections go on."""
+        """The upgrade keeps the counters and the connections."""
         instance, clients, heads = self.stranded()
         result = instance.run("upgrade")
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -187,7 +189,8 @@ class Exits(PassingTestCase):
         self.assert_balanced(instance, worker=21, client_gone=10, controller_ended=0)
 
     def test_takeover(self):
-        """What the dead controller held ended with it, and is counted by the next one."""
+        """Connections that the dead controller held have ended with it. The next controller counts
+        them."""
         instance, clients, heads = self.stranded()
         arguments = instance.arguments[instance.arguments.index("start") + 1:]
         self.kill_controller(instance)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""No process more is allowed: fork() is refused (EAGAIN), as on a machine that is full.
+"""No further process is allowed: fork() fails with EAGAIN, as on a machine whose limit is reached.
 
-Who is there serves on; what could not begin is told, and tried again.
+Existing workers serve on. A start that fails is reported, and tried again.
 """
 
 import contextlib
@@ -25,20 +25,20 @@ NO_LEAK_CHECK = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_l
 
 
 class RefusedTestCase(LifecycleTestCase):
-    """What follows from a refusal, whoever refuses."""
+    """Checks after a refusal, whichever limit refuses."""
 
     HOW = "could not be started"
 
     def start_limited(self, *arguments):
-        """`stickyctl start` as one that refuse() works on."""
+        """Start an instance that refuse() can limit."""
         raise NotImplementedError
 
     def refuse(self, instance):
-        """A block in which the instance can't have another process."""
+        """During the block the instance can't have another process."""
         raise NotImplementedError
 
     def start_refused(self, *arguments):
-        """`stickyctl start` that can't fork from the start."""
+        """Start an instance that can't fork from the start."""
         raise NotImplementedError
 
     def serve_limited(self, slots, *arguments):
@@ -51,7 +51,7 @@ class RefusedTestCase(LifecycleTestCase):
 
     def setUp(self):
         super().setUp()
-        # What other users run too, wherever the build directory is.
+        # A copy that other users can also run, wherever the build directory is.
         self.worker_path = copy_program(WORKER, self.dir)
 
     def check_failed_reload(self, instance):
@@ -79,7 +79,7 @@ class RefusedTestCase(LifecycleTestCase):
 
 
 class Refused:
-    """The tests, for each way to refuse."""
+    """The tests, for each kind of limit."""
 
     def test_reload(self):
         instance = self.serve_limited(2, *self.worker())
@@ -93,7 +93,8 @@ class Refused:
         instance.wait_descriptors(descriptors)
 
     def test_crash(self):
-        """The slot backs off, its clients wait; the other slot does not care."""
+        """The restarts of the slot are delayed more and more, and its clients wait. The other slot
+        serves."""
         instance = self.serve_limited(2, *self.worker())
         sources = [self.sources_of(instance, slot, 8)[0] for slot in range(2)]
         descriptors = instance.descriptors()
@@ -119,7 +120,7 @@ class Refused:
         instance.wait_descriptors(descriptors)
 
     def test_scale(self):
-        """The slot that comes is held, and its clients wait until it can begin."""
+        """The new slot is held, and its clients wait until its worker can be started."""
         instance = self.serve_limited(1, *self.worker())
         with self.refuse(instance):
             self.assertEqual(instance.run("scale", "2").returncode, 0)
@@ -131,7 +132,7 @@ class Refused:
         self.wait_all_ready(instance)
 
     def test_reload_of_the_demo(self):
-        """Its workers are threads: clone() is refused as well."""
+        """The demo's workers are threads: clone() is refused, too."""
         instance = self.serve_limited(2, *LISTEN)
         descriptors = instance.descriptors()
         with self.refuse(instance):
@@ -157,8 +158,9 @@ class Refused:
 
 
 class ByUser(Refused, RefusedTestCase):
-    """RLIMIT_NPROC, which holds for ordinary users. 0: their first process is one too many, and only
-    that one is let through. So the user has no other processes on this machine."""
+    """RLIMIT_NPROC, which applies to ordinary users. With 0 a user's first process is one too many;
+    it is let through, but no further one. So the user must have no other processes on this
+    machine."""
 
     UID = random.randrange(100_000, 1 << 31)
 
@@ -181,7 +183,7 @@ class ByUser(Refused, RefusedTestCase):
 
 
 class ByCgroup(Refused, RefusedTestCase):
-    """pids.max, which holds for root too. The kernel counts what it has refused."""
+    """pids.max, which applies to root, too. The kernel counts its refusals."""
 
     def setUp(self):
         super().setUp()
@@ -211,7 +213,8 @@ class ByCgroup(Refused, RefusedTestCase):
 
 
 class OfAnotherUser(RefusedTestCase):
-    """--user: root may fork, and the user who it becomes may not run a program then."""
+    """--user: root may fork, but the user that the process becomes must not execute a program
+    then."""
 
     HOW = "cannot run"
 
@@ -237,7 +240,8 @@ class OfAnotherUser(RefusedTestCase):
         self.check_reload(instance)
 
     def test_start(self):
-        # The first process of a user is let through: here it is not a worker.
+        # The kernel lets the first process of a user through. Here that is another process than the
+        # worker.
         other = self.program(*as_nobody(), "sleep", "600")
         wait_for("it to be nobody's", lambda: os.stat(f"/proc/{other.pid}").st_uid == NOBODY)
         result = self.stickyctl("start", "-w", "2", *self.worker(),

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Who is at the door while a slot changes hands is served by the slot's next life.
+"""Clients that connect while a slot is handed over are served by the slot's next worker.
 
-A connection that no worker has accepted belongs to the listening socket: it is in the accept
-queue, or still a request, of which the handshake's last ACK or (TCP_DEFER_ACCEPT) the first
-data is yet to come. With the socket the kernel drops them all, although the clients believe
-that they are connected. Each test first shows that, by plain SO_REUSEPORT servers, and then
-that a reload loses none of 200, and that each is served by the slot that `where` names.
+A connection that no worker has accepted belongs to the listening socket. It is in the accept queue,
+or it is still a request: the last ACK of its handshake, or with TCP_DEFER_ACCEPT its first data,
+has not arrived. If the socket is closed, the kernel drops all of these, although the clients see
+them as connected. Each test first shows that with plain SO_REUSEPORT servers. Then it shows that a
+reload loses none of 200 connections, and that each is served by the slot that `where` names.
 
-The clients are another kernel's, at the end of a wire that can withhold their ACKs (wire.py).
+The clients are in another network namespace, at the end of a wire that can withhold their ACKs
+(wire.py).
 """
 
 import contextlib
@@ -31,19 +32,19 @@ CLIENTS = 200
 SLOTS = 4
 PORT = 3000
 
-# A key each: an address of IPv4, a /64 of IPv6.
+# Each client has a key of its own: an IPv4 address, or an IPv6 /64.
 V4_SOURCES = [f"198.18.{number // 100}.{number % 100 + 1}" for number in range(CLIENTS)]
 V6_SOURCES = [f"fd01:0:0:{number + 1:x}::1" for number in range(CLIENTS)]
 
-# The host that is listened on ("": all, as IPv6 that takes IPv4 too), the server's address, and
-# its clients.
+# The listening address ("": all of both families), the server's address, and its clients.
 FAMILIES = {
     "ipv4": (V4_SERVER, V4_SERVER, V4_SOURCES),
     "v4_mapped": ("", V4_SERVER, V4_SOURCES),
     "ipv6": (V6_SERVER, V6_SERVER, V6_SOURCES),
 }
 
-# As /proc/net/tcp has them. A handshake that is not over is a SYN_RECV, whichever part it lacks.
+# The numbers of /proc/net/tcp. A handshake that is not complete is a SYN_RECV, whichever packet it
+# lacks.
 ESTABLISHED, SYN_RECV = "01", "03"
 
 # The plain servers send no READY=1.
@@ -51,24 +52,25 @@ GOOD = "exec $WORKER ${NOTIFY_SOCKET:+--notify}"
 
 
 def server_sockets(state):
-    """Rows of /proc/net/tcp and tcp6, as lists of words."""
+    """Returns rows of /proc/net/tcp and tcp6, as lists of words."""
     rows = [line.split() for table in ("tcp", "tcp6")
             for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]]
     return [row for row in rows if row[1].endswith(f":{PORT:04X}") and row[3] == state]
 
 
 def requests():
-    """How many handshakes are not over."""
+    """Returns how many handshakes are not complete."""
     return len(server_sockets(SYN_RECV))
 
 
 def queued():
-    """How many clients wait to be accepted: they have no inode yet."""
+    """Returns how many clients wait to be accepted: their sockets have no inode yet."""
     return sum(row[9] == "0" for row in server_sockets(ESTABLISHED))
 
 
 class PlainServers:
-    """The naive way: sockets that share a port; new ones are opened, then the old ones end."""
+    """The naive way: several sockets share a port; new ones are opened, then the old servers
+    end."""
 
     def __init__(self, test, host, command, farewell):
         self.test, self.command, self.farewell = test, command, farewell
@@ -103,7 +105,7 @@ class PlainServers:
 
 
 class StickyServers:
-    """The same workers under stickyctl, and a reload."""
+    """The same workers under stickyctl, with a reload."""
 
     def __init__(self, test, host, command):
         self.test = test
@@ -115,14 +117,14 @@ class StickyServers:
         return self.test.pids(self.instance)
 
     def change_hands(self):
-        """Until the former workers have ended."""
+        """Reload, and wait until the previous workers have ended."""
         result = self.instance.run("reload", "--wait=drained")
         self.test.assertEqual(result.returncode, 0, result.stderr)
         # The controller closes the former sockets a moment after their workers.
         wait_for("a socket for each slot", lambda: len(listening_sockets()) == SLOTS)
 
     def check_answers(self, sources, answers):
-        """Each client has its answer, from its slot's new life."""
+        """Check that each client has its answer, from the next worker of its slot."""
         expected = [f"slot={where['slot']} gen=2 peer={where['address']}"
                     for where in self.instance.where(*sources)]
         self.test.assertEqual([as_expected(answer) for answer in answers], expected)
@@ -135,22 +137,24 @@ class StickyServers:
 
 
 def as_expected(answer):
-    """A worker's line without what `where` does not know; None of a connection that broke."""
+    """Returns a worker's line without the fields that `where` does not know, or None if the
+    connection broke."""
     fields = dict(word.split("=", 1) for word in (answer or b"").decode().split())
     peer = fields.get("peer", "").removeprefix("::ffff:")
     return f"slot={fields['slot']} gen={fields['gen']} peer={peer}" if fields else None
 
 
 class Handover(LifecycleTestCase):
-    """200 clients, a change of hands, their answers: by plain servers, then by ours."""
+    """200 clients connect, the slots are handed over, the clients get their answers: with plain
+    servers, and then with stickyctl."""
 
     worker = GOOD
-    farewell = signal.SIGTERM  # of the plain servers; stickyctl finds out what is needed
+    farewell = signal.SIGTERM  # the signal for the plain servers; stickyctl chooses its own
 
     def check(self, host, server, sources):
         if why_not():
             self.skipTest(why_not())
-        # As it is by default: of itself the kernel moves nothing.
+        # This is the default: the kernel by itself moves nothing.
         set_sysctl("net.ipv4.tcp_migrate_req", 0)
         self.wire = Wire(self)
         self.server, self.sources = (server, PORT), sources
@@ -165,7 +169,7 @@ class Handover(LifecycleTestCase):
         servers.stop()
 
     def play(self, servers):
-        """Returns what each client was answered, None where its connection broke."""
+        """Returns the answer that each client got, or None if its connection broke."""
         self.wire.forget()
         self.prepare(servers)
         clients = self.wire.connect(self.server, self.sources)
@@ -184,7 +188,7 @@ class Handover(LifecycleTestCase):
             return read_answer(client)
 
     def wait_for_requests(self):
-        """All handshakes have begun, none is over."""
+        """Wait until all handshakes have begun. None of them is complete."""
         wait_for(lambda: f"{CLIENTS} requests; there are {requests()}",
                  lambda: requests() == CLIENTS)
         self.assertEqual(queued(), 0)
@@ -192,7 +196,7 @@ class Handover(LifecycleTestCase):
 
 @harness.tests_of(FAMILIES)
 class HalfOpen(Handover):
-    """The last ACK of each handshake is withheld: it comes after the change of hands."""
+    """The last ACK of each handshake is withheld until after the handover."""
 
     def prepare(self, servers):
         self.wire.withhold()
@@ -208,11 +212,11 @@ class HalfOpen(Handover):
 
 @harness.tests_of(FAMILIES)
 class HalfOpenForLonger(HalfOpen):
-    """It comes after a second SYN-ACK, which the kernel sends when it was a second late: it is
-    then that the handshake moves to the new socket, and not when the ACK comes."""
+    """The ACK comes after a second SYN-ACK, which the kernel sends when the ACK is a second late.
+    At that moment the handshake moves to the new socket, and not when the ACK comes."""
 
     def go_on(self, clients):
-        # A request whose socket has no successor ends there and then.
+        # A request whose socket has no successor ends at this moment.
         wait_for("a second SYN-ACK for each",
                  lambda: min(dict(self.wire.syn_acks).values()) > 1 or not requests())
         for client in clients:
@@ -222,8 +226,9 @@ class HalfOpenForLonger(HalfOpen):
 
 @harness.tests_of(FAMILIES)
 class Deferred(Handover):
-    """The listening socket has TCP_DEFER_ACCEPT, as by nginx's `deferred`: for the client the
-    handshake is over, for the server it is a request until data comes, after the change."""
+    """The listening socket has TCP_DEFER_ACCEPT, as with nginx's `deferred`. For the client the
+    handshake is complete, but for the server it is a request until data come, after the
+    handover."""
 
     worker = f"""{sys.executable} -c '
 import socket
@@ -231,7 +236,7 @@ socket.socket(fileno=3).setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 
 {GOOD}"""
 
     def prepare(self, servers):
-        """Nothing is withheld."""
+        """No packet is withheld."""
 
     def wait_at_the_door(self, clients):
         wait_for("the ACK of each", lambda: self.wire.acks >= CLIENTS)
@@ -244,7 +249,7 @@ socket.socket(fileno=3).setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 
 
 @harness.tests_of(FAMILIES)
 class Queued(Handover):
-    """The workers hang: connections wait to be accepted until these are killed."""
+    """The workers hang. Connections wait to be accepted until the workers are killed."""
 
     farewell = signal.SIGKILL
 
@@ -260,7 +265,7 @@ class Queued(Handover):
                  lambda: queued() == CLIENTS)
 
     def go_on(self, clients):
-        """They are where they should be."""
+        """The connections are in the queues already."""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Clients whose worker is away: they wait, and get the 502 when their time is over."""
+"""Clients whose worker is away: they wait, and get a 502 when their time is over."""
 
 import contextlib
 import socket
@@ -17,17 +17,17 @@ from world import scaled, wait_for
 CLIENTS = 200
 BUDGET_S, DELAY_S = 0.4, 0.1
 BUDGET = ("--max-retries", "4", "--retry-delay", "100ms")
-LATE_S = 0.05   # for scheduling; more where the machine is seen to be busier than that
+LATE_S = 0.05   # for scheduling; more if the machine is seen to be busier
 EARLY_S = 0.002  # clocks of milliseconds on both sides
 
-HELLO = bytes.fromhex("1603010005") + b"\1\0\0\1\0"  # as a TLS client begins
+HELLO = bytes.fromhex("1603010005") + b"\1\0\0\1\0"  # the beginning of a TLS connection
 
 
 class Answer(LifecycleTestCase):
-    """The 502."""
+    """The error response 502."""
 
     def hold(self, *arguments, slots=1):
-        """All slots drained: nobody is ready, and nobody will be."""
+        """Start an instance whose slots are all drained: no worker is ready, or will be."""
         instance = self.serve_workers(slots, *(arguments or BUDGET))
         for slot in range(slots):
             self.assertEqual(instance.run("drain", slot).returncode, 0)
@@ -50,7 +50,7 @@ class Answer(LifecycleTestCase):
         self.assertTrue(body.endswith("\n"))
 
     def test_each_in_its_time(self):
-        """They come over a second; each waits for its own budget."""
+        """Clients connect within a second. Each waits for its own budget."""
         instance = self.hold(slots=2)
         clients, began = [], []
         request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -61,7 +61,7 @@ class Answer(LifecycleTestCase):
         for number in range(CLIENTS):
             began.append(time.monotonic())
             clients += self.connect([f"127.9.{number // 100}.{number % 100 + 1}"], request)
-            time.sleep(0.005)  # how they are spread
+            time.sleep(0.005)  # this spreads the clients
         collector.join()
         waited = [when - start for (_, when), start in zip(results, began)]
         for answer, _ in results:
@@ -73,8 +73,9 @@ class Answer(LifecycleTestCase):
         self.assertEqual((status["counters"]["answered_502"], status["held"]), (CLIENTS, 0))
 
     def collect_as_they_come(self, clients, count):
-        """As collect(), while clients are still added; the answers in their order. pause_s is
-        the longest time for which nobody looked: how busy the machine is."""
+        """Collect answers as collect() does, while clients are still added. The answers are in the
+        order of the clients. pause_s is the longest time between two looks: it tells how busy the
+        machine is."""
         results, deadline = {}, time.monotonic() + scaled(20)
         self.pause_s, looked = 0, time.monotonic()
         while len(results) < count and time.monotonic() < deadline:
@@ -125,12 +126,12 @@ class Answer(LifecycleTestCase):
         self.assertEqual(answer, b"", "no plain text")
 
     def check_post(self, size):
-        """A client that has not finished to send sees the answer, not a reset."""
+        """Check that a client that is still sending sees the answer, and not a reset."""
         with client_socket(HERE) as client:
             head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n"
             client.sendall(head.encode())
             body = memoryview(bytes(size))
-            # What such clients do: send until an answer is there.
+            # Such clients send until an answer arrives.
             client.setblocking(False)
             sent, deadline = 0, time.monotonic() + scaled(10)
             while time.monotonic() < deadline:
@@ -157,7 +158,7 @@ class Answer(LifecycleTestCase):
             self.assert_502(read_all(client))
 
     def test_those_that_went_away(self):
-        """They are no harm to those behind them."""
+        """Clients that have closed do not disturb the clients behind them."""
         instance = self.hold()
         for client in self.connect([f"127.9.0.{number}" for number in range(1, 51)]):
             client.close()
@@ -178,7 +179,7 @@ class Answer(LifecycleTestCase):
         instance.wait_descriptors(before)
 
     def test_one_that_never_stops_to_send(self):
-        """After the answer a client is listened to for a while, and not for ever."""
+        """After the answer the client's data are read for a while, but not for ever."""
         instance = self.hold("--max-retries", "0")
         before = instance.descriptors()
         with client_socket(HERE) as client:
@@ -193,7 +194,7 @@ class Answer(LifecycleTestCase):
 
 
 class Waiting(LifecycleTestCase):
-    """Those whose worker comes in time."""
+    """Clients whose worker becomes ready in time."""
 
     def test_ready_in_the_middle(self):
         instance = self.serve_workers(1, "--max-retries", "20", "--retry-delay", "100ms")
@@ -210,8 +211,8 @@ class Waiting(LifecycleTestCase):
         self.assertEqual((status["held"], status["counters"]["answered_502"]), (0, 0))
 
     def test_how_long_they_waited(self):
-        """holding_wait_duration_seconds is what the clients themselves measure, but for the time
-        until the queue was looked at."""
+        """holding_wait_duration_seconds is the time that the clients themselves measure, but for
+        the time until the next look at the queue."""
         instance = self.serve_workers(1, "--max-retries", "200", "--retry-delay", "100ms")
         instance.run("drain", "0")
         instance.wait_status("the drained slot", lambda status: status["workers"][0][
@@ -220,7 +221,7 @@ class Waiting(LifecycleTestCase):
         for number in range(CLIENTS // 4):
             began.append(time.monotonic())
             clients += self.connect([f"127.9.0.{number + 1}"])
-            time.sleep(0.01)  # how they are spread
+            time.sleep(0.01)  # this spreads the clients
         asked = time.monotonic()
         self.assertEqual(instance.run("ready", "0").returncode, 0)
         ended = [when for _, when in self.collect(clients)]
@@ -229,8 +230,8 @@ class Waiting(LifecycleTestCase):
         self.assertEqual(value(samples, "holding_wait_duration_seconds_count"), count)
         total = value(samples, "holding_wait_duration_seconds_sum")
         self.assertLessEqual(total, sum(ended) - sum(began))
-        # They wait at least until a worker was asked for. With the classic engine their time ends
-        # when its process begins.
+        # They wait at least until a worker was requested. With the classic engine their time ends
+        # when the worker's process begins.
         self.assertGreaterEqual(total, count * (asked - DELAY_S - LATE_S) - sum(began))
 
     def test_before_the_first_life_is_ready(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The recipes of examples/container, followed without Docker: what they make runs as a container
-does; its first process is stickyctl, and signals and health checks reach it."""
+"""The recipes of examples/container, followed without Docker. The images run as containers do: the
+first process is stickyctl, and signals and health checks reach it."""
 
 import pathlib
 import re
@@ -25,13 +25,13 @@ ADMIN = ("127.0.0.1", 9180)
 
 
 def is_alone(program):
-    """Does the program need nothing but the C library's shared files? Debian's Node.js does."""
+    """Does the program need only the C library's shared files? Debian's Node.js needs more."""
     libraries = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     return "libnode" not in libraries
 
 
 class Container(Instance):
-    """A container's first process is the instance. Its parent tells its exit status."""
+    """An instance that is a container's first process. Its parent tells its exit status."""
 
     def __init__(self, test, image, capabilities):
         last = image.last

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Workers start programs that inherit their listening sockets, and outlive them."""
+"""Workers start programs that inherit their listening sockets and outlive the workers."""
 
 import json
 import os
@@ -34,7 +34,7 @@ class Kept(LifecycleTestCase):
         return self.serve_workers(1, *options, command=[command], **more)
 
     def wait_one_listener(self):
-        """Every listening socket but that of the slot's worker is gone."""
+        """Wait until only the listening socket of the slot's worker is left."""
         wait_for(lambda: f"one listening socket: {listening_sockets()}",
                  lambda: len(listening_sockets()) == 1)
 
@@ -95,7 +95,8 @@ class Kept(LifecycleTestCase):
             program=copy_program(STICKYCTL, self.dir), env={"HOME": home}))
 
     def test_a_holder_that_cannot_be_reached(self):
-        """Without CAP_SYS_PTRACE the descriptors of another user's process can't be had."""
+        """Without CAP_SYS_PTRACE the controller can't duplicate descriptors of another user's
+        process."""
         self.worker = copy_program(WORKER, self.dir)
         instance = self.serve_keepers("--user", "nobody", first="--no-accept",
                                       prefix=without("sys_ptrace"))
@@ -112,7 +113,8 @@ class Kept(LifecycleTestCase):
         pid = self.pids(instance)[0]
         self.kill_controller(instance)
         os.kill(pid, signal.SIGKILL)
-        # It goes to the socket that the dead worker's program keeps, which nobody accepts from.
+        # The connection goes to the socket that the dead worker's program keeps. No process accepts
+        # from it.
         clients = self.connect([source])
         successor = self.serve_workers(2, command=[command])
         answers = self.collect(clients)

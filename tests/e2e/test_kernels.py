@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`make test-kernels`, without a boot: which kernel a name stands for, how results are read."""
+"""The parts of `make test-kernels` that need no boot: which kernel a name stands for, and how
+results are read."""
 
 import pathlib
 import sys
@@ -62,7 +63,7 @@ class Results(TestCase):
         self.assertEqual(suite.notes, NOTES)
 
     def test_a_suite_that_was_cut_off(self):
-        """What it had counted, and a failure for the end that did not come."""
+        """The tests so far count, plus one failure for the missing end."""
         suite = results.judge_suite("kernel", LOG)
         self.assertEqual(suite.counts(), "10/2/1")
         self.assertIn("did not end", suite.notes[0])

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The controller was killed, and its workers live on: the commands know them, and `stop` ends them."""
+"""The controller was killed, and its workers live on. The commands find them, and `stop` ends
+them."""
 
 import os
 import signal
@@ -17,7 +18,7 @@ from test_takeover import TakeoverTestCase
 from world import command_line, other_processes, wait_for
 
 
-# Says that it is ready, and ends by SIGQUIT alone; then it makes a file.
+# A worker that reports that it is ready, ends only by SIGQUIT, and then makes a file.
 QUITS = """
 import os, signal, socket, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGQUIT])
@@ -29,10 +30,10 @@ open(sys.argv[1], "w").close()
 
 
 class Leftovers(TakeoverTestCase):
-    """What is left in the end, in the run directory and of pins, is checked after each test."""
+    """After each test, the run directory and the pins are checked."""
 
     def serve_without(self, slots, *arguments, command=(WORKER, "--notify")):
-        """Workers whose controller was killed."""
+        """Start workers, and kill their controller."""
         instance = self.serve_workers(slots, *arguments, command=command)
         self.left = self.pids(instance)
         self.kill_controller(instance)
@@ -65,7 +66,7 @@ class Leftovers(TakeoverTestCase):
             self.assert_message(instance.run(command), "no instance", code=NOT_RUNNING)
 
     def test_one_that_ignores_the_signal(self):
-        """It is killed after the delay that its controller had."""
+        """The worker is killed after the delay that its controller had."""
         instance = self.serve_without(1, "--hard-shutdown-delay", "300ms",
                                       command=(WORKER, "--notify", "--ignore-term"))
         result = instance.run("stop")
@@ -82,7 +83,7 @@ class Leftovers(TakeoverTestCase):
         wait_for("the worker's child to end", lambda: not other_processes())
 
     def serve_keeper(self, worker=WORKER, arguments=()):
-        """A worker that has begun a program, which has inherited the listening socket."""
+        """Start a worker that has started a program which has inherited the listening socket."""
         command = (self.script("keeper.sh", f"{KEEPER}exec {worker} --notify"),)
         instance = self.serve_workers(1, *arguments, command=command)
         self.left = self.pids(instance)
@@ -108,7 +109,7 @@ class Leftovers(TakeoverTestCase):
                 os.kill(kept, signal.SIGKILL)
 
     def test_workers_that_have_died_too(self):
-        """Nobody serves any more, but the address is taken."""
+        """No worker serves any more, but the address is still taken."""
         instance, kept = self.serve_keeper()
         self.kill_process(self.left[0])
         result = instance.run("stop")
@@ -117,7 +118,7 @@ class Leftovers(TakeoverTestCase):
         self.assertEqual(listening_sockets(), [])
 
     def test_a_program_that_cannot_be_reached(self):
-        """Without CAP_SYS_PTRACE the descriptors of another user's process can't be had."""
+        """Without CAP_SYS_PTRACE `stop` can't duplicate descriptors of another user's process."""
         instance, kept = self.serve_keeper(copy_program(WORKER, self.dir),
                                            arguments=("--user", "nobody"))
         result = self.stickyctl("stop", prefix=without("sys_ptrace"))
@@ -133,7 +134,7 @@ class Leftovers(TakeoverTestCase):
         wait_for("the worker to be reaped", lambda: not other_processes())
 
     def test_a_start_during_the_stop(self):
-        """The name is taken until all have ended."""
+        """The name is taken until all workers have ended."""
         instance = self.serve_without(1, "--hard-shutdown-delay", "3s",
                                       command=(WORKER, "--notify", "--ignore-term"))
         stop = self.program(*self.stop_command())
@@ -147,7 +148,7 @@ class Leftovers(TakeoverTestCase):
         return [self.programs[0].arguments[0], "stop"]
 
     def test_none_is_left(self):
-        """Then it is an instance that does not run; the next start cleans up."""
+        """If no worker is left, this is an instance that does not run. The next start cleans up."""
         instance = self.serve_without(2)
         for pid in self.left:
             self.kill_process(pid)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Recycling, stopping, and what is told of it: events and status."""
+"""Recycling, stopping, and how they are reported: events and status."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ class Recycling(LifecycleTestCase):
     """Workers that are too old or too large are replaced as a reload would, one at a time."""
 
     def assert_one_at_a_time(self, instance):
-        """No slot's new life begins while another's is not ready."""
+        """Check that no slot's new worker begins while another slot's is not ready."""
         starting = None
         for line in instance.log_lines("worker_state"):
             if line.fields["generation"] == "1":
@@ -56,7 +56,7 @@ class Recycling(LifecycleTestCase):
 
 class Stop(LifecycleTestCase):
     def test_what_is_queued_is_served_first(self):
-        """SIGTERM comes when the queue is empty, however slowly it is worked off."""
+        """SIGTERM comes when the queue is empty, however slowly the worker accepts."""
         instance = self.serve_workers(2, command=(WORKER, "--notify", "--accept-pause", "10"))
         clients = self.connect([f"127.6.0.{number}" for number in range(1, 101)])
         stop = self.program(instance.arguments[0], "stop")
@@ -67,7 +67,7 @@ class Stop(LifecycleTestCase):
         self.assertEqual((stop.wait(), instance.wait()), (0, 0))
 
     def test_the_delay_before(self):
-        """--stop-delay: connections are served as before, for that long."""
+        """--stop-delay: connections are served as before for this time."""
         delay = scaled(1)
         instance = self.serve_workers(1, "--stop-delay", f"{delay}s")
         began = time.monotonic()
@@ -91,7 +91,7 @@ class Stop(LifecycleTestCase):
         self.assertEqual(line.read()["gen"], 1)
 
     def test_those_of_a_former_life_finish_too(self):
-        """A stop right after a reload cuts nobody short."""
+        """A stop right after a reload cuts no connection off."""
         instance = self.serve_workers(1)
         line = Line(self)
         line.send("wait=1500")
@@ -129,7 +129,7 @@ class Stop(LifecycleTestCase):
 
 
 class Telling(LifecycleTestCase):
-    """events, status."""
+    """The commands events and status."""
 
     def test_events(self):
         instance = self.serve_workers(2)
@@ -144,7 +144,7 @@ class Telling(LifecycleTestCase):
         self.assertEqual(sorted(life), sorted(
             [(state, 1) for state in ("starting", "ready", "leaving", "draining", "gone")] +
             [(state, 2) for state in ("starting", "ready")]))
-        # Each transition is one log line, too.
+        # Each transition is also one line of the log.
         self.assertEqual(len(instance.log_lines("worker_state")),
                          names.count("worker_state"))
         text = instance.run("events")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`list`, and what a command says that does not find its instance: which instances run, also
-those of other users, and how they are reached."""
+"""`list`, and the message of a command that does not find its instance: which instances run, also
+those of other users, and how to reach them."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Own(harness.TestCase):
                          (web.pid, 2, 2))
         self.assertEqual(found["web"]["run_dir"], str(self.run_dir))
 
-        # What it says to do shows that instance.
+        # The command that is shown leads to that instance.
         self.assertEqual(self.stickyctl(*found["web"]["command"].split()[1:]).returncode, 0)
         result = self.stickyctl("status")
         self.assertEqual((result.returncode, result.stdout), (NOT_RUNNING, ""))
@@ -62,7 +62,7 @@ class Own(harness.TestCase):
 
 
 class Left(TakeoverTestCase):
-    """The controller was killed, and workers live on."""
+    """The controller was killed, and its workers live on."""
 
     def test_they_are_named(self):
         instance = self.serve_workers(2, name="web")
@@ -83,7 +83,7 @@ class Left(TakeoverTestCase):
 
 
 class Others(harness.TestCase):
-    """The directories are those that stickyctl chooses by itself, in a /run of the test's own."""
+    """stickyctl chooses its directories by itself, in a /run of the test's own."""
 
     def setUp(self):
         super().setUp()

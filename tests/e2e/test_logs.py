@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The forms of the log and of what workers print, the log file, the background, `stickyctl logs`."""
+"""The formats of the log and of workers' output, the log file, the background, `stickyctl logs`."""
 
 import json
 import os
@@ -116,7 +116,7 @@ class File(WorkerTestCase):
         return [line for line in json_lines(self.log) if line["event"] == name]
 
     def rotate(self):
-        """Do what logrotate does by the file that is shipped."""
+        """Rotate the log as logrotate does with the shipped configuration."""
         script = re.search(r"postrotate\n(.*)endscript", LOGROTATE.read_text(), re.DOTALL)[1]
         self.log.rename(self.dir / "log.1")
         subprocess.run(["sh", "-c", script.replace("/run/sticky", str(self.run_dir))], check=True)
@@ -157,7 +157,8 @@ class File(WorkerTestCase):
         self.assertEqual(self.log.read_text().count("words\n"), 2)
 
     def check_upgrade(self, pid):
-        """The next program stays in the background, with the same file; not where it has gone."""
+        """Check that after an upgrade the next program stays in the background and writes to the
+        same file. If the file can't be opened, the upgrade fails."""
         self.log.rename(self.dir / "log.1")
         self.log.mkdir()
         self.assert_message(self.stickyctl("upgrade"), "--log-file", "Is a directory", code=FAILED)
@@ -189,7 +190,7 @@ class File(WorkerTestCase):
 
 
 class Logs(WorkerTestCase):
-    """stickyctl logs."""
+    """The command stickyctl logs."""
 
     def test_the_last_lines(self):
         instance = self.serve(*LISTEN, "-w", 2, "--", self.script_worker(
@@ -206,7 +207,7 @@ class Logs(WorkerTestCase):
         self.check_following(instance)
 
     def check_terminal(self, instance):
-        """Escape sequences of workers do not reach a terminal."""
+        """Check that escape sequences of workers do not reach a terminal."""
         terminal, side = os.openpty()
         instance.run("logs", "0", stdout=side)
         os.close(side)
@@ -214,7 +215,8 @@ class Logs(WorkerTestCase):
         os.close(terminal)
 
     def check_following(self, instance):
-        """New lines come at once, with the generation while the previous worker is there, too."""
+        """Check that new lines are shown at once. While the previous worker is there, they have the
+        generation."""
         following = self.program(STICKYCTL, "logs", "1", "--follow")
         wait_for("the lines that are there", lambda: following.output.count("\n") == 2)
         instance.run("restart", "1")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The examples of the manual are compiled against the installed library, and run: whole programs and
-pieces of code of docs/library.md, and the pieces in the comments of sticky.h.
+"""The code in the manual is compiled against the installed library, and run: whole programs and
+pieces of docs/library.md, and the pieces in the comments of sticky.h.
 
-A piece becomes a program by what is put around it, tests/examples/piece_*.c: CODE there is the piece.
+A piece becomes a program with the text of tests/examples/piece_*.c, where CODE stands for the
+piece.
 """
 
 import re
@@ -15,7 +16,7 @@ from listening import listening_sockets
 from test_examples import REQUEST, ROOT, ExampleTestCase
 from world import wait_for
 
-# Beginning of a piece -> the test that runs it.
+# The beginning of a piece -> the test that runs it.
 PIECES = {
     "struct sticky_group_options options": "thread",
     "struct sticky_process *process;": "process",
@@ -26,14 +27,14 @@ ADDRESS = ("127.0.0.1", 8080)
 
 
 def guide():
-    """The blocks of code of docs/library.md."""
+    """Returns the blocks of code of docs/library.md."""
     text = (ROOT / "docs" / "library.md").read_text()
     return re.findall(r"^```c\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def header():
-    """The pieces of code in the comments of sticky.h: indented by four, and ending in a semicolon
-    somewhere."""
+    """Yields the pieces of code in the comments of sticky.h. They are indented by four, and contain
+    a call that ends in a semicolon."""
     lines = (ROOT / "include" / "sticky.h").read_text().splitlines()
     piece = []
     for line in [*lines, ""]:
@@ -50,7 +51,7 @@ def is_whole(code):
 
 
 def pieces(name):
-    """The pieces that a test runs."""
+    """Returns the pieces that a test runs."""
     return [code for code in [*guide(), *header()]
             if not is_whole(code) and any(code.startswith(begin) and test == name
                                           for begin, test in PIECES.items())]
@@ -61,7 +62,7 @@ class Manual(ExampleTestCase):
         return self.compile(self.dir / name, self.write(f"{name}.c", code))
 
     def programs_of(self, name):
-        """Each piece of the manual for this test, as a program."""
+        """Yields a program for each piece of the manual that belongs to this test."""
         found = pieces(name)
         self.assertTrue(found)
         around = (ROOT / "tests" / "examples" / f"piece_{name}.c").read_text()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Unchanged applications of Node.js, real ones: what they listen on."""
+"""Unchanged applications of Node.js, and the addresses on which they listen."""
 
 import contextlib
 import http.client
@@ -22,7 +22,7 @@ from programs import CLIENTS, FAILED
 from world import DEADLINE_S, scaled, wait_for
 
 V6_SOURCES = [f"2001:db8:0:{number:x}::1" for number in range(1, 17)]
-OTHER = ("127.0.0.1", 4000)  # where no listener is named
+OTHER = ("127.0.0.1", 4000)  # an address that no -l names
 
 
 @tests_of({
@@ -39,7 +39,7 @@ OTHER = ("127.0.0.1", 4000)  # where no listener is named
     "fd_3": ("{fd: 3}", LISTEN),
 })
 class OneServer(NodeTestCase):
-    """Its clients are where `where` says, and it is the kernel that sent them there."""
+    """`where` names the worker of each client, and the kernel sends the client there."""
 
     def check(self, where, arguments):
         if "localhost" in where:
@@ -68,7 +68,8 @@ class Addresses(NodeTestCase):
         instance.stop()
 
     def test_workers_of_another_user(self):
-        """Started by root: the address comes when the application listens, long after the start."""
+        """The instance is started by root. The address is known only when the application listens,
+        long after the start."""
         instance = self.serve_node(self.plain("3000"), "--user", "nobody", "--chdir", "/")
         nobody = pwd.getpwnam("nobody").pw_uid
         for _ in range(2):
@@ -96,7 +97,7 @@ class Addresses(NodeTestCase):
         instance.stop()
 
     def test_ready_when_all_that_is_named_is_listened_on(self):
-        """The second one comes later: nobody may be let in before."""
+        """The second server listens later. No client may be let in before."""
         app = self.app("""
             const http = require('http'), fs = require('fs');
             const serve = port => http.createServer((request, response) =>
@@ -124,7 +125,7 @@ class Addresses(NodeTestCase):
         instance.stop()
 
     def test_two_addresses_of_one_port(self):
-        """As under Node.js: each is a listener of its own."""
+        """Each address is a listener of its own, as under Node.js."""
         app = self.app("""
             const http = require('http');
             for (const host of ['127.0.0.1', '::1'])
@@ -139,10 +140,11 @@ class Addresses(NodeTestCase):
 
 
 class Others(NodeTestCase):
-    """Servers besides the one that is steered."""
+    """Servers of an application besides the one that is steered."""
 
     def test_metrics_port_is_shared(self):
-        """Any worker answers there, a dead one is no trouble, a reload keeps it."""
+        """Any worker answers at this port. A dead worker does no harm, and the port survives a
+        reload."""
         app = self.app("""
             const http = require('http');
             const serve = (name, port) => http.createServer((request, response) =>
@@ -185,7 +187,7 @@ class Others(NodeTestCase):
         self.assertFalse((self.dir / "app.sock").exists(), "it is removed")
 
     def test_unix_path_of_the_workers_directory(self):
-        """It is theirs that counts, wherever we were started."""
+        """The path is relative to the workers' directory, wherever stickyctl was started."""
         (self.dir / "there").mkdir()
         app = self.app(PATH_AND_PORT)
         instance = self.serve_node(app, "--chdir", self.dir / "there", slots=1,
@@ -228,7 +230,7 @@ class Others(NodeTestCase):
         self.assertTrue((self.dir / "taken.sock").exists(), "what is not ours stays")
 
     def test_abstract_path_is_answered(self):
-        """Whatever it says: no question stays open."""
+        """Whatever the answer is: no request of the worker stays without one."""
         app = self.app("""
             const http = require('http');
             const answer = word => { console.error('abstract', word); };
@@ -242,7 +244,7 @@ class Others(NodeTestCase):
         instance.stop()
 
     def test_udp(self):
-        """One socket for all workers, as under Node.js's own primary."""
+        """All workers have one socket, as under Node.js's own primary."""
         app = self.app("""
             const http = require('http'), dgram = require('dgram');
             http.createServer((request, response) => response.end(who(request.socket)))
@@ -274,7 +276,7 @@ class Others(NodeTestCase):
         self.assertIn(fields(answer)["pid"], self.pids(instance))
 
     def test_udp_options(self):
-        """reuseAddr: two servers of one address; ipv6Only: the other family is somebody else's."""
+        """reuseAddr: two servers at one address; ipv6Only: another server has the other family."""
         app = self.app("""
             const dgram = require('dgram');
             require('http').createServer((request, response) => response.end(who(request.socket)))
@@ -303,7 +305,7 @@ class Others(NodeTestCase):
             self.assert_start_fails(app, "udp error EADDRINUSE", arguments=LISTEN)
 
     def test_port_0(self):
-        """Some port, the same one for all workers."""
+        """The port is chosen by the kernel, and is the same for all workers."""
         app = self.app("""
             const http = require('http');
             http.createServer((request, response) => response.end(who(request.socket)))
@@ -334,10 +336,11 @@ PATH_AND_PORT = """
 
 
 class Backlog(NodeTestCase):
-    """Node.js sets 511 by its own listen(): what counts is what the user said."""
+    """Node.js sets 511 in its own listen(), but the value of the user is in force."""
 
     def limits(self):
-        """Of the queues of all sockets that listen on port 3000, as ss shows them."""
+        """Returns the limits of the queues of all sockets that listen on port 3000, as ss shows
+        them."""
         result = subprocess.run(["ss", "-Hltn", "sport", "=", ":3000"], capture_output=True,
                                 text=True, check=True)
         return {int(line.split()[2]) for line in result.stdout.splitlines()}
@@ -367,7 +370,7 @@ class Backlog(NodeTestCase):
         instance.stop()
 
     def test_more_than_511_wait(self):
-        """All of them in the queue: none has to come again after a second."""
+        """All connections are in the queue: none has to be repeated after a second."""
         app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
         busy = self.block(instance)
@@ -385,7 +388,8 @@ class Backlog(NodeTestCase):
 
 class Again(NodeTestCase):
     def test_the_same_port_twice(self):
-        """In one worker: the second one gets EADDRINUSE, as everywhere."""
+        """One worker listens twice on the same port. The second listen() fails with EADDRINUSE, as
+        everywhere."""
         app = self.app("""
             const http = require('http');
             const answer = (request, response) => response.end(who(request.socket) + 'first=1\\n');
@@ -449,14 +453,14 @@ class Again(NodeTestCase):
             self.assertEqual(ask_http(OTHER, path="/again")["number"], number)
 
             def next_one():
-                with contextlib.suppress(ConnectionError):  # in between nobody listens
+                with contextlib.suppress(ConnectionError):  # in between no worker listens
                     return ask_http(OTHER)["number"] == number + 1
 
             wait_for("the next one", next_one)
         instance.stop()
 
     def test_a_port_that_all_have_closed(self):
-        """A load balancer that looks whether it is open must see that it is not."""
+        """A load balancer that checks whether the port is open must see that it is closed."""
         app = self.app("""
             const http = require('http');
             const health = http.createServer((request, response) => response.end('ok'));
@@ -478,7 +482,7 @@ class Again(NodeTestCase):
             wait_for("it to be refused", lambda: is_refused(OTHER))
             ask_http(HERE, second, "/open")
             ask_http(HERE, first, "/open")
-        # What is of workers that have died, or were drained, stays for who comes next.
+        # Ports of workers that have died, or were drained, are kept for the next workers.
         before = self.generations(instance)
         for slot in (0, 1):
             self.kill_worker(instance, slot)
@@ -513,7 +517,8 @@ class Again(NodeTestCase):
         instance.stop()
 
     def test_a_port_at_the_stop(self):
-        """Nobody comes next: it is refused as soon as the workers have closed it."""
+        """No worker comes next: connections are refused as soon as the workers have closed the
+        port."""
         app = self.app(SERVER + LISTENS + "http.createServer().listen(4000, '127.0.0.1');")
         instance = self.serve_node(app)
         busy = self.begin_slow()
@@ -525,7 +530,7 @@ class Again(NodeTestCase):
         self.assertEqual(instance.wait(), 0)
 
     def check_both_families(self, first, second):
-        """Two servers, one of each family, on the same port, begun in this order."""
+        """Check two servers on the same port, one of each family, opened in this order."""
         app = self.app("""
             const http = require('http');
             const options = {4: {host: '0.0.0.0'}, 6: {host: '::', ipv6Only: true},
@@ -555,7 +560,7 @@ class Again(NodeTestCase):
 
 
 class Refused(NodeTestCase):
-    """Starts that fail, with the reason."""
+    """Starts that fail, and the reason that is shown."""
 
     def hold(self, address=HERE):
         holder = socket.create_server(address)
@@ -578,7 +583,7 @@ class Refused(NodeTestCase):
         self.assert_start_fails(app, "told EADDRINUSE", "exited with code 9")
 
     def test_an_error_that_the_application_keeps_for_itself(self):
-        """As with Express 5, which hands the error to the callback of listen()."""
+        """Express 5, for example, hands the error to the callback of listen()."""
         self.hold()
         app = self.app("""
             require('http').createServer().on('error', () => {}).listen(3000);
@@ -601,7 +606,7 @@ class Refused(NodeTestCase):
               process.exit(9);
             }).listen(4000, '127.0.0.1');
             """)
-        # It may have been ready in between: then it is a life that was too short.
+        # The worker may have been ready in between. Then it counts as one that ended too soon.
         instance = self.start_node(app, *LISTEN, slots=1)
         wait_for("the word", lambda: "told EADDRINUSE" in instance.errors)
 
@@ -616,7 +621,7 @@ class Refused(NodeTestCase):
         self.assert_start_fails(app, "EADDRINUSE")
 
     def test_a_named_port_that_nobody_asks_for(self):
-        """What it asked for, and what was named."""
+        """The message has the port that the application asked for, and the one that -l names."""
         instance = self.assert_start_fails(
             self.plain("4000"), "4000", "127.0.0.1:3000", "-l",
             arguments=(*LISTEN, *BEGUN_IN))

@@ -15,8 +15,8 @@ from world import wait_for
 ADVANCED = ("--serialization", "advanced")
 JSON = ("--serialization", "json")
 
-# Sends what a broadcast of socket.io's adapter is, with data that JSON can't hold, when it is asked
-# for /send; and says what it has heard.
+# This application sends the message of a broadcast of socket.io's adapter, with data that JSON
+# can't hold, when it gets a request for /send. It prints the messages that it gets.
 TALKS = SERVER + LISTENS + """
     process.on('message', message => {
       if (message.source !== '_sio_adapter' || message.type !== 3) return;
@@ -46,7 +46,8 @@ KINDS = {"emoji": "String", "depth": "Array", "buffer": "Buffer", "floats": "Flo
          "map": "Map", "date": "Date", "error": "RangeError", "large": "Buffer",
          "plain": "String"}
 
-# Each client has an address of its own. The first one sends binary data; each prints what it got.
+# Each client has an address of its own. The first client sends binary data. Each prints the data
+# that it got.
 CLIENTS = """
     const { Agent } = require('node:http');
     const { io } = require('socket.io-client');
@@ -68,8 +69,8 @@ CLIENTS = """
 
 class Serving(NodeTestCase):
     def test_the_mode_of_workers(self):
-        """The process has the mode as Node.js's own primary would give it, and it is removed from
-        the environment of what it starts."""
+        """The process has the mode as from Node.js's own primary. Programs that it starts do not
+        have it in their environment."""
         instance = self.serve_node(self.app(SERVER + LISTENS + """
             console.error('left', process.env.NODE_CHANNEL_SERIALIZATION_MODE);
             """), *ADVANCED)
@@ -97,7 +98,7 @@ class Serving(NodeTestCase):
                          {"exited with code 0"})
 
     def test_passed_connections(self):
-        """Each with a message of its own, and a descriptor."""
+        """Each connection comes with a message of its own, and a descriptor."""
         instance = self.serve_node(self.app(SERVER + LISTENS), *ADVANCED, "--steering=user",
                                    "-l", ":3000")
         self.assert_slots(instance)
@@ -121,7 +122,7 @@ class Serving(NodeTestCase):
         instance.stop()
 
     def test_a_handler_of_the_stop_signal(self):
-        """It is told by a message of the script that is loaded first."""
+        """A message of the preloaded script tells the controller about the handler."""
         instance = self.serve_node(self.app(SERVER + LISTENS + """
             setInterval(() => {}, 1000);
             process.on('SIGTERM', () => { console.error('handled'); process.exit(3); });
@@ -143,7 +144,7 @@ class Serving(NodeTestCase):
 
 class Relayed(NodeTestCase):
     def heard(self, instance, sender):
-        """What the other worker has heard: name -> class."""
+        """Returns the messages that the other worker has got: name -> class."""
         lines = [line.split() for line in instance.errors.splitlines() if line.startswith("heard")]
         self.assertEqual({int(line[1]) for line in lines}, {1 - sender})
         self.assertEqual([line[2] for line in lines], [name for name in KINDS
@@ -170,8 +171,8 @@ class Relayed(NodeTestCase):
         instance.stop()
 
     def check_mixed(self, modes):
-        """The workers of a takeover keep their mode. One that is new has the new mode, and what can
-        be converted arrives."""
+        """Workers that are taken over keep their mode, and a new one has the new mode. Messages
+        that can be converted arrive."""
         app = self.app(TALKS)
         instance = self.serve_node(app, *modes[0])
         before = self.pids(instance)
@@ -279,7 +280,7 @@ class Controller(NodeTestCase):
         self.check_goes_on(instance, before)
 
     def test_messages_without_a_controller(self):
-        """They wait in the socket and in the worker; one may have been read in part."""
+        """Messages wait in the socket and in the worker. One may have been read in part."""
         app = self.app(TALKS + """
             server.on('request', request => {
               if (request.url === '/much') for (let i = 0; i < 20; i++)
@@ -298,9 +299,10 @@ class Controller(NodeTestCase):
 
 @unittest.skipIf(nodeapps.why_not(), nodeapps.why_not())
 class Socketio(NpmTestCase):
-    """A binary broadcast by @socket.io/cluster-adapter, from a client to those of all workers."""
+    """A binary broadcast by @socket.io/cluster-adapter, from one client to the clients of all
+    workers."""
 
-    COUNT = 24  # so many that each slot has some of them
+    COUNT = 24  # enough for each slot to have some of them
 
     def told(self, *arguments):
         instance = self.serve_node(nodeapps.SOURCES / "app.js", *arguments, slots=2)
@@ -318,7 +320,7 @@ class Socketio(NpmTestCase):
         self.assertEqual(self.told(*ADVANCED), {"buffer abc"})
 
     def test_json(self):
-        """What it is for."""
+        """This shows the difference: JSON changes binary data."""
         self.assertEqual(self.told(), {"buffer abc", '{"type":"Buffer","data":[97,98,99]}'})
 
 

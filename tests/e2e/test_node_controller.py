@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The controller of Node.js workers dies: they serve on, and the next one goes on with them."""
+"""The controller of Node.js workers dies. The workers serve on, and the next controller goes on
+with them."""
 
 import signal
 import time
@@ -10,7 +11,7 @@ from clients import HERE, LISTEN, is_refused
 from nodejs import NODE_VERSION, SERVER, NodeTestCase, Talk, ask_http, rss_kib, sources
 from world import wait_for
 
-# Says a line for each request: a stdout that nobody reads must be no trouble.
+# Prints a line for each request: a stdout that no process reads must do no harm.
 TALKATIVE = SERVER + """
     server.on('request', request => {
       console.log('request', request.url);
@@ -75,7 +76,8 @@ class Gone(ControllerTestCase):
         self.assertEqual(third.terminate(), 0)
 
     def test_drain_of_a_worker_that_was_taken_over(self):
-        """By its channel: an idle connection is closed, one that is busy finishes."""
+        """The worker is drained by its channel: an idle connection is closed, a busy one
+        finishes."""
         app = self.app(SERVER + LISTENS)
         instance = self.serve_node(app, slots=1)
         self.kill_controller(instance)
@@ -90,7 +92,8 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_term_after_of_a_worker_that_drains(self):
-        """It was told to finish by the former controller: the signal comes from this one."""
+        """The previous controller has told the worker to finish. The signal comes from the next
+        one."""
         app = self.app(SERVER + LISTENS + """
             process.on('SIGTERM', () => { console.error('signal'); process.exit(0); });
             """)
@@ -105,7 +108,7 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_other_sockets_are_shared_again(self):
-        """A metrics port, a UNIX path, UDP: the next life gets the same ones."""
+        """A metrics port, a UNIX path and UDP sockets: the next worker gets the same ones."""
         app = self.app(SERVER + LISTENS + """
             const dgram = require('dgram');
             for (const where of [4000, __dirname + '/app.sock'])
@@ -126,7 +129,7 @@ class Gone(ControllerTestCase):
         self.assertFalse((self.dir / "app.sock").exists())
 
     def test_told_by_the_next_controller(self):
-        """One that could not be told to finish before its controller died."""
+        """The controller died before it could tell the worker to finish."""
         app = self.app(SERVER + LISTENS)
         instance = self.serve_node(app, slots=1)
         silent, kept = Talk(self), Talk(self).send()
@@ -146,7 +149,8 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_closed_by_the_next_life_alone(self):
-        """A former controller's worker still has it: the port stays, and can be had again."""
+        """A worker of the previous controller still has the port. The port stays open, and can be
+        requested again."""
         app = self.app(SERVER + LISTENS + """
             const health = http.createServer((request, response) => response.end('ok'));
             health.listen(4000, '127.0.0.1');
@@ -167,7 +171,7 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_a_second_listen_of_one_that_was_taken_over(self):
-        """It is told that the address is in use, as by its first controller."""
+        """The worker gets the error that the address is in use, as from its first controller."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url === '/twice')
@@ -188,7 +192,7 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_a_named_server_that_is_closed_meanwhile(self):
-        """Its worker goes on, and gets the socket of the next controller when it listens again."""
+        """The worker goes on, and gets the socket of the next controller when it listens again."""
         app = self.app(SERVER + LISTENS + """
             const other = http.createServer((request, response) =>
               response.end(who(request.socket) + '\\n'));
@@ -214,7 +218,7 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_a_worker_that_starts_meanwhile_is_replaced(self):
-        """Its question was read by one that is dead."""
+        """The controller that read the worker's request is dead."""
         app = self.app(SERVER + """
             const timer = setInterval(() => {
               if (!fs.existsSync(__dirname + '/go')) return;
@@ -238,8 +242,8 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_messages_that_nobody_reads(self):
-        """What a worker sends meanwhile piles up with it; nothing of it is a line that is cut
-        for the next controller, and it serves all the time."""
+        """Messages that a worker sends meanwhile pile up in the worker. The next controller gets no
+        line that is cut off. The worker serves all the time."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url === '/send')
@@ -260,7 +264,7 @@ class Gone(ControllerTestCase):
         successor.stop()
 
     def test_nothing_grows_without_a_controller(self):
-        """Of a worker that only serves and logs: its memory and its descriptors."""
+        """The memory and the descriptors of a worker that only serves and logs."""
         app = self.app(TALKATIVE + LISTENS)
         instance = self.serve_node(app, slots=1)
         pid = self.pids(instance)[0]
@@ -275,7 +279,7 @@ class Gone(ControllerTestCase):
         self.start_again(app, slots=1).stop()
 
     def test_passed_connections(self):
-        """Behind a proxy too: the next controller passes them on."""
+        """The worker is behind a proxy: the next controller passes connections on."""
         app = self.app(SERVER + LISTENS)
         arguments = ("--behind-proxy", "xff")
         instance = self.serve_node(app, *arguments)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""Applications from npm that nobody here wrote, unchanged; and modules that have a part in the
-primary, with what docs/migration.md says of them. socket.io is in test_socketio.py, what takes long
-to build in matrix_frameworks.py."""
+"""Unchanged applications of other projects from npm, and modules that have a part in the primary,
+with the remedies of docs/migration.md. socket.io is in test_socketio.py. Applications that take
+long to build are in matrix_frameworks.py."""
 
 import signal
 import struct
@@ -26,7 +26,7 @@ FASTIFY = """
     app.get('/', async request => who(request.socket) + '\\n');
     app.listen({port: 3000, host: '0.0.0.0'});
     """
-# What each of its workers does as it is told to stop.
+# The actions of each worker when it is told to stop.
 FASTIFY_CLOSES = """
     process.on('SIGTERM', () => app.close().then(() => {
       console.error('app closed');
@@ -62,7 +62,7 @@ WS_CLOSES = """
     });
     """
 
-# log4js, as its documentation has it for one process.
+# log4js, as its documentation shows it for one process.
 LOG4JS = """
     const log4js = require('log4js');
     log4js.configure({
@@ -98,7 +98,7 @@ METRICS = """
       response.end(who(request.socket) + '\\n');
     }).listen(3000);
     """
-# The cluster's way, and that of docs/migration.md and docs/nodejs.md.
+# The way of the cluster module, and the way of docs/migration.md and docs/nodejs.md.
 METRICS_OF_CLUSTER = METRICS + """
     const registry = new prometheus.AggregatorRegistry();
     require('http').createServer((request, response) => {
@@ -124,7 +124,7 @@ APPLICATIONS = {
 
 
 class WebSocket(Talk):
-    """A client of ws: its frames are short ones of text."""
+    """A client of ws. Its frames are short and contain text."""
 
     def begin(self):
         self.send(headers="Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -142,12 +142,12 @@ class WebSocket(Talk):
         return part
 
     def frame(self):
-        """Read a frame: its kind, and what is in it."""
+        """Read a frame. Returns its kind and its content."""
         kind, length = self._read(2)
         return kind & 15, self._read(length)
 
     def ask(self, word):
-        # What a client sends is masked: here with zeros, which change nothing.
+        # The data of a client are masked: here with zeros, which change nothing.
         self.socket.sendall(bytes([0x81, 0x80 | len(word)]) + bytes(4) + word.encode())
         kind, text = self.frame()
         assert kind == 1, (kind, text)
@@ -176,10 +176,10 @@ class Proxied(ApplicationTestCase):
 
 
 class Handlers(ApplicationTestCase):
-    """Their own ways to end."""
+    """Applications with a handler for the stop signal."""
 
     def test_express(self):
-        """server.close(), as Express's documentation has it."""
+        """server.close(), as in Express's documentation."""
         self.check_direct(self.app(EXPRESS + """
             const server = app.listen(3000);
             process.on('SIGTERM', () => server.close(() => console.error('server closed')));
@@ -202,8 +202,8 @@ class Handlers(ApplicationTestCase):
 
 class Faults(ApplicationTestCase):
     def test_express_5_and_a_taken_port(self):
-        """It gives the error of listen() to its callback, and lives on: the reason is told at once,
-        and is that of the failed start."""
+        """Express gives the error of listen() to its callback, and lives on. The reason is logged
+        at once, and is that of the failed start."""
         blocker = self.program("node", "-e", "require('net').createServer().listen(3000)")
         wait_for("the port to be taken", lambda: listeners_at(3000))
         self.assert_start_fails(self.app(EXPRESS + "app.listen(3000, () => {});"), "listen_failed",
@@ -214,7 +214,7 @@ class Faults(ApplicationTestCase):
 
 class WebSockets(ApplicationTestCase):
     def open(self, instance, address=HERE):
-        """A WebSocket of each client, at its slot, which sees the client's address."""
+        """Open a WebSocket of each client at its slot. The server must see the client's address."""
         clients = []
         for answer in instance.where(*sources(24)):
             client = WebSocket(self, answer["address"], address).begin()
@@ -226,7 +226,7 @@ class WebSockets(ApplicationTestCase):
         return clients
 
     def check_closed(self, clients):
-        """Each was told that its server goes away."""
+        """Check that each client gets the message that its server goes away."""
         for client in clients:
             kind, text = client.frame()
             self.assertEqual((kind, struct.unpack("!H", text[:2])[0]), (8, 1001))
@@ -245,7 +245,7 @@ class WebSockets(ApplicationTestCase):
         self.assertEqual(instance.wait(), 0)
 
     def test_reload_without_a_handler(self):
-        """They stay until --term-after, and are answered until then."""
+        """The connections stay until --term-after, and are answered until then."""
         instance = self.serve_node(self.app(WS), "--term-after", "1h", "--hard-shutdown-delay",
                                    "2h", slots=SLOTS)
         clients = self.open(instance)
@@ -267,7 +267,7 @@ class WebSockets(ApplicationTestCase):
 
 class Log4js(ApplicationTestCase):
     def test_cluster_mode(self):
-        """The lines are lost, which is told once."""
+        """The lines are lost, which is logged once."""
         instance = self.serve_node(self.app(LOG4JS % ""))
         self.assert_steered(instance)
         wait_for("the warning", lambda: instance.log_lines("message_unheard"))
@@ -287,7 +287,7 @@ class Log4js(ApplicationTestCase):
 
 class RateLimiter(ApplicationTestCase):
     def test_cluster_limiter(self):
-        """Each request is refused after its timeout, which is told once."""
+        """Each request is refused after its timeout, which is logged once."""
         instance = self.serve_node(self.app(LIMITED % ("RateLimiterCluster", 3)))
         for source in sources(4):
             self.assertEqual(http_get(HERE, source)[0], 500)
@@ -297,7 +297,7 @@ class RateLimiter(ApplicationTestCase):
         self.stop_soon(instance)
 
     def test_cure(self):
-        """A client always comes to the same worker, so that it is limited exactly."""
+        """A client always comes to the same worker, so that its limit is exact."""
         instance = self.serve_node(self.app(LIMITED % ("RateLimiterMemory", 3)), slots=SLOTS)
         for source in sources(24):
             self.assertEqual([http_get(HERE, source)[0] for _ in range(5)],
@@ -311,7 +311,7 @@ class Metrics(ApplicationTestCase):
         return http_get(("127.0.0.1", 9100 + slot))[2]
 
     def test_aggregator_registry(self):
-        """In a worker it asks nobody: its answer is empty."""
+        """In a worker the registry asks no other worker: its answer is empty."""
         instance = self.serve_node(self.app(METRICS_OF_CLUSTER), *LISTEN)
         self.assert_steered(instance)
         self.assertEqual([self.scrape(slot) for slot in range(2)], ["<>", "<>"])

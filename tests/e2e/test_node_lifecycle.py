@@ -14,7 +14,7 @@ from world import wait_for
 
 class Readiness(NodeTestCase):
     def test_asynchronous_start_up(self):
-        """Nobody is served before READY: connections wait, and are served then."""
+        """No client is served before READY. Connections wait, and are served then."""
         app = self.app(SERVER + """
             const timer = setInterval(() => {
               if (!fs.existsSync(__dirname + '/go')) return;
@@ -75,7 +75,7 @@ class Readiness(NodeTestCase):
                                 "Error: broken configuration", "exited with code 1")
 
     def test_it_asks_for_its_replacement(self):
-        """{cmd: 'disconnect'}: the next one is ready before this one ends."""
+        """{cmd: 'disconnect'}: the next worker is ready before this one ends."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url === '/replace') process.send({cmd: 'disconnect'});
@@ -93,7 +93,7 @@ class Readiness(NodeTestCase):
         instance.stop()
 
     def test_it_disconnects_by_itself(self):
-        """cluster.worker.disconnect(): its successor comes, nobody is lost."""
+        """cluster.worker.disconnect(): the next worker is started, and no connection is lost."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url === '/leave') setTimeout(() =>
@@ -108,7 +108,7 @@ class Readiness(NodeTestCase):
         instance.stop()
 
     def test_its_own_messages_are_no_harm(self):
-        """Of all kinds, and large ones."""
+        """Messages of all kinds do no harm, also large ones."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url !== '/junk') return;
@@ -133,14 +133,16 @@ class Readiness(NodeTestCase):
 
 class Drain(NodeTestCase):
     def test_requests_in_flight_finish(self):
-        """On the old worker, while new ones go to the new worker; an idle one is closed."""
+        """Requests finish on the old worker, while new ones go to the new worker. An idle
+        connection is closed."""
         instance = self.serve_node(self.app(SERVER + LISTENS), slots=1)
         idle = Talk(self).send()
         idle.until(b"client=127.0.0.1 \n")
         busy = Talk(self).send("/slow")
         busy.until(b"begun\n")
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
-        # Up to 18 they were left open, until their keepAliveTimeout, or the stop signal.
+        # Up to Node.js 18, idle connections stay open until their keepAliveTimeout, or the stop
+        # signal.
         if NODE_VERSION > 18:
             self.assertTrue(idle.ended(), "it was idle")
         else:
@@ -156,7 +158,7 @@ class Drain(NodeTestCase):
                          {"exited with code 0"})
 
     def test_what_it_has_not_read_yet(self):
-        """Node.js from 26 on closes such connections when it is told to finish."""
+        """Node.js from 26 on closes connections with unread requests when it is told to finish."""
         app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
         busy = self.block(instance)
@@ -169,7 +171,8 @@ class Drain(NodeTestCase):
         instance.stop()
 
     def test_one_that_has_not_sent_anything_yet(self):
-        """It has a moment to do so; one that never does keeps nobody."""
+        """A connection without a request has a moment to send one. One that never does so delays
+        nothing."""
         instance = self.serve_node(self.app(SERVER + LISTENS), slots=1)
         late, silent = Talk(self), Talk(self)
         instance.wait_status("both to be accepted",
@@ -186,7 +189,7 @@ class Drain(NodeTestCase):
         instance.stop()
 
     def test_another_request_that_it_has_not_read_yet(self):
-        """On a connection that was idle before: Node.js would close it with the request unread."""
+        """The connection was idle before. Node.js would close it with the request unread."""
         app = self.app(SERVER + LISTENS + BLOCKS)
         instance = self.serve_node(app, slots=1)
         kept = Talk(self).send()
@@ -204,7 +207,8 @@ class Drain(NodeTestCase):
         instance.stop()
 
     def test_signal_before_it_could_be_told(self):
-        """--term-after is over while it is busy: it gets both, the signal once."""
+        """--term-after ends while the worker is busy. It gets the message and the signal, each
+        once."""
         app = self.app(SERVER + LISTENS + """
             process.on('SIGTERM', () => console.error('signal'));
             """ + BLOCKS)
@@ -263,7 +267,7 @@ class Drain(NodeTestCase):
         self.stop_with_a_handler("SIGINT", "--stop-signal", "INT")
 
     def test_hard_shutdown_delay(self):
-        """An open WebSocket never drains: it lives until then, and not longer."""
+        """An open WebSocket never drains. It lives until the delay is over, and not longer."""
         app = self.app(SERVER + LISTENS + "process.on('SIGTERM', () => {});")
         instance = self.serve_node(app, "--hard-shutdown-delay", "1200ms", slots=1)
         talk = Talk(self).upgrade()
@@ -289,7 +293,7 @@ class Drain(NodeTestCase):
         instance.stop()
 
     def test_stop_while_it_starts(self):
-        """It calls listen() when it has been told to end already."""
+        """The worker calls listen() when it has already been told to end."""
         app = self.app(SERVER + """
             console.error('begun');
             process.on('message', () => {});
@@ -314,7 +318,7 @@ class Drain(NodeTestCase):
 
 
 class Load(NodeTestCase):
-    """Under load: nobody is lost, and nobody meets an older life."""
+    """Under load no connection is lost, and no client meets an older worker."""
 
     def test_reloads(self):
         instance = self.serve_node(self.app(SERVER + LISTENS), slots=2)
@@ -340,7 +344,7 @@ class Load(NodeTestCase):
         instance.stop()
 
     def test_crashes(self):
-        """Only what its worker had begun is lost; who comes meanwhile waits."""
+        """Only connections of the dead worker are lost. Clients that connect meanwhile wait."""
         instance = self.serve_node(self.app(SERVER + LISTENS), "--min-uptime", "5ms")
         with self.load("--http", rate=300) as load:
             for generation in (2, 3):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the workers of an application send to each other, and to their primary."""
+"""Messages that the workers of an application send to each other, and to their primary."""
 
 import json
 
@@ -9,7 +9,7 @@ from clients import HERE
 from nodejs import LISTENS, SERVER, NodeTestCase, ask_http, sources
 from world import wait_for
 
-# What a worker sends when it is asked for /send, and says that it has heard.
+# The message that a worker sends after a request for /send. A worker that gets it prints a line.
 TALKS = SERVER + LISTENS + """
     process.on('message', message => {
       if (message.source !== '_sio_adapter' || message.type !== 3) return;
@@ -90,7 +90,7 @@ class Unheard(NodeTestCase):
         instance.stop()
 
     def test_a_message_that_is_too_large(self):
-        """It is lost, with a word; the worker lives, and what it sends next arrives."""
+        """The message is lost, which is logged. The worker lives, and its next message arrives."""
         instance = self.serve_node(self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url !== '/large') return;
@@ -106,7 +106,7 @@ class Unheard(NodeTestCase):
         instance.stop()
 
     def test_a_message_with_a_handle(self):
-        """It is acknowledged: the channel is not blocked, and the stop not delayed."""
+        """The message is acknowledged: the channel is not blocked, and the stop is not delayed."""
         instance = self.serve_node(self.app(SERVER + LISTENS + """
             const net = require('net');
             const other = net.createServer(() => {});

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Applications of Node.js whose connections go through our hands."""
+"""Applications of Node.js whose connections are passed by the controller."""
 
 import os
 import resource
@@ -15,7 +15,7 @@ from world import wait_for
 
 
 class Passed(NodeTestCase):
-    """Connections that go through our hands: same slots, none lost."""
+    """Passed connections go to the same slots, and none is lost."""
 
     def xff(self, source):
         return ask_http(HERE, **{"X-Forwarded-For": source})
@@ -46,7 +46,7 @@ class Passed(NodeTestCase):
         instance.stop()
 
     def test_steering_by_user_of_several_listeners(self):
-        """A connection goes to the server of the port to which it came."""
+        """A connection goes to the server of its port."""
         app = self.app("""
             const http = require('http');
             for (const port of [3000, 3001])
@@ -84,7 +84,8 @@ class Passed(NodeTestCase):
         instance.stop()
 
     def test_a_server_that_is_closed_for_a_while(self):
-        """Node.js says accepted: false. The connection waits with us until it listens again."""
+        """Node.js answers with accepted: false. The connection waits in the controller until the
+        application listens again."""
         app = self.app(SERVER + LISTENS + """
             server.on('request', request => {
               if (request.url !== '/pause') return;
@@ -112,7 +113,8 @@ class Passed(NodeTestCase):
         instance.stop()
 
     def test_out_of_descriptors(self):
-        """NODE_HANDLE_NACK: what it could not take comes back, and is served later."""
+        """NODE_HANDLE_NACK: connections that the worker could not take come back, and are served
+        later."""
         instance = self.serve_node(self.app(SERVER + LISTENS), "--steering", "user", slots=1)
         pid = instance.workers()[0]["pid"]
         ask_http(HERE)
@@ -132,7 +134,7 @@ class Passed(NodeTestCase):
         instance.stop("--now")
 
     def test_death_before_its_answer(self):
-        """What it had not taken goes to its next life."""
+        """Connections that the worker had not taken go to the next worker of the slot."""
         instance = self.serve_node(self.app(SERVER + LISTENS), "--steering", "user",
                                    "--min-uptime", "5ms", slots=1)
         pid = instance.workers()[0]["pid"]

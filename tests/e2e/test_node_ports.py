@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""Each TCP port of a Node.js application is steered, whichever it opens first, and whenever."""
+"""Each TCP port of a Node.js application is steered, whichever it opens first, and at any time."""
 
 import harness
 from clients import HERE, LISTEN, http_get, is_refused
@@ -10,7 +10,7 @@ from world import wait_for
 
 METRICS = ("127.0.0.1", 9100)
 
-# serve(port) answers with who it is.
+# serve(port) listens, and answers with the worker and the port.
 SERVE = """
     const http = require('http'), fs = require('fs');
     const serve = port => http.createServer((request, response) =>
@@ -19,13 +19,13 @@ SERVE = """
 
 LATE_MS = 3000
 
-# Metrics at once, what clients want after a while.
+# The port for metrics opens at once, and the clients' port after a while.
 LATE = SERVE + """
     serve(9100);
     setTimeout(serve, %d, 3000);
     """ % LATE_MS
 
-# The same within a moment: for what is not about time.
+# Both ports open at nearly the same time, for tests in which the time does not matter.
 BOTH = SERVE + """
     serve(9100);
     setImmediate(serve, 3000);
@@ -34,7 +34,7 @@ BOTH = SERVE + """
 
 class PortsTestCase(NodeTestCase):
     def ready_on_both(self, instance, slots=2):
-        """Until each worker listens on both ports."""
+        """Wait until each worker listens on both ports."""
         instance.ready()
         self.wait_served(instance, slots)
         return instance
@@ -59,7 +59,7 @@ class PortsTestCase(NodeTestCase):
 
 class Late(PortsTestCase):
     def test_the_main_port_comes_last(self):
-        """FAULTS: one client met three workers, and a reload lost requests."""
+        """Earlier one client met three workers in this case, and a reload lost requests."""
         instance = self.ready_on_both(self.start_node(self.app(LATE)))
         first_ms = [int(line.fields["after_ms"]) for line in instance.log_lines("worker_state")
                     if line.fields["state"] == "ready"]
@@ -76,7 +76,8 @@ class Late(PortsTestCase):
         self.assertTrue(is_refused(HERE) and is_refused(METRICS))
 
     def test_a_worker_that_has_not_opened_it_yet_does_not_hang(self):
-        """Its clients wait there for 10 s. It would be killed after --hang-timeout."""
+        """The worker's clients wait for 10 s there. If that counted as a hang, the worker would be
+        killed after --hang-timeout."""
         app = self.app(SERVE + """
             serve(9100);
             setTimeout(serve, process.env.STICKY_SLOT === '1' ? 4000 : 0, 3000);
@@ -92,7 +93,7 @@ class Late(PortsTestCase):
         instance.stop()
 
     def test_a_crash(self):
-        """The next worker is ready when it listens on both: until then its clients wait."""
+        """The next worker is ready when it listens on both ports. Its clients wait until then."""
         instance = self.ready_on_both(self.start_node(self.app(LATE), "--max-retries", 100))
         client = self.sources_of(instance, 1, 1)[0]
         self.kill_worker(instance, 1)
@@ -102,7 +103,7 @@ class Late(PortsTestCase):
 
 
 class Life(PortsTestCase):
-    """What happens to an instance, with two listeners that the application asked for."""
+    """Operations on an instance with two listeners that the application asked for."""
 
     def test_scale(self):
         instance = self.ready_on_both(self.start_node(self.app(BOTH)))
@@ -145,8 +146,8 @@ class Life(PortsTestCase):
         instance.stop()
 
     def test_port_is_not_set(self):
-        """The first port need not be the main one: PORT would make the next worker listen on it
-        twice."""
+        """The first port need not be the main one. If PORT were set, the next worker would listen
+        on it twice."""
         app = self.app(SERVE + "serve(9100); serve(process.env.PORT || 3000);")
         instance = self.ready_on_both(self.start_node(app))
         self.reload(instance)
@@ -155,10 +156,10 @@ class Life(PortsTestCase):
 
 
 class Not(PortsTestCase):
-    """Workers that do not listen on a port of others."""
+    """Workers that do not listen on a port of other workers."""
 
     def test_a_port_of_one_worker(self):
-        """Clients of the other slots reach it there, as under Node's own primary."""
+        """Clients of other slots reach this worker at the port, as under Node's own primary."""
         app = self.app(SERVE + """
             serve(3000);
             if (process.env.STICKY_SLOT === '0') serve(9100);
@@ -197,7 +198,7 @@ class Not(PortsTestCase):
         self.assertEqual(instance.status()["closed_listeners"], ["127.0.0.1:9100"])
         self.assertIn(" 127.0.0.1:9100 (closed)", instance.run("status").stdout)
         self.assert_steered(instance)
-        # No other reload waits for it, and nobody needs its socket in a takeover.
+        # No other reload waits for the port, and its socket is not needed in a takeover.
         self.assertNotIn("does not listen", self.reload(instance))
         self.kill_controller(instance)
         successor = self.serve_node(app, slots=1)
@@ -213,7 +214,7 @@ class Not(PortsTestCase):
         successor.stop()
 
     def test_a_port_that_opens_on_a_condition(self):
-        """Long after the others: its clients come back to their own worker."""
+        """A worker opens the port long after the others. Its clients come back to it."""
         app = self.app(SERVE + """
             serve(3000);
             if (process.env.STICKY_SLOT === '0') serve(9100);
@@ -234,7 +235,7 @@ class Not(PortsTestCase):
 
 
 class OfEachWorker(PortsTestCase):
-    """A port for metrics that names the worker, as docs/nodejs.md says."""
+    """A metrics port for each worker, as in docs/nodejs.md."""
 
     def test_a_port_for_each_slot(self):
         app = self.app(SERVE + "serve(3000); serve(9100 + Number(process.env.STICKY_SLOT));")
@@ -251,7 +252,7 @@ class OfEachWorker(PortsTestCase):
 
 class Shared(PortsTestCase):
     def test_more_than_a_group_has(self):
-        """The seventeenth is shared by all, as under Node's own primary."""
+        """The seventeenth port is shared by all workers, as under Node's own primary."""
         app = self.app(SERVE + "for (let port = 3000; port < 3017; port++) serve(port);")
         instance = self.serve_node(app)
         last = ("127.0.0.1", 3016)
@@ -264,7 +265,7 @@ class Shared(PortsTestCase):
         instance.stop()
 
     def test_where_connections_are_passed(self):
-        """Dispatchers have the first address alone: it is said, with the remedy."""
+        """Dispatchers only have the first address. This is logged, with the remedy."""
         instance = self.serve_node(self.app(BOTH), "--behind-proxy", "xff")
         wait_for("the other one", lambda: not is_refused(HERE))
         line, = instance.log_lines("port_shared")
@@ -292,7 +293,7 @@ class Shared(PortsTestCase):
                 instance.stop()
 
     def test_named(self):
-        """With -l, what it names is steered, and nothing else."""
+        """With -l only the named address is steered."""
         instance = self.serve_node(self.app(BOTH), *LISTEN)
         self.assertEqual(instance.status()["listeners"], ["127.0.0.1:3000"])
         self.assertFalse(is_refused(METRICS))

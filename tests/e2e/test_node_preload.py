@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the script does that Node.js workers load first: the client's address, connections that are
-kept, and that nobody else gets it."""
+"""The script that Node.js workers load first: the client's address, connections that are kept, and
+that no other process loads it."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from world import scaled, wait_for
 
 PROXIED = ("--behind-proxy", "proxy")
 
-# Answers with what the socket says of the client.
+# Answers with the client's address as the socket reports it.
 PEER = """
     const tell = socket => JSON.stringify({address: socket.remoteAddress, port: socket.remotePort,
                                            family: socket.remoteFamily}) + '\\n';
@@ -82,9 +82,10 @@ class Client(NodeTestCase):
 
 
 class Environment(NodeTestCase):
-    """NODE_OPTIONS is as the application would have it without the script."""
+    """NODE_OPTIONS has the value that the application would see without the script."""
 
-    # What the process, a child, and a thread find; and what happens in a child that runs node.
+    # Prints the value in the process, in a child and in a thread, and shows what happens in a child
+    # that runs node.
     APP = SERVER + """
         const {execFileSync} = require('child_process'), {Worker} = require('worker_threads');
         const show = 'String(process.env.NODE_OPTIONS)';
@@ -118,7 +119,7 @@ class Environment(NodeTestCase):
         self.check(words, "--behind-proxy", "xff", "--env", f"NODE_OPTIONS={words}")
 
     def test_a_child_that_outlives_the_instance(self):
-        """It starts Node.js when the script is gone."""
+        """The child starts Node.js when the script does not exist any more."""
         app = self.app(SERVER + LISTENS + """
             require('child_process').spawn('sh', ['-c', `cd ${__dirname}
               while [ ! -e go ]; do sleep 0.05; done
@@ -133,7 +134,7 @@ class Environment(NodeTestCase):
         self.assertEqual((self.dir / "said").read_text(), "fine\n")
 
     def test_not_loaded(self):
-        """A worker in a sandbox can't read it."""
+        """A worker in a sandbox can't read the script."""
         for arguments in ((), ("--node-preload", "no")):
             instance = self.serve_node(self.app(SERVER + LISTENS + """
                 console.log(Object.keys(require.cache).some(name => name.endsWith("stickyctl-preload.js")));
@@ -143,7 +144,7 @@ class Environment(NodeTestCase):
             instance.stop()
 
     def test_a_directory_that_the_workers_user_can_not_reach(self):
-        """It starts without the script, and the log says why."""
+        """The instance starts without the script, and the log has the reason."""
         (self.dir / "private").mkdir(mode=0o700)
         self.run_dir = self.dir / "private" / "run"
         instance = self.serve_node(self.app(SERVER + LISTENS), "--user", "nobody", "--chdir", "/",
@@ -155,7 +156,7 @@ class Environment(NodeTestCase):
 
     @unittest.skipIf(NODE_VERSION < 20, "no permission model")
     def test_permission_model(self):
-        """It may read the application alone, and starts all the same."""
+        """The worker may read only the application. It starts all the same."""
         word = "--permission" if NODE_VERSION >= 24 else "--experimental-permission"
         net = ["--allow-net"] if NODE_VERSION >= 25 else []
         app = self.app(SERVER + LISTENS)
@@ -171,7 +172,7 @@ class Environment(NodeTestCase):
 
 
 class Kept(NodeTestCase):
-    """A connection that is kept, at a reload."""
+    """A kept connection during a reload."""
 
     def leave(self, *arguments, more=""):
         app = self.app(SERVER + LISTENS + more)
@@ -185,16 +186,17 @@ class Kept(NodeTestCase):
 
     @unittest.skipIf(NODE_VERSION < 19, "Node.js 18 never closes idle connections")
     def test_it_is_told_by_an_answer(self):
-        """It was closed at once, whatever the client had just sent."""
+        """An answer tells the client to close. Without the script, Node.js closes the connection at
+        once, even if the client has just sent a request."""
         self.is_told()
 
     @unittest.skipIf(NODE_VERSION < 19, "Node.js 18 never closes idle connections")
     def test_a_handler_that_exits(self):
-        """The application's handler of SIGTERM does not run before."""
+        """The application's handler of SIGTERM does not run before that."""
         self.is_told("process.on('SIGTERM', () => process.exit(0));")
 
     def test_a_handler_that_exits_at_a_stop_of_the_instance(self):
-        """There is no successor to whom the client could turn: nothing is waited for."""
+        """There is no next worker for the client: the stop waits for nothing."""
         app = self.app(SERVER + LISTENS + "process.on('SIGTERM', () => process.exit(0));")
         instance = self.serve_node(app, slots=1)
         kept = Talk(self).send()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The package that `make npm` makes, as its users have it: installed without a network into an
-empty project, and started by npx, by a script of package.json, and by itself."""
+"""The package of `make npm`, used as its users do: it is installed without a network into an empty
+project, and started by npx, by a script of package.json, and directly."""
 
 import atexit
 import functools
@@ -39,7 +39,7 @@ def npm_variables(directory):
 
 @functools.cache
 def installed():
-    """A project with the package: once, as npm takes its time."""
+    """Returns a project with the package. It is installed once, as npm takes long."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="sticky-e2e-npm-", dir="/tmp"))
     atexit.register(shutil.rmtree, directory)
     project = directory / "project"
@@ -55,7 +55,7 @@ def installed():
 @needs("node", "npm", "npx")
 @unittest.skipUnless(TARBALLS, "no package for npm: none is made with a sanitizer, or without npm")
 class PackageTestCase(NodeTestCase):
-    """A project with the package alone."""
+    """A project that has only this package."""
 
     def setUp(self):
         super().setUp()
@@ -68,7 +68,7 @@ class PackageTestCase(NodeTestCase):
         return super().environment(**{**npm_variables(self.dir), **variables})
 
     def write_server(self, modules, text):
-        """The application, and its modules at a place where other users can read them. Returns the
+        """Write the application, and put its modules where other users can read them. Returns the
         environment for it."""
         target = self.dir / "modules"
         if not target.exists():
@@ -78,14 +78,14 @@ class PackageTestCase(NodeTestCase):
         return {"NODE_PATH": target}
 
     def give_to_nobody(self):
-        """What stickyctl and npm write to."""
+        """Give nobody the directories that stickyctl and npm write to."""
         for path in (self.run_dir, self.state_dir, self.dir / "cache"):
             path.mkdir(exist_ok=True)
             for each in (path, *path.rglob("*")):
                 os.chown(each, NOBODY, NOBODY)
 
     def assert_serves(self, instance):
-        """Each client has its worker, also over a reload."""
+        """Check that each client has its worker, also over a reload."""
         self.assert_slots(instance)
         result = instance.run("reload", "--wait")
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -95,14 +95,14 @@ class PackageTestCase(NodeTestCase):
 @unittest.skipIf(no_packages("frameworks"), no_packages("frameworks"))
 class Express(PackageTestCase):
     def serve_express(self, command, prefix=()):
-        """By a command line that names all arguments."""
+        """Start the application by a command line that names all arguments."""
         env = self.write_server(PACKAGES / "frameworks/node_modules", WHO + EXPRESS)
         return self.serve(prefix=prefix, program=self.script("command", f"exec {command}"), env=env,
                           cwd=self.project)
 
     def test_npx_as_nobody(self):
-        """At a SIGTERM npx ends at once, and tells the shell in between alone: stickyctl stops
-        nevertheless."""
+        """At SIGTERM npx ends at once, and signals only the shell in between. stickyctl stops all
+        the same."""
         self.give_to_nobody()
         instance = self.serve_express(f"npx {START}", as_nobody())
         self.assertNotEqual(instance.status()["pid"], instance.pid)
@@ -113,7 +113,8 @@ class Express(PackageTestCase):
         self.assertIn(" stopped ", instance.errors)
 
     def test_with_exec(self):
-        """No shell is in between: npm and npx pass the signal on, and wait for stickyctl's end."""
+        """No shell is in between: npm and npx pass the signal on, and wait for the end of
+        stickyctl."""
         for command in ("npm start", f"npx -c 'exec {START}'"):
             with self.subTest(command):
                 instance = self.serve_express(command)
@@ -124,7 +125,7 @@ class Express(PackageTestCase):
 @unittest.skipIf(no_packages("socketio"), no_packages("socketio"))
 class Socketio(PackageTestCase):
     def test_bin_as_root(self):
-        """The process that was started, by npm's link, becomes stickyctl itself."""
+        """The process that is started by npm's link becomes stickyctl itself."""
         env = self.write_server(MODULES, (SOURCES / "app.js").read_text())
         instance = self.serve(*START.split()[2:], program=self.bin, cwd=self.project, env=env)
         self.assertEqual(instance.status()["pid"], instance.pid)
@@ -137,7 +138,7 @@ class Socketio(PackageTestCase):
 
 class Package(PackageTestCase):
     def run_bin(self, **programs):
-        """Run it on a machine whose programs say this."""
+        """Run the program on a machine whose programs print this."""
         tools = self.dir / "tools"
         tools.mkdir(exist_ok=True)
         for name, text in programs.items():
@@ -152,7 +153,7 @@ class Package(PackageTestCase):
         self.assertNotIn("scripts", described)
 
     def test_licences(self):
-        """The notices of each library are there, and the pages name the floor."""
+        """The notice of each library is there, and the pages name the oldest supported glibc."""
         rows = [line.split() for line in
                 (ROOT / "packaging/npm/libraries").read_text().splitlines() if line[:1] not in "#"]
         for _, package, *_ in rows:
@@ -163,8 +164,8 @@ class Package(PackageTestCase):
 
     @needs("objdump")
     def test_what_the_build_refuses(self):
-        """The program for this machine needs shared libraries and a newer glibc; and a library
-        that nobody has named was linked in."""
+        """The program for this machine needs shared libraries and a newer glibc. A library was
+        linked in that the list does not name."""
         linker_map = self.write("map", "/usr/lib/libreadline.a(readline.o)\n")
         result = self.run_program(ROOT / "packaging/npm/check_program.py", STICKYCTL, linker_map)
         self.assertEqual(result.returncode, 1)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What workers print is passed on, and never in the way."""
+"""The output of workers is passed on, and never blocks a process."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from workers import NOTIFY, WorkerTestCase
 from world import wait_for
 
 class Output(WorkerTestCase):
-    """What workers print is passed on."""
+    """The output of workers is passed on."""
 
     def serve_script(self, text, slots=1, **options):
         return self.serve("-w", slots, *LISTEN, "--", self.script_worker(text), **options)
@@ -57,7 +57,7 @@ class Output(WorkerTestCase):
     FLOOD = "head -c 16777216 /dev/zero | tr '\\0' x >&%d; touch $(dirname $0)/done"
 
     def flood(self, stream, **options):
-        """A worker that prints 16 MiB, which no process reads, and goes on."""
+        """Start a worker that prints 16 MiB which no process reads, and goes on."""
         instance = self.serve_script(f"({self.FLOOD % stream}) &\nexec $WORKER --notify", **options)
         wait_for("the worker to go on", (self.dir / "done").exists)
         return instance
@@ -85,7 +85,7 @@ class Output(WorkerTestCase):
         self.addCleanup(os.close, read_end)
         instance = self.flood(2, stdout=write_end, stderr=write_end)
         os.close(write_end)
-        self.kill_worker(instance)  # of which the controller wants to write in its log
+        self.kill_worker(instance)  # the controller writes this to its log
         self.wait_generation(instance, 2)
         self.check_serving(instance)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The lifecycle of workers whose connections are passed to them: reload, crash, scale, stop,
-takeover and upgrade, while they are used; and a controller without descriptors."""
+"""The lifecycle of workers to which connections are passed, under load: reload, crash, scale, stop,
+takeover and upgrade. Also a controller without descriptors."""
 
 import os
 import random
@@ -23,8 +23,9 @@ KILLS = 40
 
 
 class Forwarding:
-    """A proxy in a thread: one connection for each request of its clients, all the time. It
-    notes who was lost, who met another slot than before, and who an older life."""
+    """A proxy in a thread. It opens one connection for each request of its clients, without a
+    pause. It notes clients that were lost, clients that met another slot than before, and clients
+    that met an older worker."""
 
     def __init__(self, test, text_of, count=100):
         self.test = test
@@ -41,7 +42,7 @@ class Forwarding:
         return self
 
     def __exit__(self, *exception):
-        # What happened last must be seen too.
+        # The effect of the last operation must be seen, too.
         asked = self.asked + len(self.names)
         wait_for("each client once more", lambda: self.asked >= asked)
         self.ends.set()
@@ -74,7 +75,7 @@ def proxied(client):
 
 
 class Passing(PassingTestCase):
-    # The ways in, and the load that fits each.
+    # The ways of accepting, and the load for each of them.
     LOADS = {USER: None, XFF: forwarded, PROXY: proxied}
 
     def assert_forwarded(self, load, lost=0):
@@ -122,13 +123,14 @@ class Reload(Passing):
         self.check_forwarding(PROXY, proxied)
 
     def test_a_worker_that_exits_without_a_word(self):
-        """It has taken connections, and is gone: what was left in its channel is not lost."""
+        """The worker has taken connections, and ends without a message. Connections that are left
+        in its channel are not lost."""
         instance = self.serve_takers(2, *USER, taker=("--quiet-stop",))
         with self.load("--http", rate=1000) as load:
             for _ in range(5):
                 self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
         counts = load.counts
-        # Those that it had accepted end with it: the naive worker's own fault.
+        # Connections that the worker had accepted end with it. That is a fault of this worker.
         self.assertEqual(counts["answered"] + counts["reset"] + counts["empty"],
                          counts["connections"], counts)
         self.assertEqual((counts["unsticky"], counts["backward"]), (0, 0))
@@ -137,7 +139,7 @@ class Reload(Passing):
 
 class Crash(Passing):
     def test_kills_under_load(self):
-        """Lost are at most those that a killed worker had accepted."""
+        """Only connections that a killed worker had accepted may be lost."""
         chance = random.Random(1)
         instance = self.serve_takers(4, *USER, taker=("--ready-delay", "20"))
         descriptors = instance.descriptors()
@@ -197,7 +199,8 @@ class Scale(Passing):
 
 class Stop(Passing):
     def test_what_was_accepted_is_served(self):
-        """On the way, waiting behind it, and not looked at yet."""
+        """Connections on the way to a worker, connections that wait behind these, and connections
+        whose head was not read yet."""
         for how, text_of in self.LOADS.items():
             with self.subTest(how=how):
                 instance = self.serve_takers(2, *how)
@@ -220,7 +223,7 @@ class Stop(Passing):
                 self.assertEqual(instance.wait(), 0)
 
     def test_those_who_had_not_said_enough(self):
-        """There is no time to wait for it: they go by their own address."""
+        """There is no time to wait for the head: these connections go by their own address."""
         instance = self.serve_takers(2, *XFF)
         text = forwarded("203.0.113.1")
         clients = [self.open(text=text[:30]) for _ in range(20)]
@@ -240,7 +243,7 @@ class Stop(Passing):
         self.assertEqual(instance.wait(), 0)
 
     def test_those_whose_worker_is_away(self):
-        """No worker will come: they are told at once."""
+        """No worker will come: these clients are answered at once."""
         instance = self.serve_takers(2, *XFF, "--max-retries", "600")
         self.drain(instance, 0, 1)
         clients = [self.open(text=forwarded(f"203.0.113.{number + 1}")) for number in range(50)]
@@ -252,7 +255,8 @@ class Stop(Passing):
         self.assertLess(time.monotonic() - began, scaled(5))
 
     def test_those_who_are_being_answered(self):
-        """Whose first word was waited for, for a moment: there is no moment left."""
+        """After the answer the controller waits a moment for the client's first bytes. At a stop it
+        does not."""
         instance = self.serve_takers(1, *USER, "--max-retries", "1", "--retry-delay", "10ms")
         self.drain(instance, 0)
         clients = [self.open() for _ in range(20)]
@@ -278,7 +282,7 @@ class Takeover(Passing):
         return self.serve_takers(slots, *how, **options)
 
     def check_passed(self, instance, text_of, pids):
-        """By its channel, to the worker that was there before."""
+        """Check that connections are passed by the channel to the worker that was there before."""
         names = [f"203.0.113.{number}" for number in range(1, 101)]
         slots = self.slots_of(instance, names)
         handed, = self.counters(instance, "handed")
@@ -292,7 +296,7 @@ class Takeover(Passing):
         former = self.serve_takers(3, *how)
         pids = self.pids(former)
         self.check_passed(former, text_of, pids)
-        line = Line(self)  # of a worker that is meant to serve on
+        line = Line(self)  # a connection that the worker must go on serving
         if how == PROXY:
             line.socket.sendall(proxy_v1("203.0.113.1"))
         first = line.ask("hello")["pid"]
@@ -305,7 +309,7 @@ class Takeover(Passing):
             self.check_passed(former, text_of, pids)
         self.assertEqual(line.ask("hello")["pid"], first)
         line.socket.close()
-        # Everything works afterwards.
+        # All operations work afterwards.
         self.kill_worker(former, 1)
         self.wait_generation(former, 2, slot=1)
         self.check_passed(former, text_of, self.pids(former))
@@ -315,7 +319,7 @@ class Takeover(Passing):
         self.assertTrue(is_refused(HERE))
 
     def test_xff(self):
-        """Meanwhile a proxy's connections go to the slot of its own address."""
+        """Without a controller, a proxy's connections go to the slot of the proxy's own address."""
         def meanwhile(former, pids):
             served = [self.asked(forwarded(f"203.0.113.{number}")) for number in range(1, 31)]
             self.assertEqual({answer["client"] for answer in served}, {"127.0.0.1"})
@@ -325,13 +329,14 @@ class Takeover(Passing):
         self.check_takeover(XFF, forwarded, meanwhile)
 
     def test_proxy(self):
-        """Meanwhile they are refused: a worker would take the header for the client's text."""
+        """Without a controller these connections are refused: a worker would take the PROXY header
+        for data of the client."""
         self.check_takeover(PROXY, proxied, lambda former, pids:
                             self.assertTrue(is_refused(HERE)))
 
     def test_connections_in_the_channels(self):
-        """What a worker had not taken when the controller died, it still takes; and what the
-        next controller passes is no other one's."""
+        """Connections that were in the channel when the controller died are still accepted by the
+        worker. They are not mixed up with those that the next controller passes."""
         instance = self.serve_takers(1, *XFF)
         pid, = self.pids(instance)
         os.kill(pid, signal.SIGSTOP)
@@ -349,8 +354,9 @@ class Takeover(Passing):
         self.assertEqual(self.counters(instance, "handed"), (40,), "the former ones are not ours")
 
     def test_one_that_dies_with_both_in_its_channel(self):
-        """A word about a connection of the former controller's is no word about one of ours: if
-        the worker dies before it takes it, it goes to the next life."""
+        """The worker reports a connection of the previous controller. That report must not count
+        for a connection of the next controller. If the worker dies before it accepts the latter,
+        the next worker gets it."""
         taker = ("--accept-max", "20")
         instance = self.serve_takers(1, *XFF, taker=taker)
         pid, = self.pids(instance)
@@ -362,7 +368,7 @@ class Takeover(Passing):
         instance = self.serve_takers(1, *XFF, taker=taker)
         more = [self.open(text=forwarded(name)) for name in names]
         self.wait_counters(instance, dispatched=40, pending_heads=0)
-        # It takes the former controller's 20, and then no more.
+        # The worker accepts the previous controller's 20 connections, and then no more.
         os.kill(pid, signal.SIGCONT)
         self.assertEqual(sum(len(parse(text or b"")) for text, _ in self.collect(clients)), 20)
         os.kill(pid, signal.SIGKILL)
@@ -370,7 +376,7 @@ class Takeover(Passing):
         self.assertEqual([answer[0]["client"] if answer else None for answer in answers], names)
 
     def test_by_user(self):
-        """Nothing can be taken over there: the workers end, and others begin."""
+        """Nothing can be taken over in this mode: the workers end, and new ones are started."""
         instance = self.serve_takers(2, *USER)
         pids = self.pids(instance)
         self.kill_controller(instance)
@@ -383,7 +389,7 @@ class Takeover(Passing):
         self.assertEqual(successor.stop(), 0)
 
     def test_another_steering(self):
-        """The former one's workers live on the kernel's maps, and go on with them."""
+        """The workers of the previous controller use the kernel's maps, and go on with them."""
         instance = self.serve_takers(2, *XFF)
         pids = self.pids(instance)
         self.kill_controller(instance)
@@ -395,7 +401,7 @@ class Takeover(Passing):
 
 
 class Upgrade(Passing):
-    """The same in one process."""
+    """The same in one process, by an upgrade."""
 
     def check_upgrade(self, how, text_of):
         instance = self.serve_takers(2, *how)
@@ -424,7 +430,7 @@ class Upgrade(Passing):
         self.check_upgrade(PROXY, proxied)
 
     def test_user(self):
-        """Refused, and nothing has changed."""
+        """The upgrade is refused, and nothing has changed."""
         instance = self.serve_takers(2, *USER)
         result = instance.run("upgrade")
         self.assert_message(result, "upgrade", code=FAILED)
@@ -432,17 +438,17 @@ class Upgrade(Passing):
 
 
 class Few(DescriptorShortageTestCase, Passing):
-    """No descriptor left in the controller while connections come."""
+    """The controller has no descriptor left while connections come."""
 
     def check_few(self, how, text_of, free):
         instance = self.serve_takers(2, *how)
         before = instance.descriptors()
         self.asked(text_of("203.0.113.1"))
-        # Without that of the connection, nor of who asked for the status.
+        # The descriptors of the connection and of the status request are not counted.
         self.wait_counters(instance, handed=1)
         instance.wait_descriptors(before)
         with few_descriptors(instance.pid, free) as descriptors:
-            # Those for whom there is room are idle: they keep it.
+            # These connections get the free descriptors, and keep them, as they are idle.
             idle = [self.open() for _ in range(free)]
             if free:
                 wait_for("no room", lambda: len(os.listdir(
@@ -471,7 +477,8 @@ class Few(DescriptorShortageTestCase, Passing):
         self.check_few(USER, lambda name: request(), 0)
 
     def test_a_worker_can_not_be_replaced(self):
-        """Those who wait for it wait on; they are told when their time is over."""
+        """Connections that wait for the worker wait on, and are answered when their time is
+        over."""
         instance = self.serve_takers(2, *XFF, "--max-retries", "600")
         names = self.public_of(instance, 1, 20)
         descriptors = instance.descriptors()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""stickyctl as PID 1, as in a container: orphans of whatever runs in there become its children,
-and a signal that it has no handler for does nothing."""
+"""stickyctl as PID 1, as in a container. Orphans of all processes in there become its children, and
+a signal without a handler has no effect."""
 
 import contextlib
 import http.client
@@ -27,10 +27,10 @@ CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
 
 CONTAINER_KILLS_S = 10  # after SIGTERM, as `docker stop` does
 
-# Leaves processes that are nobody's any more, and out of reach of who ends a process group.
+# Leaves orphans that are in no process group of a worker.
 ORPHANS = 'for i in $(seq {count}); do (setsid sleep 600 &); done'
 
-# Becomes the program in its arguments, with a child that has ended already.
+# Becomes the program in its arguments, with a child that has already ended.
 WITH_A_ZOMBIE = """
 import os, sys
 child = os.fork() or os._exit(3)
@@ -80,7 +80,8 @@ class PidOneTestCase(LifecycleTestCase):
         return instance
 
     def wait_orphans(self, instance, count, others=()):
-        """Until so many children are PID 1's besides those; their pids, as we see them."""
+        """Wait until PID 1 has so many children besides `others`. Returns their pids, as seen from
+        outside."""
         def look():
             found = instance.children() - set(others)
             return found if len(found) == count else None
@@ -88,7 +89,7 @@ class PidOneTestCase(LifecycleTestCase):
         return wait_for(lambda: f"{count} orphans; children: {instance.children()}", look)
 
     def end_orphans(self, instance, orphans, number=signal.SIGTERM):
-        """They end, and nothing is left of them."""
+        """End the orphans, and check that no zombie of them is left."""
         for pid in orphans:
             os.kill(pid, number)
         wait_for(lambda: f"no zombie: {list(filter(is_zombie, orphans))}",
@@ -96,12 +97,12 @@ class PidOneTestCase(LifecycleTestCase):
 
 
 class Naive(PidOneTestCase):
-    """So the tests below bite."""
+    """The naive way. It shows that the tests below can fail."""
 
     def test_who_does_not_reap_keeps_zombies(self):
         program = Program(self, [*CONTAINER, "sh", "-c", "(exec sleep 600 &); exec sleep 601"])
         init = wait_for("PID 1", lambda: children_of(program.pid))[0]
-        # The shell would reap it.
+        # A shell would reap the orphan, so it must have become `sleep`.
         wait_for("the shell to be gone",
                  lambda: pathlib.Path(f"/proc/{init}/comm").read_text() == "sleep\n")
         orphan, = wait_for("an orphan", lambda: children_of(init))
@@ -118,7 +119,7 @@ class Workers(PidOneTestCase):
         return self.contain("-w", "2", *WORKERS, *arguments, "--", *command, **options)
 
     def workers_of(self, instance):
-        """By slot, as we see them from outside."""
+        """Returns the workers' pids by slot, as seen from outside."""
         outside = {}
         for pid in instance.children():
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -142,7 +143,7 @@ class Workers(PidOneTestCase):
         self.assertEqual(instance.wait(), 0)
 
     def test_orphans_and_a_worker_at_once(self):
-        """One signal may tell of many ends: the worker's is among them."""
+        """One signal may stand for many ended children. The worker is among them."""
         instance = self.contain_workers()
         for generation in range(2, 7):
             workers = self.workers_of(instance)
@@ -162,7 +163,7 @@ class Workers(PidOneTestCase):
         self.assertIn(ask(HERE)["slot"], (0, 1))
 
     def test_one_that_had_ended_before(self):
-        """Its signal came to the program that we were before the exec()."""
+        """The child had ended before the exec(). Its signal went to the previous program."""
         instance = self.contain_workers(prefix=[sys.executable, "-c", WITH_A_ZOMBIE])
         wait_for("no zombie", lambda: not any(map(is_zombie, instance.children())), 5)
         self.assertEqual(len(instance.children()), 2)
@@ -180,7 +181,7 @@ class Workers(PidOneTestCase):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             with self.subTest(signal=number):
                 instance = self.contain_workers()
-                # What is left in there when PID 1 is gone, the kernel ends.
+                # When PID 1 has ended, the kernel ends the rest of the namespace.
                 instance.run_inside(ORPHANS.format(count=1))
                 instance.send(number)
                 self.assertEqual(instance.wait(), 0)
@@ -221,7 +222,8 @@ class Workers(PidOneTestCase):
         self.assertEqual(instance.wait(), PARTLY)
 
     def test_a_signal_without_handler(self):
-        """It ends nobody, PID 1 or not: SIGUSR1 means "open the log again" to other servers."""
+        """SIGUSR1 must not end the instance, PID 1 or not: to other servers it means "open the log
+        again"."""
         instance = self.contain_workers()
         before = instance.workers()
         instance.send(signal.SIGUSR1)
@@ -231,7 +233,8 @@ class Workers(PidOneTestCase):
 
 
 class Unprivileged(unprivileged.Classic, Workers):
-    """The same as nobody, by a classic program: of an image with USER, started without --init."""
+    """The same as nobody, with a classic program, as in an image with USER that is started without
+    --init."""
 
     test_reload_and_stop = None  # an old worker and a new one share the socket for a moment
     test_orphans_and_a_worker_at_once = None
@@ -247,8 +250,8 @@ class Unprivileged(unprivileged.Classic, Workers):
         return instance
 
     def test_stop(self):
-        """`stickyctl stop` in there, without a word more. The kernel ends it together with all
-        that is in there, once PID 1 has ended."""
+        """`stickyctl stop` is run in the namespace, without further options. The kernel ends it
+        with all other processes in there once PID 1 has ended."""
         instance = self.contain_workers()
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         where = f"STICKYCTL_RUN_DIR={self.run_dir} {self.program_copy}"
@@ -259,7 +262,8 @@ class Unprivileged(unprivileged.Classic, Workers):
 
 
 class Demo(PidOneTestCase):
-    """`stickyctl start` without a command: its workers are threads, no child is its own."""
+    """`stickyctl start` without a command. The workers are threads, and no child belongs to the
+    controller."""
 
     ORPHANS = 10
 

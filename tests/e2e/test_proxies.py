@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Behind HAProxy, nginx and curl: each client goes to its own worker, as if there were no proxy
-between. And what it would be without: everybody on the worker of the proxy's own address."""
+"""Behind HAProxy, nginx and curl each client goes to its own worker, as if there were no proxy in
+between. Without the option, all clients are on the worker of the proxy's own address."""
 
 import functools
 import shutil
@@ -16,7 +16,7 @@ from proxies import (DIRECT, FRONT, HAPROXY_CLOSES, PROXIED, PROXY, XFF, ProxyTe
 from world import wait_for
 
 COUNT = 1000  # clients of each family
-FEW = 40      # those that are looked at one by one
+FEW = 40      # clients that are checked one by one
 
 
 @functools.cache
@@ -31,10 +31,11 @@ def needs_curl(option):
 
 
 class Sticky(ProxyTestCase):
-    """Whatever the proxy is, and however it says who its clients are."""
+    """Stickiness with any proxy, and any way in which it names its clients."""
 
     def check(self, instance, proxy=PROXY):
-        """By the proxy that listens: the slot that `where` names, as when they come directly."""
+        """Check with the proxy that listens that each client goes to the slot that `where` names,
+        as without a proxy."""
         self.assert_each_on_its_own(instance, FRONT, COUNT)
         wait_for("all to be taken", lambda: self.counters(instance)["handed"] == 2 * COUNT)
         counters = self.counters(instance)
@@ -69,7 +70,7 @@ class Sticky(ProxyTestCase):
 
     @needs("haproxy")
     def test_haproxy_v2_with_more_in_it(self):
-        """What else a header may say: a checksum, an id."""
+        """The header has more fields: a checksum, an id."""
         instance = self.serve_takers(*PROXIED)
         self.haproxy("unique-id-format %[uuid()]", mode="tcp",
                      server="send-proxy-v2 proxy-v2-options crc32c,unique-id")
@@ -90,7 +91,7 @@ class Sticky(ProxyTestCase):
 
     @needs("haproxy", "nginx")
     def test_two_in_a_row(self):
-        """Each appends whom it got the request from."""
+        """Each proxy appends the address from which it got the request."""
         instance = self.serve_takers(*XFF)
         self.nginx(port=8081)
         self.haproxy(*HAPROXY_CLOSES, backend=(PROXY, 8081))
@@ -98,21 +99,21 @@ class Sticky(ProxyTestCase):
 
     @needs("haproxy")
     def test_dual_stack(self):
-        """One socket for both families: the proxy, and clients, are IPv4 ones all the same."""
+        """One socket is for both families. The proxy and its clients still count as IPv4."""
         instance = self.serve_takers(*PROXIED, listeners=("-l", ":3000"))
         self.haproxy(server="send-proxy-v2")
         self.check(instance)
 
     @needs("haproxy")
     def test_by_ipv6(self):
-        """The way to the proxy is one thing, that to the worker another."""
+        """The clients' family may differ from that of the connection to the worker."""
         instance = self.serve_takers("--behind-proxy", "xff", "--trusted-proxy", "::1")
         self.haproxy(*HAPROXY_CLOSES, backend=DIRECT["6"])
         self.check(instance, proxy="::1")
 
     @needs("nginx")
     def test_long_head(self):
-        """As much as nginx takes: cookies, and tokens."""
+        """The head is as long as nginx allows: cookies, and tokens."""
         instance = self.serve_takers(*XFF)
         self.nginx()
         slots, _ = self.expected(instance, FEW, "4")
@@ -123,7 +124,7 @@ class Sticky(ProxyTestCase):
 
     @needs("haproxy")
     def test_forwarded(self):
-        """RFC 7239."""
+        """The header Forwarded of RFC 7239."""
         instance = self.serve_takers(*XFF, "--client-ip-header", "Forwarded")
         self.haproxy(
             "option http-server-close",
@@ -135,10 +136,10 @@ class Sticky(ProxyTestCase):
 
 
 class Curl(ProxyTestCase):
-    """The client itself says who it is, by the PROXY protocol."""
+    """The client itself names its address with the PROXY protocol."""
 
     def check(self, instance, option):
-        """option  from a client's address, a line of curl's configuration"""
+        """Check curl. option returns a line of curl's configuration for a client's address"""
         for family, address in DIRECT.items():
             slots, _ = self.expected(instance, COUNT, family)
             lines = [f'url = "http://{target(address)}/"\ngloboff\nsilent\nshow-error\nfail\n'
@@ -163,7 +164,7 @@ class Curl(ProxyTestCase):
 
 
 class Naive(ProxyTestCase):
-    """Without --behind-proxy: the proxy is the client, and one worker has everybody."""
+    """Without --behind-proxy the proxy is the client, and one worker has all clients."""
 
     def check(self):
         instance = self.serve_takers()
@@ -172,7 +173,7 @@ class Naive(ProxyTestCase):
             counts = self.many(front, COUNT, family)
             self.assertEqual((counts["answered"], counts["per_slot"]),
                              (COUNT, {str(slot): COUNT}))
-        # So it is of those who come directly.
+        # Clients that connect directly are still spread.
         self.assert_each_on_its_own(instance, DIRECT, COUNT)
 
     @needs("haproxy")
@@ -180,7 +181,7 @@ class Naive(ProxyTestCase):
         self.haproxy(*HAPROXY_CLOSES)
         self.check()
 
-    # The worker sees the header, and answers what it takes for a line. As HTTP that's broken.
+    # The worker sees the header, and takes it for a line. As HTTP that is broken.
 
     @needs("haproxy")
     def test_haproxy_v1(self):

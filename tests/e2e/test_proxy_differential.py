@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""PROXY headers, read by stickyctl and by HAProxy, whose protocol it is: do both take a header,
-for the same client, and to the same byte? But for the classes in CLASSES, each with its reason.
+"""PROXY headers are read by stickyctl and by HAProxy, whose protocol it is. Do both accept a
+header, for the same client, and up to the same byte? The exceptions are listed in CLASSES, each
+with its reason.
 
-HAProxy forwards with send-proxy-v2 to a listener in this test, which so learns what HAProxy
-understood; behind stickyctl it is tests/peers/taker that tells. All bytes come at once and the
-client says that these were all: so nobody waits for more, and a header that is cut short is
-refused by both."""
+HAProxy forwards with send-proxy-v2 to a listener in this test, which shows how HAProxy has read the
+header. Behind stickyctl, tests/peers/taker shows it. The client sends all bytes at once and then
+closes its half. So neither side waits for more bytes, and both refuse a header that is cut
+short."""
 
 import collections
 import contextlib
@@ -29,7 +30,7 @@ from world import wait_for
 TAKER = BUILD / "tests" / "peers" / "taker"
 BY_HAPROXY = ("127.0.0.1", 4000)
 BEHIND_HAPROXY = ("127.0.0.1", 5000)
-PEER = "127.0.0.9"  # whom a header without an address leaves as the client
+PEER = "127.0.0.9"  # the client, if a header contains no address
 PAYLOAD = b"hello\n\n"  # a line, and the one that ends the taker's connection
 MUTATIONS = 1200
 
@@ -76,7 +77,7 @@ def v2(command, family, behind=b"", addresses=None):
 
 
 def with_checksum(command, family, before=b"", behind=b"", wrong=0):
-    """A header with its checksum between other TLVs; `wrong` is added to it."""
+    """Returns a header with its checksum between other TLVs; `wrong` is added to the checksum."""
     header = v2(command, family, before + tlv(CRC32C, bytes(4)) + behind)
     value = (crc32c(header) + wrong) & 0xffffffff
     at = len(header) - len(behind) - 4
@@ -125,7 +126,7 @@ GET / HTTP/1.1
 
 
 def written_headers():
-    """By the specification, and what only just is not."""
+    """Yields headers that follow the specification, and headers that just fail to do so."""
     headers = [line.encode() + b"\r\n" for line in LINES]
     headers += [line.encode() + b"\n" for line in LINES[:2]]
     headers += [b"PROXY TCP4 203.0.113.9 192.0.2.1 " + b"0" * 80 + b"1 2\r\n",
@@ -158,7 +159,7 @@ def written_headers():
 
 
 def mutate(chance, header):
-    """One small change."""
+    """Make one small change."""
     at = chance.randrange(len(header))
     likely = b"0123456789 .:\r\naf" if header.startswith(b"P") else bytes(range(0x24))
     byte = bytes([chance.choice(likely)])
@@ -171,13 +172,13 @@ def mutate(chance, header):
         return header[:at] + byte + header[at:]
     if kind == 3:
         return header[:at] + header[at + 1:]
-    if kind == 4:  # a piece of it, once more
+    if kind == 4:  # repeat a piece of it
         return header[:at] + header[max(0, at - chance.randrange(1, 8)):]
     return header[:at]  # cut short
 
 
 def with_true_length(header):
-    """So that a change behind it matters by itself."""
+    """Correct the length, so that a change behind it has an effect by itself."""
     if not header.startswith(SIGNATURE) or len(header) < 16:
         return header
     return header[:14] + struct.pack("!H", len(header) - 16) + header[16:]
@@ -193,7 +194,7 @@ def mutated_headers():
         yield header if number % 3 == 0 else with_true_length(header)
 
 
-# ---- Asking both ----------------------------------------------------------------------
+# ---- Asking both programs -------------------------------------------------------------
 
 
 def fnv(data):
@@ -204,13 +205,14 @@ def fnv(data):
 
 
 def plain(address):
-    """::ffff:1.2.3.4 is 1.2.3.4."""
+    """Convert ::ffff:1.2.3.4 to 1.2.3.4."""
     address = ipaddress.ip_address(address)
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def ask(address, header):
-    """What comes back for a header and a payload, sent at once; empty: refused."""
+    """Send a header and a payload at once. Returns the answer; it is empty if the header was
+    refused."""
     with client_socket(address, PEER) as client:
         with contextlib.suppress(ConnectionError):
             client.sendall(header + PAYLOAD)
@@ -233,7 +235,8 @@ def ask_haproxy(header):
 
 
 class Behind(threading.Thread):
-    """The server behind HAProxy: says whom its PROXY header names, and what the first line was."""
+    """The server behind HAProxy. It answers with the client that the PROXY header names, and with
+    the first line."""
 
     def __init__(self):
         super().__init__()
@@ -257,7 +260,7 @@ class Behind(threading.Thread):
         source = socket.inet_ntop(socket.AF_INET if size == 4 else socket.AF_INET6,
                                   data[16:16 + size])
         line, end, _ = data[16 + length:].partition(b"\n")
-        if not end:  # the header took the payload for its own; the taker says nothing either
+        if not end:  # the header contains the payload: no answer, as from the taker
             return b""
         return f"{source} {len(line + end)} {fnv(line + end)}\n".encode()
 
@@ -268,17 +271,17 @@ class Behind(threading.Thread):
 
 
 
-# ---- Where they may disagree ----------------------------------------------------------
+# ---- Allowed differences --------------------------------------------------------------
 
 
 def fields_of(header):
-    """Of a line: what stands between its spaces; empty where it is no line."""
+    """Returns the words of a line between its spaces, or an empty list if it is no line."""
     line, end, _ = header.partition(b"\r\n")
     return line.split(b" ") if end and line.startswith(b"PROXY ") else []
 
 
 def is_proper(fields):
-    """TCP4 or TCP6 as section 2.1 has them: six fields, decimal, no zero in front."""
+    """Is this a line for TCP4 or TCP6 by section 2.1: six fields, decimal, no leading zero?"""
     with contextlib.suppress(ValueError, UnicodeDecodeError, IndexError):
         version = {b"TCP4": 4, b"TCP6": 6}.get(fields[1])
         hosts = [ipaddress.ip_address(field.decode()) for field in fields[2:4]]
@@ -303,7 +306,7 @@ def says_unknown(header):
 
 
 def is_binary(header, command, *families):
-    """A whole header, with room for the addresses of its family."""
+    """Is this a whole header, with room for the addresses of its family?"""
     return (header[:13] == SIGNATURE + bytes([command]) and header[13] in families and
             len(block(header[13])) <= size_of(header) - 16 <= len(header) - 16)
 
@@ -313,8 +316,8 @@ def size_of(header):
 
 
 def tlvs_of(header, at=None):
-    """The TLVs behind the addresses, or from a byte on: [(type, value, where)], and whether they
-    fill the header."""
+    """Returns the TLVs behind the addresses, or from a byte on: [(type, value, place)], and whether
+    they fill the header."""
     at, end = at or 16 + len(block(header[13])), size_of(header)
     found = []
     while at + 3 <= end:
@@ -334,7 +337,8 @@ def has_wrong_checksum(header, first=None):
 
 
 def names_nobody(header):
-    """For a PROXY of no TCP; of some of these families nobody knows where the TLVs begin."""
+    """Is this a PROXY command without TCP? For some of these families the place of the TLVs is
+    unknown."""
     return is_binary(header, PROXY, UNSPEC, UDP4, UDP6, UNIX, UNIX_DGRAM) and \
         not has_wrong_checksum(header) or is_binary(header, PROXY, 0x01, 0x02, 0x10, 0x20, 0x30)
 
@@ -357,7 +361,8 @@ def is_local_with_wrong_checksum(header):
 
 
 def is_local_without_tlvs(header):
-    """Whatever its family is: what stands behind the first 16 bytes are no TLVs, or wrong ones."""
+    """Is this LOCAL, with any family, whose bytes behind the first 16 are no TLVs, or wrong
+    ones?"""
     if header[:13] != SIGNATURE + bytes([LOCAL]) or size_of(header) > len(header):
         return False
     tlvs, are_whole = tlvs_of(header, 16)
@@ -365,45 +370,46 @@ def is_local_without_tlvs(header):
         is_too_long(kind, value) for kind, value, _ in tlvs)
 
 
-# By doc/proxy-protocol.txt. All of these are of one kind: one takes the header and the other
-# does not. Where both do, the client and the header's end are always the same.
+# The quotes are from doc/proxy-protocol.txt. In all these classes one program accepts the header,
+# and the other does not. If both accept it, the client and the header's end are always the same.
 BY_US, BY_THEM = "stickyctl takes it", "HAProxy takes it"
 CLASSES = {
-    # 2.1: "the receiver must ignore anything presented before the CRLF". HAProxy knows the
-    # short form only. We are right.
+    # 2.1: "the receiver must ignore anything presented before the CRLF". HAProxy only knows the
+    # short form. stickyctl is right.
     "UNKNOWN with something behind": (BY_US, says_unknown),
     # 2.1: no zeros in front, octets to 255, ports to 65535, and nothing behind them: "any sequence
     # which does not exactly match the protocol must be discarded". HAProxy reads digits and does
-    # not count them; some of this becomes another address than the one that is written. We are
-    # right.
+    # not count them; some of these lines become another address than the one that is written.
+    # stickyctl is right.
     "a line that is not as it should be": (BY_THEM, is_sloppy_line),
-    # 2.1: a line has 107 bytes at most. Two addresses with dots in them can have more; HAProxy
-    # takes what fits into its buffer. We are right, and nobody sends this.
+    # 2.1: a line has 107 bytes at most. Two addresses with dots in them can be longer; HAProxy
+    # accepts a line that fits into its buffer. stickyctl is right, and no proxy sends this.
     "a line of more than 107 bytes": (BY_THEM, is_long_line),
-    # 2.2: "the receiver is free to accept the connection anyway and use the real endpoint
-    # addresses or to reject it". HAProxy 2.6 means to, but looks for TLVs at byte 0 then.
+    # 2.2: "the receiver is free to accept the connection anyway and use the real endpoint addresses
+    # or to reject it". HAProxy 2.6 is meant to accept it, but then looks for TLVs at byte 0.
     "UDP, UNIX or unspecified": (BY_US, names_nobody),
-    # 2.2: "a receiver may choose to skip over and ignore the TLVs it is not interested in".
-    # Where they do not end with the header, HAProxy refuses it; we want nothing of them but a
-    # checksum. Both may: the addresses come before them.
+    # 2.2: "a receiver may choose to skip over and ignore the TLVs it is not interested in". If they
+    # do not end with the header, HAProxy refuses it. stickyctl only looks for a checksum. Both are
+    # allowed: the addresses come before the TLVs.
     "TLVs that do not end with the header": (BY_US, has_broken_tlvs),
-    # 2.2.2, 2.2.5: limits of values that HAProxy copies and that we skip: an authority's and a
-    # unique id's, and in HAProxy 3.0 everybody's.
+    # 2.2.2, 2.2.5: limits of values that HAProxy copies and stickyctl skips: an authority and a
+    # unique id, and in HAProxy 3.0 all values.
     "a value that is too long": (BY_US, has_long_tlv),
-    # 2.2.3: a wrong checksum makes the connection invalid. HAProxy 2.6 does not look at the TLVs
-    # of LOCAL, although it sends such checksums with its health checks. We are right.
+    # 2.2.3: a wrong checksum makes the connection invalid. HAProxy 2.6 does not look at the TLVs of
+    # LOCAL, although it sends such checksums with its health checks. stickyctl is right.
     "a wrong checksum with LOCAL": (BY_THEM, is_local_with_wrong_checksum),
     # 2.2: "the receiver must [...] discard the protocol block including the family which is
-    # ignored". HAProxy 3.0 reads all of the block as TLVs, addresses too, and refuses it where
-    # they make no sense. We are right.
+    # ignored". HAProxy 3.0 reads the whole block as TLVs, with the addresses, and refuses it if
+    # they are no valid TLVs. stickyctl is right.
     "LOCAL with something that is no TLV": (BY_US, is_local_without_tlvs),
 }
-# The first before HAProxy read the TLVs of LOCAL, the second since.
+# The first one occurs with versions of HAProxy that do not read the TLVs of LOCAL, the second one
+# with later versions.
 ONE_OF = {"a wrong checksum with LOCAL", "LOCAL with something that is no TLV"}
 
 
 def class_of(header, who):
-    """The name of the class, or None."""
+    """Returns the name of the class, or None."""
     return next((name for name, (taker, applies) in CLASSES.items()
                  if taker == who and applies(header + PAYLOAD)), None)
 
@@ -441,7 +447,7 @@ class ProxyDifferential(harness.TestCase):
         what = f"{header!r}: stickyctl: {ours}, HAProxy: {theirs}"
         if ours == theirs:
             seen["taken by both" if ours else "refused by both"] += 1
-            # What only HAProxy takes, we have to refuse.
+            # stickyctl must refuse the headers that only HAProxy accepts.
             self.assertFalse(ours and class_of(header, BY_THEM), what)
             return
         self.assertFalse(ours and theirs, what)
@@ -462,8 +468,9 @@ class ProxyDifferential(harness.TestCase):
         self.assertEqual(len(ONE_OF & seen.keys()), 1, "it reads the TLVs of LOCAL, or does not")
 
     def test_a_header_in_two_pieces(self):
-        """2: a sender sends it at once, and it fits into one segment. HAProxy relies on that, and
-        refuses what is not whole at its first look; we wait for the rest."""
+        """2: a sender sends the header at once, and it fits into one segment. HAProxy relies on
+        that, and refuses a header that is not complete at its first look. stickyctl waits for the
+        rest."""
         for header in (LINES[0].encode() + b"\r\n", with_checksum(PROXY, TCP6)):
             with client_socket(BY_HAPROXY, PEER) as client:
                 client.sendall(header[:20])

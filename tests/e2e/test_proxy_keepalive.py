@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Proxies that keep their connections open, and put several clients' requests on one: it is
-said, and the remedy is one."""
+"""Proxies that keep their connections open, and put several clients' requests on one connection.
+This is logged, and the remedy works."""
 
 import harness
 from clients import client_socket
@@ -10,14 +10,14 @@ from proxies import (FRONT, HAPROXY_CLOSES, HAPROXY_REUSES, NGINX_APPENDS, NGINX
                      PROXY, XFF, ProxyTestCase, get, source)
 
 COUNT = 1000  # clients of each family
-FEW = 40      # those that are looked at one by one
+FEW = 40      # clients that are checked one by one
 
 
 class KeepAlive(ProxyTestCase):
-    """Several clients' requests on one connection: it is with one worker, whoever they are of."""
+    """Several clients' requests on one connection: all of them are on one worker."""
 
     def check_shared(self, instance):
-        """The first client's worker gets all, and it is said, once."""
+        """Check that the first client's worker gets all requests, and that this is logged once."""
         slots, _ = self.expected(instance, FEW, "4")
         self.assertEqual(set(slots.values()), set(range(4)))
         first = slots[source("4", 0)]
@@ -33,7 +33,7 @@ class KeepAlive(ProxyTestCase):
         return line.fields["so"]
 
     def check_own(self, instance):
-        """With the remedy."""
+        """Check the clients with the remedy."""
         before = self.counters(instance)["proxy_keepalive"]
         slots, _ = self.expected(instance, FEW, "4")
         answers = [get(FRONT["4"], each) for each in slots]
@@ -73,7 +73,8 @@ class KeepAlive(ProxyTestCase):
 
     @needs("haproxy")
     def test_proxy_protocol(self):
-        """One header for each connection: HAProxy gives a client only those of its own."""
+        """There is one header for each connection: HAProxy gives a client only connections of its
+        own."""
         instance = self.serve_takers(*PROXIED)
         self.haproxy("http-reuse always", server="send-proxy-v2")
         for _ in range(2):
@@ -82,7 +83,7 @@ class KeepAlive(ProxyTestCase):
 
     @needs("haproxy")
     def test_upgrade(self):
-        """A connection that becomes something else is one client's."""
+        """A connection that is upgraded belongs to one client."""
         instance = self.serve_takers(*XFF)
         self.haproxy("option forwardfor")
         with client_socket(FRONT["4"]) as client:

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""Behind a proxy while workers change, and to the byte: nobody is lost, and nothing."""
+"""Behind a proxy workers are replaced, and every byte is compared. No connection and no byte is
+lost."""
 
 import contextlib
 import random
@@ -21,7 +22,7 @@ from proxies import (FRONT, HAPROXY_CLOSES, PROXIED, PROXY, XFF, ProxyTestCase, 
 from programs import BUILD
 from world import DEADLINE_S, wait_for
 
-# HAProxy asks in its own name, and serves nobody once a single check has failed.
+# HAProxy sends health checks of its own, and stops sending clients after a single failed check.
 CHECKED = "check inter 200ms fastinter 200ms downinter 10s fall 1"
 
 TLS_WORKER = Path(__file__).parent / "tls_worker.py"
@@ -32,7 +33,8 @@ class Reload(ProxyTestCase):
     """Workers are replaced under load through a proxy."""
 
     def check(self, instance, *, family="4", reloads=3, rate=2000):
-        """All are answered with 200, each by its slot, and nobody by an older life than before."""
+        """Check that all connections are answered with 200, each by its slot, and none by an older
+        worker than before."""
         before = self.counters(instance)["handed"]
         with self.load("--http", "--target", target(FRONT[family]), "--family", family,
                        rate=rate) as load:
@@ -84,7 +86,7 @@ class Reload(ProxyTestCase):
 
     @needs("haproxy")
     def test_old_first(self):
-        """While the slot has nobody its clients wait, in our hands."""
+        """While the slot has no worker, its clients wait in the controller."""
         instance = self.serve_takers(*PROXIED, "--reload-order", "old-first",
                                      taker=("--ready-delay", "100"))
         self.haproxy(mode="tcp", server=f"send-proxy-v2 {CHECKED}")
@@ -92,7 +94,7 @@ class Reload(ProxyTestCase):
 
     @needs("haproxy")
     def test_trust_is_read_again_under_load(self):
-        """Ranges are replaced while they are looked at; the proxy is in them all the time."""
+        """The ranges are replaced while they are used. The proxy is in them all the time."""
         path = self.write("proxies", f"{PROXY}\n")
         instance = self.serve_takers("--behind-proxy", "xff", "--trusted-proxy", f"@{path}")
         self.haproxy(*HAPROXY_CLOSES, server=CHECKED)
@@ -108,14 +110,14 @@ class Reload(ProxyTestCase):
 
 
 class Succession(ProxyTestCase):
-    """Another controller: it passes connections to the workers that are there."""
+    """The next controller passes connections to the existing workers."""
 
     def check_after(self, instance, pids):
         self.wait_all_ready(instance)
         self.assertEqual(self.pids(instance), pids)
         self.assert_each_on_its_own(instance, FRONT, 256)
         self.assertEqual(self.counters(instance)["answered_502"], 0)
-        # Their successors too, and nobody is left over.
+        # The workers after them get connections, too, and none is left over.
         result = instance.run("reload", "--wait=drained")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assert_each_on_its_own(instance, FRONT, 256)
@@ -145,7 +147,8 @@ class Succession(ProxyTestCase):
         self.check_upgrade(self.serve_takers(*PROXIED))
 
     def check_upgrade_under_load(self, instance):
-        """Who comes while the program is replaced waits in the dispatchers' queues."""
+        """Check that connections which arrive while the program is replaced wait in the
+        dispatchers' queues."""
         with self.load("--http", "--target", target(FRONT["4"])) as load:
             for _ in range(3):
                 before = self.counters(instance)["handed"]
@@ -180,7 +183,7 @@ class Succession(ProxyTestCase):
 
 
 class Checks(ProxyTestCase):
-    """What HAProxy asks in its own name, to see whether we serve."""
+    """Health checks of HAProxy."""
 
     def check(self, instance, **wanted):
         wait_for("some checks", lambda: self.counters(instance)["dispatched"] >= 8)
@@ -198,7 +201,7 @@ class Checks(ProxyTestCase):
         self.check(instance, client_gone=0)
 
     def test_connect(self):
-        """Others connect, and go away without a word."""
+        """Other proxies connect, and close without sending a byte."""
         instance = self.serve_takers(*XFF)
         for _ in range(20):
             client_socket(HERE, PROXY).close()
@@ -213,14 +216,14 @@ class Checks(ProxyTestCase):
 
     @needs("haproxy")
     def test_v2_local(self):
-        """The command LOCAL: there is no client."""
+        """The command LOCAL has no client."""
         instance = self.serve_takers(*PROXIED)
         self.haproxy("option httpchk GET /", server=f"send-proxy-v2 {CHECKED}")
         self.check(instance, bad_proxy_header=0, client_gone=0)
 
 
 def fnv_1a(text):
-    """tests/peers/taker.c's sum."""
+    """Returns the sum that tests/peers/taker.c computes."""
     total = 2166136261
     for byte in text:
         total = (total ^ byte) * 16777619 & 0xffffffff
@@ -248,12 +251,13 @@ def header_v2(client, server):
 
 
 class Bytes(ProxyTestCase):
-    """What the worker reads is what the client wrote, with the header before it, or without."""
+    """The worker reads exactly the bytes that the client wrote, with or without the header before
+    them."""
 
     SIZE = 100_000
 
     def payload(self, seed):
-        """Lines of any length, of any bytes."""
+        """Returns lines of any length, with any bytes."""
         generator = random.Random(seed)
         parts, size = [], 0
         while size < self.SIZE:
@@ -263,7 +267,8 @@ class Bytes(ProxyTestCase):
         return b"".join(parts)
 
     def talk(self, instance, family, number, header):
-        """header  what the worker sees before the payload, from both addresses"""
+        """Compare one conversation. header returns the bytes that the worker sees before the
+        payload, from both addresses"""
         each, payload = source(family, number), self.payload(number)
         slot = instance.where(each)["slot"]
         with client_socket(FRONT[family], each) as client:
@@ -307,7 +312,7 @@ class Bytes(ProxyTestCase):
         self.check_both(header_v1)
 
     def test_byte_by_byte(self):
-        """A header that comes in as many pieces as it has bytes, and what follows with the last."""
+        """Each byte of the header is a packet of its own. The data follow with the last one."""
         for header in (header_v1, header_v2):
             instance = self.serve_takers(*PROXIED)
             text = header(("192.0.2.9", 77), ("127.0.0.1", 3000))
@@ -325,12 +330,12 @@ class Bytes(ProxyTestCase):
 
 
 def has_sanitizer():
-    """Python can't load a library that needs another runtime before it."""
+    """Was the library built with AddressSanitizer? Python can't load it then."""
     return LIBRARY.exists() and b"__asan_init" in LIBRARY.read_bytes()
 
 
 class Tls(ProxyTestCase):
-    """TLS is between the client and its worker: the proxy and we pass its bytes on."""
+    """TLS is between the client and its worker: the proxy and stickyctl pass its bytes on."""
 
     def make_certificate(self):
         path = self.dir / "worker.pem"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Whose word about clients counts: that of proxies that are trusted, and nobody else's."""
+"""Only proxies that are trusted are believed about their clients."""
 
 import contextlib
 import socket
@@ -21,7 +21,7 @@ PUBLIC = "203.0.113.0/24"
 
 SAMPLE_ONE_IN = 256  # src/handoff/frontend.c
 SAMPLES_TO_WARN = 5
-# By then there were 60 samples on average: fewer than 5 come once in 10^18 runs.
+# On average there are 60 samples by then. Fewer than 5 occur once in 10^18 runs.
 ENOUGH = 60 * SAMPLE_ONE_IN
 
 FORGED = "X-Forwarded-For: 192.0.2.77"
@@ -31,10 +31,11 @@ FORGED_V2 = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("192.0.2.7
 
 
 class Forged(ProxyTestCase):
-    """Clients that say they are somebody else: all would be on that one's worker."""
+    """Clients that claim to be another client. If they were believed, all would be on that client's
+    worker."""
 
     def check(self, instance, family, ask):
-        """ask  a client's answer, from its address"""
+        """Check that the claim is ignored. ask returns a client's answer, from its address"""
         slots, _ = self.expected(instance, COUNT, family)
         self.assertEqual(set(slots.values()), set(range(4)))
         for each, slot in slots.items():
@@ -48,11 +49,11 @@ class Forged(ProxyTestCase):
         instance = self.serve_takers(*XFF)
         for family in DIRECT:
             self.check_direct(instance, FORGED, family=family)
-        # The naive way: one that is trusted is believed.
+        # The naive way: a trusted peer is believed.
         self.assertEqual(get(BACKEND, PROXY, FORGED)["client"], "192.0.2.77")
 
     def test_proxy_header(self):
-        """To the worker it is what the client said, every byte of it."""
+        """To the worker, the header is data of the client, which arrive unchanged."""
         instance = self.serve_takers(*PROXIED)
 
         def ask(each, family="4"):
@@ -70,7 +71,7 @@ class Forged(ProxyTestCase):
 
     @needs("haproxy")
     def test_header_through_haproxy(self):
-        """It adds a line of its own, behind what its client wrote."""
+        """HAProxy adds a header line of its own behind the client's."""
         instance = self.serve_takers(*XFF)
         self.haproxy(*HAPROXY_CLOSES)
         for family, address in FRONT.items():
@@ -78,7 +79,7 @@ class Forged(ProxyTestCase):
 
     @needs("nginx")
     def test_header_through_nginx(self):
-        """It appends to the line."""
+        """nginx appends to the client's header line."""
         instance = self.serve_takers(*XFF)
         self.nginx()
         for family, address in FRONT.items():
@@ -86,7 +87,7 @@ class Forged(ProxyTestCase):
 
     @needs("haproxy")
     def test_proxy_header_through_haproxy(self):
-        """HAProxy's own comes first; the client's is the worker's to read."""
+        """HAProxy's own header comes first. The client's header is data for the worker."""
         instance = self.serve_takers(*PROXIED)
         self.haproxy(server="send-proxy-v2", mode="tcp")
 
@@ -101,7 +102,7 @@ class Forged(ProxyTestCase):
 
     @needs("nginx")
     def test_another_header(self):
-        """What clients write into X-Forwarded-For does not matter then."""
+        """The text that clients write into X-Forwarded-For has no effect then."""
         instance = self.serve_takers(*XFF, "--client-ip-header", "X-Real-IP")
         self.nginx("proxy_set_header X-Real-IP $remote_addr;")
         for family, address in FRONT.items():
@@ -111,7 +112,7 @@ class Forged(ProxyTestCase):
 
     @needs("haproxy", "nginx")
     def test_two_in_a_row(self):
-        """The first is not trusted, so that it is the client, whatever it says."""
+        """The first proxy is not trusted, so it counts as the client, whatever it claims."""
         instance = self.serve_takers(*XFF)
         self.nginx(port=8081)
         self.haproxy(*HAPROXY_CLOSES, backend=("127.0.0.1", 8081), server="source 127.77.0.1")
@@ -134,7 +135,7 @@ class File(ProxyTestCase):
         self.assert_each_on_its_own(instance, FRONT, COUNT)
 
     def assert_not_trusted(self, instance):
-        """All clients are the proxy's."""
+        """Check that all clients are counted as the proxy."""
         slot = instance.where(PROXY)["slot"]
         for family, address in FRONT.items():
             counts = self.many(address, COUNT, family)
@@ -168,7 +169,7 @@ class File(ProxyTestCase):
         self.check(self.serve_by_file("--behind-proxy", "proxy", lines=["192.0.2.0/24"]))
 
     def check_bad(self, instance, *words):
-        """Nothing changes: neither the workers, nor who is trusted."""
+        """Check that nothing changes: neither the workers nor the trusted proxies."""
         before = self.pids(instance)
         result = instance.run("reload", "--wait")
         self.assert_message(result, "--trusted-proxy", *words, code=BAD_FILE)
@@ -218,7 +219,8 @@ class Name(ProxyTestCase):
         self.nginx("proxy_set_header X-Real-IP $remote_addr;")
         instance = self.serve_takers("-c", self.write_name("X-Forwarded-For"), *XFF)
         each = source("4", 7)
-        # What a client writes into one that the proxy does not set is believed: the name matters.
+        # If a client writes a header that the proxy does not set, it is believed: so the name
+        # matters.
         self.assertEqual(get(FRONT["4"], each, FORGED)["client"], "192.0.2.77")
         self.write_name("x-real-ip")
         result = instance.run("reload", "--wait")
@@ -232,7 +234,8 @@ class Name(ProxyTestCase):
 
 
 class Forgotten(ProxyTestCase):
-    """A proxy on a public address that nobody named: it is said, after a while, once."""
+    """A proxy on a public address is missing in --trusted-proxy. This is logged after a while,
+    once."""
 
     def serve_public(self, *arguments):
         self.local_route(PUBLIC)
@@ -249,7 +252,7 @@ class Forgotten(ProxyTestCase):
                  counters["dispatched"])
 
     def check(self, instance, peer):
-        """Its clients are all on its own worker, those that were looked at too."""
+        """Check that all clients are on the proxy's own worker, also those that were sampled."""
         slot = instance.where(peer)["slot"]
         counts = self.many(FRONT["4"], MANY, "4", "--connections", ENOUGH // MANY)
         self.assertEqual((counts["answered"], counts["per_slot"]),
@@ -277,7 +280,7 @@ class Forgotten(ProxyTestCase):
 
     @needs("haproxy")
     def test_private_address(self):
-        """Somebody's own network: a client of it is no proxy on the Internet."""
+        """The proxy is in a private network: its address is not one of the Internet."""
         instance = self.serve_takers(*XFF)
         self.haproxy(*HAPROXY_CLOSES, server="source 127.77.0.1")
         self.check(instance, "127.77.0.1")
@@ -285,17 +288,18 @@ class Forgotten(ProxyTestCase):
 
     @needs("haproxy")
     def test_nothing_said(self):
-        """A client with many connections, or many clients behind one router."""
+        """The connections name no other client: this is a client with many connections, or a router
+        with many clients behind it."""
         instance = self.serve_public(*XFF)
         self.haproxy("option http-server-close", server="source 203.0.113.9")
         self.check(instance, "203.0.113.9")
         self.check_not_warned(instance)
 
     def test_server_speaks_first(self):
-        """A client that waits for the server's first word is not kept from it for long."""
+        """A client that waits for the server's first bytes does not wait much longer."""
         instance = self.serve_takers(*PROXIED)
         with contextlib.ExitStack() as stack:
-            # One of them is a sample, but for one run in 10^5.
+            # One of them is a sample, except in one run of 10^5.
             for _ in range(12 * SAMPLE_ONE_IN):
                 stack.enter_context(client_socket(BACKEND, "127.77.0.1"))
             self.assertGreater(self.counters(instance)["dispatched"], 0)

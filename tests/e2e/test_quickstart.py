@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The pages of docs/quickstart: each command of them is run, and says what the page says.
+"""The pages of docs/quickstart: each of their commands is run, and must print what the page shows.
 
-A page is Markdown, and this is how it is read:
+A page is Markdown. It is read like this:
 
 - A block behind a paragraph that ends with "`NAME`:" is the file NAME.
-- A block of the language `console` has commands, each behind "$ ", and below each what it prints,
+- A block of the language `console` has commands, each behind "$ ", and below each its output,
   stdout and stderr. `...` stands for any text, and in a line of its own for any lines. The number
-  behind "worker", "slot" or "thread" is any number, and the same one wherever the page has the same
-  one behind one of these words.
-- Each command ends with the status 0. One that ends with a backslash goes on in the next line.
-- A program that a page needs is named so: (`apt install ...`).
+  behind "worker", "slot" or "thread" is any number. If the page repeats a number behind one of
+  these words, the real number must be repeated, too.
+- Each command ends with the status 0. A command that ends with a backslash goes on in the next
+  line.
+- A program that a page needs is named in this form: (`apt install ...`).
 """
 
 import re
@@ -39,7 +40,7 @@ MARK = "\x01"  # between the outputs of two commands
 
 
 def blocks(text):
-    """(name, text) of each file, and (None, text) of each block of commands."""
+    """Yields (name, text) of each file, and (None, text) of each block of commands."""
     for block in BLOCK.finditer(text):
         name = FILE.search(block["before"].strip())
         if block["language"] == "console":
@@ -49,7 +50,7 @@ def blocks(text):
 
 
 def steps(text):
-    """What is to be done, in order: ("write", name, text) and ("run", command, expected)."""
+    """Yields the steps in order: ("write", name, text) and ("run", command, expected)."""
     for name, block in blocks(text):
         if name:
             yield "write", name, block
@@ -58,7 +59,8 @@ def steps(text):
 
 
 def pattern_of(expected, known):
-    """A regular expression for what a command prints. known: the page's number -> the real one."""
+    """Returns a regular expression for the output of a command. known: a number of the page -> the
+    real one."""
     def number(match):
         group = f"is_{match[2]}"
         if group in known:
@@ -83,23 +85,25 @@ class Page(harness.TestCase):
         super().setUp()
         self.here = self.dir / "here"
         self.here.mkdir()
-        # As on a terminal, where it shows no progress when it writes there.
+        # curl shows no progress on a terminal to which it writes its output, and must not do so
+        # here.
         self.write(".curlrc", "no-progress-meter\n")
 
     def variables(self):
-        """What the shell has in its environment."""
+        """Returns the environment of the shell."""
         return {"PATH": f"{BUILD}:{harness.environment()['PATH']}", "HOME": self.dir,
                 "no_proxy": "*"}
 
     def script_of(self, commands):
-        """One shell runs all commands, so that each can use what those before it have set."""
+        """Write a script in which one shell runs all commands, so that each can use variables of
+        those before it."""
         lines = ["exec 2>&1"]
         for command in commands:
             lines += [command, f"printf '{MARK}%d\\n' $?"]
         return self.write("page.sh", "\n".join(lines) + "\n")
 
     def outputs_of(self, commands):
-        """(output, status) of each command."""
+        """Returns (output, status) of each command."""
         result = self.run_program("bash", self.script_of(commands), cwd=self.here,
                                   env=self.variables(), seconds=120)
         parts = re.split(rf"{MARK}(\d+)\n", result.stdout)
@@ -126,14 +130,14 @@ class Page(harness.TestCase):
 
 
 class QuickStart(Page):
-    """The pages that need the program alone."""
+    """The pages that need only the program."""
 
 
 class Library(Page, ExampleTestCase):
-    """The installed library, too."""
+    """The pages that need the installed library, too."""
 
     def variables(self):
-        # It may have been built with a sanitizer, which its users need, too.
+        # The library may have been built with a sanitizer, which its users need, too.
         (self.dir / "tools").mkdir()
         self.write("tools/cc", f'#!/bin/sh\nexec gcc "$@" {sanitizer()}\n', 0o755)
         variables = super().variables()
@@ -143,7 +147,7 @@ class Library(Page, ExampleTestCase):
 
 
 class Reading(unittest.TestCase):
-    """How a page is read."""
+    """Tests of how a page is read."""
 
     def test_numbers(self):
         pattern = pattern_of("worker 2, visit 1\nworker 2\n", {})

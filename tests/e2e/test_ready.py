@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""When a worker counts as ready, and that nobody is served before."""
+"""When a worker counts as ready, and that no client is served before."""
 
 import os
 import selectors
@@ -39,10 +39,10 @@ def is_nobody_there():
 
 
 class Ready(WorkerTestCase):
-    """When a worker gets clients: not before it is ready."""
+    """A worker gets clients when it is ready, and not before."""
 
     def late_worker(self, *arguments):
-        """A worker that begins once the test says go(), however long the test needs."""
+        """Write a worker that begins when the test calls go()."""
         return self.script_worker(f"until [ -e {self.dir}/go ]; do sleep 0.01; done\n"
                                   f"exec $WORKER {' '.join(arguments)}")
 
@@ -50,7 +50,7 @@ class Ready(WorkerTestCase):
         (self.dir / "go").touch()
 
     def client_during_start(self, instance):
-        """Connect as soon as somebody listens; returns the answer and when it came."""
+        """Connect as soon as a socket listens. Returns the answer, and when it came."""
         wait_for("a listening socket", lambda: not is_nobody_there())
         with client_socket(HERE) as client:
             client.sendall(b"\n")
@@ -80,8 +80,8 @@ class Ready(WorkerTestCase):
         self.assert_not_served_before_ready(instance, 0.6)
 
     def test_auto_believes_a_worker_that_speaks(self):
-        # It speaks before min-uptime is over, but not of its readiness.
-        # On a busy machine a program may need some 100 ms to begin, hence such a min-uptime.
+        # The worker sends a message before min-uptime is over, but not READY=1. On a busy machine a
+        # program may need some 100 ms to begin, hence this min-uptime.
         instance = self.start("-w", "1", *LISTEN, "--min-uptime", "1s", "--", WORKER,
                               "--status", "warming up", "--notify-delay", "2500")
         self.assert_not_served_before_ready(instance, 2.5)
@@ -92,15 +92,15 @@ class Ready(WorkerTestCase):
         self.assertLess(int(self.ready_line(instance).fields["after_ms"]), 20_000)
 
     def test_auto_waits_for_min_uptime_where_nothing_is_said(self):
-        # Long enough for a client to be seen waiting on a busy machine.
+        # This is long enough to see a client wait, on a busy machine, too.
         instance = self.start("-w", "1", *LISTEN, "--min-uptime", "1500ms", "--", WORKER)
         self.assert_not_served_before_ready(instance, 1.5)
 
     def test_auto_remembers_that_workers_speak(self):
-        # The second life is silent for longer than min-uptime, and is given the time.
+        # The second worker sends nothing for longer than min-uptime, and gets that time.
         command = self.script_worker('[ $STICKY_GENERATION = 1 ] && exec $WORKER --notify\n'
                                      'exec $WORKER --notify-delay 900')
-        # The first life must speak before that is over, on a busy machine too.
+        # The first worker must send its message before min-uptime is over, on a busy machine, too.
         instance = self.serve("-w", "1", *LISTEN, "--min-uptime", "500ms", "--", command)
         self.kill_worker(instance)
         self.wait_generation(instance, 2)
@@ -108,8 +108,8 @@ class Ready(WorkerTestCase):
         self.assertGreaterEqual(int(line.fields["after_ms"]), 900 * EARLY)
 
     def test_auto_gives_a_slow_worker_time_once_another_has_spoken(self):
-        # At the first start nobody knows that workers speak until one does.
-        # Slot 0 must speak before min-uptime is over, on a busy machine too.
+        # At the first start it is unknown that workers send messages, until one does. Slot 0 must
+        # do so before min-uptime is over, on a busy machine, too.
         command = self.script_worker('[ $STICKY_SLOT = 0 ] && exec $WORKER --notify-delay 200\n'
                                      'exec $WORKER --notify-delay 1500')
         instance = self.serve("-w", "2", *LISTEN, "--min-uptime", "1s", "--", command)
@@ -142,7 +142,7 @@ class Ready(WorkerTestCase):
                          (0, "ready"))
 
     def send_notification(self, instance, *datagrams):
-        """From a process that is no worker: ourselves."""
+        """Send datagrams from a process that is no worker: the test itself."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.connect(str(instance.directory / "notify.sock"))
             for datagram in datagrams:
@@ -154,14 +154,14 @@ class Ready(WorkerTestCase):
         return instance
 
     def assert_still_starting(self, instance):
-        # Each status is a turn of the loop after the datagrams came.
+        # Each status is answered in a turn of the loop after the datagrams arrived.
         for _ in range(3):
             worker = instance.workers()[0]
             self.assertEqual((worker["state"], worker["status"]), ("starting", ""))
         self.assertEqual(instance.log_lines("worker_state", state="ready"), [])
 
     def assert_refused(self, instance, why, **fields):
-        """The log says so once."""
+        """Check that the log reports the refusal once."""
         line, = instance.log_lines("message_ignored", **fields)
         self.assertEqual((line.level, line.fields["what"]), ("warn", "READY=1"))
         self.assertIn(why, line.fields["why"])
@@ -176,7 +176,7 @@ class Ready(WorkerTestCase):
         self.assertNotIn("slot", line.fields)
 
     def test_one_that_has_ended_is_not_believed(self):
-        """Nothing tells any more whose process it was."""
+        """The process has ended, so its process group is unknown."""
         instance = self.start_silent(WORKER)
         instance.send(signal.SIGSTOP)
         self.run_program(sys.executable, "-c", SEND, instance.directory / "notify.sock")
@@ -219,7 +219,7 @@ class Ready(WorkerTestCase):
         instance.ready()
 
     def test_descriptors_that_are_sent_along_are_closed(self):
-        # systemd-notify waits for that after BARRIER=1.
+        # systemd-notify waits for this after BARRIER=1.
         instance = self.start_silent(WORKER)
         read_end, write_end = os.pipe()
         with open(read_end, "rb") as reader:
@@ -251,7 +251,7 @@ class Ready(WorkerTestCase):
 
 
     def test_status_words_that_are_no_utf8(self):
-        # Nor is a long text that is cut in the middle of a character.
+        # A long text may also be cut in the middle of a character.
         for words in (b"caf\xe9 \xff\xfe", "x{}".format("\u00e4" * 200).encode()):
             with self.subTest(words=words[:20]):
                 instance = self.serve("-w", "2", *LISTEN, "--", WORKER, "--notify", "--status",

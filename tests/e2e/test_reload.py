@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Takes long.
-"""Rolling reloads: nobody is lost, nobody goes back, and what fails leaves the old one."""
+"""Rolling reloads: no connection is lost, no client goes back to an older worker, and if a new
+worker fails the old one stays."""
 
 import os
 import signal
@@ -36,7 +37,7 @@ class Rolling(LifecycleTestCase):
                           "waits_for_slot": None})
 
     def test_reloads_beside_open_connections(self):
-        """Workers with open connections drain side by side; new clients don't care."""
+        """Workers with open connections drain side by side. New clients are not affected."""
         instance = self.serve_workers(4)
         lines = []
         with self.load() as load:
@@ -59,7 +60,8 @@ class Rolling(LifecycleTestCase):
         instance.stop("--now")
 
     def queue_then_reload(self, instance, keep_duplicates):
-        """Clients wait on workers that hang; a reload, the workers' end. How many get an answer?"""
+        """Let clients wait for workers that hang, reload, and wait for the workers' end. Returns
+        how many clients get an answer."""
         pids = self.pids(instance)
         kept = [fetch_descriptor(pid, 3) for pid in pids] if keep_duplicates else []
         try:
@@ -73,8 +75,8 @@ class Rolling(LifecycleTestCase):
                 os.close(fd)
 
     def test_a_duplicate_left_open_strands_nobody(self):
-        """A process that keeps a duplicate of a worker's socket keeps what is queued on it, until
-        the worker has ended: then the socket is shut down."""
+        """A process keeps a duplicate of a worker's socket, and so the connections in its queue.
+        When the worker has ended, the socket is shut down."""
         instance = self.serve_workers(2, "--hard-shutdown-delay", "200ms")
         self.assertEqual(self.queue_then_reload(instance, keep_duplicates=True), 100)
         self.assertEqual({event["slot"] for event in self.events(instance, "socket_kept")}, {0, 1})
@@ -82,8 +84,8 @@ class Rolling(LifecycleTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_the_naive_way_loses_clients(self):
-        """The same by plain SO_REUSEPORT: the new one first, then SIGTERM to the old one. So
-        the tests above bite."""
+        """The same with plain SO_REUSEPORT: the new worker starts, then the old one gets SIGTERM.
+        This shows that the tests above can fail."""
         workers = [plain_worker(self, slot, 1) for slot in range(4)]
         with self.load(sources=64) as load:
             for generation in range(2, 7):
@@ -100,7 +102,7 @@ def plain_worker(test, slot, generation):
 
 
 class Ways(LifecycleTestCase):
-    """How a reload is asked for, and what is told of it."""
+    """The ways to request a reload, and its reports."""
 
     def test_signals(self):
         instance = self.serve_workers(2)
@@ -149,7 +151,8 @@ class Ways(LifecycleTestCase):
         self.assertTrue(not any(worker["draining"] for worker in instance.workers()))
 
     def test_wait_drained_with_another_reload_behind(self):
-        """Who waits for the old lives of one reload is told even if a next one has begun."""
+        """A client that waits for the old workers of one reload gets its answer even if a next
+        reload has begun."""
         instance = self.serve_workers(1)
         line = Line(self)
         line.ask()
@@ -177,7 +180,7 @@ class Ways(LifecycleTestCase):
             result = instance.run("reload")
             self.assertEqual(result.returncode, 0)
             self.assertIn("queued", result.stderr)
-        # One that waits for the queued one is told of that.
+        # A client that waits for the queued reload gets the answer about that one.
         result = instance.run("reload", "--wait")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("generation 3", result.stderr)
@@ -186,7 +189,8 @@ class Ways(LifecycleTestCase):
         self.assertEqual(len(self.events(instance, "reload_begun")), 2)
 
     def starts(self, instance):
-        """When each life began, and was ready: {generation: (starting, ready)} of a slot."""
+        """Returns when each worker was started, and when it was ready: {(slot, generation): {state:
+        time}}."""
         times = {}
         for line in instance.log_lines("worker_state"):
             key = int(line.fields["slot"]), int(line.fields["generation"])
@@ -227,10 +231,10 @@ class Ways(LifecycleTestCase):
 
 
 class Failing(LifecycleTestCase):
-    """New lives that never serve."""
+    """New workers that never serve."""
 
     def check_failure(self, behaviour, word, *arguments, line=None):
-        """The first slot's new life fails: nothing changes for anybody."""
+        """Check that nothing changes if the first slot's new worker fails."""
         command = self.switchable_worker(f"bad) {behaviour};;")
         instance = self.serve_workers(2, *arguments, command=[command])
         before = self.pids(instance)
@@ -250,7 +254,7 @@ class Failing(LifecycleTestCase):
                           status["reload"]["of"]), ("failed", 0, 2))
         self.assertIn(word, status["reload"]["error"])
         self.assert_counters(instance)
-        # Mended, it goes on.
+        # With a good worker the next reload succeeds.
         self.mode("good")
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         status = instance.status()
@@ -282,7 +286,8 @@ class Failing(LifecycleTestCase):
         self.assert_nobody_lost(load.counts, least=10)
 
     def test_the_old_one_dies_meanwhile(self):
-        """The new life, slow as it is, is the slot's only one; generations only grow."""
+        """The new worker, although it is slow, becomes the slot's only one. Generations only
+        grow."""
         command = self.switchable_worker(
             "slow) echo good > $(dirname $0)/mode; exec $WORKER --notify-delay 1000;;")
         instance = self.serve_workers(1, command=[command])
@@ -322,7 +327,7 @@ class Failing(LifecycleTestCase):
 
 
 class Draining(LifecycleTestCase):
-    """What is open when its worker is replaced."""
+    """Connections that are open when their worker is replaced."""
 
     def test_a_slow_response_and_an_open_connection_finish(self):
         instance = self.serve_workers(2)
@@ -361,14 +366,15 @@ class Draining(LifecycleTestCase):
                                       command=(WORKER, "--notify", "--ignore-term"))
         with self.load() as load:
             self.assertEqual(instance.run("reload", "--wait=drained").returncode, 0)
-        # What the old one accepted by then is cut with it: it never closed its sockets.
+        # Connections that the old worker has accepted by then are cut off with it: it never closed
+        # its sockets.
         counts = load.counts
         self.assertEqual((counts["refused"], counts["unsticky"], counts["backward"]), (0, 0, 0))
         self.assertEqual([worker["killed"] for worker in instance.workers()], [1, 1])
         instance.stop("--now")
 
     def test_a_second_reload_ends_no_request(self):
-        """Each worker that drains has its own full time, whatever follows it."""
+        """Each worker that drains has its own full time, whatever follows."""
         instance = self.serve_workers(1)
         lines = []
         for generation in range(1, 5):
@@ -409,7 +415,8 @@ class Draining(LifecycleTestCase):
         self.assertEqual(self.wait_drained(instance)["workers"][0]["killed"], 0)
 
     def test_max_draining_holds_a_slot_that_is_drained_again_and_again(self):
-        """drain, then ready: each leaves a worker. One too many is waited for."""
+        """Each drain, followed by ready, leaves a worker that drains. If there is one too many, the
+        slot waits."""
         instance = self.serve_workers(1, "--max-draining", "1")
         lines = []
         for _ in range(2):
@@ -428,7 +435,8 @@ class Draining(LifecycleTestCase):
 
 
 class Handshakes(LifecycleTestCase):
-    """A worker that leaves its slot still accepts what has begun on its sockets."""
+    """A worker that leaves its slot still accepts connections whose handshake has begun on its
+    sockets."""
 
     def test_without_handshakes_nothing_is_waited_for(self):
         instance = self.serve_workers(1, "--handshake-grace", "20s")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""How workers come back, and what becomes of the connections that wait meanwhile."""
+"""How workers are restarted, and what happens to connections that wait meanwhile."""
 
 import os
 import selectors
@@ -16,10 +16,10 @@ from workers import EARLY, NOTIFY, WorkerTestCase
 from world import DEADLINE_S, but_keepers, other_processes, wait_for
 
 class Respawn(WorkerTestCase):
-    """A worker that ends comes back, and hurts nobody else."""
+    """A worker that ends is restarted, and affects no other worker."""
 
     def gaps(self, instance, slot):
-        """From each end of a life in a slot to the next beginning, in seconds."""
+        """Returns the seconds from each end of a worker in a slot to the start of the next one."""
         ends = instance.log_lines("worker_exit", slot=slot)
         begins = instance.log_lines("worker_state", slot=slot, state="starting")[1:]
         return [begin.time - end.time for end, begin in zip(ends, begins)]
@@ -47,7 +47,7 @@ class Respawn(WorkerTestCase):
         self.assertLessEqual(worker["restart_in_ms"], 1600)
         for gap, delay in zip(self.gaps(instance, 1), (0.1, 0.2, 0.4, 0.8)):
             self.assertGreaterEqual(gap, delay * EARLY)
-        # One slot's crash loop is nobody else's business.
+        # The crash loop of one slot does not affect the other.
         self.assertEqual(answers, {(0, steady["pid"])})
         self.assertEqual((status["workers"][0]["restarts"], status["workers"][0]["generation"]),
                          (0, 1))
@@ -63,7 +63,7 @@ class Respawn(WorkerTestCase):
             self.wait_generation(instance, generation)
         gaps = self.gaps(instance, 0)
         self.assertEqual(len(gaps), 7)
-        # Doubling, the seventh would be 6.4 s.
+        # With exact doubling, the seventh gap would be 6.4 s.
         self.assertTrue(all(0.1 * EARLY <= gap < 3 for gap in gaps), gaps)
 
     def test_last_exit_tells_the_signal(self):
@@ -112,7 +112,8 @@ class Respawn(WorkerTestCase):
         self.assertEqual(instance.output.count("hello\n"), slots * (rounds + 1))
 
     def test_a_crash_storm_under_load_loses_nobody(self):
-        # The workers finish what they accepted (SIGTERM); what is queued moves along.
+        # At SIGTERM the workers finish the connections that they have accepted. Connections in
+        # their queues move.
         instance = self.serve("-w", "4", *LISTEN, "--min-uptime", "5ms", "--ready", "notify",
                               "--", WORKER, "--notify")
         load = Load(self, "--concurrency", "32", sources=400)
@@ -132,7 +133,8 @@ class Queue(WorkerTestCase):
     COUNT = 200
 
     def connect_all(self, sources):
-        """A connection from each, the request sent: established, so in a queue."""
+        """Open a connection from each source, and send the request. It is established, and
+        therefore in a queue."""
         clients = [client_socket(HERE, source) for source in sources]
         for client in clients:
             self.addCleanup(client.close)
@@ -140,7 +142,7 @@ class Queue(WorkerTestCase):
         return clients
 
     def collect(self, clients):
-        """Each client's answer and when it came; None for one that was lost."""
+        """Returns each client's answer and when it came; the answer is None if it was lost."""
         results = []
         with selectors.DefaultSelector() as selector:
             for client in clients:
@@ -157,7 +159,8 @@ class Queue(WorkerTestCase):
         return results + [(None, time.time())] * (len(clients) - len(results))
 
     def check_all_moved(self, script, last_generation):
-        """Queued on generation 1, which is killed: the last generation answers all."""
+        """Check connections that are queued at generation 1, which is killed. The last generation
+        must answer all."""
         instance = self.serve("-w", "2", *LISTEN, "--", self.script_worker(script))
         sources = self.sources_of(instance, 0, self.COUNT)
         clients = self.connect_all(sources)
@@ -191,7 +194,7 @@ class Queue(WorkerTestCase):
             'exec $WORKER --notify', 2)
 
     def test_the_next_life_that_gets_ready_answers_all(self):
-        # The second dies before it is ready, the third while the queue is its own.
+        # The second worker dies before it is ready, the third one when it has the queue.
         self.check_all_moved(
             'case $STICKY_SLOT$STICKY_GENERATION in\n'
             '01) exec $WORKER --notify --no-accept;;\n'
@@ -213,7 +216,7 @@ class Queue(WorkerTestCase):
         self.assertEqual({answer and answer["gen"] for answer, _ in results}, {2})
 
     def test_a_plain_close_loses_them(self):
-        """The same by plain SO_REUSEPORT: so the tests above bite."""
+        """The same with plain SO_REUSEPORT. This shows that the tests above can fail."""
         server = self.write("server.py", PLAIN_SERVER)
         sources = [f"127.3.0.{number}" for number in range(1, 201)]
 
@@ -234,7 +237,7 @@ class Queue(WorkerTestCase):
         self.assertLess(lost, self.COUNT)
 
 
-# A server as many are: SO_REUSEPORT, and no plan for its queue.
+# A server like many: it uses SO_REUSEPORT, and does not care for its queue.
 PLAIN_SERVER = """
 import os, signal, socket, sys
 generation, accepts = sys.argv[1], int(sys.argv[2])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the controller does for workers, it does with the rights of the workers' user: what a Node.js
-worker asks for, and what is at paths that this user can change."""
+"""The controller acts for workers with the rights of the workers' user: for requests of Node.js
+workers, and for files at paths that this user can change."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from world import set_sysctl, wait_for
 
 AS_NOBODY = ("--user", "nobody", "--chdir", "/")
 
-# Listens on HERE, and then on one thing more; says what came of that.
+# Listens on HERE, and then on one more address or path; prints the result.
 ONE_MORE = """
     const net = require('net'), http = require('http'), dgram = require('dgram');
     http.createServer((request, response) => response.end(who(request.socket) + '\\n'))
@@ -36,7 +36,7 @@ UDP = "dgram.createSocket('udp4').bind(%d)"
 
 class RightsTestCase(NodeTestCase):
     def serve_more(self, more, *arguments, first="3000", user=AS_NOBODY):
-        """An instance whose worker has said what came of its second listen()."""
+        """Start an instance. Returns what its worker prints about its second listen()."""
         self.instance = self.serve_node(self.app(ONE_MORE % (first, more)), *user, *arguments,
                                         slots=1)
         return wait_for("the worker's words", lambda: self.instance.output.splitlines()[-1:])[0]
@@ -83,7 +83,8 @@ class Paths(RightsTestCase):
         self.assertEqual(self.instance.stop(), 0)
 
     def test_another_directory_takes_its_place(self):
-        """A link in the place of the worker's directory: nothing is removed where it leads to."""
+        """A link takes the place of the worker's directory. No file is removed at the link's
+        target."""
         place, secret = self.directory("place", NOBODY), self.directory("secret", mode=0o700)
         self.assertEqual(self.serve_more(PATH % (place / "x.sock")), "listens")
         (secret / "x.sock").write_text("kept")
@@ -154,13 +155,13 @@ class Ports(RightsTestCase):
         self.check(TCP % 81, "refused EACCES", "-l", "127.0.0.1:80", first="80")
 
     def test_the_first_port(self):
-        """It is steered, and asked for by the worker all the same."""
+        """The port would be steered, but the worker asks for it with its own rights."""
         instance = self.assert_start_fails(self.plain("80"), "EACCES", "-l :80",
                                            arguments=AS_NOBODY)
         self.assertFalse(instance.log_lines("listening"))
 
 
-# Asks the controller by a message of its own, as no listen() would, and then listens.
+# Sends a message to the controller that no listen() sends, and then listens.
 ASKS = """
     process.on('internalMessage', message => {
       if (message.ack === 7777) console.log('errno', message.errno);
@@ -173,7 +174,7 @@ ASKS = """
 
 
 class Queries(RightsTestCase):
-    """What no application asks for, but a hostile worker could."""
+    """Requests that no application sends, but a hostile worker could."""
 
     def check(self, query, number):
         instance = self.serve_node(self.app(ASKS % query), *AS_NOBODY, slots=1)
@@ -198,7 +199,7 @@ class Queries(RightsTestCase):
 
 
 class OptionsTestCase(LifecycleTestCase):
-    """Paths that the operator named, below a directory that the workers' user can exchange."""
+    """Paths that the operator named, below a directory that the workers' user can replace."""
 
     def setUp(self):
         super().setUp()
@@ -210,7 +211,7 @@ class OptionsTestCase(LifecycleTestCase):
     directory = RightsTestCase.directory
 
     def exchange(self):
-        """What a worker can do: its directory leads to one of root now."""
+        """Replace the directory by a link to a directory of root, as a worker can do."""
         self.place.rename(self.home / "moved")
         self.link(self.place, self.secret)
 
@@ -266,7 +267,7 @@ class SlotListen(OptionsTestCase):
 
 
 class Config(OptionsTestCase):
-    """A configuration file that another user can change: that is said."""
+    """A configuration file that another user can change: this is logged."""
 
     def check(self, path, expected):
         path.write_text("workers: 1\n")
@@ -290,7 +291,7 @@ class TrustedProxies(OptionsTestCase):
     """--trusted-proxy @FILE, which is read again at a reload."""
 
     def test_a_fifo(self):
-        """The controller does not wait for somebody who writes to it."""
+        """The controller does not wait for a process that writes to the FIFO."""
         (self.place / "ranges").write_text("127.0.0.0/8\n")
         instance = self.serve("-w", "1", *LISTEN, *AS_NOBODY, "--behind-proxy", "xff",
                               "--trusted-proxy", f"@{self.place}/ranges", "--",
@@ -306,7 +307,8 @@ class EnvFile(OptionsTestCase):
     """--env-file, which is read again at a reload."""
 
     def reload(self, instance):
-        """Returns how it ended, and whether a worker saw what only root may read."""
+        """Reload. Returns the exit status, and whether a worker got text that only root may
+        read."""
         result = instance.run("reload", "--wait", seconds=15)
         pid = instance.workers()[0]["pid"]
         environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
@@ -342,7 +344,7 @@ class EnvFile(OptionsTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_a_fifo(self):
-        """The controller does not wait for somebody who writes to it."""
+        """The controller does not wait for a process that writes to the FIFO."""
         instance = self.serve_file(self.place)
         (self.place / "env").unlink()
         os.mkfifo(self.place / "env", 0o666)

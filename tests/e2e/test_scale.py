@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""More slots, fewer, and slots that are taken out for a while: who moves, and who does not."""
+"""More slots, fewer slots, and slots that are taken out for a while. Which clients move, and which
+do not?"""
 
 import re
 import signal
@@ -17,11 +18,11 @@ SOURCES = [f"127.7.{number // 200}.{number % 200 + 1}" for number in range(400)]
 
 class SlotsTestCase(LifecycleTestCase):
     def served(self):
-        """Who serves each client, by real connections."""
+        """Returns the slot that serves each client, found by real connections."""
         return {source: ask(HERE, source)["slot"] for source in SOURCES}
 
     def scale(self, instance, slots):
-        """Returns how many buckets it says have moved."""
+        """Scale, and check the report. Returns how many buckets have moved according to it."""
         result = instance.run("scale", slots)
         self.assertEqual(result.returncode, 0, result.stderr)
         found = re.search(r"(\d+) slots?, before (\d+): (\d+) of 65536 buckets moved, ([\d.]+)%",
@@ -54,7 +55,7 @@ class Scale(SlotsTestCase):
         self.scale(instance, "4")
         self.wait_all_ready(instance)
         self.assertEqual(self.served(), four)
-        # A slot that comes back counts its generations on.
+        # A slot that comes back continues the numbers of its generations.
         self.assertEqual(self.generations(instance), [1, 2, 2, 2])
 
     def test_signals(self):
@@ -80,7 +81,7 @@ class Scale(SlotsTestCase):
         self.assert_counters(instance)
 
     def test_the_queue_of_a_removed_slot(self):
-        """It is served by those whom the table names then."""
+        """The connections are served by the slots that the table names after the change."""
         command = self.script_worker("[ $STICKY_SLOT = 2 ] && exec $WORKER --notify --no-accept\n"
                                      "exec $WORKER --notify")
         instance = self.serve_workers(3, command=[command])
@@ -140,7 +141,7 @@ class Drain(SlotsTestCase):
         self.assertIn(b"gen=2 ", answer)
 
     def test_spill(self):
-        """They go to the others evenly, and come back unchanged."""
+        """The clients of the slot go to the others evenly, and come back."""
         instance = self.serve_workers(5, "--when-down", "spill")
         before = self.served()
         with self.load() as load:

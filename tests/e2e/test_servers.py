@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Servers that nobody here wrote, as they are: each takes its listening socket by socket
-activation, serves its own clients only, and ends politely."""
+"""Unchanged servers of other projects: each takes its listening socket by socket activation, serves
+only its own clients, and ends without cutting connections off."""
 
 import pathlib
 import re
@@ -25,9 +25,10 @@ def process_group(pid):
 
 class Servers(harness.TestCase):
     def check(self, *arguments, slots, slot_of, **options):
-        """200 clients, several connections each: all where `where` says; then a stop.
+        """Check 200 clients with several connections each: all are at the slot that `where` names.
+        Then stop.
 
-        slot_of  from an answer's body and the status, the slot that gave it
+        slot_of returns the slot, from an answer's body and the status
         """
         instance = self.serve(*LISTEN, "-w", slots, *arguments, **options)
         expected = {answer["address"]: answer["slot"] for answer in instance.where(*sources())}
@@ -48,7 +49,7 @@ class Servers(harness.TestCase):
         self.assertEqual(ends, ["was killed by SIGKILL"] + slots * ["exited with code 0"])
 
     def check_respawn(self, instance, slots):
-        """One is killed: the client waits, and is served by the next life."""
+        """Check that after a kill the client waits, and is served by the next worker."""
         victim = instance.status()["workers"][slots - 1]
         source = next(answer["address"] for answer in instance.where(*sources())
                       if answer["slot"] == slots - 1)
@@ -60,7 +61,7 @@ class Servers(harness.TestCase):
         self.assertEqual((worker["state"], worker["generation"]), ("ready", 2))
 
     def own_slot(self, body, status):
-        """The slot that the worker found in its environment."""
+        """Returns the slot that the worker found in its environment."""
         return int(re.search(r"slot=(\d+)", body)[1])
 
     @harness.needs("node")
@@ -85,7 +86,7 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"slot={os.environ['STICKY_SLOT']} client={environ['REMOTE_ADDR']}\\n".encode()]
 """)
-        # It speaks sd_notify by itself.
+        # gunicorn uses sd_notify by itself.
         self.check("--ready", "notify", "--chdir", self.dir, "--", "gunicorn", "--workers", "1",
                    "--worker-tmp-dir", self.dir, "app", slots=2, slot_of=self.own_slot)
 
@@ -106,7 +107,8 @@ def application(environ, start_response):
 
     @harness.needs("nginx")
     def test_nginx_finishes_a_download(self):
-        """It is asked to stop by QUIT, as nobody said anything else: TERM would cut it off."""
+        """nginx is asked to stop by QUIT, as no signal was configured: TERM would cut the download
+        off."""
         size = 1_500_000
         self.write("file", "x" * size)
         config = self.nginx_config(f"root {self.dir}; limit_rate 1000k;")
@@ -127,13 +129,13 @@ def application(environ, start_response):
     @harness.needs("nginx")
     def test_nginx(self):
         config = self.nginx_config('return 200 "pid=$pid client=$remote_addr\\n";')
-        # In the environment what a predecessor would leave there: its listening sockets.
+        # The environment has a variable that a previous nginx would leave: its listening sockets.
         command = self.script("nginx.sh", f"""
             exec nginx -c {config} -e {self.dir}/error.log \\
               -g "daemon off; user root; pid {self.dir}/nginx$STICKY_SLOT.pid;" """)
 
         def slot_of(body, status):
-            # $pid is a child of the process that is our worker, in the same group.
+            # $pid is a child of the process that is the worker, in the same process group.
             leader = process_group(int(re.search(r"pid=(\d+)", body)[1]))
             return next(worker["slot"] for worker in status["workers"]
                         if worker["pid"] == leader)

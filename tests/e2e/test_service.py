@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What stickyctl tells its own supervisor, as systemd does it with Type=notify: readiness, reloads,
+"""Messages of stickyctl to its own supervisor, as with Type=notify of systemd: readiness, reloads,
 the stop, the watchdog. The supervisor is a socket of the test."""
 
 import contextlib
@@ -20,7 +20,7 @@ VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class Supervisor:
-    """The socket that NOTIFY_SOCKET names, and the messages that have come: a dictionary each."""
+    """The socket that NOTIFY_SOCKET names, and the messages that it got, as dictionaries."""
 
     def __init__(self, test, name, buffer=None):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -30,7 +30,7 @@ class Supervisor:
         self.messages = []
 
     def read(self):
-        """Read what has come by now. Returns all messages so far."""
+        """Read the messages that have arrived. Returns all messages so far."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 lines = self.socket.recv(4096).decode().splitlines()
@@ -41,7 +41,7 @@ class Supervisor:
         return [message[name] for message in self.read() if name in message]
 
     def news(self):
-        """The words for the state of the service, in their order."""
+        """Returns the names of the states of the service, in the order of their messages."""
         return [name for message in self.read()
                 for name in ("READY", "RELOADING", "STOPPING") if name in message]
 
@@ -104,7 +104,8 @@ class Service(LifecycleTestCase):
         self.assertEqual(supervisor.values("MAINPID"), [])
 
     def test_refused_and_failed_reloads(self):
-        """One who waits for the end of a reload is told of its end, and why nothing has changed."""
+        """A supervisor that waits for the end of a reload gets a message about that, with the
+        reason why nothing has changed."""
         supervisor = self.supervisor()
         command = self.switchable_worker("bad) exit 3;;")
         config = self.write("good.yaml", "retry_delay: 150ms\n")
@@ -124,7 +125,7 @@ class Service(LifecycleTestCase):
         self.assertEqual(supervisor.news(), ["READY", *2 * ["RELOADING", "READY"]])
 
     def test_slots_that_are_drained_are_not_waited_for(self):
-        """Also not by a controller that takes over."""
+        """A controller that takes over does not wait for these slots, either."""
         supervisor = self.supervisor()
         instance = self.start_service(2)
         instance.run("drain", 1)
@@ -137,7 +138,8 @@ class Service(LifecycleTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_a_takeover_does_not_wait_for_a_slot_that_fails(self):
-        """The supervisor would end the workers that serve, as the start takes too long."""
+        """If the takeover waited, the start would take too long, and the supervisor would end the
+        workers that serve."""
         supervisor = self.supervisor()
         command = self.switchable_worker("bad) exit 3;;")
         arguments = ("-w", 2, *WORKERS, "--", command)
@@ -157,7 +159,7 @@ class Service(LifecycleTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_watchdog(self):
-        """WATCHDOG=1 comes from the main loop, at half of the time, also after an upgrade."""
+        """WATCHDOG=1 is sent by the main loop, at half of the time, also after an upgrade."""
         supervisor = self.supervisor()
         instance = self.start_service(1, env={"WATCHDOG_USEC": "200000"})
         supervisor.wait("WATCHDOG", 3)
@@ -175,7 +177,7 @@ class Service(LifecycleTestCase):
         supervisor.wait("WATCHDOG", count + 1)
 
     def test_a_watchdog_of_another_process(self):
-        """It is not served. Workers inherit nothing of all this."""
+        """A watchdog of another process is ignored. Workers inherit none of these variables."""
         supervisor = self.supervisor()
         instance = self.start_service(1, env={"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"})
         pid = instance.workers()[0]["pid"]
@@ -188,7 +190,8 @@ class Service(LifecycleTestCase):
         self.assertEqual(supervisor.values("WATCHDOG"), [])
 
     def test_a_supervisor_that_does_not_read(self):
-        """Its socket is full: the controller goes on, and what it must know comes later."""
+        """The supervisor's socket is full. The controller goes on, and important messages are sent
+        later."""
         supervisor = self.supervisor()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
             filler.setblocking(False)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A private address for each slot: always that slot, over reloads, crashes and takeovers."""
+"""A private address for each slot, which always leads to that slot, over reloads, crashes and
+takeovers."""
 
 import os
 import shutil
@@ -56,7 +57,7 @@ class SlotListen(SlotListenTestCase):
             self.assertEqual(self.ask_slot(slot)["slot"], slot)
         self.assertEqual([worker["slot_listen"] for worker in instance.workers()],
                          [f"unix:{self.path(slot)}" for slot in range(3)])
-        # A proxy of another user reaches it: the directory decides who may.
+        # A proxy of another user can connect: the permissions of the directory decide.
         self.assertEqual(stat.S_IMODE(self.path(0).stat().st_mode), 0o666)
         self.assertEqual(instance.stop(), 0)
         self.assertEqual(list(self.sockets.iterdir()), [])
@@ -83,7 +84,7 @@ class SlotListen(SlotListenTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_reloads_lose_nobody(self):
-        """Clients on the private way, one after the other, while workers are replaced."""
+        """Clients use the private address, one after the other, while workers are replaced."""
         instance = self.serve_slots(2)
         generations = set()
         for _ in range(5):
@@ -115,7 +116,7 @@ class SlotListen(SlotListenTestCase):
         self.assertEqual(self.ask_slot(2)["slot"], 2)
         self.assertEqual(instance.run("scale", "1").returncode, 0)
         wait_for("their files to be gone", lambda: len(list(self.sockets.iterdir())) == 1)
-        # One that can't be made leaves everything as it was.
+        # If a socket can't be made, nothing changes.
         self.path(2).write_text("somebody's")
         result = instance.run("scale", "3")
         self.assertEqual(result.returncode, FAILED, result.stderr)
@@ -128,7 +129,7 @@ class SlotListen(SlotListenTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_failed_scale_without_descriptors(self):
-        """The library refuses the slots: their files go as well."""
+        """The library refuses the slots. The files of their sockets are removed."""
         instance = self.serve_slots(1)
         with few_descriptors(instance.pid, 75):
             result = instance.run("scale", "30")
@@ -150,14 +151,14 @@ class SlotListen(SlotListenTestCase):
         self.kill_worker(successor, 1)
         self.wait_generation(successor, 2, slot=1)
         self.assertEqual(self.ask_slot(1)["gen"], 2)
-        # A worker that leaves its slot still accepts from the slot's own socket, too.
+        # A worker that leaves its slot still accepts from the slot's private socket.
         self.assertEqual(successor.run("reload", "--wait=drained").returncode, 0)
         self.assertEqual(self.ask_slot(0)["gen"], 2)
         self.assertEqual(successor.stop(), 0)
         self.assertEqual(list(self.sockets.iterdir()), [])
 
     def test_takeover_without_the_worker(self):
-        """The socket ended with its worker: its file is no obstacle for a new one."""
+        """The socket ended with its worker. Its file does not hinder a new one."""
         instance = self.serve_slots(2)
         before = self.pids(instance)
         self.kill_controller(instance)
@@ -169,7 +170,7 @@ class SlotListen(SlotListenTestCase):
         self.assertEqual(successor.stop(), 0)
 
     def test_beside_passed_connections(self):
-        """One worker has them all: its listening socket, its private one, its channel."""
+        """One worker uses all of them: its listening socket, its private one, its channel."""
         instance = self.serve("-w", "2", *WORKERS, "--slot-listen", self.form, "--behind-proxy",
                               "xff", "--", TAKER)
         self.assertEqual(self.ask_slot(1)["slot"], 1)
@@ -202,7 +203,7 @@ class Mistakes(SlotListenTestCase):
         self.path(1).write_text("precious")
         self.check(self.form, "1.sock", "no socket", code=FAILED)
         self.assertEqual(self.path(1).read_text(), "precious")
-        # What was made before that is gone again.
+        # Files that were made before the failure are removed.
         self.assertFalse(self.path(0).exists())
 
     def test_somebody_listens_there(self):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Options of the listening sockets: --tcp-defer-accept and those beside it."""
+"""Options of the listening sockets: --tcp-defer-accept and similar ones."""
 
 import pathlib
 import re
@@ -17,14 +17,14 @@ NET_ADMIN = 1 << 12
 
 
 def states(port):
-    """The states of the server's connections at a port, as the kernel tells them."""
+    """Returns the states of the server's connections at a port, as the kernel reports them."""
     lines = pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]
     words = [line.split() for line in lines]
     return {int(each[3], 16) for each in words if each[1].endswith(f":{port:04X}")} - {LISTENING}
 
 
 def marks(*states_of):
-    """The marks of the sockets at port 3000, as ss(8) shows them; "": none."""
+    """Returns the marks of the sockets at port 3000, as ss(8) shows them; "" stands for none."""
     lines = subprocess.run(["ss", "-Htne", *states_of, "sport = :3000"], check=True,
                            capture_output=True, text=True).stdout.splitlines()
     return [(re.findall(r"fwmark:(\w+)", line) or [""])[0] for line in lines]
@@ -47,7 +47,8 @@ class SocketOptions(harness.TestCase):
 
     def test_fastopen_takes_data_in_the_syn(self):
         self.serve("-w", 2, *LISTEN, "--tcp-fastopen", 64, "--", WORKER)
-        # The server must allow it, and need no cookie, which only a second connection would have.
+        # The server must allow it, and require no cookie, which only a second connection would
+        # have.
         before = pathlib.Path("/proc/sys/net/ipv4/tcp_fastopen").read_text()
         harness.world.set_sysctl("net.ipv4.tcp_fastopen", 0x207)
         self.addCleanup(harness.world.set_sysctl, "net.ipv4.tcp_fastopen", before.strip())

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Takes long.
 """socket.io as its users run it: an unchanged application, and clients of socket.io-client from
-many addresses, in each of the ways in which they connect."""
+many addresses, with each of its transports."""
 
 import unittest
 
@@ -32,14 +32,15 @@ class SocketioTestCase(NpmTestCase):
                                                      **options})
 
     def assert_undisturbed(self, clients, rounds=None):
-        """One connection, all the round trips, not one error."""
+        """Check that each client had one connection, made all round trips, and had no error."""
         rounds = ROUNDS if rounds is None else rounds
         bad = [client for client in clients if client["errors"] or client["connects"] != 1
                or client["rounds"] < rounds]
         self.assertEqual(bad[:3], [], f"{len(bad)} of {len(clients)}")
 
     def check_sessions(self, instance, transports, **options):
-        """Sessions that nothing disturbs, each at its worker; what one says reaches all."""
+        """Check sessions that are not disturbed. Each is at its worker, and a message of one client
+        reaches all."""
         crowd = self.crowd(transports, **options)
         clients = crowd.finished(LIMIT_S)
         self.assertEqual(len(clients), crowd.count)
@@ -66,7 +67,7 @@ class Sessions(SocketioTestCase):
 
 class Naive(SocketioTestCase):
     def test_nodes_cluster_loses_sessions(self):
-        """Node's own primary gives a client's connections to whom comes next."""
+        """Node's own primary gives each connection of a client to the next worker."""
         self.program("node", SOURCES / "primary.js", SLOTS,
                      env={"NODE_PATH": nodeapps.MODULES})
         wait_for("the application to listen", listening_sockets)
@@ -77,7 +78,7 @@ class Naive(SocketioTestCase):
 
 
 class DocumentedClusterExample(SocketioTestCase):
-    """The example of socket.io's documentation, which has a primary of its own, left as it is."""
+    """The example of socket.io's documentation, which has a primary of its own, unchanged."""
 
     TEXT = """
 const cluster = require('cluster');
@@ -106,7 +107,7 @@ if (cluster.isMaster) {
 
 @harness.tests_of(WAYS)
 class Reloaded(SocketioTestCase):
-    """A rolling reload under clients that do not stop talking."""
+    """A rolling reload while clients send messages."""
 
     def check(self, transports):
         instance = self.serve_node(APPLICATION, "--term-after", "500ms",
@@ -129,7 +130,7 @@ class Reloaded(SocketioTestCase):
 
 @harness.tests_of(WAYS)
 class Killed(SocketioTestCase):
-    """A worker's SIGKILL: nobody else's clients notice."""
+    """SIGKILL to a worker: the clients of other workers notice nothing."""
 
     def check(self, transports):
         instance = self.serve_node(APPLICATION, slots=SLOTS)
@@ -152,7 +153,8 @@ class Killed(SocketioTestCase):
 
 
 class Asked(SocketioTestCase):
-    """What one worker asks all others for, by way of us: fetchSockets() of the adapter."""
+    """Requests of one worker to all others by way of the controller: fetchSockets() of the
+    adapter."""
 
     def serve_some(self):
         instance = self.serve_node(APPLICATION, "--term-after", "500ms",
@@ -163,13 +165,13 @@ class Asked(SocketioTestCase):
         return instance, crowd
 
     def assert_counted(self, instance, count):
-        """By every worker."""
+        """Check that every worker counts so many clients."""
         sources = [self.sources_of(instance, slot, 1)[0] for slot in range(SLOTS)]
         self.assertEqual([http_get(HERE, source)[2] for source in sources],
                          SLOTS * [str(count)])
 
     def test_after_a_death(self):
-        """Nobody waits for the dead."""
+        """No worker waits for the answer of the dead one."""
         instance, crowd = self.serve_some()
         self.kill_worker(instance, 1)
         self.wait_generation(instance, 2, 1)
@@ -184,7 +186,7 @@ class Asked(SocketioTestCase):
         self.assert_counted(instance, 20)
 
     def test_after_a_takeover(self):
-        """Who asks is not known to the next controller yet."""
+        """The next controller does not know the worker that asks yet."""
         instance, _ = self.serve_some()
         self.kill_controller(instance)
         instance = self.serve_node(APPLICATION, "--term-after", "500ms",
@@ -193,7 +195,8 @@ class Asked(SocketioTestCase):
 
 
 class Redis(SocketioTestCase):
-    """With @socket.io/redis-adapter: what one worker says reaches the clients of all, by Redis."""
+    """With @socket.io/redis-adapter, a worker's message reaches the clients of all workers by
+    Redis."""
 
     @unittest.skipIf(nodeapps.why_not("redis-server"), nodeapps.why_not("redis-server"))
     def test_sessions(self):
@@ -209,7 +212,7 @@ class Redis(SocketioTestCase):
 
 
 class Proxied(SocketioTestCase):
-    """All ways, one after the other, each with clients of its own."""
+    """All transports, one after the other, each with clients of its own."""
 
     def check_behind(self, how, *proxy):
         instance = self.serve_node(
@@ -256,7 +259,8 @@ class Proxied(SocketioTestCase):
 
     @unittest.skipIf(nodeapps.why_not("nginx"), nodeapps.why_not("nginx"))
     def test_nginx_that_keeps_connections(self):
-        """It would send one client's requests behind another's, were they not closed."""
+        """If the connections were not closed, nginx would send one client's requests behind
+        another's."""
         self.check_behind_nginx("keepalive 32;", '""')
 
     @unittest.skipIf(nodeapps.why_not("haproxy"), nodeapps.why_not("haproxy"))

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Starting, looking, stopping: the demo, status, where, help, and every way to an end."""
+"""Starting, looking, stopping: the demo, status, where, help, and every way to stop."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from privilege import forbid_ipv6
 from programs import STICKYCTL, WORKER
 from world import but_keepers, files_below, wait_for
 
-# What scripts rely on: the keys of `status --json` and their types.
+# Scripts rely on the keys of `status --json` and their types.
 NULL = type(None)
 STATUS_KEYS = {
     "name": str, "pid": int, "steering": str, "steering_reason": str, "uptime_ms": int,
@@ -37,7 +37,7 @@ COMMANDS = ("start", "status", "stop", "where", "doctor", "version", "help")
 
 
 def sources(count, first=1):
-    """Addresses of 127/8 to be a client from."""
+    """Returns addresses of 127/8 for clients."""
     return [f"127.1.{number // 250}.{number % 250 + 1}"
             for number in range(first, first + count)]
 
@@ -107,7 +107,7 @@ class Demo(harness.TestCase):
 
 
 class Workers(harness.TestCase):
-    """How many there are where nobody says."""
+    """The number of workers without -w."""
 
     def slots_by_default(self, *prefix):
         instance = self.start(*LISTEN, prefix=prefix).ready()
@@ -116,7 +116,7 @@ class Workers(harness.TestCase):
         return slots
 
     def limit_cpus(self, quota):
-        """Let our cgroup have so much of a CPU."""
+        """Limit the test's cgroup to a part of a CPU."""
         path = pathlib.Path("/proc/self/cgroup").read_text()
         own = re.search(r"^0::(/.*)$", path, re.MULTILINE)
         if not own:
@@ -139,7 +139,7 @@ class Workers(harness.TestCase):
         self.assertEqual(self.slots_by_default(), 1)
         limit.write_text("100000 100000\n")
         self.assertEqual(self.slots_by_default(), 1)
-        # A part of a CPU counts as one.
+        # A part of a CPU counts as one CPU.
         limit.write_text("100001 100000\n")
         self.assertEqual(self.slots_by_default(), min(2, len(os.sched_getaffinity(0))))
 
@@ -154,7 +154,7 @@ class Workers(harness.TestCase):
 
 
 class Status(harness.TestCase):
-    """What `status` and `where` show."""
+    """The output of `status` and `where`."""
 
     def assert_keys(self, found, wanted):
         self.assertLessEqual(set(wanted), set(found))
@@ -182,7 +182,8 @@ class Status(harness.TestCase):
         self.assertNotIn(status["seed_id"], seed, "it must not tell the seed")
         self.assertEqual([worker["slot"] for worker in status["workers"]], [0, 1, 2])
         self.assertEqual(sum(worker["buckets"] for worker in status["workers"]), 65536)
-        # 30 connections over loopback and no SYN cookie: placements are connections.
+        # These are 30 connections over loopback without a SYN cookie, so each placement is a
+        # connection.
         self.assertEqual(sum(worker["steered"] for worker in status["workers"]), 30)
         self.assertEqual(status["counters"]["steered"], 30)
 
@@ -238,7 +239,7 @@ class Status(harness.TestCase):
             self.assertIn(answer["bucket"], range(65536))
             self.assertEqual(answer["pid"], pids[answer["slot"]])
             self.assertEqual(answer, instance.where(address))
-        # The same client, whichever way it is written.
+        # Both forms are the same client.
         self.assertEqual(*(instance.where(address)["bucket"] for address in
                            ("203.0.113.9", "::ffff:203.0.113.9")))
         text = instance.run("where", "203.0.113.9").stdout
@@ -287,7 +288,7 @@ class Status(harness.TestCase):
 
 
 class Help(harness.TestCase):
-    """What asks for no instance."""
+    """Commands that need no instance."""
 
     def test_version(self):
         header = (pathlib.Path(__file__).parents[2] / "include" / "sticky.h").read_text()
@@ -325,10 +326,10 @@ class Help(harness.TestCase):
 
 
 class Stop(harness.TestCase):
-    """Every way to an end, and what clients see of it."""
+    """Every way to stop, and how clients see it."""
 
     def begin_request(self, instance):
-        """A connection that a worker has accepted, its request begun."""
+        """Open a connection that a worker has accepted, with the beginning of a request."""
         client = client_socket(HERE)
         self.addCleanup(client.close)
         client.sendall(b"half a ")
@@ -432,8 +433,8 @@ class Stop(harness.TestCase):
         self.assertIn("--hard-shutdown-delay", result.stderr)
 
     def test_other_signals_do_not_end_it(self):
-        # A terminal that is closed (HUP) or a log that is rotated (USR1) is no reason to end,
-        # and leave the workers without anybody.
+        # A terminal that is closed (HUP) or a log that is rotated (USR1) must not end the
+        # controller, which would leave the workers without one.
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify")
         for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGPIPE):
             instance.send(number)
@@ -442,7 +443,7 @@ class Stop(harness.TestCase):
         self.assertEqual(instance.terminate(), 0)
 
     def test_stop_during_start(self):
-        # Nobody is ready yet, and the end is an end all the same.
+        # No worker is ready yet. The instance stops all the same.
         instance = self.start(*LISTEN, "-w", "2", "--ready", "notify", "--", WORKER)
         instance.wait_status("starting workers", lambda status: all(
             worker["pid"] for worker in status["workers"]))
@@ -451,7 +452,7 @@ class Stop(harness.TestCase):
     def test_descendants_of_a_worker_end_with_it(self):
         instance = self.serve(*LISTEN, "-w", "2", "--", WORKER, "--notify", "--fork-child")
         self.assertEqual(len(but_keepers()), 5)
-        self.assertEqual(instance.terminate(), 0)  # the rest is every test's check
+        self.assertEqual(instance.terminate(), 0)  # the harness checks the rest after every test
 
     def test_status_while_stopping(self):
         instance = self.serve(*LISTEN, "-w", "1", "--", WORKER, "--notify", "--ignore-term")
@@ -463,7 +464,8 @@ class Stop(harness.TestCase):
         self.assertEqual(instance.wait(), 0)
 
     def test_the_address_is_free_at_once(self):
-        # The demo closes first: its side keeps TIME_WAIT, which must not be in the way.
+        # The demo closes first: its side of the connections is in TIME_WAIT, which must not prevent
+        # the next start.
         for _ in range(2):
             demo = self.serve(*LISTEN, "-w", "2")
             for source in sources(5):

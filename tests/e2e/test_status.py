@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What `status` shows on a terminal: what is wrong first, 80 columns, colours where they belong."""
+"""The output of `status` on a terminal: problems first, 80 columns, colours only where they
+belong."""
 
 import re
 import subprocess
@@ -22,7 +23,7 @@ class Status(LifecycleTestCase):
         return lines
 
     def on_a_terminal(self, instance, *arguments, seconds=None, **environment):
-        """What it writes where stdout is a terminal: script(1) makes one."""
+        """Returns the output when stdout is a terminal, which script(1) makes."""
         command = f"{STICKYCTL} status {' '.join(arguments)}"
         env = self.environment(**environment)
         process = subprocess.Popen(["script", "-qfc", command, "/dev/null"], env=env, text=True,
@@ -55,7 +56,7 @@ class Status(LifecycleTestCase):
         self.assertTrue(lines[end + 1].startswith("default: running"))
 
     def test_without_sysfs(self):
-        """A chroot has none: how many processors there may be is not known."""
+        """A chroot has no sysfs: the possible number of processors is unknown."""
         self.mount("-t", "tmpfs", "none", "/sys/devices/system/cpu")
         instance = self.serve_workers(2)
         ask(HERE)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Stickiness, by 4,096 clients with an address each and several connections each: every
-client is always served by the same slot, the one that `where` names."""
+"""Stickiness: 4,096 clients have an address each, and make several connections each. Every client
+is always served by the same slot, the one that `where` names."""
 
 import ipaddress
 import json
@@ -31,7 +31,7 @@ def v6_source(index):
 
 
 def read_map(path):
-    """address -> slot, as clients --map writes it."""
+    """Returns address -> slot, from a file that clients --map wrote."""
     return {address: int(slot) for address, slot in
             (line.split() for line in path.read_text().splitlines())}
 
@@ -43,14 +43,15 @@ class Steering(harness.TestCase):
         return self.serve("-w", slots, *arguments, "--", *self.COMMAND, **options)
 
     def expect(self, instance, source_of):
-        """What `where` says of every client, as a file for clients --expect."""
+        """Write the slots that `where` names for every client to a file for clients --expect."""
         addresses = [source_of(index) for index in range(SOURCES)]
         answers = instance.where(*addresses)
         return self.write("expected", "".join(
             f"{address} {answer['slot']}\n" for address, answer in zip(addresses, answers)))
 
     def run_clients(self, target, *arguments, family="4", connections=CONNECTIONS):
-        """All clients: answered, and sticky. Returns their map and the counts."""
+        """Connect with all clients, and check that they are answered, and sticky. Returns their map
+        and the counts."""
         path = self.dir / "map"
         counts = self.clients("--target", target, "--family", family, "--sources", SOURCES,
                               "--connections", connections, "--map", path,
@@ -61,7 +62,7 @@ class Steering(harness.TestCase):
         return read_map(path), counts
 
     def assert_spread(self, found):
-        """Every slot has its share: 512 clients of 4,096, within five sigma."""
+        """Check that every slot has its share: 512 clients of 4,096, within five sigma."""
         share = SOURCES / SLOTS
         for slot in range(SLOTS):
             count = list(found.values()).count(slot)
@@ -81,7 +82,7 @@ class Steering(harness.TestCase):
         instance = self.serve_workers("-l", V4)
         _, counts = self.assert_sticky(instance, V4, "4", v4_source, MANY_CONNECTIONS)
         status = instance.status()
-        # The program counts placements: as connections, but for SYN cookies.
+        # The program counts placements. These are connections, unless SYN cookies are used.
         steered = {str(worker["slot"]): worker["steered"] for worker in status["workers"]}
         for slot, count in counts["per_slot"].items():
             self.assertGreaterEqual(steered[slot], count)
@@ -96,7 +97,7 @@ class Steering(harness.TestCase):
         instance = self.serve_workers("-l", BOTH)
         v4, _ = self.assert_sticky(instance, V4, "4", v4_source)
         self.assert_sticky(instance, V6, "6", v6_source)
-        # IPv4 from an IPv6 socket is IPv4 on the wire, and the same client.
+        # IPv4 over an IPv6 socket is IPv4 on the wire, and the same client.
         mapped, _ = self.run_clients(V4, family="mapped", connections=1)
         self.assertEqual(mapped, v4)
 
@@ -156,7 +157,7 @@ class Steering(harness.TestCase):
         instance = self.serve_workers("-l", V4, "--state-dir", self.dir / "other")
         other, _ = self.stop_after(instance, V4)
         moved = sum(first[address] != other[address] for address in first)
-        # Chance leaves an eighth where it was: 3,584 move, sigma 21.
+        # By chance an eighth of the clients stay where they were: 3,584 move, sigma 21.
         self.assertLess(abs(moved - SOURCES * 7 / 8), 5 * 21.2, moved)
 
     def test_one_slot_more_moves_clients_to_it_alone(self):
@@ -167,7 +168,8 @@ class Steering(harness.TestCase):
         self.assertLess(abs(len(moved) - SOURCES / 8), 5 * 21.2, len(moved))
 
     def assert_together(self, found, prefix):
-        """Clients of a network share a slot, and the networks don't all share one."""
+        """Check that clients of a network share a slot, and that the networks don't all share
+        one."""
         networks = {}
         for address, slot in found.items():
             network = ipaddress.ip_network(f"{address}/{prefix}", strict=False)

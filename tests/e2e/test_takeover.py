@@ -23,7 +23,7 @@ KILLS = 10
 
 
 def lock_as_nobody(path, log):
-    """In a child: wait for a read lock on a file, and hold it. Returns the child's pid."""
+    """Fork a child that waits for a read lock on a file, and holds it. Returns the child's pid."""
     child = os.fork()
     if child:
         return child
@@ -44,7 +44,7 @@ def lock_as_nobody(path, log):
 
 class TakeoverTestCase(LifecycleTestCase):
     def start_again(self, former, *arguments, command=(WORKER, "--notify"), slots=None, **options):
-        """Another controller of the same name; `arguments` as for serve_workers()."""
+        """Start another controller of the same name. `arguments` are those of serve_workers()."""
         slots = slots or former.slots
         instance = self.start("-w", slots, *WORKERS, *arguments, "--", *command, **options)
         instance.slots = slots
@@ -88,7 +88,7 @@ class Takeover(TakeoverTestCase):
         self.assertTrue(is_refused(HERE))
 
     def test_everything_works_afterwards(self):
-        """Respawn, reload, scale, drain, and another takeover."""
+        """Respawn, reload, scale, drain, and another takeover work."""
         instance = self.serve_workers(2)
         self.kill_controller(instance)
         successor = self.start_again(instance).ready()
@@ -115,8 +115,8 @@ class Takeover(TakeoverTestCase):
         self.assertEqual(third.terminate(), 0)
 
     def test_from_another_mount_namespace(self):
-        """It has the same BPF file system, as systemd's services have it: that is no limit. With
-        one of its own, the log warns."""
+        """The namespace has the same BPF file system, as with systemd's services: the takeover
+        works. If it has one of its own, the log warns."""
         instance = self.serve_workers(2, prefix=("unshare", "--mount"))
         before = self.pids(instance)
         self.assertFalse(instance.log_lines("takeover_limited"))
@@ -134,7 +134,7 @@ class Takeover(TakeoverTestCase):
         self.assertEqual(successor.stop(), 0)
 
     def test_from_another_mount_namespace_of_a_container(self):
-        """The same, where the root directory of PID 1 may not be looked at."""
+        """The same, when the controller may not read the root directory of PID 1."""
         few = without("sys_ptrace")
         instance = self.serve_workers(1, prefix=("unshare", "--mount", *few))
         self.assertFalse(instance.log_lines("takeover_limited"))
@@ -150,7 +150,7 @@ class Takeover(TakeoverTestCase):
         self.kill_controller(instance)
         os.kill(dead, signal.SIGKILL)
         self.wait_gone(dead)
-        # Its clients are served by others rather than by nobody.
+        # The dead worker's clients are served by other slots meanwhile.
         self.assertIn(ask(HERE, "127.8.0.1")["slot"], (0, 1, 2))
         successor = self.start_again(instance).ready()
         self.assertEqual(self.generations(successor), [1, 2, 1])
@@ -167,7 +167,7 @@ class Takeover(TakeoverTestCase):
         successor.stop()
 
     def kill_workers_and_controller(self, instance, slots):
-        """Returns the pids that all workers had."""
+        """Returns the pids of all workers before that."""
         before = self.pids(instance)
         self.kill_controller(instance)
         for slot in slots:
@@ -176,7 +176,7 @@ class Takeover(TakeoverTestCase):
         return before
 
     def test_slots_are_filled_one_at_a_time(self):
-        """As a reload would: never two new lives that are starting at once."""
+        """The slots are filled as by a reload: two new workers never start at the same time."""
         instance = self.serve_workers(4, command=(WORKER, "--notify-delay", "100"))
         before = self.kill_workers_and_controller(instance, (0, 2, 3))
         successor = self.start_again(instance, command=(WORKER, "--notify-delay", "100")).ready()
@@ -259,7 +259,7 @@ class Takeover(TakeoverTestCase):
         successor.stop()
 
     def test_spilled_before_and_held_now(self):
-        """The kernel's table is as the new command line wants it, whatever it was."""
+        """The kernel's table becomes that of the new command line, whatever it was before."""
         instance = self.serve_workers(2, "--when-down", "spill")
         source = self.sources_of(instance, 1, 1)[0]
         instance.run("drain", "1")
@@ -309,7 +309,7 @@ class Takeover(TakeoverTestCase):
         successor.stop()
 
     def test_counters_only_grow(self):
-        """Answers, restarts, killed ones: over a takeover too."""
+        """Counters of answers, restarts and kills grow, also over a takeover."""
         instance = self.serve_workers(2, "--max-retries", "0", "--hard-shutdown-delay", "200ms")
         instance.run("drain", "0")
         instance.wait_status("the drained slot", lambda status: status["workers"][0][
@@ -331,7 +331,8 @@ class Takeover(TakeoverTestCase):
         successor.stop()
 
     def test_another_user_can_not_keep_it_out(self):
-        """By waiting for a lock on the pid file: it gets none, and the takeover goes on."""
+        """The user waits for a lock on the pid file. The user gets none, and the takeover goes
+        on."""
         instance = self.serve_workers(1)
         log = self.dir / "locker"
         with open(log, "wb") as file:
@@ -354,7 +355,7 @@ class Takeover(TakeoverTestCase):
 
 
 class Apart(TakeoverTestCase):
-    """Instances of one name in different run directories have nothing in common."""
+    """Instances of one name in different run directories share nothing."""
 
     def test_each_has_maps_of_its_own(self):
         runs = [self.dir / "run-a", self.dir / "run-b"]
@@ -387,7 +388,7 @@ class Apart(TakeoverTestCase):
 
 
 class NoRoom(TakeoverTestCase):
-    """The run directory's file system is full."""
+    """The file system of the run directory is full."""
 
     def setUp(self):
         super().setUp()
@@ -404,7 +405,8 @@ class NoRoom(TakeoverTestCase):
                 ballast.flush()
 
     def test_a_takeover_waits_for_room(self):
-        """An error that names the file, and the workers serve on until there is room."""
+        """The takeover fails with an error that names the file. The workers serve on until there is
+        room."""
         instance = self.serve_workers(2, run_dir=self.run_dir)
         pids = self.pids(instance)
         self.kill_controller(instance)
@@ -432,7 +434,7 @@ class NoRoom(TakeoverTestCase):
 
 
 class Storm(TakeoverTestCase):
-    """SIGKILLs at random moments."""
+    """SIGKILL at random moments."""
 
     def workers_alive(self):
         return {pid for pid, text in world.other_processes().items()
@@ -440,7 +442,8 @@ class Storm(TakeoverTestCase):
 
     def check_converged(self, successor, slots):
         self.wait_all_ready(successor)
-        # A reload that the command line asks for, and what was half made, are over.
+        # The reload that the command line asks for, and operations that were half done, are
+        # complete.
         self.wait_drained(successor)
         wait_for(lambda: f"{slots} workers alone: {world.other_processes()}",
                  lambda: len(self.workers_alive()) == slots)
@@ -465,7 +468,8 @@ class Storm(TakeoverTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_kills_during_takeovers(self):
-        """The next one dies too, whatever it was doing: the one behind it finds everybody."""
+        """The next controller dies, too, at any point of its work. The one after it takes all
+        workers over."""
         chance = random.Random(4)
         instance = first = self.serve_workers(2)
         before = self.pids(instance)
@@ -481,7 +485,7 @@ class Storm(TakeoverTestCase):
 
 
     def test_killed_when_it_has_just_begun_its_notes(self):
-        """A takeover that dies must leave what the former controller noted of its workers."""
+        """A takeover that dies must leave the previous controller's notes about its workers."""
         instance = first = self.serve_workers(2)
         before = self.pids(instance)
         path = instance.directory / "slots"
@@ -489,7 +493,8 @@ class Storm(TakeoverTestCase):
             self.kill_controller(instance)
             noted = path.stat()
             instance = self.start_again(first)
-            # As closely as can be: the moment at which the file is another one, or gone.
+            # The kill comes as close as possible to the moment at which the file is replaced, or
+            # removed.
             self.wait_for_another(path, noted)
         self.kill_controller(instance)
         instance = self.start_again(first)
@@ -498,7 +503,7 @@ class Storm(TakeoverTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def wait_for_another(self, path, noted):
-        """Without a pause between two looks."""
+        """Poll without a pause until the file is another one."""
         def is_another():
             try:
                 now = path.stat()
@@ -530,7 +535,7 @@ class Storm(TakeoverTestCase):
 
 
 class Upgrade(TakeoverTestCase):
-    """Another program in the same process."""
+    """The same process runs another program."""
 
     def test_upgrades_under_load(self):
         instance = self.serve_workers(4)
@@ -547,7 +552,7 @@ class Upgrade(TakeoverTestCase):
         self.assertGreater(after["started_at"], before["started_at"])
         self.assert_counters(instance)
         instance.note_bpf_objects()
-        # Its children are still its own: how they end is told, and no zombie is left.
+        # Workers are still children of the process. Their end is reported, and no zombie is left.
         killed = self.kill_worker(instance, 0)
         worker = self.wait_generation(instance, 2)
         self.assertEqual(worker["last_exit"]["signal"], "SIGKILL")

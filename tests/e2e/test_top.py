@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`stickyctl top` on a terminal of the test: it draws, resizes, orders, gives the terminal back."""
+"""`stickyctl top` on a terminal of the test: it draws, resizes, sends commands, and restores the
+terminal."""
 
 import os
 import re
@@ -13,7 +14,7 @@ from programs import FAILED, NOT_RUNNING, STICKYCTL, USAGE
 from terminal import Terminal
 from world import wait_for
 
-LEAVES = "\033[?1049l"  # xterm: back to the screen before
+LEAVES = "\033[?1049l"  # xterm: return to the previous screen
 KEYS = "q quit  ? help  r reload"
 
 
@@ -101,7 +102,7 @@ class Top(LifecycleTestCase):
         self.check_terminal_goes_away()
 
     def test_the_instance_hangs_ends_and_comes_back(self):
-        """What was seen last stays, and the line above the keys says why."""
+        """The last state stays on the screen. The line above the keys tells why."""
         instance = self.serve_workers(1)
         terminal = self.top()
         terminal.wait("default: running")
@@ -139,7 +140,8 @@ class Top(LifecycleTestCase):
         self.assert_message(self.stickyctl("top"), "no terminal", "status --watch", code=USAGE)
 
     def test_without_terminfo(self):
-        """As in small images of containers: most terminals are taken for an xterm."""
+        """Small images of containers have no terminfo. Most terminals are then treated as an
+        xterm."""
         self.serve_workers(1)
         for place in ("/etc/terminfo", "/lib/terminfo", "/usr/share/terminfo"):
             if os.path.isdir(place):

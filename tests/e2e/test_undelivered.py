@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Connections that were passed to a worker, and that it never took: it dies, hangs, refuses them,
-closes its channel, or is a stranger who writes what it likes."""
+"""Connections that were passed to a worker which never takes them: it dies, hangs, refuses them,
+closes its channel, or sends invalid messages."""
 
 import contextlib
 import os
@@ -15,10 +15,11 @@ from passing import USER, XFF, PassingTestCase, forwarded, parse, request
 from world import wait_for
 
 LONG = ("--max-retries", "600", "--retry-delay", "100ms")
-# In the order in which they connect: one dispatcher, which need not wait for any head.
+# Connections are served in the order in which they connect: there is one dispatcher, which need not
+# wait for a head.
 ORDERED = (*USER, "--dispatchers", "1", *LONG)
-ON_THE_WAY = 128  # at most, to one worker
-COUNT = 300       # so that others wait behind them
+ON_THE_WAY = 128  # limit for one worker
+COUNT = 300       # enough for connections to wait behind those
 
 
 class Undelivered(PassingTestCase):
@@ -27,7 +28,8 @@ class Undelivered(PassingTestCase):
                 for number in range(first, first + count)]
 
     def wait_dispatched(self, instance, count):
-        """They have come to the delivery: what is not held is on its way."""
+        """Wait until the dispatchers have handled so many connections. Each of them is held, or on
+        its way."""
         self.wait_counters(instance, dispatched=count)
 
     def answers_of(self, clients):
@@ -45,10 +47,10 @@ class Undelivered(PassingTestCase):
 
 
 class Deaf(Undelivered):
-    """A worker that never takes from its channel."""
+    """A worker that never reads from its channel."""
 
     def serve_deaf(self, *arguments, slots=1):
-        """The first life is deaf."""
+        """Start slots whose first worker never reads from its channel."""
         command = self.taker_script("[ $STICKY_GENERATION = 1 ] && exec $TAKER --no-accept")
         return self.serve_takers(slots, *arguments, command=[command])
 
@@ -78,7 +80,7 @@ class Deaf(Undelivered):
                          [f"203.0.113.{number}" for number in range(1, 201)])
 
     def test_killed_twice(self):
-        """The next life too."""
+        """The next worker is killed before it has read, too."""
         command = self.taker_script("[ $STICKY_GENERATION -lt 3 ] && exec $TAKER --no-accept")
         instance = self.serve_takers(1, *ORDERED, command=[command])
         clients = self.strand(instance)
@@ -89,7 +91,8 @@ class Deaf(Undelivered):
         self.assert_in_order(self.answers_of(clients), COUNT, 3)
 
     def test_killed_when_it_took_some(self):
-        """What it took ends with it; the others go on, and nobody is served twice."""
+        """Connections that the worker took end with it. The others are served by the next one, each
+        once."""
         command = self.taker_script("[ $STICKY_GENERATION = 1 ] && exec $TAKER --accept-max 50")
         instance = self.serve_takers(1, *ORDERED, command=[command])
         clients = [self.open(f"127.9.0.{number + 1}") for number in range(200)]
@@ -104,7 +107,8 @@ class Deaf(Undelivered):
                              150, 2)
 
     def test_those_that_reset_on_the_way(self):
-        """Its successor gets them as they are, and nothing else of it."""
+        """Clients reset connections on their way. The next worker gets them, and the controller
+        keeps no descriptor."""
         instance = self.serve_deaf(*ORDERED)
         descriptors = instance.descriptors()
         clients = self.strand(instance, 100)
@@ -115,7 +119,8 @@ class Deaf(Undelivered):
         instance.wait_descriptors(descriptors)
 
     def test_a_reload_of_one_that_hangs(self):
-        """Those that wait go to the new one at once, those in the old one's channel at its end."""
+        """Connections that wait in the controller go to the new worker at once. Connections in the
+        old worker's channel follow at its end."""
         instance = self.serve_takers(1, *ORDERED, "--hard-shutdown-delay", "300ms")
         descriptors = instance.descriptors()
         pid = instance.workers()[0]["pid"]
@@ -132,7 +137,7 @@ class Deaf(Undelivered):
         self.assert_all_back(instance, descriptors)
 
     def test_a_reload_of_one_that_is_slow(self):
-        """It gives back what it has not taken when it is told to stop."""
+        """When the worker is told to stop, it gives back the connections that it has not taken."""
         command = self.taker_script(
             "[ $STICKY_GENERATION = 1 ] && exec $TAKER --accept-pause 20")
         instance = self.serve_takers(1, *ORDERED, command=[command])
@@ -146,7 +151,7 @@ class Deaf(Undelivered):
         self.assert_all_back(instance, descriptors)
 
     def test_scaled_away(self):
-        """Its slot goes: they go to the slots that are left."""
+        """The worker's slot is removed: its connections go to the other slots."""
         command = self.taker_script("[ $STICKY_SLOT = 1 ] && exec $TAKER --no-accept")
         instance = self.serve_takers(2, *ORDERED, "--hard-shutdown-delay", "300ms",
                                      command=[command])
@@ -159,10 +164,10 @@ class Deaf(Undelivered):
 
 
 class Refused(Undelivered):
-    """A worker without descriptors."""
+    """A worker without free descriptors."""
 
     def test_they_come_later(self):
-        # A second between two tries: time to see that all have come back.
+        # The delay of a second shows that all connections have come back.
         instance = self.serve_takers(1, *ORDERED, "--retry-delay", "1s")
         descriptors = instance.descriptors()
         pid = instance.workers()[0]["pid"]
@@ -186,7 +191,8 @@ class Refused(Undelivered):
         self.assert_all_back(instance, descriptors)
 
 
-# A worker by hand: says hello, is ready, and then does what its argument says.
+# A worker that does not use libsticky. It says hello, is ready, and then behaves as its argument
+# says.
 STRANGER = """
 import os, random, socket, struct, sys, time
 what = sys.argv[1] if os.environ["STICKY_GENERATION"] == "1" else "good"
@@ -235,7 +241,7 @@ time.sleep(1000)
 
 
 class Strange(Undelivered):
-    """A worker whose channel is not used as it should be. Slot 1 is another one's."""
+    """A worker in slot 0 that misuses its channel. Slot 1 has a good worker."""
 
     def serve_stranger(self, what, *arguments):
         self.done = self.dir / "done"
@@ -253,7 +259,7 @@ class Strange(Undelivered):
 
     @staticmethod
     def nulls(instance):
-        """How many descriptors of the controller are /dev/null."""
+        """Returns how many descriptors of the controller are /dev/null."""
         directory = f"/proc/{instance.pid}/fd"
         found = []
         for name in os.listdir(directory):
@@ -268,7 +274,8 @@ class Strange(Undelivered):
         instance = self.serve_stranger("junk")
         wait_for("its junk to be written", self.done.exists)
         self.assert_others_served(instance)
-        # It has none of ours: as many as the same without it.
+        # The controller keeps none of the descriptors that the worker has sent: it has as many as
+        # with a good worker.
         self.assertTrue(instance.runs)
         self.assertEqual(instance.status()["workers"][0]["state"], "ready")
         clients = self.strangers_clients(instance, 20)
@@ -279,12 +286,12 @@ class Strange(Undelivered):
         answers = self.answers_of(clients)
         self.assertEqual({(answer["slot"], answer["gen"]) for answer in answers}, {(0, 2)})
         self.assertEqual(len(answers), 20)
-        # /dev/null is what it passed.
+        # The worker passed descriptors of /dev/null.
         self.assertEqual(self.nulls(instance), nulls, "no descriptor of a stranger's is kept")
         instance.wait_descriptors(before)
 
     def test_flood(self):
-        """One that never stops to talk does not keep us from the others."""
+        """A worker that sends without end does not keep the controller from the others."""
         instance = self.serve_stranger("flood")
         wait_for("its flood", self.done.exists)
         self.assert_others_served(instance)
@@ -294,7 +301,7 @@ class Strange(Undelivered):
         self.assertEqual(len(self.answers_of(self.strangers_clients(instance, 5))), 5)
 
     def check_closed(self, what):
-        """A worker that can't be reached any more is no worker: it is replaced."""
+        """Check that a worker that can't be reached any more is replaced."""
         instance = self.serve_stranger(what)
         descriptors = instance.descriptors()
         clients = self.strangers_clients(instance, 20)
@@ -319,11 +326,11 @@ class Strange(Undelivered):
         self.check_closed("shutdown")
 
     def test_an_empty_message(self):
-        """Which can't be told from the end."""
+        """An empty message looks like the end of the channel."""
         self.check_closed("empty")
 
     def test_a_crash_is_told_as_one(self):
-        """The end of the channel comes with it."""
+        """The channel ends together with the worker."""
         instance = self.serve_takers(2, *ORDERED)
         for generation in range(2, 7):
             self.kill_worker(instance, 1)

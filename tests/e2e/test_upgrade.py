@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`stickyctl upgrade`: connections that wait in the controller are carried over, and an upgrade that
-can't be done is told at once, while the controller goes on."""
+"""`stickyctl upgrade`: connections that wait in the controller are carried over. If an upgrade is
+impossible, an error is reported at once, and the controller goes on."""
 
 import contextlib
 import os
@@ -24,14 +24,14 @@ from proxies import FRONT, PROXIED, ProxyTestCase, target
 from world import BPFFS, patience, status_of, wait_for
 
 BAD_CONFIG = 78
-AT_ONCE_S = 2  # an upgrade that fails is told so soon
+AT_ONCE_S = 2  # time within which an upgrade that fails must be reported
 
 ON_THE_WAY = 128  # connections that are sent to a worker before it accepts the first of them
 
 
 @contextlib.contextmanager
 def stopped(pid):
-    """The process is stopped during the block."""
+    """Stop the process during the block."""
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -47,7 +47,8 @@ class Carried(PassingTestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def check_waiting(self, how, text_of):
-        """A worker accepts nothing: all are carried over twice, in order, and none is lost."""
+        """Check that connections for a worker that accepts nothing are carried over twice, in
+        order, and none is lost."""
         instance = self.serve_takers(2, *how)
         names = self.public_of(instance, 1, ON_THE_WAY + 60)
         pid = instance.workers()[1]["pid"]
@@ -56,7 +57,7 @@ class Carried(PassingTestCase):
         def wait_in_line(count):
             for name in names[len(clients):len(clients) + count]:
                 clients.append(self.open(text=text_of(name) + request()))
-                # Two dispatchers would submit two of them in any order.
+                # Two dispatchers would submit two connections in any order.
                 self.wait_counters(instance, dispatched=len(clients), pending_heads=0)
                 self.wait_held(instance, max(0, len(clients) - ON_THE_WAY))
 
@@ -80,7 +81,7 @@ class Carried(PassingTestCase):
         self.check_waiting(PROXY, proxy_v2)
 
     def test_by_the_control_socket(self):
-        """A client of HTTP/1.1 need not close its connection for the upgrade to begin."""
+        """A client of HTTP/1.1 need not close its connection before the upgrade begins."""
         instance = self.serve_takers(1, *PROXY)
         with instance.control() as connection:
             code, answer = connection.ask("/v1/upgrade", "POST")
@@ -90,7 +91,8 @@ class Carried(PassingTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def check_on_the_way(self, replace):
-        """What was sent to a worker that has not accepted it goes to the next one, too."""
+        """Check that connections which were sent to a worker, but not accepted, go to the next
+        worker, too."""
         idle = self.script("idle", f"[ $STICKY_GENERATION = 1 ] && set -- --no-accept\n"
                                    f'exec {TAKER} --stay "$@"')
         instance = self.serve_takers(1, *PROXY, command=[idle])
@@ -111,7 +113,7 @@ class Carried(PassingTestCase):
         self.check_on_the_way(lambda instance: self.kill_worker(instance, 0))
 
     def test_on_the_way_to_a_worker_that_is_stopped(self):
-        """It gives them back: see sticky_process_stopping()."""
+        """The worker gives the connections back: see sticky_process_stopping()."""
         def reload(instance):
             result = instance.run("reload", "--wait=drained")
             self.assertEqual(result.returncode, 0, result.stderr)
@@ -146,7 +148,7 @@ class Carried(PassingTestCase):
         self.check_heads(PROXY, lambda name: proxy_v2(name) + request())
 
     def test_they_go_on_if_it_fails(self):
-        """The program is there when it is asked, and gone when it is to be run."""
+        """The program exists when it is checked, and is gone when it is to be executed."""
         program = self.dir / "stickyctl"
         shutil.copy(STICKYCTL, program)
         instance = self.serve_takers(1, *PROXY, program=program)
@@ -185,8 +187,8 @@ BROADCASTS = """
 
 
 class Unsent(NodeTestCase):
-    """Messages wait in the controller for a Node.js worker that does not read. Without the rest of
-    one that was sent in part, it could read no other one."""
+    """Messages wait in the controller for a Node.js worker that does not read. If the rest of a
+    message that was sent in part were lost, the worker could read no later one."""
 
     def serve_talkers(self):
         instance = self.serve_node(self.app(BROADCASTS))
@@ -206,7 +208,7 @@ class Unsent(NodeTestCase):
             upgrade = self.program(STICKYCTL, "upgrade")
             instance.wait_status("the upgrade", lambda status: status["upgrade"][
                 "state"] == "running")
-            time.sleep(0.3)  # the new program has been asked by then
+            time.sleep(0.3)  # the new program has been checked by then
         self.assertEqual(upgrade.wait(), 0, upgrade.errors)
         self.wait_heard(instance, 40)
         self.assertEqual(self.pids(instance), pids)
@@ -226,7 +228,7 @@ class Unsent(NodeTestCase):
 
 
 class UnderLoad(ProxyTestCase):
-    """Upgrades in a row, behind HAProxy, while more comes than the workers can take at once."""
+    """Upgrades in a row behind HAProxy, while more connections come than the workers can take."""
 
     @needs("haproxy")
     def test_upgrades_while_connections_wait(self):
@@ -245,7 +247,7 @@ class UnderLoad(ProxyTestCase):
 
 
 class Refused(LifecycleTestCase):
-    """What is wrong is told at once, with what to do, and the controller goes on."""
+    """A mistake is reported at once with its remedy, and the controller goes on."""
 
     def setUp(self):
         super().setUp()
@@ -274,7 +276,7 @@ class Refused(LifecycleTestCase):
         return after
 
     def check_mended(self, instance):
-        """Once the program is a good one, the upgrade succeeds."""
+        """Check that the upgrade succeeds when the program is a good one."""
         shutil.copy(STICKYCTL, self.dir / "good")
         (self.dir / "good").rename(self.program_path)
         pids = self.pids(instance)
@@ -309,7 +311,7 @@ class Refused(LifecycleTestCase):
         self.check_mended(instance)
 
     def test_another_program(self):
-        """Among them a stickyctl that does not know how to be asked."""
+        """The program is not stickyctl, or an old stickyctl without upgrade-check."""
         instance = self.serve_copy()
         self.install("[ $1 = version ] && exit; echo \"stickyctl: no such command: $1\" >&2; exit 2")
         self.check(instance, "no stickyctl that can go on", "no such command: upgrade-check")
@@ -320,7 +322,7 @@ class Refused(LifecycleTestCase):
         self.check_mended(instance)
 
     def test_one_that_does_not_end(self):
-        """The instance serves meanwhile, and nothing of the program is left."""
+        """The instance serves meanwhile, and the program is killed."""
         instance = self.serve_copy()
         self.install("exec sleep 1000")
         upgrade = self.program(STICKYCTL, "upgrade")
@@ -392,7 +394,7 @@ class Refused(LifecycleTestCase):
                           prefix=as_nobody("bpf", "net_bind_service", "sys_ptrace"))
 
     def test_capabilities_of_the_service_manager(self):
-        """They are passed on to the next program, and to no worker."""
+        """The capabilities are passed on to the next program, and to no worker."""
         instance = self.serve_as_nobody()
         pids = self.pids(instance)
         for _ in range(2):
@@ -407,7 +409,7 @@ class Refused(LifecycleTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def kill_and_wait(self, instance):
-        """Returns the pid of the slot's next worker."""
+        """Kill the slot's worker. Returns the pid of the next one."""
         self.kill_worker(instance, 0)
         return self.wait_generation(instance, 2)["pid"]
 
@@ -429,7 +431,7 @@ class Refused(LifecycleTestCase):
         self.check_mended(instance)
 
     def test_during_a_reload(self):
-        """Also where it begins when the upgrade has begun."""
+        """The reload may also begin after the upgrade."""
         command = self.switchable_worker("slow) exec $WORKER;;")
         instance = self.serve_copy(command=[command])
         self.install('sleep 0.3; exec $REAL "$@"')
@@ -450,7 +452,8 @@ class Refused(LifecycleTestCase):
         self.assertEqual(instance.wait(), 0)
 
     def test_one_that_ends_nevertheless(self):
-        """It is told at once, too, and the workers serve on."""
+        """The new controller ends all the same. This is reported at once, and the workers serve
+        on."""
         instance = self.serve_copy()
         pids = self.pids(instance)
         self.install('[ $1 = upgrade-check ] && exec $REAL "$@"; exit 1')
@@ -466,11 +469,11 @@ class Refused(LifecycleTestCase):
         self.assertEqual(successor.stop(), 0)
 
     def test_a_signal_meanwhile(self):
-        """The new program handles it: it is not ended by it."""
+        """The signal does not end the new program: it handles it."""
         instance = self.serve_copy()
         pid, = self.pids(instance)
         began = self.dir / "began"
-        # A shell would not do: it clears the signal mask.
+        # A shell is not suitable: it clears the signal mask.
         self.write("new", f"""#!{sys.executable} -B
 import os, pathlib, sys, time
 if sys.argv[1] == "start":

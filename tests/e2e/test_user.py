@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Without privilege: we accept, and pass on. And workers that take nothing that is passed."""
+"""Steering by the controller, without privilege: it accepts connections and passes them on. Also
+workers that take no passed connections."""
 
 import os
 import pathlib
@@ -19,10 +20,11 @@ SOURCES = [f"127.8.0.{number}" for number in range(1, 51)]
 
 
 class Unprivileged(PassingTestCase):
-    """As nobody, without a single capability."""
+    """The instance runs as nobody, without any capability."""
 
     def nobody(self):
-        """Where nobody may write, and what it may run."""
+        """Returns options for an instance of nobody: directories that nobody may write, and
+        programs that nobody may run."""
         home = self.dir / "nobody"
         home.mkdir()
         home.chmod(0o777)
@@ -51,7 +53,7 @@ class Unprivileged(PassingTestCase):
             self.assertEqual((answer["client"], answer["slot"], answer["sum"]),
                              (source, slot, fnv(request())))
             self.assertTrue(answer["peer"].startswith(f"{source}:"))
-        # The whole life of it.
+        # All operations of the lifecycle work.
         with self.load("--http", rate=1000) as load:
             self.assertEqual(self.command(instance, "reload", "--wait=drained").returncode, 0)
         self.assert_nobody_lost(load.counts)
@@ -92,7 +94,7 @@ class Unprivileged(PassingTestCase):
         self.check_fallback(PROXY, lambda name: proxy_v1(name) + request())
 
     def test_peers_that_are_no_proxies(self):
-        """They come into our hands too here, and are not believed."""
+        """The controller accepts these connections, too, and does not believe their headers."""
         instance = self.serve_takers(4, *XFF, "--trusted-proxy", "127.0.0.1", **self.nobody())
         for source in SOURCES[:10]:
             answer = self.asked(forwarded("203.0.113.1"), source)
@@ -130,12 +132,13 @@ class Unprivileged(PassingTestCase):
 
 
 class Takes(PassingTestCase):
-    """What takes no passed connections."""
+    """Programs that take no passed connections."""
 
     WAYS = {"--behind-proxy=xff": XFF, "--behind-proxy=proxy": PROXY, "steering by user": USER}
 
     def check_refused(self, *command, ways=None):
-        """With the reason, and the ways out, before anybody is served."""
+        """Check that the start fails, with the reason and the remedies, before any client is
+        served."""
         for word, how in (ways or self.WAYS).items():
             with self.subTest(how=how):
                 instance = self.start("-w", "2", *LISTEN, *how, "--", *command)
@@ -148,14 +151,14 @@ class Takes(PassingTestCase):
                 for wanted in (word, "sticky_process_open", "--slot-listen"):
                     self.assertIn(wanted, text)
                 self.assertTrue(is_refused(HERE))
-                # A worker's own children are killed with it, and end when they come to it.
+                # The worker's own children are killed with it, and end a moment later.
                 wait_for("the last process to end", lambda: not world.other_processes())
 
     def test_a_worker_of_sockets(self):
         self.check_refused(WORKER, "--notify")
 
     def test_one_that_says_nothing(self):
-        """Ready by its uptime."""
+        """The worker is ready by its uptime."""
         self.check_refused(WORKER)
 
     @needs("gunicorn")
@@ -165,7 +168,8 @@ class Takes(PassingTestCase):
         self.check_refused("gunicorn", "--chdir", self.dir, "app:application")
 
     def test_ready_at_once(self):
-        """--ready=started is not before the word that it takes them."""
+        """With --ready=started a worker is ready when it has reported that it takes passed
+        connections, and not before."""
         command = self.script("worker", f"sleep 0.2\nexec {TAKER}")
         instance = self.serve("-w", "2", *LISTEN, *USER, "--ready", "started", "--", command)
         self.assertEqual(len(self.ask_taker(request())), 1)
@@ -179,7 +183,7 @@ class Takes(PassingTestCase):
             self.assert_message(result, "demo", code=USAGE)
 
     def test_a_reload_to_one_that_takes_none(self):
-        """The old ones serve on."""
+        """The old workers serve on."""
         command = self.script("worker", f"[ -e {self.dir}/bad ] && exec {WORKER} --notify\n"
                                         f"exec {TAKER}")
         instance = self.serve_takers(2, *XFF, command=[command])

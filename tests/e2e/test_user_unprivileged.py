@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Without privilege, and without any program in the kernel: the tests of the other engines, with
---steering=user, as nobody."""
+"""The tests of the other engines with --steering=user, as nobody: without privilege, and without
+any program in the kernel."""
 
 import harness
 import test_holding
@@ -12,9 +12,9 @@ from unprivileged import User
 
 
 class Steering(User, test_steering.Steering):
-    """The same stickiness, the same `where`, the same scatter."""
+    """Stickiness, `where` and the spread are those of the kernel engine."""
 
-    test_two_listeners = None  # by descriptors, which are not given to these workers
+    test_two_listeners = None  # workers get no sockets here, which it needs
     test_listeners_of_both_families = None
     test_v4_clients_of_both_kinds_of_sockets_agree = None
     test_the_same_after_a_restart = None  # as after a kill
@@ -45,7 +45,7 @@ class Reload(User, test_passing.Reload):
 class Answer(User, test_holding.Answer):
     """The 502."""
 
-    test_one_that_never_stops_to_send = None  # takes long, and is no matter of rights
+    test_one_that_never_stops_to_send = None  # it takes long, and does not depend on privileges
     test_many_leave_no_descriptor = None
     test_a_tls_hello_that_comes_a_moment_later = None
     test_a_large_post = None
@@ -54,7 +54,7 @@ class Answer(User, test_holding.Answer):
 class Waiting(User, test_holding.Waiting):
     """Clients whose worker comes in time."""
 
-    test_before_the_first_life_is_ready = None  # by a worker that takes no passed connections
+    test_before_the_first_life_is_ready = None  # its worker takes none
     test_how_long_they_waited = None  # slots have no holding sockets: they wait in the controller
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Instances of several ordinary users on one machine, without any privilege: each has its own."""
+"""Instances of several ordinary users on one machine, without any privilege. Each user sees only
+their own."""
 
 import os
 import pathlib
@@ -16,7 +17,7 @@ from programs import FAILED, NOT_PERMITTED, NOT_RUNNING, STICKYCTL, WORKER
 ONE, OTHER = 12345, 12346
 PORTS = {ONE: 3000, OTHER: 3001}
 
-# Tries to join the group of sockets at a port, and to have all of its connections.
+# Tries to join the group of sockets at a port, and to get all of its connections.
 JOIN = """
 import socket, sys
 joining = socket.socket()
@@ -27,7 +28,7 @@ joining.listen()
 
 
 class Users(lifecycle.LifecycleTestCase):
-    """The directories are those that stickyctl chooses by itself, in a /run of the test's own."""
+    """stickyctl chooses its directories by itself, in a /run of the test's own."""
 
     def setUp(self):
         super().setUp()
@@ -44,7 +45,8 @@ class Users(lifecycle.LifecycleTestCase):
         return pathlib.Path(f"/run/user/{uid}")
 
     def user(self, uid):
-        """For programs that run as this user, as its login session has them."""
+        """Returns options for programs that run as this user, in the environment of a login
+        session."""
         return {"prefix": ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
                            "--inh-caps=-all", "--bounding-set=-all"],
                 "program": self.copy, "cwd": "/",
@@ -65,13 +67,13 @@ class Users(lifecycle.LifecycleTestCase):
             answer = ask(("127.0.0.1", PORTS[uid]))
             self.assertIn(answer["pid"], self.pids(instance))
             self.assertIn(f"pid {instance.pid}", self.run_as(uid, "status").stdout)
-        # Root sees both, and is told how to ask each.
+        # Root sees both instances, with the command for each.
         listed = self.stickyctl("list", env={"STICKYCTL_RUN_DIR": None}).stdout
         for uid in PORTS:
             self.assertRegex(listed, rf"(?m)^default +{uid} .*/run/user/{uid}/sticky$")
             result = self.stickyctl("status", "--run-dir", f"/run/user/{uid}/sticky")
             self.assertIn(f"pid {instances[uid].pid}", result.stdout)
-        # Each stops its own.
+        # Each user stops only their own instance.
         self.assertEqual(self.run_as(ONE, "stop").returncode, 0)
         self.assertEqual(instances[ONE].wait(), 0)
         self.assertEqual(self.run_as(ONE, "status").returncode, NOT_RUNNING)
@@ -84,7 +86,7 @@ class Users(lifecycle.LifecycleTestCase):
         place = self.runtime(ONE) / "sticky"
         for path in (place, place / "default"):
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o700)
-        # Even where the directory above is open.
+        # The files are not accessible even if the directory above is open to others.
         for mode in (0o700, 0o755):
             self.runtime(ONE).chmod(mode)
             for words in (("status",), ("stop",), ("stop", "--now"), ("reload",), ("logs",),
@@ -96,7 +98,7 @@ class Users(lifecycle.LifecycleTestCase):
         self.assertEqual(instance.stop(), 0)
 
     def test_the_port_of_another_user(self):
-        """It is said whose it is: the process itself can't be seen."""
+        """The message names the user: the process itself can't be seen."""
         instance = self.serve_as(ONE)
         pids = self.pids(instance)
         result = self.run_as(OTHER, "start", "-l", f"127.0.0.1:{PORTS[ONE]}", "--", WORKER)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Workers as processes: what they find when they start, where and as whom they run."""
+"""Workers as processes: the state in which they start, their directory and their user."""
 
 import fcntl
 import json
@@ -18,7 +18,8 @@ from workers import WorkerTestCase
 from world import but_keepers, wait_for
 
 def inherited(text):
-    """What worker --print-fds printed, by kind; the environment and descriptors as maps."""
+    """Returns the output of worker --print-fds by kind. The environment and the descriptors are
+    maps."""
     found = {"fd": {}, "env": {}}
     for line in text.splitlines():
         entry = json.loads(line)
@@ -33,10 +34,10 @@ def inherited(text):
 
 
 class Contract(WorkerTestCase):
-    """What a worker finds when it starts."""
+    """The descriptors, variables and settings with which a worker starts."""
 
     def look(self, *arguments, command=(), **options):
-        """What the one worker of an instance inherited."""
+        """Returns the state that the only worker of an instance inherited."""
         instance = self.serve("-w", "1", *arguments, "--", *command, WORKER, "--print-fds",
                               "--notify", **options)
         found = inherited(wait_for("the worker's words", lambda: instance.output))
@@ -59,7 +60,7 @@ class Contract(WorkerTestCase):
                           found["process"]["ppid"]), (pid, pid, instance.pid))
 
     def test_descriptors(self):
-        # What is left open for the controller must not reach the worker either.
+        # A descriptor that the controller has inherited must not reach the worker.
         with open("/dev/null", "rb") as file:
             stray = fcntl.fcntl(file, fcntl.F_DUPFD, 100)
         self.addCleanup(os.close, stray)
@@ -70,7 +71,7 @@ class Contract(WorkerTestCase):
             self.assertTrue(found["fd"][fd]["target"].startswith(kind), found["fd"][fd])
             self.assertFalse(found["fd"][fd]["cloexec"], found["fd"][fd])
         self.assertEqual(len({found["fd"][fd]["target"] for fd in (3, 4)}), 2)
-        # It keeps the reading ends of its own output, for a controller that takes over.
+        # The worker keeps the reading ends of its own output, for a controller that takes over.
         for kept, stream in ((5, 1), (6, 2)):
             self.assertEqual(found["fd"][kept]["target"], found["fd"][stream]["target"])
 
@@ -153,7 +154,7 @@ class Contract(WorkerTestCase):
 
 
 class Directory(WorkerTestCase):
-    """Where workers run: as typed, looked up at each life."""
+    """The directory of workers: it is as the user typed it, and resolved again for each worker."""
 
     def setUp(self):
         super().setUp()
@@ -168,7 +169,7 @@ class Directory(WorkerTestCase):
         new.rename(self.link)
 
     def check_release(self, instance, release, typed):
-        """Where the worker is, as the kernel, as it, and as status says."""
+        """Check the worker's directory as the kernel, the worker and `status` name it."""
         worker = instance.workers()[0]
         real = os.readlink(f"/proc/{worker['pid']}/cwd")
         variables = pathlib.Path(f"/proc/{worker['pid']}/environ").read_bytes().split(b"\0")
@@ -210,15 +211,15 @@ class Directory(WorkerTestCase):
 
 
 class User(WorkerTestCase):
-    """Whom workers run as."""
+    """The user of the workers."""
 
     def setUp(self):
         super().setUp()
-        # As nobody, who can't read the build directory everywhere.
+        # The worker runs as nobody, who may not be able to read the build directory.
         self.worker = copy_program(WORKER, self.dir)
 
     def add_users(self):
-        """A user with groups, on a machine that has none: in our own mount namespace."""
+        """Add a user with groups, in the test's own mount namespace."""
         passwd = pathlib.Path("/etc/passwd").read_text()
         groups = pathlib.Path("/etc/group").read_text()
         self.mount("--bind", self.write("passwd", passwd + "e2e:x:51234:51234::/home/e2e:"
@@ -301,7 +302,8 @@ class User(WorkerTestCase):
         status = pathlib.Path(f"/proc/{instance.pid}/status").read_text()
         masks = {name: int(value, 16) for name, value in
                  re.findall(r"^(Cap\w+):\s*(\w+)", status, re.MULTILINE)}
-        # BPF, NET_BIND_SERVICE, SETUID, SETGID, KILL, SYS_PTRACE, DAC_READ_SEARCH by number
+        # These are the numbers of BPF, NET_BIND_SERVICE, SETUID, SETGID, KILL, SYS_PTRACE and
+        # DAC_READ_SEARCH.
         needed = sum(1 << number for number in (39, 10, 7, 6, 5, 19, 2))
         self.assertEqual((masks["CapEff"], masks["CapInh"]), (0, 0))
         self.assertEqual(masks["CapPrm"] & ~needed, 0, f"{masks['CapPrm']:x}")

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A worker that speaks TLS, by libsticky.so: what comes first must be the client's hello.
+"""A worker that uses TLS and libsticky.so. The first bytes of a connection must be the client's
+hello.
 
     tls_worker.py LIBRARY CERTIFICATE
 
@@ -28,7 +29,7 @@ def serve(context, fd, text):
 
 
 def client_of(address):
-    """The host part of a struct sockaddr_storage."""
+    """Returns the host part of a struct sockaddr_storage."""
     family = int.from_bytes(address[:2], sys.byteorder)
     return socket.inet_ntop(family, address[4:8] if family == socket.AF_INET else address[8:24])
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""stickyctl as nobody, with an empty bounding set: for tests of other files, run without privilege.
+"""Runs stickyctl as nobody, with an empty bounding set. Tests of other files are run like this,
+without privilege.
 
-A class of tests is run with an engine so:
+A class of tests is combined with an engine:
 
     class Steering(unprivileged.Classic, test_steering.Steering):
 """
@@ -20,8 +21,8 @@ from world import scaled
 
 @functools.cache
 def kernel_fault():
-    """Why programs must not be replaced under load: the whole machine could crash. None: they
-    may."""
+    """Returns why programs must not be replaced under load, as the whole machine could crash.
+    Returns None if they may be replaced."""
     result = subprocess.run([STICKYCTL, "doctor"], capture_output=True, text=True, check=False)
     found = re.search(r"CVE-\d+-\d+", result.stdout)
     return f"this kernel lacks the fix of {found[0]}" if found else None
@@ -52,7 +53,7 @@ class Nobody:
 
 
 class Classic(Nobody):
-    """A classic program steers."""
+    """A classic BPF program steers."""
 
     HOW = ("--steering", "classic")
 
@@ -63,14 +64,15 @@ class Classic(Nobody):
 
 
 class User(Nobody):
-    """The controller accepts every connection, and passes it on. The workers take such ones."""
+    """The controller accepts every connection and passes it on. The workers take passed
+    connections."""
 
     HOW = ("--steering", "user")
     COMMAND = (TAKER,)
 
 
 class Unchanged(nodejs.NodeTestCase):
-    """An unchanged application of Node.js: to be run with an engine."""
+    """An unchanged application of Node.js. The class is combined with an engine."""
 
     def assert_served(self, instance):
         if self.HOW == User.HOW:

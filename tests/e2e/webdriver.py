@@ -74,7 +74,7 @@ class Page:
         return self.post("/execute/sync", script=script, args=arguments)
 
     def text(self, selector):
-        """The visible text of all matching elements."""
+        """Returns the visible text of all matching elements."""
         return self.run("return [...document.querySelectorAll(arguments[0])]"
                         ".map((element) => element.innerText)", selector)
 

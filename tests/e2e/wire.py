@@ -62,7 +62,8 @@ def open_tun():
 
 
 def tcp_flags(packet):
-    """The flags of a TCP segment; None for other packets, such as IPv6 neighbour discovery."""
+    """Returns the flags of a TCP segment, or None for other packets, such as IPv6 neighbour
+    discovery."""
     version = packet[0] >> 4
     start = (packet[0] & 15) * 4 if version == 4 else 40
     return packet[start + 13] if packet[9 if version == 4 else 6] == IPPROTO_TCP else None

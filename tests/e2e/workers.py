@@ -44,7 +44,7 @@ def start_plain(test, listener, slot, generation, command=WORKER):
 
 
 def fetch_descriptor(pid, number):
-    """Duplicate another process's descriptor: pidfd_getfd(2)."""
+    """Duplicate a descriptor of another process with pidfd_getfd(2)."""
     pidfd = os.pidfd_open(pid)
     try:
         fd = ctypes.CDLL(None, use_errno=True).syscall(SYS_PIDFD_GETFD, pidfd, number, 0)
@@ -59,7 +59,7 @@ class WorkerTestCase(harness.TestCase):
     """The common part of test cases of workers."""
 
     def script_worker(self, text):
-        """A worker that is a shell script; $WORKER is tests/peers/worker."""
+        """Write a worker that is a shell script; $WORKER is tests/peers/worker."""
         return self.script("worker.sh", f"WORKER={WORKER}\n{text}")
 
     def kill_worker(self, instance, slot=0):
@@ -76,7 +76,7 @@ class WorkerTestCase(harness.TestCase):
         return status["workers"][slot]
 
     def sources_of(self, instance, slot, count):
-        """Addresses of clients that belong to a slot."""
+        """Returns addresses of clients that belong to a slot."""
         addresses = [f"127.2.{number // 250}.{number % 250 + 1}" for number in range(max(64, count * 8))]
         answers = instance.where(*addresses)
         found = [answer["address"] for answer in answers if answer["slot"] == slot]

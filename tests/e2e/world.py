@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The namespaces of a test file, and what a test may leave behind in them."""
+"""The namespaces of a test file, and checks of the objects that a test may leave in them."""
 
 import contextlib
 import ctypes
@@ -15,19 +15,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 from slowness import scaled, slowness  # pylint: disable=wrong-import-position
 
 BPFFS = "/sys/fs/bpf"
-DEADLINE_S = scaled(20)  # for what takes milliseconds: sanitizers and busy machines are slow
+DEADLINE_S = scaled(20)  # sanitizers and busy machines are slow
 NAMESPACES = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child",
               "--mount-proc", "--"]
 
 
 def patience(seconds):
-    """How long to wait on this machine for something that takes so long on an ordinary one.
+    """Returns how long to wait on this machine for something that takes so long on an ordinary one.
     DEADLINE_S is scaled already, and is the upper limit of shorter times."""
     return max(seconds, min(scaled(seconds), DEADLINE_S))
 
 
 def status_of(pid):
-    """The lines of /proc/PID/status by their names."""
+    """Returns the lines of /proc/PID/status by their names."""
     lines = pathlib.Path(f"/proc/{pid}/status").read_text("ascii", "replace").splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
@@ -70,7 +70,8 @@ def set_up_network():
 
 
 def set_up_bpffs():
-    """Mount a BPF file system for the test: all pins but those of the kernel are the test's."""
+    """Mount a BPF file system for the test. All pins in it are the test's, except those of the
+    kernel."""
     subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=False,
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -101,21 +102,22 @@ def command_line(pid):
 
 
 def other_processes():
-    """The pids of all processes except PID 1 and this one."""
+    """Returns the pids of all processes except PID 1 and this one, with their command lines."""
     found = {pid: command_line(pid) for pid in pids() - {1, os.getpid()}}
     return {pid: text for pid, text in found.items() if text}
 
 
 def keeper_begins():
-    """Has a keeper still the command line of its controller, as between its fork and its exec?"""
+    """Does a keeper still have the command line of its controller, as between its fork and its
+    exec?"""
     starts = [text.split(" ", 1)[1].rpartition(" [")[0] for text in other_processes().values()
               if "/stickyctl start " in text]
     return len(starts) != len(set(starts))
 
 
 def but_keepers():
-    """All but PID 1, ourselves and keepers, the small processes that instances have beside their
-    controllers and their workers."""
+    """Returns all processes except PID 1, this one and keepers. A keeper is the small process that
+    an instance has beside its controller and its workers."""
     wait_for("the keepers to begin", lambda: not keeper_begins())
     return {pid: text for pid, text in other_processes().items() if "bind-keeper" not in text}
 
@@ -125,12 +127,12 @@ def files_below(directory):
 
 
 def pins():
-    """The pins; maps.debug and progs.debug exist from the start."""
+    """Returns the pins. maps.debug and progs.debug exist from the start."""
     return [path for path in files_below(BPFFS) if not path.endswith(".debug")]
 
 
 def bpf_objects(pid):
-    """The ids of the BPF programs and maps that a process holds: {(kind, id)}."""
+    """Returns the ids of the BPF programs and maps that a process holds: {(kind, id)}."""
     found = set()
     with contextlib.suppress(OSError):
         for entry in os.listdir(f"/proc/{pid}/fdinfo"):
@@ -147,8 +149,8 @@ def libbpf():
 
 
 def bpf_object_exists(kind, number):
-    """Is the object in the kernel? This is found by BPF_..._GET_FD_BY_ID of bpf(2), whoever keeps
-    it."""
+    """Does the object exist in the kernel, in whatever process? BPF_..._GET_FD_BY_ID of bpf(2)
+    tells it."""
     fd = getattr(libbpf(), f"bpf_{kind}_get_fd_by_id")(ctypes.c_uint32(number))
     if fd < 0:
         return False

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Addresses as workers give them to bind(): any bytes. Two that overlap have the same port, and do
- * so both ways; an address is the same as itself.
+ * Addresses that workers give to bind(): any bytes. If two addresses overlap, they have the same
+ * port, and overlap in both directions. An address is the same as itself.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
  *     tests/fuzz/fuzz_bind_address.c src/bind/bind_address.c
@@ -19,7 +19,10 @@ static void expect(bool is_so)
 		abort();
 }
 
-/* From a copy of exactly that length, so that reading on is noticed. Returns false: no address. */
+/*
+ * Read an address from a copy of exactly this length, so that AddressSanitizer sees a read beyond
+ * the end. Returns false if it is not an address.
+ */
 static bool read(const uint8_t *data, size_t length, int options, struct bind_address *ret_address)
 {
 	uint8_t *copy = malloc(length);
@@ -48,7 +51,10 @@ static void check(const struct bind_address *a, const struct bind_address *b)
 	expect(strlen(text) < sizeof(text) && strchr(text, ':'));
 }
 
-/* Options of both, the length of the first, and both addresses. */
+/*
+ * The input: a byte with the options of both addresses, a byte with the length of the first
+ * address, then both addresses.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bind_address a, b;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Heads of requests. What came of a part of one still holds with more of it; nobody is believed
- * who is not trusted; no byte outside is read, which AddressSanitizer sees: each look is into a
- * buffer of just that size.
+ * Heads of requests. A result for a part of a head still holds when more of the head arrives. If
+ * the peer is not a trusted proxy, its header is ignored. Each call gets a buffer of exactly the
+ * right size, so that AddressSanitizer sees a read outside of it.
  *
- * The first byte of the input chooses the header and who is trusted.
+ * The first byte of the input chooses the header and the trusted proxies.
  *
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude \
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc -Iinclude \
  *     tests/fuzz/fuzz_client_ip.c src/handoff/client_ip.c src/common/prefixes.c src/common/units.c
  */
 #include <netinet/in.h>
@@ -15,7 +15,7 @@
 
 #include "handoff/client_ip.h"
 
-#define EACH_BYTE_MAX 200 /* of a shorter input each part is parsed */
+#define EACH_BYTE_MAX 200 /* inputs up to this size are cut at every byte */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +42,7 @@ static struct look look_at(const struct setting *setting, const uint8_t *data, s
 	struct look look;
 
 	expect(copy || !length);
-	memset(&look, 1, sizeof(look)); /* a bool may not be any other byte */
+	memset(&look, 1, sizeof(look)); /* 1 is a valid value of a bool; most other bytes are not */
 	if (length)
 		memcpy(copy, data, length);
 	look.result = client_ip_find(copy, length, setting->header, &setting->trusted,
@@ -82,7 +82,10 @@ static void check_answer(const struct look *look, size_t length)
 	       (!IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && !v6->sin6_scope_id));
 }
 
-/* Check the first `length` bytes of the head whose result was `whole`. */
+/*
+ * Check the result for the first `length` bytes of a head. `whole` is the result for the whole
+ * head.
+ */
 static void check_part(const struct setting *setting, const struct look *whole, const uint8_t *data,
 		       size_t length)
 {
@@ -127,7 +130,10 @@ static void check_longer(const struct setting *setting, const struct look *whole
 	free(longer);
 }
 
-/* If the peer is not trusted, the result is the same, except that the peer itself is the client. */
+/*
+ * Check that with a peer that is not trusted the result is the same, except that the peer itself is
+ * the client.
+ */
 static void check_stranger(const struct setting *setting, const struct look *whole,
 			   const uint8_t *data, size_t size)
 {

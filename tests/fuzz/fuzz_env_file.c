@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whatever is in an --env-file, names and values lie inside of the text, names are well formed, and
- * a problem has a line of the text.
+ * An --env-file with any content. Names and values lie inside of the text, names are well formed,
+ * and a problem has the number of a line of the text.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
  *     tests/fuzz/fuzz_env_file.c src/process/env_file.c

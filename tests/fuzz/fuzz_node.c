@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a Node.js worker may send, in pieces of any size: its lines are messages whatever the
- * pieces, what is read of a message lies within bounds, and none of it is an end of the program.
+ * Any bytes that a Node.js worker sends, in pieces of any size. The messages do not depend on the
+ * size of the pieces, each part of a message that is read lies within the message, and no input
+ * ends the program.
  *
- * The first byte says how large the pieces are, which format the messages have, and whether a
- * previous controller may have read the beginning.
+ * The first byte of the input says how large the pieces are, which format the messages have, and
+ * whether a previous controller may have read the beginning.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -41,7 +42,10 @@ static void hear(void *context, const struct node_message *message)
 	struct node_message_texts texts;
 	struct json_part whole;
 
-	/* A worker would end at bytes that are no value, or at a text with an end of a line. */
+	/*
+	 * A Node.js worker would end if it got bytes that are no value, or a text with a line end
+	 * in it.
+	 */
 	check(node_message_scan(message, NULL, 0, NULL, &whole, &texts));
 	check(whole.kind == JSON_SCAN_OBJECT);
 	check(message->format == NODE_FORMAT_ADVANCED ||
@@ -94,7 +98,10 @@ static void check_unheard(struct worker *worker, const struct node_message *mess
 		check(memchr(kind, '\0', sizeof(kind)) && !strpbrk(kind, "\"\n") && *cure);
 }
 
-/* What jansson takes is taken; and each part lies within the text. */
+/*
+ * Check that the scanner accepts each text that jansson accepts, and that each part lies within the
+ * text.
+ */
 static void check_json(const struct node_message *bytes, const json_t *message)
 {
 	const char *text = bytes->bytes;
@@ -105,20 +112,26 @@ static void check_json(const struct node_message *bytes, const json_t *message)
 	bool is_json = json_scan(text, length, names, 2, parts, &kind);
 	size_t i;
 
-	/* To jansson a NUL is the end of the text. */
+	/* jansson takes a NUL for the end of the text. */
 	check(is_json || !message || memchr(text, '\0', length));
 	for (i = 0; is_json && i < 2; i++) {
 		check(parts[i].kind == JSON_SCAN_ABSENT ||
 		      (parts[i].text >= text && parts[i].length <= length &&
 		       parts[i].text + parts[i].length <= text + length));
-		/* A name with escapes is known to jansson alone. */
+		/*
+		 * json_scan() does not decode escapes in names, so jansson may find members that it
+		 * does not find. The reverse must hold.
+		 */
 		if (message && parts[i].kind != JSON_SCAN_ABSENT)
 			check(json_object_get(message, names[i]));
 	}
 	check((cluster_address(bytes) == CLUSTER_NO_VALUE) == !is_json);
 }
 
-/* What becomes JSON is a value; and it can be written again, and read with the same members. */
+/*
+ * Check that a message that becomes JSON is a value. It can be written again, and then read with
+ * the same members.
+ */
 static void check_advanced(const struct node_message *bytes, const json_t *message)
 {
 	bool is_value = !node_message_check_advanced(bytes->bytes, bytes->length);
@@ -131,7 +144,7 @@ static void check_advanced(const struct node_message *bytes, const json_t *messa
 		return;
 	check(is_value);
 	if (v8_from_json(message, 0, &written, &length))
-		return; /* a Buffer below the deepest level */
+		return; /* a Buffer below the deepest level can't be written */
 	if (!v8_to_json(written, length, &again))
 		check(json_equal(message, again));
 	json_decref(again);
@@ -159,7 +172,9 @@ static void on_bytes(void *context, const struct node_message *bytes)
 
 static void on_too_long(void *context)
 {
-	/* Lines are as long as the inputs; frames say how long they are. */
+	/*
+	 * A line is never longer than the input. A frame states its length, which may be too large.
+	 */
 	check(((struct worker *)context)->format == NODE_FORMAT_ADVANCED);
 }
 
@@ -222,7 +237,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	piece = 1u + (data[0] & 0x3f);
 	end.format = data[0] & 0x40 ? NODE_FORMAT_ADVANCED : NODE_FORMAT_JSON;
 	end.is_adopted = data[0] & 0x80;
-	/* A search for the beginning may take what is not complete yet for a message. */
+	/*
+	 * The search for the beginning of a message may take bytes for a message that are not
+	 * complete yet. The result then depends on the size of the pieces.
+	 */
 	if (end.format == NODE_FORMAT_ADVANCED && end.is_adopted)
 		run(data + 1, size - 1, piece, end);
 	else

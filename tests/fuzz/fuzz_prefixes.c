@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ranges as text and as bytes. What is read says the same again when it is written; a set says of
- * an address what its ranges say one by one.
+ * Address ranges as text and as bytes. A range that is read, written and read again is the same. A
+ * set contains an address exactly if one of its ranges does.
  *
- * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude \
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc -Iinclude \
  *     tests/fuzz/fuzz_prefixes.c src/common/prefixes.c src/common/units.c
  */
 #include <arpa/inet.h>
@@ -73,7 +73,7 @@ static void check_address(const struct prefixes *prefixes, const struct sticky_p
 	expect(prefix_is_public((const void *)&v4) == prefix_is_public((const void *)&v6));
 }
 
-/* Ranges of 17 bytes each, then addresses of 16. */
+/* Check a set. The data are ranges of 17 bytes each, then addresses of 16 bytes each. */
 static void check_set(const uint8_t *data, size_t size)
 {
 	struct sticky_prefix list[LIST_MAX];

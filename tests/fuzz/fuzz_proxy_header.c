@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * PROXY headers from anybody, cut anywhere: nothing is read that is not there, and the answer is
- * MORE, for as long as it takes, and then one that stays.
+ * PROXY headers from any client, cut at any byte. The parser reads no byte outside of the input.
+ * Its result is MORE for some time, and then one result that does not change.
  *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude \
- *         tests/fuzz/fuzz_proxy_header.c src/handoff/proxy_header.c
+ * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
+ *     tests/fuzz/fuzz_proxy_header.c src/handoff/proxy_header.c
  */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@
 			abort();                                                                   \
 	} while (0)
 
-/* Up to this size every length is tried, above it some. */
+/* Inputs are cut at each byte up to this size, and at some bytes behind it. */
 #define CUT_EVERYWHERE 160
 #define CUTS_BEHIND    40
 
@@ -75,7 +75,7 @@ static struct outcome parse(const uint8_t *bytes, size_t length)
 	return outcome;
 }
 
-/* If more of a line is waited for, there is a next byte that would not be refused. */
+/* Check that after MORE there is a next byte that would not be refused. */
 static void check_hope(const uint8_t *bytes, size_t length)
 {
 	uint8_t line[PROXY_HEADER_MAX];
@@ -91,7 +91,7 @@ static void check_hope(const uint8_t *bytes, size_t length)
 	abort();
 }
 
-/* The result is FOUND at the last byte of the header, and not before. */
+/* Check that the result is FOUND at the last byte of the header, and not before. */
 static void check_length(const uint8_t *bytes, const struct outcome *outcome)
 {
 	struct outcome exact = parse(bytes, outcome->answer.length);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A text of a worker is as long after it was cleaned as before, is UTF-8 that jansson accepts, has
- * no character that hides or turns others, and does not change when it is cleaned again.
+ * Text that a worker sent. Cleaning it does not change its length. The result is UTF-8 that jansson
+ * accepts. It has no character that is invisible or changes the direction of text. Cleaning it
+ * again does not change it.
  *
  * clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
  *     tests/fuzz/fuzz_sanitize.c src/common/sanitize.c -ljansson
@@ -19,7 +20,7 @@
 			abort();                                                                   \
 	} while (0)
 
-/* Some of those that must be gone, as UTF-8. */
+/* some of the characters that must be removed, as UTF-8 */
 static const char *const hidden[] = {
 	"\xc2\x9b",	"\xd8\x9c",	"\xe2\x80\x8b",	    "\xe2\x80\x8e",
 	"\xe2\x80\x8f", "\xe2\x80\xaa", "\xe2\x80\xae",	    "\xe2\x81\xa6",
@@ -41,7 +42,7 @@ static void check_text(const char *text, size_t length)
 	json_decref(string);
 }
 
-/* Bytes of a worker's line become a string that jansson takes, NUL bytes among them. */
+/* Check that the bytes of a worker's line, also NUL bytes, become a string that jansson accepts. */
 static void check_utf8(const char *bytes, size_t size)
 {
 	char *text = malloc(size * TEXT_UTF8_GROWTH + 1);

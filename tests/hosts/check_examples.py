@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The files of examples/hosts/ are what their programs accept: `make check-examples`.
+"""Checks that the files of examples/hosts/ are accepted by their programs: `make check-examples`.
 
-Each is looked at by its own program, in a network namespace of its own, and where that can't be had
-by the schema that it is written for. One line a check; the last one counts.
+Each file is checked by its own program, in a network namespace of its own. If the program is not
+available, the file is checked by its schema. One line is printed for each check. The last line has
+the counts.
 """
 
 import os
@@ -17,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples" / "hosts"
 BUILD = pathlib.Path(os.environ.get("BUILD", HERE.parents[1] / "build")).resolve()
 PATH = os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"
-# nginx opens its port, also with -t.
+# nginx opens its port even with -t.
 ISOLATED = ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--net", "--"]
 SEED = "sticky-seed 1\n0123456789abcdef\n"
 
@@ -27,7 +28,7 @@ class Skipped(Exception):
 
 
 def run(*words):
-    """Returns what is wrong, or None."""
+    """Run a command. Returns its error messages, or None if it succeeds."""
     if not shutil.which(str(words[0]), path=PATH):
         raise Skipped(f"{words[0]} is not installed")
     result = subprocess.run([*map(str, words)], check=False, capture_output=True, text=True,
@@ -42,7 +43,7 @@ def isolated(program, *words):
 
 
 def copy(path, place, *changes):
-    """A copy of an example whose files are in a directory of the check."""
+    """Make a copy of an example whose paths lead to a directory of the check."""
     text = path.read_text()
     for old, new in (("/run/", f"{place}/"), *changes):
         text = text.replace(old, new)
@@ -72,7 +73,7 @@ def check_stickyctl(path, place):
 
 
 def check_keepalived(path, place):
-    """It wants a network device of the name."""
+    """keepalived needs a network device of this name."""
     script = f"ip link add eth0 type veth && exec keepalived -t -f {copy(path, place)}"
     if not shutil.which("keepalived", path=PATH):
         raise Skipped("keepalived is not installed")
@@ -93,7 +94,7 @@ def check_by_schema(name):
 
 
 def check_mistake(name, path, old, new):
-    """A mistake is found: the schema is not one that accepts everything."""
+    """Check that a mistake is found: a schema that accepted everything would prove nothing."""
     def check(_, place):
         text = path.read_text()
         assert old in text

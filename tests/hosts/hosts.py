@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The common part of the tests of several hosts: instances on them, a balancer, clients.
 
-The balancers run with the files of examples/hosts/ as they are, but for where their sockets are.
+The balancers run with the files of examples/hosts/. Only the places of their sockets are changed.
 """
 
 import contextlib
@@ -25,19 +25,19 @@ tap.TEST_LIMIT_S = scaled(400)
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples" / "hosts"
 HOSTS, WORKERS = 3, 2
-# 20 connections each; fewer where processors are emulated.
+# number of connections from each; it is lower if processors are emulated
 SOURCES, CONNECTIONS = 4096, 20 if slowness() < 4 else 4
 SEED = "sticky-seed 1\n0123456789abcdef\n"
 PORT = 3000
 
 
 def say(text):
-    """A figure that `make test-hosts` shows."""
+    """Print a figure that `make test-hosts` shows."""
     print(f"# {text}", flush=True)
 
 
 def read_map(path):
-    """client -> the worker that served it: host * WORKERS + slot."""
+    """Returns client -> the worker that served it: host * WORKERS + slot."""
     return {address: int(slot) for address, slot in
             (line.split() for line in path.read_text().splitlines())}
 
@@ -64,7 +64,7 @@ class Runtime:
             return self.ask("show info")
 
     def states(self):
-        """server -> the beginning of its state, such as UP or DOWN."""
+        """Returns server -> the beginning of its state, such as UP or DOWN."""
         rows = [line.split(",") for line in self.ask("show stat").splitlines()]
         name, status = rows[0].index("svname"), rows[0].index("status")
         return {row[name]: row[status].split()[0] for row in rows[1:]
@@ -89,14 +89,14 @@ class HostsTestCase(LifecycleTestCase):
     # Hosts.
 
     def worker_of(self, number, program):
-        """A worker that tells which host it is on: its slots are counted over all hosts."""
+        """Write a worker that tells which host it is on: its slots are counted over all hosts."""
         first = (number - 1) * WORKERS
         return self.script(f"worker{number}", f"STICKY_SLOT=$((STICKY_SLOT + {first}))\n"
                            f"export STICKY_SLOT\nexec {program}")
 
     def start_host(self, number, config="web.yaml", listen=None, arguments=(), command=None,
                    ready="notify", env=None):
-        """stickyctl on a host, by a configuration file of the examples."""
+        """Start stickyctl on a host, with a configuration file of the examples."""
         address = address_of(number)
         program = TAKER if config == "web.yaml" else f"{WORKER} --notify"
         return self.start(
@@ -122,7 +122,8 @@ class HostsTestCase(LifecycleTestCase):
     # Load.
 
     def loading(self, rate=1500):
-        """New connections of all clients, all the time: see lifecycle.Load."""
+        """Run a load during the block: new connections of all clients, without a pause. See
+        lifecycle.Load."""
         return self.load("--from", FIRST_CLIENT, "--patience", 10, sources=SOURCES, rate=rate,
                          target=SERVICE, prefix=self.network.clients.prefix)
 
@@ -134,13 +135,14 @@ class HostsTestCase(LifecycleTestCase):
     # Balancers.
 
     def rules(self, name):
-        """The rules of a transparent proxy, by a script of the examples."""
+        """Install the rules for a transparent proxy with a script of the examples, until the end of
+        the test."""
         run(EXAMPLES / name, "up")
         self.addCleanup(run, EXAMPLES / name, "down")
 
     def example(self, name, *changes):
-        """A file of the examples, with its sockets and pid file in the test's directory.
-        changes: pairs of what is there and what is written in its place."""
+        """Copy a file of the examples. Its sockets and pid file are in the test's directory.
+        changes are pairs of an old and a new text."""
         text = (EXAMPLES / name).read_text()
         for old, new in changes:
             self.assertIn(old, text)
@@ -175,8 +177,8 @@ class HostsTestCase(LifecycleTestCase):
                 "--from", FIRST_CLIENT, "--sources", SOURCES, *arguments)
 
     def serve_all(self, connections=1, target=SERVICE):
-        """Connect from all clients, and check that each was answered, by one worker alone. Returns
-        the workers by client, and the counts."""
+        """Connect from all clients. Check that each client was answered, and always by the same
+        worker. Returns the workers by client, and the counts."""
         self.runs += 1
         path = self.dir / f"map{self.runs}"
         result = self.run_program(*self.load_words(
@@ -200,14 +202,14 @@ class HostsTestCase(LifecycleTestCase):
             self.assertEqual(expected, {address: workers[address] for address in theirs})
 
     def assert_spread(self, workers):
-        """Check that every worker has a share, and say which."""
+        """Check that every worker has a share of the clients, and print the shares."""
         shares = [sum(worker == each for worker in workers.values())
                   for each in range(self.hosts * WORKERS)]
         say(f"{len(workers)} clients, by worker: {shares}")
         self.assertGreater(min(shares), SOURCES / (self.hosts * WORKERS) / 3)
 
     def moved(self, before, after, number):
-        """How many clients of a host, and of all others, have moved."""
+        """Returns how many clients of a host, and how many of all others, have moved."""
         moved = [address for address in before if before[address] != after[address]]
         own = sum(host_of(before[address]) == number for address in moved)
         return own, len(moved) - own

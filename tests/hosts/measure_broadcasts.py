@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Broadcasts of socket.io to 1,000 clients by each adapter: `make bench-hosts`, some minutes.
+"""Measures broadcasts of socket.io to 1,000 clients with each adapter, for some minutes: `make
+bench-hosts`.
 
-Clients, HAProxy, workers and Redis share the machine's processors; each way in turn, ROUNDS times.
-The figures are medians, with the lowest and the highest.
+Clients, HAProxy, workers and Redis share the machine's processors. All ways are measured in turn,
+ROUNDS times. The figures are medians, with the lowest and the highest.
 """
 
 import json
 import os
 import statistics
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 import nodeapps
 import tap
@@ -24,7 +25,7 @@ tap.TEST_LIMIT_S = scaled(3600)
 CLIENTS = 1000
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 SINGLE, MANY, WINDOW = 40, 300, 8
-# hosts, workers of each, the application, its adapter
+# number of hosts, workers of each, the application, its adapter
 WAYS = {
     "cluster-adapter, 1 host x 4 workers": (1, 4, "app.js", None),
     "redis-adapter, 1 host x 4 workers": (1, 4, "app-redis.js", "redis"),
@@ -54,7 +55,7 @@ class Measure(ChatTestCase):
         self.start_chat(app, "-w", workers, ADAPTER=adapter or "")
 
     def between(self):
-        """The processes that pass messages between workers."""
+        """Returns the pids of the processes that pass messages between workers."""
         redis = [program.pid for program in self.programs if "redis-server" in program.arguments]
         return redis or [instance.pid for instance in self.instances]
 
@@ -63,7 +64,7 @@ class Measure(ChatTestCase):
         return [sum(map(cpu_ms, pids)) for pids in (workers, self.between())]
 
     def measure(self):
-        """Returns the figures of a run, CPU in ms of each broadcast."""
+        """Returns the figures of a run. CPU times are in ms for each broadcast."""
         clients = self.program(
             *self.network.clients.prefix, "node", SOURCES / "broadcasts.js", json.dumps({
                 "url": "http://%s:%d" % SERVICE, "clients": CLIENTS, "single": SINGLE,
@@ -87,7 +88,7 @@ class Measure(ChatTestCase):
 
 
 class Broadcast(Measure):
-    """All ways in turn."""
+    """Measure all ways in turn."""
 
     results = {name: [] for name in WAYS}
 

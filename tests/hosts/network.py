@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Machines as network namespaces, joined by a bridge.
 
-The test's own namespace is the balancer, with the bridge in it. Each host has a namespace of its own,
-and so have the clients, of which every address of 10.100.0.0/16 is one. The addresses are those of the
-files in examples/hosts/.
+The test's own namespace is the balancer, with the bridge in it. Each host has a namespace of its
+own. One more namespace has all clients: every address of 10.100.0.0/16 is a client. The addresses
+are those of the files in examples/hosts/.
 """
 
 import os
@@ -23,7 +23,7 @@ def address_of(number):
 
 
 def client(number):
-    """The address of a client, from 0 on, as tests/peers/clients counts them."""
+    """The address of a client, from 0 on. tests/peers/clients counts them in the same way."""
     return f"10.100.{(number + 1) >> 8}.{(number + 1) & 255}"
 
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Real balancers in front of three hosts: each client keeps its host and its worker, and a host that
-goes takes along its own clients alone."""
+"""Real balancers in front of three hosts: each client keeps its host and its worker. If a host
+goes, only its own clients move."""
 
 import re
 import unittest
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 from hosts import CONNECTIONS, SOURCES, HostsTestCase, host_of, say
 from world import wait_for
 
-# A client that stays.
+# A client that keeps its connection.
 TALK = """
 import socket, sys, time
 client = socket.socket()
@@ -29,7 +29,7 @@ class Kept(HostsTestCase):
     config = "web.yaml"
 
     def check_balancer(self):
-        """Each client keeps its worker; a host goes, and comes back."""
+        """Check that each client keeps its worker while a host goes and comes back."""
         self.start_hosts(self.config)
         self.start_balancer()
         before = self.check_keeps()
@@ -41,18 +41,18 @@ class Kept(HostsTestCase):
         self.check_back(before)
 
     def start_balancer(self):
-        """Start the balancer, by `file`."""
+        """Start the balancer with the example `file`."""
         raise NotImplementedError
 
     def wait_away(self):
-        """Wait until it has noticed that the second host is away."""
+        """Wait until the balancer has noticed that the second host is away."""
 
     def wait_back(self, before):
-        """Wait until it has noticed that the second host is back."""
+        """Wait until the balancer has noticed that the second host is back."""
         raise NotImplementedError
 
     def check_keeps(self):
-        """Returns the worker of each client."""
+        """Check that all clients keep their workers. Returns the worker of each client."""
         workers, counts = self.serve_all(CONNECTIONS)
         say(f"{counts['connections']} connections of {SOURCES} clients in {counts['seconds']:.1f} s, "
             f"{counts['unsticky']} went astray")
@@ -61,7 +61,8 @@ class Kept(HostsTestCase):
         return workers
 
     def check_away(self, before, number):
-        """A host is away: its clients are elsewhere, and nobody else has moved."""
+        """Check that the clients of a host that is away are elsewhere, and that no other client has
+        moved."""
         after, _ = self.serve_all()
         own, others = self.moved(before, after, number)
         theirs = sum(host_of(worker) == number for worker in before.values())
@@ -98,7 +99,7 @@ class HAProxy(Kept):
         self.runtime.wait(app2="UP")
 
     def test_cable(self):
-        """A host that is gone without a word."""
+        """A host disappears without closing its connections."""
         self.start_hosts(self.config)
         self.haproxy(self.file)
         before, _ = self.serve_all()
@@ -110,7 +111,8 @@ class HAProxy(Kept):
         self.check_back(before)
 
     def test_without_consistent(self):
-        """The naive way: a table of the hosts that are there. The others' clients move, too."""
+        """The naive way: the hash table contains only the hosts that are up. So clients of the
+        others move, too."""
         self.start_hosts(self.config)
         self.haproxy(self.file, ("hash-type consistent sdbm avalanche", "hash-type map-based"))
         before, _ = self.serve_all()
@@ -119,7 +121,8 @@ class HAProxy(Kept):
         self.check_that_others_move(before)
 
     def test_which_host(self):
-        """The runtime API says which host a connection went to, and `where` there which worker."""
+        """HAProxy's runtime API tells which host a connection went to. On that host, `where` tells
+        the worker."""
         self.start_hosts(self.config)
         self.haproxy(self.file)
         for address in ("10.100.0.7", "10.100.1.7", "10.100.2.7"):
@@ -136,8 +139,8 @@ class HAProxy(Kept):
             talk.close()
 
     def test_stop_under_load(self):
-        """A host that is stopped while clients come: --stop-delay is longer than HAProxy needs to
-        notice, and no connection fails."""
+        """A host is stopped while clients connect. --stop-delay is longer than HAProxy needs to
+        notice it, so that no connection fails."""
         self.start_hosts(self.config)
         self.haproxy(self.file)
         with self.loading() as load:
@@ -158,7 +161,8 @@ class Nginx(Kept):
         self.nginx(self.file)
 
     def test_cable(self):
-        """Nothing says that the host is gone: nginx waits for its answer, and takes another one."""
+        """No message says that the host is gone: nginx waits for its answer, and then tries another
+        one."""
         self.start_hosts(self.config)
         self.nginx(self.file)
         before, _ = self.serve_all()
@@ -166,7 +170,7 @@ class Nginx(Kept):
         self.check_away(before, 3)
 
     def test_taken_out(self):
-        """`down` behind a server, or no such server: the others' clients stay."""
+        """A server is marked `down`, or its line is removed. The clients of the others stay."""
         line = "server 10.0.1.2:3000 max_fails=1 fail_timeout=1s;"
         self.start_hosts(self.config)
         nginx = self.nginx(self.file)
@@ -177,7 +181,8 @@ class Nginx(Kept):
             self.check_away(before, 2)
 
     def test_stop_under_load(self):
-        """A host that is stopped while clients come: what it refuses goes to another one."""
+        """A host is stopped while clients connect. Connections that it refuses go to another
+        one."""
         self.start_hosts(self.config)
         self.nginx(self.file)
         with self.loading() as load:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""500 clients of socket.io on two hosts, which Redis joins: each broadcast reaches each client once,
-and the loss of a host concerns its own clients alone."""
+"""500 clients of socket.io on two hosts, which Redis joins: each broadcast reaches each client
+once, and the loss of a host affects only its own clients."""
 
 import time
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 import nodeapps
 from hosts import HostsTestCase, say
@@ -87,7 +87,7 @@ class Broadcasts(ChatTestCase):
 @harness.needs("haproxy", "redis-server", "node")
 @harness.tests_of(ADAPTERS)
 class RedisAway(ChatTestCase):
-    """Redis ends, and is started anew: clients stay connected, and are told again."""
+    """Redis ends, and is started again. Clients stay connected, and get broadcasts again."""
 
     def check(self, adapter):
         redis = self.start_redis()

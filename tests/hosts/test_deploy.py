@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""examples/hosts/deploy.sh: to all hosts, one after the other, under clients that do not stop."""
+"""examples/hosts/deploy.sh: it deploys to all hosts, one after the other, while clients connect."""
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 from hosts import EXAMPLES, WORKERS, HostsTestCase, say
 from programs import BUILD
@@ -18,7 +18,7 @@ class Deploy(HostsTestCase):
         self.haproxy(self.file)
 
     def deploy(self, *names, drain=0):
-        """The script, with a stand-in for ssh: `on HOST COMMAND`."""
+        """Run the script, with a stand-in for ssh: `on HOST COMMAND`."""
         ssh = self.script("on", f'STICKYCTL_RUN_DIR={self.dir}/$1 PATH={BUILD}:$PATH exec sh -c "$2"')
         return self.run_program(EXAMPLES / "deploy.sh", *names, seconds=120, env={
             "ON": ssh, "SOCKET": self.runtime.path, "DRAIN": drain or None})
@@ -31,7 +31,7 @@ class Deploy(HostsTestCase):
                          self.hosts * [WORKERS * [generation]])
 
     def test_reload(self):
-        """Nobody is refused, and nobody moves: neither to another host, nor to another slot."""
+        """No client is refused, and no client moves to another host or slot."""
         self.begin()
         with self.loading() as load:
             for generation in range(2, 12):
@@ -43,7 +43,7 @@ class Deploy(HostsTestCase):
         self.assertEqual((load.counts["unsticky"], load.counts["backward"]), (0, 0))
 
     def test_drain(self):
-        """With DRAIN a host has no clients while it is reloaded, and gets its own back."""
+        """With DRAIN a host has no clients while it is reloaded. It gets its own clients back."""
         self.begin()
         before, _ = self.serve_all()
         with self.loading() as load:
@@ -55,7 +55,7 @@ class Deploy(HostsTestCase):
         self.assertEqual(before, after)
 
     def test_a_version_that_fails(self):
-        """It stops at the first host, which serves on with what it has."""
+        """The deployment stops at the first host, which serves on with its previous workers."""
         self.begin()
         worker = self.dir / "worker1"
         with self.loading() as load:
@@ -70,7 +70,7 @@ class Deploy(HostsTestCase):
 
 @harness.needs("haproxy", "socat", "nft")
 class DeployByKernel(Deploy):
-    """The same with a transparent proxy: the hosts' kernels place the clients."""
+    """The same tests with a transparent proxy: the hosts' kernels place the clients."""
 
     config = "web-direct.yaml"
     file = "haproxy-transparent.cfg"

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""IPVS with direct routing in front of three hosts: the clients' own addresses arrive, and the hosts'
-kernels place them. `make test-ipvs` runs it on a kernel of Debian, where this one has no IPVS."""
+"""IPVS with direct routing in front of three hosts: the clients' own addresses arrive, and the
+hosts' kernels place the clients. `make test-ipvs` runs this file on a kernel of Debian if the
+machine's own kernel has no IPVS."""
 
 import os
 import pathlib
 import subprocess
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 from hosts import CONNECTIONS, EXAMPLES, SOURCES, HostsTestCase, host_of, say
 from network import BRIDGE, CLIENTS, CLIENTS_AT, address_of, run, run_ip
@@ -36,7 +37,7 @@ class Ipvs(HostsTestCase):
     def begin_hosts(self):
         for host in self.network.hosts:
             self.script_of(host.prefix, "host")
-            # The answers go to the clients directly, and not by the balancer.
+            # The answers go to the clients directly, and not through the balancer.
             run_ip(f"route add {CLIENTS} via {CLIENTS_AT}\n", host.prefix)
         self.start_hosts("web-direct.yaml", listen="%s:%d" % VIP)
         self.addCleanup(run, IPVSADM, "-C")
@@ -58,8 +59,8 @@ class Ipvs(HostsTestCase):
         return workers
 
     def moved_without(self, before, take, give):
-        """Take the second host out, and in again. Returns how many clients moved: its own, those of
-        the others, and how many are not where they were at the end."""
+        """Take the second host out, and in again. Returns how many of its own clients moved, how
+        many of the others moved, and how many clients are not at their first place at the end."""
         take()
         after, _ = self.serve_all(1, VIP)
         own, others = self.moved(before, after, 2)
@@ -79,8 +80,8 @@ class Ipvs(HostsTestCase):
                                   lambda: run(IPVSADM, "-a", *service, "-g", "-w", "1"))
 
     def check_scheduler(self, scheduler):
-        """With weight 0 a host keeps its place in the table. One that is removed and added comes to
-        another place, and then others' clients move, too: the naive way."""
+        """With weight 0 a host keeps its place in the table. If it is removed and added (the naive
+        way), it gets another place, and clients of other hosts move, too."""
         before = self.begin(scheduler)
         own, others, astray = self.out_and_in(before)
         say(f"{scheduler}, weight 0: {own} clients of app2 moved, {others} of the others; then "
@@ -97,7 +98,8 @@ class Ipvs(HostsTestCase):
         self.check_scheduler("sh")
 
     def test_stop_under_load(self):
-        """A host is taken out, stopped and started anew under clients: nobody is refused."""
+        """A host is taken out, stopped and started again while clients connect. No client is
+        refused."""
         before = self.begin("mh")
         with self.load("--from", hosts.FIRST_CLIENT, "--patience", 10, sources=SOURCES, rate=1000,
                        target=VIP, prefix=self.network.clients.prefix) as load:
@@ -114,7 +116,8 @@ class Ipvs(HostsTestCase):
 
 @harness.needs("keepalived")
 class Keepalived(Ipvs):
-    """examples/hosts/keepalived.conf: it asks /readyz, and takes hosts out and in by itself."""
+    """examples/hosts/keepalived.conf: keepalived asks /readyz, and takes hosts out and in by
+    itself."""
 
     test_maglev = test_source_hash = test_stop_under_load = None
 

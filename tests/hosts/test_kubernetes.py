@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The containers of examples/hosts/kubernetes/, as a node would run them: their arguments, user,
-capabilities, read-only root, probes and end. There is no cluster here."""
+capabilities, read-only root, probes and end. The test needs no cluster."""
 
 import http.client
 import json
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 import lifecycle
 from hosts import EXAMPLES, SEED
@@ -23,7 +23,7 @@ HERE = ("127.0.0.1", 3000)
 
 
 def manifest(name):
-    """The pod of a deployment, and its container."""
+    """Returns the pod of a deployment, and its container."""
     output = subprocess.run(
         ["node", hosts.pathlib.Path(__file__).parent / "kubernetes" / "check.mjs", SCHEMAS,
          EXAMPLES / "kubernetes" / name], check=True, capture_output=True, text=True).stdout
@@ -36,7 +36,7 @@ def milliseconds(time_text):
 
 
 def probe(container, name):
-    """The status of a probe's request."""
+    """Send the request of a probe. Returns its status."""
     wanted = container[name]["httpGet"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     connection = http.client.HTTPConnection("127.0.0.1", ports[wanted["port"]], timeout=5)
@@ -51,24 +51,26 @@ def probe(container, name):
 
 class Container(lifecycle.LifecycleTestCase):
     def arguments(self, container):
-        """Those of the container, with the test's worker in the place of the application."""
+        """Returns the arguments of the container, with the test's worker in place of the
+        application."""
         words = container["args"][:container["args"].index("--")]
         self.seed = self.write("seed", SEED, 0o440)
         return [word.replace("/etc/sticky/seed", str(self.seed)) for word in words
                 if not word.startswith("--run-dir")] + ["--", str(self.worker), "--notify"]
 
     def start_container(self, pod, container):
-        """With the capabilities, ids and the read-only root of the manifest."""
+        """Start the container with the capabilities, ids and read-only root of the manifest."""
         security = {**pod.get("securityContext", {}), **container["securityContext"]}
         capabilities = [name.lower() for name in security["capabilities"].get("add", [])]
         wanted = ",".join(["-all", *(f"+{name}" for name in capabilities)])
         user, group = security["runAsUser"], security.get("runAsGroup", 0)
         os.chown(self.seed, 0, group)
-        volume = self.dir / "volume"  # an emptyDir: everybody may write in it
+        volume = self.dir / "volume"  # an emptyDir: every user may write to it
         volume.mkdir()
         volume.chmod(0o777)
         self.run_dir = volume / "sticky"
-        # A container's bounding set, /tmp and the run directory alone are writable.
+        # The script gives the command a container's bounding set. Only /tmp and the run directory
+        # are writable.
         script = self.script("node-runs", f"mount --bind {self.dir} {self.dir}\n"
                              "mount -o remount,bind,ro /\n"
                              f"exec setpriv --reuid={user} --regid={group} --clear-groups "
@@ -97,7 +99,8 @@ class Container(lifecycle.LifecycleTestCase):
         self.check_end(pod, container, instance)
 
     def check_end(self, pod, container, instance):
-        """preStop, then SIGTERM: it ends in its time with a request under way, which is answered."""
+        """Check the end: preStop, then SIGTERM. The instance ends in time, and answers a request
+        that is under way."""
         line = lifecycle.Line(self, "127.9.0.1", HERE)
         line.send("wait=1500")
         pause = int(container["lifecycle"]["preStop"]["exec"]["command"][1])

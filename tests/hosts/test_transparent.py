@@ -3,7 +3,7 @@
 """Proxies that connect with the client's own address: the kernel sends each client to its worker,
 without the PROXY protocol."""
 
-import hosts  # it comes first: it says where the others are
+import hosts  # this import comes first: it adds the directories of the others to sys.path
 import harness
 from hosts import CONNECTIONS, PORT, HostsTestCase
 from programs import WORKER
@@ -13,7 +13,7 @@ DIRECT = "web-direct.yaml"
 
 
 class Kernel:
-    """The instances see the clients themselves: none of them passes a connection."""
+    """The instances see the clients' addresses themselves: none of them passes a connection."""
 
     config = DIRECT
 
@@ -73,7 +73,8 @@ class SameHost(HostsTestCase):
         self.check(lambda: self.nginx("nginx-same-host.conf"))
 
     def test_without_the_rules(self):
-        """The naive way: the worker's answer leaves for the client, who knows nothing of it."""
+        """The naive way: the worker's answer is sent to the client, which does not know the
+        connection."""
         self.serve("-l", f"127.0.0.1:{PORT}", "-w", 2, "--ready", "notify", "--", WORKER, "--notify")
         self.nginx("nginx-same-host.conf")
         result = self.run_program(*self.load_words("--sources", 10, "--deadline", 3))

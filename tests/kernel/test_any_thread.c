@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * sticky.h says that any function may be called from any thread, also for the same group. Here
- * several threads call all of them while slots and listeners change. Under ThreadSanitizer this
- * test fails at every access to the group outside of its lock. Without it, the test fails at a
- * wrong result, a deadlock, or a descriptor that is left open.
+ * several threads call all functions while slots and listeners change. Under ThreadSanitizer this
+ * test fails at every access to the group outside of its lock. Without ThreadSanitizer it fails at
+ * a wrong result, a deadlock, or a descriptor that is left open.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,14 +28,14 @@
 
 #define SLOTS_MAX     6
 #define RUN_MS	      1500
-#define CHANGES_LEAST 10 /* the least number of changes of the number of slots in that time */
+#define CHANGES_LEAST 10 /* the least number of changes of the number of slots in RUN_MS */
 
 struct storm {
 	struct sticky_group *group;
 	atomic_bool stop;
 	atomic_uint changes;
 	atomic_int unexpected; /* the last unexpected result */
-	atomic_int where;      /* the line at which it was returned */
+	atomic_int where;      /* the line at which that result was returned */
 };
 
 typedef void turn_fn(struct storm *storm, uint32_t turn);
@@ -68,7 +68,7 @@ static void *call_until_stop(void *context)
 	return NULL;
 }
 
-/* ---- What each thread calls -------------------------------------------------------------- */
+/* ---- The calls of each thread ------------------------------------------------------------ */
 
 static void change_slots(struct storm *storm, uint32_t turn)
 {
@@ -100,7 +100,7 @@ static void open_and_close_workers(struct storm *storm, uint32_t turn)
 	int result = sticky_worker_open(storm->group, slot, &worker), serves;
 
 	if (result) {
-		/* the slot does not exist at the moment */
+		/* The slot does not exist at the moment. */
 		EXPECT(storm, result == -EINVAL, result);
 		return;
 	}
@@ -145,8 +145,8 @@ static void add_listeners(struct storm *storm, uint32_t turn)
 	int result = 0;
 
 	/*
-	 * This is done in one of 20 turns, so that the last listeners are added shortly before the
-	 * end.
+	 * A listener is added in one of 20 turns, so that the last ones are added shortly before
+	 * the end.
 	 */
 	if (turn % 20 == 0) {
 		result = sticky_group_listen(storm->group, "127.0.0.1:0");
@@ -216,8 +216,8 @@ static void ask_without_a_group(struct storm *storm, uint32_t turn)
 	EXPECT(storm, strcmp(sticky_version(), STICKY_VERSION) == 0, 0);
 	sticky_explain(-EPERM, sizeof(text), text);
 	/*
-	 * Until this call the functions themselves wait for what is due. It comes some time after
-	 * the start.
+	 * Until sticky_group_fd() is called for the first time, other functions themselves wait for
+	 * work that is due. This call comes some time after the start.
 	 */
 	if (turn == 20)
 		EXPECT(storm, sticky_group_fd(storm->group) >= 0, -1);
@@ -241,7 +241,7 @@ static void run_storm(struct storm *storm)
 				 0);
 	}
 	usleep((useconds_t)wait_scaled_ms(RUN_MS) * 1000);
-	/* The refusal comes while all threads are still running. */
+	/* New connections are refused while all threads are still running. */
 	assert_int_equal(sticky_group_refuse(storm->group), 0);
 	usleep(100000);
 	atomic_store(&storm->stop, true);
@@ -256,7 +256,7 @@ static void any_function_may_be_called_from_any_thread(void **state)
 
 	(void)state;
 	storm.group = group_start(2, "127.0.0.1:0");
-	/* the descriptors that libbpf keeps open are open from now on */
+	/* From the first group on libbpf keeps some descriptors open. */
 	sticky_group_close(storm.group);
 	before = descriptors_count();
 	storm.group = group_start(2, "127.0.0.1:0");

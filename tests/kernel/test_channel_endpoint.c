@@ -23,7 +23,7 @@
 #include "sticky.h"
 
 #define CLIENTS	   400
-#define ON_THE_WAY 128 /* limit for a channel */
+#define ON_THE_WAY 128 /* limit of connections on the way in one channel */
 
 struct scene {
 	uint32_t before; /* descriptors */
@@ -112,7 +112,7 @@ static void submit(struct scene *scene, uint32_t count)
 	turn(scene);
 }
 
-/* The worker reads one message and answers. */
+/* Let the worker read one message and answer it. */
 static uint32_t take(struct scene *scene, uint32_t place)
 {
 	struct channel_message message;
@@ -280,8 +280,8 @@ static void an_end_that_is_gone_is_told_of_once(void **state)
 	for (i = 0; i < 3; i++)
 		turn(&scene);
 	/*
-	 * The loop has nothing to do. If the closed end were reported again and again, it would
-	 * never end.
+	 * The loop has no event to wait for. If the closed end were reported again and again, the
+	 * loop would never end.
 	 */
 	submit(&scene, 2);
 	assert_int_equal(delivery_waiting(scene.delivery), 2);
@@ -289,8 +289,7 @@ static void an_end_that_is_gone_is_told_of_once(void **state)
 	end(&scene);
 }
 
-/* ---- Strangers --------------------------------------------------------------------------------
- */
+/* ---- Invalid messages -------------------------------------------------------------------- */
 
 static void send_with(int channel, const void *bytes, size_t length, const int *fds, size_t count)
 {
@@ -310,7 +309,7 @@ static void send_with(int channel, const void *bytes, size_t length, const int *
 	assert_int_equal(sendmsg(channel, &header, 0), length);
 }
 
-/* However many descriptors the worker sends, the controller has as many as before. */
+/* However many descriptors the worker sends, the controller keeps none of them open. */
 static void a_worker_can_not_fill_the_controller_with_descriptors(void **state)
 {
 	struct channel_message message = {.version = CHANNEL_VERSION, .kind = CHANNEL_ACCEPTED};

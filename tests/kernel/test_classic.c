@@ -145,7 +145,7 @@ static void listeners_agree(void **state)
 	sticky_group_close(group);
 }
 
-/* ---- Change of hands ------------------------------------------------------------------ */
+/* ---- Handover of a slot --------------------------------------------------------------- */
 
 static void a_slot_keeps_its_queue_when_its_worker_ends(void **state)
 {
@@ -192,7 +192,7 @@ static void the_next_worker_gets_blocking_sockets(void **state)
 	worker = worker_start(group, 1);
 	assert_int_equal(flags_of(sticky_worker_fd(worker, 0)), 0);
 	assert_int_equal(sticky_slot_holding_fd(group, 1, 0), -ENOENT);
-	/* What a worker has set is left alone while it may rely on it. */
+	/* A flag that a worker has set is not changed while the worker may rely on it. */
 	assert_int_equal(fcntl(sticky_worker_fd(worker, 0), F_SETFL, O_NONBLOCK), 0);
 	assert_int_equal(sticky_worker_open(group, 1, &beside), 0);
 	assert_int_equal(flags_of(sticky_worker_fd(worker, 0)), O_NONBLOCK);
@@ -216,7 +216,7 @@ static void *connect_all_the_time(void *context)
 		struct sockaddr_storage source = client_address(AF_INET, load->count % CLIENTS);
 		int fd = client_connect(&source, &load->server);
 
-		/* The worker sends its slot. */
+		/* The worker of the client's slot sends the number of the client. */
 		load->lost +=
 			fd < 0 || number_receive(fd, &number) || number != load->count % CLIENTS;
 		if (fd >= 0)
@@ -225,7 +225,10 @@ static void *connect_all_the_time(void *context)
 	return NULL;
 }
 
-/* Accept what is there; answer by the number of the client, if it belongs to the worker's slot. */
+/*
+ * Accept the connections that wait. If a client belongs to the worker's slot, the worker answers
+ * with the client's number.
+ */
 static void serve_some(struct sticky_group *group, struct sticky_worker *const *workers)
 {
 	struct sockaddr_storage first = client_address(AF_INET, 0), peer;
@@ -259,7 +262,7 @@ static void slots_change_hands_without_a_gap(void **state)
 	(void)state;
 	workers_start(group, workers);
 	assert_int_equal(pthread_create(&thread, NULL, connect_all_the_time, &load), 0);
-	/* On a busy machine clients come so slowly that more rounds are needed. */
+	/* On a busy machine clients connect so slowly that more rounds are needed. */
 	for (round = 0; round < 400 || (load.count <= 50 && round < 40000); round++) {
 		uint32_t slot = round % SLOTS;
 
@@ -387,14 +390,14 @@ static void too_many_slots_are_refused_with_the_number_that_fits(void **state)
 	options.slots = (uint32_t)most;
 	assert_int_equal(sticky_group_open(&options, &group), 0);
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
-	/* The group is as it was. */
+	/* A call that fails leaves the group as it was. */
 	assert_int_equal(sticky_group_set_slots(group, (uint32_t)most + 1), -E2BIG);
 	assert_int_equal(sticky_group_slots(group), most);
 	assert_int_equal(sticky_group_check(group), 0);
 	sticky_group_close(group);
 }
 
-/* ---- The end, and other programs ------------------------------------------------------- */
+/* ---- Refusal, and other programs ------------------------------------------------------- */
 
 static void a_group_that_refuses_resets(void **state)
 {
@@ -418,7 +421,7 @@ static void a_group_that_refuses_resets(void **state)
 	close(client);
 	for (slot = 0; slot < SLOTS; slot++)
 		assert_true(nothing_waits(sticky_worker_fd(workers[slot], 0)));
-	assert_int_equal(sticky_worker_ready(workers[0]), 0); /* it has the slot */
+	assert_int_equal(sticky_worker_ready(workers[0]), 0); /* the worker keeps the slot */
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
@@ -464,14 +467,14 @@ static void a_detached_program_is_attached_again(void **state)
 	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
 				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
 			 0);
-	/* Shows the fault: without a check, the clients stay scattered. */
+	/* This shows the fault: without a check, the clients stay scattered. */
 	assert_true(count_scattered(group, workers) > CLIENTS / 4);
 	expect_noticed(group, workers);
 	workers_close(group, workers);
 	sticky_group_close(group);
 }
 
-/* Some kernels must not replace programs often: kernel_version.h. */
+/* Some kernels must not replace programs often: see kernel_version.h. */
 static void a_change_of_hands_attaches_nothing(void **state)
 {
 	struct sticky_group *group = open_group(SLOTS, "127.0.0.1:0");
@@ -487,7 +490,7 @@ static void a_change_of_hands_attaches_nothing(void **state)
 	assert_int_equal(sticky_worker_ready(successor), 0);
 	assert_int_equal(sticky_worker_close(workers[0]), 0);
 	workers[0] = successor;
-	/* An attach would have ended this. */
+	/* If the program had been attached again, the clients would not be scattered. */
 	assert_true(count_scattered(group, workers) > CLIENTS / 4);
 	expect_noticed(group, workers);
 	workers_close(group, workers);
@@ -507,7 +510,10 @@ static void a_foreign_program_is_replaced(void **state)
 	workers_start(group, workers);
 	foreign = plain_listen(&server, SO_REUSEPORT);
 	assert_true(foreign >= 0);
-	/* The sockets of workers are locked, so that it takes a socket of one's own. */
+	/*
+	 * No program can be attached by the sockets of workers, which are locked. Another socket of
+	 * the same user is needed.
+	 */
 	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
 				    SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
 			 -1);
@@ -535,7 +541,7 @@ static void a_socket_that_was_shut_down_is_replaced(void **state)
 	assert_int_equal(sticky_worker_close(workers[1]), 0);
 	workers[1] = worker_start(group, 1);
 	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
-	/* Without a repair in between. */
+	/* Here the next worker replaces the socket, without a repair in between. */
 	assert_int_equal(shutdown(sticky_worker_fd(workers[4], 0), SHUT_RD), 0);
 	assert_int_equal(sticky_worker_close(workers[4]), 0);
 	workers[4] = worker_start(group, 4);

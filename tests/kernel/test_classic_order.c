@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the kernel does with a classic program's return value. The classic engine rests on it:
- * src/engine/socket_order.h.
+ * What the kernel does with a classic program's return value. The classic engine depends on this
+ * behaviour: see src/engine/socket_order.h.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,10 @@ static void so_it_does_with_one_that_is_shut_down(void **state)
 	close_all(sockets.fd, SOCKETS);
 }
 
-/* Shows the fault that the engine must never cause: the kernel's own hash takes over. */
+/*
+ * Show the fault that the engine must never cause: with such an index the kernel's own hash chooses
+ * the socket.
+ */
 static void an_index_out_of_range_scatters(void **state)
 {
 	struct sockets sockets = open_sockets();

@@ -22,8 +22,8 @@
 #define CHANGES	  500
 
 /*
- * One change of hands. The next worker is opened before the previous one is closed (reload), or
- * after it (crash).
+ * Replace the worker of a slot. The next worker is opened before the previous one is closed
+ * (reload), or after that (crash).
  */
 static void change_hands(struct sticky_group *group, struct worker_thread **thread, bool is_reload)
 {
@@ -93,8 +93,9 @@ static bool so_many_are_served(void *context)
 }
 
 /*
- * Without this most of the changes would be over before the first client has connected. A slow
- * machine waits for fewer clients, so that the number of changes stays the same.
+ * Wait until more clients have been served. Otherwise most of the changes would be over before the
+ * first client has connected. A slow machine waits for fewer clients, so that the number of changes
+ * stays the same.
  */
 static void wait_for_some_clients(struct crowd *crowd)
 {
@@ -150,7 +151,10 @@ static bool somebody_was_refused(void *context)
 	return crowd->refused > 0;
 }
 
-/* Shows the fault under the same load: the entry is emptied first, then filled again. */
+/*
+ * Show the fault under the same load: the entry of the slot is emptied first, and filled again
+ * later.
+ */
 static void an_entry_emptied_first_refuses_clients(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");
@@ -174,8 +178,10 @@ struct awaited_queue {
 	int listening;
 };
 
-/* The connection is in the queue before connect(2) has returned. A reset at that moment would be
- * the error of connect(2). */
+/*
+ * Is the connection in the queue, and has connect(2) returned? The connection gets into the queue
+ * first. A reset before connect(2) has returned would be the error of connect(2).
+ */
 static bool somebody_waits(void *context)
 {
 	const struct awaited_queue *awaited = context;
@@ -183,7 +189,7 @@ static bool somebody_waits(void *context)
 	return awaited->crowd->connected > 0 && listener_queue(awaited->listening) > 0;
 }
 
-/* The same clients also notice it if a socket is closed with connections in its queue. */
+/* The clients of this test also notice it if a socket is closed with connections in its queue. */
 static void a_plain_close_loses_one_of_a_crowd(void **state)
 {
 	struct sticky_group *group = group_start(1, "127.0.0.1:0");

@@ -74,7 +74,7 @@ static void a_worker_that_comes_in_time_gets_them(void **state)
 	fixture_check_waiting(&fixture, SLOT, 3);
 	assert_int_equal(fixture.counters.answered, 0);
 	assert_in_range(fixture.counters.retried, 5 * 2, 5 * (3 + SLACK_MS / 30));
-	/* Now the worker is gone, and their time begins. */
+	/* The worker is gone, and the time of the connections begins. */
 	worker_endpoint_close(fake.endpoint);
 	fixture_check_waiting(&fixture, SLOT, 5);
 	fixture_wait_counted(&fixture, &fixture.counters.answered, 5);
@@ -120,7 +120,7 @@ static void the_answer_is_of_the_kind_that_was_asked_for(void **state)
 	check_answer(DOWN_ANSWER_503, "GET", "HTTP/1.1 503 Service Unavailable\r\n");
 	check_answer(DOWN_ANSWER_CLOSE, "GET / HTTP/1.1\r\n\r\n", NULL);
 	check_answer(DOWN_ANSWER_502, "\x16\x03\x01",
-		     NULL); /* no plain text is sent into a TLS handshake */
+		     NULL); /* a TLS handshake gets no plain text */
 }
 
 int main(void)

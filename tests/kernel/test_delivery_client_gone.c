@@ -28,10 +28,7 @@ static void who_goes_away_is_forgotten(void **state)
 	fixture_wait_counted(&fixture, &fixture.counters.client_gone, 2);
 	fixture_check_waiting(&fixture, SLOT, 2);
 	fixture_check_waiting(&fixture, OTHER, 1);
-	/*
-	 * The one that is on the way has already been sent: the worker will notice that it is
-	 * closed.
-	 */
+	/* Connection 3 has already been sent: the worker will notice that it is closed. */
 	assert_int_equal(worker_endpoint_on_the_way(fake.endpoint), 1);
 	worker_endpoint_accepted(fake.endpoint, fake.ids[0]);
 	fake_worker_check_got(&fake, 1, 5, 1);
@@ -55,7 +52,7 @@ static void many_go_away_at_a_time(void **state)
 	fixture_end(&fixture);
 }
 
-/* The client has sent its whole request, and waits for the answer. */
+/* The client has sent its whole request and closed its half. It still waits for the answer. */
 static void who_closed_his_half_still_waits(void **state)
 {
 	struct delivery_fixture fixture;

@@ -23,7 +23,7 @@ static void once_given_up_nobody_waits_for_nobody(void **state)
 	fake_worker_start(&fixture, OTHER, 1, &fake);
 	fixture_submit(&fixture, SLOT, 3);
 	fixture_submit(&fixture, OTHER, 2);
-	item = fixture_connect(&fixture, SLOT); /* submitted, not placed yet */
+	item = fixture_connect(&fixture, SLOT); /* it is submitted, but not placed yet */
 	assert_int_equal(delivery_submit(fixture.delivery, &item), 0);
 	delivery_give_up(fixture.delivery);
 	assert_int_equal(fixture.counters.answered, 4);
@@ -68,11 +68,11 @@ static void a_close_ends_all_who_are_left(void **state)
 	fake_worker_start(&fixture, OTHER, 1, &fake);
 	fake_worker_start(&fixture, 0, 5, &blocked);
 	blocked.result = -ENOBUFS;
-	fixture_submit(&fixture, SLOT, 2);  /* the slot has no worker */
-	fixture_submit(&fixture, OTHER, 3); /* on the way to a slow worker */
-	fixture_submit(&fixture, 0, 2);	    /* to be sent again later */
+	fixture_submit(&fixture, SLOT, 2);  /* these wait, as the slot has no worker */
+	fixture_submit(&fixture, OTHER, 3); /* these are on the way to a slow worker */
+	fixture_submit(&fixture, 0, 2);	    /* these are to be sent again later */
 	item = fixture_connect(&fixture, SLOT);
-	assert_int_equal(delivery_submit(fixture.delivery, &item), 0); /* not placed */
+	assert_int_equal(delivery_submit(fixture.delivery, &item), 0); /* it is not placed yet */
 	worker_endpoint_close(fake.endpoint);
 	worker_endpoint_close(blocked.endpoint);
 	delivery_close(fixture.delivery);
@@ -80,11 +80,14 @@ static void a_close_ends_all_who_are_left(void **state)
 	for (i = 0; i < fixture.count; i++)
 		assert_true(fixture_client_ended(&fixture, i));
 	assert_int_equal(fixture.counters.handed + fixture.counters.answered, 0);
-	assert_int_equal(fixture.exits.stop, fixture.count); /* each has one exit */
+	assert_int_equal(fixture.exits.stop, fixture.count); /* each connection has one exit */
 	fixture_end(&fixture);
 }
 
-/* After an upgrade: what was sent to a worker that is not there any more may have been served. */
+/*
+ * After an upgrade: the worker that got this connection does not exist any more, but may have
+ * served it.
+ */
 static void what_no_worker_claims_ended_with_the_previous_controller(void **state)
 {
 	struct delivery_fixture fixture;

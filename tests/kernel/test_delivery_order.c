@@ -86,8 +86,8 @@ static void only_so_many_are_on_the_way(void **state)
 }
 
 /*
- * The controller keeps its duplicate until then. If the worker dies before, its connections are not
- * lost.
+ * The controller closes its duplicate of a connection when the worker has accepted. If the worker
+ * dies before that, the connection is not lost.
  */
 static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 {
@@ -100,7 +100,7 @@ static void our_end_is_closed_once_the_worker_has_accepted(void **state)
 	fixture_submit(&fixture, SLOT, 3);
 	assert_true(fixture_client_waits(&fixture, 0) && fixture_client_waits(&fixture, 1) &&
 		    fixture_client_waits(&fixture, 2));
-	/* They may be accepted in any order, but each counts once. */
+	/* The connections may be accepted in any order, but each counts once. */
 	worker_endpoint_accepted(fake.endpoint, fake.ids[1]);
 	worker_endpoint_accepted(fake.endpoint, fake.ids[1]);
 	worker_endpoint_refused(fake.endpoint, fake.ids[1]);

@@ -73,7 +73,7 @@ static void what_a_predecessor_refuses_goes_to_the_successor_at_once(void **stat
 	fixture_submit(&fixture, SLOT, 1);
 	assert_int_equal(previous.count, 3);
 	fake_worker_check_got(&next, 1, 3, 1);
-	/* It may still accept the connections that are on the way to it. */
+	/* The previous worker may still accept the connections that are on the way to it. */
 	worker_endpoint_accepted(previous.endpoint, previous.ids[2]);
 	assert_int_equal(fixture.counters.handed_of[SLOT], 2);
 	worker_endpoint_close(previous.endpoint);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * A worker to which connections can't be sent: its channel is full, memory is short, or it is gone.
- */
+/* Connections can't be sent to a worker: its channel is full, memory is short, or it is gone. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

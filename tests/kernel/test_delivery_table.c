@@ -70,8 +70,8 @@ static uint32_t sum_of(const struct fake_worker *fakes)
 }
 
 /*
- * Connections that were passed on are not watched any more: their workers notice when they are
- * closed.
+ * Connections that were passed on are not watched any more: their workers notice if the clients
+ * close.
  */
 static void who_moved_to_a_worker_may_go_away(void **state)
 {
@@ -100,7 +100,8 @@ static void who_moved_to_a_worker_may_go_away(void **state)
 }
 
 /*
- * The delivery ignores it when the client closes, although it had watched this connection before.
+ * Check that the delivery ignores a client that closes after its connection was accepted. Before
+ * that it has watched this connection.
  */
 static void check_accepted_ones_go_away(struct delivery_fixture *fixture, struct fake_worker *fake)
 {
@@ -136,7 +137,7 @@ static void who_was_accepted_may_go_away(void **state)
 	fixture_end(&fixture);
 }
 
-/* The same if the connection waited for the worker of its own slot. */
+/* Here the connection waits for the worker of its own slot first. */
 static void who_waited_and_was_accepted_may_go_away(void **state)
 {
 	struct delivery_fixture fixture;
@@ -168,7 +169,8 @@ static void who_waits_for_a_slow_worker_moves_with_the_table(void **state)
 	set_away(&fixture, true);
 	assert_int_equal(sum_of(fakes), 10);
 	/*
-	 * A connection that is on the way to it may still be accepted. If it comes back, it moves.
+	 * A connection that is on the way to the slow worker may still be accepted. If it comes
+	 * back, it moves.
 	 */
 	worker_endpoint_accepted(slow.endpoint, slow.ids[0]);
 	worker_endpoint_close(slow.endpoint);

@@ -45,7 +45,7 @@ static bool all_came(void *context)
 	return sum == THREADS * PER_THREAD;
 }
 
-/* The connections of each thread arrive in the order in which it submitted them. */
+/* Check that the connections of each thread arrive in the order in which it submitted them. */
 static void check_order_of_threads(const struct fake_worker *fake)
 {
 	uint32_t last[THREADS] = {0}, i;

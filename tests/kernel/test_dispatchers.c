@@ -34,7 +34,10 @@ struct scene {
 	uint32_t count; /* number of dispatchers */
 };
 
-/* A range as users write it: the bits of an IPv4 prefix are counted from its own beginning. */
+/*
+ * Make a range. `bits` is counted as users write it: for IPv4 from the beginning of the IPv4
+ * address.
+ */
 static struct sticky_prefix range(const char *ip, uint32_t bits)
 {
 	struct sockaddr_storage address = address_of(ip, 0);
@@ -84,7 +87,7 @@ static void set_proxies(struct scene *scene, const struct sticky_prefix *list, s
 	assert_int_equal(sticky_group_set_proxies(scene->group, list, count, true), 0);
 }
 
-/* ---- Where a client comes to ------------------------------------------------------------ */
+/* ---- Where a client arrives ------------------------------------------------------------- */
 
 static uint32_t fill_in_fds(const struct scene *scene, uint32_t listener, struct pollfd *fds)
 {
@@ -232,7 +235,7 @@ static void a_dual_stack_listener_knows_both_kinds_of_proxies(void **state)
 	scene = begin(":0", 2);
 	check_v4_ranges(&scene);
 	check_v6_ranges(&scene);
-	check_own_slot(&scene, "127.1.0.0"); /* it is not in the last list */
+	check_own_slot(&scene, "127.1.0.0"); /* this address is not in the last list */
 	end(&scene);
 }
 
@@ -250,7 +253,7 @@ static void everybody_may_be_a_proxy(void **state)
 	check_dispatched(&scene, "127.254.3.2");
 	check_own_slot(&scene, "2001:db8::1");
 	check_own_slot(&scene, "::1");
-	/* IPv4 addresses are a part of IPv6 here. */
+	/* ::/0 contains the IPv4 addresses, too, as v4-mapped ones. */
 	set_proxies(&scene, &all, 1);
 	check_dispatched(&scene, "127.0.0.1");
 	check_dispatched(&scene, "2001:db8::1");
@@ -406,7 +409,7 @@ static void a_proxy_without_a_dispatcher_may_go_direct_or_not(void **state)
 	end(&scene);
 }
 
-/* A process that has some of the dispatchers dies: the others take over. */
+/* A process that has some of the dispatchers dies. The other dispatchers take over. */
 static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 {
 	struct sticky_prefix proxy = range("127.0.0.9", 32);
@@ -415,7 +418,7 @@ static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 
 	(void)state;
 	assert_int_equal(sticky_group_set_proxies(scene.group, &proxy, 1, false), 0);
-	for (i = 0; i < 3; i++) /* it does not listen any more, and is not in the map */
+	for (i = 0; i < 3; i++) /* none of them listens, and none is in the map */
 		assert_int_equal(
 			shutdown(sticky_dispatchers_fd(scene.dispatchers, i, 0), SHUT_RDWR), 0);
 	for (i = 0; i < 20; i++) {
@@ -434,8 +437,8 @@ static void another_dispatcher_gets_what_one_that_is_gone_would(void **state)
 }
 
 /*
- * Connections must be accepted before the close. Those that are left go directly to a slot if that
- * is allowed, else they are reset.
+ * A dispatcher must accept its connections before it is closed. Otherwise they go directly to a
+ * slot if that is allowed, and are reset if not.
  */
 static void what_a_dispatcher_leaves_has_no_other_dispatcher(void **state)
 {
@@ -464,8 +467,8 @@ static void what_a_dispatcher_leaves_has_no_other_dispatcher(void **state)
 }
 
 /*
- * A client was queued at a worker before its address was in the list of proxies. Its queue moves,
- * and the program now finds it in the list.
+ * Check that a client moves to a dispatcher. It was queued at a worker before its address was in
+ * the list of proxies. When its queue moves, the program finds the address in the list.
  */
 static void check_moves_to_dispatcher(const char *address, const char *ip, uint32_t bits)
 {
@@ -524,7 +527,7 @@ static void some_of_the_others_are_looked_at(void **state)
 	(void)state;
 	assert_int_equal(count_samples(&scene, 50), 0);
 	assert_int_equal(sticky_group_set_sample(scene.group, 2), 0);
-	assert_in_range(count_samples(&scene, 400), 100, 300); /* this is 10 standard deviations */
+	assert_in_range(count_samples(&scene, 400), 100, 300); /* 10 standard deviations */
 	assert_int_equal(sticky_group_set_sample(scene.group, 1u << 31), 0);
 	assert_in_range(count_samples(&scene, 50), 0, 1);
 	assert_int_equal(sticky_group_set_sample(scene.group, 0), 0);
@@ -578,7 +581,7 @@ static void a_sample_that_was_queued_at_a_dispatcher_goes_to_its_slot(void **sta
 	end(&scene);
 }
 
-/* A worker's queue moves to the next worker as a whole. */
+/* A worker's queue moves to the next worker as a whole: the program chooses no samples of it. */
 static void a_queue_that_moves_is_no_sample(void **state)
 {
 	struct scene scene = begin("127.0.0.1:0", 2);

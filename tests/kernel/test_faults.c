@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * If something fails while a slot changes hands, the slot and the clients that wait in it stay as
+ * If a call fails while a slot is handed over, the slot and the clients that wait in it stay as
  * they were.
  */
 #include <stdarg.h>
@@ -36,7 +36,7 @@ static void a_socket_that_was_shut_does_not_get_the_slot(void **state)
 	scene_add(&scene, 10);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 10);
 
-	/* The same if the slot is held. */
+	/* Here the slot is held. */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	assert_int_equal(sticky_worker_ready(broken), -EINVAL);
 	scene_add(&scene, 10);
@@ -48,7 +48,7 @@ static void a_socket_that_was_shut_does_not_get_the_slot(void **state)
 	scene_end(&scene);
 }
 
-/* All of a worker's listeners change hands, or none does. */
+/* All of a worker's listeners are handed over, or none. */
 static void a_second_listener_that_was_shut_gives_the_first_one_back(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -128,7 +128,7 @@ static void a_close_without_a_descriptor_to_spare_loses_nothing(void **state)
 	scene_end(&scene);
 }
 
-/* With two listeners it may be the second holding socket that can't be made. */
+/* With two listeners, opening the second holding socket may fail. */
 static void a_close_with_a_descriptor_too_few_loses_nothing(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Descriptors that a worker sends unasked: they are closed at once, whatever it has set on them. A
- * TCP socket with SO_LINGER whose data can't be sent is waited for by close(), also where the
- * socket does not block.
+ * Descriptors that a worker sends unasked. The controller closes them at once, whatever options the
+ * worker has set on them. close() of a TCP socket with SO_LINGER waits until its data are sent,
+ * also if the socket is non-blocking.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,12 +27,12 @@
 
 #define LINGER_S 5
 #define SOON_MS	 2500
-#define MANY	 20 /* more than a small buffer for control data has room for */
+#define MANY	 20 /* more descriptors than fit into a small buffer for control data */
 
 static int listener, peers[MANY], peer_count;
 static struct event_base *base;
 
-/* A connection whose peer does not read, with as much to send as fits, and SO_LINGER. */
+/* Open a connection with SO_LINGER whose peer does not read, and send as much as fits. */
 static int lingering(void)
 {
 	static const struct linger on = {.l_onoff = 1, .l_linger = LINGER_S};
@@ -78,7 +78,7 @@ static void send_with(int to, const void *bytes, size_t size, int count)
 		close(fds[i]);
 }
 
-/* Handle what has come. Returns how long that took, in ms. */
+/* Handle all events that are due. Returns how long that took, in ms. */
 static uint64_t turn(void)
 {
 	uint64_t begun = clock_ms();
@@ -109,7 +109,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* The naive way waits: else the tests below would show nothing. */
+/* Show that a plain close() waits. Otherwise the tests below would show nothing. */
 static void close_waits(void **state)
 {
 	uint64_t begun;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The configuration is replaced again and again while dispatcher threads read heads of connections.
- * That frees the strings of the previous configuration: if a thread read the configuration itself,
- * AddressSanitizer and ThreadSanitizer would report it.
+ * Each time the strings of the previous configuration are freed. If a thread read the configuration
+ * itself, AddressSanitizer and ThreadSanitizer would report it.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,10 @@ static void set(struct config *config, const char *name, const char *value)
 	assert_int_equal(config_set(config, option_at(i)->doc.key, value, name, &complaint), 0);
 }
 
-/* Each reload changes all options from which the dispatchers' rules are made. */
+/*
+ * Fill in a configuration. All options from which the dispatchers' rules are made depend on the
+ * number.
+ */
 static void fill(struct config *config, const char *mode, uint32_t number)
 {
 	static char *command[] = {"/usr/bin/node", NULL};
@@ -149,7 +152,7 @@ static void check_mode(const char *mode, const char *request)
 		event_base_loop(scene.base, EVLOOP_NONBLOCK);
 		close_all(fds, CONNECTIONS);
 	}
-	/* No slot has a worker: each connection was read, and got the error response for that. */
+	/* No slot has a worker: each connection was read, and got an error response. */
 	assert_int_equal(wait_until(are_all_answered, &scene), 0);
 	end(&scene);
 }

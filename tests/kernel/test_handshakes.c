@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The handshakes that have begun and are not over, as the kernel reports them. */
+/* The handshakes that have begun and are not complete, as the kernel reports them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@
 #define LIMIT	1000
 
 /*
- * A listening socket on which a handshake does not end before the client has sent data
+ * A listening socket on which a handshake is not complete before the client has sent data
  * (TCP_DEFER_ACCEPT), and clients that have sent none.
  */
 struct scene {
@@ -101,7 +101,7 @@ static void follow(const char *address)
 	for (i = 1; i < CLIENTS; i++)
 		assert_true(before[i - 1] < before[i]);
 	/*
-	 * The numbers of handshakes do not change. Those of handshakes that are over are not in the
+	 * The numbers of handshakes do not change. Handshakes that are complete are not in the
 	 * list.
 	 */
 	for (i = 0; i < 2; i++) {
@@ -140,7 +140,7 @@ static void a_connection_is_seen(void **state)
 	begin_handshakes(&scene);
 	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 0);
 	assert_int_equal(number_send(scene.clients[0], 1), 0);
-	/* The connection is in the accept queue; then it is accepted. */
+	/* The connection is in the accept queue. After that, it is accepted. */
 	assert_int_equal(client_settle(scene.clients[0]), 0);
 	assert_int_equal(sockdiag_is_connected(&scene.port, 1), 1);
 	accepted = client_accept(scene.listening);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Listening addresses: which are accepted, which are refused and why, and that a refusal leaves
- * nothing behind.
+ * Listening addresses: which are accepted, which are refused and why. A refusal leaves nothing
+ * behind.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static struct sticky_group *open_group(uint32_t slots)
 	return group;
 }
 
-/* "127.0.0.1:4711" */
+/* Returns an address as a text, such as "127.0.0.1:4711". */
 static const char *with_port(const char *host, uint16_t port)
 {
 	static char text[STICKY_ADDRESS_TEXT_SIZE];
@@ -174,9 +174,7 @@ static void the_same_address_twice_is_in_use(void **state)
 	sticky_group_close(group);
 }
 
-/*
- * Shows why the address is checked: without the check a second program joins the group unnoticed.
- */
+/* Show why the address is checked: without the check a second program joins the group unnoticed. */
 static void without_the_check_a_second_program_joins_silently(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -192,7 +190,7 @@ static void without_the_check_a_second_program_joins_silently(void **state)
 static uint16_t leave_time_wait(void)
 {
 	struct sockaddr_storage address = address_of("127.0.0.1", 0);
-	/* SO_REUSEADDR is set as in every server: the kernel wants it on both sockets. */
+	/* SO_REUSEADDR is set as in every server. The kernel requires it on both sockets. */
 	int listening = plain_listen(&address, SO_REUSEADDR);
 	int client = client_connect(NULL, &address), accepted = client_accept(listening);
 	uint32_t number;
@@ -221,7 +219,7 @@ static void an_address_with_only_time_wait_is_free(void **state)
 	struct sticky_group *group = open_group(SLOTS);
 
 	(void)state;
-	/* this shows that the connection is in TIME_WAIT */
+	/* This call shows that the connection is in TIME_WAIT. */
 	assert_int_equal(try_plain_bind(port), -EADDRINUSE);
 	assert_int_equal(sticky_group_listen(group, with_port("127.0.0.1", port)), 0);
 	sticky_group_close(group);
@@ -256,7 +254,7 @@ static void a_port_below_1024_needs_its_capability(void **state)
 	sticky_group_close(group);
 }
 
-/* A new worker binds new sockets, and that needs the capability, too. */
+/* A new worker binds new sockets, which needs the capability, too. */
 static void a_new_worker_below_1024_needs_its_capability(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:80");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What privileges the loading of the program needs (CAP_BPF alone), and later listeners (none). One
- * loaded program serves all listeners of a group, and tells them apart.
+ * Which privileges loading the program needs (only CAP_BPF), and which ones later listeners need
+ * (none). One loaded program serves all listeners of a group, and distinguishes them.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@
 
 /* ---- Privileges --------------------------------------------------------------------- */
 
-static uint32_t regions; /* number of regions that the library has begun; it ends each of them */
+static uint32_t regions; /* number of regions that the library has begun; it must end each one */
 
 static unsigned int raise_bpf(void *context)
 {
@@ -104,8 +104,8 @@ static int open_with_cap_bpf_alone(void)
 }
 
 /*
- * Without CAP_PERFMON the verifier is stricter: on Linux 5.15 to 6.16 it refused an earlier form
- * of the program, which this kernel takes either way. make test-kernels runs this test there.
+ * Without CAP_PERFMON the verifier is stricter. Linux 5.15 to 6.16 refused an earlier form of the
+ * program; newer kernels take both forms. So make test-kernels runs this test on old kernels, too.
  */
 static void it_loads_with_cap_bpf_alone(void **state)
 {
@@ -148,7 +148,7 @@ static void a_late_listener_needs_no_capability(void **state)
 	raise_all(&before);
 }
 
-/* Shows the fault on such a kernel: without regions nothing works once CAP_BPF is lowered. */
+/* Show the fault on such a kernel: without regions all calls fail once CAP_BPF is lowered. */
 static void without_regions_an_old_kernel_refuses(void **state)
 {
 	const struct caps_sets before = caps_read();
@@ -200,7 +200,7 @@ static void a_region_needs_both_its_ends(void **state)
 
 /* ---- Several listeners, one program --------------------------------------------------- */
 
-/* A listening address, as a listener writes it and as its clients write it. */
+/* A listening address as it is given to the group, and the address of its clients. */
 struct place {
 	const char *address, *ip;
 };
@@ -302,7 +302,7 @@ static void the_queue_of_a_port_that_the_kernel_chose_is_moved(void **state)
 	assert_int_equal(move_a_queue(listener_bind_first), 0);
 }
 
-/* Shows the fault: such a socket has no port any more when it is closed. */
+/* Show the fault: a socket that was bound to port 0 has no port any more when it is closed. */
 static void a_socket_bound_to_port_0_loses_its_queue(void **state)
 {
 	(void)state;

@@ -18,7 +18,8 @@
 #include "sticky.h"
 
 /*
- * The structures as they were: they ended with `engine`, `slot`, `dropped_unreadable`, `overflows`.
+ * The structures of the older header: they end with `engine`, `slot`, `dropped_unreadable`,
+ * `overflows`.
  */
 struct older_options {
 	size_t size;
@@ -62,7 +63,7 @@ SAME_PLACE(older_slot_info, sticky_slot_info, overflows);
 
 static struct sticky_group *open_older(void)
 {
-	/* The library must not touch what follows the options. */
+	/* The library must not touch the memory behind the options. */
 	struct {
 		struct older_options options;
 		uint64_t behind[4];
@@ -134,7 +135,7 @@ static void an_array_has_elements_of_the_smaller_size(void **state)
 	sticky_group_close(group);
 }
 
-/* No compiler makes such a size. A member that ends behind it is left alone. */
+/* No compiler generates such a size. A member that ends behind it is not written. */
 static void a_size_that_ends_within_a_member_leaves_it_out(void **state)
 {
 	struct sticky_group *group = open_older();

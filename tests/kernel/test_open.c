@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a group needs to open, what it returns, and that it leaves nothing behind. */
+/* What a group needs to open, and what it returns. It leaves nothing behind. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -28,7 +28,7 @@
 
 #define LOOKED_AT 1024
 
-/* Descriptors that were open when the program was started. */
+/* the descriptors that were open when the program was started */
 static bool open_before[LOOKED_AT];
 
 static void look_at_descriptors(void)
@@ -81,7 +81,7 @@ static void slots_and_prefixes_have_limits(void **state)
 	assert_int_equal(open_result(&options), 0);
 }
 
-/* The caller was compiled with an older or a newer header. */
+/* The caller may have been compiled with an older or a newer header. */
 static void options_may_have_another_size(void **state)
 {
 	struct {
@@ -131,8 +131,8 @@ static void answers_check_their_size(void **state)
 }
 
 /*
- * This runs in a child process, as libbpf remembers what a kernel can do. Returns the negative
- * result of opening a group without CAP_BPF.
+ * Open a group without CAP_BPF, in a child process, as libbpf remembers what a kernel can do.
+ * Returns the result.
  */
 static int open_without_privilege(void)
 {
@@ -204,7 +204,7 @@ static void a_worker_can_not_replace_the_program(void **state)
 	uint32_t slot;
 
 	(void)state;
-	assert_int_equal(attach_takeover(plain), 0); /* this shows that the takeover would work */
+	assert_int_equal(attach_takeover(plain), 0); /* without the library it works */
 	workers_start(group, workers);
 	for (slot = 0; slot < SLOTS; slot++)
 		assert_int_equal(attach_takeover(sticky_worker_fd(workers[slot], 0)), -EPERM);
@@ -229,7 +229,7 @@ static void a_worker_gets_an_ordinary_blocking_socket(void **state)
 	sticky_group_close(group);
 }
 
-/* A program that is started has none of the descriptors that a group opens. */
+/* A program that the host executes has none of the descriptors that a group opens. */
 static void no_descriptor_survives_exec(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -301,7 +301,7 @@ static void a_group_leaves_no_descriptor_behind(void **state)
 	assert_int_equal(sticky_worker_close(NULL), 0);
 }
 
-/* Allow one more descriptor each time: each call that opens one fails once. */
+/* One more descriptor is allowed each time. So each call that opens a descriptor fails once. */
 static void running_out_of_descriptors_leaves_none_behind(void **state)
 {
 	uint32_t before, more;
@@ -322,7 +322,7 @@ static void running_out_of_descriptors_leaves_none_behind(void **state)
 	assert_true(more > 10); /* otherwise nothing was limited */
 }
 
-/* Try with one more descriptor each time, until it works. */
+/* Call sticky_group_listen() with this many free descriptors. Returns its result. */
 static int listen_with(struct sticky_group *group, uint32_t more)
 {
 	int result;
@@ -361,7 +361,7 @@ static void what_failed_half_way_can_be_tried_again(void **state)
 		assert_int_equal(descriptors_count(), before);
 		assert_int_equal(sticky_group_listener_count(group), 1);
 	}
-	/* a socket for each slot, as the program is loaded already */
+	/* one socket for each slot, as the program is loaded already */
 	assert_int_equal(more, SLOTS);
 	assert_int_equal(result, 1);
 
@@ -370,7 +370,7 @@ static void what_failed_half_way_can_be_tried_again(void **state)
 		assert_int_equal(result, -EMFILE);
 		assert_int_equal(descriptors_count(), before);
 	}
-	assert_int_equal(more, 2); /* a socket for each listener */
+	assert_int_equal(more, 2); /* one socket for each listener */
 	assert_int_equal(sticky_worker_generation(worker), 1);
 	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);

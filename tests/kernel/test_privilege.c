@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Least privilege of the controller: which capabilities are effective when, and what happens if the
+ * Least privilege of the controller: when each capability is effective, and what happens if the
  * kernel refuses to take one away. Each test runs in a process of its own, as a capability that was
  * given up does not come back.
  */
@@ -30,12 +30,12 @@
 
 #define DONE 0
 
-/* Runs in a child process. Returns DONE, or the line of the check that failed. */
+/* A function that runs in a child process. Returns DONE, or the line of the check that failed. */
 typedef int child_fn(void);
 
 struct outcome {
 	int status; /* status from waitpid() */
-	int line;   /* what the function returned; -1: it did not return */
+	int line;   /* the result of the function; -1: it did not return */
 	char log[2048];
 };
 
@@ -99,7 +99,7 @@ static void assert_ends_itself(child_fn *function)
 	assert_non_null(strstr(outcome.log, "capset()"));
 }
 
-/* ---- Where the kernel does what it is asked ----------------------------------------- */
+/* ---- When the kernel obeys ---------------------------------------------------------- */
 
 static uint64_t effective(void)
 {
@@ -118,7 +118,7 @@ static int shrink(void)
 	CHECK(effective() == 0);
 	CHECK(caps_read().inheritable == 0);
 	CHECK(caps_read().permitted == (before & kept));
-	/* Doing it twice has the effect of doing it once. */
+	/* A second call has no effect. */
 	CHECK(privilege_shrink(0) == 0);
 	CHECK(caps_read().permitted == (before & kept));
 	return DONE;
@@ -277,7 +277,7 @@ static void a_thread_drops_its_own_alone(void **state)
 	assert_done(drop_beside);
 }
 
-/* ---- Where it refuses ---------------------------------------------------------------- */
+/* ---- When the kernel refuses --------------------------------------------------------- */
 
 static int shrink_frozen(void)
 {
@@ -287,7 +287,7 @@ static int shrink_frozen(void)
 	CHECK(privilege_shrink(0) == -EPERM);
 	after = caps_read();
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
-	/* The sets are still consistent. There is nothing to change, and so nothing can fail. */
+	/* The sets are still consistent. No set has to be changed, and so nothing can fail. */
 	privilege_restore(privilege_raise(PRIVILEGE_BPF));
 	return DONE;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A process as the worker: the descriptors that it is given, the connections that it accepts, and
- * the messages that it sends.
+ * A worker process that uses libsticky: the descriptors that it inherits, the connections that it
+ * accepts, and the messages that it sends.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,15 +32,17 @@
 
 #define FIRST	    3 /* SD_LISTEN_FDS_START */
 #define SOCKETS_MAX 64
-/* descriptors of the test, not to be mistaken for those that the process is given */
+/*
+ * the test's own descriptors; the high numbers keep them apart from those that the process inherits
+ */
 #define HIGH	200
 #define CLIENTS 128
 
-/* The controller's side, as the test plays it. */
+/* The controller's side, which the test takes. */
 struct scene {
 	uint32_t before;
 	struct sockaddr_storage servers[2];
-	int listening[2]; /* duplicates: the controller keeps the sockets, too */
+	int listening[2]; /* duplicates: the controller keeps the sockets open, too */
 	int channel;
 	int notify;
 	uint32_t client_count;
@@ -48,7 +50,7 @@ struct scene {
 	struct sticky_process *process;
 };
 
-/* ---- What the process is given ---------------------------------------------------------- */
+/* ---- Inherited descriptors -------------------------------------------------------------- */
 
 static void set_number(const char *name, long long value)
 {
@@ -77,7 +79,10 @@ static int move_to(int fd, int target)
 	return moved;
 }
 
-/* Give a descriptor as over an exec: it has this number, is blocking, and will be inherited. */
+/*
+ * Give a descriptor to the process as exec() does: it has this number, is blocking, and is
+ * inherited.
+ */
 static void give(int fd, int number)
 {
 	assert_int_equal(fcntl(number, F_GETFD), -1);
@@ -102,7 +107,7 @@ static void prepare(struct scene *scene, uint32_t sockets, bool with_channel)
 	uint32_t i;
 
 	memset(scene, 0, sizeof(*scene));
-	/* descriptors that a failed test has left open are not given */
+	/* Descriptors that a failed test has left open must not be inherited. */
 	close_range(FIRST, UINT32_MAX, 0);
 	scene->before = descriptors_count();
 	scene->channel = scene->notify = -1;
@@ -170,7 +175,7 @@ static void end(struct scene *scene)
 	assert_int_equal(descriptors_count(), scene->before);
 }
 
-/* The call is refused, and its output is untouched. */
+/* Check that the call fails with this error, and that its output is untouched. */
 static void check_open(int expected)
 {
 	struct sticky_process *untouched = (void *)&expected, *process = untouched;
@@ -219,7 +224,7 @@ static void take_one(struct scene *scene)
 	close(fd);
 }
 
-/* There is no connection, and poll() does not report one. */
+/* Check that there is no connection, and that poll() does not report one. */
 static void check_nobody(struct scene *scene, int expected)
 {
 	assert_int_equal(take(scene, NULL, 0), expected);
@@ -411,7 +416,7 @@ static void the_slot_and_the_generation_are_told(void **state)
 	end(&scene);
 }
 
-/* The controller has died. Connections of the listening socket can still be served. */
+/* The controller has died. Connections of the listening sockets can still be served. */
 static void a_channel_whose_other_end_is_gone_leaves_the_sockets(void **state)
 {
 	struct scene scene;
@@ -450,7 +455,7 @@ static void either_kind_alone_will_do(void **state)
 	end(&scene);
 }
 
-/* The source that a connection came from; the channel is the last one. */
+/* Returns the index of the source that a connection came from. The channel is the last one. */
 static uint32_t source_of(const struct scene *scene, int fd)
 {
 	struct sockaddr_storage own = {0};
@@ -619,8 +624,7 @@ static void the_connection_is_the_one_that_was_passed(void **state)
 	end(&scene);
 }
 
-/* ---- What there is no room for ----------------------------------------------------------------
- */
+/* ---- No descriptor left ------------------------------------------------------------------ */
 
 static void a_passed_one_without_room_goes_back(void **state)
 {
@@ -638,7 +642,7 @@ static void a_passed_one_without_room_goes_back(void **state)
 	check_heard(&scene, CHANNEL_REFUSED, 1);
 	check_silence(&scene);
 	assert_int_equal(descriptors_count(), before);
-	assert_true(has_ended(scene.clients[0])); /* no worker has it in this test */
+	assert_true(has_ended(scene.clients[0])); /* the test does not keep the other end open */
 	take_one(&scene);
 	check_heard(&scene, CHANNEL_ACCEPTED, 2);
 	end(&scene);
@@ -673,8 +677,7 @@ static void opening_without_room_leaves_nothing(void **state)
 	end(&scene);
 }
 
-/* ---- The other end ------------------------------------------------------------------------------
- */
+/* ---- The controller's end is closed ------------------------------------------------------ */
 
 static void the_controllers_end_is_not_ours(void **state)
 {
@@ -694,7 +697,7 @@ static void the_controllers_end_is_not_ours(void **state)
 	end(&scene);
 }
 
-/* A child of the worker may have inherited this end. */
+/* A child of the worker may have inherited the worker's end of the channel. */
 static void an_end_that_somebody_else_has_too_is_not_polled_for_ever(void **state)
 {
 	struct scene scene;
@@ -709,7 +712,10 @@ static void an_end_that_somebody_else_has_too_is_not_polled_for_ever(void **stat
 	end(&scene);
 }
 
-/* A controller of another version, or an unknown sender: its messages are ignored. */
+/*
+ * Check that invalid messages are ignored. They come from a controller of another version, or from
+ * an unknown sender.
+ */
 static void check_junk(const void *bytes, size_t length)
 {
 	struct scene scene;
@@ -721,7 +727,10 @@ static void check_junk(const void *bytes, size_t length)
 	add_client(&scene, 0);
 	take_one(&scene);
 	check_nobody(&scene, -EAGAIN);
-	/* The controller sees that the end is closed: no connection that it passes is lost. */
+	/*
+	 * The controller sees that the worker has closed its end: no connection that it passes is
+	 * lost.
+	 */
 	assert_int_equal(recv(scene.channel, &byte, 1, 0), 0);
 	end(&scene);
 }
@@ -861,8 +870,7 @@ static void who_can_not_be_told_is_an_error(void **state)
 	end(&scene);
 }
 
-/* ---- Stopping
- * ---------------------------------------------------------------------------------------- */
+/* ---- Stopping ---------------------------------------------------------------------------- */
 
 static void check_no_more(const struct scene *scene)
 {
@@ -892,13 +900,17 @@ static void what_was_not_accepted_goes_back(void **state)
 	assert_int_equal(fcntl(FIRST + 1, F_GETFD), -1);
 	check_nobody(&scene, -ESHUTDOWN);
 	/*
-	 * From now on the closed channel tells the controller: no connection is left behind in it.
+	 * The closed channel tells the controller that the worker takes no more connections: none
+	 * is left behind in it.
 	 */
 	check_no_more(&scene);
 	end(&scene);
 }
 
-/* Other processes keep the listening socket open, but its queue is not reported here any more. */
+/*
+ * Other processes keep the listening socket open, but the process's descriptor does not report its
+ * queue any more.
+ */
 static void whoever_polls_is_not_told_of_what_is_no_longer_ours(void **state)
 {
 	struct scene scene;
@@ -912,7 +924,7 @@ static void whoever_polls_is_not_told_of_what_is_no_longer_ours(void **state)
 	end(&scene);
 }
 
-/* There is no descriptor left, and no listening socket that could be closed. */
+/* No descriptor is free, and there is no listening socket whose close would free one. */
 static void without_room_all_go_back_too(void **state)
 {
 	struct scene scene;

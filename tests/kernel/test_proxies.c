@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The list of proxies changes while they connect. The change takes effect at once, and an address
+ * The list of proxies changes while proxies connect. The change takes effect at once. An address
  * that is in neither list is never sent to a dispatcher.
  */
 #include <stdarg.h>
@@ -31,7 +31,7 @@
 #define SLOTS	    2
 #define DISPATCHERS 2
 #define REPLACINGS  100
-/* For a full list: twenty times the time that was seen under a sanitizer. */
+/* limit for a full list: twenty times the time that was measured under a sanitizer */
 #define FULL_MS (uint64_t) wait_scaled_ms(10000)
 
 struct scene {
@@ -55,7 +55,7 @@ static void end(struct scene *scene)
 	sticky_group_close(scene->group);
 }
 
-/* An IPv4 range; the address is in host order. */
+/* Make an IPv4 range. The address is in host order. */
 static struct sticky_prefix range(uint32_t address, uint32_t bits)
 {
 	struct sticky_prefix prefix = {.address = {[10] = 0xff, 0xff},
@@ -66,7 +66,7 @@ static struct sticky_prefix range(uint32_t address, uint32_t bits)
 	return prefix;
 }
 
-/* Fill a list with single addresses, of which every other one is left out. */
+/* Fill a list with every other address from `first` on. */
 static void fill(struct sticky_prefix *list, size_t count, uint32_t first)
 {
 	size_t i;
@@ -177,7 +177,7 @@ static void ranges_may_lie_in_each_other_and_be_said_twice(void **state)
 	replace(&scene, list, 4); /* without the widest range */
 	assert_false(is_proxy(&scene, BASE + 0xfffff));
 	assert_true(is_proxy(&scene, BASE + 0xffff));
-	replace(&scene, list + 1, 1); /* only the range in the middle */
+	replace(&scene, list + 1, 1); /* only the second range */
 	assert_true(is_proxy(&scene, BASE + 0x101));
 	assert_true(is_proxy(&scene, BASE + 0x1ff));
 	assert_false(is_proxy(&scene, BASE + 0xff));
@@ -217,7 +217,10 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* Both lists are in the kernel for a moment, and other users of the group do not wait for long. */
+/*
+ * Both lists are in the kernel for a moment, and other threads that use the group do not wait for
+ * long.
+ */
 static void a_full_list_is_replaced_by_another_full_one(void **state)
 {
 	static struct sticky_prefix list[STICKY_PROXIES_LIMIT];
@@ -257,7 +260,7 @@ static void half_of_a_full_list_goes_in_no_time(void **state)
 	end(&scene);
 }
 
-/* ---- While they connect ------------------------------------------------------------------- */
+/* ---- Changes while proxies connect --------------------------------------------------------- */
 
 /* A thread that connects from one proxy without a pause. */
 struct hammer {
@@ -321,7 +324,7 @@ static void a_range_that_stays_is_never_missing(void **state)
 	end(&scene);
 }
 
-/* The lists have no range in common, and yet the proxy's address is in all of them. */
+/* The lists have no range in common, but all of them contain the proxy's address. */
 static void an_address_that_is_in_all_lists_is_never_missing(void **state)
 {
 	const struct sticky_prefix lists[][3] = {

@@ -65,13 +65,14 @@ static void refuse_turns_new_clients_away_and_keeps_the_queue(void **state)
 	assert_int_equal(waiting_end(&line), 0);
 	assert_int_equal(sticky_group_refuse(group), 0);
 	workers_close(group, workers);
-	/* It is not the program that refuses any more: no socket listens. */
+	/* Now the program does not have to refuse: no socket listens. */
 	assert_int_equal(connect_number(group, 0), -ECONNREFUSED);
 	sticky_group_close(group);
 }
 
 /*
- * A worker has become ready, and a queue is about to move to it. These connections are served, too.
+ * A worker has become ready, and a queue is about to move to it. The connections of this queue are
+ * served, too.
  */
 static void refuse_keeps_a_queue_that_is_about_to_move(void **state)
 {
@@ -80,7 +81,7 @@ static void refuse_keeps_a_queue_that_is_about_to_move(void **state)
 	struct waiting line = {0};
 
 	(void)state;
-	/* with this descriptor nothing is closed before sticky_group_run() */
+	/* With this descriptor no socket is closed before sticky_group_run(). */
 	assert_true(sticky_group_fd(group) >= 0);
 	add_waiting(&line, group, SLOT);
 	worker = worker_start(group, SLOT);
@@ -109,7 +110,7 @@ static void refuse_holds_for_a_worker_that_becomes_ready_later(void **state)
 	sticky_group_close(group);
 }
 
-/* The slot that the program tries first instead of an empty one. */
+/* Returns the slot that the program tries first if the client's own slot is empty. */
 static uint32_t first_other_slot(struct sticky_group *group, const struct sockaddr_storage *client)
 {
 	const struct sticky_settings *settings = engine_settings(group->engine);
@@ -154,7 +155,10 @@ static void clients_of_an_empty_slot_go_to_the_others(void **state)
 	workers_start(group, workers);
 	assert_int_equal(engine_empty(group->engine, 0, SLOT), 0);
 	assert_int_equal(engine_empty(group->engine, 0, SLOT), 0);
-	/* They arrive at all other slots: no single slot gets the whole share of the dead one. */
+	/*
+	 * The clients arrive at all other slots: no single slot gets the whole share of the empty
+	 * one.
+	 */
 	assert_int_equal(check_one_slot_is_empty(group, workers), 0xf & ~(1u << SLOT));
 	workers_close(group, workers);
 	sticky_group_close(group);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A worker that does not serve one of the listeners: its clients go to the other slots there. */
+/*
+ * A worker does not serve one of the listeners. The clients of its slot go to the other slots
+ * there.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -16,7 +19,7 @@
 #include "sticky.h"
 
 #define SLOTS	 2
-#define LISTENER 1 /* which one is served or not */
+#define LISTENER 1 /* the listener that is served or not */
 
 struct scene {
 	struct sticky_group *group;
@@ -108,7 +111,7 @@ static void nobody_serves_it(void **state)
 	end(&scene);
 }
 
-/* One that is about to get the slot: what waited there moves on. */
+/* The successor does not serve the listener. Connections that wait there go to another slot. */
 static void a_successor_need_not_serve_it(void **state)
 {
 	struct scene scene = begin();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The shared library as a plug-in: several copies of it in one process beside the one that this
- * program is linked with, and what is left after dlclose(3).
+ * The shared library as a plug-in: several copies of it in one process, beside the library that
+ * this program is linked with. The tests also check what is left after dlclose(3).
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@
 #define COPIES 2
 #define SLOTS  4
 
-/* A copy of the library, and those of its functions that the tests call. */
+/* A copy of the library, and the functions of it that the tests call. */
 struct copy {
 	char path[PATH_MAX];
 	void *handle;
@@ -48,7 +48,10 @@ struct copy {
 	int (*worker_close)(struct sticky_worker *worker);
 };
 
-/* dlopen() maps a file once. A second copy of the library is therefore a second file. */
+/*
+ * Copy the library to a file. dlopen() maps a file only once, so a second copy of the library needs
+ * a second file.
+ */
 static void copy_library(const char *to)
 {
 	char from[PATH_MAX];
@@ -105,7 +108,7 @@ static void start(struct copy *copy)
 	assert_int_equal(copy->worker_ready(copy->worker), 0);
 }
 
-/* A client of the slot 1 gets to the worker. All groups have the same seed. */
+/* Check that a client of slot 1 gets to the worker. All groups have the same seed. */
 static void check_serves(int listening, uint32_t number)
 {
 	struct sockaddr_storage client = client_address(AF_INET, number), server = {0};
@@ -163,7 +166,7 @@ static void copies_work_beside_each_other(void **state)
 	for (i = 0; i < COPIES; i++)
 		check_serves(copies[i].worker_fd(copies[i].worker, 0), number);
 	check_serves(sticky_worker_fd(worker, 0), number);
-	/* One ends; the others do not notice. */
+	/* One copy is closed. The others still work. */
 	assert_int_equal(copies[0].worker_close(copies[0].worker), 0);
 	copies[0].close(copies[0].group);
 	unload(&copies[0]);

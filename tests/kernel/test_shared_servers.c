@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* What workers may ask of the set of shared sockets: how many, how much, and where. */
+/*
+ * The set of shared sockets limits what workers may ask for: the number of sockets, the size of the
+ * data, and the paths.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -37,7 +40,7 @@ static int close_ports(void **state)
 	return 0;
 }
 
-/* The server of this number on any free port. */
+/* Make the query with this index, for any free port. */
 static struct cluster_query any_port(int index)
 {
 	return (struct cluster_query){

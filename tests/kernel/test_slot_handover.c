@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* A slot changes hands, and no client that waits in it is lost, or served out of order. */
+/*
+ * A slot is handed over to another worker. No client that waits in it is lost, or served out of
+ * order.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -46,7 +49,10 @@ static void nobody_comes_before_ready(void **state)
 	scene_end(&scene);
 }
 
-/* The holding queue moves to the first worker, and what that one leaves moves to the next one. */
+/*
+ * Check that the holding queue moves to the first worker, and that the connections which this
+ * worker leaves move to the next one.
+ */
 static void check_queue_moves(const char *address, sa_family_t family)
 {
 	struct scene scene = scene_start(address, family);
@@ -112,7 +118,10 @@ static void wait_until_served(struct waiting *line)
 	line->count = 0;
 }
 
-/* The worker sleeps, as one of Node.js or nginx does, and only a wake-up lets it accept. */
+/*
+ * Check that a worker that sleeps is woken, and accepts the queue that moved to it. Workers of
+ * Node.js or nginx sleep like this.
+ */
 static void check_sleeping_successor(bool kernel_wakes)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -141,7 +150,7 @@ static void a_sleeping_successor_is_woken_by_the_library(void **state)
 	check_sleeping_successor(false);
 }
 
-/* Until the client's data arrives, the kernel has no connection, but only a request for one. */
+/* Until the client's data arrive, the kernel has no connection, but only a request for one. */
 static void half_open_handshakes_move(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -168,7 +177,10 @@ static void half_open_handshakes_move(void **state)
 	scene_end(&scene);
 }
 
-/* The slot is held, and handshakes that had begun on the worker's own socket end there. */
+/*
+ * After sticky_worker_leave() new clients wait at a holding socket. Handshakes that had begun on
+ * the worker's own socket end there.
+ */
 static void a_worker_that_leaves_goes_on_accepting(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -182,7 +194,10 @@ static void a_worker_that_leaves_goes_on_accepting(void **state)
 	scene_check(&scene, true, 5);
 	assert_int_equal(sticky_worker_queue(worker), 10);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 4);
-	/* Connections that it has not accepted move, behind those that already wait. */
+	/*
+	 * The connections that the worker has not accepted move to the holding socket, behind those
+	 * that wait there.
+	 */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_check(&scene, true, 11);
 	worker = worker_start(scene.group, SCENE_SLOT);
@@ -208,7 +223,7 @@ static void a_worker_with_a_successor_has_left(void **state)
 	scene_end(&scene);
 }
 
-/* Shows the fault with the same clients: two sockets share a port, and one of them is closed. */
+/* Show the fault with the same clients: two sockets share a port, and one of them is closed. */
 static void a_plain_close_loses_the_queue(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
@@ -299,7 +314,10 @@ static void a_previous_worker_can_become_ready_again(void **state)
 	scene_end(&scene);
 }
 
-/* The descriptor that a worker's process inherited also keeps the socket open. */
+/*
+ * The descriptor that a worker's process inherited keeps the socket open, too. The queue moves when
+ * both are closed.
+ */
 static void a_queue_moves_with_the_last_descriptor(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -346,7 +364,10 @@ static void queues_of_two_listeners_move_each_to_its_own(void **state)
 	scene_end(&scene);
 }
 
-/* A host with a loop is told when to close, and its calls never wait. */
+/*
+ * A host with an event loop learns from a descriptor when to call sticky_group_run(). Its calls
+ * never wait.
+ */
 static void a_host_that_polls_moves_the_queue_itself(void **state)
 {
 	struct scene scene = scene_start("127.0.0.1:0", AF_INET);
@@ -359,7 +380,7 @@ static void a_host_that_polls_moves_the_queue_itself(void **state)
 	assert_true(nothing_waits(fd));
 	scene_add(&scene, 20);
 	assert_int_equal(sticky_worker_ready(worker), 0);
-	scene_check(&scene, false, 20); /* whichever queue they are in at this moment */
+	scene_check(&scene, false, 20); /* in the holding queue or already in the worker's */
 
 	assert_int_equal(wait_readable(fd), 0);
 	sticky_group_run(scene.group);
@@ -367,7 +388,7 @@ static void a_host_that_polls_moves_the_queue_itself(void **state)
 	assert_int_equal(sticky_worker_queue(worker), 20);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 20);
 	assert_int_equal(sticky_worker_queue(worker), 0);
-	sticky_group_run(scene.group); /* although nothing is due */
+	sticky_group_run(scene.group); /* a call has no effect when nothing is due */
 	assert_int_equal(sticky_worker_close(worker), 0);
 	scene_end(&scene);
 }

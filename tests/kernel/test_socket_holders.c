@@ -75,7 +75,7 @@ static void check_listed(const char *address)
 
 	set_scene(&scene, address);
 	assert_int_equal(getsockname(scene.listening, (void *)&server, &length), 0);
-	/* A connection at the same port is none. */
+	/* A connection at the same port is not listed. */
 	client = client_connect(NULL, &server);
 	assert_true(client >= 0);
 	assert_int_equal(list(&scene.port, 1, &found), 1);
@@ -131,7 +131,7 @@ static bool look_for(void *context, pid_t pid, int number, uint32_t inode)
 	return true;
 }
 
-/* A child that has the scene's socket open, and no longer this process. */
+/* Fork a child that keeps the scene's socket open. This process closes it. */
 static pid_t give_to_child(struct scene *scene)
 {
 	pid_t pid = fork();
@@ -192,9 +192,12 @@ static void is_it_held(void **state)
 		for (;;)
 			pause();
 	}
-	while (socket_is_held(scene.inode, other)) /* until it has closed its duplicate */
+	while (socket_is_held(scene.inode, other)) /* until `other` has closed its duplicate */
 		usleep(1000);
-	/* That the caller has it does not count; nor whether the holder is of the group. */
+	/*
+	 * The caller's own descriptor does not count. Any other holder counts, of the given process
+	 * group or not.
+	 */
 	child = give_to_child(&scene);
 	assert_int_equal(socket_is_held(scene.inode, child), 1);
 	assert_int_equal(socket_is_held(scene.inode, other), 1);

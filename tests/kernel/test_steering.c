@@ -17,7 +17,7 @@
 
 #define SLOTS	    8
 #define CLIENTS	    4096
-#define CONNECTIONS 2 /* number for each client; they are not made one after the other */
+#define CONNECTIONS 2 /* number for each client; those of one client do not follow each other */
 #define NETWORKS    64
 
 /* Connect once. Returns the slot of the worker that got the connection. */
@@ -37,7 +37,10 @@ static uint32_t connect_once(struct sticky_worker *const *workers, uint32_t list
 	return sticky_worker_slot(workers[worker]);
 }
 
-/* Many clients connect, each several times. Fills in how many connections each slot got. */
+/*
+ * Connect many clients several times each, and check their slots. Fills in how many connections
+ * each slot got.
+ */
 static void check_clients(struct sticky_group *group, struct sticky_worker *const *workers,
 			  uint32_t listener, const struct sockaddr_storage *server,
 			  uint32_t *ret_got)
@@ -146,7 +149,7 @@ static void two_listeners_agree(void **state)
 	sticky_group_close(group);
 }
 
-/* All clients of one network have the same slot. More than one network is tried. */
+/* Check that all clients of one network have the same slot. More than one network is tried. */
 static void check_networks(uint32_t v4_prefix, uint32_t v6_prefix, sa_family_t family,
 			   uint32_t step)
 {
@@ -194,7 +197,7 @@ static void a_v6_prefix_keeps_a_network_together(void **state)
 	check_networks(0, 48, AF_INET6, 65536);
 }
 
-/* Shows the fault in the same network: the kernel's own hash includes the client's port. */
+/* Show the fault in the same network: the kernel's own hash includes the client's port. */
 static void plain_reuseport_does_not_keep_a_client(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
@@ -240,7 +243,7 @@ static void where_tells_the_key(void **state)
 	sticky_group_close(group);
 }
 
-/* Clients keep their worker over a restart, which is the purpose of a stored seed. */
+/* After a restart with a stored seed, clients keep their worker. */
 static void one_seed_gives_one_answer(void **state)
 {
 	static const uint8_t seed[STICKY_SEED_SIZE] = "another";

@@ -79,7 +79,7 @@ static bool is_stopped(int stop)
 	return !nothing_waits(stop);
 }
 
-/* Reads the group's state, as the status page of an operator does. */
+/* Read the group's state, as the status page of an operator does. */
 static void *look_on(void *context)
 {
 	struct thread *thread = context;
@@ -316,7 +316,7 @@ static void a_copy_of_the_table_is_of_one_moment(void **state)
 	sticky_group_close(group);
 }
 
-/* Groups share nothing: each thread opens and closes some of its own. */
+/* Open and close groups of this thread's own. Groups share nothing. */
 static void *open_and_close_groups(void *context)
 {
 	struct thread *thread = context;
@@ -366,7 +366,7 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* While groups are opened, another thread looks at the callback that the host gave to libbpf. */
+/* A thread that looks at the callback that the host gave to libbpf, while groups are opened. */
 struct watcher {
 	pthread_t id;
 	atomic_bool stop;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* From which of its connections a process has not read yet, as the kernel reports it. */
+/* Has a process read from its connections? The kernel reports this for each of them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -19,8 +19,8 @@
 #include "../support/netns.h"
 
 /*
- * A connection to a listening socket of the test. Both ends are the test's; only one has the
- * listener's port.
+ * A connection to a listening socket of the test. Both of its ends belong to the test. Only the
+ * accepted end has the listener's port.
  */
 struct scene {
 	struct sockaddr_storage server;
@@ -88,7 +88,7 @@ static void a_connection_from_its_beginning(void **state)
 	follow_a_connection("2001:db8::5");
 }
 
-/* The end of the stream is no byte, but counts as one byte to be read. */
+/* The end of the stream is no byte, but the kernel counts it as one unread byte. */
 static void a_client_that_has_half_closed(void **state)
 {
 	struct scene scene;
@@ -112,7 +112,7 @@ static void a_client_that_has_half_closed(void **state)
 static void others_do_not_count(void **state)
 {
 	struct scene scene;
-	const uint16_t other = 1; /* nobody's */
+	const uint16_t other = 1; /* no socket has this port */
 	pid_t child = fork();
 
 	(void)state;
@@ -135,13 +135,13 @@ static void others_do_not_count(void **state)
 static void an_open_connection_is_seen(void **state)
 {
 	struct scene scene;
-	const uint16_t other = 1; /* nobody's */
+	const uint16_t other = 1; /* no socket has this port */
 
 	(void)state;
 	set_scene(&scene, "127.0.0.1");
 	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
 	connect_client(&scene);
-	/* It waits to be accepted: it is no descriptor of the process. */
+	/* The connection waits to be accepted: it is no descriptor of the process. */
 	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 0);
 	accept_client(&scene);
 	assert_int_equal(connections_are_open(getpid(), &scene.port, 1), 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A group without the kernel's help: it needs no privilege, has only dispatchers, and uses the same
- * table.
+ * A group of the user engine: it needs no privilege, has only dispatchers, and uses the same table
+ * as the other engines.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,7 @@ static int land(const struct sticky_dispatchers *dispatchers, uint32_t listener,
 /* ---- Opening ------------------------------------------------------------------------------ */
 
 /*
- * Everything that a group does, in a child process without privilege. Returns 0, or the line that
+ * Use all calls of a group, in a child process without privilege. Returns 0, or the line that
  * failed.
  */
 static int use_a_group_without_privilege(void)
@@ -176,7 +176,7 @@ static void an_address_has_one_group(void **state)
 	sticky_group_close(group);
 }
 
-/* Both groups are bound before one of them listens. The other one must get an error then. */
+/* Both groups may be bound before one of them listens. The other group must get an error then. */
 static void an_address_has_one_group_that_listens(void **state)
 {
 	struct sticky_group *group = start_group("127.0.0.1:0"), *second = open_group();
@@ -193,7 +193,7 @@ static void an_address_has_one_group_that_listens(void **state)
 	assert_int_equal(error, -EADDRINUSE);
 	sticky_group_close(second);
 	sticky_dispatchers_close(dispatchers);
-	/* They can be opened again, although they were closed with connections in their queues. */
+	/* The dispatchers can be opened again after they were closed. */
 	assert_int_equal(sticky_dispatchers_open(group, DISPATCHERS, &dispatchers), 0);
 	sticky_dispatchers_close(dispatchers);
 	sticky_group_close(group);
@@ -294,7 +294,7 @@ static void slots_have_no_sockets(void **state)
 	assert_true(group_slot_info(group, 0).holding);
 
 	/*
-	 * Another address is added while a worker is open. Only dispatchers get its connections,
+	 * Another address is added while a worker is open. Only dispatchers get connections of it,
 	 * and so the worker gets no socket for it.
 	 */
 	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
@@ -310,7 +310,7 @@ static void slots_have_no_sockets(void **state)
 	sticky_group_close(group);
 }
 
-/* The table is the same as that of a group that uses the kernel. */
+/* The table is the same as that of a group that uses the kernel engine. */
 static void where_is_what_the_kernel_would_say(void **state)
 {
 	struct sticky_group *user, *kernel;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The rights of the workers' user: which files can be opened in a region, which capabilities are
- * effective in it, and that all is as before when it has ended. Each test is a process of its own.
+ * The rights of the workers' user: which files can be opened in a region, and which capabilities
+ * are effective in it. After the region all is as before. Each test is a process of its own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +89,7 @@ static int files(void)
 	CHECK(may_make("group/x"));
 	user_rights_end(&region);
 	CHECK(may_make("own/x"));
-	/* The process's own groups do not count in the region. */
+	/* The groups of the process itself do not count in the region. */
 	CHECK(!setegid(4712) && !user_rights_begin(&nobody, &region));
 	CHECK(!may_make("another/x"));
 	user_rights_end(&region);
@@ -121,7 +121,10 @@ static int capabilities(void)
 	CHECK(caps_read().effective == 0);
 	user_rights_end(&region);
 	after = caps_read();
-	/* The kernel makes CAP_DAC_READ_SEARCH effective where the uid becomes root's again. */
+	/*
+	 * When the uid becomes root's again, the kernel makes CAP_DAC_READ_SEARCH effective. The
+	 * region must lower it.
+	 */
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
 	return 0;
 }
@@ -178,7 +181,7 @@ static void all_is_as_before_at_the_end(void **state)
 	assert_int_equal(run(identity), 0);
 }
 
-/* What a thread beside the region sees while it lasts. */
+/* A thread outside of the region, and what it sees while the region lasts. */
 struct beside {
 	pthread_barrier_t begun, seen;
 	int uid;
@@ -279,7 +282,7 @@ static void a_process_that_can_not_come_back_ends(void **state)
 	assert_int_equal(run(frozen), -EXIT_FAILURE);
 }
 
-/* ---- Which paths lead where others want -------------------------------------------------- */
+/* ---- Trusted paths ------------------------------------------------------------------------ */
 
 static bool trusts(const char *name)
 {
@@ -312,7 +315,7 @@ static void a_path_is_as_trusted_as_its_directories(void **state)
 	assert_false(trusted_path("/etc/passwd/x"));
 }
 
-/* A name that no file can have is not taken for two names. */
+/* If a name is too long for a file, it must not be cut into two names. */
 static void a_name_that_is_too_long_is_not_cut(void **state)
 {
 	char path[sizeof(directory) + NAME_MAX + 8];

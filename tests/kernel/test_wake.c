@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* An acceptor that sleeps although connections wait, and how it is woken. */
+/* A process sleeps although connections wait for it to accept them. How is it woken? */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -59,8 +59,9 @@ static void the_probe_is_not_counted(void **state)
 /* ---- One socket ---------------------------------------------------------------------- */
 
 /*
- * An edge-triggered sleeper gets one event for a queue, and no more until another connection
- * arrives. On a kernel that does not report moved connections, all sleepers behave like this.
+ * Watch a socket with EPOLLET. The sleeper gets one event for a queue, and no more until another
+ * connection arrives. On a kernel that does not report moved connections, all sleepers behave like
+ * this.
  */
 static int watch_edges(int fd)
 {
@@ -119,7 +120,7 @@ static void *accept_one(void *argument)
 	return (void *)(intptr_t)accept4(*(int *)argument, NULL, NULL, SOCK_CLOEXEC);
 }
 
-/* A blocking accept() is not disturbed: it looks at its empty queue, and sleeps again. */
+/* A blocking accept() is not disturbed: it finds its queue empty, and sleeps again. */
 static void a_blocking_accept_goes_on(void **state)
 {
 	struct sockaddr_storage server = address_of("127.0.0.1", 0);
@@ -161,7 +162,7 @@ struct sleeper {
 	int epoll;
 };
 
-/* The worker of the only slot. It has got the event for `queued` connections, and sleeps. */
+/* Start the worker of the only slot. It has got the event for `queued` connections, and sleeps. */
 static struct sleeper sleeper_start(uint32_t queued)
 {
 	struct sleeper sleeper = {.group = group_start(1, "127.0.0.1:0")};
@@ -205,7 +206,7 @@ static void a_slot_is_woken_where_connections_wait_and_the_kernel_does_not_wake(
 	check_slot_wake(true, 3, false);
 }
 
-/* The queue that is moved is longer than the backlog: no further connection would get in. */
+/* The queue that moves is longer than the backlog, so that no connection could be added to it. */
 static void a_full_queue_is_told_of_too(void **state)
 {
 	struct sticky_group_options options = group_options(1);
@@ -255,7 +256,8 @@ static bool has_sockets_to_close(const struct sticky_group *group)
 
 /*
  * A process that drains may close its descriptors at any time, and its queue moves then. A host
- * that polls looks after that. Returns how often the next worker got an event after that move.
+ * that polls checks the slot after that. Returns how often the next worker got an event after the
+ * move.
  */
 static uint32_t move_late(bool kernel_wakes)
 {
@@ -276,14 +278,16 @@ static uint32_t move_late(bool kernel_wakes)
 	worker = worker_start(group, 0);
 	epoll = watch_edges(sticky_worker_fd(worker, 0));
 	assert_int_equal(sticky_worker_close(previous), 0);
-	/* The library closes its own descriptor. Nothing moves, as the other one is open. */
+	/*
+	 * The library closes its own descriptor. The queue does not move, as the duplicate is open.
+	 */
 	while (has_sockets_to_close(group)) {
 		assert_int_equal(poll(&due, 1, 5000), 1);
 		sticky_group_run(group);
 	}
 	assert_false(has_event(epoll));
 	close(inherited);
-	has_event(epoll); /* a kernel that wakes reports it */
+	has_event(epoll); /* a kernel that wakes sleepers reports the move */
 	events = run_until_all_is_done(group, epoll);
 	waiting_serve_in_order(sticky_worker_fd(worker, 0), 0, 5);
 	assert_int_equal(waiting_end(&line), 0);

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Debian's archive, read with an apt state of its own: the machine's is left alone.
+"""Debian's archive, read with an apt state of its own: the machine's apt state is not changed.
 
-The mirrors are those of the machine's own apt sources. Kernels come from more releases than
-the machine has in its sources, so a list of sources is written that names all of them.
+The mirrors are those of the machine's own apt sources. Kernels are taken from more releases than
+the machine has in its sources. Therefore a list of sources is written that names all of them.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import time
 from unavailable import Unavailable
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-# Where kernels come from. Releases of the main mirror, and of the security mirror.
+# The releases from which kernels are taken, on the main mirror and on the security mirror.
 MAIN = ("bookworm", "bookworm-backports", "trixie", "trixie-backports", "sid", "experimental")
 SECURITY = ("bullseye-security", "bookworm-security", "trixie-security")
 LISTS_KEPT_S = 24 * 3600  # package lists are fetched anew when they are older
@@ -44,7 +44,8 @@ def codename():
 
 
 def mirrors():
-    """The URIs of the machine's main and security mirrors; None where there is none."""
+    """The URIs of the machine's main and security mirrors. A mirror that it does not have is
+    None."""
     try:
         listed = subprocess.run(
             ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)",

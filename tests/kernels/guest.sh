@@ -4,7 +4,8 @@
 # writes their output to the third disk, as a tar archive, after each of them. The settings are
 # those of the host: SUITES, ONLY, LIMIT_S, UNPRIVILEGED_BPF, REPEAT_FAILED_ONCE.
 
-# Nothing is traced, as the guest's processors may be emulated: see tests/e2e/resets.py.
+# The tests do not trace the kernel, as the guest's processors may be emulated: see
+# tests/e2e/resets.py.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 STICKY_TEST_NO_TRACE=1
 export PATH HOME LANG PYTHONDONTWRITEBYTECODE STICKY_TEST_NO_TRACE
@@ -22,9 +23,9 @@ mount -t bpf bpf /sys/fs/bpf
 hostname guest
 printf '127.0.0.1 localhost guest\n::1 localhost\n' >/etc/hosts
 ip link set lo up
-# Debian's default, for a kernel that was not built by Debian.
+# This is Debian's default. A kernel that was not built by Debian has another one.
 [ -z "$UNPRIVILEGED_BPF" ] || sysctl -q -w "kernel.unprivileged_bpf_disabled=$UNPRIVILEGED_BPF"
-# As a login session has it under systemd.
+# A login session under systemd has a limit like this.
 ulimit -n 20000
 
 results=/run/results
@@ -42,7 +43,7 @@ for suite in $SUITES; do
 	echo "guest: $suite"
 	[ "$suite" != hosts ] || export EACH=1 # its figures are shown
 	began=$(cut -d. -f1 /proc/uptime)
-	# What is cut off is kept too: at the limit, and where the guest is ended from outside.
+	# The output is kept even if the suite is cut off, by the limit or by the end of the guest.
 	left=$((LIMIT_S > began ? LIMIT_S - began : 1))
 	while sleep 30; do keep_results; done &
 	keeper=$!

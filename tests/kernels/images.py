@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The guest's disks: Debian with the packages that the tests need, and the tree that was built."""
+"""The guest's disks: Debian with the packages that the tests need, and the tree of built files."""
 
 import hashlib
 import pathlib
@@ -29,7 +29,7 @@ def make_ext4(directory, image):
     files = sum(1 for _ in directory.rglob("*"))
     temporary = image.with_suffix(".new")
     temporary.unlink(missing_ok=True)
-    # Features that an older kernel's ext4 can't mount, or that are not needed.
+    # These features are off, as an older kernel's ext4 can't mount them, or as they are not needed.
     subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext4", "-O", "^has_journal,^metadata_csum",
                     "-N", str(files + 20000), "-d", directory, temporary,
                     f"{used + used // 8 + FREE_KIB}k"],

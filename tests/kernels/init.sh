@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
-# The guest's first process: it loads the modules, mounts the disks and goes on as guest.sh.
+# The guest's first process. It loads the modules, mounts the disks and then executes guest.sh.
 
 /bin/busybox --install -s /bin
 mount -t proc proc /proc

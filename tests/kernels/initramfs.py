@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def entry(name, mode, data=b"", number=0):
-    """One entry of a cpio archive of the format newc."""
+    """Returns one entry of a cpio archive of the format newc."""
     path = name.encode() + b"\0"
     fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(path), 0)
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + path
@@ -28,7 +28,7 @@ def busybox():
 
 
 def make(path, kernel, settings):
-    """Make the archive. settings: shell variables for guest.sh."""
+    """Make the archive. settings are shell variables for guest.sh."""
     entries = [(name, stat.S_IFDIR | 0o755, b"")
                for name in ("bin", "dev", "proc", "sys", "root", "modules")]
     entries += [("bin/busybox", stat.S_IFREG | 0o755, busybox()),

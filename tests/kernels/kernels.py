@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Which kernels are booted: by a rule, as exact versions come to and go from the archive.
+"""The kernels to boot. A name is a rule, as exact versions come to and go from the archive.
 
-    6.1-oldest, 6.1-newest   of the series 6.1, what can be had
-    newest                   of all
-    path/to/bzImage          one that the user built, with all drivers built in
+    6.1-oldest, 6.1-newest   of the available versions of the series 6.1
+    newest                   of all series
+    path/to/bzImage          a kernel that the user built, with all drivers built in
 """
 
 import dataclasses
@@ -41,7 +41,8 @@ def choose(packages, name):
 
 
 def release_of(image):
-    """The release that a bzImage names in its header: offset at 0x20e, relative to 0x200."""
+    """Returns the release that a bzImage names in its header. Its offset is at 0x20e, relative to
+    0x200."""
     with open(image, "rb") as file:
         head = file.read(0x8000)
     offset = int.from_bytes(head[0x20e:0x210], "little") + 0x200
@@ -84,7 +85,7 @@ def from_archive(archive, directory, name):
 
 
 def find(archive, directory, name):
-    """Find a kernel. The result is ready to boot, or says why it can't be booted."""
+    """Find a kernel. Returns it ready to boot, or with the reason why it can't be booted."""
     try:
         if "/" in name:
             return from_path(name)

@@ -30,7 +30,7 @@ def check_programs():
 
 
 class Machine:
-    """The disks are shared by all boots: each writes to a snapshot of its own."""
+    """A machine whose disks are shared by all boots: each boot writes to a snapshot of its own."""
 
     def __init__(self, directory, root, tree, memory_mib):
         self.directory, self.root, self.tree = directory, root, tree
@@ -53,7 +53,7 @@ class Machine:
 
         results   the directory for console.log and the disk that the guest writes to
         settings  the shell variables of guest.sh
-        say       called with each line of the guest's that tells of its progress
+        say       called with each line of the guest about its progress
 
         Returns "" or why the guest did not come to its end.
         """
@@ -65,7 +65,7 @@ class Machine:
             say("KVM starts no kernel here: software emulation")
             self.kvm = False
         # Software emulation uses one thread for each processor. A kernel that changes its own code
-        # while it starts may fail with that, now and then.
+        # while it starts fails under that sometimes.
         for _ in range(STARTS):
             problem = self._boot(kernel, results, False, limit_s, START_LIMIT_S, say)
             if problem != NOT_STARTED:
@@ -92,7 +92,7 @@ NOT_STARTED = "the kernel did not start: see console.log"
 
 
 def watch(process, console, limit_s, start_limit_s, say):
-    """Follow the console until the guest ends. Returns "" or what went wrong."""
+    """Follow the console until the guest ends. Returns "" or the problem."""
     began = time.monotonic()
     told = 0
     while True:

@@ -8,9 +8,10 @@ import subprocess
 
 # Without these modules the guest can't start the tests.
 REQUIRED = ("virtio_pci", "virtio_blk", "ext4")
-# Tests use these modules. If one is missing, they are skipped with the reason.
+# Tests use these modules. If a module is missing, the tests that need it are skipped with the
+# reason.
 WANTED = ("tun", "veth", "dummy", "sch_netem", "inet_diag", "tcp_diag", "unix_diag")
-# The tests of several hosts use these. A kernel that has none of them is as good for all others.
+# The tests of several hosts use these. All other tests run on a kernel without them, too.
 HOSTS = ("bridge", "ip_vs", "ip_vs_sh", "ip_vs_mh")
 
 
@@ -40,7 +41,7 @@ class Modules:
         return [name for name in names if name not in self.needs and name not in self.builtin]
 
     def in_order(self, names):
-        """The paths of modules and of those that they need, in the order of loading."""
+        """Returns the paths of modules, and of those that they need, in the order of loading."""
         order = []
 
         def add(name):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is run on kernels before Linux 5.14: connections can't move with their slot there, and the
-kernel engine refuses to start. Its two substitutes need no such kernel."""
+"""The tests for kernels before Linux 5.14. On these, connections can't move with their slot, and
+the kernel engine refuses to start. The two other engines do not need Linux 5.14."""
 
-# For tests/run.py: the pure parts, the two other engines, and stickyctl with each.
+# For tests/run.py: the pure parts, the two other engines, and stickyctl with each of them.
 ONLY = """
 unit/
 kernel/test_classic

@@ -61,7 +61,7 @@ def doctor_findings(text):
 
 
 def judge_doctor(text, status, release):
-    """The check passes if the doctor reports what is known about this kernel."""
+    """The check passes if the doctor's report fits what is known about this kernel."""
     suite = Suite("doctor")
     findings = doctor_findings(text)
     version = ".".join(release.split(".")[:2])
@@ -81,7 +81,7 @@ def judge_doctor(text, status, release):
 
 
 def judge_bench(text, status):
-    """The benchmark passes if everything was measured. Its report is shown."""
+    """The benchmark passes if it has measured everything. Its report is shown."""
     good = status == "0"
     return Suite("bench", passed=int(good), failed=int(not good),
                  notes=[line.rstrip() for line in text.splitlines() if line.strip()])

@@ -3,11 +3,11 @@
 """Boot other kernels in qemu and run the test suites in them.
 
     BUILD=build tests/kernels/run.py --packages "python3 iproute2 ..."
-    KERNELS="6.1-oldest newest dir/bzImage"   which kernels, see kernels.py
-    SUITES="doctor unit kernel e2e" ONLY=...  what is run in them, see tests/run.py
+    KERNELS="6.1-oldest newest dir/bzImage"   the kernels, see kernels.py
+    SUITES="doctor unit kernel e2e" ONLY=...  the suites and tests, see tests/run.py
 
-Downloads, disks and results are kept below $BUILD/kernels. The exit status is 1 when anything
-failed. A kernel that cannot be had is named with the reason, which is no failure.
+Downloads, disks and results are kept below $BUILD/kernels. The exit status is 1 if anything failed.
+If a kernel is not available, its name is printed with the reason; that is no failure.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def parse():
     arguments.kernels = (os.environ.get("KERNELS") or KERNELS).split()
     arguments.suites = (os.environ.get("SUITES") or SUITES).split()
     arguments.only = os.environ.get("ONLY", "")
-    # The page shows whole suites. With chosen tests it would lose information.
+    # The page shows whole suites. If only some tests are chosen, it is not written.
     if arguments.only:
         arguments.page = None
     if arguments.short:
@@ -61,14 +61,14 @@ def parse():
 
 
 def chosen_tests(arguments, kernel):
-    """Returns what is run of the suites on this kernel; "" is all."""
+    """Returns the tests to run on this kernel, as the variable ONLY; "" stands for all."""
     if arguments.only or results.supported(kernel.version):
         return arguments.only
     return " ".join(older.ONLY)
 
 
 def settings(arguments, kernel):
-    """Shell variables for guest.sh."""
+    """Returns shell variables for guest.sh."""
     values = {"SUITES": " ".join(arguments.suites), "ONLY": chosen_tests(arguments, kernel),
               "LIMIT_S": str(arguments.limit),
               "UNPRIVILEGED_BPF": "2" if kernel.modules is None else "",
@@ -88,7 +88,8 @@ def try_kernel(kernel, host, arguments, directory):
     place.mkdir(parents=True)
     say(f"{kernel.name}: {kernel.version}")
     began = time.monotonic()
-    # The guest ends its suites at the limit, and writes what it has. The host waits for that.
+    # The guest ends its suites at the limit, and writes the results so far. The host waits for
+    # that.
     outcome.problem = host.run(kernel, place, settings(arguments, kernel),
                                arguments.limit + ENDING_S, lambda line: say(f"  {line}"))
     results.unpack(place)

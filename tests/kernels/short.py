@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What `make test-kernels-short` runs: one old kernel and some tests of each kind, in minutes."""
+"""The tests of `make test-kernels-short`: one old kernel and some tests of each kind, in
+minutes."""
 
-KERNELS = ["6.1-oldest"]  # one of those that do not wake a sleeping acceptor
+KERNELS = ["6.1-oldest"]  # a kernel that does not wake a sleeping acceptor
 SUITES = ["doctor", "kernel", "e2e"]
 LIMIT_S = 900  # it takes 3 to 5 minutes if nothing else runs
 

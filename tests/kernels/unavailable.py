@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""An exception for something that can't be had on this machine. Its message is one plain
+"""An exception for something that is not available on this machine. Its message is one plain
 sentence."""
 
 
 class Unavailable(Exception):
-    """A kernel, a package or a program that cannot be had; the message says why."""
+    """A kernel, a package or a program is not available; the message says why."""

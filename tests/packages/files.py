@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All files of a tree, but those that dpkg, apt and this test write themselves."""
+"""Lists all files of a tree, except those that dpkg, apt and this test write themselves."""
 
 import os
 
@@ -7,7 +7,7 @@ LEFT_OUT = ("/dev", "/proc", "/srv", "/sys/kernel", "/sys/fs/cgroup", "/sys/devi
             "/sys/class", "/sys/module", "/sys/block", "/sys/firmware", "/sys/power", "/var/cache",
             "/var/lib/apt", "/var/log/apt", "/var/lib/dpkg/triggers", "/var/lib/dpkg/updates",
             "/root/.cache")
-# Written by the tools themselves, whatever is installed.
+# The tools write these files, whatever is installed.
 TOOLS = ("/var/log/dpkg.log", "/var/lib/dpkg/lock", "/var/lib/dpkg/lock-frontend",
          "/var/lib/dpkg/status-old", "/var/lib/dpkg/diversions-old", "/var/log/alternatives.log",
          "/run/lock")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Clients that connect without pause from many addresses, during a block."""
+"""Clients that connect without a pause from many addresses while a block runs."""
 
 import http.client
 import itertools

@@ -31,8 +31,8 @@ PACKAGES = ("stickyctl", "libsticky0", "libsticky-dev")
 INSTALL = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq " \
     "--no-install-recommends"
 
-# (column, command, is it alone in its network?): where the packages are built. The packages of the
-# next version have another changelog alone.
+# (column, command, is it alone in its network?): the steps in which the packages are built. The
+# packages of the next version differ only in their changelog.
 BUILD_STEPS = (
     ("dist", "make dist && cmp build/*.tar.gz ../made-by-git.tar.gz", False),
     ("deb", "make deb", False),
@@ -40,13 +40,14 @@ BUILD_STEPS = (
      "sed -i '1s/-1)/-2)/' debian/changelog && dpkg-buildpackage -us -uc -b -nc && "
      "mv ../*-2_*.deb ../2", False),
 )
-# What the next steps don't need.
+# The next steps do not need the results of these.
 CHECK_STEPS = (
     ("lintian", f"{INSTALL} lintian && lintian --allow-root --fail-on error,warning "
      "build/deb/*-1_*.changes", False),
     ("sbom", "make sbom && python3 -m json.tool build/*.spdx.json", False),
 )
-# Where they are used: what they depend on is installed beforehand, and what use.py needs.
+# The steps in which the packages are used. Their dependencies and the tools of use.py are installed
+# beforehand.
 TOOLS = "g++ gcc iproute2 libc6-dev libcap2-bin make pkgconf python3"
 USE_STEPS = (
     ("tools", f"{INSTALL} {TOOLS} && {INSTALL} $(apt-get -s install ./debs/1/*.deb | "
@@ -56,8 +57,8 @@ STEP = re.compile(r"^(ok|FAIL) (.*)$", re.MULTILINE)
 
 
 def make_tree(number, purpose):
-    """Returns the release; its cells say so where no tree can be made. The file that all trees of a
-    release begin with is made once."""
+    """Make a tree. Returns the release. If no tree can be made, its cells say so. The archive from
+    which all trees of a release are made is built once."""
     directory = BUILD / "packages" / number / purpose
     release = Release(number, directory, SOURCE)
     directory.mkdir(parents=True, exist_ok=True)
@@ -82,7 +83,7 @@ def copy_packages(builder, user):
 
 
 def use(release):
-    """Run use.py in the tree, whose lines say how each step of it went."""
+    """Run use.py in the tree. It prints a line with the result of each of its steps."""
     passed, text = release.run("use", "python3 -B tests/packages/use.py", True)
     for word, step in STEP.findall(text):
         release.cells[step] = Step(passed=1) if word == "ok" else Step(failed=1)
@@ -93,7 +94,7 @@ def use(release):
 
 
 def try_release(number, archive):
-    """Returns {step: its result}."""
+    """Build and use the packages of a release. Returns {step: its result}."""
     builder = make_tree(number, "build")
     if builder.cells:
         return builder.cells
@@ -111,7 +112,7 @@ def try_release(number, archive):
 
 
 def check_archive(archive):
-    """The same commit gives the same bits, whatever the time and the umask are."""
+    """Check that the same commit gives the same archive, whatever the time and the umask are."""
     before = archive.read_bytes()
     archive.unlink()
     subprocess.run(["make", "-s", "dist", f"BUILD={BUILD}"], check=True, umask=0o002)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Use the packages debs/1 and debs/2 inside a tree, in a network of its own: packages.py runs this.
+"""Use the packages debs/1 and debs/2 inside a tree, in a network of its own. packages.py runs this
+program.
 
-Each step prints a line "ok STEP" or "FAIL STEP"; the first one that fails is the last one.
+Each step prints a line "ok STEP" or "FAIL STEP". The program ends at the first step that fails.
 """
 
 import glob
@@ -32,7 +33,7 @@ MUST_CONNECT = 50  # connections during an upgrade, at the least
 
 
 def run(*command, status=0, **options):
-    """Run a command that is to end with this status. Returns what it printed."""
+    """Run a command that must end with this status. Returns its output."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     print("\n".join([f"$ {' '.join(str(word) for word in command)}", done.stdout]), flush=True)
@@ -52,7 +53,8 @@ def wait_until(condition, what):
 
 
 class Instance:
-    """An instance with two workers. `options` are for the start; `prefix` makes it another user's."""
+    """An instance with two workers. `options` are those of its start. With `prefix` it is another
+    user's."""
 
     def __init__(self, name, port, *options, run_dir="/run/sticky", prefix=()):
         self.name, self.port, self.run_dir, self.prefix = name, port, run_dir, prefix
@@ -79,7 +81,7 @@ class Instance:
 
 
 def build_consumer(compiler, name):
-    """Build tests/consumer.c with libsticky-dev alone, shared and static, and run it."""
+    """Build tests/consumer.c with libsticky-dev and nothing else, shared and static, and run it."""
     compiler = (*compiler, "tests/consumer.c", "-x", "none")
     flags = run("pkg-config", "--cflags", "--libs", "libsticky").split()
     run(*compiler, *flags, "-o", f"/srv/{name}-shared")
@@ -93,7 +95,7 @@ def build_consumer(compiler, name):
 
 
 def run_example(name, port):
-    """Build an example of libsticky-dev, and have it answer a request. It loads the BPF program."""
+    """Build an example of libsticky-dev, and send it a request. It loads the BPF program."""
     directory = pathlib.Path("/srv") / name
     shutil.copytree(f"/usr/share/doc/libsticky-dev/examples/{name}", directory)
     run("make", "-C", directory, "CC=gcc", "CXX=g++")
@@ -120,11 +122,11 @@ def run_example(name, port):
 
 class Steps:
     def __init__(self):
-        self.before = None  # all files
+        self.before = None  # all files, before the first step
         self.web = None
 
     def install(self):
-        """apt finds all that the packages depend on; nothing is started or privileged."""
+        """apt finds all dependencies of the packages. No program is started or gets privileges."""
         self.before = list_files()
         run("apt-get", "install", "-y", *sorted(glob.glob("./debs/1/*.deb")))
         assert "no instance" in run("stickyctl", "list")
@@ -141,7 +143,7 @@ class Steps:
         run_example("cpp", 8011)
 
     def serve(self):
-        """Each client meets the same worker, which the kernel chooses."""
+        """Each client gets the same worker each time. The kernel chooses it."""
         self.web = Instance("web", 8000)
         assert self.web.status()["steering"] == "kernel"
         with Load(8000) as load:
@@ -149,7 +151,8 @@ class Steps:
         assert not load.failures, load.failures
 
     def start_as_nobody(self):
-        """With the capability that the kernel engine needs, and a place to pin its maps at."""
+        """Start an instance as an ordinary user, with the capability that the kernel engine needs,
+        and a place where it may pin its maps."""
         os.makedirs("/srv/nobody", exist_ok=True)
         os.chown("/srv/nobody", NOBODY, NOBODY)
         os.chmod("/sys/fs/bpf", 0o1777)
@@ -160,8 +163,8 @@ class Steps:
                         run_dir=f"/tmp/sticky-{NOBODY}")
 
     def upgrade(self):
-        """All running controllers become the new program, and no connection fails. One that can't
-        goes on, and is named with the command to type."""
+        """All running controllers become the new program, and no connection fails. A controller
+        that can't be upgraded goes on, and is named with the command for its user."""
         api = self.start_as_nobody()
         own = Instance("own", 8002, run_dir="/srv/own")
         config = pathlib.Path("/srv/broken.yaml")
@@ -188,14 +191,14 @@ class Steps:
             instance.stop()
 
     def capabilities(self):
-        """Those that an administrator gave the program are kept at an upgrade."""
+        """Capabilities that an administrator gave the program are kept at an upgrade."""
         run("setcap", "cap_bpf,cap_net_bind_service+ep", "/usr/bin/stickyctl")
         install(2)
         assert "cap_bpf" in run("getcap", "/usr/bin/stickyctl")
         assert not os.path.exists("/run/stickyctl.capabilities")
 
     def purge_while_serving(self):
-        """What serves is named, serves on, and keeps its state."""
+        """Running instances are named. They serve on, and keep their state."""
         said = run("dpkg", "--purge", "libsticky-dev", "libsticky0", "stickyctl")
         assert re.search(rf"(?m)^web +root +{self.web.pid} ", said)
         remedy = re.search(r"type: (rm -rf .*)", said)[1]
@@ -208,7 +211,7 @@ class Steps:
         run(*remedy.split())
 
     def remove(self):
-        """A removal keeps the state and the configuration, for a package that is installed later."""
+        """A removal keeps the state and the configuration for a later installation."""
         install(2)
         Instance("web", 8000).stop()
         os.makedirs("/etc/sticky")
@@ -219,7 +222,7 @@ class Steps:
         assert os.path.exists("/etc/logrotate.d/stickyctl")
 
     def purge(self):
-        """A purge leaves no file but the administrator's."""
+        """A purge leaves only the administrator's files."""
         run("dpkg", "--purge", "stickyctl")
         os.unlink("/etc/sticky/web.yaml")
         os.rmdir("/etc/sticky")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A worker: it serves HTTP at the socket that it gets at descriptor 3, and answers its pid."""
+"""A worker: it serves HTTP on the socket at descriptor 3, and answers with its pid."""
 
 import http.server
 import os

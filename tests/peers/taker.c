@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * A worker by libsticky's worker API: takes passed connections and those of its listening
- * sockets. It answers each request, a head that ends with an empty line, or a line of another
- * protocol, with what it knows:
+ * A worker that uses the worker API of libsticky. It accepts passed connections and those of its
+ * listening sockets. A request is the head of an HTTP request, or a line of another protocol. The
+ * worker answers each request, in the body of an HTTP response or as a line:
  *
  *     slot=1 gen=2 pid=34 client=203.0.113.9 peer=127.0.0.1:5000 bytes=57 sum=1234abcd nth=8
  *
- * as the body of an HTTP answer, or as a line; an empty line is the last one, but for --stay.
- * `bytes` and `sum` (FNV-1a) are of what was read: so it is seen that nothing was lost, nor added.
- * `nth` counts the connections that it accepted, from 1: so it is seen in which order they came.
+ * After an empty line it closes the connection, unless --stay is given. `bytes` and `sum` (FNV-1a)
+ * are those of the request that it read. They show that no byte was lost or added. `nth` is the
+ * number of connections that it had accepted when it accepted this one, from 1 on. It shows the
+ * order in which they came.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +40,7 @@ struct options {
 
 struct client {
 	int fd;
-	int number; /* number of connections that had been accepted by then */
+	int number; /* number of connections that had been accepted by then, with this one */
 	struct sockaddr_storage address;
 	size_t length;
 	char bytes[BYTES_MAX];
@@ -93,7 +94,8 @@ static uint32_t sum_of(const char *bytes, size_t length)
 static void end(struct client *client)
 {
 	/*
-	 * This comes first, as the controller may not have closed its duplicate yet: see sticky.h.
+	 * The descriptor is removed from epoll before it is closed: the controller may not have
+	 * closed its duplicate yet (see sticky.h).
 	 */
 	epoll_ctl(poll_fd, EPOLL_CTL_DEL, client->fd, NULL);
 	close(client->fd);
@@ -133,7 +135,9 @@ static void answer(struct client *client, size_t length, bool is_http)
 	send_all(client, text, (size_t)size);
 }
 
-/* Returns the length of a whole request at the beginning; 0: it has not arrived yet. */
+/*
+ * Returns the length of the request at the beginning of the bytes, or 0 if it is not complete yet.
+ */
 static size_t find_request(const struct client *client, bool *is_http)
 {
 	const char *end = memmem(client->bytes, client->length, "\r\n\r\n", 4);
@@ -221,7 +225,10 @@ static void stop(void)
 	int error;
 
 	if (options.quiet_stop)
-		/* without cleaning up: LeakSanitizer must not report what is still in use */
+		/*
+		 * Nothing is freed before the exit: LeakSanitizer must not report memory that is
+		 * still in use.
+		 */
 		_exit(0);
 	error = sticky_process_stopping(process);
 	if (error)
@@ -252,8 +259,7 @@ static void run(void)
 			else
 				serve(events[i].data.ptr);
 			/*
-			 * Other events of the same call may belong to clients that have been freed:
-			 * wait again.
+			 * The remaining events of this call are dropped: epoll reports them again.
 			 */
 			if (events[i].data.ptr == &signals)
 				break;

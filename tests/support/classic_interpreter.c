@@ -55,7 +55,7 @@ static uint32_t compute(uint16_t code, uint32_t a, uint32_t operand)
 	}
 }
 
-/* How many instructions a jump goes over. */
+/* Return how many instructions a jump skips. */
 static uint32_t distance(const struct sock_filter *at, uint32_t a)
 {
 	switch (BPF_OP(at->code)) {
@@ -84,7 +84,7 @@ static void keep(struct machine *machine, uint32_t k)
 	machine->written |= 1u << k;
 }
 
-/* An instruction that neither jumps, nor returns, nor reads the packet. */
+/* Execute an instruction that neither jumps, nor returns, nor reads the packet. */
 static void step(struct machine *machine, const struct sock_filter *at)
 {
 	switch (at->code) {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A small interpreter of classic BPF: what src/engine/classic_program.c uses, and nothing else. */
+/*
+ * A small interpreter of classic BPF. It knows only the instructions that
+ * src/engine/classic_program.c uses.
+ */
 #ifndef TESTS_SUPPORT_CLASSIC_INTERPRETER_H
 #define TESTS_SUPPORT_CLASSIC_INTERPRETER_H
 
@@ -15,10 +18,11 @@ struct classic_packet {
 };
 
 /*
- * Run a program. The test fails if it does what the kernel would refuse: an unknown instruction, a
- * jump or an end outside of the program, a word of memory that was not written before.
+ * Run a program. The test fails if the program does something that the kernel would refuse: an
+ * unknown instruction, a jump or an end outside of the program, a word of memory that was not
+ * written before.
  *
- * Returns what the program returns; 0 where it reads beyond the packet, as the kernel does.
+ * Returns what the program returns, or 0 if the program reads beyond the packet, as in the kernel.
  */
 uint32_t classic_run(const struct sock_filter *code, uint32_t length,
 		     const struct classic_packet *packet);

@@ -47,7 +47,10 @@ struct sockaddr_storage client_address(sa_family_t family, uint32_t number)
 	return address;
 }
 
-/* connect(2) itself does not wait here: if a SYN is dropped, the test must fail and not hang. */
+/*
+ * Connect to the server. connect(2) itself does not wait, as the socket is non-blocking: if a SYN
+ * is dropped, the test must fail and not hang.
+ */
 static int connect_with_deadline(int fd, const struct sockaddr_storage *server)
 {
 	int error = 0;
@@ -159,7 +162,10 @@ int number_receive(int fd, uint32_t *ret_number)
 	return 0;
 }
 
-/* If the server's socket is bound to [::], an IPv4 client has a v4-mapped address there. */
+/*
+ * Convert a v4-mapped address to IPv4. If the server's socket is bound to [::], the peer address of
+ * an IPv4 client is v4-mapped.
+ */
 static void unmap(struct sockaddr_storage *address)
 {
 	struct sockaddr_in6 *v6 = (void *)address;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients with addresses of their own, and the server's ends of their connections. */
+/* Clients with addresses of their own, and the server's end of each connection. */
 #ifndef TESTS_SUPPORT_CLIENTS_H
 #define TESTS_SUPPORT_CLIENTS_H
 
@@ -30,8 +30,8 @@ int client_connect(const struct sockaddr_storage *source, const struct sockaddr_
 
 /*
  * Wait until a connection is in the accept queue of its listening socket. connect(2) returns when
- * the server has answered, but ksoftirqd may handle the last packet of the handshake later than
- * that. The function sends a byte: when that is acknowledged, the handshake is over.
+ * the server has answered, but ksoftirqd may handle the last packet of the handshake later. The
+ * function sends a byte: when the byte is acknowledged, the handshake is over.
  *
  * Returns 0, or -errno: -ETIMEDOUT, or an error of the connection.
  */

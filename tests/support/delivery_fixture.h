@@ -2,7 +2,8 @@
 /*
  * The common part of the tests of src/handoff/delivery.h: a delivery with its group and event loop,
  * clients whose connections are submitted to it, and fake workers that record the connections that
- * they get. The functions fail the test, and must therefore be called from the main thread.
+ * they get. The functions fail the test on an error. They must therefore be called from the main
+ * thread.
  */
 #ifndef TESTS_SUPPORT_DELIVERY_FIXTURE_H
 #define TESTS_SUPPORT_DELIVERY_FIXTURE_H
@@ -19,9 +20,12 @@
 #define SLOT	2 /* the slot that most tests use */
 #define OTHER	1
 #define CLIENTS 600
-/* A loaded machine under a sanitizer may be late by this. */
+/* how late a loaded machine under a sanitizer may be */
 #define SLACK_MS ((uint32_t)wait_scaled_ms(1000))
-/* A timer of libevent begins when the loop woke, which is a little before it is set. */
+/*
+ * how early a timer may expire: libevent counts from when the loop woke, a little before the timer
+ * is set
+ */
 #define EARLY_MS ((uint32_t)wait_scaled_ms(5))
 
 struct delivery_fixture {
@@ -55,12 +59,12 @@ void fixture_end(struct delivery_fixture *fixture);
 /* Handle the events that are due now. */
 void fixture_turn(struct delivery_fixture *fixture);
 
-/* Handle events for this time. For tests that check that nothing happens. */
+/* Handle events for this time. Tests use it to check that nothing happens. */
 void fixture_run_for(struct delivery_fixture *fixture, uint64_t ms);
 
 /*
- * Connect a new client that belongs to a slot. The port of its address is its place in `clients`,
- * from 0 on.
+ * Connect a new client that belongs to a slot. The port of its address is its index in `clients`,
+ * which is also its place in the functions below.
  */
 struct delivery_item fixture_connect(struct delivery_fixture *fixture, uint32_t slot);
 
@@ -90,13 +94,14 @@ void fixture_client_reset(struct delivery_fixture *fixture, uint32_t place);
 struct fake_worker {
 	struct delivery_fixture *fixture;
 	struct worker_endpoint *endpoint;
-	int result; /* what sending to it returns */
+	int result; /* the result of sending to it; other than 0: the connection is not recorded */
 	uint32_t tries;
 	bool keeps; /* keep the connections open: a real worker has descriptors of its own */
 	int kept[CLIENTS];
 	uint32_t count;
 	uint32_t ids[CLIENTS];
-	uint32_t places[CLIENTS]; /* the clients' places */
+	/* for each connection, in the order of arrival: the index of its client in the fixture */
+	uint32_t places[CLIENTS];
 };
 
 /*

@@ -160,8 +160,8 @@ static int poll_listening(struct pollfd *fds, uint32_t count)
 			if (fds[i].revents)
 				fds[i].fd =
 					/*
-					 * after shutdown() it is always readable, and never has a
-					 * client
+					 * After shutdown() the socket is always readable, and never
+					 * has a client.
 					 */
 					-1;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Groups and their workers, in functions that are short to call in a test. If the library returns
- * an error, they fail the test, and must therefore be called from its main thread.
+ * an error, the functions fail the test. They must therefore be called from its main thread.
  */
 #ifndef TESTS_SUPPORT_GROUPS_H
 #define TESTS_SUPPORT_GROUPS_H
@@ -66,14 +66,14 @@ void workers_close(struct sticky_group *group, struct sticky_worker **workers);
 int workers_accept(struct sticky_worker *const *workers, uint32_t count, uint32_t listener,
 		   uint32_t *ret_worker);
 
-/* Connect a client. Returns the slot of the worker to which it comes. */
+/* Connect a client. Returns the slot of the worker that gets the connection. */
 uint32_t workers_slot_of_arrival(struct sticky_worker *const *workers, uint32_t count,
 				 uint32_t listener, const struct sockaddr_storage *source,
 				 const struct sockaddr_storage *server);
 
 /*
- * Connect clients (client_address()) to a group with a worker in each slot. Returns how many of
- * them come to a worker that does not own them.
+ * Connect clients (client_address()) to a group with a worker in each slot. Returns how many of the
+ * connections come to a worker that does not own the client.
  */
 uint32_t group_count_moved(struct sticky_group *group, struct sticky_worker *const *workers,
 			   uint32_t listener, sa_family_t family, uint32_t clients);
@@ -82,8 +82,8 @@ uint32_t group_count_moved(struct sticky_group *group, struct sticky_worker *con
 bool nothing_waits(int listening);
 
 /*
- * Accept and close what waits at the first listener. A worker may have got the test connection of
- * sticky_group_check(), which was reset.
+ * Accept and close the connections that wait at each worker's first listener. One of them may be
+ * the test connection of sticky_group_check(), which was reset.
  */
 void workers_drain(struct sticky_worker *const *workers, uint32_t count);
 

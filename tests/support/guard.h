@@ -29,7 +29,7 @@ void guard_fini(struct guard *guard);
  */
 const void *guard_at_end(struct guard *guard, const void *bytes, size_t length);
 
-/* The same at the page in front: the byte before the first one can't be read. */
+/* Do the same at the page in front: the byte before the first one can't be read. */
 const void *guard_at_start(struct guard *guard, const void *bytes, size_t length);
 
 #endif

@@ -43,7 +43,7 @@ static void append_one(struct head_draft *draft, const char *texts)
 	append_bytes(draft, texts, strcspn(texts, "|"));
 }
 
-/* One line end in eight differs from that of the other lines. */
+/* Append a line end. One in eight differs from the usual line end of this head. */
 static void append_line_end(struct head_draft *draft)
 {
 	bool is_lf = draft->has_lf_only != (random_below(8) == 0);

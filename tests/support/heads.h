@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Heads of HTTP/1 requests, valid and invalid ones. They are drawn from a grammar with a fixed
- * seed: each run of a program sees the same ones.
+ * seed: each run of a program gets the same heads.
  */
 #ifndef TESTS_SUPPORT_HEADS_H
 #define TESTS_SUPPORT_HEADS_H
@@ -24,8 +24,8 @@ struct head_draft {
 void head_draw(struct head_draft *draft);
 
 /*
- * Make up to three small changes: a byte, a line end, a fold, a piece that is repeated, or the rest
- * cut off.
+ * Make up to three small changes to a head. For example, a byte is changed, a fold is inserted, a
+ * piece is repeated, or the rest is cut off.
  */
 void head_mutate(struct head_draft *draft);
 

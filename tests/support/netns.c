@@ -56,7 +56,10 @@ static int run(char *const argv[])
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
 
-/* Without IPv6 the tests that need it skip themselves, and the others still run. */
+/*
+ * Add the IPv6 addresses. An error is ignored: without IPv6 the tests that need it skip themselves,
+ * and the others still run.
+ */
 static void set_v6_up(void)
 {
 	static char *const route[] = {"ip",  "-6", "route", "add", "local", "2001:db8::/32",
@@ -96,12 +99,12 @@ const char *netns_enter_without_bpf(void)
 		return "may not make a network namespace";
 	if (set_lo_up())
 		return "may not set lo up";
-	/* The value of a fresh namespace, whatever the host's own value is. */
+	/* This is the value of a fresh namespace. The value of the host may be another one. */
 	write_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", "1024");
 	/*
-	 * The kernel's default depends on the size of the memory. If there are more connections in
-	 * TIME_WAIT, a connection ends without TIME_WAIT: its last packets are then looked up as
-	 * new ones, and the program counts them.
+	 * The kernel's default depends on the size of the memory. If more connections are in
+	 * TIME_WAIT than this limit, a further connection ends without TIME_WAIT. Its last packets
+	 * are then looked up as those of a new connection, and the program counts them.
 	 */
 	write_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", "262144");
 	set_v6_up();

@@ -15,14 +15,15 @@
  */
 const char *netns_enter(void);
 
-/* The same for tests of the engines that need neither CAP_BPF nor Linux 5.14. */
+/* Do the same for tests of the engines that need neither CAP_BPF nor Linux 5.14. */
 const char *netns_enter_without_bpf(void);
 
-/* Is this Linux 5.14 or later? With these the kernel engine can be opened. */
+/* Is this Linux 5.14 or later? The kernel engine needs it. */
 bool netns_has_kernel_engine(void);
 
 /*
- * Remove the IPv6 addresses, or bring them back: net.ipv6.conf.all.disable_ipv6. Returns 0 or -1.
+ * Remove the IPv6 addresses, or bring them back, by net.ipv6.conf.all.disable_ipv6. Returns 0 or
+ * -1.
  */
 int netns_disable_v6(bool disable);
 

@@ -118,9 +118,9 @@ static void expect_option(struct oracle *oracle, const char *option)
 }
 
 /*
- * The value is split at every comma. Connection contains tokens (RFC 9110, 7.6.1), which have no
- * quotes. In X-Forwarded-For a quoted string with a comma is not an address, and neither are its
- * parts.
+ * Add a field. Its value is split at every comma. Connection contains tokens (RFC 9110, 7.6.1),
+ * which have no quotes. In X-Forwarded-For a quoted string with a comma is not an address, and
+ * neither are its parts.
  */
 void oracle_add(struct oracle *oracle, const struct oracle_field *field)
 {

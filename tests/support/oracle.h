@@ -18,7 +18,7 @@ struct oracle_field {
 	unsigned int pieces;	     /* number of lines that contain a part of the value */
 };
 
-/* What the fields so far say. All zero before the first field. */
+/* The result of the fields so far. All members are zero before the first field. */
 struct oracle {
 	bool has_header;
 	bool has_client;

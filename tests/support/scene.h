@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A group, one slot of it that changes hands, and clients of that slot that wait meanwhile. The
- * functions fail the test, and must therefore be called from the main thread.
+ * A group, one slot of it whose worker is replaced, and clients of that slot that wait meanwhile.
+ * The functions fail the test on an error. They must therefore be called from the main thread.
  */
 #ifndef TESTS_SUPPORT_SCENE_H
 #define TESTS_SUPPORT_SCENE_H
@@ -14,7 +14,7 @@
 #include "waiting.h"
 
 #define SCENE_SLOTS 4
-#define SCENE_SLOT  2 /* the slot that changes hands */
+#define SCENE_SLOT  2 /* the slot whose worker is replaced */
 
 struct scene {
 	struct sticky_group *group;
@@ -32,12 +32,12 @@ struct scene scene_start(const char *address, sa_family_t family);
 /* Let this many more clients of the slot connect and wait. */
 void scene_add(struct scene *scene, uint32_t count);
 
-/* Open another worker of the slot, which is not ready. */
+/* Open another worker of the slot. The worker is not ready. */
 struct sticky_worker *scene_worker(struct scene *scene);
 
 /*
- * Check that this many connections are in the slot's present queue, and whether the queue is that
- * of a holding socket.
+ * Check the number of connections in the slot's present queue, and whether that queue belongs to a
+ * holding socket.
  */
 void scene_check(struct scene *scene, bool holding, uint32_t queue);
 

@@ -62,7 +62,7 @@ int wait_until(wait_condition_fn *condition, void *context)
 	while (!condition(context)) {
 		if (wait_now_ms() > end)
 			return -ETIMEDOUT;
-		/* the processor is free for the process that makes the condition true */
+		/* Leave the processor to the process that makes the condition true. */
 		poll(NULL, 0, 1);
 	}
 	return 0;

@@ -7,15 +7,15 @@
 #include <stdint.h>
 
 /*
- * How long something takes on this machine that takes `ms` on an ordinary one. The result is longer
- * if tests/run.py found the machine to be slow (STICKY_TEST_SLOWNESS).
+ * Returns how long something takes on this machine that takes `ms` on an ordinary one. The result
+ * is longer if tests/run.py found the machine to be slow (STICKY_TEST_SLOWNESS).
  */
 int wait_scaled_ms(int ms);
 
 /* The time of the monotonic clock, in ms. */
 uint64_t wait_now_ms(void);
 
-/* This is long enough for a loaded machine under a sanitizer. */
+/* long enough for a loaded machine under a sanitizer */
 #define WAIT_DEADLINE_MS wait_scaled_ms(20000)
 
 /* Wait until a descriptor is readable (or hung up). Returns 0 or -ETIMEDOUT. */

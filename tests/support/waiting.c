@@ -72,7 +72,10 @@ uint32_t waiting_serve(int listening)
 	return count;
 }
 
-/* The time in which all answers or resets of a line arrive, once the server has sent them. */
+/*
+ * the time after which all answers or resets of a line have arrived, counted from when the server
+ * has sent them
+ */
 #define ON_THE_WAY_MS wait_scaled_ms(500)
 
 static int64_t now_ms(void)
@@ -84,8 +87,9 @@ static int64_t now_ms(void)
 }
 
 /*
- * The server has already sent its answer or reset when this is called. On a busy machine the packet
- * may still be on its way, as the kernel leaves packets to ksoftirqd.
+ * Has the client got its own place as the answer? The server has already sent its answer or reset
+ * when this is called. On a busy machine the packet may still be on its way, as the kernel leaves
+ * packets to ksoftirqd.
  */
 static int was_served(int client, uint32_t place, int64_t deadline_ms)
 {

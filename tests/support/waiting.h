@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A line of clients that wait to be served. Each connects and sends its place in the line. It is
- * served when it gets that number back. The functions fail the test, and must therefore be called
- * from the main thread.
+ * A line of clients that wait to be served. Each client connects and sends its place in the line.
+ * It is served when it gets that number back. The functions fail the test on an error. They must
+ * therefore be called from the main thread.
  */
 #ifndef TESTS_SUPPORT_WAITING_H
 #define TESTS_SUPPORT_WAITING_H
@@ -27,8 +27,8 @@ void waiting_connect(struct waiting *line, const struct sockaddr_storage *server
 void waiting_send(struct waiting *line, uint32_t from);
 
 /*
- * Connect `count` more clients of a slot, and let them send. If group is NULL, they are of any
- * slot.
+ * Connect `count` more clients of a slot, and let each send its place. If group is NULL, the
+ * clients may be of any slot.
  */
 void waiting_add(struct waiting *line, struct sticky_group *group, uint32_t slot,
 		 const struct sockaddr_storage *server, uint32_t count);

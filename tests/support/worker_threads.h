@@ -25,7 +25,7 @@ struct worker_thread {
 int worker_thread_start(struct sticky_group *group, uint32_t slot,
 			struct worker_thread *ret_thread);
 
-/* End the thread, and close the worker. Connections may still be in the queue. */
+/* End the thread, and close the worker. Connections may still be in the worker's queue. */
 int worker_thread_end(struct worker_thread *thread);
 
 /*
@@ -59,7 +59,10 @@ struct crowd {
 /* Start the thread. The fields above `slots` must be filled in. Returns 0 or -errno. */
 int crowd_start(struct crowd *crowd);
 
-/* Wait until the thread's connections have ended. With `stop` it begins no more of them. */
+/*
+ * Wait until the thread's connections have ended. If `stop` is true, the thread begins no more
+ * connections.
+ */
 void crowd_end(struct crowd *crowd, bool stop);
 
 #endif

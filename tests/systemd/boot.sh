@@ -4,12 +4,12 @@
 #
 #     boot.sh INSTALLED COMMAND [ARGUMENT...]
 #
-# systemd is the machine's, in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a
-# network with a loopback interface alone. Its files are the machine's, or those of the tree that
-# $SYSTEMD_ROOT names, with the tree INSTALLED put over them, below an overlay in memory: nothing of it
-# stays. The command is a service, the only one that is started; it runs as root, in the directory from
-# which boot.sh was called. Its output and its exit status are those of boot.sh. Exit status 77: systemd
-# can't be booted here; stderr says why.
+# systemd runs in namespaces of its own: mounts, processes, IPC, host name, cgroups, and a network
+# with only a loopback interface. Its files are the machine's, or those of the tree that
+# $SYSTEMD_ROOT names. An overlay in memory lies above them, with the tree INSTALLED in it, so that
+# no change stays. The command is the only service that is started. It runs as root, in the
+# directory from which boot.sh was called. Its output and its exit status become those of boot.sh.
+# Exit status 77: systemd can't be booted here; stderr has the reason.
 set -eu
 
 skip() {
@@ -50,7 +50,7 @@ quote() {
 }
 
 clean_up() {
-	trap '' INT TERM # a second one would end this
+	trap '' INT TERM # a second signal would end this script
 	[ -z "${booted:-}" ] || kill -KILL "$booted" 2>/dev/null || true
 	echo $$ >"$here/cgroup.procs"
 	# The processes of the namespace end a moment after its PID 1.
@@ -79,7 +79,7 @@ boot() {
 	unshare --mount --pid --ipc --uts --net --cgroup --fork --kill-child --propagation private \
 		"$0" --inside "$systemd" "$work" "$installed" &
 	booted=$!
-	# Not in the foreground: a trap would wait for its end.
+	# This runs in the background: a trap would wait for the end of a program in the foreground.
 	tail --follow --pid=$booted --sleep-interval=0.2 --lines=+1 "$work/outside/output" &
 	wait $!
 	wait $booted || true
@@ -100,7 +100,7 @@ lay_files() {
 	mount -t overlay -o \
 		"lowerdir=${SYSTEMD_ROOT:-/},upperdir=$root/upper,workdir=$root/work" overlay "$root/root"
 	root=$root/root
-	# What is installed or set on this machine is not what is tried.
+	# Units and settings of this machine must not affect the checks.
 	rm -rf "$root/etc/sticky" "$root/var/lib/sticky"
 	mount -t tmpfs -o mode=755 units "$root/etc/systemd/system"
 	cp -R --preserve=mode,links "$installed/." "$root"
@@ -112,7 +112,7 @@ lay_files() {
 
 mount_kernel() {
 	mount -t proc proc "$root/proc"
-	# Those of the network are the namespace's own. systemd would set others of the machine.
+	# The settings of the network belong to the namespace. systemd would set others of the machine.
 	mount --bind "$root/proc/sys" "$root/proc/sys"
 	mount -o remount,bind,ro "$root/proc/sys"
 	mount -t sysfs sysfs "$root/sys"

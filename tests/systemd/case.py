@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the checks have in common: an instance each, and that nothing of it is left."""
+"""The common part of the checks: each has an instance of its own, which must leave nothing
+behind."""
 
 import contextlib
 import os
@@ -69,7 +70,7 @@ class Case(unittest.TestCase):
         self.assert_stopped(service, pids)
 
     def check_stop_in_the_pause(self):
-        """A stop after a crash, before the next controller, ends the workers."""
+        """Check that a stop after a crash, before the next controller, ends the workers."""
         service = self.service()
         pids = service.workers()
         service.kill_controller()

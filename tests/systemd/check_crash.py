@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The controller dies, or hangs: what becomes of the workers, and what a stop does then."""
+"""The controller dies, or hangs. What happens to the workers, and at a stop after that?"""
 
 import os
 import pathlib

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the controller and the workers may do, and drop-ins that change it."""
+"""The rights of the controller and the workers, and drop-ins that change them."""
 
 import pathlib
 import re
@@ -10,20 +10,20 @@ from case import Case
 from service import TARGET, WORKER, Load
 from world import status_of
 
-# What the controller keeps after its start.
+# The capabilities that the controller keeps after its start.
 KEPT = {"cap_net_bind_service", "cap_setuid", "cap_setgid", "cap_kill", "cap_bpf",
         "cap_dac_read_search", "cap_sys_ptrace"}
 
 
 def drop_ins():
-    """Those of docs/systemd.md, for the user nobody."""
+    """Returns the drop-ins of docs/systemd.md, for the user nobody."""
     page = pathlib.Path("docs/systemd.md").read_text()
     blocks = re.findall(r"^    \[Service\]\n((?:    .*\n)+)", page, re.MULTILINE)
     return [re.sub(r"\bapp\b", "nobody", textwrap.dedent(block)) for block in blocks]
 
 
 class Sandbox(Case):
-    """What the controller and the workers may do."""
+    """The rights of the controller and the workers."""
 
     def test_controller(self):
         """the controller has the capabilities that it keeps, and none is effective"""

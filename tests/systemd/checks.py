@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What the installed units do under systemd. run.sh runs this as a service of a systemd of its own.
+"""Checks of the installed units under systemd. run.sh runs this as a service of a systemd of its
+own.
 
     checks.py [Class[.test] ...]
 """

@@ -5,7 +5,7 @@ import unittest
 
 
 class Lines(unittest.TextTestResult):
-    """A line for each check."""
+    """Prints a line for each check."""
 
     passed = 0
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The checks of the units in the tree INSTALLED: run.sh INSTALLED [Class[.test] ...]. Prints a line for each
-# check, and "N passed, N failed, N skipped" last. Nothing that ran is a failure.
+# Checks the units in the tree INSTALLED: run.sh INSTALLED [Class[.test] ...]. Prints a line for each
+# check, and "N passed, N failed, N skipped" last. If no check ran, that is a failure.
 set -eu
 
 installed=$1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""An instance of the installed units, as those see it who use systemctl and stickyctl."""
+"""An instance of the installed units, used by systemctl and stickyctl."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ import world  # pylint: disable=wrong-import-position
 BUILD = pathlib.Path(os.environ["BUILD"])
 CLIENTS = BUILD / "tests" / "peers" / "clients"
 STICKYCTL = "/usr/local/bin/stickyctl"
-WORKER = pathlib.Path("/usr/local/lib/sticky-test/worker")  # where every user reaches it
+WORKER = pathlib.Path("/usr/local/lib/sticky-test/worker")  # a path that every user can read
 UNITS = pathlib.Path("/etc/systemd/system")
 HERE = ("127.0.0.1", 3000)
 TARGET = "127.0.0.1:3000"
@@ -67,11 +67,12 @@ class Load:
         self.process = subprocess.Popen(
             [CLIENTS, "--target", TARGET, "--sources", "256", "--duration", "120",
              "--rate", str(rate), "--concurrency", "2000"], stdout=subprocess.PIPE, text=True)
-        # Before it catches the signal it would end without its counts.
+        # Before the program catches the signal, it would end without its counts.
         wait_for("the load", lambda: world.catches(self.process.pid, signal.SIGTERM))
 
     def stop(self):
-        """Returns the counts. It goes on for a moment, to see the effect of the last operation."""
+        """Stop the load. Returns its counts. The load goes on for a moment first, to see the effect
+        of the last operation."""
         time.sleep(0.3)
         self.process.send_signal(signal.SIGTERM)
         output = self.process.communicate(timeout=DEADLINE_S)[0]
@@ -99,7 +100,7 @@ class Service:
         self.manager.file(self.path, text)
 
     def drop_in(self, text):
-        """Lines of the section Service for this instance alone."""
+        """Write lines of the section [Service] for this instance alone."""
         self.manager.file(self.manager.drop_ins / f"{self.unit}.d" / "test.conf",
                           f"[Service]\n{text}\n")
         self.systemctl("daemon-reload")
@@ -108,7 +109,7 @@ class Service:
         return self.manager.systemctl(verb, *words)
 
     def do(self, verb, *words):
-        """systemctl VERB of the unit. Returns its exit status."""
+        """Run systemctl VERB for the unit. Returns its exit status."""
         return self.systemctl(verb, *words, self.unit).returncode
 
     def show(self, name):
@@ -148,7 +149,7 @@ class Service:
         return sorted(path.name for path in directory.glob("stickyctl-*"))
 
     def kill_controller(self, number=signal.SIGKILL):
-        """Returns the pid that it had."""
+        """Send a signal to the controller. Returns its pid."""
         pid = self.pid
         os.kill(pid, number)
         return pid
@@ -158,12 +159,12 @@ class Service:
         wait_for("the pause", lambda: self.show("SubState") == "stop-post")
 
     def wait_next(self, former):
-        """Wait for the controller that comes after another one, and is ready."""
+        """Wait for the controller that comes after the one with the pid `former`, and is ready."""
         wait_for(f"a controller after {former}, {self.state}",
                  lambda: self.pid not in (0, former) and self.state == "active (running)")
 
     def journal(self):
-        """What the journal has since this object was made."""
+        """Returns the lines that the journal has got since this object was made."""
         return subprocess.run(["journalctl", "--no-pager", "--output=cat",
                                f"--since=@{self.began:.6f}"],
                               capture_output=True, text=True, check=True).stdout

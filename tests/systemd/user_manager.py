@@ -9,7 +9,7 @@ from service import UNITS, Manager
 
 
 class UserManager(Manager):
-    """`systemd --user` of a user: a service of the system's."""
+    """`systemd --user` of a user, which runs as a service of the system's systemd."""
 
     def __init__(self, name):
         user = pwd.getpwnam(name)

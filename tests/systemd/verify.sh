@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# systemd-analyze finds nothing wrong in the units below DIRECTORY, of which system/ and user/ are made by
-# the Makefile.
+# Checks that systemd-analyze finds no mistake in the units below DIRECTORY. The Makefile makes its
+# directories system/ and user/.
 set -eu
 
 export XDG_RUNTIME_DIR="$1/run"

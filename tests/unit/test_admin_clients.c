@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The connections of --admin are bounded in number and in time; streams are left alone. */
+/* The connections of --admin are bounded in number and in time. Streams have no time limit. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@
 #define CLIENTS	    3
 #define PATIENCE_MS 300
 #define DEADLINE_MS 10000
-#define NUMBERS	    8 /* more than there are free numbers below the highest one */
+#define NUMBERS	    8 /* more than the free descriptor numbers below the highest one in use */
 
 struct server {
 	struct event_base *base;
@@ -147,7 +147,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 	++*(unsigned int *)context;
 }
 
-/* Its descriptor's number may be used again at once: libevent must not take it for the former. */
+/*
+ * When a connection has ended, the number of its descriptor may be used again at once. libevent
+ * must not take the new descriptor for the previous one.
+ */
 static void a_number_that_is_used_again_is_watched(void **state)
 {
 	struct server server;

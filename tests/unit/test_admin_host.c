@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Which header Host a request may have, so that no page of a foreign site reads the answers. */
+/*
+ * Which values the Host header of a request may have, so that no page of a foreign site can read
+ * the answers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

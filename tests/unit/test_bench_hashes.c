@@ -44,7 +44,7 @@ static void djb2_is_that_of_string_hash(void **state)
 		assert_int_equal(hash_djb2(known[i].text, strlen(known[i].text)), known[i].hash);
 }
 
-/* Most seeds give sums above 2^31, and negative ones. */
+/* With most of these seeds intermediate sums exceed 2^31, or are negative. */
 static void int31_is_that_of_sticky_listen(void **state)
 {
 	static const struct {

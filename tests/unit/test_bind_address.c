@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which bind() of a worker is one for a listener's address. */
+/* Which listener's address a worker's bind() asks for. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 #include "bind/bind_address.h"
 
-/* An address of a socket: "::" is of both families unless only_v6. */
+/* Return the address of a socket. "::" is of both families unless only_v6. */
 static struct bind_address address_of(const char *host, uint16_t port, bool only_v6)
 {
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -166,11 +166,14 @@ static void the_best_listener_is_found(void **state)
 
 	(void)state;
 	assert_int_equal(bind_address_find(&asked, listeners, 4, 0), 1);
-	/* Also a second time. */
+	/* The same listener is also found when the worker has bound it already. */
 	assert_int_equal(bind_address_find(&asked, listeners, 4, 1u << 1), 1);
 	asked = address_of("127.0.0.9", 80, false);
 	assert_int_equal(bind_address_find(&asked, listeners, 4, 0), 0);
-	/* One that asks for both families gets one listener after the other, then the first. */
+	/*
+	 * A worker that asks for both families gets one listener after the other, and then the
+	 * first again.
+	 */
 	asked = address_of("::", 81, false);
 	assert_int_equal(bind_address_find(&asked, listeners, 4, 0), 2);
 	assert_int_equal(bind_address_find(&asked, listeners, 4, 1u << 2), 3);

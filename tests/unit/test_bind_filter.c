@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The seccomp filter of workers that bind themselves, by a small interpreter of classic BPF. */
+/*
+ * The seccomp filter of workers that call bind() themselves, run by a small interpreter of classic
+ * BPF.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -47,7 +50,7 @@ static int holds(const struct sock_filter *step, uint32_t value)
 	}
 }
 
-/* Every path must end within the program: it jumps forward only. */
+/* Run the filter. Every path must end within the program, as all jumps go forward. */
 static uint32_t run(const struct seccomp_data *data)
 {
 	uint32_t value = 0;
@@ -119,7 +122,7 @@ static void an_address_too_short_or_too_long_is_the_kernels(void **state)
 		assert_int_equal(call(AUDIT_ARCH_X86_64, X86_BIND, lengths[i]), SECCOMP_RET_ALLOW);
 		assert_int_equal(call(AUDIT_ARCH_AARCH64, ARM_BIND, lengths[i]), SECCOMP_RET_ALLOW);
 	}
-	/* The kernel reads an int: what is above it must not hide a bind(). */
+	/* The kernel reads the lower 32 bits as an int. The upper bits must not hide a bind(). */
 	assert_int_equal(call(AUDIT_ARCH_X86_64, X86_BIND, 0xffffffff00000010),
 			 SECCOMP_RET_USER_NOTIF);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The table as JSON: its intervals are the table, and the text is bounded. */
+/* The table as JSON: its intervals describe the whole table, and the text is bounded. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

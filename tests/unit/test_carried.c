@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The file that names the connections which go on over an upgrade. */
+/* The file that lists the connections which an upgrade carries over. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -84,7 +84,9 @@ static void without_a_client_its_head_is_to_be_read(void **state)
 	assert_false(carried_has_client(&connection));
 }
 
-/* Another file, the file of another version, and one that was cut off. */
+/*
+ * These files are refused: any other file, the file of another version, and one that was cut off.
+ */
 static void other_files_are_refused(void **state)
 {
 	const struct carried_connection connection = connection_of(STDERR_FILENO, 1);

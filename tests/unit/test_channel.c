@@ -24,7 +24,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* A channel must have room for more messages than an endpoint ever has on the way. */
+/* a channel must have room for this many messages; an endpoint never has as many on the way */
 #define MUST_FIT 128
 
 struct scene {
@@ -80,7 +80,7 @@ static int open_null(void)
 	return fd;
 }
 
-/* ---- What is sent as it should be ------------------------------------------------------ */
+/* ---- Valid messages -------------------------------------------------------------------- */
 
 static void both_ends_never_block_and_end_with_exec(void **state)
 {
@@ -183,7 +183,7 @@ static void a_client_is_a_v4_or_v6_address_or_nobody(void **state)
 	assert_int_equal(message.id, 1);
 }
 
-/* ---- What is not ------------------------------------------------------------------------ */
+/* ---- Invalid messages -------------------------------------------------------------------- */
 
 /* Send any bytes and descriptors, as a faulty peer may do. */
 static void send_raw(int channel, const void *bytes, size_t length, const int *fds, size_t count)
@@ -210,8 +210,8 @@ static void send_raw(int channel, const void *bytes, size_t length, const int *f
 }
 
 /*
- * The bytes are refused with and without a descriptor. No descriptor is left, and the next message
- * arrives.
+ * Check that the bytes are refused with and without a descriptor, that no descriptor is left, and
+ * that the next message arrives.
  */
 static void check_refused(const void *bytes, size_t length)
 {
@@ -290,7 +290,10 @@ static void an_empty_message_leaves_no_descriptor(void **state)
 	end(&scene);
 }
 
-/* A buffer for one descriptor has room for two, as CMSG_SPACE() rounds up. */
+/*
+ * A buffer for one descriptor has room for two, as CMSG_SPACE() rounds up. The second one must be
+ * closed, too.
+ */
 static void more_descriptors_than_one_leave_none(void **state)
 {
 	struct channel_message message = message_of(CHANNEL_CONNECTION, 1);
@@ -313,7 +316,7 @@ static void more_descriptors_than_one_leave_none(void **state)
 	}
 }
 
-/* ---- What there is no room for ------------------------------------------------------------ */
+/* ---- Without room ------------------------------------------------------------------------- */
 
 static void a_descriptor_too_many_is_said_to_whose_it_was(void **state)
 {
@@ -361,7 +364,7 @@ static void a_full_channel_says_so_and_can_be_used_again(void **state)
 	end(&scene);
 }
 
-/* The other direction has a buffer of its own: a worker can always report. */
+/* The other direction has a buffer of its own: a worker can always send its reports. */
 static void a_full_channel_has_room_for_answers(void **state)
 {
 	struct scene scene = begin();
@@ -385,7 +388,10 @@ static void the_other_end_is_gone(void **state)
 	(void)state;
 	assert_int_equal(channel_send(scene.ends[0], &sent, -1), 0);
 	close_all(&scene.ends[0], 1);
-	/* Its last message is read before the end is reported, and no process gets a SIGPIPE. */
+	/*
+	 * The last message of the other end is read before its end is reported. No process gets a
+	 * SIGPIPE.
+	 */
 	receive(scene.ends[1], 1);
 	receive(scene.ends[1], 0);
 	receive(scene.ends[1], 0);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""`stickyctl check`: all mistakes of a file, what would be in force, and the schema for editors.
-Help, and what is misspelt, of all commands."""
+"""`stickyctl check`: all mistakes of a file, the values that would be in force, and the schema for
+editors. Also help, and the messages about misspelt words, of all commands."""
 
 import json
 import os
@@ -51,7 +51,7 @@ class TestCase(unittest.TestCase):
         return self.run_stickyctl("check", "-c", self.path, *words, env=env)
 
     def mistakes(self, result):
-        """[line:column: ...] of each mistake, and all notes."""
+        """Returns [line:column: ...] of each mistake. Notes are left out."""
         self.assertEqual(result.returncode, BAD_CONFIG, result)
         *lines, last = result.stderr.splitlines()
         mistakes = [line for line in lines if not line.startswith("note: ")]
@@ -101,7 +101,7 @@ class Mistakes(TestCase):
              "--retry-delay: '5d'", "--no-such-thing is no option", "--max-rss: '12'")
 
     def test_all_sources_at_once(self):
-        """Of the file, the environment and the command line."""
+        """Mistakes of the file, the environment and the command line are found together."""
         found = self.mistakes(self.check("workers: 2\nready: x\n", *self.WORDS, env=self.OTHERS))
         for part in (*self.FOUND, "--user: no such user", "no program 'no-such-program'"):
             self.assertTrue(any(part in line for line in found), (part, found))
@@ -135,7 +135,7 @@ class Mistakes(TestCase):
         self.assertIn("; 2 more: 'stickyctl check' names them", result.stderr)
 
     def test_an_upgrade_tells_the_first_one(self):
-        """Its message has little room, and its verdict must stand in it."""
+        """The message of an upgrade has little room. Even so it must contain the verdict."""
         self.path.write_text("workers: x\n" + "".join(f"k{number}: x\n" for number in range(999)))
         header = (TESTS.parent / "src" / "handoff" / "carried.h").read_text()
         version = re.search(r"#define CARRIED_VERSION\s+(\d+)", header)[1]
@@ -221,7 +221,7 @@ class Mistakes(TestCase):
 
 class Print(TestCase):
     def print(self, text, *words, env=None):
-        """{option: (value, origin)}"""
+        """Returns {option: (value, origin)} of the output of --print."""
         result = self.check(text, "--print", *words, env=env)
         self.assertEqual(result.returncode, DONE, result)
         lines = [line.rsplit(" # ", 1) for line in result.stdout.splitlines()]
@@ -262,7 +262,7 @@ class Print(TestCase):
             self.assertTrue(line.endswith("# default"), line)
 
     def test_what_is_printed_is_a_file(self):
-        """It says the same when it is read again."""
+        """The printed configuration has the same values when it is read as a file."""
         shown = self.print("workers: 3\nlisten: ':1'\nrestart_limit: 5/1m\nterm_after: 1500\n"
                            "name: web\nclient_ip_header: X-'a\nbehind_proxy: xff\n"
                            "command: [sleep, '-', '', \"a\\nb\", \"\\u00e9\"]\n")
@@ -337,7 +337,7 @@ class Help(TestCase):
                 self.assertLessEqual(len(lines), SCREEN, command)
 
     def test_the_examples_are_right(self):
-        """No option of them is unknown: it is the instance that is not there."""
+        """Each example has known options: it fails only because the instance does not exist."""
         for command in self.commands():
             if command in ("start", "help", "doctor", "version", "completion", "check", "list"):
                 continue
@@ -359,7 +359,8 @@ class Help(TestCase):
         self.assertEqual(order, sorted(order))
 
     def test_no_option_of_start_is_without_a_group(self):
-        """An option that src/cli/start_line.c has in no group is below this title."""
+        """start has no option without a group of src/cli/start_line.c: such options would be below
+        this title."""
         self.assertNotIn("Other options:", self.run_stickyctl("start", "--help").stdout)
 
 
@@ -390,7 +391,8 @@ class Misspelt(TestCase):
             self.assertNotIn("did you mean", result.stderr)
 
     def test_values_and_commands_of_workers_are_none(self):
-        """What follows an option that takes a value, or the command, is no option."""
+        """A word behind an option that takes a value, and a word of the command, are not taken for
+        options."""
         for words in (("--env", "--wrokers"), ("-c", "--wrokers"), ("-wx", "--", "--wrokers"),
                       ("-w", "x", "sleep", "--wrokers")):
             self.assertNotIn("did you mean", self.run_stickyctl("start", *words).stderr)

@@ -21,7 +21,7 @@
 #define CLIENTS 3000
 #define OTHER	7777 /* the index of the socket for everything else */
 
-/* A table with its program. The slots' indices are in another order than the slots. */
+/* A table with its program. The order of the indices differs from that of the slots. */
 struct program {
 	struct sticky_settings settings;
 	uint16_t slots[STICKY_BUCKETS];
@@ -124,7 +124,10 @@ static void check_v6(const struct program *program)
 
 		for (word = 0; word < 4; word++)
 			address[word] = next_random(&random);
-		/* Every third one is v4-mapped; every third one is that but for a bit. */
+		/*
+		 * One address in three is v4-mapped, and one differs from a v4-mapped one in a
+		 * single bit.
+		 */
 		if (i % 3) {
 			address[0] = 0;
 			address[1] = i % 3 == 2 && i % 2 ? htonl(1) : 0;
@@ -239,7 +242,7 @@ static void the_check_of_a_v6_listener_goes_to_the_other_socket(void **state)
 	free(program);
 }
 
-/* A read beyond the packet ends a classic program, which then returns 0. */
+/* A read beyond the packet ends a classic program with the result 0. */
 static void a_short_packet_is_no_other_index(void **state)
 {
 	struct program *program = program_new(4, 32, 64);
@@ -268,7 +271,7 @@ static void too_many_slots_are_refused(void **state)
 		else
 			assert_int_equal(error, -E2BIG);
 	}
-	/* It is a promise of the documentation: docs/containers.md. */
+	/* docs/containers.md names this range. */
 	assert_in_range(fitting, 50, 127);
 	set_up(program, STICKY_SLOTS_MAX, 32, 64);
 	assert_int_equal(classic_program_make(&program->spec, program->code, &program->length),

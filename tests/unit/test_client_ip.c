@@ -126,7 +126,7 @@ static enum client_ip_result find_in_parts(const char *head, size_t length, cons
 	return result;
 }
 
-/* client  NULL: the peer itself is the client */
+/* Check which client is found in a head. If client is NULL, it must be the peer itself. */
 static void expect_client(const char *head, const char *header, const char *client)
 {
 	struct client_ip_answer answer;
@@ -472,10 +472,11 @@ static void a_header_is_noticed_even_where_it_is_not_believed(void **state)
 	assert_false(answer.has_header);
 }
 
-/* ---- Seen broken in a module that did this before ------------------------------------- */
+/* ---- Faults of an earlier module ---------------------------------------------------------- */
 
 /*
- * One client, in all forms in which its proxies may write the address: its worker must not change.
+ * Here one client has its address in all forms in which proxies may write it. Its worker must not
+ * change.
  */
 static void one_client_is_one_address_however_it_is_written(void **state)
 {
@@ -605,7 +606,10 @@ static void before_and_after_http_1_there_is_no_header(void **state)
 	assert_false(answer.keeps_alive);
 }
 
-/* bytes: the number of bytes after which the result is known */
+/*
+ * Text that is not HTTP is refused as soon as possible. `bytes` is the number of bytes after which
+ * the result is known.
+ */
 static void what_is_not_http_is_not_waited_for(void **state)
 {
 #define BYTES(text) text, sizeof(text) - 1
@@ -748,7 +752,7 @@ static void nothing_is_not_yet_a_head(void **state)
 	prefixes_fini(&trusted);
 }
 
-/* ---- Random lists, and what should come out by how they were made --------------------- */
+/* ---- Random lists, with the expected client ------------------------------------------- */
 
 enum kind { TRUSTED, UNTRUSTED, NO_ADDRESS, EMPTY, KIND_COUNT };
 
@@ -824,7 +828,7 @@ static void append_name(struct draft *draft)
 					  : ONE_OF("X-Forwarded-For:", "x-forwarded-FOR:"));
 }
 
-/* This goes from left to right, in one pass; the module goes from right to left. */
+/* Note an item of the list, from left to right. The module reads the list from right to left. */
 static void note_item(struct draft *draft, const struct item *item)
 {
 	if (item->kind == UNTRUSTED || (item->kind == TRUSTED && !draft->client))

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Heads of requests are made from a grammar, and then changed at random. They are read by
+ * Heads of requests are drawn from a grammar, and then changed at random. They are read by
  * src/handoff/client_ip.c and by http_parser (Debian's libhttp-parser 2.9.4, built with
  * HTTP_PARSER_STRICT=0, which Node.js and many servers used). If http_parser completes the headers,
  * or waits for more of them, the two must agree about:
  *
  * - the end of the head;
- * - the client, by tests/support/oracle.c, over the fields as http_parser reports them;
- * - whether the connection is kept, by http_should_keep_alive(), and by RFC 9112, 9.3, over these
- * fields. By the definition of client_ip.h a connection is not kept if the request asks for an
- * upgrade. The result of http_parser is combined with that.
+ * - the client, by tests/support/oracle.c, over the fields that http_parser reports;
+ * - whether the connection is kept, by http_should_keep_alive(), and by RFC 9112, 9.3.
+ *
+ * By the definition of client_ip.h a connection is not kept if the request asks for an upgrade. The
+ * result of http_parser is combined with that.
  *
  * The exceptions are listed in `classes`, each with the parser that is right, and why. Heads that
- * http_parser refuses are not compared: it is the worker that refuses requests, and client_ip.c is
- * only used to choose the worker.
+ * http_parser refuses are not compared: the worker refuses requests, and client_ip.c is only used
+ * to choose the worker.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +42,7 @@
 #define MUTATIONS    6 /* number for each head */
 #define FIELDS_MAX   64
 
-/* ---- What http_parser says -------------------------------------------------------------- */
+/* ---- The result of http_parser ---------------------------------------------------------- */
 
 enum outcome { REFUSED, MORE, COMPLETE };
 
@@ -68,7 +69,8 @@ static int note_name(http_parser *parser, const char *at, size_t length)
 }
 
 /*
- * http_parser accepts a NUL at the beginning of a value. client_ip.c treats it like any other byte.
+ * Note a part of a value. http_parser accepts a NUL at its beginning. client_ip.c treats a NUL like
+ * any other byte.
  */
 static int note_value(http_parser *parser, const char *at, size_t length)
 {
@@ -117,7 +119,7 @@ static void ask_reference(const char *head, size_t length, struct reference *ret
 	ret->minor = parser.http_minor;
 }
 
-/* ---- Both on one head ---------------------------------------------------------------------- */
+/* ---- One head, read by both ---------------------------------------------------------------- */
 
 struct sample {
 	const char *head;
@@ -151,7 +153,9 @@ static bool is_complete(const struct sample *sample)
 	return sample->result == CLIENT_IP_FOUND || sample->result == CLIENT_IP_NONE;
 }
 
-/* A mapped address must have been converted to IPv4. */
+/*
+ * Is this the client that client_ip.c has found? A mapped address must have been converted to IPv4.
+ */
 static bool is_client(const struct sample *sample, const struct in6_addr *expected)
 {
 	const struct sockaddr_in6 *v6 = (const void *)&sample->answer.client;
@@ -167,7 +171,7 @@ enum difference {
 	NO_DIFFERENCE,
 	ABOUT_THE_END,	   /* the end of the head, or whether it is a head at all */
 	ABOUT_THE_CLIENT,  /* client_ip.c and the oracle over http_parser's fields */
-	ABOUT_RFC_KEEPING, /* likewise */
+	ABOUT_RFC_KEEPING, /* likewise, about whether the connection is kept */
 	ABOUT_KEEPING,	   /* client_ip.c and http_should_keep_alive() */
 };
 
@@ -217,7 +221,7 @@ static enum difference compare(const struct sample *sample)
 		       : ABOUT_KEEPING;
 }
 
-/* ---- Where they may disagree --------------------------------------------------------------- */
+/* ---- Allowed differences ------------------------------------------------------------------- */
 
 /* Is there a CR without an LF in the part that http_parser has read? */
 static bool has_cr_alone(const struct sample *sample)
@@ -374,7 +378,8 @@ static const struct {
 	 */
 	{ABOUT_THE_END, "HTTP/0.9 has no header lines", is_http_0_9, NULL},
 	/*
-	 * RFC 9110, 2.5: another major version has another syntax. client_ip.c does not believe it.
+	 * RFC 9110, 2.5: another major version has another syntax. client_ip.c does not take it for
+	 * HTTP.
 	 */
 	{ABOUT_THE_END, "another major version", is_another_major, NULL},
 	/*
@@ -392,7 +397,8 @@ static const struct {
 	/* RFC 9112, 9.3: close comes first. http_parser only looks for keep-alive. */
 	{ABOUT_KEEPING, "HTTP/1.0 with close and keep-alive", asks_for_both_by_1_0, NULL},
 	/*
-	 * RFC 9112, C.2.2, warns of it: it is another field than Connection. client_ip.c is right.
+	 * Proxy-Connection is another field than Connection: RFC 9112, C.2.2, warns of it.
+	 * client_ip.c is right.
 	 */
 	{ABOUT_KEEPING, "Proxy-Connection is no Connection", NULL, is_proxy_connection},
 	/*

@@ -26,8 +26,8 @@ static void add(struct client_addresses *addresses, const char *text, int times)
 }
 
 /*
- * Keys of a /24 and a /64. The slot is the last byte of an IPv4 key and that of an IPv6 key. A
- * proxy has an address of 10.0.0.0/8.
+ * Make the key of a client: the /24 or the /64 of its address. The slot is the last byte of the
+ * key. A proxy has an address of 10.0.0.0/8.
  */
 static int key_of(void *context, const struct sockaddr *address, struct client_key *ret_key)
 {
@@ -99,7 +99,10 @@ static void addresses_of_a_key_count_together(void **state)
 	client_addresses_fini(&addresses);
 }
 
-/* IPv4 in its IPv6 form would stand in the midst of the /64 that holds ::1 and ::1:0:0:1. */
+/*
+ * Written as IPv6 (::ffff:192.0.2.1), the IPv4 address would sort between ::1 and ::1:0:0:1. These
+ * two belong to one key, ::/64, and must be counted together.
+ */
 static void families_do_not_part_a_key(void **state)
 {
 	struct client_addresses addresses = {0};

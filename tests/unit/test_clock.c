@@ -62,7 +62,7 @@ static void an_unknown_clock_is_an_error(void **state)
 	assert_int_equal(ms, UNTOUCHED);
 }
 
-/* Read what clock_utc() wrote: its seconds, and its fraction as a text. */
+/* Read the text that clock_utc() wrote. Returns the seconds; the fraction is returned as a text. */
 static time_t read_utc(const char *text, char fraction[16])
 {
 	struct tm utc = {0};

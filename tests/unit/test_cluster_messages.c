@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Node.js's cluster messages: those that workers send, and those that they expect. */
+/* Node.js's cluster messages: those that workers send, and those that workers expect. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The caller frees the value. */
+/* Parse a message. The caller frees it. */
 static json_t *load(const char *text)
 {
 	json_t *message = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -36,7 +36,7 @@ static struct cluster_event read_text(const char *text)
 	return event;
 }
 
-/* ---- What they say ------------------------------------------------------------------ */
+/* ---- Messages from workers --------------------------------------------------------- */
 
 static void each_kind_is_known(void **state)
 {
@@ -231,7 +231,7 @@ static void data_is_handed_on(void **state)
 	json_decref(reply);
 }
 
-/* Two keys that differ in any part stand for two sockets. */
+/* Two keys that differ in any part belong to two sockets. */
 static void keys_differ_with_each_part(void **state)
 {
 	static const struct cluster_query queries[] = {
@@ -272,7 +272,7 @@ static void the_key_of_a_port_has_no_index(void **state)
 	assert_string_equal(one, other);
 }
 
-/* ---- What we say ------------------------------------------------------------------------ */
+/* ---- Messages to workers ---------------------------------------------------------------- */
 
 static void check_text(json_t *message, const char *wanted)
 {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Completion: the words that stickyctl offers, and each shell's script with the shell itself."""
+"""Completion: the words that stickyctl offers, and the script of each shell, run by that shell."""
 
 import os
 import pathlib
@@ -24,7 +24,7 @@ from slowness import scaled
 
 BUILD = pathlib.Path(os.environ.get("BUILD", TESTS.parent / "build")).resolve()
 STICKYCTL = BUILD / "stickyctl"
-# Whatever runs on this machine, no instance does here.
+# In this directory there is no instance, whatever runs on this machine.
 NOWHERE = tempfile.gettempdir() + "/sticky-no-instances"
 ENVIRONMENT = {name: value for name, value in os.environ.items()
                if not name.startswith("STICKYCTL_")} | {
@@ -59,14 +59,15 @@ def run(*words, **options):
 
 
 def offered(*words):
-    """{word: its description}"""
+    """Returns {word: its description}."""
     lines = run(STICKYCTL, "complete-words", *words).splitlines()
     return dict(line.split("\t", 1) for line in lines)
 
 
 class Words(unittest.TestCase):
     def test_each_command_has_its_options(self):
-        """The options that --help shows, and no others: the two have the same tables."""
+        """The words are the options that --help shows, and no others: both come from the same
+        tables."""
         for command in offered(""):
             shown = set(re.findall(r"^ .{5}(--[a-z0-9-]+)",
                                    run(STICKYCTL, "help", command), re.MULTILINE))
@@ -125,7 +126,7 @@ class Bash(unittest.TestCase):
         self.assertFalse(others & found)
 
     def test_behind_equals_and_colon(self):
-        """bash replaces only what is behind them."""
+        """bash only replaces the part behind these characters."""
         self.assertIn("hold", self.complete("stickyctl start --when-down="))
         self.assertIn("sticky-listen", self.complete("stickyctl start --worker=node:st"))
         self.assertIn("sticky-listen", self.complete("stickyctl start --worker node:st"))
@@ -136,7 +137,7 @@ class Bash(unittest.TestCase):
 class Fish(unittest.TestCase):
     def complete(self, line):
         script = "stickyctl completion fish | source; complete -C $argv[1]"
-        # fish takes its directories from HOME.
+        # HOME decides where fish has its directories.
         with tempfile.TemporaryDirectory() as home:
             lines = run("env", f"HOME={home}", "fish", "--no-config", "-c", script, line)
         return {each.split("\t")[0].rstrip("/") for each in lines.splitlines()}
@@ -164,7 +165,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def wait_for(self, *words):
-        """Read until all words are on the screen. What was up to the first one is forgotten."""
+        """Read until all words are on the screen. Text up to the first word is forgotten."""
         deadline = time.monotonic() + scaled(20)
         while not all(word in self.text for word in words):
             left = deadline - time.monotonic()
@@ -188,7 +189,7 @@ TYPED = (("stickyctl versi\t\n", "stickyctl 0."),
 
 
 class Interactive(unittest.TestCase):
-    """The completed line is run: what it prints tells how it was completed."""
+    """The completed line is run. Its output tells how it was completed."""
 
     def check(self, begin, *command):
         shell = Terminal(*command)

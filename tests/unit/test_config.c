@@ -251,7 +251,10 @@ static void the_way_of_workers_is_read(void **state)
 	}
 }
 
-/* Whoever is named an address by -l has it as LISTEN_FDS, and may bind it, too. */
+/*
+ * With `auto` and an address of -l a worker gets its sockets as LISTEN_FDS, and may call bind(),
+ * too.
+ */
 static void who_may_bind_by_itself(void **state)
 {
 	static const struct {
@@ -267,7 +270,7 @@ static void who_may_bind_by_itself(void **state)
 		{NULL, "/usr/bin/gunicorn", "listen", ":80", WORKER_ACTIVATION, false},
 		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, false},
 		{NULL, "node", "listen", ":80", WORKER_NODE, false},
-		/* What can't be combined with it. */
+		/* The help with bind() can't be combined with these options. */
 		{NULL, "java", "behind-proxy", "xff", WORKER_ACTIVATION, false},
 		{NULL, "java", "steering", "user", WORKER_ACTIVATION, false},
 		{NULL, "java", "slot-listen", "127.0.0.1:90{slot}", WORKER_ACTIVATION, false},
@@ -294,7 +297,7 @@ static void who_may_bind_by_itself(void **state)
 	}
 }
 
-/* What the program's file says counts where --worker leaves it open. */
+/* If --worker does not name the mode, the program's file decides: its content names Node.js. */
 static void a_program_that_was_found_to_be_node(void **state)
 {
 	char *command[] = {"./bin/www", NULL};
@@ -509,7 +512,7 @@ static void no_option_is_without_a_test(void **state)
 
 /*
  * The state file stores a hash of each of these options by its number, and programs of other
- * versions read it. A new one is added at the end, here and in the table.
+ * versions read that file. A new option is added at the end, here and in the table.
  */
 static void options_that_only_a_start_changes_keep_their_numbers(void **state)
 {
@@ -680,7 +683,7 @@ static void a_first_source_that_says_nothing_replaces_nothing(void **state)
 
 /* ---- The environment ------------------------------------------------------------ */
 
-/* The first mistake is in `complaint` then. */
+/* Read the environment. If a variable is wrong, the first mistake is in `complaint`. */
 static int read_environment(struct config *config, char *const *environment)
 {
 	struct problems problems = {0};

@@ -36,7 +36,7 @@ static void write_file(const char *content, size_t size)
 	assert_int_equal(fclose(file), 0);
 }
 
-/* Read the file. The first mistake goes to `complaint`. */
+/* Read the file. If there are mistakes, the first one is in `complaint`. */
 static int read_named(struct config *config, const char *name)
 {
 	struct file_report report = {0};
@@ -189,7 +189,7 @@ static void all_mistakes_are_told_at_once(void **state)
 	for (i = 0; i < COUNT(places); i++)
 		assert_memory_equal(report.problems.texts.items[i] + strlen(path), places[i],
 				    strlen(places[i]));
-	/* What is right between the mistakes is taken, and its place is known. */
+	/* Correct lines between the mistakes are applied, and their places are known. */
 	assert_int_equal(config.backlog, 16);
 	assert_int_equal(
 		report.places[option_index(option_by_spelling("backlog", 7, tolower))].line, 7);
@@ -246,7 +246,7 @@ static void every_option_can_be_in_the_file(void **state)
 			continue;
 		option_spell(option, name);
 		snprintf(content, sizeof(content), "%s: ''\n", name);
-		/* An empty text is wrong for all. */
+		/* An empty text is a wrong value of every option. */
 		assert_int_equal(read_text(&config, content), -EBADMSG);
 		if (complaint.text[0])
 			assert_non_null(strstr(complaint.text, name));
@@ -364,7 +364,7 @@ static void what_cannot_change_is_kept_and_named(void **state)
 	assert_int_equal(before->workers, 3);
 	assert_string_equal(before->command[1], "c");
 
-	/* Workers that are processes stay processes. */
+	/* Workers that are processes stay processes: `command` is not changed. */
 	assert_int_equal(read_text(&next, "listen: ':1'\nname: a\nuser: x\nbacklog: 5\n"), 0);
 	config_replace(&running, &next, sizeof(names), names);
 	assert_string_equal(names, "command");

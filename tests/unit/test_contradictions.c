@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Options that do not go together, where their values come from, and values as text. */
+/* Options that contradict each other, where their values come from, and values as text. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -50,7 +50,7 @@ static void end(struct example *example)
 	config_fini(&example->config);
 }
 
-/* Up to three options, each with its value, and the one that is named. */
+/* Up to three options, each with its value, and the option that the message names. */
 static const struct {
 	const char *given[6];
 	const char *mistake, *note;
@@ -93,7 +93,9 @@ static const struct {
 	{{"retry-delay", "1s", "max-retries", "0"}, NULL, "--retry-delay: "},
 	{{"ready-timeout", "1s", "min-uptime", "2s"}, NULL, "--ready-timeout: "},
 	{{"ready-timeout", "1s", "min-uptime", "2s", "ready", "notify"}, NULL, NULL},
-	/* The one of the two that was not given is no mistake of the user's. */
+	/*
+	 * An option that the user has not given is no mistake, even if its default has no effect.
+	 */
 	{{"max-retries", "0"}, NULL, NULL},
 	{{NULL}, NULL, NULL},
 };
@@ -155,7 +157,7 @@ static void the_last_source_wins(void **state)
 	assert_string_equal(text, "STICKYCTL_WORKERS");
 	origin_place(&example.origins, workers, text);
 	assert_string_equal(text, "environment STICKYCTL_WORKERS");
-	/* Each source adds to this one. */
+	/* --env is a list to which each source adds. */
 	origin_describe(&example.origins, env, text);
 	assert_string_equal(text, "web.yaml:4, STICKYCTL_ENV");
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * All descriptors from a number on: with close_range(2), and where the kernel or a container's
- * filter does not know it. Each case is a process of its own.
+ * All descriptors from a number on are closed, or get FD_CLOEXEC: with close_range(2), or without
+ * it if the kernel or a container's filter does not allow it. Each case is a process of its own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,12 +23,12 @@
 #include "common/descriptor_range.h"
 
 #define FIRST 20
-#define LAST  600 /* more of them than one read of a directory tells */
+#define LAST  600 /* more descriptors than one read of a directory returns */
 
-/* The errno of a call that no filter refuses. */
+/* the value for a call that no filter refuses */
 #define KNOWN 0
 
-/* From now on a system call with this number fails with this errno. */
+/* Let a system call with this number fail with this errno from now on. */
 static int refuse(int number, int error)
 {
 	struct sock_filter steps[] = {
@@ -54,8 +54,10 @@ static int fill(void)
 	return 0;
 }
 
-/* Is each descriptor as it should be? `wanted` is what fcntl(F_GETFD) returns for those in the
- * range. */
+/*
+ * Check the flags of all descriptors. `wanted` is the result of fcntl(F_GETFD) for those in the
+ * range.
+ */
 static int check(int wanted)
 {
 	int fd;
@@ -69,8 +71,8 @@ static int check(int wanted)
 }
 
 struct scene {
-	int error;	/* of close_range(2) */
-	int open_error; /* of openat(2): no directory can be read */
+	int error;	/* the errno of close_range(2), or KNOWN */
+	int open_error; /* the errno of openat(2), by which no directory can be read, or KNOWN */
 };
 
 static int run_scene(const struct scene *scene)
@@ -100,7 +102,7 @@ static void run(struct scene scene)
 		_exit(run_scene(&scene));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0); /* else: a line */
+	assert_int_equal(WEXITSTATUS(status), 0); /* other than 0: from the line that failed */
 }
 
 static void by_the_kernel(void **state)

@@ -34,7 +34,10 @@ static void a_socket_that_can_not_be_watched_is_an_error(void **state)
 	close(fds[1]);
 }
 
-/* Connections that an upgrade carries over: a client that has reset one has no address any more. */
+/*
+ * An upgrade carries connections over. If a client has reset one of them, the connection has no
+ * address any more.
+ */
 static void a_client_that_reset_meanwhile_is_gone(void **state)
 {
 	const int accepted[] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)}; /* no peer */

@@ -69,7 +69,7 @@ static void variables_are_set_and_replaced(void **state)
 	assert_int_equal(environment.count, 2);
 	check(&environment, "A", "3");
 	check(&environment, "AB", "2");
-	/* The value may be the one that is being replaced. */
+	/* The new value may lie in the variable that is replaced. */
 	environment_set(&environment, "A", environment_get(&environment, "A"));
 	check(&environment, "A", "3");
 	environment_fini(&environment);
@@ -96,7 +96,7 @@ static void variables_are_taken_away(void **state)
 	environment_fini(&environment);
 }
 
-/* An environment may contain a variable twice, and a program may use either of the two. */
+/* An environment may contain a variable twice, and a program may use either value. */
 static void a_variable_that_is_there_twice_is_one(void **state)
 {
 	char *const from[] = {"A=1", "B=2", "A=3", "A=4", NULL};
@@ -276,14 +276,14 @@ static void a_file_that_cannot_be_read_is_an_error(void **state)
 		environment_read_file(&environment, "/tmp/no/such/file", NULL, 0, "", &why),
 		-ENOENT);
 	assert_int_equal(environment_read_file(&environment, "/tmp", NULL, 0, "", &why), -ENOTSUP);
-	/* It has no end. */
+	/* This file has no end. */
 	assert_int_equal(environment_read_file(&environment, "/dev/zero", NULL, 0, "", &why),
 			 -ENOTSUP);
 	assert_int_equal(environment.count, 0);
 	environment_fini(&environment);
 }
 
-/* Nobody writes to it: a blocking open() would not return. */
+/* No process writes to the FIFO. open() without O_NONBLOCK would wait for one. */
 static void a_fifo_is_not_waited_for(void **state)
 {
 	char directory[] = "/tmp/sticky-env-XXXXXX", path[64];

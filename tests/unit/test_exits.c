@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a controller takes over from the previous one: the counters of its connections, also where
- * another version wrote them.
+ * The counters of connections that a controller takes over from the previous one, also if another
+ * version wrote them.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void answers_of_an_older_version_came_from_holding_sockets(void **state)
 	assert_int_equal(exits.controller_ended, 0);
 }
 
-/* Write a state file of this many bytes, and return what reading it returns. */
+/* Write a state file, and cut it off at this size. Returns the result of reading it. */
 static int read_file_of(size_t size, struct state_file_content **ret_content)
 {
 	char directory[] = "/tmp/test_exits-XXXXXX", path[64];

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * The handshakes that a worker waits for are those of the first look. The wait ends when all of
- * them are over.
- */
+/* A worker waits for the handshakes of the first look. The wait ends when all of them are over. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Why a worker accepts nothing, in words. */
+/* Why a worker does not accept, in words. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -14,9 +14,9 @@ static void causes_by_what_the_process_does(void **state)
 	assert_int_equal(hang_cause_of('T', 0, 1000), HANG_STOPPED);
 	assert_int_equal(hang_cause_of('t', 900, 1000), HANG_STOPPED);
 	assert_int_equal(hang_cause_of('R', 1000, 1000), HANG_SPINS);
-	/* It shares the processor with 19 others. */
+	/* The worker shares the processor with 19 other processes. */
 	assert_int_equal(hang_cause_of('R', 50, 1000), HANG_SPINS);
-	/* It happens to run at this moment. */
+	/* The worker happens to run at this moment. */
 	assert_int_equal(hang_cause_of('R', 49, 1000), HANG_SLEEPS);
 	assert_int_equal(hang_cause_of('S', 1000, 1000), HANG_SLEEPS);
 	assert_int_equal(hang_cause_of('D', 0, 1000), HANG_SLEEPS);

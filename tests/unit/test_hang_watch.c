@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* When does a worker accept nothing? */
+/* When is a worker hung: it does not accept, although connections wait? */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 #define LIST(...)                                                                                  \
 	((const uint64_t[]){__VA_ARGS__}), sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
 
-/* A look at a queue, with a list where one is wanted. */
+/* Look at a queue. Its list is given, too, and is used if the watch wants one. */
 static enum hang_change look(struct hang_watch *watch, uint64_t now, uint32_t queue,
 			     const uint64_t *cookies, size_t count)
 {
@@ -42,15 +42,18 @@ static void a_queue_that_stays_is_hung(void **state)
 
 	(void)state;
 	assert_int_equal(look(&watch, 100, 2, LIST(1, 2)), HANG_SAME);
-	assert_false(hang_watch_wants_list(&watch, 100, TIMEOUT)); /* at the second look */
+	assert_false(hang_watch_wants_list(&watch, 100, TIMEOUT)); /* from the second look on */
 	assert_int_equal(look(&watch, 350, 2, LIST(1, 2)), HANG_SAME);
-	assert_false(hang_watch_wants_list(&watch, 1349, TIMEOUT)); /* in between the length does */
+	assert_false(hang_watch_wants_list(&watch, 1349, TIMEOUT)); /* not before the timeout */
 	assert_int_equal(look(&watch, 1349, 3, LIST(1, 2, 3)), HANG_SAME);
 	assert_int_equal(look(&watch, 1350, 3, LIST(1, 2, 3)), HANG_BEGAN);
 	assert_int_equal(hang_watch_age(&watch, 1350), 1000);
 	assert_int_equal(look(&watch, 1600, 4, LIST(1, 2, 3, 4)), HANG_SAME);
 	assert_int_equal(hang_watch_age(&watch, 1600), 1250);
-	/* It recovers: one of those that waited at first is gone, however long the queue is. */
+	/*
+	 * The worker recovers: a connection that waited at the first look is gone, however long the
+	 * queue is.
+	 */
 	assert_int_equal(look(&watch, 1850, 4, LIST(2, 3, 4, 5)), HANG_ENDED);
 	assert_int_equal(hang_watch_age(&watch, 1850), 0);
 	hang_watch_fini(&watch);
@@ -65,14 +68,14 @@ static void it_recovers_when_the_queue_gets_shorter(void **state)
 	look(&watch, 200, 2, LIST(1, 2));
 	assert_int_equal(look(&watch, 1200, 2, LIST(1, 2)), HANG_BEGAN);
 	assert_int_equal(hang_watch_queue(&watch, 1300, 1), HANG_ENDED);
-	/* And it is hung again later. */
+	/* The worker hangs again later. */
 	look(&watch, 1400, 1, LIST(2));
 	assert_int_equal(look(&watch, 2400, 1, LIST(2)), HANG_BEGAN);
 	assert_int_equal(hang_watch_queue(&watch, 2500, 0), HANG_ENDED);
 	hang_watch_fini(&watch);
 }
 
-/* One comes for each that is accepted: the length never changes. */
+/* A connection arrives for each one that is accepted: the length never changes. */
 static void a_busy_worker_with_a_full_queue_is_not_hung(void **state)
 {
 	struct hang_watch watch = {0};
@@ -100,7 +103,9 @@ static void a_slow_worker_is_not_hung(void **state)
 	hang_watch_fini(&watch);
 }
 
-/* Some of the list wait at a dispatcher, and are accepted there: that is not this worker's doing.
+/*
+ * Some connections of the list wait at a dispatcher, and are accepted there. This does not show
+ * that the worker accepts.
  */
 static void those_that_wait_elsewhere_do_not_count(void **state)
 {
@@ -117,7 +122,7 @@ static void those_that_wait_elsewhere_do_not_count(void **state)
 	hang_watch_fini(&watch);
 }
 
-/* One is accepted between the look at the length and the list. */
+/* A connection is accepted between the look at the length and the look at the list. */
 static void a_list_that_is_shorter_than_the_queue(void **state)
 {
 	struct hang_watch watch = {0};
@@ -162,7 +167,7 @@ static void what_is_counted_needs_no_list(void **state)
 	assert_int_equal(hang_watch_count(&watch, 100, TIMEOUT, 0, 7), HANG_SAME);
 	assert_int_equal(hang_watch_count(&watch, 5000, TIMEOUT, 2, 7), HANG_SAME);
 	assert_int_equal(hang_watch_count(&watch, 5999, TIMEOUT, 2, 7), HANG_SAME);
-	/* It accepts one: all begins anew. */
+	/* The worker accepts a connection: the time begins anew. */
 	assert_int_equal(hang_watch_count(&watch, 6100, TIMEOUT, 2, 8), HANG_SAME);
 	assert_int_equal(hang_watch_count(&watch, 7099, TIMEOUT, 2, 8), HANG_SAME);
 	assert_int_equal(hang_watch_count(&watch, 7100, TIMEOUT, 2, 8), HANG_BEGAN);

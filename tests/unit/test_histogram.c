@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Durations are counted in the right interval. */
+/* Each duration is counted in the right interval. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""tests/html_links.py finds what is wrong in pages of HTML."""
+"""tests/html_links.py finds mistakes in HTML pages."""
 
 import pathlib
 import shutil

@@ -121,7 +121,7 @@ static void turn(struct scene *scene)
 	event_base_loop(scene->base, EVLOOP_NONBLOCK);
 }
 
-/* Write all bytes. The loop runs in between. */
+/* Write all bytes. The event loop runs in between. */
 static void write_bytes(struct scene *scene, const char *bytes, size_t length)
 {
 	unsigned int turns = 0;
@@ -146,7 +146,7 @@ static void write_text(struct scene *scene, const char *text)
 	write_bytes(scene, text, strlen(text));
 }
 
-/* ---- Hearing ---------------------------------------------------------------------------- */
+/* ---- Receiving -------------------------------------------------------------------------- */
 
 static void a_line_is_a_message(void **state)
 {
@@ -196,7 +196,7 @@ static void huge_lines_are_messages(void **state)
 	assert_int_equal(scene->messages, 3);
 }
 
-/* A line that is too long is lost, and told; the next one comes. */
+/* A line that is too long is dropped and reported. The next line is read again. */
 static void a_line_that_is_too_long_is_skipped(void **state)
 {
 	struct scene *scene = *state;
@@ -232,8 +232,7 @@ static void lines_are_sent_as_they_are(void **state)
 	assert_int_equal(got[sizeof(text) - 1], '\n');
 }
 
-/* ---- V8's format ------------------------------------------------------------------------------
- */
+/* ---- V8's format ------------------------------------------------------------------------- */
 
 static int set_up_advanced(void **state)
 {
@@ -344,7 +343,7 @@ static void it_can_be_closed_within_a_message(void **state)
 	assert_int_equal(scene->ends, 0);
 }
 
-/* ---- Saying ---------------------------------------------------------------------------------- */
+/* ---- Sending ----------------------------------------------------------------------------- */
 
 static size_t receive(int fd, char *bytes, size_t size, int *ret_passed)
 {

@@ -30,7 +30,7 @@ static int close_journal(void **state)
 	return 0;
 }
 
-/* Add an event. Its log line is stored in `logged`. */
+/* Add an event. Its log line is in `logged` afterwards. */
 static void add(const char *event, json_t *fields)
 {
 	int pipe_fds[2], previous = dup(STDERR_FILENO);
@@ -55,7 +55,7 @@ static void add_number(int number)
 struct heard {
 	int count;
 	json_int_t first, last;
-	struct journal_follower *follower; /* it is removed while it is being called */
+	struct journal_follower *follower; /* the follower, which is removed during its call */
 	int until;
 };
 
@@ -162,8 +162,8 @@ static void a_workers_words_stay_on_one_line(void **state)
 	assert_ptr_equal(strchr(logged, '\n'), logged + strlen(logged) - 1);
 
 	/*
-	 * The lengths are around that of the log line: the rest is cut off, and no byte is written
-	 * behind it.
+	 * The lengths are around that of the log line. The rest of a long text is cut off, and no
+	 * byte is written behind the line.
 	 */
 	for (length = 1000; length < sizeof(words); length++) {
 		memset(words, 'w', length);
@@ -202,7 +202,7 @@ static void one_may_unfollow_while_it_is_told(void **state)
 
 	(void)state;
 	for (i = 0; i < 4; i++) {
-		heard[i].until = 1 + i % 2; /* the ends of the list, and its middle */
+		heard[i].until = 1 + i % 2; /* followers 0 and 2 end first, then 1 and 3 */
 		heard[i].follower = journal_follow(journal, hear, &heard[i]);
 	}
 	for (number = 0; number < 3; number++)
@@ -228,8 +228,8 @@ static void end_all_others(void *context, const json_t *event)
 }
 
 /*
- * The follower that is called first removes those before and behind it: they are not called, and
- * not touched.
+ * The follower that is called first removes the followers before and behind it. They are neither
+ * called nor touched.
  */
 static void one_may_end_others_while_it_is_told(void **state)
 {

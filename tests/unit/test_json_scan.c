@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What is JSON, and where its members are: also what jansson does not take. */
+/* Which texts are JSON, and where their members are. Some of the texts are refused by jansson. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -49,7 +49,7 @@ static void values_are_json(void **state)
 		"{\"a\":[{\"b\":{}}]}",
 		" { \"a\" : 1 , \"b\" : [ ] } ",
 		"\"\xc3\xa4\"",
-		/* What jansson refuses. */
+		/* jansson refuses these values. */
 		"\"x\\ud83d\"",
 		"\"\\ude00\"",
 		"10000000000000000000",
@@ -112,7 +112,7 @@ static void anything_else_is_none(void **state)
 		"{\"a\":[1}",
 		"[{\"a\":1]}",
 		"2}",
-		/* The rest of a line whose beginning was read already. */
+		/* These are ends of lines whose beginning has been read already. */
 		"{\"a\":1},\"b\":2}",
 		"{\\\"a\\\":1}\"}",
 		"\"b\",\"c\":{}}",
@@ -150,7 +150,7 @@ static void members_are_found(void **state)
 	assert_true(json_part_is(&parts[0], "x\\ud83d"));
 	assert_false(json_part_is(&parts[0], "x"));
 	assert_false(json_part_is(&parts[1], "[1, {\"a\":2}]"));
-	/* As JSON.parse() of Node.js does it, the last one counts. */
+	/* If a name occurs twice, the last member counts, as in Node.js's JSON.parse(). */
 	assert_true(scan("{\"a\":\"\",\"a\":-1e3,\"b\":null}", parts, NULL));
 	check_part(&parts[0], JSON_SCAN_NUMBER, "-1e3");
 	check_part(&parts[1], JSON_SCAN_WORD, "null");
@@ -194,8 +194,9 @@ static void nesting_has_a_bound(void **state)
 	assert_false(is_json_at_depth(JSON_SCAN_DEPTH_MAX + 1));
 }
 
-/* Each beginning of a text, and each text with one byte changed: jansson takes nothing that is
- * refused. */
+/*
+ * For each beginning of a text, and each text with one byte changed, json_scan() and jansson agree.
+ */
 static void all_that_jansson_takes_is_taken(void **state)
 {
 	static const char text[] =

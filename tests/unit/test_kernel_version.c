@@ -45,7 +45,7 @@ static void debian_names_the_version_elsewhere(void **state)
 	assert_true(kernel_frees_programs_safely("6.1.0-50-amd64",
 						 PLAIN " Debian 6.1.192-1 (2026-11-01)"));
 	assert_true(kernel_frees_programs_safely("6.12.0-1-amd64", PLAIN " Debian 6.12.118-1"));
-	/* The release is what is left where the name says nothing. */
+	/* If the version text names no release, the release of the kernel decides. */
 	assert_true(kernel_frees_programs_safely("6.12.95", PLAIN " Debian GNU/Linux"));
 }
 
@@ -54,7 +54,7 @@ static void what_is_not_understood_is_not_trusted(void **state)
 	(void)state;
 	assert_false(kernel_frees_programs_safely("", ""));
 	assert_false(kernel_frees_programs_safely("custom", "Debian"));
-	/* Ubuntu's release has a zero in the place of the stable release. */
+	/* In Ubuntu's release the third number is always zero. */
 	assert_false(kernel_frees_programs_safely("6.8.0-60-generic", "#63-Ubuntu SMP"));
 }
 

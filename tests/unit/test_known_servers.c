@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which servers are asked to stop by another signal than TERM. */
+/* Servers that are asked to stop by another signal than TERM. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -54,7 +54,7 @@ static void each_server_has_its_signal(void **state)
 		config_init(&config);
 		config.command = (char **)command;
 		assert_int_equal(config_stop_signal(&config), commands[i].signal);
-		config.stop_signal = 1; /* TERM, as it is given */
+		config.stop_signal = 1; /* the number of TERM, as if the user had set it */
 		assert_int_equal(config_stop_signal(&config), SIGTERM);
 		assert_null(config_known_server(&config));
 		config.command = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which of a worker's last lines says why it ended, as several languages print it. */
+/* Which of a worker's last lines tells why it ended, in the formats of several languages. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

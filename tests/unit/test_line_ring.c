@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The last lines of workers: each slot keeps its own, bounded, and gaps can be seen. */
+/*
+ * The last lines of workers. Each slot keeps its own lines, of a bounded size, and a reader can see
+ * gaps.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -34,7 +37,9 @@ static void add(uint32_t slot, const char *text)
 	line_ring_add(ring, &origin, 1000, text, strlen(text));
 }
 
-/* Write all lines from a number on in one text, each with its slot: "0:a 1:b ". */
+/*
+ * Check all lines from a number on. They are written as one text, each with its slot: "0:a 1:b ".
+ */
 static void expect(uint32_t slot, uint64_t number, const char *expected)
 {
 	const struct ring_line *line = line_ring_from(ring, slot, number);
@@ -73,7 +78,7 @@ static void the_last_lines_are_found(void **state)
 	assert_int_equal(line_ring_last(ring, LINE_RING_ALL, 10), 1);
 	assert_int_equal(line_ring_last(ring, 0, 2), 1);
 	assert_int_equal(line_ring_last(ring, 1, 1), 2);
-	assert_int_equal(line_ring_last(ring, 2, 1), 4); /* none: the next one */
+	assert_int_equal(line_ring_last(ring, 2, 1), 4); /* none: number of the next one */
 	assert_int_equal(line_ring_last(ring, 5000, 1), 4);
 	assert_int_equal(line_ring_last(ring, 0, 0), 4);
 	assert_int_equal(line_ring_count(ring, LINE_RING_ALL), 3);
@@ -122,7 +127,7 @@ static void a_slot_that_prints_much_displaces_its_own_lines(void **state)
 	expect(1, 1, "1:quiet ");
 	line = line_ring_from(ring, 0, 1);
 	assert_non_null(line);
-	assert_true(line->slot_number > 10000); /* the gap from 1 on is what is missing */
+	assert_true(line->slot_number > 10000); /* the lines from 1 on are missing */
 	assert_int_equal(line->number, line->slot_number + 1);
 	assert_int_equal(line_ring_last(ring, 0, 1), 20001);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The log's two forms, priorities for the journal, and the outputs that it shares with workers. */
+/*
+ * The log's two formats, priorities for the journal, and the outputs that the log shares with
+ * workers.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -55,7 +58,7 @@ static int close_pipe(void **state)
 	return 0;
 }
 
-/* Returns what was written since the last call. */
+/* Returns the text that was written since the last call. */
 static const char *read_seen(void)
 {
 	ssize_t length = read(reader, seen, sizeof(seen) - 1);
@@ -64,7 +67,7 @@ static const char *read_seen(void)
 	return seen;
 }
 
-/* Returns the line without the time in front, which must be there. */
+/* Returns the line without the time in front. The test fails if there is no time. */
 static const char *behind_time(const char *line)
 {
 	assert_true(strlen(line) > 25);
@@ -119,8 +122,8 @@ static void a_line_of_json(void **state)
 }
 
 /*
- * Without a writer, a line that is longer than the pipe's room is cut off. A write that waits for
- * the reader would end this program by SIGALRM.
+ * Without a writer, a line that is longer than the pipe's room is cut off. If the write waited for
+ * the reader, SIGALRM would end this program.
  */
 static void a_long_line_does_not_wait_for_the_reader(void **state)
 {
@@ -145,7 +148,7 @@ static void a_long_line_does_not_wait_for_the_reader(void **state)
 	assert_int_equal(strlen(read_seen()), 2 * PIPE_BUF);
 }
 
-/* Fields that are known keep their types, and their line ends. */
+/* Fields that the caller passes as JSON keep their types, and the line ends in their texts. */
 static void known_fields_are_as_they_are(void **state)
 {
 	json_t *fields = json_pack("{s:s, s:b, s:s}", "lines", "a\nb", "ok", 1, "level", "none");
@@ -157,7 +160,7 @@ static void known_fields_are_as_they_are(void **state)
 	json = read_json();
 	assert_string_equal(text_at(json, "lines"), "a\nb");
 	assert_true(json_is_true(json_object_get(json, "ok")));
-	assert_string_equal(text_at(json, "level"), "info"); /* the line's own */
+	assert_string_equal(text_at(json, "level"), "info"); /* not the field's text */
 	json_decref(json);
 	json_decref(fields);
 }
@@ -197,7 +200,7 @@ static void the_journal_gets_priorities(void **state)
 	assert_memory_equal(read_seen(), "<3>{\"time\":", 11);
 }
 
-/* The variable is inherited by programs whose stderr leads elsewhere. */
+/* Programs whose stderr leads elsewhere inherit the variable, too. */
 static void another_file_gets_none(void **state)
 {
 	(void)state;
@@ -223,7 +226,7 @@ static void *log_much(void *context)
 	return NULL;
 }
 
-/* Returns the number of lines in a text; each is a whole one. */
+/* Check that each line of a text is whole. Returns their number. */
 static size_t count_whole_lines(char *text)
 {
 	size_t count = 0;
@@ -237,7 +240,10 @@ static size_t count_whole_lines(char *text)
 	return count;
 }
 
-/* Dispatchers log, too. What the pipe does not take at once waits for the loop. */
+/*
+ * Dispatchers log from their threads, too. Bytes that the pipe does not take at once wait for the
+ * loop.
+ */
 static void lines_of_threads_do_not_mix(void **state)
 {
 	static char text[THREADS * PER_THREAD * 128];
@@ -352,7 +358,7 @@ static void a_file_is_made_with_its_mode(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_APPEND, O_APPEND);
 	close(fd);
-	chmod(path, 0600); /* as somebody wants it */
+	chmod(path, 0600); /* the administrator has changed the mode */
 	fd = log_file_open(path, &error);
 	assert_int_equal(fstat(fd, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
@@ -372,7 +378,7 @@ static void a_file_that_cannot_be_opened_is_explained(void **state)
 	assert_null(output);
 }
 
-/* A rotated log: what is written after the signal is in the new file. */
+/* After a log is rotated, lines that are written after the signal are in the new file. */
 static void the_file_is_opened_again(void **state)
 {
 	struct log_output *output;
@@ -402,7 +408,7 @@ static void a_file_that_is_gone_stays_in_use(void **state)
 	(void)state;
 	assert_int_equal(open_file(path, &output, &error), 0);
 	assert_int_equal(rename(path, moved), 0);
-	assert_int_equal(mkdir(path, 0700), 0); /* in its place */
+	assert_int_equal(mkdir(path, 0700), 0); /* the file's place is taken */
 	log_output_reopen(output);
 	report(STICKY_LOG_INFO, "fourth", "%s", "");
 	log_output_close(output);
@@ -413,7 +419,7 @@ static void a_file_that_is_gone_stays_in_use(void **state)
 
 /* ---- syslog ----------------------------------------------------------------------- */
 
-/* Take the place of the daemon, whose queue is as long as that of the kernel's datagram sockets. */
+/* Bind the daemon's socket. Its queue is as long as that of any datagram socket. */
 static int open_daemon(void)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -425,7 +431,7 @@ static int open_daemon(void)
 	return fd;
 }
 
-/* Returns the message without its time; "": there is none. */
+/* Returns the message without its time, or "" if there is none. */
 static const char *next_message(int daemon, const char *priority)
 {
 	ssize_t length = recv(daemon, seen, sizeof(seen) - 1, 0);
@@ -468,7 +474,7 @@ static void each_line_is_a_message_of_syslog(void **state)
 	close(daemon);
 }
 
-/* A daemon that does not read blocks nothing; what it does not take is kept. */
+/* If the daemon does not read, no call blocks. Messages that it does not take are kept. */
 static void a_slow_daemon_gets_all_lines_later(void **state)
 {
 	int daemon = open_daemon(), i;

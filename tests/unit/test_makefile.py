@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The Makefile: where what is made goes."""
+"""The directory in which the Makefile builds."""
 
 import os
 import pathlib

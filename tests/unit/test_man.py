@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of the library: docs/man.py finds what would be on no page of them, and each name
-of the interface is on one of them, in lines that fit."""
+"""The manual pages of the library. docs/man.py finds comments that are on no page. Each name of the
+interface is on a page, in lines that fit."""
 
 import functools
 import os
@@ -25,7 +25,7 @@ PAGES = ROOT / "docs" / "man"
 ABI = (ROOT / "src" / "lib" / "libsticky.abi").read_text()
 LIST_END = "#ifdef __cplusplus\n}\n"
 
-# What is added in front of the last lines of the header, and what is said about it.
+# The text that is added in front of the last lines of the header, and the message about it.
 CASES = {
     "nothing": ("", ""),
     "a_comment_alone": ("/* Nobody declares this. */\n\n", "on no page: ['Nobody declares this.']"),
@@ -57,7 +57,7 @@ class Header(unittest.TestCase):
 
 @functools.cache
 def all_pages():
-    """Each page as it is on a terminal of 80 columns."""
+    """Returns each page as it is shown on a terminal of 80 columns."""
     return {path.name: subprocess.run(
         ["man", "-l", path], check=True, text=True, capture_output=True,
         env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8"}).stdout for path in PAGES.glob("*.3")}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Which commands are Node.js, by their words and by the beginning of their file. */
+/* Which commands are Node.js. This is decided by their words and by the beginning of their file. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -21,7 +21,7 @@
 #define TEXT_SIZE    256
 #define DIRECTORY    "/tmp/sticky-node-command-XXXXXX"
 
-/* What npm writes into node_modules/.bin where it makes no symbolic link. */
+/* the script that npm writes into node_modules/.bin if it makes no symbolic link */
 static const char npm_wrapper[] = "#!/bin/sh\nbasedir=$(dirname \"$0\")\nexec node  "
 				  "\"$basedir/../next/dist/bin/next\" \"$@\"\n";
 
@@ -75,7 +75,7 @@ static void first_lines(void **state)
 			fail_msg("taken for Node.js: %s", bad[i]);
 }
 
-/* What a file may begin with is within its bounds. */
+/* The file may end at any byte of its first line. AddressSanitizer sees a read beyond the end. */
 static void cut_lines(void **state)
 {
 	static const char line[] = "#!/usr/bin/env -S NODE_ENV=x node --option";
@@ -150,11 +150,11 @@ static void files_are_looked_at(void **state)
 	assert_false(node_command_is_node(WORDS("./other"), place.directory, NULL));
 	assert_false(node_command_is_node(WORDS("./nowhere"), place.directory, NULL));
 	assert_false(node_command_is_node(WORDS("."), place.directory, NULL));
-	/* Another name of node itself. */
+	/* The link is another name of node itself. */
 	unlink(link);
 	assert_int_equal(symlink("node", link), 0);
 	assert_true(node_command_is_node(WORDS("./link"), place.directory, NULL));
-	/* Nobody writes to it: it is not waited for. */
+	/* No process writes to the FIFO. The call does not wait for one. */
 	unlink(link);
 	assert_int_equal(mkfifo(link, 0600), 0);
 	assert_false(node_command_is_node(WORDS("./link"), place.directory, NULL));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Messages with their length in front, in pieces, too long ones, and a beginning that is missing.
- */
+/* Messages with their length in front: in pieces, too long, and without their beginning. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,7 +12,7 @@
 #include "node/node_input.h"
 
 #define MEGABYTE (1u << 20)
-#define SMALL	 9 /* bytes of a small message with its length */
+#define SMALL	 9 /* bytes of a small message, with its length in front */
 
 static const char one[] = "\0\0\0\5\xff\x0f\"\1a"
 			  "\0\0\0\5\xff\x0f\"\1b";
@@ -83,7 +82,7 @@ static void messages_come_in_pieces(void **state)
 	node_input_fini(&scene.input);
 }
 
-/* Write a message that is a Buffer of these bytes. Returns its length, with that in front. */
+/* Write a message of this length, with its header, that is a Buffer. Returns the length. */
 static size_t write_large(char *bytes, size_t length, char filler)
 {
 	size_t size = length - NODE_MESSAGE_HEADER, i;
@@ -139,7 +138,7 @@ static void a_missing_beginning_is_left_out(void **state)
 	}
 }
 
-/* Bytes of a Buffer that look like a message of 5 bytes, but are no value. */
+/* The Buffer contains bytes that look like a message of 5 bytes, but are no value. */
 static void binary_data_is_no_beginning(void **state)
 {
 	static const char alike[] = "\0\0\0\5\xff\x0f\x01\x01\x01";
@@ -159,7 +158,7 @@ static void binary_data_is_no_beginning(void **state)
 	free(bytes);
 }
 
-/* A large message that comes whole is taken, though it is not complete at first. */
+/* A large message that arrives as a whole is taken, though it is not complete at the first read. */
 static void a_large_first_message_is_taken(void **state)
 {
 	char *bytes = malloc(5 * MEGABYTE);

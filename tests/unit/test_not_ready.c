@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Why a Node.js worker is not ready: the most useful of the known facts is named. */
+/* Why a Node.js worker is not ready: the message names the most useful one of the known facts. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,7 +52,7 @@ static void the_error_that_the_application_got(void **state)
 		      "address of this host");
 }
 
-/* What else it listens on follows from the error: it tried the next port, for example. */
+/* The error explains why the worker listens elsewhere: for example, it tried the next port. */
 static void the_error_comes_before_what_else_it_listens_on(void **state)
 {
 	struct not_ready facts = nothing_asked;
@@ -64,7 +64,9 @@ static void the_error_comes_before_what_else_it_listens_on(void **state)
 	assert_reason(&facts, "its listen() on :3000 failed: Address already in use", "");
 }
 
-/* One that listens, and whose second listen() has failed, only has to say that it is ready. */
+/*
+ * If a worker listens, and its second listen() has failed, it only has to report that it is ready.
+ */
 static void an_error_does_not_matter_once_it_listens(void **state)
 {
 	struct not_ready facts = nothing_asked;

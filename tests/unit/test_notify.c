@@ -203,7 +203,7 @@ static void a_child_is_known_by_its_pid(void **state)
 		setpgid(0, 0);
 		_exit(say("WATCHDOG=1") ? 1 : 0);
 	}
-	/* It has ended, and is not reaped: the kernel still knows it. */
+	/* The child has ended, and is not reaped: the kernel still knows it. */
 	assert_int_equal(waitid(P_PID, (id_t)child, &(siginfo_t){0}, WEXITED | WNOWAIT), 0);
 	notify_drain(notify);
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -228,7 +228,7 @@ static void what_is_unknown_or_too_long_is_passed_over(void **state)
 
 	(void)state;
 	memset(longer + 8, 'x', sizeof(longer) - 8);
-	/* it was cut off, and is not believed */
+	/* the message was cut off, and is ignored */
 	assert_int_equal(say_with(longer, sizeof(longer), -1), 0);
 	say("EXTEND_TIMEOUT_USEC=1");
 	say_with("", 0, -1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Workers' output is passed on completely, line by line if that is configured, and no process has
- * to wait.
+ * to wait for a reader.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,7 +139,7 @@ static void read_seen(size_t limit)
 	}
 }
 
-/* One turn of the loop. It must not block, however slow the reader is. */
+/* Run the loop once. It must not block, however slow the reader is. */
 static void turn(void)
 {
 	uint64_t before = now_ms();
@@ -179,7 +179,7 @@ static void raw_bytes_come_as_they_are(void **state)
 	(void)state;
 	open_source(OUTPUT_RAW);
 	say("no end");
-	expect("no end"); /* after a moment, in which the rest could have come */
+	expect("no end"); /* after a moment in which the rest could have arrived */
 	say(" yet\n\n\nx");
 	expect("no end yet\n\n\nx");
 	close_worker();
@@ -225,7 +225,7 @@ static void lines_of_two_workers_do_not_mix(void **state)
 	output_source_close(other);
 }
 
-/* Count the letters, without prefixes and line ends. */
+/* Count a letter in the output. */
 static size_t count_payload(char letter)
 {
 	size_t i, count = 0;
@@ -246,7 +246,10 @@ static size_t longest_line(void)
 	return longest;
 }
 
-/* A line of 9 KB comes in several reads; a pipe takes 4 KB at once. */
+/*
+ * One worker writes a line of 9 KB in two parts, another worker writes a line in between. (Only
+ * PIPE_BUF, 4 KB, is written to a pipe atomically.)
+ */
 static void long_raw_lines_of_two_workers_do_not_mix(void **state)
 {
 	const struct output_route route = route_of(OUTPUT_RAW);
@@ -288,10 +291,10 @@ static void a_line_without_an_end_is_passed_in_parts(void **state)
 		written += length > 0 ? (size_t)length : 0;
 	}
 	settle(sizeof(text) - 70000);
-	assert_true(count_payload('x') > sizeof(text) - 70000); /* it does not wait for the end */
+	assert_true(count_payload('x') > sizeof(text) - 70000); /* it is passed before it ends */
 	say("\nnext\n");
 	settle(sizeof(text) + 12);
-	assert_int_equal(count_payload('x') - 1, sizeof(text)); /* "next" has one */
+	assert_int_equal(count_payload('x') - 1, sizeof(text)); /* without the x of "next" */
 	assert_true(longest_line() < 90000);
 	assert_memory_equal(seen, "[2] xxx", 7);
 	assert_memory_equal(seen + seen_length - 10, "\n[2] next\n", 10);
@@ -309,8 +312,8 @@ static void make_line(size_t number, char line[LINE_SIZE + 1])
 }
 
 /*
- * Write numbered lines as fast as the pipe takes them, while no process reads. The pipe never stays
- * full: the worker does not wait.
+ * Write numbered lines while no process reads them. The worker's pipe never stays full, so that the
+ * worker does not wait.
  */
 static void flood(size_t bytes)
 {
@@ -341,7 +344,10 @@ static void read_all(void)
 	} while (seen_length != before);
 }
 
-/* Each line that was seen is a whole one, and they are in order. Returns how many there are. */
+/*
+ * Check that each line of the output is whole, and that the lines are in order. Returns their
+ * number.
+ */
 static size_t check_lines(size_t prefix)
 {
 	char line[LINE_SIZE + 1];
@@ -373,7 +379,7 @@ static void check_flood(enum output_form form, size_t prefix)
 	assert_true(count >= LINE_WRITER_LIMIT / (prefix + LINE_SIZE));
 	assert_int_equal(count + losses.lines, FLOOD / LINE_SIZE);
 	assert_int_equal(losses.bytes, losses.lines * (prefix + LINE_SIZE));
-	/* From now on everything is passed again. */
+	/* From now on all output is passed again. */
 	seen_length = 0;
 	say("x\n");
 	expect(prefix ? "[2] x\n" : "x\n");
@@ -391,7 +397,10 @@ static void nor_where_lines_get_a_prefix(void **state)
 	check_flood(OUTPUT_PREFIX, 4);
 }
 
-/* Where it may not open one, it shares the description, which blocks: poll() is asked. */
+/*
+ * If the writer can't open a description of its own, it shares that of the sink, which blocks. It
+ * then asks poll() before it writes.
+ */
 static void nor_without_a_description_of_its_own(void **state)
 {
 	struct rlimit limit, none;
@@ -408,7 +417,7 @@ static void nor_without_a_description_of_its_own(void **state)
 	check_flood(OUTPUT_RAW, 0);
 }
 
-/* As with systemd, whose stream is a socket. */
+/* Under systemd the output is a socket. */
 static void nor_where_a_socket_is_written_to(void **state)
 {
 	int ends[2];
@@ -440,7 +449,7 @@ static void losses_are_told_once_there_is_room(void **state)
 	assert_false(line_writer_take_losses(writer, &again));
 }
 
-/* The rest of a line whose first part was dropped does not become a line of its own. */
+/* A part of a line was dropped. The rest of it does not become a line of its own. */
 static void no_half_line_is_left_of_one_that_was_dropped(void **state)
 {
 	static char part[MEGABYTE + 2 * 65536];
@@ -464,7 +473,10 @@ static void no_half_line_is_left_of_one_that_was_dropped(void **state)
 	assert_memory_equal(seen + seen_length - 5, "0000\n", 5);
 }
 
-/* What came of a line is ended, so that the next line is no part of it. */
+/*
+ * A part of a line was passed, and the rest is dropped. The part gets a line end, so that the next
+ * line is not appended to it.
+ */
 static void a_line_that_is_half_dropped_is_ended(void **state)
 {
 	static char filler[LINE_WRITER_LIMIT];
@@ -515,7 +527,9 @@ static void without_a_reader_workers_go_on(void **state)
 	assert_int_equal(text[strlen(text) - 1], '\n');
 }
 
-/* As a disk that is full: what is written later is complete lines again, and the losses are told.
+/*
+ * If the disk is full, lines are lost. Lines that are written later are whole, and the losses are
+ * reported.
  */
 static void after_a_failed_write_lines_are_whole(void **state)
 {
@@ -528,7 +542,7 @@ static void after_a_failed_write_lines_are_whole(void **state)
 	say("one\ntwo\n");
 	settle(0);
 	assert_int_equal(line_writer_losses(writer).lines, 2);
-	assert_false(line_writer_take_losses(writer, &losses)); /* that could not be written, too */
+	assert_false(line_writer_take_losses(writer, &losses)); /* nor could a report be written */
 	line_writer_replace(writer, sink_fd);
 	close(full);
 	say("three\n");
@@ -655,10 +669,7 @@ static void the_tail_has_the_last_whole_lines(void **state)
 	say("one\ntwo\nthree");
 	expect_tail(64, "one\ntwo\nthree"); /* the prefix is not part of the worker's output */
 	expect_tail(12, "two\nthree");
-	/*
-	 * "wo
-	 * three" would begin within a line
-	 */
+	/* "wo\nthree" would fit, but begins within a line. */
 	expect_tail(9, "three");
 	say("\n");
 	expect_tail(10, "three\n");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The manual pages of the program: what docs/manual/pages.py finds wrong in a copy of them, that
-man(1) reads each page without a warning, and that the files of sticky.yaml(5) are right."""
+"""The manual pages of the program. docs/manual/pages.py finds mistakes in a copy of them, man(1)
+reads each page without a warning, and the files of sticky.yaml(5) are right."""
 
 import os
 import pathlib
@@ -38,7 +38,7 @@ class TestCase(unittest.TestCase):
 
 
 class Check(TestCase):
-    """A mistake in a copy of the pages."""
+    """Mistakes in a copy of the pages."""
 
     def setUp(self):
         super().setUp()
@@ -62,7 +62,7 @@ class Check(TestCase):
         path.write_text(text.replace(old, new, 1))
 
     def describe(self, old, new):
-        """A directory with a stickyctl whose table differs."""
+        """Make a directory with a stickyctl whose table of options differs."""
         text = run(BUILD / "stickyctl", "describe").stdout
         self.assertIn(old, text)
         (self.dir / "table").write_text(text.replace(old, new, 1))

@@ -137,7 +137,10 @@ static void bad_ranges_are_refused(void **state)
 		":::",
 		"1:2:3:4:5:6:7/112",
 		"1111:2222:3333:4444:5555:6666:255.255.255.2555",
-		/* /104 is meant; with the bits cleared it would be all of IPv4 */
+		/*
+		 * Here /104 was meant. With the bits behind /8 cleared, the range would contain all
+		 * of IPv4.
+		 */
 		"::ffff:10.0.0.0/8",
 		"::ffff:10.0.0.0/95",
 		"::ffff:0:0/0",
@@ -247,7 +250,7 @@ static void nested_and_double_ranges_are_dropped(void **state)
 	prefixes_fini(&prefixes);
 }
 
-/* A caller that fills in a prefix itself need not clear these bits. */
+/* A caller that fills in a prefix itself need not clear the bits behind the prefix. */
 static void bits_behind_a_prefix_do_not_count(void **state)
 {
 	struct sticky_prefix prefix = prefix_of("10.1.2.3");
@@ -367,7 +370,7 @@ static void public_addresses_are_told_from_others(void **state)
 			fail_msg("%s is not public", others[i]);
 }
 
-/* ---- The same by looking at every range, bit by bit ------------------------------------ */
+/* ---- A simple model: every range is compared, bit by bit -------------------------------- */
 
 static bool has_first_bits(const struct sticky_prefix *prefix, const uint8_t address[16])
 {
@@ -389,7 +392,7 @@ static bool is_in_any(const struct sticky_prefix *list, size_t count, const uint
 	return false;
 }
 
-/* Only a few bits vary, so that ranges are nested, adjacent, or equal. */
+/* Draw an address. Only a few bits vary, so that ranges are nested, adjacent, or equal. */
 static void draw_address(uint8_t ret_address[16])
 {
 	size_t i;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What Node.js workers are told beside the messages of its cluster module. */
+/* Messages to Node.js workers beside those of the cluster module. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

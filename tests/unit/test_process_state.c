@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a process does, by the kernel's word. */
+/* The state of a process, as the kernel reports it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

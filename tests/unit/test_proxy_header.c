@@ -20,7 +20,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- Headers as they are written down here ---------------------------------------- */
+/* ---- Headers as text in this file ------------------------------------------------ */
 
 struct header {
 	uint8_t bytes[1024];
@@ -30,8 +30,8 @@ struct header {
 #define SIGNATURE "0d0a0d0a000d0a515549540a"
 
 /*
- * A text is used as it is. A text that begins with the signature of version 2 is hexadecimal, with
- * spaces.
+ * Make a header from a text. A text that begins with the signature of version 2 is hexadecimal,
+ * with spaces. Any other text is used as it is.
  */
 static struct header header_of(const char *text)
 {
@@ -50,7 +50,7 @@ static struct header header_of(const char *text)
 	return header;
 }
 
-/* ---- Asking ------------------------------------------------------------------------ */
+/* ---- Parsing ----------------------------------------------------------------------- */
 
 struct outcome {
 	enum proxy_header_result result;
@@ -61,7 +61,7 @@ struct outcome {
 /* Every header that is parsed is copied to this place. */
 static struct guard guard;
 
-/* The callers check the outputs that must stay untouched. */
+/* Parse the bytes. The caller checks the outputs that must stay untouched. */
 static struct outcome parse_at(const uint8_t *bytes, size_t length, const char *untouched_why)
 {
 	struct outcome outcome;
@@ -72,7 +72,7 @@ static struct outcome parse_at(const uint8_t *bytes, size_t length, const char *
 	return outcome;
 }
 
-/* The header is parsed twice, so that one byte too far on either side is unreadable. */
+/* Parse the header twice, so that one byte too far on either side is unreadable. */
 static struct outcome parse(const uint8_t *bytes, size_t length)
 {
 	static const char *const untouched_why = "untouched";
@@ -97,7 +97,7 @@ static enum proxy_header_result result_of(const uint8_t *bytes, size_t length)
 	return parse(bytes, length).result;
 }
 
-/* expected: as address_format() writes it; NULL: no address. */
+/* Check an address. `expected` is a text as address_format() writes it, or NULL: no address. */
 static void check_endpoint(const struct sockaddr_storage *endpoint, const char *expected)
 {
 	static const struct sockaddr_storage nobody;
@@ -111,7 +111,10 @@ static void check_endpoint(const struct sockaddr_storage *endpoint, const char *
 	assert_string_equal(text, expected);
 }
 
-/* The first `good` bytes can become a header. With one more byte they can't, whatever follows. */
+/*
+ * Check that the first `good` bytes can become a header, and that with one more byte they can't,
+ * whatever follows.
+ */
 static void check_bad(const uint8_t *bytes, size_t length, size_t good, const char *why)
 {
 	size_t cut;
@@ -128,7 +131,7 @@ static void check_bad(const uint8_t *bytes, size_t length, size_t good, const ch
 	}
 }
 
-/* ---- Good ones --------------------------------------------------------------------- */
+/* ---- Good headers ------------------------------------------------------------------ */
 
 static const struct {
 	const char *text;
@@ -182,8 +185,8 @@ static const struct {
 		   "63313335663464652d313938332d346663652d386264642d346330333532396534303565",
 	 "192.0.2.9:56332", "192.0.2.1:81"},
 	/*
-	 * The client was connected by a UNIX socket: LOCAL. The others are health checks, without
-	 * and with a checksum.
+	 * The first is LOCAL, as its client was connected by a UNIX socket. The other two are
+	 * health checks, without and with a checksum.
 	 */
 	{SIGNATURE "2000002e 030004 f152c789 050024"
 		   "62623664616636392d623764362d343939612d616438622d366630366538313066633163",
@@ -222,7 +225,7 @@ static const struct {
 	{SIGNATURE "21010000", NULL, NULL},
 	{SIGNATURE "21100000", NULL, NULL},
 	{SIGNATURE "21200004 03000400", NULL, NULL},
-	/* With LOCAL the family is ignored, and so is all that follows. */
+	/* With LOCAL the family and all bytes behind it are ignored. */
 	{SIGNATURE "20110000", NULL, NULL},
 	{SIGNATURE "2011000c c0000209 c0000201 dc07 0050", NULL, NULL},
 	{SIGNATURE "20110007 030004 00000000", NULL, NULL},
@@ -234,10 +237,7 @@ static const struct {
 	{SIGNATURE "21110010 c0000209 c0000201 dc07 0050 04ffffff", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 	{SIGNATURE "2111000e c0000209 c0000201 dc07 0050 0300", "192.0.2.9:56327", "192.0.2.1:80"},
-	/*
-	 * These are no checksums: one is within the value of another TLV, one has that type as a
-	 * subtype.
-	 */
+	/* This is no checksum: it lies within the value of another TLV. */
 	{SIGNATURE "21110016 c0000209 c0000201 dc07 0050 ea0007 030004 00000000", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 };
@@ -309,7 +309,7 @@ static void a_payload_changes_nothing(void **state)
 	}
 }
 
-/* ---- Bad ones ---------------------------------------------------------------------- */
+/* ---- Bad headers ------------------------------------------------------------------- */
 
 #define NONE	    "no PROXY header"
 #define KIND	    "neither TCP4 nor TCP6 nor UNKNOWN"
@@ -522,8 +522,8 @@ static void two_addresses_can_be_too_long(void **state)
 	static const char begin[] = "PROXY TCP6 1111:2222:3333:4444:5555:6666:111.111.111.111 "
 				    "1111:2222:3333:4444:5555:6666:111.111.";
 	/*
-	 * The line would be one byte too long, which is certain from the last digit of the address
-	 * on.
+	 * With this tail the line is one byte too long. That is certain from the last digit of the
+	 * address on.
 	 */
 	static const char tail[] = "111.111 1 1\r\n";
 	char line[128];
@@ -561,7 +561,8 @@ static void a_nul_is_no_end_of_a_field(void **state)
 }
 
 /*
- * What the specification says about each of the first 14 bytes of a header that contains 0x21 0x11.
+ * Returns the result that the specification demands for a byte. `at` is its place among the first
+ * 14 bytes of a header that contains 0x21 0x11.
  */
 static enum proxy_header_result expect_byte(size_t at, unsigned int value, uint8_t original)
 {
@@ -669,8 +670,8 @@ static uint32_t crc32c(const uint8_t *bytes, size_t length)
 static void a_changed_bit_breaks_the_checksum(void **state)
 {
 	/*
-	 * The first header that HAProxy sent with a checksum. The checksum is at 31, a unique id at
-	 * 38.
+	 * This is the first header that HAProxy sent with a checksum. The checksum is at byte 31, a
+	 * unique id at byte 38.
 	 */
 	struct header header = header_of(
 		SIGNATURE
@@ -684,7 +685,10 @@ static void a_changed_bit_breaks_the_checksum(void **state)
 		size_t at = bit / 8;
 		struct outcome outcome;
 
-		/* Type and length of the first TLV: a change makes another header of it. */
+		/*
+		 * The type and the length of the first TLV are skipped: a change makes a different
+		 * header of it.
+		 */
 		if (at >= 28 && at < 31)
 			continue;
 		header.bytes[at] ^= (uint8_t)(1 << bit % 8);
@@ -727,7 +731,7 @@ static void checksums_of_all_lengths_fit(void **state)
 	}
 }
 
-/* ---- By chance, with a fixed seed -------------------------------------------------- */
+/* ---- Random headers, with a fixed seed --------------------------------------------- */
 
 static uint32_t random_below(uint32_t limit)
 {
@@ -739,7 +743,7 @@ static uint32_t random_below(uint32_t limit)
 	return (uint32_t)(x >> 32) % limit;
 }
 
-/* For any bytes the result is MORE for some time, and then one result that does not change. */
+/* Check that the result is MORE for some time, and then one result that does not change. */
 static void check_consistent(const uint8_t *bytes, size_t length)
 {
 	struct outcome last = {.result = PROXY_HEADER_MORE};
@@ -776,11 +780,11 @@ static void mutations_are_answered_consistently(void **state)
 			case 1:
 				header.bytes[at] ^= (uint8_t)(1 << random_below(8));
 				break;
-			case 2: /* twice */
+			case 2: /* repeat a byte */
 				memmove(header.bytes + at + 1, header.bytes + at,
 					header.length++ - at);
 				break;
-			default: /* no change */
+			default: /* remove a byte */
 				memmove(header.bytes + at, header.bytes + at + 1,
 					--header.length - at);
 			}
@@ -789,7 +793,7 @@ static void mutations_are_answered_consistently(void **state)
 	}
 }
 
-/* Write an IPv6 address in one of all its forms. Returns the end of the text. */
+/* Write an IPv6 address in one of its possible forms. Returns the end of the text. */
 static char *write_v6(char *text)
 {
 	bool has_dots = random_below(3) == 0, has_gap = random_below(4) > 0;
@@ -847,7 +851,7 @@ static void all_forms_of_addresses_are_taken(void **state)
 	assert_true(refused < 400);
 }
 
-/* Add a byte with which it can still become a header. Returns false if there is none. */
+/* Append a byte after which the header can still be completed. Returns false if there is none. */
 static bool grow(struct header *header)
 {
 	/* Digits are frequent, so that addresses become long. */
@@ -870,7 +874,7 @@ static bool grow(struct header *header)
 
 /*
  * After each result of MORE there is a next byte that is not refused, whatever the bytes before it
- * were, and the line ends at last. So no connection is kept waiting for a header that can't be
+ * were. The line has a greatest length. So no connection waits for a header that can't be
  * completed.
  */
 static void nobody_is_waited_for_in_vain(void **state)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* How long the members of a queue have waited: none is answered early, and none much too late. */
+/*
+ * How long the members of a queue have waited: no member is answered early, and none much too late.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -60,7 +62,7 @@ static void all_who_are_due_are_due_at_once(void **state)
 	queue_age_sample(&ages, 1100, 5);
 	queue_age_sample(&ages, 1200, 9);
 	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
-	/* Calling it changes nothing: members stay due until they are removed. */
+	/* The call changes nothing: members stay due until they are removed. */
 	assert_int_equal(queue_age_due(&ages, 1450, 300), 5);
 	queue_age_remove(&ages);
 	queue_age_sample(&ages, 1451, 8);
@@ -169,7 +171,7 @@ static void what_was_ended_can_be_ended_again(void **state)
 	queue_age_fini(&ages);
 }
 
-/* ---- The same calls as in hold_timeout.c, with a simulated clock --------------------- */
+/* ---- The calls of hold_timeout.c, with a simulated clock ------------------------------ */
 
 #define QUEUE_MAX 4096
 
@@ -180,7 +182,7 @@ struct simulation {
 	uint64_t came_ms[QUEUE_MAX]; /* a ring */
 	uint64_t arrived;
 	uint64_t answered;
-	uint64_t look_ms; /* time of the next sample, if a member waits */
+	uint64_t look_ms; /* time of the next sample, if a member waits then */
 	uint64_t first;	  /* time of the last arrival at an empty queue */
 	bool is_roomy;	  /* no member waits longer because the ring is full */
 	uint64_t longest_ms;
@@ -209,7 +211,10 @@ static void answer_first(struct simulation *simulation, uint64_t now)
 	queue_age_remove(&simulation->ages);
 }
 
-/* A member that arrives at an empty queue is counted at once, and waits exactly for the budget. */
+/*
+ * Check that a member that arrived at an empty queue waits exactly for the budget, as it was
+ * counted at once.
+ */
 static void check_first(struct simulation *simulation, uint64_t now)
 {
 	if (simulation->first == simulation->answered && simulation->first != UINT64_MAX)
@@ -249,7 +254,10 @@ static void arrive(struct simulation *simulation, uint64_t now)
 		look(simulation, now);
 }
 
-/* One arrival in `every_ms` on average: sometimes many at once, sometimes none for a long time. */
+/*
+ * Simulate arrivals, one in `every_ms` on average: sometimes many at once, sometimes none for a
+ * long time.
+ */
 static void run(struct simulation *simulation, uint64_t end_ms, uint32_t every_ms)
 {
 	uint64_t now, quiet_until = 0;
@@ -312,9 +320,9 @@ static void with_too_little_room_nobody_is_answered_early(void **state)
 		run(&simulation, 30000, 5);
 		assert_int_equal(simulation.answered, simulation.arrived);
 		assert_true(simulation.shortest_ms >= simulation.budget_ms);
-		/* The last sample in the ring is younger than its members by a budget at most. */
+		/* The last sample in the ring is younger than its members by one budget at most. */
 		assert_true(simulation.longest_ms <= 2 * simulation.budget_ms + 20);
-		/* This test must have filled the ring. */
+		/* Otherwise the ring was never full. */
 		assert_true(simulation.longest_ms > simulation.budget_ms + 10);
 		queue_age_fini(&simulation.ages);
 	}
@@ -335,10 +343,10 @@ static void waits_are_measured_from_the_first_sample_on(void **state)
 	queue_age_measure_first(&ages, 1200, &waits);
 	assert_int_equal(waits.sum_ms, 200);
 	queue_age_remove(&ages);
-	queue_age_sample(&ages, 1300, 4); /* none has come, and one has left */
+	queue_age_sample(&ages, 1300, 4); /* no member has come, and one has left */
 	queue_age_measure(&ages, 1400, &waits);
 	assert_int_equal(waits.sum_ms, 200 + 400 + 3 * 250);
-	/* the samples of members that have left are passed over */
+	/* Samples of members that have left are skipped. */
 	queue_age_remove(&ages);
 	waits = (struct histogram){.sum_ms = 0};
 	queue_age_measure_first(&ages, 1400, &waits);

@@ -93,7 +93,7 @@ static const struct sample samples[] = {
 	 {.release = "5.10.0-43-cloud-amd64"},
 	 "Linux 5.14 or later is needed; this is 5.10.0-43-cloud-amd64",
 	 "newer kernel"},
-	/* No capability makes such a kernel do it. */
+	/* Such a kernel refuses the program with any capability. */
 	{-EPERM, {.release = "5.10.0-43-cloud-amd64"}, "Linux 5.14 or later", "newer kernel"},
 	{-EPERM,
 	 {.release = "5.10.0", .has_capability = true, .has_seccomp_filter = true},

@@ -18,7 +18,7 @@ struct ear {
 	struct relay_member *member;
 	unsigned int heard;
 	json_int_t last; /* the number in the last message */
-	char text[256];	 /* of the last message, its beginning */
+	char text[256];	 /* the beginning of the last message */
 };
 
 struct scene {
@@ -101,7 +101,10 @@ static void engines_are_passed_too(void **state)
 			"\"type\":1,\"number\":5}"));
 	check_heard(scene, 0, 1, 0);
 	assert_int_equal(scene->ears[1].last, 5);
-	/* It has sent no message yet, or only to a previous controller. */
+	/*
+	 * The member that the message names has sent no message yet, or only to a previous
+	 * controller.
+	 */
 	assert_true(
 		say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"a\"}"));
 	check_heard(scene, 1, 1, 0);
@@ -111,8 +114,8 @@ static void engines_are_passed_too(void **state)
 	say(scene, 2, "{\"_source\":\"_eio\",\"senderId\":\"c\",\"recipientId\":\"d\"}");
 	check_heard(scene, 1, 1, 0);
 	/*
-	 * The member is gone: the others get no message about it, and it is not mistaken for
-	 * another one.
+	 * The member is gone. The others get no message about that, and it is not mistaken for
+	 * another member.
 	 */
 	relay_end(scene->ears[1].member);
 	check_heard(scene, 0, 0, 0);
@@ -184,7 +187,7 @@ static void one_that_left_hears_nothing(void **state)
 	say(scene, 0,
 	    "{\"source\":\"_sio_adapter\",\"uid\":\"a\",\"type\":8,"
 	    "\"requesterUid\":\"b\"}");
-	check_heard(scene, 0, 0, 1); /* it may have sent its request to a previous controller */
+	check_heard(scene, 0, 0, 1); /* b may have sent its request to a previous controller */
 }
 
 static void a_death_is_told(void **state)
@@ -218,7 +221,7 @@ static void many_names_are_no_harm(void **state)
 	check_heard(scene, 0, 1, 0);
 }
 
-/* jansson takes none of these, and Node.js all. */
+/* jansson accepts none of these texts, but Node.js accepts all of them. */
 static void texts_are_passed_as_they_came(void **state)
 {
 	static const char *const texts[] = {
@@ -234,12 +237,12 @@ static void texts_are_passed_as_they_came(void **state)
 		check_heard(scene, 0, 1, 1);
 		assert_string_equal(scene->ears[1].text, texts[i]);
 	}
-	/* A worker would end at it. */
+	/* A worker would end if it got this text. */
 	assert_false(say(scene, 0, "{\"source\":\"_sio_adapter\",\"type\":3,}"));
 	check_heard(scene, 0, 0, 0);
 }
 
-/* Ids are compared and told as they came. */
+/* Ids are compared and passed on as the member wrote them. */
 static void ids_with_escapes(void **state)
 {
 	struct scene *scene = *state;
@@ -257,7 +260,9 @@ static void ids_with_escapes(void **state)
 		"\"type\":13}");
 }
 
-/* A message in V8's format is known by the same members, and its ids are those of JSON. */
+/*
+ * A message in V8's format is recognised by the same members as one in JSON, and has the same ids.
+ */
 static void advanced_messages_are_passed(void **state)
 {
 	static const char broadcast[] = "\xff\x0fo\"\6source\"\x0c_sio_adapter\"\3uidc\2b\0"
@@ -273,7 +278,7 @@ static void advanced_messages_are_passed(void **state)
 	assert_false(relay_pass(scene->ears[1].member, &cut));
 	check_heard(scene, 0, 0, 0);
 	assert_false(relay_has_buffer(&message));
-	/* An answer to it, of a worker with JSON. */
+	/* A worker that uses JSON answers the message. */
 	say(scene, 0, "{\"source\":\"_sio_adapter\",\"type\":8,\"requesterUid\":\"b\"}");
 	check_heard(scene, 0, 1, 0);
 	relay_end(scene->ears[1].member);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A rolling reload: in order, so many slots at a time, stopped by a failure, and over at the right
- * time.
+ * A rolling reload: it takes the slots in order, a limited number at a time, stops at a failure,
+ * and ends at the right time.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -388,7 +388,7 @@ static void a_full_slot_waits_and_the_others_go_on(void **state)
 	begin_all(3, 1);
 	assert_int_equal(reload_waits_for(&reload, is_full), 0);
 	assert_int_equal(reload_next(&reload, is_full), 1);
-	/* It waits for the new worker of slot 1, and not for room. */
+	/* The reload waits for the new worker of slot 1, and not for room. */
 	assert_int_equal(reload_waits_for(&reload, is_full), -1);
 	assert_false(reload_note_ready(&reload, 1));
 	assert_int_equal(reload_next(&reload, is_full), -1);

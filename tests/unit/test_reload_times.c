@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Reloads are counted by what the journal says of them. */
+/* Reloads are counted by their events in the journal. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -36,7 +36,7 @@ static void reloads_are_counted(void **state)
 	assert_int_equal(journal_open(&journal), 0);
 	assert_int_equal(reload_times_open(journal, &times), 0);
 	totals = reload_times_totals(times);
-	end(journal, true); /* its begin was not seen: it has no duration */
+	end(journal, true); /* the begin of this reload was not seen: it has no duration */
 	assert_int_equal(totals->succeeded, 0);
 	journal_add(journal, STICKY_LOG_DEBUG, "reload_begun", NULL);
 	journal_add(journal, STICKY_LOG_DEBUG, "reload_slot", NULL);
@@ -48,7 +48,7 @@ static void reloads_are_counted(void **state)
 	assert_int_equal(totals->failed, 1);
 	assert_int_equal(count(&totals->durations), 2);
 	reload_times_close(times);
-	end(journal, true); /* it does not follow any more */
+	end(journal, true); /* the journal has no follower any more */
 	journal_close(journal);
 }
 

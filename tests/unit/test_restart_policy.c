@@ -127,7 +127,7 @@ static void jitter_is_from_90_to_100_percent(void **state)
 		}
 		assert_int_equal(restart_age_ms(limit, 0), limit);
 	}
-	/* The limit is spread over this whole range. */
+	/* The results are spread over this whole range. */
 	assert_in_range(restart_age_ms(100000, 1023), 90000, 90010);
 	assert_in_range(restart_age_ms(100000, 512), 94990, 95010);
 	assert_in_range(restart_age_ms(100000, UINT32_MAX), 90000, 90010);

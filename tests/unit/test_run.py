@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The runner of the tests: what it counts, what it chooses, and which files run a second time."""
+"""The runner of the tests: how it counts, how it chooses tests, and which files run a second
+time."""
 
 import contextlib
 import io
@@ -17,7 +18,7 @@ import run
 import tap
 from judging import Result, judge
 
-TIMEOUT = None  # the status of a file that ran into its deadline
+TIMEOUT = None  # the status of a file that reached its deadline
 
 
 class Judge(unittest.TestCase):
@@ -162,7 +163,7 @@ class Repeat(unittest.TestCase):
         return self.second, "output of the second run"
 
     def results(self, repeating):
-        """Returns the results that count, and what was printed."""
+        """Returns the final results, and the lines that were printed."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             results = list(run.run_suites(["e2e"], repeating))
         return results, printed.getvalue().splitlines()

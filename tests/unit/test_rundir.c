@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The run directory: one instance for each name, whatever its files contain, and safe from other
- * users.
+ * The run directory: one instance for each name, whatever the files in it contain, and safe from
+ * other users.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,11 @@ static void it_is_made_and_removed(void **state)
 	check_made_and_removed(0277);
 }
 
-/* Returns what happens in a child that tries to take the name, too. */
+/*
+ * Try to take the name in a child. Returns 0 or -errno.
+ *
+ * owner  the process that the child must find as the owner; 0: any
+ */
 static int try_in_a_child(pid_t owner)
 {
 	pid_t child = fork();
@@ -153,7 +157,7 @@ static void a_second_one_is_told_who_has_it(void **state)
 	(void)state;
 	assert_int_equal(take(&rundir, &pid), 0);
 	assert_int_equal(try_in_a_child(getpid()), -EEXIST);
-	assert_int_equal(read_pid(), getpid()); /* and has not changed the file */
+	assert_int_equal(read_pid(), getpid()); /* the child has not changed the file */
 	rundir_release(&rundir);
 	assert_int_equal(try_in_a_child(0), 0);
 	assert_int_equal(take(&rundir, &pid), 0);
@@ -213,7 +217,7 @@ static void one_that_was_killed_has_left_its_name(void **state)
 	rundir_release(&rundir);
 }
 
-/* A previous version has left a file that everybody can read, and a process has a lock on it. */
+/* A previous version has left a file that every user can read, and a process has a lock on it. */
 static void a_lock_of_a_reader_is_no_instance(void **state)
 {
 	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
@@ -248,7 +252,7 @@ static void a_lock_of_a_reader_is_no_instance(void **state)
 	close(ready[1]);
 }
 
-/* The number in the file lives, but it is not an instance. */
+/* The number in the file is that of a living process, but the process is not an instance. */
 static void a_stale_number_proves_nothing(void **state)
 {
 	char text[32];

@@ -119,7 +119,7 @@ static void bytes_become_utf8(void **state)
 	expect_utf8("", 0, "", 0);
 	expect_utf8("a\tb\0\xc3\xa4", 6, "a\tb\0\xc3\xa4", 6);
 	expect_utf8("\xff", 1, "\xef\xbf\xbd", 3);
-	/* what is behind the end is not read */
+	/* bytes behind the given length are not read */
 	expect_utf8("a\xc3\xa4", 2, "a\xef\xbf\xbd", 4);
 	expect_utf8("\xf0\x9f\x98\x80", 4, "\xf0\x9f\x98\x80", 4);
 }

@@ -41,7 +41,7 @@ static struct sticky_settings settings_of(uint32_t seed)
 	return settings;
 }
 
-/* Computes the key of a client from its number. */
+/* Compute the key of a client from its number. */
 typedef void client_fn(const struct sticky_settings *settings, uint32_t number,
 		       struct sticky_key *ret_key);
 
@@ -67,7 +67,9 @@ static void sequential_v4(const struct sticky_settings *settings, uint32_t numbe
 	sticky_key_v4(settings, htonl(0x0a000000 + number), ret_key);
 }
 
-/* The customers of a provider, one after the other: 2001:db8:0:0::1, 2001:db8:0:1::1, ... */
+/*
+ * Addresses of a provider's customers, one after the other: 2001:db8:0:0::1, 2001:db8:0:1::1, ...
+ */
 static void sequential_v6(const struct sticky_settings *settings, uint32_t number,
 			  struct sticky_key *ret_key)
 {
@@ -139,7 +141,10 @@ static void sequential_v6_networks_scatter(void **state)
 	check_scatter(sequential_v6);
 }
 
-/* Shows the fault by the same measure: every 16th address (one host in a rack) modulo the slots. */
+/*
+ * Show the fault by the same measure: the addresses are every 16th one (one host in each rack), and
+ * the slot is the address modulo the number of slots.
+ */
 static void a_plain_modulo_does_not_scatter(void **state)
 {
 	uint32_t counts[SLOTS] = {0}, number;
@@ -150,7 +155,7 @@ static void a_plain_modulo_does_not_scatter(void **state)
 	assert_true(chi_square(counts) > 100 * CHI_SQUARE_LIMIT);
 }
 
-/* Which neighbours a client has under one seed says nothing about the next seed. */
+/* Two clients that share a slot under one seed share it under the next seed only by chance. */
 static void two_seeds_agree_no_more_than_by_chance(void **state)
 {
 	struct sticky_settings one = settings_of(0x1111), other = settings_of(0x1112);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The seed is drawn once, kept, secret, and never replaced without the user's knowledge. */
+/* The seed is drawn once, stored, kept secret, and never replaced without the user's knowledge. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -81,7 +81,7 @@ static size_t read_back(char *content, size_t size)
 	return (size_t)length;
 }
 
-/* "sticky-seed 1\n", then the seed in hex and a line end. */
+/* Write the content of a valid file: "sticky-seed 1\n", then the seed in hex and a line end. */
 static size_t write_good(char *ret_content)
 {
 	size_t length = (size_t)sprintf(ret_content, "sticky-seed 1\n"), i;
@@ -162,7 +162,7 @@ static void what_is_written_is_what_is_read(void **state)
 		assert_int_equal(seed[i], 16 * (i % 16) + 10);
 }
 
-/* The file is refused with the reason and a remedy, and is not changed. */
+/* Check that the file is refused with the reason and a remedy, and is not changed. */
 static void check_refused(const char *content, size_t length, const char *reason)
 {
 	char there[256];
@@ -285,7 +285,10 @@ static void what_is_no_file_is_refused(void **state)
 	assert_int_equal(obtain(), -EINVAL); /* the call did not wait for a writer */
 }
 
-/* This is only a warning: the instance runs, and its clients move at the next start. */
+/*
+ * A seed that can't be stored only leads to a warning: the instance runs, and its clients move at
+ * the next start.
+ */
 static void one_that_cannot_be_kept_is_drawn_all_the_same(void **state)
 {
 	static const uint8_t zero[STICKY_SEED_SIZE];
@@ -329,7 +332,9 @@ static void a_name_that_is_too_long_is_a_warning(void **state)
 	assert_non_null(strstr(why.text, "--state-dir"));
 }
 
-/* --seed-file: its group may read it, it may be a link, and none is drawn. */
+/*
+ * The file of --seed-file may be readable by its group, and may be a link. No seed is drawn for it.
+ */
 static void a_shared_one_is_read(void **state)
 {
 	char content[256], link[128];

@@ -16,8 +16,8 @@
 
 /*
  * HalfSipHash-1-3 of the bytes 00 01 02 ... under the key 00 01 .. 07, for inputs of 0, 4, 8 ... 60
- * bytes: every fourth of test_vectors_hsiphash (for 32-bit
- * machines) in Linux's lib/tests/siphash_kunit.c.
+ * bytes. These are every fourth one of test_vectors_hsiphash (for 32-bit machines) in Linux's
+ * lib/tests/siphash_kunit.c.
  */
 static const uint32_t vectors[] = {
 	0x5814c896, 0x7e059ea6, 0x577999b1, 0x6b28096c, 0x8b31d501, 0x911bb605,
@@ -54,7 +54,7 @@ static void every_bit_of_the_seed_matters(void **state)
 	}
 }
 
-/* Computes the same mask in another way, by bytes. */
+/* Compute the same mask in another way, by bytes. */
 static bool bit_is_set(const uint32_t *words, uint32_t bit)
 {
 	uint8_t bytes[16];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The way to the controller's supervisor: its address, a reader that is slow or away, its watchdog.
+/*
+ * The socket of the controller's supervisor: its address, a slow or missing reader, the watchdog.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +54,7 @@ static void other_values_are_refused(void **state)
 
 /* ---- Sending ------------------------------------------------------------------------ */
 
-/* A name that no other run of this test has. */
+/* Returns a name that no other run of this test has. */
 static const char *own_name(void)
 {
 	static char name[64];

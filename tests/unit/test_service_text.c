@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the controller's supervisor is told: the texts, and the messages that wait. */
+/* Messages to the controller's supervisor: their texts, and the messages that wait. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

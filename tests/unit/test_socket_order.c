@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* The order of sockets in a group: the end for who joins, the last one's place for who leaves. */
+/*
+ * The order of sockets in a group: a socket that joins goes to the end. When one leaves, the last
+ * one takes its place.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

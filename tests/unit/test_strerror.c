@@ -11,7 +11,7 @@
 
 #include "sticky.h"
 
-/* The errors that sticky.h names: `make check-abi` finds those that errors.c does not have. */
+/* The errors that sticky.h names. `make check-abi` finds those that are missing in errors.c. */
 static const int documented[] = {
 	EACCES,	      EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF,	  EBUSY,   ECHILD,
 	EDESTADDRREQ, EEXIST,	  EINVAL,	 EMFILE,       ENFILE, ENOENT,	  ENOEXEC, ENOMEM,

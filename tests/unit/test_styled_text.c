@@ -106,10 +106,10 @@ static void characters_have_columns(void **state)
 {
 	(void)state;
 	assert_fit("\303\244\303\266", 1, 2, 1); /* two letters of two bytes */
-	assert_fit("\346\274\242x", 2, 3, 2);	 /* a wide one */
-	assert_fit("\346\274\242x", 1, 0, 0);	 /* which has no room */
-	assert_fit("e\314\201x", 1, 3, 1);	 /* a letter with an accent of its own */
-	assert_fit("\377\346\274", 3, 3, 3);	 /* no characters: a column each */
+	assert_fit("\346\274\242x", 2, 3, 2);	 /* a wide character */
+	assert_fit("\346\274\242x", 1, 0, 0);	 /* there is no room for it */
+	assert_fit("e\314\201x", 1, 3, 1);	 /* a letter with a combining accent */
+	assert_fit("\377\346\274", 3, 3, 3);	 /* invalid bytes: one column each */
 }
 
 static int set_locale(void **state)

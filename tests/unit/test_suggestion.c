@@ -56,7 +56,7 @@ static void the_nearest_option_is_found(void **state)
 	(void)state;
 	assert_string_equal(option_nearest("wrokers", 7)->doc.name, "workers");
 	assert_string_equal(option_nearest("MIN_UPTIM", 9)->doc.name, "min-uptime");
-	/* Only so many letters of the text count. */
+	/* Only the given number of letters counts. */
 	assert_string_equal(option_nearest("listenxxx", 6)->doc.name, "listen");
 	assert_null(option_nearest("nonsense", 8));
 }

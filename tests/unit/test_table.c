@@ -10,9 +10,9 @@
 #include <string.h>
 
 /*
- * The source is included, and not the header: a table of N slots takes N steps of growing. To look
- * at each table from 1 to 1,024 slots, the test grows it step by step. Another test checks that
- * table_fill() gives the same result.
+ * The source is included, and not the header: a table of N slots takes N steps of growth. To look
+ * at each table from 1 to 1,024 slots, the test lets one table grow step by step. Another test
+ * checks that table_fill() gives the same result.
  */
 #include "engine/table.c"
 
@@ -35,7 +35,7 @@ static void check_shares(const uint16_t *table, uint32_t slots)
 	}
 }
 
-/* With one slot more, only the new slot gets buckets, and no more than its share. */
+/* Check that with one more slot only the new slot gets buckets, and no more than its share. */
 static void check_growth(const uint16_t *before, const uint16_t *after, uint32_t slots)
 {
 	uint32_t moved = 0, bucket;
@@ -115,7 +115,7 @@ static void table_depends_on_nothing_but_the_number_of_slots(void **state)
 	assert_memory_equal(now, next, sizeof(now));
 }
 
-/* In any number of steps, the result is that of a computation from scratch. */
+/* Whatever the number of steps, the result is that of a computation from scratch. */
 static void a_table_can_be_extended(void **state)
 {
 	static const uint32_t steps[] = {1, 2, 2, 3, 8, 33, 130, 130, STICKY_SLOTS_MAX};
@@ -171,7 +171,7 @@ static void shares_add_up(void **state)
 	}
 }
 
-/* Shows how many buckets `bucket % slots` would move, by the same comparison: nearly all. */
+/* Show how many buckets `bucket % slots` would move, by the same comparison: nearly all. */
 static void a_plain_modulo_would_move_nearly_everything(void **state)
 {
 	uint32_t moved = 0, bucket;

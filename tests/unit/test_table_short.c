@@ -55,7 +55,7 @@ static void short_form_agrees_at_any_number_of_slots(void **state)
 	}
 }
 
-/* The short form spares the program the reading of the full table, unless most blocks are mixed. */
+/* With the short form the program need not read the full table, unless most blocks are mixed. */
 static void short_form_is_enough_for_nearly_all_at_few_slots(void **state)
 {
 	(void)state;
@@ -82,7 +82,10 @@ static void short_form_agrees_while_slots_are_away(void **state)
 	}
 }
 
-/* One border at each place of a block, between the slots whose numbers have the most bits. */
+/*
+ * A block has one border, at each place in turn, between the slots whose numbers have the most
+ * bits.
+ */
 static void a_block_may_have_one_border_anywhere(void **state)
 {
 	uint32_t border, bucket;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Spilling: the buckets of slots that are away are given to the others evenly, and come back. */
+/* Spilling: the buckets of absent slots are given to the other slots evenly, and come back. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -56,7 +56,7 @@ static uint32_t count_present(uint32_t slots, const bool *is_away)
 }
 
 /*
- * Check where the buckets of a slot that is away have gone: to each of the other slots, in equal
+ * Check where the buckets of an absent slot have gone: to each of the other slots, in equal
  * numbers.
  */
 static void check_dealt(uint32_t slots, const bool *is_away, uint32_t away)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What `top` does at each key. */
+/* How `top` reacts to each key. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>

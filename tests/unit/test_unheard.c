@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Messages that no one takes: each kind is told once, and there is a bound on kinds. */
+/*
+ * Messages that the controller does not handle: each kind is reported once, and the number of kinds
+ * is bounded.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -38,7 +41,7 @@ static void each_kind_is_told_once(void **state)
 	      "disableClustering");
 	check(&unheard, "{\"channel\":\"rate_limiter_flexible\",\"id\":7}",
 	      "channel rate_limiter_flexible", "RateLimiterMemory");
-	/* What there is a cure for comes before what is named first. */
+	/* The type usually names the kind. Here the channel does, as there is a remedy for it. */
 	assert_false(note(&unheard, "{\"channel\":\"rate_limiter_flexible\",\"type\":\"init\"}"));
 	assert_string_equal(kind, "channel rate_limiter_flexible");
 	check(&unheard, "{\"channel\":\"ours\",\"type\":\"init\"}", "type init", "Redis");

@@ -23,8 +23,8 @@ static const struct {
 	 "/run/sticky/web/control.sock"},
 	{HEAD "00010000 0001 01 31415 /run/a b\n", "/run/a b"},
 	{HEAD "00010000 0001 01 31415 /run/a", "/run/a"},
-	{HEAD "00010000 0001 01 31415\n", NULL},	   /* no path */
-	{HEAD "00010000 0001 01 31415 @abstract\n", NULL}, /* in no file system */
+	{HEAD "00010000 0001 01 31415\n", NULL},	   /* it has no path */
+	{HEAD "00010000 0001 01 31415 @abstract\n", NULL}, /* its name is in no file system */
 	{HEAD "00000000 0001 03 31415 /run/connected\n", NULL},
 	{HEAD "00000000 0002 01 31415 /run/datagrams\n", NULL},
 	{HEAD "00010000 0005 01 31415 /run/packets\n", NULL},

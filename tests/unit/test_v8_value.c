@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* V8's serialized values: bytes that Node.js 20 wrote on its IPC channel, and ours read by Node.js.
+/*
+ * V8's serialized values: those that Node.js 20 wrote on its IPC channel are read, and values are
+ * written that Node.js reads.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +20,7 @@
 
 #define SIZE_MAX_HERE 4096
 
-/* ---- What Node.js 20 wrote, as hexadecimal digits -------------------------------------------- */
+/* ---- Values that Node.js 20 wrote, as hexadecimal digits ------------------------------- */
 
 static const char query[] =
 	"ff0f6f2203636d64220c4e4f44455f434c55535445522203616374220b71756572795365"
@@ -95,7 +97,7 @@ static void values_of_node_become_json(void **state)
 	assert_int_equal(convert(words, &value), -EBADMSG); /* an array with a hole */
 }
 
-/* Every beginning of a message is told from bytes that are none. */
+/* Each incomplete beginning of a message is distinguished from bytes that are no message. */
 static void a_beginning_is_no_message(void **state)
 {
 	static const char *const all[] = {query,  numbers, strings, words,
@@ -190,7 +192,7 @@ static void depth_and_size_are_bounded(void **state)
 	free(bytes);
 }
 
-/* ---- What decides about a message ------------------------------------------------------------ */
+/* ---- Members that decide about a message ------------------------------------------------- */
 
 static struct json_part parts[2], whole;
 static struct node_message_texts texts;
@@ -221,7 +223,7 @@ static void members_are_found(void **state)
 	assert_true(scan(query, "fd", "data"));
 	assert_int_equal(parts[0].kind, JSON_SCAN_ABSENT);
 	assert_int_equal(parts[1].kind, JSON_SCAN_WORD);
-	/* Names within a member are not those of the message. */
+	/* Names within a member's value are not names of the message. */
 	assert_true(scan(other, "a", "x"));
 	assert_int_equal(parts[0].kind, JSON_SCAN_ABSENT);
 	assert_int_equal(parts[1].kind, JSON_SCAN_ABSENT);
@@ -234,7 +236,7 @@ static void members_are_found(void **state)
 	assert_false(scan("ff0f6f", "a", "b"));
 }
 
-/* Strings are as JSON.stringify() writes them, whatever their bytes are. */
+/* Strings are written as JSON.stringify() writes them, whatever their bytes are. */
 static void texts_are_those_of_json(void **state)
 {
 	char digits[2000] = "ff0f6f630261002201415322";
@@ -247,7 +249,7 @@ static void texts_are_those_of_json(void **state)
 	assert_true(scan("ff0f6f5301615304c3a4c3a47b01", "a", "b"));
 	check_text(&parts[0], JSON_SCAN_STRING, "\xc3\xa4\xc3\xa4");
 	assert_false(scan("ff0f6f5301615302c3287b01", "a", "b"));
-	/* A text that is too long is none of the names and ids. */
+	/* A text that is longer than all names and ids is equal to none of them. */
 	strcpy(digits, "ff0f6f22016122ac02");
 	for (i = 0; i < 300; i++)
 		strcat(digits, "61");
@@ -256,7 +258,7 @@ static void texts_are_those_of_json(void **state)
 	assert_int_equal(parts[0].length, NODE_MESSAGE_TEXT_MAX);
 }
 
-/* ---- What Node.js reads ---------------------------------------------------------------------- */
+/* ---- Values that Node.js reads ----------------------------------------------------------- */
 
 static const char handle[] =
 	"{\"cmd\":\"NODE_HANDLE\",\"type\":\"net.Native\",\"msg\":{\"cmd\":\"NODE_CLUSTER\","

@@ -13,8 +13,8 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * First the slot is left, so that no new client arrives; then the worker is asked to stop; then its
- * time runs.
+ * First the worker leaves the slot, so that no new client arrives. Then the worker is asked to
+ * stop, and its time to do so begins.
  */
 #define STOP (ACTION_LEAVE_SLOT | ACTION_STOP_POLITELY | ACTION_START_DEADLINE)
 /* The processes that a dead worker has left are killed, and its queue moves. */
@@ -117,7 +117,7 @@ static const int order[WORKER_STATE_COUNT] = {
 	[WORKER_DRAINING] = 3, [WORKER_GONE] = 4,
 };
 
-/* Rules that every version of the table must obey. */
+/* Check rules that every version of the table must obey. */
 static void check_rules(enum worker_state from, enum worker_event event)
 {
 	struct worker_step step = worker_fsm_step(from, event);

@@ -38,7 +38,9 @@ static const char *peer_text(const struct sockaddr_storage *peer, char text[INET
 	return text;
 }
 
-/* The answer is far smaller than any send buffer: it is sent whole, or the client is gone. */
+/*
+ * Send the answer. It is far smaller than any send buffer: it is sent whole, or the client is gone.
+ */
 static void answer(const struct worker *worker, int fd, int listener,
 		   const struct sockaddr_storage *peer, bool http)
 {
@@ -76,7 +78,7 @@ static void connection_close(struct connection *connection)
 	free(connection);
 }
 
-/* Returns whether the connection is over. */
+/* Answer the request. Returns whether the connection is over. */
 static bool respond(const struct worker *worker, struct connection *connection)
 {
 	answer(worker, connection->watch.fd, connection->listener, &connection->peer,
@@ -100,7 +102,7 @@ static void handle_delay(struct loop *loop, struct watch *watch)
 	loop->connections--;
 }
 
-/* "wait=MS" in a request; 0: none. */
+/* Returns the delay that "wait=MS" in the request asks for, in ms, or 0 if there is none. */
 static unsigned int wanted_delay(const struct connection *connection)
 {
 	const char *found = strstr(connection->head, "wait=");
@@ -108,7 +110,10 @@ static unsigned int wanted_delay(const struct connection *connection)
 	return found ? (unsigned int)strtoul(found + strlen("wait="), NULL, 10) : 0;
 }
 
-/* Read the bytes that are there. Returns whether the connection is over: answered, or given up. */
+/*
+ * Read the bytes that are there. Returns whether the connection is over: it was answered, or an
+ * error or the end of the input came first.
+ */
 static bool serve(const struct worker *worker, struct connection *connection)
 {
 	size_t room = sizeof(connection->head) - 1 - connection->length;
@@ -127,7 +132,10 @@ static bool serve(const struct worker *worker, struct connection *connection)
 	return respond(worker, connection);
 }
 
-/* The request asks for a delay: nothing is read until it is answered. */
+/*
+ * Start the timer if the request asks for a delay. Nothing is read until the request is answered.
+ * Returns whether there is a delay.
+ */
 static bool begin_delay(struct loop *loop, struct connection *connection)
 {
 	unsigned int delay_ms = wanted_delay(connection);

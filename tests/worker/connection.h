@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accepted connections: each request is answered with the line that main.c describes, at once or
+ * Accepted connections. Each request is answered with the line that main.c describes, at once or
  * after "wait=MS".
  */
 #ifndef TESTS_WORKER_CONNECTION_H
@@ -13,8 +13,8 @@
 /*
  * Serve a connection until it is over.
  *
- * fd        non-blocking; taken over
- * listener  the descriptor that it was accepted from
+ * fd        non-blocking; this module closes it
+ * listener  the listening descriptor from which the connection was accepted
  */
 void connection_open(struct loop *loop, int fd, int listener, const struct sockaddr_storage *peer);
 

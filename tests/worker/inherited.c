@@ -54,7 +54,7 @@ static void print_descriptors(void)
 	closedir(directory);
 }
 
-/* A mask of /proc/self/status, in which bit 0 is signal 1, as a list of signal numbers. */
+/* Print a mask of /proc/self/status, in which bit 0 is signal 1, as a list of signal numbers. */
 static void print_signals(const char *name, unsigned long long mask)
 {
 	const char *separator = "";

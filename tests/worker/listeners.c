@@ -15,7 +15,7 @@
 #include "failure.h"
 
 #define FIRST_LISTENER 3  /* sd_listen_fds(3): SD_LISTEN_FDS_START */
-#define ACCEPTS_MAX    64 /* in one turn of the loop, so that connections are served in between */
+#define ACCEPTS_MAX    64 /* in one turn of the loop; connections are served in between */
 
 static void pause_ms(unsigned int ms)
 {
@@ -25,10 +25,7 @@ static void pause_ms(unsigned int ms)
 
 static bool is_of_the_connection(int error)
 {
-	/*
-	 * accept(2): a connection that broke in the queue is reported to the process that accepts
-	 * it.
-	 */
+	/* A connection that broke in the queue is reported by accept(2) as an error. */
 	return error == ECONNABORTED || error == EINTR || error == EPROTO || error == EPERM;
 }
 
@@ -36,7 +33,7 @@ static void handle_listener(struct loop *loop, struct watch *watch)
 {
 	unsigned int i;
 
-	/* Events of this turn may be left over from before the sockets were closed. */
+	/* Some events of this turn may have been reported before the sockets were closed. */
 	for (i = 0; i < ACCEPTS_MAX && !loop->draining; i++) {
 		struct sockaddr_storage peer = {0};
 		socklen_t length = sizeof(peer);
@@ -69,7 +66,10 @@ static unsigned int environment_number(const char *name)
 	return end == text || *end || number > INT_MAX ? 0 : (unsigned int)number;
 }
 
-/* A process that execs another one keeps its pid; one that was forked has a new one. */
+/*
+ * Exit if LISTEN_PID is not this process. A process keeps its pid when it executes another program,
+ * but a forked child has a new one.
+ */
 static void check_listen_pid(void)
 {
 	const char *text = getenv("LISTEN_PID");

@@ -13,17 +13,20 @@ struct worker;
 
 typedef void watch_fn(struct loop *loop, struct watch *watch);
 
-/* The object that an epoll event points to. */
+/* an object whose descriptor is watched; epoll events point to it */
 struct watch {
 	watch_fn *handle;
 	int fd;
 };
 
-/* One thread: its own epoll over all listening sockets, and the connections it accepted. */
+/*
+ * One thread: its own epoll instance for all listening sockets, and the connections that it
+ * accepted.
+ */
 struct loop {
 	struct worker *worker;
 	pthread_t thread;
-	struct watch stop; /* an eventfd that all loops have, and that is never read */
+	struct watch stop; /* an eventfd that all loops share, and that is never read */
 	int epoll;
 	unsigned int connections;
 	bool draining;

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * A small socket-activation server: the worker that the end-to-end tests and the
- * benchmarks run. It serves every inherited listening socket, tells in each answer who
- * it is, and misbehaves on request. It knows nothing of libsticky, as most workers do.
+ * A small socket-activation server: the worker that the end-to-end tests and the benchmarks run. It
+ * serves every inherited listening socket, names itself in each answer, and misbehaves on request.
+ * It does not use libsticky, as most workers don't.
  *
  * Each connection gets one line,
  *     slot=S pid=P gen=G fd=F peer=ADDRESS
- * as the answer to one line, or as the body of an HTTP response to a request head; then
- * the worker closes first, so that no client runs out of ports. S and G are STICKY_SLOT
- * and STICKY_GENERATION ("-" where unset), F is the listening socket's descriptor. A line
- * that begins with "+" is answered without closing: more lines may follow. "wait=MS" in a
- * request delays the answer.
+ * as the answer to one line, or as the body of an HTTP response to a request head. Then the worker
+ * closes first, so that no client runs out of ports. S and G are STICKY_SLOT and STICKY_GENERATION
+ * ("-" where unset), F is the listening socket's descriptor. A line that begins with "+" is
+ * answered without closing: more lines may follow. "wait=MS" in a request delays the answer.
  *
- * Exit codes: 0 drained after SIGTERM; 1 failed; 2 usage; 3 LISTEN_PID is not ours.
+ * Exit codes: 0 drained after SIGTERM; 1 failed; 2 usage; 3 LISTEN_PID is another process.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -32,7 +31,7 @@
 #include "timeline.h"
 #include "worker.h"
 
-/* A child that only keeps sockets open ends by itself, in case a test forgets it. */
+/* the time after which a forked child ends by itself, in case a test does not end it */
 #define CHILD_SECONDS 600
 
 static void handle_stop(struct loop *loop, struct watch *watch)
@@ -42,7 +41,10 @@ static void handle_stop(struct loop *loop, struct watch *watch)
 	listeners_close(loop);
 }
 
-/* SIGTERM: all threads have the same eventfd in their loops. It is never read. */
+/*
+ * Tell all threads to stop, after SIGTERM. They have the same eventfd in their loops, which is
+ * never read and therefore wakes all of them.
+ */
 static void handle_signal(struct loop *loop, struct watch *watch)
 {
 	uint64_t one = 1;
@@ -54,7 +56,10 @@ static void handle_signal(struct loop *loop, struct watch *watch)
 		fail("eventfd");
 }
 
-/* A child that the worker has forgotten: it has the listening sockets, and never accepts. */
+/*
+ * Fork a child that the worker does not care for. The child has the listening sockets, and never
+ * accepts.
+ */
 static void fork_child(void)
 {
 	pid_t child = fork();
@@ -106,7 +111,7 @@ static void set_up_loops(struct worker *worker)
 	atomic_init(&worker->accepting_loops, worker->options.threads);
 }
 
-/* Use memory until the end. */
+/* Allocate and touch this much memory. It is kept until the end. */
 static void grow(unsigned int mib)
 {
 	if (mib && mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE,

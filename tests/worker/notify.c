@@ -21,7 +21,7 @@ void notify(const char *message)
 	if (!length || length >= sizeof(address.sun_path))
 		fail("NOTIFY_SOCKET is unset or too long");
 	memcpy(address.sun_path, path, length);
-	if (address.sun_path[0] == '@') /* an abstract name: sd_notify(3) */
+	if (address.sun_path[0] == '@') /* the name is abstract: see sd_notify(3) */
 		address.sun_path[0] = '\0';
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

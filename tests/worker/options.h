@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line: what the worker does, and which faults it has. */
+/* The command line: what the worker does, and which faults it simulates. */
 #ifndef TESTS_WORKER_OPTIONS_H
 #define TESTS_WORKER_OPTIONS_H
 
@@ -29,11 +29,14 @@ struct options {
 	int exit_code;
 	const char *status;
 	const char *binds[BINDS_MAX];
-	unsigned int bind_count; /* 0: it takes what LISTEN_FDS announces */
-	const char *tally;	 /* a file; NULL: none */
+	unsigned int bind_count; /* 0: the worker takes the sockets that LISTEN_FDS announces */
+	const char *tally;	 /* path of the file; NULL: none */
 };
 
-/* Exits on a mistake and after --help. --stdout and --stderr are printed at once. */
+/*
+ * Parse the command line. Exits on a mistake and after --help. --stdout and --stderr are printed at
+ * once.
+ */
 void options_parse(int argc, char **argv, struct options *options);
 
 #endif

@@ -24,7 +24,10 @@ static void handle_accept_timer(struct loop *loop, struct watch *watch)
 		listeners_accept(loop->worker);
 }
 
-/* Send WATCHDOG=1 after half of the time that WATCHDOG_USEC allows: sd_watchdog_enabled(3). */
+/*
+ * Send WATCHDOG=1, and again after half of the time that WATCHDOG_USEC allows: see
+ * sd_watchdog_enabled(3).
+ */
 static void handle_watchdog(struct loop *loop, struct watch *watch)
 {
 	const char *limit_us = getenv("WATCHDOG_USEC");
@@ -35,7 +38,10 @@ static void handle_watchdog(struct loop *loop, struct watch *watch)
 	loop_start_timer(loop, watch, period_ms ? (unsigned int)period_ms : 1, handle_watchdog);
 }
 
-/* A faulty worker that shuts its own listening sockets down: no client reaches it any more. */
+/*
+ * Shut the worker's own listening sockets down, as a faulty worker may do. No client reaches the
+ * worker any more.
+ */
 static void handle_shut_timer(struct loop *loop, struct watch *watch)
 {
 	unsigned int i;
@@ -47,7 +53,7 @@ static void handle_shut_timer(struct loop *loop, struct watch *watch)
 	}
 }
 
-/* The worker stops by its own decision, and announces it. */
+/* Announce the worker's end with STOPPING=1, and stop, without a signal. */
 static void handle_stopping_timer(struct loop *loop, struct watch *watch)
 {
 	uint64_t one = 1;
@@ -58,7 +64,7 @@ static void handle_stopping_timer(struct loop *loop, struct watch *watch)
 		fail("eventfd");
 }
 
-/* Nothing is closed or drained: the worker ends as if a fault had killed it. */
+/* Exit without closing or draining anything, as if a fault had ended the worker. */
 static void handle_exit_timer(struct loop *loop, struct watch *watch)
 {
 	(void)watch;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When the worker does what its options ask for: status, accepting, READY=1, its end. */
+/* Does what the options ask for at the time that they name: status, accepting, READY=1, the end. */
 #ifndef TESTS_WORKER_TIMELINE_H
 #define TESTS_WORKER_TIMELINE_H
 

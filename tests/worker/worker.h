@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole program: its loops, and what they share. */
+/* The state of the whole program: its loops, and the data that they share. */
 #ifndef TESTS_WORKER_WORKER_H
 #define TESTS_WORKER_WORKER_H
 
