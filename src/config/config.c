@@ -106,18 +106,29 @@ enum worker_mode config_worker_mode(const struct config *config)
 		return mode;
 	if (config->runs_node || is_one_of(config->command[0], node))
 		return WORKER_NODE;
-	return config->listen.count || config_bind_conflict(config) ? WORKER_ACTIVATION
-								    : WORKER_BIND;
+	if (config_bind_conflict(config))
+		return WORKER_ACTIVATION;
+	return config->listen.count && !known_server_binds(config->command) ? WORKER_ACTIVATION
+									    : WORKER_BIND;
+}
+
+/* Is NGINX in the workers' environment? By this variable nginx takes sockets that it is given. */
+static bool has_nginx(const struct config *config)
+{
+	static const char name[] = "NGINX=";
+	size_t i;
+
+	for (i = 0; i < config->identity.env.count; i++)
+		if (!strncmp(config->identity.env.items[i], name, strlen(name)))
+			return true;
+	return getenv("NGINX") != NULL;
 }
 
 bool config_helps_with_bind(const struct config *config)
 {
-	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma",
-					     "nginx",	 "haproxy", NULL};
-
 	return config->command && given_mode(config) == WORKER_AUTO &&
 	       config_worker_mode(config) == WORKER_ACTIVATION && !config_bind_conflict(config) &&
-	       !is_one_of(config->command[0], takers);
+	       !known_server_takes_sockets(config->command, has_nginx(config));
 }
 
 const char *config_bind_conflict(const struct config *config)

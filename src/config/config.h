@@ -222,7 +222,8 @@ struct config {
 
 /*
  * Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. It is WORKER_NODE
- * where the command is node, WORKER_BIND where -l names no address, else WORKER_ACTIVATION.
+ * where the command is node, WORKER_BIND where -l names no address or the command is known to bind
+ * by itself (known_server_binds()), else WORKER_ACTIVATION.
  */
 enum worker_mode config_worker_mode(const struct config *config);
 

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Servers whose graceful stop is not SIGTERM: with TERM they would cut off what they serve, at
- * every reload. Pure.
+ * What is known of servers by their commands: how they stop, and how they get their listening
+ * sockets. Pure.
  */
 #ifndef STICKY_CONFIG_KNOWN_SERVERS_H
 #define STICKY_CONFIG_KNOWN_SERVERS_H
 
+#include <stdbool.h>
+
+/*
+ * A server whose graceful stop is not SIGTERM: with TERM it would cut off what it serves, at every
+ * reload.
+ */
 struct known_server {
 	const char *name; /* of the program's file; "php-fpm" also names "php-fpm8.2" */
 	int stop_signal;
@@ -20,5 +26,19 @@ struct known_server {
  * Returns NULL where it is not known.
  */
 const struct known_server *known_server_find(char *const *command);
+
+/*
+ * Does the command run a server that takes its sockets from LISTEN_FDS whenever it is given some?
+ * The command's first word is looked at, or the word behind `env NAME=VALUE ...`.
+ *
+ * has_nginx  NGINX is in the worker's environment: without this variable nginx binds by itself
+ */
+bool known_server_takes_sockets(char *const *command, bool has_nginx);
+
+/*
+ * Does the command run a server that always binds its address itself: `java`, `redis-server`,
+ * `php -S`, `python3 -m http.server`, `ruby -run`?
+ */
+bool known_server_binds(char *const *command);
 
 #endif

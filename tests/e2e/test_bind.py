@@ -13,7 +13,7 @@ import time
 
 import harness
 import world
-from clients import HERE, LISTEN, ask, is_refused
+from clients import HERE, LISTEN, ask, client_socket, is_refused
 from lifecycle import LifecycleTestCase, Line
 from listening import listening_sockets
 from privilege import NOBODY, as_nobody, copy_program, forbid_seccomp, without
@@ -769,6 +769,60 @@ class Auto(BindTestCase):
         instance = self.serve("-w", 1, *LISTEN, "--", self.dir / "gunicorn", "--notify")
         self.assertEqual(self.seccomp(self.pids(instance)[0]), "0")
         self.assertEqual(instance.log_lines("bind_answered"), [])
+        self.assertEqual(instance.stop(), 0)
+
+    def proxy_files(self, server, name):
+        """The configuration of an nginx or an HAProxy that answers by itself."""
+        if name == "haproxy":
+            return self.write("haproxy.cfg", "defaults\n  mode http\n  timeout client 10s\n"
+                              f"frontend one\n  bind {server}\n  http-request return status 200\n")
+        places = "".join(f"{kind}_temp_path {self.dir}/{kind};" for kind in (
+            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return self.write("nginx.conf", "worker_processes 1; events {} http { access_log off; "
+                          f"{places} server {{ listen {server}; return 200 ok; }} }}")
+
+    def nginx(self, listen):
+        return ("nginx", "-c", self.proxy_files(listen, "nginx"), "-e", self.dir / "error.log",
+                "-g", f"daemon off; user root; pid {self.dir}/nginx.pid;")
+
+    def assert_answers(self, instance):
+        with client_socket(HERE) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            self.assertIn(b"200", client.recv(100))
+        self.assertIn(instance.stop("--now"), (0, 4))
+
+    @harness.needs("nginx")
+    def test_nginx_binds(self):
+        """It takes sockets by NGINX alone, and not by LISTEN_FDS."""
+        instance = self.serve("-w", 1, *LISTEN, "--", *self.nginx("127.0.0.1:3000"))
+        self.assertEqual(len(instance.log_lines("bind_answered")), 1)
+        self.assertNotIn("bind() to", (self.dir / "error.log").read_text())
+        self.assert_answers(instance)
+
+    @harness.needs("nginx")
+    def test_nginx_takes_what_it_is_given(self):
+        instance = self.serve("-w", 1, *LISTEN, "--env", "NGINX=3;", "--",
+                              *self.nginx("127.0.0.1:3000"))
+        self.assertEqual(instance.log_lines("bind_answered"), [])
+        self.assert_answers(instance)
+
+    @harness.needs("haproxy")
+    def test_haproxy_binds(self):
+        config = self.proxy_files("127.0.0.1:3000", "haproxy")
+        self.assert_answers(self.serve("-w", 1, *LISTEN, "--", "haproxy", "-db", "-f", config))
+
+    @harness.needs("haproxy")
+    def test_haproxy_takes_what_its_configuration_names(self):
+        config = self.proxy_files("fd@3", "haproxy")
+        self.assert_answers(self.serve("-w", 1, *LISTEN, "--", "haproxy", "-db", "-f", config))
+
+    def test_a_server_that_is_known_to_bind(self):
+        """It is ready when it listens, and not after --min-uptime."""
+        java = self.script("java", "sleep 2; exec " + " ".join(map(str, self.binder())))
+        instance = self.serve("-w", 1, *LISTEN, "--", java, "-jar", "app.jar")
+        ready, = self.events(instance, "worker_state", state="ready")
+        self.assertGreaterEqual(ready["after_ms"], 2000)
+        self.assertEqual(ask(HERE)["result"], "ok")
         self.assertEqual(instance.stop(), 0)
 
     def test_where_bind_can_not_be_answered(self):

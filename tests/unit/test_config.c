@@ -256,13 +256,16 @@ static void who_may_bind_by_itself(void **state)
 		enum worker_mode mode;
 		bool is_helped;
 	} cases[] = {
-		{NULL, "java", "listen", ":80", WORKER_ACTIVATION, true},
-		{"auto", "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "./server", "listen", ":80", WORKER_ACTIVATION, true},
+		{"auto", "./server", "listen", ":80", WORKER_ACTIVATION, true},
+		/* It is known that it takes none. */
+		{NULL, "java", "listen", ":80", WORKER_BIND, false},
 		{NULL, "java", NULL, NULL, WORKER_BIND, false},
 		{"bind", "java", "listen", ":80", WORKER_BIND, false},
 		{"activation", "java", "listen", ":80", WORKER_ACTIVATION, false},
 		{NULL, "/usr/bin/gunicorn", "listen", ":80", WORKER_ACTIVATION, false},
-		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "haproxy", "listen", ":80", WORKER_ACTIVATION, true},
 		{NULL, "node", "listen", ":80", WORKER_NODE, false},
 		/* What can't be combined with it. */
 		{NULL, "java", "behind-proxy", "xff", WORKER_ACTIVATION, false},
@@ -289,6 +292,29 @@ static void who_may_bind_by_itself(void **state)
 		assert_false(config_helps_with_bind(&config));
 		config_fini(&config);
 	}
+}
+
+/* nginx takes sockets that it is given by the variable NGINX, and binds by itself without it. */
+static void nginx_takes_sockets_by_a_variable(void **state)
+{
+	char *command[] = {"nginx", NULL};
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	config.command = command;
+	assert_int_equal(set(&config, "listen", ":80"), 0);
+	assert_true(config_helps_with_bind(&config));
+	assert_int_equal(set(&config, "env", "NGINX=3;"), 0);
+	assert_false(config_helps_with_bind(&config));
+	config_fini(&config);
+	config_init(&config);
+	config.command = command;
+	assert_int_equal(set(&config, "listen", ":80"), 0);
+	setenv("NGINX", "3;", 1);
+	assert_false(config_helps_with_bind(&config));
+	unsetenv("NGINX");
+	config_fini(&config);
 }
 
 /* What the program's file says counts where --worker leaves it open. */
@@ -790,6 +816,7 @@ int main(void)
 		cmocka_unit_test(good_numbers_are_taken),
 		cmocka_unit_test(the_way_of_workers_is_read),
 		cmocka_unit_test(who_may_bind_by_itself),
+		cmocka_unit_test(nginx_takes_sockets_by_a_variable),
 		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),
