@@ -73,6 +73,7 @@ struct state_file_content {
 	 * file up to here. If an older program has written the file, they are all zero.
 	 */
 	struct exit_counters exits;
+	uint32_t workers_send_alive; /* whether a worker has sent WATCHDOG=1 */
 };
 
 struct state_file {

@@ -139,6 +139,7 @@ struct worker {
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
+	bool sent_alive;	    /* it has sent WATCHDOG=1 */
 	bool stop_requested;	    /* it has been asked to stop */
 	struct channel_endpoint *channel; /* for passed connections; NULL: none are passed here */
 	/* where its passed connections are sent; NULL: it takes none (yet) */
@@ -183,7 +184,9 @@ struct supervisor {
 	bool killed; /* during the stop a worker had to be killed after the hard-shutdown delay */
 	bool start_failed;
 	bool finished;
-	bool workers_speak; /* a worker has become ready by a notification */
+	bool workers_speak;	 /* a worker has become ready by a notification */
+	bool workers_send_alive; /* a worker has sent WATCHDOG=1 */
+	bool watchdog_was_said;	 /* it was reported that workers send no WATCHDOG=1 */
 	uint32_t slot_count;
 	uint32_t worker_count;
 	uint32_t started_count; /* number of slots that have been ready */

@@ -77,6 +77,7 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 	const struct end_facts facts = {
 		.ready_timeout_ms = config->timing.ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
+		.sent_alive = worker->sent_alive,
 		.hang_timeout_ms = config->timing.hang_timeout_ms,
 		.passed_by = passed_by(config),
 		.not_ready_reason = worker->not_ready_reason,

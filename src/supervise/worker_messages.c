@@ -93,9 +93,10 @@ void worker_said(struct worker *worker, enum worker_word word)
 		worker_apply(worker, WORKER_SAYS_STOPPING);
 	else if (worker->state == WORKER_STARTING)
 		worker_start_ready_timer(worker);
-	if (worker->watchdog && worker->state == WORKER_READY &&
-	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
-		timer_start(worker->watchdog, worker->watchdog_ms);
+	if (word == WORKER_SAYS_ALIVE)
+		worker_note_alive(worker);
+	if (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY)
+		worker_start_watchdog(worker);
 }
 
 void worker_set_status(struct worker *worker, const char *status)
