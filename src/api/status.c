@@ -22,6 +22,14 @@ static json_t *hung_json(const struct slot_view *view)
 	return view->has_worker ? json_integer((json_int_t)view->hung_ms) : json_null();
 }
 
+/* Where the worker listens instead of using its sockets. */
+static json_t *not_used_json(const struct slot_view *view)
+{
+	return view->has_worker && view->listens_on[0]
+		       ? json_pack("{s:s}", "listens_on", view->listens_on)
+		       : json_null();
+}
+
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
@@ -40,7 +48,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
@@ -54,7 +62,8 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(int)view->draining, "killed", (int)view->killed, "recycles",
 		(json_int_t)view->recycles, "recycle_why",
 		view->recycle_why ? json_string(view->recycle_why) : json_null(), "hung_ms",
-		hung_json(view), "last_exit", exit_json(view, instance->ring, slot), "slot_listen",
+		hung_json(view), "sockets_not_used", not_used_json(view), "last_exit",
+		exit_json(view, instance->ring, slot), "slot_listen",
 		slot_listen_json(instance, slot));
 }
 

@@ -90,10 +90,7 @@ static void take_back(const struct bind_worker *worker, const struct bind_call *
 		close(null);
 }
 
-/*
- * Log once that a server asked for IPv4, and got a socket of both families. Most servers do not
- * mind.
- */
+/* Log once that a server asked for IPv4, and got a socket of both families. Most do not mind. */
 static void say_family(struct bind_worker *worker, const struct bind_caller *caller, int listener)
 {
 	int fd = sticky_worker_fd(worker_sockets(worker->worker), (uint32_t)listener);
@@ -101,8 +98,9 @@ static void say_family(struct bind_worker *worker, const struct bind_caller *cal
 	if (worker->workers->family_was_said || bind_is_v6(caller->socket) || !bind_is_v6(fd))
 		return;
 	worker->workers->family_was_said = true;
-	report(STICKY_LOG_INFO, "address_family",
-	       "so=\"the server has asked for IPv4, and sees its clients as ::ffff:A.B.C.D\" "
+	report(STICKY_LOG_WARN, "address_family",
+	       "so=\"the server has asked for IPv4, and sees its clients as ::ffff:A.B.C.D; nginx "
+	       "closes such connections\" "
 	       "hint=\"-l 0.0.0.0:%u\"",
 	       caller->address.port);
 }

@@ -112,23 +112,11 @@ enum worker_mode config_worker_mode(const struct config *config)
 									    : WORKER_BIND;
 }
 
-/* Is NGINX in the workers' environment? By this variable nginx takes sockets that it is given. */
-static bool has_nginx(const struct config *config)
-{
-	static const char name[] = "NGINX=";
-	size_t i;
-
-	for (i = 0; i < config->identity.env.count; i++)
-		if (!strncmp(config->identity.env.items[i], name, strlen(name)))
-			return true;
-	return getenv("NGINX") != NULL;
-}
-
 bool config_helps_with_bind(const struct config *config)
 {
 	return config->command && given_mode(config) == WORKER_AUTO &&
 	       config_worker_mode(config) == WORKER_ACTIVATION && !config_bind_conflict(config) &&
-	       !known_server_takes_sockets(config->command, has_nginx(config));
+	       !known_server_takes_sockets(config->command);
 }
 
 const char *config_bind_conflict(const struct config *config)

@@ -66,16 +66,12 @@ static bool is_any_of(const char *program, const char *const *names)
 	return *names != NULL;
 }
 
-bool known_server_takes_sockets(char *const *command, bool has_nginx)
+bool known_server_takes_sockets(char *const *command)
 {
 	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma", NULL};
-	static const char *const nginx[] = {"nginx", "openresty", "angie", NULL};
 	const char *program = command && *command ? program_of(command) : NULL;
 
-	if (!program)
-		return false;
-	program = base_name(program);
-	return is_any_of(program, takers) || (has_nginx && is_any_of(program, nginx));
+	return program && is_any_of(base_name(program), takers);
 }
 
 /*

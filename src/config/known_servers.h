@@ -29,11 +29,11 @@ const struct known_server *known_server_find(char *const *command);
 
 /*
  * Does the command run a server that takes its sockets from LISTEN_FDS whenever it is given some?
- * The command's first word is looked at, or the word behind `env NAME=VALUE ...`.
- *
- * has_nginx  NGINX is in the worker's environment: without this variable nginx binds by itself
+ * The command's first word is looked at, or the word behind `env NAME=VALUE ...`. nginx and HAProxy
+ * are not among them: they do not read LISTEN_FDS, and bind what their configuration names unless
+ * it names a descriptor.
  */
-bool known_server_takes_sockets(char *const *command, bool has_nginx);
+bool known_server_takes_sockets(char *const *command);
 
 /*
  * Does the command run a server that always binds its address itself: `java`, `redis-server`,

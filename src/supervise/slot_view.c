@@ -44,6 +44,7 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	ret_view->uptime_ms = now - worker->started_ms;
 	ret_view->hung_ms = worker_hung_ms(worker, now);
 	ret_view->status = worker->status;
+	ret_view->listens_on = worker->listens_on;
 	ret_view->handle = worker->handle;
 }
 

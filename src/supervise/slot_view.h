@@ -14,15 +14,16 @@
 /* One slot at one moment. */
 struct slot_view {
 	enum slot_mode mode;
-	bool has_worker; /* false: the next seven members are unset */
+	bool has_worker; /* false: the next eight members are unset */
 	enum worker_state state;
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
 	uint64_t uptime_ms;
-	uint64_t hung_ms;   /* how long it has accepted nothing that waits; 0: not hung */
-	const char *status; /* the worker's STATUS=; "": none */
-	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
-	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
+	uint64_t hung_ms;	/* how long it has accepted nothing that waits; 0: not hung */
+	const char *status;	/* the worker's STATUS=; "": none */
+	const char *listens_on; /* it does not use its sockets, and listens there; "": not so */
+	void *handle;		/* for worker_backend_ops; NULL: its process has not begun */
+	uint32_t draining;	/* workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
 	bool has_exit; /* a worker of the slot has ended: the next three members are set */
 	struct run_exit last_exit;

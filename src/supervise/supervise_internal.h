@@ -150,7 +150,9 @@ struct worker {
 	bool has_private;
 	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
 	const char *not_ready_hint;	       /* what the user can do; NULL: the general hint */
-	struct worker_record *record;	       /* in the state file; NULL: none */
+	/* it does not use its sockets, and listens there instead; "": not so: unused_sockets.c */
+	char listens_on[STICKY_ADDRESS_TEXT_SIZE];
+	struct worker_record *record; /* in the state file; NULL: none */
 	char status[STATUS_SIZE];
 };
 
@@ -186,7 +188,9 @@ struct supervisor {
 	bool finished;
 	bool workers_speak;	 /* a worker has become ready by a notification */
 	bool workers_send_alive; /* a worker has sent WATCHDOG=1 */
-	bool watchdog_was_said;	 /* it was reported that workers send no WATCHDOG=1 */
+	/* the last address that was reported to be a worker's listens_on; "": none */
+	char unused_was_said[STICKY_ADDRESS_TEXT_SIZE];
+	bool watchdog_was_said; /* it was reported that workers send no WATCHDOG=1 */
 	uint32_t slot_count;
 	uint32_t worker_count;
 	uint32_t started_count; /* number of slots that have been ready */

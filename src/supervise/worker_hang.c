@@ -17,6 +17,7 @@
 #include "supervise/slot_handover.h"
 #include "supervise/socket_check.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/unused_sockets.h"
 #include "supervise/waiting_list.h"
 #include "supervise/worker_channel.h"
 
@@ -57,14 +58,22 @@ static void note_cpu(struct worker *worker, uint64_t now_ms)
 	worker->hang->cpu_at_ms = now_ms;
 }
 
-static enum hang_cause cause_of(const struct worker *worker, uint64_t now_ms)
+static enum hang_cause cause_of(struct worker *worker, uint64_t now_ms)
 {
 	const struct worker_hang *state = worker->hang;
+	bool is_unused = unused_sockets_look(worker);
 	struct process_state now = {0};
+	enum hang_cause cause = HANG_SLEEPS;
 
-	if (process_state_read(pid_of(worker), &now))
-		return HANG_SLEEPS;
-	return hang_cause_of(now.letter, now.cpu_ms - state->cpu_ms, now_ms - state->cpu_at_ms);
+	if (!process_state_read(pid_of(worker), &now))
+		cause = hang_cause_of(now.letter, now.cpu_ms - state->cpu_ms,
+				      now_ms - state->cpu_at_ms);
+	if (worker->listens_on[0])
+		return HANG_ELSEWHERE;
+	return is_unused && cause == HANG_SLEEPS &&
+			       config_helps_with_bind(supervisor_of(worker)->config)
+		       ? HANG_NOT_BOUND
+		       : cause;
 }
 
 static void note_hung(const struct worker *worker, enum hang_cause cause, uint64_t hung_ms,

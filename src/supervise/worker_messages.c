@@ -87,6 +87,8 @@ void worker_said(struct worker *worker, enum worker_word word)
 		worker->begun_ms = clock_ms();
 	else
 		worker->speaks = true;
+	if (worker->speaks)
+		worker->listens_on[0] = '\0';
 	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)

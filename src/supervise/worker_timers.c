@@ -8,6 +8,7 @@
 #include "common/timer.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/unused_sockets.h"
 #include "supervise/worker_channel.h"
 
 /*
@@ -70,6 +71,9 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		slot_note_killed(worker->slot);
 		worker_apply(worker, WORKER_MUST_END);
 	} else if (is_ready_by_uptime(worker)) {
+		/* Nothing but the time tells that it is ready: it may not even use its sockets. */
+		if (supervisor_of(worker)->config->ready != READY_STARTED)
+			(void)unused_sockets_look(worker);
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->timing.ready_timeout_ms) {

@@ -345,6 +345,7 @@ class Addresses(BindTestCase):
         self.assert_sticky(instance)
         # Said once, and not of each worker.
         line, = instance.log_lines("address_family")
+        self.assertEqual(line.level, "warn")
         self.assertIn("-l 0.0.0.0:3000", line.fields["hint"])
         self.assertEqual(instance.stop(), 0)
 
@@ -803,8 +804,17 @@ class Auto(BindTestCase):
     def test_nginx_takes_what_it_is_given(self):
         instance = self.serve("-w", 1, *LISTEN, "--env", "NGINX=3;", "--",
                               *self.nginx("127.0.0.1:3000"))
-        self.assertEqual(instance.log_lines("bind_answered"), [])
+        pid, = self.pids(instance)
+        self.assertTrue(os.readlink(f"/proc/{pid}/fd/3").startswith("socket:"))
         self.assert_answers(instance)
+
+    @harness.needs("nginx")
+    def test_nginx_does_not_find_its_address_in_what_it_is_given(self):
+        """-l is another address to it than its configuration has: it binds."""
+        instance = self.serve("-w", 1, *LISTEN, "--env", "NGINX=3;", "--",
+                              *self.nginx("0.0.0.0:3000"))
+        self.assert_answers(instance)
+        self.assertNotIn("bind() to", (self.dir / "error.log").read_text())
 
     @harness.needs("haproxy")
     def test_haproxy_binds(self):
@@ -834,6 +844,124 @@ class Auto(BindTestCase):
         instance.wait()
         result = self.run_program(*above, STICKYCTL, "start", "-w", "1", "--", *BOUND)
         self.assert_message(result, "-l", "seccomp", code=FAILED)
+
+
+class NotUsed(BindTestCase):
+    """Workers that get sockets by LISTEN_FDS, and bind an address of their own instead."""
+
+    HANG = ("--hang-timeout", "600ms")
+
+    def problem(self, instance):
+        lines = instance.run("status").stdout.splitlines()
+        return lines[:lines.index("")]
+
+    def assert_told(self, instance):
+        line, = instance.log_lines("sockets_not_used")
+        self.assertEqual(line.level, "warn")
+        self.assertEqual(line.fields["listens_on"], "127.0.0.1:4000")
+        self.assertIn("--worker=bind", line.fields["hint"])
+        worker = instance.workers()[0]
+        self.assertEqual(worker["sockets_not_used"], {"listens_on": "127.0.0.1:4000"})
+        text = "\n".join(self.problem(instance))
+        self.assertIn("listens on 127.0.0.1:4000", text)
+        self.assertIn("--worker=bind", text)
+        self.assertNotIn("restart 0", text)
+
+    def check(self, *options):
+        """It is told at the start, and again when a client has waited in vain."""
+        instance = self.serve("-w", 1, *LISTEN, *self.HANG, *options, "--",
+                              *self.binder("127.0.0.1:4000"))
+        wait_for("it to be noticed", lambda: instance.log_lines("sockets_not_used"))
+        self.assert_told(instance)
+        with client_socket(HERE):
+            hung, = wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assertIn("--worker=bind", hung.fields["hint"])
+            self.assertNotIn("gdb", hung.fields["hint"])
+            self.assert_told(instance)
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_activation(self):
+        self.check("--worker", "activation")
+
+    def test_auto(self):
+        self.check()
+
+    def test_it_binds_late(self):
+        """Later than --min-uptime: it is seen when clients wait."""
+        late = self.script("late", "sleep 1; exec " + " ".join(map(str, self.binder(
+            "127.0.0.1:4000"))))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", "--min-uptime", "100ms",
+                              *self.HANG, "--", late)
+        wait_for("it to listen", lambda: not is_refused(("127.0.0.1", 4000)))
+        with client_socket(HERE):
+            wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assert_told(instance)
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def serves(self, body):
+        """A worker that uses descriptor 3, and listens elsewhere, too."""
+        server = self.write("both.py", "import select, socket, time\n"
+                            "more = socket.create_server(('127.0.0.1', 4000))\n"
+                            "server = socket.socket(fileno=3)\n" + textwrap.dedent(body))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", *self.HANG, "--",
+                              "python3", "-S", server)
+        with client_socket(HERE) as one, client_socket(HERE) as two:
+            one.sendall(b"x")
+            two.sendall(b"x")
+            wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+        self.assertEqual(instance.log_lines("sockets_not_used"), [])
+        self.assertIsNone(instance.workers()[0]["sockets_not_used"])
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_one_that_accepts(self):
+        self.serves("""
+            client, _ = server.accept()
+            time.sleep(1000)
+            """)
+
+    def test_one_that_polls(self):
+        self.serves("""
+            poll = select.epoll()
+            poll.register(server)
+            time.sleep(1000)
+            """)
+
+    def test_one_that_does_not_block(self):
+        self.serves("""
+            server.setblocking(False)
+            select.select([server], [], [])
+            time.sleep(1000)
+            """)
+
+    def test_one_that_uses_them_later(self):
+        """What was told of it is not told any more."""
+        server = self.write("later.py", textwrap.dedent("""
+            import os, socket, time
+            more = socket.create_server(('127.0.0.1', 4000))
+            while not os.path.exists("go"):
+                time.sleep(0.05)
+            while True:
+                socket.socket(fileno=os.dup(3)).accept()
+            """))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", "--", "python3", "-S",
+                              server, cwd=self.dir)
+        instance.wait_status("it to be noticed", lambda status: (
+            status["workers"][0]["sockets_not_used"]))
+        self.write("go", "")
+        instance.wait_status("it to be forgotten", lambda status: not (
+            status["workers"][0]["sockets_not_used"]))
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_the_address_is_in_use(self):
+        """Two workers bind it: the second one can't."""
+        for options, port in ((("--worker", "activation"), 4000), ((), 4000),
+                              (("--worker", "activation"), 3000)):
+            instance = self.start("-w", 2, *LISTEN, *options, "--",
+                                  *self.binder(f"127.0.0.1:{port}"))
+            exits = wait_for("a worker to end", lambda: instance.log_lines("worker_exit"))
+            self.assertIn("--worker=bind", exits[0].fields["hint"])
+            self.stickyctl("stop", "--now")
+            instance.wait()
 
 
 class Refused(BindTestCase):

@@ -294,29 +294,6 @@ static void who_may_bind_by_itself(void **state)
 	}
 }
 
-/* nginx takes sockets that it is given by the variable NGINX, and binds by itself without it. */
-static void nginx_takes_sockets_by_a_variable(void **state)
-{
-	char *command[] = {"nginx", NULL};
-	struct config config;
-
-	(void)state;
-	config_init(&config);
-	config.command = command;
-	assert_int_equal(set(&config, "listen", ":80"), 0);
-	assert_true(config_helps_with_bind(&config));
-	assert_int_equal(set(&config, "env", "NGINX=3;"), 0);
-	assert_false(config_helps_with_bind(&config));
-	config_fini(&config);
-	config_init(&config);
-	config.command = command;
-	assert_int_equal(set(&config, "listen", ":80"), 0);
-	setenv("NGINX", "3;", 1);
-	assert_false(config_helps_with_bind(&config));
-	unsetenv("NGINX");
-	config_fini(&config);
-}
-
 /* What the program's file says counts where --worker leaves it open. */
 static void a_program_that_was_found_to_be_node(void **state)
 {
@@ -816,7 +793,6 @@ int main(void)
 		cmocka_unit_test(good_numbers_are_taken),
 		cmocka_unit_test(the_way_of_workers_is_read),
 		cmocka_unit_test(who_may_bind_by_itself),
-		cmocka_unit_test(nginx_takes_sockets_by_a_variable),
 		cmocka_unit_test(a_program_that_was_found_to_be_node),
 		cmocka_unit_test(stop_signals_are_in_their_order),
 		cmocka_unit_test(good_texts_are_taken_and_replaced),

@@ -111,11 +111,10 @@ static void who_takes_sockets_is_known(void **state)
 	char *haproxy[] = {"haproxy", NULL};
 
 	(void)state;
-	assert_true(known_server_takes_sockets(gunicorn, false));
-	assert_false(known_server_takes_sockets(nginx, false));
-	assert_true(known_server_takes_sockets(nginx, true));
-	assert_false(known_server_takes_sockets(haproxy, true));
-	assert_false(known_server_takes_sockets(NULL, true));
+	assert_true(known_server_takes_sockets(gunicorn));
+	assert_false(known_server_takes_sockets(nginx));
+	assert_false(known_server_takes_sockets(haproxy));
+	assert_false(known_server_takes_sockets(NULL));
 }
 
 int main(void)
