@@ -19,7 +19,7 @@
 #define OWN_MAX	      (STICKY_LISTENERS_LIMIT + 1)
 
 struct look {
-	uint32_t own[OWN_MAX]; /* inodes of the sockets that the worker was given; 0: none */
+	uint32_t own[OWN_MAX];	      /* inodes of the sockets that the worker was given; 0: none */
 	uint32_t open[OPEN_MAX_SEEN]; /* inodes of the sockets that its processes have open */
 	size_t open_count;
 	bool is_used;
@@ -172,8 +172,7 @@ void unused_sockets_look_again(struct supervisor *supervisor)
 	uint32_t i;
 
 	for (i = 0; i < STICKY_SLOTS_LIMIT; i++) {
-		struct worker *worker =
-			supervisor->slots[i] ? supervisor->slots[i]->current : NULL;
+		struct worker *worker = supervisor->slots[i] ? supervisor->slots[i]->current : NULL;
 
 		if (worker && worker->listens_on[0])
 			(void)unused_sockets_look(worker);

@@ -964,6 +964,74 @@ class NotUsed(BindTestCase):
             instance.wait()
 
 
+# Starts a server in a session of its own, as a daemon does, and exits.
+DAEMONIZE = r"""
+import os, sys, time
+if not os.fork():
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    if not os.fork():
+        time.sleep(0.3)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os._exit(0)
+"""
+
+
+class Background(BindTestCase):
+    """A server that goes to the background is no worker."""
+
+    def check(self, *command, options=BIND):
+        instance = self.start("-w", 1, *LISTEN, *options, "--", *command)
+        self.assert_failed(instance, "went to the background as pid", "in the foreground")
+        self.assertTrue(instance.log_lines("went_to_background"))
+        # What was left does not keep the address.
+        wait_for("no process to be left", lambda: not world.other_processes())
+        self.assertEqual(listening_sockets(), [])
+        instance = self.serve_bound(1)
+        self.assertEqual(instance.stop(), 0)
+
+    @harness.needs("redis-server")
+    def test_redis(self):
+        self.check("redis-server", "--port", "3000", "--bind", "127.0.0.1", "--save", "",
+                   "--daemonize", "yes", "--dir", self.dir)
+
+    def test_a_session_of_its_own(self):
+        daemonize = self.write("daemonize.py", DAEMONIZE)
+        for options in (BIND, (), ("--worker", "activation")):
+            self.check("python3", "-S", daemonize, *self.binder(), options=options)
+
+    def test_another_environment(self):
+        """The daemon has the worker's output still."""
+        daemonize = self.write("daemonize.py", DAEMONIZE)
+        self.check("python3", "-S", daemonize, "env", "-i", "PATH=/bin:/usr/bin:/usr/local/bin",
+                   *self.binder())
+
+    def test_a_shell(self):
+        self.check("sh", "-c", " ".join(map(str, self.binder())) + " & exit 0")
+
+    @harness.needs("nginx")
+    def test_nginx(self):
+        config = self.write("nginx.conf", f"events {{}} pid {self.dir}/nginx.pid; http {{ server "
+                            "{ listen 127.0.0.1:3000; } }")
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--", "nginx", "-c", config, "-e",
+                              self.dir / "error.log", "-g", "user root;")
+        # It is ready when it listens, and goes to the background then.
+        instance.wait_status("it to be ended", lambda status: (
+            status["workers"][0]["restarts"] > 2))
+        last = instance.workers()[0]["last_exit"]
+        self.assertIn("went to the background as pid", last["text"])
+        self.assertIn("in the foreground", last["hint"])
+        self.assertEqual(instance.stop("--now"), 0)
+        wait_for("no process to be left", lambda: not world.other_processes())
+
+    def test_one_that_only_ends(self):
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--", "true")
+        self.assert_failed(instance, "exited with code 0")
+        self.assertNotIn("background", instance.errors)
+
+
 class Refused(BindTestCase):
     def test_never_binds(self):
         instance = self.start("-w", 1, *LISTEN, *BIND, "--ready-timeout", "500ms", "--", "sleep",
