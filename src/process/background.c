@@ -107,12 +107,12 @@ static bool has_output(const struct background *background, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	directory = opendir(path);
 	while (directory && !is_found && (entry = readdir(directory))) {
-		ssize_t length = readlinkat(dirfd(directory), entry->d_name, target,
-					    sizeof(target) - 1);
+		ssize_t length =
+			readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 
 		target[length > 0 ? length : 0] = '\0';
-		is_found = is_pipe(process->output, target) ||
-			   is_pipe(process->error_output, target);
+		is_found =
+			is_pipe(process->output, target) || is_pipe(process->error_output, target);
 	}
 	if (directory)
 		closedir(directory);
@@ -192,8 +192,7 @@ static bool look(struct background *background)
 
 void background_end(const struct process *process, struct run_exit *exit)
 {
-	struct background background = {.process = process,
-					.environment = malloc(ENVIRONMENT_MAX)};
+	struct background background = {.process = process, .environment = malloc(ENVIRONMENT_MAX)};
 	unsigned int previous;
 	int round = 0;
 

@@ -167,6 +167,18 @@ bool unused_sockets_look(struct worker *worker)
 	return true;
 }
 
+enum hang_cause unused_sockets_cause(struct worker *worker, enum hang_cause cause)
+{
+	bool is_unused = unused_sockets_look(worker);
+
+	if (worker->listens_on[0])
+		return HANG_ELSEWHERE;
+	return is_unused && cause == HANG_SLEEPS &&
+			       config_helps_with_bind(supervisor_of(worker)->config)
+		       ? HANG_NOT_BOUND
+		       : cause;
+}
+
 void unused_sockets_look_again(struct supervisor *supervisor)
 {
 	uint32_t i;

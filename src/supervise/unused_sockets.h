@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "policy/hang_cause.h"
+
 struct supervisor;
 struct worker;
 
@@ -24,6 +26,12 @@ struct worker;
  * worker's processes.
  */
 bool unused_sockets_look(struct worker *worker);
+
+/*
+ * Look at a worker that is hung. Returns HANG_ELSEWHERE or HANG_NOT_BOUND if its sockets are not
+ * used, else `cause`, which the state of its process tells.
+ */
+enum hang_cause unused_sockets_cause(struct worker *worker, enum hang_cause cause);
 
 /* Look again at the workers that did not use their sockets: some may use them by now. */
 void unused_sockets_look_again(struct supervisor *supervisor);

@@ -58,22 +58,14 @@ static void note_cpu(struct worker *worker, uint64_t now_ms)
 	worker->hang->cpu_at_ms = now_ms;
 }
 
-static enum hang_cause cause_of(struct worker *worker, uint64_t now_ms)
+static enum hang_cause cause_of(const struct worker *worker, uint64_t now_ms)
 {
 	const struct worker_hang *state = worker->hang;
-	bool is_unused = unused_sockets_look(worker);
 	struct process_state now = {0};
-	enum hang_cause cause = HANG_SLEEPS;
 
-	if (!process_state_read(pid_of(worker), &now))
-		cause = hang_cause_of(now.letter, now.cpu_ms - state->cpu_ms,
-				      now_ms - state->cpu_at_ms);
-	if (worker->listens_on[0])
-		return HANG_ELSEWHERE;
-	return is_unused && cause == HANG_SLEEPS &&
-			       config_helps_with_bind(supervisor_of(worker)->config)
-		       ? HANG_NOT_BOUND
-		       : cause;
+	if (process_state_read(pid_of(worker), &now))
+		return HANG_SLEEPS;
+	return hang_cause_of(now.letter, now.cpu_ms - state->cpu_ms, now_ms - state->cpu_at_ms);
 }
 
 static void note_hung(const struct worker *worker, enum hang_cause cause, uint64_t hung_ms,
@@ -112,7 +104,8 @@ static void on_hung(struct worker *worker, uint64_t now_ms)
 	uint32_t action = supervisor_of(worker)->config->timing.on_hang;
 
 	worker->hang->is_hung = true;
-	note_hung(worker, cause_of(worker, now_ms), worker_hung_ms(worker, now_ms), so[action]);
+	note_hung(worker, unused_sockets_cause(worker, cause_of(worker, now_ms)),
+		  worker_hung_ms(worker, now_ms), so[action]);
 	if (action == ON_HANG_SPILL)
 		set_away(worker, true);
 	if (action != ON_HANG_RESTART)

@@ -952,6 +952,16 @@ class NotUsed(BindTestCase):
             status["workers"][0]["sockets_not_used"]))
         self.assertEqual(instance.stop("--now"), 0)
 
+    def test_one_that_has_bound_nothing_yet(self):
+        """With auto it may be a server that starts slowly."""
+        for options, told in (((), True), (("--worker", "activation"), False)):
+            instance = self.serve("-w", 1, *LISTEN, *options, *self.HANG, "--", "sleep", "1000")
+            with client_socket(HERE):
+                hung, = wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assertEqual("--worker=bind" in hung.fields["hint"], told)
+            self.assertEqual(instance.log_lines("sockets_not_used"), [])
+            self.assertEqual(instance.stop("--now"), 0)
+
     def test_the_address_is_in_use(self):
         """Two workers bind it: the second one can't."""
         for options, port in ((("--worker", "activation"), 4000), ((), 4000),
