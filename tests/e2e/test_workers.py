@@ -367,12 +367,13 @@ class Watchdog(LifecycleTestCase):
         self.assertIn("--hang-timeout", worker["last_exit"]["hint"])
 
     def test_it_is_known_after_a_takeover(self):
-        words = ("-w", 1, *LISTEN, "--watchdog", "500ms", "--", WORKER, "--notify", "--watchdog")
+        words = ("-w", 1, *LISTEN, "--watchdog", "2s", "--", WORKER, "--notify", "--watchdog")
         instance = self.serve(*words)
         instance.wait_status("a while", lambda status: status["workers"][0]["uptime_ms"] > 1000)
         stopped, = self.pids(instance)
-        self.kill_controller(instance)
+        # Stopped first: this worker ends where there is nobody to send WATCHDOG=1 to.
         os.kill(stopped, signal.SIGSTOP)
+        self.kill_controller(instance)
         successor = self.start(*words)
         self.wait_generation(successor, 2)
         self.assertEqual(successor.stop(), 0)
