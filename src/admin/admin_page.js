@@ -231,6 +231,9 @@ function problemOf(worker, status) {
   const logs = command(`logs ${slot}`, status);
   const how = exit ? `, its last worker ${exit.text}` : "";
   const isYoung = worker.pid === null || worker.uptime_ms < YOUNG_MS;
+  if (worker.sockets_not_used)
+    return `Slot ${slot} serves no client: its worker listens on ${worker.sockets_not_used.listens_on}, ` +
+      "and does not use the socket that it was given: name that address by -l, or start it with --worker=bind";
   switch (worker.state) {
     case "failed":
       return `Slot ${slot} has failed${how}: ${command(`restart ${slot}`, status)}${detailOf(exit)}`;

@@ -30,6 +30,14 @@ static json_t *not_ready_json(const struct slot_view *view)
 			 view->not_ready_hint ? view->not_ready_hint : "");
 }
 
+/* Returns where the worker listens instead of using its sockets; null: nowhere else. */
+static json_t *not_used_json(const struct slot_view *view)
+{
+	return view->has_worker && view->listens_on[0]
+		       ? json_pack("{s:s}", "listens_on", view->listens_on)
+		       : json_null();
+}
+
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
@@ -62,9 +70,9 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(int)view->draining, "killed", (int)view->killed, "recycles",
 		(json_int_t)view->recycles, "recycle_why",
 		view->recycle_why ? json_string(view->recycle_why) : json_null(), "hung_ms",
-		hung_json(view), "not_ready", not_ready_json(view), "last_exit",
-		exit_json(view, instance->ring, slot), "slot_listen",
-		slot_listen_json(instance, slot));
+		hung_json(view), "not_ready", not_ready_json(view), "sockets_not_used",
+		not_used_json(view), "last_exit", exit_json(view, instance->ring, slot),
+		"slot_listen", slot_listen_json(instance, slot));
 }
 
 static json_t *workers_json(const struct instance *instance, const struct survey *survey)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bind/bind_caller.h"
+#include "bind/bind_notices.h"
 #include "bind/bind_notify.h"
 #include "bind/bind_reader.h"
 #include "bind/bind_workers.h"
@@ -18,9 +19,8 @@
 #include "supervise/worker_messages.h"
 #include "wire/fd_passing.h"
 
-#define WORDS_SIZE    160
-#define FIRST_SOCKET  3 /* sd_listen_fds(3) */
-#define ELSEWHERE_MAX 16
+#define WORDS_SIZE   160
+#define FIRST_SOCKET 3 /* sd_listen_fds(3) */
 
 struct bind_worker {
 	struct bind_workers *workers;
@@ -91,23 +91,6 @@ static void take_back(const struct bind_worker *worker, const struct bind_call *
 }
 
 /*
- * Log once that a server asked for IPv4, and got a socket of both families. Most servers do not
- * mind.
- */
-static void say_family(struct bind_worker *worker, const struct bind_caller *caller, int listener)
-{
-	int fd = sticky_worker_fd(worker_sockets(worker->worker), (uint32_t)listener);
-
-	if (worker->workers->family_was_said || bind_is_v6(caller->socket) || !bind_is_v6(fd))
-		return;
-	worker->workers->family_was_said = true;
-	report(STICKY_LOG_INFO, "address_family",
-	       "so=\"the server has asked for IPv4, and sees its clients as ::ffff:A.B.C.D\" "
-	       "hint=\"-l 0.0.0.0:%u\"",
-	       caller->address.port);
-}
-
-/*
  * Put the socket of the slot in the place of the worker's own. Returns the errno that bind() ends
  * with, or -ENOENT: the caller does not wait any more.
  */
@@ -130,7 +113,7 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 		return -error;
 	}
 	worker->bound |= 1u << listener;
-	say_family(worker, caller, listener);
+	bind_note_family(worker->workers, caller, fd);
 	bind_listeners_say_wider(&worker->workers->listeners, &caller->address, (uint32_t)listener);
 	if (worker->workers->listeners.options.gives_sockets)
 		take_back(worker, call, fd, FIRST_SOCKET + listener);
@@ -159,29 +142,6 @@ static int on_bind(struct bind_worker *worker, const struct bind_call *call,
 }
 
 /*
- * Log that the worker listens on an address that is not steered. The user may want this (a port for
- * metrics), or -l names another port by mistake.
- */
-static void say_elsewhere(struct bind_worker *worker, int socket)
-{
-	struct bind_workers *workers = worker->workers;
-	struct bind_address address;
-	char text[BIND_ADDRESS_TEXT_SIZE];
-
-	if (bind_listeners_read(socket, &address) || !address.port)
-		return;
-	bind_address_format(&address, text);
-	if (!strcmp(text, workers->elsewhere) || workers->elsewhere_count == ELSEWHERE_MAX)
-		return;
-	workers->elsewhere_count++;
-	memcpy(workers->elsewhere, text, sizeof(text));
-	report(STICKY_LOG_INFO, "listens_elsewhere",
-	       "slot=%u pid=%d on=%s so=\"connections to this address are not placed: -l does not "
-	       "name it\"",
-	       worker_slot(worker->worker), worker->pid, text);
-}
-
-/*
  * Answer a listen(). A socket of the slot listens already. Its call succeeds without being done, so
  * that the queue keeps the length that --backlog gives it. Returns as on_bind().
  */
@@ -198,7 +158,8 @@ static int on_listen(struct bind_worker *worker, const struct bind_caller *calle
 			return 0;
 		}
 	}
-	say_elsewhere(worker, caller->socket);
+	bind_note_elsewhere(worker->workers, worker_slot(worker->worker), worker->pid,
+			    caller->socket);
 	return -EOPNOTSUPP;
 }
 
@@ -411,6 +372,11 @@ int bind_worker_open(struct bind_workers *workers, struct worker *worker, int *r
 void bind_worker_set_pid(struct bind_worker *worker, pid_t pid)
 {
 	worker->pid = pid;
+}
+
+bool bind_worker_has_bound(const struct bind_worker *worker)
+{
+	return worker->bound != 0;
 }
 
 int bind_worker_adopt(struct bind_workers *workers, struct worker *worker, pid_t pid,

@@ -8,6 +8,7 @@
 #ifndef STICKY_BIND_BIND_WORKER_H
 #define STICKY_BIND_BIND_WORKER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct worker; /* the supervisor's */
@@ -26,6 +27,9 @@ int bind_worker_open(struct bind_workers *workers, struct worker *worker, int *r
 
 /* Set the pid of the worker, after fork(). */
 void bind_worker_set_pid(struct bind_worker *worker, pid_t pid);
+
+/* Has the worker, or a process that it started, bound the address of a listener? */
+bool bind_worker_has_bound(const struct bind_worker *worker);
 
 /*
  * Continue with a worker that a previous controller started, and that has its slot or has left it.

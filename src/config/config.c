@@ -106,18 +106,17 @@ enum worker_mode config_worker_mode(const struct config *config)
 		return mode;
 	if (config->runs_node || is_one_of(config->command[0], node))
 		return WORKER_NODE;
-	return config->listen.count || config_bind_conflict(config) ? WORKER_ACTIVATION
-								    : WORKER_BIND;
+	if (config_bind_conflict(config))
+		return WORKER_ACTIVATION;
+	return config->listen.count && !known_server_binds(config->command) ? WORKER_ACTIVATION
+									    : WORKER_BIND;
 }
 
 bool config_helps_with_bind(const struct config *config)
 {
-	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma",
-					     "nginx",	 "haproxy", NULL};
-
 	return config->command && given_mode(config) == WORKER_AUTO &&
 	       config_worker_mode(config) == WORKER_ACTIVATION && !config_bind_conflict(config) &&
-	       !is_one_of(config->command[0], takers);
+	       !known_server_takes_sockets(config->command);
 }
 
 const char *config_bind_conflict(const struct config *config)

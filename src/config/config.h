@@ -225,8 +225,9 @@ struct config {
 
 /*
  * Returns how workers get their sockets. `auto` is resolved, except for the demo: to WORKER_NODE if
- * the command is node, else to WORKER_BIND if -l names no address and config_bind_conflict() finds
- * nothing, else to WORKER_ACTIVATION.
+ * the command is node; else to WORKER_BIND if the command is known to bind by itself
+ * (known_server_binds()), or if -l names no address and config_bind_conflict() finds nothing; else
+ * to WORKER_ACTIVATION.
  */
 enum worker_mode config_worker_mode(const struct config *config);
 

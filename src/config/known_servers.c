@@ -63,3 +63,60 @@ const struct known_server *known_server_find(char *const *command)
 			return &servers[i];
 	return NULL;
 }
+
+static bool is_any_of(const char *program, const char *const *names)
+{
+	while (*names && !is_named(program, *names))
+		names++;
+	return *names != NULL;
+}
+
+bool known_server_takes_sockets(char *const *command)
+{
+	static const char *const takers[] = {"gunicorn", "uvicorn", "hypercorn", "puma", NULL};
+	const char *program = command && *command ? program_of(command) : NULL;
+
+	return program && is_any_of(base_name(program), takers);
+}
+
+/*
+ * Programs that serve only with a certain option. The option may be joined with its value
+ * ("-mhttp.server"), or the value may be the next word.
+ */
+static const struct {
+	const char *program, *option, *value; /* value "": any */
+} binders[] = {
+	{"java", NULL, NULL},	   {"redis-server", NULL, NULL},    {"valkey-server", NULL, NULL},
+	{"php", "-S", ""},	   {"python", "-m", "http.server"}, {"ruby", "-r", "un"},
+	{"ruby", "-r", "webrick"},
+};
+
+static bool has_option(char *const *words, const char *option, const char *value)
+{
+	size_t length = strlen(option);
+
+	for (; *words; words++) {
+		const char *given = *words + length;
+
+		if (strncmp(*words, option, length))
+			continue;
+		if (!*given && words[1])
+			given = words[1];
+		if (!*value || !strcmp(given, value))
+			return true;
+	}
+	return false;
+}
+
+bool known_server_binds(char *const *command)
+{
+	const char *program = command && *command ? program_of(command) : NULL;
+	size_t i;
+
+	for (i = 0; program && i < sizeof(binders) / sizeof(binders[0]); i++)
+		if (is_named(base_name(program), binders[i].program) &&
+		    (!binders[i].option ||
+		     has_option(command, binders[i].option, binders[i].value)))
+			return true;
+	return false;
+}

@@ -138,7 +138,9 @@ static const struct config_option options[] = {
 	 KIND_TIME,
 	 AT(timing.stop_delay_ms)},
 	{{"watchdog", NO_LETTER, "TIME",
-	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced (off)", false},
+	  "A worker that sent no WATCHDOG=1 for this long is killed and replaced, once any worker "
+	  "has sent one (off)",
+	  false},
 	 KIND_TIME,
 	 AT(timing.watchdog_ms)},
 	{{"hang-timeout", NO_LETTER, "TIME",

@@ -154,6 +154,21 @@ static void teardown(struct controller *controller)
 	log_output_close(controller->instance.log_output);
 }
 
+/* Warn of --watchdog where nothing will ever send WATCHDOG=1. */
+static void report_watchdog(const struct config *config)
+{
+	bool is_node = config_is_node(config);
+
+	if (!config->command || !config->timing.watchdog_ms ||
+	    (!is_node && config_worker_mode(config) != WORKER_BIND))
+		return;
+	report(STICKY_LOG_WARN, "watchdog_without_sender",
+	       "so=\"%s: until a worker does, --watchdog watches none\" hint=\"use --hang-timeout "
+	       "with --on-hang=restart\"",
+	       is_node ? "Node.js can't send WATCHDOG=1"
+		       : "few servers that bind their address themselves send WATCHDOG=1");
+}
+
 static void report_start(const struct controller *controller)
 {
 	const struct known_server *server = config_known_server(controller->instance.config);
@@ -163,6 +178,7 @@ static void report_start(const struct controller *controller)
 	if (server)
 		report(STICKY_LOG_INFO, "stop_signal", "signal=%s because=\"%s\"",
 		       sigabbrev_np(server->stop_signal), server->because);
+	report_watchdog(controller->instance.config);
 	listen_describe(group, sizeof(addresses), addresses);
 	report(STICKY_LOG_INFO, "starting",
 	       "name=%s pid=%d listen=%s slots=%u steering=%s why=\"%s\" seed_id=%08x "

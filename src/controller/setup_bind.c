@@ -35,7 +35,8 @@ static int offer(struct controller *controller)
 
 static int complain(const struct config *config, int error)
 {
-	if (!config->worker || worker_mode_parse(config->worker) == WORKER_AUTO)
+	if (!config->listen.count &&
+	    (!config->worker || worker_mode_parse(config->worker) == WORKER_AUTO))
 		controller_complain("no address to listen on: name one by -l, e.g. -l "
 				    "127.0.0.1:3000\nthe server can't bind its own here: %s (%s)",
 				    bind_install_reason(error), strerror(-error));

@@ -314,6 +314,7 @@ int controller_open_state_file(struct controller *controller)
 		 */
 		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
+		content->workers_send_alive = controller->takeover.content->workers_send_alive;
 		content->traffic = controller->takeover.content->traffic;
 		content->exits = controller->takeover.content->exits;
 		exits_balance(&content->traffic, controller->legacy.carried.count, &content->exits);

@@ -83,6 +83,9 @@ const char *end_reason_describe(enum end_reason reason, const struct end_facts *
 	write_detail(reason, facts, detail);
 	snprintf(ret_text, size, "%s%s%s%s%s", text->before, detail, text->after ? text->after : "",
 		 more[0] ? ": " : "", more);
+	if (reason == END_SILENT && !facts->sent_alive)
+		return "it has never sent one, as others of this instance have; Node.js and many "
+		       "other servers can't: --hang-timeout with --on-hang=restart watches these";
 	if (reason == END_NOT_READY && facts->not_ready_hint)
 		return facts->not_ready_hint;
 	return text->hint;

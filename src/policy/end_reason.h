@@ -6,6 +6,7 @@
 #ifndef STICKY_POLICY_END_REASON_H
 #define STICKY_POLICY_END_REASON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ struct end_facts {
 	uint32_t ready_timeout_ms;
 	uint32_t watchdog_ms;
 	uint32_t hang_timeout_ms;
+	bool sent_alive;	      /* the worker has sent WATCHDOG=1 before */
 	const char *passed_by;	      /* the option by which connections are passed */
 	const char *not_ready_reason; /* what was missing for READY; "": not known */
 	/* what the user can do about not_ready_reason; NULL: the general hint for END_NOT_READY */

@@ -21,6 +21,15 @@ static const struct {
 			       "hear its clients",
 			       "a worker must not set SO_BINDTODEVICE on its listening socket: "
 			       "--bind-device does it for all of them"},
+	[HANG_ELSEWHERE] = {"listens on another address, does not use the sockets that it was "
+			    "given, and accepts nothing",
+			    "name the address that it listens on by -l, or start it with "
+			    "--worker=bind, for a server that binds its address itself"},
+	[HANG_NOT_BOUND] = {"waits for something else, has bound no address of -l, and accepts "
+			    "nothing",
+			    "a server that binds its address itself, and has not done so yet, "
+			    "wants --worker=bind; one that takes its socket from LISTEN_FDS: look "
+			    "what it waits for, by gdb -p or py-spy"},
 };
 
 static_assert(sizeof(causes) / sizeof(causes[0]) == HANG_CAUSE_COUNT, "a text for each cause");

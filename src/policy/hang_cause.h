@@ -13,11 +13,13 @@ enum hang_cause {
 	HANG_SLEEPS,	    /* it is in any other state */
 	HANG_CLOSED_SOCKET, /* no process has its listening socket open any more */
 	HANG_BOUND_SOCKET,  /* its listening socket is bound to another network device */
+	HANG_ELSEWHERE,	    /* it listens elsewhere, and does not use the sockets it was given */
+	HANG_NOT_BOUND,	    /* nothing shows that it uses the sockets that it was given */
 	HANG_CAUSE_COUNT
 };
 
 /*
- * Returns the cause, never HANG_CLOSED_SOCKET or HANG_BOUND_SOCKET.
+ * Returns the cause that the state of the process shows: one of the first three.
  *
  * letter   the state of the process, of proc_pid_stat(5)
  * cpu_ms   processor time that it used in the last elapsed_ms

@@ -12,6 +12,7 @@
 #include "bind/bind_install.h"
 #include "common/clock.h"
 #include "rights/privilege.h"
+#include "process/background.h"
 #include "process/process_internal.h"
 #include "common/log.h"
 #include "supervise/worker.h"
@@ -217,14 +218,16 @@ static void on_exit_of(struct process *process, const siginfo_t *info)
 {
 	struct run_exit how;
 
+	read_status(process);
+	process_close_status(process);
+	describe_exit(process, info, &how);
+	if (how.ok && worker_has_just_begun(process->worker))
+		background_end(process, &how);
 	process_kill_rest(process);
 	waitpid(process->pid, NULL, 0);
 	process->reaped = true;
-	read_status(process);
-	process_close_status(process);
 	output_source_drain(process->output);
 	output_source_drain(process->error_output);
-	describe_exit(process, info, &how);
 	worker_exited(process->worker, &how); /* frees the process */
 }
 

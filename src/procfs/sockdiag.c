@@ -125,7 +125,8 @@ static uint64_t received_of(const struct nlmsghdr *header, const struct inet_dia
 
 static bool is_at_ports(const struct inet_diag_msg *socket, const struct dump *dump)
 {
-	return is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count);
+	return !dump->ports ||
+	       is_one_of(ntohs(socket->id.idiag_sport), dump->ports, dump->port_count);
 }
 
 static int read_socket(const struct dump *dump, const struct nlmsghdr *header)

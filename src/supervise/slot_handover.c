@@ -143,8 +143,7 @@ static void note_has_slot(struct worker *worker)
 
 	sticky_slot_set_away(supervisor->options.group, slot->index, false);
 	supervisor_flush_later(supervisor);
-	if (worker->watchdog)
-		timer_start(worker->watchdog, worker->watchdog_ms);
+	worker_start_watchdog(worker);
 	if (!slot->was_ready)
 		supervisor->started_count++;
 	slot->was_ready = true;

@@ -49,6 +49,7 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 		ret_view->not_ready_reason = worker->not_ready_reason;
 		ret_view->not_ready_hint = worker->not_ready_hint;
 	}
+	ret_view->listens_on = worker->listens_on;
 	ret_view->handle = worker->handle;
 }
 

@@ -14,7 +14,7 @@
 /* One slot at one moment. */
 struct slot_view {
 	enum slot_mode mode;
-	bool has_worker; /* false: the next nine members are unset */
+	bool has_worker; /* false: the next ten members are unset */
 	enum worker_state state;
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
@@ -23,8 +23,10 @@ struct slot_view {
 	const char *status;	      /* the worker's STATUS=; "": none */
 	const char *not_ready_reason; /* what it lacks while it starts; "": it is not known */
 	const char *not_ready_hint;   /* what can be done about it; NULL: it is not known */
-	void *handle;		      /* for worker_backend_ops; NULL: its process has not begun */
-	uint32_t draining;	      /* workers that have left the slot, and have not ended yet */
+	/* where it listens instead of using its sockets; "": it uses them, or it is not known */
+	const char *listens_on;
+	void *handle;	   /* for worker_backend_ops; NULL: its process has not begun */
+	uint32_t draining; /* number of workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
 	bool has_exit; /* a worker of the slot has ended: the next three members are set */
 	struct run_exit last_exit;

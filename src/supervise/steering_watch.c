@@ -10,6 +10,7 @@
 #include "rights/privilege.h"
 #include "supervise/foreign_listeners.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/unused_sockets.h"
 
 #define CHECK_SECONDS 3
 /*
@@ -64,6 +65,7 @@ static void check(struct steering_watch *watch)
 
 	if (watch->supervisor->stopping)
 		return;
+	unused_sockets_look_again(watch->supervisor);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	result = sticky_group_check(watch->supervisor->options.group);
 	privilege_restore(previous);

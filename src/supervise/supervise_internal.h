@@ -142,6 +142,7 @@ struct worker {
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
+	bool sent_alive;	    /* it has sent WATCHDOG=1 */
 	bool stop_requested;	    /* it has been asked to stop */
 	bool is_adopted;	    /* a previous controller has started it */
 	struct channel_endpoint *channel; /* for passed connections; NULL: none are passed here */
@@ -155,7 +156,9 @@ struct worker {
 						*/
 	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
 	const char *not_ready_hint;	       /* what the user can do; NULL: the general hint */
-	struct worker_record *record;	       /* in the state file; NULL: none */
+	/* it does not use its sockets, and listens there instead; "": not so: unused_sockets.c */
+	char listens_on[STICKY_ADDRESS_TEXT_SIZE];
+	struct worker_record *record; /* in the state file; NULL: none */
 	char status[STATUS_SIZE];
 };
 
@@ -189,7 +192,11 @@ struct supervisor {
 	bool killed; /* during the stop a worker had to be killed after the hard-shutdown delay */
 	bool start_failed;
 	bool finished;
-	bool workers_speak; /* a worker has become ready by a notification */
+	bool workers_speak;	 /* a worker has become ready by a notification */
+	bool workers_send_alive; /* a worker has sent WATCHDOG=1 */
+	/* the last address that was reported to be a worker's listens_on; "": none */
+	char unused_was_said[STICKY_ADDRESS_TEXT_SIZE];
+	bool watchdog_was_said; /* it was reported that workers send no WATCHDOG=1 */
 	uint32_t slot_count;
 	uint32_t worker_count;
 	uint32_t started_count; /* number of slots that have been ready */

@@ -37,6 +37,14 @@ bool worker_is_ready(const struct worker *worker)
 	return worker->state == WORKER_READY && worker->slot->current == worker;
 }
 
+bool worker_has_just_begun(const struct worker *worker)
+{
+	uint32_t min_uptime_ms = supervisor_of(worker)->config->timing.min_uptime_ms;
+
+	return worker->state == WORKER_STARTING ||
+	       (worker->state == WORKER_READY && clock_ms() - worker->started_ms < min_uptime_ms);
+}
+
 void worker_note_held(struct worker *worker, uint32_t held)
 {
 	worker->not_held = ~held;

@@ -32,6 +32,12 @@ bool worker_is_in_stop(const struct worker *worker);
 bool worker_is_ready(const struct worker *worker);
 
 /*
+ * Returns true if it has not been ready yet, or not for --min-uptime since its start, and was not
+ * asked to stop.
+ */
+bool worker_has_just_begun(const struct worker *worker);
+
+/*
  * Note which listening sockets its process has, a bit for each listener. A controller that takes
  * over looks for these. A process has all of them unless this was called.
  */

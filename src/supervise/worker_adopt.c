@@ -60,8 +60,7 @@ static void place_ready(struct worker *worker)
 	slot->current = worker;
 	slot->was_ready = true;
 	slot->supervisor->started_count++;
-	if (worker->watchdog)
-		timer_start(worker->watchdog, worker->watchdog_ms);
+	worker_start_watchdog(worker);
 }
 
 /*
@@ -155,8 +154,8 @@ static int adopt_process(struct worker *worker, struct adopted_worker *adopted)
 }
 
 /*
- * Keep what the previous controller knew: whether workers send notifications, which also applies to
- * workers that are started later, and whether this one takes passed connections.
+ * Keep what the previous controller knew: whether workers send READY=1 and WATCHDOG=1, which also
+ * applies to workers that are started later, and whether this one takes passed connections.
  */
 static void adopt_knowledge(struct worker *worker, const struct worker_record *record)
 {
@@ -165,6 +164,7 @@ static void adopt_knowledge(struct worker *worker, const struct worker_record *r
 
 	supervisor->took_over = true;
 	supervisor->workers_speak |= content && content->workers_speak;
+	supervisor->workers_send_alive |= content && content->workers_send_alive;
 	if (worker->channel && record->takes_passed) {
 		channel_endpoint_set_speaks(worker->channel);
 		worker_takes_passed(worker, channel_endpoint_worker(worker->channel));

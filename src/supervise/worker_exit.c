@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/sanitize.h"
@@ -12,6 +13,8 @@
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/worker_start.h"
+
+#define LAST_LINES_SIZE 2048
 
 _Static_assert(CONFIG_RESTART_LIMIT_MAX < RESTART_DEATHS_MAX, "as many as are remembered");
 
@@ -57,6 +60,36 @@ static bool is_about_its_address(const struct worker *worker)
 	       config_worker_mode(config) == WORKER_BIND;
 }
 
+/* Did a worker end as another process has the address that it wanted to bind? */
+static bool says_address_in_use(const struct worker *worker)
+{
+	static const char *const words[] = {"Address already in use", "EADDRINUSE",
+					    "address already in use", "bind() failed (98"};
+	char lines[LAST_LINES_SIZE] = "";
+	size_t i;
+
+	if (!worker->handle || config_is_node(supervisor_of(worker)->config))
+		return false;
+	backend_of(worker)->ops->last_lines(worker->handle, sizeof(lines), lines);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(lines, words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Returns what the user can do about an address that is in use. With --worker=bind a listener's
+ * address never is: it is another one, which each worker binds for itself.
+ */
+static const char *in_use_hint(const struct config *config)
+{
+	if (config_worker_mode(config) == WORKER_BIND)
+		return "each worker binds this address: name it by another -l, or give each worker "
+		       "its own, e.g. by --env METRICS_PORT=90{slot}";
+	return "each worker binds this address: a server that binds its address itself wants "
+	       "--worker=bind, and the address by -l";
+}
+
 /* Returns the option by which connections are passed to workers here. */
 static const char *passed_by(const struct config *config)
 {
@@ -77,6 +110,7 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 	const struct end_facts facts = {
 		.ready_timeout_ms = config->timing.ready_timeout_ms,
 		.watchdog_ms = worker->watchdog_ms,
+		.sent_alive = worker->sent_alive,
 		.hang_timeout_ms = config->timing.hang_timeout_ms,
 		.passed_by = passed_by(config),
 		.not_ready_reason = worker->not_ready_reason,
@@ -90,6 +124,8 @@ static void describe_end(const struct worker *worker, struct run_exit *how)
 		how->hint = hint ? hint : how->hint;
 	} else if (!how->hint && is_about_its_address(worker)) {
 		how->hint = worker->not_ready_hint;
+	} else if (!how->hint && !how->ok && says_address_in_use(worker)) {
+		how->hint = in_use_hint(config);
 	} else if (!how->hint && missed_sockets(worker)) {
 		how->hint = "steering by user gives it no listening socket, its connections are "
 			    "passed: it wants sticky_process_open() of libsticky; or CAP_BPF, or "

@@ -17,6 +17,7 @@
 #include "supervise/slot_handover.h"
 #include "supervise/socket_check.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/unused_sockets.h"
 #include "supervise/waiting_list.h"
 #include "supervise/worker_channel.h"
 
@@ -105,7 +106,8 @@ static void on_hung(struct worker *worker, uint64_t now_ms)
 	uint32_t action = supervisor_of(worker)->config->timing.on_hang;
 
 	worker->hang->is_hung = true;
-	note_hung(worker, cause_of(worker, now_ms), worker_hung_ms(worker, now_ms), so[action]);
+	note_hung(worker, unused_sockets_cause(worker, cause_of(worker, now_ms)),
+		  worker_hung_ms(worker, now_ms), so[action]);
 	if (action == ON_HANG_SPILL)
 		set_away(worker, true);
 	if (action != ON_HANG_RESTART)

@@ -92,15 +92,18 @@ void worker_said(struct worker *worker, enum worker_word word)
 		worker->begun_ms = clock_ms();
 	else
 		worker->speaks = true;
+	if (worker->speaks)
+		worker->listens_on[0] = '\0';
 	if (word == WORKER_SAYS_READY || is_ready_by(worker, word))
 		said_ready(worker);
 	else if (word == WORKER_SAYS_STOPS)
 		worker_apply(worker, WORKER_SAYS_STOPPING);
 	else if (worker->state == WORKER_STARTING)
 		worker_start_ready_timer(worker);
-	if (worker->watchdog && worker->state == WORKER_READY &&
-	    (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY))
-		timer_start(worker->watchdog, worker->watchdog_ms);
+	if (word == WORKER_SAYS_ALIVE)
+		worker_note_alive(worker);
+	if (word == WORKER_SAYS_ALIVE || word == WORKER_SAYS_READY)
+		worker_start_watchdog(worker);
 }
 
 void worker_set_status(struct worker *worker, const char *status)

@@ -8,6 +8,7 @@
 #include "common/timer.h"
 #include "supervise/slot_handover.h"
 #include "supervise/supervise_internal.h"
+#include "supervise/unused_sockets.h"
 #include "supervise/worker_channel.h"
 
 /*
@@ -70,6 +71,9 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 		slot_note_killed(worker->slot);
 		worker_apply(worker, WORKER_MUST_END);
 	} else if (is_ready_by_uptime(worker)) {
+		/* Nothing but the time tells that it is ready: it may not even use its sockets. */
+		if (supervisor_of(worker)->config->ready != READY_STARTED)
+			(void)unused_sockets_look(worker);
 		worker_become_ready(worker);
 	} else if (clock_ms() - worker->started_ms <
 		   supervisor_of(worker)->config->timing.ready_timeout_ms) {
@@ -86,6 +90,22 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	}
 }
 
+/* Report that --watchdog can't watch these workers. Killing healthy ones again and again would help
+ * nobody. */
+static void note_unwatched(const struct worker *worker)
+{
+	json_t *fields = worker_fields(worker);
+
+	supervisor_of(worker)->watchdog_was_said = true;
+	json_object_set_new(fields, "so",
+			    json_string("no worker has sent WATCHDOG=1: they are watched from the "
+					"first one on"));
+	json_object_set_new(fields, "hint",
+			    json_string("--hang-timeout with --on-hang=restart watches servers "
+					"that send none"));
+	supervisor_note(supervisor_of(worker), STICKY_LOG_WARN, "watchdog_not_used", fields);
+}
+
 static void on_silence(evutil_socket_t fd, short what, void *context)
 {
 	struct worker *worker = context;
@@ -95,8 +115,42 @@ static void on_silence(evutil_socket_t fd, short what, void *context)
 	/* A worker that drains need not send WATCHDOG=1 any more. */
 	if (worker->state != WORKER_READY)
 		return;
+	if (!supervisor_of(worker)->workers_send_alive) {
+		if (!supervisor_of(worker)->watchdog_was_said)
+			note_unwatched(worker);
+		return;
+	}
 	worker_end_because(worker, END_SILENT);
 	worker_apply(worker, WORKER_FELL_SILENT);
+}
+
+void worker_start_watchdog(struct worker *worker)
+{
+	if (worker->watchdog && worker->state == WORKER_READY)
+		timer_start(worker->watchdog, worker->watchdog_ms);
+}
+
+/* From now on all workers are watched. The time of some of them may be over already. */
+static void watch_all(struct supervisor *supervisor)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_SLOTS_LIMIT; i++)
+		if (supervisor->slots[i] && supervisor->slots[i]->current)
+			worker_start_watchdog(supervisor->slots[i]->current);
+}
+
+void worker_note_alive(struct worker *worker)
+{
+	struct supervisor *supervisor = supervisor_of(worker);
+
+	worker->sent_alive = true;
+	if (supervisor->workers_send_alive)
+		return;
+	supervisor->workers_send_alive = true;
+	if (supervisor->options.state_file->content)
+		supervisor->options.state_file->content->workers_send_alive = true;
+	watch_all(supervisor);
 }
 
 static void on_lifetime(evutil_socket_t fd, short what, void *context)

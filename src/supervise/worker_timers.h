@@ -23,4 +23,14 @@ void worker_start_ready_timer(struct worker *worker);
  */
 void worker_start_deadline(struct worker *worker);
 
+/*
+ * Start the time in which a READY worker must send WATCHDOG=1, or start it anew. A worker without a
+ * watchdog is allowed. As long as no worker of the instance has sent one, the end of the time has
+ * no consequence but one message: the workers are of a kind that never does.
+ */
+void worker_start_watchdog(struct worker *worker);
+
+/* Note that a worker has sent WATCHDOG=1. */
+void worker_note_alive(struct worker *worker);
+
 #endif

@@ -164,6 +164,25 @@ static void look_at_start(struct problems *problems, const struct slot_facts *fa
 }
 
 /*
+ * Report a worker that does not use the socket that it was given: no restart helps. Returns false
+ * if the worker uses it, or if that is not known.
+ */
+static bool look_at_unused(struct problems *problems, const struct slot_facts *facts,
+			   const json_t *worker)
+{
+	const json_t *unused = json_object_get(worker, "sockets_not_used");
+
+	if (!json_is_object(unused))
+		return false;
+	say(problems,
+	    "slot %llu serves no client: its worker listens on %s, and does not use the socket "
+	    "that it "
+	    "was given\n  name that address by -l, or start it with --worker=bind",
+	    facts->slot, field_text(unused, "listens_on"));
+	return true;
+}
+
+/*
  * Report a slot that has had no ready worker for a while, though no command has taken it out of
  * service.
  */
@@ -199,6 +218,8 @@ static void look_at_worker(struct problems *problems, const json_t *worker)
 		say(problems,
 		    "slot %llu has failed, the last worker %s: 'stickyctl restart %llu%s'%s",
 		    facts.slot, facts.how, facts.slot, problems->instance, facts.detail);
+	else if (look_at_unused(problems, &facts, worker))
+		return;
 	else if (!strcmp(facts.state, "hung"))
 		say(problems,
 		    "slot %llu is hung: its worker accepts nothing; 'stickyctl restart %llu%s'",

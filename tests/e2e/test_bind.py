@@ -13,7 +13,7 @@ import time
 
 import harness
 import world
-from clients import HERE, LISTEN, ask, is_refused
+from clients import HERE, LISTEN, ask, client_socket, is_refused
 from lifecycle import LifecycleTestCase, Line
 from listening import listening_sockets
 from privilege import NOBODY, as_nobody, copy_program, forbid_seccomp, without
@@ -345,6 +345,7 @@ class Addresses(BindTestCase):
         self.assert_sticky(instance)
         # Said once, and not of each worker.
         line, = instance.log_lines("address_family")
+        self.assertEqual(line.level, "warn")
         self.assertIn("-l 0.0.0.0:3000", line.fields["hint"])
         line, = instance.log_lines("address_wider")
         self.assertEqual((line.fields["asked"], line.fields["listens"], line.fields["hint"]),
@@ -780,6 +781,69 @@ class Auto(BindTestCase):
         self.assertEqual(instance.log_lines("bind_answered"), [])
         self.assertEqual(instance.stop(), 0)
 
+    def proxy_files(self, server, name):
+        """The configuration of an nginx or an HAProxy that answers by itself."""
+        if name == "haproxy":
+            return self.write("haproxy.cfg", "defaults\n  mode http\n  timeout client 10s\n"
+                              f"frontend one\n  bind {server}\n  http-request return status 200\n")
+        places = "".join(f"{kind}_temp_path {self.dir}/{kind};" for kind in (
+            "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        return self.write("nginx.conf", "worker_processes 1; events {} http { access_log off; "
+                          f"{places} server {{ listen {server}; return 200 ok; }} }}")
+
+    def nginx(self, listen):
+        return ("nginx", "-c", self.proxy_files(listen, "nginx"), "-e", self.dir / "error.log",
+                "-g", f"daemon off; user root; pid {self.dir}/nginx.pid;")
+
+    def assert_answers(self, instance):
+        with client_socket(HERE) as client:
+            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            self.assertIn(b"200", client.recv(100))
+        self.assertIn(instance.stop("--now"), (0, 4))
+
+    @harness.needs("nginx")
+    def test_nginx_binds(self):
+        """It takes sockets by NGINX alone, and not by LISTEN_FDS."""
+        instance = self.serve("-w", 1, *LISTEN, "--", *self.nginx("127.0.0.1:3000"))
+        self.assertEqual(len(instance.log_lines("bind_answered")), 1)
+        self.assertNotIn("bind() to", (self.dir / "error.log").read_text())
+        self.assert_answers(instance)
+
+    @harness.needs("nginx")
+    def test_nginx_takes_what_it_is_given(self):
+        instance = self.serve("-w", 1, *LISTEN, "--env", "NGINX=3;", "--",
+                              *self.nginx("127.0.0.1:3000"))
+        pid, = self.pids(instance)
+        self.assertTrue(os.readlink(f"/proc/{pid}/fd/3").startswith("socket:"))
+        self.assert_answers(instance)
+
+    @harness.needs("nginx")
+    def test_nginx_does_not_find_its_address_in_what_it_is_given(self):
+        """-l is another address to it than its configuration has: it binds."""
+        instance = self.serve("-w", 1, *LISTEN, "--env", "NGINX=3;", "--",
+                              *self.nginx("0.0.0.0:3000"))
+        self.assert_answers(instance)
+        self.assertNotIn("bind() to", (self.dir / "error.log").read_text())
+
+    @harness.needs("haproxy")
+    def test_haproxy_binds(self):
+        config = self.proxy_files("127.0.0.1:3000", "haproxy")
+        self.assert_answers(self.serve("-w", 1, *LISTEN, "--", "haproxy", "-db", "-f", config))
+
+    @harness.needs("haproxy")
+    def test_haproxy_takes_what_its_configuration_names(self):
+        config = self.proxy_files("fd@3", "haproxy")
+        self.assert_answers(self.serve("-w", 1, *LISTEN, "--", "haproxy", "-db", "-f", config))
+
+    def test_a_server_that_is_known_to_bind(self):
+        """It is ready when it listens, and not after --min-uptime."""
+        java = self.script("java", "sleep 2; exec " + " ".join(map(str, self.binder())))
+        instance = self.serve("-w", 1, *LISTEN, "--", java, "-jar", "app.jar")
+        ready, = self.events(instance, "worker_state", state="ready")
+        self.assertGreaterEqual(ready["after_ms"], 2000)
+        self.assertEqual(ask(HERE)["result"], "ok")
+        self.assertEqual(instance.stop(), 0)
+
     def test_where_bind_can_not_be_answered(self):
         above = ("python3", "-c", LISTENER_ABOVE)
         instance = self.start("-w", 1, *LISTEN, "--", WORKER, "--notify", prefix=above).ready()
@@ -789,6 +853,202 @@ class Auto(BindTestCase):
         instance.wait()
         result = self.run_program(*above, STICKYCTL, "start", "-w", "1", "--", *BOUND)
         self.assert_message(result, "-l", "seccomp", code=FAILED)
+
+
+class NotUsed(BindTestCase):
+    """Workers that get sockets by LISTEN_FDS, and bind an address of their own instead."""
+
+    HANG = ("--hang-timeout", "600ms")
+
+    def problem(self, instance):
+        lines = instance.run("status").stdout.splitlines()
+        return lines[:lines.index("")]
+
+    def assert_told(self, instance):
+        line, = instance.log_lines("sockets_not_used")
+        self.assertEqual(line.level, "warn")
+        self.assertEqual(line.fields["listens_on"], "127.0.0.1:4000")
+        self.assertIn("--worker=bind", line.fields["hint"])
+        worker = instance.workers()[0]
+        self.assertEqual(worker["sockets_not_used"], {"listens_on": "127.0.0.1:4000"})
+        text = "\n".join(self.problem(instance))
+        self.assertIn("listens on 127.0.0.1:4000", text)
+        self.assertIn("--worker=bind", text)
+        self.assertNotIn("restart 0", text)
+
+    def check(self, *options):
+        """It is told at the start, and again when a client has waited in vain."""
+        instance = self.serve("-w", 1, *LISTEN, *self.HANG, *options, "--",
+                              *self.binder("127.0.0.1:4000"))
+        wait_for("it to be noticed", lambda: instance.log_lines("sockets_not_used"))
+        self.assert_told(instance)
+        with client_socket(HERE):
+            hung, = wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assertIn("--worker=bind", hung.fields["hint"])
+            self.assertNotIn("gdb", hung.fields["hint"])
+            self.assert_told(instance)
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_activation(self):
+        self.check("--worker", "activation")
+
+    def test_auto(self):
+        self.check()
+
+    def test_it_binds_late(self):
+        """Later than --min-uptime: it is seen when clients wait."""
+        late = self.script("late", "sleep 1; exec " + " ".join(map(str, self.binder(
+            "127.0.0.1:4000"))))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", "--min-uptime", "100ms",
+                              *self.HANG, "--", late)
+        wait_for("it to listen", lambda: not is_refused(("127.0.0.1", 4000)))
+        with client_socket(HERE):
+            wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assert_told(instance)
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def serves(self, body):
+        """A worker that uses descriptor 3, and listens elsewhere, too."""
+        server = self.write("both.py", "import select, socket, time\n"
+                            "more = socket.create_server(('127.0.0.1', 4000))\n"
+                            "server = socket.socket(fileno=3)\n" + textwrap.dedent(body))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", *self.HANG, "--",
+                              "python3", "-S", server)
+        with client_socket(HERE) as one, client_socket(HERE) as two:
+            one.sendall(b"x")
+            two.sendall(b"x")
+            wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+        self.assertEqual(instance.log_lines("sockets_not_used"), [])
+        self.assertIsNone(instance.workers()[0]["sockets_not_used"])
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_one_that_accepts(self):
+        self.serves("""
+            client, _ = server.accept()
+            time.sleep(1000)
+            """)
+
+    def test_one_that_polls(self):
+        self.serves("""
+            poll = select.epoll()
+            poll.register(server)
+            time.sleep(1000)
+            """)
+
+    def test_one_that_does_not_block(self):
+        self.serves("""
+            server.setblocking(False)
+            select.select([server], [], [])
+            time.sleep(1000)
+            """)
+
+    def test_one_that_uses_them_later(self):
+        """What was told of it is not told any more."""
+        server = self.write("later.py", textwrap.dedent("""
+            import os, socket, time
+            more = socket.create_server(('127.0.0.1', 4000))
+            while not os.path.exists("go"):
+                time.sleep(0.05)
+            while True:
+                socket.socket(fileno=os.dup(3)).accept()
+            """))
+        instance = self.serve("-w", 1, *LISTEN, "--worker", "activation", "--", "python3", "-S",
+                              server, cwd=self.dir)
+        instance.wait_status("it to be noticed", lambda status: (
+            status["workers"][0]["sockets_not_used"]))
+        self.write("go", "")
+        instance.wait_status("it to be forgotten", lambda status: not (
+            status["workers"][0]["sockets_not_used"]))
+        self.assertEqual(instance.stop("--now"), 0)
+
+    def test_one_that_has_bound_nothing_yet(self):
+        """With auto it may be a server that starts slowly."""
+        for options, told in (((), True), (("--worker", "activation"), False)):
+            instance = self.serve("-w", 1, *LISTEN, *options, *self.HANG, "--", "sleep", "1000")
+            with client_socket(HERE):
+                hung, = wait_for("a hung worker", lambda: instance.log_lines("worker_hung"))
+            self.assertEqual("--worker=bind" in hung.fields["hint"], told)
+            self.assertEqual(instance.log_lines("sockets_not_used"), [])
+            self.assertEqual(instance.stop("--now"), 0)
+
+    def test_the_address_is_in_use(self):
+        """Two workers bind it: the second one can't."""
+        for options, port in ((("--worker", "activation"), 4000), ((), 4000),
+                              (("--worker", "activation"), 3000)):
+            instance = self.start("-w", 2, *LISTEN, *options, "--",
+                                  *self.binder(f"127.0.0.1:{port}"))
+            exits = wait_for("a worker to end", lambda: instance.log_lines("worker_exit"))
+            self.assertIn("--worker=bind", exits[0].fields["hint"])
+            self.stickyctl("stop", "--now")
+            instance.wait()
+
+
+# Starts a server in a session of its own, as a daemon does, and exits.
+DAEMONIZE = r"""
+import os, sys, time
+if not os.fork():
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    if not os.fork():
+        time.sleep(0.3)
+        os.execvp(sys.argv[1], sys.argv[1:])
+    os._exit(0)
+"""
+
+
+class Background(BindTestCase):
+    """A server that goes to the background is no worker."""
+
+    def check(self, *command, options=BIND):
+        instance = self.start("-w", 1, *LISTEN, *options, "--", *command)
+        self.assert_failed(instance, "went to the background as pid", "in the foreground")
+        self.assertTrue(instance.log_lines("went_to_background"))
+        # What was left does not keep the address.
+        wait_for("no process to be left", lambda: not world.other_processes())
+        self.assertEqual(listening_sockets(), [])
+        instance = self.serve_bound(1)
+        self.assertEqual(instance.stop(), 0)
+
+    @harness.needs("redis-server")
+    def test_redis(self):
+        self.check("redis-server", "--port", "3000", "--bind", "127.0.0.1", "--save", "",
+                   "--daemonize", "yes", "--dir", self.dir)
+
+    def test_a_session_of_its_own(self):
+        daemonize = self.write("daemonize.py", DAEMONIZE)
+        for options in (BIND, (), ("--worker", "activation")):
+            self.check("python3", "-S", daemonize, *self.binder(), options=options)
+
+    def test_another_environment(self):
+        """The daemon has the worker's output still."""
+        daemonize = self.write("daemonize.py", DAEMONIZE)
+        self.check("python3", "-S", daemonize, "env", "-i", "PATH=/bin:/usr/bin:/usr/local/bin",
+                   *self.binder())
+
+    def test_a_shell(self):
+        self.check("sh", "-c", " ".join(map(str, self.binder())) + " & exit 0")
+
+    @harness.needs("nginx")
+    def test_nginx(self):
+        config = self.write("nginx.conf", f"events {{}} pid {self.dir}/nginx.pid; http {{ server "
+                            "{ listen 127.0.0.1:3000; } }")
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--", "nginx", "-c", config, "-e",
+                              self.dir / "error.log", "-g", "user root;")
+        # It is ready when it listens, and goes to the background then.
+        instance.wait_status("it to be ended", lambda status: (
+            status["workers"][0]["restarts"] > 2))
+        last = instance.workers()[0]["last_exit"]
+        self.assertIn("went to the background as pid", last["text"])
+        self.assertIn("in the foreground", last["hint"])
+        self.assertEqual(instance.stop("--now"), 0)
+        wait_for("no process to be left", lambda: not world.other_processes())
+
+    def test_one_that_only_ends(self):
+        instance = self.start("-w", 1, *LISTEN, *BIND, "--", "true")
+        self.assert_failed(instance, "exited with code 0")
+        self.assertNotIn("background", instance.errors)
 
 
 class Refused(BindTestCase):

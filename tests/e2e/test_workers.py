@@ -12,6 +12,8 @@ import signal
 
 import harness
 from clients import HERE, LISTEN, ask, client_socket
+from harness import needs
+from lifecycle import LifecycleTestCase
 from privilege import NOBODY, as_nobody, copy_program
 from programs import STICKYCTL, WORKER, environment
 from workers import WorkerTestCase
@@ -328,6 +330,55 @@ class Unprivileged(WorkerTestCase):
             self.assertEqual(ask(HERE, source)["slot"], instance.where(source)["slot"])
         self.assertEqual((self.run_dir / "default").stat().st_mode & 0o7777, 0o700)
         self.assertEqual(instance.terminate(), 0)
+
+
+class Watchdog(LifecycleTestCase):
+    """--watchdog where workers never send WATCHDOG=1: healthy ones are left alone."""
+
+    def check(self, *command, event):
+        instance = self.serve("-w", 2, *LISTEN, "--watchdog", "300ms", "--", *command)
+        pids = self.pids(instance)
+        instance.wait_status("a while", lambda status: all(
+            worker["uptime_ms"] > 1500 for worker in status["workers"]))
+        self.assertEqual(self.pids(instance), pids)
+        line, = instance.log_lines(event)
+        self.assertIn("--on-hang=restart", line.fields["hint"])
+        self.assertEqual(line.level, "warn")
+        return instance
+
+    @needs("node")
+    def test_node(self):
+        app = self.write("app.js", "require('http').createServer((request, response) => "
+                         "response.end('ok')).listen(3000);\n")
+        self.assertEqual(self.check("node", app, event="watchdog_without_sender").stop(), 0)
+
+    def test_a_server_that_binds(self):
+        java = self.script("java", f"exec {WORKER} --bind 127.0.0.1:3000")
+        self.assertEqual(self.check(java, event="watchdog_without_sender").stop(), 0)
+
+    def test_a_worker_that_sends_ready_alone(self):
+        self.assertEqual(self.check(WORKER, "--notify", event="watchdog_not_used").stop(), 0)
+
+    def test_one_that_has_never_sent_any(self):
+        """The other one has: they are of a kind that does."""
+        command = self.script("half", f'if [ "$STICKY_SLOT" = 0 ]; then exec {WORKER} --notify '
+                              f'--watchdog; else exec {WORKER} --notify; fi')
+        instance = self.serve("-w", 2, *LISTEN, "--watchdog", "700ms", "--", command)
+        worker = self.wait_generation(instance, 2, slot=1)
+        self.assertIn("sent no WATCHDOG=1 for 700 ms", worker["last_exit"]["text"])
+        self.assertIn("--hang-timeout", worker["last_exit"]["hint"])
+
+    def test_it_is_known_after_a_takeover(self):
+        words = ("-w", 1, *LISTEN, "--watchdog", "2s", "--", WORKER, "--notify", "--watchdog")
+        instance = self.serve(*words)
+        instance.wait_status("a while", lambda status: status["workers"][0]["uptime_ms"] > 1000)
+        stopped, = self.pids(instance)
+        # Stopped first: this worker ends where there is nobody to send WATCHDOG=1 to.
+        os.kill(stopped, signal.SIGSTOP)
+        self.kill_controller(instance)
+        successor = self.start(*words)
+        self.wait_generation(successor, 2)
+        self.assertEqual(successor.stop(), 0)
 
 
 if __name__ == "__main__":

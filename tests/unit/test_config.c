@@ -262,13 +262,16 @@ static void who_may_bind_by_itself(void **state)
 		enum worker_mode mode;
 		bool is_helped;
 	} cases[] = {
-		{NULL, "java", "listen", ":80", WORKER_ACTIVATION, true},
-		{"auto", "java", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "./server", "listen", ":80", WORKER_ACTIVATION, true},
+		{"auto", "./server", "listen", ":80", WORKER_ACTIVATION, true},
+		/* It is known that it takes none. */
+		{NULL, "java", "listen", ":80", WORKER_BIND, false},
 		{NULL, "java", NULL, NULL, WORKER_BIND, false},
 		{"bind", "java", "listen", ":80", WORKER_BIND, false},
 		{"activation", "java", "listen", ":80", WORKER_ACTIVATION, false},
 		{NULL, "/usr/bin/gunicorn", "listen", ":80", WORKER_ACTIVATION, false},
-		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, false},
+		{NULL, "nginx", "listen", ":80", WORKER_ACTIVATION, true},
+		{NULL, "haproxy", "listen", ":80", WORKER_ACTIVATION, true},
 		{NULL, "node", "listen", ":80", WORKER_NODE, false},
 		/* The help with bind() can't be combined with these options. */
 		{NULL, "java", "behind-proxy", "xff", WORKER_ACTIVATION, false},

@@ -14,6 +14,7 @@ static const struct end_facts facts = {
 	.ready_timeout_ms = 5000,
 	.watchdog_ms = 700,
 	.hang_timeout_ms = 900,
+	.sent_alive = true,
 	.passed_by = "--behind-proxy=xff",
 	.not_ready_reason = "",
 };
@@ -65,6 +66,18 @@ static void what_was_missing_for_readiness_is_told(void **state)
 	assert_string_equal(hint, "use port 8080");
 }
 
+static void one_that_never_sent_watchdog_has_a_hint(void **state)
+{
+	struct end_facts never = facts;
+	char text[256];
+
+	(void)state;
+	assert_null(end_reason_describe(END_SILENT, &facts, sizeof(text), text));
+	never.sent_alive = false;
+	assert_non_null(strstr(end_reason_describe(END_SILENT, &never, sizeof(text), text),
+			       "--on-hang=restart"));
+}
+
 static void a_text_is_cut_to_its_room(void **state)
 {
 	char text[8];
@@ -80,6 +93,7 @@ int main(void)
 		cmocka_unit_test(each_reason_has_a_text_of_its_own),
 		cmocka_unit_test(the_facts_are_told),
 		cmocka_unit_test(what_was_missing_for_readiness_is_told),
+		cmocka_unit_test(one_that_never_sent_watchdog_has_a_hint),
 		cmocka_unit_test(a_text_is_cut_to_its_room),
 	};
 

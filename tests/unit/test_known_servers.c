@@ -68,11 +68,62 @@ static void no_command_is_known(void **state)
 	assert_null(known_server_find(NULL));
 }
 
+/* Commands, and whether their servers bind by themselves. */
+static const struct {
+	const char *words[WORDS_MAX];
+	bool binds;
+} bound[] = {
+	{{"java", "-jar", "app.jar"}, true},
+	{{"/opt/jdk/bin/java17", "Server"}, true},
+	{{"javac", "Server.java"}, false},
+	{{"php", "-S", "127.0.0.1:80"}, true},
+	{{"php8.2", "-S127.0.0.1:80"}, true},
+	{{"php", "server.php"}, false},
+	{{"redis-server", "--port", "1"}, true},
+	{{"python3", "-m", "http.server", "80"}, true},
+	{{"python3.11", "-u", "-m", "http.server"}, true},
+	{{"python3", "-mhttp.server"}, true},
+	{{"env", "A=1", "python3", "-m", "http.server"}, true},
+	{{"python3", "-m", "app"}, false},
+	{{"python3", "-m"}, false},
+	{{"python3", "http.server"}, false},
+	{{"ruby", "-run", "-e", "httpd"}, true},
+	{{"ruby", "-r", "webrick", "-e", "1"}, true},
+	{{"ruby", "server.rb"}, false},
+	{{"./server"}, false},
+	{{"env"}, false},
+};
+
+static void who_binds_is_known(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bound) / sizeof(bound[0]); i++)
+		assert_int_equal(known_server_binds((char *const *)bound[i].words), bound[i].binds);
+	assert_false(known_server_binds(NULL));
+}
+
+static void who_takes_sockets_is_known(void **state)
+{
+	char *gunicorn[] = {"/usr/bin/gunicorn", "app", NULL};
+	char *nginx[] = {"env", "A=1", "nginx", NULL};
+	char *haproxy[] = {"haproxy", NULL};
+
+	(void)state;
+	assert_true(known_server_takes_sockets(gunicorn));
+	assert_false(known_server_takes_sockets(nginx));
+	assert_false(known_server_takes_sockets(haproxy));
+	assert_false(known_server_takes_sockets(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_server_has_its_signal),
 		cmocka_unit_test(no_command_is_known),
+		cmocka_unit_test(who_binds_is_known),
+		cmocka_unit_test(who_takes_sockets_is_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
