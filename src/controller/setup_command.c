@@ -5,8 +5,8 @@
 #include "common/error_text.h"
 #include "common/exit_code.h"
 #include "controller/controller_internal.h"
-#include "node/command_advice.h"
-#include "node/node_command.h"
+#include "command/command_advice.h"
+#include "command/node_command.h"
 
 /*
  * The PATH is this process's, though --env may give the worker another one. exec() reports an empty

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/node_command.h"
+#include "command/node_command.h"
 
 #define DEFAULT_PORT 9229
 #define WORD_SIZE    512

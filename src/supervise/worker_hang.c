@@ -13,12 +13,12 @@
 #include "procfs/process_state.h"
 #include "policy/hang_cause.h"
 #include "listen/listeners.h"
-#include "supervise/queue_alarm.h"
+#include "listen/queue_alarm.h"
 #include "supervise/slot_handover.h"
 #include "supervise/socket_check.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/unused_sockets.h"
-#include "supervise/waiting_list.h"
+#include "listen/waiting_list.h"
 #include "supervise/worker_channel.h"
 
 #define LOOK_MIN_MS 10

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "node/inspect_port.h"
-#include "node/node_command.h"
+#include "command/node_command.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define WORDS(...)   ((char *const[]){__VA_ARGS__, NULL})

@@ -2,8 +2,8 @@
 /*
  * Lists the connections that wait in the accept queues of all workers, as the kernel reports them.
  */
-#ifndef STICKY_SUPERVISE_WAITING_LIST_H
-#define STICKY_SUPERVISE_WAITING_LIST_H
+#ifndef STICKY_LISTEN_WAITING_LIST_H
+#define STICKY_LISTEN_WAITING_LIST_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/waiting_list.h"
+#include "listen/waiting_list.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Advises on commands that start Node.js as a child process, and names the right command. */
-#ifndef STICKY_NODE_COMMAND_ADVICE_H
-#define STICKY_NODE_COMMAND_ADVICE_H
+#ifndef STICKY_COMMAND_COMMAND_ADVICE_H
+#define STICKY_COMMAND_COMMAND_ADVICE_H
 
 #include <stdbool.h>
 

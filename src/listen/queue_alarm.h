@@ -4,8 +4,8 @@
  * it is armed and nothing waits, it costs nothing; while it is not armed, connections cause no
  * wake-up.
  */
-#ifndef STICKY_SUPERVISE_QUEUE_ALARM_H
-#define STICKY_SUPERVISE_QUEUE_ALARM_H
+#ifndef STICKY_LISTEN_QUEUE_ALARM_H
+#define STICKY_LISTEN_QUEUE_ALARM_H
 
 #include <event2/event.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs that start an application of Node.js as their child, and can't be its worker. Pure. */
-#ifndef STICKY_NODE_WRAPPERS_H
-#define STICKY_NODE_WRAPPERS_H
+#ifndef STICKY_COMMAND_WRAPPERS_H
+#define STICKY_COMMAND_WRAPPERS_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names the command to write in the place of one that starts Node.js as a child process. */
-#ifndef STICKY_NODE_INSTEAD_H
-#define STICKY_NODE_INSTEAD_H
+#ifndef STICKY_COMMAND_INSTEAD_H
+#define STICKY_COMMAND_INSTEAD_H
 
 #include "common/error_text.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Finds out whether a worker's command is an application of Node.js. */
-#ifndef STICKY_NODE_NODE_COMMAND_H
-#define STICKY_NODE_NODE_COMMAND_H
+#ifndef STICKY_COMMAND_NODE_COMMAND_H
+#define STICKY_COMMAND_NODE_COMMAND_H
 
 #include <limits.h>
 #include <stdbool.h>

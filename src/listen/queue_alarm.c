@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "supervise/queue_alarm.h"
+#include "listen/queue_alarm.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-#include "node/command_advice.h"
+#include "command/command_advice.h"
 
 #include <string.h>
 
-#include "node/instead.h"
-#include "node/node_command.h"
-#include "node/node_words.h"
-#include "node/wrappers.h"
+#include "command/instead.h"
+#include "command/node_command.h"
+#include "command/node_words.h"
+#include "command/wrappers.h"
 
 /* What is wrong with a command, as a sentence. */
 struct fault {

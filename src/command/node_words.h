@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The words of a command line of Node.js: its own options, the script, the script's arguments.
  * Pure. */
-#ifndef STICKY_NODE_NODE_WORDS_H
-#define STICKY_NODE_NODE_WORDS_H
+#ifndef STICKY_COMMAND_NODE_WORDS_H
+#define STICKY_COMMAND_NODE_WORDS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "node/node_words.h"
+#include "command/node_words.h"
 
 #include <string.h>
 

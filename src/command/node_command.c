@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "node/node_command.h"
+#include "command/node_command.h"
 
 #include <fcntl.h>
 #include <limits.h>

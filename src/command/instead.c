@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "node/instead.h"
+#include "command/instead.h"
 
 #include <ctype.h>
 #include <jansson.h>
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "common/sanitize.h"
-#include "node/node_command.h"
-#include "node/node_words.h"
-#include "node/wrappers.h"
+#include "command/node_command.h"
+#include "command/node_words.h"
+#include "command/wrappers.h"
 
 #define WORDS_MAX 64 /* a script of more words is shown as it is */
 #define DEPTH_MAX 8  /* a script that runs itself ends here */

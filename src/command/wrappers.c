@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "node/wrappers.h"
+#include "command/wrappers.h"
 
 #include <stddef.h>
 #include <string.h>
