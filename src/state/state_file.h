@@ -75,6 +75,7 @@ struct state_file_content {
 	 */
 	struct exit_counters exits;
 	uint64_t more_fixed_ids[CONFIG_FIXED_MAX - STATE_FILE_FIXED_FIRST];
+	struct head_counters heads;
 };
 
 struct state_file {
