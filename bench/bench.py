@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make bench: everything side by side, in one run; make bench-quick: the same, shorter.
+"""make bench: measures everything side by side, in one run; make bench-quick: the same, shorter.
 
     BUILD=build bench/bench.py [--quick] [SECTION...]
 
-Writes BUILD/bench/report.json and report.html; of some sections alone report-SECTION.html. What each figure is: bench/README.md. How much is
-measured, and how that is set: bench/rig/settings.py.
+Writes BUILD/bench/report.json and report.html; if only some sections are measured,
+report-SECTION.html. bench/README.md says what each figure is. bench/rig/settings.py says how much
+is measured, and how to set that.
 
 Exit codes: 0 measured; 1 failed; 2 usage; 77 not permitted.
 """
@@ -42,7 +43,7 @@ def parse():
 
 
 class Progress:
-    """What is being measured, for whoever waits."""
+    """Tells the user what is being measured."""
 
     def __init__(self):
         self.began = time.monotonic()
@@ -52,7 +53,7 @@ class Progress:
 
 
 def measure(sections, settings, figures):
-    """A section that can't be measured leaves the others."""
+    """Measure sections. If one fails, the others are measured nevertheless."""
     progress = Progress()
     for name in sections:
         progress.say(name)
@@ -65,12 +66,12 @@ def measure(sections, settings, figures):
 
 
 def packages():
-    """What bench/node names, for the report."""
+    """Return the contents of bench/node/package.json, for the report."""
     return json.loads((pathlib.Path(__file__).parent / "node" / "package.json").read_text())
 
 
 def command(options):
-    """By which a reader measures the same again."""
+    """Return the command that measures the same again."""
     sections = f" ONLY='{' '.join(options.sections)}'" if options.sections else ""
     own = "".join(f" {name.upper()}={os.environ[name.upper()]}" for name in DEFAULTS
                   if os.environ.get(name.upper()))
@@ -86,7 +87,7 @@ def say_what_was_measured(options, settings, figures, where):
 
 
 def end_by_signal(number, _):
-    """As an exit: what was started is ended."""
+    """Exit, so that the programs that were started are ended."""
     sys.exit(128 + number)
 
 

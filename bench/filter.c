@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the filter of a worker that binds itself (src/bind/bind_filter.h) costs: its system calls
- * beside those of a process without it.
+ * Measures the cost of the filter of a worker that binds itself (src/bind/bind_filter.h): its
+ * system calls beside those of a process without it.
  *
  *     filter ROUNDS CALLS
  *
- * In each round a process without the filter and one with it make so many calls of each kind. A
- * bind() is of a UDP socket, so that this program, as the controller does, lets the kernel do it.
- * Prints one JSON object: nanoseconds a call, one value a round.
+ * In each round a process without the filter and one with it make CALLS calls of each kind. The
+ * bind() is of a UDP socket: this program answers it as the controller does, by letting the kernel
+ * do it. Prints one JSON object: nanoseconds a call, one value a round.
  *
  * Exit codes: 0 measured; 1 failed; 2 usage; 77 not permitted.
  */
@@ -32,7 +32,7 @@
 
 #define ROUNDS_MAX    256
 #define CALLS_MAX     10000000
-#define FEWER	      1000 /* a bind() takes so much longer than other calls */
+#define FEWER	      1000 /* bind() takes longer, and is called so many times less often */
 #define NOT_PERMITTED 77
 
 enum { FAILED = 1, USAGE = 2 };
@@ -42,7 +42,7 @@ enum call { GETPPID, READ, BIND, CALL_COUNT };
 static const char *const call_names[CALL_COUNT] = {
 	[GETPPID] = "getppid", [READ] = "read of 1 byte", [BIND] = "bind of a UDP socket"};
 
-/* [with the filter] */
+/* The second index of `ns` is 1 with the filter. */
 struct round {
 	double ns[2][CALL_COUNT];
 };
@@ -57,7 +57,7 @@ static double now_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* ---- In the child ----------------------------------------------------------------- */
+/* ---- The child ---------------------------------------------------------------------- */
 
 static void call_getppid(uint32_t calls)
 {
@@ -72,7 +72,7 @@ static void call_read(uint32_t calls)
 
 	if (pipe(pipe_ends))
 		_exit(FAILED);
-	/* A pipe without a writer: each read() returns 0. */
+	/* The pipe has no writer, so each read() returns 0. */
 	close(pipe_ends[1]);
 	while (calls--)
 		if (read(pipe_ends[0], &byte, 1))
@@ -122,9 +122,9 @@ run_child(uint32_t calls, bool filtered, int channel, double *ret_ns)
 	_exit(0);
 }
 
-/* ---- In the parent ------------------------------------------------------------------ */
+/* ---- The parent --------------------------------------------------------------------- */
 
-/* Let the kernel do what the child binds, until it has ended. */
+/* Let the kernel do each bind() of the child, until the child has ended. */
 static void serve(int filter)
 {
 	struct pollfd poller = {.fd = filter, .events = POLLIN};
@@ -139,7 +139,7 @@ static void serve(int filter)
 	}
 }
 
-/* Returns an exit code. */
+/* Run a child once. Returns an exit code. */
 static int run(uint32_t calls, bool filtered, double *ret_ns)
 {
 	int ends[2], filter = -1, status;
@@ -197,7 +197,7 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (rounds == MAP_FAILED)
 		return FAILED;
-	/* By turns, so that what disturbs the machine disturbs both. */
+	/* The two take turns, so that a disturbance of the machine affects both. */
 	for (i = 0; i < 2 * count && !code; i++)
 		code = run(calls, i % 2, rounds[i / 2].ns[i % 2]);
 	if (code)

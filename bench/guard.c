@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What bench/guard.py counts the instructions of: one case, so many times.
+ * Runs one case many times, so that bench/guard.py can count its instructions.
  *
- *     guard --list          the names of the cases
- *     guard CASE TIMES      run it
- *     guard --program       the BPF program as this kernel has it, as JSON; needs CAP_BPF
+ *     guard --list          print the names of the cases
+ *     guard CASE TIMES      run a case
+ *     guard --program       print the BPF program's sizes in this kernel as JSON; needs CAP_BPF
  *
- * A case does the same in each run: there is no clock in it, no chance, and nothing from the
- * environment.
+ * A case does the same in each run: it uses no clock, no chance, and nothing from the environment.
  *
  * Exit codes: 0 done; 1 failed; 2 no such case; 77 not permitted.
  */
@@ -31,15 +30,16 @@
 #include "sticky.h"
 
 #define PAGE		4096
-#define CLIENTS		16 /* they take turns */
+#define CLIENTS		16 /* number of clients, which take turns */
 #define BAD_USAGE	2
 #define NOT_PERMITTED	77
-#define LIBRARY_PROGRAM "sticky_select" /* bpf/sticky.bpf.c */
+#define LIBRARY_PROGRAM "sticky_select" /* the program's name in bpf/sticky.bpf.c */
 
 /*
- * In the place of libc's, for all of this program. Those take more instructions where one of the
- * strings happens to lie at the end of a cache line, so that any new string anywhere changed the
- * figures of parsers by up to 2 %. These take the same for each byte that is looked at.
+ * This replaces the C library's function in all of this program. That function takes more
+ * instructions if one of the strings happens to lie at the end of a cache line. So any new string
+ * anywhere changed the figures of parsers by up to 2 %. This function takes the same number for
+ * each byte that it looks at.
  */
 int strncasecmp(const char *a, const char *b, size_t length)
 {
@@ -59,7 +59,7 @@ int strcasecmp(const char *a, const char *b)
 	return strncasecmp(a, b, SIZE_MAX);
 }
 
-/* ---- What parsers are given -------------------------------------------------------- */
+/* ---- Input of the parsers ----------------------------------------------------------- */
 
 #define SHORT                                                                                      \
 	"GET /health HTTP/1.1\r\nHost: example.com\r\nUser-Agent: curl/7.88.1\r\nAccept: */*\r\n"
@@ -92,7 +92,7 @@ int strcasecmp(const char *a, const char *b)
 #define V2_HEAD	 "\r\n\r\n\0\r\nQUIT\n\x21"
 #define V2_PORTS "\xc8\x22\x01\xbb"
 #define V2_V4	 V2_HEAD "\x11\x00\x0c\xcb\x00\x71\x09\x0a\x00\x00\x01" V2_PORTS
-/* IPv6, and as TLVs the name that was asked for and a checksum. */
+/* IPv6, with two TLVs: the server's name that the client asked for, and a checksum. */
 #define V2_TLVS                                                                                    \
 	V2_HEAD "\x21\x00\x39"                                                                     \
 		"\x20\x01\x0d\xb8\x00\x01\x00\x02\x00\x00\x00\x00\x00\x00\x00\x09"                 \
@@ -105,9 +105,15 @@ int strcasecmp(const char *a, const char *b)
 
 struct guard_case;
 
-/* All that cases read and write: behind a pointer, so that the compiler knows none of it. */
+/*
+ * All that cases read and write. It is behind a pointer, so that the compiler knows none of the
+ * values.
+ */
 struct fixture {
-	/* From a page's start on: libc's functions do more where a text lies across two. */
+	/*
+	 * The text starts at a page: the C library's functions do more if a text lies across two
+	 * pages.
+	 */
 	_Alignas(PAGE) char text[PAGE];
 	const struct guard_case *guarded;
 	struct sticky_table table;
@@ -119,15 +125,15 @@ struct fixture {
 	struct client_ip_answer client;
 	struct proxy_header_answer endpoint;
 	struct sticky_prefix prefix;
-	volatile uint32_t sink; /* what runs return: none may be left out */
+	volatile uint32_t sink; /* results of the runs, so that the compiler leaves none out */
 };
 
 struct guard_case {
 	const char *name;
 	uint32_t (*run)(struct fixture *fixture, uint32_t turn);
 	void (*make_client)(struct sockaddr_storage *client, uint32_t number);
-	uint32_t slots;	 /* in the table; 0: it is not filled in */
-	uint32_t wanted; /* what `run` returns; 0: anything */
+	uint32_t slots;	 /* number of slots in the table; 0: the table is not filled in */
+	uint32_t wanted; /* the result of `run`; 0: any */
 	const char *text;
 	size_t length;
 	const char *header;
@@ -175,14 +181,14 @@ static uint32_t count_key_words(struct fixture *fixture, uint32_t turn)
 	return make_key(fixture, turn) ? 0 : fixture->key.words;
 }
 
-/* Of the one key that prepare() made. */
+/* Hash the one key that prepare() made. */
 static uint32_t hash_key(struct fixture *fixture, uint32_t turn)
 {
 	(void)turn;
 	return sticky_hash_bucket(sticky_key_hash(&fixture->settings, &fixture->key));
 }
 
-/* As sticky_group_where() does, which dispatchers ask as well. */
+/* Look a client up as sticky_group_where() does, which dispatchers use, too. */
 static uint32_t look_up(struct fixture *fixture, uint32_t turn)
 {
 	if (make_key(fixture, turn))
@@ -230,7 +236,7 @@ static uint32_t parse_prefix(struct fixture *fixture, uint32_t turn)
 	.run = find_client, TEXT(head "\r\n"), .header = (name), .wanted = (result)
 #define PROXY(bytes) .run = parse_proxy_header, TEXT(bytes), .wanted = PROXY_HEADER_FOUND
 
-/* Of the table's blocks (bpf/abi.h) none is mixed at 8 slots, and two of three are at 64. */
+/* At 8 slots no block of the table (bpf/abi.h) is mixed; at 64 slots two of three blocks are. */
 static const struct guard_case cases[] = {
 	{.name = "key_v4", .run = count_key_words, CLIENT(v4), .wanted = 1},
 	{.name = "key_v6", .run = count_key_words, CLIENT(v6), .wanted = 4},
@@ -257,7 +263,7 @@ static const struct guard_case cases[] = {
 
 #define CASE_COUNT (sizeof(cases) / sizeof(cases[0]))
 
-/* ---- Running them ------------------------------------------------------------------ */
+/* ---- Running a case ---------------------------------------------------------------- */
 
 static int failed(const char *what, int error)
 {
@@ -305,7 +311,7 @@ static int prepare(const struct guard_case *guarded, struct fixture *fixture)
 	return prefixes_init(&fixture->trusted, list, count);
 }
 
-/* Whoever gives up at once is fast: what is counted has to come out right as well. */
+/* Check the result of a run: code that fails early would count as fast. */
 static int check(const struct fixture *fixture)
 {
 	uint32_t wanted = fixture->guarded->wanted;
@@ -317,7 +323,7 @@ static int check(const struct fixture *fixture)
 	return 1;
 }
 
-/* What guard.py tells callgrind to count in, by this name: not in what comes before and behind. */
+/* Run a case. guard.py lets callgrind count only the instructions in this function, by its name. */
 static __attribute__((noinline)) void repeat_case(struct fixture *fixture, uint32_t times)
 {
 	uint32_t turn;
@@ -359,8 +365,9 @@ static int list_cases(void)
 }
 
 /*
- * The verifier walks a third of the paths, and adds less of its own, for those who have
- * CAP_PERFMON too. Without it, the count is the same whoever runs this, and the larger one.
+ * Give up all capabilities but CAP_BPF. With CAP_PERFMON, too, the verifier walks only a third of
+ * the paths, and adds fewer instructions. Without it, the count is the larger one, and the same for
+ * every user.
  */
 static int keep_cap_bpf(void)
 {
@@ -371,7 +378,7 @@ static int keep_cap_bpf(void)
 	return 0;
 }
 
-/* Opening a group loads the program; no socket of the host's is needed for it. */
+/* Print the sizes of the program. Opening a group loads it, and needs no socket. */
 static int print_program(void)
 {
 	struct sticky_group_options options = {.size = sizeof(options), .slots = 8};

@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make bench-guard: did anything come to need more instructions than bench/guard.json says?
+"""make bench-guard: does any code need more instructions than bench/guard.json says?
 
     BUILD=build/guard python3 -B bench/guard.py
     BUILD=build/guard python3 -B bench/guard.py --update       write the file anew
-    python3 -B bench/guard.py --self-test                      of the comparing itself
+    python3 -B bench/guard.py --self-test                      test the comparison itself
 
-Instructions are counted and not time, so that a busy machine says the same as an idle one:
+Instructions are counted and not time, so that a busy machine gives the same result as an idle one:
 
-    native   a call of each case of bench/guard.c, by callgrind
+    native   a call of each case of bench/guard.c, counted by callgrind
     object   the BPF program in its object file
-    kernel   the same as this kernel verifies and translates it; needs CAP_BPF
+    kernel   the BPF program as this kernel verifies and translates it; needs CAP_BPF
 
-A count that grew by more than 2 %, and by more than 2, fails. Where the file was made with another
-compiler, libc or kernel, 25 % is allowed; native code of another architecture is not compared.
+A count that grew by more than 2 %, and by more than 2, fails. If the file was made with another
+compiler, libc or kernel, 25 % is allowed. Native code of another architecture is not compared.
 
-From the environment: BUILD; CC and BPF_CLANG, whose versions count; SUDO, by which the BPF program
-is loaded.
+Variables of the environment: BUILD; CC and BPF_CLANG, whose versions are compared; SUDO, by which
+the BPF program is loaded.
 """
 
 import concurrent.futures
@@ -39,11 +39,11 @@ OBJECT = BUILD / "bpf" / "sticky.bpf.o"
 
 TOLERANCE = 0.02
 WIDE = 0.25
-SLACK = 2  # instructions: a small case is not to fail for one more
+SLACK = 2  # instructions: a small case must not fail for one more
 UPDATE = "make bench-guard-update"
 STATUS_NOT_PERMITTED = 77
 
-# What figures depend on, of what the file says it was made with.
+# For each kind, the entries of the file's "made_with" that its figures depend on.
 DEPENDS = {
     "native": ("architecture", "compiler", "libc"),
     "object": ("bpf_compiler",),
@@ -53,19 +53,19 @@ DEPENDS = {
 
 # ---- Counting ---------------------------------------------------------------------------
 
-# The case's calls alone are counted: a program's start takes a few instructions more or fewer from
-# run to run.
+# Only the instructions of the case's calls are counted: the number of those of a program's start
+# varies from run to run.
 INSIDE = "repeat_case*"
 
-# How often a case runs: what one run counts more than the other, divided by the calls that it has
-# more of. Clients take turns by 16.
+# How often a case is run, in two runs of the program. The difference of the two counts is divided
+# by the difference of the two numbers. 16 clients take turns.
 TIMES = (32, 64)
 TIMES_OF = {"table_fill_1024": (0, 1)}  # 10 seconds a call
 
-# libc chooses its string functions by the processor, and valgrind shows it one of few, by what the
-# machine has: with AVX2 and without, parsers were seen to differ by 10 %. So libc is told to see
-# nothing that it could choose by. What is left are the SSE2 ones, which every x86-64 has, and the
-# sizes of caches were seen not to matter. Other architectures ignore these names.
+# libc chooses its string functions by the processor. valgrind shows libc one of few processors,
+# depending on the machine: with AVX2 and without, the counts of parsers differed by 10 %. So libc
+# is told to ignore all that it could choose by. It then uses the SSE2 functions, which every x86-64
+# has. The sizes of caches did not matter in tests. Other architectures ignore these names.
 ENVIRONMENT = {
     "PATH": os.defpath,
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX,-AVX2,-AVX_Fast_Unaligned_Load,-BMI2,-ERMS,-FSRM,"
@@ -75,14 +75,14 @@ ENVIRONMENT = {
 
 
 class Failure(Exception):
-    """Nothing can be compared."""
+    """The reason why nothing can be compared."""
 
 
 def count_run(case, times):
-    """Instructions of so many calls."""
+    """Count the instructions of `times` calls."""
     command = [shutil.which("valgrind"), "--tool=callgrind", f"--toggle-collect={INSIDE}",
                "--callgrind-out-file=/dev/null", GUARD, case, str(times)]
-    # In a directory without a .valgrindrc.
+    # The working directory must not have a .valgrindrc.
     done = subprocess.run(command, env=ENVIRONMENT, cwd="/", stdin=subprocess.DEVNULL,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     found = re.search(r"Collected : (\d+)", done.stderr)
@@ -92,7 +92,7 @@ def count_run(case, times):
 
 
 def count_case(case):
-    """Instructions of a call."""
+    """Count the instructions of one call."""
     few, many = TIMES_OF.get(case, TIMES)
     count = (count_run(case, many) - count_run(case, few)) / (many - few)
     if count <= 0:
@@ -105,7 +105,7 @@ def count_native():
         raise Failure("valgrind is not installed: apt-get install valgrind, or make deps-bench")
     cases = subprocess.run([GUARD, "--list"], check=True, stdout=subprocess.PIPE,
                            text=True).stdout.split()
-    # The longest first: the others fit beside it.
+    # The longest case comes first, so that the others run beside it.
     order = sorted(cases, key=lambda case: case not in TIMES_OF)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         counts = dict(zip(order, pool.map(count_case, order)))
@@ -113,7 +113,7 @@ def count_native():
 
 
 def count_object():
-    """Its sections with instructions, of 8 bytes each: elf(5), 64 bits, any byte order."""
+    """Count the object file's instructions, of 8 bytes each: elf(5), 64 bits, any byte order."""
     data = OBJECT.read_bytes()
     order = "<" if data[5] == 1 else ">"
     offset, = struct.unpack_from(order + "Q", data, 0x28)
@@ -127,7 +127,7 @@ def count_object():
 
 
 def count_kernel():
-    """None: not permitted, which is said. What the JIT makes of it depends on the processor."""
+    """Ask the kernel for its counts. Returns None, after a message, if this is not permitted."""
     try:
         done = subprocess.run([*os.environ.get("SUDO", "").split(), GUARD, "--program"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -150,7 +150,7 @@ def first_line_of_version(command):
 
 
 def count_all():
-    """What the file holds."""
+    """Count everything. Returns the contents of the file."""
     if not GUARD.exists():
         raise Failure(f"{GUARD} is not built: make bench-guard builds and runs it")
     figures = {"native": count_native(), "object": count_object(), "kernel": count_kernel()}
@@ -166,7 +166,7 @@ def count_all():
     }
 
 
-# ---- Comparing: pure --------------------------------------------------------------------
+# ---- The comparison: pure ---------------------------------------------------------------
 
 @dataclasses.dataclass
 class Row:
@@ -174,7 +174,7 @@ class Row:
     name: str
     now: float
     then: float
-    tolerance: float  # as a part of the count; None: not to be compared
+    tolerance: float  # a fraction of the count; None: not compared
     verdict: str
     is_failure: bool = False
 
@@ -184,7 +184,7 @@ class Row:
 
 
 def differences(now, then):
-    """What the two were made with that is not the same."""
+    """Return the entries of "made_with" that differ."""
     return [tool for tool in now["made_with"]
             if now["made_with"][tool] != then["made_with"].get(tool)]
 
@@ -196,7 +196,7 @@ def tolerance_of(kind, different):
 
 
 def judge(now, then, tolerance):
-    """The verdict, and whether it is a failure."""
+    """Return the verdict, and whether it is a failure."""
     if then is None:
         return f"not in the file: {UPDATE}", True
     if now is None:
@@ -212,7 +212,7 @@ def judge(now, then, tolerance):
 
 
 def compare(now, then):
-    """The rows, of the kinds that were counted."""
+    """Return the rows of the kinds that were counted."""
     different = differences(now, then)
     rows = []
     for kind, counts in now["figures"].items():
@@ -225,21 +225,21 @@ def compare(now, then):
 
 
 def merge(now, then):
-    """What the file becomes: what was not counted stays, with what it was made with."""
+    """Return the new contents of the file. Figures that were not counted stay as they are."""
     if "kernel" in now["figures"] or "kernel" not in then.get("figures", {}):
         return now
     return {"figures": {**now["figures"], "kernel": then["figures"]["kernel"]},
             "made_with": {**now["made_with"], "kernel": then["made_with"]["kernel"]}}
 
 
-# ---- Saying it --------------------------------------------------------------------------
+# ---- Output -----------------------------------------------------------------------------
 
 def percent(part):
     return f"{part * 100:.0f} %"
 
 
 def summarize(rows):
-    """The last line."""
+    """Return the last line of the output."""
     failed = [row.name for row in rows if row.is_failure]
     if failed:
         return f"guard: {len(failed)} of {len(rows)} figures failed: {', '.join(failed)}"
@@ -273,7 +273,7 @@ def print_rows(rows):
               f"{change:>9}  {row.verdict}")
 
 
-# ---- The comparing, tried out -----------------------------------------------------------
+# ---- Test of the comparison ---------------------------------------------------------------
 
 def made_up(native, **made_with):
     tools = dict(architecture="x", bpf_compiler="x", compiler="x", kernel="x", libc="x")

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What our hash costs and how it scatters clients, beside the hashes of the modules that we
- * replace; and who is moved when a worker is added, beside other ways to place clients.
+ * Measures what our hash costs and how evenly it scatters clients, beside the hashes of the modules
+ * that we replace. Also counts the clients that are moved when a worker is added, beside other ways
+ * to place clients.
  *
- * The work is that of sticky-cluster's own benchmark: hash each address, find its worker,
- * count it there. What is not measured: making the addresses, in either form. Each hash
- * gets the form that it gets in use, see hash_inputs in lib/hashing.c.
+ * The work is that of sticky-cluster's own benchmark: hash each address, find its worker, and count
+ * the address there. Making the addresses is not measured. Each hash gets the address in the form
+ * that it gets in use: see hash_inputs in lib/hashing.c.
  *
- * One JSON object on stdout. Exit codes: 0 measured; 1 failed; 2 usage.
+ * Prints one JSON object. Exit codes: 0 measured; 1 failed; 2 usage.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -26,7 +27,7 @@
 #include "lib/moves.h"
 #include "lib/scatter.h"
 
-#define WORKERS_MAX (STICKY_SLOTS_MAX - 1) /* one more is tried */
+#define WORKERS_MAX (STICKY_SLOTS_MAX - 1) /* one more worker is added */
 
 enum exit_code { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -114,7 +115,7 @@ static double now_ms(void)
 	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Returns how long it took. */
+/* Count the addresses of a set once. Returns the time in ms. */
 static double measure_once(const struct hashing *hashing, enum hash_kind kind,
 			   const struct address_set *set, uint32_t *ret_counts)
 {
@@ -134,7 +135,7 @@ static void keep_scatter(struct hash_scatter *scatter, const uint32_t *counts, u
 	sample_add(&scatter->max_min, scatter_max_min(counts, workers));
 }
 
-/* Turn by turn, so that whatever disturbs the machine disturbs all hashes. */
+/* The hashes take turns, so that a disturbance of the machine affects all of them. */
 static void measure_round(struct hashing *hashing, uint32_t round, enum address_set_kind set_kind,
 			  const struct address_set *set, struct hash_results *results)
 {
@@ -177,7 +178,7 @@ static int measure_set(struct hashing *hashing, enum address_set_kind kind,
 	return 0;
 }
 
-/* ---- Who is moved ------------------------------------------------------------------ */
+/* ---- Moved clients ----------------------------------------------------------------- */
 
 static void list_sizes(struct hash_results *results)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The hashes of the modules that we replace, by their own code in Node.js, over the addresses
- * that bench/hash.c has.
+ * Measures the hashes of the modules that we replace, by their own code in Node.js, over the
+ * addresses of bench/hash.c.
  *
- * original  sticky-cluster's own benchmark, as it is: each round is a process, and each hash
- *           one pass in it, so that what the compiler takes is a part of the time
- * warm      string-hash, which is sticky-cluster's djb2, and sticky-listen's int31, pass after
- *           pass in one process, after some that do not count
+ * original  sticky-cluster's own benchmark, unchanged: each round is a process, and each hash one
+ *           pass in it, so that the time of the compiler is included
+ * warm      string-hash, which is sticky-cluster's djb2, and sticky-listen's int31, pass after pass
+ *           in one process, after some passes that do not count
  *
- * NODE_PATH: where the modules are. One JSON object on stdout.
+ * NODE_PATH names the folder of the modules. Prints one JSON object.
  */
 const { execFileSync } = require('node:child_process');
 const path = require('node:path');
@@ -27,9 +27,9 @@ function readOptions() {
   };
 }
 
-// ---- The original
+// ---- The original benchmark
 
-// Of more than 100 workers Node.js does not print all: then there is no scatter.
+// With more than 100 workers Node.js does not print all counts: then there is no scatter.
 function readScatter(text, workers) {
   const counts = text.split(',').map(Number);
   return counts.length === workers && counts.every(Number.isInteger) ? counts : null;
@@ -45,7 +45,7 @@ function readPrinted(output, name, workers) {
 function runOriginal({ addresses, workers }, round) {
   const file = path.join(path.dirname(require.resolve('sticky-cluster/package.json')),
     'benchmark', 'index.js');
-  // Its int31 draws its seed by Math.random().
+  // The benchmark's int31 draws its seed by Math.random().
   return execFileSync(process.execPath, [`--random-seed=${round + 1}`, file, workers, addresses], {
     encoding: 'utf8', env: { ...process.env, NODE_PATH: path.join(__dirname, 'node') },
   });
@@ -62,7 +62,7 @@ function measureOriginal(options) {
   return results;
 }
 
-// ---- The same, warm
+// ---- The same hashes, warm
 
 function makeAddresses(count) {
   const chance = new Chance();

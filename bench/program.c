@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a run of the BPF program costs: for each kind of client, with few and many slots, with
- * other prefixes as the key, and with trusted proxies to be looked up.
+ * Measures what a run of the BPF program costs: for each kind of client, with few and many slots,
+ * with other prefixes as the key, and with trusted proxies to be looked up.
  *
  *     program ROUNDS RUNS
  *
- * Prints one JSON object: in each round so many runs of each case, turn by turn, net of an empty
- * program's runs that were measured in the same round.
+ * In each round the cases take turns, with RUNS runs each. The runs of an empty program, measured
+ * in the same round, are subtracted. Prints one JSON object.
  *
  * Exit codes: 0 measured; 1 failed; 2 usage; 77 not permitted.
  */
@@ -76,7 +76,7 @@ static int open_cases(struct cases *cases)
 	return error;
 }
 
-/* Turn by turn, so that whatever disturbs the machine disturbs all cases. */
+/* The cases take turns, so that a disturbance of the machine affects all of them. */
 static int run_rounds(struct cases *cases, uint32_t rounds, uint32_t runs)
 {
 	uint32_t round, i;

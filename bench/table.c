@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * How long a change of the table takes: a slot more, a slot less, a slot that is away and back.
+ * Measures how long a change of the table takes: one slot more, one slot less, a slot that goes
+ * away and comes back.
  *
  *     table SLOTS ROUNDS WAITING
  *
- * No slot has a worker; so many connections wait in their queues meanwhile, spread over all. Prints
- * one JSON object: milliseconds of each round. Needs CAP_BPF, and loopback up.
+ * No slot has a worker. Meanwhile WAITING connections wait in the slots' queues, spread over all
+ * slots. Prints one JSON object: milliseconds of each round. Needs CAP_BPF, and loopback up.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -82,7 +83,7 @@ static int failed(const char *what, int error)
 	return error == -EPERM ? NOT_PERMITTED : FAILED;
 }
 
-/* Into the holding sockets: they stay open, and are never accepted. */
+/* Connect to the holding sockets. The connections stay open, and are never accepted. */
 static int wait_in_queues(struct sticky_group *group, uint32_t count)
 {
 	char address[STICKY_ADDRESS_TEXT_SIZE];

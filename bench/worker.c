@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The C worker of the benchmarks: the same server, whoever brings its connections.
+ * The C worker of the benchmarks: the same server for all ways that bring it connections.
  *
  *     worker plain PORT WORKERS      processes with a plain SO_REUSEPORT socket each
  *     worker backends PORT WORKERS   processes with a port each, from PORT on, for a proxy
@@ -8,7 +8,7 @@
  *     worker process                 under stickyctl: its sockets, and passed connections
  *
  * It listens on 127.0.0.1, reads a request, a line or a head of HTTP/1.1, answers `slot=N gen=N`,
- * and closes. SIGTERM: under stickyctl it finishes what is open, else it ends at once.
+ * and closes. At SIGTERM, under stickyctl it finishes open connections, else it ends at once.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #define WORKERS_MAX  64
 #define REQUEST_MAX  1024
 #define EVENTS_MAX   64
-#define ACCEPT_BURST 16 /* accepted in one turn, so that what is open is served too */
+#define ACCEPT_BURST 16 /* connections accepted in one turn, so that open ones are served, too */
 #define BACKLOG	     4096
 
 enum { FAILED = 1, USAGE = 2 };
@@ -40,9 +40,9 @@ enum { FAILED = 1, USAGE = 2 };
 /* One thread of one worker. */
 struct loop {
 	int epoll;
-	int listening;			/* -1: the process' */
+	int listening;			/* -1: use the sockets of `process` */
 	struct sticky_process *process; /* NULL: none */
-	int signals;			/* -1: none is waited for */
+	int signals;			/* a signalfd; -1: no signal is waited for */
 	uint32_t slot;
 	uint64_t generation;
 	uint32_t open;
@@ -85,13 +85,13 @@ static void answer(const struct loop *loop, const struct client *client)
 				size, body);
 	else
 		memcpy(text, body, (size_t)size);
-	/* A client that is gone has no use for it. */
+	/* The client may be gone: this is no error. */
 	if (send(client->fd, text, (size_t)size, MSG_NOSIGNAL) < 0 && errno != EPIPE &&
 	    errno != ECONNRESET)
 		die("send", errno);
 }
 
-/* Returns whether the connection is over. */
+/* Read more of the request, and answer a whole one. Returns true if the connection is over. */
 static bool serve(const struct loop *loop, struct client *client)
 {
 	ssize_t got =
@@ -108,7 +108,7 @@ static bool serve(const struct loop *loop, struct client *client)
 	return true;
 }
 
-/* What has come with the connection already costs no more turn. */
+/* Serve a new connection at once: a request that has already arrived needs no turn of the loop. */
 static void begin(struct loop *loop, int fd)
 {
 	struct client first = {.fd = fd}, *client;
@@ -132,7 +132,7 @@ static void go_on(struct loop *loop, struct client *client)
 {
 	if (!serve(loop, client))
 		return;
-	/* First, as sticky_process_accept() says. */
+	/* The descriptor is removed before it is closed, as sticky_process_accept() demands. */
 	epoll_ctl(loop->epoll, EPOLL_CTL_DEL, client->fd, NULL);
 	close(client->fd);
 	free(client);
@@ -156,7 +156,10 @@ static void accept_some(struct loop *loop)
 	for (count = 0; count < ACCEPT_BURST; count++) {
 		int fd = accept_one(loop);
 
-		/* Gone before it was accepted; or there is none, or no room, for now. */
+		/*
+		 * The connection may be gone before it was accepted. Other errors: none waits, or
+		 * there is no room for now.
+		 */
 		if (fd == -ECONNABORTED)
 			continue;
 		if (fd < 0)
@@ -247,7 +250,7 @@ static int plain(uint16_t port, uint32_t workers, uint16_t step)
 		if (!child)
 			run_plain((uint16_t)(port + slot * step), slot);
 	}
-	/* None ends by itself: one that does has failed, and said so. */
+	/* No worker ends by itself. If one ends, it has failed, and printed an error. */
 	wait(NULL);
 	return FAILED;
 }

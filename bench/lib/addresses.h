@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets of client addresses to hash, the same in every run. Each address is there in both
- * forms: as the kernel has it, and as the text that Node.js hands to an application. So
- * neither has to be made while the time is taken.
+ * Sets of client addresses to hash, the same in every run. Each address is there in two forms: as
+ * the kernel has it, and as the text that Node.js gives an application. So neither form has to be
+ * made while the time is measured.
  */
 #ifndef STICKY_BENCH_ADDRESSES_H
 #define STICKY_BENCH_ADDRESSES_H
@@ -10,12 +10,12 @@
 #include <netinet/in.h>
 #include <stdint.h>
 
-#define ADDRESSES_MAX 10000000 /* 10.0.0.0/8 has room for so many */
+#define ADDRESSES_MAX 10000000 /* 10.0.0.0/8 has room for this number */
 
 enum address_set_kind {
 	SET_RANDOM,	   /* IPv4 and IPv6 in turn */
 	SET_SEQUENTIAL_V4, /* from 10.0.0.0 up */
-	SET_SEQUENTIAL_64, /* one customer of a provider after the other: 2001:db8:0:0::1, ... */
+	SET_SEQUENTIAL_64, /* one address in each /64 from 2001:db8:0:0::1 on */
 	SET_ONE_24,	   /* the 256 addresses of 192.0.2.0/24 */
 	SET_COUNT
 };
@@ -41,7 +41,7 @@ struct address_set {
 /*
  * Make a set.
  *
- * count  up to ADDRESSES_MAX; SET_ONE_24 has 256 whatever is said here
+ * count  up to ADDRESSES_MAX; ignored for SET_ONE_24, which always has 256
  *
  * Returns 0 or -ENOMEM.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the benchmarks' programs are given, and what they need for it. */
+/* Reads the arguments of the benchmarks' programs, and raises their limit of descriptors. */
 #ifndef STICKY_BENCH_ARGUMENTS_H
 #define STICKY_BENCH_ARGUMENTS_H
 
@@ -7,11 +7,13 @@
 
 #define BAD_ARGUMENT 2 /* exit code */
 
-/* A whole number from `least` to `most`. Another one ends the program, which is named in the error.
+/*
+ * Read a whole number from `least` to `most`. Another value ends the program, with an error that
+ * names `program`.
  */
 uint32_t arguments_number(const char *program, const char *text, uint32_t least, uint32_t most);
 
-/* As many descriptors as we may have: 1,024 slots are as many sockets, for each family. */
+/* Allow as many descriptors as possible: 1,024 slots are as many sockets, for each family. */
 void arguments_raise_descriptor_limit(void);
 
 #endif

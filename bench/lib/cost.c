@@ -13,12 +13,12 @@
 
 #define LIBRARY_PROGRAM "sticky_select" /* bpf/sticky.bpf.c */
 #define BATCH		64		/* connections open at a time: far below the backlog */
-#define ACCEPT_MS	5000		/* that a batch may take before it is a failure */
+#define ACCEPT_MS	5000		/* time after which a batch has failed */
 
 const char *const cost_drive_names[DRIVE_COUNT] = {
 	[DRIVE_CONNECTIONS] = "connections", [DRIVE_PACKETS] = "packets"};
 
-/* One of the two groups: its sockets, and an epoll over all of them. */
+/* One of the two groups: its sockets, and an epoll instance for all of them. */
 struct side {
 	struct listening *listening;
 	int epoll;
@@ -109,7 +109,10 @@ void cost_close(struct cost_bench *bench)
 	free(bench);
 }
 
-/* Accept a batch, wherever it went. Returns 0, or -ETIMEDOUT: some never came. */
+/*
+ * Accept all connections of a batch, at whichever socket they arrived. Returns 0, -ETIMEDOUT (some
+ * did not arrive) or another -errno.
+ */
 static int accept_all(struct side *side, uint32_t wanted)
 {
 	struct epoll_event events[BATCH];
@@ -183,7 +186,10 @@ static int read_stats(const struct cost_bench *bench, const struct side *side,
 	return program_stats_read_own(LIBRARY_PROGRAM, ret_stats);
 }
 
-/* Nanoseconds a run. Fewer runs than asked for would mean that something else is measured. */
+/*
+ * Measure the nanoseconds a run. Fewer runs than driven are an error: something else would be
+ * measured.
+ */
 static int measure(struct cost_bench *bench, struct side *side, enum cost_drive drive,
 		   uint32_t runs, double *ret_ns)
 {

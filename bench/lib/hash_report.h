@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The results of bench/hash.c as JSON. */
+/* Writes the results of bench/hash.c as JSON. */
 #ifndef STICKY_BENCH_HASH_REPORT_H
 #define STICKY_BENCH_HASH_REPORT_H
 
@@ -10,9 +10,9 @@
 #include "moves.h"
 #include "sample.h"
 
-/* One value of each for every round, as every round has other seeds. */
+/* Each sample has one value for each round, as every round has other seeds. */
 struct hash_scatter {
-	uint32_t counts[STICKY_SLOTS_MAX]; /* of the first round */
+	uint32_t counts[STICKY_SLOTS_MAX]; /* counts of the first round */
 	struct sample chi_square;
 	struct sample max_min; /* NAN: a worker has no client */
 };

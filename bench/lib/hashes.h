@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hashes that ours is compared with, bit for bit those of the modules that have them.
- * In a header, as ours is: the compiler sees all of them in the loop that is measured.
+ * The hashes that ours is compared with. Their results are bit for bit those of the modules. They
+ * are in a header, as ours is, so that the compiler sees all of them in the loop that is measured.
  */
 #ifndef STICKY_BENCH_HASHES_H
 #define STICKY_BENCH_HASHES_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* As npm's string-hash, which sticky-cluster applies to an address's text. */
+/* The hash of npm's string-hash, which sticky-cluster applies to the text of an address. */
 static inline uint32_t hash_djb2(const void *data, size_t length)
 {
 	const uint8_t *bytes = data;
@@ -21,7 +21,7 @@ static inline uint32_t hash_djb2(const void *data, size_t length)
 	return hash;
 }
 
-/* JavaScript's shifts: of the low 32 bits, which are a signed number then. */
+/* JavaScript's shifts take the low 32 bits as a signed number. */
 static inline int64_t int31_left(int64_t x, unsigned int n)
 {
 	return (int32_t)((uint32_t)x << n);
@@ -33,8 +33,8 @@ static inline int64_t int31_right_xor(int64_t x, unsigned int n)
 }
 
 /*
- * As sticky-session 1.1.2, which applies it to an address's bytes. Its numbers are
- * JavaScript's: sums that do not wrap, and a remainder with the sign of what is divided.
+ * The hash of sticky-session 1.1.2, which applies it to the bytes of an address. Its numbers are
+ * JavaScript's: sums do not wrap, and a remainder has the sign of the dividend.
  */
 static inline uint32_t hash_int31(const void *data, size_t length, int32_t seed)
 {
@@ -54,7 +54,9 @@ static inline uint32_t hash_int31(const void *data, size_t length, int32_t seed)
 	return (uint32_t)hash;
 }
 
-/* What the modules themselves answer. Returns what we answer otherwise, NULL: nothing. */
+/*
+ * Compare results with those of the modules. Returns the name of one that differs; NULL: none does.
+ */
 static inline const char *hashes_find_wrong(void)
 {
 	static const struct {

@@ -39,7 +39,7 @@ void hashing_seed(struct hashing *hashing, uint32_t n)
 
 	hashing->settings.hash_seed[0] = mix32(first);
 	hashing->settings.hash_seed[1] = mix32(first + 1);
-	/* The module draws one below a thousand million. */
+	/* The module draws a seed below a thousand million. */
 	hashing->int31_seed = (int32_t)(mix32(first + 2) % 1000000000u);
 }
 
@@ -95,7 +95,7 @@ static void count_int31(const struct hashing *hashing, const struct address_set 
 		counts[hash_int31(set->binary[i].word, set->binary[i].length, seed) % workers]++;
 }
 
-/* A loop for each, so that no call through a pointer is measured with the hash. */
+/* Each hash has a loop of its own, so that no call through a pointer is measured with it. */
 typedef void count_fn(const struct hashing *hashing, const struct address_set *set,
 		      uint32_t *counts);
 

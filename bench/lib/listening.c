@@ -38,7 +38,10 @@ static uint16_t port_of(int fd)
 						  : ((struct sockaddr_in6 *)&address)->sin6_port);
 }
 
-/* `program`: for the first socket of a group, before it listens; the others inherit it. */
+/*
+ * Bind a plain socket, and listen. -1 as `program` attaches none: only the first socket of a group
+ * needs it.
+ */
 static int open_plain(int fd, enum client_family family, uint16_t port, int program)
 {
 	struct sockaddr_storage address;
@@ -93,7 +96,7 @@ static int open_worker(struct listening *listening, uint32_t slot)
 	return sticky_worker_ready(listening->workers[slot]);
 }
 
-/* 10/8, 172.16/12, 192.168/16, fc00::/7: no client of loopback.h is one of them. */
+/* Trust 10/8, 172.16/12, 192.168/16 and fc00::/7: no client of loopback.h is in these ranges. */
 static int set_proxies(struct sticky_group *group)
 {
 	static const struct sticky_prefix proxies[] = {
@@ -140,7 +143,10 @@ static void close_workers(struct listening *listening)
 {
 	uint32_t slot;
 
-	/* Nothing that waits is to be kept: without this each close makes a holding socket. */
+	/*
+	 * No waiting connection is to be kept: without this call each close would make a holding
+	 * socket.
+	 */
 	sticky_group_refuse(listening->group);
 	for (slot = 0; slot < listening->count; slot++)
 		sticky_worker_close(listening->workers[slot]);

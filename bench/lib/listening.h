@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same thing twice: a port with several listening sockets, plain ones, or those of
- * libsticky's workers. What accepts from them does not know which.
+ * Opens a port with several listening sockets: plain ones, or those of libsticky's workers. The
+ * code that accepts from them is the same for both.
  */
 #ifndef STICKY_BENCH_LISTENING_H
 #define STICKY_BENCH_LISTENING_H
@@ -23,25 +23,25 @@ struct listening {
 /*
  * Open `count` plain sockets on a free port.
  *
- * program  attached to their group; -1: none, the kernel's own hash
+ * program  attached to their group; -1: the kernel's own hash is used
  *
  * Returns 0 or -errno.
  */
 int listening_open_plain(enum client_family family, uint32_t count, int program,
 			 struct listening **ret_listening);
 
-/* What a group of libsticky's is to be like; 0: as by default. */
+/* Options of a group of libsticky's. 0 means the default. */
 struct listening_options {
-	uint32_t v4_prefix, v6_prefix; /* of the key */
-	bool has_proxies; /* the program looks each client up among trusted proxies; it is none */
+	uint32_t v4_prefix, v6_prefix; /* prefixes of the key */
+	bool has_proxies; /* the program looks for each client among trusted proxies, in vain */
 };
 
-/* Open a group of libsticky's, all its slots ready. options: or NULL. Returns 0 or -errno. */
+/* Open a group of libsticky's, all its slots ready. `options` may be NULL. Returns 0 or -errno. */
 int listening_open_sticky(enum client_family family, uint32_t count,
 			  const struct listening_options *options,
 			  struct listening **ret_listening);
 
-/* NULL is allowed. */
+/* Close all sockets. NULL is allowed. */
 void listening_close(struct listening *listening);
 
 #endif

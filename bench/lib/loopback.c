@@ -23,7 +23,7 @@ static int bring_up(int fd)
 	return ioctl(fd, SIOCSIFFLAGS, &request) ? -errno : 0;
 }
 
-/* 2001:db8:0:N::1, a /64 for each client. */
+/* Returns 2001:db8:0:N::1, an address in a /64 for each client. */
 static struct in6_addr v6_client(uint32_t client)
 {
 	struct in6_addr address = {0};
@@ -34,7 +34,10 @@ static struct in6_addr v6_client(uint32_t client)
 	return address;
 }
 
-/* ip -6 route add local 2001:db8::/32 dev lo: every client's address is ours. */
+/*
+ * A request for `ip -6 route add local 2001:db8::/32 dev lo`, which makes every client's address
+ * ours.
+ */
 struct route_request {
 	struct nlmsghdr header;
 	struct rtmsg route;
@@ -63,7 +66,7 @@ static struct route_request make_route_request(void)
 		.interface = (int)if_nametoindex("lo"),
 	};
 
-	request.to.s6_addr32[3] = 0; /* the prefix alone */
+	request.to.s6_addr32[3] = 0; /* cut to the prefix */
 	return request;
 }
 
@@ -102,7 +105,7 @@ int loopback_enter(void)
 
 const char *loopback_listen_text(enum client_family family)
 {
-	/* A wildcard socket is the one that has clients of both kinds. */
+	/* Only a wildcard socket gets clients of both families. */
 	return family == CLIENT_V4 ? "127.0.0.1:0" : family == CLIENT_V6 ? "[::1]:0" : ":0";
 }
 

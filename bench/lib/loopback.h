@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A network of our own, with nothing but loopback, and clients of many addresses in it. */
+/* Enters a network of our own, with only loopback, and connects clients of many addresses in it. */
 #ifndef STICKY_BENCH_LOOPBACK_H
 #define STICKY_BENCH_LOOPBACK_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define CLIENTS 65536 /* of each family */
+#define CLIENTS 65536 /* number of clients of each family */
 
 enum client_family {
 	CLIENT_V4,
@@ -19,30 +19,32 @@ enum client_family {
 extern const char *const client_family_names[CLIENT_FAMILY_COUNT];
 
 /*
- * Enter a new network namespace, with loopback up and all clients' addresses ours.
- * Returns 0, or -errno; -EPERM without CAP_SYS_ADMIN.
+ * Enter a new network namespace, with loopback up and all clients' addresses ours. Returns 0, or
+ * -errno; -EPERM without CAP_SYS_ADMIN.
  */
 int loopback_enter(void);
 
-/* Where a listener of any port listens for clients of a family, as text for libsticky. */
+/* Returns the address, as text for libsticky, of a listener at any port for clients of a family. */
 const char *loopback_listen_text(enum client_family family);
 
-/* The same for bind(2), on the given port. */
+/* Write the same for bind(2), with the given port. Returns its length. */
 socklen_t loopback_listen_address(enum client_family family, uint16_t port,
 				  struct sockaddr_storage *ret_address);
 
-/* The address of a client; its port is 0. */
+/* Write the address of a client, with port 0. Returns its length. */
 socklen_t loopback_client_address(enum client_family family, uint32_t client,
 				  struct sockaddr_storage *ret_address);
 
-/* What clients of a family connect to: on the wire, a v4-mapped one is an IPv4 client. */
+/*
+ * Write the address that clients of a family connect to. On the wire, a v4-mapped client is an IPv4
+ * client.
+ */
 socklen_t loopback_target_address(enum client_family family, uint16_t port,
 				  struct sockaddr_storage *ret_address);
 
 /*
- * Begin a connection of a client to a port: non-blocking, and reset when it is closed, so
- * that no ports are used up.
- * Returns the descriptor or -errno.
+ * Begin a non-blocking connection of a client to a port. It is reset when it is closed, so that it
+ * does not use up a port. Returns the descriptor or -errno.
  */
 int loopback_connect(enum client_family family, uint32_t client, uint16_t port);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers that look random, the same in every run: bijective mixes of a counter.
- * bench/node/chance.js has the first one, too.
+ * Numbers that look random, but are the same in every run: bijective mixes of a counter.
+ * bench/node/chance.js has mix32(), too.
  */
 #ifndef STICKY_BENCH_MIX_H
 #define STICKY_BENCH_MIX_H
 
 #include <stdint.h>
 
-/* 32 bits: https://github.com/skeeto/hash-prospector, two rounds. */
+/* Mix 32 bits: two rounds of https://github.com/skeeto/hash-prospector. */
 static inline uint32_t mix32(uint32_t x)
 {
 	x = (x ^ x >> 16) * 0x21f0aaadu;
@@ -16,7 +16,7 @@ static inline uint32_t mix32(uint32_t x)
 	return x ^ x >> 15;
 }
 
-/* 64 bits: the finalizer of splitmix64. */
+/* Mix 64 bits: the finalizer of splitmix64. */
 static inline uint64_t mix64(uint64_t x)
 {
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;

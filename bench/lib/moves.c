@@ -7,7 +7,7 @@
 #include "engine/table.h"
 #include "scatter.h"
 
-/* Clients, and where they are before and after. */
+/* Clients, and their workers before and after the change. */
 struct clients {
 	uint32_t count;
 	uint32_t *hashes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many clients are moved to another worker when a worker is added. */
+/* Counts the clients that are moved to another worker when a worker is added. */
 #ifndef STICKY_BENCH_MOVES_H
 #define STICKY_BENCH_MOVES_H
 
@@ -10,16 +10,16 @@
 #include "placing.h"
 #include "sample.h"
 
-/* From `of` workers to one more; a value for each round. */
+/* The change from `of` workers to one more. Each sample has a value for each round. */
 struct moves {
 	uint32_t of;
-	struct sample moved[PLACING_COUNT];   /* the fraction of the clients */
-	struct sample max_min[PLACING_COUNT]; /* with `of` workers; NAN: one has no client */
-	double buckets;			      /* the fraction of our table's that changes */
+	struct sample moved[PLACING_COUNT];   /* fraction of the clients that is moved */
+	struct sample max_min[PLACING_COUNT]; /* with `of` workers; NAN: a worker has no client */
+	double buckets;			      /* fraction of our table's buckets that changes */
 };
 
 /*
- * Add a worker to ret_moves->of of them, in `rounds` rounds with other seeds each.
+ * Add a worker to ret_moves->of workers, in `rounds` rounds with other seeds each.
  *
  * hashing  its seeds are changed; its number of workers is not used
  *

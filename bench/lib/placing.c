@@ -60,16 +60,16 @@ static void place_by_rendezvous(const uint32_t *hashes, uint32_t count, uint32_t
 		ret_slots[i] = find_heaviest(hashes[i], workers);
 }
 
-/* Where a worker is in its own order of all entries, which is offset, offset + skip, ... */
+/* The position of a worker in its own order of all entries: offset, offset + skip, ... */
 struct preference {
 	uint32_t entry;
 	uint32_t skip;
 };
 
-#define MAGLEV_ENTRIES 65537 /* a prime, the paper's smaller one */
+#define MAGLEV_ENTRIES 65537 /* a prime: the smaller table of the paper */
 #define NOBODY	       UINT16_MAX
 
-/* The first entry of a worker's order that nobody has yet. */
+/* Take the first entry of a worker's order that no worker has yet. */
 static uint32_t take_free_entry(struct preference *preference, const uint16_t *entries)
 {
 	uint32_t entry = preference->entry;
@@ -80,7 +80,7 @@ static uint32_t take_free_entry(struct preference *preference, const uint16_t *e
 	return entry;
 }
 
-/* Which worker each entry of Maglev's table is for. */
+/* Fill Maglev's table: each entry is a worker. */
 static void fill_maglev(uint32_t workers, uint16_t *ret_entries)
 {
 	struct preference preferences[STICKY_SLOTS_MAX];
@@ -88,12 +88,12 @@ static void fill_maglev(uint32_t workers, uint16_t *ret_entries)
 
 	assert(workers);
 	for (i = 0; i < workers; i++) {
-		/* Two hashes of the worker's name, which is its number. */
+		/* These are two hashes of the worker's name, which is its number. */
 		preferences[i].entry = (uint32_t)(mix64(2 * i + 1) % MAGLEV_ENTRIES);
 		preferences[i].skip = (uint32_t)(mix64(2 * i + 2) % (MAGLEV_ENTRIES - 1) + 1);
 	}
 	memset(ret_entries, 0xff, MAGLEV_ENTRIES * sizeof(*ret_entries));
-	/* Turn by turn each worker takes the entry that it likes best of the free ones. */
+	/* In turn, each worker takes the first free entry of its order. */
 	for (i = 0; i < MAGLEV_ENTRIES; i++) {
 		ret_entries[take_free_entry(&preferences[worker], ret_entries)] = (uint16_t)worker;
 		worker = worker + 1 < workers ? worker + 1 : 0;

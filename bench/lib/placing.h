@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a client's hash to its worker, in four ways. All start from the same hash, ours: what
- * differs is only who is moved when a worker is added.
+ * Places clients, by their hash, at workers in four ways. All start from the same hash, ours. They
+ * differ only in which clients are moved when a worker is added.
  */
 #ifndef STICKY_BENCH_PLACING_H
 #define STICKY_BENCH_PLACING_H
@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 enum placing_kind {
-	PLACING_TABLE, /* ours, src/engine/table.h */
+	PLACING_TABLE, /* ours: src/engine/table.h */
 	PLACING_MODULO,
-	/* Thaler and Ravishankar 1998: the worker with the highest weight for this client. It
-	 * looks at every worker for each client. */
+	/*
+	 * Thaler and Ravishankar 1998: the worker with the highest weight for this client. Each
+	 * client needs a look at every worker.
+	 */
 	PLACING_RENDEZVOUS,
-	/* Eisenbud et al., NSDI 2016, section 3.4. */
+	/* Eisenbud et al., NSDI 2016, section 3.4 */
 	PLACING_MAGLEV,
 	PLACING_COUNT
 };

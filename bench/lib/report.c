@@ -13,7 +13,10 @@ static void write_sample(FILE *file, const char *name, const struct sample *samp
 	fputc(']', file);
 }
 
-/* In bits; 0: all of an IPv4 address, a /64 of IPv6, as in sticky.h. */
+/*
+ * Write the prefixes in bits. 0 stands for the default: an IPv4 address, or a /64 of IPv6, as in
+ * sticky.h.
+ */
 static void write_options(FILE *file, const struct listening_options *options)
 {
 	fprintf(file, "\"v4_prefix\":%u,\"v6_prefix\":%u,\"trusted_proxies\":%s",

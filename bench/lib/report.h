@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's cost as JSON. */
+/* Writes the program's cost as JSON. */
 #ifndef STICKY_BENCH_REPORT_H
 #define STICKY_BENCH_REPORT_H
 
@@ -8,7 +8,7 @@
 
 #include "cost.h"
 
-/* Every single value. Returns 0 or -errno. */
+/* Write every single value. Returns 0 or -errno. */
 int report_write(const struct cost *costs, uint32_t count, FILE *file);
 
 #endif

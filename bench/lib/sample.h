@@ -10,7 +10,7 @@ struct sample {
 	double values[SAMPLES_MAX]; /* in the order in which they were measured */
 };
 
-/* Add a value; beyond SAMPLES_MAX it is an assertion's failure. */
+/* Add a value. More than SAMPLES_MAX values fail an assertion. */
 void sample_add(struct sample *sample, double value);
 
 #endif

@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* No client has a socket at this port, and no listener of ours is bound below 1024. */
+/* The source port. No client has a socket at it, and no listener of ours is bound below 1024. */
 #define SOURCE_PORT 999
 
 struct packet {
@@ -33,7 +33,7 @@ int stray_open(enum client_family family)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The Internet checksum, RFC 1071, over an even number of bytes. */
+/* Returns the sum for an Internet checksum (RFC 1071) over an even number of bytes. */
 static uint32_t sum_words(const void *from, size_t length, uint32_t sum)
 {
 	const uint8_t *bytes = from;
@@ -55,7 +55,10 @@ static uint16_t fold(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-/* `addresses`: source and destination as they lie in the header, for the pseudo-header. */
+/*
+ * Fill in the TCP header. `addresses` are source and destination as in the IP header, for the
+ * pseudo-header.
+ */
 static void fill_tcp(struct tcphdr *tcp, const void *addresses, size_t addresses_length,
 		     uint16_t port)
 {
@@ -71,7 +74,7 @@ static void fill_tcp(struct tcphdr *tcp, const void *addresses, size_t addresses
 	tcp->th_sum = fold(sum_words(tcp, sizeof(*tcp), sum));
 }
 
-/* The kernel fills in the header's own checksum: raw(7). */
+/* Fill in an IPv4 packet. The kernel fills in the IP header's checksum: raw(7). */
 static void fill_v4(const struct sockaddr_in *from, const struct sockaddr_in *to, uint16_t port,
 		    struct packet *packet)
 {
@@ -110,7 +113,7 @@ int stray_send(int fd, enum client_family family, uint32_t client, uint16_t port
 	socklen_t length;
 
 	loopback_client_address(family, client, &from);
-	length = loopback_target_address(family, 0, &to); /* a raw socket knows no ports */
+	length = loopback_target_address(family, 0, &to); /* a raw socket has no port */
 	if (family == CLIENT_V6)
 		fill_v6((void *)&from, (void *)&to, port, &packet);
 	else

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stray packets: TCP acknowledgements that belong to no connection. The kernel asks the
- * program which socket they are for, as with a SYN, and then answers RST: the shortest
- * way to a run of the program, with nothing else in between that would push it out of
- * the processor's caches.
+ * Sends stray packets: TCP acknowledgements that belong to no connection. The kernel runs the
+ * program to find a socket for them, as for a SYN, and then answers RST. This is the shortest way
+ * to run the program: nothing else in between pushes it out of the processor's caches.
  */
 #ifndef STICKY_BENCH_STRAY_H
 #define STICKY_BENCH_STRAY_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// In the place of npm's chance, for sticky-cluster's own benchmark: the addresses of
-// bench/lib/addresses.c, the same in every run, as text.
+// Replaces npm's chance for sticky-cluster's own benchmark. It makes the addresses of
+// bench/lib/addresses.c as text, the same in every run.
 
-// bench/lib/mix.h
+// The same as in bench/lib/mix.h.
 function mix32(x) {
   x = Math.imul(x ^ (x >>> 16), 0x21f0aaad);
   x = Math.imul(x ^ (x >>> 15), 0x735a2d97);
@@ -23,7 +23,7 @@ class Chance {
     return [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).join('.');
   }
 
-  // Two groups of zeros in a row, which would be written as ::, are not among them.
+  // No address has two groups of zeros in a row, which would be written as ::.
   ipv6() {
     return this.#words(4)
       .flatMap((word) => [word >>> 16, word & 0xffff])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Node's own primary: round robin, nothing is sticky.
+// Node's own primary, which chooses workers by round robin: no client is sticky.
 const cluster = require('node:cluster');
 const { workers } = require('./handler.js');
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An application as it is: under stickyctl, and under Node's own cluster.
+// An unchanged application, under stickyctl and under Node's own cluster.
 const cluster = require('node:cluster');
 const { serverOf, where } = require('./handler.js');
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// @socket.io/sticky, by its README. It reads each head; what names no session goes to the next
-// worker: that is what is measured here, no session is opened.
+// @socket.io/sticky, by its README. It reads each head, and sends a request that names no session
+// to the next worker. Only this is measured here: no session is opened.
 const cluster = require('node:cluster');
 const { EventEmitter } = require('node:events');
 const { createServer } = require('node:http');
@@ -14,6 +14,6 @@ if (cluster.isPrimary) {
   cluster.setupPrimary({ serialization: 'advanced' });
   for (let worker = 0; worker < workers; worker++) cluster.fork();
 } else {
-  // All that it asks of socket.io.
+  // This is all that @socket.io/sticky needs of socket.io.
   setupWorker({ httpServer: serverOf(cluster.worker.id - 1), engine: new EventEmitter() });
 }

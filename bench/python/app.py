@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The same handler for gunicorn. It does not tell its workers apart: there is nothing sticky."""
+"""The same handler for gunicorn, which has no sticky sessions: every answer says slot 0."""
 
 
 def application(environment, start_response):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What machine and which versions the figures are of."""
+"""Describes the machine and the versions that the figures are of."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ from rig.settings import CPUS, STICKYCTL
 from rig.ways import find_program
 from rig.world import read
 
-# How each says its version.
+# The command by which each program prints its version.
 VERSIONS = {
     "gcc": ("gcc", "--version"), "clang": ("clang", "--version"), "node": ("node", "--version"),
     "nginx": ("nginx", "-v"), "haproxy": ("haproxy", "-v"),
@@ -48,7 +48,7 @@ def mitigations():
 
 
 def commit():
-    """Of the sources, where git has them."""
+    """Return the commit of the sources, if they are in a git repository."""
     result = subprocess.run(["git", "-C", str(ROOT), "-c", f"safe.directory={ROOT}", "describe",
                              "--always", "--dirty"], capture_output=True, text=True, check=False)
     return result.stdout.strip() or "an unknown commit"
@@ -59,7 +59,7 @@ def is_virtual():
 
 
 def describe(packages):
-    """packages: what bench/node/package.json names."""
+    """Describe the machine and the versions. packages: the contents of bench/node/package.json."""
     return {
         "stickyctl": f"{version_of(STICKYCTL, 'version')}, {commit()}",
         "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

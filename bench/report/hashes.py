@@ -10,7 +10,7 @@ SETS = {"random": "random", "sequential_v4": "sequential v4", "sequential_64": "
 
 
 def chi_square_limit(freedom):
-    """What chance exceeds once in 1,000 times (Wilson and Hilferty's approximation)."""
+    """Return what chance exceeds once in 1,000 times (Wilson and Hilferty's approximation)."""
     part = 2 / (9 * freedom)
     return freedom * (1 - part + 3.0902 * part ** 0.5) ** 3
 

@@ -22,7 +22,7 @@ def color_of(subject):
 
 
 def short(subject):
-    """To stand under a bar."""
+    """Return the subject, short enough to stand under a bar."""
     return subject.replace("X-Forwarded-For", "XFF").replace(", ", "\n").replace(
         " + ", "\n+ ").replace("plain ", "plain\n").replace("Node.js cluster", "Node.js\ncluster")
 
@@ -41,7 +41,7 @@ def bar_rows(figures, name, subjects):
 
 
 def points(figures, name, parameter, scale=1, **parameters):
-    """{subject: [(parameter's value, median, low, high)]}."""
+    """Return {subject: [(parameter's value, median, low, high)]}."""
     series = {}
     for figure in figures.find(name, **parameters):
         if parameter in figure.parameters:
@@ -212,7 +212,7 @@ an order that is drawn anew. Blue: stickyctl; grey: the kernel alone; orange: ot
 
 
 def write(path, figures, settings, environment, command):
-    """The page, and the same as JSON beside it."""
+    """Write the page, and the same as JSON beside it."""
     path.with_suffix(".json").write_text(json.dumps(
         {"command": command, "settings": settings.to_json(), "environment": environment,
          **figures.to_json()}, indent=1))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Plots as SVG, by gnuplot."""
+"""Draws plots as SVG, by gnuplot."""
 
 import re
 import subprocess
@@ -17,13 +17,13 @@ def is_there():
 
 
 def quote(text):
-    """gnuplot reads escapes in double quotes."""
+    """Return a string in double quotes, in which gnuplot reads escapes."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{text}"'
 
 
 def draw(script, width=860, height=340):
-    """The <svg> element alone, to stand in a page."""
+    """Run gnuplot. Return only the <svg> element, for a page."""
     head = (f"set terminal svg size {width},{height} dynamic noenhanced font 'sans-serif,13' "
             "background '#ffffff'\nset encoding utf8\nset border 3 lc rgb '#57606a'\n"
             "set tics nomirror\nset grid ytics lc rgb '#d0d7de'\n")
@@ -42,7 +42,7 @@ def block(name, rows):
 
 
 def bars(label, rows):
-    """rows: (name, median, low, high, color)."""
+    """Draw bars. rows: [(name, median, low, high, color)]."""
     data = [(index, median, low, high, int(color[1:], 16), name)
             for index, (name, median, low, high, color) in enumerate(rows)]
     top = max(row[3] for row in rows)
@@ -62,7 +62,7 @@ plot $data using 1:2:5:xtic(6) with boxes lc rgb variable notitle, \\
 
 
 def lines(x_label, y_label, series, log_x=False, log_y=False):
-    """series: {name: [(x, median, low, high)]}."""
+    """Draw lines. series: {name: [(x, median, low, high)]}."""
     script, parts = "", []
     for index, (name, points) in enumerate(series.items()):
         script += block(f"s{index}", sorted(points))
@@ -87,7 +87,7 @@ plot {', '.join(parts)}
 
 
 def timelines(x_label, y_label, series):
-    """series: {name: [(x, y)]}; one below the other, of one scale."""
+    """Draw series one below the other, at one scale. series: {name: [(x, y)]}."""
     script, parts = "", []
     top = max(y for points in series.values() for _, y in points)
     for index, (name, points) in enumerate(series.items()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A table, and how numbers are written in it."""
+"""A table, and functions that write numbers for it."""
 
 import dataclasses
 
@@ -10,12 +10,12 @@ from rig.figures import quartiles
 class Table:
     title: str
     head: list
-    rows: list  # of texts
+    rows: list  # each a list of texts
     note: str = ""
 
 
 def number(value, digits=3):
-    """With thousands separated, and as many digits as mean something. None: there is none."""
+    """Return a number as text, with thousands separated and few digits; "-" for None."""
     if value is None:
         return "-"
     if value == 0:
@@ -28,7 +28,7 @@ def number(value, digits=3):
 
 
 def spread(values, digits=3):
-    """The median, and the quartiles behind it."""
+    """Return the median, and the quartiles behind it, as text."""
     if not values:
         return "-"
     low, median, high = quartiles(values)

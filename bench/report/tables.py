@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The figures as tables: for the terminal and for the page alike. A table that has no rows is none."""
+"""Makes tables of the figures, for the terminal and the page. A table without rows is left out."""
 
 from rig import ways
 
@@ -11,28 +11,28 @@ C_WAYS = (ways.KERNEL, ways.THREADS, ways.PLAIN, ways.CLASSIC, ways.USER, ways.X
 NODE_WAYS = (ways.NODE, ways.NODE_XFF, ways.CLUSTER, ways.LISTEN, ways.STICKY_CLUSTER,
              ways.SOCKETIO)
 NOT_STICKY = {ways.PLAIN, ways.CLUSTER, ways.SOCKETIO}
-KEEPS_UP = 0.98  # of what was due was answered in time
+KEEPS_UP = 0.98  # fraction of the due connections that must be answered in time
 
 
 # ---- Serving ---------------------------------------------------------------------------
 
 
 def round_ratios(figures, ours, theirs):
-    """Ours over theirs, in each round: what disturbs the machine disturbs both. A round in which
-    theirs answered nothing has no ratio."""
+    """Return ours over theirs, of each round, as a disturbance of the machine affects both. A round
+    in which theirs answered no connection has no ratio."""
     mine = figures.values("connections_per_second", ours)
     other = figures.values("connections_per_second", theirs)
     return [a / b for a, b in zip(mine, other) if b]
 
 
 def count_of(figures, name, subject, **parameters):
-    """Of all rounds together. Figures of fixed rates have a parameter more."""
+    """Return the sum of all rounds. Figures of fixed rates have a parameter more."""
     return sum(sum(figure.values) for figure in figures.find(name, subject, **parameters)
                if figure.parameters == parameters)
 
 
 def part(few, all_of_them):
-    """few of all, as text."""
+    """Return "FEW of ALL"."""
     if not few:
         return f"0 of {number(all_of_them)}"
     return f"{number(few)} of {number(all_of_them)}"
@@ -260,7 +260,7 @@ def memory_table(figures):
 
 
 def ratio_tables(figures):
-    """By which the report opens."""
+    """Return the tables at the beginning of the report."""
     tables = [ratio_table(figures, "C workers", ways.KERNEL, C_WAYS),
               ratio_table(figures, "Node.js workers", ways.NODE, NODE_WAYS)]
     return [table for table in tables if table.rows]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables for a terminal."""
+"""Writes tables for a terminal."""
 
 
 def format_table(table):

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What was measured: each figure has a name, a unit, whom it is of, under which parameters, and all
-its values, in the order in which they were measured."""
+"""The results: each figure has a name, a unit, a subject, parameters, and all its values, in the
+order in which they were measured."""
 
 import dataclasses
 import statistics
 
 
 def quartiles(values):
-    """(low, median, high): half of the values lie between low and high."""
+    """Return (low, median, high): half of the values lie between low and high."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -18,8 +18,8 @@ def quartiles(values):
 class Figure:
     name: str        # "connections_per_second"
     unit: str        # "1/s", "us", "ns", "" for a bare number
-    subject: str     # whose: a way to serve, a hash, a program
-    parameters: dict  # {"rate": 5000}: what else tells it from others of this name
+    subject: str     # a way to serve, a hash, a program
+    parameters: dict  # {"rate": 5000}: distinguishes it from others of this name
     values: list
 
     @property
@@ -34,12 +34,12 @@ class Figure:
 
 
 class Figures:
-    """Figures by what they are of; add() adds a value to the one that it belongs to."""
+    """All figures. add() adds a value to the figure that it belongs to."""
 
     def __init__(self):
         self._all = {}
         self.missing = {}   # subject -> why it was not measured
-        self.failures = {}  # subject -> what went wrong with ours
+        self.failures = {}  # subject -> what went wrong, for our subjects
 
     def add(self, name, unit, subject, value, **parameters):
         key = (name, subject, tuple(sorted(parameters.items())))
@@ -57,14 +57,14 @@ class Figures:
         return iter(self._all.values())
 
     def find(self, name, subject=None, **parameters):
-        """Those of a name, of a subject, with at least these parameters."""
+        """Return the figures of a name and subject that have at least these parameters."""
         return [figure for figure in self if figure.name == name
                 and subject in (None, figure.subject)
                 and all(figure.parameters.get(key) == value
                         for key, value in parameters.items())]
 
     def only(self, name, subject, **parameters):
-        """The only one that fits; None: there is none."""
+        """Return the only figure that fits; None if there is none."""
         found = self.find(name, subject, **parameters)
         if len(found) > 1:
             raise LookupError(f"{len(found)} figures are {name} of {subject}, {parameters}")

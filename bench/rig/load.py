@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The load generator, tests/clients, and what it says."""
+"""Runs the load generator, tests/clients, and reads its output."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ PERCENTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999, "max": 1}
 
 
 class Latencies:
-    """How many connections had which latency, in us, to 1/32 of it; those of several runs can be
+    """The number of connections of each latency, in us, to 1/32 of it. Those of several runs can be
     added."""
 
     def __init__(self, histogram=()):
@@ -32,7 +32,7 @@ class Latencies:
         return sum(self.counts.values())
 
     def at(self, share):
-        """The smallest that this share of them did not exceed."""
+        """Return the smallest latency that this share of the connections did not exceed."""
         rank = share * self.total
         seen = 0
         for us in sorted(self.counts):
@@ -43,7 +43,7 @@ class Latencies:
 
 
 class Outcome:
-    """Of a run, by one or several generators: how connections ended, rates, latencies."""
+    """The result of one or several generators: how connections ended, rates, latencies."""
 
     def __init__(self, parts):
         def total(name):
@@ -63,7 +63,7 @@ class Outcome:
             self.latencies.add(part["histogram"])
 
     def slots(self):
-        """How many each worker answered."""
+        """Return how many connections each worker answered."""
         counts = {}
         for part in self.parts:
             for slot, count in part["per_slot"].items():
@@ -77,9 +77,14 @@ class Outcome:
 
 def command(port, *, sources, skip=None, concurrency=None, rate=None, seconds=None, each=None,
             deadline_s=None, forwarded=False, trace=None):
-    """rate: begun in a second, whether answered or not; else as fast as they end, `concurrency`
-    at a time. seconds: for how long; each: or so many connections of each source. skip: addresses
-    that are left out in front of theirs. forwarded: as a proxy that tells of another client."""
+    """Return a generator's command line.
+
+    rate       connections to begin in a second, whether others were answered or not; without it a
+               connection begins when another one ends, `concurrency` at a time
+    seconds    duration; or `each`: number of connections of each source
+    skip       number of addresses that are left out before the first one
+    forwarded  connect as a proxy that names another client
+    """
     options = {"--sources": sources, "--skip": skip, "--concurrency": concurrency, "--rate": rate,
                "--duration": seconds, "--connections": each, "--trace": trace,
                "--deadline": deadline_s}
@@ -94,7 +99,7 @@ def start(arguments):
 
 
 def finish(process, seconds=None):
-    """What it said, read."""
+    """Wait for a generator, and return its output, read from JSON."""
     try:
         output, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -108,13 +113,13 @@ def finish(process, seconds=None):
 
 
 def run(port, **options):
-    """Load by one generator, until it is over."""
+    """Run one generator until it ends."""
     return Outcome([finish(start(command(port, **options)))])
 
 
 def saturate(port, *, sources, concurrency, **options):
-    """A closed loop by as many generators as there are processors, so that none of them is what
-    limits the rate; together they are as many clients, and as many connections at a time."""
+    """Run a closed loop by as many generators as there are processors, so that no generator limits
+    the rate. Together they have `sources` clients, and `concurrency` connections at a time."""
     generators = min(CPUS, concurrency, sources)
     own = [share(sources, generators, index) for index in range(generators)]
     running = [start(command(port, sources=own[index], skip=sum(own[:index]) or None,
@@ -124,7 +129,7 @@ def saturate(port, *, sources, concurrency, **options):
 
 
 def share(total, parts, index):
-    """Of so many parts, as even as they can be."""
+    """Return one of `parts` parts of a total, which are as even as possible."""
     return total // parts + (index < total % parts)
 
 
@@ -147,7 +152,7 @@ class Running:
             self.process.communicate()
 
     def connections(self):
-        """Of each: (when it was due, by time.monotonic(); its latency in us; how it ended)."""
+        """Yield for each: (due time, by time.monotonic(); latency in us; how it ended)."""
         with open(self.trace, encoding="ascii") as lines:
             for line in lines:
                 due, latency, outcome = line.split()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Programs that a benchmark starts, and what they use."""
+"""Starts the programs of a benchmark, and measures the CPU time and memory that they use."""
 
 import atexit
 import contextlib
@@ -16,11 +16,11 @@ PAGE = os.sysconf("SC_PAGESIZE")
 
 
 class Failure(Exception):
-    """Something could not be measured; what, and what was printed."""
+    """Something could not be measured. The text says what, and what was printed."""
 
 
 def read_proc(pid, name):
-    """"" where the process is gone by now."""
+    """Read a file of /proc/PID; "" if the process is gone."""
     try:
         return pathlib.Path(f"/proc/{pid}/{name}").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -28,8 +28,8 @@ def read_proc(pid, name):
 
 
 def cpu_seconds(pid):
-    """User and system time of a process with its threads, those that ended too; without its
-    children. The scheduler's own count, in nanoseconds, where all threads still live."""
+    """Return the user and system time of a process: with all its threads, ended ones too, but
+    without its children. If all threads still live, it is the scheduler's count of nanoseconds."""
     fields = read_proc(pid, "stat").rpartition(")")[2].split()
     if not fields:
         return 0
@@ -46,12 +46,12 @@ def cpu_of(pids):
 
 
 def is_running(pid):
-    """One that has ended and was not waited for is not."""
+    """Return True unless the process has ended, perhaps without being waited for."""
     return read_proc(pid, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
 def children(pid):
-    """The processes that it started itself, while they run."""
+    """Return the running processes that a process has started itself."""
     found = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -60,18 +60,18 @@ def children(pid):
 
 
 def family(pid):
-    """It, and whom it started, and so on."""
+    """Return a process and all its descendants."""
     return [pid, *(each for child in children(pid) for each in family(child))]
 
 
 def memory_bytes(pid):
-    """Resident, private and shared."""
+    """Return the resident memory, private and shared."""
     fields = read_proc(pid, "statm").split()
     return int(fields[1]) * PAGE if fields else 0
 
 
 def wake_ups(pid):
-    """How often its threads went to sleep and were woken."""
+    """Return how often the process's threads went to sleep and were woken."""
     count = 0
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in os.listdir(f"/proc/{pid}/task"):
@@ -82,7 +82,7 @@ def wake_ups(pid):
 
 
 def wait_until(condition, what, seconds=START_S, pause_s=0.02):
-    """Until it is true; returns it. A Failure says what was waited for."""
+    """Wait until a condition is true, and return its value. A Failure names `what`."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -92,7 +92,7 @@ def wait_until(condition, what, seconds=START_S, pause_s=0.02):
 
 
 def is_listening(port):
-    """Does anybody listen there, by the kernel's own table?"""
+    """Return whether a socket listens at a port, by the kernel's table."""
     wanted = f":{port:04X}"
     rows = [line.split() for file in ("tcp", "tcp6") for line in
             pathlib.Path("/proc/net", file).read_text().splitlines()[1:]]
@@ -102,12 +102,12 @@ def is_listening(port):
 # ---- Starting and ending ---------------------------------------------------------------
 
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-started = []  # all of this run: whoever still runs at its end is ended
+started = []  # all programs of this run: those that still run at its end are ended
 
 
 @contextlib.contextmanager
 def uninterrupted():
-    """A signal that ends us comes after the block: what is started in it is known by then."""
+    """Delay signals that end this program until a process that is started in the block is noted."""
     came = []
     former = {number: signal.signal(number, lambda each, _: came.append(each))
               for number in ENDING}
@@ -128,7 +128,7 @@ def spawn(arguments, **options):
 
 
 def end(process):
-    """Politely, and then not."""
+    """End a process by SIGTERM, and by SIGKILL if that takes too long."""
     if process.poll() is not None:
         return
     process.terminate()
@@ -146,7 +146,7 @@ def end_all():
 
 
 class Programs:
-    """Those of one way to serve, with their output in a directory; stop() ends them."""
+    """The programs of one way to serve, with their output in a directory. stop() ends them."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -162,7 +162,7 @@ class Programs:
         return process
 
     def printed(self):
-        """By each of them."""
+        """Return the output of each program."""
         return [path.read_text(errors="replace") for path in sorted(self.directory.glob("log*"))]
 
     def last_words(self, lines=12):

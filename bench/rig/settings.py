@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much is measured: `make bench` measures the first of each pair, `make bench-quick` the second.
+"""The amounts to measure: `make bench` uses the first of each pair, `make bench-quick` the second.
 Each can be set in the environment, by its name in capitals."""
 
 import os
@@ -10,11 +10,11 @@ STICKYCTL = BUILD / "stickyctl"
 CLIENTS = BUILD / "tests" / "peers" / "clients"
 CPUS = len(os.sched_getaffinity(0))
 
-# name: (full, quick, what it is)
+# name: (full, quick, meaning)
 DEFAULTS = {
     "workers": (2, 2, "worker processes or threads, where not said otherwise"),
     "concurrency": (64, 64, "connections open at a time, in a closed loop"),
-    # A prime: by turns, each client would meet the same worker again and again.
+    # A prime: otherwise, by turns, each client would meet the same worker again and again.
     "sources": (997, 199, "client addresses, where not said otherwise"),
     "cost_rounds": (21, 5, "rounds of the program's cost"),
     "cost_runs": (2048, 512, "runs of the program in each of them"),
@@ -37,7 +37,7 @@ DEFAULTS = {
 
 
 class BadSetting(Exception):
-    """Of the environment; which one, and what it must be."""
+    """A wrong setting in the environment. The text names it, and says what it must be."""
 
 
 class Settings:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Ways to serve the same clients with the same workers: ours, plain SO_REUSEPORT, and others'.
 
-Each has a port of its own. `balancer` is whoever stands between the clients and the workers: none in
-the kernel's path, where the controller only looks on.
+Each has a port of its own. Its `balancer` is the processes between the clients and the workers:
+none with the kernel's steering, where the controller only looks on.
 """
 
 import itertools
@@ -32,16 +32,16 @@ def find_program(name):
 class Way:
     """One way to serve.
 
-    title      as the report names it
-    workers_in "C" or "Node.js": whose figures are compared with each other
-    is_sticky  a client must always meet the same worker
+    title      the name in the report
+    workers_in "C" or "Node.js": only figures of the same kind are compared with each other
+    is_sticky  True if a client must always meet the same worker
     needs      programs that must be installed
     """
 
     workers_in = "C"
     is_sticky = True
     is_ours = False
-    forwarded = False  # clients come as from a proxy
+    forwarded = False  # True: clients connect as a proxy does
     needs = ()
 
     def __init__(self, title, port, workers):
@@ -49,7 +49,7 @@ class Way:
         self.programs = None
 
     def missing(self):
-        """Why it can't be measured; None: it can."""
+        """Return why the way can't be measured; None if it can."""
         absent = [name for name in self.needs if not find_program(name)]
         return f"not installed: {', '.join(absent)}" if absent else None
 
@@ -61,11 +61,11 @@ class Way:
             raise Failure(f"{self.title}: {error}\n{self.programs.last_words()}") from error
 
     def begin(self):
-        """Start it, and wait until it serves."""
+        """Start the way's programs, and wait until they serve."""
         raise NotImplementedError
 
     def balancer(self):
-        """Process ids."""
+        """Return the process ids of the programs between clients and workers."""
         return []
 
     def workers(self):
@@ -77,7 +77,7 @@ class Way:
 
 
 class Plain(Way):
-    """Processes with a SO_REUSEPORT socket each: what the kernel does by itself, by a hash over both
+    """Processes with a SO_REUSEPORT socket each. The kernel chooses by itself, by a hash over both
     address and port."""
 
     is_sticky = False
@@ -105,7 +105,7 @@ class Threads(Way):
 
 
 class Stickyctl(Way):
-    """Under stickyctl, as its options say."""
+    """Workers under stickyctl, with some options."""
 
     is_ours = True
 
@@ -159,14 +159,14 @@ class Stickyctl(Way):
         return [worker["pid"] for worker in self.status()["workers"]]
 
     def reload(self):
-        """Until all new workers have the slots, and the old ones have ended."""
+        """Reload, and wait until new workers have all slots, and the previous ones have ended."""
         result = self.command_line("reload", "--wait=drained")
         if result.returncode:
             raise Failure(f"reload: {result.stderr}")
 
 
 class StickyctlNode(Stickyctl):
-    """The same of a Node.js application that knows nothing of it."""
+    """A Node.js application under stickyctl, which needs no change for it."""
 
     workers_in = "Node.js"
     needs = ("node",)
@@ -177,7 +177,7 @@ class StickyctlNode(Stickyctl):
 
 
 class Proxy(Way):
-    """A proxy before the same workers, each of which has a port of its own, from port + 10 on."""
+    """A proxy in front of the same workers. Each worker has its own port, from port + 10 on."""
 
     @property
     def first_backend(self):
@@ -203,7 +203,7 @@ class Proxy(Way):
 
 
 class HAProxy(Proxy):
-    """`balance source`; in master-worker mode, so that it can be reloaded."""
+    """HAProxy with `balance source`, in master-worker mode, so that it can be reloaded."""
 
     needs = ("haproxy",)
 
@@ -231,7 +231,7 @@ backend workers
 
 
 class Nginx(Proxy):
-    """`hash $remote_addr` of its stream module."""
+    """nginx with `hash $remote_addr` of its stream module."""
 
     needs = ("nginx",)
     module = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -304,7 +304,7 @@ class NodePrimary(Way):
 
 
 def ask(port, source):
-    """Which slot answers a client; None: none did."""
+    """Return the slot that answers a client; None if none does."""
     try:
         with socket.create_connection(("127.0.0.1", port), 5, (source, 0)) as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
@@ -315,7 +315,7 @@ def ask(port, source):
     return int(found[1]) if found else None
 
 
-# ---- All that are compared -----------------------------------------------------------
+# ---- All ways that are compared --------------------------------------------------------
 
 PLAIN, KERNEL, THREADS = "plain SO_REUSEPORT", "stickyctl, kernel", "libsticky, threads"
 CLASSIC, USER = "stickyctl, classic", "stickyctl, user"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A world of the benchmark's own: network and mount namespaces, and a directory."""
+"""Gives the benchmark its own network and mount namespaces, and a directory."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import tempfile
 MARK = "BENCH_NAMESPACE"
 MEMORY = "/dev/shm"
 NAMESPACES = ("unshare", "--net", "--mount", "--")
-# What is not seen from within.
+# Values that can't be read within the namespaces.
 OUTSIDE = {"BENCH_BPF_JIT": "/proc/sys/net/core/bpf_jit_enable"}
 
 
@@ -32,8 +32,8 @@ def run(*command):
 
 
 def enter():
-    """The program again, in namespaces of its own: loopback and nothing else. With all descriptors
-    that we may have: whatever is started here inherits that."""
+    """Run this program again, in namespaces of its own with only loopback. Allow as many
+    descriptors as possible: the programs that are started here inherit the limit."""
     if os.environ.get(MARK) != "1":
         run(*NAMESPACES, "true")
         outside = {name: read(path) for name, path in OUTSIDE.items()}
@@ -41,21 +41,21 @@ def enter():
                    {**os.environ, **outside, MARK: "1"})
     run("ip", "link", "set", "lo", "up")
     run("mount", "-t", "bpf", "bpf", "/sys/fs/bpf")
-    # A proxy's connections to its workers have one address, and a port each.
+    # A proxy's connections to its workers all have one address, and so need a port each.
     pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("10000 65535")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def places(wanted):
-    """How many connections can be open at a time, of so many."""
+    """Return how many connections can be open at a time, at most `wanted`."""
     return min(wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2 - 64)
 
 
 @contextlib.contextmanager
 def directory():
-    """Of everybody who runs here, whatever their user; removed afterwards. In memory: a disk that
-    writes was seen to stop the load generator for 100 ms."""
+    """Make a directory that programs of any user can enter, and remove it afterwards. It is in
+    memory: a disk that writes was seen to stop the load generator for 100 ms."""
     path = tempfile.mkdtemp(prefix="sticky-bench-", dir=MEMORY if os.path.isdir(MEMORY) else None)
     os.chmod(path, 0o755)
     try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The seccomp filter of workers that bind themselves: nanoseconds a system call, beside a process
-without it."""
+"""Measures the seccomp filter of workers that bind themselves: nanoseconds a system call, beside a
+process without it."""
 
 import json
 import subprocess

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Our hash beside those of the modules that we replace: time, scatter, and who is moved when a
-worker is added. In C by bench/hash.c, the modules' own code in Node.js by bench/hash.js."""
+"""Measures our hash beside those of the modules that we replace: time, scatter, and which clients
+are moved when a worker is added. bench/hash.c is in C; bench/hash.js runs the modules' own code."""
 
 import json
 import os
@@ -19,11 +19,11 @@ MODULES = ("sticky-cluster", "sticky-listen", "string-hash")
 OURS = "sticky, C"
 IN_C = {"sticky": OURS, "djb2": "djb2, C", "djb2_bytes": "djb2 of bytes, C",
         "int31": "int31 of bytes, C"}
-# Both take an address's text apart at the dots: sticky-session 1.1.2 hashed its bytes.
+# The modules in Node.js split an address's text at the dots; sticky-session 1.1.2 hashed its bytes.
 IN_NODE = {("original", "djb2"): "djb2, Node.js", ("original", "int31"): "int31 of text, Node.js",
            ("warm", "djb2"): "djb2, Node.js warm",
            ("warm", "int31"): "int31 of text, Node.js warm"}
-# The modules' worker counts are often a power of two, where djb2 looks at a few bits alone.
+# The number of workers is often a power of two. djb2 modulo such a number depends on few bits.
 ALSO_WORKERS = 32
 PLACINGS = ("table", "modulo", "rendezvous", "maglev")
 
@@ -32,7 +32,7 @@ PLACINGS = ("table", "modulo", "rendezvous", "maglev")
 
 
 def run_json(command, settings, workers, **options):
-    """The object that a program prints."""
+    """Run a program, and return the JSON object that it prints."""
     result = subprocess.run(
         [*command, "--addresses", str(settings.hash_addresses), "--workers", str(workers),
          "--rounds", str(settings.hash_rounds)],
@@ -45,7 +45,7 @@ def run_json(command, settings, workers, **options):
 def add_scatter(figures, subject, chi_squares, ratios, **parameters):
     for value in chi_squares:
         figures.add("hash_chi_square", "", subject, value, **parameters)
-    # A worker without a client: there is no ratio then, not even of the other rounds alone.
+    # If a worker has no client in a round, there is no ratio, not even of the other rounds.
     for value in () if None in ratios else ratios:
         figures.add("hash_max_min", "", subject, value, **parameters)
 
@@ -120,7 +120,7 @@ def run(settings, figures, say):
             figures.leave_out(subject, why)
         return
     in_node = measure_node(settings, figures)
-    # The same addresses and the same hash: where not, one of the two is not what it says.
+    # Both programs must have the same addresses and the same hash, so the counts must be the same.
     if in_c["scatter"]["random"]["hashes"]["djb2"]["counts"] != \
             in_node["warm"]["djb2"][0]["counts"]:
         raise Failure("djb2 in C and string-hash scatter the same addresses differently")

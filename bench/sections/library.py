@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What libsticky costs the program that uses it: opening, hand-overs, look-ups, memory."""
+"""Measures the cost of libsticky to a program: opening, hand-overs, look-ups, memory."""
 
 import json
 import subprocess

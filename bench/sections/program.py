@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The BPF program: nanoseconds a run, as the kernel counts them (BPF_ENABLE_STATS), net of an empty
-program's that is attached to sockets of the same kind and driven in the same way; its size."""
+"""Measures the BPF program: its size, and nanoseconds a run, as the kernel counts them
+(BPF_ENABLE_STATS). The cost of an empty program, attached to sockets of the same kind and driven in
+the same way, is subtracted."""
 
 import json
 import subprocess

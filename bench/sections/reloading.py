@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A reload every second, while clients come at half the rate that the way can take.
+"""Measures a reload every second, while clients come at half the rate that the way can serve.
 
-The rate is found first, by a closed loop of the same way; then an open loop begins connections at
-half of it, and each second a reload is begun: where the former one is not over by then, once it is.
-A reload is over when none of the former processes is left. A connection counts as one of the reload
-if it was open at any time of it. The ways take turns, in an order that is drawn anew.
+The rate is found first, by a closed loop of the same way. Then an open loop begins connections at
+half of that rate, and a reload begins each second, or when the previous one is over. A reload is
+over when none of the previous processes is left. A connection counts as one of the reload if it was
+open at any time of it. The ways take turns, in an order that is drawn anew.
 """
 
 import bisect
@@ -20,15 +20,15 @@ from sections.serving import Measuring
 PLACES = 8192       # connections open at a time, at most
 RELOAD_EVERY_S = 1
 RELOAD_MAX_S = 20
-LOOK_S = 0.05       # at processes of others, whether they have ended
-BUCKET_S = 0.1      # of the timeline
+LOOK_S = 0.05       # period of looking whether processes of others have ended
+BUCKET_S = 0.1      # width of a step of the timeline
 PHASES = ("reload", "between")
-CRASHED = "Segmentation fault"  # as HAProxy's master says of its processes
+CRASHED = "Segmentation fault"  # printed by HAProxy's master about its processes
 PYTHON_APPLICATION = pathlib.Path(__file__).resolve().parents[1] / "python"
 
 
 class Reloadable:
-    """Mixed into a way whose processes are replaced by a signal."""
+    """A base class of ways whose processes are replaced at a signal."""
 
     reload_signal = signal.SIGHUP
 
@@ -50,7 +50,7 @@ class Reloadable:
 
 
 class Gunicorn(Reloadable, ways.Way):
-    """HUP: new workers, then the old ones are told to finish."""
+    """gunicorn. At HUP it starts new workers, and then tells the previous ones to finish."""
 
     workers_in = "Python"
     is_sticky = False
@@ -70,7 +70,7 @@ class Gunicorn(Reloadable, ways.Way):
 
 
 class HAProxy(Reloadable, ways.HAProxy):
-    """USR2 to the master: a new process takes over the listening sockets; the workers stay."""
+    """HAProxy. At USR2 a new process takes over the listening sockets; the workers stay."""
 
     reload_signal = signal.SIGUSR2
 
@@ -79,7 +79,7 @@ class HAProxy(Reloadable, ways.HAProxy):
 
 
 class Recluster(Reloadable, ways.NodePrimary):
-    """recluster's reload(), which its documentation ties to USR2."""
+    """recluster. At USR2 it calls reload(), as its documentation suggests."""
 
     reload_signal = signal.SIGUSR2
 
@@ -96,13 +96,13 @@ def all_ways(settings):
 
 
 def reload_under_load(way, running):
-    """[(begin, end)] of the reloads, by time.monotonic()."""
+    """Reload again and again. Return [(begin, end)] of the reloads, by time.monotonic()."""
     windows = []
     next_one = time.monotonic() + RELOAD_EVERY_S / 2
     while not running.is_over():
         now = time.monotonic()
         if now < next_one:
-            time.sleep(min(next_one - now, 0.02))  # to see the load's end
+            time.sleep(min(next_one - now, 0.02))  # short, to see when the load is over
             continue
         way.reload()
         windows.append((now, time.monotonic()))
@@ -111,16 +111,16 @@ def reload_under_load(way, running):
 
 
 class Phases:
-    """Connections, by whether a reload was under way while they were open."""
+    """Connections in two phases: those that were open during a reload, and the others."""
 
     def __init__(self):
         self.latencies = {phase: load.Latencies() for phase in PHASES}
         self.failed = {phase: 0 for phase in PHASES}
         self.timeline = []  # the longest latency of each BUCKET_S, answered or not
-        self.reloads = []   # how long each took, in s
+        self.reloads = []   # durations in s
 
     def add(self, windows, connections):
-        """Of a turn. connections: [(due, latency in us, outcome)]."""
+        """Add the connections of a turn. connections: [(due, latency in us, outcome)]."""
         began = min((due for due, _, _ in connections), default=0)
         offset = len(self.timeline)
         self.reloads += [end - begin for begin, end in windows]
@@ -138,13 +138,13 @@ class Phases:
 
 
 def phase_of(windows, due, end):
-    """windows: ascending, none within another."""
+    """Return the phase of a connection. windows: ascending, none within another."""
     index = bisect.bisect_right(windows, (end, float("inf"))) - 1
     return "reload" if index >= 0 and windows[index][1] >= due else "between"
 
 
 class Reloading(Measuring):
-    """What serving measures, and what a reload every second does to it."""
+    """Measures the ways as serving does, with a reload every second."""
 
     def __init__(self, settings, figures, say, directory):
         super().__init__(settings, figures, say)

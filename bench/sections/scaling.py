@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What becomes of it with many slots, many clients, and many who wait.
+"""Measures stickyctl with many slots, many clients, and many waiting connections.
 
-    slots      workers of one instance: connections per second, how long a change of the table
-               takes (with connections that wait, too), the controller's memory, and what it does
+    slots      number of workers of an instance: connections per second, the duration of a change of
+               the table (also with waiting connections), the controller's memory, and its activity
                when nothing happens
-    addresses  clients: connections per second
-    waiting    connections of a slot that is away, in its holding queue (kernel) or in the
-               controller's hands (user): connections per second of the others meanwhile, memory,
-               and how long it takes until all of them are answered once the slot is back
+    addresses  number of clients: connections per second
+    waiting    number of connections that wait for a slot that is away, in its holding queue
+               (kernel) or in the controller (user): connections per second of the others meanwhile,
+               memory, and the time until all are answered once the slot is back
 """
 
 import contextlib
@@ -24,13 +24,14 @@ ADDRESSES = ((1, 1000, 1000000), (1, 50000))
 HOLDING = ((0, 256, 1024, 4096), (0, 1024))
 IN_HAND = ((0, 500, 5000), (0, 1000))
 IDLE_S = (5, 1)
-SETTLE_S = 0.5  # what follows on what was done before is over by then
-TABLE_SLOTS_MAX = 1023  # one more is the limit
+SETTLE_S = 0.5  # time for the effects of earlier actions to end
+TABLE_SLOTS_MAX = 1023  # one less than the limit, as a slot is added
 TABLE_WAITING = 4096
 START_MANY_S = 60
 BACK_S = 30
 
-# Who waits comes from 127.1/16, and has one key; the others from another one of the other slot.
+# Waiting clients come from 127.1/16, which is one key. The others come from a network of the other
+# slot.
 WAITING_NETWORK = 1
 NETWORK_SIZE = 1 << 16
 PREFIX = ("--v4-prefix", "16")
@@ -52,7 +53,7 @@ def measure_idle(settings, figures, way, **parameters):
     seconds = pick(settings, IDLE_S)
     time.sleep(SETTLE_S)
     before = processes.wake_ups(way.controller), processes.cpu_seconds(way.controller)
-    time.sleep(seconds)  # that nothing happens meanwhile is what is measured
+    time.sleep(seconds)  # nothing must happen in this time
     after = processes.wake_ups(way.controller), processes.cpu_seconds(way.controller)
     figures.add("idle_wake_ups", "1/s", "controller", (after[0] - before[0]) / seconds,
                 **parameters)
@@ -96,8 +97,8 @@ def check(way, outcome):
 
 
 def measure_addresses(settings, figures):
-    """Each address comes once, at least; those of a smaller set come again. A single one has a single
-    worker."""
+    """Measure sets of addresses. Each address comes at least once; those of a small set come again.
+    A set of one address has one worker."""
     counts = pick(settings, ADDRESSES)
     with world.directory() as directory, contextlib.ExitStack() as stack:
         way = controller(ways.KERNEL, 3000, settings.workers)
@@ -113,11 +114,11 @@ def measure_addresses(settings, figures):
                             addresses=addresses)
 
 
-# ---- Who waits ---------------------------------------------------------------------------
+# ---- Waiting connections ------------------------------------------------------------------
 
 
 class Waiting:
-    """An instance with two slots, one of which is away while clients of it come."""
+    """An instance with two slots, one of which is away while its clients connect."""
 
     def __init__(self, settings, figures, way, where):
         self.settings, self.figures, self.way, self.where = settings, figures, way, where
@@ -135,12 +136,12 @@ class Waiting:
             raise Failure(f"{command}: {result.stderr}")
 
     def begin(self, count):
-        """Connections that wait; the program that made them."""
+        """Begin connections that wait. Return the program that makes them."""
         arguments = load.command(self.way.port, sources=count, deadline_s=600) + ["--hold"]
         return load.start(arguments)
 
     def wait_for_all(self, program, count):
-        program.stdout.readline()  # all are connected
+        program.stdout.readline()  # the line says that all are connected
         processes.wait_until(lambda: self.way.status()["held"] >= count, "all to be held")
 
     def measure_others(self, count):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Connections per second, latency, and what processor time a connection costs.
+"""Measures connections per second, latency, and the processor time that a connection costs.
 
-Each way is started once. Each round measures every way, in an order that is drawn anew, so that
-whatever disturbs the machine disturbs all. A closed loop begins a connection when another has ended:
-what the way can do. An open loop begins them at fixed times, whether others were answered or not, and
-counts latency from when they were due: what a client sees at a load that does not wait for the
-server.
+Each way is started once. Each round measures every way, in an order that is drawn anew, so that a
+disturbance of the machine affects all ways. A closed loop begins a connection when another has
+ended: it measures the rate that the way can serve. An open loop begins connections at fixed times,
+whether others were answered or not, and measures latency from the due time: this is what a client
+sees at a load that does not wait for the server.
 """
 
 import contextlib
@@ -14,9 +14,10 @@ import random
 from rig import load, processes, ways, world
 from rig.processes import Failure
 
-# Connections begun in a second, by whom the workers are written in. In the short run the first.
+# Rates of connections begun in a second, by the language of the workers. A short run has only the
+# first.
 OPEN_RATES = {"C": (5000, 10000, 20000), "Node.js": (1000, 2000, 4000)}
-OPEN_PLACES = 4096   # open at a time, at most
+OPEN_PLACES = 4096   # connections open at a time, at most
 
 
 class Usage:
@@ -31,7 +32,7 @@ class Usage:
         return processes.cpu_of(self.balancer), processes.cpu_of(self.workers)
 
     def since(self):
-        """Seconds: (the balancer's, the workers')."""
+        """Return the seconds of (the balancer, the workers)."""
         after = self.now()
         if not all(map(processes.is_running, [*self.balancer, *self.workers])):
             raise Failure(f"{self.way.title}: a process of it ended")
@@ -39,15 +40,15 @@ class Usage:
 
 
 class Measuring:
-    """The ways that run, and what is measured of them."""
+    """The ways that run, and their measurements."""
 
     def __init__(self, settings, figures, say):
         self.settings, self.figures, self.say = settings, figures, say
         self.running = []
-        self.latencies = {}  # (title, rate; None: closed loop) -> those of all rounds
+        self.latencies = {}  # (title, rate; None: closed loop) -> latencies of all rounds
 
     def drop(self, way, why):
-        """It can't be measured any further."""
+        """Stop measuring a way, and note why."""
         if way.is_ours:
             self.figures.fail(way.title, why)
         else:
@@ -68,7 +69,7 @@ class Measuring:
                 self.drop(way, str(error))
 
     def each(self, turn, measure):
-        """measure(way), of all that run, in an order of its own in each turn."""
+        """Call measure(way) for all ways that run, in another order in each turn."""
         for way in random.Random(turn).sample(self.running, len(self.running)):
             try:
                 measure(way)
@@ -123,7 +124,7 @@ class Measuring:
         self.note(way, rate, outcome)
         self.figures.add("answered_per_second", "1/s", way.title, outcome.per_second, rate=rate)
 
-    # ---- All
+    # ---- All ways
 
     def run(self):
         settings = self.settings
@@ -138,7 +139,7 @@ class Measuring:
         self.conclude()
 
     def conclude(self):
-        """Percentiles are of all rounds together: a stall in one of them is not forgotten."""
+        """Add percentiles of all rounds together, so that a stall in one round is not lost."""
         for (title, rate), latencies in self.latencies.items():
             parameters = {"rate": rate} if rate else {}
             for name, share in load.PERCENTILES.items():

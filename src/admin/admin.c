@@ -25,7 +25,7 @@
 #include "supervise/slot_view.h"
 
 #define HEADERS_MAX  8192
-#define BODY_MAX     1024 /* no request has a use for one */
+#define BODY_MAX     1024 /* no request needs a body */
 #define IDLE_SECONDS 10
 #define METHODS_READ (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)
 #define METHODS_ALL                                                                                \
@@ -48,7 +48,7 @@ struct admin {
 static const struct {
 	const char *name, *value;
 } headers[] = {
-	/* One request for each connection: so the time that it may take is bounded. */
+	/* Each connection has only one request, so that its time can be bounded. */
 	{"Connection", "close"},
 	{"Cache-Control", "no-store"},
 	{"Content-Security-Policy",
@@ -158,7 +158,7 @@ static void serve_events(struct admin *admin, struct evhttp_request *request)
 struct route {
 	const char *path;
 	void (*serve)(struct admin *admin, struct evhttp_request *request);
-	bool is_for_any_host; /* load balancers ask by any name, and the answer is one line */
+	bool is_for_any_host; /* the header Host is not checked: load balancers may send any */
 };
 
 static const struct route routes[] = {
@@ -190,9 +190,12 @@ static void serve_file(struct evhttp_request *request, const char *path)
 				 "/status.json, /buckets.json, /where and /events");
 }
 
-/* ---- Who may ask ------------------------------------------------------------------------ */
+/* ---- The client ------------------------------------------------------------------------ */
 
-/* A browser does not reach a UNIX socket. */
+/*
+ * Returns true if the request's header Host is allowed. On a UNIX socket any is: no browser reaches
+ * it.
+ */
 static bool is_host_allowed(const struct admin *admin, struct evhttp_request *request)
 {
 	const char *host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Read-only HTTP for people and for monitoring (--admin), at a TCP address or a UNIX socket.
- * Whoever can connect there may ask: nothing is changed by it, and nothing secret is shown.
+ * Read-only HTTP for people and for monitoring (--admin), at a TCP address or a UNIX socket. Each
+ * client that can connect may send requests: they change nothing, and the answers show nothing
+ * secret.
  *
- *   GET /                    a page that shows the instance, and follows it
- *   GET /metrics             Prometheus text, or OpenMetrics by Accept
- *   GET /healthz             200: the controller's loop answers
- *   GET /readyz              200: a slot has a ready worker; 503: none has one, or a stop was asked
- * for GET /status.json         the status document GET /where?address=A     which slot a client
- * belongs to GET /events              Server-Sent Events: see admin_stream.h
+ * - GET /  a page that shows the instance, and follows it
+ * - GET /metrics  Prometheus text, or OpenMetrics by Accept
+ * - GET /healthz  200: the controller's loop answers
+ * - GET /readyz  200: a slot has a ready worker; 503: none has one, or a stop was requested
+ * - GET /status.json  the status document
+ * - GET /where?address=A  the slot of a client
+ * - GET /buckets.json  the slot of each bucket: see bucket_map.h
+ * - GET /events  Server-Sent Events: see admin_stream.h
  *
- * Each answer ends its connection, but for streams. The number of connections is bounded, and so is
- * the time that one may take: see admin_clients.h.
+ * Each answer except for streams ends its connection. The number of connections is bounded, and so
+ * is the time that one may take: see admin_clients.h.
  */
 #ifndef STICKY_ADMIN_ADMIN_H
 #define STICKY_ADMIN_ADMIN_H
@@ -28,8 +31,8 @@ struct admin;
  * Bind the address, and serve requests.
  *
  * address    HOST:PORT, [V6ADDRESS]:PORT, :PORT or unix:/PATH; copied
- * rights     of the workers' user, see admin_socket.h; must outlive it
- * instance   what the answers describe; must outlive it
+ * rights     of the workers' user, see admin_socket.h; must outlive ret_admin
+ * instance   the instance that the answers describe; must outlive ret_admin
  * ret_error  what is wrong, and what to do
  *
  * Returns 0 or -errno.

@@ -13,22 +13,23 @@
 #include "common/clock.h"
 #include "common/timer.h"
 
-#define READ_MAX (64u << 10) /* bytes that wait to be parsed; more than a request has */
-#define SWEEP_MS 500	     /* how often ended connections are forgotten, and slow ones ended */
+#define READ_MAX (64u << 10) /* bytes that may wait to be parsed; a request has fewer */
+#define SWEEP_MS 500	     /* period of forgetting ended connections, and ending slow ones */
 
 /*
- * libevent 2.1 neither bounds connections nor reports the end of one without a request. So each
- * connection gets a bufferevent that is made here, with one more reference. libevent takes its
- * callbacks away when it frees it: that is how the end is noticed. The descriptor is closed with
- * the last reference, as the bufferevent's events are registered for its number until then.
- * libevent has shut it down before, so that the client sees the end at once.
+ * A connection. libevent 2.1 neither bounds connections nor reports the end of one without a
+ * request. So each connection gets a bufferevent that is made here, with one more reference. When
+ * libevent frees the bufferevent, it removes its callbacks: so the end of the connection is
+ * noticed. libevent has shut the socket down before, so that the client sees the end at once. The
+ * descriptor is closed only with the last reference: until then, the bufferevent's events are
+ * registered for its number.
  */
 struct client {
-	TAILQ_ENTRY(client) in_order; /* by since_ms */
+	TAILQ_ENTRY(client) in_order; /* sorted by since_ms */
 	struct bufferevent *stream;
 	uint64_t since_ms;
 	bool is_kept;
-	bool is_ended; /* its socket was shut down, and libevent is about to free it */
+	bool is_ended; /* the socket was shut down, and libevent is about to free the connection */
 };
 
 TAILQ_HEAD(client_list, client);
@@ -56,7 +57,7 @@ static void forget(struct admin_clients *clients, struct client *client)
 	free(client);
 }
 
-/* libevent finds an end of the stream, or an error, and frees the connection. */
+/* End a connection: libevent then finds the end of the stream, or an error, and frees it. */
 static void end(struct client *client)
 {
 	if (client->is_kept || client->is_ended)
@@ -123,7 +124,9 @@ static void watch(struct admin_clients *clients, struct client *client)
 		timer_start(clients->sweep, SWEEP_MS);
 }
 
-/* libevent has accepted a connection, and asks for its bufferevent. NULL: it makes one itself. */
+/*
+ * Make the bufferevent of a connection that libevent has accepted. NULL: libevent makes one itself.
+ */
 static struct bufferevent *on_accepted(struct event_base *base, void *context)
 {
 	struct admin_clients *clients = context;
@@ -139,7 +142,10 @@ static struct bufferevent *on_accepted(struct event_base *base, void *context)
 		free(client);
 		return NULL;
 	}
-	/* Until the descriptor is closed, it is read, also after libevent has done with it. */
+	/*
+	 * Bytes are read until the descriptor is closed, even after libevent has freed the
+	 * connection.
+	 */
 	bufferevent_setwatermark(client->stream, EV_READ, 0, READ_MAX);
 	watch(clients, client);
 	return client->stream;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bounds the connections of an HTTP server: their number, and the time that each may take for its
- * request and its answer together. A client that is slow, byte by byte, does not keep others out.
+ * request and its answer together. So a client that sends byte by byte does not keep others out.
  */
 #ifndef STICKY_ADMIN_ADMIN_CLIENTS_H
 #define STICKY_ADMIN_ADMIN_CLIENTS_H
@@ -12,8 +12,8 @@
 struct admin_clients;
 
 struct admin_limits {
-	uint32_t clients;     /* one more connection ends the oldest one that is no stream */
-	uint32_t patience_ms; /* from the moment at which the connection was accepted */
+	uint32_t clients;     /* number at most: one more ends the oldest one that is no stream */
+	uint32_t patience_ms; /* time for a connection, from its accept() on */
 };
 
 /*
@@ -28,18 +28,19 @@ int admin_clients_open(struct event_base *base, struct evhttp *http,
 		       const struct admin_limits *limits, struct admin_clients **ret_clients);
 
 /*
- * This connection is about to be answered: its descriptor is closed right after that. Without this
- * call it takes half a second. Sets the connection's close callback.
+ * Close the descriptor of a connection right after its answer. Must be called before the answer.
+ * Without this call the descriptor is closed half a second later. Sets the connection's close
+ * callback.
  */
 void admin_clients_expect_end(struct admin_clients *clients, struct evhttp_connection *connection);
 
-/* This connection is answered by a stream, which bounds itself: it is never ended here. */
+/* Never end this connection: it is answered by a stream, which bounds itself. */
 void admin_clients_keep(struct admin_clients *clients, struct evhttp_connection *connection);
 
 /* Returns the number of connections that are open, perhaps with some that have just ended. */
 uint32_t admin_clients_count(const struct admin_clients *clients);
 
-/* NULL is allowed. */
+/* Free the connections that are left. NULL is allowed. */
 void admin_clients_close(struct admin_clients *clients);
 
 #endif

@@ -8,7 +8,7 @@
 
 #define NAME_SIZE 256 /* a name in the DNS has at most 253 bytes */
 
-/* Copy what is before the port. Returns false where it is too long. */
+/* Copy the host without its port. Returns false if it is too long. */
 static bool copy_name(const char *host, char ret_name[NAME_SIZE])
 {
 	const char *end = host[0] == '[' ? strchr(host, ']') : strchr(host, ':');

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Shows what the stream of events says, and changes nothing. All that comes from outside is set as
-// text.
+// Shows the stream of events, and changes nothing of the instance. Everything from outside is set
+// as text.
 "use strict";
 
 const HISTORY = 60; // points of a sparkline
 const EVENTS_KEPT = 100;
-const RETRY_MS = 3000; // where the browser itself does not try again
-const STALE_MS = 30000; // a stream that has said nothing for so long has failed
+const RETRY_MS = 3000; // used if the browser itself does not try again
+const STALE_MS = 30000; // a stream that has sent nothing for this long has failed
 
-// As `stickyctl status` has them.
-const FLAPS = 3; // so many restarts, and a worker that is young: it dies again and again
+// The same limits as of `stickyctl status`.
+const FLAPS = 3; // a young worker with so many restarts dies again and again
 const YOUNG_MS = 10000;
 const SLOW_START_MS = 10000;
 
@@ -27,8 +27,8 @@ const GOOD = ["ready", "running"];
 const BAD = ["failed", "hung"];
 
 const byId = (id) => document.getElementById(id);
-const rows = new Map(); // slot -> what is shown of it, and its history
-let last = null; // the last status
+const rows = new Map(); // slot -> its table row and its history
+let last = null; // the status that was received last
 let answered = null; // the answer to the last look-up
 
 // ---- Texts ----
@@ -78,7 +78,7 @@ function add(parent, name, properties = {}) {
 
 // ---- Rates ----
 
-// Connections to a slot that the instance counts; null where its engine can't count them.
+// Returns the number of connections to a slot; null if its engine can't count them.
 function connectionsTo(worker, status) {
   if (!status.counts_placements && !status.passes_connections) return null;
   return (status.counts_placements ? worker.steered : 0) + worker.handed;
@@ -88,7 +88,8 @@ function perSecond(before, now, ms) {
   return before === null || now === null || now < before ? null : ((now - before) * 1000) / ms;
 }
 
-// The same controller, some time later: else there is nothing to subtract from.
+// Returns the time since the last status; 0 if that was of another controller, and can't be
+// compared.
 function elapsedMs(status) {
   if (!last || last.started_at !== status.started_at) return 0;
   return status.uptime_ms - last.uptime_ms;
@@ -215,12 +216,12 @@ function showTotals(status, rate) {
   }
 }
 
-// The words that a user would type, with the instance's name where it has another one.
+// Returns a command for the user to type, with the instance's name unless it is the default one.
 function command(words, status) {
   return `'stickyctl ${words}${status.name === "default" ? "" : ` -n ${status.name}`}'`;
 }
 
-// What may be done about its end.
+// Returns what may be done about a worker's end.
 function detailOf(exit) {
   return exit?.hint ? `\n${exit.hint}` : "";
 }
@@ -346,7 +347,7 @@ function setLink(isLive) {
 function follow() {
   const source = new EventSource("events");
   let watch = 0;
-  let isNew = true; // the first events of a connection are those that were kept
+  let isNew = true; // the first events of a connection repeat earlier ones
 
   const again = () => {
     clearTimeout(watch);

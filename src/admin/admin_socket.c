@@ -51,7 +51,7 @@ static const char *hint(int error)
 	}
 }
 
-/* sticky_listen() says -ENOENT of a host that is not known. */
+/* Returns the text for an error. sticky_listen() returns -ENOENT if the host is not known. */
 static const char *describe(int error, bool is_path)
 {
 	return error == -ENOENT && !is_path ? "there is no such host" : strerror(-error);

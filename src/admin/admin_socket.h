@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening socket of --admin. */
+/* Opens the listening socket of --admin. */
 #ifndef STICKY_ADMIN_ADMIN_SOCKET_H
 #define STICKY_ADMIN_ADMIN_SOCKET_H
 
@@ -9,10 +9,10 @@
 
 /*
  * Open the socket. The file of a UNIX socket that no process listens on any more is replaced. The
- * new one has mode 0666, as systemd's sockets: its directory decides who may connect.
+ * new file has mode 0666, as systemd's sockets have: its directory decides who may connect.
  *
- * rights     of the workers' user: if that user could change where the path leads to, it is used
- *            with these. Must stay valid until unix_path_remove()
+ * rights     of the workers' user. If that user could change where the path leads to, the path is
+ *            used with these rights. Must stay valid until unix_path_remove()
  * ret_path   the file to remove at the end; none for TCP
  * ret_error  what is wrong, and what to do
  *

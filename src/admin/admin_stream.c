@@ -14,17 +14,17 @@
 #include "common/timer.h"
 
 #define BEHIND_MAX	 (256u << 10) /* bytes that may wait for a client that does not read */
-#define STALL_SECONDS	 30	      /* a client that takes no byte for so long is ended */
-#define EVENTS_FIRST	 50	      /* how many of the last events a new stream gets */
+#define STALL_SECONDS	 30 /* a stream is ended if its client reads nothing for this long */
+#define EVENTS_FIRST	 50 /* number of last events that a new stream begins with */
 #define INTERVAL_MS	 1000
-#define SLOTS_A_INTERVAL 64 /* so many slots more take one interval more */
+#define SLOTS_A_INTERVAL 64 /* this many more slots add INTERVAL_MS to the interval */
 #define RETRY_MS	 1000
-#define SOON_MS		 100 /* from an event to the next status */
+#define SOON_MS		 100 /* time from an event to the next status */
 
 struct admin_stream {
 	struct open_answer answer; /* the first member */
 	struct admin_streams *streams;
-	bool is_over; /* its socket was shut down: free_stream() follows */
+	bool is_over; /* the socket was shut down: free_stream() follows */
 };
 
 struct admin_streams {
@@ -51,7 +51,10 @@ static void free_stream(struct open_answer *answer)
 	free(stream);
 }
 
-/* One status may be larger than BEHIND_MAX: what counts is that the previous ones were read. */
+/*
+ * End a stream whose client has not read the previous events. It is called before an event is
+ * added, as one status may be larger than BEHIND_MAX.
+ */
 static void end_if_behind(struct admin_stream *stream)
 {
 	struct bufferevent *buffers = buffers_of(stream->answer.request);
@@ -62,7 +65,7 @@ static void end_if_behind(struct admin_stream *stream)
 	shutdown(bufferevent_getfd(buffers), SHUT_RDWR);
 }
 
-/* Send an event. data: JSON in one line. */
+/* Send an event. `data` is JSON in one line. */
 static void send_event(struct admin_stream *stream, const char *name, const char *data)
 {
 	struct evbuffer *chunk = evbuffer_new();
@@ -78,7 +81,7 @@ static void send_event(struct admin_stream *stream, const char *name, const char
 	evbuffer_free(chunk);
 }
 
-/* Browsers wait for some seconds else, before they connect again. */
+/* Let browsers connect again after RETRY_MS: without this line they would wait for some seconds. */
 static void send_retry(struct admin_stream *stream)
 {
 	struct evbuffer *chunk = evbuffer_new();
@@ -92,7 +95,7 @@ static void send_retry(struct admin_stream *stream)
 
 /* ---- All streams ------------------------------------------------------------------------ */
 
-/* Send a value to one stream, or to all of them where `only` is NULL. The value is freed. */
+/* Send a value to one stream, or to all of them if `only` is NULL. The value is freed. */
 static void send_json(struct admin_streams *streams, struct admin_stream *only, const char *name,
 		      json_t *value)
 {

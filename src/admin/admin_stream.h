@@ -2,11 +2,11 @@
 /*
  * Streams of Server-Sent Events, for the page of --admin. A stream has events of two names:
  *
- *   status   the status document; each second, less often where there are many slots, and soon
- *            after each event of the instance
- *   events   an array of the instance's events; first the last ones, then each new one
+ * - status  the status document: each second, less often with many slots, and soon after each event
+ *   of the instance
+ * - events  an array of the instance's events: first the last ones, then each new one
  *
- * A client that does not read is ended.
+ * The stream of a client that does not read is ended.
  */
 #ifndef STICKY_ADMIN_ADMIN_STREAM_H
 #define STICKY_ADMIN_ADMIN_STREAM_H
@@ -21,19 +21,19 @@
 
 struct admin_streams;
 
-/* Make an empty set of streams. `instance` must outlive it. Returns 0 or -ENOMEM. */
+/* Make an empty set of streams. `instance` must outlive the set. Returns 0 or -ENOMEM. */
 int admin_streams_open(struct event_base *base, const struct instance *instance,
 		       struct admin_streams **ret_streams);
 
 /*
- * Answer a request by a stream, or by 503 where there are ADMIN_STREAMS_MAX already.
+ * Answer a request by a stream, or by 503 if there are ADMIN_STREAMS_MAX already.
  *
- * clients  does not end the stream's connection
+ * clients  the connections of the server; that of the stream is never ended there
  */
 void admin_streams_add(struct admin_streams *streams, struct admin_clients *clients,
 		       struct evhttp_request *request);
 
-/* Free all streams, without an end of their answers. NULL is allowed. */
+/* Free all streams. Their clients get no end of the answer. NULL is allowed. */
 void admin_streams_close(struct admin_streams *streams);
 
 #endif

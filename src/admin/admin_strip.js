@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The strip: each bucket, from the first to the last one, in the colour of its slot.
+// The strip: all buckets, from the first to the last one, each in the colour of its slot.
 "use strict";
 
-const LABEL_PX = 18; // an interval that is as wide has the number of its slot
-const STRIPES_PX = 6; // of slots without a ready worker
+const LABEL_PX = 18; // an interval of this width shows the number of its slot
+const STRIPES_PX = 6; // width of the stripes of slots without a ready worker
 
-// Neighbours differ by about the golden angle.
+// Returns the hue of a slot. Those of neighbours differ by about the golden angle.
 function hueOf(slot) {
   return (slot * 137 + 210) % 360;
 }
@@ -13,7 +13,7 @@ function hueOf(slot) {
 class Strip {
   constructor(canvas, text) {
     this.canvas = canvas;
-    this.text = text; // says what is below the pointer
+    this.text = text; // the element for a text about the place below the pointer
     this.map = null; // buckets.json
     this.status = null;
     this.marked = null; // the answer to a look-up
@@ -25,7 +25,8 @@ class Strip {
   }
 
   show(status) {
-    // The table changes with the number of slots, and with the slots that have no share.
+    // Fetch the table again if it has changed: with the number of slots, or with the slots that
+    // have no share.
     const shares = [status.started_at, ...status.workers.map((worker) => worker.buckets)].join();
     const states = status.workers.map((worker) => worker.state).join();
     this.status = status;
@@ -39,7 +40,7 @@ class Strip {
     this.shares = shares;
     try {
       const map = await (await fetch("buckets.json")).json();
-      if (this.shares !== shares) return; // a later one is on the way
+      if (this.shares !== shares) return; // a later request is on the way
       this.map = map;
       this.sumUp();
       this.draw();
@@ -117,7 +118,7 @@ class Strip {
     pen.restore();
   }
 
-  // Where the client is that was looked up.
+  // Mark the bucket of the client that was looked up.
   drawMark(pen, width, height) {
     if (!this.marked) return;
     const x = ((this.marked.bucket + 0.5) / this.map.buckets) * width;

@@ -46,9 +46,12 @@ struct api {
 	unsigned int answers; /* number of answers to `stop` that are being sent */
 };
 
-/* ---- Who asks ------------------------------------------------------------------- */
+/* ---- The client ------------------------------------------------------------------ */
 
-/* The mode of the socket file keeps other users out already. The peer's uid is checked as well. */
+/*
+ * Returns true if the peer has this uid or is root. The mode of the socket's file already keeps
+ * other users out.
+ */
 static bool is_allowed(struct evhttp_request *request)
 {
 	struct evhttp_connection *connection = evhttp_request_get_connection(request);
@@ -60,7 +63,7 @@ static bool is_allowed(struct evhttp_request *request)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-/* ---- What can be asked ---------------------------------------------------------- */
+/* ---- The requests ---------------------------------------------------------------- */
 
 static void serve_status(struct api *api, struct evhttp_request *request)
 {
@@ -185,7 +188,7 @@ static void serve_upgrade(struct api *api, struct evhttp_request *request)
 	}
 	evhttp_connection_set_closecb(evhttp_request_get_connection(request), on_upgrade_answered,
 				      api);
-	/* The upgrade begins when the client has its answer, and waits for no other request. */
+	/* The upgrade begins when the connection is closed, which follows the answer. */
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Connection", "close");
 	api_answer(request, HTTP_OK,
 		   json_pack("{s:s, s:i, s:s}", "upgrade", "begun", "number", (int)number,

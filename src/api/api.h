@@ -11,9 +11,10 @@
  *   POST /v1/stop[?now=1]                 answered when all workers have ended
  *   POST /v1/reload[?wait=ready|drained]  with wait: its events, one line each, up to its end
  *   POST /v1/scale?slots=N|+N|-N          answered with the number of buckets that moved
- *   POST /v1/upgrade                      answered before it begins, with its number: it has
- *                                         succeeded when the status has another "started_at", and
- *                                         failed when "upgrade" there says so of this number
+ *   POST /v1/upgrade                      answered before the upgrade begins, with its number. The
+ *                                         upgrade has succeeded when the status has another
+ *                                         "started_at". It has failed when "upgrade" in the status
+ *                                         has this number and the state "failed"
  *   POST /v1/drain?slot=N  /v1/ready?slot=N  /v1/restart?slot=N
  *
  * An error is {"error": "what is wrong"} with a status of 400 or above: 400 for a bad value, 403
@@ -30,25 +31,25 @@
 
 struct api;
 
-#define HTTP_BAD_CONFIG 422 /* the HTTP status at which stickyctl exits with 78 */
+#define HTTP_BAD_CONFIG 422 /* stickyctl exits with 78 at this HTTP status */
 
-/* Callbacks by which the interface asks the controller to act. */
+/* Functions that the interface calls to let the controller act. */
 struct api_orders {
-	/* POST /v1/stop */
+	/* at POST /v1/stop: stop the instance */
 	void (*stop)(void *context, bool now);
-	/* POST /v1/reload: see controller_reload(). */
+	/* at POST /v1/reload: see controller_reload() */
 	int (*reload)(void *context, struct error_text *ret_text);
 	/*
-	 * POST /v1/upgrade: is an upgrade possible? Returns 0, or -errno with the reason in
-	 * ret_error.
+	 * at POST /v1/upgrade: check that an upgrade is possible; return 0, or -errno with the
+	 * reason in ret_error
 	 */
 	int (*may_upgrade)(void *context, struct error_text *ret_error);
 	/*
-	 * The answer to POST /v1/upgrade has been sent: replace the program. The result is in the
-	 * instance's `upgrade`.
+	 * when the answer to POST /v1/upgrade has been sent: replace the program; if this fails,
+	 * the instance's `upgrade` says why
 	 */
 	void (*upgrade)(void *context);
-	/* The last answer of api_answer_stop() has been sent. */
+	/* when the last answer of api_answer_stop() has been sent */
 	void (*answered)(void *context);
 	void *context;
 };
@@ -70,7 +71,7 @@ void api_close(struct api *api);
 /*
  * Answer the clients that wait for the stop.
  *
- * killed  some workers had to be killed
+ * killed  true: some workers had to be killed
  *
  * Returns the number of answers that are being sent. The loop must run until `answered` is called.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The request GET /v1/clients. */
+/* Serves GET /v1/clients. */
 #ifndef STICKY_API_API_CLIENTS_H
 #define STICKY_API_API_CLIENTS_H
 
@@ -9,7 +9,7 @@
 
 #define CLIENT_LIMIT_DEFAULT 20
 
-/* Read `slot` and `limit` from the query, and answer with the list, or with what is wrong. */
+/* Read `slot` and `limit` from the query, and answer with the list, or with an error. */
 void api_serve_clients(const struct instance *instance, struct evhttp_request *request);
 
 #endif

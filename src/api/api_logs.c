@@ -17,12 +17,12 @@
 #include "common/units.h"
 
 #define LINES_DEFAULT 100
-#define CHUNK_MAX     (64u * 1024) /* bytes that are sent before the client must have read them */
+#define CHUNK_MAX     (64u * 1024) /* bytes of a chunk; the next one is sent when it was read */
 
-/* What is asked for. */
+/* The values of a request's query. */
 struct wish {
-	uint32_t slot;	/* of whose workers; LINE_RING_ALL */
-	uint32_t lines; /* how many of the last ones, at most */
+	uint32_t slot;	/* the slot whose lines are sent; LINE_RING_ALL: all slots */
+	uint32_t lines; /* number of last lines to begin with, at most */
 	bool follows;
 };
 
@@ -30,8 +30,8 @@ struct answer {
 	struct open_answer open; /* the first member */
 	struct api_logs *logs;
 	struct wish wish;
-	uint64_t number;  /* of the next line, as the ring counts them all */
-	uint64_t awaited; /* the same as its slot counts, where one was asked for; 0: none yet */
+	uint64_t number;  /* number of the next line, as the ring counts all lines */
+	uint64_t awaited; /* the next line's number in the wished slot or of all; 0: not known */
 	bool is_sending;
 };
 
@@ -47,7 +47,7 @@ static void free_answer(struct open_answer *answer)
 	free(answer);
 }
 
-/* ---- What is sent ----------------------------------------------------------------- */
+/* ---- Lines ------------------------------------------------------------------------ */
 
 static void add_json(struct evbuffer *chunk, json_t *json)
 {
@@ -59,7 +59,7 @@ static void add_json(struct evbuffer *chunk, json_t *json)
 	json_decref(json);
 }
 
-/* The ring has dropped lines before the client has read those in front of them. */
+/* Tell how many lines the ring has dropped before they could be sent, if any. */
 static void add_gap(const struct answer *answer, const struct ring_line *line,
 		    struct evbuffer *chunk)
 {
@@ -221,7 +221,7 @@ static void fulfil(struct api_logs *logs, struct evhttp_request *request, const 
 	*answer = (struct answer){.logs = logs,
 				  .wish = *wish,
 				  .number = line_ring_last(logs->ring, wish->slot, wish->lines)};
-	/* Where no line is there yet, it is known already which one comes next. */
+	/* If no line is there yet, the number of the next one is known already. */
 	if (!line_ring_from(logs->ring, wish->slot, answer->number))
 		answer->awaited = line_ring_count(logs->ring, wish->slot) + 1;
 	open_answer_add(&logs->list, &answer->open, request, free_answer);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer to GET /v1/logs: what workers have printed, one JSON object on each line. */
+/* Answers GET /v1/logs with the lines that workers have printed, one JSON object on each line. */
 #ifndef STICKY_API_API_LOGS_H
 #define STICKY_API_API_LOGS_H
 
@@ -17,15 +17,15 @@ struct api_logs; /* all open answers */
 int api_logs_open(struct event_base *base, const struct instance *instance,
 		  struct api_logs **ret_logs);
 
-/* Free all answers, without an end for their clients. NULL is allowed. */
+/* Free all answers. Their clients get no end of the answer. NULL is allowed. */
 void api_logs_close(struct api_logs *logs);
 
 /*
- * Answer a request. Its query may have "slot", "lines" (how many of the last ones) and "follow=1"
- * (go on with new lines until the client closes its connection).
+ * Answer a request. Its query may have "slot", "lines" (the number of last lines to begin with) and
+ * "follow=1" (go on with new lines until the client closes its connection).
  *
- * A client that reads slowly gets what is still in the ring when it has read what was sent: where
- * lines are missing, it gets {"event": "lines_dropped", "lines": N}.
+ * The ring may drop lines before a slow client gets them. The client gets {"event":
+ * "lines_dropped", "lines": N} in their place.
  */
 void api_logs_serve(struct api_logs *logs, struct evhttp_request *request);
 

@@ -16,7 +16,7 @@ struct api_stream {
 	struct open_answer answer; /* the first member */
 	struct api_streams *streams;
 	struct journal_follower *follower;
-	/* events kept until it is known which of them are wanted; NULL: it is known */
+	/* events kept until it is known which of them are wanted; NULL: this is known */
 	json_t *kept;
 	uint32_t reload;  /* send the events of this reload only; 0: all events */
 	const char *last; /* the name of the event that ends the stream; NULL: none */
@@ -106,7 +106,7 @@ static void take_event(struct api_stream *stream, const json_t *event)
 		stream->is_over = true;
 }
 
-/* Returns true if the stream has ended; it is freed then. */
+/* End the stream, and free it, if it is over. Returns true if it was. */
 static bool end_if_over(struct api_stream *stream)
 {
 	if (!stream->is_over)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers of the control interface: one JSON value, or a stream of events, one line each. */
+/* Sends answers of the control interface: one JSON value, or a stream of events, one line each. */
 #ifndef STICKY_API_API_STREAM_H
 #define STICKY_API_API_STREAM_H
 

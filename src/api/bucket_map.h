@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table, bucket -> slot, as JSON:
- * {"buckets":65536,"slots":4,"intervals":[[0,0],[13107,1],...]}. Each interval is its first bucket
- * and the slot, and ends where the next one begins. Pure.
+ * Writes the table, bucket -> slot, as JSON:
+ *
+ *	{"buckets":65536,"slots":4,"intervals":[[0,0],[13107,1],...]}
+ *
+ * Each interval is its first bucket and the slot, and ends where the next one begins. Pure.
  */
 #ifndef STICKY_API_BUCKET_MAP_H
 #define STICKY_API_BUCKET_MAP_H

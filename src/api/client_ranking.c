@@ -74,8 +74,7 @@ void client_addresses_fini(struct client_addresses *addresses)
 
 /* ---- The ranking -------------------------------------------------------------------- */
 
-/* Put a key into its place among those that are kept, and drop the last one if there are too many.
- */
+/* Put a key into its place among the kept keys, and drop the last one if there are too many. */
 static void rank(struct client_ranking *ranking, uint32_t limit, const struct client_count *count)
 {
 	uint32_t place = ranking->top_count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which clients have the most open connections. Connections are added by their address, in any
- * order; then they are counted by key, and the first keys are kept. Pure, except for the memory.
+ * Finds the clients with the most open connections. The addresses of connections are added in any
+ * order. Then the connections are counted by key, and the keys with the most of them are kept.
+ * Pure, except for the memory.
  */
 #ifndef STICKY_API_CLIENT_RANKING_H
 #define STICKY_API_CLIENT_RANKING_H
@@ -13,17 +14,17 @@
 
 #include "sticky.h"
 
-#define CLIENT_CONNECTIONS_MAX (1u << 20) /* that are counted: 17 MB for a moment */
+#define CLIENT_CONNECTIONS_MAX (1u << 20) /* connections that are counted: 17 MB for a moment */
 #define CLIENT_LIMIT_MAX       1000	  /* keys that are kept */
 #define CLIENT_OF_NO_SLOT      (-1)
 
-/* An address of a client. IPv4 comes before IPv6, so that the addresses of a key stand together. */
+/* A client's address. IPv4 comes before IPv6, so that the addresses of a key stand together. */
 struct client_address {
 	uint8_t is_v6;
 	uint8_t bytes[16]; /* network order; IPv4: the first 4 bytes */
 };
 
-/* The addresses of connections, one each. All zero: none. */
+/* The addresses of connections, one for each. All zero is an empty list. */
 struct client_addresses {
 	struct client_address *items;
 	size_t count;
@@ -42,7 +43,7 @@ void client_addresses_fini(struct client_addresses *addresses);
 /* The key that an address belongs to. */
 struct client_key {
 	char text[STICKY_ADDRESS_TEXT_SIZE]; /* "203.0.113.9/32" */
-	int slot;			     /* CLIENT_OF_NO_SLOT: a proxy's */
+	int slot;			     /* CLIENT_OF_NO_SLOT: the key is of a proxy */
 };
 
 /* Find the key of an address. Returns 0 or -errno, which ends the count. */
@@ -57,18 +58,18 @@ struct client_count {
 struct client_ranking {
 	struct client_count *top; /* the key with the most connections first */
 	uint32_t top_count;
-	uint32_t keys;			      /* how many there are, those that are not kept, too */
-	uint32_t connections;		      /* of all keys of all slots */
-	uint32_t proxied;		      /* of these, those of CLIENT_OF_NO_SLOT */
-	uint32_t of_slot[STICKY_SLOTS_LIMIT]; /* connections of each slot */
+	uint32_t keys;	      /* number of keys, including those that are not kept */
+	uint32_t connections; /* number of connections of all keys and slots */
+	uint32_t proxied;     /* number of connections of CLIENT_OF_NO_SLOT */
+	uint32_t of_slot[STICKY_SLOTS_LIMIT]; /* number of connections of each slot */
 };
 
 /*
  * Count connections by key.
  *
  * addresses    are sorted here
- * only_slot    keep and count the keys of this slot alone; CLIENT_OF_NO_SLOT: all keys
- * limit        how many keys are kept, 1 to CLIENT_LIMIT_MAX
+ * only_slot    count and keep only the keys of this slot; CLIENT_OF_NO_SLOT: all keys
+ * limit        number of keys to keep, 1 to CLIENT_LIMIT_MAX
  * key_of       finds the key; called once for each different address
  * ret_ranking  freed by client_ranking_fini()
  *

@@ -15,7 +15,7 @@ struct reading {
 	struct listener_place places[STICKY_LISTENERS_LIMIT];
 	uint32_t place_count;
 	struct client_addresses addresses;
-	bool is_cut; /* there are more than are counted */
+	bool is_cut; /* more connections are open than are counted */
 };
 
 /* ---- The connections ---------------------------------------------------------------- */
@@ -31,7 +31,10 @@ static void read_places(struct sticky_group *group, struct reading *reading)
 			reading->place_count++;
 }
 
-/* Another service may listen at the same port of another address. */
+/*
+ * Returns true if a connection's local address is one of the instance's listeners. Another service
+ * may listen at the same port of another address.
+ */
 static bool is_ours(const struct reading *reading, const struct listener_place *local)
 {
 	uint32_t i;

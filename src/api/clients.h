@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients with the most open connections as JSON, for `clients`. */
+/* Lists the clients with the most open connections as JSON, for `clients`. */
 #ifndef STICKY_API_CLIENTS_H
 #define STICKY_API_CLIENTS_H
 
@@ -12,8 +12,8 @@
 /*
  * List the clients with the most open connections at the instance's listeners.
  *
- * slot       list the clients of this slot alone; -1: of all slots
- * limit      how many at most, 1 to CLIENT_LIMIT_MAX
+ * slot       list only the clients of this slot; -1: of all slots
+ * limit      number of clients at most, 1 to CLIENT_LIMIT_MAX
  * ret_json   to be freed by the caller
  * ret_error  what is wrong, and what the user can do
  *

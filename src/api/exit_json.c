@@ -21,7 +21,10 @@ static json_t *last_line(const struct line_ring *ring, uint32_t slot, uint64_t g
 	return text ? text : json_null();
 }
 
-/* A worker that stickyctl itself has killed for a reason has that reason as its text. */
+/*
+ * Returns the hint on an exit. The text of a worker that stickyctl itself has killed for a reason
+ * gives that reason, and not SIGKILL.
+ */
 static json_t *hint_json(const struct run_exit *how)
 {
 	if (how->hint)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a slot's last worker ended, as `last_exit` of the status document. */
+/* Describes how a slot's last worker ended, as `last_exit` of the status document. */
 #ifndef STICKY_API_EXIT_JSON_H
 #define STICKY_API_EXIT_JSON_H
 
@@ -9,7 +9,7 @@
 #include "supervise/slot_view.h"
 
 /*
- * Returns null where no worker has ended, else: code, signal, text, hint (what to do about it, or
+ * Returns null if no worker has ended, else: code, signal, text, hint (what to do about it, or
  * null), uptime_ms, generation, and last_line (see last_words.h, or null).
  */
 json_t *exit_json(const struct slot_view *view, const struct line_ring *ring, uint32_t slot);

@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 
-#define PAUSE_MS 500 /* milliseconds; each try also writes a line to the log */
+#define PAUSE_MS 500 /* milliseconds; each try writes a line to the log */
 
 static void on_pause_over(evutil_socket_t fd, short what, void *context)
 {
@@ -18,10 +18,7 @@ static void on_pause_over(evutil_socket_t fd, short what, void *context)
 	evconnlistener_enable(context);
 }
 
-/*
- * The error is EMFILE, ENFILE, ENOBUFS or ENOMEM. If accepting were tried again at once, it would
- * fail again.
- */
+/* Pause accepting after EMFILE, ENFILE, ENOBUFS or ENOMEM: a new try at once would fail again. */
 static void on_error(struct evconnlistener *listener, void *context)
 {
 	static const struct timeval pause = {.tv_usec = PAUSE_MS * 1000};

@@ -16,9 +16,10 @@
 int accepting_start(struct evhttp *http, int fd);
 
 /*
- * For evhttp_set_bevcb(): makes the stream of a connection, whose descriptor is closed after its
- * events have been deleted. evhttp itself (libevent 2.1) does it in the other order: in between the
- * program may get a descriptor of the same number, and libevent would take it for the closed one.
+ * For evhttp_set_bevcb(): makes the stream of a connection. When the stream is freed, its events
+ * are deleted before its descriptor is closed. evhttp itself (libevent 2.1) does this in the other
+ * order. In between the program may get a descriptor of the same number, and libevent would mistake
+ * it for the closed one.
  *
  * context  not used
  *

@@ -17,12 +17,15 @@
 #include "supervise/supervisor.h"
 #include "supervise/worker_backend.h"
 
-/* The last attempt to replace the program by another one. One that succeeds ends this program. */
+/*
+ * The last attempt to replace the program by another one. An attempt that succeeds ends this
+ * program.
+ */
 struct upgrade_state {
-	uint32_t number; /* attempts since this program began */
+	uint32_t number; /* number of attempts since this program began */
 	bool is_running;
-	struct error_text error; /* "": it has not failed */
-	int exit_code;		 /* where it has failed: that of `stickyctl upgrade` */
+	struct error_text error; /* "": the attempt has not failed */
+	int exit_code;		 /* of `stickyctl upgrade`, if the attempt has failed */
 };
 
 struct reload_times; /* reload_times.h */
@@ -41,11 +44,11 @@ struct instance {
 	struct frontend *frontend; /* NULL: the kernel steers all connections */
 	const char *steering;	   /* "kernel", "classic" or "user" */
 	char steering_reason[STICKY_EXPLANATION_SIZE];
-	/* what would let the BPF program be used, where it could not be; "": nothing to do */
+	/* how to get the BPF program used, if it is not; "": there is nothing to do */
 	char steering_remedy[STICKY_EXPLANATION_SIZE];
 	struct upgrade_state upgrade;
 	struct reload_times *reload_times;
-	bool has_admin;			 /* it listens at the address of --admin */
+	bool has_admin;			 /* the instance listens at the address of --admin */
 	bool stop_announced;		 /* a stop has been asked for, perhaps with --stop-delay */
 	uint64_t started_ms;		 /* clock_ms() at the start */
 	char started_at[CLOCK_UTC_SIZE]; /* the start in UTC; different for any two controllers */

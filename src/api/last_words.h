@@ -7,8 +7,8 @@
 
 /*
  * Find the last line of a worker that is neither empty, nor indented, nor only a closing bracket or
- * the version that Node.js prints last. So the error itself is found below or above the frames of a
- * stack, as Python, Node.js and Java print it. Looks at the slot's last 40 lines.
+ * the version that Node.js prints last. This finds the error itself below or above the frames of a
+ * stack trace of Python, Node.js or Java. Only the slot's last 40 lines are searched.
  *
  * ring  NULL is allowed
  *

@@ -18,7 +18,7 @@ struct single {
 	enum scale scale;
 };
 
-/* A family with one counter of the status for each value of a label. */
+/* A counter of the status, and the value of the label that it has in its family. */
 struct counted {
 	const char *key;
 	const char *label_value;
@@ -64,7 +64,7 @@ static const struct single counter_singles[] = {
 	 AS_IS},
 };
 
-/* The program's placements: each of them has exactly one result. */
+/* The placements of the program in the kernel. Each placement has exactly one result. */
 static const struct family placements = {
 	"placements", FAMILY_COUNTER, NULL,
 	"What the program in the kernel did with new connections; each placement has one result. A "
@@ -76,7 +76,10 @@ static const struct counted placement_results[] = {
 	{"dropped", "refused"},
 };
 
-/* Connections that the controller has accepted: each of them leaves it by exactly one exit. */
+/*
+ * Connections that the controller has accepted. Each of them leaves the controller by exactly one
+ * exit.
+ */
 static const struct family exits = {
 	"controller_connections", FAMILY_COUNTER, NULL,
 	"Connections that the controller itself accepted, by how they left it; each has one exit."};
@@ -211,7 +214,7 @@ static void write_counted(const struct metrics_text *text, const struct family *
 	}
 }
 
-/* A gauge that is 1 for the one state that is present. */
+/* Write a gauge that is 1 for the present state. */
 static void write_state(const struct metrics_text *text, const struct family *family,
 			const char *state)
 {
@@ -397,7 +400,7 @@ static void write_slots(const struct metrics_text *text, const json_t *status)
 		write_slot_family(text, &slot_singles[i], workers);
 }
 
-/* ---- The whole ---------------------------------------------------------------------------- */
+/* ---- The whole text ------------------------------------------------------------------------ */
 
 char *metrics_render(const struct metrics_input *input, enum metrics_format format)
 {

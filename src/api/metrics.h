@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The instance in the text formats of Prometheus and OpenMetrics. Pure: what is written is in the
- * status document and in the histograms.
+ * Writes the state of the instance in the text formats of Prometheus and OpenMetrics. Pure: all
+ * values come from the status document and the histograms.
  */
 #ifndef STICKY_API_METRICS_H
 #define STICKY_API_METRICS_H
@@ -22,17 +22,17 @@ enum metrics_format {
 struct metrics_input {
 	const json_t *status; /* status_of_instance() */
 	const struct reload_totals *reloads;
-	const struct histogram *waits; /* see delivery_waits(); NULL: stickyctl accepts nothing */
+	const struct histogram *waits; /* see delivery_waits(); NULL: nothing is accepted here */
 	const struct histogram *holding_waits; /* see hold_timeout_waits() */
-	/* connections that the controller has accepted, and that have not left it */
-	uint32_t heads;	     /* those whose head is not complete */
-	uint32_t waiting;    /* those that wait for a worker */
-	uint32_t on_the_way; /* those that were sent to a worker, and not accepted there yet */
+	/* numbers of connections that the controller has accepted, and that have not left it */
+	uint32_t heads;	     /* their head is not complete */
+	uint32_t waiting;    /* they wait for a worker */
+	uint32_t on_the_way; /* they were sent to a worker, which has not accepted them yet */
 };
 
 /*
- * Returns the text, to be freed by the caller; NULL if out of memory. A value that the status does
- * not know (null) has no line.
+ * Returns the text, to be freed by the caller; NULL if out of memory. A value that is null in the
+ * status has no line.
  */
 char *metrics_render(const struct metrics_input *input, enum metrics_format format);
 

@@ -11,7 +11,10 @@ static const char *const type_names[FAMILY_TYPE_COUNT] = {
 	[FAMILY_HISTOGRAM] = "histogram",
 };
 
-/* What the samples of a counter are called by: the formats differ in the name of the family. */
+/*
+ * Returns the end of the samples' names: "_total" for counters. In OpenMetrics the name of the
+ * family does not have it.
+ */
 static const char *sample_suffix(const struct family *family)
 {
 	return family->type == FAMILY_COUNTER ? "_total" : "";
@@ -82,7 +85,7 @@ void metrics_sample_ms(const struct metrics_text *text, const struct family *fam
 	fputc('\n', text->out);
 }
 
-/* OpenMetrics wants one form for each bound: 0.005, 0.25, 10.0. */
+/* Write a bound in the form that OpenMetrics wants: 0.005, 0.25, 10.0. */
 static void write_bound(FILE *out, uint64_t bound_ms)
 {
 	unsigned int seconds = (unsigned int)(bound_ms / 1000);

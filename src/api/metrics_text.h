@@ -14,7 +14,7 @@ enum family_type { FAMILY_GAUGE, FAMILY_COUNTER, FAMILY_HISTOGRAM, FAMILY_TYPE_C
 struct family {
 	const char *name;
 	enum family_type type;
-	const char *unit; /* with which the name ends; NULL: none */
+	const char *unit; /* the end of the name; NULL: none */
 	const char *help;
 };
 
@@ -23,7 +23,7 @@ struct metrics_text {
 	enum metrics_format format;
 };
 
-/* Labels of one sample, {name="value"}: name NULL: there is none. */
+/* A label of a sample, {name="value"}. A name that is NULL stands for no label. */
 struct label {
 	const char *name;
 	const char *value; /* any bytes; escaped here */
@@ -42,7 +42,7 @@ void metrics_family(const struct metrics_text *text, const struct family *family
 void metrics_sample(const struct metrics_text *text, const struct family *family,
 		    const struct label *labels, uint64_t value);
 
-/* The same for a time: written in seconds. */
+/* The same for a time, which is written in seconds. */
 void metrics_sample_ms(const struct metrics_text *text, const struct family *family,
 		       const struct label *labels, uint64_t value_ms);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers that stay open: lines follow as long as the client is there. The struct is the first
- * member of what belongs to one answer.
+ * Answers that stay open: lines follow as long as the client is there. A struct open_answer is the
+ * first member of the struct for one answer.
  */
 #ifndef STICKY_API_OPEN_ANSWER_H
 #define STICKY_API_OPEN_ANSWER_H
@@ -12,7 +12,9 @@
 struct open_answer;
 LIST_HEAD(open_answers, open_answer);
 
-/* Called when an answer is over. Frees what the answer is a part of; its request is not touched. */
+/*
+ * Called when an answer is over, to free the struct that contains it. The request is not touched.
+ */
 typedef void open_answer_free_fn(struct open_answer *answer);
 
 struct open_answer {
@@ -22,8 +24,8 @@ struct open_answer {
 };
 
 /*
- * The close callback of a connection whose request has not been answered yet calls this. libevent
- * may have detached such a request from the connection; then it is freed here.
+ * Forget a request that has not been answered yet. Called by the close callback of its connection.
+ * If libevent has detached the request from the connection, the request is freed here.
  */
 void api_forget(struct evhttp_request *request);
 
@@ -32,8 +34,8 @@ void open_answer_add(struct open_answers *list, struct open_answer *answer,
 		     struct evhttp_request *request, open_answer_free_fn *free);
 
 /*
- * Send the head of the answer. It has no time limit, as the next line may come late. When the
- * client closes its connection, the answer is freed.
+ * Send the head of the answer. The answer has no time limit, as the next line may come late. When
+ * the client closes its connection, the answer is freed.
  */
 void open_answer_begin(struct open_answer *answer, const char *content_type);
 

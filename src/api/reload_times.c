@@ -28,7 +28,7 @@ static void note_end(struct reload_times *times, const json_t *event)
 		times->totals.failed++;
 }
 
-/* One reload runs at a time. */
+/* Note the times of reloads, of which only one runs at a time. */
 static void on_event(void *context, const json_t *event)
 {
 	struct reload_times *times = context;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many reloads there were since this program began, and how long they took. */
+/* Counts the reloads since this program began, and measures how long they took. */
 #ifndef STICKY_API_RELOAD_TIMES_H
 #define STICKY_API_RELOAD_TIMES_H
 
@@ -10,7 +10,7 @@
 
 struct reload_times;
 
-/* The reloads that have ended. The sum of both numbers is that of the durations. */
+/* The reloads that have ended. `durations` has as many entries as both numbers together. */
 struct reload_totals {
 	uint64_t succeeded;
 	uint64_t failed;
@@ -20,7 +20,7 @@ struct reload_totals {
 /*
  * Follow the journal's events "reload_begun" and "reload_ended".
  *
- * journal  must outlive it
+ * journal  must outlive ret_times
  *
  * Returns 0 or -ENOMEM.
  */
@@ -29,7 +29,7 @@ int reload_times_open(struct journal *journal, struct reload_times **ret_times);
 /* Returns the totals, which are valid until reload_times_close(). */
 const struct reload_totals *reload_times_totals(const struct reload_times *times);
 
-/* NULL is allowed. */
+/* Stop following the journal. NULL is allowed. */
 void reload_times_close(struct reload_times *times);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The requests of the control interface that concern slots. Each is answered at once. */
+/* Serves the requests of the control interface that concern slots. Each is answered at once. */
 #ifndef STICKY_API_SLOT_REQUESTS_H
 #define STICKY_API_SLOT_REQUESTS_H
 

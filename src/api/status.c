@@ -68,7 +68,7 @@ static json_t *workers_json(const struct instance *instance, const struct survey
 	return workers;
 }
 
-/* The workers that leave or drain, slot by slot, the last one first. */
+/* Returns the workers that leave or drain, slot by slot, the last one first. */
 static json_t *draining_json(const struct survey *survey)
 {
 	json_t *list = json_array();
@@ -109,7 +109,10 @@ static uint64_t counted(const uint64_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
 }
 
-/* What the controller has accepted beside the dispatchers, and the exits of exits.h. */
+/*
+ * Add the number of connections that the controller has accepted beside the dispatchers, and the
+ * exits of exits.h.
+ */
 static void add_exits(json_t *json, const struct exit_counters *exits)
 {
 	const struct {
@@ -211,7 +214,10 @@ const char *status_behind_proxy(const struct instance *instance)
 	return names[instance->config->proxy.behind];
 }
 
-/* What the readers of the log and of the workers' output did not take in time. */
+/*
+ * Returns how much of the log and of the workers' output was dropped, as readers did not take it in
+ * time.
+ */
 static json_t *output_lost_json(const struct instance *instance)
 {
 	struct line_losses losses = log_output_losses(instance->log_output);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The state of the instance as JSON, for `status` and `where`. */
+/* Describes the state of the instance as JSON, for `status` and `where`. */
 #ifndef STICKY_API_STATUS_H
 #define STICKY_API_STATUS_H
 
@@ -12,13 +12,12 @@
 json_t *status_of_instance(const struct instance *instance);
 
 /*
- * The same, for --admin: what workers print is not shown to all that can connect there. The members
- * `last_line` are null.
+ * The same for --admin: the members `last_line` are null, as not all that can connect there may see
+ * the output of workers.
  */
 json_t *status_for_admin(const struct instance *instance);
 
-/* Returns where the client's address comes from, a value of --behind-proxy: "no", "xff", "proxy".
- */
+/* Returns the source of the client's address, a value of --behind-proxy: "no", "xff", "proxy". */
 const char *status_behind_proxy(const struct instance *instance);
 
 /*

@@ -15,7 +15,7 @@ void survey_fini(struct survey *survey)
 /* One measurement of all workers, which walks through /proc once. */
 struct measuring {
 	void **handles;
-	struct run_usage **places; /* where the result of each handle goes */
+	struct run_usage **places; /* the place for the result of each handle */
 	uint32_t count;
 };
 

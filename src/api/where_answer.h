@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The answer to "where?address=A": to which slot a client belongs. */
+/* Answers "where?address=A" with the slot that a client belongs to. */
 #ifndef STICKY_API_WHERE_ANSWER_H
 #define STICKY_API_WHERE_ANSWER_H
 
@@ -7,7 +7,7 @@
 
 #include "api/instance.h"
 
-/* Answer a request. Without an IP address in the query the answer is an error, 400. */
+/* Answer a request. Without an IP address in the query, the answer is the error 400. */
 void where_answer(const struct instance *instance, struct evhttp_request *request);
 
 #endif

@@ -16,7 +16,7 @@
 #include "process/path_search.h"
 #include "state/seed.h"
 
-/* One look at what a configuration names. */
+/* The configuration to check, and the lists for the problems that are found. */
 struct look {
 	const struct config *config;
 	const struct origins *origins;
@@ -33,7 +33,10 @@ static void add(const struct look *look, struct problems *problems, const char *
 	problems_add(problems, "%s: %s%s%s", place, what, why ? ": " : "", why ? why : "");
 }
 
-/* Messages of functions that name the option themselves: it is in the place already. */
+/*
+ * Returns the text without "--option: " in front, as the place of the problem names the option
+ * already.
+ */
 static const char *without_option(const char *text, const char *option)
 {
 	size_t length = strlen(option);
@@ -45,8 +48,8 @@ static const char *without_option(const char *text, const char *option)
 }
 
 /*
- * Only root can start workers as another user. If the user of `check` is not root, that is no
- * mistake of the file: root may start the instance.
+ * Look for the user. Only root can start workers as another user. If `check` is not run by root,
+ * that is no mistake of the file, as root may start the instance.
  */
 static void look_at_user(const struct look *look)
 {
@@ -90,7 +93,7 @@ static void look_at_proxies(const struct look *look)
 		ranges_fini(&ranges);
 }
 
-/* Returns NULL, or why programs can't run in a directory. */
+/* Returns NULL, or the reason why programs can't run in a directory. */
 static const char *directory_problem(const char *path)
 {
 	struct stat status;
@@ -112,7 +115,7 @@ static void look_at_chdir(const struct look *look)
 }
 
 /*
- * A directory that is made at the start: can it be? The nearest one above it that exists must be
+ * Check that a directory can be made at the start: the nearest one above it that exists must be
  * writable.
  */
 static void look_at_made(const struct look *look, const char *option, const char *directory)
@@ -141,7 +144,9 @@ static void look_at_seed(const struct look *look)
 		    without_option(why.text, "seed-file"), NULL);
 }
 
-/* The directory of unix:/run/app/{slot}.sock; one with {slot} in its own name is not looked at. */
+/*
+ * Look for the directory of unix:/run/app/{slot}.sock. A path with {slot} in it is not looked for.
+ */
 static void look_at_slot_listen(const struct look *look)
 {
 	const char *address = look->config->slot_listen;
@@ -167,7 +172,10 @@ static void look_at_device(const struct look *look)
 		    device);
 }
 
-/* A program that is named by a path is looked for where the workers run. */
+/*
+ * Returns true if a path names a program. A relative path begins at the directory that workers run
+ * in.
+ */
 static bool is_program(const struct look *look, const char *file)
 {
 	const char *directory = look->config->identity.chdir;
@@ -195,7 +203,7 @@ static bool is_found(const struct look *look, const char *command)
 	return found;
 }
 
-/* PATH may be set by --env, and is not followed there. */
+/* Look for the program of the command. A PATH that --env sets for the workers is not searched. */
 static void look_at_command(const struct look *look)
 {
 	const struct file_place *place = &look->origins->report->command;

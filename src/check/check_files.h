@@ -8,10 +8,11 @@
 #include "config/problems.h"
 
 /*
- * Look for what the options name, with the rights of this process, from its directory.
+ * Look for the users, files and directories that the options name, with the rights of this process.
+ * Relative paths begin at its working directory.
  *
- * mistakes  gets what `start` would refuse, or what keeps workers from starting
- * notes     gets what may be right on another machine, or for another user
+ * mistakes  gets problems for which `start` would refuse, or which keep workers from starting
+ * notes     gets problems that may not exist on another machine, or for another user
  */
 void check_files(const struct config *config, const struct origins *origins,
 		 struct problems *mistakes, struct problems *notes);

@@ -13,10 +13,10 @@
 #include "state/rundir.h"
 #include "state/seed.h"
 
-#define VALUE_WIDTH 38 /* the origin stands behind this column */
+#define VALUE_WIDTH 38 /* width of the value's column; the origin follows it */
 #define CHOICE_SIZE PATH_MAX
 
-/* Does YAML read the word as it is, and as a text or a plain number? */
+/* Returns true if YAML reads the word without quotes, as a text or a plain number. */
 static bool is_plain(const char *text)
 {
 	return *text && *text != '-' &&
@@ -24,7 +24,9 @@ static bool is_plain(const char *text)
 		       strlen(text);
 }
 
-/* A text of JSON is one of YAML, too. */
+/*
+ * Write a word for YAML. A word that needs quotes is written as a string of JSON, which YAML reads.
+ */
 static void write_word(const char *text, FILE *stream)
 {
 	json_t *json = is_plain(text) ? NULL : json_string(text);
@@ -48,7 +50,7 @@ static void write_words(char *const *words, FILE *stream)
 	putc(']', stream);
 }
 
-/* The names alone of NAME=VALUE. */
+/* Write the names of NAME=VALUE without the values. */
 static void write_names(const struct string_list *list, FILE *stream)
 {
 	size_t i;
@@ -64,7 +66,7 @@ static bool find_directory(const char *name, const char *option, char text[CHOIC
 	       (!strcmp(option, "state-dir") && !seed_locate(NULL, name, text));
 }
 
-/* Cut the instance's name off. */
+/* Cut the instance's name off the end of a path. */
 static void cut_name(char *path)
 {
 	char *slash = strrchr(path, '/');
@@ -73,14 +75,14 @@ static void cut_name(char *path)
 		*slash = '\0';
 }
 
-/* The help text has the whole rule for the default, and the first part of it is enough here. */
+/* Write the first part of the rule for the default. The help text has the whole rule. */
 static void write_rule(const struct config_option *option, char text[CHOICE_SIZE])
 {
 	setting_default(option, CHOICE_SIZE, text);
 	text[strcspn(text, ";")] = '\0';
 }
 
-/* What stickyctl chooses where no value is given. */
+/* Write the value that stickyctl chooses where none is given. */
 static void write_choice(const struct config *config, const struct config_option *option,
 			 FILE *stream)
 {

@@ -9,9 +9,9 @@
 #include "config/origins.h"
 
 /*
- * Write each option's value as a line of a configuration file, with its origin as a comment. What
- * has no value of its own is a comment, too, with what stickyctl chooses. The values of --env are
- * not shown, as they may be secrets.
+ * Write each option's value as a line of a configuration file, with its origin as a comment. An
+ * option without a value is written as a comment, with the value that stickyctl chooses. The values
+ * of --env are not shown, as they may be secrets.
  */
 void check_print(const struct config *config, const struct origins *origins, FILE *stream);
 

@@ -15,7 +15,7 @@
 
 /* ---- The types of values --------------------------------------------------------------- */
 
-/* YAML reads a plain 1000 as a number, and stickyctl reads the text of it. */
+/* Returns the type of a number with a unit: YAML reads a plain 1000 as a number, 10s as a text. */
 static json_t *number_or_text(const char *pattern)
 {
 	return json_pack("{s:[s, s], s:s}", "type", "integer", "string", "pattern", pattern);
@@ -33,7 +33,7 @@ static json_t *text(const char *pattern)
 	return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
 }
 
-/* One text, or several of them in a list. */
+/* Returns the type of one text, or of a list of texts. */
 static json_t *texts(const char *pattern)
 {
 	json_t *one = text(pattern);
@@ -41,7 +41,7 @@ static json_t *texts(const char *pattern)
 	return json_pack("{s:[O, {s:s, s:o}]}", "anyOf", one, "type", "array", "items", one);
 }
 
-/* {NAME: VALUE}, ["NAME=VALUE"], or one "NAME=VALUE". */
+/* Returns the type of {NAME: VALUE}, ["NAME=VALUE"], or one "NAME=VALUE". */
 static json_t *assignments(void)
 {
 	json_t *values =
@@ -55,7 +55,10 @@ static json_t *assignments(void)
 	return any;
 }
 
-/* Some readers of YAML take 502 for a number, and no and yes for booleans. */
+/*
+ * Add a word to the values of a choice, and the number or boolean that some readers of YAML take it
+ * for: 502, no and yes.
+ */
 static void add_choice(json_t *values, const char *word)
 {
 	json_array_append_new(values, json_string(word));
@@ -129,7 +132,7 @@ static json_t *describe(const struct config_option *option, const struct config 
 	return type;
 }
 
-/* The words of the command: a text that is no list must be one word. */
+/* Returns the type of the command: a list of its words, or a text that is a single word. */
 static json_t *command(void)
 {
 	json_t *list = json_pack("{s:s, s:i, s:{s:[s, s, s, s]}}", "type", "array", "minItems", 1,

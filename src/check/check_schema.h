@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A JSON schema of the configuration file, for editors: made of the table of options. */
+/* Makes a JSON schema of the configuration file, for editors, from the table of options. */
 #ifndef STICKY_CHECK_CHECK_SCHEMA_H
 #define STICKY_CHECK_CHECK_SCHEMA_H
 

@@ -19,7 +19,7 @@ struct check {
 	bool print;
 	bool schema;
 	struct config config;
-	struct file_report report; /* its problems are all mistakes */
+	struct file_report report; /* its list has all mistakes */
 	struct problems notes;
 	int mistaken; /* the exit code, if there are mistakes */
 };
@@ -37,7 +37,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* Is anything given but which instance it is? */
+/* Returns true if the command line has more than the choice of an instance. */
 static bool has_options(const struct config_sources *sources)
 {
 	size_t i;
@@ -48,7 +48,10 @@ static bool has_options(const struct config_sources *sources)
 	return sources->command != NULL;
 }
 
-/* `check` alone asks for nothing, and a misspelt name has no file. Returns EXIT_DONE, or else. */
+/*
+ * Refuse a `check` that names nothing to check, or an instance without a file: the name may be
+ * misspelt. Returns EXIT_DONE if there is something to check.
+ */
 static int refuse_nothing(const struct check *check)
 {
 	if (check->config.file || check->print || has_options(&check->line.sources))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The completion of shells: the scripts, and the words for which these ask. */
+/* Prints the completion scripts of shells, and the words that these scripts ask for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "cli/completion.h"
 #include "common/exit_code.h"
 
-/* The build makes these of completion.bash and so on. */
+/* The build makes these texts from completion.bash, completion.zsh and completion.fish. */
 static const char bash_script[] =
 #include "cli/completion.bash.h"
 	;

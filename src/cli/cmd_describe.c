@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* All commands and options, as JSON: docs/manual/ writes the manual from it. Not for users. */
+/*
+ * Prints all commands and options as JSON, from which docs/manual/ writes the manual. Not for
+ * users.
+ */
 #include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -34,7 +37,7 @@ static const char *change_text(enum option_change change)
 	return "";
 }
 
-/* An option of the table. group: the title above it in the help of `start`. */
+/* Describe an option of the table. `group` is the title above the option in the help of `start`. */
 static json_t *describe_row(const struct config_option *row, const char *group)
 {
 	const struct argp_option option = {.name = row->doc.name,

@@ -28,7 +28,7 @@ static const char *const verdict_words[VERDICT_COUNT] = {
 	[VERDICT_MISSING] = "missing",
 };
 
-/* What the checks have found so far. */
+/* The results of the checks so far. */
 struct findings {
 	enum verdict worst;
 	bool loads; /* the kernel accepts the BPF program */
@@ -36,8 +36,8 @@ struct findings {
 };
 
 /*
- * Print the result of one check: verdict, subject and details. If it is not OK, the remedy follows
- * below.
+ * Print the result of one check: verdict, subject and details. If the verdict is not OK, the remedy
+ * follows in the next line.
  */
 static void __attribute__((format(printf, 5, 6)))
 say(struct findings *findings, enum verdict verdict, const char *what, const char *remedy,
@@ -229,7 +229,7 @@ static void check_ipv6(struct findings *findings)
 		close(fd);
 }
 
-/* Which engine --steering=auto would choose. */
+/* Print which engine --steering=auto would choose. */
 static void check_engine(struct findings *findings)
 {
 	int most = sticky_engine_slots_max(STICKY_ENGINE_CLASSIC);
@@ -248,7 +248,7 @@ static void check_engine(struct findings *findings)
 		    "user: by --steering=user, behind a proxy, or for Node.js");
 }
 
-/* Only where there is something to say: the kernel engine is not concerned. */
+/* Print a fault of this kernel that affects the classic engine, if it has one. */
 static void check_classic(struct findings *findings)
 {
 	const char *caveat = sticky_engine_caveat(STICKY_ENGINE_CLASSIC);
@@ -259,7 +259,7 @@ static void check_classic(struct findings *findings)
 		    caveat);
 }
 
-/* An instance of this name that runs: does another process take its connections? */
+/* If an instance of this name runs, check whether another process takes its connections. */
 static void check_instance(struct findings *findings, const struct config *config)
 {
 	json_t *status = NULL, *foreign;
@@ -324,7 +324,7 @@ int command_doctor(int argc, char **argv)
 	size_t i;
 
 	command_parse(&argp, argc, argv, &findings, &config);
-	privilege_raise(PRIVILEGE_BPF); /* permitted alone is enough for `start`, too */
+	privilege_raise(PRIVILEGE_BPF); /* `start`, too, needs it only permitted */
 	for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		checks[i](&findings);
 	check_instance(&findings, &config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What this program is: its commands and its version. */
+/* Prints the commands and the version of this program. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -11,7 +11,7 @@
 #include "common/exit_code.h"
 #include "common/units.h"
 
-#define ANSWER_S 2 /* how long an instance may take to answer */
+#define ANSWER_S 2 /* seconds that an instance may take to answer */
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -22,8 +22,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /*
- * Ask an instance of this user. One of another user may answer what it likes, as slowly as it
- * likes: root does not ask it.
+ * Ask an instance of this user for its status. An instance of another user may answer anything, as
+ * slowly as it likes: therefore root does not ask it.
  */
 static json_t *ask(const struct found_instance *instance)
 {
@@ -48,7 +48,7 @@ static json_int_t count_ready(const json_t *status)
 	return count;
 }
 
-/* What is not known is null. */
+/* Describe an instance as JSON. Unknown values are null. */
 static json_t *describe(const struct found_instance *instance)
 {
 	json_t *status = ask(instance);
@@ -81,7 +81,7 @@ static void show_line(const json_t *instance)
 	       field_text(instance, "user"), pid, ready, uptime, field_text(instance, "run_dir"));
 }
 
-/* The others are named with the command that shows them. */
+/* List the commands that show the instances of other users. */
 static void show_others(const json_t *list)
 {
 	bool is_first = true;

@@ -17,12 +17,12 @@
 #define LINES_MAX 1000000
 
 struct logs {
-	const char *slot;  /* NULL: all */
+	const char *slot;  /* NULL: all slots */
 	const char *lines; /* NULL: the controller's default */
 	bool follow;
 	bool json;
 	bool time;
-	bool is_terminal; /* control characters are replaced */
+	bool is_terminal; /* stdout is one: control characters are replaced */
 	bool has_shown;
 };
 
@@ -60,7 +60,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 /* ---- One line --------------------------------------------------------------------- */
 
-/* The text is cleaned from tab to tab: stack traces have tabs. */
+/* Write a line without control characters, except for tabs: stack traces have tabs. */
 static void show_clean(const char *bytes, size_t length)
 {
 	char *copy = malloc(length + 1), *at = copy, *part;

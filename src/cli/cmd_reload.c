@@ -133,7 +133,7 @@ static int on_event(void *context, const json_t *event)
 	return -1;
 }
 
-/* What happens now, and how to see it. */
+/* Tell what happens now, and how to follow it. */
 static void show_begun(const json_t *answer)
 {
 	bool is_queued = !strcmp(text_of(answer, "reload"), "queued");

@@ -6,11 +6,24 @@
 #include "common/units.h"
 #include "client/client.h"
 #include "cli/command.h"
+#include "config/options.h"
 #include "sticky.h"
 
+/* Returns true if the next word is the value of this one, as in "--run-dir -2". */
+static bool wants_value(const char *word)
+{
+	const struct config_option *option = NULL;
+
+	if (!strncmp(word, "--", 2))
+		option = option_by_name(word + 2);
+	else if (word[0] == '-' && word[1] && !word[2])
+		option = option_by_key(word[1]);
+	return option && option->doc.every_command && option->doc.arg;
+}
+
 /*
- * argp would take "-2" for an option. It is therefore taken out of the arguments before argp sees
- * them.
+ * Take a number such as "-2" out of the arguments, as argp would take it for an option. Returns the
+ * number's text, or NULL.
  */
 static const char *take_negative(int *argc, char **argv)
 {
@@ -18,7 +31,8 @@ static const char *take_negative(int *argc, char **argv)
 	int i;
 
 	for (i = 1; i < *argc; i++) {
-		if (argv[i][0] != '-' || argv[i][1] < '0' || argv[i][1] > '9')
+		if (argv[i][0] != '-' || argv[i][1] < '0' || argv[i][1] > '9' ||
+		    wants_value(argv[i - 1]))
 			continue;
 		found = argv[i];
 		memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i) * sizeof(argv[0]));

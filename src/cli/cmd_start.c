@@ -123,7 +123,9 @@ int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 static int run_instance(struct config *config, const struct config_sources *sources)
 {
 	end_with_npm();
-	/* `setcap ...+p` does without +e: what is permitted is enough. */
+	/*
+	 * After `setcap ...+p` the capabilities are permitted, but not effective. This is enough.
+	 */
 	privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
 	return controller_run(config, sources, demo_host());
 }

@@ -10,6 +10,7 @@
 #include "terminal/status_view.h"
 #include "common/exit_code.h"
 
+#define SCREEN_BYTES  65536
 #define WATCH_SECONDS 1
 
 enum mode { MODE_TEXT, MODE_JSON, MODE_WATCH, MODE_READY };
@@ -37,7 +38,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* https://no-color.org: any text switches the colours off. */
+/*
+ * Returns true if stdout is a terminal, and NO_COLOR (https://no-color.org) is not set to a text.
+ */
 static bool wants_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -46,8 +49,8 @@ static bool wants_colour(void)
 }
 
 /*
- * Write the status over the one before. All of it is one write(), and each line clears what was
- * behind it, so that nothing flickers.
+ * Write the status over the previous one. Each line clears the rest of the line on the screen, so
+ * that nothing flickers.
  */
 static int redraw(const json_t *status)
 {
@@ -76,8 +79,11 @@ static int watch(const struct config *config)
 	json_t *status;
 	int result;
 
-	if (is_terminal)
+	if (is_terminal) {
+		/* One write() for each screen. */
+		setvbuf(stdout, NULL, _IOFBF, SCREEN_BYTES);
 		fputs("\033[2J", stdout);
+	}
 	while (!(result = client_ask(config, "GET", "/v1/status", 10, &status, NULL))) {
 		if (is_terminal) {
 			result = redraw(status);

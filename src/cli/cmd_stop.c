@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "client/leftovers.h"
 
-#define ANSWER_S 10 /* how long a controller without workers may take to answer, or to end */
+#define ANSWER_S 10 /* seconds that a controller without workers may take to answer, or to end */
 
 enum { KEY_NOW = 'N' + 256 };
 
@@ -24,8 +24,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /*
- * The controller sends its answer before it exits. Wait until its process has ended: a `start`
- * right after this command then finds the instance's name free.
+ * Wait until the controller's process has ended, as it sends its answer before it exits. A `start`
+ * right after this command then finds the instance's name free. Returns an exit code.
  */
 static int wait_for_end(pid_t pid)
 {

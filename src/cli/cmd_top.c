@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A full screen of what `status` shows, with keys for what is done most. */
+/* Shows the status on a full screen, with keys for the most frequent commands. */
 #include <errno.h>
 #include <locale.h>
 #include <poll.h>
@@ -22,8 +22,8 @@
 #include "terminal/top_model.h"
 
 #define REFRESH_MS 1000
-#define SOON_MS	   100 /* after an order: something has happened by then */
-#define TIMEOUT_S  1   /* a controller that does not answer delays the keys by so much */
+#define SOON_MS	   100 /* delay of the next refresh after an order, which has begun by then */
+#define TIMEOUT_S  1   /* a controller that does not answer delays keys by this time */
 #define GO_ON	   (-1)
 
 struct top {
@@ -35,7 +35,7 @@ struct top {
 	int signals; /* signalfd(2) */
 	int ended_by;
 	bool wants_colour;
-	bool is_stale;		/* the instance did not answer: the message says so */
+	bool is_stale;		/* the instance did not answer, and the message says so */
 	uint64_t refresh_at_ms; /* by clock_ms() */
 };
 
@@ -54,7 +54,10 @@ static void draw(struct top *top)
 	top_screen_draw(top->screen, shown(top), &model);
 }
 
-/* Returns an exit code, after an error message where it is not EXIT_DONE. */
+/*
+ * Write the status to top->text. Returns an exit code; before one that is not EXIT_DONE, an error
+ * message is written.
+ */
 static int write_text(struct top *top, const json_t *status)
 {
 	struct text_lines lines;
@@ -80,7 +83,7 @@ static void set_message(struct top *top, const char *text)
 	text_clean_line(top->model.message);
 }
 
-/* Returns NULL, or what is wrong. */
+/* Get the status. Returns NULL, or what is wrong. */
 static const char *look(struct top *top)
 {
 	json_t *status = NULL;
@@ -96,7 +99,7 @@ static const char *look(struct top *top)
 	return result ? "the controller does not answer; this is what was seen last" : NULL;
 }
 
-/* Look at the instance. Where it does not answer, what was seen last stays. */
+/* Get the status and its text. If the instance does not answer, the previous text stays. */
 static void refresh(struct top *top)
 {
 	const char *problem = look(top);
@@ -147,7 +150,7 @@ static void act(struct top *top)
 
 /* ---- The loop ----------------------------------------------------------------------- */
 
-/* Returns an exit code, or GO_ON. */
+/* Act on a key. Returns an exit code, or GO_ON. */
 static int handle_key(struct top *top, int key)
 {
 	switch (top_model_key(&top->model, key, shown(top)->count, top_screen_room(top->screen))) {
@@ -187,7 +190,7 @@ static int wait_for_something(struct top *top)
 	uint64_t now = clock_ms();
 	int timeout = top->refresh_at_ms > now ? (int)(top->refresh_at_ms - now) : 0;
 
-	/* SIGWINCH interrupts it; top_screen_read() tells of the new size then. */
+	/* SIGWINCH interrupts poll(). top_screen_read() then reports the new size. */
 	if (poll(sources, 2, timeout) < 0 && errno != EINTR)
 		return EXIT_FAILED;
 	if (sources[1].revents &&
@@ -195,7 +198,7 @@ static int wait_for_something(struct top *top)
 		top->ended_by = (int)signal.ssi_signo;
 		return EXIT_FAILED;
 	}
-	/* The terminal is gone. */
+	/* Any of these events means that the terminal is gone. */
 	return sources[0].revents & (POLLHUP | POLLERR | POLLNVAL) ? EXIT_FAILED : GO_ON;
 }
 
@@ -261,7 +264,7 @@ static void close_all(struct top *top)
 		close(top->signals);
 }
 
-/* End by the signal that has come, as its sender expects. */
+/* End by the signal that was received, as its sender expects. */
 static void end_by(int number)
 {
 	sigset_t set = ending_signals();

@@ -12,10 +12,13 @@
 #include "state/rundir.h"
 
 #define DEADLINE_S 30
-/* This is polled, as no event tells that the new program has opened its control socket. */
+/* The status is polled, as no event tells that the new program has opened its control socket. */
 #define LOOK_MS 50
 
-/* Has the controller ended? The program that follows one has its lock, too. */
+/*
+ * Returns true if the controller has ended, and no program holds its lock. During an upgrade, the
+ * new program holds it.
+ */
 static bool has_ended(const struct config *config)
 {
 	char directory[RUNDIR_PATH_SIZE];
@@ -31,7 +34,10 @@ static int tell_end(const struct config *config)
 	return EXIT_FAILED;
 }
 
-/* A controller of an earlier version has no number, and does not say that it has failed. */
+/*
+ * Returns true if this upgrade has failed. A controller of an earlier version gives it no number,
+ * and does not report that it has failed.
+ */
 static bool has_failed(const json_t *status, unsigned long long number)
 {
 	const json_t *upgrade = json_object_get(status, "upgrade");
@@ -51,7 +57,7 @@ static int tell_failure(const json_t *status)
 	return (int)field_number(upgrade, "exit_code");
 }
 
-/* Returns an exit code, or -1 while it is not over. */
+/* Look whether the upgrade is over. Returns an exit code, or -1 while it goes on. */
 static int look(const struct config *config, const json_t *answer)
 {
 	const char *before = field_text(answer, "started_at");

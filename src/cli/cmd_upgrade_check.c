@@ -10,14 +10,19 @@
 #include "controller/controller.h"
 #include "controller/upgrade_trial.h"
 
-/* argp ends the program where it does not know an option: the verdict is written in any case. */
+/*
+ * Write the verdict at the exit of the program, which may be argp's if it does not know an option.
+ */
 static void write_verdict(int code, void *unused)
 {
 	(void)unused;
 	printf("\n%s %d\n", UPGRADE_VERDICT, code);
 }
 
-/* Can the connections that wait in the controller that runs be carried over to this program? */
+/*
+ * Returns true if this program can take over the waiting connections of a running controller, whose
+ * version of their format is `version`.
+ */
 static bool can_carry(const char *version)
 {
 	uint64_t number;

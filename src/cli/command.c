@@ -70,8 +70,8 @@ static const struct command commands[] = {
 };
 
 /*
- * Not for users: see bind/keeper_process.h, process/filter_exec.h, controller/upgrade_trial.h,
- * completion.h, cmd_describe.c.
+ * Commands that are not for users: see bind/keeper_process.h, process/filter_exec.h,
+ * controller/upgrade_trial.h, completion.h, cmd_describe.c.
  */
 static const struct command internal[] = {
 	{.name = "bind-keeper", .run = command_bind_keeper},
@@ -101,7 +101,10 @@ const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* A short word is near to many: half of its letters, at most, may be mistakes. */
+/*
+ * Find the nearest command. A short word is near to many: at most half of its letters may be
+ * mistakes.
+ */
 static const struct command *find_nearest(const char *word)
 {
 	const struct command *nearest = NULL;
@@ -160,9 +163,12 @@ void command_take(struct config *config, struct config_sources *sources, int key
 	char origin[64];
 	struct error_text error;
 
-	value = value ? value : "yes"; /* of a KIND_FLAG */
+	value = value ? value : "yes"; /* a KIND_FLAG may have no value */
 	snprintf(origin, sizeof(origin), "--%s", option_by_key(key)->doc.name);
-	/* What is kept for sources_read() is read again there, and told with all other mistakes. */
+	/*
+	 * If there are sources, sources_read() sets the option again, and reports its mistake with
+	 * all others.
+	 */
 	if (config_set(config, key, value, origin, &error) && !sources)
 		argp_error(state, "%s", error.text);
 	if (sources && sources_add(sources, key, value))
@@ -184,7 +190,9 @@ static error_t parse_shared(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* argp's own --help has a note of two lines on short options; these have none. */
+/*
+ * Used instead of argp's own options, with which --help has a note of two lines on short options.
+ */
 static const struct argp_option help_options[] = {
 	{.name = "help", .key = KEY_HELP, .doc = "Show this help", .group = -1},
 	{.name = "usage", .key = KEY_USAGE, .doc = "Show the options alone", .group = -1},
@@ -203,7 +211,10 @@ static struct argp_option describe_shared(const struct config_option *option, bo
 	};
 }
 
-/* is_short: so that the help of a command has one screen; that of `start` has more. */
+/*
+ * List the options that every command has. `is_short` keeps the help of a command on one screen;
+ * the help of `start` is longer.
+ */
 static void list_shared(bool is_short, struct argp_option shared[SHARED_MAX])
 {
 	const size_t helps = sizeof(help_options) / sizeof(help_options[0]);
@@ -217,7 +228,10 @@ static void list_shared(bool is_short, struct argp_option shared[SHARED_MAX])
 	memcpy(&shared[count], help_options, sizeof(help_options));
 }
 
-/* "stickyctl NAME" is what argp knows of the command. Returns NULL for an internal one. */
+/*
+ * Find the command of "stickyctl NAME", the name that argp is given. Returns NULL for an internal
+ * one.
+ */
 static const struct command *command_of(const char *argv0)
 {
 	const char *space = strchr(argv0, ' ');
@@ -225,7 +239,7 @@ static const struct command *command_of(const char *argv0)
 	return space ? command_find(space + 1) : NULL;
 }
 
-/* Two examples and the manual page are at the end of each --help. */
+/* Add two examples and the name of the manual page to the end of a --help. */
 static char *filter_help(int key, const char *text, void *input)
 {
 	const struct inputs *inputs = input;
@@ -255,7 +269,7 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
 	return key;
 }
 
-/* getopt() names no option that is near. */
+/* If an option is misspelt, name the nearest one, and exit: getopt() would not name it. */
 static void refuse_misspelt(int argc, char **argv, const struct argp_option *own,
 			    const struct argp_option *shared)
 {
@@ -273,8 +287,8 @@ static void refuse_misspelt(int argc, char **argv, const struct argp_option *own
 }
 
 /*
- * Take the options that there are not out of the command line, and remember them: they are told
- * with all other mistakes. Returns how many words are left.
+ * Take unknown options out of the command line, and remember them, to report them with all other
+ * mistakes. Returns how many words are left.
  */
 static int take_misspelt_out(int argc, char **argv, const struct argp_option *own,
 			     const struct argp_option *shared, struct problems *mistakes)
@@ -298,7 +312,10 @@ static int take_misspelt_out(int argc, char **argv, const struct argp_option *ow
 	return argc;
 }
 
-/* The other commands need only their instance's name and directory of the environment. */
+/*
+ * Read the options in the environment. Other commands than `start` use only the instance's name and
+ * directory, but refuse a mistake in any variable.
+ */
 static void read_environment(const struct inputs *inputs)
 {
 	struct problems problems = {0};

@@ -60,7 +60,7 @@ error_t command_parse_nothing(int key, char *arg, struct argp_state *state);
  */
 int command_refuse(const char *word);
 
-/* The options of commands, of which completion knows by command_at(). */
+/* The commands' own options, which completion finds by command_at(). */
 extern const struct argp_option command_check_options[];
 extern const struct argp_option command_clients_options[];
 extern const struct argp_option command_doctor_options[];
@@ -95,7 +95,10 @@ int command_doctor(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_help(int argc, char **argv);
 
-/* What a controller, a shell or docs/manual/program.py runs by itself: these are in no list. */
+/*
+ * Internal commands, which a controller, a shell or docs/manual/program.py runs. No list shows
+ * them.
+ */
 int command_bind_keeper(int argc, char **argv);
 int command_bind_exec(int argc, char **argv);
 int command_upgrade_check(int argc, char **argv);

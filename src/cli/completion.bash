@@ -2,7 +2,8 @@
 # Completion of stickyctl for bash:   eval "$(stickyctl completion bash)"
 # The words come from the program itself: see src/cli/completion.c.
 
-# What bash replaces begins behind the last '=' or ':' where these separate words.
+# Add a word without the beginning that bash keeps. Where '=' or ':' separates words, bash replaces
+# only the text behind the last one.
 _stickyctl_add() {
     local word=$1 value=$2 hidden=
     [[ $COMP_WORDBREAKS == *:* && $value == *:* ]] && hidden=${value%"${value##*:}"}

@@ -14,8 +14,8 @@
 #include "common/exit_code.h"
 #include "config/options.h"
 
-#define ANSWER_S	1  /* how long an instance may take to name its slots */
-#define DESCRIPTION_MAX 60 /* characters of the documentation of an option */
+#define ANSWER_S	1  /* seconds that an instance may take to name its slots */
+#define DESCRIPTION_MAX 60 /* characters of an option's description */
 
 /* A completion that is under way. */
 struct completion {
@@ -32,10 +32,10 @@ struct completion {
 struct shown_option {
 	const char *name;
 	int key;
-	const char *arg;  /* NULL: it takes no value */
+	const char *arg;  /* NULL: the option takes no value */
 	bool is_optional; /* the value can be left out, or stands behind '=' */
 	const char *doc;
-	const struct config_option *option; /* NULL: it is none of the table */
+	const struct config_option *option; /* NULL: the option is not in the table */
 };
 
 static void offer(const struct completion *completion, const char *word, const char *description)
@@ -80,7 +80,7 @@ static size_t count_own(const struct command *command)
 	return count;
 }
 
-/* Options of the command's own stand in the place of those of the table. */
+/* Returns true if a command has an option of the table, and no option of its own in place of it. */
 static bool is_of_table(const struct command *command, const struct config_option *option)
 {
 	size_t i;
@@ -91,7 +91,7 @@ static bool is_of_table(const struct command *command, const struct config_optio
 	return option->doc.every_command || command->takes_start_options;
 }
 
-/* Returns false behind the last option. */
+/* Get an option of a command by its index. Returns false behind the last option. */
 static bool option_of(const struct command *command, size_t index, struct shown_option *ret_shown)
 {
 	static const struct argp_option help = {
@@ -126,7 +126,7 @@ static bool find_option(const struct command *command, const char *word,
 	return false;
 }
 
-/* Is the next word the value of this one? */
+/* Returns true if the next word is the value of this one. */
 static bool wants_value(const struct command *command, const char *word)
 {
 	struct shown_option shown;
@@ -137,7 +137,7 @@ static bool wants_value(const struct command *command, const char *word)
 	return find_option(command, word, &shown) && shown.arg && !shown.is_optional;
 }
 
-/* What the documentation begins with. */
+/* Copy the beginning of an option's documentation. */
 static void shorten(const char *doc, char ret_text[DESCRIPTION_MAX + 1])
 {
 	size_t length = strcspn(doc, ";:(\n");
@@ -221,7 +221,7 @@ static void offer_commands(const struct completion *completion)
 		offer(completion, command->name, command->summary);
 }
 
-/* A value that is a file or the like is known by the name that help gives it. */
+/* Offer a kind of value, such as files, for the name that the help gives the value. */
 static void offer_by_name(const struct completion *completion, const char *arg)
 {
 	if (!strcmp(arg, "FILE"))
@@ -275,7 +275,9 @@ static void select_instance(struct completion *completion)
 		completion->config.name = strdup("default");
 }
 
-/* Returns where the worker's command begins, with `start`; 0: not yet. */
+/*
+ * Returns the index of the first word of the worker's command, with `start`; 0: there is none yet.
+ */
 static size_t find_worker_command(const struct completion *completion)
 {
 	size_t i;

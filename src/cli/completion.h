@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the last word of a command line can be. The scripts of the shells, src/cli/completion.*, ask
- * for it at each TAB, so that they know the options of the program that is installed.
+ * Lists what the last word of a command line can be. The scripts of the shells,
+ * src/cli/completion.*, ask for this at each TAB, so that they know the options of the program that
+ * is installed.
  */
 #ifndef STICKY_CLI_COMPLETION_H
 #define STICKY_CLI_COMPLETION_H
@@ -9,8 +10,8 @@
 #include <stddef.h>
 
 /*
- * Called with each possible word, and what it means. These are no words, and the shell lists them
- * by itself: ":files", ":dirs", ":users", ":commands".
+ * Called with each possible word, and its description. For ":files", ":dirs", ":users" and
+ * ":commands", which are not words, the shell lists files and so on by itself.
  *
  * description  one line; "": none
  */

@@ -20,8 +20,9 @@ static const char *translate(const char *word)
 }
 
 /*
- * The parent process may have closed some of the first three descriptors. A file that is opened
- * later would then get such a number, and output to stdout or stderr would go into that file.
+ * Open /dev/null for each of the first three descriptors that the parent process has closed. A file
+ * that is opened later would otherwise get such a number, and output to stdout or stderr would go
+ * into that file.
  */
 static bool open_standard_descriptors(void)
 {

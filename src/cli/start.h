@@ -19,13 +19,15 @@ struct start_line {
 	struct config_sources sources;
 };
 
-/* The argp parser of the options of `start` and of the workers' command. state->input is `line`. */
+/*
+ * Parse the options of `start` and the workers' command, as an argp parser. state->input is `line`.
+ */
 error_t start_line_parse(struct start_line *line, int key, char *arg, struct argp_state *state);
 
 /*
- * List the options of `start`, but for those that every command has.
+ * List the options of `start`, except for those that every command has.
  *
- * flags        of struct argp_option, for each
+ * flags        of each struct argp_option
  * ret_options  with titles of groups between them, unless they are hidden; {0} behind the last one
  */
 void start_line_options(int flags, struct argp_option ret_options[START_OPTIONS_MAX]);
@@ -34,8 +36,8 @@ void start_line_options(int flags, struct argp_option ret_options[START_OPTIONS_
 void start_line_fini(struct start_line *line);
 
 /*
- * Does a configuration name neither a command nor anything that says that the demo is meant? It
- * listens on all addresses, and is not started by mistake.
+ * Returns true if a configuration names no command, and nothing in it says that the demo is meant.
+ * The demo listens on all addresses, and must not be started by mistake.
  */
 bool start_lacks_command(const struct config *config);
 

@@ -23,10 +23,10 @@ error_t start_line_parse(struct start_line *line, int key, char *arg, struct arg
 	return 0;
 }
 
-/* The order of --help. What is in no group comes last. */
+/* The groups of options, in the order of --help. An option that is in none comes last. */
 static const struct {
 	const char *title;
-	const char *names; /* with a space behind each */
+	const char *names; /* a space follows each name */
 } groups[] = {
 	{"The instance:", "config daemon state-dir admin "},
 	{"Addresses:",
@@ -61,7 +61,7 @@ static size_t group_of(const char *name)
 	return i;
 }
 
-/* Add the options of one group, below its title. Returns how many entries there are then. */
+/* Add the options of one group, below its title. Returns the new number of entries. */
 static size_t add_group(size_t group, int flags, struct argp_option *options, size_t count)
 {
 	const struct config_option *option;
@@ -102,7 +102,10 @@ void start_line_fini(struct start_line *line)
 	sources_fini(&line->sources);
 }
 
-/* A misspelt name has no file, and a file may have lost its command. */
+/*
+ * If a name or a file is given, the demo is not meant: the name may be misspelt, or the file may
+ * have lost its command.
+ */
 bool start_lacks_command(const struct config *config)
 {
 	return !config->command && !config->listen.count &&

@@ -17,11 +17,14 @@
 #include "common/exit_code.h"
 #include "state/rundir.h"
 
-/* bytes; the status of 1,024 workers takes about half a megabyte \ */
+/* bytes; the status of 1,024 workers takes about half a megabyte */
 #define ANSWER_MAX (16u << 20)
-#define OTHERS_MAX 10 /* instances that are named where the wanted one does not run */
+#define OTHERS_MAX 10 /* number of instances that tell_others() names */
 
-/* Those that run in spite of it, each with the command that shows it. */
+/*
+ * The wanted instance does not run. Name those that run, each with a command for it; if none runs,
+ * say how to start one.
+ */
 static void tell_others(const struct config *config)
 {
 	struct found_instances found;

@@ -18,7 +18,7 @@
  * ret_json    the answer, to be freed by the caller; set only if EXIT_DONE is returned
  * ret_pid     the controller's pid; may be NULL; set as soon as the command is connected
  *
- * Writes an error message to stderr. Returns an exit code.
+ * On failure an error message is written to stderr. Returns an exit code.
  */
 int client_ask(const struct config *config, const char *method, const char *target,
 	       unsigned int timeout_s, json_t **ret_json, pid_t *ret_pid);
@@ -28,8 +28,8 @@ int client_ask_quietly(const struct config *config, const char *target, unsigned
 		       json_t **ret_json);
 
 /*
- * The same for any method. An answer that is an error is {"error": "what is wrong"}, and is
- * returned as any other.
+ * The same for any method. An answer that reports an error, {"error": "what is wrong"}, is returned
+ * like any other.
  */
 int client_request_quietly(const struct config *config, const char *method, const char *target,
 			   unsigned int timeout_s, json_t **ret_json);
@@ -42,7 +42,7 @@ typedef int client_event_fn(void *context, const json_t *event);
  *
  * ended  the exit code if the controller ends the stream before `fn` does
  *
- * Writes an error message to stderr. Returns an exit code.
+ * On failure an error message is written to stderr. Returns an exit code.
  */
 int client_follow(const struct config *config, const char *method, const char *target,
 		  client_event_fn *fn, void *context, int ended);
@@ -52,7 +52,7 @@ int client_follow(const struct config *config, const char *method, const char *t
  *
  * timeout_s  how long each part of the answer may take, in seconds
  *
- * Writes an error message to stderr. Returns an exit code.
+ * On failure an error message is written to stderr. Returns an exit code.
  */
 int client_copy(const struct config *config, const char *target, unsigned int timeout_s, FILE *to);
 

@@ -18,19 +18,19 @@
 
 #define ROOTS_DIR "/run/sticky"
 #define SOCKET	  "/control.sock"
-/* Another user may have filled a directory: no more of its entries are looked at than these. */
+/* Entries of a directory that are looked at: another user may have filled the directory. */
 #define ENTRIES_MAX 4096
 
-/* One search. */
+/* The state of one search. */
 struct search {
 	struct found_instances *found;
-	const char *run_dir;		/* of --run-dir; NULL: all */
-	char own_dir[RUNDIR_PATH_SIZE]; /* of this user, without --run-dir */
+	const char *run_dir;		/* of --run-dir; NULL: search all */
+	char own_dir[RUNDIR_PATH_SIZE]; /* the run directory of this user without --run-dir */
 };
 
-/* ---- Whose directory is it? ---------------------------------------------------------- */
+/* ---- The owner of a directory ------------------------------------------------------- */
 
-/* Is the text PREFIX, a number, SUFFIX? */
+/* Read a number between a prefix and a suffix. Returns false if the text has another form. */
 static bool has_number(const char *text, const char *prefix, const char *suffix, uid_t *ret_number)
 {
 	size_t begin = strlen(prefix), digits;
@@ -51,8 +51,8 @@ static bool has_number(const char *text, const char *prefix, const char *suffix,
 }
 
 /*
- * Whose run directory is it, by its name? Returns false where it is none of those that stickyctl
- * chooses by itself.
+ * Find the user of a run directory by the directory's name. Returns false if the name is none that
+ * stickyctl chooses by itself.
  */
 static bool owner_of(const char *run_dir, uid_t *ret_uid)
 {
@@ -64,7 +64,9 @@ static bool owner_of(const char *run_dir, uid_t *ret_uid)
 	       has_number(run_dir, "/tmp/sticky-", "", ret_uid);
 }
 
-/* Returns the directory of a path "DIR/NAME/control.sock" as its length; 0: it has another form. */
+/*
+ * Find the length of DIR in a path "DIR/NAME/control.sock". Returns 0 for a path of another form.
+ */
 static size_t split(const char *path, size_t *ret_name_length)
 {
 	size_t length = strlen(path), end = length - strlen(SOCKET), begin;
@@ -114,7 +116,7 @@ static int add(struct search *search, const char *run_dir, const char *name, uid
 	return -ENOMEM;
 }
 
-/* ---- By directories: also those of other network namespaces -------------------------- */
+/* ---- Search by directories: also in other network namespaces ------------------------ */
 
 static int add_entries(struct search *search, const char *run_dir, uid_t uid, DIR *directory)
 {
@@ -131,7 +133,10 @@ static int add_entries(struct search *search, const char *run_dir, uid_t uid, DI
 	return error;
 }
 
-/* A directory below /tmp may be anybody's: only one of the user that its name says counts. */
+/*
+ * Add the instances in a run directory. A directory below /tmp may belong to any user: it is
+ * skipped unless it belongs to the user that its name tells.
+ */
 static int look_into(struct search *search, const char *run_dir)
 {
 	bool is_chosen = search->run_dir || !strcmp(run_dir, search->own_dir);
@@ -175,7 +180,7 @@ static int look_into_all(struct search *search)
 	return error;
 }
 
-/* ---- By sockets: also those in directories of others ---------------------------------- */
+/* ---- Search by sockets: also in directories of others ------------------------------- */
 
 static int on_listener(void *context, const char *path)
 {
@@ -207,7 +212,7 @@ int instances_find(const char *run_dir, struct found_instances *ret_instances)
 	error = look_into_all(&search);
 	if (error)
 		return error;
-	/* Where /proc is not mounted there are no such paths. */
+	/* Without /proc there is no list of listening sockets: this is no error. */
 	error = unix_listeners_each(on_listener, &search);
 	return error == -ENOMEM ? error : 0;
 }
@@ -222,7 +227,7 @@ void instances_user(uid_t uid, size_t size, char *ret_name)
 		snprintf(ret_name, size, "%u", uid);
 }
 
-/* A number needs '#' in front: sudo(8). */
+/* Write the sudo command that is needed to act as a user. sudo(8) wants '#' before a number. */
 static void write_sudo(uid_t uid, size_t size, char *ret_text)
 {
 	const struct passwd *entry = getpwuid(uid);
@@ -241,7 +246,7 @@ void instances_remedy(const struct found_instance *instance, char ret_command[RE
 {
 	char sudo[128];
 	bool is_named = strcmp(instance->name, "default") != 0;
-	/* sudo -u may choose another default directory than that user's session does. */
+	/* By `sudo -u` another default directory may be chosen than in a session of that user. */
 	bool needs_dir = !instance->is_default_dir &&
 			 (geteuid() == 0 || strcmp(instance->run_dir, ROOTS_DIR) != 0);
 

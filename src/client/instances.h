@@ -11,9 +11,9 @@
 
 struct found_instance {
 	char *name;
-	char *run_dir;	     /* the directory of its directory */
-	uid_t uid;	     /* whose run directory it is */
-	bool is_default_dir; /* it is found without --run-dir */
+	char *run_dir;	     /* the directory that contains the instance's directory */
+	uid_t uid;	     /* the user of the run directory */
+	bool is_default_dir; /* commands find the instance without --run-dir */
 };
 
 struct found_instances {
@@ -23,12 +23,12 @@ struct found_instances {
 
 /*
  * Find the instances that run: in the run directory of this user, in /run/sticky, and in those of
- * other users, /run/user/UID/sticky and /tmp/sticky-UID. What can't be looked into is found by its
- * listening socket, if it is in this network namespace.
+ * other users, /run/user/UID/sticky and /tmp/sticky-UID. An instance in a directory that can't be
+ * read is found by its listening socket, if the socket is in this network namespace.
  *
- * run_dir  NULL; else this directory alone
+ * run_dir  search only this directory; NULL: all of them
  *
- * Returns 0, or -ENOMEM: the list has those that were found before.
+ * Returns 0, or -ENOMEM: the list has the instances that were found before.
  */
 int instances_find(const char *run_dir, struct found_instances *ret_instances);
 

@@ -17,13 +17,13 @@
 #include "state/rundir.h"
 #include "state/state_file.h"
 
-#define DELAY_DEFAULT_MS 60000 /* of --hard-shutdown-delay */
-#define AFTER_KILL_MS	 5000  /* how long a process may take to end that was killed */
-#define NAMED_MAX	 16    /* workers that a message names */
+#define DELAY_DEFAULT_MS 60000 /* default of --hard-shutdown-delay */
+#define AFTER_KILL_MS	 5000  /* time that a killed process may take to end */
+#define NAMED_MAX	 16    /* number of workers that a message names at most */
 
 struct leftover {
 	struct worker_record record;
-	int pidfd; /* -1: it has ended */
+	int pidfd; /* -1: the worker has ended */
 };
 
 struct leftovers {
@@ -33,11 +33,12 @@ struct leftovers {
 	uint32_t pins_id; /* see pin_dir.h */
 };
 
-/* ---- Finding them ------------------------------------------------------------------------ */
+/* ---- Finding leftover workers ------------------------------------------------------------ */
 
 /*
- * The pidfd is opened before the process is looked at: from then on the pid can't become another
- * process's unnoticed. Returns -1 where the worker has ended.
+ * Open a pidfd of the worker. It is opened before the start time is compared: after that, the pidfd
+ * still refers to the same process even if its pid is used again. Returns -1 if the worker has
+ * ended.
  */
 static int open_worker(const struct worker_record *record)
 {
@@ -80,7 +81,7 @@ static void add_workers(const struct state_file_content *content, struct leftove
 							      : DELAY_DEFAULT_MS;
 }
 
-/* Returns true where there are some. */
+/* Find the workers that live on. Returns false if there are none. */
 static bool find(const char *directory, struct leftovers *ret_leftovers)
 {
 	struct leftovers leftovers = {0};
@@ -135,7 +136,7 @@ bool leftovers_tell(const struct config *config)
 
 /* ---- Ending ------------------------------------------------------------------------------ */
 
-/* Returns 0, also where the worker has ended; or -errno. */
+/* Send a signal. Returns 0, also if the worker has ended; or -errno. */
 static int send_signal(const struct leftover *worker, int signal)
 {
 	if (worker->pidfd < 0 || !syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, 0) ||
@@ -144,7 +145,7 @@ static int send_signal(const struct leftover *worker, int signal)
 	return -errno;
 }
 
-/* The worker may have left its process group: so both are killed. */
+/* Kill the worker's process group, and the worker itself, which may have left the group. */
 static int kill_worker(const struct leftover *worker)
 {
 	int error = 0, result;
@@ -178,8 +179,9 @@ static int for_each(const struct leftovers *leftovers, int (*fn)(const struct le
 }
 
 /*
- * A worker has ended: kill what is left of its group, as a controller does. Once it was reaped, a
- * later process may have its number, and lead another group.
+ * Kill the rest of the process group of a worker that has ended, as a controller does. Once the
+ * worker was reaped, another process may have its pid and lead another group: this group is left
+ * alone.
  */
 static void close_worker(struct leftover *worker)
 {
@@ -193,7 +195,7 @@ static void close_worker(struct leftover *worker)
 	worker->pidfd = -1;
 }
 
-/* Wait until all have ended. Returns false where some have not after this time. */
+/* Wait until all workers have ended. Returns false if some have not after this time. */
 static bool await_ends(struct leftovers *leftovers, uint32_t ms)
 {
 	uint64_t deadline = clock_ms() + ms, now;
@@ -252,7 +254,7 @@ bool leftovers_stop(const struct config *config, bool now, int *ret_code)
 	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
 	    !find(directory, &leftovers))
 		return false;
-	/* While the name is ours, no controller can take these workers over. */
+	/* While we hold the name, no controller can take these workers over. */
 	if (rundir_take(config->run_dir, config->name, &rundir, &owner, &error)) {
 		fprintf(stderr, "stickyctl: %s\n", error.text);
 		*ret_code = EXIT_FAILED;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workers that serve on without a controller: it was killed. The state file that it left names
- * them, with their start times, so that no other process is taken for one of them.
+ * Workers that go on serving after their controller was killed. The state file that the controller
+ * left names them, with their start times, so that no other process is mistaken for one of them.
  */
 #ifndef STICKY_CLIENT_LEFTOVERS_H
 #define STICKY_CLIENT_LEFTOVERS_H
@@ -11,8 +11,8 @@
 #include "config/config.h"
 
 /*
- * If the instance has no controller, and workers that live on, say so on stderr, with their pids
- * and what to do. Returns false where this is not so: nothing is written then.
+ * If the instance has no controller, but workers that live on, say so on stderr, with their pids
+ * and what to do. Returns false, and writes nothing, if there are no such workers.
  */
 bool leftovers_tell(const struct config *config);
 
@@ -21,10 +21,10 @@ bool leftovers_tell(const struct config *config);
  * --hard-shutdown-delay, and remove what the controller left in the run directory and in bpffs.
  *
  * now       kill them at once
- * ret_code  an exit code: EXIT_DONE; EXIT_PARTLY, where one had to be killed after the delay;
- *           or another, with a message on stderr
+ * ret_code  an exit code: EXIT_DONE; EXIT_PARTLY if a worker had to be killed after the delay; or
+ *           another, with a message on stderr
  *
- * Returns false where there are no such workers, or there is a controller: nothing is done then.
+ * Returns false, and does nothing, if there are no such workers, or if there is a controller.
  */
 bool leftovers_stop(const struct config *config, bool now, int *ret_code);
 

@@ -41,8 +41,7 @@ void clock_utc(int digits, char ret_text[CLOCK_UTC_SIZE]);
 /* Returns the present time in UTC, in milliseconds since 1970. */
 uint64_t clock_utc_ms(void);
 
-/* Write a time of clock_utc_ms() with three digits of the second's fraction, as clock_utc() does.
- */
+/* Write a time of clock_utc_ms() in the form of clock_utc(), with three digits of the fraction. */
 void clock_format_utc(uint64_t time_ms, char ret_text[CLOCK_UTC_SIZE]);
 
 #endif

@@ -11,9 +11,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ENTRIES_SIZE 4096 /* of one read of a directory */
+#define ENTRIES_SIZE 4096 /* bytes that one read of a directory gets at most */
 
-/* What getdents64(2) writes. The C library's readdir() allocates memory. */
+/*
+ * An entry as getdents64(2) writes it. The C library's readdir() is not used: it allocates memory.
+ */
 struct entry {
 	uint64_t inode;
 	int64_t offset;
@@ -32,7 +34,7 @@ static void set_cloexec(int fd)
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* Returns -1 for "." and "..". */
+/* Returns the number that a name is; -1 for "." and "..". */
 static int read_number(const char *name)
 {
 	int number = 0;
@@ -62,7 +64,7 @@ static int walk_directory(int directory, int first, void (*change)(int fd))
 	return length < 0 ? -1 : 0;
 }
 
-/* Without /proc: every number that a descriptor may have. */
+/* Change every number that a descriptor may have, where /proc is missing. */
 static int walk_numbers(int first, void (*change)(int fd))
 {
 	struct rlimit limit;
@@ -86,7 +88,10 @@ static int walk(int first, void (*change)(int fd))
 	return result ? walk_numbers(first, change) : 0;
 }
 
-/* EINVAL: the kernel does not know the flag. EPERM: a filter does not know the call. */
+/*
+ * Returns true if the kernel lacks the call (ENOSYS) or its flag (EINVAL), or a filter refuses the
+ * call (EPERM).
+ */
 static bool is_unknown(int error)
 {
 	return error == ENOSYS || error == EINVAL || error == EPERM;

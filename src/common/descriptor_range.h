@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All descriptors of the process from a number on, for a child between fork() and exec. As
- * close_range(2), which Linux has from 5.9 on, and its flag for close-on-exec from 5.11 on. Some
- * containers' seccomp profiles do not know it, and refuse it.
+ * Changes all descriptors of the process from a number on, for a child between fork() and exec.
+ * close_range(2) does this since Linux 5.9, and its flag for close-on-exec since 5.11. Where the
+ * kernel lacks them, or a container's seccomp profile refuses them, the descriptors are changed one
+ * by one.
  *
  * Async-signal-safe.
  */

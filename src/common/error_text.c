@@ -10,7 +10,7 @@ void error_text_set(struct error_text *ret_error, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	/* cppcheck-suppress ctuuninitvar; it takes a buffer that is written for one that is read */
+	/* cppcheck-suppress ctuuninitvar; cppcheck takes the output buffer for an input */
 	vsnprintf(ret_error->text, sizeof(ret_error->text), format, args);
 	va_end(args);
 }

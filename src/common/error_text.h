@@ -7,8 +7,9 @@
 #define ERROR_TEXT_SIZE 1024
 
 /*
- * What is wrong and, if known, what the user can do about it. The text does not end with a newline.
- * It is the last parameter of a function, named ret_error, and set only if the function fails.
+ * An error message: what is wrong and, if known, what the user can do about it. The text does not
+ * end with a newline. A function that can fail has it as its last parameter, ret_error, and sets it
+ * only if the function fails.
  */
 struct error_text {
 	char text[ERROR_TEXT_SIZE];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many durations were how long. The bounds are fixed: 5 ms to 10 minutes. Pure. */
+/* A histogram of durations. The bounds are fixed, from 5 ms to 10 minutes. Pure. */
 #ifndef STICKY_COMMON_HISTOGRAM_H
 #define STICKY_COMMON_HISTOGRAM_H
 
@@ -17,7 +17,7 @@ struct histogram {
 /* Count one duration, in milliseconds. */
 void histogram_add(struct histogram *histogram, uint64_t duration_ms);
 
-/* Count the same duration so many times. */
+/* Count a duration `count` times. */
 void histogram_add_many(struct histogram *histogram, uint64_t duration_ms, uint64_t count);
 
 /* Returns a bound in milliseconds, index 0 to HISTOGRAM_BOUNDS - 1; a bound includes its value. */

@@ -12,7 +12,7 @@
 
 struct journal_follower {
 	struct journal_follower *next;
-	journal_fn *fn; /* NULL: it was removed during a delivery, and is freed afterwards */
+	journal_fn *fn; /* NULL: removed during a delivery, after which the follower is freed */
 	void *context;
 };
 
@@ -150,7 +150,7 @@ void journal_add(struct journal *journal, int level, const char *event, json_t *
 	json_decref(*place);
 	*place = entry;
 	journal->count++;
-	json_incref(entry); /* an event that a follower adds may free the entry's place */
+	json_incref(entry); /* a follower may add events, which may drop this one */
 	tell(journal, entry);
 	json_decref(entry);
 }

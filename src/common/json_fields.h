@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Members of the controller's answers. One that is missing is an empty text, or 0. */
+/* Reads members of the controller's answers. A missing member is read as an empty text, or as 0. */
 #ifndef STICKY_COMMON_JSON_FIELDS_H
 #define STICKY_COMMON_JSON_FIELDS_H
 

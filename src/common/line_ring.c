@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-/* Each line is in two lists: that of all lines, and that of its slot. The oldest one is first. */
+/* A line is in two lists: of all lines, and of its slot. The oldest line is the first of a list. */
 struct entry {
-	struct ring_line line; /* the first member: a line is its entry */
+	struct ring_line line; /* first, so that line and entry have the same address */
 	TAILQ_ENTRY(entry) of_all;
 	TAILQ_ENTRY(entry) of_slot;
 	char bytes[];
@@ -19,7 +19,7 @@ TAILQ_HEAD(entries, entry);
 struct slot_lines {
 	struct entries entries;
 	size_t bytes;
-	uint64_t count; /* of lines that were ever added */
+	uint64_t count; /* number of lines that were ever added */
 };
 
 struct line_ring {
@@ -135,7 +135,7 @@ void line_ring_add(struct line_ring *ring, const struct line_origin *origin, uin
 		ring->added(ring->context);
 }
 
-/* The line before, in the list of all lines or in that of the slot. */
+/* Returns the previous line in the list of all lines, or in that of the slot. */
 static struct entry *before(struct entry *entry, uint32_t slot)
 {
 	return slot == LINE_RING_ALL ? TAILQ_PREV(entry, entries, of_all)
@@ -167,7 +167,7 @@ uint64_t line_ring_count(const struct line_ring *ring, uint32_t slot)
 	return slot < ring->slot_count ? ring->slots[slot].count : 0;
 }
 
-/* The lines that are asked for are the newest ones, nearly always: the search begins there. */
+/* The search begins at the newest line, as nearly always one of the newest is asked for. */
 const struct ring_line *line_ring_from(const struct line_ring *ring, uint32_t slot, uint64_t number)
 {
 	struct entry *entry = newest(ring, slot), *found = NULL;

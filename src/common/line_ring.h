@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last lines that workers printed, of each slot its own, so that a slot that prints much does
- * not displace the lines of others. Pure: no system call, no clock.
+ * The last lines that workers printed. Each slot has its own share, so that a slot that prints much
+ * does not displace the lines of others. Pure: no system call, no clock.
  */
 #ifndef STICKY_COMMON_LINE_RING_H
 #define STICKY_COMMON_LINE_RING_H
@@ -12,30 +12,30 @@
 #include <sys/types.h>
 
 #define LINE_RING_LINE_MAX 8192		 /* bytes of a line: the rest is cut off */
-#define LINE_RING_SLOT_MAX (512u * 1024) /* bytes of a slot, with some 100 for each line */
-#define LINE_RING_MAX	   (16u << 20) /* bytes of all slots; where many print, each has its share */
-#define LINE_RING_ALL	   UINT32_MAX  /* in the place of a slot: all of them */
+#define LINE_RING_SLOT_MAX (512u * 1024) /* bytes of a slot; each line counts some 100 more */
+#define LINE_RING_MAX	   (16u << 20)	 /* bytes of all slots, shared by those that have printed */
+#define LINE_RING_ALL	   UINT32_MAX	 /* all slots, where a slot's number is expected */
 
 struct line_ring;
 
-/* Of which a line is. */
+/* The worker and the stream that a line comes from. */
 struct line_origin {
 	uint32_t slot;
 	uint64_t generation;
-	bool shows_generation; /* another worker of the slot was there, too */
+	bool shows_generation; /* the slot had another worker at that time */
 	pid_t pid;
-	const char *stream; /* "stdout" or "stderr": a text that stays valid */
+	const char *stream; /* "stdout" or "stderr"; a static text */
 };
 
 struct ring_line {
 	struct line_origin origin;
-	/* counts all lines, from 1: a gap between two lines is lines that are not there any more */
+	/* counts all lines, from 1: where numbers are missing, lines were dropped */
 	uint64_t number;
-	uint64_t slot_number; /* counts those of the slot */
+	uint64_t slot_number; /* counts the slot's lines */
 	uint64_t time_ms;     /* since 1970, UTC */
-	bool is_cut;	      /* its end is missing */
-	bool is_part;	      /* it has no line end (yet) */
-	size_t length;	      /* of the bytes, without the line end */
+	bool is_cut;	      /* the end of the line is missing */
+	bool is_part;	      /* the line has no line end (yet) */
+	size_t length;	      /* number of bytes, without the line end */
 	const char *bytes;
 };
 
@@ -56,7 +56,7 @@ typedef void line_ring_added_fn(void *context);
 void line_ring_watch(struct line_ring *ring, line_ring_added_fn *fn, void *context);
 
 /*
- * Add a line. If memory is short, it is missing, and counted as one that is not there any more.
+ * Add a line. If memory is short, the line is dropped, but counted.
  *
  * bytes  of the line, with the line end, if it has one
  */
@@ -64,29 +64,30 @@ void line_ring_add(struct line_ring *ring, const struct line_origin *origin, uin
 		   const char *bytes, size_t length);
 
 /*
- * Find the line with which the last lines begin.
+ * Find where the last `count` lines begin.
  *
- * slot   of whose lines; LINE_RING_ALL
- * count  of the last lines; 0: none of those that are there
+ * slot   only its lines count; LINE_RING_ALL: those of all slots
+ * count  0: none of the lines that are there yet
  *
- * Returns its number; if there is no such line, the number of the next one that is added.
+ * Returns the number of the first of these lines; if there is none, the number of the next line
+ * that is added.
  */
 uint64_t line_ring_last(const struct line_ring *ring, uint32_t slot, uint64_t count);
 
-/* Returns how many lines were ever added. slot: of whose; LINE_RING_ALL */
+/* Returns how many lines the slot, or LINE_RING_ALL, has had since the ring was opened. */
 uint64_t line_ring_count(const struct line_ring *ring, uint32_t slot);
 
 /*
- * Get the first line that is kept, from a number on.
+ * Get the oldest line in the ring whose number is not below `number`.
  *
- * slot    of whose lines; LINE_RING_ALL
+ * slot    only its lines count; LINE_RING_ALL: those of all slots
  *
  * Returns NULL if there is none. The line is valid until another one is added.
  */
 const struct ring_line *line_ring_from(const struct line_ring *ring, uint32_t slot,
 				       uint64_t number);
 
-/* Get the line behind a line, which must be in the ring. Returns NULL behind the last one. */
+/* Get the line after a line, which must be in the ring. Returns NULL after the last one. */
 const struct ring_line *line_ring_next(const struct ring_line *line, uint32_t slot);
 
 #endif

@@ -20,30 +20,30 @@
 
 /* How a write is kept from blocking. */
 enum way {
-	BY_OWN_DESCRIPTION, /* which has O_NONBLOCK */
+	BY_OWN_DESCRIPTION, /* the writer's own open file description, with O_NONBLOCK */
 	BY_SEND,	    /* a socket: MSG_DONTWAIT */
 	BY_SYSLOG,	    /* a message for each line */
-	BY_POLL		    /* poll() tells when a pipe takes PIPE_BUF bytes; a file always does */
+	BY_POLL		    /* poll() tells when a pipe takes PIPE_BUF bytes; a file never blocks */
 };
 
 struct line_writer {
-	pthread_mutex_t lock; /* of all that follows, but fd and way */
+	pthread_mutex_t lock; /* guards all members but fd and way */
 	int fd;
 	enum way way;
-	struct syslog_socket *syslog; /* NULL: it writes to fd */
+	struct syslog_socket *syslog; /* NULL: lines go to fd */
 	struct evbuffer *waiting;
-	bool failed;	 /* the last write did: what waited was dropped */
-	bool is_in_line; /* the last byte that was written is no line end */
-	bool must_end;	 /* the rest of a line was dropped: the next one begins with a line end */
+	bool failed;	 /* the last write failed, and all waiting bytes were dropped */
+	bool is_in_line; /* the last byte that was written is not a line end */
+	bool must_end;	 /* a line was cut: a line end is written before the next one */
 	struct line_losses losses;
-	struct line_losses told; /* of these */
+	struct line_losses told; /* the part of `losses` that the log has told */
 	line_writer_attention_fn *attention;
 	void *context;
 };
 
 /* ---- The descriptor ------------------------------------------------------------- */
 
-/* Returns a description of our own of a pipe or terminal, or -1. */
+/* Open a pipe or terminal again, with O_NONBLOCK for us alone. Returns a descriptor or -1. */
 static int open_own(int fd)
 {
 	char path[32];
@@ -85,7 +85,7 @@ static bool has_room(int fd)
 	return poll(&poller, 1, 0) == 1;
 }
 
-/* Leave out what is beyond a number of bytes. Returns how many pieces are left. */
+/* Cut the pieces to `limit` bytes. Returns how many pieces are left. */
 static int trim(struct iovec *pieces, int count, size_t limit)
 {
 	int i;
@@ -98,7 +98,7 @@ static int trim(struct iovec *pieces, int count, size_t limit)
 	return i;
 }
 
-/* Returns the number of bytes, or -1 with errno. */
+/* Write without blocking. Returns the number of bytes written, or -1 with errno. */
 static ssize_t write_pieces(const struct line_writer *writer, struct iovec *pieces, int count)
 {
 	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
@@ -113,7 +113,7 @@ static ssize_t write_pieces(const struct line_writer *writer, struct iovec *piec
 		}
 		count = trim(pieces, count, PIPE_BUF);
 		break;
-	case BY_SYSLOG: /* not by this function */
+	case BY_SYSLOG: /* written by send_line() */
 	case BY_OWN_DESCRIPTION:
 		break;
 	}
@@ -164,7 +164,7 @@ static bool send_line(struct line_writer *writer)
 	return true;
 }
 
-/* Returns true if something was written. */
+/* Write some of the waiting bytes. Returns true if something was written. */
 static bool write_some(struct line_writer *writer)
 {
 	if (writer->syslog)
@@ -190,7 +190,10 @@ static void add_losses(struct line_writer *writer, uint64_t lines, uint64_t byte
 	writer->losses.bytes += bytes;
 }
 
-/* The reader has gone, or the disk is full. Workers must not wait for that to change. */
+/*
+ * Drop all waiting bytes, and count them as lost: the reader has gone, or the disk is full. Workers
+ * must not wait for that to change.
+ */
 static void drop_waiting(struct line_writer *writer)
 {
 	size_t length = evbuffer_get_length(writer->waiting);
@@ -239,7 +242,7 @@ static bool append(struct line_writer *writer, const struct iovec *pieces, int c
 {
 	int i;
 
-	/* Room for all of it is made first, so that no line is left half. */
+	/* Make room for all pieces first, so that no line is left half. */
 	if (evbuffer_expand(writer->waiting, length + 1))
 		return false;
 	if (writer->must_end)
@@ -250,7 +253,7 @@ static bool append(struct line_writer *writer, const struct iovec *pieces, int c
 	return true;
 }
 
-/* ---- What others call ------------------------------------------------------------- */
+/* ---- The interface ---------------------------------------------------------------- */
 
 static int open_writer(struct line_writer **ret_writer)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "common/log.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -33,13 +34,13 @@ static const int priorities[STICKY_LOG_LEVEL_COUNT] = {
 	[STICKY_LOG_DEBUG] = 7,
 };
 
-/* Threads of the demo and of the dispatchers read these, too. */
+/* These are atomic because threads of the demo and of the dispatchers read them, too. */
 static atomic_uint shown_level = STICKY_LOG_INFO; /* an enum sticky_log_level */
 static atomic_uint shown_format;		  /* an enum log_format */
 static struct line_writer *_Atomic output;	  /* NULL: stderr, directly */
 static atomic_bool output_takes_priority;
 
-/* ---- What is set ------------------------------------------------------------------ */
+/* ---- Settings --------------------------------------------------------------------- */
 
 void report_set_level(enum sticky_log_level level)
 {
@@ -79,20 +80,41 @@ int log_priority(enum sticky_log_level level)
 
 /* ---- Writing ---------------------------------------------------------------------- */
 
-/* The start and the end of an instance, and its other commands: nothing else writes then. */
+/*
+ * Write to stderr without a writer: at the start and the end of an instance, and in other commands.
+ * Nothing else writes to stderr then.
+ */
 static void write_directly(const struct iovec *pieces, int count)
 {
 	struct pollfd poller = {.fd = STDERR_FILENO, .events = POLLOUT};
-	ssize_t written;
+	char text[PIPE_BUF];
+	size_t length = 0, done = 0;
+	int piece = 0;
 
 	/*
-	 * poll() reports a pipe as writable if PIPE_BUF bytes fit, which is more than the length of
-	 * a line. If the reader does not read, the line is lost: nothing may block.
+	 * poll() reports a pipe as writable if PIPE_BUF bytes fit. A longer line, as log_format:
+	 * json can have, is written in parts of this size. If the reader does not read, the rest of
+	 * the line is lost: nothing may block.
 	 */
-	if (poll(&poller, 1, 0) != 1)
-		return;
-	written = writev(STDERR_FILENO, pieces, count);
-	(void)written; /* an error of the log itself can't be logged */
+	while (piece < count) {
+		size_t part = pieces[piece].iov_len - done;
+
+		if (part > sizeof(text) - length)
+			part = sizeof(text) - length;
+		memcpy(text + length, (const char *)pieces[piece].iov_base + done, part);
+		length += part;
+		done += part;
+		if (done == pieces[piece].iov_len) {
+			piece++;
+			done = 0;
+		}
+		if (length < sizeof(text) && piece < count)
+			continue;
+		/* An error of the log itself can't be logged. */
+		if (poll(&poller, 1, 0) != 1 || write(STDERR_FILENO, text, length) < 0)
+			return;
+		length = 0;
+	}
 }
 
 static bool takes_priority(const struct line_writer *writer)
@@ -120,14 +142,14 @@ static void write_line(struct line_writer *writer, enum sticky_log_level level, 
 		write_directly(first, count);
 }
 
-/* ---- The two forms ---------------------------------------------------------------- */
+/* ---- Text and JSON ---------------------------------------------------------------- */
 
 static void report_text(enum sticky_log_level level, const char *event, const char *detail)
 {
 	struct line_writer *writer = atomic_load(&output);
 	char line[2048], now[CLOCK_UTC_SIZE] = "";
 
-	/* Journal and syslog add the time by themselves. */
+	/* The journal and syslog add the time by themselves. */
 	if (!takes_priority(writer))
 		clock_utc(3, now);
 	snprintf(line, sizeof(line), "%s%s%-5s %s%s%s", now, now[0] ? " " : "", level_names[level],
@@ -158,7 +180,7 @@ static void report_json(enum sticky_log_level level, const char *event, const js
 	free(text);
 }
 
-/* fields: of a line in JSON; NULL: those of the text */
+/* Log one event. For JSON, `fields` are its fields; NULL: they are parsed from the text. */
 static void report_event(enum sticky_log_level level, const char *event, const json_t *fields,
 			 const char *text)
 {

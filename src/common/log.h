@@ -15,8 +15,10 @@ struct line_writer;
 
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_COUNT };
 
-/* Log one event. `format` is that of printf(), for key=value, separated by spaces. What
- * text_clean_line() replaces is replaced. */
+/*
+ * Log one event. `format` is that of printf(), for key=value pairs, separated by spaces. The text
+ * is cleaned by text_clean_line().
+ */
 void report(enum sticky_log_level level, const char *event, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -41,18 +43,18 @@ enum log_format report_format(void);
 /*
  * Write the log by a writer from now on.
  *
- * writer          must outlive its use; NULL: stderr again
- * takes_priority  "<6>" begins each line, and the reader adds the time by itself
+ * writer          must outlive its use; NULL: write to stderr again
+ * takes_priority  true: "<6>" begins each line, and the reader adds the time by itself
  */
 void report_set_output(struct line_writer *writer, bool takes_priority);
 
 /*
- * Is a descriptor the stream of systemd's journal (JOURNAL_STREAM)? It takes a line's priority from
- * "<6>" at its beginning, and adds the time by itself.
+ * Returns true if a descriptor is the stream of systemd's journal (JOURNAL_STREAM). The journal
+ * takes a line's priority from "<6>" at its beginning, and adds the time by itself.
  */
 bool log_is_journal(int fd);
 
-/* The priority of syslog(3) that belongs to a level: 3 to 7. */
+/* Returns the priority of syslog(3) that belongs to a level: 3 to 7. */
 int log_priority(enum sticky_log_level level);
 
 /* The log callback for libsticky (sticky_log_fn): logs the library's events. */

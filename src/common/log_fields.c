@@ -7,9 +7,9 @@
 
 #define KEY_LETTERS "abcdefghijklmnopqrstuvwxyz_0123456789"
 #define DIGITS	    "0123456789"
-#define DIGITS_MAX  15 /* such a number is exact in every reader of JSON */
+#define DIGITS_MAX  15 /* every reader of JSON keeps such a number exactly */
 
-/* A whole number as JSON writes it: "08" is a text. */
+/* Returns true if the text is a whole number as JSON writes it; "08" is not. */
 static bool is_number(const char *text, size_t length)
 {
 	size_t sign = length && text[0] == '-';
@@ -26,7 +26,7 @@ static json_t *make_value(const char *text, size_t length, bool is_quoted)
 }
 
 /*
- * Read one field, and the space behind it. Returns where the next one begins; NULL: it is none.
+ * Read one field, and the space behind it. Returns where the next field begins; NULL: this is none.
  */
 static const char *read_field(const char *text, json_t *fields)
 {

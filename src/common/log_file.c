@@ -9,7 +9,9 @@
 
 #define FILE_MODE 0640
 
-/* O_NONBLOCK: a FIFO without a reader is refused, and is not waited for. */
+/*
+ * With O_NONBLOCK, a FIFO without a reader is refused at once: open() does not wait for a reader.
+ */
 #define FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
 static const char *remedy(int error)
@@ -34,7 +36,7 @@ static int make(const char *path)
 {
 	int fd = open(path, FLAGS | O_CREAT | O_EXCL, FILE_MODE);
 
-	/* whatever the umask is */
+	/* the mode is to be the same for every umask */
 	if (fd >= 0)
 		fchmod(fd, FILE_MODE);
 	return fd;
@@ -46,7 +48,7 @@ int log_file_open(const char *path, struct error_text *ret_error)
 
 	if (fd < 0 && errno == ENOENT)
 		fd = make(path);
-	if (fd < 0 && errno == EEXIST) /* it was made meanwhile, or is a link to nothing */
+	if (fd < 0 && errno == EEXIST) /* the file was made meanwhile, or is a link to nothing */
 		fd = open(path, FLAGS);
 	if (fd >= 0)
 		return fd;

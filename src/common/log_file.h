@@ -6,7 +6,7 @@
 #include "common/error_text.h"
 
 /*
- * Open the file to append to it. One that is not there is made, with the mode 0640.
+ * Open the file to append to it. A file that does not exist is made, with the mode 0640.
  *
  * ret_error  what is wrong, and what the user can do about it
  *

@@ -16,7 +16,7 @@
 
 struct stream {
 	struct log_output *output;
-	struct line_writer *writer; /* NULL: it is that of the other stream */
+	struct line_writer *writer; /* NULL: the other stream's writer is used */
 	struct event *writable;
 };
 
@@ -93,13 +93,13 @@ static void on_alarm(evutil_socket_t fd, short what, void *context)
 	serve(context);
 }
 
-/* Any thread calls this. */
+/* Wake the loop. Any thread may call this. */
 static void raise_alarm(void *context)
 {
 	static const uint64_t one = 1;
 	ssize_t length = write(((struct log_output *)context)->alarm, &one, sizeof(one));
 
-	(void)length; /* a full counter is an alarm, too */
+	(void)length; /* if the counter is full, the loop is awake already */
 }
 
 static int watch_stream(struct log_output *output, struct stream *stream)
@@ -127,7 +127,7 @@ int log_output_watch(struct log_output *output, struct event_base *base)
 		return -ENOMEM;
 	for (stream = 0; stream < LOG_STREAM_COUNT && !error; stream++)
 		error = watch_stream(output, &output->streams[stream]);
-	raise_alarm(output); /* something may wait already */
+	raise_alarm(output); /* lines may wait already */
 	return error;
 }
 
@@ -191,7 +191,10 @@ static int open_file(struct log_output *output, const char *path, struct error_t
 	return fd < 0 ? fd : 0;
 }
 
-/* Lines of both would come into each other, if there were two writers for one file. */
+/*
+ * Open the writers of stdout and stderr. If both lead to one file, they share one writer: with two,
+ * lines would mix.
+ */
 static int open_streams(struct log_output *output)
 {
 	bool is_one = output->file >= 0 || are_same_file(STDOUT_FILENO, STDERR_FILENO);

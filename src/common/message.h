@@ -7,7 +7,7 @@
 
 /*
  * Write a message, and a line end behind it. Where stderr is the stream of systemd's journal, each
- * of its lines has the priority of an error. What is beyond 4,000 bytes is cut off.
+ * of its lines has the priority of an error. Text beyond 4,000 bytes is cut off.
  *
  * format  that of printf()
  */

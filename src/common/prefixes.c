@@ -20,7 +20,7 @@ static const uint8_t v4_head[V4_BITS / 8] = {V4_HEAD};
 #define DEFAULT_COUNT 8
 
 static const struct sticky_prefix ranges[] = {
-	/* These are trusted by default. */
+	/* trusted by default */
 	{{V4_HEAD, 127}, V4_BITS + 8},
 	{{[15] = 1}, 128},
 	{{V4_HEAD, 10}, V4_BITS + 8},
@@ -29,7 +29,7 @@ static const struct sticky_prefix ranges[] = {
 	{{V4_HEAD, 169, 254}, V4_BITS + 16},
 	{{0xfc}, 7},
 	{{0xfe, 0x80}, 10},
-	/* These are not public either. */
+	/* not public either */
 	{{V4_HEAD, 0}, V4_BITS + 8},
 	{{V4_HEAD, 100, 64}, V4_BITS + 10},
 	{{V4_HEAD, 224}, V4_BITS + 4},

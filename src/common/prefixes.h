@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets of address ranges: does this address belong to one of them? Pure, except for the memory of a
- * set.
+ * Sets of address ranges, which tell whether an address belongs to one of them. Pure, except for
+ * the memory of a set.
  *
  * Both families share one address space: the IPv4 address a.b.c.d is ::ffff:a.b.c.d (RFC 4291,
  * 2.5.5.2), as on a dual-stack socket. Therefore an IPv6 range that contains ::ffff:0:0/96, such as
@@ -33,9 +33,9 @@ struct prefixes {
 int prefix_parse(const char *text, struct sticky_prefix *ret_prefix);
 
 /*
- * Is this an address of the public Internet? It is not if it belongs to prefixes_default(), to
- * 0.0.0.0/8 or 100.64.0.0/10 (RFC 6890), if it is unspecified or multicast, or of another family.
- * Pure.
+ * Returns true for an address of the public Internet. An address is not public if it belongs to
+ * prefixes_default(), to 0.0.0.0/8 or 100.64.0.0/10 (RFC 6890), if it is unspecified or multicast,
+ * or of another family. Pure.
  */
 bool prefix_is_public(const struct sockaddr *address);
 
@@ -58,8 +58,8 @@ int prefixes_init(struct prefixes *prefixes, const struct sticky_prefix *list, s
 void prefixes_fini(struct prefixes *prefixes);
 
 /*
- * Does the set contain this address? ::ffff:a.b.c.d counts as a.b.c.d; port and zone are ignored.
- * An address of another family is in no set. Costs a binary search. Pure.
+ * Returns true if the set contains this address. ::ffff:a.b.c.d counts as a.b.c.d; port and zone
+ * are ignored. An address of another family is in no set. Costs a binary search. Pure.
  */
 bool prefixes_contain(const struct prefixes *prefixes, const struct sockaddr *address);
 

@@ -7,7 +7,7 @@
 
 #define PRIORITY_MARK_INFO "<6>"
 
-/* Returns the length of the mark with which a line begins; 0: it has none. */
+/* Returns the length of the mark with which a line begins; 0: the line has none. */
 static inline size_t priority_mark_length(const char *line, size_t length)
 {
 	return length >= 3 && line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>'

@@ -117,7 +117,7 @@ void text_clean_value(char *text)
 			*text = '\'';
 }
 
-/* Decode the sequence at the start of bytes that need not end with a NUL. As decode(). */
+/* The same as decode(), for bytes that need not end with a NUL. */
 static size_t decode_some(const char *bytes, size_t length)
 {
 	unsigned char start[5] = {0};

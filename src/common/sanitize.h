@@ -5,20 +5,22 @@
 
 #include <stddef.h>
 
-#define TEXT_UTF8_GROWTH 3 /* a text becomes so many times longer by text_to_utf8(), at most */
+#define TEXT_UTF8_GROWTH 3 /* text_to_utf8() makes a text at most so many times longer */
 
 /*
- * Make a text fit for a terminal and for JSON, in place. Each byte of a control character, of a
- * character that hides others or changes their direction, and each byte that is no UTF-8, becomes
- * '?'; so do the bytes of a sequence that is cut off at the end. Line ends stay.
+ * Make a text fit for a terminal and for JSON, in place. These bytes become '?': those of a control
+ * character, of a character that hides others or changes their direction, and of a sequence that is
+ * cut off at the end, and bytes that are not UTF-8. Line ends stay.
  */
 void text_clean(char *text);
 
 /* The same for a text that must stay one line: line ends become '?', too. */
 void text_clean_line(char *text);
 
-/* The same for a value that stands in double quotes in the log: '"', which would end it, becomes
- * '\''. */
+/*
+ * The same for a value that stands in double quotes in the log: '"' would end the value, and
+ * becomes '\''.
+ */
 void text_clean_value(char *text);
 
 /*

@@ -66,7 +66,10 @@ int syslog_socket_fd(const struct syslog_socket *syslog)
 	return syslog->fd;
 }
 
-/* RFC 3164: the time is local, and the month's name English. */
+/*
+ * Write the header of a message as in RFC 3164, with local time and the English name of the month.
+ * Returns its length.
+ */
 static size_t format_header(int priority, size_t size, char *header)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -94,7 +97,7 @@ static int send_once(const struct syslog_socket *syslog, const char *line, size_
 	return sendmsg(syslog->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The daemon has been restarted: its socket is another one. */
+/* Returns true if the daemon has been restarted, so that its socket is another one. */
 static bool is_gone(const struct syslog_socket *syslog, int error)
 {
 	return syslog->fd < 0 || error == -ECONNREFUSED || error == -ENOTCONN ||

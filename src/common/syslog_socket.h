@@ -14,17 +14,17 @@ struct syslog_socket;
 /* Connect to the daemon at a path. Returns 0 or -errno. */
 int syslog_socket_open(const char *path, struct syslog_socket **ret_socket);
 
-/* NULL is allowed. */
+/* Close the socket. NULL is allowed. */
 void syslog_socket_close(struct syslog_socket *socket);
 
-/* Returns the descriptor. It changes when the daemon has been restarted. */
+/* Returns the socket's descriptor, which changes when the daemon has been restarted. */
 int syslog_socket_fd(const struct syslog_socket *socket);
 
 /*
  * Send a line as a message of the facility daemon.
  *
- * line  without a line end; "<0>" to "<7>" at its beginning is its priority, else it is that of
- * info
+ * line  without a line end; "<0>" to "<7>" at its beginning is its priority, which is otherwise
+ *       that of info
  *
  * Returns 0, -EAGAIN: the daemon does not take it now, or another -errno.
  */

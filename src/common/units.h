@@ -26,8 +26,8 @@ int parse_size(const char *text, uint64_t *ret_bytes);
 int parse_rate(const char *text, uint64_t max, uint64_t *ret_count, uint64_t *ret_period_ms);
 
 /*
- * Is the text "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a
- * digit?
+ * Returns true for "NAME=VALUE", with a NAME of letters, digits and '_' that does not begin with a
+ * digit.
  */
 bool is_assignment(const char *text);
 

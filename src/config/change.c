@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Replaces one configuration by another. Says which options change, and which can't. */
+/*
+ * Replaces the running configuration by a new one, and names the options that keep their old
+ * values.
+ */
 #include <stdio.h>
 #include <string.h>
 

@@ -171,7 +171,9 @@ bool config_closes_keepalive(const struct config *config)
 
 int config_stop_signal(const struct config *config)
 {
-	/* In the order of the choices of --stop-signal; the first one is `auto`. */
+	/*
+	 * The signals are in the order of the choices of --stop-signal. The first choice is `auto`.
+	 */
 	static const int signals[] = {0,      SIGTERM, SIGINT,	SIGQUIT,
 				      SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
 	const struct known_server *server = config_known_server(config);

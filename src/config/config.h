@@ -15,35 +15,35 @@
 #include "common/stringlist.h"
 
 enum ready_mode {
-	/* when it sends READY=1; a worker that sends nothing is ready after min_uptime */
+	/* ready when the worker sends READY=1; if it sends nothing, after min_uptime */
 	READY_AUTO,
-	READY_NOTIFY,	 /* when it sends READY=1 to NOTIFY_SOCKET */
-	READY_STARTED,	 /* as soon as it runs */
-	READY_LISTENING, /* Node.js: when it listens on the address that clients connect to */
-	READY_MESSAGE,	 /* Node.js: when it has sent "ready", or {"cmd":"ready"} */
+	READY_NOTIFY,	 /* ready when the worker sends READY=1 to NOTIFY_SOCKET */
+	READY_STARTED,	 /* ready as soon as the worker runs */
+	READY_LISTENING, /* Node.js: ready when listening on the address that clients connect to */
+	READY_MESSAGE,	 /* Node.js: ready after it has sent "ready", or {"cmd":"ready"} */
 	READY_MODE_COUNT
 };
 
 enum when_down {
 	WHEN_DOWN_HOLD,	 /* the clients of a slot without a ready worker wait for one */
-	WHEN_DOWN_SPILL, /* its clients go to the other slots in the meantime */
+	WHEN_DOWN_SPILL, /* the clients of such a slot go to other slots in the meantime */
 	WHEN_DOWN_COUNT
 };
 
-/* What is done about a worker that accepts none of the connections that wait for it. */
+/* The response to a worker that accepts none of the connections that wait for it. */
 enum on_hang {
-	ON_HANG_REPORT,	 /* it is said, in the log, in events and in status */
-	ON_HANG_SPILL,	 /* its slot's clients go to the other slots until it accepts again */
-	ON_HANG_RESTART, /* it is killed and replaced */
+	ON_HANG_REPORT,	 /* report it in the log, in events and in status */
+	ON_HANG_SPILL,	 /* send the slot's clients elsewhere until the worker accepts again */
+	ON_HANG_RESTART, /* kill and replace the worker */
 	ON_HANG_COUNT
 };
 
 /* How workers get their sockets and their connections. */
 enum worker_mode {
-	WORKER_AUTO,	      /* see config_worker_mode() */
-	WORKER_ACTIVATION,    /* by socket activation: LISTEN_FDS */
-	WORKER_BIND,	      /* it binds by itself, and gets its socket in the place of its own */
-	WORKER_NODE,	      /* from the controller, which acts as Node.js's cluster primary */
+	WORKER_AUTO,	   /* see config_worker_mode() */
+	WORKER_ACTIVATION, /* by socket activation: LISTEN_FDS */
+	WORKER_BIND, /* the worker calls bind(), and gets the slot's socket in place of its own */
+	WORKER_NODE, /* from the controller, which acts as Node.js's cluster primary */
 	WORKER_STICKY_LISTEN, /* as WORKER_NODE, for workers written for the module sticky-listen */
 	WORKER_STICKY_CLUSTER,
 	WORKER_MODE_COUNT
@@ -60,23 +60,23 @@ enum steering_choice {
 	STEERING_AUTO,	  /* the first one of the next three that is possible here */
 	STEERING_KERNEL,  /* the BPF program chooses the worker */
 	STEERING_USER,	  /* dispatchers, in the controller's process, choose the worker */
-	STEERING_CLASSIC, /* a classic BPF program does, without privilege */
+	STEERING_CLASSIC, /* a classic BPF program chooses the worker, without privilege */
 	STEERING_COUNT
 };
 
-/* The engine without which the start fails: --require-engine. */
+/* The engine that --require-engine demands: without it the start fails. */
 enum engine_requirement { REQUIRE_ANY, REQUIRE_KERNEL, REQUIRE_CLASSIC, REQUIRE_COUNT };
 
 enum node_preload {
-	NODE_PRELOAD_AUTO, /* not with Node.js's permission model */
+	NODE_PRELOAD_AUTO, /* yes, but not with Node.js's permission model */
 	NODE_PRELOAD_NO,
 	NODE_PRELOAD_COUNT
 };
 
-/* Of the messages between the controller and Node.js workers. */
+/* The format of the messages between the controller and Node.js workers. */
 enum node_serialization {
 	NODE_SERIALIZATION_JSON,
-	NODE_SERIALIZATION_ADVANCED, /* V8's, which keeps Buffers, Maps and Dates */
+	NODE_SERIALIZATION_ADVANCED, /* V8's format, which keeps Buffers, Maps and Dates */
 	NODE_SERIALIZATION_COUNT
 };
 
@@ -92,12 +92,12 @@ enum proxy_header_choice { PROXY_HEADER_STRIP, PROXY_HEADER_KEEP, PROXY_HEADER_C
 /* The answer that a client gets while its worker is away. */
 enum down_answer { DOWN_ANSWER_502, DOWN_ANSWER_503, DOWN_ANSWER_CLOSE, DOWN_ANSWER_COUNT };
 
-/* What is done with what workers print. */
+/* How the output of workers is written. */
 enum worker_log {
 	WORKER_LOG_AUTO,    /* prefix on a terminal, else raw */
 	WORKER_LOG_PREFIX,  /* each line with its slot, or as JSON */
-	WORKER_LOG_RAW,	    /* as it is */
-	WORKER_LOG_INHERIT, /* they write to our stdout and stderr by themselves */
+	WORKER_LOG_RAW,	    /* each line unchanged */
+	WORKER_LOG_INHERIT, /* workers write to our stdout and stderr by themselves */
 	WORKER_LOG_COUNT
 };
 
@@ -118,7 +118,7 @@ struct config_timing {
 	uint32_t term_after_ms;
 	uint32_t stop_delay_ms;
 	uint32_t watchdog_ms; /* 0: off */
-	/* a worker that accepts nothing for so long is hung; 0: it never is */
+	/* a worker that accepts nothing for this long is hung; 0: no worker ever is */
 	uint32_t hang_timeout_ms;
 	uint32_t on_hang; /* enum on_hang */
 };
@@ -148,7 +148,7 @@ struct config_proxy {
 struct config_reload {
 	uint32_t parallel;
 	uint32_t order; /* enum reload_order */
-	/* limit for workers of a slot that drain when a reload begins another one */
+	/* limit of workers that drain in a slot at the same time; a reload waits for it */
 	uint32_t max_draining;
 	/* longest wait for handshakes; 0: a previous worker's sockets are closed at once */
 	uint32_t handshake_grace_ms;
@@ -156,7 +156,7 @@ struct config_reload {
 	uint32_t max_lifetime_ms; /* 0: off */
 };
 
-/* What each worker process starts with. */
+/* The user, the directory and the environment of each worker process. */
 struct config_identity {
 	char *user;		/* USER[:GROUP]; NULL: the user who called sudo, if any */
 	char *chdir;		/* NULL: the directory in which stickyctl was started */
@@ -183,7 +183,7 @@ struct config {
 	char *file;	 /* -c; NULL: none */
 	char *run_dir;	 /* NULL: the default, see rundir.h */
 	char *state_dir; /* NULL: the default, see seed.h */
-	char *seed_file; /* the seed, in the place of that in state_dir; NULL: none */
+	char *seed_file; /* a file with the seed, used instead of state_dir's; NULL: none */
 	struct string_list listen;
 	/* a private address for each slot, with {slot} in its name; NULL: none */
 	char *slot_listen;
@@ -223,20 +223,20 @@ struct config {
 #define TERM_AFTER_DEFAULT UINT32_MAX
 
 /*
- * Returns how workers get their sockets. `auto` is resolved: never WORKER_AUTO. It is WORKER_NODE
- * where the command is node, WORKER_BIND where -l names no address, else WORKER_ACTIVATION.
+ * Returns how workers get their sockets. `auto` is resolved, except for the demo: to WORKER_NODE if
+ * the command is node, else to WORKER_BIND if -l names no address and config_bind_conflict() finds
+ * nothing, else to WORKER_ACTIVATION.
  */
 enum worker_mode config_worker_mode(const struct config *config);
 
 /*
- * Is bind() answered of workers that get their sockets as LISTEN_FDS, too? With `auto`, unless the
- * command is a server that is known to take them.
+ * Returns true if bind() of workers that get their sockets as LISTEN_FDS is answered, too. This is
+ * so with `auto`, unless the command is a server that is known to use LISTEN_FDS.
  */
 bool config_helps_with_bind(const struct config *config);
 
 /*
- * Returns what keeps a server from binding its address itself, of the other options; NULL:
- * nothing does.
+ * Returns why another option keeps a server from binding its address itself; NULL: no option does.
  */
 const char *config_bind_conflict(const struct config *config);
 
@@ -248,28 +248,29 @@ const char *config_worker_prefix(const struct config *config);
  */
 enum worker_mode worker_mode_parse(const char *text);
 
-/* Is the command Node.js, with the controller as its cluster primary? */
+/* Returns true if the command is Node.js, with the controller as its cluster primary. */
 bool config_is_node(const struct config *config);
 
 /*
- * Do the workers load scripts of stickyctl first (node/preload.h)? Not with Node.js's permission
- * model in the command: the worker may not read the files then, and would not start.
+ * Returns true if the workers load scripts of stickyctl first (node/preload.h). They do not if the
+ * command has Node.js's permission model: such a worker may not read the files, and would not
+ * start.
  */
 bool config_preloads(const struct config *config);
 
-/* Are requests on proxies' connections answered with `Connection: close`? */
+/* Returns true if requests on proxies' connections are answered with `Connection: close`. */
 bool config_closes_keepalive(const struct config *config);
 
 /* Returns the signal that asks a worker to stop, as a number of signal(7). */
 int config_stop_signal(const struct config *config);
 
 /*
- * Returns the server for whose sake config_stop_signal() is another one than SIGTERM, since
- * --stop-signal is not given; NULL: there is none.
+ * Returns the server because of which config_stop_signal() is another one than SIGTERM. NULL: there
+ * is none, or --stop-signal is given.
  */
 const struct known_server *config_known_server(const struct config *config);
 
-#define CONFIG_RESTART_LIMIT_MAX 63 /* as many ends of workers are remembered for each slot */
+#define CONFIG_RESTART_LIMIT_MAX 63 /* this many worker exits are remembered for each slot */
 
 /* Set every option to its default. */
 void config_init(struct config *config);
@@ -278,9 +279,9 @@ void config_init(struct config *config);
 void config_fini(struct config *config);
 
 /*
- * Returns a hash of what decides which program the workers run, and how: command, directory,
- * environment, user. If two configurations have the same hash, they almost certainly start the same
- * workers.
+ * Returns a hash of the options that decide which program the workers run, and how: command,
+ * directory, environment, user. If two configurations have the same hash, they almost certainly
+ * start the same workers.
  */
 uint64_t config_id(const struct config *config, const char *directory);
 
@@ -296,9 +297,9 @@ int config_set(struct config *config, int key, const char *value, const char *or
 	       struct error_text *ret_error);
 
 /*
- * Begin the next source of options. If it sets an option that can be given more than once (listen,
- * trusted-proxy), its values replace those of the previous source. The values of env are added
- * instead.
+ * Begin the next source of options. If the source sets an option that can be given more than once
+ * (listen, trusted-proxy), its values replace those of the previous source. The values of env are
+ * added instead.
  */
 void config_begin_source(struct config *config);
 
@@ -329,7 +330,7 @@ struct config_option; /* options.h */
 
 /*
  * Returns the variable of an option in an environment, as "STICKYCTL_NAME=VALUE"; NULL: it is not
- * there.
+ * set.
  */
 const char *config_variable(char *const *environment, const struct config_option *option);
 
@@ -356,8 +357,8 @@ void config_replace(struct config *running, struct config *next, size_t size, ch
 void config_fixed_ids(const struct config *config, uint64_t ret_ids[CONFIG_FIXED_MAX]);
 
 /*
- * Write the options whose hashes differ, in the form of config_replace(). An option that one side
- * does not know (its hash is 0) does not differ.
+ * Write the names of the options whose hashes differ, in the form of config_replace(). An option
+ * that one side does not know (its hash is 0) does not differ.
  */
 void config_fixed_differences(const uint64_t a[CONFIG_FIXED_MAX],
 			      const uint64_t b[CONFIG_FIXED_MAX], size_t size, char *ret_names);

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-/* A rule holds for an option that was given, and returns what is wrong with it; NULL: nothing. */
+/* A rule for an option that was given. Returns what is wrong with its value; NULL: nothing is. */
 typedef const char *rule_fn(const struct config *config);
 
-/* ---- What `start` refuses ---------------------------------------------------------- */
+/* ---- Contradictions that `start` refuses ------------------------------------------- */
 
 static const char *required_engine(const struct config *config)
 {
@@ -51,7 +51,7 @@ static const char *slot_address(const struct config *config)
 	return NULL;
 }
 
-/* ---- What has no effect ------------------------------------------------------------ */
+/* ---- Options without effect -------------------------------------------------------- */
 
 static const char *only_with_xff(const struct config *config)
 {
@@ -73,7 +73,7 @@ static const char *only_behind_proxy(const struct config *config)
 						       : "it has no effect without --behind-proxy";
 }
 
-/* With --worker=auto the program itself tells, and it is not looked at here. */
+/* With --worker=auto the program decides, and this rule does not look at it. */
 static const char *only_for_node(const struct config *config)
 {
 	enum worker_mode mode = config->worker ? worker_mode_parse(config->worker) : WORKER_AUTO;

@@ -12,8 +12,8 @@
  *
  * config    as sources_read() has read it
  * origins   where its values come from: a rule holds only for an option that was given
- * mistakes  gets what `start` would refuse, with the place of the option
- * notes     gets what has no effect
+ * mistakes  gets the contradictions that `start` would refuse, with the place of the option
+ * notes     gets the options that have no effect
  */
 void contradictions_find(const struct config *config, const struct origins *origins,
 			 struct problems *mistakes, struct problems *notes);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration file is read as a document of libyaml. Each node knows its line and column, and
+ * Reads the configuration file as a document of libyaml. Each node knows its line and column, and
  * its text is given to the same function as a value of the command line. A mistake does not end the
- * reading: all of a file's mistakes are told at once. (A library that maps YAML to structs would
- * need a second description of every option.)
+ * reading, so that all mistakes of a file are reported at once. (A library that maps YAML to
+ * structs would need a second description of every option.)
  */
 #include <ctype.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define FILE_SIZE_MAX (1 << 20)
 #define WHAT_SIZE     256 /* room for a part of an error message, in bytes */
 
-/* The file being read, and where mistakes are noted. */
+/* The file being read, and the report that mistakes are added to. */
 struct reading {
 	struct config *config;
 	const char *path;
@@ -32,8 +32,8 @@ struct reading {
 };
 
 /*
- * The functions below return 0 also where they have found a mistake, so that the rest of the file
- * is read, too; only an error that is none of the file ends the reading.
+ * The functions below return 0 also if they have found a mistake, so that the rest of the file is
+ * read, too. Only an error that the file is not the cause of ends the reading.
  */
 static int complain(const struct reading *reading, const yaml_node_t *node, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -72,7 +72,7 @@ static const char *text_of(const yaml_node_t *node)
 	return strlen(text) == node->data.scalar.length ? text : NULL;
 }
 
-/* Is this a key without a value, such as `workers:`? */
+/* Returns true for the value of a key without one, such as `workers:`. */
 static bool is_empty(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length &&
@@ -121,8 +121,8 @@ static int set_items(struct reading *reading, const struct config_option *option
 }
 
 /*
- * Is a key the first one of its name in its mapping? libyaml takes both without an error, and one
- * of the two would have no effect.
+ * Report a key that its mapping has twice. libyaml accepts such a key without an error, and one of
+ * the two values would have no effect. Returns true if the key is the first one of its name.
  */
 static bool is_first(struct reading *reading, const yaml_node_t *mapping,
 		     const yaml_node_pair_t *second)
@@ -185,8 +185,8 @@ static int set_option(struct reading *reading, const struct config_option *optio
 }
 
 /*
- * The command must be a list of words: no shell splits a text, and it would not be clear whether a
- * space separates words or belongs to one.
+ * Set the command from a list of words. A text with white space is refused: no shell splits it, and
+ * it would not be clear whether a space separates words or belongs to one.
  */
 static int set_command(struct reading *reading, const yaml_node_t *value)
 {
@@ -211,7 +211,10 @@ static int set_command(struct reading *reading, const yaml_node_t *value)
 	return error;
 }
 
-/* The nearest option is named as the file has it, with '_' in the place of '-'. */
+/*
+ * Report a key that is no option. The nearest option is named as in the file, with '_' instead of
+ * '-'.
+ */
 static int complain_of_key(const struct reading *reading, const yaml_node_t *key, const char *name)
 {
 	const struct config_option *nearest = option_nearest(name, strlen(name));

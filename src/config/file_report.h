@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the reader of a configuration file tells of it: mistakes, and the place of each option. */
+/* The report on a configuration file that was read: its mistakes, and the place of each option. */
 #ifndef STICKY_CONFIG_FILE_REPORT_H
 #define STICKY_CONFIG_FILE_REPORT_H
 
@@ -8,16 +8,16 @@
 #include "config/options.h"
 #include "config/problems.h"
 
-/* A place in the file, from 1 on. line 0: there is none. */
+/* A place in the file, counted from 1. Line 0 stands for no place. */
 struct file_place {
 	size_t line;
 	size_t column;
 };
 
-/* All zero is the report of no file. Freed by problems_fini(&report->problems). */
+/* A report. All zero is the report of no file. problems_fini(&report->problems) frees it. */
 struct file_report {
 	struct problems problems;
-	struct file_place places[OPTIONS_LIMIT]; /* of values, by the options' indexes */
+	struct file_place places[OPTIONS_LIMIT]; /* places of the values, by option_index() */
 	struct file_place command;
 };
 

@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <string.h>
 
-/* The sources are the manuals: nginx "Controlling nginx", httpd "Stopping and Restarting",
- * php-fpm(8), ... */
+/*
+ * The signals come from the manuals: nginx "Controlling nginx", httpd "Stopping and Restarting",
+ * php-fpm(8), ...
+ */
 static const struct known_server servers[] = {
 	{"nginx", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
 	{"openresty", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
@@ -29,7 +31,7 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* The program's word: env(1) and its assignments are passed over. */
+/* Returns the word that names the program: env(1) and its assignments are skipped. */
 static const char *program_of(char *const *command)
 {
 	if (strcmp(base_name(*command), "env"))
@@ -39,7 +41,10 @@ static const char *program_of(char *const *command)
 	return *command;
 }
 
-/* "php-fpm8.2" is php-fpm; "nginx-exporter" is not nginx. */
+/*
+ * Returns true for a name with or without a version: "php-fpm8.2" is php-fpm; "nginx-exporter" is
+ * not nginx.
+ */
 static bool is_named(const char *program, const char *name)
 {
 	size_t length = strlen(name);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Servers whose graceful stop is not SIGTERM: with TERM they would cut off what they serve, at
- * every reload. Pure.
+ * Servers that stop gracefully on another signal than SIGTERM: on SIGTERM they would cut off
+ * running requests, at every reload. Pure.
  */
 #ifndef STICKY_CONFIG_KNOWN_SERVERS_H
 #define STICKY_CONFIG_KNOWN_SERVERS_H
 
 struct known_server {
-	const char *name; /* of the program's file; "php-fpm" also names "php-fpm8.2" */
+	const char *name; /* name of the program's file; "php-fpm" also names "php-fpm8.2" */
 	int stop_signal;
-	const char *because; /* what the server's own manual says of it */
+	const char *because; /* what the server's own manual says about the signal */
 };
 
 /*
@@ -17,7 +17,7 @@ struct known_server {
  *
  * command  words, NULL at the end; NULL: none
  *
- * Returns NULL where it is not known.
+ * Returns NULL if the server is not known.
  */
 const struct known_server *known_server_find(char *const *command);
 

@@ -52,6 +52,6 @@ const char *admin_address_problem(const char *text)
 		return path[0] == '/' && path[1] ? NULL : "unix: and an absolute path";
 	if (problem)
 		return strcmp(problem, FORM) ? problem : FORM ", unix:/PATH or off";
-	/* Nobody would know which port the kernel has chosen. */
+	/* Port 0 is refused, as no user would know which port the kernel has chosen. */
 	return strtoul(strrchr(text, ':') + 1, NULL, 10) ? NULL : FORM " with a port from 1 on";
 }

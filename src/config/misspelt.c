@@ -5,10 +5,10 @@
 
 #include "config/suggestion.h"
 
-/* A place in the lists. */
+/* A position in the lists of options. */
 struct known {
 	const struct argp_option *option;
-	const struct argp_option *const *lists; /* those that follow */
+	const struct argp_option *const *lists; /* from the list of `option` on */
 };
 
 static struct known begin(const struct argp_option *const *lists)
@@ -16,7 +16,7 @@ static struct known begin(const struct argp_option *const *lists)
 	return (struct known){.option = *lists, .lists = lists};
 }
 
-/* Returns the option at the place, and goes on; NULL behind the last one. */
+/* Returns the option at the position, and goes on to the next one; NULL behind the last option. */
 static const struct argp_option *next_option(struct known *known)
 {
 	while (*known->lists && (!known->option || (!known->option->name && !known->option->key &&
@@ -30,7 +30,10 @@ static bool takes_value(const struct argp_option *option)
 	return option->arg && !(option->flags & OPTION_ARG_OPTIONAL);
 }
 
-/* getopt() takes the beginning of a name for the option; an ambiguous one it reports itself. */
+/*
+ * Find a long option as getopt() does, by the beginning of its name. If that is ambiguous, getopt()
+ * reports it, and any of the options may be returned.
+ */
 static const struct argp_option *find_long(const struct argp_option *const *lists, const char *name,
 					   size_t length)
 {
@@ -66,7 +69,9 @@ static const struct argp_option *find_nearest(const struct argp_option *const *l
 	return nearest;
 }
 
-/* Is the word behind this one, "-vw", the value of its last letter? */
+/*
+ * Returns true if the value of the last letter, as in "-vw", is the next word of the command line.
+ */
 static bool short_wants_next(const struct argp_option *const *lists, const char *letters)
 {
 	for (; *letters; letters++) {

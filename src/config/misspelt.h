@@ -20,7 +20,7 @@ struct misspelt {
  * lists             the options, {0} behind the last one of each list; NULL behind the last list
  * ends_at_argument  the first word that is neither an option nor a value ends the options
  *
- * Returns false where there is none: getopt() tells what else is wrong.
+ * Returns false if there is none. getopt() reports other mistakes.
  */
 bool misspelt_find(int argc, char **argv, const struct argp_option *const *lists,
 		   bool ends_at_argument, struct misspelt *ret_misspelt);

@@ -81,18 +81,18 @@ const struct config_option *option_by_spelling(const char *text, size_t length, 
 void option_spell(const struct config_option *option, char ret_name[OPTION_SPELLED_SIZE]);
 
 /*
- * Find the option whose name is nearest to a word that names none: see suggestion.h.
+ * Find the option whose name is nearest to a word that is not the name of any: see suggestion.h.
  *
  * length  of `text`, in bytes
  *
- * Returns NULL where none is near.
+ * Returns NULL if none is near.
  */
 const struct config_option *option_nearest(const char *text, size_t length);
 
-/* Is the option's member a text that is allocated for it? */
+/* Returns true if the option's member is a text that is allocated for it. */
 bool option_is_text(const struct config_option *option);
 
-/* Can the option be given more than once? */
+/* Returns true if the option can be given more than once. */
 bool option_is_list(const struct config_option *option);
 
 #endif

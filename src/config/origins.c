@@ -39,7 +39,7 @@ enum origin origin_of(const struct origins *origins, const struct config_option 
 	return (enum origin)origin;
 }
 
-/* The length of a variable's name, in bytes. */
+/* Returns the length of a variable's name, in bytes. */
 static int name_length(const char *variable)
 {
 	return (int)strcspn(variable, "=");

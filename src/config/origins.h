@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the value of an option comes from. Pure. */
+/* Tells where the value of an option comes from. Pure. */
 #ifndef STICKY_CONFIG_ORIGINS_H
 #define STICKY_CONFIG_ORIGINS_H
 
@@ -8,24 +8,24 @@
 #include "config/file_report.h"
 #include "config/sources.h"
 
-/* From the one that is overridden to the one that wins. */
+/* The sources of a value. Each overrides those before it. */
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT, ORIGIN_COMMAND_LINE, ORIGIN_COUNT };
 
-/* What sources_read() has read. All of it is borrowed. */
+/* The result of sources_read(). All of it is borrowed. */
 struct origins {
 	const struct config_sources *sources;
 	const struct file_report *report;
-	const char *file; /* its name; NULL: there is no file */
+	const char *file; /* the file's name; NULL: there is no file */
 };
 
 #define ORIGIN_TEXT_SIZE 512
 
-/* Returns the source that wins. */
+/* Returns the source whose value is used. */
 enum origin origin_of(const struct origins *origins, const struct config_option *option);
 
 /*
- * Write where a value comes from: "default", "web.yaml:3", "STICKYCTL_WORKERS", "command line".
- * For an option to whose list each source adds, all of them.
+ * Write where a value comes from: "default", "web.yaml:3", "STICKYCTL_WORKERS", "command line". If
+ * each source adds to the option's list, all these sources are named.
  */
 void origin_describe(const struct origins *origins, const struct config_option *option,
 		     char ret_text[ORIGIN_TEXT_SIZE]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The mistakes that are found in a configuration: all of them, and not only the first one. */
+/* The list of all mistakes that are found in a configuration. */
 #ifndef STICKY_CONFIG_PROBLEMS_H
 #define STICKY_CONFIG_PROBLEMS_H
 
@@ -8,7 +8,7 @@
 #include "common/error_text.h"
 #include "common/stringlist.h"
 
-#define PROBLEMS_MAX 100 /* more than these are counted, but not kept */
+#define PROBLEMS_MAX 100 /* further mistakes are counted, but not kept */
 
 /* All zero is an empty list. */
 struct problems {
@@ -16,8 +16,10 @@ struct problems {
 	size_t more;		  /* mistakes that are not in the list */
 };
 
-/* Add a mistake, as one line without control characters. Where there is no memory for its text, it
- * is counted. */
+/*
+ * Add a mistake, as one line without control characters. If there is no memory for its text, the
+ * mistake is only counted.
+ */
 void problems_add(struct problems *problems, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

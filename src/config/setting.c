@@ -23,7 +23,10 @@ static int set_text(char **text, const char *value)
 	return 0;
 }
 
-/* It has no '/', does not begin with a '.', and has no character that is special to a shell. */
+/*
+ * Returns true if a text has no '/', does not begin with '.' or '-', and has no character that is
+ * special to a shell.
+ */
 bool is_instance_name(const char *text)
 {
 	size_t length = strlen(text);
@@ -64,8 +67,8 @@ static bool is_range(const char *text)
 }
 
 /*
- * Is this a token (RFC 9110, 5.6.2), as the name of a header field must be, and not longer than
- * real names are?
+ * Returns true for a token (RFC 9110, 5.6.2), as the name of a header field must be, that is not
+ * longer than real names are.
  */
 static bool is_header_name(const char *text)
 {
@@ -103,7 +106,10 @@ static int set_time(uint32_t *member, const char *value, const char *origin,
 	return 0;
 }
 
-/* 0 switches the option off. A bare number is bytes: one below the least size is a mistake. */
+/*
+ * Set a size. 0 switches the option off. A bare number is bytes, so a small one is most likely a
+ * mistake: values below the least size are refused.
+ */
 static int set_size(const struct config_option *option, uint64_t *member, const char *value,
 		    const char *origin, struct error_text *ret_error)
 {
@@ -141,7 +147,7 @@ static int set_choice(const struct config_option *option, uint32_t *member, cons
 	char words[128];
 	int index = find_choice(option->choices, value);
 
-	/* The name of a signal may have its prefix. */
+	/* The name of a signal may begin with SIG. */
 	if (index < 0 && !strncmp(value, "SIG", 3))
 		index = find_choice(option->choices, value + 3);
 	if (index < 0) {

@@ -18,7 +18,7 @@
 int setting_apply(struct config *config, const struct config_option *option, const char *value,
 		  const char *origin, struct error_text *ret_error);
 
-/* Is this a valid name for an instance? The name becomes a directory. Pure. */
+/* Returns true if the text is a valid name for an instance. The name becomes a directory. Pure. */
 bool is_instance_name(const char *text);
 
 #endif

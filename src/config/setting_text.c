@@ -10,7 +10,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* The largest unit in which the number is whole. */
+/* Write a number in the largest unit in which it is whole. */
 static void write_in_units(uint64_t number, const struct unit *units, size_t size, char *ret_text)
 {
 	while (number % units->factor)
@@ -59,7 +59,10 @@ static bool write_text(const char *text, size_t size, char *ret_text)
 	return text != NULL;
 }
 
-/* 0 and TERM_AFTER_DEFAULT are no values where the user can't give them: stickyctl chooses one. */
+/*
+ * Write a number. Returns false for one that the user can't give, such as 0: stickyctl chooses the
+ * value.
+ */
 static bool write_number(const struct config_option *option, uint32_t number, size_t size,
 			 char *ret_text)
 {
@@ -101,7 +104,7 @@ const struct string_list *setting_list(const struct config *config,
 	return (const struct string_list *)(const void *)((const char *)config + option->offset);
 }
 
-/* The brackets may have others in them, as "(DIR (or another))". */
+/* The brackets may contain others, as in "(DIR (or another))". */
 void setting_default(const struct config_option *option, size_t size, char *ret_text)
 {
 	const char *doc = option->doc.doc, *end = doc + strlen(doc), *begin;

@@ -12,7 +12,7 @@
 /*
  * Write the value of an option that is no list: "4", "150ms", "512M", "5/1m", "hold".
  *
- * Returns false where the configuration has no value of its own, and stickyctl chooses one.
+ * Returns false if the configuration has no value of its own, and stickyctl chooses one.
  */
 bool setting_text(const struct config *config, const struct config_option *option, size_t size,
 		  char *ret_text);
@@ -21,7 +21,9 @@ bool setting_text(const struct config *config, const struct config_option *optio
 const struct string_list *setting_list(const struct config *config,
 				       const struct config_option *option);
 
-/* Write what the help text says of the default: what is in its last brackets; "" if it has none. */
+/*
+ * Write what the help text says about the default, in its last brackets; "" if it has no brackets.
+ */
 void setting_default(const struct config_option *option, size_t size, char *ret_text);
 
 #endif

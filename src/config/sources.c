@@ -97,7 +97,10 @@ static int find_file(const struct config_sources *sources, char ret_path[PATH_MA
 	return -EINVAL;
 }
 
-/* Here -EINVAL means the other sources; of the file it means that it is none that can be read. */
+/*
+ * Read the file. An -EINVAL is replaced by -EBADMSG: to the caller -EINVAL means a mistake in
+ * another source.
+ */
 static int read_file_of(struct config *config, const char *path, struct file_report *report)
 {
 	int error;
@@ -126,7 +129,7 @@ static int add_words(const struct config_sources *sources, struct problems *prob
 	return problems_count(&sources->mistakes) ? -EINVAL : 0;
 }
 
-/* After a mistake the rest is read nevertheless: the user wants to know of all of them. */
+/* All sources are read even after a mistake, so that the user sees all mistakes at once. */
 int sources_read(const struct config_sources *sources, struct config *ret_config,
 		 struct file_report *report)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sources of a configuration, kept so that they can be read again while an instance runs. */
+/* The sources of a configuration. They are kept, to be read again while an instance runs. */
 #ifndef STICKY_CONFIG_SOURCES_H
 #define STICKY_CONFIG_SOURCES_H
 
@@ -30,7 +30,7 @@ int sources_add(struct config_sources *sources, int key, const char *value);
 /* Free the lists of options and of mistakes. */
 void sources_fini(struct config_sources *sources);
 
-/* What sources_read() tells of the file; see file_report.h. */
+/* The report of sources_read() on the file: see file_report.h. */
 struct file_report;
 
 /*
@@ -47,8 +47,8 @@ int sources_load(const struct config_sources *sources, struct config *ret_config
 		 struct error_text *ret_error);
 
 /*
- * The same, with all mistakes of all sources. Those of the file come first, and decide what is
- * returned.
+ * Read all sources, and report all mistakes of all sources. The mistakes of the file come first,
+ * and decide which error is returned.
  *
  * ret_config  after -EBADMSG or -EINVAL: all that was understood, and defaults for the rest
  * report      all zero before; freed by the caller, by problems_fini(&report->problems)

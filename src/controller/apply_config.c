@@ -13,8 +13,8 @@
 #include "supervise/slot_commands.h"
 
 /*
- * The hint of the log and of the answer to `reload` about options that can't change while the
- * instance runs.
+ * A hint about options that can't change while the instance runs, for the log and for the answer to
+ * `reload`.
  */
 #define AT_A_START "a stop and a start apply it"
 
@@ -54,8 +54,8 @@ void controller_apply_differences(struct controller *controller)
 	if (names[0])
 		note_kept(controller, names);
 	/*
-	 * The reload begins first: a slot that is added afterwards has a worker of the new kind
-	 * already.
+	 * The reload begins before the scaling, so that it does not replace the workers of slots
+	 * that are added: these have the new program already.
 	 */
 	if (previous->config_id != config_id(config, controller->directory))
 		rolling_reload_begin(controller->instance.supervisor);
@@ -63,7 +63,7 @@ void controller_apply_differences(struct controller *controller)
 		scale_to(controller, controller_wanted_slots(config));
 }
 
-/* Update the state file, for a controller that takes over. */
+/* Note the configuration in the state file, for a controller that takes over. */
 static void note_config(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;

@@ -79,7 +79,7 @@ static int shrink_privilege(struct controller *controller)
 	return EXIT_FAILED;
 }
 
-/* The steps are done in this order. teardown() undoes those that were done. */
+/* The steps of the start, in their order. teardown() undoes those that were done. */
 static int (*const steps[])(struct controller *controller) = {
 	controller_take_name,
 	controller_find_identity,

@@ -10,7 +10,7 @@
 #include "sticky.h"
 #include "supervise/worker_backend.h"
 
-/* Runs workers as threads of this process. The demo implements it. */
+/* The functions that run workers as threads of this process. The demo implements them. */
 struct thread_host {
 	/* Returns 0 or -errno. On success ret_backend can be used until close(). */
 	int (*open)(struct event_base *base, struct sticky_group *group,
@@ -26,17 +26,17 @@ struct thread_host {
  * sources  where the configuration came from; read again at each reload
  * threads  runs the workers if there is no command
  *
- * Writes error messages to stderr. Returns an exit code.
+ * On failure an error message is written to stderr. Returns an exit code.
  */
 int controller_run(struct config *config, const struct config_sources *sources,
 		   const struct thread_host *threads);
 
 /*
- * Could this program be the next controller of the instance, in the place of the one that runs? The
- * first steps of the start are done, up to the group of that controller, of which nothing is
- * changed.
+ * Check that this program could be the next controller of the instance, in the place of the running
+ * one. This does the first steps of the start, up to opening the running controller's group, and
+ * changes nothing of that controller.
  *
- * Writes error messages to stderr. Returns an exit code.
+ * On failure an error message is written to stderr. Returns an exit code.
  */
 int controller_check_upgrade(struct config *config, const struct config_sources *sources);
 

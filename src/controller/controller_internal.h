@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The running instance, and what the files of this folder do with it. */
+/* The state of the running instance, and the functions of this folder that work on it. */
 #ifndef STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 #define STICKY_CONTROLLER_CONTROLLER_INTERNAL_H
 
@@ -33,7 +33,7 @@ struct controller {
 	const struct thread_host *threads;
 	struct rundir rundir;
 	struct identity identity;
-	struct user_rights rights; /* of the workers' user */
+	struct user_rights rights; /* rights of the workers' user */
 	uint8_t seed[STICKY_SEED_SIZE];
 	struct rlimit nofile; /* the limits that this process was started with */
 	/* the directory in which stickyctl was started; "": not found */
@@ -45,9 +45,9 @@ struct controller {
 	struct processes *processes;
 	char preload_paths[PRELOAD_COUNT][RUNDIR_PATH_SIZE];
 	struct relay *relay;
-	bool answers_bind;	   /* of workers: see bind/bind_worker.h */
+	bool answers_bind;	   /* bind() of workers is answered: see bind/bind_worker.h */
 	struct bind_workers *bind; /* NULL: the workers do not bind their addresses themselves */
-	struct unheard unheard;	   /* messages of Node.js workers that no one takes */
+	struct unheard unheard;	   /* messages of Node.js workers that have no receiver */
 	struct node_listeners *node_listeners; /* NULL: the workers are not of Node.js */
 	struct instance instance;
 	/* used as instance.traffic, .heads and .exits if there is no state file */
@@ -55,23 +55,21 @@ struct controller {
 	struct head_counters own_heads;
 	struct exit_counters own_exits;
 	struct state_file state_file;
-	struct takeover takeover; /* what a previous controller left; empty: nothing */
+	struct takeover takeover; /* workers and state of a previous controller; empty: none */
 	bool takes_over;
-	/*
-	 * the files of a previous controller are not this one's yet: if the start fails, they stay
-	 */
+	/* the files are still those of a previous controller: they stay if the start fails */
 	bool leaves_files;
 	char pins[PINS_PATH_SIZE]; /* the directory of the pinned maps; "": not pinned */
 	char program[UPGRADE_PATH_SIZE];
-	struct upgrade_legacy legacy;	 /* what the program before an upgrade has passed on */
+	struct upgrade_legacy legacy;	 /* passed on by the program before an upgrade */
 	unsigned int ambient;		 /* privilege_ambient() at the start */
 	struct upgrade_attempt *upgrade; /* NULL: none is running */
 	int starter;			 /* with --daemon: see daemon.h; else -1 */
 	struct api *api;
 	struct service *service;  /* NULL: there is no supervisor to tell */
-	struct event *stop_timer; /* for --stop-delay */
+	struct event *stop_timer; /* timer of --stop-delay */
 	struct admin *admin;	  /* NULL: --admin is not given, or failed after a takeover */
-	bool interrupted;	  /* a first SIGINT has come */
+	bool interrupted;	  /* a first SIGINT was received */
 	int exit_code;
 };
 
@@ -80,7 +78,7 @@ void controller_complain(const char *format, ...) __attribute__((format(printf, 
 
 /* The steps of the start. Each of them writes its own error message, and returns an exit code. */
 
-/* ---- setup_host.c: what the host must provide, before anything is opened ---- */
+/* ---- setup_host.c: the user, the directories and the limits, before anything is opened ---- */
 
 /* Raise the limit of open descriptors as far as allowed. */
 void controller_raise_descriptor_limit(struct controller *controller);
@@ -113,41 +111,44 @@ int controller_choose_directory(const struct controller *controller, const char 
 				char ret_directory[CONTROLLER_PATH_SIZE],
 				struct error_text *ret_error);
 
-/* ---- setup_log.c: where the log goes to ---- */
+/* ---- setup_log.c: the outputs of the log ---- */
 
 /*
- * Open the outputs of the log and of the workers. With --daemon this process ends: its child goes
- * on.
+ * Open the outputs of the log and of the workers. With --daemon, a child of this process goes on,
+ * and this process must end.
  *
- * Returns an exit code, after an error message. ret_ends: there is nothing more to do in this
- * process, which ends with that code.
+ * ret_ends  set to true in a process that must end with the exit code that is returned
+ *
+ * Returns an exit code, after an error message.
  */
 int controller_open_log(struct controller *controller, bool *ret_ends);
 
-/* Let the loop write what waits for a slow reader. */
+/* Let the loop write log lines that wait for a slow reader. */
 int controller_watch_log(struct controller *controller);
 
 /*
- * With --daemon: leave the terminal, and let the process that the user has started end, once all
- * slots are ready.
+ * With --daemon, once all slots are ready: leave the terminal, and let the process that the user
+ * has started end.
  */
 void controller_leave_terminal_when_ready(struct controller *controller);
 
 /* ---- setup_bind.c: workers that bind their addresses themselves ---- */
 
-/* Check that they can work here, with the other options. Nothing for other workers. */
+/* Check that workers that bind their addresses can do so here, with the other options. */
 int controller_check_bind(struct controller *controller);
 
-/* Prepare for them. Returns 0 or -errno. */
+/* Prepare for workers that bind their addresses. Returns 0 or -errno. */
 int controller_open_bind(struct controller *controller);
 
 /* ---- setup_workers.c ---- */
 
-/* A worker has asked for an address that is now a listener of the group. context: the controller.
+/*
+ * Act on a new listener of the group, whose address a worker has asked for. context: the
+ * controller.
  */
 void controller_on_listener_added(void *context);
 
-/* ---- setup_engine.c: how connections get to their slots ---- */
+/* ---- setup_engine.c: the engine, by which connections get to their slots ---- */
 
 /*
  * Open a new group, by the engine that the configuration asks for, or the first one that is
@@ -168,20 +169,23 @@ void controller_set_engine(struct controller *controller, uint32_t engine, const
 /* Look for workers that a previous controller of the same name left. */
 int controller_find_takeover(struct controller *controller);
 
-/* Open the group: with the kernel's steering or without, or that of a previous controller. */
+/* Open the group: a new one, or that of a previous controller. */
 int controller_open_group(struct controller *controller);
 
-/* Listen on the addresses of the configuration. A takeover has its listeners already. */
+/*
+ * Listen on the addresses of the configuration. At a takeover nothing is done, as the listeners are
+ * there.
+ */
 int controller_open_listeners(struct controller *controller);
 
 /* Create the state file, from which another controller can take over. */
 int controller_open_state_file(struct controller *controller);
 
-/* Adopt the workers of a previous controller, and put the state file in its place. */
+/* Adopt the workers of a previous controller, and replace its state file by the new one. */
 int controller_take_over(struct controller *controller);
 
 /*
- * Can the group's engine do this? Of a group that is open.
+ * Returns true if the engine of the group, which must be open, has an ability.
  *
  * ability  of enum sticky_ability
  */
@@ -190,19 +194,19 @@ bool controller_can(const struct controller *controller, enum sticky_ability abi
 /* Returns the number of slots that the configuration asks for. */
 uint32_t controller_wanted_slots(const struct config *config);
 
-/* ---- setup_workers.c: the dispatchers, the workers and what supervises them ---- */
+/* ---- setup_workers.c: the dispatchers, the workers and the supervisor ---- */
 
 /* Open the dispatchers, if connections are to be accepted in the controller. */
 int controller_open_frontend(struct controller *controller);
 
-/* Open what starts workers: processes for a COMMAND, else threads for the demo. */
+/* Open the backend of workers: processes for a COMMAND, else threads for the demo. */
 int controller_open_workers(struct controller *controller);
 
 int controller_open_supervisor(struct controller *controller);
 
 /*
- * Let the dispatchers accept connections, if the group listens already. Must be called before a
- * takeover installs its program, which would find no dispatchers.
+ * Let the dispatchers accept connections, if the group listens already. Must be called before
+ * controller_take_over(), which installs a program that needs the dispatchers.
  */
 int controller_start_frontend(struct controller *controller);
 
@@ -224,14 +228,14 @@ int controller_open_api(struct controller *controller);
 int controller_watch_signals(struct controller *controller);
 
 /*
- * Keep these signals pending. The program that follows has no handlers before its own
- * controller_watch_signals(), and would be ended by them.
+ * Keep the signals of controller_watch_signals() pending. The program that follows would be ended
+ * by them until it has called controller_watch_signals() itself.
  *
- * ret_previous  the signal mask to restore, should no program follow
+ * ret_previous  the signal mask to restore if no program follows
  */
 void controller_hold_signals(sigset_t *ret_previous);
 
-/* Undo controller_watch_signals(), also where it failed or was not called. */
+/* Undo controller_watch_signals(), also if it failed or was not called. */
 void controller_unwatch_signals(struct controller *controller);
 
 /* ---- setup_admin.c ---- */
@@ -250,12 +254,12 @@ int controller_open_stop_timer(struct controller *controller);
 /*
  * Begin to stop the instance.
  *
- * now  workers are killed; else they end their work, and --stop-delay comes first
- * why  what asked for it, for the log: "request", or the name of a signal
+ * now  kill the workers; else let them end their work, after --stop-delay
+ * why  the cause of the stop, for the log: "request", or the name of a signal
  */
 void controller_stop(struct controller *controller, bool now, const char *why);
 
-/* All workers have ended: answer the clients of `stop`, and leave the loop. */
+/* Answer the clients of `stop`, and leave the loop. Called when all workers have ended. */
 void controller_finish(struct controller *controller, enum supervisor_result result);
 
 /*
@@ -266,29 +270,30 @@ void controller_leave_loop(struct controller *controller, const struct timeval *
 
 /* ---- upgrade_instance.c ---- */
 
-/* Is an upgrade possible now? Returns 0, or -errno with the reason in ret_error. */
+/* Check that an upgrade is possible now. Returns 0, or -errno with the reason in ret_error. */
 int controller_may_upgrade(struct controller *controller, struct error_text *ret_error);
 
 /*
- * Begin to replace the program: ask it first whether it can go on, and wait for what can't be left
- * to it. If it can't, instance.upgrade says why, and the instance goes on as before.
+ * Begin to replace the program. First ask the new program whether it can go on, and wait until no
+ * message to a worker is half sent. If the upgrade fails, instance.upgrade says why, and the
+ * instance goes on as before.
  */
 void controller_upgrade(struct controller *controller);
 
 /* Forget an upgrade that is running. */
 void controller_close_upgrade(struct controller *controller);
 
-/* ---- setup_group.c: of a program that is not the controller yet ---- */
+/* ---- setup_group.c: the check by a program that is not the controller yet ---- */
 
 /*
- * Could this program take over the group of the controller that runs? Nothing of it is changed.
- * Returns an exit code, after an error message.
+ * Check that this program could take over the group of the running controller. Nothing of the group
+ * is changed. Returns an exit code, after an error message.
  */
 int controller_check_group(struct controller *controller);
 
 /* ---- apply_config.c: a changed configuration ---- */
 
-/* After a takeover: apply what differs from the previous controller's configuration. */
+/* Apply the options that differ from the previous controller's configuration, after a takeover. */
 void controller_apply_differences(struct controller *controller);
 
 /*
@@ -303,7 +308,7 @@ int controller_reload(struct controller *controller, struct error_text *ret_text
 /*
  * Set the options of the configuration on a socket of the group: see sticky_prepare_fn.
  *
- * context  the configuration, which is never modified where these options are concerned
+ * context  the configuration, whose options for sockets never change
  *
  * Returns 0 or -errno.
  */

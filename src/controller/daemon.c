@@ -26,7 +26,7 @@ static sigset_t stop_signals(void)
 	return set;
 }
 
-/* The terminal is closed, or the user has thought better of it. */
+/* Pass a signal on to the child. SIGHUP, of a terminal that is closed, becomes SIGTERM. */
 static void pass_on(int signals, pid_t child)
 {
 	struct signalfd_siginfo info;
@@ -35,7 +35,7 @@ static void pass_on(int signals, pid_t child)
 		kill(child, info.ssi_signo == SIGHUP ? SIGTERM : (int)info.ssi_signo);
 }
 
-/* Returns true if the child has said that it has started, and false when it has ended. */
+/* Wait until the child says that it has started. Returns false if it has ended instead. */
 static bool wait_for_word(int word, int signals, pid_t child)
 {
 	struct pollfd pollers[] = {{.fd = word, .events = POLLIN},
@@ -91,30 +91,38 @@ static int begin_child(int pair[2], const sigset_t *mask, int *ret_starter)
 int daemon_begin(int *ret_starter, int *ret_exit_code)
 {
 	sigset_t set = stop_signals(), mask;
-	int pair[2], signals;
+	int pair[2], signals, error = 0;
 	pid_t child;
 
-	if (pipe2(pair, O_CLOEXEC))
+	signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (signals < 0)
 		return -errno;
+	if (pipe2(pair, O_CLOEXEC)) {
+		error = -errno;
+		close(signals);
+		return error;
+	}
 	sigprocmask(SIG_BLOCK, &set, &mask);
 	child = fork();
-	if (child == 0)
+	if (child == 0) {
+		close(signals);
 		return begin_child(pair, &mask, ret_starter);
-	signals = child > 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
+	}
+	if (child < 0)
+		error = -errno;
 	close(pair[1]);
 	if (child > 0)
 		*ret_exit_code = wait_for_child(pair[0], signals, child);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
-	if (signals >= 0)
-		close(signals);
+	close(signals);
 	close(pair[0]);
-	return child > 0 ? 0 : -EAGAIN;
+	return error;
 }
 
 void daemon_say_started(int starter)
 {
 	ssize_t length = write(starter, "", 1);
 
-	(void)length; /* the process that waits has been killed */
+	(void)length; /* it fails if the waiting process was killed */
 	close(starter);
 }

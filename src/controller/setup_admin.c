@@ -8,7 +8,10 @@
 #include "common/log.h"
 #include "controller/controller_internal.h"
 
-/* After a takeover workers are serving, and need a controller more than a page. */
+/*
+ * Report an error. After a takeover the start goes on: running workers need a controller more than
+ * a page.
+ */
 static int refuse(struct controller *controller, int error, struct error_text *text)
 {
 	if (controller->takes_over) {

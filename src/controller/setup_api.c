@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Opens the API, and passes what it is asked for on to the controller. */
+/* Opens the API, and passes its requests on to the controller. */
 #include <string.h>
 
 #include "api/api.h"

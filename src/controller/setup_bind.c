@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* Workers that bind their addresses themselves: what they can't be combined with, and their start.
+/*
+ * Prepares for workers that bind their addresses themselves, and checks what they can't be combined
+ * with.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +13,10 @@
 #include "controller/controller_internal.h"
 #include "supervise/shutdown.h"
 
-/* It is no more than an offer: without it workers take their sockets from LISTEN_FDS. */
+/*
+ * Answer bind() of workers if this is possible. Otherwise they can still take their sockets from
+ * LISTEN_FDS.
+ */
 static int offer(struct controller *controller)
 {
 	int error = bind_install_try();
@@ -64,8 +69,10 @@ int controller_check_bind(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* May workers bind ports below 1024 by their own rights? Without a user of their own they are what
- * this process is. */
+/*
+ * Returns true if workers may bind ports below 1024 by their own rights. Without a user of their
+ * own, they have the rights of this process.
+ */
 static bool may_bind_any_port(const struct identity *identity)
 {
 	return identity->change ? identity->uid == 0 : geteuid() == 0;

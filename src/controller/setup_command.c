@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A step of the start: what kind of program the workers' command is. */
+/* A step of the start: finds out what kind of program the workers' command is. */
 #include <stdlib.h>
 
 #include "common/error_text.h"
@@ -8,13 +8,16 @@
 #include "node/command_advice.h"
 #include "node/node_command.h"
 
-/* An empty PATH of the worker's environment is no concern here: exec() reports it. */
+/*
+ * The PATH is this process's, though --env may give the worker another one. exec() reports an empty
+ * one.
+ */
 int controller_look_at_command(struct controller *controller)
 {
 	struct config *config = controller->instance.config;
 	struct error_text error;
 
-	/* --worker says what it is. */
+	/* --worker says what kind of program the command is. */
 	if (!config->command ||
 	    (config->worker && worker_mode_parse(config->worker) != WORKER_AUTO))
 		return EXIT_DONE;

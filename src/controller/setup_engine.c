@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Chooses how connections get to their slots, and opens a new group that does it so. */
+/* Chooses the engine, by which connections get to their slots, and opens a new group with it. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "controller/controller_internal.h"
 
-/* A choice of an engine, while it is made. */
+/* The state of the choice of an engine. */
 struct choice {
 	struct controller *controller;
 	struct sticky_group_options *options;
@@ -36,13 +36,13 @@ void controller_set_engine(struct controller *controller, uint32_t engine, const
 	snprintf(instance->steering_reason, sizeof(instance->steering_reason), "%s", reason);
 }
 
-/* Only these errors say that another engine may be possible. */
+/* Returns true for the errors after which another engine may be possible. */
 static bool is_refusal(int error)
 {
 	return error == -EPERM || error == -EOPNOTSUPP || error == -ENOEXEC;
 }
 
-/* Explain an error of the BPF program: the cause, and the remedy as a text of its own. */
+/* Explain an error of the BPF program: the cause in `why`, the remedy as a text of its own. */
 static void explain(int error, char why[STICKY_EXPLANATION_SIZE], const char **ret_remedy)
 {
 	char *end;
@@ -54,7 +54,7 @@ static void explain(int error, char why[STICKY_EXPLANATION_SIZE], const char **r
 		*end = '\0';
 }
 
-/* Fewer slots fit than are wanted. */
+/* Complain that fewer slots fit than are wanted. */
 static void complain_of_slots(const struct choice *choice)
 {
 	int most = sticky_engine_slots_max(STICKY_ENGINE_CLASSIC);
@@ -98,7 +98,7 @@ static int open_engine(const struct choice *choice, uint32_t engine)
 
 /* ---- Which engines are allowed ------------------------------------------------------- */
 
-/* Why every connection must be accepted by the controller; NULL: it need not. */
+/* Returns why the controller must accept every connection; NULL: it need not. */
 static const char *user_reason(const struct config *config)
 {
 	if (config->steering == STEERING_USER)
@@ -109,8 +109,8 @@ static const char *user_reason(const struct config *config)
 }
 
 /*
- * May the controller accept every connection, where that was not asked for? Behind a proxy it
- * accepts most of them anyway, and workers of Node.js always take passed connections.
+ * Returns true if the controller may accept every connection without being asked to. Behind a proxy
+ * it accepts most of them anyway, and workers of Node.js always take passed connections.
  */
 static bool may_use_user(const struct config *config)
 {
@@ -118,7 +118,10 @@ static bool may_use_user(const struct config *config)
 	       (config->proxy.behind != BEHIND_NO_PROXY || config_is_node(config));
 }
 
-/* A classic program can't tell a proxy's connections from others. */
+/*
+ * Returns true if the classic engine may be used: not behind a proxy by itself, as a classic
+ * program can't tell a proxy's connections from others.
+ */
 static bool may_use_classic(const struct config *config)
 {
 	return config->steering == STEERING_CLASSIC ||
@@ -126,8 +129,8 @@ static bool may_use_classic(const struct config *config)
 }
 
 /*
- * Is the engine that accepts every connection the better one? It is where the kernel is known to
- * have a fault that a classic program can meet.
+ * Returns true if it is better that the controller accepts every connection. This is so if the
+ * kernel is known to have a fault that a classic program can meet.
  */
 static bool is_user_better(const struct config *config)
 {
@@ -181,7 +184,7 @@ static int open_user(const struct choice *choice, const char *reason)
 	return EXIT_DONE;
 }
 
-/* The BPF program can't be used here: say why, and what would help. */
+/* Log and note why the BPF program can't be used here, and what would help. */
 static void note_fallback(const struct choice *choice, uint32_t engine, const char *why,
 			  const char *remedy)
 {

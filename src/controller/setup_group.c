@@ -51,7 +51,10 @@ static struct sticky_group_options group_options(const struct controller *contro
 	};
 }
 
-/* A previous controller has died, and so have its workers: no process needs its maps any more. */
+/*
+ * Remove the pins of a previous controller that has died together with its workers: no process
+ * needs its maps any more.
+ */
 static void remove_stale_pins(const struct controller *controller, const char *path)
 {
 	struct state_file_content *content;
@@ -75,8 +78,8 @@ int controller_find_takeover(struct controller *controller)
 	    rundir_file(controller->rundir.path, "slots", sizeof(path), path))
 		return EXIT_DONE;
 	/*
-	 * This is checked before anything is taken over: workers without a controller still serve,
-	 * and can wait.
+	 * This is checked before anything is taken over: until then the workers serve without a
+	 * controller, and can wait.
 	 */
 	error = state_file_check_space(path);
 	if (error) {
@@ -105,8 +108,8 @@ static int adopt_listeners(struct controller *controller)
 }
 
 /*
- * Continue with the maps of the previous controller. If this fails, the workers of that controller
- * could not be supervised: they are killed, and the instance starts anew.
+ * Continue with the maps of the previous controller. If this fails, its workers can't be
+ * supervised: they are killed, and the instance starts anew.
  */
 static void adopt_group(struct controller *controller)
 {
@@ -143,7 +146,7 @@ static int check_maps(struct controller *controller, const struct state_file_con
 	pins_locate(controller->instance.config->name, content->pins_id, pins);
 	error = sticky_group_adopt(&options, pins, &group);
 	if (!error) {
-		sticky_group_close(group); /* the pins stay, as the group was not adopted wholly */
+		sticky_group_close(group); /* the pins stay, as the adoption was not finished */
 		return EXIT_DONE;
 	}
 	if (error == -EPROTO)
@@ -158,7 +161,7 @@ int controller_check_group(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
 	struct state_file_content *content;
-	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE];
+	char directory[RUNDIR_PATH_SIZE], path[RUNDIR_PATH_SIZE] = "its run directory";
 	int error = rundir_locate(config->run_dir, config->name, directory), result;
 
 	if (!error)
@@ -199,7 +202,9 @@ int controller_open_group(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* Does the application say which address it wants: by Node.js's listen(), or by its bind()? */
+/*
+ * Returns true if the application says which address it wants, by Node.js's listen() or by bind().
+ */
 static bool says_address(const struct config *config)
 {
 	enum worker_mode mode = config_worker_mode(config);
@@ -216,7 +221,7 @@ int controller_open_listeners(struct controller *controller)
 
 	if (controller->takes_over)
 		return EXIT_DONE;
-	/* Such an application names its address itself. */
+	/* The application will name its address. */
 	if (!config->listen.count && config->command && says_address(config))
 		return EXIT_DONE;
 	if (!config->listen.count && config->command) {
@@ -299,8 +304,8 @@ int controller_open_state_file(struct controller *controller)
 	state_file_note_fixed(content, fixed_ids);
 	if (controller->takes_over) {
 		/*
-		 * Kept at a takeover: workers that were started without a channel can't take
-		 * connections.
+		 * These are kept at a takeover: workers that were started without a channel can't
+		 * take passed connections.
 		 */
 		config->proxy.behind = controller->takeover.content->behind_proxy;
 		content->workers_speak = controller->takeover.content->workers_speak;
@@ -342,7 +347,7 @@ static void adopt_workers(struct controller *controller)
 			worker_adopt_dead(supervisor, &takeover->content->worker[i]);
 }
 
-/* The state file is complete: put it in the place of the previous controller's. */
+/* Put the complete state file in the place of the previous controller's. */
 static int install_notes(struct controller *controller)
 {
 	char path[RUNDIR_PATH_SIZE];

@@ -29,7 +29,7 @@ int controller_take_name(struct controller *controller)
 				    config->name, pid);
 		return EXIT_ALREADY_RUNNING;
 	}
-	/* The others say what to do. */
+	/* These errors already say what the user can do. */
 	if (result == -EBUSY || result == -ENAMETOOLONG)
 		controller_complain("%s", error.text);
 	else
@@ -42,8 +42,8 @@ int controller_take_name(struct controller *controller)
 }
 
 /*
- * The file names the user that workers run as, and their command. If others can change it, these
- * can have any program run with the controller's rights at the next start.
+ * Warn if others can change the configuration file. It names the user that workers run as, and
+ * their command: others could have any program run with the controller's rights at the next start.
  */
 static void warn_of_config(const struct controller *controller)
 {

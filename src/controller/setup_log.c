@@ -16,7 +16,10 @@
 #include "controller/daemon.h"
 #include "controller/upgrade.h"
 
-/* The file is opened by its path again and again, with the controller's rights. */
+/*
+ * Warn if another user can change where the path leads to: root opens the file by its path again
+ * and again.
+ */
 static void warn_of_log_file(const char *path)
 {
 	if (geteuid() != 0 || trusted_path(path))
@@ -46,7 +49,7 @@ static int open_output(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* The start has succeeded: the controller reads and writes nothing of the terminal any more. */
+/* Stop reading from the terminal and writing to it, after the start has succeeded. */
 static void leave_terminal(struct controller *controller)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -85,7 +88,10 @@ int controller_open_log(struct controller *controller, bool *ret_ends)
 	bool is_upgrade = upgrade_has_begun();
 	int result = EXIT_DONE;
 
-	/* Other programs ask for a log to be opened again before this one listens to them. */
+	/*
+	 * SIGUSR1 may arrive before its handler is there: log rotation may ask at any time to open
+	 * the log again.
+	 */
 	signal(SIGUSR1, SIG_IGN);
 	controller->starter = -1;
 	report_set_level((enum sticky_log_level)config->log_level);
@@ -118,7 +124,7 @@ static void say_started(struct controller *controller)
 	controller->starter = -1;
 }
 
-/* "started": all slots are ready. */
+/* Leave the terminal at the event "started", which says that all slots are ready. */
 static void on_event(void *context, const json_t *event)
 {
 	struct controller *controller = context;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Opens what workers need: dispatchers, processes or threads, the supervisor. */
+/* Opens the parts that workers need: dispatchers, processes or threads, the supervisor. */
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,12 +55,12 @@ int controller_start_frontend(struct controller *controller)
 {
 	struct frontend *frontend = controller->instance.frontend;
 	struct upgrade_legacy *legacy = &controller->legacy;
-	/* The application of a Node.js worker has not said yet which address it listens on. */
+	/* If true, no Node.js application has said yet which address it listens on. */
 	bool is_early = !sticky_group_listener_count(controller->instance.group);
 	uint32_t i;
 	int error;
 
-	/* Connections that wait already come before those that are accepted from now on. */
+	/* Connections that already wait come before those that are accepted from now on. */
 	if (!frontend)
 		counter_add(&controller->instance.exits->controller_ended, legacy->carried.count);
 	frontend_take_in(frontend, &legacy->carried);
@@ -68,8 +68,8 @@ int controller_start_frontend(struct controller *controller)
 	error = frontend && !is_early ? frontend_start(frontend) : 0;
 
 	/*
-	 * Close the sockets of the program before the upgrade. Connections that came in the
-	 * meantime move to the sockets of this program.
+	 * Close the listening sockets of the program before the upgrade. Connections that have
+	 * arrived there move to the sockets of this program.
 	 */
 	for (i = 0; i < legacy->kept_count; i++)
 		close(legacy->kept[i]);
@@ -232,8 +232,8 @@ int controller_open_slot_sockets(struct controller *controller)
 	if (!result)
 		return EXIT_DONE;
 	/*
-	 * After a takeover workers are serving: if the controller ended here, nothing would watch
-	 * them.
+	 * After a takeover workers are serving. If the controller ended here, no process would
+	 * supervise them.
 	 */
 	if (controller->takes_over) {
 		error_text_join_lines(&error);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-/* What signals ask of the controller: to stop, to reload, to scale. */
+/*
+ * Handles signals, which ask the controller to stop, to reload, to scale or to open its log again.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -84,7 +86,7 @@ void controller_hold_signals(sigset_t *ret_previous)
 	sigprocmask(SIG_BLOCK, &set, ret_previous);
 }
 
-/* Those that came during an upgrade are handled now. */
+/* Handle the signals that have been pending since the program before an upgrade blocked them. */
 static void let_signals_in(void)
 {
 	sigset_t set = handled_signals();
@@ -96,7 +98,9 @@ int controller_watch_signals(struct controller *controller)
 {
 	size_t i;
 
-	/* The reader of its output may go away. That must not end the controller. */
+	/*
+	 * The reader of the controller's output may go away. Its end must not end the controller.
+	 */
 	signal(SIGPIPE, SIG_IGN);
 	for (i = 0; i < CONTROLLER_SIGNALS; i++) {
 		controller->signal_events[i] =

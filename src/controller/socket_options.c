@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Options of the listening sockets, which operators set: --tcp-defer-accept and those beside it. */
+/*
+ * Sets options on the listening sockets: --tcp-defer-accept, --tcp-fastopen, --freebind,
+ * --bind-device.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* How an instance ends: a request or a signal begins it, the last worker's end completes it. */
+/*
+ * Stops the instance: a request or a signal begins the stop, and the end of the last worker
+ * completes it.
+ */
 #include <errno.h>
 
 #include "common/exit_code.h"
@@ -11,11 +14,12 @@
 #include "supervise/shutdown.h"
 #include "supervise/supervisor.h"
 
-/* When all workers have ended: how long clients of `stop` may still take to read their answer. */
+/* The time that clients of `stop` may take to read their answer after all workers have ended. */
 #define LAST_ANSWERS_MS 1000
 
 /*
- * Connections in the controller are handled first, as their workers are about to be asked to stop.
+ * Stop accepting connections, and handle those in the controller, before their workers are asked to
+ * stop.
  */
 static void begin_stop(struct controller *controller, bool now)
 {

@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/units.h"
 
-/* The environment variables by which the new program learns of the descriptors that it gets. */
+/* The environment variables that tell the new program which descriptors it gets. */
 #define KEPT_VARIABLE	 "STICKY_UPGRADE_SOCKETS"
 #define CARRIED_VARIABLE "STICKY_UPGRADE_CONNECTIONS"
 
@@ -26,8 +26,8 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE])
 }
 
 /*
- * Put the numbers of the descriptors into the environment. upgrade_take_legacy() reads them before
- * any worker is started.
+ * Put the numbers of the descriptors into the environment. upgrade_take_legacy() of the new program
+ * takes them out again before any worker is started.
  */
 static int set_kept(const int *kept, uint32_t count)
 {
@@ -115,7 +115,11 @@ static int execute(const char *path, char *const *arguments, const struct rlimit
 		return -ENOMEM;
 	all[0] = program;
 	memcpy(all + 1, arguments, count * sizeof(*all));
-	/* Descriptors above a lower limit stay open, but no new one can be had. */
+	/*
+	 * The new program gets the limit that this one was started with. Open descriptors above it
+	 * stay open, but no new one above it can be opened: so the limit is set last, and set back
+	 * if execv() fails.
+	 */
 	getrlimit(RLIMIT_NOFILE, &present);
 	setrlimit(RLIMIT_NOFILE, nofile);
 	execv(path, all);

@@ -20,12 +20,12 @@ int upgrade_find_program(char ret_path[UPGRADE_PATH_SIZE]);
 
 #define UPGRADE_KEPT_MAX 256
 
-/* What the new program gets of this one. */
+/* The descriptors and limits that the new program gets from this one. */
 struct upgrade_legacy {
 	int kept[UPGRADE_KEPT_MAX]; /* descriptors of listening sockets */
 	uint32_t kept_count;
 	struct carried carried; /* connections */
-	struct rlimit nofile;	/* the limits of descriptors that it begins with */
+	struct rlimit nofile;	/* limits of open descriptors */
 };
 
 /*
@@ -35,11 +35,13 @@ struct upgrade_legacy {
  */
 int upgrade_execute(const char *path, char *const *arguments, const struct upgrade_legacy *legacy);
 
-/* Does this program follow another one in the same process? To be asked before
- * upgrade_take_legacy(). */
+/*
+ * Returns true if this program follows another one in the same process. Must be called before
+ * upgrade_take_legacy().
+ */
 bool upgrade_has_begun(void);
 
-/* Get what the previous program has passed on, or nothing. */
+/* Get what the previous program has passed on. Without one, ret_legacy is empty. */
 void upgrade_take_legacy(struct upgrade_legacy *ret_legacy);
 
 #endif

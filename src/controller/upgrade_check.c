@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Whether this program could be the next controller of an instance that runs. */
+/* Checks whether this program could be the next controller of a running instance. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,10 @@
 #include "controller/controller.h"
 #include "controller/controller_internal.h"
 
-/* A reload keeps the previous ranges where the file can't be read. A start needs it. */
+/*
+ * Check that the files of address ranges can be read. A start needs them; a reload would keep the
+ * previous ranges.
+ */
 static int check_ranges(struct controller *controller)
 {
 	const struct config *config = controller->instance.config;
@@ -31,7 +34,10 @@ static int check_ranges(struct controller *controller)
 	return EXIT_DONE;
 }
 
-/* As root without CAP_DAC_OVERRIDE, or where its directory has gone, it can't be opened. */
+/*
+ * Check that the log file can be opened. Root without CAP_DAC_OVERRIDE may not, and its directory
+ * may be gone.
+ */
 static int check_log_file(struct controller *controller)
 {
 	const char *path = controller->instance.config->log_file;
@@ -45,7 +51,7 @@ static int check_log_file(struct controller *controller)
 	return path && fd < 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Those of the start's steps that leave nothing open, and what later ones need. */
+/* The steps of the start that open nothing, and checks of what the later steps need. */
 static int (*const steps[])(struct controller *controller) = {
 	controller_find_identity,
 	controller_find_directory,

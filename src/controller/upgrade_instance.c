@@ -21,8 +21,8 @@
 #include "supervise/supervisor.h"
 
 /*
- * How long messages may wait for workers that do not read them. A worker that reads takes
- * milliseconds; who asked for the upgrade is to learn of another one within a second or two.
+ * The time that messages may wait for workers that do not read them. A worker that reads them takes
+ * milliseconds. A client of `upgrade` should learn within a second or two of one that does not.
  */
 #define UNSENT_MAX_MS  1500
 #define UNSENT_LOOK_MS 10
@@ -30,13 +30,13 @@
 struct upgrade_attempt {
 	struct controller *controller;
 	struct upgrade_trial *trial;
-	struct event *retry; /* timer: messages wait for workers */
-	uint64_t until_ms;   /* by clock_ms(): how long they may */
+	struct event *retry; /* timer: look again whether messages wait for workers */
+	uint64_t until_ms;   /* by clock_ms(): until then messages may wait */
 };
 
-/* ---- Whether it is possible --------------------------------------------------------- */
+/* ---- Checks of an upgrade ------------------------------------------------------------ */
 
-/* The new program makes a state file beside this one's. Without room it would end. */
+/* Check that there is room for the state file that the new program makes beside this one's. */
 static int check_space(const struct controller *controller, struct error_text *ret_error)
 {
 	char path[RUNDIR_PATH_SIZE] = "";
@@ -50,7 +50,7 @@ static int check_space(const struct controller *controller, struct error_text *r
 	return error;
 }
 
-/* Does nothing go on that only this program knows of? */
+/* Check that nothing is going on that only this program knows of, such as a stop. */
 static int check_calm(const struct controller *controller, struct error_text *ret_error)
 {
 	if (!controller->instance.stop_announced)
@@ -101,7 +101,10 @@ void controller_close_upgrade(struct controller *controller)
 	controller->upgrade = NULL;
 }
 
-/* The instance goes on as before. `exit_code` is that of `stickyctl upgrade`. */
+/*
+ * Give an upgrade up, so that the instance goes on as before. `exit_code` is that of `stickyctl
+ * upgrade`.
+ */
 static void fail(struct controller *controller, int exit_code, const char *why)
 {
 	struct upgrade_state *state = &controller->instance.upgrade;
@@ -115,7 +118,7 @@ static void fail(struct controller *controller, int exit_code, const char *why)
 			      "this program goes on"));
 }
 
-/* ---- Its steps ---------------------------------------------------------------------- */
+/* ---- Steps of an attempt -------------------------------------------------------------- */
 
 static int hand_over(struct controller *controller, struct upgrade_legacy *legacy)
 {
@@ -135,7 +138,7 @@ static int hand_over(struct controller *controller, struct upgrade_legacy *legac
 	return error;
 }
 
-/* Returns only on failure: -errno. */
+/* Replace the program. Returns only on failure: -errno. */
 static int become_new_program(struct controller *controller)
 {
 	struct frontend *frontend = controller->instance.frontend;
@@ -154,7 +157,10 @@ static int become_new_program(struct controller *controller)
 	return error;
 }
 
-/* Part of a message may have been sent. Without its rest, the worker could read no other one. */
+/*
+ * Returns true if a worker has not read its messages yet. Part of one may have been sent: without
+ * the rest, the worker could read no other message. ret_error is set if the time is over.
+ */
 static bool must_wait(struct upgrade_attempt *attempt, struct error_text *ret_error)
 {
 	uint32_t slot;
@@ -171,7 +177,9 @@ static bool must_wait(struct upgrade_attempt *attempt, struct error_text *ret_er
 	return false;
 }
 
-/* Things may have changed since the attempt began. */
+/*
+ * Replace the program, or wait, or give up. The checks are repeated, as the attempt has taken time.
+ */
 static void leave(struct upgrade_attempt *attempt)
 {
 	struct controller *controller = attempt->controller;
@@ -241,8 +249,8 @@ static int begin(struct controller *controller, struct error_text *ret_error)
 }
 
 /*
- * An upgrade takes the same way as a crash: the new program takes over what this one leaves. But
- * the program is replaced in the same process, so that the workers keep their parent.
+ * The new program takes over from this one as it would after a crash. But it runs in the same
+ * process, so that the workers keep their parent.
  */
 void controller_upgrade(struct controller *controller)
 {

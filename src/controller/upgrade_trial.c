@@ -15,7 +15,7 @@
 #include "common/exit_code.h"
 #include "common/sanitize.h"
 
-/* It takes a twentieth of a second; a program that does something else may never end. */
+/* The time for the answer. It takes some 50 ms; a program that is no stickyctl may never end. */
 #define ANSWER_MAX_MS 3000
 #define OUTPUT_MAX    4096
 
@@ -26,12 +26,12 @@ struct upgrade_trial {
 	int pidfd;
 	int output_fd;
 	struct event *output;
-	uint64_t until_ms;     /* by clock_ms(): it must have ended by then */
-	char text[OUTPUT_MAX]; /* what it has written so far */
+	uint64_t until_ms;     /* by clock_ms(): the program must have ended by then */
+	char text[OUTPUT_MAX]; /* the program's output so far */
 	size_t length;
 };
 
-/* ---- What it says ------------------------------------------------------------------- */
+/* ---- The program's output ----------------------------------------------------------- */
 
 static void cut_empty_lines(char *text)
 {
@@ -41,7 +41,7 @@ static void cut_empty_lines(char *text)
 		text[--length] = '\0';
 }
 
-/* Cut the verdict off. Returns its exit code, or -1 where there is none. */
+/* Cut the verdict off. Returns its exit code, or -1 if there is no verdict. */
 static int take_verdict(char *text)
 {
 	char *line;
@@ -57,7 +57,9 @@ static int take_verdict(char *text)
 	return code;
 }
 
-/* Make one line of the message: without the name of the program, which is another one's here. */
+/*
+ * Make one line of the program's message, without its "stickyctl: ", which would look like our own.
+ */
 static void make_line(const char *text, struct error_text *ret_line)
 {
 	static const char name[] = "stickyctl";
@@ -109,7 +111,7 @@ static void on_output(evutil_socket_t fd, short what, void *context)
 		judge(trial);
 }
 
-/* ---- Running it --------------------------------------------------------------------- */
+/* ---- Running the program -------------------------------------------------------------- */
 
 static int prepare(posix_spawn_file_actions_t *actions, int output)
 {
@@ -123,7 +125,10 @@ static int prepare(posix_spawn_file_actions_t *actions, int output)
 	return error;
 }
 
-/* Returns a pidfd, or -errno. The process is reaped like an orphan: see process_reap(). */
+/*
+ * Start the program. Returns a pidfd, or -errno. The process is reaped like an orphan: see
+ * process_reap().
+ */
 static int spawn(const char *path, char **words, int output)
 {
 	posix_spawn_file_actions_t actions;
@@ -168,7 +173,7 @@ static int run(const char *path, char *const *arguments, int output)
 	return pidfd;
 }
 
-/* Returns 0 or -errno. */
+/* Start the program, and watch its output. Returns 0 or -errno. */
 static int start(struct upgrade_trial *trial, char *const *arguments)
 {
 	int ends[2];

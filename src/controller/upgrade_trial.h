@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asks the program that is to replace this one whether it can. It is run as `stickyctl
- * upgrade-check`, beside this one, reads the same options and files, and tries the same maps as it
- * will after the upgrade. Whatever it finds wrong then, this program still goes on.
+ * Asks the program that is to replace this one whether it can. The program is run as `stickyctl
+ * upgrade-check`, beside this one. It reads the same options and files, and tries the same maps as
+ * it will after the upgrade. If it finds a fault, this program goes on.
  */
 #ifndef STICKY_CONTROLLER_UPGRADE_TRIAL_H
 #define STICKY_CONTROLLER_UPGRADE_TRIAL_H
@@ -15,8 +15,9 @@
 struct upgrade_trial;
 
 /*
- * `stickyctl upgrade-check VERSION start ...` is told the version of what this program passes on.
- * The last line of what it writes is the word of the verdict, and its exit code.
+ * The version that `stickyctl upgrade-check VERSION start ...` is given is that of the connections
+ * that this program passes on. The last line of its output is the word of the verdict, and its exit
+ * code.
  */
 #define UPGRADE_VERSION CARRIED_VERSION
 #define UPGRADE_VERDICT "upgrade-check"
@@ -24,17 +25,17 @@ struct upgrade_trial;
 /*
  * Called once, in the loop. The function may close the trial.
  *
- * exit_code  EXIT_DONE: it can; else that of `stickyctl upgrade`
- * why        it can't: one line
+ * exit_code  EXIT_DONE: the program can replace this one; else the exit code of `stickyctl upgrade`
+ * why        the reason why it can't, in one line
  */
 typedef void upgrade_trial_fn(void *context, int exit_code, const char *why);
 
 /*
- * Begin to ask.
+ * Begin to ask the program.
  *
  * path       of the program
  * arguments  the words of the command line from "start" on
- * ret_error  the program can't be run
+ * ret_error  why the program can't be run
  *
  * Returns 0 or -errno.
  */
@@ -42,7 +43,7 @@ int upgrade_trial_open(struct event_base *base, const char *path, char *const *a
 		       upgrade_trial_fn *fn, void *context, struct upgrade_trial **ret_trial,
 		       struct error_text *ret_error);
 
-/* End it, also before its function has been called. NULL is allowed. */
+/* End the trial, also before its function has been called. NULL is allowed. */
 void upgrade_trial_close(struct upgrade_trial *trial);
 
 #endif

@@ -52,7 +52,7 @@ static int update(capng_act_t action, capng_type_t type, unsigned int set)
 	return 0;
 }
 
-/* libcap-ng does not always set errno. */
+/* Returns errno as -errno; -EPERM where libcap-ng has not set it. */
 static int last_error(void)
 {
 	return errno ? -errno : -EPERM;
@@ -109,8 +109,8 @@ int privilege_shrink(unsigned int options)
 		return last_error();
 	permitted = find(CAPNG_PERMITTED) & (~(unsigned int)PRIVILEGE_OPTIONAL | options);
 	/*
-	 * Clear all sets. These include capabilities that this kernel has and that the headers of
-	 * this build lack.
+	 * This also clears capabilities that this kernel has and that the headers of this build do
+	 * not know.
 	 */
 	capng_clear(CAPNG_SELECT_CAPS);
 	error = update(CAPNG_ADD, CAPNG_PERMITTED, permitted);
@@ -146,7 +146,10 @@ unsigned int privilege_ambient(void)
 	return set;
 }
 
-/* A capability can be ambient only while it is inheritable. */
+/*
+ * Add the set to the inheritable capabilities, or drop it from them. A capability can be ambient
+ * only while it is inheritable.
+ */
 static int make_inheritable(capng_act_t action, unsigned int set)
 {
 	int error = update(action, CAPNG_INHERITABLE, set);

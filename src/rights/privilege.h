@@ -4,8 +4,9 @@
  * none effective. Around a call that needs a capability it makes that capability effective. The uid
  * stays the same: the kernel lets only sockets of one uid join a reuseport group.
  *
- *  previous = privilege_raise(PRIVILEGE_BPF | PRIVILEGE_NET_BIND_SERVICE); error =
- *  sticky_group_set_slots(group, slots); privilege_restore(previous);
+ *	previous = privilege_raise(PRIVILEGE_BPF);
+ *	error = sticky_group_set_slots(group, slots);
+ *	privilege_restore(previous);
  *
  * Such regions can be nested, and can also be used before privilege_shrink(). All functions here
  * change only the calling thread, as the kernel's capabilities belong to threads.
@@ -15,7 +16,7 @@
 
 /* The capabilities that the controller keeps, one bit each. A set of them is an unsigned int. */
 enum privilege {
-	PRIVILEGE_NET_BIND_SERVICE = 1 << 0, /* a new worker's sockets are bound to the port */
+	PRIVILEGE_NET_BIND_SERVICE = 1 << 0, /* to bind a new worker's sockets to the port */
 	PRIVILEGE_SETUID = 1 << 1,	     /* for --user */
 	PRIVILEGE_SETGID = 1 << 2,
 	PRIVILEGE_KILL = 1 << 3, /* to signal workers of another uid */
@@ -53,21 +54,21 @@ unsigned int privilege_raise(unsigned int set);
 void privilege_restore(unsigned int previous);
 
 /*
- * Returns the capabilities that any program has which this process runs (ambient ones: see
- * capabilities(7)), as a service manager gives them to one that is not root's. privilege_shrink()
- * takes them away.
+ * Returns the ambient capabilities of this thread (capabilities(7)): each program that it runs gets
+ * them. A service manager gives them to a service that does not run as root. privilege_shrink()
+ * clears them, so call this function before it.
  */
 unsigned int privilege_ambient(void);
 
 /*
- * Let the next program that this thread runs have these capabilities, as this one had them. One
- * that is not permitted is left out.
+ * Make these capabilities ambient, so that the next program that this thread runs gets them. A
+ * capability that is not permitted is left out. An error is logged.
  */
 void privilege_pass_on(unsigned int ambient);
 
 /*
- * End that: no program has them any more. If the kernel refuses, the process logs the error and
- * exits, as workers would have them.
+ * Undo privilege_pass_on(): programs that this thread runs from now on do not get the capabilities.
+ * If the kernel refuses, the process logs the error and exits, as its workers would get them.
  */
 void privilege_end_passing_on(unsigned int ambient);
 

@@ -8,11 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* as path_resolution(7) */
+#define NAME_SIZE (NAME_MAX + 2) /* a name that is too long stays too long when it is cut */
+#define LINKS_MAX 40		 /* as path_resolution(7) */
 
 struct walk {
-	int directory;	     /* where it has come to */
-	char rest[PATH_MAX]; /* what is left of the path */
+	int directory;	     /* the directory that the walk has reached */
+	char rest[PATH_MAX]; /* the part of the path that is still to be walked */
 	int links;	     /* symbolic links followed */
 };
 
@@ -21,14 +22,17 @@ static bool is_ours(const struct stat *status)
 	return status->st_uid == 0 || status->st_uid == geteuid();
 }
 
-/* May others not change what is in this directory? */
+/* Returns true if the directory is ours or root's, and others can't replace our entries in it. */
 static bool is_trusted_directory(const struct stat *status)
 {
 	return is_ours(status) &&
 	       (!(status->st_mode & (S_IWGRP | S_IWOTH)) || status->st_mode & S_ISVTX);
 }
 
-/* Go on at a directory. Takes the descriptor over; -1 is allowed. */
+/*
+ * Go on at a directory, and take its descriptor over; -1 is allowed. Returns false if others may
+ * change the directory, or if there is none.
+ */
 static bool enter(struct walk *walk, int directory)
 {
 	struct stat status;
@@ -55,14 +59,14 @@ static bool follow(struct walk *walk, int link)
 	return target[0] != '/' || enter(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-/* Cut the first name off the rest. Returns false where none is left. */
-static bool next_name(struct walk *walk, char ret_name[NAME_MAX + 1])
+/* Cut the first name off the rest. Returns false if no name is left. */
+static bool next_name(struct walk *walk, char ret_name[NAME_SIZE])
 {
 	const char *begin = walk->rest + strspn(walk->rest, "/");
 	size_t length = strcspn(begin, "/");
 
-	if (length > NAME_MAX)
-		length = NAME_MAX; /* no such file exists */
+	if (length > NAME_SIZE - 1)
+		length = NAME_SIZE - 1;
 	memcpy(ret_name, begin, length);
 	ret_name[length] = '\0';
 	memmove(walk->rest, begin + length, strlen(begin + length) + 1);
@@ -91,7 +95,7 @@ static bool step(struct walk *walk, const char *name)
 bool trusted_path(const char *path)
 {
 	struct walk walk = {.directory = -1};
-	char name[NAME_MAX + 1];
+	char name[NAME_SIZE];
 	bool is_trusted;
 
 	if (strlen(path) >= sizeof(walk.rest))

@@ -43,7 +43,9 @@ static int look(const struct unix_path *path, struct stat *ret_status)
 	return fstatat(path->directory, path->name, ret_status, AT_SYMLINK_NOFOLLOW) ? -errno : 0;
 }
 
-/* Note the number of the socket's file, if it is there. */
+/*
+ * Note the device and inode of the socket's file. If there is no socket, set the path to "no file".
+ */
 static void note_file(struct unix_path *path)
 {
 	struct stat status;
@@ -64,8 +66,9 @@ static bool is_the_same(const struct unix_path *path, const struct stat *status)
 }
 
 /*
- * The file gets its mode when it is made: a chmod() of its path could change another file that was
- * put there in the meantime. Of the socket's own mode bind() takes what the umask leaves.
+ * Bind the socket, so that its file has the mode from the start. A chmod() of the path could change
+ * another file that was put there in the meantime. bind() gives the file the mode of the socket,
+ * less the bits of the umask.
  */
 static int bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
 {
@@ -99,8 +102,10 @@ static int bind_and_listen(const struct sockaddr_un *address, int backlog, mode_
 }
 
 /*
- * The directory is opened first. If it is exchanged before bind(), the file is not found in it, or
- * is one that the exchange put there: it is removed with the rights of the one who did that.
+ * Open the directory, then bind the socket and listen. If another process exchanges the directory
+ * before bind(), note_file() finds no socket in the directory that is open, or one that this other
+ * process put there. In the end such a socket is removed with the rights of the user who exchanged
+ * the directory.
  */
 static int listen_in(const struct sockaddr_un *address, int backlog, mode_t mode,
 		     struct unix_path *ret_path)
@@ -156,7 +161,10 @@ int unix_path_find(const char *path, const struct user_rights *rights, struct un
 	return error;
 }
 
-/* Returns 0 where no process accepts at the address any more; -EADDRINUSE where one does. */
+/*
+ * Returns 0 if no process accepts connections at the address any more; -EADDRINUSE if one does; or
+ * another -errno.
+ */
 static int check_refused(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;

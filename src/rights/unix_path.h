@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of a UNIX socket: bound, and removed again. The directory is kept open, and the file's
- * number noted. So at the end nothing but that very file is removed, whatever was renamed, or put
- * in the place of the file or of its directory, in the meantime.
+ * Binds the file of a UNIX socket, and removes it again. The directory is kept open, and the file's
+ * device and inode are noted. So exactly this file is removed in the end, even if the file or its
+ * directory was renamed or replaced in the meantime.
  */
 #ifndef STICKY_RIGHTS_UNIX_PATH_H
 #define STICKY_RIGHTS_UNIX_PATH_H
@@ -22,8 +22,8 @@
 	}
 
 struct unix_path {
-	const struct user_rights *rights; /* it was bound with these; borrowed */
-	int directory;			  /* where the file is; -1: there is no file to remove */
+	const struct user_rights *rights; /* rights that the file was bound with; borrowed */
+	int directory;			  /* that the file is in; -1: there is no file to remove */
 	char name[UNIX_PATH_SIZE];
 	dev_t device;
 	ino_t inode;
@@ -35,8 +35,8 @@ struct unix_path {
  * path     absolute
  * backlog  for listen()
  * mode     of the file; UNIX_PATH_UMASK: as the umask leaves it
- * rights   whose rights the directory and the new file are opened and made with; NULL: the
- *          controller's own. They must stay valid until unix_path_remove().
+ * rights   with which the directory is opened and the file is made; NULL: the controller's own.
+ *          They must stay valid until unix_path_remove().
  *
  * Returns a non-blocking descriptor, which listens; or -EINVAL (the path is not absolute, or names
  * no file), -ENAMETOOLONG, -EADDRINUSE (there is a file), or another -errno. On an error ret_path
@@ -46,22 +46,22 @@ int unix_path_listen(const char *path, int backlog, mode_t mode, const struct us
 		     struct unix_path *ret_path);
 
 /*
- * Note the file of a socket that another process has bound. If there is no socket, there is nothing
- * to remove. Returns 0 or -errno.
+ * Note the file of a socket that another process has bound, for unix_path_remove(). If there is no
+ * socket at the path, set ret_path to "no file". Returns 0 or -errno.
  */
 int unix_path_find(const char *path, const struct user_rights *rights, struct unix_path *ret_path);
 
 /*
  * Remove a file that is left over: a socket that refuses connections.
  *
- * Returns 0, also where there is no file; -EEXIST (a file that is no socket), -EADDRINUSE (a
+ * Returns 0, also if there is no file; -EEXIST (a file that is no socket), -EADDRINUSE (a
  * process accepts connections there), or another -errno.
  */
 int unix_path_remove_stale(const char *path, const struct user_rights *rights);
 
 /*
- * Remove the file with the rights that it was bound with, and forget it. A file that is not there
- * any more, and a path without a file, are allowed. Returns 0 or -errno: the file stays.
+ * Remove the file with the rights that it was bound with, and forget it. If the file is gone, or
+ * the path has no file, nothing is done. Returns 0; or -errno if the file could not be removed.
  */
 int unix_path_remove(struct unix_path *path);
 

@@ -15,7 +15,10 @@
 
 #define BIT(capability) (1u << (capability)) /* CAP_SETGID and CAP_SETUID are below 32 */
 
-/* By the system call: the C library's setgroups() would change all threads. */
+/*
+ * This system call changes only the calling thread: the C library's setgroups() changes all
+ * threads.
+ */
 #ifdef SYS_setgroups32
 #define SYS_SET_GROUPS SYS_setgroups32
 #else
@@ -36,7 +39,9 @@ static int write_capabilities(const struct __user_cap_data_struct *sets)
 	return syscall(SYS_capset, &header, sets) ? -errno : 0;
 }
 
-/* Of those that the region began with, make these effective and no others. */
+/*
+ * Make exactly these capabilities effective, as far as they were permitted when the region began.
+ */
 static int make_effective(const struct user_rights_region *region, uint32_t set)
 {
 	struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
@@ -47,7 +52,10 @@ static int make_effective(const struct user_rights_region *region, uint32_t set)
 	return write_capabilities(sets);
 }
 
-/* setfsuid(2) and setfsgid(2) report no error: what they return at a second call is the result. */
+/*
+ * Set the ids for access to files. setfsuid(2) and setfsgid(2) report no error: a second call tells
+ * whether the first one took effect.
+ */
 static int set_user(uid_t uid, gid_t gid)
 {
 	setfsgid(gid);

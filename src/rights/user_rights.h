@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rights of the user that workers run as. What a worker asks the controller for, or could have
- * prepared, is opened, bound and removed with these rights and not with the controller's own:
+ * The rights of the user that workers run as. Files and sockets that a worker names, or could have
+ * prepared, are opened, bound and removed with these rights and not with the controller's own:
  *
  *	error = user_rights_begin(rights, &region);
  *	if (!error) {
@@ -9,10 +9,10 @@
  *		user_rights_end(&region);
  *	}
  *
- * In the region the kernel checks access to files for the user's uid, gid and groups, and no
- * capability is effective: neither one that overrides permissions of files nor any other. The
- * effective uid stays: the worker's user can't send signals to the controller, nor trace it.
- * Everything here changes the calling thread only.
+ * In the region the kernel checks access to files for the user's uid, gid and groups. No capability
+ * is effective: neither one that overrides permissions of files nor any other. The effective uid
+ * stays: the worker's user can't send signals to the controller, nor trace it. All functions here
+ * change only the calling thread.
  */
 #ifndef STICKY_RIGHTS_USER_RIGHTS_H
 #define STICKY_RIGHTS_USER_RIGHTS_H
@@ -30,15 +30,15 @@ struct user_rights {
 	size_t group_count;
 };
 
-/* What user_rights_end() restores. */
+/* The state that user_rights_end() restores. */
 struct user_rights_region {
-	bool is_own;  /* the rights of the controller: there is nothing to restore */
+	bool is_own;  /* the region has the controller's rights: nothing to restore */
 	bool changed; /* groups and ids are those of the user */
 	uid_t uid;
 	gid_t gid;
 	gid_t *groups;
 	int group_count;
-	int dumpable, parent_death_signal; /* the kernel resets them where a uid changes */
+	int dumpable, parent_death_signal; /* the kernel resets them when a uid changes */
 	struct __user_cap_data_struct capabilities[_LINUX_CAPABILITY_U32S_3];
 };
 
@@ -46,7 +46,7 @@ struct user_rights_region {
  * Take on the rights of a user. Regions of this kind do not nest, but one may stand in a region of
  * privilege_raise().
  *
- * rights  NULL: the controller's own, with whatever capability is effective; nothing changes
+ * rights  NULL: the controller's own rights and effective capabilities, so that nothing changes
  *
  * Returns 0; or -EPERM (the kernel does not let us), -ENOMEM or another -errno: then nothing has
  * changed, and user_rights_end() must not be called.
@@ -55,12 +55,12 @@ int user_rights_begin(const struct user_rights *rights, struct user_rights_regio
 
 /*
  * Take on the controller's own rights again, with the capabilities that were effective before. If
- * the kernel refuses, the process logs the error and exits: it must not go on with rights that are
- * neither. Its workers go on, as after any death of the controller. Leaves errno alone.
+ * the kernel refuses, the process logs the error and exits, as it must not go on with other rights.
+ * Its workers go on, as after any death of the controller. Leaves errno alone.
  */
 void user_rights_end(struct user_rights_region *region);
 
-/* Returns true where processes of this user may bind ports that need CAP_NET_BIND_SERVICE. */
+/* Returns true if processes of this user may bind ports that need CAP_NET_BIND_SERVICE. */
 bool user_rights_are_of_root(const struct user_rights *rights);
 
 #endif

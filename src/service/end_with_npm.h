@@ -3,9 +3,9 @@
 #define STICKY_SERVICE_END_WITH_NPM_H
 
 /*
- * npm, npx, pnpm and yarn run a command by `sh -c`, and pass SIGTERM on to that shell alone. It
- * ends, and does not tell its child. Where one of them has started us, the end of our parent is a
- * SIGTERM to us. Not for a daemon: its fork() takes this back.
+ * End this process by SIGTERM when its parent ends, if npm, npx, pnpm or yarn has started it. They
+ * run a command by `sh -c`, and send SIGTERM to that shell alone. The shell ends without telling
+ * its child. This has no effect on a daemon: its fork() takes the setting back.
  */
 void end_with_npm(void);
 

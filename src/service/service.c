@@ -19,11 +19,14 @@
 #include "supervise/slot_view.h"
 #include "supervise/supervisor.h"
 
-#define UPDATE_MS   200	 /* events of so long a time are told by one status */
-#define RETRY_MS    500	 /* a message that could not be sent is sent again after this time */
-#define EXTEND_MS   5000 /* how often more time is asked for, while a reload or a stop goes on */
+#define UPDATE_MS   200	 /* delay of a status, which tells all events of that time */
+#define RETRY_MS    500	 /* delay before a message that could not be sent is sent again */
+#define EXTEND_MS   5000 /* period of requests for more time during a reload or a stop */
 #define EXTENDED_US 15000000ull
-/* A stop that takes so much longer than its own deadlines is left to the supervisor's. */
+/*
+ * No more time is asked for a stop that exceeds its own deadlines by this much: the supervisor's
+ * deadline ends it.
+ */
 #define STOP_MARGIN_MS 15000
 
 struct service {
@@ -31,17 +34,17 @@ struct service {
 	struct service_socket socket;
 	struct service_outbox outbox;
 	struct journal_follower *follower;
-	struct event *update;	/* timer: look at the instance */
-	struct event *retry;	/* timer: the outbox is not empty */
+	struct event *update;	/* timer: see on_event(); sends the status if it has changed */
+	struct event *retry;	/* timer: send the outbox again */
 	struct event *extend;	/* timer: ask for more time */
 	struct event *watchdog; /* NULL: WATCHDOG=1 is not wanted */
 	bool is_ready, is_reloading, is_stopping;
-	uint64_t stop_until_ms;		/* by clock_ms(): for so long a stop may take */
-	struct error_text refused;	/* why the last reload was refused; "": it was not */
+	uint64_t stop_until_ms;	   /* by clock_ms(): until then more time is asked for a stop */
+	struct error_text refused; /* why the last reload was refused; "": it was accepted */
 	char told[SERVICE_STATUS_SIZE]; /* the status that was sent last */
 };
 
-/* ---- What is known ------------------------------------------------------------------ */
+/* ---- The view of the instance -------------------------------------------------------- */
 
 static const char *state_of(const struct service *service)
 {
@@ -78,7 +81,7 @@ static void describe_problem(const struct service *service, struct error_text *r
 	error_text_join_lines(ret_problem);
 }
 
-/* ret_problem: the text that ret_view refers to */
+/* Look at the instance. ret_view refers to the text in ret_problem. */
 static void look(const struct service *service, struct error_text *ret_problem,
 		 struct service_view *ret_view)
 {
@@ -105,7 +108,7 @@ static void describe(const struct service *service, char ret_line[SERVICE_STATUS
 	service_status_line(&view, ret_line);
 }
 
-/* ---- What is told ------------------------------------------------------------------- */
+/* ---- Messages ---------------------------------------------------------------------- */
 
 static void send_outbox(struct service *service)
 {
@@ -120,7 +123,7 @@ static void send_outbox(struct service *service)
 	}
 }
 
-/* Tell news, with the present status. */
+/* Add a message about news, with the present status, to the outbox, and send the outbox. */
 static void tell(struct service *service, enum service_news news)
 {
 	uint64_t extend_us = news == SERVICE_READY ? 0 : EXTENDED_US;
@@ -132,7 +135,9 @@ static void tell(struct service *service, enum service_news news)
 	send_outbox(service);
 }
 
-/* A status that can't be sent is forgotten: the next one is compared with what was sent. */
+/*
+ * Send the status if it has changed. If it can't be sent, on_retry() sends the status of that time.
+ */
 static void tell_status(struct service *service)
 {
 	char line[SERVICE_STATUS_SIZE], text[SERVICE_TEXT_SIZE];
@@ -156,8 +161,8 @@ static bool is_settled(const struct service *service)
 		return true;
 	look(service, &problem, &view);
 	/*
-	 * After a takeover the instance serves already. To wait for a slot whose workers fail would
-	 * let the supervisor's deadline for a start end the others.
+	 * After a takeover the instance serves already. If this waited for a slot whose workers
+	 * fail, the supervisor's deadline for a start would end the other workers, too.
 	 */
 	if (supervisor_took_over(service->instance->supervisor) && view.count[SERVICE_SLOT_READY])
 		return true;
@@ -203,7 +208,7 @@ static void on_extend(evutil_socket_t fd, short what, void *context)
 	if (service->is_stopping ? clock_ms() > service->stop_until_ms : !service->is_reloading)
 		return;
 	service_message(SERVICE_STATUS, NULL, 0, EXTENDED_US, text);
-	(void)service_socket_send(&service->socket, text); /* the next one follows */
+	(void)service_socket_send(&service->socket, text); /* if it is lost, the next one follows */
 	timer_start(service->extend, EXTEND_MS);
 }
 
@@ -213,10 +218,11 @@ static void on_watchdog(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	(void)service_socket_send(&service->socket, "WATCHDOG=1"); /* the next one follows */
+	(void)service_socket_send(&service->socket,
+				  "WATCHDOG=1"); /* on failure, the next follows */
 }
 
-/* ---- What happens ------------------------------------------------------------------- */
+/* ---- Events ------------------------------------------------------------------------ */
 
 static void begin_reload(struct service *service)
 {
@@ -244,7 +250,10 @@ static void begin_stop(struct service *service)
 	timer_start(service->extend, EXTEND_MS);
 }
 
-/* A worker that is replaced for its age or size is no reload to the supervisor. */
+/*
+ * Returns true if a command or signal has asked for the reload. The supervisor is not told that a
+ * worker is replaced for its age or size.
+ */
 static bool is_requested(const json_t *event)
 {
 	const char *why = json_string_value(json_object_get(event, "why"));
@@ -257,7 +266,7 @@ static void on_event(void *context, const json_t *event)
 	struct service *service = context;
 	const char *name = json_string_value(json_object_get(event, "event"));
 
-	/* At once: a reload may follow at once. */
+	/* READY=1 does not wait for the update timer, as a reload may follow at once. */
 	if (!strcmp(name, "started"))
 		become_ready(service);
 	else if (!strcmp(name, "stopping") && !service->is_stopping)
@@ -277,12 +286,12 @@ void service_note_refused_reload(struct service *service, const char *why)
 		return;
 	tell(service, SERVICE_RELOADING);
 	error_text_set(&service->refused, "%s", why);
-	/* A reload that runs ends the waiting at its own end. */
+	/* If another reload is running, the supervisor waits until that one ends. */
 	if (!service->is_reloading)
 		tell(service, SERVICE_READY);
 }
 
-/* ---- Its life ----------------------------------------------------------------------- */
+/* ---- Open and close ----------------------------------------------------------------- */
 
 static int start_watchdog(struct service *service, struct event_base *base)
 {
@@ -308,12 +317,14 @@ static int make_parts(struct service *service, struct event_base *base)
 	service->follower = journal_follow(service->instance->journal, on_event, service);
 	if (!service->update || !service->retry || !service->extend || !service->follower)
 		return -ENOMEM;
-	/* After a takeover or an upgrade no event says that all slots are ready. */
+	/*
+	 * After a takeover or an upgrade no event says that all slots are ready, so look at once.
+	 */
 	timer_start(service->update, 0);
 	return start_watchdog(service, base);
 }
 
-/* Returns -ENOENT: there is no supervisor to tell. */
+/* Open the socket that NOTIFY_SOCKET names. Returns 0; or -ENOENT: there is no supervisor. */
 static int open_socket(struct service_socket *ret_socket)
 {
 	const char *name = getenv("NOTIFY_SOCKET");

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells the supervisor of this process (systemd, with Type=notify) what happens to the instance: by
- * the messages of sd_notify(3), if NOTIFY_SOCKET names a socket for them. The supervisor of the
- * workers is another thing: see supervise/supervisor.h.
+ * Tells the supervisor of this process (systemd, with Type=notify) what happens to the instance. If
+ * NOTIFY_SOCKET names a socket, the messages of sd_notify(3) are sent to it. This is not the
+ * supervisor of the workers: see supervise/supervisor.h.
  *
- * - READY=1: every slot has been ready, or is drained or failed (after a takeover: one is ready);
- *   the end of a reload
- * - RELOADING=1: a reload of all slots begins; also one that is refused, before READY=1
+ * - READY=1: each slot has been ready, or is drained or failed (after a takeover: one slot is
+ *   ready); also at the end of a reload
+ * - RELOADING=1: a reload of all slots begins, or was refused: then READY=1 follows at once
  * - STOPPING=1: a stop begins
- * - STATUS=...: what has changed, at most five times a second
- * - EXTEND_TIMEOUT_USEC=: while a reload or a stop goes on
- * - WATCHDOG=1: from the main loop, as WATCHDOG_USEC asks for
+ * - STATUS=...: the state of the instance when it has changed, at most five times a second
+ * - EXTEND_TIMEOUT_USEC=: sent while a reload or a stop goes on
+ * - WATCHDOG=1: sent by the main loop, as often as WATCHDOG_USEC asks for
  *
  * MAINPID= is never sent: an upgrade keeps the process.
  */
@@ -24,8 +24,8 @@
 struct service;
 
 /*
- * Begin to tell it. WATCHDOG=1 is sent at once: before an upgrade, another program has sent the
- * last one.
+ * Begin to tell the supervisor. WATCHDOG=1 is sent at once: after an upgrade, the last one was sent
+ * by the previous program.
  *
  * instance     its journal must be open; the other parts are looked at when the loop runs
  * ret_service  NULL: there is no supervisor to tell, or its NOTIFY_SOCKET can't be used, which is
@@ -37,15 +37,15 @@ int service_open(struct event_base *base, const struct instance *instance,
 		 struct service **ret_service);
 
 /*
- * A reload that the supervisor has asked for by a signal was refused. It waits for the end of a
- * reload.
+ * Tell the supervisor that a reload which it has asked for by a signal was refused. Otherwise it
+ * would wait for the end of the reload.
  *
  * service  NULL is allowed
  * why      copied, for the status
  */
 void service_note_refused_reload(struct service *service, const char *why);
 
-/* Stop telling it. NULL is allowed. */
+/* Stop telling the supervisor, and free the service. NULL is allowed. */
 void service_close(struct service *service);
 
 #endif

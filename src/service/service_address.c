@@ -17,7 +17,10 @@ int service_address_parse(const char *text, struct service_address *ret_address)
 	if (length >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	memcpy(address.sun_path, text, length);
-	/* The length ends the name of an abstract socket, and a NUL that of a file: unix(7). */
+	/*
+	 * The name of an abstract socket ends with the address, the name of a file with a NUL:
+	 * unix(7).
+	 */
 	if (text[0] == '@')
 		address.sun_path[0] = '\0';
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the messages of sd_notify(3) go, and how often the watchdog expects one. Pure. */
+/* The address for the messages of sd_notify(3), and the period of the watchdog's messages. Pure. */
 #ifndef STICKY_SERVICE_SERVICE_ADDRESS_H
 #define STICKY_SERVICE_SERVICE_ADDRESS_H
 
@@ -22,8 +22,8 @@ struct service_address {
 int service_address_parse(const char *text, struct service_address *ret_address);
 
 /*
- * Find how often WATCHDOG=1 is to be sent: at half of the time after which the supervisor gives the
- * service up.
+ * Find how often WATCHDOG=1 is to be sent. The period is half of the time after which the
+ * supervisor considers the service dead.
  *
  * usec_text  the value of WATCHDOG_USEC; NULL: it is not set
  * pid_text   the value of WATCHDOG_PID, the process that is watched; NULL: any

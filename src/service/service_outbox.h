@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages that the supervisor must get, in order. It may not read for a while: a message that
- * could not be sent stays here until it can be. Pure.
+ * A queue of messages that the supervisor must get, in order. While the supervisor does not read,
+ * messages that could not be sent wait here. Pure.
  */
 #ifndef STICKY_SERVICE_SERVICE_OUTBOX_H
 #define STICKY_SERVICE_SERVICE_OUTBOX_H
@@ -12,15 +12,15 @@
 
 #define SERVICE_OUTBOX_MAX 8
 
-/* All zero: it is empty. */
+/* An outbox whose bytes are all zero is empty. */
 struct service_outbox {
 	char texts[SERVICE_OUTBOX_MAX][SERVICE_TEXT_SIZE];
 	uint32_t first, count;
 };
 
 /*
- * Add a copy of a message, less than SERVICE_TEXT_SIZE bytes. Without room the oldest one is given
- * up: a later message says what is true now.
+ * Add a copy of a message of less than SERVICE_TEXT_SIZE bytes. If the outbox is full, the oldest
+ * message is dropped, as later ones replace what it says.
  */
 void service_outbox_add(struct service_outbox *outbox, const char *text);
 

@@ -24,7 +24,7 @@ int service_socket_open(const char *name, struct service_socket *ret_socket)
 	return 0;
 }
 
-/* A reader may be slow for long, with room for a message now and then: the log is not filled. */
+/* Log a failure, but not more often than every LOG_EVERY_MS: a slow reader would fill the log. */
 static void note_failure(struct service_socket *socket, int error)
 {
 	uint64_t now = clock_ms();
@@ -40,7 +40,7 @@ static void note_failure(struct service_socket *socket, int error)
 
 int service_socket_send(struct service_socket *socket, const char *text)
 {
-	/* The address is given each time: the supervisor may have made its socket anew. */
+	/* The address is given each time, as the supervisor may have made its socket anew. */
 	ssize_t sent = sendto(socket->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
 			      (const void *)&socket->to.address, socket->to.length);
 	int error = sent < 0 ? -errno : 0;

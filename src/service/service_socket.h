@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way to the supervisor of this process: the socket that NOTIFY_SOCKET names. */
+/* The socket for messages to the supervisor of this process: NOTIFY_SOCKET names where they go. */
 #ifndef STICKY_SERVICE_SERVICE_SOCKET_H
 #define STICKY_SERVICE_SERVICE_SOCKET_H
 
@@ -10,7 +10,7 @@
 struct service_socket {
 	int fd;
 	struct service_address to;
-	uint64_t log_after_ms; /* by clock_ms(): the log names no failure before */
+	uint64_t log_after_ms; /* by clock_ms(): no failure is logged before */
 };
 
 /*
@@ -23,8 +23,8 @@ struct service_socket {
 int service_socket_open(const char *name, struct service_socket *ret_socket);
 
 /*
- * Send a message. It is never waited for the reader: a message that there is no room for is not
- * sent. Failures are logged once a minute.
+ * Send a message without waiting for the reader. If there is no room for it, it is not sent.
+ * Failures are logged at most once a minute.
  *
  * Returns 0 or -errno.
  */

@@ -34,7 +34,7 @@ bool service_view_is_settled(const struct service_view *view)
 	return ready + drained + failed == view->slots && (ready || !failed);
 }
 
-/* Append to a text of a known room. What does not fit is cut off. */
+/* Append to a text in a buffer of `room` bytes. Characters that do not fit are cut off. */
 static void add(char *text, size_t room, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -50,7 +50,7 @@ static void add(char *text, size_t room, const char *format, ...)
 
 void service_status_line(const struct service_view *view, char ret_line[SERVICE_STATUS_SIZE])
 {
-	/* A slot that has no other worker is named by the state of its draining one. */
+	/* The slots whose only worker leaves or drains: the loop counts these by their states. */
 	uint32_t shown = view->count[SERVICE_SLOT_LEAVING] + view->count[SERVICE_SLOT_DRAINING];
 	int state;
 
@@ -69,7 +69,7 @@ void service_status_line(const struct service_view *view, char ret_line[SERVICE_
 	add(ret_line, SERVICE_STATUS_SIZE, "; steering %s", view->steering);
 	if (view->problem[0])
 		add(ret_line, SERVICE_STATUS_SIZE, "; %s", view->problem);
-	/* A message about a reload may have several lines, or the output of a worker in it. */
+	/* The text about a reload may have several lines, or contain the output of a worker. */
 	text_clean_line(ret_line);
 }
 

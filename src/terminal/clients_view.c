@@ -8,7 +8,7 @@
 
 #define SHARE_SIZE 16
 
-/* Write a share as "12.34%", or "-" where there is none. */
+/* Write a share as "12.34%", or "-" if there is none. */
 static void format_share(const json_t *share, char ret_text[SHARE_SIZE])
 {
 	if (json_is_number(share))
@@ -49,7 +49,7 @@ static void show_sums(const json_t *clients, FILE *out)
 			plural(keys));
 }
 
-/* What the list does not tell. */
+/* Say which clients and connections the list leaves out. */
 static void show_limits(const json_t *clients, FILE *out)
 {
 	unsigned long long keys = field_number(clients, "keys");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients with the most open connections as text, for a terminal of 80 columns. */
+/* Writes the clients with the most open connections as text, for a terminal of 80 columns. */
 #ifndef STICKY_TERMINAL_CLIENTS_VIEW_H
 #define STICKY_TERMINAL_CLIENTS_VIEW_H
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /*
- * Write what `clients` shows, and what it cannot see.
+ * Write the text of `stickyctl clients`, and what the list leaves out.
  *
  * clients  the document of GET /v1/clients
  */

@@ -10,10 +10,10 @@
 #include "common/units.h"
 
 #define LINES_MAX 5
-/* A worker that has been restarted so often, and is so young, is said to die again and again. */
+/* A worker with so many restarts that is younger than this is said to die again and again. */
 #define FLAPS_RESTARTS 3
 #define FLAPS_AGE_MS   10000
-#define SLOW_START_MS  10000 /* a worker that has been starting for so long is a problem */
+#define SLOW_START_MS  10000 /* a worker that has been starting for this long is a problem */
 
 #define DETAIL_SIZE   800
 #define INSTANCE_SIZE 128
@@ -100,13 +100,13 @@ static void look_at_output(struct problems *problems, const json_t *status)
 
 /* ---- A worker --------------------------------------------------------------------------- */
 
-/* What is known of a worker and of the slot's previous one, in the words of the messages. */
+/* A slot's worker and the exit of its previous one, in the words of the messages. */
 struct slot_facts {
 	unsigned long long slot;
 	const char *state;
-	const char *how; /* the last worker ended; "": none did */
+	const char *how; /* how the last worker ended; "": none has ended */
 	unsigned long long uptime_ms;
-	bool is_young; /* it is not there, or not for long */
+	bool is_young; /* there is no worker, or it has not run for long */
 	char detail[DETAIL_SIZE];
 };
 
@@ -134,7 +134,7 @@ static struct slot_facts facts_of(const json_t *worker)
 
 	facts.is_young =
 		!json_is_integer(json_object_get(worker, "pid")) || facts.uptime_ms < FLAPS_AGE_MS;
-	/* What it printed last, and what may be done about its end: lines below the message. */
+	/* The worker's last output line, and a hint on its exit, are lines below the message. */
 	add_detail(&facts, "it printed: ", field_text(last_exit, "last_line"));
 	add_detail(&facts, "", field_text(last_exit, "hint"));
 	return facts;
@@ -146,7 +146,10 @@ static bool grows(const struct slot_facts *facts, const json_t *worker)
 	       !strcmp(field_text(worker, "recycle_why"), "--max-rss");
 }
 
-/* A slot that has had no ready worker for a while, and that no command has taken out of service. */
+/*
+ * Report a slot that has had no ready worker for a while, though no command has taken it out of
+ * service.
+ */
 static void look_at_away(struct problems *problems, const struct slot_facts *facts,
 			 const json_t *worker)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is wrong with an instance, and what to type next. */
+/* Writes what is wrong with an instance, and what to type next. */
 #ifndef STICKY_TERMINAL_STATUS_PROBLEMS_H
 #define STICKY_TERMINAL_STATUS_PROBLEMS_H
 

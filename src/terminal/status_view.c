@@ -20,7 +20,7 @@ struct view {
 	const json_t *status;
 	FILE *out;
 	bool colour;
-	bool passes; /* connections are passed to workers: a column more */
+	bool passes; /* connections are passed to workers: one more column */
 };
 
 /* ---- The instance ------------------------------------------------------------------------ */
@@ -56,7 +56,7 @@ static bool counts_placements(const json_t *status)
 	return json_is_true(json_object_get(status, "counts_placements"));
 }
 
-/* Where the BPF program is not used: why not, and what would help. */
+/* Show why the BPF program is not used, and what would help. */
 static void show_engine(const struct view *view)
 {
 	const char *remedy = field_text(view->status, "steering_remedy");
@@ -99,7 +99,9 @@ static const char *colour_of(const char *state)
 	return !strcmp(state, "failed") || !strcmp(state, "hung") ? RED : YELLOW;
 }
 
-/* The colours are no characters of the column: the state is padded by hand. */
+/*
+ * Show a state in its column. The sequences of the colours take no room, so printf() can't pad it.
+ */
 static void show_state(const struct view *view, const char *state)
 {
 	int padding = STATE_WIDTH - (int)strlen(state);
@@ -116,7 +118,7 @@ static void show_count(const struct view *view, int width, unsigned long long co
 	fprintf(view->out, " %*s", width, text);
 }
 
-/* What does not fit into the columns: below the worker's line. */
+/* Show what does not fit into the columns, below the worker's line. */
 static void show_notes(const struct view *view, const json_t *worker)
 {
 	const char *words = field_text(worker, "status");
@@ -146,7 +148,7 @@ static void show_worker(const struct view *view, const json_t *worker)
 
 	if (runs)
 		snprintf(pid, sizeof(pid), "%llu", field_number(worker, "pid"));
-	/* Of a slot without a worker: the time until its next one begins. */
+	/* A slot without a worker shows the time until its next worker starts. */
 	if (runs || field_number(worker, "restart_in_ms"))
 		format_duration(field_number(worker, runs ? "uptime_ms" : "restart_in_ms"), uptime);
 	/* 0 means that the memory could not be measured. */
@@ -185,7 +187,7 @@ static void show_draining_worker(const struct view *view, const json_t *worker)
 	putc('\n', view->out);
 }
 
-/* The workers that finish their last connections. */
+/* Show the workers that finish their last connections. */
 static void show_draining(const struct view *view)
 {
 	const json_t *draining = json_object_get(view->status, "draining");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The status document as text, for a terminal of 80 columns. */
+/* Writes the status document as text, for a terminal of 80 columns. */
 #ifndef STICKY_TERMINAL_STATUS_VIEW_H
 #define STICKY_TERMINAL_STATUS_VIEW_H
 
@@ -8,14 +8,14 @@
 #include <stdio.h>
 
 /*
- * Write what `status` shows. What is wrong comes first, with the next command to type.
+ * Write the text of `stickyctl status`. Problems come first, with the next command to type.
  *
  * status  the document of GET /v1/status
- * colour  with the colours of a terminal
+ * colour  use the colours of a terminal
  */
 void status_view(const json_t *status, bool colour, FILE *out);
 
-/* Returns true where the instance runs, and each slot that is to have a worker has a ready one. */
+/* Returns true if the instance runs, and each slot that should have a worker has a ready one. */
 bool status_is_ready(const json_t *status);
 
 #endif

@@ -44,7 +44,7 @@ void text_lines_fini(struct text_lines *lines)
 
 /* ---- Colours ------------------------------------------------------------------------ */
 
-/* Read "\033[31m" or the like. Returns what is behind it. */
+/* Read a sequence such as "\033[31m". Returns the text behind it. */
 static const char *read_escape(const char *text, enum text_colour *colour)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A text with the colours of a terminal, as status_view() writes it, for a screen that wants lines
- * and columns. Pure, but for the locale: setlocale(3) says which characters there are.
+ * A text with the colours of a terminal, as status_view() writes it, cut into lines and parts for a
+ * screen. Pure, except that the locale (setlocale(3)) decides which bytes are characters.
  */
 #ifndef STICKY_TERMINAL_STYLED_TEXT_H
 #define STICKY_TERMINAL_STYLED_TEXT_H
@@ -11,7 +11,7 @@
 
 enum text_colour { TEXT_PLAIN, TEXT_RED, TEXT_GREEN, TEXT_YELLOW, TEXT_COLOUR_COUNT };
 
-/* The lines of a text. All zero: none. */
+/* The lines of a text. All zero is no lines. */
 struct text_lines {
 	char *text;
 	const char **lines;
@@ -21,7 +21,7 @@ struct text_lines {
 /*
  * Cut a text into lines.
  *
- * text       of malloc(); taken over, also on an error
+ * text       allocated by malloc(); taken over, also on an error
  * ret_lines  freed by text_lines_fini()
  *
  * Returns 0 or -ENOMEM.
@@ -37,22 +37,24 @@ struct text_run {
 	enum text_colour colour;
 };
 
-/* Where text_run_next() is in a line. Begins with the line and TEXT_PLAIN. */
+/* The position of text_run_next() in a line. It begins with the whole line and TEXT_PLAIN. */
 struct text_cursor {
 	const char *rest;
 	enum text_colour colour;
 };
 
-/* Get the next part of the line. Returns false at its end. Sequences that set no colour are left
- * out. */
+/*
+ * Get the next part of the line. Sequences that set no colour are left out. Returns false at the
+ * end of the line.
+ */
 bool text_run_next(struct text_cursor *cursor, struct text_run *ret_run);
 
 /*
- * How much of a text fits?
+ * Find how much of a text fits into some columns.
  *
  * length       of the text, in bytes
- * columns      how many there are
- * ret_columns  how many are used
+ * columns      number of columns that are free
+ * ret_columns  number of columns that are used
  *
  * Returns a number of bytes, at most `length`. A byte that is no character takes one column.
  */

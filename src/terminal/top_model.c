@@ -53,7 +53,7 @@ void top_model_fit(struct top_model *model, size_t lines, size_t room)
 		model->first = last;
 }
 
-/* Returns true if the key moves the lines. */
+/* Scroll, if the key does this. Returns false for another key. */
 static bool scroll(struct top_model *model, int key, size_t lines, size_t room)
 {
 	size_t first = model->first;

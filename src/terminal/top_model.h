@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `top` does at each key, without a terminal: which lines are shown, what is asked, what is
- * ordered. Pure.
+ * Decides what `top` does at each key, without a terminal: which lines it shows, what it asks and
+ * what it orders. Pure.
  */
 #ifndef STICKY_TERMINAL_TOP_MODEL_H
 #define STICKY_TERMINAL_TOP_MODEL_H
@@ -25,13 +25,13 @@ enum top_key {
 enum top_mode {
 	TOP_SHOWS_STATUS,
 	TOP_SHOWS_HELP,
-	TOP_ASKS_SLOT,	  /* which slot? a number is typed */
-	TOP_ASKS_CONSENT, /* really? */
+	TOP_ASKS_SLOT,	  /* the user types the number of a slot */
+	TOP_ASKS_CONSENT, /* the user confirms the order */
 };
 
 enum top_order { TOP_RELOAD, TOP_DRAIN, TOP_READY, TOP_RESTART, TOP_ORDER_COUNT };
 
-/* What the caller is to do after a key. The screen is to be drawn anew after each. */
+/* The result of a key: what the caller is to do. It draws the screen anew after each key. */
 enum top_result {
 	TOP_GO_ON,
 	TOP_REFRESH, /* look at the instance again, now */
@@ -42,26 +42,29 @@ enum top_result {
 #define TOP_DIGITS	 4
 #define TOP_MESSAGE_SIZE 256
 
-/* All zero but for `slots`: as at the start. */
+/* The state of `top`. At the start all is zero except for `slots`. */
 struct top_model {
 	enum top_mode mode;
-	enum top_order order; /* that is asked about, or was sent last */
+	enum top_order order; /* the order that is asked about, or was sent last */
 	char digits[TOP_DIGITS + 1];
 	uint32_t slot;
-	uint32_t slots;			/* of the instance; written by the caller */
-	size_t first;			/* the first line that is shown */
-	char message[TOP_MESSAGE_SIZE]; /* until the next key; "": none */
+	uint32_t slots;			/* number of the instance's slots; written by the caller */
+	size_t first;			/* index of the first line that is shown */
+	char message[TOP_MESSAGE_SIZE]; /* shown until the next key; "": none */
 };
 
 /*
  * Handle a key.
  *
- * lines  of the text that is shown
- * room   lines of the screen for it, at least 1
+ * lines  number of lines of the text that is shown
+ * room   number of lines that the screen has for it, at least 1
  */
 enum top_result top_model_key(struct top_model *model, int key, size_t lines, size_t room);
 
-/* The text or the screen has changed: show no lines behind the end. */
+/*
+ * Scroll back if lines behind the end would be shown. To be called when the text or the screen has
+ * changed.
+ */
 void top_model_fit(struct top_model *model, size_t lines, size_t room);
 
 /* Write the line of the prompt, or the message; "": there is neither. */

@@ -12,7 +12,7 @@
 #include "terminal/top_terminal.h"
 
 #define FOOTER_LINES 2 /* the prompt, and the keys */
-/* How long an escape key waits for the rest of an arrow key's sequence, over a slow line. */
+/* The time that an escape key waits for the rest of an arrow key's sequence, over a slow line. */
 #define ESCAPE_MS 100
 
 struct top_screen {
@@ -112,7 +112,10 @@ static void draw_line(const struct top_screen *screen, int row, const char *line
 		draw_run(screen, &run, &column);
 }
 
-/* The last column stays free: a terminal may scroll when its last cell is written. */
+/*
+ * Draw a line at the bottom. The last column stays free, as a terminal may scroll when its last
+ * cell is written.
+ */
 static void draw_footer(int row, attr_t how, const char *text)
 {
 	int used;

@@ -15,7 +15,10 @@ static bool can_place_cursor(void)
 	return tigetstr(name) != NULL;
 }
 
-/* newterm() of ncurses would end the program if the terminal is not known. */
+/*
+ * Returns true if TERM names a usable terminal. Otherwise newterm() of ncurses would end the
+ * program.
+ */
 static bool is_known(const char *name)
 {
 	int found;
@@ -30,7 +33,7 @@ static const char xterm[] =
 #include "terminal/xterm.terminfo.h"
 	;
 
-/* Most terminals understand what xterm does. */
+/* Returns true for the name of a terminal that understands what xterm understands, as most do. */
 static bool is_like_xterm(const char *name)
 {
 	static const char *const families[] = {"xterm", "screen",    "tmux", "rxvt",  "linux",
@@ -43,7 +46,7 @@ static bool is_like_xterm(const char *name)
 	return false;
 }
 
-/* Small images of containers have no terminfo: use the one that we have brought. */
+/* Use the terminfo entry that stickyctl contains: small images of containers have none. */
 static bool use_own(const char *name)
 {
 	return is_like_xterm(name) && !setenv("TERMINFO", xterm, 1) &&

@@ -114,6 +114,8 @@ class Scale(SlotsTestCase):
                 self.assertIn("stickyctl", result.stderr)
         self.assertEqual(instance.run("scale").returncode, USAGE)
         self.assertEqual(self.stickyctl("scale", "-n", "nobody", "2").returncode, NOT_RUNNING)
+        # The value of an option is not the number of slots.
+        self.assertEqual(self.stickyctl("scale", "--run-dir", "-2", "x").returncode, USAGE)
         self.assertEqual(instance.status()["slots"], 2)
 
 

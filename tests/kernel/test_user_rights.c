@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -311,6 +312,28 @@ static void a_path_is_as_trusted_as_its_directories(void **state)
 	assert_false(trusted_path("/etc/passwd/x"));
 }
 
+/* A name that no file can have is not taken for two names. */
+static void a_name_that_is_too_long_is_not_cut(void **state)
+{
+	char path[sizeof(directory) + NAME_MAX + 8];
+	size_t begin = strlen(directory) + 1;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/", directory);
+	memset(path + begin, 'x', NAME_MAX);
+	path[begin + NAME_MAX] = '\0';
+	assert_int_equal(mkdir(path, 0755), 0);
+	strcpy(path + begin + NAME_MAX, "/y");
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_true(trusted_path(path));
+	strcpy(path + begin + NAME_MAX, "y");
+	assert_false(trusted_path(path));
+	strcpy(path + begin + NAME_MAX, "/y");
+	assert_int_equal(rmdir(path), 0);
+	path[begin + NAME_MAX] = '\0';
+	assert_int_equal(rmdir(path), 0);
+}
+
 static void a_link_is_as_trusted_as_its_owner_and_its_target(void **state)
 {
 	(void)state;
@@ -385,6 +408,7 @@ int main(void)
 		cmocka_unit_test(without_capabilities_nothing_changes),
 		cmocka_unit_test(a_process_that_can_not_come_back_ends),
 		cmocka_unit_test(a_path_is_as_trusted_as_its_directories),
+		cmocka_unit_test(a_name_that_is_too_long_is_not_cut),
 		cmocka_unit_test(a_link_is_as_trusted_as_its_owner_and_its_target),
 		cmocka_unit_test(the_directory_alone_can_be_asked_for),
 	};

@@ -358,6 +358,10 @@ class Help(TestCase):
                   "--reload-order=", "Behind a proxy:", "--trusted-proxy=")]
         self.assertEqual(order, sorted(order))
 
+    def test_no_option_of_start_is_without_a_group(self):
+        """An option that src/cli/start_line.c has in no group is below this title."""
+        self.assertNotIn("Other options:", self.run_stickyctl("start", "--help").stdout)
+
 
 class Misspelt(TestCase):
     CASES = {

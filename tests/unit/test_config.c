@@ -167,7 +167,7 @@ static const struct {
 	{"name", "A.b_c-9", offsetof(struct config, name)},
 	{"config", "/etc/x y.yaml", offsetof(struct config, file)},
 	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
-	{"state-dir", "state", offsetof(struct config, state_dir)},
+	{"state-dir", "v4-prefix", "v6-prefix", "state", offsetof(struct config, state_dir)},
 	{"seed-file", "seed", offsetof(struct config, seed_file)},
 	{"chdir", ".", offsetof(struct config, identity.chdir)},
 	{"user", "www:www", offsetof(struct config, identity.user)},
@@ -505,6 +505,30 @@ static void no_option_is_without_a_test(void **state)
 	assert_int_equal(key_of("workers"), 'w');
 }
 
+/*
+ * The state file stores a hash of each of these options by its number, and programs of other
+ * versions read it. A new one is added at the end, here and in the table.
+ */
+static void options_that_only_a_start_changes_keep_their_numbers(void **state)
+{
+	static const char *const names[] = {
+		"listen",      "worker",	 "behind-proxy",     "dispatchers",  "steering",
+		"slot-listen", "state-dir",	 "tcp-defer-accept", "tcp-fastopen", "freebind",
+		"bind-device", "require-engine", "seed-file",	     "mark",	     "transparent",
+	};
+	size_t i, count = 0;
+
+	(void)state;
+	for (i = 0; option_at(i); i++) {
+		if (option_at(i)->change != CHANGES_AT_START || option_at(i)->doc.every_command)
+			continue;
+		assert_in_range(count, 0, sizeof(names) / sizeof(names[0]) - 1);
+		assert_string_equal(option_at(i)->doc.name, names[count++]);
+	}
+	assert_int_equal(count, sizeof(names) / sizeof(names[0]));
+	assert_in_range(count, 1, CONFIG_FIXED_MAX);
+}
+
 static void defaults_are_those_of_the_interface(void **state)
 {
 	struct config config;
@@ -800,6 +824,7 @@ int main(void)
 		cmocka_unit_test(admin_addresses_are_taken),
 		cmocka_unit_test(bad_values_are_refused_and_change_nothing),
 		cmocka_unit_test(no_option_is_without_a_test),
+		cmocka_unit_test(options_that_only_a_start_changes_keep_their_numbers),
 		cmocka_unit_test(defaults_are_those_of_the_interface),
 		cmocka_unit_test(names_of_64_letters_are_the_longest),
 		cmocka_unit_test(an_unknown_key_is_an_error),

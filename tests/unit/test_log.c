@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +116,33 @@ static void a_line_of_json(void **state)
 	assert_int_equal(json_integer_value(json_object_get(json, "slot")), 3);
 	assert_int_equal(strlen(text_at(json, "time")), 24);
 	json_decref(json);
+}
+
+/*
+ * Without a writer, a line that is longer than the pipe's room is cut off. A write that waits for
+ * the reader would end this program by SIGALRM.
+ */
+static void a_long_line_does_not_wait_for_the_reader(void **state)
+{
+	char why[3 * PIPE_BUF];
+	int saved = dup(STDERR_FILENO);
+	json_t *fields;
+
+	(void)state;
+	memset(why, 'w', sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	assert_true(fcntl(pipe_fd, F_SETPIPE_SZ, 2 * PIPE_BUF) >= 2 * PIPE_BUF);
+	report_set_output(NULL, false);
+	report_set_format(LOG_FORMAT_JSON);
+	assert_true(dup2(pipe_fd, STDERR_FILENO) >= 0);
+	fields = json_pack("{s:s}", "why", why);
+	alarm(5);
+	report_fields(STICKY_LOG_WARN, "an_event", fields, "");
+	alarm(0);
+	json_decref(fields);
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	close(saved);
+	assert_int_equal(strlen(read_seen()), 2 * PIPE_BUF);
 }
 
 /* Fields that are known keep their types, and their line ends. */
@@ -496,6 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LOG_TEST(a_line_of_text),
 		LOG_TEST(a_line_of_json),
+		LOG_TEST(a_long_line_does_not_wait_for_the_reader),
 		LOG_TEST(known_fields_are_as_they_are),
 		LOG_TEST(the_journal_gets_priorities),
 		LOG_TEST(another_file_gets_none),
