@@ -408,9 +408,17 @@ static void begin_socket(const struct hang *hang, struct worker *worker, uint32_
 	if (error)
 		report(STICKY_LOG_WARN, "queue_not_watched", "slot=%u error=\"%s\"",
 		       worker->slot->index, strerror(-error));
+	if (socket->limit)
+		return; /* known from before hang_pause() */
 	if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		socket->limit = info.tcpi_sacked;
 	socket_check_begin(worker, socket, fd);
+}
+
+static void forget_socket(struct watched_socket *socket)
+{
+	hang_watch_fini(&socket->watch);
+	*socket = (struct watched_socket){0};
 }
 
 void hang_begin(struct hang *hang, struct worker *worker)
@@ -418,7 +426,8 @@ void hang_begin(struct hang *hang, struct worker *worker)
 	uint32_t i;
 	int fd;
 
-	worker->hang = calloc(1, sizeof(*worker->hang));
+	if (!worker->hang)
+		worker->hang = calloc(1, sizeof(*worker->hang));
 	if (!worker->hang) {
 		report(STICKY_LOG_WARN, "queue_not_watched", "slot=%u error=\"%s\"",
 		       worker->slot->index, strerror(ENOMEM));
@@ -428,26 +437,36 @@ void hang_begin(struct hang *hang, struct worker *worker)
 		fd = sticky_worker_fd(worker->sockets, i);
 		if (fd >= 0)
 			begin_socket(hang, worker, i, fd);
+		else
+			forget_socket(&worker->hang->sockets[i]);
 	}
 	if (!evtimer_pending(hang->timer, NULL))
 		rest_while_idle(hang);
 }
 
-void hang_end(struct hang *hang, struct worker *worker)
+void hang_pause(struct hang *hang, struct worker *worker)
 {
 	uint32_t i;
 	int fd;
 
-	if (!worker->hang)
-		return;
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
 		fd = sticky_worker_fd(worker->sockets, i);
 		if (fd >= 0)
 			queue_alarm_remove(hang->alarm, fd);
 	}
+}
+
+void hang_end(struct hang *hang, struct worker *worker)
+{
+	uint32_t i;
+
+	if (!worker->hang)
+		return;
+	hang_pause(hang, worker);
+	worker->was_hung = worker->hang->is_hung;
 	set_away(worker, false);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		hang_watch_fini(&worker->hang->sockets[i].watch);
+		forget_socket(&worker->hang->sockets[i]);
 	hang_watch_fini(&worker->hang->passed);
 	free(worker->hang);
 	worker->hang = NULL;

@@ -6,6 +6,7 @@
 import os
 import signal
 import sys
+import time
 
 import harness
 import world
@@ -197,6 +198,17 @@ class Stopped(HangTestCase):
         os.kill(pid, signal.SIGCONT)
         self.assert_answered(clients, 1)
         self.wait_event(successor, "worker_recovered")
+
+    def test_a_stop_does_not_wait_for_it(self):
+        """It is asked to stop at once, though clients wait in its queue."""
+        instance = self.serve_hang(command=(WORKER, "--notify", "--no-accept"))
+        clients = self.connect(["127.9.0.1"])
+        self.wait_hung(instance)
+        began = time.monotonic()
+        self.assertEqual(instance.stop(), 0)
+        # Less than --hang-timeout, which a worker that is not hung yet would have.
+        self.assertLess(time.monotonic() - began, TIMEOUT_MS / 1000)
+        self.assertEqual(len(clients), 1)
 
     def test_a_stop_ends(self):
         instance = self.serve_hang(1, "--hard-shutdown-delay", "200ms")
