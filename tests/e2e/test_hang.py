@@ -374,6 +374,33 @@ class Node(NodeTestCase, HangTestCase):
         self.write("go", "")
         self.assertIn("gen=1", busy.until(b"client="))
 
+    def test_it_stays_hung_while_another_one_opens_a_port(self):
+        """Its sockets are watched anew: it is not reported again, and its clients do not come
+        back for another --hang-timeout."""
+        opens = """
+            server.on('request', request => {
+              if (request.url === '/open') require('http').createServer().listen(3001);
+            });
+            """
+        instance = self.serve_node(self.app(SERVER + opens + LISTENS), *HANG, "--on-hang", "spill")
+        (first, other), (second,) = (self.sources_of(instance, slot, count)
+                                     for slot, count in ((0, 2), (1, 1)))
+        pid = self.stop_worker(instance)
+        waiting = Talk(self, first).send()
+        self.wait_hung(instance)
+        wait_for("the slot's clients to go elsewhere",
+                 lambda: instance.where(other)["slot"] == 1)
+        Talk(self, second).send("/open").until(b"client=")
+        status = instance.wait_status("the port", lambda status: len(status["listeners"]) == 2)
+        self.assertEqual(status["workers"][0]["state"], "hung")
+        self.assertEqual(instance.where(other)["slot"], 1)
+        self.wait_uptime(instance, QUIET_MS)
+        self.assertEqual(len(self.events(instance, "worker_hung")), 1)
+        os.kill(pid, signal.SIGCONT)
+        waiting.until(b"client=")
+        self.wait_event(instance, "worker_recovered")
+        self.assertEqual(len(self.events(instance, "worker_recovered")), 1)
+
     def test_close_and_listen_again(self):
         instance = self.serve_node(
             self.app(self.CLOSES % "setTimeout(() => server.listen(3000), 400);"), *HANG, slots=1)
