@@ -12,12 +12,11 @@
 #include "common/timer.h"
 #include "procfs/process_state.h"
 #include "policy/hang_cause.h"
-#include "listen/listeners.h"
+#include "supervise/hang_lists.h"
 #include "supervise/queue_alarm.h"
 #include "supervise/slot_handover.h"
 #include "supervise/socket_check.h"
 #include "supervise/supervise_internal.h"
-#include "supervise/waiting_list.h"
 #include "supervise/worker_channel.h"
 
 #define LOOK_MIN_MS 10
@@ -47,15 +46,6 @@ static uint64_t timeout_of(const struct hang *hang)
 }
 
 /* ---- What a worker does, and what is done about it ------------------------------------- */
-
-static void note_cpu(struct worker *worker, uint64_t now_ms)
-{
-	struct process_state state = {0};
-
-	(void)process_state_read(pid_of(worker), &state);
-	worker->hang->cpu_ms = state.cpu_ms;
-	worker->hang->cpu_at_ms = now_ms;
-}
 
 static enum hang_cause cause_of(const struct worker *worker, uint64_t now_ms)
 {
@@ -204,93 +194,6 @@ static bool look_at_worker(const struct hang *hang, struct worker *worker, uint6
 	return waits;
 }
 
-/* Returns the worker of a slot if it is watched, else NULL. */
-static struct worker *watched(const struct hang *hang, uint32_t slot)
-{
-	struct worker *worker = hang->supervisor->slots[slot]->current;
-
-	return worker && worker->hang && worker->state == WORKER_READY ? worker : NULL;
-}
-
-static bool wants_list(const struct hang *hang, const struct worker *worker, uint64_t now_ms)
-{
-	uint32_t i;
-
-	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		if (hang_watch_wants_list(&worker->hang->sockets[i].watch, now_ms,
-					  timeout_of(hang)))
-			return true;
-	return false;
-}
-
-static bool one_wants_list(const struct hang *hang, uint64_t now_ms)
-{
-	const struct worker *worker;
-	uint32_t i;
-
-	for (i = 0; i < hang->supervisor->slot_count; i++) {
-		worker = watched(hang, i);
-		if (worker && wants_list(hang, worker, now_ms))
-			return true;
-	}
-	return false;
-}
-
-static void compare_with_list(const struct hang *hang, struct worker *worker, uint64_t now_ms,
-			      const uint16_t *ports, const struct waiting_list *list,
-			      uint64_t *cookies)
-{
-	uint64_t timeout_ms = timeout_of(hang);
-	bool is_first;
-	size_t count;
-	uint32_t i;
-
-	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
-		struct hang_watch *watch = &worker->hang->sockets[i].watch;
-
-		if (!hang_watch_wants_list(watch, now_ms, timeout_ms))
-			continue;
-		is_first = hang_watch_is_first_list(watch);
-		if (is_first)
-			note_cpu(worker, now_ms);
-		count = waiting_list_select(list, worker->slot->index, is_first ? ports[i] : 0,
-					    cookies);
-		hang_watch_list(watch, now_ms, timeout_ms, cookies, count);
-	}
-}
-
-static void compare_all(const struct hang *hang, uint64_t now_ms, const struct waiting_list *list)
-{
-	uint64_t *cookies = malloc((list->count + 1) * sizeof(*cookies));
-	uint16_t ports[STICKY_LISTENERS_LIMIT] = {0};
-	struct worker *worker;
-	uint32_t i;
-
-	listen_ports(hang->supervisor->options.group, ports);
-	for (i = 0; cookies && i < hang->supervisor->slot_count; i++) {
-		worker = watched(hang, i);
-		if (worker)
-			compare_with_list(hang, worker, now_ms, ports, list, cookies);
-	}
-	free(cookies);
-}
-
-/* List the waiting connections, and compare them with the previous list. */
-static void look_at_lists(struct hang *hang, uint64_t now_ms)
-{
-	struct waiting_list list;
-	int error = waiting_list_read(hang->supervisor->options.group, &list);
-
-	if (error && !hang->list_failed)
-		report(STICKY_LOG_WARN, "waiting_not_listed",
-		       "error=\"%s\" so=\"workers that accept nothing are not noticed\"",
-		       strerror(-error));
-	hang->list_failed = error != 0;
-	if (!error)
-		compare_all(hang, now_ms, &list);
-	waiting_list_fini(&list);
-}
-
 /* Look at all workers. Returns true if connections wait for any of them. */
 static bool look(struct hang *hang, uint64_t now_ms)
 {
@@ -300,14 +203,13 @@ static bool look(struct hang *hang, uint64_t now_ms)
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++) {
-		worker = watched(hang, i);
+		worker = hang_watched(supervisor, i);
 		if (worker)
 			waits |= look_at_worker(hang, worker, now_ms);
 	}
-	if (one_wants_list(hang, now_ms))
-		look_at_lists(hang, now_ms);
+	hang_lists_look(supervisor, now_ms, &hang->list_failed);
 	for (i = 0; i < supervisor->slot_count; i++) {
-		worker = watched(hang, i);
+		worker = hang_watched(supervisor, i);
 		if (worker)
 			act(worker, now_ms);
 	}
