@@ -741,10 +741,15 @@ write_unit = install -d -m 755 $(dir $(3)) && sed 's|@BINDIR@|$(2)|' $(UNIT_SOUR
 DOCUMENTS := LICENSE CHANGELOG.md
 EXAMPLES := packaging/stickyctl.logrotate packaging/prometheus/stickyctl.rules.yml \
 	packaging/prometheus/stickyctl.rules.test.yml packaging/grafana/stickyctl.json
-DOCUMENTS_INSTALLED := $(addprefix $(docdir)/,$(DOCUMENTS)) \
+# The library's guide, and the examples that it names. Of its links those to them are kept.
+GUIDE := library.md
+GUIDE_LINKS := 's/\](\.\.\/examples\//](examples\//g; s/\[\([^]]*\)\]([^e][^)]*)/\1/g'
+GUIDE_EXAMPLES := $(addprefix examples/,threads prefork io_uring cpp)
+GUIDE_FILES := $(wildcard $(foreach pattern,Makefile *.[ch] *.[ch]pp,$(addsuffix /$(pattern),$(GUIDE_EXAMPLES))))
+DOCUMENTS_INSTALLED := $(addprefix $(docdir)/,$(DOCUMENTS) $(GUIDE) $(GUIDE_FILES)) \
 	$(addprefix $(docdir)/examples/,$(notdir $(EXAMPLES)))
 # Directories that are of stickyctl alone, the inner ones first.
-OWN_DIRECTORIES := $(docdir)/examples $(docdir) $(datadir)/sticky
+OWN_DIRECTORIES := $(addprefix $(docdir)/,$(GUIDE_EXAMPLES)) $(docdir)/examples $(docdir) $(datadir)/sticky
 # SETCAP=1: any user may run the installed stickyctl with the BPF program, and on ports below 1024.
 SETCAP ?= 0
 FILE_CAPABILITIES := cap_bpf,cap_net_bind_service+ep
@@ -772,6 +777,9 @@ install: all
 	install -d -m 755 $(DESTDIR)$(docdir)/examples
 	install -m 644 $(DOCUMENTS) $(DESTDIR)$(docdir)
 	install -m 644 $(EXAMPLES) $(DESTDIR)$(docdir)/examples
+	sed $(GUIDE_LINKS) docs/$(GUIDE) > $(DESTDIR)$(docdir)/$(GUIDE)
+	chmod 644 $(DESTDIR)$(docdir)/$(GUIDE)
+	$(foreach file,$(GUIDE_FILES),install -D -m 644 $(file) $(DESTDIR)$(docdir)/$(file) &&) true
 	$(if $(filter 1,$(SETCAP)),setcap $(FILE_CAPABILITIES) $(DESTDIR)$(bindir)/stickyctl)
 	@$(if $(DESTDIR),,ldconfig || echo 'run ldconfig as root: programs find libsticky.so.0 after that')
 uninstall:

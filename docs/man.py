@@ -2,20 +2,25 @@
 # SPDX-License-Identifier: MIT
 """Write the manual pages of the library, docs/man/*.3, from the comments of include/sticky.h.
 
-    python3 docs/man.py           write them
-    python3 docs/man.py --check   exit status 1 if they differ from what would be written
+    python3 docs/man.py                    write them
+    python3 docs/man.py --check [HEADER]   exit status 1 if they differ from what would be written
 
 A page holds the functions whose names begin alike: sticky_group(3), sticky_worker(3). sticky(3) is
-the comment at the top of the header. docs/man/aliases has a line "FUNCTION PAGE" for each function;
-`make install` makes a link of each, so that man(1) finds the function.
+the comment at the top of the header. The comment at the head of a section of the header is that of
+its page. docs/man/aliases has a line "NAME PAGE" for each function and each type; `make install` makes
+a link of each, so that man(1) finds the name.
+
+Each comment and each declaration of the header is on a page: where one would be missing, the exit
+status is 1, and nothing is written.
 """
 
 import pathlib
 import re
 import sys
 
+from man_page import Page, comment_text, formatted, head
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-HEADER = ROOT / "include" / "sticky.h"
 PAGES = ROOT / "docs" / "man"
 
 # page -> its title and the beginnings of the names that it has; the first that fits counts.
@@ -25,146 +30,159 @@ GROUPS = {
         "sticky_group_finish_adoption")),
     "sticky_proxies": ("connections of proxies", (
         "sticky_dispatchers", "sticky_group_set_proxies", "sticky_group_set_sample",
-        "struct sticky_prefix")),
+        "sticky_prefix", "STICKY_DISPATCHERS_LIMIT", "STICKY_PROXIES_LIMIT")),
     "sticky_statistics": ("where clients belong, and what has been counted", (
-        "sticky_group_where", "sticky_group_slot_of", "sticky_group_statistics",
-        "sticky_group_counters", "sticky_group_slot_infos", "struct sticky_where",
-        "struct sticky_counters", "struct sticky_slot_info", "sticky_address_parse",
-        "sticky_group_seed_id")),
+        "sticky_group_where", "sticky_group_slot_of", "sticky_group_table", "sticky_group_statistics",
+        "sticky_group_counters", "sticky_group_slot_infos", "sticky_where", "sticky_counters",
+        "sticky_slot_info", "sticky_address_parse", "sticky_group_seed_id", "STICKY_BUCKET_COUNT")),
     "sticky_worker": ("workers of a slot", ("sticky_worker",)),
     "sticky_process": ("a process as the worker", ("sticky_process",)),
     "sticky_errors": ("explanations of errors, and the version", (
-        "sticky_strerror", "sticky_explain", "sticky_version")),
+        "sticky_strerror", "sticky_explain", "sticky_version", "STICKY_EXPLANATION_SIZE",
+        "STICKY_VERSION")),
     "sticky_slot": ("slots of a group", ("sticky_slot", "sticky_group_slots",
                                          "sticky_group_set_slots", "sticky_group_apply")),
-    "sticky_group": ("groups of listening sockets", ("sticky_group", "sticky_engine", "sticky_listen",
-                                                     "struct sticky_group_options", "sticky_log_fn",
-                                                     "sticky_raise_fn", "sticky_restore_fn",
-                                                     "sticky_prepare_fn")),
+    "sticky_group": ("groups of listening sockets", (
+        "sticky_group", "sticky_engine", "sticky_ability", "sticky_listen", "sticky_log",
+        "sticky_raise_fn", "sticky_restore_fn", "sticky_prepare_fn", "STICKY_SEED_SIZE",
+        "STICKY_SLOTS_LIMIT", "STICKY_LISTENERS_LIMIT", "STICKY_ADDRESS_TEXT_SIZE")),
 }
-
-COMMENT = re.compile(r"^/\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
-
-
-def comment_text(comment):
-    """The text of a comment, without its stars."""
-    lines = comment.strip()[2:-2].strip(" ").splitlines()
-    return [re.sub(r"^\s*\* ?", "", line).rstrip() for line in lines]
-
-
-def entries(text):
-    """(names, declaration, comment's lines) of each documented declaration of the header."""
-    at = 0
-    while match := COMMENT.search(text, at):
-        at = match.end()
-        declaration = declaration_at(text, at)
-        if declaration:
-            yield names_of(declaration), declaration, comment_text(match.group(0))
-            at += len(declaration)
+# What a section of the header is called -> the page that it begins.
+SECTIONS = {
+    "Behind a proxy": "sticky_proxies",
+    "A process as the worker": "sticky_process",
+    "Export and import: another process goes on where this one ends": "sticky_takeover",
+}
+# What the preprocessor alone is told.
+GUARDS = re.compile(r"^#ifdef __cplusplus\n.*?^#endif\n|^#ifndef STICKY_H\n#define STICKY_H\n"
+                    r"|^#include [^\n]*\n|^#endif\n", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"/\*.*?\*/\n", re.DOTALL)
 
 
-def declaration_at(text, start):
-    """The declarations up to an empty line: functions share a comment where none is between."""
+def fail(message):
+    raise SystemExit(f"docs/man.py: {message}")
+
+
+def chunks(text):
+    """(comment, declarations) of all that the header has: declarations that an empty line separates
+    from a comment have none, and the other way round."""
+    at, comment = 0, ""
+    while at < len(text):
+        if text[at] == "\n":
+            if comment:
+                yield comment, ""
+            at, comment = at + 1, ""
+        elif match := COMMENT.match(text, at):
+            at, comment = match.end(), comment + match.group(0)
+        else:
+            declarations = declarations_at(text, at)
+            yield comment, declarations
+            at, comment = at + len(declarations), ""
+    if comment:
+        yield comment, ""
+
+
+def declarations_at(text, start):
+    """The declarations up to an empty line or a comment: functions may share a comment."""
     end, depth = start, 0
     for line in text[start:].splitlines(keepends=True):
-        if not depth and (not line.strip() or line.startswith(("#", "/*"))):
+        if not depth and (not line.strip() or line.startswith("/*")):
             break
         depth += line.count("{") - line.count("}")
         end += len(line)
     return text[start:end]
 
 
-def names_of(declaration):
-    bare = re.sub(r"/\*.*?\*/", "", declaration, flags=re.DOTALL)
-    if match := re.match(r"(struct \w+) \{", bare):
+def names_of(declarations):
+    bare = re.sub(r"/\*.*?\*/", "", declarations, flags=re.DOTALL)
+    if match := re.match(r"(?:struct|enum) (\w+) \{", bare):
         return [match.group(1)]
-    return re.findall(r"\b(sticky_\w+)\(", bare)
+    return re.findall(r"^(?:#define|struct) (\w+)\b", bare, re.MULTILINE) or \
+        re.findall(r"\b(sticky_\w+)\(", bare)
+
+
+def may_be_uncommented(declarations):
+    """Constants say beside themselves what they are, and of some types only the name is known."""
+    return all(re.match(r"#define |struct \w+;$", line) for line in declarations.splitlines())
 
 
 def page_of(name):
     for page, (_, beginnings) in GROUPS.items():
         if name.startswith(beginnings):
             return page
-    raise SystemExit(f"docs/man.py: no page for {name}")
+    return fail(f"no page for {name}")
 
 
-def escape(line):
-    line = line.replace("\\", "\\e").replace("-", "\\-")
-    return "\\&" + line if line.startswith((".", "'")) else line
+def read_header(text, pages):
+    """Put all that the header has, behind its first two comments, on the pages. Returns the second
+    comment."""
+    parts = list(chunks(GUARDS.sub("", text)))
+    top = re.fullmatch(r"/\* SPDX.*?\*/\n(.*)", parts[0][0], re.DOTALL)
+    for comment, declarations in parts[1:]:
+        first = comment.partition("\n")[0]
+        if section := re.match(r"/\* ---- (.*?) -+$", first):
+            if declarations or section[1] not in SECTIONS:
+                fail(f"no page for the section {section[1]}")
+            pages[SECTIONS[section[1]]].introduce(comment_text(comment)[1:])
+        elif not declarations:
+            fail(f"on no page: {comment_text(comment)}")
+        elif not comment and not may_be_uncommented(declarations):
+            fail(f"without a comment: {declarations}")
+        else:
+            add(pages, comment, declarations)
+    return comment_text(top[1])
 
 
-def literal(lines):
-    return [".nf", *map(escape, lines), ".fi"]
+def add(pages, comment, declarations):
+    """Add declarations to their page; constants without a comment may have a page each."""
+    names = names_of(declarations)
+    if not names:
+        fail(f"what does this declare? {declarations}")
+    if comment:
+        pages[page_of(names[0])].add(names, declarations, comment_text(comment))
+        return
+    for name, line in zip(names, declarations.splitlines(), strict=True):
+        pages[page_of(name)].add([name], line, [])
 
 
-def formatted(lines):
-    """Paragraphs are filled; lines that are indented are an example or a table, and stay."""
-    block, is_literal = [], False
-    for line in [*lines, ""]:
-        kind = bool(re.match(r"\s{2,}|\w+  +\S", line)) if line else is_literal
-        if block and (kind != is_literal or not line):
-            yield from literal(block) if is_literal else map(escape, block)
-            yield ".PP"
-            block = []
-        is_literal = kind
-        if line:
-            block.append(line)
-
-
-def head(page, title):
-    version = re.search(r'STICKY_VERSION\s+"(.*)"', HEADER.read_text()).group(1)
-    return [f'.TH {page} 3 "" "libsticky {version}" "libsticky"', ".SH NAME",
-            f"{page} \\- {title}"]
-
-
-def write_group(page, title, members):
-    lines = [*head(page, title), ".SH SYNOPSIS", ".nf", ".B #include <sticky.h>", ""]
-    for names, declaration, _ in members:
-        if not names[0].startswith("struct"):
-            lines += [*map(escape, declaration.replace("\t", "        ").splitlines())]
-    lines += [".fi", ".SH DESCRIPTION"]
-    for names, declaration, comment in members:
-        lines += [f".SS {', '.join(escape(name) for name in names)}", *formatted(comment)]
-        if names[0].startswith("struct"):
-            lines += literal(declaration.replace("\t", "        ").splitlines())
-    return [*lines, ".SH SEE ALSO", "sticky(3)"]
-
-
-def write_top(text):
-    comment = comment_text(re.search(r"/\*\n.*?\*/", text, re.DOTALL).group(0))
-    pages = [f".BR {page} (3):\n{title}\n.br" for page, (title, _) in sorted(GROUPS.items())]
-    return [*head("sticky", "sticky sessions in the kernel, for the threads or processes of a program"),
+def write_top(version, comment):
+    see = [f".BR {page} (3):\n{title}\n.br" for page, (title, _) in sorted(GROUPS.items())]
+    return [*head("sticky", version, ["sticky"],
+                  "sticky sessions in the kernel, for the threads or processes of a program"),
             ".SH SYNOPSIS", ".nf", ".B #include <sticky.h>", "",
             "cc server.c $(pkg\\-config \\-\\-cflags \\-\\-libs libsticky)", ".fi",
-            ".SH DESCRIPTION", *formatted(comment), ".SH SEE ALSO", *pages]
+            ".SH DESCRIPTION", *formatted(comment), ".SH SEE ALSO", *see]
+
+
+def make_files(text):
+    """What is to be written: name -> its lines."""
+    version = re.search(r'STICKY_VERSION\s+"(.*)"', text).group(1)
+    pages = {page: Page(page, title) for page, (title, _) in GROUPS.items()}
+    files = {"sticky.3": write_top(version, read_header(text, pages))}
+    aliases = {name: page for page in pages for name in pages[page].names}
+    functions = set(re.findall(r"^\s+(sticky_\w+);", (ROOT / "src/lib/libsticky.map").read_text(),
+                               re.MULTILINE))
+    if missing := functions - set(aliases):
+        fail(f"in no declaration: {', '.join(sorted(missing))}")
+    for page, content in pages.items():
+        files[f"{page}.3"] = content.lines(version)
+    files["aliases"] = sorted(f"{name} {page}" for name, page in aliases.items() if name not in pages)
+    return {name: "\n".join(lines) + "\n" for name, lines in files.items()}
 
 
 def main():
-    text = HEADER.read_text()
-    members = {page: [] for page in GROUPS}
-    aliases = []
-    for names, declaration, comment in entries(text):
-        if names:
-            members[page_of(names[0])].append((names, declaration, comment))
-        aliases += [f"{name} {page_of(names[0])}" for name in names
-                    if not name.startswith("struct")]
-    files = {"sticky.3": write_top(text), "aliases": sorted(aliases)}
-    for page, (title, _) in GROUPS.items():
-        files[f"{page}.3"] = write_group(page, title, members[page])
-    functions = set(re.findall(r"^\s+(sticky_\w+);", (ROOT / "src/lib/libsticky.map").read_text(),
-                               re.MULTILINE))
-    missing = functions - {alias.split()[0] for alias in aliases}
-    if missing:
-        raise SystemExit(f"docs/man.py: without a comment: {', '.join(sorted(missing))}")
-    stale = [name for name, lines in files.items()
-             if not (PAGES / name).exists() or (PAGES / name).read_text() != "\n".join(lines) + "\n"]
-    if "--check" in sys.argv[1:]:
+    arguments = sys.argv[1:]
+    is_check = arguments[:1] == ["--check"]
+    header = pathlib.Path(arguments[1]) if arguments[1:] else ROOT / "include" / "sticky.h"
+    files = make_files(header.read_text())
+    stale = [name for name, text in files.items()
+             if not (PAGES / name).exists() or (PAGES / name).read_text() != text]
+    if is_check:
         if stale:
             print(f"docs/man differs from sticky.h: make man ({', '.join(stale)})", file=sys.stderr)
         return 1 if stale else 0
-    PAGES.mkdir(exist_ok=True)
     for name in stale:
-        (PAGES / name).write_text("\n".join(files[name]) + "\n")
+        (PAGES / name).write_text(files[name])
     return 0
 
 

@@ -10,8 +10,9 @@
  * counts the workers of the slot. While a slot has no ready worker, its connections wait in a
  * holding socket of the group, and the next ready worker gets them in order.
  *
- *     struct sticky_group_options options = { .size = sizeof(options), .slots = 4 };
+ *     struct sticky_group_options options = {.slots = 4};
  *     struct sticky_group *group;
+ *     options.size = sizeof(options);
  *     sticky_group_open(&options, &group);
  *     sticky_group_listen(group, "127.0.0.1:8080");
  *     // for each slot, in a thread of its own:
@@ -114,6 +115,7 @@ enum sticky_ability {
 	STICKY_CAN_DISPATCH = 16
 };
 
+/* How important a message is: see sticky_log_fn. */
 enum sticky_log_level {
 	STICKY_LOG_ERROR, /* something does not work */
 	STICKY_LOG_WARN,  /* it works, but not as it should */
@@ -166,6 +168,10 @@ typedef void sticky_restore_fn(void *context, unsigned int previous);
  */
 typedef int sticky_prepare_fn(void *context, uint32_t listener, int fd);
 
+/*
+ * What sticky_group_open() and sticky_group_adopt() are told. `size` and `slots` are required. A
+ * member that is zero has its default: initialize the structure with zeros, and set what differs.
+ */
 struct sticky_group_options {
 	size_t size;	/* sizeof(struct sticky_group_options) */
 	uint32_t slots; /* 1 to STICKY_SLOTS_LIMIT; required */
@@ -206,7 +212,7 @@ const char *sticky_version(void);
  *   -ENOEXEC     the kernel's verifier refuses the program; its last lines are reported to `log` as
  *                events "libbpf" of the level STICKY_LOG_DEBUG
  *   -ENOMEM, -EMFILE, -ENFILE
- * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC.
+ * sticky_explain() explains -EPERM, -EOPNOTSUPP and -ENOEXEC of this function.
  *
  * Costs some 20 ms, for two loads of the program and two waits for running programs. One load is
  * for a test: does this kernel wake a sleeping acceptor when a connection is moved to its socket?
@@ -214,10 +220,12 @@ const char *sticky_version(void);
 int sticky_group_open(const struct sticky_group_options *options, struct sticky_group **ret_group);
 
 /*
- * Explain why sticky_group_open() failed, and what to do about it. The function looks at the
- * capabilities, namespaces and filters of this process, and at the kernel.
+ * Explain why sticky_group_open() or sticky_group_adopt() failed, and what to do about it. The
+ * function looks at the capabilities, namespaces and filters of this process, and at the kernel. It
+ * takes -EPERM for a refusal of bpf(2): where another function returned that, the cause may be
+ * another one, such as an option that `prepare` sets. sticky_strerror() names all of them.
  *
- * error     what sticky_group_open() returned
+ * error     what sticky_group_open() or sticky_group_adopt() returned
  * size      bytes at ret_text; STICKY_EXPLANATION_SIZE always suffices
  * ret_text  a line with the cause, a newline, a line with the remedy
  */
@@ -225,7 +233,7 @@ void sticky_explain(int error, size_t size, char *ret_text);
 
 /*
  * Explain an error that a function of this library returned: the cause, a semicolon, and the
- * remedy. Where the cause is a refusal of bpf(2), sticky_explain() says more.
+ * remedy. sticky_explain() says more about the opening of a group.
  *
  * error  a negative errno; its positive value and 0 are understood, too
  *
@@ -235,7 +243,7 @@ const char *sticky_strerror(int error);
 
 /*
  * Close a group: its holding sockets, program and maps. Connections that wait in holding sockets
- * are reset. Workers must have been closed before. NULL is allowed.
+ * are reset. Workers and dispatchers must have been closed before. NULL is allowed.
  */
 void sticky_group_close(struct sticky_group *group);
 
@@ -251,16 +259,17 @@ void sticky_group_close(struct sticky_group *group);
  *
  * Returns the listener's index (0, 1, ... in order of adding), or
  *   -EINVAL         not an address of the form above
- *   -EADDRINUSE     another socket listens there. Without this check a second program of the same
- *                   uid would join the group unnoticed, and take its connections
- *                   (socket(7), SO_REUSEPORT)
+ *   -EADDRINUSE     another socket listens there, or it is a listener of the group. Without this
+ *                   check a second program of the same uid would join the group unnoticed, and take
+ *                   its connections (socket(7), SO_REUSEPORT)
  *   -EADDRNOTAVAIL  no such address on this machine
  *   -EACCES         a port below net.ipv4.ip_unprivileged_port_start without CAP_NET_BIND_SERVICE
  *   -EBUSY          dispatchers are open already
  *   -ESHUTDOWN      the group refuses connections (sticky_group_refuse())
  *   -E2BIG          STICKY_LISTENERS_LIMIT reached
  *   -ENOENT         the name has no address
- *   -EPERM, -ENOMEM, -EMFILE, -ENFILE
+ *   -ENOMEM, -EMFILE, -ENFILE
+ *   others          errors of `prepare`, such as -EPERM for an option that needs a capability
  *
  * Costs one socket for each slot. Needs no CAP_BPF from Linux 5.19 on, as the program is loaded
  * already.
@@ -277,16 +286,22 @@ int sticky_group_listen(struct sticky_group *group, const char *address);
  * fd  bound to an IPv4 or IPv6 address, listening, created under the effective uid of this process.
  *     It gets SO_REUSEPORT, and remains the caller's
  *
- * With STICKY_ENGINE_USER the socket must be closed before the dispatchers are opened.
+ * With STICKY_ENGINE_USER the socket must be closed before the dispatchers are opened. A socket
+ * that another process keeps, as systemd does, can be taken over once more when the group has been
+ * closed. As long as the group is open, no other group may take it over.
  *
  * Returns the listener's index, or
  *   -EINVAL        it does not listen
  *   -EBADF, -ENOTSOCK
+ *   -EBUSY         it has SO_LOCK_FILTER, as all sockets of groups and those of sticky_listen()
+ *                  have: this group would take the connections of that one. Or dispatchers are open
+ *                  already
  *   -EAFNOSUPPORT  neither IPv4 nor IPv6
  *   -EOPNOTSUPP    workers share the sockets of their slot (STICKY_ENGINE_CLASSIC): the kernel does
  *                  not move the queue of the host's socket
- *   -EADDRINUSE    it was created under another uid; or it has connections, and neither
- *                  SO_REUSEADDR (which systemd sets) nor SO_REUSEPORT
+ *   -EADDRINUSE    the group has a listener of its address and device already; it was created
+ *                  under another uid; or it has connections, and neither SO_REUSEADDR (systemd
+ *                  sets it) nor SO_REUSEPORT
  *   others         errors of sticky_group_listen()
  */
 int sticky_group_listen_socket(struct sticky_group *group, int fd);
@@ -421,7 +436,7 @@ struct sticky_where {
  * ret_where  its `size` must be set
  *
  * Returns 0, -EAFNOSUPPORT (another family) or -EINVAL (size). Costs less than 100 ns, plus the
- * time to write the key as text. Makes no system call.
+ * time to write the key as text. Makes no system call, and takes no lock.
  */
 int sticky_group_where(struct sticky_group *group, const struct sockaddr *client,
 		       struct sticky_where *ret_where);
@@ -429,8 +444,8 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 /*
  * The slot of a client, and nothing else: for the host's hot path. See sticky_group_where().
  *
- * Returns the slot or -EAFNOSUPPORT. Costs some 15 ns. Makes no system call, and never waits for a
- * thread that changes the group.
+ * Returns the slot or -EAFNOSUPPORT. Costs some 15 ns. Makes no system call, takes no lock, and
+ * never waits for another thread, whether it looks a client up or changes the group.
  */
 int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client);
 
@@ -439,8 +454,8 @@ int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *clie
  *
  * ret_slots  STICKY_BUCKET_COUNT elements
  *
- * Costs a copy of 128 KiB. Makes no system call, and never waits for a thread that changes the
- * group.
+ * Costs a copy of 128 KiB, and another one if the table changes meanwhile. Makes no system call,
+ * and takes no lock.
  */
 void sticky_group_table(struct sticky_group *group, uint16_t *ret_slots);
 
@@ -547,9 +562,11 @@ struct sticky_slot_info {
  * worker may accept a connection that is reset.
  *
  * Returns 0 (the program places connections, or the group does not use it); a number: the program
- * was attached again for so many listeners; or
+ * was attached again for so many listeners; or, if it was attached again for none, the first error:
  *   -EAGAIN  no reply within 20 ms: a busy machine, or a packet filter
  *   others   errors of socket(2), bind(2), connect(2), and of sticky_worker_open()
+ * All listeners are checked, also after an error. A listener whose address the machine does not
+ * have (IP_FREEBIND) gets no connections, and is left out.
  *
  * Costs about seven system calls for each listener.
  */
@@ -592,6 +609,7 @@ int sticky_group_slot_infos(struct sticky_group *group, uint32_t count,
  *   -EINVAL      no such slot
  *   -EADDRINUSE  the effective uid is not the one that made the first socket
  *   -EACCES, -ENOMEM, -EMFILE, -ENFILE
+ *   others       errors of `prepare`, such as -EPERM for an option that needs a capability
  *
  * Costs four system calls for each listener.
  */
@@ -632,7 +650,10 @@ uint32_t sticky_worker_queue(const struct sticky_worker *worker);
  * kernel moves these here, too. Close it soon, as connections wait in the queue of a previous
  * worker that does not accept any more.
  *
- * Returns 0 (also if it has the slot already), or
+ * No client is sent to a slot that sticky_group_set_slots() has removed, whether its worker is
+ * ready or not. If the slot is added again, it is held: the worker then becomes ready once more.
+ *
+ * Returns 0 (also if it has the slot already, or if the slot was removed), or
  *   -EINVAL     one of its sockets does not listen any more (shutdown(2) on a listening socket
  *               ends it for good); the slot stays as it was
  *   -ESHUTDOWN  the group refuses connections (sticky_group_refuse())
@@ -719,8 +740,8 @@ struct sticky_prefix {
  * may_go_direct  what happens while there is no dispatcher, as their process has died: a proxy's
  *                connection goes to the slot of the proxy's own address (true), or is refused
  *
- * Returns 0, -E2BIG, -EINVAL (bits), -ENOMEM, or an error of bpf(2). Costs a system call for each
- * range.
+ * Returns 0, -E2BIG, -EINVAL (bits), -EOPNOTSUPP (without STICKY_CAN_DISPATCH, unless count is 0),
+ * -ENOMEM, or an error of bpf(2). Costs a system call for each range.
  */
 int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_prefix *proxies,
 			     size_t count, bool may_go_direct);
@@ -730,9 +751,10 @@ int sticky_group_set_proxies(struct sticky_group *group, const struct sticky_pre
  * proxy is missing in the list. The host must pass them on according to the address that they come
  * from.
  *
- * one_in  a power of two, or 0: none
+ * one_in  2, 4, 8 or another power of two: one connection in so many; 0: none
  *
- * Returns 0, -EINVAL, or an error of bpf(2).
+ * Returns 0, -EINVAL, -EOPNOTSUPP (without STICKY_CAN_DISPATCH, unless one_in is 0), or an error of
+ * bpf(2).
  */
 int sticky_group_set_sample(struct sticky_group *group, uint32_t one_in);
 
@@ -775,10 +797,11 @@ void sticky_dispatchers_close(struct sticky_dispatchers *dispatchers);
  *     // set up what the program needs, then:
  *     sticky_process_ready(process);
  *     for (;;) {
+ *         struct pollfd polled = {sticky_process_fd(process), POLLIN, 0};
  *         struct sockaddr_storage client;
- *         struct pollfd poller = { .fd = sticky_process_fd(process), .events = POLLIN };
- *         poll(&poller, 1, -1);
- *         while ((fd = sticky_process_accept(process, &client, SOCK_CLOEXEC)) >= 0)
+ *         poll(&polled, 1, -1);
+ *         int fd = sticky_process_accept(process, &client, SOCK_CLOEXEC);
+ *         if (fd >= 0)
  *             serve(fd, &client);
  *     }
  *
@@ -852,8 +875,10 @@ void sticky_process_close(struct sticky_process *process);
  * workers (pidfd_getfd(2)), or inherits them over execve(2).
  *
  *     sticky_group_adopt(&options, directory, &group);
- *     sticky_group_adopt_listener(group, fd);            // for each listener, in their order
- *     sticky_worker_adopt(group, slot, generation, fds, &worker);      // for each live worker
+ *     // for each listener, in their order:
+ *     sticky_group_adopt_listener(group, fd);
+ *     // for each live worker:
+ *     sticky_worker_adopt(group, slot, generation, fds, &worker);
  *     sticky_group_finish_adoption(group);
  *
  * Connections that waited in the previous process's holding sockets ended with it, unless it
@@ -865,9 +890,18 @@ void sticky_process_close(struct sticky_process *process);
  * the process dies. sticky_group_close() removes them.
  *
  * directory  an existing one on a BPF file system (/sys/fs/bpf/...), writable by no other user: a
- *            process that can open the maps can change where clients go
+ *            process that can open the maps can change where clients go. One for each group: the
+ *            pins of a process that has died without sticky_group_close() are still there. Import
+ *            them, or remove the files
  *
- * Returns 0, -EPERM (not a BPF file system, or no CAP_BPF), or another -errno.
+ * Returns 0, or
+ *   -EEXIST      pins are there already, perhaps of another group
+ *   -EBUSY       the group is pinned already: by this function, or by the one that it was imported
+ *                from
+ *   -EPERM       not a BPF file system, or no CAP_BPF
+ *   -EOPNOTSUPP  without STICKY_CAN_SURVIVE
+ *   others       errors of bpf(2)
+ * and no pin has been added.
  */
 int sticky_group_pin(struct sticky_group *group, const char *directory);
 
@@ -892,7 +926,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
  *     listener keeps its index then, and has neither sockets nor an address.
  *
  * Returns its index, -ENOENT (there is no such listener), -EBADF (-1 in a group that is not being
- * adopted), or another -errno.
+ * adopted), or another -errno; after an error the group is as it was.
  */
 int sticky_group_adopt_listener(struct sticky_group *group, int fd);
 
@@ -900,17 +934,20 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd);
  * Import a worker.
  *
  * generation  of this worker
- * fds         its listening sockets, one for each listener; they are duplicated, and remain the
- *             caller's. -1: the worker does not serve the listener, see sticky_worker_serve()
+ * fds         its listening sockets, one for each listener, in the order of the listeners; they are
+ *             duplicated, and remain the caller's. -1: the worker does not serve the listener, see
+ *             sticky_worker_serve()
  *
  * The worker has the slot if its sockets are in the kernel's map. Otherwise it is like a worker
  * that sticky_worker_open() has just opened.
  *
  * Returns 1 (it has the slot), 0 (it does not), or
- *   -EINVAL        no such slot, or a descriptor that is not open
- *   -ENOTSOCK      a descriptor that is not a socket
- *   -EAFNOSUPPORT  a socket of another family than the listener
- *   -EBUSY         the worker that has the slot has the same socket
+ *   -EINVAL         no such slot, or a descriptor that is not open
+ *   -ENOTSOCK       a descriptor that is not a socket
+ *   -EAFNOSUPPORT   a socket of another family than the listener
+ *   -EADDRNOTAVAIL  a socket that is bound to another address, port or device than the listener, or
+ *                   to none: clients of the slot would go there
+ *   -EBUSY          the worker that has the slot has the same socket
  *   -EMFILE, -ENOMEM
  * A socket that does not listen any more is found by sticky_worker_ready().
  */

@@ -9,8 +9,22 @@ tree=$(realpath "$BUILD")/installed
 rm -rf "$tree"
 where="DESTDIR=$tree prefix=/usr libdir=/usr/lib/somewhere"
 $MAKE install $where >/dev/null
-for file in LICENSE CHANGELOG.md examples/stickyctl.rules.yml; do
+for file in LICENSE CHANGELOG.md library.md examples/stickyctl.rules.yml; do
 	test -s "$tree/usr/share/doc/stickyctl/$file"
+done
+
+# The guide of the library names files that are beside it, and no others.
+guide=$tree/usr/share/doc/stickyctl/library.md
+links=$(grep -o '](.[^)]*)' "$guide" | sed 's/](\(.*\))/\1/')
+if [ "$(echo "$links" | grep -c '^examples/')" -lt 4 ]; then
+	echo "the links of library.md are: $links" >&2
+	exit 1
+fi
+for file in $links; do
+	if [ ! -s "$tree/usr/share/doc/stickyctl/$file" ]; then
+		echo "library.md names $file, which is not installed" >&2
+		exit 1
+	fi
 done
 
 export PKG_CONFIG_PATH="$tree/usr/lib/somewhere/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$tree"
@@ -22,8 +36,9 @@ if [ -z "$version" ] || [ "$version" != "$said" ]; then
 fi
 pkg-config --exists 'libsticky >= 0.1'
 
-# Each function has its manual page.
-for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p' src/lib/libsticky.abi); do
+# Each function and each type has its manual page.
+for name in $(sed -n 's/^symbol \(sticky_[a-z_]*\)@.*/\1/p; s/^\(struct\|enum\) \(sticky_[a-z_]*\) {.*/\2/p' \
+	src/lib/libsticky.abi); do
 	if ! grep -q "$name" "$tree/usr/share/man/man3/$name.3"; then
 		echo "no manual page for $name" >&2
 		exit 1
@@ -79,6 +94,16 @@ $CC tests/consumer.c -I"$tree/usr/include" "$tree/usr/lib/somewhere/libsticky.a"
 	$(pkg-config --static --libs-only-l libsticky | sed 's/-lsticky//') -o "$tree/static"
 "$tree/static"
 rm "$tree/shared" "$tree/static"
+
+# An installed example is built by the makefile beside it.
+export PKG_CONFIG_SYSROOT_DIR="$tree"
+for example in threads prefork; do
+	cp -r "$tree/usr/share/doc/stickyctl/examples/$example" "$tree/$example"
+	$MAKE -C "$tree/$example" CC="$CC" >/dev/null
+	test -x "$tree/$example/server"
+	rm -r "${tree:?}/$example"
+done
+unset PKG_CONFIG_SYSROOT_DIR
 
 # Only root may give a file capabilities, and not on every file system.
 if [ "$(id -u)" = 0 ] && command -v getcap >/dev/null && $MAKE install SETCAP=1 $where >/dev/null 2>&1; then

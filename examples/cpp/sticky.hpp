@@ -9,7 +9,8 @@
  *     worker.ready();
  *     accept4(worker.fd(), ...);
  *
- * A group must outlive its workers: declare it first.
+ * Each worker keeps the group open: it is closed when the Group object and all its Workers are
+ * gone. Objects can be moved, and not copied.
  */
 #ifndef STICKY_HPP
 #define STICKY_HPP
@@ -106,34 +107,32 @@ class Group
 		return group.get();
 	}
 
+	Group(Group &&) = default;
+	Group &operator=(Group &&) = default;
+
       private:
-	struct Close {
-		void operator()(sticky_group *group) const
-		{
-			sticky_group_close(group);
-		}
-	};
+	friend class Worker;
 
 	void open(const sticky_group_options &options)
 	{
 		sticky_group *opened = nullptr;
 
 		check(sticky_group_open(&options, &opened), "sticky_group_open");
-		group.reset(opened);
+		group.reset(opened, sticky_group_close);
 	}
 
-	std::unique_ptr<sticky_group, Close> group;
+	std::shared_ptr<sticky_group> group;
 };
 
 class Worker
 {
       public:
-	Worker(Group &group, std::uint32_t slot)
+	Worker(const Group &group, std::uint32_t slot)
 	{
 		sticky_worker *opened = nullptr;
 
 		check(sticky_worker_open(group.get(), slot, &opened), "sticky_worker_open");
-		worker.reset(opened);
+		worker = {opened, Close{group.group}};
 	}
 
 	void ready()
@@ -168,6 +167,8 @@ class Worker
 
       private:
 	struct Close {
+		std::shared_ptr<sticky_group> group; /* is closed after the worker, if at all */
+
 		void operator()(sticky_worker *worker) const
 		{
 			sticky_worker_close(worker);

@@ -249,7 +249,8 @@ function problemOf(worker, status) {
     return `Slot ${slot} has no worker${how}; the next one starts in ` +
       `${duration(worker.restart_in_ms)}: ${logs}${detailOf(exit)}`;
   if (worker.state === "starting" && worker.uptime_ms >= SLOW_START_MS)
-    return `Slot ${slot} has been starting for ${duration(worker.uptime_ms)}, and is not ready: ${logs}`;
+    return `Slot ${slot} has been starting for ${duration(worker.uptime_ms)}, and is not ready` +
+      `${worker.not_ready ? `, as ${worker.not_ready.why}` : ""}: ${logs}`;
   return null;
 }
 
@@ -281,7 +282,9 @@ function showHead(status) {
   setText(byId("name"), status.name);
   setState(byId("state"), status.state);
   setText(byId("facts"), `pid ${status.pid}, up ${duration(status.uptime_ms)}, ` +
-    `listening on ${status.listeners.join(", ") || "nothing yet"}`);
+    `listening on ${status.listeners.map((address) => (
+      status.closed_listeners.includes(address) ? `${address} (closed)` : address
+    )).join(", ") || "nothing yet"}`);
   setText(byId("why"), `steering ${status.steering}: ${status.steering_reason}`);
   setText(byId("version"), `stickyctl ${status.version}`);
 }

@@ -22,6 +22,14 @@ static json_t *hung_json(const struct slot_view *view)
 	return view->has_worker ? json_integer((json_int_t)view->hung_ms) : json_null();
 }
 
+static json_t *not_ready_json(const struct slot_view *view)
+{
+	if (!view->not_ready_reason[0])
+		return json_null();
+	return json_pack("{s:s, s:s}", "why", view->not_ready_reason, "hint",
+			 view->not_ready_hint ? view->not_ready_hint : "");
+}
+
 static json_t *slot_listen_json(const struct instance *instance, uint32_t slot)
 {
 	const char *form = instance->config->slot_listen;
@@ -40,7 +48,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",
@@ -54,7 +62,8 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 		(int)view->draining, "killed", (int)view->killed, "recycles",
 		(json_int_t)view->recycles, "recycle_why",
 		view->recycle_why ? json_string(view->recycle_why) : json_null(), "hung_ms",
-		hung_json(view), "last_exit", exit_json(view, instance->ring, slot), "slot_listen",
+		hung_json(view), "not_ready", not_ready_json(view), "last_exit",
+		exit_json(view, instance->ring, slot), "slot_listen",
 		slot_listen_json(instance, slot));
 }
 
@@ -101,6 +110,19 @@ static json_t *listeners_json(struct sticky_group *group)
 		if (!sticky_group_listener_address(group, i, sizeof(text), text))
 			json_array_append_new(listeners, json_string(text));
 	return listeners;
+}
+
+/* The listeners on which nothing listens. */
+static json_t *closed_json(const struct instance *instance)
+{
+	uint32_t closed = closed_listeners(instance->supervisor), i;
+	json_t *all = listeners_json(instance->group), *list = json_array();
+
+	for (i = 0; i < json_array_size(all); i++)
+		if (closed & 1u << i)
+			json_array_append(list, json_array_get(all, i));
+	json_decref(all);
+	return list;
 }
 
 /* Read a counter that the threads of the dispatchers increment. */
@@ -256,6 +278,7 @@ json_t *status_of_instance(const struct instance *instance)
 			(json_int_t)supervisor_steering_restored(instance->supervisor),
 			"output_lost", output_lost_json(instance));
 	survey_fini(&survey);
+	json_object_set_new(json, "closed_listeners", closed_json(instance));
 	json_object_set_new(json, "admin",
 			    instance->has_admin ? json_string(instance->config->admin)
 						: json_null());

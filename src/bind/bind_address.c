@@ -19,7 +19,7 @@ static bool is_zero(const uint8_t *bytes, size_t count)
 	return true;
 }
 
-static bool is_every(const struct bind_address *address)
+bool bind_address_is_every(const struct bind_address *address)
 {
 	return is_zero(address->host, sizeof(address->host));
 }
@@ -57,7 +57,7 @@ static int read_v6(const void *bytes, size_t length, bool only_v6, struct bind_a
 		memcpy(address.host, v6.sin6_addr.s6_addr + 12, 4);
 	} else {
 		memcpy(address.host, &v6.sin6_addr, sizeof(v6.sin6_addr));
-		address.is_dual = is_every(&address) && !only_v6;
+		address.is_dual = bind_address_is_every(&address) && !only_v6;
 		if (IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr))
 			address.zone = v6.sin6_scope_id;
 	}
@@ -81,7 +81,7 @@ static bool is_same(const struct bind_address *a, const struct bind_address *b)
 /* Does every connection to the address `part` arrive at `whole` as well? */
 static bool covers(const struct bind_address *whole, const struct bind_address *part)
 {
-	return is_every(whole) &&
+	return bind_address_is_every(whole) &&
 	       (whole->is_dual || (whole->is_v6 == part->is_v6 && !part->is_dual));
 }
 

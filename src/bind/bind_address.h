@@ -38,6 +38,9 @@ enum bind_overlap {
 int bind_address_read(const void *bytes, size_t length, bool is_v6, bool only_v6,
 		      struct bind_address *ret_address);
 
+/* Is this every address of its family, or of both? */
+bool bind_address_is_every(const struct bind_address *address);
+
 /* Compare the address that a worker asks for with the address of a listener. */
 enum bind_overlap bind_address_compare(const struct bind_address *asked,
 				       const struct bind_address *listener);

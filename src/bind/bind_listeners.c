@@ -9,6 +9,7 @@
 #include "bind/bind_caller.h"
 #include "common/log.h"
 #include "rights/privilege.h"
+#include "listen/address_wider.h"
 #include "listen/listeners.h"
 
 int bind_listeners_read(int fd, struct bind_address *ret_address)
@@ -81,6 +82,20 @@ int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_wo
 		return found;
 	}
 	return found < 0 ? -ENOENT : found;
+}
+
+void bind_listeners_say_wider(struct bind_listeners *listeners, const struct bind_address *asked,
+			      uint32_t listener)
+{
+	char text[BIND_ADDRESS_TEXT_SIZE], listens[STICKY_ADDRESS_TEXT_SIZE];
+
+	if (listeners->wider & 1u << listener || bind_address_is_every(asked) ||
+	    bind_address_compare(asked, &listeners->addresses[listener]) != BIND_OVERLAP_NARROWER)
+		return;
+	listeners->wider |= 1u << listener;
+	bind_address_format(asked, text);
+	sticky_group_listener_address(listeners->options.group, listener, sizeof(listens), listens);
+	address_wider_report(text, listens);
 }
 
 uint32_t bind_listeners_all(const struct bind_listeners *listeners)

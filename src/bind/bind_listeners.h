@@ -25,6 +25,7 @@ struct bind_listeners {
 	struct bind_listeners_options options;
 	struct bind_address addresses[STICKY_LISTENERS_LIMIT];
 	uint32_t count; /* number of `addresses` that are known */
+	uint32_t wider; /* listeners of which bind_listeners_say_wider() has warned, one bit each */
 };
 
 /*
@@ -39,6 +40,13 @@ struct bind_listeners {
  */
 int bind_listeners_find(struct bind_listeners *listeners, const struct sticky_worker *sockets,
 			const struct bind_address *asked, uint32_t bound);
+
+/*
+ * Warn once for each listener that a worker has asked for one address, and -l has opened all: a
+ * server that was for this machine alone is open to all others.
+ */
+void bind_listeners_say_wider(struct bind_listeners *listeners, const struct bind_address *asked,
+			      uint32_t listener);
 
 /* Read the address to which a TCP socket is bound. Returns 0 or -errno. */
 int bind_listeners_read(int fd, struct bind_address *ret_address);

@@ -131,6 +131,7 @@ static int give(struct bind_worker *worker, const struct bind_call *call,
 	}
 	worker->bound |= 1u << listener;
 	say_family(worker, caller, listener);
+	bind_listeners_say_wider(&worker->workers->listeners, &caller->address, (uint32_t)listener);
 	if (worker->workers->listeners.options.gives_sockets)
 		take_back(worker, call, fd, FIRST_SOCKET + listener);
 	return 0;

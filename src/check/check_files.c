@@ -21,7 +21,7 @@ struct look {
 	const struct config *config;
 	const struct origins *origins;
 	struct problems *mistakes;
-	struct problems *notes;
+	struct problems *notes; /* NULL: only what is certain, and in the file, is told */
 };
 
 static void add(const struct look *look, struct problems *problems, const char *option,
@@ -29,6 +29,9 @@ static void add(const struct look *look, struct problems *problems, const char *
 {
 	char place[ORIGIN_TEXT_SIZE];
 
+	if (!problems ||
+	    (!look->notes && origin_of(look->origins, option_by_name(option)) != ORIGIN_FILE))
+		return;
 	origin_place(look->origins, option_by_name(option), place);
 	problems_add(problems, "%s: %s%s%s", place, what, why ? ": " : "", why ? why : "");
 }
@@ -74,10 +77,13 @@ static void look_at_env_files(const struct look *look)
 	struct error_text why;
 	size_t i;
 
-	for (i = 0; i < files->count; i++)
-		if (environment_read_file(&environment, files->items[i], NULL, 0,
-					  look->config->name, &why))
+	for (i = 0; i < files->count; i++) {
+		int error = environment_read_file(&environment, files->items[i], NULL, 0,
+						  look->config->name, &why);
+
+		if (error && (look->notes || (error != -EACCES && error != -EPERM)))
 			add(look, look->mistakes, "env-file", why.text, NULL);
+	}
 	environment_fini(&environment);
 }
 
@@ -94,21 +100,22 @@ static void look_at_proxies(const struct look *look)
 }
 
 /* Returns NULL, or the reason why programs can't run in a directory. */
-static const char *directory_problem(const char *path)
+static const char *directory_problem(const struct look *look, const char *path)
 {
 	struct stat status;
+	int error = stat(path, &status) ? errno : 0;
 
-	if (stat(path, &status))
-		return strerror(errno);
-	if (!S_ISDIR(status.st_mode))
-		return strerror(ENOTDIR);
-	return access(path, X_OK) ? strerror(errno) : NULL;
+	if (!error && !S_ISDIR(status.st_mode))
+		error = ENOTDIR;
+	if (!error && access(path, X_OK))
+		error = errno;
+	return error && (look->notes || error != EACCES) ? strerror(error) : NULL;
 }
 
 static void look_at_chdir(const struct look *look)
 {
 	const char *chosen = look->config->identity.chdir;
-	const char *why = chosen ? directory_problem(chosen) : NULL;
+	const char *why = chosen ? directory_problem(look, chosen) : NULL;
 
 	if (why)
 		add(look, look->mistakes, "chdir", chosen, why);
@@ -158,7 +165,7 @@ static void look_at_slot_listen(const struct look *look)
 	strcpy(path, address + 5);
 	slash = strrchr(path, '/');
 	*slash = '\0';
-	why = *path && !strstr(path, "{slot}") ? directory_problem(path) : NULL;
+	why = *path && !strstr(path, "{slot}") ? directory_problem(look, path) : NULL;
 	if (why)
 		add(look, look->mistakes, "slot-listen", path, why);
 }
@@ -235,4 +242,23 @@ void check_files(const struct config *config, const struct origins *origins,
 	look_at_slot_listen(&look);
 	look_at_device(&look);
 	look_at_command(&look);
+}
+
+void check_before_start(const struct config *config, const struct origins *origins,
+			struct problems *mistakes)
+{
+	const struct look look = {config, origins, mistakes, NULL};
+
+	look_at_user(&look);
+	look_at_seed(&look);
+}
+
+void check_start(const struct config *config, const struct origins *origins,
+		 struct problems *mistakes)
+{
+	const struct look look = {config, origins, mistakes, NULL};
+
+	look_at_env_files(&look);
+	look_at_chdir(&look);
+	look_at_slot_listen(&look);
 }

@@ -17,4 +17,21 @@
 void check_files(const struct config *config, const struct origins *origins,
 		 struct problems *mistakes, struct problems *notes);
 
+/*
+ * Look for the user and the seed that the file names. `start` refuses wrong ones in any case.
+ *
+ * mistakes  gets what is certainly wrong, in the file alone
+ */
+void check_before_start(const struct config *config, const struct origins *origins,
+			struct problems *mistakes);
+
+/*
+ * Look for why a start has failed: the files and directories that the file names.
+ * What this process may not read is passed over, as workers may have other rights.
+ *
+ * mistakes  gets what is certainly wrong, in the file alone
+ */
+void check_start(const struct config *config, const struct origins *origins,
+		 struct problems *mistakes);
+
 #endif

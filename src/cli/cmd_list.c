@@ -7,6 +7,7 @@
 #include "client/client.h"
 #include "cli/command.h"
 #include "client/instances.h"
+#include "client/leftovers.h"
 #include "common/json_fields.h"
 #include "common/exit_code.h"
 #include "common/units.h"
@@ -57,12 +58,13 @@ static json_t *describe(const struct found_instance *instance)
 
 	instances_user(instance->uid, sizeof(user), user);
 	instances_remedy(instance, remedy);
-	json = json_pack("{s:s, s:s, s:s, s:s, s:O?, s:O?, s:O?, s:o}", "name", instance->name,
+	json = json_pack("{s:s, s:s, s:s, s:s, s:O?, s:O?, s:O?, s:o, s:i}", "name", instance->name,
 			 "user", user, "run_dir", instance->run_dir, "command", remedy, "pid",
 			 json_object_get(status, "pid"), "uptime_ms",
 			 json_object_get(status, "uptime_ms"), "slots",
 			 json_object_get(status, "slots"), "ready",
-			 status ? json_integer(count_ready(status)) : json_null());
+			 status ? json_integer(count_ready(status)) : json_null(), "left_workers",
+			 (int)instance->left_workers);
 	json_decref(status);
 	return json;
 }
@@ -71,7 +73,9 @@ static void show_line(const json_t *instance)
 {
 	char pid[24] = "-", ready[48] = "-", uptime[DURATION_TEXT_SIZE] = "-";
 
-	if (json_is_integer(json_object_get(instance, "pid"))) {
+	if (field_number(instance, "left_workers")) {
+		snprintf(pid, sizeof(pid), "died");
+	} else if (json_is_integer(json_object_get(instance, "pid"))) {
 		snprintf(pid, sizeof(pid), "%llu", field_number(instance, "pid"));
 		snprintf(ready, sizeof(ready), "%llu/%llu", field_number(instance, "ready"),
 			 field_number(instance, "slots"));
@@ -90,7 +94,8 @@ static void show_others(const json_t *list)
 
 	json_array_foreach(list, i, instance)
 	{
-		if (json_is_integer(json_object_get(instance, "pid")))
+		if (json_is_integer(json_object_get(instance, "pid")) ||
+		    field_number(instance, "left_workers"))
 			continue;
 		if (is_first)
 			puts("more about those of other users:");
@@ -117,6 +122,17 @@ static void show(const json_t *list)
 	show_others(list);
 }
 
+/* Say of one whose controller has died which workers live on, and what to do about them. */
+static void tell_left(const struct found_instance *instance)
+{
+	const struct config config = {.name = instance->name,
+				      .run_dir =
+					      instance->is_default_dir ? NULL : instance->run_dir};
+
+	if (instance->left_workers)
+		leftovers_tell(&config);
+}
+
 static int list(const struct config *config, bool as_json)
 {
 	struct found_instances instances;
@@ -126,11 +142,14 @@ static int list(const struct config *config, bool as_json)
 
 	for (i = 0; i < instances.count; i++)
 		json_array_append_new(found, describe(&instances.list[i]));
-	instances_fini(&instances);
 	if (as_json)
 		json_dumpf(found, stdout, JSON_INDENT(2)), putchar('\n');
 	else
 		show(found);
+	fflush(stdout);
+	for (i = 0; i < instances.count && !as_json; i++)
+		tell_left(&instances.list[i]);
+	instances_fini(&instances);
 	json_decref(found);
 	if (error)
 		fprintf(stderr, "stickyctl: %s\n", strerror(-error));
@@ -149,7 +168,9 @@ int command_list(int argc, char **argv)
 		.parser = parse,
 		.doc = "Show the instances that run on this machine, whatever their names, also "
 		       "those of other users as far as they can be seen. READY is the number of "
-		       "ready workers, and of slots. With --run-dir: those of this directory.",
+		       "ready workers, and of slots. Those whose controller has died are shown, "
+		       "too, "
+		       "while workers of them serve on. With --run-dir: those of this directory.",
 	};
 	struct config config;
 	bool as_json = false;

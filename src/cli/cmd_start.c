@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check/check_files.h"
 #include "config/file_report.h"
 #include "config/options.h"
 #include "common/exit_code.h"
@@ -119,15 +120,49 @@ int start_by(int argc, char **argv, start_fn *fn, bool tells_all)
 	return result;
 }
 
+typedef void check_fn(const struct config *config, const struct origins *origins,
+		      struct problems *mistakes);
+
+/*
+ * Tell the places of mistakes in the file. The sources are read again, as the controller has
+ * changed the configuration. Returns true if there are any.
+ */
+static bool blame_file(const struct config_sources *sources, check_fn *check)
+{
+	bool has_mistakes = false;
+	struct config config;
+	struct file_report report = {0};
+	struct origins origins = {.sources = sources, .report = &report};
+
+	if (!sources_read(sources, &config, &report) && config.file && config.command) {
+		origins.file = config.file;
+		check(&config, &origins, &report.problems);
+		tell_all(&report.problems);
+		has_mistakes = problems_count(&report.problems) > 0;
+	}
+	config_fini(&config);
+	problems_fini(&report.problems);
+	return has_mistakes;
+}
+
 /* Run the instance until it ends. */
 static int run_instance(struct config *config, const struct config_sources *sources)
 {
+	bool failed_at_start = false;
+	int result;
+
+	if (blame_file(sources, check_before_start))
+		return EXIT_BAD_CONFIG;
 	end_with_npm();
 	/*
 	 * After `setcap ...+p` the capabilities are permitted, but not effective. This is enough.
 	 */
 	privilege_raise(PRIVILEGE_NET_BIND_SERVICE | PRIVILEGE_BPF);
-	return controller_run(config, sources, demo_host());
+	result = controller_run(config, sources, demo_host(), &failed_at_start);
+	/* A directory or a file may be there at the next try: the exit code does not forbid it. */
+	if (failed_at_start && result == EXIT_FAILED)
+		(void)blame_file(sources, check_start);
+	return result;
 }
 
 int command_start(int argc, char **argv)

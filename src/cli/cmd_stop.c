@@ -57,7 +57,9 @@ int command_stop(int argc, char **argv)
 		.doc = "Refuse new connections, ask the workers to stop, kill those that have not "
 		       "ended after --hard-shutdown-delay, and end the instance. Returns when it "
 		       "has ended. Exit code 0, or 4 if a worker had to be killed. Workers whose "
-		       "controller was killed are ended, too.",
+		       "controller was killed are ended, too, and their listening sockets that "
+		       "other "
+		       "programs have inherited are shut down.",
 	};
 	struct config config;
 	json_t *answer = NULL;

@@ -35,6 +35,7 @@ static const struct {
 	{"Workers:", "workers worker chdir env env-file user node-preload serialization "},
 	{"When a worker is ready, and when it ends:",
 	 "ready min-uptime ready-timeout restart-limit watchdog hang-timeout on-hang stop-signal "
+	 "stop-message "
 	 "term-after hard-shutdown-delay stop-delay "},
 	{"While a slot has no worker:", "when-down max-retries retry-delay down-answer max-held "},
 	{"Reload:",

@@ -39,7 +39,8 @@ static void tell_others(const struct config *config)
 		      stderr);
 	for (i = 0; i < found.count && i < OTHERS_MAX; i++) {
 		instances_remedy(&found.list[i], remedy);
-		fprintf(stderr, "  %s\n", remedy);
+		fprintf(stderr, "  %s%s\n", remedy,
+			found.list[i].left_workers ? "   (its controller has died)" : "");
 	}
 	if (found.count > OTHERS_MAX)
 		fprintf(stderr, "and %zu more: 'stickyctl list' shows all\n",

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/leftovers.h"
 #include "common/units.h"
 #include "config/setting.h"
 #include "procfs/unix_listeners.h"
@@ -91,7 +92,8 @@ static bool is_known(const struct found_instances *found, const char *run_dir, c
 	return false;
 }
 
-static int add(struct search *search, const char *run_dir, const char *name, uid_t uid)
+static int add(struct search *search, const char *run_dir, const char *name, uid_t uid,
+	       uint32_t left_workers)
 {
 	struct found_instances *found = search->found;
 	struct found_instance *list, *added;
@@ -106,6 +108,7 @@ static int add(struct search *search, const char *run_dir, const char *name, uid
 	added = &list[found->count];
 	*added = (struct found_instance){.name = strdup(name), .run_dir = strdup(run_dir)};
 	added->uid = uid;
+	added->left_workers = left_workers;
 	added->is_default_dir = !strcmp(run_dir, search->own_dir);
 	if (added->name && added->run_dir) {
 		found->count++;
@@ -127,8 +130,13 @@ static int add_entries(struct search *search, const char *run_dir, uid_t uid, DI
 	for (count = 0; !error && count < ENTRIES_MAX && (entry = readdir(directory)); count++) {
 		int length = snprintf(path, sizeof(path), "%s/%s", run_dir, entry->d_name);
 
-		if (length > 0 && (size_t)length < sizeof(path) && rundir_is_taken(path))
-			error = add(search, run_dir, entry->d_name, uid);
+		uint32_t left_workers;
+
+		if (length <= 0 || (size_t)length >= sizeof(path))
+			continue;
+		left_workers = leftovers_count(path);
+		if (left_workers || rundir_is_taken(path))
+			error = add(search, run_dir, entry->d_name, uid, left_workers);
 	}
 	return error;
 }
@@ -193,7 +201,7 @@ static int on_listener(void *context, const char *path)
 		return 0;
 	snprintf(run_dir, sizeof(run_dir), "%.*s", (int)length, path);
 	snprintf(name, sizeof(name), "%.*s", (int)name_length, path + length + 1);
-	return owner_of(run_dir, &uid) ? add(search, run_dir, name, uid) : 0;
+	return owner_of(run_dir, &uid) ? add(search, run_dir, name, uid, 0) : 0;
 }
 
 int instances_find(const char *run_dir, struct found_instances *ret_instances)

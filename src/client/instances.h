@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define INSTANCES_MAX 1024
@@ -14,6 +15,9 @@ struct found_instance {
 	char *run_dir;	     /* the directory that contains the instance's directory */
 	uid_t uid;	     /* the user of the run directory */
 	bool is_default_dir; /* commands find the instance without --run-dir */
+	/* number of workers that live on after their controller has died, see leftovers.h; 0: the
+	 * instance has a controller */
+	uint32_t left_workers;
 };
 
 struct found_instances {
@@ -24,7 +28,8 @@ struct found_instances {
 /*
  * Find the instances that run: in the run directory of this user, in /run/sticky, and in those of
  * other users, /run/user/UID/sticky and /tmp/sticky-UID. An instance in a directory that can't be
- * read is found by its listening socket, if the socket is in this network namespace.
+ * read is found by its listening socket, if the socket is in this network namespace. An instance
+ * whose controller has died is found in directories of this user, while workers of it live on.
  *
  * run_dir  search only this directory; NULL: all of them
  *

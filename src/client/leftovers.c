@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "client/leftover_sockets.h"
 #include "common/clock.h"
 #include "common/error_text.h"
 #include "common/exit_code.h"
@@ -29,8 +30,8 @@ struct leftover {
 struct leftovers {
 	struct leftover *workers;
 	uint32_t count;
-	uint32_t delay_ms;
-	uint32_t pins_id; /* see pin_dir.h */
+	struct state_file_content *content;
+	struct leftover_processes processes; /* of the workers, as they were asked to end */
 };
 
 /* ---- Finding leftover workers ------------------------------------------------------------ */
@@ -62,39 +63,43 @@ static void leftovers_fini(struct leftovers *leftovers)
 		if (leftovers->workers[i].pidfd >= 0)
 			close(leftovers->workers[i].pidfd);
 	free(leftovers->workers);
+	free(leftovers->content);
+	leftover_processes_fini(&leftovers->processes);
 	*leftovers = (struct leftovers){0};
 }
 
-static void add_workers(const struct state_file_content *content, struct leftovers *leftovers)
+static void add_workers(struct leftovers *leftovers)
 {
 	uint32_t i;
 
 	for (i = 0; i < STATE_FILE_WORKERS; i++) {
 		struct leftover *next = &leftovers->workers[leftovers->count];
 
-		*next = (struct leftover){.record = content->worker[i]};
+		*next = (struct leftover){.record = leftovers->content->worker[i]};
 		next->pidfd = open_worker(&next->record);
 		leftovers->count += next->pidfd >= 0;
 	}
-	leftovers->pins_id = content->pins_id;
-	leftovers->delay_ms = content->hard_shutdown_delay_ms ? content->hard_shutdown_delay_ms
-							      : DELAY_DEFAULT_MS;
 }
 
-/* Find the workers that live on. Returns false if there are none. */
-static bool find(const char *directory, struct leftovers *ret_leftovers)
+/*
+ * Find the workers that live on.
+ *
+ * with_sockets  also look for listening sockets of workers that have ended
+ *
+ * Returns false if there are none.
+ */
+static bool find(const char *directory, bool with_sockets, struct leftovers *ret_leftovers)
 {
 	struct leftovers leftovers = {0};
-	struct state_file_content *content;
 	char path[RUNDIR_PATH_SIZE];
 
-	if (rundir_file(directory, "slots", sizeof(path), path) || state_file_read(path, &content))
+	if (rundir_file(directory, "slots", sizeof(path), path) ||
+	    state_file_read(path, &leftovers.content))
 		return false;
 	leftovers.workers = calloc(STATE_FILE_WORKERS, sizeof(*leftovers.workers));
 	if (leftovers.workers)
-		add_workers(content, &leftovers);
-	free(content);
-	if (leftovers.count) {
+		add_workers(&leftovers);
+	if (leftovers.count || (with_sockets && leftover_sockets_listen(leftovers.content))) {
 		*ret_leftovers = leftovers;
 		return true;
 	}
@@ -115,21 +120,43 @@ static void print_workers(const struct leftovers *leftovers)
 		fprintf(stderr, " and %u more", leftovers->count - NAMED_MAX);
 }
 
+uint32_t leftovers_count(const char *directory)
+{
+	struct leftovers leftovers;
+	uint32_t count;
+
+	if (rundir_is_taken(directory) || !find(directory, false, &leftovers))
+		return 0;
+	count = leftovers.count;
+	leftovers_fini(&leftovers);
+	return count;
+}
+
+/* The options that name this instance. */
+static void print_options(const struct config *config)
+{
+	if (strcmp(config->name, "default") != 0)
+		fprintf(stderr, " -n %s", config->name);
+	if (config->run_dir)
+		fprintf(stderr, " --run-dir %s", config->run_dir);
+}
+
 bool leftovers_tell(const struct config *config)
 {
 	char directory[RUNDIR_PATH_SIZE];
 	struct leftovers leftovers;
 
 	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
-	    !find(directory, &leftovers))
+	    !find(directory, false, &leftovers))
 		return false;
 	fprintf(stderr,
 		"stickyctl: the controller of '%s' has died, and its workers serve on without it: ",
 		config->name);
 	print_workers(&leftovers);
-	fputs("\n'stickyctl start' with the same arguments takes them over; 'stickyctl stop' ends "
-	      "them\n",
+	fputs("\n'stickyctl start' with the same arguments takes them over; 'stickyctl stop",
 	      stderr);
+	print_options(config);
+	fputs("' ends them\n", stderr);
 	leftovers_fini(&leftovers);
 	return true;
 }
@@ -217,11 +244,15 @@ static bool await_ends(struct leftovers *leftovers, uint32_t ms)
 
 static int end_all(struct leftovers *leftovers, bool now)
 {
-	int error = for_each(leftovers, now ? kill_worker : ask);
+	uint32_t delay_ms = leftovers->content->hard_shutdown_delay_ms, i;
+	int error;
 
+	for (i = 0; i < leftovers->count; i++)
+		leftover_processes_add(&leftovers->processes, leftovers->workers[i].record.pid);
+	error = for_each(leftovers, now ? kill_worker : ask);
 	if (error)
 		return error == -EPERM ? EXIT_NOT_PERMITTED : EXIT_FAILED;
-	if (await_ends(leftovers, now ? AFTER_KILL_MS : leftovers->delay_ms))
+	if (await_ends(leftovers, now ? AFTER_KILL_MS : delay_ms ? delay_ms : DELAY_DEFAULT_MS))
 		return EXIT_DONE;
 	if (now || for_each(leftovers, kill_worker) || !await_ends(leftovers, AFTER_KILL_MS)) {
 		fputs("stickyctl: workers that were killed have not ended\n", stderr);
@@ -232,13 +263,21 @@ static int end_all(struct leftovers *leftovers, bool now)
 	return EXIT_PARTLY;
 }
 
+/* The workers have ended. What they began may keep their addresses taken, and live on. */
+static void free_addresses(const struct leftovers *leftovers, int *code)
+{
+	if (!leftover_sockets_shut_down(leftovers->content))
+		*code = EXIT_PARTLY;
+	leftover_processes_tell(&leftovers->processes);
+}
+
 static void clean_up(const struct config *config, const struct leftovers *leftovers,
 		     struct rundir *rundir)
 {
 	char pins[PINS_PATH_SIZE];
 
-	pins_locate(config->name, leftovers->pins_id, pins);
-	if (leftovers->pins_id)
+	pins_locate(config->name, leftovers->content->pins_id, pins);
+	if (leftovers->content->pins_id)
 		pins_remove(pins);
 	rundir_release(rundir);
 }
@@ -252,7 +291,7 @@ bool leftovers_stop(const struct config *config, bool now, int *ret_code)
 	pid_t owner;
 
 	if (rundir_locate(config->run_dir, config->name, directory) || rundir_is_taken(directory) ||
-	    !find(directory, &leftovers))
+	    !find(directory, true, &leftovers))
 		return false;
 	/* While we hold the name, no controller can take these workers over. */
 	if (rundir_take(config->run_dir, config->name, &rundir, &owner, &error)) {
@@ -265,10 +304,12 @@ bool leftovers_stop(const struct config *config, bool now, int *ret_code)
 				"stickyctl: the controller of '%s' had died; its workers have been "
 				"ended\n",
 				config->name);
-		if (*ret_code == EXIT_DONE || *ret_code == EXIT_PARTLY)
+		if (*ret_code == EXIT_DONE || *ret_code == EXIT_PARTLY) {
+			free_addresses(&leftovers, ret_code);
 			clean_up(config, &leftovers, &rundir);
-		else
+		} else {
 			rundir_leave(&rundir);
+		}
 	}
 	leftovers_fini(&leftovers);
 	return true;

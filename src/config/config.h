@@ -205,6 +205,7 @@ struct config {
 	uint32_t node_preload;	 /* enum node_preload */
 	uint32_t serialization;	 /* enum node_serialization */
 	uint32_t ready;		 /* enum ready_mode */
+	char *stop_message;	 /* Node.js: NULL: none */
 	uint32_t stop_signal;	 /* an index into the choices, 0: auto; see config_stop_signal() */
 	struct rate restart_limit;
 	struct config_timing timing;

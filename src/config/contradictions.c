@@ -83,6 +83,14 @@ static const char *only_for_node(const struct config *config)
 		       : NULL;
 }
 
+static const char *needs_preload(const struct config *config)
+{
+	return config->node_preload == NODE_PRELOAD_NO
+		       ? "it has no effect: a script that workers load first gives it to them, and "
+			 "--node-preload=no leaves that out"
+		       : NULL;
+}
+
 static const char *stop_signal_after_kill(const struct config *config)
 {
 	if (config->timing.term_after_ms != TERM_AFTER_DEFAULT &&
@@ -132,6 +140,8 @@ static const struct {
 	{"node-preload", only_for_node, true},
 	{"serialization", only_for_node, true},
 	{"term-after", only_for_node, true},
+	{"stop-message", only_for_node, true},
+	{"stop-message", needs_preload, true},
 	{"term-after", stop_signal_after_kill, true},
 	{"on-hang", no_hang, true},
 	{"retry-delay", no_retry, true},

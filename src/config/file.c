@@ -82,12 +82,13 @@ static bool is_empty(const yaml_node_t *node)
 static int set(struct reading *reading, const struct config_option *option, const yaml_node_t *node,
 	       const char *value)
 {
-	char origin[WHAT_SIZE];
+	char origin[WHAT_SIZE + OPTION_SPELLED_SIZE], name[OPTION_SPELLED_SIZE];
 	struct error_text what;
 	int error;
 
+	option_spell(option, name);
 	snprintf(origin, sizeof(origin), "%.200s:%zu:%zu: %s", reading->path,
-		 node->start_mark.line + 1, node->start_mark.column + 1, option->doc.name);
+		 node->start_mark.line + 1, node->start_mark.column + 1, name);
 	error = setting_apply(reading->config, option, value, origin, &what);
 	if (error != -EINVAL)
 		return error;
@@ -99,11 +100,13 @@ static int set_scalar(struct reading *reading, const struct config_option *optio
 		      const yaml_node_t *node)
 {
 	const char *value = text_of(node);
+	char name[OPTION_SPELLED_SIZE];
 
+	option_spell(option, name);
 	if (is_empty(node))
-		return complain(reading, node, "%s: a value is missing", option->doc.name);
+		return complain(reading, node, "%s: a value is missing", name);
 	if (!value)
-		return complain(reading, node, "%s: one value is wanted: %s", option->doc.name,
+		return complain(reading, node, "%s: one value is wanted: %s", name,
 				option->doc.arg);
 	return set(reading, option, node, value);
 }

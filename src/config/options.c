@@ -98,6 +98,12 @@ static const struct config_option options[] = {
 	 KIND_CHOICE,
 	 AT(stop_signal),
 	 .choices = "auto TERM INT QUIT HUP USR1 USR2 WINCH"},
+	{{"stop-message", NO_LETTER, "TEXT",
+	  "Node.js: the message that asks a worker to stop, in the place of the stop signal, where "
+	  "its application listens for messages; for pm2's shutdown_with_message: shutdown (none)",
+	  false},
+	 KIND_TEXT,
+	 AT(stop_message)},
 	{{"min-uptime", NO_LETTER, "TIME",
 	  "A worker that sends no READY=1 is ready after this time; one that ends earlier has "
 	  "crashed, and the next one starts after a delay (1s)",

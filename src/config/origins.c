@@ -93,12 +93,14 @@ void origin_place(const struct origins *origins, const struct config_option *opt
 		  char ret_text[ORIGIN_TEXT_SIZE])
 {
 	const struct file_place *place = &origins->report->places[option_index(option)];
+	char name[OPTION_SPELLED_SIZE];
 	const char *variable;
 
 	switch (origin_of(origins, option)) {
 	case ORIGIN_FILE:
+		option_spell(option, name);
 		snprintf(ret_text, ORIGIN_TEXT_SIZE, "%.200s:%zu:%zu: %s", origins->file,
-			 place->line, place->column, option->doc.name);
+			 place->line, place->column, name);
 		break;
 	case ORIGIN_ENVIRONMENT:
 		variable = config_variable(origins->sources->environment, option);

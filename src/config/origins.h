@@ -31,8 +31,8 @@ void origin_describe(const struct origins *origins, const struct config_option *
 		     char ret_text[ORIGIN_TEXT_SIZE]);
 
 /*
- * Write the place of a value as the beginning of a message: "web.yaml:3:10: workers",
- * "environment STICKYCTL_WORKERS", "--workers". A default is named as "--workers", too.
+ * Write the place of a value as the beginning of a message: "web.yaml:3:10: max_rss",
+ * "environment STICKYCTL_MAX_RSS", "--max-rss". A default is named as "--max-rss", too.
  */
 void origin_place(const struct origins *origins, const struct config_option *option,
 		  char ret_text[ORIGIN_TEXT_SIZE]);

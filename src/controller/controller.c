@@ -206,7 +206,7 @@ static int serve(struct controller *controller)
 }
 
 int controller_run(struct config *config, const struct config_sources *sources,
-		   const struct thread_host *threads)
+		   const struct thread_host *threads, bool *ret_failed_at_start)
 {
 	struct controller *controller = calloc(1, sizeof(*controller));
 	bool ends = false;
@@ -223,6 +223,9 @@ int controller_run(struct config *config, const struct config_sources *sources,
 	if (!result && !ends) {
 		result = set_up(controller);
 		result = result ? result : serve(controller);
+		*ret_failed_at_start =
+			result && (!controller->instance.supervisor ||
+				   !supervisor_has_started(controller->instance.supervisor));
 		teardown(controller);
 	}
 	free(controller);

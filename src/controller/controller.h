@@ -4,6 +4,7 @@
 #define STICKY_CONTROLLER_CONTROLLER_H
 
 #include <event2/event.h>
+#include <stdbool.h>
 
 #include "config/config.h"
 #include "config/sources.h"
@@ -25,11 +26,13 @@ struct thread_host {
  * config   with name and command set; changed by reloads
  * sources  where the configuration came from; read again at each reload
  * threads  runs the workers if there is no command
+ * ret_failed_at_start  the exit code is that of a start that has failed; not set by the process
+ *                      that waits for a --daemon
  *
  * On failure an error message is written to stderr. Returns an exit code.
  */
 int controller_run(struct config *config, const struct config_sources *sources,
-		   const struct thread_host *threads);
+		   const struct thread_host *threads, bool *ret_failed_at_start);
 
 /*
  * Check that this program could be the next controller of the instance, in the place of the running

@@ -15,18 +15,18 @@
 int controller_look_at_command(struct controller *controller)
 {
 	struct config *config = controller->instance.config;
+	const struct advised advised = {controller->directory, getenv("PATH"),
+					config->listen.count > 0};
 	struct error_text error;
 
 	/* --worker says what kind of program the command is. */
 	if (!config->command ||
 	    (config->worker && worker_mode_parse(config->worker) != WORKER_AUTO))
 		return EXIT_DONE;
-	if (advice_of_command(node_command_program(config->command), controller->directory,
-			      config->listen.count > 0, &error)) {
+	if (advice_of_command(config->command, &advised, &error)) {
 		controller_complain("%s", error.text);
 		return EXIT_USAGE;
 	}
-	config->runs_node =
-		node_command_is_node(config->command, controller->directory, getenv("PATH"));
+	config->runs_node = node_command_is_node(config->command, advised.directory, advised.path);
 	return EXIT_DONE;
 }

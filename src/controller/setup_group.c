@@ -124,7 +124,13 @@ static void adopt_group(struct controller *controller)
 	if (!error)
 		return;
 	report(STICKY_LOG_ERROR, "takeover_failed",
-	       "error=\"%s\" so=\"the previous controller's workers are ended\"", strerror(-error));
+	       "error=\"%s\" so=\"the previous controller's workers are ended\"%s",
+	       strerror(-error),
+	       error == -ENOENT
+		       ? " hint=\"its maps are not in this BPF file system, /sys/fs/bpf: they "
+			 "were removed, or it ran in a mount namespace with another one, as "
+			 "'ip netns exec' makes one each time\""
+		       : "");
 	sticky_group_close(controller->instance.group);
 	pins_remove(controller->pins);
 	controller->pins[0] = '\0';

@@ -20,11 +20,6 @@ int bpf_pin_make(const char *directory, const char *name, const struct bpf_map *
 
 	if (make_path(directory, name, path))
 		return -ENAMETOOLONG;
-	/*
-	 * An existing pin was left by an instance that has ended, as each instance uses a directory
-	 * of its own.
-	 */
-	unlink(path);
 	return bpf_obj_pin(bpf_map__fd(map), path);
 }
 

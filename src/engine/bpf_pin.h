@@ -6,7 +6,8 @@
 #include <bpf/libbpf.h>
 #include <stdint.h>
 
-/* Pin a map. An existing pin of that name is replaced. Returns 0 or -errno. */
+/* Pin a map. Returns 0, -EEXIST (there is a pin of that name, perhaps of another group), or -errno.
+ */
 int bpf_pin_make(const char *directory, const char *name, const struct bpf_map *map);
 
 /*

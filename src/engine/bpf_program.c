@@ -201,14 +201,17 @@ int program_pin(const struct loaded_program *program, const struct bpf_access *a
 		const char *directory)
 {
 	unsigned int previous = bpf_access_begin(access);
-	enum program_map map;
+	enum program_map made = 0;
 	int error = 0;
 
-	for (map = 0; !error && map < PROGRAM_MAP_COUNT; map++)
-		error = bpf_pin_make(directory, map_names[map], find_map(program->skeleton, map));
+	while (!error && made < PROGRAM_MAP_COUNT) {
+		error = bpf_pin_make(directory, map_names[made], find_map(program->skeleton, made));
+		made += !error;
+	}
 	bpf_access_end(access, previous);
-	if (error)
-		program_unpin(directory);
+	/* Other pins that are there may be those of another group. */
+	while (error && made > 0)
+		bpf_pin_remove(directory, map_names[--made]);
 	return error;
 }
 

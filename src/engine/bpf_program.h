@@ -52,8 +52,8 @@ int program_fd(const struct loaded_program *program);
 int program_map(const struct loaded_program *program, enum program_map map);
 
 /*
- * Pin all maps in a directory, and replace existing pins of these names. Returns 0, or -errno: then
- * no pin is left. program_unpin() removes the pins.
+ * Pin all maps in a directory. Returns 0; -EEXIST: there are pins of these names, which stay; or
+ * another -errno. No pin has been added then. program_unpin() removes the pins.
  */
 int program_pin(const struct loaded_program *program, const struct bpf_access *access,
 		const char *directory);

@@ -153,9 +153,12 @@ static int kernel_count(struct engine *engine, struct sticky_cpu_counters *ret_s
 static int kernel_pin(struct engine *engine, const char *directory)
 {
 	struct kernel_engine *kernel = of(engine);
-	char *pins = strdup(directory);
+	char *pins;
 	int error;
 
+	if (kernel->pins)
+		return -EBUSY;
+	pins = strdup(directory);
 	if (!pins)
 		return -ENOMEM;
 	error = program_pin(kernel->program, &kernel->access, directory);

@@ -12,10 +12,6 @@
 #define SO_ATTACH_REUSEPORT_EBPF 52
 #endif
 
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62
-#endif
-
 static struct kernel_engine *of(struct engine *engine)
 {
 	return (struct kernel_engine *)engine;
@@ -30,16 +26,15 @@ static int read_key(int socket, struct sticky_listener_key *ret_key)
 	struct sockaddr_in v4;
 	struct sticky_listener_key key = {0};
 	socklen_t length = sizeof(v6);
-	int device = 0;
+	int error;
 
 	if (getsockname(socket, (void *)&v6, &length))
 		return -errno;
 	memcpy(&v4, &v6, sizeof(v4));
-	length = sizeof(device);
-	if (getsockopt(socket, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &length))
-		return -errno;
+	error = listener_read_device(socket, &key.device);
+	if (error)
+		return error;
 	key.family = v4.sin_family;
-	key.device = (uint32_t)device;
 	if (key.family == AF_INET6) {
 		key.port = ntohs(v6.sin6_port);
 		memcpy(key.address, &v6.sin6_addr, sizeof(key.address));

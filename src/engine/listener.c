@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
 static int resolve_any(uint16_t port, struct listener *listener)
 {
 	struct sockaddr_in6 *v6 = (void *)&listener->address;
@@ -130,15 +134,19 @@ static uint16_t port_of(const struct listener *listener)
 
 int listener_bind_first(struct listener *listener)
 {
+	bool has_port = port_of(listener);
 	int fd = listener_bind(listener), chosen_port_fd, error;
 
-	if (fd < 0 || port_of(listener))
+	if (fd < 0)
 		return fd;
-	error = listener_learn_port(listener, fd);
+	error = has_port ? listener_read_device(fd, &listener->device)
+			 : listener_learn(listener, fd);
 	if (error) {
 		close(fd);
 		return error;
 	}
+	if (has_port)
+		return fd;
 	chosen_port_fd = fd;
 	fd = listener_bind(listener);
 	close(chosen_port_fd);
@@ -150,21 +158,60 @@ int listener_lock(int fd)
 	return set_flag(fd, SOL_SOCKET, SO_LOCK_FILTER, 1);
 }
 
+bool listener_is_locked(int fd)
+{
+	int is_locked = 0;
+	socklen_t length = sizeof(is_locked);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_LOCK_FILTER, &is_locked, &length) && is_locked;
+}
+
 int listener_listen(const struct listener *listener, int fd)
 {
 	return listen(fd, listener->backlog) ? -errno : listener_lock(fd);
 }
 
-int listener_learn_port(struct listener *listener, int fd)
+int listener_read_device(int fd, uint32_t *ret_device)
+{
+	int device = 0;
+	socklen_t length = sizeof(device);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &device, &length) && errno != ENOPROTOOPT)
+		return -errno;
+	*ret_device = (uint32_t)device;
+	return 0;
+}
+
+int listener_learn(struct listener *listener, int fd)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
+	uint32_t device = 0;
+	int error;
 
 	if (getsockname(fd, (void *)&address, &length))
 		return -errno;
+	error = listener_read_device(fd, &device);
+	if (error)
+		return error;
 	listener->address = address;
 	listener->length = length;
+	listener->device = device;
 	return 0;
+}
+
+bool listener_is_same(const struct listener *a, const struct listener *b)
+{
+	const struct sockaddr_in6 *a6 = (const void *)&a->address, *b6 = (const void *)&b->address;
+	const struct sockaddr_in *a4 = (const void *)&a->address, *b4 = (const void *)&b->address;
+
+	if (a->address.ss_family != b->address.ss_family || a->device != b->device)
+		return false;
+	if (a->address.ss_family == AF_INET6)
+		return a6->sin6_port == b6->sin6_port &&
+		       !memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof(a6->sin6_addr));
+	return a->address.ss_family == AF_INET && a4->sin_port == b4->sin_port &&
+	       a4->sin_addr.s_addr == b4->sin_addr.s_addr;
 }
 
 void listener_wake(int fd)

@@ -22,6 +22,7 @@ struct listener {
 	struct preparation preparation;
 	struct sockaddr_storage address;
 	socklen_t length;
+	uint32_t device; /* index of the interface that its sockets are bound to; 0: any */
 	bool dual_stack; /* [::], which accepts IPv4 clients, too */
 	int backlog;	 /* connections */
 };
@@ -47,8 +48,8 @@ int listener_check_free(const struct listener *listener);
 int listener_bind(const struct listener *listener);
 
 /*
- * Open a listener's first socket, as listener_bind() does. If the port is 0, the kernel chooses a
- * port, which is filled in.
+ * Open a listener's first socket, as listener_bind() does. The device that the host has bound it to
+ * is filled in. If the port is 0, the kernel chooses a port, which is filled in, too.
  *
  * The socket that is returned is bound to that port explicitly. When a socket is closed, the kernel
  * clears a port that it chose itself (inet_put_port(), unless SOCK_BINDPORT_LOCK). The program
@@ -65,8 +66,24 @@ int listener_listen(const struct listener *listener, int fd);
  */
 int listener_lock(int fd);
 
-/* Read the address of a bound socket into the listener, if the port was 0. Returns 0 or -errno. */
-int listener_learn_port(struct listener *listener, int fd);
+/* Returns true if the socket has SO_LOCK_FILTER. All listening sockets of groups have it. */
+bool listener_is_locked(int fd);
+
+/*
+ * Read the index of the interface that a socket is bound to (SO_BINDTODEVICE, or a link-local
+ * address). The index is 0 if there is none, and before Linux 5.0, which does not tell it. Returns
+ * 0 or -errno.
+ */
+int listener_read_device(int fd, uint32_t *ret_device);
+
+/* Read the address and the device of a bound socket into the listener. Returns 0 or -errno. */
+int listener_learn(struct listener *listener, int fd);
+
+/*
+ * Returns true if two listeners have the same address, port and device. IPV6_V6ONLY does not tell
+ * them apart, as the program does not know it (struct sticky_listener_key).
+ */
+bool listener_is_same(const struct listener *a, const struct listener *b);
 
 /*
  * Wake all threads that sleep on a listening socket, in accept(), poll() or epoll_wait(),

@@ -41,7 +41,7 @@ int sticky_group_adopt(const struct sticky_group_options *options, const char *d
 		return error;
 	}
 	group->adopting = true;
-	lookup_refresh(group);
+	lookup_begin(group);
 	group->slot_count = engine_settings(group->engine)->slots;
 	group_learn_of_wake_ups(group);
 	/*
@@ -64,7 +64,7 @@ int group_learn_listener(const struct sticky_group *group, int fd, struct listen
 		return -errno;
 	if (!is_listening)
 		return -EINVAL;
-	if (listener_learn_port(&listener, fd))
+	if (listener_learn(&listener, fd))
 		return -EINVAL;
 	length = sizeof(v6_only);
 	if (listener.address.ss_family == AF_INET6 &&
@@ -90,9 +90,10 @@ int sticky_group_adopt_listener(struct sticky_group *group, int fd)
 		index = group->adopting ? 0 : -EBADF;
 	if (!index)
 		index = engine_adopt_listener(group->engine, fd);
-	if (index >= 0)
+	if (index >= 0) {
 		group->listeners[group->address_count++] = listener;
-	group->listener_count = group->address_count;
+		group->listener_count = group->address_count;
+	}
 	group_unlock(group);
 	return index;
 }
@@ -118,13 +119,19 @@ static bool is_adopted(const struct sticky_group *group, uint32_t slot, uint32_t
 static int check_socket(const struct sticky_group *group, uint32_t slot, uint32_t listener, int fd)
 {
 	const struct listener *what = &group->listeners[listener];
-	int family;
-	socklen_t length = sizeof(family);
+	struct listener own = {.length = 0};
+	socklen_t length = sizeof(int);
+	int family, error;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length))
 		return errno == EBADF ? -EINVAL : -errno;
 	if (listener_is_known(what) && family != what->address.ss_family)
 		return -EAFNOSUPPORT;
+	error = listener_learn(&own, fd);
+	if (error)
+		return error;
+	if (!listener_is_same(&own, what))
+		return -EADDRNOTAVAIL;
 	return is_adopted(group, slot, listener, fd) ? -EBUSY : 0;
 }
 

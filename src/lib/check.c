@@ -22,10 +22,15 @@
 /* The reply comes over loopback within microseconds, or later if ksoftirqd is busy. */
 #define ANSWER_MS 20
 
+/* The machine does not have the address of a listener: no client can connect to it. */
+#define NO_ADDRESS (-EADDRNOTAVAIL)
+
 /*
  * Open the socket of the test connection, bound to an address and port.
  *
  * source  if its port is 0, the kernel chooses one, which is filled in
+ *
+ * Returns the socket, NO_ADDRESS or another -errno.
  */
 static int open_asker(struct sockaddr_storage *source, socklen_t length)
 {
@@ -64,8 +69,11 @@ static struct sockaddr_storage choose_source(struct sticky_group *group, uint32_
 }
 
 /*
- * Returns 0 (refused: the program runs), 1 (accepted: it does not run), -EAGAIN (no reply), or
- * another -errno.
+ * Connect. ENETUNREACH: with net.ipv4.ip_nonlocal_bind the test connection was bound to an address
+ * that the machine does not have.
+ *
+ * Returns 0 (refused: the program runs), 1 (accepted: it does not run), -EAGAIN (no reply),
+ * NO_ADDRESS, or another -errno.
  */
 static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
 {
@@ -81,6 +89,10 @@ static int ask(int fd, const struct sockaddr_storage *address, socklen_t length)
 	}
 	if (error == ECONNREFUSED)
 		return 0;
+	if (error == ENETUNREACH)
+		return NO_ADDRESS;
+	if (error == EADDRNOTAVAIL)
+		return -EAGAIN; /* an earlier test connection of the same ports is not over yet */
 	/* A reset comes after the connection was established. */
 	return error && error != ECONNRESET ? -error : 1;
 }
@@ -106,8 +118,8 @@ static int judge(struct sticky_group *group, uint32_t index, bool was_refused)
 }
 
 /*
- * Returns 0 (the program runs), 1 (it does not run) or -errno. The group is not locked while the
- * kernel is asked.
+ * Returns 0 (the program runs), 1 (it does not run), NO_ADDRESS or another -errno. The group is not
+ * locked while the kernel is asked.
  */
 static int check_listener(struct sticky_group *group, uint32_t index,
 			  const struct listener *listener)
@@ -164,25 +176,41 @@ static void end(struct sticky_group *group)
 	group_unlock(group);
 }
 
+/* Returns 1 if the program was attached again, 0 or -errno. */
+static int check_and_restore(struct sticky_group *group, uint32_t index,
+			     const struct listener *listener)
+{
+	int result, error;
+
+	if (!listener_is_known(listener))
+		return 0;
+	result = check_listener(group, index, listener);
+	if (result == NO_ADDRESS)
+		return 0; /* IP_FREEBIND, or the address was removed: there is nothing to check */
+	if (result <= 0)
+		return result;
+	error = restore(group, index);
+	return error ? error : 1;
+}
+
 int sticky_group_check(struct sticky_group *group)
 {
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t count, i;
-	int lost = 0, result = 0;
+	int restored = 0, error = 0;
 
 	if (group_is_inherited(group))
 		return -ECHILD;
 	if (!begin(group, listeners, &count))
 		return 0;
-	for (i = 0; i < count && result >= 0; i++) {
-		if (!listener_is_known(&listeners[i]))
-			continue;
-		result = check_listener(group, i, &listeners[i]);
-		if (result <= 0)
-			continue;
-		lost++;
-		result = restore(group, i);
+	for (i = 0; i < count; i++) {
+		int result = check_and_restore(group, i, &listeners[i]);
+
+		if (result > 0)
+			restored++;
+		else if (!error)
+			error = result;
 	}
 	end(group);
-	return result < 0 ? result : lost;
+	return restored ? restored : error;
 }

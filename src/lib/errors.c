@@ -18,27 +18,39 @@ static const struct text texts[] = {
 		 "an address of another form, a socket that does not listen, or a structure of "
 		 "another size; "
 		 "compare the call with its description in sticky.h, and set `size` to sizeof"},
-	{EPERM, "the kernel refuses bpf(2), or the directory is not on a BPF file system; "
-		"call sticky_explain(), which says what is missing: CAP_BPF in most cases"},
+	{EPERM, "the kernel refuses bpf(2), which needs CAP_BPF in most cases, or an option that "
+		"the callback `prepare` sets (SO_MARK and IP_TRANSPARENT need CAP_NET_ADMIN), or "
+		"the directory is not on a BPF file system; "
+		"call sticky_explain() if sticky_group_open() or sticky_group_adopt() returned "
+		"this: it says what is missing; else give the process the capability of the "
+		"option"},
 	{EOPNOTSUPP, "this kernel or engine cannot do it: Linux 5.14 with BPF is needed; "
 		     "call sticky_explain(), or use STICKY_ENGINE_USER, which needs no BPF"},
 	{ENOEXEC,
 	 "the kernel's verifier refuses the program; "
 	 "report it with the kernel's version and the messages \"libbpf\" of the log callback"},
-	{EADDRINUSE, "another socket listens on this address, or the sockets of the group belong "
-		     "to another effective uid; "
-		     "end the other program or choose another port, and create all sockets of a "
-		     "group under one uid"},
+	{EADDRINUSE, "another socket listens on this address, the group listens there already, the "
+		     "sockets of the group belong to another effective uid, or a socket for "
+		     "sticky_group_listen_socket() has connections and neither SO_REUSEADDR nor "
+		     "SO_REUSEPORT; "
+		     "end the other program or choose another port, create all sockets of a "
+		     "group under one uid, and set SO_REUSEADDR before bind(2)"},
 	{EADDRNOTAVAIL,
-	 "this machine does not have the address; "
-	 "configure it, or set IP_FREEBIND on each socket by the callback `prepare`"},
+	 "this machine does not have the address, or a socket for sticky_worker_adopt() has not "
+	 "that of its listener; "
+	 "configure the address, set IP_FREEBIND on each socket by the callback `prepare`, or "
+	 "pass the worker's sockets in the order of the listeners"},
 	{EACCES, "a port below net.ipv4.ip_unprivileged_port_start needs CAP_NET_BIND_SERVICE; "
 		 "keep this capability for as long as workers are opened, or use a higher port"},
 	{EAFNOSUPPORT,
 	 "the address or socket is of another family than the listener, or neither IPv4 nor IPv6; "
 	 "use the family of the listener"},
-	{EBUSY, "it is in use already: dispatchers are open, or the socket belongs to a worker; "
+	{EBUSY, "it is in use already: dispatchers are open, the socket belongs to a worker or to "
+		"a group, or the group is pinned; "
 		"close the one before, and use each socket once"},
+	{EEXIST, "the directory has the pins of a group; "
+		 "use another directory, or remove its files if the process of that group has "
+		 "ended"},
 	{ESHUTDOWN, "the group or process has stopped to take new connections; "
 		    "open a new group: sticky_group_refuse() and sticky_process_stopping() cannot "
 		    "be undone"},

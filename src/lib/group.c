@@ -158,7 +158,7 @@ int sticky_group_open(const struct sticky_group_options *options, struct sticky_
 		sticky_group_close(group);
 		return error;
 	}
-	lookup_refresh(group);
+	lookup_begin(group);
 	if (engine_can(group->engine, STICKY_CAN_MOVE_QUEUES))
 		group_learn_of_wake_ups(group);
 	else
@@ -192,9 +192,9 @@ void sticky_group_close(struct sticky_group *group)
 
 	if (!group)
 		return;
+	group_check_close(group);
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		socket_set_close(&group->slots[slot].holding);
-	worker_free_closed(group);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
 		if (group->reserved[i] >= 0)
 			close(group->reserved[i]);

@@ -33,13 +33,14 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 
 	if (ret_where->size < WHERE_FIRST)
 		return -EINVAL;
-	error = lookup_find(group, client, true, &found);
+	error = lookup_find(group, client, &found);
 	if (error)
 		return error;
 	where.bucket = found.bucket;
 	where.slot = found.slot;
 	if (wants_key)
-		error = key_format(&found.settings, &found.key, sizeof(where.key), where.key);
+		error = key_format(&group->lookup->settings, &found.key, sizeof(where.key),
+				   where.key);
 	if (error)
 		return error;
 	return sized_write(&where, WHERE_FIRST, wants_key ? sizeof(where) : WHERE_FIRST, ret_where);
@@ -48,7 +49,7 @@ int sticky_group_where(struct sticky_group *group, const struct sockaddr *client
 int sticky_group_slot_of(struct sticky_group *group, const struct sockaddr *client)
 {
 	struct lookup_result found;
-	int error = lookup_find(group, client, false, &found);
+	int error = lookup_find(group, client, &found);
 
 	return error ? error : (int)found.slot;
 }

@@ -27,7 +27,7 @@ struct sticky_worker {
 	uint32_t slot;
 	uint64_t generation;
 	struct socket_set sockets;
-	struct sticky_worker *next; /* in the group's list of open workers, or of closed ones */
+	struct sticky_worker *next; /* in the group's list of open workers, or of retired ones */
 	bool is_open;		    /* for worker_check() */
 };
 
@@ -43,7 +43,12 @@ struct slot {
 	bool is_nonblocking;
 	uint64_t generation; /* of the worker that was opened last */
 	uint64_t overflows;  /* SYNs dropped by sockets that are closed by now */
-	bool is_away;	     /* its clients go to other slots after the next sticky_group_apply() */
+	/*
+	 * bits of listeners whose shared socket was opened by a growth that has not succeeded yet:
+	 * no program names it
+	 */
+	uint32_t is_new;
+	bool is_away; /* its clients go to other slots after the next sticky_group_apply() */
 };
 
 /* Sockets that belong to no slot any more, and are about to be closed: see deferred_close.c. */
@@ -63,7 +68,7 @@ struct sticky_group {
 	struct log log;
 	struct bpf_access access;
 	struct engine *engine;
-	struct lookup *lookup; /* has a lock of its own */
+	struct lookup *lookup; /* is read without the lock */
 	struct listener listeners[STICKY_LISTENERS_LIMIT];
 	uint32_t address_count; /* listeners */
 	/* number of listeners for which slots have sockets: all of them, or none */
@@ -75,7 +80,6 @@ struct sticky_group {
 	struct preparation preparation; /* without the listener */
 	uint32_t slot_count;
 	struct sticky_worker *workers; /* list of the open workers */
-	struct sticky_worker *closed;  /* list of the closed ones, with STICKY_DEBUG alone */
 	bool refusing;
 	int migration_wakes;	  /* see sticky_group_wakes() */
 	struct closing *closings; /* ordered by due_ns */
@@ -178,11 +182,10 @@ void group_remove_worker(struct sticky_group *group, const struct sticky_worker 
 
 /*
  * The end of a closed worker. It is freed at once, except where the library was built for debugging
- * (STICKY_DEBUG): then it is kept until the end of its group, so that worker_check() finds out that
- * it is used after its close.
+ * (STICKY_DEBUG): then it is kept until the process ends, so that worker_check() finds out that it
+ * is used after its close, also after that of its group.
  */
 void worker_retire(struct sticky_worker *worker);
-void worker_free_closed(struct sticky_group *group);
 
 /*
  * With STICKY_DEBUG: if the worker has been closed, print the function that was called, and
@@ -190,10 +193,25 @@ void worker_free_closed(struct sticky_group *group);
  */
 void worker_check(const struct sticky_worker *worker, const char *function);
 
+/*
+ * With STICKY_DEBUG: if workers or dispatchers of a group that is to be closed are open, print
+ * that, and abort(3): they would use the group after its end. Otherwise this does nothing.
+ */
+void group_check_close(const struct sticky_group *group);
+
 /* ---- shared.c: where all workers of a slot share its sockets ---- */
 
-/* Open the sockets of a slot that it does not have, and let the engine know all of them. */
+/*
+ * Open the sockets of a slot that it does not have, and let the engine know all of them. Those that
+ * were opened are marked in `is_new`.
+ */
 int shared_open(struct sticky_group *group, uint32_t slot);
+
+/*
+ * Close the sockets of a slot that are marked in `is_new`. If several slots have such sockets, that
+ * of the last slot must be closed first: the order of all others in the kernel then stays.
+ */
+void shared_close_new(struct sticky_group *group, uint32_t slot);
 
 /*
  * Open a worker's sockets: duplicates of the slot's. Sockets that do not listen any more are

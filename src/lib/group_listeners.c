@@ -15,13 +15,38 @@ static struct socket_set *slot_own_set(struct sticky_group *group, uint32_t slot
 					   : slot_present_set(&group->slots[slot]);
 }
 
+/* Is this one of the group's listeners already? */
+static bool has_listener(const struct sticky_group *group, const struct listener *listener)
+{
+	uint32_t i;
+
+	for (i = 0; i < group->address_count; i++)
+		if (listener_is_same(&group->listeners[i], listener))
+			return true;
+	return false;
+}
+
+/*
+ * Bind the first socket of a new listener. The program could not tell two listeners of one address
+ * apart, and an address that is only bound (STICKY_ENGINE_USER) looks free to bind(2).
+ */
+static int bind_first(const struct sticky_group *group, struct listener *listener)
+{
+	int fd = listener_bind_first(listener);
+
+	if (fd < 0 || !has_listener(group, listener))
+		return fd;
+	close(fd);
+	return -EADDRINUSE;
+}
+
 /*
  * Open the socket of slot 0 for a new listener. The program is attached to it, and the sockets that
  * follow inherit the program.
  */
 static int open_first(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
-	int fd = listener_bind_first(listener), attached, error;
+	int fd = bind_first(group, listener), attached, error;
 
 	if (fd < 0)
 		return fd;
@@ -106,7 +131,7 @@ static void close_listener(struct sticky_group *group, uint32_t index)
  */
 static int group_reserve(struct sticky_group *group, struct listener *listener, uint32_t index)
 {
-	int fd = listener_bind_first(listener);
+	int fd = bind_first(group, listener);
 
 	if (fd < 0)
 		return fd;
@@ -242,6 +267,11 @@ static int listen_socket_locked(struct sticky_group *group, int fd)
 		return -EOPNOTSUPP;
 	if (listener.address.ss_family != AF_INET && listener.address.ss_family != AF_INET6)
 		return -EAFNOSUPPORT;
+	/* As a group's socket it has a program already, which would be replaced for that group. */
+	if (listener_is_locked(fd))
+		return -EBUSY;
+	if (has_listener(group, &listener))
+		return -EADDRINUSE;
 	/* The kernel looks at this when the other sockets are bound: inet_csk_bind_conflict(). */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &reuse, sizeof(reuse)))
 		return -errno;

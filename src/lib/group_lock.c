@@ -32,16 +32,13 @@ int group_lock_init(struct sticky_group *group)
 	page[0] = MARK;
 	group->fork_mark = page;
 	pthread_mutex_init(&group->lock, NULL);
-	pthread_mutex_init(&group->lookup->lock, NULL);
 	return 0;
 }
 
 void group_lock_fini(struct sticky_group *group)
 {
-	if (!group_is_inherited(group)) {
+	if (!group_is_inherited(group))
 		pthread_mutex_destroy(&group->lock);
-		pthread_mutex_destroy(&group->lookup->lock);
-	}
 	munmap(group->fork_mark, (size_t)sysconf(_SC_PAGESIZE));
 }
 

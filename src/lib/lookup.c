@@ -1,75 +1,55 @@
 // SPDX-License-Identifier: MIT
 #include "lib/lookup.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "engine/address.h"
 #include "lib/group_internal.h"
+
+void lookup_begin(struct sticky_group *group)
+{
+	group->lookup->settings = *engine_settings(group->engine);
+	lookup_refresh(group);
+}
 
 void lookup_refresh(struct sticky_group *group)
 {
 	struct lookup *lookup = group->lookup;
-	uint32_t spare = !lookup->present, bucket;
-	struct lookup_table *table = &lookup->tables[spare];
+	uint32_t next = atomic_load_explicit(&lookup->version, memory_order_relaxed) + 1, bucket;
 
-	/* Only this function, under the group's lock, writes tables: nobody reads the spare one. */
-	table->settings = *engine_settings(group->engine);
+	/* The group's lock lets one thread at a time write. */
 	for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
-		table->slots[bucket] = (uint16_t)engine_slot_of(group->engine, bucket);
-	pthread_mutex_lock(&lookup->lock);
-	lookup->present = spare;
-	pthread_mutex_unlock(&lookup->lock);
+		atomic_store_explicit(&lookup->tables[next % 2][bucket],
+				      (uint16_t)engine_slot_of(group->engine, bucket),
+				      memory_order_release);
+	atomic_store_explicit(&lookup->version, next, memory_order_release);
 }
 
-static int find(const struct lookup_table *table, const struct sockaddr *client, int wants_all,
+int lookup_find(const struct sticky_group *group, const struct sockaddr *client,
 		struct lookup_result *ret_result)
 {
-	struct sticky_key key;
-	uint32_t bucket;
-	int error = address_key(&table->settings, client, &key);
+	const struct lookup *lookup = group->lookup;
+	uint32_t version = atomic_load_explicit(&lookup->version, memory_order_acquire);
+	int error = address_key(&lookup->settings, client, &ret_result->key);
 
 	if (error)
 		return error;
-	bucket = sticky_hash_bucket(sticky_key_hash(&table->settings, &key));
-	ret_result->slot = table->slots[bucket];
-	if (wants_all) {
-		ret_result->bucket = bucket;
-		ret_result->settings = table->settings;
-		ret_result->key = key;
-	}
+	ret_result->bucket =
+		sticky_hash_bucket(sticky_key_hash(&lookup->settings, &ret_result->key));
+	ret_result->slot = atomic_load_explicit(&lookup->tables[version % 2][ret_result->bucket],
+						memory_order_relaxed);
 	return 0;
 }
 
-/* In a child the lock may be locked for ever, by a thread that only the parent has. */
-static bool lookup_lock(struct sticky_group *group)
+void lookup_copy(const struct sticky_group *group, uint16_t ret_slots[STICKY_BUCKETS])
 {
-	bool locks = !group_is_inherited(group);
+	const struct lookup *lookup = group->lookup;
+	uint32_t version, now = atomic_load_explicit(&lookup->version, memory_order_acquire);
+	uint32_t bucket;
 
-	if (locks)
-		pthread_mutex_lock(&group->lookup->lock);
-	return locks;
-}
-
-int lookup_find(struct sticky_group *group, const struct sockaddr *client, int wants_all,
-		struct lookup_result *ret_result)
-{
-	struct lookup *lookup = group->lookup;
-	bool is_locked = lookup_lock(group);
-	int error = find(&lookup->tables[lookup->present], client, wants_all, ret_result);
-
-	if (is_locked)
-		pthread_mutex_unlock(&lookup->lock);
-	return error;
-}
-
-void lookup_copy(struct sticky_group *group, uint16_t ret_slots[STICKY_BUCKETS])
-{
-	struct lookup *lookup = group->lookup;
-	bool is_locked = lookup_lock(group);
-
-	memcpy(ret_slots, lookup->tables[lookup->present].slots,
-	       sizeof(lookup->tables[lookup->present].slots));
-	if (is_locked)
-		pthread_mutex_unlock(&lookup->lock);
+	do {
+		version = now;
+		for (bucket = 0; bucket < STICKY_BUCKETS; bucket++)
+			ret_slots[bucket] = atomic_load_explicit(
+				&lookup->tables[version % 2][bucket], memory_order_acquire);
+		now = atomic_load_explicit(&lookup->version, memory_order_acquire);
+	} while (now != version);
 }

@@ -37,11 +37,17 @@ static int open_one(struct sticky_group *group, uint32_t slot, uint32_t listener
 
 int shared_open(struct sticky_group *group, uint32_t slot)
 {
+	struct slot *state = &group->slots[slot];
+	const struct socket_set previous = state->holding;
 	uint32_t listener;
 	int error = 0;
 
-	for (listener = 0; listener < group->listener_count && !error; listener++)
+	state->is_new = 0;
+	for (listener = 0; listener < group->listener_count && !error; listener++) {
 		error = open_one(group, slot, listener);
+		if (state->holding.fd[listener] != previous.fd[listener])
+			state->is_new |= 1u << listener;
+	}
 	if (error)
 		slot_remove(group, slot);
 	return error;
@@ -52,6 +58,28 @@ static void unwatch(const struct sticky_group *group, int fd)
 {
 	if (group->poll_fd >= 0)
 		epoll_ctl(group->poll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* Close the socket of a slot for a listener, and let the engine know that. */
+static void close_one(struct sticky_group *group, uint32_t slot, uint32_t listener)
+{
+	int *fd = &group->slots[slot].holding.fd[listener];
+
+	engine_lose(group->engine, listener, slot);
+	unwatch(group, *fd);
+	close(*fd);
+	*fd = -1;
+}
+
+void shared_close_new(struct sticky_group *group, uint32_t slot)
+{
+	struct slot *state = &group->slots[slot];
+	uint32_t listener;
+
+	for (listener = 0; listener < group->listener_count; listener++)
+		if (state->is_new & 1u << listener)
+			close_one(group, slot, listener);
+	state->is_new = 0;
 }
 
 /*
@@ -66,14 +94,11 @@ static int drop_dead(struct sticky_group *group)
 
 	for (slot = 0; slot < STICKY_SLOTS_LIMIT; slot++)
 		for (listener = 0; listener < group->listener_count; listener++) {
-			int *fd = &group->slots[slot].holding.fd[listener];
+			int fd = group->slots[slot].holding.fd[listener];
 
-			if (*fd < 0 || is_listening(*fd))
+			if (fd < 0 || is_listening(fd))
 				continue;
-			engine_lose(group->engine, listener, slot);
-			unwatch(group, *fd);
-			close(*fd);
-			*fd = -1;
+			close_one(group, slot, listener);
 			dropped++;
 			log_event(&group->log, STICKY_LOG_WARN, "socket_replaced",
 				  "slot=%u listener=%u why=\"it does not listen any more\"", slot,

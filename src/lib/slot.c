@@ -191,7 +191,9 @@ void slot_remove(struct sticky_group *group, uint32_t slot)
 				  strerror(-error));
 	}
 	/* A socket that is shared stays in the group: its place is another one's otherwise. */
-	if (!state->owner && !group_shares_sockets(group))
+	if (group_shares_sockets(group))
+		shared_close_new(group, slot);
+	else if (!state->owner)
 		deferred_close_add(group, slot, &state->holding);
 	state->owner = NULL;
 }

@@ -37,6 +37,8 @@ static int grow(struct sticky_group *group, uint32_t slots)
 	if (!result)
 		result = write_table(group, slots);
 	if (result >= 0) {
+		for (slot = previous; slot < slots; slot++)
+			group->slots[slot].is_new = 0;
 		group->slot_count = slots;
 		return result;
 	}

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Finds workers that are used after their close, in a library that was built for debugging. */
+/*
+ * Finds workers that are used after their close, and groups that are closed before their workers,
+ * in a library that was built for debugging.
+ */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,25 +11,15 @@
 
 #ifdef STICKY_DEBUG
 
+/* Closed workers of all groups. They are kept until the process ends: see worker_check(). */
+static struct sticky_worker *_Atomic retired;
+
 void worker_retire(struct sticky_worker *worker)
 {
-	struct sticky_group *group = worker->group;
-
-	group_lock(group);
 	worker->is_open = false;
-	worker->next = group->closed;
-	group->closed = worker;
-	group_unlock(group);
-}
-
-void worker_free_closed(struct sticky_group *group)
-{
-	while (group->closed) {
-		struct sticky_worker *worker = group->closed;
-
-		group->closed = worker->next;
-		free(worker);
-	}
+	worker->next = atomic_load(&retired);
+	while (!atomic_compare_exchange_weak(&retired, &worker->next, worker))
+		;
 }
 
 void worker_check(const struct sticky_worker *worker, const char *function)
@@ -39,6 +33,21 @@ void worker_check(const struct sticky_worker *worker, const char *function)
 	abort();
 }
 
+void group_check_close(const struct sticky_group *group)
+{
+	if (group->workers)
+		fprintf(stderr,
+			"libsticky: sticky_group_close() was called while a worker of the slot %u "
+			"is open\n",
+			group->workers->slot);
+	else if (group->dispatchers)
+		fprintf(stderr,
+			"libsticky: sticky_group_close() was called while dispatchers are open\n");
+	else
+		return;
+	abort();
+}
+
 #else
 
 void worker_retire(struct sticky_worker *worker)
@@ -46,15 +55,15 @@ void worker_retire(struct sticky_worker *worker)
 	free(worker);
 }
 
-void worker_free_closed(struct sticky_group *group)
-{
-	(void)group;
-}
-
 void worker_check(const struct sticky_worker *worker, const char *function)
 {
 	(void)worker;
 	(void)function;
+}
+
+void group_check_close(const struct sticky_group *group)
+{
+	(void)group;
 }
 
 #endif

@@ -194,7 +194,8 @@ json_t *cluster_tell_stop(const struct cluster_stop *stop)
 			json_array_append_new(
 				names, json_sprintf("SIG%s", sigabbrev_np(stop->signals[i])));
 	/* Node.js's setTimeout() takes a larger number of milliseconds for 1 ms. */
-	return json_pack("{s:s, s:o, s:I, s:b, s:I}", "cmd", STOP_CMD, "signals", names, "after",
-			 (json_int_t)(stop->after_ms > INT32_MAX ? INT32_MAX : stop->after_ms),
-			 "idle", stop->when_idle, "kept", (json_int_t)stop->kept_ms);
+	return json_pack(
+		"{s:s, s:o, s:I, s:b, s:I, s:s*}", "cmd", STOP_CMD, "signals", names, "after",
+		(json_int_t)(stop->after_ms > INT32_MAX ? INT32_MAX : stop->after_ms), "idle",
+		stop->when_idle, "kept", (json_int_t)stop->kept_ms, "message", stop->message);
 }

@@ -130,6 +130,8 @@ struct cluster_stop {
 	 * connections
 	 */
 	uint32_t kept_ms;
+	/* the handler is that of this message, where the application listens for any; NULL: none */
+	const char *message;
 };
 
 /* Make the message that tells stop.js that the worker is about to be asked to finish. */

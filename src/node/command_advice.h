@@ -7,19 +7,26 @@
 
 #include "common/error_text.h"
 
+struct advised {
+	const char *directory; /* where workers run; its package.json says what `npm start` runs */
+	const char *path;      /* PATH; NULL: there is none */
+	/* -l names an address, so that a shell, bun or deno may be any kind of server */
+	bool has_address;
+};
+
 /*
  * Would the sockets and the channel of this command not reach the application? npm, nodemon, tsx,
- * pm2, `node --watch` and the like start the application in a process of its own. A shell counts
- * only if it starts Node.js. bun and deno count, too: they are not Node.js, and don't talk to its
- * cluster primary.
+ * pm2, cross-env, `node --watch` and the like start the application in a process of its own. A
+ * shell counts only if it starts Node.js. bun and deno count, too: they are not Node.js, and don't
+ * talk to its cluster primary. So do `node -e CODE`, which is no worker, and a script that can't be
+ * started as a program.
  *
- * directory    where workers run; its package.json says what `npm start` runs
- * has_address  -l names an address, so that a shell, bun or deno may be any kind of server
- * ret_error    what is wrong, and on a second line the command to use instead
+ * command    with `env` and its variables, if they are there
+ * ret_error  what is wrong, and on a second line the command to use instead
  *
  * Returns false if nothing is wrong.
  */
-bool advice_of_command(char *const *command, const char *directory, bool has_address,
+bool advice_of_command(char *const *command, const struct advised *advised,
 		       struct error_text *ret_error);
 
 #endif

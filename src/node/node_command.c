@@ -145,9 +145,8 @@ static bool is_file_of_node(const char *path)
 	return node_command_is_script(text, length);
 }
 
-/* Find a program as exec() would. Returns false if there is none. */
-static bool find_file(const char *name, const char *directory, const char *path,
-		      char ret_file[PATH_MAX])
+bool node_command_find(const char *name, const char *directory, const char *path,
+		       char ret_file[PATH_MAX])
 {
 	if (strchr(name, '/'))
 		return snprintf(ret_file, PATH_MAX, "%s%s%s", name[0] == '/' ? "" : directory,
@@ -171,5 +170,16 @@ bool node_command_is_node(char *const *command, const char *directory, const cha
 
 	if (is_node(name, strlen(name)))
 		return true;
-	return find_file(name, directory, path, file) && is_file_of_node(file);
+	return node_command_find(name, directory, path, file) && is_file_of_node(file);
+}
+
+bool node_command_is_program(const char *name, const char *directory, const char *path)
+{
+	char file[PATH_MAX], text[BEGINNING_SIZE];
+	size_t length;
+
+	if (!node_command_find(name, directory, path, file) || access(file, X_OK))
+		return false;
+	length = read_beginning(file, text);
+	return length >= 2 && (!memcmp(text, "#!", 2) || !memcmp(text, "\177E", 2));
 }

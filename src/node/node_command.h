@@ -3,6 +3,7 @@
 #ifndef STICKY_NODE_NODE_COMMAND_H
 #define STICKY_NODE_NODE_COMMAND_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -32,5 +33,15 @@ bool node_command_is_script(const char *text, size_t length);
  * path       PATH, for a name without '/'; NULL: there is none
  */
 bool node_command_is_node(char *const *command, const char *directory, const char *path);
+
+/*
+ * Find a program as exec() would: on the path, or by a name with a '/', which need not exist.
+ * Returns false if there is none.
+ */
+bool node_command_find(const char *name, const char *directory, const char *path,
+		       char ret_file[PATH_MAX]);
+
+/* Would exec() start this program? A script needs a first line that names its interpreter. */
+bool node_command_is_program(const char *name, const char *directory, const char *path);
 
 #endif

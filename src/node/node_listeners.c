@@ -9,11 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "listen/address_wider.h"
 #include "listen/listeners.h"
 #include "common/error_text.h"
 #include "rights/privilege.h"
 #include "common/log.h"
 #include "common/sanitize.h"
+#include "node/query_address.h"
 #include "node/shared_servers.h"
 
 #define FIRST_FD 3 /* listen({fd: 3}) means the first listener, as with socket activation */
@@ -24,6 +26,7 @@ struct node_listeners {
 	uint8_t said[65536 / 8]; /* one bit for each port that report_shared() has logged */
 	/* of each slot: the listeners of its last READY worker, one bit each */
 	uint32_t opened[STICKY_SLOTS_LIMIT];
+	uint32_t wider; /* listeners of which say_wider() has warned, one bit each */
 	struct node_listeners_watch *watches;
 	json_t *data[STICKY_LISTENERS_LIMIT]; /* of each listener: the data of the first query */
 };
@@ -39,41 +42,6 @@ static int find_by_port(const struct node_listeners *ports, int port)
 		if (numbers[i] == port)
 			return (int)i;
 	return -1;
-}
-
-/* Does the query ask for all addresses of both families? */
-static bool is_every_address(const struct cluster_query *query)
-{
-	return (!query->address[0] || !strcmp(query->address, "::")) &&
-	       !(query->flags & CLUSTER_IPV6_ONLY);
-}
-
-/* Write the address in the form of sticky_group_listener_address(). An empty address means all. */
-static void format_exact(const struct cluster_query *query, size_t size, char *text)
-{
-	const char *address = query->address[0] ? query->address : "::";
-
-	snprintf(text, size, strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, query->port);
-}
-
-/* Write "127.0.0.1:3000" or "[::1]:3000"; for all addresses of both families ":3000". */
-static void format_address(const struct cluster_query *query, size_t size, char *text)
-{
-	if (is_every_address(query))
-		snprintf(text, size, ":%d", query->port);
-	else
-		format_exact(query, size, text);
-}
-
-/*
- * Is this an address, and not a name? Node.js resolves a name before it asks. The controller must
- * not do this, as it would wait for name servers. An address with a ':' is never taken for a name.
- */
-static bool is_numeric(const char *address)
-{
-	struct in_addr v4;
-
-	return !address[0] || strchr(address, ':') || inet_pton(AF_INET, address, &v4) == 1;
 }
 
 static void report_low_port(const char *address)
@@ -97,9 +65,9 @@ static int add_listener(const struct node_listeners *ports, const struct cluster
 	unsigned int previous;
 	int listener;
 
-	if (!is_numeric(query->address))
+	if (!query_is_numeric(query->address))
 		return -EINVAL;
-	format_address(query, sizeof(address), address);
+	query_format_address(query, sizeof(address), address);
 	previous = privilege_raise(
 		user_rights_are_of_root(ports->options.rights) ? PRIVILEGE_NET_BIND_SERVICE : 0);
 	listener = listen_on(ports->options.group, address, &error);
@@ -142,9 +110,9 @@ static int find_exact(const struct node_listeners *ports, const struct cluster_q
 	char wanted[CLUSTER_ADDRESS_SIZE + 16];
 	int listener;
 
-	format_exact(query, sizeof(wanted), wanted);
+	query_format_exact(query, sizeof(wanted), wanted);
 	listener = find_text(ports, wanted);
-	if (listener >= 0 || !is_every_address(query))
+	if (listener >= 0 || !query_is_every_address(query))
 		return listener;
 	/* On a machine without IPv6 the listener of ":PORT" has the address 0.0.0.0. */
 	snprintf(wanted, sizeof(wanted), "0.0.0.0:%d", query->port);
@@ -406,6 +374,24 @@ static int share(struct node_listeners *ports, const struct cluster_query *query
 
 /* ---- Both ------------------------------------------------------------------------------------ */
 
+/*
+ * Warn once for each listener that the application asks for one address, and -l has opened all: a
+ * server that was for this machine alone is open to all others.
+ */
+static void say_wider(struct node_listeners *ports, const struct cluster_query *query,
+		      uint32_t listener)
+{
+	char asked[CLUSTER_ADDRESS_SIZE + 16], listens[STICKY_ADDRESS_TEXT_SIZE];
+
+	node_listeners_address(ports, listener, sizeof(listens), listens);
+	if (!ports->options.is_named || ports->wider & 1u << listener || query->fd >= FIRST_FD ||
+	    !query_is_narrower(query, listens))
+		return;
+	ports->wider |= 1u << listener;
+	query_format_exact(query, sizeof(asked), asked);
+	address_wider_report(asked, listens);
+}
+
 int node_listeners_find(struct node_listeners *ports, const struct cluster_query *query,
 			uint32_t held, const json_t *data, struct node_listener *ret_port)
 {
@@ -421,6 +407,7 @@ int node_listeners_find(struct node_listeners *ports, const struct cluster_query
 	/* One process can't have two servers at the same address. */
 	if (held & 1u << listener)
 		return -EADDRINUSE;
+	say_wider(ports, query, (uint32_t)listener);
 	*ret_port = (struct node_listener){listener, -1,
 					   shared_servers_keep_data(&ports->data[listener], data)};
 	return 0;

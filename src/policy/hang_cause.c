@@ -17,6 +17,10 @@ static const struct {
 	[HANG_CLOSED_SOCKET] = {"has closed its listening socket, and goes on",
 				"a worker that can't go on should end, or send STOPPING=1 before "
 				"it closes its listening socket"},
+	[HANG_BOUND_SOCKET] = {"has bound its listening socket to a network device, and does not "
+			       "hear its clients",
+			       "a worker must not set SO_BINDTODEVICE on its listening socket: "
+			       "--bind-device does it for all of them"},
 };
 
 static_assert(sizeof(causes) / sizeof(causes[0]) == HANG_CAUSE_COUNT, "a text for each cause");

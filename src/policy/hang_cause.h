@@ -12,11 +12,12 @@ enum hang_cause {
 	HANG_SPINS,	    /* it computes all the time */
 	HANG_SLEEPS,	    /* it is in any other state */
 	HANG_CLOSED_SOCKET, /* no process has its listening socket open any more */
+	HANG_BOUND_SOCKET,  /* its listening socket is bound to another network device */
 	HANG_CAUSE_COUNT
 };
 
 /*
- * Returns the cause, never HANG_CLOSED_SOCKET.
+ * Returns the cause, never HANG_CLOSED_SOCKET or HANG_BOUND_SOCKET.
  *
  * letter   the state of the process, of proc_pid_stat(5)
  * cpu_ms   processor time that it used in the last elapsed_ms

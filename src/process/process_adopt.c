@@ -169,6 +169,7 @@ int process_adopt(void *context, struct worker *worker, pid_t pid, int pidfd, vo
 	process->pid = pid;
 	process->pidfd = pidfd;
 	process->start = process_entry_read(pid, &entry) ? 0 : entry.start;
+	process_adopt_cgroup(process);
 	error = process_open_tails(process);
 	if (!error) {
 		process->pidfd_event =

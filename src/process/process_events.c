@@ -18,6 +18,9 @@
 #include "supervise/worker_exit.h"
 #include "supervise/worker_messages.h"
 
+/* A message of a process that belongs to no worker is logged once in this time. */
+#define REFUSED_REST_MS 60000
+
 static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
 	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
 	[SPAWN_IDENTITY] = "cannot change to the user",
@@ -175,9 +178,10 @@ void process_kill_all(struct process *process)
 {
 	if (process->reaped)
 		return;
-	survivors_look(&process->survivors, process->pid);
+	process_look_for_survivors(process);
 	kill_group(process);
 	process_signal(process, SIGKILL);
+	worker_cgroup_kill(&process->cgroup);
 }
 
 /*
@@ -197,7 +201,7 @@ void process_kill_rest(struct process *process)
 {
 	if (!is_number_reused(process))
 		kill_group(process);
-	survivors_report(&process->survivors, worker_slot(process->worker), process->pid);
+	process_report_survivors(process);
 }
 
 static struct process *find(const struct processes *processes, pid_t pid)
@@ -255,6 +259,8 @@ void process_on_child(evutil_socket_t signal, short what, void *context)
 	process_reap(processes);
 }
 
+/* ---- Messages ------------------------------------------------------------------------- */
+
 /*
  * Find the process for which a message counts. A message counts if it is from the worker's process,
  * or from a descendant in its process group. The group alone proves nothing: a process of another
@@ -270,12 +276,77 @@ static struct process *find_sender(const struct processes *processes, pid_t send
 	return process && process_descends(sender, process->pid) ? process : NULL;
 }
 
+/* Returns the worker that this process belongs to by its parents, else by its group; or NULL. */
+static struct process *find_related(const struct processes *processes, pid_t sender)
+{
+	struct process *process;
+
+	for (process = processes->list; process; process = process->next)
+		if (!process->reaped && process_descends(sender, process->pid))
+			return process;
+	return find(processes, getpgid(sender));
+}
+
+/* Returns true where it has been logged already: once for a worker, once a minute for others. */
+static bool is_refusal_known(struct processes *processes, struct process *related)
+{
+	uint64_t now_ms = clock_ms();
+	bool known =
+		related ? related->was_refused
+			: processes->refused_ms && now_ms - processes->refused_ms < REFUSED_REST_MS;
+
+	if (known)
+		return true;
+	if (related)
+		related->was_refused = true;
+	else
+		processes->refused_ms = now_ms;
+	return false;
+}
+
+static const char *why_refused(pid_t sender, const struct process *related)
+{
+	if (getpgid(sender) < 0)
+		return "the sender had ended before its message was read";
+	if (!related)
+		return "the sender is no descendant of a worker";
+	if (getpgid(sender) == related->pid)
+		return "the sender is in the worker's process group, but its parent has ended";
+	return "the sender has left the worker's process group";
+}
+
+/*
+ * A worker whose word is not believed stays as it is: without a word in the log its user could not
+ * find out why.
+ */
+static void report_refused(struct processes *processes, pid_t sender,
+			   const struct notify_message *message)
+{
+	struct process *related = find_related(processes, sender);
+	char command[PROCESS_COMMAND_SIZE], slot[24] = "";
+
+	if ((!message->ready && !message->alive) || is_refusal_known(processes, related))
+		return;
+	process_command(sender, command);
+	if (related)
+		snprintf(slot, sizeof(slot), "slot=%u ", worker_slot(related->worker));
+	report(STICKY_LOG_WARN, "message_ignored",
+	       "%spid=%d command=\"%s\" what=%s why=\"%s\" hint=\"the worker's own process is "
+	       "believed, and its descendants in its process group: start the server in the "
+	       "foreground, without setsid and without a daemon mode; a process that sends must "
+	       "wait until its message is read, as systemd-notify does\"",
+	       slot, sender, command, message->ready ? "READY=1" : "WATCHDOG=1",
+	       why_refused(sender, related));
+}
+
 void process_on_notify(void *context, pid_t sender, const struct notify_message *message)
 {
 	const struct process *process = find_sender(context, sender);
 
-	if (!process)
+	if (!process) {
+		report_refused(context, sender, message);
 		return;
+	}
 	if (message->status)
 		worker_set_status(process->worker, message->status);
 	/* READY comes first: a worker that sends both at once has been ready. */

@@ -8,6 +8,7 @@
 #include "process/processes.h"
 #include "process/spawn.h"
 #include "process/survivors.h"
+#include "process/worker_cgroup.h"
 #include "procfs/oom_kills.h"
 
 struct process {
@@ -36,11 +37,14 @@ struct process {
 	struct event
 		*disconnect; /* Node.js: timer after which it is tried again to ask it to finish */
 	uint32_t waited_ms;  /* the time of `disconnect` up to now */
-	struct survivors survivors; /* its processes outside of its group */
+	struct worker_cgroup cgroup; /* its own cgroup, if it has one */
+	struct survivors survivors;  /* its processes outside of its group */
 	/* Node.js: timer that looks whether it still runs although its channel has ended */
 	struct event *linger;
 	bool was_asked;	    /* Node.js: it was asked to finish */
 	bool was_signalled; /* the stop signal was sent */
+	/* a message was ignored that a process of this worker sent, which was logged */
+	bool was_refused;
 };
 
 struct processes {
@@ -49,10 +53,16 @@ struct processes {
 	struct event *child_event;
 	struct notify *notify;
 	struct oom_kills oom_kills;
-	size_t begun;	  /* bytes of lines that have no end yet */
-	int null;	  /* /dev/null, which a worker keeps in the place of a pipe */
-	bool cannot_look; /* workers' descriptors can't be read, which was logged */
-	bool cannot_read; /* workers can't read the scripts for Node.js, which was logged */
+	struct worker_cgroups_left cgroups_left;
+	struct event *cgroups_event; /* timer after which it is tried again to remove these */
+	uint64_t scan_again_ms; /* process_survivors.c: no scan before this time of clock_ms() */
+	size_t begun;		/* bytes of lines that have no end yet */
+	int null;		/* /dev/null, which a worker keeps in the place of a pipe */
+	bool cannot_look;	/* workers' descriptors can't be read, which was logged */
+	bool cannot_read;	/* workers can't read the scripts for Node.js, which was logged */
+	/* when it was last logged that a message was ignored whose sender is of no worker; 0: never
+	 */
+	uint64_t refused_ms;
 };
 
 /* ---- processes.c ---- */
@@ -130,6 +140,32 @@ int process_open_linger(struct process *process);
  */
 void process_on_channel_end(void *context);
 
+/* ---- process_cgroup.c ---- */
+
+/* Remove what previous controllers of this name left. Returns 0 or -ENOMEM. */
+int processes_open_cgroups(struct processes *processes);
+
+/* Remove the cgroups of the workers, which have ended. */
+void processes_close_cgroups(struct processes *processes);
+
+/* Make the cgroup of a worker. Returns a descriptor for spawn_request.cgroup, or -1: it has none.
+ */
+int process_make_cgroup(struct process *process);
+
+/* Find the cgroup of a worker that is taken over. */
+void process_adopt_cgroup(struct process *process);
+
+/* Remove the cgroup of a worker that has ended, at once or as soon as it is empty. */
+void process_remove_cgroup(struct process *process);
+
+/* ---- process_survivors.c ---- */
+
+/* Look for processes of the worker that are outside of its group: it is about to be stopped. */
+void process_look_for_survivors(struct process *process);
+
+/* The worker has ended: log which of them live on. */
+void process_report_survivors(struct process *process);
+
 /* ---- process_events.c ---- */
 
 /*
@@ -155,7 +191,8 @@ void process_signal(struct process *process, int signal);
 
 /*
  * Kill the worker's process, and all processes of its group. The worker may have left the group, so
- * both are needed. A failure is logged.
+ * both are needed. If the worker has a cgroup of its own, all processes there are killed, too. A
+ * failure is logged.
  */
 void process_kill_all(struct process *process);
 

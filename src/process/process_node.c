@@ -171,6 +171,7 @@ static void describe_stop(const struct process *process, struct cluster_stop *re
 		.after_ms = after_ms,
 		.when_idle = !is_term_after_given(config),
 		.kept_ms = idle_ms(process),
+		.message = config->stop_message,
 	};
 }
 

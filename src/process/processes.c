@@ -37,12 +37,18 @@ static bool runs_as_root(const struct identity *identity)
 	return identity->change ? identity->uid == 0 : geteuid() == 0;
 }
 
-static int start_child(struct process *process, const struct spawn_request *request)
+static int start_child(struct process *process, struct spawn_request *request)
 {
-	unsigned int previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
-	int error = spawn_start(request, &process->pid, &process->status_fd);
+	unsigned int previous;
+	int error;
 
+	request->cgroup = process_make_cgroup(process);
+	previous = privilege_raise(PRIVILEGE_SETUID | PRIVILEGE_SETGID);
+	error = spawn_start(request, &process->pid, &process->status_fd);
 	privilege_restore(previous);
+	if (request->cgroup >= 0)
+		close(request->cgroup);
+	request->cgroup = -1;
 	if (!error && process->bind)
 		bind_worker_set_pid(process->bind, process->pid);
 	return error;
@@ -126,6 +132,7 @@ static int spawn_with(struct process *process, struct sticky_worker *sockets,
 		.error_output = error_output,
 		.has_filter = process->bind != NULL,
 		.filter_channel = process->filter_end,
+		.cgroup = -1,
 		.noted_pid = worker_noted_pid(process->worker),
 		.nofile = options->nofile,
 	};
@@ -171,7 +178,8 @@ static int build_environment(const struct process *process, const struct sticky_
 			     struct environment *environment)
 {
 	const struct processes_options *options = &process->processes->options;
-	int ends[WORKER_CHANNEL_ENDS];
+	struct error_text why = {""};
+	int ends[WORKER_CHANNEL_ENDS], error;
 	const struct worker_environment spec = {
 		.is_node = process->node != NULL,
 		.serialization = worker_serialization(process->worker),
@@ -190,7 +198,10 @@ static int build_environment(const struct process *process, const struct sticky_
 		.has_private = worker_private_fd(process->worker) >= 0,
 	};
 
-	return worker_environment(&spec, environment);
+	error = worker_environment(&spec, environment, &why);
+	if (error && why.text[0])
+		worker_cannot_begin(process->worker, why.text);
+	return error;
 }
 
 int process_open_tails(struct process *process)
@@ -280,7 +291,7 @@ static bool process_stop(void *handle)
 	struct process *process = handle;
 
 	if (!process->reaped)
-		survivors_look(&process->survivors, process->pid);
+		process_look_for_survivors(process);
 	if (process->node && process_disconnect(process))
 		return false; /* process_node.c asks the worker, at once or soon */
 	process_signal_stop(process);
@@ -311,6 +322,7 @@ void process_release(void *handle)
 	output_source_close(process->error_output);
 	output_tail_close(process->tail);
 	output_tail_close(process->error_tail);
+	process_remove_cgroup(process);
 	free(process);
 }
 
@@ -385,6 +397,8 @@ int processes_open(const struct processes_options *options, struct processes **r
 				? 0
 				: -ENOMEM;
 	}
+	if (!error)
+		error = processes_open_cgroups(processes);
 	if (error) {
 		processes_close(processes);
 		return error;
@@ -423,5 +437,6 @@ void processes_close(struct processes *processes)
 	notify_close(processes->notify);
 	if (processes->null >= 0)
 		close(processes->null);
+	processes_close_cgroups(processes);
 	free(processes);
 }

@@ -126,6 +126,18 @@ static int install_filter(const struct spawn_request *request, int status, int c
 	return error;
 }
 
+/*
+ * "0" is the process that writes. This is done before the child gives up its user, who may not
+ * write there. A child that can't join serves as well where it is. CLONE_INTO_CGROUP would be
+ * faster, but seccomp filters of containers and of systemd's RestrictNamespaces= refuse clone3(2).
+ */
+static void join_cgroup(int procs)
+{
+	ssize_t written = procs < 0 ? 0 : write(procs, "0", 1);
+
+	(void)written;
+}
+
 static void __attribute__((noreturn)) run_child(const struct spawn_request *request, int status)
 {
 	int filter_channel = -1;
@@ -133,6 +145,7 @@ static void __attribute__((noreturn)) run_child(const struct spawn_request *requ
 	setpgid(0, 0);
 	if (request->noted_pid)
 		*(volatile int32_t *)request->noted_pid = getpid();
+	join_cgroup(request->cgroup);
 	reset_signals();
 	if (place_descriptors(request, &status, &filter_channel))
 		spawn_fail(status, SPAWN_DESCRIPTORS, errno);

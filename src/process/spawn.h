@@ -46,6 +46,7 @@ struct spawn_request {
 	/* install the filter by way of another program; NULL: the child installs it itself */
 	const struct filter_exec *filter_exec;
 	int filter_channel;   /* where the filter's descriptor is sent to */
+	int cgroup;	      /* cgroup.procs of the cgroup that the child joins; -1: none */
 	int32_t *noted_pid;   /* shared memory in which the child writes its pid; NULL: none */
 	struct rlimit nofile; /* limit of descriptors for the child */
 };

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "wire/channel.h"
-#include "common/log.h"
 #include "process/spawn.h"
+#include "sticky.h"
 
 /* Variables that a worker must not inherit. */
 static const char *const not_inherited[] = {
@@ -50,20 +50,18 @@ static int set_identity(struct environment *environment, const struct identity *
 	return error;
 }
 
-static int set_assignments(struct environment *environment, const struct config *config,
-			   const struct user_rights *user, unsigned int slot)
+static int set_assignments(struct environment *environment, const struct worker_environment *spec,
+			   struct error_text *ret_error)
 {
-	struct error_text why;
+	const struct user_rights user = identity_rights(spec->identity);
+	const struct config *config = spec->config;
+	unsigned int slot = spec->slot;
 	size_t i;
 	int error = 0;
 
-	for (i = 0; i < config->identity.env_files.count && !error; i++) {
-		const char *file = config->identity.env_files.items[i];
-
-		error = environment_read_file(environment, file, user, slot, config->name, &why);
-		if (error)
-			report(STICKY_LOG_ERROR, "env_file_failed", "error=\"%s\"", why.text);
-	}
+	for (i = 0; i < config->identity.env_files.count && !error; i++)
+		error = environment_read_file(environment, config->identity.env_files.items[i],
+					      &user, slot, config->name, ret_error);
 	for (i = 0; i < config->identity.env.count && !error; i++)
 		error = environment_assign(environment, config->identity.env.items[i], slot,
 					   config->name);
@@ -200,9 +198,9 @@ static int set_node(struct environment *environment, const struct worker_environ
 	return error;
 }
 
-int worker_environment(const struct worker_environment *spec, struct environment *environment)
+int worker_environment(const struct worker_environment *spec, struct environment *environment,
+		       struct error_text *ret_error)
 {
-	const struct user_rights user = identity_rights(spec->identity);
 	size_t i;
 	int error = environment_init(environment, environ);
 
@@ -214,7 +212,7 @@ int worker_environment(const struct worker_environment *spec, struct environment
 	if (!error)
 		error = environment_set(environment, "PWD", spec->directory);
 	if (!error)
-		error = set_assignments(environment, spec->config, &user, spec->slot);
+		error = set_assignments(environment, spec, ret_error);
 	if (!error && spec->port && !environment_get(environment, "PORT"))
 		error = set_number(environment, "PORT", spec->port);
 	if (!error)

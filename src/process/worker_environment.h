@@ -35,9 +35,12 @@ struct worker_environment {
  * --env-file, --env, and the variables of stickyctl. The value of LISTEN_PID is SPAWN_PID_DIGITS
  * spaces: the child writes its pid there.
  *
- * Returns 0, -ENOMEM, or another -errno if an env file can't be used (which is logged). The caller
- * must free the environment in any case.
+ * ret_error  why an env file can't be used, with its name and the line; not set by another error
+ *
+ * Returns 0, -ENOMEM, or another -errno if an env file can't be used. The caller must free the
+ * environment in any case.
  */
-int worker_environment(const struct worker_environment *spec, struct environment *ret_environment);
+int worker_environment(const struct worker_environment *spec, struct environment *ret_environment,
+		       struct error_text *ret_error);
 
 #endif

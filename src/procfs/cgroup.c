@@ -19,10 +19,10 @@ static bool names(const char *list, const char *word)
 	}
 }
 
-/* Each line of /proc/self/cgroup is ID:CONTROLLERS:PATH. */
-int cgroup_find(const char *controller, char ret_path[PATH_MAX])
+/* Each line of the file is ID:CONTROLLERS:PATH. */
+static int find_in(const char *name, const char *controller, char ret_path[PATH_MAX])
 {
-	FILE *file = fopen("/proc/self/cgroup", "re");
+	FILE *file = fopen(name, "re");
 	char line[PATH_MAX + 64];
 	int found = -1;
 
@@ -42,4 +42,17 @@ int cgroup_find(const char *controller, char ret_path[PATH_MAX])
 	}
 	fclose(file);
 	return found;
+}
+
+int cgroup_find(const char *controller, char ret_path[PATH_MAX])
+{
+	return find_in("/proc/self/cgroup", controller, ret_path);
+}
+
+int cgroup_find_of(pid_t pid, char ret_path[PATH_MAX])
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+	return find_in(name, "", ret_path);
 }

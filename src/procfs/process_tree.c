@@ -38,9 +38,9 @@ int process_entry_read(pid_t pid, struct process_entry *ret_entry)
 	/* The command's name, in brackets, may contain brackets. */
 	end = strrchr(text, ')');
 	if (!end || sscanf(end + 1,
-			   " %*c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			   " %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
 			   "%*d %" SCNu64,
-			   &entry.parent, &entry.group, &entry.start) != 3)
+			   &entry.state, &entry.parent, &entry.group, &entry.start) != 4)
 		return -ESRCH;
 	*ret_entry = entry;
 	return 0;

@@ -15,6 +15,7 @@ struct process_entry {
 	pid_t pid;
 	pid_t parent;
 	pid_t group;
+	char state;	/* as in proc_pid_stat(5); 'Z': it has ended, and is not reaped yet */
 	uint64_t start; /* clock ticks since boot; another process with this pid has another */
 };
 

@@ -165,7 +165,7 @@ static int read_listener(const struct dump *dump, const struct nlmsghdr *header)
 	};
 
 	memcpy(listener.address, socket->id.idiag_src, sizeof(listener.address));
-	if (is_at_ports(socket, dump))
+	if (!dump->ports || is_at_ports(socket, dump))
 		dump->on_listener(dump->context, &listener);
 	return 0;
 }

@@ -59,7 +59,7 @@ typedef void sockdiag_listener_fn(void *context, const struct sockdiag_listener 
 /*
  * Call `found` with each listening socket at local ports, of any process.
  *
- * ports  in host byte order
+ * ports  in host byte order; NULL: at any port
  *
  * Returns 0 or -errno. Costs a walk over the listening sockets of the network namespace only.
  */

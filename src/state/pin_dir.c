@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -80,6 +81,39 @@ int pins_make(const char *name, uint32_t *ret_id, char ret_path[PINS_PATH_SIZE],
 	return directory_make(ret_path, 0700, false, ret_error);
 }
 
+/*
+ * Find the BPF file system of PID 1 in its list of mounts: proc_pid_mountinfo(5). The list can be
+ * read where /proc/1/root can't: for that, this process needs all capabilities of PID 1.
+ *
+ * ret_device  of the last mount at BPF_FS, which hides earlier ones; 0: there is none
+ *
+ * Returns 0 or -errno.
+ */
+static int read_first_device(dev_t *ret_device)
+{
+	FILE *mounts = fopen("/proc/1/mountinfo", "re");
+	char line[4096], path[256];
+	unsigned int major, minor;
+	bool begins_line = true;
+	dev_t device = 0;
+	int error;
+
+	if (!mounts)
+		return -errno;
+	while (fgets(line, sizeof(line), mounts)) {
+		if (begins_line &&
+		    sscanf(line, "%*u %*u %u:%u %*s %255s", &major, &minor, path) == 3 &&
+		    !strcmp(path, BPF_FS))
+			device = makedev(major, minor);
+		begins_line = strchr(line, '\n') != NULL;
+	}
+	error = ferror(mounts) ? -EIO : 0;
+	fclose(mounts);
+	if (!error)
+		*ret_device = device;
+	return error;
+}
+
 bool pins_are_private(void)
 {
 	struct stat ours, first;
@@ -88,8 +122,11 @@ bool pins_are_private(void)
 	 * /proc/1 is PID 1 of this PID namespace: in a container, the container's own. Two mount
 	 * namespaces may have the same BPF file system, as those of systemd's services have.
 	 */
-	return !stat(BPF_FS, &ours) && !stat("/proc/1/root" BPF_FS, &first) &&
-	       ours.st_dev != first.st_dev;
+	if (stat(BPF_FS, &ours))
+		return false;
+	if (stat("/proc/1/root" BPF_FS, &first) && read_first_device(&first.st_dev))
+		return false;
+	return ours.st_dev != first.st_dev;
 }
 
 static void remove_entries(const char *path)

@@ -22,6 +22,7 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	*ret_view = (struct slot_view){
 		.mode = slot->mode,
 		.status = "",
+		.not_ready_reason = "",
 		.draining = slot->draining_count,
 		.restarts = slot->restarts,
 		.has_exit = slot->has_exit,
@@ -44,7 +45,24 @@ void slot_view_read(const struct supervisor *supervisor, uint32_t index, struct 
 	ret_view->uptime_ms = now - worker->started_ms;
 	ret_view->hung_ms = worker_hung_ms(worker, now);
 	ret_view->status = worker->status;
+	if (worker->state == WORKER_STARTING) {
+		ret_view->not_ready_reason = worker->not_ready_reason;
+		ret_view->not_ready_hint = worker->not_ready_hint;
+	}
 	ret_view->handle = worker->handle;
+}
+
+uint32_t closed_listeners(const struct supervisor *supervisor)
+{
+	uint32_t open = 0, slot;
+
+	for (slot = 0; slot < supervisor->slot_count; slot++) {
+		const struct worker *worker = supervisor->slots[slot]->current;
+
+		if (worker && worker->state == WORKER_READY)
+			open |= ~worker->not_held;
+	}
+	return open ? ~open : 0;
 }
 
 uint32_t draining_count(const struct supervisor *supervisor)

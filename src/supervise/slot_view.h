@@ -14,15 +14,17 @@
 /* One slot at one moment. */
 struct slot_view {
 	enum slot_mode mode;
-	bool has_worker; /* false: the next seven members are unset */
+	bool has_worker; /* false: the next nine members are unset */
 	enum worker_state state;
 	pid_t pid; /* 0: its process has not begun */
 	uint64_t generation;
 	uint64_t uptime_ms;
-	uint64_t hung_ms;   /* how long it has accepted nothing that waits; 0: not hung */
-	const char *status; /* the worker's STATUS=; "": none */
-	void *handle;	    /* for worker_backend_ops; NULL: its process has not begun */
-	uint32_t draining;  /* workers that have left the slot, and have not ended yet */
+	uint64_t hung_ms;	      /* how long it has accepted nothing that waits; 0: not hung */
+	const char *status;	      /* the worker's STATUS=; "": none */
+	const char *not_ready_reason; /* what it lacks while it starts; "": it is not known */
+	const char *not_ready_hint;   /* what can be done about it; NULL: it is not known */
+	void *handle;		      /* for worker_backend_ops; NULL: its process has not begun */
+	uint32_t draining;	      /* workers that have left the slot, and have not ended yet */
 	uint64_t restarts;
 	bool has_exit; /* a worker of the slot has ended: the next three members are set */
 	struct run_exit last_exit;
@@ -44,6 +46,12 @@ struct slot_view {
  * it.
  */
 void slot_view_read(const struct supervisor *supervisor, uint32_t slot, struct slot_view *ret_view);
+
+/*
+ * Returns the listeners that no READY worker has open, one bit each. A Node.js application may have
+ * closed a port, or a reload may have taken it away. While no worker is READY, none is closed.
+ */
+uint32_t closed_listeners(const struct supervisor *supervisor);
 
 /* A worker that leaves its slot, or has left it. */
 struct draining_view {

@@ -5,12 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "rights/privilege.h"
 #include "supervise/foreign_listeners.h"
 #include "supervise/supervise_internal.h"
 
 #define CHECK_SECONDS 3
+/*
+ * However many strays arrive, checks because of them are no more frequent than this. After a loss
+ * they rest for CHECK_SECONDS: a process that detaches the program again and again must not fill
+ * the log.
+ */
+#define STRAY_REST_MS 200
 /*
  * So many checks in a row without an answer are reported. A busy machine misses one now and then.
  */
@@ -20,7 +27,8 @@ struct steering_watch {
 	struct supervisor *supervisor;
 	struct event *timer;
 	uint64_t restored;
-	uint32_t unanswered; /* number of unanswered checks in a row */
+	uint32_t unanswered;	 /* number of unanswered checks in a row */
+	uint64_t strays_from_ms; /* strays that arrive before this time cause no check */
 };
 
 static void note_lost(struct steering_watch *watch, int listeners)
@@ -42,24 +50,24 @@ static void note_unanswered(struct steering_watch *watch, int error)
 	if (++watch->unanswered == UNANSWERED_MAX)
 		report(STICKY_LOG_WARN, "steering_unchecked",
 		       "error=\"%s\" so=\"it is not known whether the program still places "
-		       "connections\" hint=\"does a packet filter drop connections over "
-		       "loopback?\"",
-		       strerror(-error));
+		       "connections\"%s",
+		       strerror(-error),
+		       error == -EAGAIN ? " hint=\"does a packet filter drop connections over "
+					  "loopback?\""
+					: "");
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *context)
+static void check(struct steering_watch *watch)
 {
-	struct steering_watch *watch = context;
 	unsigned int previous;
 	int result;
 
-	(void)fd;
-	(void)what;
 	if (watch->supervisor->stopping)
 		return;
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	result = sticky_group_check(watch->supervisor->options.group);
 	privilege_restore(previous);
+	watch->strays_from_ms = clock_ms() + (result > 0 ? CHECK_SECONDS * 1000 : STRAY_REST_MS);
 	if (result < 0) {
 		note_unanswered(watch, result);
 		return;
@@ -67,6 +75,19 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	watch->unanswered = 0;
 	if (result > 0)
 		note_lost(watch, result);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	check(context);
+}
+
+void steering_watch_on_stray(struct steering_watch *watch)
+{
+	if (watch && clock_ms() >= watch->strays_from_ms)
+		check(watch);
 }
 
 int steering_watch_open(struct supervisor *supervisor, struct steering_watch **ret_watch)

@@ -18,6 +18,12 @@ int steering_watch_open(struct supervisor *supervisor, struct steering_watch **r
 /* Stop watching. NULL is allowed. */
 void steering_watch_close(struct steering_watch *watch);
 
+/*
+ * A connection has arrived at the classic engine's spare socket, where it was reset. That may be
+ * because the program is gone: check it now. NULL is allowed.
+ */
+void steering_watch_on_stray(struct steering_watch *watch);
+
 /* Returns how often the program was found missing, and attached again. */
 uint64_t steering_watch_restored(const struct steering_watch *watch);
 

@@ -99,6 +99,9 @@ struct watched_socket {
 	bool was_held;		  /* at some look a process had it open */
 	uint64_t next_check_ms;	  /* time of the next look at processes */
 	uint64_t closed_since_ms; /* since when no process has it open; 0: one has */
+	uint64_t next_options_ms; /* time of the next look at its options */
+	int device;		  /* SO_BINDTOIFINDEX as it must be; 0: any */
+	bool is_bound;		  /* the worker has bound it to another device */
 };
 
 /* Watches whether a worker that has its slot accepts connections: worker_hang.c. */
@@ -141,6 +144,7 @@ struct worker {
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */
 	bool stop_requested;	    /* it has been asked to stop */
+	bool is_adopted;	    /* a previous controller has started it */
 	struct channel_endpoint *channel; /* for passed connections; NULL: none are passed here */
 	/* where its passed connections are sent; NULL: it takes none (yet) */
 	struct worker_endpoint *endpoint;
@@ -148,6 +152,8 @@ struct worker {
 	int channel_end;
 	/* an adopted worker that was started with the socket of its slot's own address */
 	bool has_private;
+	char begin_error[RUN_EXIT_TEXT_SIZE];  /* why it could not begin; "": only an errno is known
+						*/
 	char not_ready_reason[NOT_READY_SIZE]; /* what is missing for READY; "": not known */
 	const char *not_ready_hint;	       /* what the user can do; NULL: the general hint */
 	struct worker_record *record;	       /* in the state file; NULL: none */

@@ -99,6 +99,8 @@ static void on_group_due(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	sticky_group_run(supervisor->options.group);
+	if (supervisor_shares_sockets(supervisor))
+		steering_watch_on_stray(supervisor->steering);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *context)

@@ -80,11 +80,19 @@ int worker_private_fd(const struct worker *worker)
 	return worker->slot->private_fd;
 }
 
+/* The state as `status` shows it: see slot_view_state(). */
+static const char *shown_state(const struct worker *worker)
+{
+	if (worker->state == WORKER_READY && worker->hang && worker->hang->is_hung)
+		return "hung";
+	return worker_state_name(worker->state);
+}
+
 json_t *worker_fields(const struct worker *worker)
 {
-	json_t *fields = json_pack("{s:i, s:s, s:I}", "slot", (int)worker->slot->index, "state",
-				   worker_state_name(worker->state), "generation",
-				   (json_int_t)worker->generation);
+	json_t *fields =
+		json_pack("{s:i, s:s, s:I}", "slot", (int)worker->slot->index, "state",
+			  shown_state(worker), "generation", (json_int_t)worker->generation);
 	pid_t pid = pid_of(worker);
 
 	if (pid)

@@ -132,6 +132,7 @@ static struct worker *new_adopted(struct supervisor *supervisor, struct adopted_
 		slot_socket_adopt(worker->slot, adopted->private_fd);
 		adopted->private_fd = -1;
 	}
+	worker->is_adopted = true;
 	worker->stop_requested = adopted->record.stop_requested;
 	worker->generation = adopted->record.generation;
 	worker->started_ms = clock_ms() - age_of(&adopted->record);

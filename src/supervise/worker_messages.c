@@ -60,6 +60,11 @@ void worker_not_ready(struct worker *worker, const char *what, const char *hint)
 	worker->not_ready_hint = hint;
 }
 
+void worker_cannot_begin(struct worker *worker, const char *why)
+{
+	snprintf(worker->begin_error, sizeof(worker->begin_error), "%s", why);
+}
+
 void worker_lacks_listener(struct worker *worker, const char *address, bool had_it)
 {
 	const struct supervisor *supervisor = supervisor_of(worker);

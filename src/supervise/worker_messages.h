@@ -36,6 +36,14 @@ void worker_stop_requested(struct worker *worker);
 void worker_lost(struct worker *worker, enum end_reason reason);
 
 /*
+ * Note why the worker can't begin, where an errno does not say it. It is called by start() of
+ * worker_backend_ops, which then fails.
+ *
+ * why  a file that can't be used, and what is wrong with it; copied
+ */
+void worker_cannot_begin(struct worker *worker, const char *why);
+
+/*
  * Note what is still missing for the worker to be READY. If it never becomes READY, the message
  * about its end contains this.
  *

@@ -62,18 +62,16 @@ static int begin(struct worker *worker)
 }
 
 /* Returns what the user can do about a worker that could not begin. */
-static const char *begin_hint(int error)
+static const char *begin_hint(const struct worker *worker, int error)
 {
+	if (worker->begin_error[0])
+		return "--env-file, or env_file of the configuration, names this file";
 	switch (error) {
 	case -EAGAIN:
 		return "no process or thread more is allowed: raise the limit (ulimit -u, or "
 		       "pids.max of the cgroup)";
 	case -EMFILE:
 		return "too few descriptors: raise the limit (ulimit -n)";
-	case -EBADMSG:
-	case -ENOTSUP:
-	case -EFBIG:
-		return "an --env-file can't be used: 'env_file_failed' in the log says why";
 	default:
 		return "see 'stickyctl doctor'";
 	}
@@ -104,8 +102,9 @@ void worker_begin(struct supervised_slot *slot)
 	error = begin(worker);
 	if (error) {
 		/* A worker that could not begin counts as one that ended at once. */
-		snprintf(how.text, sizeof(how.text), "could not be started: %s", strerror(-error));
-		how.hint = begin_hint(error);
+		snprintf(how.text, sizeof(how.text), "could not be started: %.230s",
+			 worker->begin_error[0] ? worker->begin_error : strerror(-error));
+		how.hint = begin_hint(worker, error);
 		worker->started_ms = clock_ms();
 		worker_exited(worker, &how);
 		return;

@@ -146,6 +146,23 @@ static bool grows(const struct slot_facts *facts, const json_t *worker)
 	       !strcmp(field_text(worker, "recycle_why"), "--max-rss");
 }
 
+/* Report a worker that has been starting for long, and what it waits for if that is known. */
+static void look_at_start(struct problems *problems, const struct slot_facts *facts,
+			  const json_t *worker)
+{
+	const json_t *not_ready = json_object_get(worker, "not_ready");
+	struct slot_facts why = {.slot = facts->slot};
+	char age[DURATION_TEXT_SIZE];
+
+	add_detail(&why, "", field_text(not_ready, "why"));
+	add_detail(&why, "", field_text(not_ready, "hint"));
+	format_duration(facts->uptime_ms, age);
+	say(problems,
+	    "slot %llu has been starting for %s, and is not ready: 'stickyctl logs %llu%s'%s",
+	    facts->slot, age, facts->slot, problems->instance,
+	    why.detail[0] ? why.detail : "\n  see --ready: it may wait for READY=1");
+}
+
 /*
  * Report a slot that has had no ready worker for a while, though no command has taken it out of
  * service.
@@ -154,7 +171,6 @@ static void look_at_away(struct problems *problems, const struct slot_facts *fac
 			 const json_t *worker)
 {
 	unsigned long long slot = facts->slot;
-	char age[DURATION_TEXT_SIZE];
 
 	if (field_number(worker, "restarts") >= FLAPS_RESTARTS && facts->is_young) {
 		say(problems,
@@ -171,12 +187,7 @@ static void look_at_away(struct problems *problems, const struct slot_facts *fac
 		    slot, *facts->how ? facts->how : "did not begin", slot, problems->instance,
 		    facts->detail);
 	} else if (!strcmp(facts->state, "starting") && facts->uptime_ms >= SLOW_START_MS) {
-		format_duration(facts->uptime_ms, age);
-		say(problems,
-		    "slot %llu has been starting for %s, and is not ready: "
-		    "'stickyctl logs %llu%s'\n  see --ready: it may wait for READY=1, or "
-		    "for the worker to listen",
-		    slot, age, slot, problems->instance);
+		look_at_start(problems, facts, worker);
 	}
 }
 

@@ -38,14 +38,32 @@ static void show_frontend(const struct view *view)
 		field_number(counters, "pending_heads"));
 }
 
+static bool has_text(const json_t *list, const json_t *text)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		if (json_equal(json_array_get(list, i), text))
+			return true;
+	return false;
+}
+
 static void show_listeners(const struct view *view)
 {
 	const json_t *listeners = json_object_get(view->status, "listeners");
+	const json_t *closed = json_object_get(view->status, "closed_listeners");
 	size_t i;
 
 	fputs("listening on", view->out);
-	for (i = 0; i < json_array_size(listeners); i++)
-		fprintf(view->out, " %s", json_string_value(json_array_get(listeners, i)));
+	for (i = 0; i < json_array_size(listeners); i++) {
+		const json_t *listener = json_array_get(listeners, i);
+
+		/* After a takeover nobody knows the address of a listener without a socket. */
+		if (!strcmp(json_string_value(listener), "closed"))
+			continue;
+		fprintf(view->out, " %s%s", json_string_value(listener),
+			has_text(closed, listener) ? " (closed)" : "");
+	}
 	if (!json_array_size(listeners))
 		fputs(" nothing yet", view->out);
 	putc('\n', view->out);

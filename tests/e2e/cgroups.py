@@ -2,6 +2,7 @@
 """Cgroups with a limit, in which programs are started: of version 1 or 2, as the machine has them."""
 
 import contextlib
+import os
 import pathlib
 import time
 
@@ -68,6 +69,48 @@ class Cgroup:
 
     def limit(self, number):
         self.file.write_text(f"{number}\n")
+
+
+class DelegatedCgroup(Cgroup):
+    """A new cgroup of version 2 without a limit, whose processes may divide it as with Delegate=."""
+
+    FILES = ("cgroup.kill",)
+
+    @classmethod
+    def make(cls):
+        cgroup = super().make()
+        return cgroup.delegate() if cgroup else None
+
+    @classmethod
+    def make_below(cls, parent):
+        """Make it where the limit of another one holds. Returns None if that is not possible."""
+        control = parent.path / "cgroup.subtree_control"
+        if not control.exists():
+            return cls.make()  # the limit is of version 1: a process is in a cgroup of each
+        control.write_text(f"+{parent.CONTROLLER}\n")
+        cgroup = cls(parent.path / "below")
+        cgroup.path.mkdir()
+        return cgroup.delegate() if cgroup.file else None
+
+    def delegate(self):
+        """Mark it as systemd does. Returns it."""
+        os.setxattr(self.path, "user.delegate", b"1")
+        return self
+
+    @property
+    def below(self):
+        """The names of the cgroups that were made in it."""
+        return sorted(path.name for path in self.path.iterdir() if path.is_dir())
+
+    def remove(self):
+        def is_empty():
+            for name in self.below:
+                with contextlib.suppress(OSError):
+                    (self.path / name).rmdir()
+            return not self.below
+
+        wait_for("the cgroups below to be empty", is_empty)
+        super().remove()
 
 
 class MemoryCgroup(Cgroup):

@@ -346,7 +346,16 @@ class Addresses(BindTestCase):
         # Said once, and not of each worker.
         line, = instance.log_lines("address_family")
         self.assertIn("-l 0.0.0.0:3000", line.fields["hint"])
+        line, = instance.log_lines("address_wider")
+        self.assertEqual((line.fields["asked"], line.fields["listens"], line.fields["hint"]),
+                         ("127.0.0.1:3000", "[::]:3000", "-l 127.0.0.1:3000"))
         self.assertEqual(instance.stop(), 0)
+
+    def test_every_address_is_no_narrower_one(self):
+        instance = self.serve("-w", 1, "-l", ":3000", *BIND, "--", WORKER, "--bind",
+                              "0.0.0.0:3000")
+        self.assertEqual(instance.log_lines("address_wider"), [])
+        instance.stop()
 
     def test_both_families_by_two_sockets(self):
         """As WEBrick does: each gets the one socket of its slot."""

@@ -107,6 +107,72 @@ class Start(ConfigTestCase):
         result = self.stickyctl("start", "-c", self.dir / "none.yaml")
         self.assert_message(result, "none.yaml", "No such file", code=BAD_CONFIG)
 
+    def start_fails(self, *words, code=BAD_CONFIG, arguments=()):
+        result = self.stickyctl("start", "-c", self.path, *arguments)
+        self.assertEqual(result.returncode, code, result.stderr)
+        for word in words:
+            self.assertIn(word, result.stderr)
+        return result
+
+    def test_what_the_file_names_is_not_there(self):
+        """The place in the file is told, as by `check`."""
+        bad = self.write("bad.env", "A=1\nB\n")
+        for option, value, words in (
+                ("user", "no-such-user", ("user: no such user: no-such-user",)),
+                ("chdir", "/nowhere", ("chdir: /nowhere: No such file or directory",)),
+                ("env_file", "/nowhere.env", (
+                    "env_file: /nowhere.env: No such file or directory",
+                    "could not be started: /nowhere.env: No such file or directory")),
+                ("env_file", bad, (f"env_file: {bad}:2: '=' is wanted",
+                                   f"could not be started: {bad}:2: '=' is wanted")),
+                ("seed_file", "/nowhere.seed", ("cannot read /nowhere.seed: No such file",))):
+            with self.subTest(option):
+                self.config(**{option: value})
+                column = len(option) + 3
+                # A directory or a file may be there at the next try of a service manager.
+                code = FAILED if option in ("chdir", "env_file") else BAD_CONFIG
+                result = self.start_fails(f"stickyctl: {self.path}:7:{column}: {option}: ", *words,
+                                          code=code)
+                self.assertNotIn("Bad message", result.stderr)
+                self.assertNotIn("doctor", result.stderr)
+
+    def test_a_wrong_user_or_seed_is_told_once(self):
+        for option, words in (("user", "no such user"), ("seed_file", "No such file")):
+            self.config(**{option: "/no-such"})
+            self.assertEqual(self.start_fails(words).stderr.count("/no-such"), 1)
+
+    def test_what_the_command_line_names_is_not_there(self):
+        """The file is not to blame."""
+        self.config()
+        for words, code in ((("--user", "no-such-user"), USAGE), (("--chdir", "/nowhere"), FAILED),
+                            (("--env-file", "/nowhere.env"), FAILED)):
+            with self.subTest(words):
+                result = self.start_fails(words[1], code=code, arguments=words)
+                self.assertNotIn(str(self.path), result.stderr)
+
+    def test_a_failed_start_with_a_file_without_mistakes(self):
+        self.config(command="[sh, -c, exit 3]")
+        self.start_fails("exited with code 3", code=FAILED)
+
+    def test_a_missing_file_is_no_reason_for_a_takeover_to_fail(self):
+        """The workers that run serve on."""
+        there = self.write("there.env", "A=1\n")
+        self.config(env_file=there)
+        instance = self.serve_config()
+        there.unlink()
+        self.kill_controller(instance)
+        successor = self.start("-c", self.path).ready()
+        self.assertEqual(self.generations(successor), [1, 1])
+        there.write_text("A=1\n")
+        self.assertEqual(successor.stop(), 0)
+
+    def test_keys_are_named_as_they_are_written(self):
+        self.config(max_rss="12")
+        self.assert_message(self.stickyctl("start", "-c", self.path), "max_rss: '12'",
+                            code=BAD_CONFIG)
+        self.config(stop_signal="TREM")
+        self.assertIn(": stop_signal: 'TREM'", self.stickyctl("check", "-c", self.path).stderr)
+
 
 class Reload(ConfigTestCase):
     def reload(self, instance, *arguments):

@@ -11,7 +11,7 @@ import sys
 
 import harness
 import lifecycle
-from cgroups import MemoryCgroup
+from cgroups import DelegatedCgroup, MemoryCgroup
 from clients import HERE, LISTEN, ask, is_refused
 from harness import needs
 from privilege import (CLOSE_RANGE_SYSCALL, DOCKER, NOBODY, as_nobody, copy_program, forbid_bpf,
@@ -274,6 +274,7 @@ class Memory(ContainersTestCase):
             self.skipTest("no cgroup that limits memory can be made")
         self.addCleanup(self.cgroup.remove)
         self.cgroup.limit(200 * self.MIB)
+        self.prefix = self.cgroup.prefix
 
     def test_a_worker_that_is_killed_for_it(self):
         """That is told, with the limit; it is replaced, and a later SIGKILL is none of it."""
@@ -282,7 +283,7 @@ class Memory(ContainersTestCase):
             f"[ $STICKY_GENERATION = 1 ] && exec {sys.executable} {hog} {self.dir}/go\n"
             "exec $WORKER --notify")
         instance = self.start("-w", 1, *LISTEN, "--ready", "started", "--min-uptime", "5ms", "--",
-                              command, prefix=[*self.cgroup.prefix, *only()]).ready()
+                              command, prefix=[*self.prefix, *only()]).ready()
         self.write("go", "")
         worker = self.wait_generation(instance, 2)
         self.assertEqual(worker["last_exit"]["text"], "was killed by SIGKILL: out of memory")
@@ -303,8 +304,27 @@ class Memory(ContainersTestCase):
         self.write("go", "")
         result = self.stickyctl("start", "-w", "1", *lifecycle.WORKERS, "--", sys.executable,
                                 self.write("hog.py", HOG), self.dir / "go",
-                                prefix=[*self.cgroup.prefix, *only()])
+                                prefix=[*self.prefix, *only()])
         self.assert_message(result, "out of memory", "memory.max", code=FAILED)
+
+
+class Delegated(Memory):
+    """The same limit, for workers that have cgroups of their own."""
+
+    def setUp(self):
+        super().setUp()
+        self.below = DelegatedCgroup.make_below(self.cgroup)
+        if not self.below:
+            self.skipTest("no cgroup of version 2 with cgroup.kill can be made here")
+        self.addCleanup(self.below.remove)
+        of_version_2 = self.below.path.parent == self.cgroup.path
+        self.prefix = [*(() if of_version_2 else self.prefix), *self.below.prefix]
+
+    def test_the_cgroups(self):
+        instance = self.serve("-w", 2, *LISTEN, "--", WORKER, "--notify",
+                              prefix=[*self.prefix, *only()])
+        self.assertEqual(self.below.below, ["stickyctl-default@0.1", "stickyctl-default@1.1"])
+        self.assertEqual(instance.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,8 @@ class Stopped(HangTestCase):
         clients = self.connect(self.sources_of(instance, 0, 20))
         self.wait_hung(instance)
         event = self.wait_event(instance, "worker_hung")
-        self.assertEqual((event["slot"], event["pid"], event["waiting"]), (0, pid, 20))
+        self.assertEqual((event["slot"], event["state"], event["pid"], event["waiting"]),
+                         (0, "hung", pid, 20))
         self.assertIn("is stopped", event["how"])
         self.assertIn("kill -CONT", event["hint"])
         self.assertIn("clients wait", event["so"])
@@ -113,7 +114,7 @@ class Stopped(HangTestCase):
         self.assertEqual(line.level, "warn")
         os.kill(pid, signal.SIGCONT)
         self.assert_answered(clients, 1)
-        self.wait_event(instance, "worker_recovered")
+        self.assertEqual(self.wait_event(instance, "worker_recovered")["state"], "ready")
         self.assertEqual(instance.workers()[0]["state"], "ready")
         self.assertEqual(len(self.events(instance, "worker_hung")), 1)
         self.assertEqual(self.pids(instance), [pid])
@@ -309,6 +310,43 @@ class Spoilt(HangTestCase):
         self.spoil(instance)
         self.assertIn("IP_MINTTL", self.wait_event(instance, "socket_restored")["what"])
         self.assertEqual(ask(HERE, "127.9.0.1")["gen"], 1)
+
+    def check_noticed_while_idle(self, *arguments):
+        """No connection arrives, which would wake the controller."""
+        instance = self.serve_spoilt("listener.setsockopt(socket.IPPROTO_IP, 21, 255)", *arguments)
+        self.wait_uptime(instance, scaled(1000))  # it is idle by then
+        self.spoil(instance)
+        began = time.monotonic()
+        wait_for("it to be put right", lambda: instance.log_lines("socket_restored"))
+        self.assertLess(time.monotonic() - began, scaled(5))
+
+    def test_idle_with_a_long_timeout(self):
+        self.check_noticed_while_idle("--hang-timeout", "60s")
+
+    def test_idle_without_a_timeout(self):
+        self.check_noticed_while_idle("--hang-timeout", "0")
+
+    def test_bound_to_a_device(self):
+        """It can't be undone without CAP_NET_RAW: the next worker gets another socket."""
+        instance = self.serve_spoilt("listener.setsockopt(socket.SOL_SOCKET, "
+                                     "socket.SO_BINDTODEVICE, b'lo')", "--max-retries", "200")
+        old = self.spoil(instance)
+        event = self.wait_event(instance, "worker_hung")
+        self.assertIn("SO_BINDTODEVICE", event["hint"])
+        self.assertIn("next worker", event["so"])
+        self.wait_gone(old)
+        self.assert_answered(self.connect(["127.9.0.1"]), 2)
+        self.assertEqual(len(self.events(instance, "worker_hung")), 1)
+
+    def test_bound_to_the_device_of_all(self):
+        """--bind-device: workers are not to blame for it."""
+        instance = self.serve_hang(1, "--bind-device", "lo")
+        self.wait_uptime(instance, max(QUIET_MS, scaled(4000)))
+        self.assert_quiet(instance)
+        self.kill_controller(instance)
+        successor = self.serve_hang()  # whose own sockets would have no device
+        self.wait_uptime(successor, max(QUIET_MS, scaled(4000)))
+        self.assert_quiet(successor)
 
 
 class Harmless(HangTestCase):

@@ -9,7 +9,10 @@ import time
 
 import harness
 from clients import HERE, ask, is_refused
+from listening import listening_sockets
+from privilege import copy_program, without
 from programs import ALREADY_RUNNING, NOT_RUNNING, WORKER
+from test_kept_sockets import KEEPER
 from test_takeover import TakeoverTestCase
 from world import command_line, other_processes, wait_for
 
@@ -78,13 +81,56 @@ class Leftovers(TakeoverTestCase):
         self.assert_ended()
         wait_for("the worker's child to end", lambda: not other_processes())
 
+    def serve_keeper(self, worker=WORKER, arguments=()):
+        """A worker that has begun a program, which has inherited the listening socket."""
+        command = (self.script("keeper.sh", f"{KEEPER}exec {worker} --notify"),)
+        instance = self.serve_workers(1, *arguments, command=command)
+        self.left = self.pids(instance)
+        kept, = wait_for("the program", lambda: [pid for pid, text in other_processes().items()
+                                                 if text.startswith(f"{pid} sleep 1000")])
+        self.addCleanup(self.kill_everybody)
+        self.kill_controller(instance)
+        return instance, kept
+
+    def test_a_program_that_keeps_the_listening_socket(self):
+        """The address is free after the stop, and the program is named."""
+        for words in ((), ("--now",)):
+            with self.subTest(words=words):
+                instance, kept = self.serve_keeper()
+                result = instance.run("stop", *words)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertIn(f"pid {kept} (sleep 1000) kept the listening socket", result.stderr)
+                self.assertIn("port 3000 is free", result.stderr)
+                self.assertIn("close_fds=True", result.stderr)
+                self.assertIn(f"'kill {kept}' ends it", result.stderr)
+                self.assertEqual(listening_sockets(), [])
+                self.assertIsNotNone(command_line(kept))
+                os.kill(kept, signal.SIGKILL)
+
+    def test_workers_that_have_died_too(self):
+        """Nobody serves any more, but the address is taken."""
+        instance, kept = self.serve_keeper()
+        self.kill_process(self.left[0])
+        result = instance.run("stop")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(f"pid {kept} (sleep 1000) kept the listening socket", result.stderr)
+        self.assertEqual(listening_sockets(), [])
+
+    def test_a_program_that_cannot_be_reached(self):
+        """Without CAP_SYS_PTRACE the descriptors of another user's process can't be had."""
+        instance, kept = self.serve_keeper(copy_program(WORKER, self.dir),
+                                           arguments=("--user", "nobody"))
+        result = self.stickyctl("stop", prefix=without("sys_ptrace"))
+        self.assert_message(result, "keeps the listening socket", "port 3000", "ss -ltnp",
+                            f"pid {kept} (sleep 1000)", code=4)
+
     def test_the_stop_signal_of_the_instance(self):
         command = (sys.executable, self.write("quits.py", QUITS), self.dir / "got")
         instance = self.serve_workers(1, "--stop-signal", "QUIT", command=command)
         self.kill_controller(instance)
         self.assertEqual(instance.run("stop").returncode, 0)
         self.assertTrue((self.dir / "got").exists())
-        self.assertEqual(other_processes(), {})
+        wait_for("the worker to be reaped", lambda: not other_processes())
 
     def test_a_start_during_the_stop(self):
         """The name is taken until all have ended."""

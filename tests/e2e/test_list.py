@@ -10,6 +10,7 @@ import pathlib
 import harness
 from privilege import NOBODY, as_nobody, copy_program
 from programs import FAILED, NOT_RUNNING
+from test_takeover import TakeoverTestCase
 
 BAD_CONFIG = 78
 
@@ -58,6 +59,27 @@ class Own(harness.TestCase):
         self.assert_message(self.stickyctl("status"), "start it by", code=NOT_RUNNING)
         (self.run_dir / "dead" / "pid").unlink()
         (self.run_dir / "dead").rmdir()
+
+
+class Left(TakeoverTestCase):
+    """The controller was killed, and workers live on."""
+
+    def test_they_are_named(self):
+        instance = self.serve_workers(2, name="web")
+        first, second = self.pids(instance)
+        self.kill_controller(instance)
+        result = self.stickyctl("list")
+        self.assertRegex(result.stdout, rf"(?m)^web +root +died +- +- {self.run_dir}$")
+        self.assertEqual(result.stdout.count("\n"), 2)
+        self.assert_message(result, "has died", f"slot 0 pid {first}, slot 1 pid {second}",
+                            "'stickyctl stop -n web", code=0)
+        found, = json.loads(self.stickyctl("list", "--json").stdout)
+        self.assertEqual((found["name"], found["pid"], found["left_workers"]), ("web", None, 2))
+        result = self.stickyctl("status")
+        self.assert_message(result, "stickyctl status -n web", "has died", code=NOT_RUNNING)
+
+        self.assertEqual(instance.run("stop").returncode, 0)
+        self.assertEqual(self.stickyctl("list").stdout, "no instance is running\n")
 
 
 class Others(harness.TestCase):

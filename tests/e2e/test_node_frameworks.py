@@ -33,6 +33,18 @@ FASTIFY_CLOSES = """
       process.exit(0);
     }));
     """
+# As its documentation has it for Kubernetes, where beforeShutdown waits for the last probes.
+TERMINUS = """
+    const hooks = [];
+    const hook = name => async () => hooks.push(name);
+    require('@godaddy/terminus').createTerminus(require('http').createServer(app), {
+      healthChecks: {'/health': async () => 'fine'},
+      beforeShutdown: () => new Promise(resolve => setTimeout(resolve, 200)).then(hook('before')),
+      onSignal: hook('signal'),
+      onShutdown: async () => console.error('hooks: %s shutdown', hooks.join(' ')),
+      logger: console.error,
+    }).listen(3000);
+    """
 WS = """
     const { WebSocketServer } = require('ws');
     const server = require('http').createServer((request, response) =>
@@ -172,6 +184,16 @@ class Handlers(ApplicationTestCase):
             const server = app.listen(3000);
             process.on('SIGTERM', () => server.close(() => console.error('server closed')));
             """), said="server closed")
+
+    def test_terminus(self):
+        """Its hooks run in their order: it fails where the server is closed already."""
+        self.check_direct(self.app(EXPRESS + TERMINUS), said="hooks: before signal shutdown")
+
+    def test_http_graceful_shutdown(self):
+        self.check_direct(self.app(EXPRESS + """
+            require('http-graceful-shutdown')(app.listen(3000), {
+              onShutdown: async () => console.error('cleaned up')});
+            """), said="cleaned up")
 
     def test_fastify(self):
         self.skip_old()

@@ -5,7 +5,7 @@
 
 import harness
 from clients import HERE, LISTEN, http_get, is_refused
-from nodejs import NodeTestCase, ask_http, sources
+from nodejs import PLAIN, NodeTestCase, ask_http, sources
 from world import wait_for
 
 METRICS = ("127.0.0.1", 9100)
@@ -194,15 +194,21 @@ class Not(PortsTestCase):
         line, = instance.log_lines("not_listened_on")
         self.assertEqual((line.level, line.fields["on"]), ("warn", "127.0.0.1:9100"))
         self.assertTrue(is_refused(METRICS))
+        self.assertEqual(instance.status()["closed_listeners"], ["127.0.0.1:9100"])
+        self.assertIn(" 127.0.0.1:9100 (closed)", instance.run("status").stdout)
         self.assert_steered(instance)
         # No other reload waits for it, and nobody needs its socket in a takeover.
         self.assertNotIn("does not listen", self.reload(instance))
         self.kill_controller(instance)
         successor = self.serve_node(app, slots=1)
         self.assert_steered(successor)
+        self.assertEqual(successor.status()["closed_listeners"], ["closed"])
+        self.assertIn("listening on 127.0.0.1:3000\n", successor.run("status").stdout)
         app.write_text(app.read_text() + "serve(9100);")
         self.reload(successor)
         wait_for("it to be there again", lambda: not is_refused(METRICS))
+        self.assertNotIn("127.0.0.1:9100", successor.status()["closed_listeners"])
+        self.assertNotIn("(closed)", successor.run("status").stdout)
         self.assert_both_steered(successor)
         successor.stop()
 
@@ -266,6 +272,24 @@ class Shared(PortsTestCase):
         self.assertIn("-l", line.fields["hint"])
         self.assertIn("port=3000", http_get(HERE)[2])
         instance.stop()
+
+    def test_wider_than_the_application_asks_for(self):
+        """A server that was for this machine alone is open to all: it is said once."""
+        for asked, named, expected in (
+                ("127.0.0.1", ":3000", ("127.0.0.1:3000", "[::]:3000", "-l 127.0.0.1:3000")),
+                ("127.0.0.1", "0.0.0.0:3000", ("127.0.0.1:3000", "0.0.0.0:3000",
+                                               "-l 127.0.0.1:3000")),
+                ("::1", ":3000", ("[::1]:3000", "[::]:3000", "-l [::1]:3000")),
+                ("0.0.0.0", ":3000", None), ("::", ":3000", None),
+                ("127.0.0.1", "127.0.0.1:3000", None)):
+            with self.subTest(f"{asked} {named}"):
+                instance = self.serve_node(self.app(PLAIN % f"3000, '{asked}'"), "-l", named)
+                self.reload(instance)
+                self.assertEqual([(line.fields["asked"], line.fields["listens"],
+                                   line.fields["hint"])
+                                  for line in instance.log_lines("address_wider")],
+                                 [expected] if expected else [])
+                instance.stop()
 
     def test_named(self):
         """With -l, what it names is steered, and nothing else."""

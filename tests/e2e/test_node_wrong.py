@@ -3,20 +3,26 @@
 """Wrong ways to start an application of Node.js, each said plainly."""
 
 import json
+import signal
 
 import harness
 from clients import HERE, LISTEN
 from nodejs import BEGUN_IN, LISTENS, NODE, NODE_VERSION, SERVER, WHO, NodeTestCase, ask_http
-from programs import FAILED, USAGE, environment
+from programs import FAILED, USAGE, WORKER, environment
+from world import scaled
+
+SLOW_START_MS = 10000  # of src/terminal/status_problems.c
 
 
 class Runners(NodeTestCase):
     """npm and its like: what they run is named instead."""
 
-    def refused(self, *command, arguments=(), words=()):
+    def refused(self, *command, arguments=(), words=(), instead=""):
         result = self.stickyctl("start", "-w", "1", *arguments, "--", *command, cwd=self.dir,
                                 env={"PWD": self.dir})
         self.assert_message(result, *words, code=USAGE)
+        if instead:
+            self.assertTrue(result.stderr.endswith(f": stickyctl start {instead}\n"), result.stderr)
         return result
 
     def package(self, **scripts):
@@ -36,6 +42,13 @@ class Runners(NodeTestCase):
         self.package(start="NODE_ENV=production node app.js | pino")
         self.refused("npm", "start", words=("NODE_ENV=production node app.js | pino",))
 
+    def test_a_script_is_no_command_to_the_terminal(self):
+        for script in ("node \x1b[31mred.js", "node app.js | \x1b[31mred", "\x1b[31mred\x07"):
+            self.package(start=script)
+            result = self.refused("npm", "start", words=("[31mred",))
+            self.assertNotIn("\x1b", result.stderr)
+            self.assertNotIn("\x07", result.stderr)
+
     def test_others(self):
         self.package(web="node web.js", start="node start.js")
         for command, script in (("npm run web", "node web.js"), ("yarn web", "node web.js"),
@@ -49,18 +62,97 @@ class Runners(NodeTestCase):
         for command, instead in (
                 ("nodemon --exec node app.js 3000", "node app.js 3000"),
                 ("node --watch app.js", "node app.js"),
-                ("/usr/bin/node --watch-path=src --inspect app.js -x", "node app.js -x"),
+                ("node --watch-path=src --inspect app.js -x", "node --inspect app.js -x"),
+                ("node --watch-path src app.js", "node app.js"),
+                ("node -r ./x.js --watch e.js", "node -r ./x.js e.js"),
+                ("node --import tsx --watch app.ts", "node --import tsx app.ts"),
+                ("node --env-file .env -C dev --watch e.js", "node --env-file .env -C dev e.js"),
+                ("/usr/bin/node --title t --watch e.js --watch", "/usr/bin/node --title t e.js --watch"),
                 ("tsx watch src/app.ts", "node --import tsx src/app.ts"),
                 ("ts-node-dev --respawn app.ts", "node -r ts-node/register app.ts"),
                 ("pm2 start app.js -i 4", "node app.js -i 4"),
                 ("pm2-runtime ecosystem.config.js", "node server.js"),
-                ("env NODE_ENV=production npx nodemon", "node server.js"),
+                ("env NODE_ENV=production npx nodemon", "env NODE_ENV=production node server.js"),
                 ("node_modules/.bin/nodemon app.mjs", "node app.mjs"),
                 ("forever start app.js", "node app.js")):
             with self.subTest(command):
                 for arguments in ((), LISTEN):
                     self.refused(*command.split(), arguments=arguments, words=(
                         f"stickyctl start -- {instead}",))
+
+    def test_programs_of_a_package(self):
+        """What npx and its like run, which is no script of package.json."""
+        self.package(start="next start -p 3000", dev="nodemon src/app.js", watched="npm run dev",
+                     env="NODE_ENV=production node app.js", loop="npm run loop",
+                     cross="cross-env A=1 B=2 node app.js")
+        for command, instead in (
+                ("npx next start", "node_modules/.bin/next start"),
+                ("npx -y next start", "node_modules/.bin/next start"),
+                ("npx tsx e.ts", "node --import tsx e.ts"),
+                ("npm exec -- next start", "node_modules/.bin/next start"),
+                ("npm exec tsx e.ts", "node --import tsx e.ts"),
+                ("yarn node e.js", "node e.js"),
+                ("yarn next build", "node_modules/.bin/next build"),
+                ("yarn run next build", "node_modules/.bin/next build"),
+                ("pnpm exec nodemon e.js", "node e.js"),
+                ("npm start", "node_modules/.bin/next start -p 3000"),
+                ("npm run dev", "node src/app.js"),
+                ("npm run watched", "node src/app.js"),
+                ("npm run env", "env NODE_ENV=production node app.js"),
+                ("yarn cross", "env A=1 B=2 node app.js"),
+                ("npm run loop", "node server.js"),
+                ("npm --silent run dev", "node src/app.js"),
+                ("node --run dev", "node src/app.js")):
+            with self.subTest(command):
+                self.refused(*command.split(), instead=f"-- {instead}")
+        self.refused("npx", "-c", "next start", instead="-- node_modules/.bin/next start")
+
+    def test_programs_that_set_variables(self):
+        """They start the application as a child, which gets none of the sockets."""
+        for command, instead in (
+                ("cross-env A=1 node e.js", "-- env A=1 node e.js"),
+                ("node_modules/.bin/cross-env A=1 nodemon e.js", "-- env A=1 node e.js"),
+                ("dotenv -- node e.js", "--env-file .env -- node e.js"),
+                ("dotenv -e prod.env node e.js", "--env-file prod.env -- node e.js"),
+                ("dotenvx run -f .env.prod -- node e.js", "--env-file .env.prod -- node e.js"),
+                ("env-cmd -f my.env node e.js", "--env-file my.env -- node e.js"),
+                ("env-cmd .env.prod node e.js", "--env-file .env.prod -- node e.js"),
+                ("npx cross-env A=1 node e.js", "-- env A=1 node e.js")):
+            with self.subTest(command):
+                for arguments in ((), LISTEN):
+                    self.refused(*command.split(), arguments=arguments, instead=instead)
+        self.refused("cross-env-shell", "A=1 node e.js", words=("node e.js",))
+
+    def test_a_dotenv_that_runs_another_program(self):
+        """Python's becomes the command."""
+        dotenv = self.write("dotenv", "#!/bin/sh\nshift\nexec \"$@\"\n")
+        dotenv.chmod(0o755)
+        instance = self.serve("-w", "1", *LISTEN, "--", dotenv, "run", WORKER)
+        instance.stop()
+
+    def test_a_script_is_no_program(self):
+        self.write("e.js", "")
+        self.write("bare.js", "").chmod(0o755)
+        for command in ("server.js", "./e.js", "./bare.js", "app.mjs", "app.cjs", "app.ts"):
+            with self.subTest(command):
+                for arguments in ((), LISTEN):
+                    self.refused(command, "-x", arguments=arguments, words=(
+                        "is a script", f"stickyctl start -- node {command} -x"))
+
+    def test_code_that_is_no_file(self):
+        """Node.js then takes no answer of a primary: its listen() never ends."""
+        for command in (("node", "-e", "0"), ("node", "-p", "0"), ("node", "--eval", "0"),
+                        ("node",), ("node", "-"), ("node", "--inspect"),
+                        ("node", "--eval=0"), ("node", "-r", "./x.js", "-e", "0")):
+            with self.subTest(command):
+                for arguments in ((), LISTEN):
+                    self.refused(*command, arguments=arguments, words=(
+                        "write the code to a file", "stickyctl start -- node server.js"))
+
+    def test_code_with_a_word_behind_it(self):
+        """Any word will do for a file."""
+        self.serve("-w", "1", "--", "node", "-e", WHO + SERVER.replace(
+            "__dirname", "'.'") + LISTENS, "x").stop()
 
     def test_programs_that_are_not_node(self):
         for command, instead in (("bun run app.ts", "node app.ts"),
@@ -85,6 +177,11 @@ class Runners(NodeTestCase):
     def test_a_shell(self):
         self.refused("sh", "-c", "node app.js", words=("stickyctl start -- node app.js",))
         self.refused("bash", "-c", "cd /app && node app.js", words=("cd /app && node app.js",))
+
+    def test_a_shell_that_would_become_node(self):
+        result = self.refused("sh", "-c", "exec node www", words=(
+            "becomes Node.js", "--worker=node"), instead="-- node www")
+        self.assertNotIn("child", result.stderr)
 
     def test_a_shell_that_becomes_node(self):
         """Whoever says so gets it: exec keeps the channel."""
@@ -229,6 +326,20 @@ class Applications(NodeTestCase):
         app = self.app(SERVER + "server.listen({port: 3000, exclusive: true});")
         self.assert_start_fails(app, "has not called listen()", "exclusive", arguments=BEGUN_IN,
                                 slots=1)
+
+    def test_it_starts_for_long(self):
+        """`status` says what the application lacks, and not that READY=1 is waited for."""
+        app = self.app("setInterval(() => {}, 1000);")
+        instance = self.start("-w", 1, "--ready-timeout", f"{scaled(600)}s", "--", "node", app)
+        status = instance.wait_status("a slow start", lambda status: (
+            status["workers"][0]["uptime_ms"] >= SLOW_START_MS), 30)
+        self.assertEqual(status["workers"][0]["not_ready"]["why"], "it has not called listen()")
+        lines = instance.run("status").stdout.splitlines()
+        self.assertRegex(lines[0], r"^slot 0 has been starting for \d+s, and is not ready: ")
+        self.assertEqual(lines[1], "  it has not called listen()")
+        self.assertIn("--ready-timeout", lines[2])
+        instance.send(signal.SIGTERM)
+        instance.wait()
 
     def test_reuse_port(self):
         """Older versions of Node.js do not know it, and serve."""

@@ -4,22 +4,28 @@
 and a signal that it has no handler for does nothing."""
 
 import contextlib
+import http.client
 import os
 import pathlib
 import re
 import signal
 import subprocess
 import sys
+import time
+import unittest
 
 import harness
 import unprivileged
 import world
 from clients import HERE, LISTEN, ask, http_get
 from lifecycle import PARTLY, WORKERS, LifecycleTestCase
+from nodejs import LISTENS, NODE, SERVER, WHO
 from programs import WORKER, Instance, Program, children_of
 from world import bpf_objects, wait_for
 
 CONTAINER = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
+
+CONTAINER_KILLS_S = 10  # after SIGTERM, as `docker stop` does
 
 # Leaves processes that are nobody's any more, and out of reach of who ends a process group.
 ORPHANS = 'for i in $(seq {count}); do (setsid sleep 600 &); done'
@@ -179,6 +185,27 @@ class Workers(PidOneTestCase):
                 instance.send(number)
                 self.assertEqual(instance.wait(), 0)
 
+    @unittest.skipUnless(NODE, "Node.js is not there")
+    def test_the_handler_of_a_node_application(self):
+        """A container gets SIGTERM, and SIGKILL 10 s later: the application has cleaned up before."""
+        app = self.write("app.js", WHO + SERVER + LISTENS + """
+            setInterval(() => {}, 1000);
+            process.on('SIGTERM', () => {
+              console.error('handler begins');
+              setTimeout(() => { console.error('handler ends'); process.exit(0); }, 500);
+            });
+            """)
+        instance = self.contain("-w", "2", "--", "node", app)
+        client = http.client.HTTPConnection(*HERE)  # a client that keeps its connection
+        client.request("GET", "/")
+        client.getresponse().read()
+        began = time.monotonic()
+        instance.send(signal.SIGTERM)
+        self.assertEqual(instance.wait(), 0)
+        self.assertLess(time.monotonic() - began, CONTAINER_KILLS_S)
+        client.close()
+        self.assertEqual(instance.errors.count("handler ends"), 2, instance.errors)
+
     def test_a_second_interrupt(self):
         instance = self.contain_workers(command=(WORKER, "--notify", "--ignore-term"))
         for count in (1, 2):
@@ -210,6 +237,7 @@ class Unprivileged(unprivileged.Classic, Workers):
     test_orphans_and_a_worker_at_once = None
     test_one_that_had_ended_before = None
     test_a_second_interrupt = None
+    test_the_handler_of_a_node_application = None
     test_a_signal_without_handler = None
 
     def contain(self, *arguments, prefix=(), **options):

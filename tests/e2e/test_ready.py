@@ -4,6 +4,7 @@
 
 import os
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -14,6 +15,24 @@ from listening import listening_sockets
 from programs import WORKER
 from workers import EARLY, NOTIFY, WorkerTestCase
 from world import DEADLINE_S, wait_for
+
+# Sends a datagram, and ends at once.
+SEND = """
+import socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+    out.sendto(b"READY=1", sys.argv[1])
+"""
+
+# Becomes a process whose parent has ended.
+ORPHAN = """
+import os, time
+parent = os.getpid()
+if os.fork():
+    os._exit(0)
+while os.getppid() == parent:
+    time.sleep(0.001)
+"""
+
 
 def is_nobody_there():
     return not listening_sockets()
@@ -141,18 +160,48 @@ class Ready(WorkerTestCase):
             self.assertEqual((worker["state"], worker["status"]), ("starting", ""))
         self.assertEqual(instance.log_lines("worker_state", state="ready"), [])
 
+    def assert_refused(self, instance, why, **fields):
+        """The log says so once."""
+        line, = instance.log_lines("message_ignored", **fields)
+        self.assertEqual((line.level, line.fields["what"]), ("warn", "READY=1"))
+        self.assertIn(why, line.fields["why"])
+        self.assertIn("process group", line.fields["hint"])
+        return line
+
     def test_an_outsider_is_not_believed(self):
         instance = self.start_silent(WORKER)
         self.send_notification(instance, b"READY=1", b"READY=1\nSTATUS=forged\n")
         self.assert_still_starting(instance)
+        line = self.assert_refused(instance, "no descendant of a worker", pid=os.getpid())
+        self.assertNotIn("slot", line.fields)
+
+    def test_one_that_has_ended_is_not_believed(self):
+        """Nothing tells any more whose process it was."""
+        instance = self.start_silent(WORKER)
+        instance.send(signal.SIGSTOP)
+        self.run_program(sys.executable, "-c", SEND, instance.directory / "notify.sock")
+        instance.send(signal.SIGCONT)
+        self.assert_still_starting(instance)
+        self.assert_refused(instance, "had ended before")
 
     def test_who_left_the_group_is_not_believed(self):
-        notify = self.write("notify.py", NOTIFY)
+        notify = f"{sys.executable} {self.write('notify.py', NOTIFY)} READY=1"
         command = self.script_worker(
-            f"setsid {sys.executable} {notify} READY=1 {self.dir}/sent &\nexec $WORKER")
+            f"setsid sh -c '{notify} {self.dir}/first; {notify} {self.dir}/sent' &\nexec $WORKER")
         instance = self.start_silent(command)
         wait_for("the notification", (self.dir / "sent").exists)
         self.assert_still_starting(instance)
+        line = self.assert_refused(instance, "has left the worker's process group", slot=0)
+        self.assertIn("notify.py READY=1", line.fields["command"])
+
+    def test_an_orphan_in_the_group_is_not_believed(self):
+        orphan = self.write("orphan.py", ORPHAN + NOTIFY)
+        command = self.script_worker(
+            f"{sys.executable} {orphan} READY=1 {self.dir}/sent\nexec $WORKER")
+        instance = self.start_silent(command)
+        wait_for("the notification", (self.dir / "sent").exists)
+        self.assert_still_starting(instance)
+        self.assert_refused(instance, "its parent has ended", slot=0)
 
     def test_a_child_in_the_group_is_believed(self):
         notify = self.write("notify.py", NOTIFY)

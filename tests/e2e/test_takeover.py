@@ -15,7 +15,7 @@ import harness
 import world
 from clients import HERE, ask, is_refused
 from lifecycle import WORKERS, LifecycleTestCase, Line
-from privilege import NOBODY
+from privilege import NOBODY, without
 from programs import ALREADY_RUNNING, FAILED, NOT_RUNNING, STICKYCTL, WORKER
 from world import wait_for
 
@@ -126,6 +126,21 @@ class Takeover(TakeoverTestCase):
         self.assertEqual(successor.stop(), 0)
         own = self.script("own", f"mount -t bpf bpf {world.BPFFS} && exec \"$@\"")
         instance = self.serve_workers(1, prefix=("unshare", "--mount", own))
+        self.assertTrue(instance.log_lines("takeover_limited"))
+        self.kill_controller(instance)
+        successor = self.start_again(instance, prefix=("unshare", "--mount", own)).ready()
+        failed, = successor.log_lines("takeover_failed")
+        self.assertIn("mount namespace", failed.fields["hint"])
+        self.assertEqual(successor.stop(), 0)
+
+    def test_from_another_mount_namespace_of_a_container(self):
+        """The same, where the root directory of PID 1 may not be looked at."""
+        few = without("sys_ptrace")
+        instance = self.serve_workers(1, prefix=("unshare", "--mount", *few))
+        self.assertFalse(instance.log_lines("takeover_limited"))
+        self.assertEqual(instance.stop(), 0)
+        own = self.script("own", f"mount -t bpf bpf {world.BPFFS} && exec \"$@\"")
+        instance = self.serve_workers(1, prefix=("unshare", "--mount", own, *few))
         self.assertTrue(instance.log_lines("takeover_limited"))
         self.assertEqual(instance.stop(), 0)
 

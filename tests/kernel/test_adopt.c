@@ -323,6 +323,64 @@ static void what_is_not_all_there_is_not_taken_over(void **state)
 	assert_int_equal(mkdir(pins, 0700), 0);
 }
 
+/* A group that replaced the pins of another one would also remove them at its end. */
+static void pins_are_those_of_one_group(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0"), *other, *adopted;
+	struct sticky_group_options options = group_options(SLOTS);
+	char path[128];
+
+	(void)state;
+	other = group_start(SLOTS, "127.0.0.1:0");
+	assert_int_equal(sticky_group_pin(group, pins), 0);
+	assert_int_equal(sticky_group_pin(group, pins), -EBUSY);
+	assert_int_equal(sticky_group_pin(group, "/tmp"), -EBUSY);
+	assert_int_equal(sticky_group_pin(other, pins), -EEXIST);
+	sticky_group_close(other);
+	/* The export is whole. */
+	assert_int_equal(sticky_group_adopt(&options, pins, &adopted), 0);
+	assert_int_equal(sticky_group_pin(adopted, pins), -EBUSY);
+	sticky_group_close(adopted);
+	/* With a single pin of another group, too, nothing is added. */
+	snprintf(path, sizeof(path), "%s/settings", pins);
+	assert_int_equal(unlink(path), 0);
+	other = group_start(SLOTS, "127.0.0.1:0");
+	assert_int_equal(sticky_group_pin(other, pins), -EEXIST);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/table", pins);
+	assert_int_equal(access(path, F_OK), 0);
+	sticky_group_close(other);
+	sticky_group_close(group);
+	assert_int_equal(rmdir(pins), 0);
+	assert_int_equal(mkdir(pins, 0700), 0);
+}
+
+/* The next process may take over a listening socket, but not at an address that it has imported. */
+static void a_listener_is_added_after_the_import(void **state)
+{
+	struct sockaddr_storage server = address_of("127.0.0.1", 0), same;
+	int fd = plain_listen(&server, SO_REUSEADDR), beside;
+	struct scene scene = {0};
+
+	(void)state;
+	run_previous_process(&scene, 0, false);
+	adopt(&scene);
+	finish(&scene);
+	same = group_server(scene.group, 0, AF_INET);
+	beside = plain_listen(&same, SO_REUSEPORT);
+	assert_true(beside >= 0);
+	assert_int_equal(sticky_group_listen_socket(scene.group, beside), -EADDRINUSE);
+	close(beside);
+	assert_int_equal(
+		sticky_group_listen_socket(scene.group, sticky_worker_fd(scene.workers[0], 0)),
+		-EBUSY);
+	assert_int_equal(sticky_group_listen_socket(scene.group, fd), 1);
+	close(fd);
+	check_own_slot(&scene, OTHER_PROXY);
+	assert_int_equal(group_count_moved(scene.group, scene.workers, 1, AF_INET, 64), 0);
+	end(&scene);
+}
+
 /* Returns NULL, or why it is not possible. */
 static const char *mount_pins(void)
 {
@@ -352,6 +410,8 @@ int main(void)
 		cmocka_unit_test(the_list_is_the_next_ones_to_change),
 		cmocka_unit_test(workers_go_on),
 		cmocka_unit_test(what_is_not_all_there_is_not_taken_over),
+		cmocka_unit_test(pins_are_those_of_one_group),
+		cmocka_unit_test(a_listener_is_added_after_the_import),
 	};
 	const char *reason = netns_enter();
 	int failed;

@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../support/clients.h"
+#include "../support/descriptors.h"
 #include "../support/groups.h"
 #include "../support/netns.h"
 #include "sticky.h"
@@ -145,6 +148,79 @@ static void each_listener_is_checked(void **state)
 	sticky_group_close(group);
 }
 
+static int prepare_freebind(void *context, uint32_t listener, int fd)
+{
+	int yes = 1;
+
+	(void)context;
+	(void)listener;
+	return setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof(yes)) ? -errno : 0;
+}
+
+/*
+ * A listener that cannot be asked keeps no other one from being checked. The machine does not have
+ * the address of the first listener.
+ */
+static void expect_other_listener_is_checked(uint32_t engine, const char *absent)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_worker *worker;
+	struct sticky_group *group;
+	int none = 0;
+
+	options.engine = engine;
+	options.prepare = prepare_freebind;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	assert_int_equal(sticky_group_listen(group, absent), 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	worker = worker_start(group, 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	assert_int_equal(setsockopt(sticky_worker_fd(worker, 1), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+	assert_int_equal(sticky_group_check(group), 1);
+	assert_int_equal(sticky_group_check(group), 0);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(group);
+}
+
+static void set_nonlocal_bind(const char *value)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_nonlocal_bind", "we");
+
+	assert_non_null(file);
+	assert_true(fputs(value, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void an_absent_address_is_not_checked_and_the_others_are(void **state)
+{
+	(void)state;
+	expect_other_listener_is_checked(STICKY_ENGINE_KERNEL, "192.0.2.1:4711");
+	expect_other_listener_is_checked(STICKY_ENGINE_CLASSIC, "192.0.2.1:4711");
+	/* The test connection can then be bound, and there is no route. */
+	set_nonlocal_bind("1");
+	expect_other_listener_is_checked(STICKY_ENGINE_KERNEL, "192.0.2.1:4711");
+	expect_other_listener_is_checked(STICKY_ENGINE_CLASSIC, "192.0.2.1:4711");
+	set_nonlocal_bind("0");
+	if (!group_lacks_v6())
+		expect_other_listener_is_checked(STICKY_ENGINE_KERNEL, "[3fff::1]:4711");
+}
+
+/* Without descriptors no listener can be asked: that is an error. */
+static void an_error_is_returned_if_nothing_was_restored(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+
+	(void)state;
+	descriptors_limit(0);
+	assert_int_equal(sticky_group_check(group), -EMFILE);
+	descriptors_unlimit();
+	assert_int_equal(sticky_group_check(group), 0);
+	sticky_group_close(group);
+}
+
 static void a_group_that_refuses_is_not_checked(void **state)
 {
 	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
@@ -165,6 +241,8 @@ int main(void)
 		cmocka_unit_test(a_change_of_hands_attaches_it_again),
 		cmocka_unit_test(a_foreign_program_is_replaced),
 		cmocka_unit_test(each_listener_is_checked),
+		cmocka_unit_test(an_absent_address_is_not_checked_and_the_others_are),
+		cmocka_unit_test(an_error_is_returned_if_nothing_was_restored),
 		cmocka_unit_test(a_group_that_refuses_is_not_checked),
 	};
 	const char *reason = netns_enter();

@@ -21,6 +21,7 @@
 
 #include "../support/caps.h"
 #include "../support/clients.h"
+#include "../support/descriptors.h"
 #include "../support/groups.h"
 #include "../support/netns.h"
 #include "../support/wait.h"
@@ -543,6 +544,37 @@ static void a_socket_that_was_shut_down_is_replaced(void **state)
 	sticky_group_close(group);
 }
 
+/* Slots that were not added leave no sockets, and the order of the others in the kernel stays. */
+static void a_growth_that_fails_leaves_nothing(void **state)
+{
+	struct sticky_group *group = open_group(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *workers[SLOTS + 3];
+	uint32_t before, more;
+
+	(void)state;
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	before = descriptors_count();
+	for (more = 0; more < 6; more++) {
+		descriptors_limit(more);
+		assert_int_equal(sticky_group_set_slots(group, SLOTS + 3), -EMFILE);
+		descriptors_unlimit();
+		assert_int_equal(descriptors_count(), before);
+		assert_int_equal(sticky_group_slots(group), SLOTS);
+	}
+	assert_true(sticky_group_set_slots(group, SLOTS + 3) > 0);
+	/* A slot that is removed keeps its sockets, also if it cannot be added again. */
+	assert_true(sticky_group_set_slots(group, SLOTS) > 0);
+	before = descriptors_count();
+	assert_int_equal(sticky_group_set_slots(group, STICKY_SLOTS_LIMIT), -E2BIG);
+	assert_int_equal(descriptors_count(), before);
+	assert_true(sticky_group_set_slots(group, SLOTS + 3) > 0);
+	workers_start(group, workers);
+	assert_int_equal(group_count_moved(group, workers, 0, AF_INET, CLIENTS), 0);
+	assert_int_equal(group_count_moved(group, workers, 1, AF_INET, CLIENTS), 0);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
 static int become_nobody(void)
 {
 	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
@@ -573,6 +605,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_hands_attaches_nothing),
 		cmocka_unit_test(a_foreign_program_is_replaced),
 		cmocka_unit_test(a_socket_that_was_shut_down_is_replaced),
+		cmocka_unit_test(a_growth_that_fails_leaves_nothing),
 	};
 	const char *reason = netns_enter_without_bpf();
 

@@ -275,7 +275,7 @@ static uint32_t move_a_queue(int (*bind_first)(struct listener *listener))
 	assert_true(previous >= 0);
 	assert_int_equal(engine_add_listener(group->engine, previous), 1);
 	assert_int_equal(listener_listen(&listener, previous), 0);
-	assert_int_equal(listener_learn_port(&listener, previous), 0);
+	assert_int_equal(listener_learn(&listener, previous), 0);
 	assert_int_equal(engine_put(group->engine, 1, 0, previous), 0);
 	waiting_add(&line, NULL, 0, &listener.address, 3);
 

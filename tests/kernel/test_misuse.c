@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What the library says to a host that calls it wrongly, and that nothing is left behind. The debug
- * build of the shared library aborts when a worker is used after its close.
+ * build of the shared library aborts when a worker is used after its close, or a group is closed
+ * before what it has opened.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,12 +70,23 @@ static void a_worker_whose_socket_does_not_listen_is_not_ready(void **state)
 	sticky_group_close(group);
 }
 
-/* A socket of the kind, bound to the address of the listener where that is possible. */
 static int open_socket(int family, int type)
 {
 	int fd = socket(family, type | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A socket that is bound to the address of a listener, and does not listen. */
+static int bind_beside(struct sticky_group *group, uint32_t listener)
+{
+	struct sockaddr_storage server = group_server(group, listener, AF_INET);
+	int fd = open_socket(AF_INET, SOCK_STREAM), yes = 1;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &yes, sizeof(yes)), 0);
+	assert_int_equal(bind(fd, (void *)&server, address_length(&server)), 0);
 	return fd;
 }
 
@@ -84,7 +96,7 @@ static void sockets_that_cannot_be_of_a_worker_are_refused(void **state)
 	struct sticky_worker *worker = worker_start(group, 0), *untouched = worker, *again = worker;
 	int v4 = open_socket(AF_INET, SOCK_STREAM), local = open_socket(AF_UNIX, SOCK_STREAM);
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC), closed = 1 << 20;
-	int own = sticky_worker_fd(worker, 0);
+	int own = sticky_worker_fd(worker, 0), silent = bind_beside(group, 0);
 	uint32_t before = descriptors_count();
 
 	(void)state;
@@ -98,15 +110,87 @@ static void sockets_that_cannot_be_of_a_worker_are_refused(void **state)
 	assert_ptr_equal(again, untouched);
 	assert_int_equal(descriptors_count(), before);
 
-	/* The socket is one that the program never saw, and has not the listener's address. */
-	assert_int_equal(sticky_worker_adopt(group, 1, 7, &v4, &again), 0);
+	/* The socket is one that the program never saw, and it does not listen. */
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, &silent, &again), 0);
 	assert_int_equal(sticky_worker_ready(again), -EINVAL);
 	assert_int_equal(sticky_worker_close(again), 0);
 	assert_int_equal(descriptors_count(), before);
 	assert_int_equal(sticky_worker_close(worker), 0);
+	close(silent);
 	close(v4);
 	close(local);
 	close(file);
+	sticky_group_close(group);
+}
+
+/* Clients of the slot would go to a socket from which the worker does not accept. */
+static void a_worker_has_sockets_of_the_listeners_addresses(void **state)
+{
+	static const char *const others[] = {"127.0.0.1", "127.0.0.2", "0.0.0.0"};
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	int unbound = open_socket(AF_INET, SOCK_STREAM), fds[2];
+	struct sticky_worker *worker, *untouched = NULL;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 1);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		/* Another port of the same address, then the same port of other addresses. */
+		struct sockaddr_storage other = address_of(others[i], i ? group_port(group, 0) : 0);
+
+		fds[0] = plain_listen(&other, SO_REUSEPORT);
+		fds[1] = -1;
+		assert_true(fds[0] >= 0);
+		assert_int_equal(sticky_worker_adopt(group, 1, 7, fds, &untouched), -EADDRNOTAVAIL);
+		close(fds[0]);
+	}
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, (int[]){unbound, -1}, &untouched),
+			 -EADDRNOTAVAIL);
+	worker = worker_start(group, 0);
+	/* Those of the two listeners in the wrong order. */
+	fds[0] = sticky_worker_fd(worker, 1);
+	fds[1] = sticky_worker_fd(worker, 0);
+	assert_int_equal(sticky_worker_adopt(group, 1, 7, fds, &untouched), -EADDRNOTAVAIL);
+	assert_null(untouched);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	close(unbound);
+	sticky_group_close(group);
+}
+
+/* The listener that was not imported must not count as one with sockets. */
+static void a_failing_import_of_a_listener_changes_nothing(void **state)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_dispatchers *dispatchers;
+	struct sticky_group *group;
+
+	(void)state;
+	options.engine = STICKY_ENGINE_USER;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	assert_int_equal(sticky_group_listen(group, "127.0.0.1:0"), 0);
+	assert_int_equal(sticky_group_adopt_listener(group, -1), -EBADF);
+	assert_int_equal(sticky_group_adopt_listener(group, STDIN_FILENO), -ENOTSOCK);
+	assert_true(sticky_group_set_slots(group, SLOTS + 1) > 0);
+	assert_int_equal(sticky_dispatchers_open(group, 1, &dispatchers), 0);
+	sticky_dispatchers_close(dispatchers);
+	sticky_group_close(group);
+}
+
+/* No client comes to a slot that was removed. Its worker is not treated as a broken one. */
+static void a_worker_of_a_removed_slot_may_become_ready(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0");
+	struct sticky_worker *worker;
+
+	(void)state;
+	assert_int_equal(sticky_worker_open(group, SLOTS - 1, &worker), 0);
+	assert_true(sticky_group_set_slots(group, SLOTS - 1) > 0);
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	assert_true(sticky_group_set_slots(group, SLOTS) > 0);
+	assert_true(group_slot_info(group, SLOTS - 1).holding);
+	assert_int_equal(sticky_worker_ready(worker), 0);
+	assert_false(group_slot_info(group, SLOTS - 1).holding);
+	assert_int_equal(sticky_worker_close(worker), 0);
 	sticky_group_close(group);
 }
 
@@ -251,10 +335,13 @@ static void a_child_does_not_change_the_group_of_its_parent(void **state)
 struct debug_library {
 	void *handle;
 	int (*open)(const struct sticky_group_options *options, struct sticky_group **ret_group);
+	int (*listen)(struct sticky_group *group, const char *address);
 	int (*worker_open)(struct sticky_group *group, uint32_t slot,
 			   struct sticky_worker **ret_worker);
 	int (*worker_ready)(struct sticky_worker *worker);
 	int (*worker_close)(struct sticky_worker *worker);
+	int (*dispatchers_open)(struct sticky_group *group, uint32_t count,
+				struct sticky_dispatchers **ret_dispatchers);
 	void (*close)(struct sticky_group *group);
 };
 
@@ -276,14 +363,68 @@ static void load(struct debug_library *library)
 	if (!library->handle)
 		fail_msg("%s", dlerror());
 	find(library, "sticky_group_open", &library->open);
+	find(library, "sticky_group_listen", &library->listen);
 	find(library, "sticky_worker_open", &library->worker_open);
 	find(library, "sticky_worker_ready", &library->worker_ready);
 	find(library, "sticky_worker_close", &library->worker_close);
+	find(library, "sticky_dispatchers_open", &library->dispatchers_open);
 	find(library, "sticky_group_close", &library->close);
 }
 
-/* In a child: use a worker, and once more after its close if that is wanted. */
-static void use_worker(const struct debug_library *library, bool too_late, int log)
+/* What a host does with an open group and a worker in its slot 3, and what is said then. */
+struct misuse {
+	int (*run)(const struct debug_library *library, struct sticky_group *group,
+		   struct sticky_worker *worker);
+	const char *text; /* "": it is right, and nothing is said */
+};
+
+static int close_in_order(const struct debug_library *library, struct sticky_group *group,
+			  struct sticky_worker *worker)
+{
+	int error = library->worker_close(worker);
+
+	library->close(group);
+	return error;
+}
+
+static int use_a_closed_worker(const struct debug_library *library, struct sticky_group *group,
+			       struct sticky_worker *worker)
+{
+	int error = library->worker_close(worker);
+
+	library->worker_ready(worker);
+	library->close(group);
+	return error;
+}
+
+static int use_a_worker_of_a_closed_group(const struct debug_library *library,
+					  struct sticky_group *group, struct sticky_worker *worker)
+{
+	int error = close_in_order(library, group, worker);
+
+	return error ? error : library->worker_ready(worker);
+}
+
+static int close_the_group_first(const struct debug_library *library, struct sticky_group *group,
+				 struct sticky_worker *worker)
+{
+	library->close(group);
+	return library->worker_close(worker);
+}
+
+static int forget_the_dispatchers(const struct debug_library *library, struct sticky_group *group,
+				  struct sticky_worker *worker)
+{
+	struct sticky_dispatchers *dispatchers;
+	int error = library->listen(group, "127.0.0.1:0");
+
+	if (error >= 0)
+		error = library->dispatchers_open(group, 1, &dispatchers);
+	return error < 0 ? error : close_in_order(library, group, worker);
+}
+
+/* In a child. */
+static void run_misuse(const struct debug_library *library, const struct misuse *misuse, int log)
 {
 	struct sticky_group_options options = group_options(SLOTS);
 	struct sticky_worker *worker;
@@ -291,15 +432,13 @@ static void use_worker(const struct debug_library *library, bool too_late, int l
 
 	dup2(log, STDERR_FILENO);
 	if (library->open(&options, &group) || library->worker_open(group, 3, &worker) ||
-	    library->worker_ready(worker) || library->worker_close(worker))
+	    library->worker_ready(worker))
 		_exit(1);
-	if (too_late)
-		library->worker_ready(worker);
-	library->close(group);
-	_exit(0);
+	_exit(misuse->run(library, group, worker) ? 1 : 0);
 }
 
-static int run_debug(const struct debug_library *library, bool too_late, size_t size, char *text)
+static int run_debug(const struct debug_library *library, const struct misuse *misuse, size_t size,
+		     char *text)
 {
 	int ends[2], status;
 	ssize_t length;
@@ -309,7 +448,7 @@ static int run_debug(const struct debug_library *library, bool too_late, size_t 
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
-		use_worker(library, too_late, ends[1]);
+		run_misuse(library, misuse, ends[1]);
 	close(ends[1]);
 	status = wait_for(pid);
 	length = read(ends[0], text, size - 1);
@@ -318,21 +457,34 @@ static int run_debug(const struct debug_library *library, bool too_late, size_t 
 	return status;
 }
 
-static void the_debug_build_aborts_on_a_closed_worker(void **state)
+static void the_debug_build_aborts_on_misuse(void **state)
 {
+	static const char closed[] = "libsticky: sticky_worker_ready() was called with a worker of "
+				     "the slot 3 that has been closed\n";
+	static const struct misuse misuses[] = {
+		{close_in_order, ""},
+		{use_a_closed_worker, closed},
+		{use_a_worker_of_a_closed_group, closed},
+		{close_the_group_first, "libsticky: sticky_group_close() was called while a worker "
+					"of the slot 3 is open\n"},
+		{forget_the_dispatchers,
+		 "libsticky: sticky_group_close() was called while dispatchers are open\n"},
+	};
 	struct debug_library library;
 	char text[512];
-	int status;
+	size_t i;
 
 	(void)state;
 	load(&library);
-	status = run_debug(&library, false, sizeof(text), text);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	assert_string_equal(text, "");
-	status = run_debug(&library, true, sizeof(text), text);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_string_equal(text, "libsticky: sticky_worker_ready() was called with a worker of "
-				  "the slot 3 that has been closed\n");
+	for (i = 0; i < sizeof(misuses) / sizeof(misuses[0]); i++) {
+		int status = run_debug(&library, &misuses[i], sizeof(text), text);
+
+		assert_string_equal(text, misuses[i].text);
+		if (misuses[i].text[0])
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+		else
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
 	dlclose(library.handle);
 }
 
@@ -342,11 +494,14 @@ int main(void)
 		cmocka_unit_test(a_slot_that_does_not_exist_is_refused),
 		cmocka_unit_test(a_worker_whose_socket_does_not_listen_is_not_ready),
 		cmocka_unit_test(sockets_that_cannot_be_of_a_worker_are_refused),
+		cmocka_unit_test(a_worker_has_sockets_of_the_listeners_addresses),
+		cmocka_unit_test(a_failing_import_of_a_listener_changes_nothing),
+		cmocka_unit_test(a_worker_of_a_removed_slot_may_become_ready),
 		cmocka_unit_test(the_same_twice_is_harmless_or_refused),
 		cmocka_unit_test(a_close_with_queued_connections_leaves_nothing),
 		cmocka_unit_test(without_descriptors_a_slot_keeps_its_worker),
 		cmocka_unit_test(a_child_does_not_change_the_group_of_its_parent),
-		cmocka_unit_test(the_debug_build_aborts_on_a_closed_worker),
+		cmocka_unit_test(the_debug_build_aborts_on_misuse),
 	};
 	const char *reason = netns_enter();
 

@@ -29,7 +29,7 @@
 /* What the callback sets, and how often it was called for each listener. */
 struct wish {
 	int level, name, value;
-	const char *device; /* for SO_BINDTODEVICE */
+	const char *devices[STICKY_LISTENERS_LIMIT]; /* for SO_BINDTODEVICE */
 	int result;
 	uint32_t calls[STICKY_LISTENERS_LIMIT];
 };
@@ -37,12 +37,13 @@ struct wish {
 static int prepare(void *context, uint32_t listener, int fd)
 {
 	struct wish *wish = context;
+	const char *device = wish->devices[listener];
 	int error;
 
 	wish->calls[listener]++;
-	if (wish->device)
-		error = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, wish->device,
-				   (socklen_t)strlen(wish->device));
+	if (device)
+		error = setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+				   (socklen_t)strlen(device));
 	else
 		error = setsockopt(fd, wish->level, wish->name, &wish->value, sizeof(wish->value));
 	return error ? -errno : wish->result;
@@ -109,34 +110,45 @@ static void every_socket_has_the_options_of_the_host(void **state)
 	check_option(&transparent, 1);
 }
 
+/* Connect to port 4711 of an address. The connection must come to this listener of its slot. */
+static void expect_arrival(struct sticky_group *group, const char *source, const char *to,
+			   uint32_t listener, int peer)
+{
+	struct sockaddr_storage client = address_of(source, 0), server = address_of(to, 4711);
+	struct sticky_worker *worker = worker_start(group, group_slot_of(group, &client));
+	int home = peer < 0 ? -1 : netns_switch(peer), accepted, fd;
+
+	fd = client_connect(&client, &server);
+	if (home >= 0)
+		close(netns_switch(home));
+	close(home);
+	assert_true(fd >= 0);
+	assert_int_equal(wait_readable(sticky_worker_fd(worker, listener)), 0);
+	accepted = client_accept(sticky_worker_fd(worker, listener));
+	assert_true(accepted >= 0);
+	assert_true(nothing_waits(sticky_worker_fd(worker, !listener)));
+	close(accepted);
+	close(fd);
+	assert_int_equal(sticky_worker_close(worker), 0);
+}
+
 static void a_device_tells_listeners_of_one_port_apart(void **state)
 {
-	struct wish wish = {.device = "lo"};
-	struct sticky_group *group = open_prepared(&wish);
-	struct sticky_worker *worker;
-	struct sockaddr_storage server;
-	int client, accepted;
+	struct wish wish = {.devices = {"lo", "near", "lo"}};
+	int peer = netns_open_peer();
+	struct sticky_group *group;
 
 	(void)state;
-	assert_int_equal(sticky_group_listen(group, "127.0.0.1:4711"), 0);
-	/* Two listeners: the program finds the listener by its device. */
-	assert_int_equal(sticky_group_listen(group, "127.0.0.1:4712"), 1);
-	worker = worker_start(group, 0);
-	server = address_of("127.0.0.1", 4711);
-	for (uint32_t number = group_client_of_slot(group, AF_INET, 0, 0), i = 0; i < 2; i++) {
-		struct sockaddr_storage source = client_address(AF_INET, number);
-
-		client = client_connect(&source, &server);
-		assert_true(client >= 0);
-		assert_int_equal(wait_readable(sticky_worker_fd(worker, i)), 0);
-		accepted = client_accept(sticky_worker_fd(worker, i));
-		assert_true(is_peer(accepted, client));
-		close(accepted);
-		close(client);
-		server = address_of("127.0.0.1", 4712);
-	}
-	assert_int_equal(sticky_worker_close(worker), 0);
+	if (peer < 0)
+		skip();
+	group = open_prepared(&wish);
+	assert_int_equal(sticky_group_listen(group, "0.0.0.0:4711"), 0);
+	assert_int_equal(sticky_group_listen(group, "0.0.0.0:4711"), 1);
+	assert_int_equal(sticky_group_listen(group, "0.0.0.0:4711"), -EADDRINUSE);
+	expect_arrival(group, "127.1.2.3", "127.0.0.1", 0, -1);
+	expect_arrival(group, "10.9.0.2", "10.9.0.1", 1, peer);
 	sticky_group_close(group);
+	close(peer);
 }
 
 static void freebind_listens_where_the_machine_has_no_address(void **state)
@@ -296,6 +308,96 @@ static void sockets_that_cannot_be_taken_over_are_refused(void **state)
 	sticky_group_close(group);
 }
 
+static int open_user_group(struct sticky_group **ret_group)
+{
+	struct sticky_group_options options = group_options(SLOTS);
+
+	options.engine = STICKY_ENGINE_USER;
+	return sticky_group_open(&options, ret_group);
+}
+
+/* The sockets of the first listener would get no connection any more. */
+static void an_address_is_one_listener(void **state)
+{
+	struct sockaddr_storage server = address_of("127.0.0.1", 0);
+	int fd = plain_listen(&server, SO_REUSEPORT), beside;
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0"), *user;
+	char address[STICKY_ADDRESS_TEXT_SIZE];
+	uint32_t before;
+
+	(void)state;
+	assert_int_equal(sticky_group_listen_socket(group, fd), 1);
+	before = descriptors_count();
+	assert_int_equal(sticky_group_listen_socket(group, fd), -EADDRINUSE);
+	/* Another socket of the same address, and one beside the listener that was not passed. */
+	beside = plain_listen(&server, SO_REUSEPORT);
+	assert_int_equal(sticky_group_listen_socket(group, beside), -EADDRINUSE);
+	close(beside);
+	server = group_server(group, 0, AF_INET);
+	beside = plain_listen(&server, SO_REUSEPORT);
+	assert_int_equal(sticky_group_listen_socket(group, beside), -EADDRINUSE);
+	close(beside);
+	assert_int_equal(descriptors_count(), before);
+	assert_int_equal(sticky_group_listener_count(group), 2);
+	sticky_group_close(group);
+
+	assert_int_equal(open_user_group(&user), 0);
+	assert_int_equal(sticky_group_listen_socket(user, fd), 0);
+	assert_int_equal(sticky_group_listen_socket(user, fd), -EADDRINUSE);
+	close(fd);
+	assert_int_equal(sticky_group_listener_address(user, 0, sizeof(address), address), 0);
+	assert_int_equal(sticky_group_listen(user, address), -EADDRINUSE);
+	assert_int_equal(sticky_group_listener_count(user), 1);
+	sticky_group_close(user);
+}
+
+/* A second group would attach its program to the sockets of the first one. */
+static void a_socket_of_a_group_is_not_taken_over(void **state)
+{
+	struct sticky_group *group = group_start(SLOTS, "127.0.0.1:0"), *other;
+	struct sticky_group_options options = group_options(SLOTS);
+	struct sticky_worker *worker = worker_start(group, 0);
+	struct sticky_dispatchers *dispatchers;
+	int alone = sticky_listen("127.0.0.1:0", 0);
+
+	(void)state;
+	assert_int_equal(sticky_group_open(&options, &other), 0);
+	assert_int_equal(sticky_dispatchers_open(group, 1, &dispatchers), 0);
+	assert_int_equal(sticky_group_listen_socket(other, sticky_worker_fd(worker, 0)), -EBUSY);
+	assert_int_equal(sticky_group_listen_socket(other, sticky_slot_holding_fd(group, 1, 0)),
+			 -EBUSY);
+	assert_int_equal(
+		sticky_group_listen_socket(other, sticky_dispatchers_fd(dispatchers, 0, 0)),
+		-EBUSY);
+	assert_int_equal(sticky_group_listen_socket(other, alone), -EBUSY);
+	sticky_dispatchers_close(dispatchers);
+	assert_int_equal(sticky_group_listen_socket(group, sticky_worker_fd(worker, 0)), -EBUSY);
+	assert_int_equal(sticky_group_listener_count(other), 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	close(alone);
+	assert_int_equal(sticky_worker_close(worker), 0);
+	sticky_group_close(other);
+	sticky_group_close(group);
+}
+
+/* systemd keeps its socket, and passes it once more to the next process. */
+static void the_socket_of_a_group_that_has_ended_is_taken_over_again(void **state)
+{
+	struct sockaddr_storage server = address_of("127.0.0.1", 0);
+	int fd = plain_listen(&server, SO_REUSEADDR), round;
+
+	(void)state;
+	for (round = 0; round < 3; round++) {
+		struct sticky_group_options options = group_options(SLOTS);
+		struct sticky_group *group;
+
+		assert_int_equal(sticky_group_open(&options, &group), 0);
+		assert_int_equal(sticky_group_listen_socket(group, fd), 0);
+		sticky_group_close(group);
+	}
+	close(fd);
+}
+
 /* ---- Statistics ------------------------------------------------------------------------------ */
 
 static void statistics_are_those_of_the_slots(void **state)
@@ -342,6 +444,9 @@ int main(void)
 		cmocka_unit_test(a_listening_socket_of_the_host_is_taken_over_with_its_queue),
 		cmocka_unit_test(without_so_reuseaddr_only_an_idle_socket_is_taken_over),
 		cmocka_unit_test(sockets_that_cannot_be_taken_over_are_refused),
+		cmocka_unit_test(an_address_is_one_listener),
+		cmocka_unit_test(a_socket_of_a_group_is_not_taken_over),
+		cmocka_unit_test(the_socket_of_a_group_that_has_ended_is_taken_over_again),
 		cmocka_unit_test(statistics_are_those_of_the_slots),
 	};
 	const char *reason = netns_enter();

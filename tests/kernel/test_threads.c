@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * One process with many threads. Each thread has a slot, and opens and closes several workers in
- * it, while clients connect and other threads read the group's state. The callers use no lock of
- * their own.
+ * it, while clients connect and other threads read the group's state or look clients up. The
+ * callers use no lock of their own.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,15 +11,22 @@
 #include <cmocka.h>
 
 #include <bpf/libbpf.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../support/clients.h"
 #include "../support/groups.h"
 #include "../support/worker_threads.h"
 #include "../support/netns.h"
+#include "../support/wait.h"
 #include "sticky.h"
 
 #define SLOTS	    4
@@ -159,6 +166,156 @@ static void threads_open_and_close_workers_while_clients_come(void **state)
 	sticky_group_close(group);
 }
 
+/* ---- Look-ups ---------------------------------------------------------------------------- */
+
+#define READERS	    2
+#define LOOKUPS	    3000000
+#define FEW	    3
+#define MANY	    (FEW + 1)
+#define DEADLINE_MS 20000
+/* More than there are processors: a copier that has to wait in its copy sees several changes. */
+#define COPIERS 8
+#ifdef __SANITIZE_THREAD__
+#define CHANGES 40 /* a copy takes 50 times as long */
+#else
+#define CHANGES 300
+#endif
+
+struct lookups {
+	struct sticky_group *group;
+	atomic_uint done;
+};
+
+/*
+ * With this mode of seccomp(2) the kernel ends a process, or the thread, that makes any system call
+ * but read(), write() and exit().
+ */
+static void *look_up_without_system_calls(void *context)
+{
+	struct lookups *lookups = context;
+	struct sockaddr_storage client = client_address(AF_INET, 0);
+	uint32_t i;
+
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+	for (i = 0; i < LOOKUPS; i++) {
+		struct sticky_where where = {.size = sizeof(where)};
+
+		((struct sockaddr_in *)&client)->sin_addr.s_addr = i;
+		if (sticky_group_slot_of(lookups->group, (void *)&client) >= MANY)
+			break;
+		if (i % 16 == 0 && sticky_group_where(lookups->group, (void *)&client, &where) != 0)
+			break;
+	}
+	atomic_fetch_add(&lookups->done, i == LOOKUPS);
+	syscall(SYS_exit, 0); /* of this thread alone: pthread_exit() would make other calls */
+	return NULL;
+}
+
+/* In a child. The group is opened there, as that of a parent has no locks. */
+static int run_lookups(void)
+{
+	struct sticky_group_options options = group_options(FEW);
+	struct lookups lookups = {.done = 0};
+	uint32_t i, turn;
+	pthread_t id;
+
+	/* A thread that was ended may have a lock, for which this one would wait. */
+	alarm((unsigned int)wait_scaled_ms(DEADLINE_MS) / 1000);
+	options.engine = STICKY_ENGINE_USER;
+	if (sticky_group_open(&options, &lookups.group))
+		return 2;
+	for (i = 0; i < READERS; i++)
+		if (pthread_create(&id, NULL, look_up_without_system_calls, &lookups))
+			return 3;
+	for (turn = 0; atomic_load(&lookups.done) < READERS; turn++)
+		if (sticky_group_set_slots(lookups.group, turn & 1 ? FEW : MANY) < 0)
+			return 4;
+	return 0;
+}
+
+static void look_ups_of_several_threads_make_no_system_call(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+	skip(); /* the sanitizers make system calls of their own */
+#endif
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(run_lookups());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* Three: each of the two buffers of the library gets other tables in turn. */
+#define TABLES 3
+
+/* Copies the table while it changes: each copy must be one of the tables, and no mixture. */
+struct copier {
+	struct sticky_group *group;
+	const uint16_t (*tables)[STICKY_BUCKET_COUNT]; /* TABLES of them */
+	uint16_t copy[STICKY_BUCKET_COUNT];
+	pthread_t id;
+	const atomic_bool *stop;
+	uint32_t copies, mixtures;
+};
+
+static bool is_mixture(const struct copier *copier)
+{
+	uint32_t i;
+
+	for (i = 0; i < TABLES; i++)
+		if (!memcmp(copier->copy, copier->tables[i], sizeof(copier->copy)))
+			return false;
+	return true;
+}
+
+static void *copy_tables(void *context)
+{
+	struct copier *copier = context;
+
+	for (; !atomic_load(copier->stop); copier->copies++) {
+		sticky_group_table(copier->group, copier->copy);
+		copier->mixtures += is_mixture(copier);
+	}
+	return NULL;
+}
+
+static void a_copy_of_the_table_is_of_one_moment(void **state)
+{
+	static uint16_t tables[TABLES][STICKY_BUCKET_COUNT];
+	static struct copier copiers[COPIERS];
+	struct sticky_group_options options = group_options(FEW + TABLES);
+	struct sticky_group *group;
+	atomic_bool stop = false;
+	uint32_t i;
+
+	(void)state;
+	options.engine = STICKY_ENGINE_USER;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	for (i = 0; i < TABLES; i++) {
+		assert_true(sticky_group_set_slots(group, FEW + i) > 0);
+		sticky_group_table(group, tables[i]);
+	}
+	for (i = 0; i < COPIERS; i++) {
+		copiers[i] = (struct copier){.group = group, .tables = tables, .stop = &stop};
+		assert_int_equal(pthread_create(&copiers[i].id, NULL, copy_tables, &copiers[i]), 0);
+	}
+	for (i = 0; i < CHANGES; i++)
+		assert_true(sticky_group_set_slots(group, FEW + i % TABLES) > 0);
+	atomic_store(&stop, true);
+	for (i = 0; i < COPIERS; i++) {
+		pthread_join(copiers[i].id, NULL);
+		assert_true(copiers[i].copies > 0);
+		assert_int_equal(copiers[i].mixtures, 0);
+	}
+	sticky_group_close(group);
+}
+
 /* Groups share nothing: each thread opens and closes some of its own. */
 static void *open_and_close_groups(void *context)
 {
@@ -246,6 +403,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_open_and_close_workers_while_clients_come),
+		cmocka_unit_test(look_ups_of_several_threads_make_no_system_call),
+		cmocka_unit_test(a_copy_of_the_table_is_of_one_moment),
 		cmocka_unit_test(groups_of_several_threads_do_not_disturb_each_other),
 		cmocka_unit_test(the_libbpf_of_the_host_is_not_touched),
 	};

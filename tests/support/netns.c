@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,6 +106,91 @@ const char *netns_enter_without_bpf(void)
 	write_setting("/proc/sys/net/ipv4/tcp_max_tw_buckets", "262144");
 	set_v6_up();
 	return NULL;
+}
+
+int netns_switch(int peer)
+{
+	int previous = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+	if (previous < 0 || !setns(peer, CLONE_NEWNET))
+		return previous;
+	close(previous);
+	return -1;
+}
+
+/* The namespace lives as long as this process, and then as long as a descriptor of it. */
+static pid_t start_peer(void)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe(ends))
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) || set_lo_up() || write(ends[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	if (pid > 0 && read(ends[0], &byte, 1) != 1) {
+		waitpid(pid, NULL, 0);
+		pid = -1;
+	}
+	close(ends[0]);
+	return pid;
+}
+
+static int set_up_device(char *name, char *address)
+{
+	char *const add[] = {"ip", "address", "add", address, "dev", name, NULL};
+	char *const up[] = {"ip", "link", "set", name, "up", NULL};
+
+	return run(add) || run(up) ? -1 : 0;
+}
+
+static int join_peer(pid_t pid, int peer)
+{
+	static char near[] = "near", near_address[] = "10.9.0.1/24";
+	static char far[] = "far", far_address[] = "10.9.0.2/24";
+	char number[16];
+	char *const add[] = {"ip",   "link", "add", near,    "type", "veth",
+			     "peer", "name", far,   "netns", number, NULL};
+	int home, error;
+
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	if (run(add) || set_up_device(near, near_address))
+		return -1;
+	home = netns_switch(peer);
+	if (home < 0)
+		return -1;
+	error = set_up_device(far, far_address);
+	peer = netns_switch(home);
+	if (peer >= 0)
+		close(peer);
+	close(home);
+	return peer < 0 ? -1 : error;
+}
+
+int netns_open_peer(void)
+{
+	pid_t pid = start_peer();
+	char path[64];
+	int peer;
+
+	if (pid < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	peer = open(path, O_RDONLY | O_CLOEXEC);
+	if (peer >= 0 && join_peer(pid, peer)) {
+		close(peer);
+		peer = -1;
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return peer;
 }
 
 int netns_skip(const char *reason)

@@ -26,6 +26,21 @@ bool netns_has_kernel_engine(void);
  */
 int netns_disable_v6(bool disable);
 
+/*
+ * Make another network namespace, in which clients can be that come in by a device of their own. A
+ * pair of devices joins it to this one: "near" here with 10.9.0.1, "far" there with 10.9.0.2.
+ *
+ * Returns a descriptor for netns_switch(), which is the caller's, or -1: there is no ip(8), or no
+ * veth(4).
+ */
+int netns_open_peer(void);
+
+/*
+ * Move this thread into another network namespace. Sockets stay in the one in which they were made.
+ * Returns a descriptor of the previous one, which is the caller's, or -1.
+ */
+int netns_switch(int peer);
+
 /* For main(): print that the whole file is skipped, and why. Returns the exit status for that. */
 int netns_skip(const char *reason);
 

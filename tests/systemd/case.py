@@ -7,7 +7,7 @@ import pathlib
 import signal
 import unittest
 
-from service import Service, is_alive, wait_for
+from service import WORKER, Service, is_alive, wait_for
 
 RUNNING = "active (running)"
 
@@ -52,6 +52,21 @@ class Case(unittest.TestCase):
         wait_for("an empty cgroup", lambda: not service.processes(), 5)
         self.assertFalse(list(pathlib.Path("/sys/fs/bpf").glob("sticky*/*")))
         self.assertFalse(list(pathlib.Path("/run").glob("**/sticky/web/*")))
+
+    def check_what_leaves_its_worker(self):
+        """What has left its worker's process group is killed with the worker, and nothing is left."""
+        service = self.service(workers=1, hard_shutdown_delay="1s", command=[
+            "sh", "-c", f"trap '' TERM; setsid sleep 1234 & exec {WORKER} --notify --ignore-term"])
+        before = service.workers()
+        self.assertEqual(service.cgroups(), ["stickyctl-web@0.1"])
+        self.assertEqual(service.do("reload"), 0)
+        wait_for("the previous worker's cgroup to go",
+                 lambda: service.cgroups() == ["stickyctl-web@0.2"])
+        pids = [*before, *map(int, service.processes())]
+        self.assertEqual(service.do("stop"), 0)
+        self.assertEqual(service.state, "inactive (dead)")
+        self.assertNotIn("process_left", service.journal())
+        self.assert_stopped(service, pids)
 
     def check_stop_in_the_pause(self):
         """A stop after a crash, before the next controller, ends the workers."""

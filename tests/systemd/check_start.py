@@ -78,6 +78,10 @@ class Start(Case):
         self.assertIn("stopped exit_code=4", service.journal())
         self.assert_stopped(service, pids)
 
+    def test_what_leaves_its_worker(self):
+        """stop: what has left its worker's process group is killed with the worker"""
+        self.check_what_leaves_its_worker()
+
     def test_enable(self):
         """enable: wanted by multi-user.target"""
         service = self.service(start=False)

@@ -133,13 +133,19 @@ class Service:
         return [worker["pid"] for worker in self.status()["workers"]]
 
     def processes(self):
-        """The pids in the unit's cgroup."""
+        """The pids in the unit's cgroup, and in those below it."""
         path = self.show("ControlGroup")
         if not path:
             return []
         with contextlib.suppress(FileNotFoundError):
-            return pathlib.Path(f"/sys/fs/cgroup{path}/cgroup.procs").read_text().split()
+            return [pid for file in pathlib.Path(f"/sys/fs/cgroup{path}").rglob("cgroup.procs")
+                    for pid in file.read_text().split()]
         return []
+
+    def cgroups(self):
+        """The names of the cgroups below the unit's."""
+        directory = pathlib.Path(f"/sys/fs/cgroup{self.show('ControlGroup')}")
+        return sorted(path.name for path in directory.glob("stickyctl-*"))
 
     def kill_controller(self, number=signal.SIGKILL):
         """Returns the pid that it had."""

@@ -178,13 +178,13 @@ class Mistakes(TestCase):
         result = self.check("require_engine: kernel\n", "--steering=classic",
                             env={"STICKYCTL_BEHIND_PROXY": "xff"})
         self.assertEqual(result.returncode, BAD_CONFIG)
-        self.assertIn(f"{self.path}:1:17: require-engine: --steering", result.stderr)
+        self.assertIn(f"{self.path}:1:17: require_engine: --steering", result.stderr)
         self.assertIn("--steering: a classic BPF program", result.stderr)
 
     def test_a_note_is_no_mistake(self):
         result = self.check("client_ip_header: X-Real-IP\ncommand: [sleep]\n")
         self.assertEqual(result.returncode, DONE)
-        self.assertIn(f"note: {self.path}:1:19: client-ip-header: it has no effect",
+        self.assertIn(f"note: {self.path}:1:19: client_ip_header: it has no effect",
                       result.stderr)
         result = self.check("workers: 2\n")
         self.assertEqual(result.returncode, DONE)

@@ -331,6 +331,7 @@ static void workers_are_told_how_they_stop(void **state)
 	const struct cluster_stop both = {
 		.signals = {SIGTERM, SIGINT}, .after_ms = 5000, .when_idle = true, .kept_ms = 900};
 	const struct cluster_stop one = {.signals = {SIGQUIT}, .after_ms = UINT32_MAX};
+	const struct cluster_stop told = {.signals = {SIGTERM}, .message = "shutdown"};
 
 	(void)state;
 	check_text(cluster_tell_stop(&both),
@@ -339,6 +340,9 @@ static void workers_are_told_how_they_stop(void **state)
 	check_text(cluster_tell_stop(&one),
 		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGQUIT\"],\"after\":2147483647,"
 		   "\"idle\":false,\"kept\":0}");
+	check_text(cluster_tell_stop(&told),
+		   "{\"cmd\":\"NODE_STICKYCTL\",\"signals\":[\"SIGTERM\"],\"after\":0,"
+		   "\"idle\":false,\"kept\":0,\"message\":\"shutdown\"}");
 }
 
 int main(void)

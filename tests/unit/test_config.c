@@ -167,9 +167,10 @@ static const struct {
 	{"name", "A.b_c-9", offsetof(struct config, name)},
 	{"config", "/etc/x y.yaml", offsetof(struct config, file)},
 	{"run-dir", "/run/x y", offsetof(struct config, run_dir)},
-	{"state-dir", "v4-prefix", "v6-prefix", "state", offsetof(struct config, state_dir)},
+	{"state-dir", "state", offsetof(struct config, state_dir)},
 	{"seed-file", "seed", offsetof(struct config, seed_file)},
 	{"chdir", ".", offsetof(struct config, identity.chdir)},
+	{"stop-message", "shutdown", offsetof(struct config, stop_message)},
 	{"user", "www:www", offsetof(struct config, identity.user)},
 	{"bind-device", "eth0", offsetof(struct config, sockets.bind_device)},
 	{"slot-listen", "unix:/run/app/{slot}.sock", offsetof(struct config, slot_listen)},
@@ -391,6 +392,7 @@ static const struct {
 	{"state-dir", "", "DIR"},
 	{"seed-file", "", "FILE"},
 	{"chdir", "", "DIR"},
+	{"stop-message", "", "TEXT"},
 	{"bind-device", "", "NAME"},
 	{"user", "", "USER"},
 	{"workers", "0", "from 1 to 1024"},
@@ -512,9 +514,10 @@ static void no_option_is_without_a_test(void **state)
 static void options_that_only_a_start_changes_keep_their_numbers(void **state)
 {
 	static const char *const names[] = {
-		"listen",      "worker",	 "behind-proxy",     "dispatchers",  "steering",
-		"slot-listen", "state-dir",	 "tcp-defer-accept", "tcp-fastopen", "freebind",
-		"bind-device", "require-engine", "seed-file",	     "mark",	     "transparent",
+		"listen",	"worker",      "behind-proxy", "dispatchers",	 "steering",
+		"slot-listen",	"state-dir",   "v4-prefix",    "v6-prefix",	 "tcp-defer-accept",
+		"tcp-fastopen", "freebind",    "bind-device",  "require-engine", "seed-file",
+		"mark",		"transparent",
 	};
 	size_t i, count = 0;
 

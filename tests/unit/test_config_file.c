@@ -236,7 +236,7 @@ static void the_list_of_mistakes_is_bounded(void **state)
 static void every_option_can_be_in_the_file(void **state)
 {
 	const struct config_option *option;
-	char content[128], *c;
+	char content[128], name[OPTION_SPELLED_SIZE];
 	struct config config;
 	size_t i;
 
@@ -244,14 +244,12 @@ static void every_option_can_be_in_the_file(void **state)
 	for (i = 0; (option = option_at(i)); i++) {
 		if (option->doc.key == 'c')
 			continue;
-		snprintf(content, sizeof(content), "%s: ''\n", option->doc.name);
-		for (c = content; *c != ':'; c++)
-			if (*c == '-')
-				*c = '_';
+		option_spell(option, name);
+		snprintf(content, sizeof(content), "%s: ''\n", name);
 		/* An empty text is wrong for all. */
 		assert_int_equal(read_text(&config, content), -EBADMSG);
 		if (complaint.text[0])
-			assert_non_null(strstr(complaint.text, option->doc.name));
+			assert_non_null(strstr(complaint.text, name));
 		config_fini(&config);
 	}
 }

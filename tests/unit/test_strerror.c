@@ -13,9 +13,9 @@
 
 /* The errors that sticky.h names: `make check-abi` finds those that errors.c does not have. */
 static const int documented[] = {
-	EACCES,	      EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN,	  EBADF,   EBUSY,  ECHILD,
-	EDESTADDRREQ, EINVAL,	  EMFILE,	 ENFILE,       ENOENT,	  ENOEXEC, ENOMEM, ENOSPC,
-	ENOTSOCK,     EOPNOTSUPP, EPERM,	 EPROTO,       ESHUTDOWN, E2BIG,
+	EACCES,	      EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EBADF,	  EBUSY,   ECHILD,
+	EDESTADDRREQ, EEXIST,	  EINVAL,	 EMFILE,       ENFILE, ENOENT,	  ENOEXEC, ENOMEM,
+	ENOSPC,	      ENOTSOCK,	  EOPNOTSUPP,	 EPERM,	       EPROTO, ESHUTDOWN, E2BIG,
 };
 
 static void each_documented_error_has_a_remedy(void **state)
@@ -34,6 +34,18 @@ static void each_documented_error_has_a_remedy(void **state)
 	}
 }
 
+/* One number has several causes. The text must not send its reader after the wrong one. */
+static void each_cause_is_named(void **state)
+{
+	(void)state;
+	assert_non_null(strstr(sticky_strerror(-EPERM), "CAP_BPF"));
+	assert_non_null(strstr(sticky_strerror(-EPERM), "`prepare`"));
+	assert_non_null(strstr(sticky_strerror(-EPERM), "CAP_NET_ADMIN"));
+	assert_non_null(strstr(sticky_strerror(-EADDRINUSE), "SO_REUSEADDR"));
+	assert_non_null(strstr(sticky_strerror(-EADDRINUSE), "uid"));
+	assert_non_null(strstr(sticky_strerror(-EADDRNOTAVAIL), "sticky_worker_adopt()"));
+}
+
 static void other_numbers_have_a_text(void **state)
 {
 	(void)state;
@@ -47,6 +59,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_documented_error_has_a_remedy),
+		cmocka_unit_test(each_cause_is_named),
 		cmocka_unit_test(other_numbers_have_a_text),
 	};
 
