@@ -37,6 +37,7 @@ struct instance {
 	struct worker_backend backend;
 	struct journal *journal;
 	struct traffic *traffic;
+	struct head_counters *heads;
 	struct exit_counters *exits;
 	struct line_ring *ring; /* the last lines of the workers */
 	struct log_output *log_output;

@@ -52,6 +52,12 @@ static const struct single counter_singles[] = {
 	  "How often a slot without a worker was looked at for a waiting client."},
 	 "retried",
 	 AS_IS},
+	{{"head_too_long_connections", FAMILY_COUNTER, NULL,
+	  "Connections of proxies that were placed by the proxy's own address, as the client is "
+	  "not "
+	  "named in the first 65536 bytes."},
+	 "head_too_long",
+	 AS_IS},
 	{{"proxy_keepalive_connections", FAMILY_COUNTER, NULL,
 	  "Connections of proxies that may carry requests of several clients."},
 	 "proxy_keepalive",

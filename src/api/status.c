@@ -169,21 +169,22 @@ static json_t *counters_json(const struct instance *instance)
 
 	if (sticky_group_counters(instance->group, &counters))
 		return json_object();
-	json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "to_dispatchers", (json_int_t)counters.dispatched, "steered",
-			 (json_int_t)counters.steered, "empty_slot",
-			 (json_int_t)counters.empty_slot, "dropped", (json_int_t)counters.dropped,
-			 "migrated", (json_int_t)counters.migrated, "dispatched",
-			 (json_int_t)counted(&traffic->dispatch.accepted), "handed",
-			 (json_int_t)traffic->delivery.handed, "retried",
-			 (json_int_t)traffic->delivery.retried, "answered_502",
-			 (json_int_t)traffic->delivery.answered, "client_gone",
-			 (json_int_t)traffic->delivery.client_gone +
-				 (json_int_t)counted(&traffic->dispatch.client_gone),
-			 "bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
-			 "head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
-			 "proxy_keepalive", (json_int_t)counted(&traffic->proxy_keepalive),
-			 "pending_heads", (json_int_t)frontend_pending(instance->frontend));
+	json = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"to_dispatchers", (json_int_t)counters.dispatched, "steered",
+		(json_int_t)counters.steered, "empty_slot", (json_int_t)counters.empty_slot,
+		"dropped", (json_int_t)counters.dropped, "migrated", (json_int_t)counters.migrated,
+		"dispatched", (json_int_t)counted(&traffic->dispatch.accepted), "handed",
+		(json_int_t)traffic->delivery.handed, "retried",
+		(json_int_t)traffic->delivery.retried, "answered_502",
+		(json_int_t)traffic->delivery.answered, "client_gone",
+		(json_int_t)traffic->delivery.client_gone +
+			(json_int_t)counted(&traffic->dispatch.client_gone),
+		"bad_proxy_header", (json_int_t)counted(&traffic->dispatch.bad_header),
+		"head_timeout", (json_int_t)counted(&traffic->dispatch.head_timeout),
+		"head_too_long", (json_int_t)counted(&instance->heads->too_long), "proxy_keepalive",
+		(json_int_t)counted(&traffic->proxy_keepalive), "pending_heads",
+		(json_int_t)frontend_pending(instance->frontend));
 	add_exits(json, instance->exits);
 	return json;
 }

@@ -134,15 +134,37 @@ static void disconnect(struct keeper_link *link)
 }
 
 /*
- * Handle the end of the keeper. The channel is readable only then, as the keeper sends nothing
- * unasked.
+ * Drop the answer to a claim that was given up, as it came too late. The keeper then goes on
+ * answering the calls itself.
  */
-static void on_readable(evutil_socket_t fd, short what, void *context)
+static void drop_late(struct keeper_link *link, const struct keeper_message *message, int fd)
+{
+	if (fd >= 0)
+		close(fd);
+	if (message->word == KEEPER_HAS)
+		keeper_let_go(link, message->pid);
+}
+
+/*
+ * Handle the end of the keeper, or a late answer. The keeper sends nothing unasked, and
+ * keeper_claim() itself receives the answers that come in time.
+ */
+static void on_readable(evutil_socket_t channel, short what, void *context)
 {
 	struct keeper_link *link = context;
+	struct keeper_message message;
+	int fd = -1;
+	ssize_t length = fd_passing_receive(channel, &message, sizeof(message), &fd);
 
-	(void)fd;
 	(void)what;
+	if (length == sizeof(message)) {
+		drop_late(link, &message, fd);
+		return;
+	}
+	if (length == -EAGAIN)
+		return;
+	if (length > 0 && fd >= 0)
+		close(fd);
 	disconnect(link);
 	link->lost(link->context);
 }
@@ -225,20 +247,37 @@ int keeper_keep(struct keeper_link *link, pid_t pid, int fd)
 	return tell(link, KEEPER_KEEP, pid, fd);
 }
 
+/* Receive an answer of the keeper. Returns 0 or -errno. */
+static int receive_answer(const struct keeper_link *link, struct keeper_message *ret_message,
+			  int *ret_fd)
+{
+	int error = wait_for(link, POLLIN);
+	ssize_t length;
+
+	if (error)
+		return error;
+	length = fd_passing_receive(link->channel, ret_message, sizeof(*ret_message), ret_fd);
+	if (length == sizeof(*ret_message))
+		return 0;
+	if (length > 0 && *ret_fd >= 0)
+		close(*ret_fd);
+	return length < 0 ? (int)length : -ENOENT;
+}
+
 int keeper_claim(struct keeper_link *link, pid_t pid)
 {
 	struct keeper_message message;
-	int fd = -1, error = tell(link, KEEPER_CLAIM, pid, -1);
-	ssize_t length;
+	int fd, error = tell(link, KEEPER_CLAIM, pid, -1);
 
-	if (!error)
-		error = wait_for(link, POLLIN);
+	while (!error) {
+		error = receive_answer(link, &message, &fd);
+		if (error || message.pid == pid)
+			break;
+		drop_late(link, &message, fd);
+	}
 	if (error)
 		return error;
-	length = fd_passing_receive(link->channel, &message, sizeof(message), &fd);
-	if (length < 0)
-		return (int)length;
-	if (length == sizeof(message) && message.word == KEEPER_HAS && fd >= 0)
+	if (message.word == KEEPER_HAS && fd >= 0)
 		return fd;
 	if (fd >= 0)
 		close(fd);

@@ -7,6 +7,14 @@
 #include <stddef.h>
 #include <string.h>
 
+#define APACHECTL                                                                                  \
+	"its shell passes no signal on, and workers are killed after --hard-shutdown-delay: run "  \
+	"httpd or apache2 -DFOREGROUND itself"
+/* uWSGI's manual, "Signals for controlling uWSGI": TERM reloads, INT kills the entire stack. */
+#define UWSGI                                                                                      \
+	"uwsgi begins anew on TERM, and cuts its requests off on INT: --stop-signal=TERM with "    \
+	"uwsgi's --hook-master-start 'unix_signal:15 gracefully_kill_them_all' finishes them"
+
 /*
  * The signals come from the manuals: nginx "Controlling nginx", httpd "Stopping and Restarting",
  * php-fpm(8), ...
@@ -17,11 +25,23 @@ static const struct known_server servers[] = {
 	{"angie", SIGQUIT, "nginx finishes its requests on QUIT, and cuts them off on TERM"},
 	{"apache2", SIGWINCH, "httpd finishes its requests on WINCH, and cuts them off on TERM"},
 	{"httpd", SIGWINCH, "httpd finishes its requests on WINCH, and cuts them off on TERM"},
+	{"httpd-foreground", SIGWINCH,
+	 "httpd finishes its requests on WINCH, and cuts them off on TERM"},
+	/*
+	 * The shell of these scripts stays in front of httpd, and passes no signal on. It ends on
+	 * TERM, and httpd is then killed. It ignores WINCH, which at least ends no request early.
+	 */
+	{"apachectl", SIGWINCH, APACHECTL},
+	{"apache2ctl", SIGWINCH, APACHECTL},
 	{"php-fpm", SIGQUIT, "php-fpm finishes its requests on QUIT, and cuts them off on TERM"},
+	{"unicorn_rails", SIGQUIT,
+	 "unicorn finishes its requests on QUIT, and cuts them off on TERM"},
 	{"unicorn", SIGQUIT, "unicorn finishes its requests on QUIT, and cuts them off on TERM"},
 	{"haproxy", SIGUSR1, "haproxy finishes its connections on USR1, and cuts them off on TERM"},
 	{"lighttpd", SIGINT, "lighttpd finishes its requests on INT, and cuts them off on TERM"},
-	{"uwsgi", SIGINT, "uwsgi begins anew on TERM, unless it has --die-on-term"},
+	{"uwsgi", SIGINT, UWSGI},
+	{"uwsgi-core", SIGINT, UWSGI},
+	{"uwsgi_python", SIGINT, UWSGI},
 };
 
 static const char *base_name(const char *path)

@@ -197,6 +197,7 @@ static int set_up(struct controller *controller)
 
 	controller->rundir.lock = -1;
 	controller->instance.traffic = &controller->own_traffic;
+	controller->instance.heads = &controller->own_heads;
 	controller->instance.exits = &controller->own_exits;
 	controller->ambient = privilege_ambient();
 	upgrade_take_legacy(&controller->legacy);

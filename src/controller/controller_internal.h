@@ -50,8 +50,9 @@ struct controller {
 	struct unheard unheard;	   /* messages of Node.js workers that have no receiver */
 	struct node_listeners *node_listeners; /* NULL: the workers are not of Node.js */
 	struct instance instance;
-	/* used as instance.traffic and instance.exits if there is no state file */
+	/* used as instance.traffic, .heads and .exits if there is no state file */
 	struct traffic own_traffic;
+	struct head_counters own_heads;
 	struct exit_counters own_exits;
 	struct state_file state_file;
 	struct takeover takeover; /* workers and state of a previous controller; empty: none */

@@ -299,6 +299,7 @@ int controller_open_state_file(struct controller *controller)
 	}
 	content = controller->state_file.content;
 	controller->instance.traffic = &content->traffic;
+	controller->instance.heads = &content->heads;
 	controller->instance.exits = &content->exits;
 	content->slots = sticky_group_slots(controller->instance.group);
 	content->listeners = sticky_group_listener_count(controller->instance.group);
@@ -316,6 +317,7 @@ int controller_open_state_file(struct controller *controller)
 		content->workers_speak = controller->takeover.content->workers_speak;
 		content->workers_send_alive = controller->takeover.content->workers_send_alive;
 		content->traffic = controller->takeover.content->traffic;
+		content->heads = controller->takeover.content->heads;
 		content->exits = controller->takeover.content->exits;
 		exits_balance(&content->traffic, controller->legacy.carried.count, &content->exits);
 		content->pins_id = controller->takeover.content->pins_id;

@@ -29,6 +29,7 @@ int controller_open_frontend(struct controller *controller)
 		.group = controller->instance.group,
 		.config = config,
 		.traffic = controller->instance.traffic,
+		.heads = controller->instance.heads,
 		.exits = controller->instance.exits,
 		.accepts_all = !controller_can(controller, STICKY_CAN_GIVE_SOCKETS),
 	};

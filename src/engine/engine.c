@@ -130,48 +130,47 @@ int engine_set_table(struct engine *engine, uint32_t slots, const bool *is_away)
 	return error ? error : (int)moved;
 }
 
-static int write_settings(struct engine *engine)
+/* Returns the result of an operation. If it has failed, the settings are again what they were. */
+static int keep_or_restore(struct engine *engine, const struct sticky_settings *previous, int error)
 {
-	return engine->ops->write_settings ? engine->ops->write_settings(engine) : 0;
+	if (error)
+		engine->settings = *previous;
+	return error;
+}
+
+/* Write the settings that were changed. */
+static int write_settings(struct engine *engine, const struct sticky_settings *previous)
+{
+	int error = engine->ops->write_settings ? engine->ops->write_settings(engine) : 0;
+
+	return keep_or_restore(engine, previous, error);
 }
 
 int engine_set_proxies(struct engine *engine, const struct sticky_prefix *proxies, size_t count,
 		       bool may_go_direct)
 {
-	struct sticky_settings previous = engine->settings;
-	int error;
+	const struct sticky_settings previous = engine->settings;
 
 	if (!engine->ops->set_proxies)
 		return 0;
 	engine->settings.proxies_may_go_direct = may_go_direct;
-	error = engine->ops->set_proxies(engine, proxies, count);
-	if (error)
-		engine->settings = previous;
-	return error;
+	return keep_or_restore(engine, &previous, engine->ops->set_proxies(engine, proxies, count));
 }
 
 int engine_set_dispatchers(struct engine *engine, uint32_t count)
 {
-	struct sticky_settings previous = engine->settings;
-	int error;
+	const struct sticky_settings previous = engine->settings;
 
 	engine->settings.dispatchers = count;
-	error = write_settings(engine);
-	if (error)
-		engine->settings = previous;
-	return error;
+	return write_settings(engine, &previous);
 }
 
 int engine_set_sample(struct engine *engine, uint32_t one_in)
 {
-	struct sticky_settings previous = engine->settings;
-	int error;
+	const struct sticky_settings previous = engine->settings;
 
 	engine->settings.sample_mask = one_in ? one_in - 1 : 0;
-	error = write_settings(engine);
-	if (error)
-		engine->settings = previous;
-	return error;
+	return write_settings(engine, &previous);
 }
 
 int engine_count(struct engine *engine, struct sticky_cpu_counters *ret_sum)
@@ -208,7 +207,10 @@ int engine_check_source(const struct engine *engine, uint32_t listener,
 
 int engine_set_check(struct engine *engine, const struct sockaddr *source)
 {
-	return engine->ops->set_check ? engine->ops->set_check(engine, source) : 0;
+	const struct sticky_settings previous = engine->settings;
+	int error = engine->ops->set_check ? engine->ops->set_check(engine, source) : 0;
+
+	return keep_or_restore(engine, &previous, error);
 }
 
 int engine_judge_check(struct engine *engine, uint32_t listener, bool was_refused)

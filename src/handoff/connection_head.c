@@ -72,6 +72,12 @@ static enum connection_head_state find_client(struct connection_head *head,
 
 /* ---- PROXY protocol ----------------------------------------------------------------- */
 
+static enum connection_head_state refuse(struct connection_head *head, const char *why)
+{
+	head->why = why;
+	return CONNECTION_HEAD_BAD;
+}
+
 /* Read a header from the socket after the whole of it has been peeked at. */
 static bool take_out(int fd, uint8_t *bytes, size_t length)
 {
@@ -99,7 +105,7 @@ static enum connection_head_state find_proxied(struct connection_head *head,
 	if (result == PROXY_HEADER_MORE)
 		return CONNECTION_HEAD_MORE;
 	if (result == PROXY_HEADER_BAD)
-		return CONNECTION_HEAD_BAD;
+		return refuse(head, why);
 	if (rules->strips && !take_out(head->fd, bytes, answer.length))
 		return CONNECTION_HEAD_GONE;
 	set_client(head, (const void *)&answer.client, CHANNEL_FROM_PROXY);
@@ -112,12 +118,12 @@ static enum connection_head_state find_proxied(struct connection_head *head,
  * Decide about an incomplete head that will not be completed: the client has closed its half, or
  * has sent CONNECTION_HEAD_SIZE_MAX bytes.
  */
-static enum connection_head_state settle_without_more(const struct connection_head *head,
-						      size_t length)
+static enum connection_head_state settle_without_more(struct connection_head *head, size_t length)
 {
-	if (!length)
-		return CONNECTION_HEAD_GONE;
-	return head->must_speak ? CONNECTION_HEAD_BAD : CONNECTION_HEAD_KNOWN;
+	if (head->must_speak)
+		return refuse(head, "the connection ends within the header");
+	head->is_too_long = !head->is_sample && length == CONNECTION_HEAD_SIZE_MAX;
+	return CONNECTION_HEAD_KNOWN;
 }
 
 /*

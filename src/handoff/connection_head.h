@@ -22,7 +22,9 @@ struct connection_head {
 	bool keeps_alive;	/* DISPATCH_KEEPS_ALIVE is to be reported */
 	bool is_untrusted_word; /* DISPATCH_UNTRUSTED_HEADER is to be reported */
 	bool has_line;		/* the first line is complete */
+	bool is_too_long;	/* DISPATCH_HEAD_TOO_LONG is to be reported */
 	uint32_t seen;		/* number of bytes at the last look, which were not enough */
+	const char *why;	/* CONNECTION_HEAD_BAD: what is wrong; static text, a few words */
 };
 
 enum connection_head_state {

@@ -19,12 +19,15 @@
 
 /* Events that are worth a warning in the log. The dispatcher's thread reports them. */
 enum dispatch_notice {
-	DISPATCH_KEEPS_ALIVE,	  /* a proxy's connection may carry several clients' requests */
-	DISPATCH_UNTRUSTED_HEADER /* a public peer that is not trusted sends the header */
+	DISPATCH_KEEPS_ALIVE,	   /* a proxy's connection may carry several clients' requests */
+	DISPATCH_UNTRUSTED_HEADER, /* a public peer that is not trusted sends the header */
+	DISPATCH_BAD_HEADER,	   /* a trusted peer's PROXY header is missing or wrong */
+	DISPATCH_HEAD_TOO_LONG	   /* a trusted peer's head was not read to its end */
 };
 
+/* why  for DISPATCH_BAD_HEADER: static text, a few words; else NULL */
 typedef void dispatch_notice_fn(void *context, enum dispatch_notice notice,
-				const struct sockaddr *peer);
+				const struct sockaddr *peer, const char *why);
 
 /* Counters only grow. All dispatchers write them atomically; read them with __atomic_load_n(). */
 struct dispatch_counters {

@@ -19,14 +19,19 @@
 /* ---- A connection whose head was read ----------------------------------------------- */
 
 static void dispatcher_notify(const struct dispatcher *dispatcher,
-			      const struct connection_head *head)
+			      const struct connection_head *head, enum dispatch_notice notice)
+{
+	dispatcher->options.notice(dispatcher->options.context, notice, &head->peer.any, head->why);
+}
+
+static void notify_of_known(const struct dispatcher *dispatcher, const struct connection_head *head)
 {
 	if (head->keeps_alive)
-		dispatcher->options.notice(dispatcher->options.context, DISPATCH_KEEPS_ALIVE,
-					   &head->peer.any);
+		dispatcher_notify(dispatcher, head, DISPATCH_KEEPS_ALIVE);
 	if (head->is_untrusted_word)
-		dispatcher->options.notice(dispatcher->options.context, DISPATCH_UNTRUSTED_HEADER,
-					   &head->peer.any);
+		dispatcher_notify(dispatcher, head, DISPATCH_UNTRUSTED_HEADER);
+	if (head->is_too_long)
+		dispatcher_notify(dispatcher, head, DISPATCH_HEAD_TOO_LONG);
 }
 
 static void dispatcher_submit(const struct dispatcher *dispatcher,
@@ -51,10 +56,11 @@ static bool dispatcher_settle(struct dispatcher *dispatcher, struct connection_h
 	case CONNECTION_HEAD_MORE:
 		return false;
 	case CONNECTION_HEAD_KNOWN:
-		dispatcher_notify(dispatcher, head);
+		notify_of_known(dispatcher, head);
 		dispatcher_submit(dispatcher, head);
 		return true;
 	case CONNECTION_HEAD_BAD:
+		dispatcher_notify(dispatcher, head, DISPATCH_BAD_HEADER);
 		exits_close(head->fd, &counters->bad_header);
 		break;
 	case CONNECTION_HEAD_GONE:

@@ -181,6 +181,7 @@ int frontend_open(const struct frontend_options *options, struct frontend **ret_
 	}
 	frontend->options = *options;
 	frontend->notices.traffic = options->traffic;
+	frontend->notices.heads = options->heads;
 	error = delivery_open(&delivery, &limits, &frontend->delivery);
 	if (error)
 		error_text_set(ret_error, "cannot pass connections on: %s", strerror(-error));
@@ -262,7 +263,6 @@ static void stop_dispatchers(struct frontend *frontend)
 
 void frontend_stop(struct frontend *frontend)
 {
-
 	if (!frontend)
 		return;
 	stop_dispatchers(frontend);

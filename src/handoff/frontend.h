@@ -25,7 +25,8 @@ struct frontend_options {
 	struct event_base *base;
 	struct sticky_group *group; /* its listeners have been added */
 	const struct config *config;
-	struct traffic *traffic; /* counters; owned by the caller, like `exits` */
+	struct traffic *traffic; /* counters; owned by the caller, like the next two */
+	struct head_counters *heads;
 	struct exit_counters *exits;
 	bool accepts_all; /* all connections are accepted here, not only those of proxies */
 };
@@ -65,7 +66,8 @@ void frontend_stop(struct frontend *frontend);
  *              their slot or for the rest of their head, or their worker has not accepted them
  *              yet. Freed by the caller
  *
- * Returns 0, or -ENOMEM: the frontend then goes on as before.
+ * Returns 0, or -ENOMEM: the frontend then goes on as before, but for the connections for which
+ * there was no memory. These are closed, and counted.
  */
 int frontend_pause(struct frontend *frontend, struct carried *ret_carried);
 

@@ -18,4 +18,13 @@ struct traffic {
 	uint64_t proxy_keepalive; /* connections that may carry several clients' requests */
 };
 
+/*
+ * Counters of heads that `struct traffic` lacks: it cannot grow, as it lies in the middle of the
+ * state file. The dispatchers' threads write them, atomically.
+ */
+struct head_counters {
+	/* passed on by the proxy's address: the client is not in the first bytes of the head */
+	uint64_t too_long;
+};
+
 #endif

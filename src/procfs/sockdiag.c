@@ -15,7 +15,8 @@
 
 #define STATE_LISTEN	10 /* the kernel's TCP_LISTEN, which <linux/tcp.h> does not define */
 #define LISTEN_BIT	(1u << STATE_LISTEN)
-#define CONNECTION_BITS (1u << 1 | 1u << 8) /* ESTABLISHED, CLOSE_WAIT */
+#define OPEN_BIT	(1u << 1)	     /* ESTABLISHED */
+#define CONNECTION_BITS (OPEN_BIT | 1u << 8) /* and CLOSE_WAIT: the client has closed its half */
 /* A handshake is in the kernel's state SYN_RECV (TCP Fast Open) or, since 4.4, NEW_SYN_RECV. */
 #define HANDSHAKE_BITS (1u << 3 | 1u << 12)
 #define RECEIVE_SIZE   32768
@@ -397,6 +398,26 @@ int sockdiag_is_connected(const uint16_t *ports, size_t port_count)
 		.port_count = port_count,
 		.states = CONNECTION_BITS,
 		.read = read_any,
+	};
+
+	return walk(&dump);
+}
+
+static int read_any_waiting(const struct dump *dump, const struct nlmsghdr *header)
+{
+	const struct inet_diag_msg *socket = NLMSG_DATA(header);
+
+	/* A connection with an inode has been accepted: see read_socket(). */
+	return !socket->idiag_inode && is_at_ports(socket, dump) ? FOUND : 0;
+}
+
+int sockdiag_is_waited(const uint16_t *ports, size_t port_count)
+{
+	const struct dump dump = {
+		.ports = ports,
+		.port_count = port_count,
+		.states = OPEN_BIT,
+		.read = read_any_waiting,
 	};
 
 	return walk(&dump);

@@ -121,6 +121,16 @@ int sockdiag_each_connection(const uint16_t *ports, size_t port_count,
 int sockdiag_is_connected(const uint16_t *ports, size_t port_count);
 
 /*
+ * Does any connection wait at local ports for a process to accept it, whose client has closed
+ * neither half of it?
+ *
+ * ports  in host byte order
+ *
+ * Returns 1, 0, or -errno. Costs as much as sockdiag_is_connected().
+ */
+int sockdiag_is_waited(const uint16_t *ports, size_t port_count);
+
+/*
  * List the handshakes that have begun at local ports and are not over: the SYN has arrived, and the
  * client's last ACK has not. A handshake by SYN cookies is in no list of the kernel.
  *

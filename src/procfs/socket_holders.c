@@ -69,26 +69,28 @@ int process_has_socket(pid_t pid, uint32_t inode)
 
 int socket_is_held(uint32_t inode, pid_t group)
 {
-	int result = process_has_socket(group, inode), found;
+	int result = process_has_socket(group, inode), found = 0;
 	const struct dirent *entry;
 	DIR *proc;
 
-	if (result)
-		return result == -ENOENT ? -ESRCH : result;
+	if (result == 1)
+		return 1;
+	if (result == -ENOENT)
+		result = -ESRCH;
 	proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while (result <= 0 && (entry = readdir(proc))) {
+	while (found != 1 && (entry = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
 
 		if (pid <= 0 || pid == getpid() || pid == group)
 			continue;
 		found = process_has_socket(pid, inode);
-		if (found == 1 || (found == -EACCES && getpgid(pid) == group))
+		if (!result && found == -EACCES && getpgid(pid) == group)
 			result = found;
 	}
 	closedir(proc);
-	return result;
+	return found == 1 ? 1 : result;
 }
 
 static bool has_cookie(int fd, uint64_t cookie)

@@ -43,8 +43,9 @@ int process_has_socket(pid_t pid, uint32_t inode);
  * group  a process group whose descriptors must all be readable for the answer 0
  *
  * Returns 1: yes; 0: no; -EACCES: none was found, but not all descriptors of the group may be read;
- * or another -errno. Costs a walk over the descriptors of the group's leader, and if the leader
- * does not have the socket, over the descriptors of all processes.
+ * -ESRCH: none was found, and the group's leader has ended; or another -errno. Costs a walk over
+ * the descriptors of the group's leader, and if the leader does not have the socket, over the
+ * descriptors of all processes.
  */
 int socket_is_held(uint32_t inode, pid_t group);
 

@@ -97,9 +97,13 @@ static int write_pid(int fd)
 {
 	char text[32];
 	int length = snprintf(text, sizeof(text), "%d\n", getpid());
+	ssize_t written;
 
-	if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)length, 0) != length)
-		return errno ? -errno : -EIO;
+	if (ftruncate(fd, 0))
+		return -errno;
+	written = pwrite(fd, text, (size_t)length, 0);
+	if (written != length)
+		return written < 0 ? -errno : -EIO;
 	return 0;
 }
 

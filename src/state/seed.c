@@ -151,13 +151,15 @@ static int read_file(int fd, const char *path, const struct keeping *keeping,
 static int write_content(int fd, const uint8_t seed[STICKY_SEED_SIZE])
 {
 	char content[FILE_LENGTH + 1] = HEADER;
+	ssize_t written;
 	int i;
 
 	for (i = 0; i < STICKY_SEED_SIZE; i++)
 		sprintf(content + HEADER_LENGTH + 2 * i, "%02x", seed[i]);
 	content[FILE_LENGTH - 1] = '\n';
-	if (write(fd, content, FILE_LENGTH) != (ssize_t)FILE_LENGTH)
-		return errno ? -errno : -EIO;
+	written = write(fd, content, FILE_LENGTH);
+	if (written != (ssize_t)FILE_LENGTH)
+		return written < 0 ? -errno : -EIO;
 	return fsync(fd) ? -errno : 0;
 }
 

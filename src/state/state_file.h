@@ -76,6 +76,7 @@ struct state_file_content {
 	struct exit_counters exits;
 	uint64_t more_fixed_ids[CONFIG_FIXED_MAX - STATE_FILE_FIXED_FIRST];
 	uint32_t workers_send_alive; /* whether a worker has sent WATCHDOG=1 */
+	struct head_counters heads;
 };
 
 struct state_file {

@@ -33,12 +33,20 @@
  */
 #define HANDSHAKES_MAX 65536
 
+/*
+ * In a stop, time for a worker to accept a connection if all clients that wait have closed their
+ * half. Most of them have gone; a few still read an answer.
+ */
+#define CLOSED_MS 1000
+
 struct entry {
 	struct entry *next;
 	struct worker *worker;
 	uint64_t since_ms;
 	uint64_t accepted_ms; /* when the last handshake was seen to be over; at first since_ms */
 	struct handshake_set handshakes;
+	uint32_t queue;	   /* connections that waited for the worker at the last look */
+	uint64_t moved_ms; /* when the queue was last seen to become shorter; at first since_ms */
 	/* the worker has sockets that can have handshakes; else connections are passed to it */
 	bool has_sockets;
 };
@@ -48,6 +56,7 @@ struct handshake_wait {
 	struct event *timer;
 	struct entry *entries;
 	bool is_connected; /* at the last look a connection was open, or the look failed */
+	bool is_waited;	   /* at the last look a client waited that had closed nothing; the same */
 };
 
 static void entry_free(struct entry *entry)
@@ -67,19 +76,45 @@ static bool is_last(const struct worker *worker)
 		supervisor_shares_sockets(supervisor_of(worker)));
 }
 
-/*
- * Returns true if the worker must serve its queue because no other worker gets it. It has the
- * hard-shutdown delay for that.
+/* Returns the number of connections that wait for a worker which must serve them, as no other can.
  */
-static bool has_queue_to_serve(const struct worker *worker, uint64_t since_ms)
+static uint32_t queue_to_serve(const struct worker *worker)
 {
-	const struct supervisor *supervisor = supervisor_of(worker);
+	if (!is_last(worker) || !worker->sockets)
+		return 0;
+	return (uint32_t)sticky_worker_queue(worker->sockets) + worker_channel_queue(worker);
+}
+
+/*
+ * Returns the time that a worker has for each connection of its queue, counted from when it has
+ * accepted the previous one. A worker that takes longer is hung, by the same rule as at other
+ * times.
+ */
+static uint64_t patience_ms(const struct handshake_wait *wait, const struct worker *worker)
+{
+	uint64_t timeout_ms = wait->supervisor->config->timing.hang_timeout_ms;
+
+	if (!timeout_ms) /* no worker counts as hung */
+		timeout_ms = UINT64_MAX;
+	return wait->is_waited || worker_channel_queue(worker) || timeout_ms < CLOSED_MS
+		       ? timeout_ms
+		       : CLOSED_MS;
+}
+
+/*
+ * Returns true if the worker must serve its queue because no other worker gets it, and if it can be
+ * expected to. It has the hard-shutdown delay for that.
+ */
+static bool has_queue_to_serve(const struct handshake_wait *wait, const struct entry *entry)
+{
+	const struct supervisor *supervisor = wait->supervisor;
+	uint64_t now_ms = clock_ms(), since_ms = entry->since_ms;
 
 	if (supervisor->stopping)
 		since_ms = supervisor->stop_at_ms;
-	return is_last(worker) && worker->sockets &&
-	       (sticky_worker_queue(worker->sockets) || worker_channel_queue(worker)) &&
-	       clock_ms() < since_ms + supervisor->config->timing.hard_shutdown_delay_ms;
+	return queue_to_serve(entry->worker) && !entry->worker->was_hung &&
+	       now_ms - entry->moved_ms < patience_ms(wait, entry->worker) &&
+	       now_ms < since_ms + supervisor->config->timing.hard_shutdown_delay_ms;
 }
 
 /*
@@ -109,7 +144,7 @@ static bool is_over(const struct handshake_wait *wait, const struct entry *entry
 		if (entry->has_sockets && !handshake_set_is_over(&entry->handshakes))
 			return false;
 	}
-	return !has_queue_to_serve(entry->worker, entry->since_ms);
+	return !has_queue_to_serve(wait, entry);
 }
 
 static void take_into_account(struct entry *entry, const uint64_t *cookies, size_t count)
@@ -135,6 +170,19 @@ static void look_at_handshakes(struct handshake_wait *wait, const uint16_t *port
 	free(cookies);
 }
 
+static void look_at_queues(struct handshake_wait *wait)
+{
+	struct entry *entry;
+	uint32_t queue;
+
+	for (entry = wait->entries; entry; entry = entry->next) {
+		queue = queue_to_serve(entry->worker);
+		if (queue < entry->queue)
+			entry->moved_ms = clock_ms();
+		entry->queue = queue;
+	}
+}
+
 /*
  * Look at the handshakes that are left, then at the connections: a handshake that ends between both
  * looks is seen as a connection. If a look fails, the worker waits for the whole time.
@@ -146,6 +194,8 @@ static void look(struct handshake_wait *wait)
 
 	look_at_handshakes(wait, ports, port_count);
 	wait->is_connected = sockdiag_is_connected(ports, port_count) != 0;
+	wait->is_waited = wait->supervisor->stopping && sockdiag_is_waited(ports, port_count) != 0;
+	look_at_queues(wait);
 }
 
 static struct entry *take_one_that_is_over(struct handshake_wait *wait)
@@ -231,8 +281,8 @@ void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 	struct entry *entry = NULL;
 	uint64_t now_ms = clock_ms();
 
-	if (!goes_on_receiving(worker) && (wait->supervisor->config->reload.handshake_grace_ms ||
-					   has_queue_to_serve(worker, now_ms)))
+	if (!goes_on_receiving(worker) &&
+	    (wait->supervisor->config->reload.handshake_grace_ms || queue_to_serve(worker)))
 		entry = calloc(1, sizeof(*entry));
 	if (!entry) {
 		worker_apply(worker, WORKER_HANDSHAKES_OVER);
@@ -242,6 +292,8 @@ void handshake_wait_begin(struct handshake_wait *wait, struct worker *worker)
 				.worker = worker,
 				.since_ms = now_ms,
 				.accepted_ms = now_ms,
+				.queue = queue_to_serve(worker),
+				.moved_ms = now_ms,
 				.has_sockets = may_have_handshakes(worker)};
 	if (!wait->entries)
 		timer_start(wait->timer, FIRST_LOOK_MS);

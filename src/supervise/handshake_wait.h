@@ -13,7 +13,9 @@
  * requests that it has accepted. The half second begins when the worker leaves its slot. It begins
  * again when one of the handshakes is over, as that client's request may come later. It is also
  * bounded by --handshake-grace. In a stop no other socket gets the worker's queue: the queue must
- * be empty, too.
+ * be empty, too. A worker that was hung already is not waited for. Nor is one that accepts none of
+ * the queue for --hang-timeout; or for a second, if all clients in the queues have closed their
+ * half of the connection.
  */
 #ifndef STICKY_SUPERVISE_HANDSHAKE_WAIT_H
 #define STICKY_SUPERVISE_HANDSHAKE_WAIT_H

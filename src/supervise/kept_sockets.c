@@ -40,7 +40,7 @@ struct entry {
 	uint64_t cookies[STICKY_LISTENERS_LIMIT];
 	/* Results of the last look. */
 	uint32_t inodes[STICKY_LISTENERS_LIMIT]; /* of sockets that still listen; else 0 */
-	bool is_ours;				 /* this process has one of them open */
+	bool is_ours[STICKY_LISTENERS_LIMIT];	 /* this process has it open */
 	pid_t holder;	 /* a process that has one of them open; 0: none was seen */
 	int fetch_error; /* -errno: why the holder's socket could not be shut down */
 	bool is_reported;
@@ -146,7 +146,7 @@ static bool on_own_socket(void *context, int number, uint32_t inode)
 
 	(void)number;
 	if (entry)
-		entry->is_ours = true;
+		entry->is_ours[index] = true;
 	return true;
 }
 
@@ -188,7 +188,7 @@ static bool on_holder(void *context, pid_t pid, int number, uint32_t inode)
 	struct entry *entry = entry_of(kept, inode, &index);
 	int fd;
 
-	if (!entry || entry->is_ours || pid == getpid() || is_beginning(kept, entry, pid))
+	if (!entry || entry->is_ours[index] || pid == getpid() || is_beginning(kept, entry, pid))
 		return true;
 	entry->holder = pid;
 	fd = socket_holder_fetch(pid, number, entry->cookies[index]);
@@ -238,7 +238,7 @@ static void look(struct kept_sockets *kept, bool is_last)
 
 	for (entry = kept->looked_at; entry; entry = entry->next) {
 		memset(entry->inodes, 0, sizeof(entry->inodes));
-		entry->is_ours = false;
+		memset(entry->is_ours, 0, sizeof(entry->is_ours));
 		entry->holder = 0;
 	}
 	error = sockdiag_listeners(ports, port_count, on_listener, kept);
@@ -270,6 +270,16 @@ static void take_due(struct kept_sockets *kept, uint64_t now_ms)
 	}
 }
 
+static bool has_ours(const struct entry *entry)
+{
+	uint32_t i;
+
+	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
+		if (entry->is_ours[i])
+			return true;
+	return false;
+}
+
 /* Returns true if nothing is left to do for this worker. */
 static bool is_over(const struct kept_sockets *kept, struct entry *entry, uint64_t now_ms)
 {
@@ -279,7 +289,7 @@ static bool is_over(const struct kept_sockets *kept, struct entry *entry, uint64
 	 * If this process itself still has the socket open, look again later: its duplicates will
 	 * be closed.
 	 */
-	if (entry->is_ours || now_ms - entry->since_ms < GIVE_UP_MS)
+	if (has_ours(entry) || now_ms - entry->since_ms < GIVE_UP_MS)
 		return false;
 	report_unreachable(kept, entry);
 	return true;

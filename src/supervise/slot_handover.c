@@ -37,16 +37,12 @@ void supervised_slot_hold(struct supervisor *supervisor, uint32_t slot)
 		       strerror(ENOMEM));
 }
 
-void worker_watch_sockets(struct worker *worker, bool watch)
+static void watch_for_hangup(struct worker *worker, bool watch)
 {
 	struct hangup *hangup = supervisor_of(worker)->hangup;
 	uint32_t i;
 	int fd, error;
 
-	if (watch)
-		hang_begin(supervisor_of(worker)->hang, worker);
-	else
-		hang_end(supervisor_of(worker)->hang, worker);
 	for (i = 0; worker->sockets && i < STICKY_LISTENERS_LIMIT; i++) {
 		error = 0;
 		fd = sticky_worker_fd(worker->sockets, i);
@@ -60,6 +56,21 @@ void worker_watch_sockets(struct worker *worker, bool watch)
 			report(STICKY_LOG_WARN, "socket_not_watched", "slot=%u error=\"%s\"",
 			       worker->slot->index, strerror(-error));
 	}
+}
+
+void worker_watch_sockets(struct worker *worker, bool watch)
+{
+	if (watch)
+		hang_begin(supervisor_of(worker)->hang, worker);
+	else
+		hang_end(supervisor_of(worker)->hang, worker);
+	watch_for_hangup(worker, watch);
+}
+
+void worker_pause_watch(struct worker *worker)
+{
+	hang_pause(supervisor_of(worker)->hang, worker);
+	watch_for_hangup(worker, false);
 }
 
 void worker_on_hangup(void *who)
@@ -123,7 +134,7 @@ int worker_serve(struct worker *worker, uint32_t listener, bool serves)
 
 	/* A socket that is closed on purpose must not count as the worker's hang-up. */
 	if (worker->has_slot)
-		worker_watch_sockets(worker, false);
+		worker_pause_watch(worker);
 	previous = privilege_raise(PRIVILEGE_NET_BIND_SERVICE);
 	error = sticky_worker_serve(worker->sockets, listener, serves);
 	privilege_restore(previous);

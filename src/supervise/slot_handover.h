@@ -57,6 +57,12 @@ void worker_restore_backlog(const struct worker *worker);
  */
 void worker_watch_sockets(struct worker *worker, bool watch);
 
+/*
+ * Stop watching until worker_watch_sockets() is called again, as sockets are about to be opened or
+ * closed. A worker that is hung stays so.
+ */
+void worker_pause_watch(struct worker *worker);
+
 /* Replace the worker `who`, as a listening socket of it has ended. To be given to hangup_open(). */
 void worker_on_hangup(void *who);
 

@@ -139,6 +139,7 @@ struct worker {
 	uint32_t serialization;	    /* enum node_serialization, as in its environment */
 	struct event *lifetime;	    /* timer: --max-lifetime; NULL: no limit */
 	struct worker_hang *hang;   /* NULL: it is not watched, as it does not have its slot */
+	bool was_hung;		    /* it was hung when it left its slot */
 	enum end_reason end_reason; /* why it is being ended; see worker_end_because() */
 	uint64_t begun_ms;	    /* when it reported that its program runs; 0: it has not */
 	bool speaks;		    /* it has sent a notification: it announces when it is ready */

@@ -249,7 +249,7 @@ static void watch_again(struct supervised_slot *slot)
 	struct worker *current = slot->current;
 
 	if (current && current->has_slot) {
-		worker_watch_sockets(current, false);
+		worker_pause_watch(current);
 		worker_watch_sockets(current, true);
 	} else if (!supervisor->stopping) {
 		hold_timeout_unwatch(supervisor->hold_timeout, slot->index);

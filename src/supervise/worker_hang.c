@@ -14,11 +14,11 @@
 #include "policy/hang_cause.h"
 #include "listen/listeners.h"
 #include "listen/queue_alarm.h"
+#include "supervise/hang_lists.h"
 #include "supervise/slot_handover.h"
 #include "supervise/socket_check.h"
 #include "supervise/supervise_internal.h"
 #include "supervise/unused_sockets.h"
-#include "listen/waiting_list.h"
 #include "supervise/worker_channel.h"
 
 #define LOOK_MIN_MS 10
@@ -49,15 +49,6 @@ static uint64_t timeout_of(const struct hang *hang)
 }
 
 /* ---- What a worker does, and what is done about it ------------------------------------- */
-
-static void note_cpu(struct worker *worker, uint64_t now_ms)
-{
-	struct process_state state = {0};
-
-	(void)process_state_read(pid_of(worker), &state);
-	worker->hang->cpu_ms = state.cpu_ms;
-	worker->hang->cpu_at_ms = now_ms;
-}
 
 static enum hang_cause cause_of(const struct worker *worker, uint64_t now_ms)
 {
@@ -196,93 +187,6 @@ static bool look_at_worker(const struct hang *hang, struct worker *worker, uint6
 	return waits;
 }
 
-/* Returns the worker of a slot if it is watched, else NULL. */
-static struct worker *watched(const struct hang *hang, uint32_t slot)
-{
-	struct worker *worker = hang->supervisor->slots[slot]->current;
-
-	return worker && worker->hang && worker->state == WORKER_READY ? worker : NULL;
-}
-
-static bool wants_list(const struct hang *hang, const struct worker *worker, uint64_t now_ms)
-{
-	uint32_t i;
-
-	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		if (hang_watch_wants_list(&worker->hang->sockets[i].watch, now_ms,
-					  timeout_of(hang)))
-			return true;
-	return false;
-}
-
-static bool one_wants_list(const struct hang *hang, uint64_t now_ms)
-{
-	const struct worker *worker;
-	uint32_t i;
-
-	for (i = 0; i < hang->supervisor->slot_count; i++) {
-		worker = watched(hang, i);
-		if (worker && wants_list(hang, worker, now_ms))
-			return true;
-	}
-	return false;
-}
-
-static void compare_with_list(const struct hang *hang, struct worker *worker, uint64_t now_ms,
-			      const uint16_t *ports, const struct waiting_list *list,
-			      uint64_t *cookies)
-{
-	uint64_t timeout_ms = timeout_of(hang);
-	bool is_first;
-	size_t count;
-	uint32_t i;
-
-	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
-		struct hang_watch *watch = &worker->hang->sockets[i].watch;
-
-		if (!hang_watch_wants_list(watch, now_ms, timeout_ms))
-			continue;
-		is_first = hang_watch_is_first_list(watch);
-		if (is_first)
-			note_cpu(worker, now_ms);
-		count = waiting_list_select(list, worker->slot->index, is_first ? ports[i] : 0,
-					    cookies);
-		hang_watch_list(watch, now_ms, timeout_ms, cookies, count);
-	}
-}
-
-static void compare_all(const struct hang *hang, uint64_t now_ms, const struct waiting_list *list)
-{
-	uint64_t *cookies = malloc((list->count + 1) * sizeof(*cookies));
-	uint16_t ports[STICKY_LISTENERS_LIMIT] = {0};
-	struct worker *worker;
-	uint32_t i;
-
-	listen_ports(hang->supervisor->options.group, ports);
-	for (i = 0; cookies && i < hang->supervisor->slot_count; i++) {
-		worker = watched(hang, i);
-		if (worker)
-			compare_with_list(hang, worker, now_ms, ports, list, cookies);
-	}
-	free(cookies);
-}
-
-/* List the waiting connections, and compare them with the previous list. */
-static void look_at_lists(struct hang *hang, uint64_t now_ms)
-{
-	struct waiting_list list;
-	int error = waiting_list_read(hang->supervisor->options.group, &list);
-
-	if (error && !hang->list_failed)
-		report(STICKY_LOG_WARN, "waiting_not_listed",
-		       "error=\"%s\" so=\"workers that accept nothing are not noticed\"",
-		       strerror(-error));
-	hang->list_failed = error != 0;
-	if (!error)
-		compare_all(hang, now_ms, &list);
-	waiting_list_fini(&list);
-}
-
 /* Look at all workers. Returns true if connections wait for any of them. */
 static bool look(struct hang *hang, uint64_t now_ms)
 {
@@ -292,14 +196,13 @@ static bool look(struct hang *hang, uint64_t now_ms)
 	uint32_t i;
 
 	for (i = 0; i < supervisor->slot_count; i++) {
-		worker = watched(hang, i);
+		worker = hang_watched(supervisor, i);
 		if (worker)
 			waits |= look_at_worker(hang, worker, now_ms);
 	}
-	if (one_wants_list(hang, now_ms))
-		look_at_lists(hang, now_ms);
+	hang_lists_look(supervisor, now_ms, &hang->list_failed);
 	for (i = 0; i < supervisor->slot_count; i++) {
-		worker = watched(hang, i);
+		worker = hang_watched(supervisor, i);
 		if (worker)
 			act(worker, now_ms);
 	}
@@ -400,9 +303,17 @@ static void begin_socket(const struct hang *hang, struct worker *worker, uint32_
 	if (error)
 		report(STICKY_LOG_WARN, "queue_not_watched", "slot=%u error=\"%s\"",
 		       worker->slot->index, strerror(-error));
+	if (socket->limit)
+		return; /* known from before hang_pause() */
 	if (!getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		socket->limit = info.tcpi_sacked;
 	socket_check_begin(worker, socket, fd);
+}
+
+static void forget_socket(struct watched_socket *socket)
+{
+	hang_watch_fini(&socket->watch);
+	*socket = (struct watched_socket){0};
 }
 
 void hang_begin(struct hang *hang, struct worker *worker)
@@ -410,7 +321,8 @@ void hang_begin(struct hang *hang, struct worker *worker)
 	uint32_t i;
 	int fd;
 
-	worker->hang = calloc(1, sizeof(*worker->hang));
+	if (!worker->hang)
+		worker->hang = calloc(1, sizeof(*worker->hang));
 	if (!worker->hang) {
 		report(STICKY_LOG_WARN, "queue_not_watched", "slot=%u error=\"%s\"",
 		       worker->slot->index, strerror(ENOMEM));
@@ -420,26 +332,36 @@ void hang_begin(struct hang *hang, struct worker *worker)
 		fd = sticky_worker_fd(worker->sockets, i);
 		if (fd >= 0)
 			begin_socket(hang, worker, i, fd);
+		else
+			forget_socket(&worker->hang->sockets[i]);
 	}
 	if (!evtimer_pending(hang->timer, NULL))
 		rest_while_idle(hang);
 }
 
-void hang_end(struct hang *hang, struct worker *worker)
+void hang_pause(struct hang *hang, struct worker *worker)
 {
 	uint32_t i;
 	int fd;
 
-	if (!worker->hang)
-		return;
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++) {
 		fd = sticky_worker_fd(worker->sockets, i);
 		if (fd >= 0)
 			queue_alarm_remove(hang->alarm, fd);
 	}
+}
+
+void hang_end(struct hang *hang, struct worker *worker)
+{
+	uint32_t i;
+
+	if (!worker->hang)
+		return;
+	hang_pause(hang, worker);
+	worker->was_hung = worker->hang->is_hung;
 	set_away(worker, false);
 	for (i = 0; i < STICKY_LISTENERS_LIMIT; i++)
-		hang_watch_fini(&worker->hang->sockets[i].watch);
+		forget_socket(&worker->hang->sockets[i]);
 	hang_watch_fini(&worker->hang->passed);
 	free(worker->hang);
 	worker->hang = NULL;

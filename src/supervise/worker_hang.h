@@ -19,12 +19,23 @@ int hang_open(struct supervisor *supervisor, struct hang **ret_hang);
 /* Free the object. NULL is allowed. */
 void hang_close(struct hang *hang);
 
-/* Watch a worker that has its slot. If this fails, it is logged, and the worker is not watched. */
+/*
+ * Watch a worker that has its slot, or go on after hang_pause(). If this fails, it is logged, and
+ * the worker is not watched.
+ */
 void hang_begin(struct hang *hang, struct worker *worker);
 
 /*
- * Stop watching a worker. To be called before its sockets are closed. If its slot's clients went to
- * other slots (--on-hang=spill), they come back. A worker that is not watched is allowed.
+ * Take a worker's sockets out of the watch, as some of them are about to be opened or closed. What
+ * is known about the worker and its other sockets stays: one that is hung is still hung after
+ * hang_begin(), and is not reported again. A worker that is not watched is allowed.
+ */
+void hang_pause(struct hang *hang, struct worker *worker);
+
+/*
+ * Stop watching a worker, and note whether it is hung (was_hung). To be called before its sockets
+ * are closed. If its slot's clients went to other slots (--on-hang=spill), they come back. A worker
+ * that is not watched is allowed.
  */
 void hang_end(struct hang *hang, struct worker *worker);
 

@@ -31,10 +31,11 @@ static void show_frontend(const struct view *view)
 
 	fprintf(view->out,
 		"behind a proxy: %s; accepted %llu, passed on %llu\n"
-		"wrong headers %llu, too slow %llu; silent now %llu\n",
+		"wrong headers %llu, too long %llu, too slow %llu; silent now %llu\n",
 		field_text(view->status, "behind_proxy"), field_number(counters, "dispatched"),
 		field_number(counters, "handed"), field_number(counters, "bad_proxy_header"),
-		field_number(counters, "head_timeout"), field_number(counters, "pending_heads"));
+		field_number(counters, "head_too_long"), field_number(counters, "head_timeout"),
+		field_number(counters, "pending_heads"));
 }
 
 static bool has_text(const json_t *list, const json_t *text)

@@ -45,8 +45,11 @@ ssize_t fd_passing_receive(int channel, void *ret_bytes, size_t length, int *ret
 				/* CMSG_SPACE() would have room for a second descriptor. */
 				.msg_controllen = CMSG_LEN(sizeof(int))};
 	const struct cmsghdr *passed;
-	ssize_t received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t received;
 
+	do
+		received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	while (received < 0 && errno == EINTR);
 	if (received < 0)
 		return -errno;
 	passed = CMSG_FIRSTHDR(&header);

@@ -200,6 +200,17 @@ class Stopped(HangTestCase):
         self.assert_answered(clients, 1)
         self.wait_event(successor, "worker_recovered")
 
+    def test_a_stop_does_not_wait_for_it(self):
+        """It is asked to stop at once, though clients wait in its queue."""
+        instance = self.serve_hang(command=(WORKER, "--notify", "--no-accept"))
+        clients = self.connect(["127.9.0.1"])
+        self.wait_hung(instance)
+        began = time.monotonic()
+        self.assertEqual(instance.stop(), 0)
+        # Less than --hang-timeout, which a worker that is not hung yet would have.
+        self.assertLess(time.monotonic() - began, TIMEOUT_MS / 1000)
+        self.assertEqual(len(clients), 1)
+
     def test_a_stop_ends(self):
         instance = self.serve_hang(1, "--hard-shutdown-delay", "200ms")
         self.stop_worker(instance)
@@ -400,6 +411,33 @@ class Node(NodeTestCase, HangTestCase):
                       self.wait_event(instance, "worker_hung")["how"])
         self.write("go", "")
         self.assertIn("gen=1", busy.until(b"client="))
+
+    def test_it_stays_hung_while_another_one_opens_a_port(self):
+        """Its sockets are watched anew: it is not reported again, and its clients do not come
+        back for another --hang-timeout."""
+        opens = """
+            server.on('request', request => {
+              if (request.url === '/open') require('http').createServer().listen(3001);
+            });
+            """
+        instance = self.serve_node(self.app(SERVER + opens + LISTENS), *HANG, "--on-hang", "spill")
+        (first, other), (second,) = (self.sources_of(instance, slot, count)
+                                     for slot, count in ((0, 2), (1, 1)))
+        pid = self.stop_worker(instance)
+        waiting = Talk(self, first).send()
+        self.wait_hung(instance)
+        wait_for("the slot's clients to go elsewhere",
+                 lambda: instance.where(other)["slot"] == 1)
+        Talk(self, second).send("/open").until(b"client=")
+        status = instance.wait_status("the port", lambda status: len(status["listeners"]) == 2)
+        self.assertEqual(status["workers"][0]["state"], "hung")
+        self.assertEqual(instance.where(other)["slot"], 1)
+        self.wait_uptime(instance, QUIET_MS)
+        self.assertEqual(len(self.events(instance, "worker_hung")), 1)
+        os.kill(pid, signal.SIGCONT)
+        waiting.until(b"client=")
+        self.wait_event(instance, "worker_recovered")
+        self.assertEqual(len(self.events(instance, "worker_recovered")), 1)
 
     def test_close_and_listen_again(self):
         instance = self.serve_node(

@@ -177,6 +177,32 @@ class Forwarded(Heads):
         self.wait_counters(instance, handed=5, pending_heads=0)
         endless.close()
 
+    def test_a_head_that_is_too_long_is_reported(self):
+        """Its client is not found: all of such clients are with the proxy's own worker."""
+        instance = self.serve_heads(*XFF)
+        own = instance.where(PROXIES_OWN)["slot"]
+        client, = self.public_of(instance, (own + 1) % SLOTS)
+        text = request("Cookie: " + "x" * 70000, f"X-Forwarded-For: {client}")
+        for _ in range(12):
+            self.open(text=text)
+        self.wait_counters(instance, handed=12, head_too_long=12)
+        self.assertEqual(instance.workers()[own]["handed"], 12)
+        line, = instance.log_lines("head_too_long")
+        self.assertEqual((line.level, line.fields["peer"], line.fields["more"]),
+                         ("warn", PROXIES_OWN, "0"))
+        self.assertIn("65536 bytes", line.fields["why"])
+        self.assertIn("--trusted-proxy", line.fields["hint"])
+        self.assertIn("too long 12,", instance.run("status").stdout)
+        # The counter is not this process's alone.
+        self.assertEqual(instance.run("upgrade").returncode, 0)
+        self.assertEqual(self.counters(instance, "head_too_long"), (12,))
+
+    def test_a_long_head_of_a_stranger(self):
+        """The kernel places it, but for samples: nothing is reported."""
+        instance = self.serve_heads(*XFF, "--trusted-proxy", "10.0.0.0/8")
+        self.open(text=request("Cookie: " + "x" * 70000))
+        self.wait_counters(instance, steered=1, head_too_long=0)
+
     def test_what_is_no_http(self):
         instance = self.serve_heads(*XFF)
         for text in (LINE, TLS_HELLO + b"\n", b"\0\1\2\xff\n", b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -311,6 +337,29 @@ class Proxied(Heads):
         self.assertTrue(is_ended(client))
         self.wait_counters(instance, bad_proxy_header=len(wrong) + 2, pending_heads=0, handed=0)
         self.assertEqual(self.asked(proxy_v1(CLIENT) + request())["client"], CLIENT)
+
+    def test_a_wrong_header_is_logged(self):
+        """Once for all in a while: who sent it, what is wrong, and what helps."""
+        instance = self.serve_heads(*PROXY)
+        for _ in range(12):
+            self.assertTrue(is_ended(self.open(text=request())))
+        self.wait_counters(instance, bad_proxy_header=12)
+        line, = instance.log_lines("bad_proxy_header")
+        self.assertEqual((line.level, line.fields["peer"], line.fields["more"]),
+                         ("warn", PROXIES_OWN, "0"))
+        self.assertEqual(line.fields["why"], "no PROXY header")
+        for words in ("check-send-proxy", "--trusted-proxy"):
+            self.assertIn(words, line.fields["hint"])
+
+    def test_a_header_that_breaks_off_is_logged(self):
+        instance = self.serve_heads(*PROXY)
+        client = self.open(text=proxy_v1(CLIENT)[:10])
+        self.wait_pending(instance, 1)
+        client.shutdown(socket.SHUT_WR)
+        self.assertTrue(is_ended(client))
+        self.wait_counters(instance, bad_proxy_header=1)
+        line, = instance.log_lines("bad_proxy_header")
+        self.assertIn("ends within", line.fields["why"])
 
     def test_a_client_who_says_it_is_another(self):
         """From others it is a client's text like any other."""

@@ -4,6 +4,8 @@
 
 import json
 import signal
+import socket
+import struct
 import time
 
 import harness
@@ -120,6 +122,43 @@ class Stop(LifecycleTestCase):
         began = time.monotonic()
         instance.terminate()
         self.assertLess(time.monotonic() - began, scaled(3))
+
+    def check_stop_ends(self, instance, least=0.0):
+        """Long before --hard-shutdown-delay, which is a minute."""
+        began = time.monotonic()
+        self.assertEqual(instance.stop(), 0)
+        self.assertGreaterEqual(time.monotonic() - began, least)
+        self.assertLess(time.monotonic() - began, scaled(8))
+
+    def serve_deaf(self, *arguments):
+        """A worker that accepts nothing."""
+        return self.serve_workers(1, *arguments, command=(WORKER, "--notify", "--no-accept"))
+
+    def test_nobody_accepts_those_who_have_gone(self):
+        instance = self.serve_deaf()
+        for number, client in enumerate(self.connect([f"127.6.0.{number}" for number in
+                                                      range(1, 11)])):
+            if number % 2:  # an end, as most programs make; else a reset
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+            client.close()
+        self.check_stop_ends(instance)
+
+    def test_nobody_accepts_those_who_wait(self):
+        """They are given up after --hang-timeout, as they would be at other times."""
+        instance = self.serve_deaf("--hang-timeout", "2s")
+        self.connect(["127.6.0.1"])
+        self.check_stop_ends(instance, least=1.9)
+
+    def test_those_who_have_closed_their_half_are_served(self):
+        """They may read the answer: only the kernel's list calls them closed."""
+        instance = self.serve_workers(2, command=(WORKER, "--notify", "--accept-pause", "50"))
+        clients = self.connect([f"127.6.0.{number}" for number in range(1, 101)])
+        for client in clients:
+            client.shutdown(socket.SHUT_WR)
+        stop = self.program(instance.arguments[0], "stop")
+        answers = self.collect(clients)
+        self.assertEqual(sum(b"gen=1 " in (answer or b"") for answer, _ in answers), 100)
+        self.assertEqual((stop.wait(), instance.wait()), (0, 0))
 
     def test_now(self):
         instance = self.serve_workers(2, command=(WORKER, "--notify", "--ignore-term"))

@@ -37,6 +37,7 @@ struct scene {
 	struct config config;
 	struct traffic *traffic;
 	struct exit_counters exits;
+	struct head_counters heads;
 	struct frontend *frontend;
 	struct sockaddr_storage server;
 	const char *request;
@@ -93,6 +94,7 @@ static void begin(struct scene *scene, const char *mode, const char *request)
 					     .config = &scene->config,
 					     .traffic = scene->traffic,
 					     .exits = &scene->exits,
+					     .heads = &scene->heads,
 					     .accepts_all = true};
 	assert_int_equal(frontend_open(&frontend, &scene->frontend, &complaint), 0);
 	assert_int_equal(frontend_start(scene->frontend), 0);

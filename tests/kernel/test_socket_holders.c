@@ -21,6 +21,8 @@
 #include "../support/clients.h"
 #include "../support/netns.h"
 
+#define NOBODY 65534
+
 struct scene {
 	uint16_t port;
 	int listening;
@@ -210,6 +212,58 @@ static void is_it_held(void **state)
 	assert_int_equal(socket_is_held(scene.inode, other), -ESRCH);
 }
 
+static void it_is_held_by_one_that_has_survived_its_leader(void **state)
+{
+	struct scene scene;
+	pid_t child, other;
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	other = fork();
+	assert_true(other >= 0);
+	if (!other)
+		_exit(0);
+	assert_int_equal(waitpid(other, NULL, 0), other);
+	child = give_to_child(&scene);
+	assert_int_equal(socket_is_held(scene.inode, other), 1);
+	end_child(child);
+	assert_int_equal(socket_is_held(scene.inode, other), -ESRCH);
+}
+
+/* Run as an ordinary user: the leader is root's. Returns an exit status. */
+static int look_as_nobody(struct scene *scene, pid_t leader)
+{
+	pid_t child;
+	bool is_right;
+
+	/* Its descriptors may be read by others of the same user again. */
+	if (setresuid(NOBODY, NOBODY, NOBODY) || prctl(PR_SET_DUMPABLE, 1))
+		return 1;
+	is_right = process_has_socket(leader, scene->inode) == -EACCES;
+	child = give_to_child(scene);
+	is_right &= socket_is_held(scene->inode, leader) == 1;
+	end_child(child);
+	is_right &= socket_is_held(scene->inode, leader) == -EACCES;
+	return !is_right;
+}
+
+static void it_is_held_though_the_leader_may_not_be_read(void **state)
+{
+	struct scene scene;
+	pid_t looks;
+	int status;
+
+	(void)state;
+	set_scene(&scene, "127.0.0.1");
+	looks = fork();
+	assert_true(looks >= 0);
+	if (!looks)
+		_exit(look_as_nobody(&scene, getppid()));
+	close(scene.listening);
+	assert_int_equal(waitpid(looks, &status, 0), looks);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 /* ---- Waiting connections -------------------------------------------------------------- */
 
 struct waiters {
@@ -296,6 +350,8 @@ int main(void)
 		cmocka_unit_test(other_ports_do_not_count),
 		cmocka_unit_test(a_holder_is_found_and_its_socket_shut_down),
 		cmocka_unit_test(is_it_held),
+		cmocka_unit_test(it_is_held_by_one_that_has_survived_its_leader),
+		cmocka_unit_test(it_is_held_though_the_leader_may_not_be_read),
 		cmocka_unit_test(waiting_connections_are_listed),
 		cmocka_unit_test(a_walk_ends_when_it_is_told),
 	};

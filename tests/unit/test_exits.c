@@ -54,6 +54,7 @@ static int read_file_of(size_t size, struct state_file_content **ret_content)
 	file.content->slots = file.content->listeners = 1;
 	file.content->traffic.dispatch.accepted = 3;
 	file.content->exits.stop = 2;
+	file.content->heads.too_long = 4;
 	assert_int_equal(state_file_install(path), 0);
 	state_file_close(&file);
 	assert_int_equal(truncate(path, (off_t)size), 0);
@@ -77,6 +78,22 @@ static void a_file_of_an_older_program_has_no_exits(void **state)
 	assert_int_equal(read_file_of(older - 1, &content), -EPROTO);
 }
 
+static void a_file_of_an_older_program_has_no_long_heads(void **state)
+{
+	struct state_file_content *content = NULL;
+	size_t older = offsetof(struct state_file_content, heads);
+
+	(void)state;
+	/* Where each of these lies is part of the file's format. */
+	assert_int_equal(offsetof(struct state_file_content, more_fixed_ids) +
+				 sizeof(content->more_fixed_ids),
+			 older);
+	assert_int_equal(read_file_of(older, &content), 0);
+	assert_int_equal(content->exits.stop, 2);
+	assert_int_equal(content->heads.too_long, 0);
+	free(content);
+}
+
 static void a_file_of_a_newer_program_is_longer(void **state)
 {
 	struct state_file_content *content = NULL;
@@ -84,6 +101,7 @@ static void a_file_of_a_newer_program_is_longer(void **state)
 	(void)state;
 	assert_int_equal(read_file_of(sizeof(*content) + 100, &content), 0);
 	assert_int_equal(content->exits.stop, 2);
+	assert_int_equal(content->heads.too_long, 4);
 	free(content);
 }
 
@@ -93,6 +111,7 @@ int main(void)
 		cmocka_unit_test(what_the_previous_controller_held_has_an_exit),
 		cmocka_unit_test(answers_of_an_older_version_came_from_holding_sockets),
 		cmocka_unit_test(a_file_of_an_older_program_has_no_exits),
+		cmocka_unit_test(a_file_of_an_older_program_has_no_long_heads),
 		cmocka_unit_test(a_file_of_a_newer_program_is_longer),
 	};
 

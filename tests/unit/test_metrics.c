@@ -21,7 +21,8 @@ static const char document[] =
 	" 'reload': {'state': 'failed'},"
 	" 'counters': {'steered': 100, 'empty_slot': 7, 'dropped': 2, 'to_dispatchers': 20,"
 	"  'migrated': 4, 'dispatched': 19, 'handed': 11, 'answered_502': 5, 'client_gone': 1,"
-	"  'bad_proxy_header': 1, 'head_timeout': 1, 'retried': 9, 'proxy_keepalive': 6,"
+	"  'bad_proxy_header': 1, 'head_timeout': 1, 'retried': 9, 'proxy_keepalive': 6, "
+	"'head_too_long': 8,"
 	"  'accepted_from_holding': 5, 'closed_by_stop': 1, 'no_memory': 2, 'controller_ended': 3},"
 	" 'workers': ["
 	"  {'slot': 0, 'state': 'ready', 'steered': 60, 'handed': 11, 'queue': 1,"
@@ -82,6 +83,7 @@ static void values_are_written(void **state)
 		"stickyctl_placements_total{result=\"other_slot\"} 7",
 		"stickyctl_placements_total{result=\"dispatcher\"} 20",
 		"stickyctl_placements_total{result=\"refused\"} 2",
+		"stickyctl_head_too_long_connections_total 8",
 		"stickyctl_controller_connections_total{exit=\"worker\"} 11",
 		"stickyctl_controller_connections_total{exit=\"stop\"} 1",
 		"stickyctl_controller_connections_total{exit=\"no_memory\"} 2",

@@ -715,6 +715,18 @@ static void a_long_output_leaves_its_end_in_the_tail(void **state)
 	assert_string_equal(text + strlen(text) - 10, "line 0999\n");
 }
 
+static void what_is_wrong_with_the_descriptor_is_said(void **state)
+{
+	const struct output_route route = {0};
+	struct output_source *none = NULL;
+	int fd = dup(STDIN_FILENO);
+
+	(void)state;
+	close(fd);
+	assert_int_equal(output_source_open(base, fd, &route, &none), -EBADF);
+	assert_null(none);
+}
+
 #define OUTPUT_TEST(function) cmocka_unit_test_setup_teardown(function, open_pipes, close_pipes)
 
 int main(void)
@@ -745,6 +757,7 @@ int main(void)
 		OUTPUT_TEST(a_line_that_just_fits_is_in_the_tail),
 		OUTPUT_TEST(the_end_of_a_line_that_is_too_long_is_in_the_tail),
 		OUTPUT_TEST(a_long_output_leaves_its_end_in_the_tail),
+		OUTPUT_TEST(what_is_wrong_with_the_descriptor_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -413,6 +414,26 @@ static void a_files_path_is_limited_to_its_room(void **state)
 	assert_int_equal(rundir_file("/run/a", "pid", 10, path), -ENAMETOOLONG);
 }
 
+/* A write that stops in the middle sets no errno: an older one must not be taken for its reason. */
+static void a_number_that_does_not_fit_is_said(void **state)
+{
+	struct rlimit all, few;
+	struct rundir rundir;
+	pid_t pid;
+	int result;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	few = (struct rlimit){.rlim_cur = 1, .rlim_max = all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	errno = EXDEV;
+	result = rundir_take(base, "web", &rundir, &pid, &why);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	assert_int_equal(result, -EIO);
+	assert_non_null(strstr(why.text, strerror(EIO)));
+}
+
 #define RUNDIR_TEST(function) cmocka_unit_test_setup_teardown(function, make_base, remove_base)
 
 int main(void)
@@ -430,6 +451,7 @@ int main(void)
 		RUNDIR_TEST(a_link_that_leads_nowhere_is_said),
 		RUNDIR_TEST(a_link_in_the_place_of_the_pid_file_is_not_followed),
 		RUNDIR_TEST(files_of_an_instance_that_was_killed_go_at_release),
+		RUNDIR_TEST(a_number_that_does_not_fit_is_said),
 		cmocka_unit_test(a_path_that_no_socket_could_have_is_refused),
 		cmocka_unit_test(a_files_path_is_limited_to_its_room),
 	};

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -371,6 +373,24 @@ static void a_shared_one_is_refused(void **state)
 	assert_int_equal(access(file, F_OK), -1);
 }
 
+/* A write that stops in the middle sets no errno: an older one must not be taken for its reason. */
+static void one_that_does_not_fit_is_said(void **state)
+{
+	struct rlimit all, few;
+	int result;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &all), 0);
+	few = (struct rlimit){.rlim_cur = 1, .rlim_max = all.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+	errno = EXDEV;
+	result = seed_obtain(dir, "web", seed, &why);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+	assert_int_equal(result, 1);
+	assert_non_null(strstr(why.text, strerror(EIO)));
+}
+
 #define SEED_TEST(function) cmocka_unit_test_setup_teardown(function, make_dir, remove_dir)
 
 int main(void)
@@ -390,6 +410,7 @@ int main(void)
 		SEED_TEST(one_that_cannot_be_kept_is_drawn_all_the_same),
 		SEED_TEST(a_directory_of_others_is_not_used),
 		SEED_TEST(a_name_that_is_too_long_is_a_warning),
+		SEED_TEST(one_that_does_not_fit_is_said),
 		SEED_TEST(a_shared_one_is_read),
 		SEED_TEST(a_shared_one_is_refused),
 	};
