@@ -348,6 +348,9 @@ class Load(NodeTestCase):
         instance = self.serve_node(self.app(SERVER + LISTENS), "--min-uptime", "5ms")
         with self.load("--http", rate=300) as load:
             for generation in (2, 3):
+                # A new worker accepts all clients that have waited for it, and would die with them.
+                instance.wait_status("slot 0 to have served them", lambda status: not (
+                    status["workers"][0]["connections"] or status["workers"][0]["queue"]))
                 killed = self.kill_worker(instance, 0)
                 self.wait_generation(instance, generation)
                 self.wait_gone(killed)

@@ -229,7 +229,7 @@ class Name(ProxyTestCase):
         self.assert_each_on_its_own(instance, FRONT, COUNT)
         self.write_name("'X Real IP'")
         result = instance.run("reload", "--wait")
-        self.assert_message(result, "sticky.yaml:1", "client-ip-header", code=BAD_FILE)
+        self.assert_message(result, "sticky.yaml:1", "client_ip_header", code=BAD_FILE)
         self.assert_each_on_its_own(instance, FRONT, COUNT)
 
 
