@@ -102,13 +102,13 @@ static void check_part(const struct setting *setting, const struct look *whole, 
 static void check_parts(const struct setting *setting, const struct look *whole,
 			const uint8_t *data, size_t size)
 {
-	size_t length;
+	size_t length, step = size > EACH_BYTE_MAX ? 1 + size / 16 : 1;
 
 	if (is_complete(whole)) {
 		check_part(setting, whole, data, whole->answer.head_bytes);
 		check_part(setting, whole, data, whole->answer.head_bytes - 1);
 	}
-	for (length = 0; length<size; length += size> EACH_BYTE_MAX ? 1 + size / 16 : 1)
+	for (length = 0; length < size; length += step)
 		check_part(setting, whole, data, length);
 }
 

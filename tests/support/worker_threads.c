@@ -46,6 +46,14 @@ static void *run_worker_thread(void *context)
 	return NULL;
 }
 
+static int end(struct worker_thread *thread)
+{
+	eventfd_write(thread->stop, 1);
+	pthread_join(thread->thread, NULL);
+	close(thread->stop);
+	return sticky_worker_close(thread->worker);
+}
+
 int worker_thread_start(struct sticky_group *group, uint32_t slot, struct worker_thread *ret_thread)
 {
 	int error = sticky_worker_open(group, slot, &ret_thread->worker);
@@ -55,18 +63,20 @@ int worker_thread_start(struct sticky_group *group, uint32_t slot, struct worker
 	ret_thread->stop = eventfd(0, EFD_CLOEXEC);
 	if (ret_thread->stop < 0 ||
 	    pthread_create(&ret_thread->thread, NULL, run_worker_thread, ret_thread)) {
+		if (ret_thread->stop >= 0)
+			close(ret_thread->stop);
 		sticky_worker_close(ret_thread->worker);
 		return -EAGAIN;
 	}
-	return sticky_worker_ready(ret_thread->worker);
+	error = sticky_worker_ready(ret_thread->worker);
+	if (error)
+		end(ret_thread);
+	return error;
 }
 
 int worker_thread_end(struct worker_thread *thread)
 {
-	eventfd_write(thread->stop, 1);
-	pthread_join(thread->thread, NULL);
-	close(thread->stop);
-	return sticky_worker_close(thread->worker);
+	return end(thread);
 }
 
 /* Was the SYN sent more than once? The client sends nothing else that would be retransmitted. */

@@ -237,9 +237,11 @@ static const struct {
 	{SIGNATURE "21110010 c0000209 c0000201 dc07 0050 04ffffff", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
 	{SIGNATURE "2111000e c0000209 c0000201 dc07 0050 0300", "192.0.2.9:56327", "192.0.2.1:80"},
-	/* This is no checksum: it lies within the value of another TLV. */
+	/* These are no checksums: they lie within the value of another TLV, and of that of TLS. */
 	{SIGNATURE "21110016 c0000209 c0000201 dc07 0050 ea0007 030004 00000000", "192.0.2.9:56327",
 	 "192.0.2.1:80"},
+	{SIGNATURE "2111001b c0000209 c0000201 dc07 0050 20000c 01 00000000 030004 00000000",
+	 "192.0.2.9:56327", "192.0.2.1:80"},
 };
 
 static void good_headers_are_found(void **state)
