@@ -56,7 +56,7 @@ static json_t *worker_json(const struct instance *instance, const struct survey 
 
 	return json_pack(
 		"{s:i, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s, s:s, "
-		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o}",
+		"s:b, s:i, s:i, s:i, s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"slot", (int)slot, "pid", pid_json(view), "generation",
 		(json_int_t)(view->has_worker ? view->generation : info->generation), "state",
 		slot_view_state(view), "uptime_ms", (json_int_t)view->uptime_ms, "restarts",

@@ -24,6 +24,7 @@ struct keeper_link {
 	struct event_base *base;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int channel; /* -1: there is no keeper */
+	int begun;   /* hung up when the keeper's program runs; -1: it is known to run */
 	struct event *readable;
 	void (*lost)(void *context);
 	void *context;
@@ -59,48 +60,67 @@ static int listen_at(const struct keeper_link *link)
 }
 
 /* Execute the keeper. Runs in the child: only async-signal-safe calls, as other threads may run. */
-static void __attribute__((noreturn)) run_keeper(int listener, int channel)
+static void __attribute__((noreturn)) run_keeper(int listener, int channel, int begun)
 {
 	char program[] = "stickyctl", word[] = "bind-keeper";
 	char *arguments[] = {program, word, NULL};
-	int above = KEEPER_LEADER + 1, null = open("/dev/null", O_RDWR), i;
+	int above = KEEPER_LEADER + 2, null = open("/dev/null", O_RDWR), i;
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* Both are copied first, as each may have the number that the other one is to get. */
+	/* All are copied first, as each may have the number that another one is to get. */
 	listener = fcntl(listener, F_DUPFD, above);
 	channel = fcntl(channel, F_DUPFD, above);
+	begun = fcntl(begun, F_DUPFD, above);
 	for (i = STDIN_FILENO; i <= STDERR_FILENO; i++)
 		dup2(null, i);
 	if (dup2(listener, KEEPER_LISTENER) < 0 || dup2(channel, KEEPER_LEADER) < 0 ||
-	    descriptors_close_from(above))
+	    dup3(begun, KEEPER_LEADER + 1, O_CLOEXEC) < 0 || descriptors_close_from(above))
 		_exit(127);
 	execve("/proc/self/exe", arguments, environ);
 	_exit(127);
 }
 
-/* Start a keeper. Returns the controller's end of the channel, or -errno. */
-static int start(const struct keeper_link *link)
+/* Fork the keeper. Returns the controller's end of the channel, or -errno. */
+static int fork_keeper(struct keeper_link *link, int listener, const int begun[2])
 {
-	int ends[2], listener = listen_at(link);
+	int ends[2], error;
 	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	pid = fork();
+	error = -errno;
+	if (pid == 0)
+		run_keeper(listener, ends[1], begun[1]);
+	close(ends[1]);
+	if (pid > 0) {
+		link->begun = begun[0];
+		return ends[0];
+	}
+	close(ends[0]);
+	return error;
+}
+
+/* Start a keeper. Returns the controller's end of the channel, or -errno. */
+static int start(struct keeper_link *link)
+{
+	int begun[2], channel, listener = listen_at(link);
 
 	if (listener < 0)
 		return listener;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends)) {
+	if (pipe2(begun, O_CLOEXEC)) {
+		channel = -errno;
 		close(listener);
-		return -errno;
+		return channel;
 	}
-	pid = fork();
-	if (pid == 0)
-		run_keeper(listener, ends[1]);
+	channel = fork_keeper(link, listener, begun);
+	if (channel < 0)
+		close(begun[0]);
+	close(begun[1]);
 	close(listener);
-	close(ends[1]);
-	if (pid > 0)
-		return ends[0];
-	close(ends[0]);
-	return -EAGAIN;
+	return channel;
 }
 
 /*
@@ -123,8 +143,25 @@ static int join(const struct keeper_link *link)
 
 /* ---- The link ---------------------------------------------------------------------------- */
 
+/*
+ * Wait until a keeper that has just been forked executes its program. Until then it has a copy of
+ * every descriptor of the controller. After a stop, its copies of the listening sockets would keep
+ * the addresses.
+ */
+static void wait_for_program(struct keeper_link *link)
+{
+	struct pollfd poller = {.fd = link->begun};
+
+	if (link->begun < 0)
+		return;
+	poll(&poller, 1, WAIT_MS);
+	close(link->begun);
+	link->begun = -1;
+}
+
 static void disconnect(struct keeper_link *link)
 {
+	wait_for_program(link);
 	if (link->readable)
 		event_free(link->readable);
 	link->readable = NULL;
@@ -196,6 +233,7 @@ int keeper_open(struct event_base *base, const char *path, void (*lost)(void *co
 	link->lost = lost;
 	link->context = context;
 	link->channel = -1;
+	link->begun = -1;
 	strncpy(link->path, path, sizeof(link->path) - 1);
 	channel = join(link);
 	error = connect_to(link, channel < 0 ? start(link) : channel);

@@ -219,7 +219,7 @@ class Reload(ConfigTestCase):
         one."""
         self.config(command=f"[{WORKER}, --notify, --ignore-term]", hard_shutdown_delay="60s")
         instance = self.serve_config()
-        self.config(command=f"[{WORKER}, --notify]", hard_shutdown_delay="200ms")
+        self.config(command=f"[{WORKER}, --notify]", hard_shutdown_delay="2s")
         begun = time.monotonic()
         self.reload(instance, "--wait=drained")
         self.assertLess(time.monotonic() - begun, scaled(15))

@@ -160,6 +160,11 @@ bool fixture_client_waits(struct delivery_fixture *fixture, uint32_t place)
 	       errno == EAGAIN;
 }
 
+bool fixture_client_is_answered(struct delivery_fixture *fixture, uint32_t place)
+{
+	return wait_readable(fixture->clients[place]) == 0;
+}
+
 bool fixture_client_ended(struct delivery_fixture *fixture, uint32_t place)
 {
 	char byte;

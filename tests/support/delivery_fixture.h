@@ -83,6 +83,9 @@ bool fixture_client_got(struct delivery_fixture *fixture, uint32_t place, const 
 /* Has the client at this place got nothing so far, and is its connection open? */
 bool fixture_client_waits(struct delivery_fixture *fixture, uint32_t place);
 
+/* Wait until the client at this place has got something. Returns false if it gets nothing. */
+bool fixture_client_is_answered(struct delivery_fixture *fixture, uint32_t place);
+
 /* Wait until the connection of the client at this place is closed. Returns false if it is not. */
 bool fixture_client_ended(struct delivery_fixture *fixture, uint32_t place);
 

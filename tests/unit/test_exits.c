@@ -87,6 +87,8 @@ static void a_file_of_an_older_program_has_no_long_heads(void **state)
 	/* Where each of these lies is part of the file's format. */
 	assert_int_equal(offsetof(struct state_file_content, more_fixed_ids) +
 				 sizeof(content->more_fixed_ids),
+			 offsetof(struct state_file_content, workers_send_alive));
+	assert_int_equal(offsetof(struct state_file_content, workers_send_alive) + sizeof(uint64_t),
 			 older);
 	assert_int_equal(read_file_of(older, &content), 0);
 	assert_int_equal(content->exits.stop, 2);
