@@ -558,17 +558,23 @@ struct sticky_slot_info {
  * loss in between.
  *
  * The function connects to each listener, from an address and port that the program refuses at that
- * moment. No worker sees the connection, except where the program is not attached any more: then a
- * worker may accept a connection that is reset.
+ * moment. No worker sees the connection, except where the program is not attached any more: then
+ * workers may accept a few connections that are reset.
  *
  * Returns 0 (the program places connections, or the group does not use it); a number: the program
  * was attached again for so many listeners; or, if it was attached again for none, the first error:
- *   -EAGAIN  no reply within 20 ms: a busy machine, or a packet filter
- *   others   errors of socket(2), bind(2), connect(2), and of sticky_worker_open()
+ *   -EAGAIN        no reply within 20 ms: a busy machine, or a packet filter
+ *   -ECONNREFUSED  something else than the program refused the connection: a packet filter, or the
+ *                  listener has a network device, and no address of the machine leads there
+ *   -EADDRINUSE    a foreign socket of the same uid, at a more specific address than the listener,
+ *                  accepted the connection. Nothing was lost, unless this comes again and again:
+ *                  then it is not known
+ *   others         errors of socket(2), bind(2), connect(2), and of sticky_worker_open()
  * All listeners are checked, also after an error. A listener whose address the machine does not
  * have (IP_FREEBIND) gets no connections, and is left out.
  *
- * Costs about seven system calls for each listener.
+ * Costs about ten system calls for each listener, and eight times as many with
+ * STICKY_ENGINE_CLASSIC.
  */
 int sticky_group_check(struct sticky_group *group);
 

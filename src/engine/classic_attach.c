@@ -75,7 +75,7 @@ int classic_attach_try(uint32_t slots)
 	int error = -ENOMEM;
 
 	/* A check makes the program as long as it can be. */
-	spec.check.ss_family = AF_INET6;
+	spec.check.has_v4 = spec.check.has_v6 = true;
 	if (table && program) {
 		table_fill(slots, table);
 		error = try_program(&spec, program);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,6 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "engine/reach.h"
 
 /* How long the test connection may need from its connect() to the queue of the spare socket. */
 #define ARRIVAL_MS 20
@@ -23,15 +24,6 @@ static int read_cookie(int socket, uint64_t *ret_cookie)
 	return getsockopt(socket, SOL_SOCKET, SO_COOKIE, ret_cookie, &length) ? -errno : 0;
 }
 
-static bool has_device(int socket)
-{
-	char name[IF_NAMESIZE] = "";
-	socklen_t length = sizeof(name);
-
-	return !getsockopt(socket, SOL_SOCKET, SO_BINDTODEVICE, name, &length) && length > 0 &&
-	       name[0];
-}
-
 int classic_listener_init(struct classic_listener *listener, int first_socket)
 {
 	struct classic_program program = {
@@ -40,18 +32,23 @@ int classic_listener_init(struct classic_listener *listener, int first_socket)
 	};
 
 	memset(listener, 0, sizeof(*listener));
-	listener->spare = listener->reserved = -1;
-	listener->has_device = has_device(first_socket);
+	listener->spare = -1;
+	memset(listener->reserved, -1, sizeof(listener->reserved));
 	return classic_attach(first_socket, &program);
 }
 
 void classic_listener_fini(struct classic_listener *listener)
 {
+	uint32_t i;
+
 	if (listener->spare >= 0)
 		close(listener->spare);
-	if (listener->reserved >= 0)
-		close(listener->reserved);
-	listener->spare = listener->reserved = -1;
+	listener->spare = -1;
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++) {
+		if (listener->reserved[i] >= 0)
+			close(listener->reserved[i]);
+		listener->reserved[i] = -1;
+	}
 	free(listener->attached);
 	listener->attached = NULL;
 }
@@ -59,35 +56,72 @@ void classic_listener_fini(struct classic_listener *listener)
 /* ---- The spare socket --------------------------------------------------------------- */
 
 /*
- * Bind a socket to the address from which test connections come, at a port that the kernel chooses.
- * With SO_REUSEADDR the sockets of test connections can be bound there, too. With IP_FREEBIND, an
- * option that IPv6 sockets also have, the machine need not have the address yet.
+ * Bind a socket to a port that the kernel chooses, at all addresses. With SO_REUSEADDR the sockets
+ * of test connections can be bound there, too. Returns the socket or -errno.
  */
-static int reserve_source(struct classic_listener *listener, const struct listener *address)
+static int reserve_port(sa_family_t family, uint16_t *ret_port)
 {
-	struct sockaddr_storage source = listener_reach(address);
-	struct sockaddr_in6 *v6 = (void *)&source;
-	struct sockaddr_in *v4 = (void *)&source;
-	socklen_t length = address->length;
-	int yes = 1, error, fd = socket(source.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_storage any = {.ss_family = family};
+	const struct sockaddr_in6 *v6 = (const void *)&any;
+	const struct sockaddr_in *v4 = (const void *)&any;
+	socklen_t length = family == AF_INET6 ? sizeof(*v6) : sizeof(*v4);
+	int yes = 1, no = 0, error, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
-	if (source.ss_family == AF_INET6)
-		v6->sin6_port = 0;
-	else
-		v4->sin_port = 0;
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) &&
-	    !setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &yes, sizeof(yes)) &&
-	    !bind(fd, (const void *)&source, length) &&
-	    !getsockname(fd, (void *)&source, &length)) {
-		listener->check = source;
-		listener->reserved = fd;
-		return 0;
+	    (family == AF_INET || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no))) &&
+	    !bind(fd, (const void *)&any, length) && !getsockname(fd, (void *)&any, &length)) {
+		*ret_port = family == AF_INET6 ? v6->sin6_port : v4->sin_port;
+		return fd;
 	}
 	error = -errno;
 	close(fd);
 	return error;
+}
+
+/* Returns true if the address was not the one of its family before. */
+static bool take_address(struct classic_check *check, const struct sockaddr_storage *source)
+{
+	const struct sockaddr_in6 *v6 = (const void *)source;
+	const struct sockaddr_in *v4 = (const void *)source;
+	struct classic_check previous = *check;
+
+	if (source->ss_family == AF_INET6) {
+		memcpy(check->v6, &v6->sin6_addr, sizeof(check->v6));
+		check->has_v6 = true;
+		return !previous.has_v6 || memcmp(previous.v6, check->v6, sizeof(check->v6)) != 0;
+	}
+	check->v4 = v4->sin_addr.s_addr;
+	check->has_v4 = true;
+	return !previous.has_v4 || previous.v4 != check->v4;
+}
+
+/* What was reserved before an error stays until classic_listener_fini(). */
+static int reserve_sources(struct classic_listener *listener, const struct listener *address)
+{
+	struct reach ways[REACH_MAX];
+	uint32_t count = reach_find(address, ways), i;
+
+	for (i = 0; i < count; i++)
+		take_address(&listener->check, &ways[i].from);
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++) {
+		listener->reserved[i] =
+			reserve_port(address->address.ss_family, &listener->check.ports[i]);
+		if (listener->reserved[i] < 0)
+			return listener->reserved[i];
+	}
+	return 0;
+}
+
+bool classic_listener_source(struct classic_listener *listener, uint32_t number,
+			     struct sockaddr_storage *source)
+{
+	if (source->ss_family == AF_INET6)
+		((struct sockaddr_in6 *)source)->sin6_port = listener->check.ports[number];
+	else
+		((struct sockaddr_in *)source)->sin_port = listener->check.ports[number];
+	return take_address(&listener->check, source);
 }
 
 /*
@@ -103,7 +137,7 @@ static int accept_at_once(int fd)
 
 int classic_listener_open_spare(struct classic_listener *listener, const struct listener *address)
 {
-	int fd, index, error = reserve_source(listener, address);
+	int fd, index, error = reserve_sources(listener, address);
 
 	if (error)
 		return error;
@@ -143,18 +177,38 @@ union peer {
 	struct sockaddr_in6 v6;
 };
 
-/* Returns true if a connection comes from the address and port of test connections. */
-static bool is_check(const struct classic_listener *listener, const union peer *peer)
+/* A dual-stack socket has v4-mapped addresses of IPv4 peers. */
+static void unmap(union peer *peer)
 {
-	const struct sockaddr_in6 *v6 = (const void *)&listener->check;
-	const struct sockaddr_in *v4 = (const void *)&listener->check;
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = peer->v6.sin6_port};
 
-	if (peer->any.sa_family != listener->check.ss_family)
-		return false;
-	if (peer->any.sa_family == AF_INET6)
-		return peer->v6.sin6_port == v6->sin6_port &&
-		       !memcmp(&peer->v6.sin6_addr, &v6->sin6_addr, sizeof(v6->sin6_addr));
-	return peer->v4.sin_port == v4->sin_port && peer->v4.sin_addr.s_addr == v4->sin_addr.s_addr;
+	if (peer->any.sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&peer->v6.sin6_addr))
+		return;
+	memcpy(&v4.sin_addr, &peer->v6.sin6_addr.s6_addr[12], sizeof(v4.sin_addr));
+	peer->v4 = v4;
+}
+
+/* Returns true if a connection comes from an address and port of test connections. */
+static bool is_check(const struct classic_listener *listener, union peer peer)
+{
+	const struct classic_check *check = &listener->check;
+	in_port_t port;
+	uint32_t i;
+
+	unmap(&peer);
+	if (peer.any.sa_family == AF_INET6) {
+		if (!check->has_v6 || memcmp(&peer.v6.sin6_addr, check->v6, sizeof(check->v6)) != 0)
+			return false;
+		port = peer.v6.sin6_port;
+	} else {
+		if (!check->has_v4 || peer.v4.sin_addr.s_addr != check->v4)
+			return false;
+		port = peer.v4.sin_port;
+	}
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++)
+		if (check->ports[i] == port)
+			return true;
+	return false;
 }
 
 static bool serves_any(const struct classic_listener *listener, uint32_t count)
@@ -175,7 +229,7 @@ void classic_listener_reset(struct classic_listener *listener)
 	int fd;
 
 	while ((fd = accept4(listener->spare, &peer.any, &length, SOCK_CLOEXEC)) >= 0) {
-		if (is_check(listener, &peer))
+		if (is_check(listener, peer))
 			listener->was_checked = true;
 		else
 			listener->has_strays |= serves_any(listener, STICKY_SLOTS_LIMIT);
@@ -186,17 +240,20 @@ void classic_listener_reset(struct classic_listener *listener)
 	}
 }
 
-bool classic_listener_was_checked(struct classic_listener *listener)
+int classic_listener_judge(struct classic_listener *listener, bool was_refused)
 {
 	struct pollfd poller = {.fd = listener->spare, .events = POLLIN};
-	bool was_checked;
+	int result;
 
 	classic_listener_reset(listener);
-	if (!listener->was_checked && poll(&poller, 1, ARRIVAL_MS) > 0)
+	if (!was_refused && !listener->was_checked && poll(&poller, 1, ARRIVAL_MS) > 0)
 		classic_listener_reset(listener);
-	was_checked = listener->was_checked && !listener->has_strays;
+	result = !listener->was_checked || listener->has_strays;
+	/* No socket of the group refuses a connection: something else has done it. */
+	if (was_refused && !listener->has_strays)
+		result = -ECONNREFUSED;
 	listener->was_checked = listener->has_strays = false;
-	return was_checked;
+	return result;
 }
 
 /* ---- Slots ---------------------------------------------------------------------------- */

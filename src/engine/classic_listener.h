@@ -16,18 +16,18 @@ struct classic_listener {
 	bool serves[STICKY_SLOTS_LIMIT];     /* whether connections are to go to the slot */
 	int spare;			     /* the spare socket, in the group; -1: not open */
 	uint64_t spare_cookie;
-	int reserved; /* bound to `check`, so that no other socket gets the port; -1: none */
-	struct sockaddr_storage check; /* address and port of test connections */
+	/* bound to the ports of `check`, so that no other socket gets them; -1: none */
+	int reserved[CLASSIC_CHECK_PORTS];
+	struct classic_check check; /* addresses and ports of test connections */
 	/*
 	 * Connections other than the test connection have arrived at the spare socket, although the
 	 * program sends none there: the program is not attached any more. The test connection alone
-	 * does not show this. Without a program, the kernel's hash always gives it the same socket,
-	 * which may be the spare one.
+	 * does not show this: without a program, the kernel's hash may give it the spare socket,
+	 * too.
 	 */
 	bool has_strays;
 	/* the last program that was attached by classic_listener_attach(); NULL: none */
 	struct classic_program *attached;
-	bool has_device;  /* SO_BINDTODEVICE: no test connection gets there */
 	bool was_checked; /* the test connection has arrived at the spare socket */
 };
 
@@ -85,9 +85,21 @@ int classic_listener_watch(const struct classic_listener *listener, int epoll);
 void classic_listener_reset(struct classic_listener *listener);
 
 /*
- * Returns true if the test connection has arrived at the spare socket, and no other connection has
- * since the last call. Waits some milliseconds for it.
+ * Get a source of test connections.
+ *
+ * number  of the port: below CLASSIC_CHECK_PORTS
+ * source  an address without a port; the port is filled in
+ *
+ * Returns true if the attached program does not know the address yet: a new one must be attached.
  */
-bool classic_listener_was_checked(struct classic_listener *listener);
+bool classic_listener_source(struct classic_listener *listener, uint32_t number,
+			     struct sockaddr_storage *source);
+
+/*
+ * Judge a test connection: see engine_judge_check(). The program works if the test connection has
+ * arrived at the spare socket, and no other connection has since the last call. Waits some
+ * milliseconds for it.
+ */
+int classic_listener_judge(struct classic_listener *listener, bool was_refused);
 
 #endif

@@ -178,36 +178,45 @@ static void take_word(struct classic_code *code, uint32_t mask)
 	emit(code, BPF_ST, WORD);
 }
 
-/* Emit: return `other` if the connection comes from the address and port of the check. */
+/* The number of instructions that check_ports() emits. */
+#define CHECK_PORTS_LENGTH (CLASSIC_CHECK_PORTS + 2)
+
+/* Emit: return `other` if the port, which is at `offset`, is one of the check's. */
+static void check_ports(struct classic_code *code, const struct classic_spec *spec, uint32_t offset)
+{
+	uint8_t i;
+
+	emit(code, BPF_LD | BPF_H | BPF_ABS, offset);
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++) {
+		uint8_t left = (uint8_t)(CLASSIC_CHECK_PORTS - 1 - i);
+
+		jump_if(code, BPF_JEQ, ntohs(spec->check.ports[i]), left, !left);
+	}
+	emit(code, BPF_RET | BPF_K, spec->other);
+}
+
+/* Emit: return `other` if the connection comes from the address and a port of the check. */
 static void check_v4(struct classic_code *code, const struct classic_spec *spec)
 {
-	const struct sockaddr_in *from = (const void *)&spec->check;
-
-	if (spec->check.ss_family != AF_INET)
+	if (!spec->check.has_v4)
 		return;
 	emit(code, BPF_LD | BPF_W | BPF_ABS, V4_SOURCE);
-	jump_if(code, BPF_JEQ, ntohl(from->sin_addr.s_addr), 0, 3);
-	emit(code, BPF_LD | BPF_H | BPF_ABS, V4_PORT);
-	jump_if(code, BPF_JEQ, ntohs(from->sin_port), 0, 1);
-	emit(code, BPF_RET | BPF_K, spec->other);
+	jump_if(code, BPF_JEQ, ntohl(spec->check.v4), 0, CHECK_PORTS_LENGTH);
+	check_ports(code, spec, V4_PORT);
 }
 
 static void check_v6(struct classic_code *code, const struct classic_spec *spec)
 {
-	const struct sockaddr_in6 *from = (const void *)&spec->check;
-	uint32_t word[4];
 	uint8_t i;
 
-	if (spec->check.ss_family != AF_INET6)
+	if (!spec->check.has_v6)
 		return;
-	memcpy(word, &from->sin6_addr, sizeof(word));
 	for (i = 0; i < 4; i++) {
 		emit(code, BPF_LD | BPF_W | BPF_ABS, V6_SOURCE + 4u * i);
-		jump_if(code, BPF_JEQ, ntohl(word[i]), 0, (uint8_t)(2 * (3 - i) + 3));
+		jump_if(code, BPF_JEQ, ntohl(spec->check.v6[i]), 0,
+			(uint8_t)(2 * (3 - i) + CHECK_PORTS_LENGTH));
 	}
-	emit(code, BPF_LD | BPF_H | BPF_ABS, V6_PORT);
-	jump_if(code, BPF_JEQ, ntohs(from->sin6_port), 0, 1);
-	emit(code, BPF_RET | BPF_K, spec->other);
+	check_ports(code, spec, V6_PORT);
 }
 
 /* Emit: begin the hash of an IPv4 address, which is in A. */

@@ -13,12 +13,27 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "bpf/abi.h"
 
 /* The length of the longest program that the kernel takes: BPF_MAXINSNS of linux/bpf_common.h. */
 #define CLASSIC_PROGRAM_MAX 4096
+
+/*
+ * The number of ports from which the test connections of a listener come. Without a program the
+ * kernel's hash chooses the socket of each one. With two sockets in the group, all of them get to
+ * the spare one in 1 of 256 groups, and with five sockets in 1 of 390,625.
+ */
+#define CLASSIC_CHECK_PORTS 8
+
+/* Where the test connections of src/lib/check.c come from, in network order. */
+struct classic_check {
+	bool has_v4; /* there are some from the address v4 */
+	bool has_v6; /* the same, for v6 */
+	uint32_t v4;
+	uint32_t v6[4];
+	uint16_t ports[CLASSIC_CHECK_PORTS];
+};
 
 struct classic_spec {
 	const struct sticky_settings *settings; /* seed and masks */
@@ -26,12 +41,8 @@ struct classic_spec {
 	const uint16_t *index;			/* for each slot in `slots`, its socket's index */
 	/* index of the socket for packets that are neither IPv4 nor IPv6, and for the check */
 	uint16_t other;
-	bool refuses; /* every connection goes to `other`; the table is not used */
-	/*
-	 * A connection from this address and port goes to `other`: see src/lib/check.c. AF_UNSPEC:
-	 * there is no such address.
-	 */
-	struct sockaddr_storage check;
+	bool refuses;		    /* every connection goes to `other`; the table is not used */
+	struct classic_check check; /* connections from there go to `other` */
 };
 
 /*

@@ -198,11 +198,12 @@ const struct sticky_settings *engine_settings(const struct engine *engine)
 
 /* ---- The test connection, and the engine's own sockets ------------------------------------ */
 
-int engine_check_source(const struct engine *engine, uint32_t listener,
-			struct sockaddr_storage *ret_source)
+int engine_check_source(struct engine *engine, uint32_t listener, uint32_t number,
+			struct sockaddr_storage *source)
 {
-	return engine->ops->check_source ? engine->ops->check_source(engine, listener, ret_source)
-					 : -ENOENT;
+	return engine->ops->check_source
+		       ? engine->ops->check_source(engine, listener, number, source)
+		       : 0;
 }
 
 int engine_set_check(struct engine *engine, const struct sockaddr *source)

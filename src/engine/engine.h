@@ -52,8 +52,8 @@ struct engine_ops {
 	int (*set_proxies)(struct engine *engine, const struct sticky_prefix *proxies,
 			   size_t count);
 	int (*set_check)(struct engine *engine, const struct sockaddr *source);
-	int (*check_source)(const struct engine *engine, uint32_t listener,
-			    struct sockaddr_storage *ret_source);
+	int (*check_source)(struct engine *engine, uint32_t listener, uint32_t number,
+			    struct sockaddr_storage *source);
 	int (*judge_check)(struct engine *engine, uint32_t listener, bool was_refused);
 	int (*count)(struct engine *engine, struct sticky_cpu_counters *ret_sum);
 	int (*watch)(struct engine *engine, int epoll);
@@ -274,11 +274,17 @@ const struct sticky_settings *engine_settings(const struct engine *engine);
 /* ---- The test connection of check.c ----------------------------------------------------- */
 
 /*
- * Get the address and port from which a test connection to a listener must come. Returns 0, or
- * -ENOENT: it may come from any address and port, which the caller gives to engine_set_check().
+ * Choose the port from which a test connection to a listener must come. One test connection does
+ * not always tell whether the program is attached: a check makes one from each source.
+ *
+ * number  of the source: 0 and, while this function returns 1, the next numbers
+ * source  an address of reach_find(), without a port; the port is filled in. It stays 0 if the test
+ *         connection may come from any port, which the caller gives to engine_set_check().
+ *
+ * Returns 1 (there is another source), 0 (this is the last one) or -errno.
  */
-int engine_check_source(const struct engine *engine, uint32_t listener,
-			struct sockaddr_storage *ret_source);
+int engine_check_source(struct engine *engine, uint32_t listener, uint32_t number,
+			struct sockaddr_storage *source);
 
 /*
  * Expect the test connection from this address and port.
@@ -289,7 +295,8 @@ int engine_set_check(struct engine *engine, const struct sockaddr *source);
 
 /*
  * Judge whether the program placed the test connection, after the answer to it. Returns 0 (it did),
- * 1 (it did not, and is not attached any more), or -errno.
+ * 1 (it did not: it is not attached any more, or the connection came to another listening socket),
+ * -ECONNREFUSED (the connection was refused, but not by the program), or another -errno.
  *
  * was_refused  the connection was refused; false: it was accepted
  */

@@ -173,22 +173,21 @@ static int classic_lose(struct engine *engine, uint32_t listener, uint32_t slot)
 
 /* ---- The spare sockets ------------------------------------------------------------------ */
 
-static int classic_check_source(const struct engine *engine, uint32_t listener,
-				struct sockaddr_storage *ret_source)
+static int classic_check_source(struct engine *engine, uint32_t listener, uint32_t number,
+				struct sockaddr_storage *source)
 {
-	const struct classic_engine *classic = (const struct classic_engine *)engine;
+	struct classic_engine *classic = of(engine);
+	int error = 0;
 
-	*ret_source = classic->listeners[listener].check;
-	return 0;
+	/* The address of a device has changed. */
+	if (classic_listener_source(&classic->listeners[listener], number, source))
+		error = commit(classic, listener, false);
+	return error ? error : number + 1 < CLASSIC_CHECK_PORTS;
 }
 
 static int classic_judge_check(struct engine *engine, uint32_t listener, bool was_refused)
 {
-	struct classic_listener *what = &of(engine)->listeners[listener];
-
-	if (what->has_device)
-		return 0; /* not known: the test connection comes in by the loopback device */
-	return was_refused || !classic_listener_was_checked(what);
+	return classic_listener_judge(&of(engine)->listeners[listener], was_refused);
 }
 
 static int classic_watch(struct engine *engine, int epoll)

@@ -78,34 +78,6 @@ static int kernel_install(struct engine *engine, const struct sticky_table *tabl
 	return error ? error : late;
 }
 
-/*
- * Write the source of the test connection to the settings. The program may read them at any moment:
- * the address is therefore written before the port.
- */
-static int kernel_set_check(struct engine *engine, const struct sockaddr *source)
-{
-	struct sticky_settings *settings = &engine->settings;
-	const struct sockaddr_in6 *v6 = (const void *)source;
-	const struct sockaddr_in *v4 = (const void *)source;
-	int error;
-
-	settings->check_port = 0;
-	if (!source)
-		return kernel_write_settings(engine);
-	memset(settings->check_address, 0, sizeof(settings->check_address));
-	if (source->sa_family == AF_INET6) {
-		memcpy(settings->check_address, &v6->sin6_addr, sizeof(settings->check_address));
-	} else {
-		settings->check_address[2] = htonl(0xffff);
-		settings->check_address[3] = v4->sin_addr.s_addr;
-	}
-	error = kernel_write_settings(engine);
-	if (error)
-		return error;
-	settings->check_port = source->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port;
-	return kernel_write_settings(engine);
-}
-
 static int kernel_set_proxies(struct engine *engine, const struct sticky_prefix *proxies,
 			      size_t count)
 {
@@ -146,6 +118,88 @@ static int kernel_count(struct engine *engine, struct sticky_cpu_counters *ret_s
 		return error;
 	*ret_sum = sum;
 	return 0;
+}
+
+/* ---- The test connection of check.c --------------------------------------------------- */
+
+/*
+ * Write the source of the test connection to the settings. The program may read them at any moment:
+ * the address is therefore written before the port.
+ */
+static int write_check(struct engine *engine, const struct sockaddr *source)
+{
+	struct sticky_settings *settings = &engine->settings;
+	const struct sockaddr_in6 *v6 = (const void *)source;
+	const struct sockaddr_in *v4 = (const void *)source;
+	int error;
+
+	settings->check_port = 0;
+	if (!source)
+		return kernel_write_settings(engine);
+	memset(settings->check_address, 0, sizeof(settings->check_address));
+	if (source->sa_family == AF_INET6) {
+		memcpy(settings->check_address, &v6->sin6_addr, sizeof(settings->check_address));
+	} else {
+		settings->check_address[2] = htonl(0xffff);
+		settings->check_address[3] = v4->sin_addr.s_addr;
+	}
+	error = kernel_write_settings(engine);
+	if (error)
+		return error;
+	settings->check_port = source->sa_family == AF_INET6 ? v6->sin6_port : v4->sin_port;
+	return kernel_write_settings(engine);
+}
+
+static int read_checked(struct engine *engine, uint64_t *ret_checked)
+{
+	struct sticky_cpu_counters sum;
+	int error = kernel_count(engine, &sum);
+
+	if (!error)
+		*ret_checked = sum.exits[STICKY_EXIT_CHECKED];
+	return error;
+}
+
+static int kernel_set_check(struct engine *engine, const struct sockaddr *source)
+{
+	struct kernel_engine *kernel = of(engine);
+	int error = 0;
+
+	if (source && !kernel->checked_is_known)
+		error = read_checked(engine, &kernel->checked);
+	if (source)
+		kernel->checked_is_known = false;
+	return error ? error : write_check(engine, source);
+}
+
+/* Returns true if a slot has a socket of the listener. Otherwise nothing listens there. */
+static bool is_listening(const struct engine *engine, uint32_t listener)
+{
+	uint64_t cookie;
+	uint32_t slot;
+
+	for (slot = 0; slot < engine->settings.slots; slot++)
+		if (!kernel_cookie(engine, listener, slot, &cookie))
+			return true;
+	return false;
+}
+
+/*
+ * A refused connection does not show that the program has refused it. A packet filter may do so,
+ * and the kernel does so where no socket hears the connection (a listener with a device).
+ */
+static int kernel_judge_check(struct engine *engine, uint32_t listener, bool was_refused)
+{
+	struct kernel_engine *kernel = of(engine);
+	uint64_t before = kernel->checked;
+	int error = read_checked(engine, &kernel->checked);
+
+	if (error)
+		return error;
+	kernel->checked_is_known = true;
+	if (!was_refused)
+		return 1;
+	return kernel->checked > before || !is_listening(engine, listener) ? 0 : -ECONNREFUSED;
 }
 
 /* ---- Pins --------------------------------------------------------------------------- */
@@ -210,6 +264,7 @@ static const struct engine_ops kernel_ops = {
 	.cookie = kernel_cookie,
 	.set_proxies = kernel_set_proxies,
 	.set_check = kernel_set_check,
+	.judge_check = kernel_judge_check,
 	.count = kernel_count,
 	.pin = kernel_pin,
 	.leave_pins = kernel_leave_pins,

@@ -19,6 +19,9 @@ struct kernel_engine {
 	bool table_is_unknown;
 	int tables[KERNEL_TABLES]; /* the inner maps, one of which is in use; -1: not created */
 	uint32_t table_in_use;
+	/* the counter STICKY_EXIT_CHECKED, if no test connection has begun since it was read */
+	uint64_t checked;
+	bool checked_is_known;
 };
 
 /* ---- engine_kernel.c ---- */

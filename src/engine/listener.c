@@ -223,19 +223,6 @@ void listener_wake(int fd)
 	(void)shutdown(fd, SHUT_WR);
 }
 
-struct sockaddr_storage listener_reach(const struct listener *listener)
-{
-	struct sockaddr_storage address = listener->address;
-	struct sockaddr_in6 *v6 = (void *)&address;
-	struct sockaddr_in *v4 = (void *)&address;
-
-	if (address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
-		v6->sin6_addr = in6addr_loopback;
-	if (address.ss_family == AF_INET && v4->sin_addr.s_addr == htonl(INADDR_ANY))
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return address;
-}
-
 void listener_reset_all(int fd)
 {
 	const struct linger reset = {.l_onoff = 1};

@@ -94,12 +94,6 @@ bool listener_is_same(const struct listener *a, const struct listener *b);
  */
 void listener_wake(int fd);
 
-/*
- * Returns the address by which this machine reaches a listener: loopback, if the listener is bound
- * to all addresses.
- */
-struct sockaddr_storage listener_reach(const struct listener *listener);
-
 /* Accept and reset all connections that wait in a listening socket, which is non-blocking. */
 void listener_reset_all(int fd);
 

@@ -7,8 +7,14 @@
  * of the same uid that joins the group and attaches its own program. Therefore the library opens a
  * test connection to the listener. The settings contain the source address and port of that
  * connection, and the program refuses exactly this one, or sends it to a socket of its own. If it
- * does (engine_judge_check()), the program is attached, and no worker notices the test. Otherwise
- * the program is not attached any more.
+ * does (engine_judge_check()), the program is attached, and no worker notices the test. If the
+ * connection is accepted otherwise, the program is not attached any more.
+ *
+ * There is one exception. Where a listener is bound to all addresses, a foreign socket at the
+ * address of the test connection is preferred by the kernel, and accepts the connection. Such a
+ * listener is therefore asked at another address, too (reach_find()). Only if the connection is
+ * accepted at each of them, the program is attached again. If the connection is accepted also
+ * after that, the foreign socket was the reason, and the program was attached all the time.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,6 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/reach.h"
 #include "lib/group_internal.h"
 
 /* The reply comes over loopback within microseconds, or later if ksoftirqd is busy. */
@@ -24,6 +31,9 @@
 
 /* The machine does not have the address of a listener: no client can connect to it. */
 #define NO_ADDRESS (-EADDRNOTAVAIL)
+
+/* A socket that does not belong to the group accepts the test connection. */
+#define FOREIGN_SOCKET (-EADDRINUSE)
 
 /*
  * Open the socket of the test connection, bound to an address and port.
@@ -50,22 +60,15 @@ static int open_asker(struct sockaddr_storage *source, socklen_t length)
 	return fd;
 }
 
-/* The same address as the one that is asked, and any port, unless the engine wants another. */
-static struct sockaddr_storage choose_source(struct sticky_group *group, uint32_t index,
-					     const struct sockaddr_storage *address)
+static int choose_source(struct sticky_group *group, uint32_t index, uint32_t number,
+			 struct sockaddr_storage *source)
 {
-	struct sockaddr_storage source = *address;
-	struct sockaddr_in6 *v6 = (void *)&source;
-	struct sockaddr_in *v4 = (void *)&source;
+	int result;
 
-	if (source.ss_family == AF_INET6)
-		v6->sin6_port = 0;
-	else
-		v4->sin_port = 0;
 	group_lock(group);
-	engine_check_source(group->engine, index, &source);
+	result = engine_check_source(group->engine, index, number, source);
 	group_unlock(group);
-	return source;
+	return result;
 }
 
 /*
@@ -118,21 +121,21 @@ static int judge(struct sticky_group *group, uint32_t index, bool was_refused)
 }
 
 /*
- * Returns 0 (the program runs), 1 (it does not run), NO_ADDRESS or another -errno. The group is not
- * locked while the kernel is asked.
+ * Ask once. Returns 0 (the program runs), 1 (it does not run), NO_ADDRESS or another -errno. The
+ * group is not locked while the kernel is asked.
+ *
+ * source  with its port, or with port 0: any one
  */
-static int check_listener(struct sticky_group *group, uint32_t index,
-			  const struct listener *listener)
+static int ask_from(struct sticky_group *group, uint32_t index, const struct reach *way,
+		    struct sockaddr_storage source)
 {
-	struct sockaddr_storage address = listener_reach(listener);
-	struct sockaddr_storage source = choose_source(group, index, &address);
-	int fd = open_asker(&source, listener->length), result, error;
+	int fd = open_asker(&source, way->length), result, error;
 
 	if (fd < 0)
 		return fd;
 	result = set_check(group, &source);
 	if (!result)
-		result = ask(fd, &address, listener->length);
+		result = ask(fd, &way->to, way->length);
 	if (result >= 0)
 		result = judge(group, index, !result);
 	/*
@@ -141,6 +144,57 @@ static int check_listener(struct sticky_group *group, uint32_t index,
 	error = set_check(group, NULL);
 	close(fd);
 	return error ? error : result;
+}
+
+/* Ask from each source, up to the first one from which the program does not seem to run. */
+static int ask_by(struct sticky_group *group, uint32_t index, const struct reach *way)
+{
+	uint32_t number = 0;
+	int has_more, result;
+
+	do {
+		struct sockaddr_storage source = way->from;
+
+		has_more = choose_source(group, index, number++, &source);
+		if (has_more < 0)
+			return has_more;
+		result = ask_from(group, index, way, source);
+	} while (!result && has_more);
+	return result;
+}
+
+/*
+ * Ask at one address after the other, until the program is seen to run. The first address is the
+ * one at which it was seen the last time. After an error it is the next one.
+ *
+ * Returns 0 (the program runs), 1 (it does not run), FOREIGN_SOCKET (it runs, but the connection to
+ * another address was accepted by a foreign socket), NO_ADDRESS or another -errno.
+ */
+static int check_listener(struct sticky_group *group, uint32_t index,
+			  const struct listener *listener)
+{
+	struct reach ways[REACH_MAX];
+	uint32_t count = reach_find(listener, ways), i;
+	uint32_t *first = &group->check_from[index];
+	bool is_accepted = false;
+	int result = NO_ADDRESS;
+
+	for (i = 0; i < count; i++) {
+		uint32_t number = (*first + i) % count;
+		int answer = ask_by(group, index, &ways[number]);
+
+		if (!answer) {
+			*first = number;
+			return is_accepted ? FOREIGN_SOCKET : 0;
+		}
+		is_accepted |= answer == 1;
+		if (answer < 0 && answer != NO_ADDRESS)
+			result = answer;
+		if (result != NO_ADDRESS && result != -ECONNREFUSED)
+			break; /* another question would take as long, or fail, too */
+	}
+	(*first)++;
+	return is_accepted ? 1 : result;
 }
 
 static int restore(struct sticky_group *group, uint32_t index)
@@ -190,7 +244,9 @@ static int check_and_restore(struct sticky_group *group, uint32_t index,
 	if (result <= 0)
 		return result;
 	error = restore(group, index);
-	return error ? error : 1;
+	if (error)
+		return error;
+	return check_listener(group, index, listener) == 1 ? FOREIGN_SOCKET : 1;
 }
 
 int sticky_group_check(struct sticky_group *group)

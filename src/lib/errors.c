@@ -75,6 +75,9 @@ static const struct text texts[] = {
 	{EPROTO, "the other side is of an incompatible version; "
 		 "start the version that made the maps or the channel, or end the old instance "
 		 "first"},
+	{ECONNREFUSED, "a test connection was refused, but not by the program; "
+		       "let the packet filter pass connections over loopback, and give the network "
+		       "device of the listener an address"},
 	{EAGAIN, "nothing is there at the moment; "
 		 "try again later, after poll(2) where there is a descriptor for that"},
 	{EMFILE,

@@ -89,6 +89,8 @@ struct sticky_group {
 	bool table_is_stale; /* is_away of a slot has changed */
 	bool adopting;	     /* sticky_group_finish_adoption() has not succeeded yet */
 	bool checking;	     /* a thread is in sticky_group_check() */
+	/* only of the thread that is checking: at which address each listener is asked first */
+	uint32_t check_from[STICKY_LISTENERS_LIMIT];
 	struct slot slots[STICKY_SLOTS_LIMIT]; /* the first slot_count are in use */
 };
 

@@ -46,16 +46,36 @@ static void note_lost(struct steering_watch *watch, int listeners)
 			  "the same port: run the workers as another user (--user)"));
 }
 
+/* Returns the hint for an error of sticky_group_check(); NULL: there is none. */
+static const char *hint_of(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return "does a packet filter drop connections over loopback?";
+	case -ECONNREFUSED:
+		return "does a packet filter refuse connections over loopback? with --bind-device "
+		       "the device needs an address";
+	case -EADDRINUSE:
+		return "another program listens on the same port, see foreign_listener: end it, or "
+		       "run the workers as another user (--user)";
+	default:
+		return NULL;
+	}
+}
+
 static void note_unanswered(struct steering_watch *watch, int error)
 {
+	const char *hint = hint_of(error);
+
+	/* A foreign socket has answered: it is named at once. */
+	if (error == -EADDRINUSE && !watch->unanswered)
+		foreign_listeners_look(watch->supervisor->foreign);
 	if (++watch->unanswered == UNANSWERED_MAX)
 		report(STICKY_LOG_WARN, "steering_unchecked",
 		       "error=\"%s\" so=\"it is not known whether the program still places "
-		       "connections\"%s",
-		       strerror(-error),
-		       error == -EAGAIN ? " hint=\"does a packet filter drop connections over "
-					  "loopback?\""
-					: "");
+		       "connections\"%s%s%s",
+		       strerror(-error), hint ? " hint=\"" : "", hint ? hint : "",
+		       hint ? "\"" : "");
 }
 
 static void check(struct steering_watch *watch)

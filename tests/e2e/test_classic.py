@@ -259,6 +259,18 @@ class Misuse(Classic, lifecycle.LifecycleTestCase):
         self.assertTrue(instance.log_lines("steering_lost"))
         self.assertEqual(instance.terminate(), 0)
 
+    def test_a_program_that_is_detached_is_noticed_without_clients(self):
+        """The kernel's hash may give a test connection to the spare socket, too. It does not
+        always do so: some instances are needed to see it."""
+        for _ in range(5):
+            instance = self.serve_workers(2)
+            fd = workers.fetch_descriptor(instance.workers()[1]["pid"], 3)
+            with socket.socket(fileno=fd) as listening:
+                listening.setsockopt(socket.SOL_SOCKET, 68, 0)  # SO_DETACH_REUSEPORT_BPF
+            instance.wait_status("the loss to be noticed", lambda status: status[
+                "steering_restored"])
+            self.assertEqual(instance.terminate(), 0)
+
     def test_a_worker_that_shuts_its_socket_down(self):
         """The slot of that worker gets another worker, and the others keep their clients."""
         instance = self.serve_workers(4, "--min-uptime", "20ms")

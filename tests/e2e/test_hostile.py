@@ -70,6 +70,22 @@ class Steering(LifecycleTestCase):
                 "HP", 1, ctypes.addressof(take_the_last)))
             self.assert_noticed(instance, began)
 
+    def test_it_is_noticed_on_a_device(self):
+        """The workers listen on a device alone, and no connection to loopback reaches them."""
+        for command in ("link add steer0 type veth peer name steer1",
+                        "address add 10.8.0.1/24 dev steer0", "link set steer1 up",
+                        "link set steer0 up"):
+            self.assertEqual(self.run_program("ip", *command.split()).returncode, 0)
+        self.addCleanup(self.run_program, "ip", "link", "delete", "steer0")
+        instance = self.serve("-w", 4, "-l", "0.0.0.0:3000", "--bind-device", "steer0", "--ready",
+                              "notify", "--", WORKER, "--notify")
+        with listening_socket_of(instance.workers()[1]["pid"]) as worker:
+            worker.setsockopt(socket.SOL_SOCKET, DETACH_REUSEPORT_BPF, 0)
+        instance.wait_status("the loss to be noticed",
+                             lambda status: status["steering_restored"] == 1)
+        self.assertEqual(len(self.events(instance, "steering_lost")), 1)
+        self.assertEqual(instance.terminate(), 0)
+
     def test_without_a_controller_it_stays_lost(self):
         """What the check is for: nothing else ends it."""
         instance = self.serve_workers(4)
@@ -140,6 +156,20 @@ class Foreign(LifecycleTestCase):
         self.assertEqual(instance.run("reload", "--wait").returncode, 0)
         self.assertIn("not to the workers", self.assert_found(instance, "127.0.0.7:3000")["so"])
         self.assertIn("foreign listener", instance.run("status").stdout)
+
+    def test_at_loopback(self):
+        """It answers the test connection, but the program steers the clients of other
+        addresses."""
+        instance = self.serve("-w", 2, "-l", "0.0.0.0:3000", "--ready", "notify", "--", WORKER,
+                              "--notify")
+        self.listen("127.0.0.1")
+        instance.wait_status("the socket to be found",
+                             lambda status: status["foreign_listeners"])
+        time.sleep(scaled(7))  # two more checks
+        self.assert_found(instance, "127.0.0.1:3000")
+        self.assertEqual(instance.status()["steering_restored"], 0)
+        self.assertEqual(self.events(instance, "steering_lost"), [])
+        self.assertEqual(instance.log_lines("steering_unchecked"), [])
 
     def test_a_start_names_who_is_there(self):
         self.listen("127.0.0.7")

@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,17 +40,23 @@ static void expect_steered(struct sticky_group *group, struct sticky_worker *con
 	assert_int_equal(group_count_moved(group, workers, 0, family, CLIENTS), 0);
 }
 
+static void detach(struct sticky_worker *worker)
+{
+	int none = 0;
+
+	assert_int_equal(setsockopt(sticky_worker_fd(worker, 0), SOL_SOCKET,
+				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
+			 0);
+}
+
 static void detach_is_put_right(const char *address, sa_family_t family)
 {
 	struct sticky_group *group = group_start(SLOTS, address);
 	struct sticky_worker *workers[SLOTS];
-	int none = 0;
 
 	workers_start(group, workers);
 	expect_steered(group, workers, family);
-	assert_int_equal(setsockopt(sticky_worker_fd(workers[1], 0), SOL_SOCKET,
-				    SO_DETACH_REUSEPORT_BPF, &none, sizeof(none)),
-			 0);
+	detach(workers[1]);
 	/* Shows the fault: without a check, the clients stay scattered. */
 	assert_true(group_count_moved(group, workers, 0, family, CLIENTS) > CLIENTS / 4);
 	assert_int_equal(sticky_group_check(group), 1);
@@ -208,6 +215,161 @@ static void an_absent_address_is_not_checked_and_the_others_are(void **state)
 		expect_other_listener_is_checked(STICKY_ENGINE_KERNEL, "[3fff::1]:4711");
 }
 
+/* ---- With either engine --------------------------------------------------------------- */
+
+static const uint32_t engines[] = {STICKY_ENGINE_KERNEL, STICKY_ENGINE_CLASSIC};
+
+static struct sticky_group *start_with(uint32_t engine, uint32_t slots, const char *address,
+				       sticky_prepare_fn *prepare)
+{
+	struct sticky_group_options options = group_options(slots);
+	struct sticky_group *group;
+
+	options.engine = engine;
+	options.prepare = prepare;
+	assert_int_equal(sticky_group_open(&options, &group), 0);
+	assert_int_equal(sticky_group_listen(group, address), 0);
+	return group;
+}
+
+/*
+ * With the classic engine the kernel's hash sends some test connections to the spare socket, also
+ * when no program is attached.
+ */
+static void one_check_notices_it_in_each_group(void **state)
+{
+	int round;
+
+	(void)state;
+	for (round = 0; round < 30; round++) {
+		struct sticky_group *group =
+			start_with(STICKY_ENGINE_CLASSIC, SLOTS, "127.0.0.1:0", NULL);
+		struct sticky_worker *workers[SLOTS];
+
+		workers_start(group, workers);
+		assert_int_equal(sticky_group_check(group), 0);
+		detach(workers[0]);
+		assert_int_equal(sticky_group_check(group), 1);
+		assert_int_equal(sticky_group_check(group), 0);
+		workers_close(group, workers);
+		sticky_group_close(group);
+	}
+}
+
+static int prepare_device(void *context, uint32_t listener, int fd)
+{
+	(void)context;
+	(void)listener;
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "near", sizeof("near")) ? -errno : 0;
+}
+
+static void expect_device_is_checked(uint32_t engine, const char *address)
+{
+	struct sticky_group *group = start_with(engine, SLOTS, address, prepare_device);
+	struct sticky_worker *workers[SLOTS];
+
+	workers_start(group, workers);
+	assert_int_equal(sticky_group_check(group), 0);
+	detach(workers[1]);
+	assert_int_equal(sticky_group_check(group), 1);
+	assert_int_equal(sticky_group_check(group), 0);
+	/* The device gets another address: nothing was lost. */
+	assert_int_equal(system("ip address flush dev near && ip address add 10.9.0.7/24 dev near"),
+			 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	detach(workers[2]);
+	assert_int_equal(sticky_group_check(group), 1);
+	assert_int_equal(sticky_group_check(group), 0);
+	/* Without an address nothing is known: a refusal is not the program's. */
+	assert_int_equal(system("ip address flush dev near"), 0);
+	assert_int_equal(sticky_group_check(group), -ECONNREFUSED);
+	assert_int_equal(system("ip address add 10.9.0.1/24 dev near"), 0);
+	assert_int_equal(sticky_group_check(group), 0);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+static void a_listener_of_a_device_is_checked(void **state)
+{
+	int peer = netns_open_peer();
+	size_t i;
+
+	(void)state;
+	if (peer < 0)
+		skip();
+	for (i = 0; i < 2; i++) {
+		expect_device_is_checked(engines[i], "0.0.0.0:0");
+		if (!group_lacks_v6())
+			expect_device_is_checked(engines[i], ":0");
+	}
+	close(peer);
+}
+
+/* A foreign socket at loopback answers the test connection. The program is attached. */
+static void expect_foreign_is_told_apart(uint32_t engine, const char *address, const char *foreign)
+{
+	struct sticky_group *group = start_with(engine, SLOTS, address, NULL);
+	struct sockaddr_storage place = address_of(foreign, group_port(group, 0));
+	struct sticky_worker *workers[SLOTS];
+	int fd;
+
+	workers_start(group, workers);
+	assert_int_equal(sticky_group_check(group), 0);
+	fd = plain_listen(&place, SO_REUSEPORT);
+	assert_true(fd >= 0);
+	assert_int_equal(sticky_group_check(group), -EADDRINUSE);
+	/* From now on another address is asked. */
+	assert_int_equal(sticky_group_check(group), 0);
+	detach(workers[1]);
+	assert_int_equal(sticky_group_check(group), 1);
+	assert_int_equal(sticky_group_check(group), 0);
+	close(fd);
+	assert_int_equal(sticky_group_check(group), 0);
+	workers_close(group, workers);
+	sticky_group_close(group);
+}
+
+static void a_more_specific_listener_is_no_loss(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		expect_foreign_is_told_apart(engines[i], "0.0.0.0:0", "127.0.0.1");
+		if (!group_lacks_v6())
+			expect_foreign_is_told_apart(engines[i], ":0", "::1");
+	}
+}
+
+/* Where foreign sockets answer at each address, nothing is known, and nothing is called lost. */
+static void foreign_listeners_at_all_addresses_are_no_loss(void **state)
+{
+	static const char *const addresses[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3"};
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct sticky_group *group = start_with(engines[i], SLOTS, "0.0.0.0:0", NULL);
+		struct sticky_worker *workers[SLOTS];
+		int foreign[3];
+
+		workers_start(group, workers);
+		for (j = 0; j < 3; j++) {
+			struct sockaddr_storage place =
+				address_of(addresses[j], group_port(group, 0));
+
+			foreign[j] = plain_listen(&place, SO_REUSEPORT);
+			assert_true(foreign[j] >= 0);
+		}
+		for (j = 0; j < 3; j++)
+			assert_int_equal(sticky_group_check(group), -EADDRINUSE);
+		close_all(foreign, 3);
+		assert_int_equal(sticky_group_check(group), 0);
+		workers_close(group, workers);
+		sticky_group_close(group);
+	}
+}
+
 /* Without descriptors no listener can be asked: that is an error. */
 static void an_error_is_returned_if_nothing_was_restored(void **state)
 {
@@ -242,6 +404,10 @@ int main(void)
 		cmocka_unit_test(a_foreign_program_is_replaced),
 		cmocka_unit_test(each_listener_is_checked),
 		cmocka_unit_test(an_absent_address_is_not_checked_and_the_others_are),
+		cmocka_unit_test(one_check_notices_it_in_each_group),
+		cmocka_unit_test(a_listener_of_a_device_is_checked),
+		cmocka_unit_test(a_more_specific_listener_is_no_loss),
+		cmocka_unit_test(foreign_listeners_at_all_addresses_are_no_loss),
 		cmocka_unit_test(an_error_is_returned_if_nothing_was_restored),
 		cmocka_unit_test(a_group_that_refuses_is_not_checked),
 	};

@@ -195,21 +195,34 @@ static void other_packets_go_to_the_other_socket(void **state)
 	free(program);
 }
 
+static void set_ports(struct classic_check *check)
+{
+	uint16_t i;
+
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++)
+		check->ports[i] = htons((uint16_t)(4711 + 10 * i));
+}
+
 static void the_check_of_a_v4_listener_goes_to_the_other_socket(void **state)
 {
 	struct program *program = program_new(4, 32, 64);
-	struct sockaddr_in *check = (void *)&program->spec.check;
 	uint32_t address = htonl(0x7f000005);
-	struct classic_packet hit = packet_v4(address, 4711), near = packet_v4(address, 4712),
-			      far = packet_v4(htonl(0x7f000006), 4711);
+	uint16_t i;
 
 	(void)state;
-	*check = (struct sockaddr_in){
-		.sin_family = AF_INET, .sin_addr.s_addr = address, .sin_port = htons(4711)};
+	program->spec.check = (struct classic_check){.has_v4 = true, .v4 = address};
+	set_ports(&program->spec.check);
 	assert_int_equal(classic_program_make(&program->spec, program->code, &program->length), 0);
-	assert_int_equal(run(program, &hit), OTHER);
-	assert_int_not_equal(run(program, &near), OTHER);
-	assert_int_not_equal(run(program, &far), OTHER);
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++) {
+		uint16_t port = (uint16_t)(4711 + 10 * i);
+		struct classic_packet hit = packet_v4(address, port),
+				      near = packet_v4(address, port + 1),
+				      far = packet_v4(htonl(0x7f000006), port);
+
+		assert_int_equal(run(program, &hit), OTHER);
+		assert_int_not_equal(run(program, &near), OTHER);
+		assert_int_not_equal(run(program, &far), OTHER);
+	}
 	check_v4(program);
 	check_v6(program);
 	free(program);
@@ -218,17 +231,21 @@ static void the_check_of_a_v4_listener_goes_to_the_other_socket(void **state)
 static void the_check_of_a_v6_listener_goes_to_the_other_socket(void **state)
 {
 	struct program *program = program_new(4, 32, 64);
-	struct sockaddr_in6 *check = (void *)&program->spec.check;
 	uint32_t address[4] = {htonl(0x20010db8), 0, htonl(5), htonl(1)}, word;
-	struct classic_packet packet = packet_v6(address, 4711);
+	struct classic_packet packet;
+	uint16_t i;
 
 	(void)state;
-	*check = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(4711)};
-	memcpy(&check->sin6_addr, address, sizeof(address));
+	program->spec.check = (struct classic_check){.has_v6 = true};
+	memcpy(program->spec.check.v6, address, sizeof(address));
+	set_ports(&program->spec.check);
 	assert_int_equal(classic_program_make(&program->spec, program->code, &program->length), 0);
-	assert_int_equal(run(program, &packet), OTHER);
-	packet = packet_v6(address, 4712);
-	assert_int_not_equal(run(program, &packet), OTHER);
+	for (i = 0; i < CLASSIC_CHECK_PORTS; i++) {
+		packet = packet_v6(address, (uint16_t)(4711 + 10 * i));
+		assert_int_equal(run(program, &packet), OTHER);
+		packet = packet_v6(address, (uint16_t)(4712 + 10 * i));
+		assert_int_not_equal(run(program, &packet), OTHER);
+	}
 	for (word = 0; word < 4; word++) {
 		uint32_t changed[4];
 
@@ -237,6 +254,26 @@ static void the_check_of_a_v6_listener_goes_to_the_other_socket(void **state)
 		packet = packet_v6(changed, 4711);
 		assert_int_not_equal(run(program, &packet), OTHER);
 	}
+	check_v4(program);
+	check_v6(program);
+	free(program);
+}
+
+/* The clients of a dual-stack listener are of both families. */
+static void the_check_of_a_dual_stack_listener_goes_to_the_other_socket(void **state)
+{
+	struct program *program = program_new(4, 32, 64);
+	struct classic_check *check = &program->spec.check;
+	struct classic_packet v4 = packet_v4(htonl(0x7f000001), 4711), v6;
+
+	(void)state;
+	*check = (struct classic_check){
+		.has_v4 = true, .has_v6 = true, .v4 = htonl(0x7f000001), .v6 = {[3] = htonl(1)}};
+	set_ports(check);
+	v6 = packet_v6(check->v6, 4711);
+	assert_int_equal(classic_program_make(&program->spec, program->code, &program->length), 0);
+	assert_int_equal(run(program, &v4), OTHER);
+	assert_int_equal(run(program, &v6), OTHER);
 	check_v4(program);
 	check_v6(program);
 	free(program);
@@ -292,6 +329,7 @@ int main(void)
 		cmocka_unit_test(other_packets_go_to_the_other_socket),
 		cmocka_unit_test(the_check_of_a_v4_listener_goes_to_the_other_socket),
 		cmocka_unit_test(the_check_of_a_v6_listener_goes_to_the_other_socket),
+		cmocka_unit_test(the_check_of_a_dual_stack_listener_goes_to_the_other_socket),
 		cmocka_unit_test(a_short_packet_is_no_other_index),
 		cmocka_unit_test(too_many_slots_are_refused),
 	};
