@@ -111,7 +111,10 @@ class Exits(PassingTestCase):
             for client in halves:
                 with contextlib.suppress(ConnectionError):
                     self.assertEqual(client.recv(1), b"")
-        self.assert_balanced(instance, stop=30, no_memory=0, controller_ended=0)
+        self.assert_balanced(instance, no_memory=0, controller_ended=0)
+        # Each of the four clients of the load may have a connection without a whole header, too.
+        stopped = value(self.samples(instance), "controller_connections_total", exit="stop")
+        self.assertIn(stopped, range(30, 35))
         for client in waiting:
             self.assertIn(b"502", read_all(client))
         keeper.close()
