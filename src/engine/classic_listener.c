@@ -61,18 +61,20 @@ void classic_listener_fini(struct classic_listener *listener)
  */
 static int reserve_port(sa_family_t family, uint16_t *ret_port)
 {
-	struct sockaddr_storage any = {.ss_family = family};
-	const struct sockaddr_in6 *v6 = (const void *)&any;
-	const struct sockaddr_in *v4 = (const void *)&any;
-	socklen_t length = family == AF_INET6 ? sizeof(*v6) : sizeof(*v4);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.v6 = {.sin6_family = family}};
+	socklen_t length = family == AF_INET6 ? sizeof(address.v6) : sizeof(address.v4);
 	int yes = 1, no = 0, error, fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) &&
 	    (family == AF_INET || !setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no))) &&
-	    !bind(fd, (const void *)&any, length) && !getsockname(fd, (void *)&any, &length)) {
-		*ret_port = family == AF_INET6 ? v6->sin6_port : v4->sin_port;
+	    !bind(fd, &address.any, length) && !getsockname(fd, &address.any, &length)) {
+		*ret_port = family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port;
 		return fd;
 	}
 	error = -errno;

@@ -231,21 +231,19 @@ int output_source_open(struct event_base *base, int fd, const struct output_rout
 		       struct output_source **ret_source)
 {
 	struct output_source *source = calloc(1, sizeof(*source));
-	int error = 0;
+	int error = -ENOMEM;
 
 	if (!source)
-		return -ENOMEM;
+		return error;
 	source->fd = -1;
 	source->route = *route;
 	source->line = evbuffer_new();
 	source->silence = evtimer_new(base, on_silence, source);
 	source->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, source);
-	if (!source->line || !source->silence || !source->readable)
-		error = -ENOMEM;
-	else if (fcntl(fd, F_SETFL, O_NONBLOCK))
-		error = -errno;
-	else if (event_add(source->readable, NULL))
-		error = -ENOMEM;
+	if (source->line && source->silence && source->readable)
+		error = fcntl(fd, F_SETFL, O_NONBLOCK)	    ? -errno
+			: event_add(source->readable, NULL) ? -ENOMEM
+							    : 0;
 	if (error) {
 		output_source_close(source);
 		return error;
