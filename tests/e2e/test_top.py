@@ -118,7 +118,7 @@ class Top(LifecycleTestCase):
         instance = self.serve_workers(3)
         terminal.type(" ")
         terminal.wait(f"pid {instance.pid}")
-        self.assertNotIn("not running", terminal.read())
+        wait_for("the message to go", lambda: "not running" not in terminal.read())
         terminal.type("q")
         self.assertEqual(terminal.end(), 0)
 
