@@ -37,8 +37,9 @@ class Top(LifecycleTestCase):
         self.assertIn(KEYS, lines[23])
         self.assertNotEqual(termios.tcgetattr(terminal.slave), terminal.attributes)
         terminal.resize(40, 120)
-        terminal.wait("default: running", KEYS)
-        self.assertIn(KEYS, terminal.screen.lines()[39])
+        wait_for(lambda: f"the keys on the last line of\n{terminal.read()}",
+                 lambda: KEYS in terminal.read().split("\n")[39])
+        terminal.wait("default: running")
         for rows, columns in ((1, 1), (2, 5), (5, 30)):
             terminal.resize(rows, columns)
             terminal.wait("d")
