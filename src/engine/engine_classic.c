@@ -108,6 +108,9 @@ static int classic_install(struct engine *engine, const struct sticky_table *tab
 	int error = 0;
 
 	(void)moved;
+	/* A listener of both families, which may be added later, has the longest program. */
+	if (slots > engine->settings.slots)
+		error = classic_attach_try(slots);
 	for (i = 0; i < engine->listener_count && !error; i++) {
 		programs[i] = make_program(classic, i, table->slots, slots);
 		error = programs[i] ? programs[i]->error : -ENOMEM;
