@@ -14,10 +14,11 @@
 #include "bind/bind_worker.h"
 #include "common/log.h"
 #include "process/process_internal.h"
+#include "procfs/process_environment.h"
 #include "rights/privilege.h"
 #include "supervise/worker.h"
 
-#define ENVIRONMENT_MAX (256 * 1024)
+#define ENVIRONMENT_SIZE (256 * 1024)
 /* A process that is asked to end may have started another one meanwhile. */
 #define ROUNDS_MAX 5
 
@@ -30,58 +31,28 @@ struct background {
 	struct process_entry leader;
 	struct process_entry found[PROCESS_TREE_MAX];
 	size_t count;
-	char *environment; /* ENVIRONMENT_MAX bytes */
+	char *environment; /* ENVIRONMENT_SIZE bytes */
 };
 
 /* ---- Whose process it is ----------------------------------------------------------------- */
 
-static size_t read_environment(pid_t pid, char *ret_bytes)
+static bool has_number(const char *text, size_t length, const char *name, uint64_t number)
 {
-	char path[64];
-	size_t length = 0;
-	ssize_t part = 1;
-	int fd;
+	const char *value = process_environment_value(text, length, name);
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && part > 0 && length < ENVIRONMENT_MAX) {
-		part = read(fd, ret_bytes + length, ENVIRONMENT_MAX - length);
-		length += part > 0 ? (size_t)part : 0;
-	}
-	if (fd >= 0)
-		close(fd);
-	return length;
-}
-
-/* Is a variable, "NAME=VALUE", in the environment? */
-static bool has_variable(const char *environment, size_t length, const char *variable)
-{
-	size_t size = strlen(variable) + 1;
-	const char *at = environment, *end = environment + length;
-
-	while (at && (size_t)(end - at) >= size) {
-		if (!memcmp(at, variable, size))
-			return true;
-		at = memchr(at, '\0', (size_t)(end - at));
-		at = at ? at + 1 : NULL;
-	}
-	return false;
+	return value && strtoull(value, NULL, 10) == number;
 }
 
 static bool has_variables(const struct background *background, pid_t pid)
 {
-	const struct worker *worker = background->process->worker;
-	size_t length = read_environment(pid, background->environment);
-	char slot[64], generation[64], notify[256];
+	const struct process *process = background->process;
+	char *text = background->environment;
+	size_t length = process_environment_read(pid, ENVIRONMENT_SIZE, text);
+	const char *path = process_environment_value(text, length, "NOTIFY_SOCKET");
 
-	snprintf(slot, sizeof(slot), "STICKY_SLOT=%u", worker_slot(worker));
-	snprintf(generation, sizeof(generation), "STICKY_GENERATION=%llu",
-		 (unsigned long long)worker_generation(worker));
-	snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s",
-		 background->process->processes->options.notify_path);
-	return has_variable(background->environment, length, slot) &&
-	       has_variable(background->environment, length, generation) &&
-	       has_variable(background->environment, length, notify);
+	return path && !strcmp(path, process->processes->options.notify_path) &&
+	       has_number(text, length, "STICKY_SLOT", worker_slot(process->worker)) &&
+	       has_number(text, length, "STICKY_GENERATION", worker_generation(process->worker));
 }
 
 /* Is a descriptor's link that of the pipe that the controller reads the worker's output from? */
@@ -192,7 +163,8 @@ static bool look(struct background *background)
 
 void background_end(const struct process *process, struct run_exit *exit)
 {
-	struct background background = {.process = process, .environment = malloc(ENVIRONMENT_MAX)};
+	struct background background = {.process = process,
+					.environment = malloc(ENVIRONMENT_SIZE)};
 	unsigned int previous;
 	int round = 0;
 

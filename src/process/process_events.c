@@ -20,7 +20,6 @@
 #include "supervise/worker_messages.h"
 
 /* A message of a process that belongs to no worker is logged once in this time. */
-#define REFUSED_REST_MS 60000
 
 static const char *const stage_texts[SPAWN_STAGE_COUNT] = {
 	[SPAWN_DESCRIPTORS] = "cannot set up its descriptors",
@@ -293,18 +292,14 @@ static struct process *find_related(const struct processes *processes, pid_t sen
 /* Returns true where it has been logged already: once for a worker, once a minute for others. */
 static bool is_refusal_known(struct processes *processes, struct process *related)
 {
-	uint64_t now_ms = clock_ms();
-	bool known =
-		related ? related->was_refused
-			: processes->refused_ms && now_ms - processes->refused_ms < REFUSED_REST_MS;
+	uint64_t left_out;
+	bool known;
 
-	if (known)
-		return true;
-	if (related)
-		related->was_refused = true;
-	else
-		processes->refused_ms = now_ms;
-	return false;
+	if (!related)
+		return !log_limit_allows(&processes->refusals, clock_ms(), &left_out);
+	known = related->was_refused;
+	related->was_refused = true;
+	return known;
 }
 
 static const char *why_refused(pid_t sender, const struct process *related)

@@ -3,6 +3,7 @@
 #ifndef STICKY_PROCESS_PROCESS_INTERNAL_H
 #define STICKY_PROCESS_PROCESS_INTERNAL_H
 
+#include "common/log_limit.h"
 #include "process/notify.h"
 #include "process/output.h"
 #include "process/processes.h"
@@ -60,9 +61,7 @@ struct processes {
 	int null;		/* /dev/null, which a worker keeps in the place of a pipe */
 	bool cannot_look;	/* workers' descriptors can't be read, which was logged */
 	bool cannot_read;	/* workers can't read the scripts for Node.js, which was logged */
-	/* when it was last logged that a message was ignored whose sender is of no worker; 0: never
-	 */
-	uint64_t refused_ms;
+	struct log_limit refusals; /* of messages whose sender belongs to no worker */
 };
 
 /* ---- processes.c ---- */

@@ -8,8 +8,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define LOG_EVERY_MS 60000
-
 int service_socket_open(const char *name, struct service_socket *ret_socket)
 {
 	struct service_socket opened = {.fd = -1};
@@ -24,14 +22,13 @@ int service_socket_open(const char *name, struct service_socket *ret_socket)
 	return 0;
 }
 
-/* Log a failure, but not more often than every LOG_EVERY_MS: a slow reader would fill the log. */
+/* Log a failure, but not each one: a slow reader would fill the log. */
 static void note_failure(struct service_socket *socket, int error)
 {
-	uint64_t now = clock_ms();
+	uint64_t left_out;
 
-	if (now < socket->log_after_ms)
+	if (!log_limit_allows(&socket->failures, clock_ms(), &left_out))
 		return;
-	socket->log_after_ms = now + LOG_EVERY_MS;
 	report(STICKY_LOG_WARN, "notify_failed",
 	       "error=\"%s\" so=\"the supervisor at NOTIFY_SOCKET does not learn the state of this "
 	       "instance now; what it must know is sent again\"",

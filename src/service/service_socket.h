@@ -3,14 +3,13 @@
 #ifndef STICKY_SERVICE_SERVICE_SOCKET_H
 #define STICKY_SERVICE_SERVICE_SOCKET_H
 
-#include <stdint.h>
-
+#include "common/log_limit.h"
 #include "service/service_address.h"
 
 struct service_socket {
 	int fd;
 	struct service_address to;
-	uint64_t log_after_ms; /* by clock_ms(): no failure is logged before */
+	struct log_limit failures; /* limits the log lines of failures */
 };
 
 /*

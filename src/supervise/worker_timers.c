@@ -90,8 +90,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 	}
 }
 
-/* Report that --watchdog can't watch these workers. Killing healthy ones again and again would help
- * nobody. */
+/* Report that --watchdog can't watch these workers, which are not killed: they may be healthy. */
 static void note_unwatched(const struct worker *worker)
 {
 	json_t *fields = worker_fields(worker);

@@ -58,7 +58,7 @@ static void show_listeners(const struct view *view)
 	for (i = 0; i < json_array_size(listeners); i++) {
 		const json_t *listener = json_array_get(listeners, i);
 
-		/* After a takeover nobody knows the address of a listener without a socket. */
+		/* After a takeover the address of a listener without a socket is not known. */
 		if (!strcmp(json_string_value(listener), "closed"))
 			continue;
 		fprintf(view->out, " %s%s", json_string_value(listener),

@@ -46,7 +46,7 @@ static void *run_worker_thread(void *context)
 	return NULL;
 }
 
-static int end(struct worker_thread *thread)
+int worker_thread_end(struct worker_thread *thread)
 {
 	eventfd_write(thread->stop, 1);
 	pthread_join(thread->thread, NULL);
@@ -70,13 +70,8 @@ int worker_thread_start(struct sticky_group *group, uint32_t slot, struct worker
 	}
 	error = sticky_worker_ready(ret_thread->worker);
 	if (error)
-		end(ret_thread);
+		worker_thread_end(ret_thread);
 	return error;
-}
-
-int worker_thread_end(struct worker_thread *thread)
-{
-	return end(thread);
 }
 
 /* Was the SYN sent more than once? The client sends nothing else that would be retransmitted. */
